@@ -1,0 +1,1 @@
+"""The measurements: `bin/bench NAME [--json]`. Sides that are compared take turns in one run; figures are medians."""

@@ -1,0 +1,98 @@
+"""A Socket.IO client for load: asyncio, WebSocket only, and no more of the protocol than a measurement needs.
+
+The official clients would be the slower side of most measurements.
+"""
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+Listener = Callable[[str, Any], None]
+
+
+class LoadSocket:
+    """One connection. `listener` is called with every event's name and payload."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener: Listener | None) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._listener = listener
+        self._acknowledgements: dict[int, asyncio.Future[Any]] = {}
+        self._last_id = 0
+        self._reading: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def connect(cls, url: str, cookie: str, listener: Listener | None = None) -> "LoadSocket":
+        """Open a connection with a sign-in's cookie and wait until the server has let it in."""
+        parts = urlsplit(url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**22)
+        key = base64.b64encode(os.urandom(16)).decode()
+        writer.write(
+            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+            f"Origin: {url}\r\nCookie: {cookie}\r\n\r\n".encode()
+        )
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b" 101 " not in head.split(b"\r\n", 1)[0]:
+            raise ConnectionError(head.decode(errors="replace"))
+        socket = cls(reader, writer, listener)
+        await socket._receive()  # Engine.IO's opening
+        socket._send("40")
+        answer = await socket._receive()
+        if not answer.startswith("40"):
+            raise ConnectionError(answer)
+        socket._reading = asyncio.create_task(socket._read())
+        return socket
+
+    async def call(self, event: str, payload: object) -> Any:
+        """Emit an event and give its acknowledgement."""
+        self._last_id += 1
+        future = asyncio.get_running_loop().create_future()
+        self._acknowledgements[self._last_id] = future
+        self._send(f"42{self._last_id}" + json.dumps([event, payload]))
+        return await future
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self._writer.close()
+
+    def _send(self, text: str) -> None:
+        data = text.encode()
+        # A mask of zeros is a mask: the server unmasks all the same.
+        if len(data) < 126:
+            head = bytes((0x81, 0x80 | len(data)))
+        elif len(data) < 2**16:
+            head = bytes((0x81, 0x80 | 126)) + len(data).to_bytes(2, "big")
+        else:
+            head = bytes((0x81, 0x80 | 127)) + len(data).to_bytes(8, "big")
+        self._writer.write(head + bytes(4) + data)
+
+    async def _receive(self) -> str:
+        start = await self._reader.readexactly(2)
+        length = start[1] & 0x7F
+        if length >= 126:
+            length = int.from_bytes(await self._reader.readexactly(2 if length == 126 else 8), "big")
+        return (await self._reader.readexactly(length)).decode()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                packet = await self._receive()
+                if packet == "2":
+                    self._send("3")
+                elif packet.startswith("43"):
+                    number, _, rest = packet[2:].partition("[")
+                    self._acknowledgements.pop(int(number)).set_result(json.loads("[" + rest)[0])
+                elif packet.startswith("42") and self._listener is not None:
+                    event, *payload = json.loads(packet[2:])
+                    self._listener(event, payload[0] if payload else None)
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            for future in self._acknowledgements.values():
+                if not future.done():
+                    future.set_exception(ConnectionError(str(error)))

@@ -1,0 +1,54 @@
+"""chatapp: self-hosted chat that never loses a message."""
+
+from flask import Flask
+
+from chatapp.accounts.login import init_login
+from chatapp.accounts.routes import blueprint as accounts_blueprint
+from chatapp.cli import init_cli
+from chatapp.config import EXTENSION as SETTINGS
+from chatapp.config import ROOT, Settings
+from chatapp.database import init_database, writer_engine
+from chatapp.extensions import db, migrate
+from chatapp.general.routes import blueprint as general_blueprint
+from chatapp.messages.routes import blueprint as messages_blueprint
+from chatapp.presentation import init_presentation
+from chatapp.presentation.errors import init_errors
+from chatapp.realtime import init_realtime
+from chatapp.rooms.routes import blueprint as rooms_blueprint
+from chatapp.security import init_security
+from chatapp.telemetry.health import blueprint as telemetry_blueprint
+from chatapp.telemetry.logs import init_logs
+from chatapp.timeline.writer import EXTENSION as WRITER
+from chatapp.timeline.writer import Writer
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application from `settings`, or from the environment. It serves nothing yet: see `wsgi.py`."""
+    settings = settings or Settings()
+    app = Flask(
+        __name__,
+        instance_path=str(settings.data_dir),
+        static_folder=str(ROOT / "static"),
+        template_folder=str(ROOT / "templates"),
+    )
+    app.extensions[SETTINGS] = settings
+    settings.prepare_data_dir()
+    init_logs(settings.log_level)
+    init_security(app, settings)
+    init_database(app, settings)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    app.extensions[WRITER] = Writer(writer_engine(settings), bound=settings.write_queue)
+    init_login(app)
+    init_presentation(app)
+    init_errors(app)
+    for blueprint in (
+        general_blueprint,
+        rooms_blueprint,
+        messages_blueprint,
+        accounts_blueprint,
+        telemetry_blueprint,
+    ):
+        app.register_blueprint(blueprint)
+    init_realtime(app)
+    init_cli(app)
+    return app

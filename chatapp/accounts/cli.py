@@ -1,0 +1,28 @@
+"""`flask users`: accounts from the shell."""
+
+import sys
+
+import click
+from flask.cli import AppGroup
+
+from chatapp.accounts import service
+from chatapp.errors import ChatError
+
+users = AppGroup("users", help="Manage accounts.")
+
+
+@users.command("create")
+@click.argument("username", metavar="NAME")
+@click.option("--admin", is_flag=True, help="Let the account administer the installation.")
+@click.option("--display-name", default="", help="The name that others see; the username when not given.")
+def create(username: str, *, admin: bool, display_name: str) -> None:
+    """Make an account called NAME. The password is asked for, or read from standard input."""
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    try:
+        service.create_user(username, display_name, password, is_admin=admin)
+    except ChatError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"Created {'the admin' if admin else 'the account'} {service.check_username(username)}.")

@@ -1,0 +1,164 @@
+"""The pages of accounts."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_login import logout_user
+from werkzeug.wrappers import Response
+
+from chatapp.accounts import service
+from chatapp.accounts.forms import NameForm, PasswordForm, SignInForm, SignUpForm
+from chatapp.accounts.login import is_inside
+from chatapp.accounts.login import sign_in as begin_session
+from chatapp.accounts.queries import get_invitation_token, is_set_up, list_people
+from chatapp.errors import ChatError, Conflict, Forbidden, Invalid, NotFound
+from chatapp.extensions import db, limiter
+from chatapp.identity import current_admin, current_person, login_required
+from chatapp.presentation.forms import Form
+
+blueprint = Blueprint("accounts", __name__)
+
+Answer = str | Response | tuple[str, int]
+
+
+def _attempts() -> str:
+    """Count sign-ins for an address and the name that it tries."""
+    return f"{request.remote_addr} {request.form.get('username', '')[:64].strip().lower()}"
+
+
+@blueprint.route("/setup", methods=["GET", "POST"])
+@limiter.limit("20/minute", methods=["POST"])
+def setup() -> Answer:
+    """Make the first account."""
+    if is_set_up(db.session()):
+        raise NotFound("chatapp is set up already. Sign in, or ask for the invitation link.")
+    form = SignUpForm()
+    if form.validate_on_submit():
+        try:
+            begin_session(
+                service.create_owner(form.text(form.username), form.text(form.name), form.text(form.password))
+            )
+        except (Invalid, Conflict) as error:
+            return _again("accounts/setup.html", form, error)
+        return redirect(url_for("general.show"))
+    return _page("accounts/setup.html", form)
+
+
+@blueprint.route("/invitation/<token>", methods=["GET", "POST"])
+@limiter.limit("20/minute")
+def accept_invitation(token: str) -> Answer:
+    """Make an account with the invitation link."""
+    if not service.is_invitation(token, get_invitation_token(db.session())):
+        raise NotFound("This invitation link is no longer valid. Ask for the new one.")
+    form = SignUpForm()
+    if form.validate_on_submit():
+        try:
+            begin_session(
+                service.create_invited(token, form.text(form.username), form.text(form.name), form.text(form.password))
+            )
+        except (Invalid, Conflict) as error:
+            return _again("accounts/sign_up.html", form, error)
+        return redirect(url_for("general.show"))
+    return _page("accounts/sign_up.html", form)
+
+
+@blueprint.route("/sign-in", methods=["GET", "POST"])
+@limiter.limit("60/minute", methods=["POST"])
+@limiter.limit("10/minute", key_func=_attempts, methods=["POST"])
+def sign_in() -> Answer:
+    """Sign in, and go where one wanted to."""
+    form = SignInForm(next=request.args.get("next", ""))
+    if form.validate_on_submit():
+        user_id = service.authenticate(form.text(form.username), form.text(form.password))
+        if user_id is None:
+            return _again("accounts/sign_in.html", form, Forbidden("That username and password do not fit together."))
+        begin_session(user_id)
+        target = form.text(form.next)
+        return redirect(target if is_inside(target) else url_for("general.show"))
+    return _page("accounts/sign_in.html", form)
+
+
+@blueprint.post("/sign-out")
+@login_required
+def sign_out() -> Response:
+    """Sign out on this browser."""
+    service.end_session(current_person().actor)
+    logout_user()
+    return redirect(url_for("accounts.sign_in"))
+
+
+@blueprint.get("/settings")
+@login_required
+def settings() -> Answer:
+    """Show one's own settings."""
+    return _settings()
+
+
+@blueprint.post("/settings/name")
+@login_required
+def change_name() -> Answer:
+    """Set one's display name."""
+    form = NameForm()
+    try:
+        if form.validate_on_submit():
+            service.change_name(current_person().actor, form.text(form.name))
+            flash("Your display name is changed.")
+            return redirect(url_for("accounts.settings"))
+    except Invalid as error:
+        form.refuse(error.message)
+    return _settings(name_form=form)
+
+
+@blueprint.post("/settings/password")
+@login_required
+@limiter.limit("10/minute")
+def change_password() -> Answer:
+    """Set one's password."""
+    form = PasswordForm()
+    try:
+        if form.validate_on_submit():
+            service.change_password(
+                current_person().actor, form.text(form.current_password), form.text(form.new_password)
+            )
+            flash("Your password is changed. Other browsers are signed out.")
+            return redirect(url_for("accounts.settings"))
+    except (Invalid, Forbidden) as error:
+        form.refuse(error.message)
+    return _settings(password_form=form)
+
+
+@blueprint.get("/people")
+@login_required
+def people() -> str:
+    """Show who is here, and to an admin the invitation link."""
+    link = None
+    if current_person().is_admin:
+        link = url_for("accounts.accept_invitation", token=get_invitation_token(db.session()), _external=True)
+    return render_template("accounts/people.html", people=list_people(db.session()), invitation_url=link)
+
+
+@blueprint.post("/people/invitation")
+@login_required
+def rotate_invitation() -> Response:
+    """Make a new invitation link."""
+    current_admin()
+    service.rotate_invitation()
+    flash("There is a new invitation link. The old one no longer works.")
+    return redirect(url_for("accounts.people"))
+
+
+def _page(template: str, form: Form) -> Answer:
+    page = render_template(template, form=form)
+    return (page, 422) if form.is_submitted() else page
+
+
+def _again(template: str, form: Form, error: ChatError) -> Answer:
+    form.refuse(error.message)
+    return render_template(template, form=form), error.status
+
+
+def _settings(name_form: NameForm | None = None, password_form: PasswordForm | None = None) -> Answer:
+    page = render_template(
+        "accounts/settings.html",
+        name_form=name_form or NameForm(formdata=None, name=current_person().name),
+        password_form=password_form or PasswordForm(formdata=None),
+    )
+    return (page, 422) if name_form or password_form else page

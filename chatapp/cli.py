@@ -1,0 +1,73 @@
+"""`flask cleanup`: remove old messages by hand."""
+
+import click
+from flask import Flask
+from flask.cli import with_appcontext
+from sqlalchemy import select
+
+from chatapp.accounts.cli import users
+from chatapp.config import current_settings
+from chatapp.conversations.names import parse_name
+from chatapp.errors import ChatError
+from chatapp.extensions import db
+from chatapp.models import Conversation
+from chatapp.timeline.cleanup import plan_trim, trim
+
+
+def init_cli(app: Flask) -> None:
+    """Add our commands to `flask`."""
+    app.cli.add_command(cleanup)
+    app.cli.add_command(users)
+
+
+@click.command()
+@click.option(
+    "--keep-last",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="How many messages stay; 0 keeps all. CHATAPP_GENERAL_KEEP_LAST when not given.",
+)
+@click.option(
+    "--conversation",
+    "wire_name",
+    metavar="NAME",
+    default="general",
+    show_default=True,
+    help="Which conversation: general, room_26, …",
+)
+@click.option("--dry-run", is_flag=True, help="Only tell how many would be removed.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_appcontext
+def cleanup(keep_last: int | None, wire_name: str, *, dry_run: bool, yes: bool) -> None:
+    """Remove all but the last messages of a conversation, for good.
+
+    It works in small batches: people can go on chatting meanwhile.
+    """
+    keep = current_settings().general_keep_last if keep_last is None else keep_last
+    conversation = _get_conversation(wire_name)
+    plan = plan_trim(db.session(), conversation, keep)
+    stay = "all messages stay" if keep == 0 else f"the last {keep:,} stay"
+    if dry_run:
+        click.echo(f"Would delete {plan.count:,} messages of {wire_name} ({stay}).")
+        return
+    if plan.count and not yes:
+        click.confirm(f"Delete {plan.count:,} messages of {wire_name} for good ({stay})?", abort=True)
+    deleted = 0
+    with click.progressbar(length=plan.count, label="Deleting", show_pos=True) as bar:
+        for removed in trim(plan):
+            deleted += removed
+            bar.update(removed)
+    click.echo(f"Deleted {deleted:,} messages of {wire_name} ({stay}).")
+
+
+def _get_conversation(wire_name: str) -> Conversation:
+    try:
+        name = parse_name(wire_name)
+    except ChatError as error:
+        raise click.BadParameter(error.message, param_hint="--conversation") from None
+    conversation = db.session.scalars(
+        select(Conversation).where(Conversation.id == name.id, Conversation.kind == name.kind)
+    ).one_or_none()
+    if conversation is None:
+        raise click.BadParameter(f"There is no conversation {wire_name}.", param_hint="--conversation")
+    return conversation

@@ -1,0 +1,100 @@
+"""Every setting, with its default and its environment variable, in one place."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal
+
+from flask import current_app
+from pydantic import AliasChoices, Field, StringConstraints, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What an operator can change, read from the environment or from `.env` in the project's folder.
+
+    Raises `pydantic.ValidationError`, naming each variable, when a value does not fit.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CHATAPP_",
+        env_file=ROOT / ".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    host: str = Field("127.0.0.1", validation_alias=AliasChoices("HOST", "host"), description="address to listen on")
+    port: int = Field(
+        5000, ge=0, le=65535, validation_alias=AliasChoices("PORT", "port"), description="port to listen on"
+    )
+    data_dir: Path = Field(ROOT / "instance", description="folder of the database, the secrets and the files")
+    database_url: str = Field(
+        "",
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="SQLite in the data folder when empty; `postgresql://user:password@host/name` for PostgreSQL",
+    )
+    general_keep_last: int = Field(
+        100, ge=0, description="messages that the general chat keeps when chatapp starts; 0 keeps all"
+    )
+    message_limit: int = Field(10_000, ge=1, le=100_000, description="characters in a message at the most")
+    trusted_proxies: int = Field(
+        0, ge=0, le=10, description="proxies in front that set X-Forwarded-For and X-Forwarded-Proto"
+    )
+    secure_cookies: bool = Field(False, description="send cookies over HTTPS alone; switch on behind an HTTPS proxy")
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], StringConstraints(to_upper=True)] = Field(
+        "INFO", description="least severity that is logged"
+    )
+    heads_interval: float = Field(15.0, gt=0, description="seconds between two beacons of the conversations' heads")
+    write_queue: int = Field(10_000, ge=1, description="changes that may wait for the database before one hears `busy`")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return (ROOT / value.expanduser()).resolve()
+
+    @field_validator("database_url")
+    @classmethod
+    def _named_driver(cls, value: str) -> str:
+        # A bare scheme leaves the choice of driver to SQLAlchemy's version; the writer's thread needs psycopg 3.
+        scheme, separator, rest = value.partition("://")
+        return f"postgresql+psycopg{separator}{rest}" if scheme in {"postgres", "postgresql"} else value
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database's address in SQLAlchemy's form."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'chatapp.sqlite3'}"
+
+    def prepare_data_dir(self) -> None:
+        """Make the data folder, readable by its owner alone."""
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def secret_key(self) -> str:
+        """Give the key that signs cookies: made at the first start, kept in the data folder with mode 0600."""
+        path = self.data_dir / "secret_key"
+        if not path.exists():
+            # Written aside and linked into place: of two processes that start at once both read the same whole key.
+            draft = path.with_name(f"secret_key.{os.getpid()}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_hex(32))
+            try:
+                path.hardlink_to(draft)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text()
+
+
+EXTENSION = "chatapp.settings"
+"""Where the application keeps its settings, in `app.extensions`."""
+
+
+def current_settings() -> Settings:
+    """Give the settings of the application at hand."""
+    settings: Settings = current_app.extensions[EXTENSION]
+    return settings

@@ -1,0 +1,42 @@
+"""The names of conversations on the wire."""
+
+import re
+from dataclasses import dataclass
+
+from chatapp.errors import InvalidConversation
+from chatapp.models.conversations import GENERAL_ID
+
+# No leading zero, no sign, no exponent, and nothing over what an SQL integer holds.
+_NAME = re.compile(r"general|(?P<kind>room)_(?P<id>[1-9][0-9]{0,17})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationName:
+    """A well-formed name. Whether there is such a conversation, and of that kind, is another question."""
+
+    kind: str
+    id: int
+
+    @property
+    def wire_name(self) -> str:
+        """The name in its written form."""
+        return self.kind if self.kind == "general" else f"{self.kind}_{self.id}"
+
+
+GENERAL = ConversationName("general", GENERAL_ID)
+
+
+def parse_name(value: object) -> ConversationName:
+    """Read a conversation's name: `general` or `room_<id>`.
+
+    Raises `InvalidConversation` for anything else.
+    """
+    if not isinstance(value, str):
+        raise InvalidConversation("conversation must be a text such as “general” or “room_26”.")
+    match = _NAME.fullmatch(value)
+    if match is None:
+        shown = ascii(value[:40])[1:-1]
+        raise InvalidConversation(f"“{shown}” is no conversation. A name is “general” or “room_” and a number.")
+    if match["kind"] is None:
+        return GENERAL
+    return ConversationName(match["kind"], int(match["id"]))

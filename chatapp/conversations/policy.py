@@ -1,0 +1,59 @@
+"""Who may do what in a conversation: the same functions for pages, socket events and forms.
+
+The functions look at rows and raise; where the rows come from (a reader's snapshot, the writer's transaction) is the
+caller's. What one may not know of raises `NotFound`, what one may see but not do `Forbidden`.
+"""
+
+from dataclasses import dataclass
+
+from chatapp.errors import Archived, Forbidden, NotFound
+from chatapp.models import Conversation, Membership
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a person, through one of their sign-ins (none where the shell acts for them)."""
+
+    user_id: int
+    session_id: int | None = None
+
+
+def no_such_conversation() -> NotFound:
+    """Give the one answer for what does not exist and for what this person may not know of."""
+    return NotFound("There is no such conversation, or you are not in it.")
+
+
+def permit_seeing(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+    """Let pass whoever may know that the conversation exists. Raises `NotFound`."""
+    if conversation is None or (conversation.is_private and membership is None):
+        raise no_such_conversation()
+    return conversation
+
+
+def permit_reading(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+    """Let pass whoever may read: everybody in the general chat, members in a room. Raises `NotFound`, `Forbidden`."""
+    seen = permit_seeing(conversation, membership)
+    if seen.kind != "general" and membership is None:
+        raise Forbidden("Join this room to read and write in it.")
+    return seen
+
+
+def permit_posting(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+    """Let pass whoever may write: readers, unless the room is archived. Raises `NotFound`, `Forbidden`, `Archived`."""
+    read = permit_reading(conversation, membership)
+    if read.is_archived:
+        raise Archived("This room is archived: it can be read, not written to.")
+    return read
+
+
+def permit_managing(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+    """Let pass a room's managers. Raises `NotFound`, `Forbidden`."""
+    seen = permit_seeing(conversation, membership)
+    if not is_manager(membership):
+        raise Forbidden("Only a manager of this room may do that.")
+    return seen
+
+
+def is_manager(membership: Membership | None) -> bool:
+    """Tell whether the membership is a manager's."""
+    return membership is not None and membership.role == "manager"

@@ -1,0 +1,1 @@
+"""Messages over HTTP: older ones as HTML, and posting by a plain form."""

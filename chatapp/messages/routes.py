@@ -1,0 +1,60 @@
+"""What a conversation's page asks for, and the form that posts without JavaScript."""
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from chatapp.config import current_settings
+from chatapp.conversations.names import ConversationName, parse_name
+from chatapp.conversations.policy import permit_reading
+from chatapp.conversations.queries import Place, find_place
+from chatapp.errors import Busy, Invalid, Unavailable
+from chatapp.extensions import db
+from chatapp.identity import current_person, login_required
+from chatapp.presentation.conversations import (
+    conversation_path,
+    parse_seq,
+    render_conversation,
+)
+from chatapp.timeline import page, post
+from chatapp.timeline.reading import OLDER
+
+blueprint = Blueprint("messages", __name__)
+
+
+@blueprint.get("/conversations/<conversation>/messages")
+@login_required
+def older(conversation: str) -> str:
+    """Give the messages before a number, as HTML to put before the page's first one."""
+    room = permit_reading(*_place(parse_name(conversation)))
+    older_page = page(db.session(), room, before=parse_seq(request.args.get("before")), limit=OLDER)
+    return render_template("messages/_page.html", page=older_page)
+
+
+@blueprint.post("/conversations/<conversation>/messages")
+@login_required
+def create(conversation: str) -> Response | tuple[str, int]:
+    """Post a message; what is refused stands in the composer again, with the reason."""
+    name = parse_name(conversation)
+    content = request.form.get("content", "")
+    try:
+        post(
+            name,
+            current_person().actor,
+            content=content,
+            client_id=request.form.get("client_id"),
+            limit=current_settings().message_limit,
+        )
+    except (Invalid, Busy, Unavailable) as error:
+        return render_conversation(_place(name), draft=content, error=error), error.status
+    return redirect(conversation_path(name), code=303)
+
+
+@blueprint.get("/sidebar")
+@login_required
+def sidebar() -> str:
+    """Give the sidebar's list, after it changed."""
+    return render_template("layout/_sidebar.html")
+
+
+def _place(name: ConversationName) -> Place:
+    return find_place(db.session(), name, current_person().id)

@@ -1,0 +1,54 @@
+"""People, their sessions, and the installation that they belong to."""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, true
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatapp.models.base import NEVER_REUSE_IDS, Base, now
+
+
+class User(Base):
+    """A person with an account."""
+
+    __tablename__ = "users"
+    __table_args__ = (CheckConstraint("role IN ('member', 'admin')", name="role"), NEVER_REUSE_IDS)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(32), unique=True)
+    name: Mapped[str] = mapped_column(String(64))
+    password_hash: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(16), default="member")
+    is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the person administers the installation."""
+        return self.role == "admin"
+
+
+class UserSession(Base):
+    """A sign-in on one browser; it ends when its row goes."""
+
+    __tablename__ = "user_sessions"
+    __table_args__ = (NEVER_REUSE_IDS,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the token in the cookie: the database alone lets nobody in."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Installation(Base):
+    """The one row that says whose installation this is."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    invitation_token: Mapped[str] = mapped_column(String(64))
+    epoch: Mapped[str] = mapped_column(String(32))
+    """A random id; a new one tells clients that event numbers from before are worthless."""

@@ -1,0 +1,65 @@
+"""Where people talk, and who belongs there."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatapp.models.base import NEVER_REUSE_IDS, Base, now
+
+GENERAL_ID = 1
+"""The general chat's row, which the first migration makes."""
+
+
+class Conversation(Base):
+    """A place where people talk: the general chat or a room. Both have one kind of timeline."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        CheckConstraint("kind IN ('general', 'room')", name="kind"),
+        CheckConstraint("visibility IN ('open', 'private')", name="visibility"),
+        CheckConstraint(f"(kind = 'general') = (id = {GENERAL_ID})", name="general"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(80))
+    topic: Mapped[str] = mapped_column(String(250), default="")
+    visibility: Mapped[str] = mapped_column(String(16), default="open")
+    creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    last_event: Mapped[int] = mapped_column(BigInteger, default=0)
+    """How many events the timeline has had; each change takes the next number, in its own transaction."""
+    floor: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Messages up to this `seq` were removed by a cleanup."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
+    """When a room was archived."""
+
+    @property
+    def wire_name(self) -> str:
+        """The conversation's name on the wire: `general`, `room_26`."""
+        return "general" if self.kind == "general" else f"{self.kind}_{self.id}"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether one comes in by invitation only."""
+        return self.visibility == "private"
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it is read only for good."""
+        return self.ended_at is not None
+
+
+class Membership(Base):
+    """One person's place in one conversation."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (CheckConstraint("role IN ('member', 'manager')", name="role"),)
+
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(String(16), default="member")
+    created_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,0 +1,58 @@
+"""The timeline's rows."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, now
+
+
+class Message(Base):
+    """A message in a conversation's timeline."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "seq"),
+        # Unique for (sender_id, client_id); this order finds a whole batch of client ids by index.
+        UniqueConstraint("client_id", "sender_id"),
+        UniqueConstraint("conversation_id", "version"),
+        CheckConstraint("sender_type IN ('user', 'assistant', 'system')", name="sender_type"),
+        CheckConstraint("version >= seq", name="version"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    """The number of the event that made it: its place on the page."""
+    version: Mapped[int] = mapped_column(BigInteger)
+    """The number of the event that last changed it."""
+    sender_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    sender_type: Mapped[str] = mapped_column(String(16), default="user")
+    message_type: Mapped[str] = mapped_column(String(16), default="text")
+    content: Mapped[str] = mapped_column(Text)
+    client_id: Mapped[str | None] = mapped_column(String(36))
+    """The UUID under which its sender sends it until it is acknowledged."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    edited_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+
+
+class RetiredKey(Base):
+    """What is left of a message that a cleanup removed, so that a late repetition of it is not stored again."""
+
+    __tablename__ = "retired_keys"
+
+    client_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sender_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    retired_at: Mapped[datetime] = mapped_column(default=now, index=True)

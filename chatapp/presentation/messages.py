@@ -1,0 +1,47 @@
+"""A message as the wire carries it. One partial draws it, on the first page and live."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import current_app
+from jinja2.utils import urlize
+from markupsafe import Markup
+
+from chatapp.timeline import TimelineMessage
+
+PARTIAL = "messages/_message.html"
+
+
+def message_body(content: str) -> Markup:
+    """Give the content as HTML: everything escaped, addresses made links."""
+    return Markup(urlize(content, rel="noopener noreferrer nofollow", target="_blank"))  # noqa: S704 - urlize escapes
+
+
+def render_message(message: TimelineMessage) -> str:
+    """Draw the message. The partial sees nothing of a request: it looks the same for everybody."""
+    return current_app.jinja_env.get_template(PARTIAL).render(message=message)
+
+
+def present_message(message: TimelineMessage) -> dict[str, Any]:
+    """Give the message as `docs/protocol.md` describes it."""
+    sender = message.sender
+    return {
+        "conversation": message.conversation,
+        "id": message.id,
+        "seq": message.seq,
+        "version": message.version,
+        "sender": sender and {"id": sender.id, "username": sender.username, "name": sender.name},
+        "sender_type": message.sender_type,
+        "message_type": message.message_type,
+        "content": message.content,
+        "client_id": message.client_id,
+        "created_at": isoformat(message.created_at),
+        "edited_at": isoformat(message.edited_at),
+        "deleted_at": isoformat(message.deleted_at),
+        "html": render_message(message),
+    }
+
+
+def isoformat(moment: datetime | None) -> str | None:
+    """Give a moment in UTC as RFC 3339 writes it."""
+    return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

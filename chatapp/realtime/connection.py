@@ -1,0 +1,73 @@
+"""Who is connected: the handshake, and the end of sessions and memberships on open sockets."""
+
+import structlog
+from flask import request
+from flask_login import current_user
+from flask_socketio import join_room
+
+from chatapp.accounts.signals import sessions_ended
+from chatapp.extensions import socketio
+from chatapp.identity import current_person
+from chatapp.rooms.signals import MembershipEnded, membership_ended, sidebar_changed
+
+log = structlog.get_logger(__name__)
+
+
+def init_connection() -> None:
+    """Listen to sockets that come, and to what ends them."""
+    socketio.on("connect")(connect)
+    sessions_ended.connect(end_sockets_of_sessions)
+    membership_ended.connect(end_listening)
+    sidebar_changed.connect(tell_sidebar_changed)
+
+
+def connect(_auth: object) -> None:
+    """Let a signed-in person in. Their sockets are found by the person and by the sign-in."""
+    if not current_user.is_authenticated:
+        # The client library gets the reason; any other exception would let the socket in.
+        raise ConnectionRefusedError("signed_out")
+    person = current_person()
+    join_room(user_channel(person.id))
+    join_room(session_channel(person.session_id))
+
+
+def user_channel(user_id: int) -> str:
+    """Name the channel of all sockets of a person."""
+    return f"user:{user_id}"
+
+
+def session_channel(session_id: int) -> str:
+    """Name the channel of all sockets of one sign-in."""
+    return f"session:{session_id}"
+
+
+def list_sockets(channel: str) -> list[str]:
+    """List the ids of this process' sockets in a channel."""
+    return [sid for sid, _ in socketio.server.manager.get_participants("/", channel)]
+
+
+def end_sockets_of_sessions(session_ids: list[int]) -> None:
+    """Close the sockets of sign-ins that have ended."""
+    for session_id in session_ids:
+        for sid in list_sockets(session_channel(session_id)):
+            socketio.server.emit("signed_out", {}, to=sid)
+            socketio.server.disconnect(sid)
+
+
+def end_listening(ended: MembershipEnded) -> None:
+    """Take a person's sockets out of a room that they may read no longer."""
+    for sid in list_sockets(user_channel(ended.user_id)):
+        socketio.server.leave_room(sid, ended.conversation)
+        socketio.server.emit("removed_from_chat", {"conversation": ended.conversation}, to=sid)
+
+
+def tell_sidebar_changed(user_ids: list[int]) -> None:
+    """Let people's pages fetch their sidebar again."""
+    for user_id in user_ids:
+        socketio.emit("sidebar_changed", {}, to=user_channel(user_id))
+
+
+def current_socket() -> str:
+    """Give the id of the socket whose event is handled."""
+    sid: str = request.sid  # type: ignore[attr-defined]  # Flask-SocketIO sets it
+    return sid

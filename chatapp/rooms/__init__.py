@@ -1,0 +1,1 @@
+"""Rooms: open ones, which anybody may join, and private ones, which one is invited to."""

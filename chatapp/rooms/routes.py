@@ -1,0 +1,161 @@
+"""The pages of rooms."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from chatapp.conversations.names import ConversationName
+from chatapp.conversations.policy import is_manager, permit_reading, permit_seeing
+from chatapp.conversations.queries import Place, find_place, get_summary
+from chatapp.errors import Conflict, Invalid
+from chatapp.extensions import db
+from chatapp.identity import current_person, login_required
+from chatapp.presentation.conversations import render_conversation
+from chatapp.rooms import service
+from chatapp.rooms.forms import InviteForm, RoomForm
+from chatapp.rooms.queries import list_members, list_rooms
+
+blueprint = Blueprint("rooms", __name__, url_prefix="/rooms")
+
+# Beyond 18 digits no row can be meant, and no database could be asked.
+ID = "int(max=999999999999999999)"
+
+Answer = str | Response | tuple[str, int]
+
+
+@blueprint.get("")
+@login_required
+def index() -> str:
+    """List the rooms."""
+    mine, joinable, archived = list_rooms(db.session(), current_person().id)
+    return render_template("rooms/index.html", my_rooms=mine, open_rooms=joinable, archived_rooms=archived)
+
+
+@blueprint.route("/new", methods=["GET", "POST"])
+@login_required
+def new() -> Answer:
+    """Make a room."""
+    form = RoomForm()
+    if form.validate_on_submit():
+        try:
+            room_id = service.create_room(
+                current_person().actor, form.text(form.name), form.text(form.topic), form.text(form.visibility)
+            )
+        except Invalid as error:
+            form.refuse(error.message)
+        else:
+            return _to_room(room_id)
+    page = render_template("rooms/new.html", form=form)
+    return (page, 422) if form.is_submitted() else page
+
+
+@blueprint.get(f"/<{ID}:room_id>")
+@login_required
+def show(room_id: int) -> str:
+    """Show a room to its members, and to others the way into it."""
+    place = _place(room_id)
+    room = permit_seeing(*place)
+    if place.membership is None:
+        return render_template("rooms/join.html", room=get_summary(db.session(), room))
+    return render_conversation(place, before=request.args.get("before"))
+
+
+@blueprint.post(f"/<{ID}:room_id>/membership")
+@login_required
+def join(room_id: int) -> Response:
+    """Join an open room."""
+    service.join_room(current_person().actor, room_id)
+    return _to_room(room_id)
+
+
+@blueprint.post(f"/<{ID}:room_id>/membership/end")
+@login_required
+def leave(room_id: int) -> Response:
+    """Leave a room."""
+    service.leave_room(current_person().actor, room_id)
+    return redirect(url_for("rooms.index"))
+
+
+@blueprint.route(f"/<{ID}:room_id>/settings", methods=["GET", "POST"])
+@login_required
+def edit(room_id: int) -> Answer:
+    """Show a room's members and, to its managers, its settings."""
+    form = None
+    if request.method == "POST":
+        form = RoomForm()
+        if form.validate():
+            try:
+                service.update_room(
+                    current_person().actor,
+                    room_id,
+                    form.text(form.name),
+                    form.text(form.topic),
+                    form.text(form.visibility),
+                )
+            except Invalid as error:
+                form.refuse(error.message)
+            else:
+                flash("The room is changed.")
+                return redirect(url_for("rooms.edit", room_id=room_id))
+    return _settings(room_id, form=form)
+
+
+@blueprint.post(f"/<{ID}:room_id>/members")
+@login_required
+def invite(room_id: int) -> Answer:
+    """Invite a person into a room."""
+    form = InviteForm()
+    if form.validate():
+        try:
+            name = service.invite(current_person().actor, room_id, form.text(form.username))
+        except (Invalid, Conflict) as error:
+            form.refuse(error.message)
+        else:
+            flash(f"{name} is in this room now.")
+            return redirect(url_for("rooms.edit", room_id=room_id))
+    return _settings(room_id, invite_form=form)
+
+
+@blueprint.post(f"/<{ID}:room_id>/members/<{ID}:user_id>/remove")
+@login_required
+def remove(room_id: int, user_id: int) -> Response:
+    """Remove a person from a room."""
+    service.remove(current_person().actor, room_id, user_id)
+    return redirect(url_for("rooms.edit", room_id=room_id))
+
+
+@blueprint.post(f"/<{ID}:room_id>/archive")
+@login_required
+def archive(room_id: int) -> Response:
+    """Make a room read only."""
+    service.archive(current_person().actor, room_id)
+    return _to_room(room_id)
+
+
+@blueprint.post(f"/<{ID}:room_id>/restore")
+@login_required
+def restore(room_id: int) -> Response:
+    """Open an archived room for writing again."""
+    service.restore(current_person().actor, room_id)
+    return _to_room(room_id)
+
+
+def _place(room_id: int) -> Place:
+    return find_place(db.session(), ConversationName("room", room_id), current_person().id)
+
+
+def _to_room(room_id: int) -> Response:
+    return redirect(url_for("rooms.show", room_id=room_id))
+
+
+def _settings(room_id: int, form: RoomForm | None = None, invite_form: InviteForm | None = None) -> Answer:
+    place = _place(room_id)
+    room = permit_reading(*place)
+    page = render_template(
+        "rooms/edit.html",
+        room=get_summary(db.session(), room),
+        members=list_members(db.session(), room),
+        may_manage=is_manager(place.membership),
+        form=form or RoomForm(formdata=None, obj=room),
+        invite_form=invite_form or InviteForm(formdata=None),
+    )
+    return (page, 422) if form or invite_form else page

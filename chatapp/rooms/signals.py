@@ -1,0 +1,21 @@
+"""What rooms tell, after the commit."""
+
+from dataclasses import dataclass
+
+from blinker import Namespace
+
+_signals = Namespace()
+
+membership_ended = _signals.signal("membership-ended")
+"""A `MembershipEnded`: the person may read the room no longer."""
+
+sidebar_changed = _signals.signal("sidebar-changed")
+"""The ids of people whose list of conversations is another one now (`Sequence[int]`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipEnded:
+    """Who left or was removed, and from where."""
+
+    conversation: str
+    user_id: int

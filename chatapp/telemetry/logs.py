@@ -1,0 +1,53 @@
+"""Logs: one line for each event, with its values, on standard error."""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import Processor
+
+from chatapp.timeline import TimelineMessage
+from chatapp.timeline.signals import message_posted
+
+log = structlog.get_logger(__name__)
+
+
+def init_logs(level: str) -> None:
+    """Send our logs and the libraries' through one formatter."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # At INFO these write what people say.
+    for name in ("socketio", "engineio", "geventwebsocket"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    message_posted.connect(log_posted)
+
+
+def log_posted(message: TimelineMessage) -> None:
+    """Log that a message is stored; never what it says."""
+    log.info("message stored", message_id=message.id, conversation=message.conversation, seq=message.seq)

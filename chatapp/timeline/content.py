@@ -1,0 +1,31 @@
+"""What the content of a message may be."""
+
+from chatapp.errors import BadCharacters, Empty, NotText, TooLong
+
+
+def check_content(content: object, limit: int) -> str:
+    """Give `content` with line feeds alone between its lines and without blank space at its end.
+
+    Raises `NotText`, `Empty` (nothing that shows), `TooLong` (over `limit` characters) or `BadCharacters` (NUL, which
+    PostgreSQL keeps in no text; a lone surrogate, which no encoding has).
+    """
+    if not isinstance(content, str):
+        raise NotText("A message must be text.")
+    # A form sends two characters for each line break.
+    content = content.replace("\r\n", "\n")
+    if len(content) > limit:
+        raise TooLong(f"A message has at most {limit:,} characters; this one has {len(content):,}.")
+    if "\0" in content or not _is_encodable(content):
+        raise BadCharacters("The message has characters that cannot be stored (NUL or half of a surrogate pair).")
+    # Characters without any ink, such as a zero-width space, make a blank message too.
+    if not any(character.isprintable() and not character.isspace() for character in content):
+        raise Empty("A message needs some text.")
+    return content.rstrip().lstrip("\n")
+
+
+def _is_encodable(content: str) -> bool:
+    try:
+        content.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

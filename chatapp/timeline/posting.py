@@ -1,0 +1,180 @@
+"""Posting: the write that the product is about."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from chatapp.conversations.names import ConversationName
+from chatapp.conversations.policy import Actor, permit_posting
+from chatapp.errors import ChatError, Invalid, SignedOut
+from chatapp.models import (
+    Conversation,
+    Membership,
+    Message,
+    RetiredKey,
+    User,
+    UserSession,
+    now,
+)
+from chatapp.timeline.content import check_content
+from chatapp.timeline.messages import Sender, TimelineMessage
+from chatapp.timeline.signals import message_posted
+from chatapp.timeline.writer import TogetherChange, Transaction, write
+
+Key = tuple[str, int]
+"""A client id and the sender that it belongs to."""
+
+
+def check_client_id(value: object) -> str:
+    """Give a client id in its canonical form. Raises `Invalid` when it is no UUID."""
+    try:
+        if isinstance(value, str):
+            return str(UUID(value))
+    except ValueError:
+        pass
+    raise Invalid("client_id must be a UUID such as “0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c”.")
+
+
+def post(
+    conversation: ConversationName, actor: Actor, *, content: object, client_id: object, limit: int
+) -> TimelineMessage:
+    """Store a message of at most `limit` characters and give it as it stands, once it is durable.
+
+    A second arrival under the same `client_id` is answered with the first one's message, whatever that says now.
+
+    Raises what `check_content`, `check_client_id` and `permit_posting` raise, and `SignedOut`, `Busy`, `Unavailable`.
+    """
+    return write(Post(conversation, actor, check_content(content, limit), check_client_id(client_id)))
+
+
+@dataclass(frozen=True, slots=True)
+class Post(TogetherChange[TimelineMessage]):
+    """A message on its way into a conversation."""
+
+    conversation: ConversationName
+    actor: Actor
+    content: str
+    client_id: str
+
+    @property
+    def key(self) -> Key:
+        """The key under which the message is stored once, however often it arrives."""
+        return self.client_id, self.actor.user_id
+
+    @classmethod
+    def apply_together(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[TimelineMessage | ChatError]:
+        """Store the posts in their order, each with the next number of its conversation."""
+        rows = _Surroundings(transaction.session, changes)
+        taken = [_take(post, rows) for post in changes]
+        transaction.session.add_all(rows.new)
+        transaction.session.flush()
+        for message in rows.new:
+            transaction.announce(message_posted, rows.present(message))
+        return [each if isinstance(each, ChatError) else rows.present(each) for each in taken]
+
+
+def _take(post: Post, rows: "_Surroundings") -> Message | RetiredKey | ChatError:
+    """Give the row that the post becomes or already is, or the error that refuses it."""
+    known = rows.known.get(post.key)
+    if known is not None:
+        return known
+    if not rows.is_signed_in(post.actor):
+        return SignedOut("You are signed out. Sign in again to send this.")
+    try:
+        conversation = permit_posting(
+            rows.find(post.conversation),
+            rows.memberships.get((post.conversation.id, post.actor.user_id)),
+        )
+    except ChatError as error:
+        return error
+    conversation.last_event += 1
+    conversation.updated_at = now()
+    message = Message(
+        conversation_id=conversation.id,
+        seq=conversation.last_event,
+        version=conversation.last_event,
+        sender_id=post.actor.user_id,
+        sender_type="user",
+        message_type="text",
+        content=post.content,
+        client_id=post.client_id,
+        created_at=conversation.updated_at,
+    )
+    rows.known[post.key] = message
+    rows.new.append(message)
+    return message
+
+
+class _Surroundings:
+    """What a batch of posts has to be held against, read with one query for each table, however many the posts are."""
+
+    def __init__(self, session: Session, posts: Sequence[Post]) -> None:
+        # Conversations first, and in one order in every process: their locks are what makes the numbers' order.
+        self._session = session
+        self._conversations = {
+            conversation.id: conversation
+            for conversation in session.scalars(
+                select(Conversation)
+                .where(Conversation.id.in_({post.conversation.id for post in posts}))
+                .order_by(Conversation.id)
+                .with_for_update()
+                .execution_options(populate_existing=True)
+            )
+        }
+        self.memberships = {
+            (membership.conversation_id, membership.user_id): membership
+            for membership in session.scalars(
+                select(Membership)
+                .where(
+                    tuple_(Membership.conversation_id, Membership.user_id).in_(
+                        {(post.conversation.id, post.actor.user_id) for post in posts}
+                    )
+                )
+                .execution_options(populate_existing=True)
+            )
+        }
+        self._senders = {
+            user_id: Sender(user_id, username, name)
+            for user_id, username, name in session.execute(
+                select(User.id, User.username, User.name).where(
+                    User.id.in_({post.actor.user_id for post in posts}), User.is_active
+                )
+            )
+        }
+        self._sessions = set(
+            session.scalars(
+                select(UserSession.id).where(
+                    UserSession.id.in_({post.actor.session_id for post in posts if post.actor.session_id is not None})
+                )
+            )
+        )
+        self.known: dict[Key, Message | RetiredKey] = _find_known(session, {post.key for post in posts})
+        self.new: list[Message] = []
+
+    def find(self, name: ConversationName) -> Conversation | None:
+        conversation = self._conversations.get(name.id)
+        return conversation if conversation is not None and conversation.kind == name.kind else None
+
+    def is_signed_in(self, actor: Actor) -> bool:
+        return actor.user_id in self._senders and (actor.session_id is None or actor.session_id in self._sessions)
+
+    def present(self, row: Message | RetiredKey) -> TimelineMessage:
+        # A known key may be that of a message elsewhere.
+        conversation = self._session.get_one(Conversation, row.conversation_id).wire_name
+        sender = self._senders.get(row.sender_id) if row.sender_id is not None else None
+        if isinstance(row, Message):
+            return TimelineMessage.of(row, sender, conversation)
+        return TimelineMessage.removed(row, sender, conversation)
+
+
+def _find_known(session: Session, keys: Iterable[Key]) -> dict[Key, Message | RetiredKey]:
+    """Find what is stored under the keys already, or was until a cleanup removed it."""
+    client_ids = {client_id for client_id, _ in keys}
+    retired = session.scalars(select(RetiredKey).where(RetiredKey.client_id.in_(client_ids)))
+    stored = session.scalars(select(Message).where(Message.client_id.in_(client_ids)))
+    rows: list[Message | RetiredKey] = [*retired, *stored]
+    return {(row.client_id, row.sender_id): row for row in rows if row.client_id and row.sender_id}

@@ -1,0 +1,1 @@
+"""What the tests drive: real servers, people with real sockets, a real browser."""

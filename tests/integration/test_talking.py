@@ -1,0 +1,115 @@
+"""People talk, with each of the official clients, on each of the databases."""
+
+import uuid
+
+import pytest
+
+from tests.conftest import NewPerson
+from tests.harness.people import JavaScriptSocket, PythonSocket, Socket, drawn_messages, message_payload
+from tests.harness.servers import Server
+
+CLIENTS = pytest.mark.parametrize("client", [PythonSocket, JavaScriptSocket], ids=["python", "javascript"])
+
+
+@CLIENTS
+def test_a_message_reaches_everybody_in_the_conversation_once(
+    any_server: Server, new_person: NewPerson, client: type[Socket]
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    hers, his = ana.connect(client), bob.connect(client)
+    assert hers.join()["messages"] == []
+    his.join()
+
+    sent = hers.post("Good morning")
+    his.hear("Good morning")
+    hers.hear("Good morning")
+
+    (heard,) = his.messages()
+    assert heard == sent
+    assert (heard["seq"], heard["version"]) == (1, 1)
+    assert heard["sender"] == {"id": ana.id, "username": "ana", "name": "Ana"}
+    assert 'class="message"' in heard["html"]
+    assert drawn_messages(bob.get("/").text) == [(1, "Good morning")]
+
+
+@CLIENTS
+def test_a_repeated_message_is_answered_with_the_first_one_and_not_heard_again(
+    any_server: Server, new_person: NewPerson, client: type[Socket]
+) -> None:
+    ana = new_person(any_server, "ana")
+    socket = ana.connect(client)
+    socket.join()
+    client_id = str(uuid.uuid4())
+
+    first = socket.send("once", client_id=client_id)
+    second = socket.send("twice", client_id=client_id.upper())
+    socket.post("after")
+
+    assert first == second
+    socket.hear("once", "after")
+
+
+@CLIENTS
+def test_two_hundred_messages_sent_without_waiting_keep_their_order(
+    any_server: Server, new_person: NewPerson, client: type[Socket]
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    hers, his = ana.connect(client), bob.connect(client)
+    his.join()
+    said = [f"message {number}" for number in range(200)]
+
+    waiting = [hers.emit("send_message", message_payload(text)) for text in said]
+    acknowledged = [wait(30) for wait in waiting]
+
+    assert [answer["message"]["seq"] for answer in acknowledged] == list(range(1, 201))
+    his.hear(*said)
+    assert [text for _, text in drawn_messages(bob.get("/").text)] == said[-10:]
+
+
+@CLIENTS
+def test_who_comes_back_gets_what_was_missed(any_server: Server, new_person: NewPerson, client: type[Socket]) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    hers = ana.connect(client)
+    hers.post("before")
+    cursor = bob.connect(client).join()["last_event"]
+    for text in ("one", "two"):
+        hers.post(text)
+
+    answer = bob.connect(client).join(after=cursor)
+
+    assert [message["content"] for message in answer["messages"]] == ["one", "two"]
+    assert (answer["from"], answer["to"], answer["more"], answer["reset"]) == (1, 3, False, False)
+
+
+def test_everything_acknowledged_is_there_after_the_server_was_killed(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    room = ana.create_room()
+    ana.invite(room, bob)
+    socket = ana.connect()
+    sent = [socket.post(f"message {number}", room)["content"] for number in range(5)]
+
+    any_server.kill()
+    any_server.start()
+
+    assert [text for _, text in drawn_messages(bob.get("/rooms/" + room.removeprefix("room_")).text)] == sent
+    again = bob.connect()
+    again.join(room, after=0)
+    ana.connect().post("after", room)
+    again.hear("after", conversation=room)
+
+
+def test_a_message_that_was_cleaned_up_is_not_stored_again(server: Server, new_person: NewPerson) -> None:
+    socket = new_person(server, "ana").connect()
+    client_id = str(uuid.uuid4())
+    first = socket.send("old", client_id=client_id)
+    socket.post("new")
+    server.flask("cleanup", "--keep-last", "1", "--yes")
+
+    again = socket.send("old", client_id=client_id)
+
+    assert again["ok"]
+    assert again["message"]["seq"] == first["message"]["seq"]
+    assert again["message"]["deleted_at"] is not None
+    assert server.rows("SELECT content FROM messages") == [("new",)]

@@ -1,0 +1,23 @@
+"""The server: `python wsgi.py`, or `wsgi:app` for another one."""
+
+import os
+import warnings
+
+if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
+    # psycopg 3 waits in C, which would stop the event loop; its Python wait is patched with everything else.
+    os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+    # Its authors warn of new uses; docs/decisions tells why it is used and what the way out is.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+    import eventlet
+
+    eventlet.monkey_patch()
+
+from chatapp import create_app
+from chatapp.config import Settings
+from chatapp.serving import serve
+
+settings = Settings()
+app = create_app(settings)
+
+if __name__ == "__main__":
+    serve(app, settings)
