@@ -39,7 +39,7 @@ def current_person() -> SignedIn:
     """Give who is signed in on this request or socket. Raises `SignedOut` when nobody is, or no longer."""
     if not current_user.is_authenticated:
         raise SignedOut("You are signed out. Sign in again.")
-    return cast(SignedIn, current_user)
+    return cast(SignedIn, current_user._get_current_object())  # noqa: SLF001 - Werkzeug documents it for this
 
 
 def current_admin() -> SignedIn:

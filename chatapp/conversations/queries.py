@@ -9,7 +9,9 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
-from chatapp.models import Conversation, Installation, Membership, User
+from chatapp.conversations.policy import Actor
+from chatapp.errors import SignedOut
+from chatapp.models import Conversation, Installation, Membership, User, UserSession
 
 USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?", re.ASCII)
 
@@ -41,6 +43,17 @@ def find_place(session: Session, name: ConversationName, user_id: int) -> Place:
         .where(Conversation.id == name.id, Conversation.kind == name.kind)
     ).one_or_none()
     return Place(None, None) if row is None else Place(row[0], row[1])
+
+
+def permit_signed_in(session: Session, actor: Actor) -> None:
+    """Let pass whoever's sign-in still holds. Raises `SignedOut`."""
+    held = session.execute(
+        select(UserSession.id)
+        .join(User, User.id == UserSession.user_id)
+        .where(UserSession.id == actor.session_id, User.id == actor.user_id, User.is_active)
+    ).one_or_none()
+    if held is None:
+        raise SignedOut("You are signed out. Sign in again.")
 
 
 def list_conversations(session: Session, user_id: int) -> Sequence[Conversation]:

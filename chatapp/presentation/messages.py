@@ -1,6 +1,8 @@
 """A message as the wire carries it. One partial draws it, on the first page and live."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import current_app
@@ -22,8 +24,12 @@ def render_message(message: TimelineMessage) -> str:
     return current_app.jinja_env.get_template(PARTIAL).render(message=message)
 
 
-def present_message(message: TimelineMessage) -> dict[str, Any]:
-    """Give the message as `docs/protocol.md` describes it."""
+@lru_cache(maxsize=1_000)
+def present_message(message: TimelineMessage) -> Mapping[str, Any]:
+    """Give the message as `docs/protocol.md` describes it.
+
+    Drawn once for the acknowledgement, the broadcast and whoever catches up: nobody may change what is given.
+    """
     sender = message.sender
     return {
         "conversation": message.conversation,

@@ -5,7 +5,8 @@ from flask import Flask
 from chatapp.extensions import socketio
 from chatapp.native import is_green
 from chatapp.realtime import conversations as conversations
-from chatapp.realtime.connection import init_connection
+from chatapp.realtime.answers import serve_events
+from chatapp.realtime.connection import find_person, init_connection
 
 
 def init_realtime(app: Flask) -> None:
@@ -17,3 +18,4 @@ def init_realtime(app: Flask) -> None:
     socketio.init_app(
         app, async_mode="eventlet" if is_green() else "threading", async_handlers=False, manage_session=False
     )
+    serve_events(app, socketio.server, find_person)

@@ -1,17 +1,22 @@
-"""How an event is answered: its payload read, its errors mapped, once for all handlers."""
+"""How an event is answered: its payload read, its errors mapped, once for all handlers.
+
+Handlers are registered with python-socketio itself: Flask-SocketIO would rebuild a request for each event, which costs
+more than the event. Who somebody is was found at the handshake; what they may do is asked of the database each time.
+"""
 
 from collections.abc import Callable
-from functools import wraps
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
-from flask_login import current_user
+from flask import Flask
 from pydantic import BaseModel, ConfigDict, ValidationError
+from socketio import Server
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from chatapp.errors import ChatError, Internal, Invalid, Unavailable
-from chatapp.extensions import socketio
+from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
+from chatapp.identity import SignedIn
 
 log = structlog.get_logger(__name__)
 
@@ -24,32 +29,74 @@ class Payload(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose event it is, and the socket that it came from."""
+
+    person: SignedIn
+    sid: str
+    server: Server
+
+    def enter(self, channel: str) -> None:
+        """Let the socket hear a channel."""
+        self.server.enter_room(self.sid, channel)
+
+    def leave(self, channel: str) -> None:
+        """Let the socket hear a channel no longer."""
+        self.server.leave_room(self.sid, channel)
+
+
 P = TypeVar("P", bound=Payload)
 
-Handler = Callable[[P], Answer | None]
+Handler = Callable[[Caller, P], Answer | None]
+
+_handlers: dict[str, tuple[type[Any], Handler[Any]]] = {}
 
 
-def answers(event: str, payload: type[P]) -> Callable[[Handler[P]], Callable[..., Answer]]:
-    """Register the handler of an event; what it returns is acknowledged beside `ok`, what it raises as the error."""
+def answers(event: str, payload: type[P]) -> Callable[[Handler[P]], Handler[P]]:
+    """Make a function the handler of an event.
 
-    def decorate(handle: Handler[P]) -> Callable[..., Answer]:
-        @wraps(handle)
-        def answer(*arguments: object) -> Answer:
-            try:
-                return {"ok": True} | (handle(_parse(payload, arguments)) or {})
-            except ChatError as error:
-                return _refuse(error)
-            except (OperationalError, InterfaceError, PoolTimeout) as error:
-                log.warning("database does not answer", socket_event=event, error=str(error))
-                return _refuse(Unavailable("The database does not answer. Try again in a moment."))
-            except Exception:
-                log.exception("event failed", socket_event=event, user=getattr(current_user, "id", None))
-                return _refuse(Internal("Something went wrong on the server. Try again."))
+    What it returns is acknowledged beside `ok`, what it raises as the error.
+    """
 
-        socketio.on(event)(answer)
-        return answer
+    def register(handle: Handler[P]) -> Handler[P]:
+        _handlers[event] = (payload, handle)
+        return handle
 
-    return decorate
+    return register
+
+
+def serve_events(app: Flask, server: Server, find_person: Callable[[str], SignedIn | None]) -> None:
+    """Let the server answer every event that has a handler. `find_person` tells whose socket it is."""
+    for event, (payload, handle) in _handlers.items():
+        server.on(event, _answering(app, server, find_person, event, payload, handle))
+
+
+def _answering(
+    app: Flask,
+    server: Server,
+    find_person: Callable[[str], SignedIn | None],
+    event: str,
+    payload: type[P],
+    handle: Handler[P],
+) -> Callable[..., Answer]:
+    def answer(sid: str, *arguments: object) -> Answer:
+        person = find_person(sid)
+        try:
+            if person is None:
+                raise SignedOut("You are signed out. Sign in again.")
+            with app.app_context():
+                return {"ok": True} | (handle(Caller(person, sid, server), _parse(payload, arguments)) or {})
+        except ChatError as error:
+            return _refuse(error)
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            log.warning("database does not answer", socket_event=event, error=str(error))
+            return _refuse(Unavailable("The database does not answer. Try again in a moment."))
+        except Exception:
+            log.exception("event failed", socket_event=event, user=person and person.id)
+            return _refuse(Internal("Something went wrong on the server. Try again."))
+
+    return answer
 
 
 def _refuse(error: ChatError) -> Answer:

@@ -1,21 +1,22 @@
 """Who is connected: the handshake, and the end of sessions and memberships on open sockets."""
 
-import structlog
 from flask import request
 from flask_login import current_user
 from flask_socketio import join_room
 
 from chatapp.accounts.signals import sessions_ended
 from chatapp.extensions import socketio
-from chatapp.identity import current_person
+from chatapp.identity import SignedIn, current_person
 from chatapp.rooms.signals import MembershipEnded, membership_ended, sidebar_changed
 
-log = structlog.get_logger(__name__)
+_people: dict[str, SignedIn] = {}
+"""Who is at the other end of each of this process' sockets."""
 
 
 def init_connection() -> None:
     """Listen to sockets that come, and to what ends them."""
     socketio.on("connect")(connect)
+    socketio.on("disconnect")(disconnect)
     sessions_ended.connect(end_sockets_of_sessions)
     membership_ended.connect(end_listening)
     sidebar_changed.connect(tell_sidebar_changed)
@@ -27,8 +28,19 @@ def connect(_auth: object) -> None:
         # The client library gets the reason; any other exception would let the socket in.
         raise ConnectionRefusedError("signed_out")
     person = current_person()
+    _people[current_socket()] = person
     join_room(user_channel(person.id))
     join_room(session_channel(person.session_id))
+
+
+def disconnect(_reason: str) -> None:
+    """Forget a socket that is gone."""
+    _people.pop(current_socket(), None)
+
+
+def find_person(sid: str) -> SignedIn | None:
+    """Find who is at the other end of a socket; None once it is closed."""
+    return _people.get(sid)
 
 
 def user_channel(user_id: int) -> str:

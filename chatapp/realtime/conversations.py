@@ -1,19 +1,17 @@
 """The events of conversations: parse, permit, do."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from flask_socketio import join_room, leave_room
 from pydantic import Field, StringConstraints
 
 from chatapp.config import current_settings
-from chatapp.conversations.names import parse_name
+from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import permit_reading
-from chatapp.conversations.queries import find_place
+from chatapp.conversations.queries import Place, find_place, permit_signed_in
 from chatapp.errors import ChatError
 from chatapp.extensions import db
-from chatapp.identity import current_person
 from chatapp.presentation.messages import present_message
-from chatapp.realtime.answers import Answer, Payload, answers
+from chatapp.realtime.answers import Answer, Caller, Payload, answers
 from chatapp.timeline import catch_up, post
 
 EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
@@ -42,21 +40,20 @@ class Sending(Payload):
 
 
 @answers("join_chat", Joining)
-def join_chat(payload: Joining) -> Answer:
+def join_chat(caller: Caller, payload: Joining) -> Answer:
     """Enter a conversation's broadcast, then tell what happened after the cursor.
 
     In this order nothing falls between the two. That the person may read is checked before the socket enters and again
     with the reading: a membership that ends meanwhile ends the listening too.
     """
     name = parse_name(payload.conversation)
-    user_id = current_person().id
-    permit_reading(*find_place(db.session(), name, user_id))
+    permit_reading(*_place(caller, name))
     db.session.close()
-    join_room(name.wire_name)
+    caller.enter(name.wire_name)
     try:
-        conversation = permit_reading(*find_place(db.session(), name, user_id))
+        conversation = permit_reading(*_place(caller, name))
     except ChatError:
-        leave_room(name.wire_name)
+        caller.leave(name.wire_name)
         raise
     missed = catch_up(db.session(), conversation, after=payload.after, epoch=payload.epoch)
     return {
@@ -73,19 +70,24 @@ def join_chat(payload: Joining) -> Answer:
 
 
 @answers("leave_chat", Leaving)
-def leave_chat(payload: Leaving) -> None:
+def leave_chat(caller: Caller, payload: Leaving) -> None:
     """Leave a conversation's broadcast."""
-    leave_room(parse_name(payload.conversation).wire_name)
+    caller.leave(parse_name(payload.conversation).wire_name)
 
 
 @answers("send_message", Sending)
-def send_message(payload: Sending) -> dict[str, Any]:
+def send_message(caller: Caller, payload: Sending) -> Answer:
     """Store a message; acknowledged when it is durable."""
     message = post(
         parse_name(payload.conversation),
-        current_person().actor,
+        caller.person.actor,
         content=payload.content,
         client_id=payload.client_id,
         limit=current_settings().message_limit,
     )
     return {"message": present_message(message)}
+
+
+def _place(caller: Caller, name: ConversationName) -> Place:
+    permit_signed_in(db.session(), caller.person.actor)
+    return find_place(db.session(), name, caller.person.id)

@@ -1,3 +1,5 @@
+import { parseHtml } from "./html.js";
+
 /**
  * The messages on the page: one element for each `seq`, in the order of `seq`, and below them those that the server
  * has not acknowledged yet (without a `data-seq`).
@@ -30,22 +32,22 @@ export class MessageList {
   draw(message) {
     const drawn = elementOf(message.seq);
     if (drawn) {
-      if (Number(drawn.dataset.version) < message.version) drawn.replaceWith(parse(message.html).firstElementChild);
+      if (Number(drawn.dataset.version) < message.version) drawn.replaceWith(drawing(message));
     } else if (!this.#liesAbove(message.seq)) {
       if (message.sender?.id === this.#userId) this.findOutgoing(message.client_id)?.remove();
-      this.#insert(parse(message.html).firstElementChild);
+      this.#insert(drawing(message));
     }
   }
 
   /** Show only these messages, which are the conversation's last page. */
   replaceAll(messages, hasOlder) {
-    this.element.replaceChildren(...messages.map(({ html }) => parse(html).firstElementChild));
+    this.element.replaceChildren(...messages.map(drawing));
     this.element.dataset.older = String(hasOlder);
   }
 
   /** Put a page of older messages, as the server sent it, above what is there. */
   prepend(html) {
-    const page = parse(html).querySelector("[data-messages]");
+    const page = parseHtml(html).querySelector("[data-messages]");
     const unknown = [...page.children].filter((message) => !elementOf(message.dataset.seq));
     this.element.prepend(...unknown);
     this.element.dataset.older = page.dataset.older;
@@ -97,8 +99,4 @@ const seqOf = (element) => Number(element?.dataset.seq);
 
 const elementOf = (seq) => document.getElementById(`message-${seq}`);
 
-function parse(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  return template.content;
-}
+const drawing = (message) => parseHtml(message.html).firstElementChild;

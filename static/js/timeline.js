@@ -32,7 +32,7 @@ export class Timeline extends EventTarget {
     this.#epoch = epoch;
 
     connection.on("chat_message", (message) => this.#receive(message));
-    connection.on("heads", ({ epoch, conversations }) => this.#compare(epoch, conversations[conversation]));
+    connection.on("heads", (heads) => this.#compare(heads));
     connection.watch(() => this.#enter());
     window.addEventListener("focus", () => this.catchUp());
     window.addEventListener("online", () => this.catchUp());
@@ -44,7 +44,7 @@ export class Timeline extends EventTarget {
     this.#isBehind = true;
     if (this.#isAsking) return;
     this.#isAsking = true;
-    for (let failures = 0; this.#isBehind && this.#connection.isConnected; ) {
+    for (let failures = 0; this.#isBehind && this.#connection.isConnected;) {
       this.#isBehind = false;
       try {
         this.#cover(await this.#join());
@@ -109,7 +109,8 @@ export class Timeline extends EventTarget {
     if (!this.#isBehind) this.dispatchEvent(new Event("current"));
   }
 
-  #compare(epoch, head) {
+  #compare({ epoch, conversations }) {
+    const head = conversations[this.#conversation];
     if (!head) return;
     if (epoch !== this.#epoch || head.last_event > this.#cursor) this.catchUp();
     else this.#list.removeUpTo(head.floor);
