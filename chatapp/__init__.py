@@ -7,7 +7,7 @@ from chatapp.accounts.routes import blueprint as accounts_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings
-from chatapp.database import init_database, writer_engine
+from chatapp.database import init_database
 from chatapp.extensions import db, migrate
 from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.messages.routes import blueprint as messages_blueprint
@@ -18,8 +18,8 @@ from chatapp.rooms.routes import blueprint as rooms_blueprint
 from chatapp.security import init_security
 from chatapp.telemetry.health import blueprint as telemetry_blueprint
 from chatapp.telemetry.logs import init_logs
+from chatapp.timeline import make_writer
 from chatapp.timeline.writer import EXTENSION as WRITER
-from chatapp.timeline.writer import Writer
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_security(app, settings)
     init_database(app, settings)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
-    app.extensions[WRITER] = Writer(writer_engine(settings), bound=settings.write_queue)
+    app.extensions[WRITER] = make_writer(settings)
     init_login(app)
     init_presentation(app)
     init_errors(app)

@@ -1,6 +1,8 @@
 """What a serving process does besides answering. Commands of the shell do none of it."""
 
 import threading
+import time
+from collections.abc import Callable
 
 import structlog
 from flask import Flask
@@ -11,6 +13,8 @@ from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.timeline.cleanup import plan_trim, trim
+from chatapp.timeline.writer import EXTENSION as WRITER
+from chatapp.timeline.writer import Writer
 
 log = structlog.get_logger(__name__)
 
@@ -19,9 +23,23 @@ def start_background(app: Flask, settings: Settings) -> None:
     """Start to broadcast, to beat, and to trim the general chat."""
     broadcaster = Broadcaster(app)
     app.extensions["chatapp.broadcaster"] = broadcaster  # Signals hold their listeners weakly.
-    _start(broadcaster.beat_forever, settings.heads_interval)
+    writer: Writer = app.extensions[WRITER]
+    writer.start()
+    _start(beat_forever, settings.heads_interval, broadcaster.beat, writer.look_into_spool)
     if settings.general_keep_last:
         _start(trim_general, app, settings.general_keep_last)
+
+
+def beat_forever(interval: float, *beats: Callable[[], None]) -> None:
+    """Call each of `beats` every `interval` seconds."""
+    while True:
+        time.sleep(interval)
+        for beat in beats:
+            try:
+                beat()
+            except Exception as error:
+                # The database may be away; the next beat comes.
+                log.warning("beat failed", beat=beat.__name__, reason=str(error))
 
 
 def trim_general(app: Flask, keep_last: int) -> None:

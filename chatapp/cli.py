@@ -1,8 +1,12 @@
-"""`flask cleanup`: remove old messages by hand."""
+"""`flask cleanup` and `flask spool`: what is done to messages by hand."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 from flask import Flask
-from flask.cli import with_appcontext
+from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
 from chatapp.accounts.cli import users
@@ -12,11 +16,13 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.timeline.cleanup import plan_trim, trim
+from chatapp.timeline.spool import Spool
 
 
 def init_cli(app: Flask) -> None:
     """Add our commands to `flask`."""
     app.cli.add_command(cleanup)
+    app.cli.add_command(spool)
     app.cli.add_command(users)
 
 
@@ -58,6 +64,42 @@ def cleanup(keep_last: int | None, wire_name: str, *, dry_run: bool, yes: bool) 
             deleted += removed
             bar.update(removed)
     click.echo(f"Deleted {deleted:,} messages of {wire_name} ({stay}).")
+
+
+spool = AppGroup("spool", help="Look after messages that the database refused for good.")
+
+
+@spool.command("list")
+def list_spool() -> None:
+    """List what waits for the database, and what it refused, with the reason."""
+    for path, box in _spools():
+        for entry in (*box.waiting(), *box.refused()):
+            state = f"refused: {entry.refused}" if entry.refused else "waits"
+            click.echo(f"{path.stem} {entry.id} {entry.spooled_at:%Y-%m-%d %H:%M:%S} {state}")
+            click.echo(f"    {entry.fields['conversation']}: {entry.fields['content']}")
+
+
+@spool.command("retry")
+def retry_spool() -> None:
+    """Let what was refused wait again. A running server takes it up within its next beat."""
+    count = sum(box.retry() for _, box in _spools())
+    click.echo(f"{count:,} messages will be tried again.")
+
+
+@spool.command("export")
+def export_spool() -> None:
+    """Write what was refused to standard output, a JSON object a line."""
+    for _, box in _spools():
+        for entry in box.refused():
+            line = {**entry.fields, "spooled_at": entry.spooled_at.isoformat(), "refused": entry.refused}
+            click.echo(json.dumps(line, ensure_ascii=False))
+
+
+def _spools() -> Iterator[tuple[Path, Spool]]:
+    for path in sorted(current_settings().data_dir.glob("spool-*.sqlite3")):
+        box = Spool(path)
+        yield path, box
+        box.close()
 
 
 def _get_conversation(wire_name: str) -> Conversation:

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         "INFO", description="least severity that is logged"
     )
     heads_interval: float = Field(15.0, gt=0, description="seconds between two beacons of the conversations' heads")
+    spool_limit: int = Field(
+        100_000, ge=0, description="messages that wait on the disk at most, while there is no database"
+    )
     write_queue: int = Field(10_000, ge=1, description="changes that may wait for the database before one hears `busy`")
 
     @field_validator("data_dir")
@@ -68,6 +71,11 @@ class Settings(BaseSettings):
     def sqlalchemy_url(self) -> str:
         """The database's address in SQLAlchemy's form."""
         return self.database_url or f"sqlite:///{self.data_dir / 'chatapp.sqlite3'}"
+
+    @property
+    def spool_path(self) -> Path:
+        """The spool of the process that listens on this port: each process has its own, and finds it again."""
+        return self.data_dir / f"spool-{self.port}.sqlite3"
 
     def prepare_data_dir(self) -> None:
         """Make the data folder, readable by its owner alone."""

@@ -17,7 +17,7 @@ _IS_SET_UP = "chatapp.is_set_up"
 
 def init_login(app: Flask) -> None:
     """Connect the login library: its cookie carries the token of a row in `user_sessions`."""
-    login_manager.init_app(app)
+    login_manager.init_app(app, add_context_processor=False)
     login_manager.session_protection = None
     login_manager.user_loader(load_signed_in)
     login_manager.unauthorized_handler(ask_to_sign_in)

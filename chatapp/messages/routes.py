@@ -37,7 +37,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
     name = parse_name(conversation)
     content = request.form.get("content", "")
     try:
-        post(
+        message = post(
             name,
             current_person().actor,
             content=content,
@@ -46,7 +46,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
         )
     except (Invalid, Busy, Unavailable) as error:
         return render_conversation(_place(name), draft=content, error=error), error.status
-    return redirect(conversation_path(name), code=303)
+    return redirect(f"{conversation_path(name)}#message-{message.seq}", code=303)
 
 
 @blueprint.get("/sidebar")

@@ -6,6 +6,7 @@ from flask import Flask, url_for
 from flask_login import current_user
 
 from chatapp.config import current_settings
+from chatapp.identity import current_person
 from chatapp.presentation.conversations import sidebar_items
 from chatapp.presentation.messages import message_body
 
@@ -17,8 +18,10 @@ def init_presentation(app: Flask) -> None:
 
 
 def _shared() -> dict[str, Any]:
+    # Looked up only by templates that use them: the page of an error must not need the database.
     return {
         "settings": current_settings(),
-        "sidebar": sidebar_items(current_user) if current_user.is_authenticated else [],
+        "current_user": current_user,
+        "sidebar_items": lambda: sidebar_items(current_person()),
         "static_url": lambda path: url_for("static", filename=path),
     }

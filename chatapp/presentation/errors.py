@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, render_template
+from flask import Flask, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -14,7 +14,7 @@ from chatapp.extensions import db
 
 log = structlog.get_logger(__name__)
 
-Answer = tuple[str, int]
+Answer = tuple[str, int, dict[str, str]]
 
 
 def init_errors(app: Flask) -> None:
@@ -65,4 +65,10 @@ def answer_mistake(error: Exception) -> Answer:
 
 def _page(status: HTTPStatus, message: str) -> Answer:
     db.session.rollback()
-    return render_template("errors/error.html", status=status.value, title=status.phrase, message=message), status
+    headers = {}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = "5"
+        if request.method == "GET":
+            headers["Refresh"] = "5"
+    page = render_template("errors/error.html", status=status.value, title=status.phrase, message=message)
+    return page, status, headers

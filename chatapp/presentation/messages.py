@@ -10,6 +10,7 @@ from jinja2.utils import urlize
 from markupsafe import Markup
 
 from chatapp.timeline import TimelineMessage
+from chatapp.timeline.writer import Backlog
 
 PARTIAL = "messages/_message.html"
 
@@ -44,6 +45,7 @@ def present_message(message: TimelineMessage) -> Mapping[str, Any]:
         "created_at": isoformat(message.created_at),
         "edited_at": isoformat(message.edited_at),
         "deleted_at": isoformat(message.deleted_at),
+        "pending": message.is_pending,
         "html": render_message(message),
     }
 
@@ -51,3 +53,8 @@ def present_message(message: TimelineMessage) -> Mapping[str, Any]:
 def isoformat(moment: datetime | None) -> str | None:
     """Give a moment in UTC as RFC 3339 writes it."""
     return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def present_backlog(backlog: Backlog) -> dict[str, Any]:
+    """Give how much waits for the database, and since when."""
+    return {"waiting": backlog.waiting, "since": isoformat(backlog.since)}

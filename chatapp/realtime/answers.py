@@ -41,6 +41,10 @@ class Caller:
         """Let the socket hear a channel."""
         self.server.enter_room(self.sid, channel)
 
+    def has_entered(self, channel: str) -> bool:
+        """Tell whether the socket hears a channel."""
+        return channel in self.server.rooms(self.sid)
+
     def leave(self, channel: str) -> None:
         """Let the socket hear a channel no longer."""
         self.server.leave_room(self.sid, channel)

@@ -4,7 +4,6 @@ The writer announces in the order of its commits, on one thread, so a conversati
 numbers. What a listener misses all the same it finds out by the next event's number, or by the beacon.
 """
 
-import time
 from collections.abc import Sequence
 
 from flask import Flask
@@ -13,9 +12,18 @@ from chatapp.conversations.names import parse_name
 from chatapp.conversations.queries import get_epoch
 from chatapp.errors import InvalidConversation
 from chatapp.extensions import db, socketio
-from chatapp.presentation.messages import present_message
+from chatapp.presentation.messages import present_backlog, present_message
 from chatapp.timeline import Head, TimelineMessage, list_heads
-from chatapp.timeline.signals import message_posted, timeline_trimmed
+from chatapp.timeline.signals import (
+    Refusal,
+    backlog_changed,
+    message_pending,
+    message_posted,
+    message_refused,
+    message_saved,
+    timeline_trimmed,
+)
+from chatapp.timeline.writer import Backlog
 
 
 class Broadcaster:
@@ -24,12 +32,33 @@ class Broadcaster:
     def __init__(self, app: Flask) -> None:
         self._app = app
         message_posted.connect(self.tell_posted)
+        message_pending.connect(self.tell_posted)
+        message_saved.connect(self.tell_saved)
+        message_refused.connect(self.tell_refused)
         timeline_trimmed.connect(self.tell_trimmed)
+        backlog_changed.connect(self.tell_backlog)
 
     def tell_posted(self, message: TimelineMessage) -> None:
-        """Emit a new message to everybody in its conversation."""
+        """Emit a new message to everybody in its conversation; one that waits for the database too."""
         with self._app.app_context():
             socketio.emit("chat_message", present_message(message), to=message.conversation)
+
+    def tell_saved(self, message: TimelineMessage) -> None:
+        """Emit what a message that waited has become."""
+        with self._app.app_context():
+            sender_id = message.sender and message.sender.id
+            key = {"conversation": message.conversation, "sender_id": sender_id, "client_id": message.client_id}
+            socketio.emit("message_saved", {**key, "message": present_message(message)}, to=message.conversation)
+
+    def tell_refused(self, refusal: Refusal) -> None:
+        """Emit that a message that waited will not stand in its conversation."""
+        error = {"code": "conflict", "message": refusal.reason}
+        key = {"conversation": refusal.conversation, "sender_id": refusal.sender_id, "client_id": refusal.client_id}
+        socketio.emit("message_saved", {**key, "message": None, "error": error}, to=refusal.conversation)
+
+    def tell_backlog(self, backlog: Backlog) -> None:
+        """Let every page say that messages wait to be saved, or that they no longer do."""
+        socketio.emit("backlog", present_backlog(backlog))
 
     def tell_trimmed(self, head: Head) -> None:
         """Let pages drop what a cleanup removed."""
@@ -40,16 +69,6 @@ class Broadcaster:
         """Tell the heads of the conversations that somebody here listens to: whoever missed the last event sees it."""
         with self._app.app_context():
             self._emit_heads(list_heads(db.session(), listened_conversation_ids()))
-
-    def beat_forever(self, interval: float) -> None:
-        """Beat every `interval` seconds."""
-        while True:
-            time.sleep(interval)
-            try:
-                self.beat()
-            except Exception:
-                # The database may be away; the next beat comes.
-                self._app.logger.warning("heads not told", exc_info=True)
 
     @staticmethod
     def _emit_heads(heads: Sequence[Head]) -> None:

@@ -22,9 +22,13 @@ def init_connection() -> None:
     sidebar_changed.connect(tell_sidebar_changed)
 
 
-def connect(_auth: object) -> None:
-    """Let a signed-in person in. Their sockets are found by the person and by the sign-in."""
-    if not current_user.is_authenticated:
+def connect(auth: object) -> None:
+    """Let a signed-in person in. Their sockets are found by the person and by the sign-in.
+
+    A page says whose it is (`{user_id}`): it must not act for somebody who has signed in on its browser since.
+    """
+    claimed = auth.get("user_id") if isinstance(auth, dict) else None
+    if not current_user.is_authenticated or claimed not in (None, current_person().id):
         # The client library gets the reason; any other exception would let the socket in.
         raise ConnectionRefusedError("signed_out")
     person = current_person()

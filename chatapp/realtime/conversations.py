@@ -12,7 +12,7 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
 from chatapp.realtime.answers import Answer, Caller, Payload, answers
-from chatapp.timeline import catch_up, post
+from chatapp.timeline import Sender, catch_up, post
 
 EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -78,14 +78,22 @@ def leave_chat(caller: Caller, payload: Leaving) -> None:
 @answers("send_message", Sending)
 def send_message(caller: Caller, payload: Sending) -> Answer:
     """Store a message; acknowledged when it is durable."""
+    name = parse_name(payload.conversation)
     message = post(
-        parse_name(payload.conversation),
+        name,
         caller.person.actor,
         content=payload.content,
         client_id=payload.client_id,
         limit=current_settings().message_limit,
+        admitted=_admitted(caller, name),
     )
     return {"message": present_message(message)}
+
+
+def _admitted(caller: Caller, name: ConversationName) -> Sender | None:
+    """Give the sender as known here, if the socket was let into the conversation: then no database need be asked."""
+    person = caller.person
+    return Sender(person.id, person.username, person.name) if caller.has_entered(name.wire_name) else None
 
 
 def _place(caller: Caller, name: ConversationName) -> Place:

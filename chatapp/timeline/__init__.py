@@ -3,9 +3,12 @@
 Whoever writes submits a change to the `Writer`; whoever wants to hear of it subscribes to `signals`.
 """
 
+from chatapp.config import Settings
+from chatapp.database import writer_engine
 from chatapp.timeline.messages import Head, Sender, TimelineMessage
-from chatapp.timeline.posting import post
+from chatapp.timeline.posting import Post, post
 from chatapp.timeline.reading import CatchUp, Page, catch_up, list_heads, page
+from chatapp.timeline.spool import Spool
 from chatapp.timeline.writer import Transaction, Writer, write
 
 __all__ = [
@@ -18,7 +21,19 @@ __all__ = [
     "Writer",
     "catch_up",
     "list_heads",
+    "make_writer",
     "page",
     "post",
     "write",
 ]
+
+
+def make_writer(settings: Settings) -> Writer:
+    """Make the writer of a process, with its spool."""
+    return Writer(
+        writer_engine(settings),
+        Spool(settings.spool_path),
+        Post,
+        bound=settings.write_queue,
+        spool_bound=settings.spool_limit,
+    )

@@ -36,6 +36,8 @@ class TimelineMessage:
     created_at: datetime
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
+    is_pending: bool = False
+    """Whether it waits in the spool for its number, while the database is away."""
 
     @classmethod
     def of(cls, message: Message, sender: Sender | None, conversation: str) -> Self:

@@ -1,16 +1,18 @@
 """Posting: the write that the product is about."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import Actor, permit_posting
 from chatapp.errors import ChatError, Invalid, SignedOut
+from chatapp.failpoints import failpoint
 from chatapp.models import (
     Conversation,
     Membership,
@@ -22,11 +24,8 @@ from chatapp.models import (
 )
 from chatapp.timeline.content import check_content
 from chatapp.timeline.messages import Sender, TimelineMessage
-from chatapp.timeline.signals import message_posted
-from chatapp.timeline.writer import TogetherChange, Transaction, write
-
-Key = tuple[str, int]
-"""A client id and the sender that it belongs to."""
+from chatapp.timeline.signals import Refusal, message_pending, message_posted, message_refused, message_saved
+from chatapp.timeline.writer import Announcement, Key, SpoolableChange, Transaction, write
 
 
 def check_client_id(value: object) -> str:
@@ -40,25 +39,37 @@ def check_client_id(value: object) -> str:
 
 
 def post(
-    conversation: ConversationName, actor: Actor, *, content: object, client_id: object, limit: int
+    conversation: ConversationName,
+    actor: Actor,
+    *,
+    content: object,
+    client_id: object,
+    limit: int,
+    admitted: Sender | None = None,
 ) -> TimelineMessage:
     """Store a message of at most `limit` characters and give it as it stands, once it is durable.
 
-    A second arrival under the same `client_id` is answered with the first one's message, whatever that says now.
+    A second arrival under the same `client_id` is answered with the first one's message, whatever that says now. While
+    the database is away a message is durable in the spool, and given as `is_pending`, if the sender is `admitted`: let
+    into the conversation before.
 
     Raises what `check_content`, `check_client_id` and `permit_posting` raise, and `SignedOut`, `Busy`, `Unavailable`.
     """
-    return write(Post(conversation, actor, check_content(content, limit), check_client_id(client_id)))
+    checked = check_content(content, limit)
+    return write(Post(conversation, actor, checked, check_client_id(client_id), now(), admitted))
 
 
 @dataclass(frozen=True, slots=True)
-class Post(TogetherChange[TimelineMessage]):
+class Post(SpoolableChange[TimelineMessage]):
     """A message on its way into a conversation."""
 
     conversation: ConversationName
     actor: Actor
     content: str
     client_id: str
+    created_at: datetime
+    admitted: Sender | None = None
+    was_spooled: bool = False
 
     @property
     def key(self) -> Key:
@@ -70,11 +81,73 @@ class Post(TogetherChange[TimelineMessage]):
         """Store the posts in their order, each with the next number of its conversation."""
         rows = _Surroundings(transaction.session, changes)
         taken = [_take(post, rows) for post in changes]
-        transaction.session.add_all(rows.new)
+        failpoint("before-insert")
+        transaction.session.add_all(message for _, message in rows.new)
         transaction.session.flush()
-        for message in rows.new:
-            transaction.announce(message_posted, rows.present(message))
-        return [each if isinstance(each, ChatError) else rows.present(each) for each in taken]
+        outcomes = [each if isinstance(each, ChatError) else rows.present(each) for each in taken]
+        is_new = {id(post) for post, _ in rows.new}
+        for post, outcome in zip(changes, outcomes, strict=True):
+            if isinstance(outcome, ChatError):
+                continue
+            if post.was_spooled:
+                transaction.announce(message_saved, outcome)
+            elif id(post) in is_new:
+                transaction.announce(message_posted, outcome)
+        return outcomes
+
+    def pending(self) -> TimelineMessage | None:
+        """Give the message without its number, if its sender was let in before."""
+        return (
+            None
+            if self.admitted is None
+            else TimelineMessage(
+                conversation=self.conversation.wire_name,
+                id=None,
+                seq=None,
+                version=None,
+                sender=self.admitted,
+                sender_type="user",
+                message_type="text",
+                content=self.content,
+                client_id=self.client_id,
+                created_at=self.created_at,
+                is_pending=True,
+            )
+        )
+
+    def announce_pending(self, pending: TimelineMessage) -> Announcement:
+        """Tell the others what was said."""
+        return Announcement(message_pending, pending)
+
+    def announce_refused(self, reason: str) -> Announcement:
+        """Tell that it will not stand in the conversation."""
+        return Announcement(
+            message_refused, Refusal(self.conversation.wire_name, self.actor.user_id, self.client_id, reason)
+        )
+
+    def to_fields(self) -> dict[str, object]:
+        """Give what the spool keeps."""
+        return {
+            "conversation": self.conversation.wire_name,
+            "content": self.content,
+            "client_id": self.client_id,
+            "created_at": self.created_at.isoformat(),
+            "sender": self.admitted and asdict(self.admitted),
+        }
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "Post":
+        """Make the post of what the spool kept. That its sender has signed out since does not matter any more."""
+        sender = Sender(**fields["sender"])
+        return cls(
+            conversation=parse_name(fields["conversation"]),
+            actor=Actor(sender.id),
+            content=fields["content"],
+            client_id=fields["client_id"],
+            created_at=datetime.fromisoformat(fields["created_at"]),
+            admitted=sender,
+            was_spooled=True,
+        )
 
 
 def _take(post: Post, rows: "_Surroundings") -> Message | RetiredKey | ChatError:
@@ -102,10 +175,10 @@ def _take(post: Post, rows: "_Surroundings") -> Message | RetiredKey | ChatError
         message_type="text",
         content=post.content,
         client_id=post.client_id,
-        created_at=conversation.updated_at,
+        created_at=post.created_at,
     )
     rows.known[post.key] = message
-    rows.new.append(message)
+    rows.new.append((post, message))
     return message
 
 
@@ -153,7 +226,7 @@ class _Surroundings:
             )
         )
         self.known: dict[Key, Message | RetiredKey] = _find_known(session, {post.key for post in posts})
-        self.new: list[Message] = []
+        self.new: list[tuple[Post, Message]] = []
 
     def find(self, name: ConversationName) -> Conversation | None:
         conversation = self._conversations.get(name.id)

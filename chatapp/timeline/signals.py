@@ -3,12 +3,37 @@
 Each signal is sent with one fact (a value, no row) and nothing else.
 """
 
+from dataclasses import dataclass
+
 from blinker import Namespace
 
 _signals = Namespace()
 
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Which message was refused, and why."""
+
+    conversation: str
+    sender_id: int
+    client_id: str
+    reason: str
+
+
 message_posted = _signals.signal("message-posted")
 """A `TimelineMessage` that is new."""
 
+message_pending = _signals.signal("message-pending")
+"""A `TimelineMessage` without number: it waits in the spool."""
+
+message_saved = _signals.signal("message-saved")
+"""A `TimelineMessage` that had waited in the spool and has its number now."""
+
+message_refused = _signals.signal("message-refused")
+"""A `Refusal`: the database will not have a message that had waited in the spool; it is kept aside."""
+
 timeline_trimmed = _signals.signal("timeline-trimmed")
 """A `Head`: messages up to its floor are gone."""
+
+backlog_changed = _signals.signal("backlog-changed")
+"""A `Backlog`: how much waits in the spool."""

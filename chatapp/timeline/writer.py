@@ -3,30 +3,42 @@
 A change is a function of a `Transaction`. Whoever submits one waits until it is durable. Meanwhile the next batch
 gathers, so one fsync serves everybody who came in while the last one ran, and a lone change is committed at once. The
 commit runs on a native thread; what it brought is announced on the event loop, in the order of the changes.
+
+While the database cannot commit, messages of people who were let into their conversation before go to the spool. The
+writer asks for the database now and then; when it is back, the spool is drained before anything else is written.
 """
 
 import queue
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 import structlog
 from blinker import NamedSignal
 from flask import current_app
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, update
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from chatapp.errors import Busy, ChatError, Internal, Unavailable
 from chatapp.extensions import db
+from chatapp.failpoints import failpoint
+from chatapp.models import Installation, now
 from chatapp.native import run_native
+from chatapp.timeline.signals import backlog_changed
+from chatapp.timeline.spool import Entry, Spool
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+Key = tuple[str, int]
 
 BATCH = 500
 """Changes in one transaction at the most: a bound on what one bad row makes slow."""
@@ -34,8 +46,11 @@ BATCH = 500
 EXTENSION = "chatapp.writer"
 """Where the application keeps its writer, in `app.extensions`."""
 
-UNREACHABLE = (OperationalError, InterfaceError)
-"""What a database raises that cannot commit now, whatever the change is."""
+UNREACHABLE = (OperationalError, InterfaceError, InternalError)
+"""What a database raises that cannot commit now, whatever the change is (read only is an `InternalError`)."""
+
+PROBES = (0.1, 0.5, 1, 2, 3)
+"""Seconds before each attempt to reach the database again; the last one repeats."""
 
 
 @dataclass(slots=True)
@@ -74,6 +89,36 @@ class TogetherChange(Generic[T]):
         raise NotImplementedError
 
 
+class SpoolableChange(TogetherChange[T]):
+    """A change that can wait in the spool."""
+
+    @property
+    def key(self) -> Key:
+        """Client id and sender: under one key a change is made once, however often it arrives."""
+        raise NotImplementedError
+
+    def pending(self) -> T | None:
+        """Give what is answered while it waits; None where it may not wait, since nobody can permit it now."""
+        raise NotImplementedError
+
+    def announce_pending(self, pending: T) -> Announcement:
+        """Give what to tell when it has come into the spool."""
+        raise NotImplementedError
+
+    def to_fields(self) -> dict[str, object]:
+        """Give what the spool keeps."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "SpoolableChange[T]":
+        """Make the change of what the spool kept."""
+        raise NotImplementedError
+
+    def announce_refused(self, reason: str) -> Announcement:
+        """Give what to tell when the database refused for good what had waited."""
+        raise NotImplementedError
+
+
 Change = Callable[[Transaction], T]
 
 
@@ -85,65 +130,129 @@ class _Job:
     error: BaseException | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for the database."""
+
+    waiting: int
+    since: datetime | None
+
+
 class Writer:
     """The one that writes, for a process. `submit()` may be called from any number of green or native threads."""
 
-    def __init__(self, engine: Engine, *, bound: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        spool: Spool,
+        spoolable: type[SpoolableChange[Any]],
+        *,
+        bound: int,
+        spool_bound: int,
+    ) -> None:
         self._engine = engine
-        self._waiting: queue.Queue[_Job] = queue.Queue(maxsize=bound)
+        self._spool = spool
+        self._spoolable = spoolable
+        self._spool_bound = spool_bound
+        self._waiting: queue.Queue[_Job | None] = queue.Queue(maxsize=bound)
         self._connection: Connection | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._is_stopping = False
+        self._is_away = False
+        self._away_since: datetime | None = None
+        self._is_back = False
+        self._spooled: dict[Key, Any] = {}
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits in the spool, and since when the database cannot commit."""
+        return Backlog(len(self._spooled), self._away_since)
 
     def submit(self, change: Change[T]) -> T:
         """Commit `change` and give what it returned, once that is durable.
 
         Raises what the change raised (nothing of it is stored then), `Busy` when too much waits already, and
-        `Unavailable` when the database cannot commit.
+        `Unavailable` when the database cannot commit and the change cannot wait for it.
         """
+        if self._is_stopping:
+            raise Unavailable("chatapp is being restarted. Try again in a moment.")
         job = _Job(change)
         try:
             self._waiting.put_nowait(job)
         except queue.Full:
             raise Busy("Too much is waiting to be saved. Try again in a moment.") from None
-        self._start()
+        self.start()
         result: T = job.done.result()
         return result
 
-    def _start(self) -> None:
-        """Start the thread with the first change: a process that only reads has none."""
+    def start(self) -> None:
+        """Start the thread: with the first change, or earlier to drain what a crash has left in the spool."""
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
                 self._thread.start()
 
+    def look_into_spool(self) -> None:
+        """Drain what the shell let wait again, if the database is there."""
+        if not self._is_away and not self._waiting.full():
+            self._is_back = True
+            self._waiting.put(None)
+
+    def stop(self, timeout: float) -> None:
+        """Take no more changes, and wait at most `timeout` seconds until those that wait are done with."""
+        self._is_stopping = True
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join(timeout)
+        run_native(self._spool.close)
+
     def _run(self) -> None:
+        self._recover()
         while True:
-            batch = self._gather()
+            batch, is_last = self._gather()
             try:
-                announcements = run_native(self._commit, batch)
-            except UNREACHABLE as error:
-                log.warning("database cannot commit", changes=len(batch), error=str(error.orig))
-                self._fail(batch, Unavailable, "The database does not answer. Nothing was saved; try again.")
+                if self._is_back:
+                    self._drain()
+                if batch:
+                    self._write(batch)
             except Exception:
+                # Whatever it was, the next batch is written.
                 log.exception("batch failed", changes=len(batch))
                 self._fail(batch, Internal, "Something went wrong on the server. Nothing was saved; try again.")
-            else:
-                self._settle(batch, announcements)
+            if is_last:
+                return
 
-    def _gather(self) -> list[_Job]:
-        batch = [self._waiting.get()]
-        while len(batch) < BATCH:
-            try:
-                batch.append(self._waiting.get_nowait())
-            except queue.Empty:
-                break
-        return batch
+    def _gather(self) -> tuple[list[_Job], bool]:
+        """Wait for a change and take all that have come; None among them wakes the writer, or ends it."""
+        batch: list[_Job] = []
+        job = self._waiting.get()
+        while True:
+            if job is not None:
+                batch.append(job)
+            elif self._is_stopping and self._waiting.empty():
+                return batch, True
+            if len(batch) == BATCH or self._waiting.empty():
+                return batch, False
+            job = self._waiting.get_nowait()
+
+    def _write(self, batch: list[_Job]) -> None:
+        if self._is_away:
+            self._put_aside(batch)
+            return
+        try:
+            announcements = run_native(self._commit, batch)
+        except UNREACHABLE as error:
+            self._go_away(str(error.orig))
+            self._put_aside(batch)
+        else:
+            self._settle(batch, announcements)
 
     @staticmethod
     def _fail(batch: Iterable[_Job], kind: type[ChatError], message: str) -> None:
         for job in batch:
-            job.done.set_exception(kind(message))
+            if not job.done.done():
+                job.done.set_exception(kind(message))
 
     @staticmethod
     def _settle(batch: Iterable[_Job], announcements: Iterable[Announcement]) -> None:
@@ -152,14 +261,110 @@ class Writer:
                 job.done.set_result(job.outcome)
             else:
                 job.done.set_exception(job.error)
-        for announcement in announcements:
+        failpoint("after-acknowledgement")
+        _announce(announcements)
+
+    # While the database is away.
+
+    def _recover(self) -> None:
+        """Find what the process before has left in the spool."""
+        entries = run_native(self._spool.waiting)
+        if entries:
+            self._remember(entries)
+            self._go_away("messages wait from before", since=entries[0].spooled_at)
+
+    def _remember(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            change = self._spoolable.from_fields(entry.fields)
+            self._spooled[change.key] = change.pending()
+
+    def _go_away(self, reason: str, since: datetime | None = None) -> None:
+        log.warning("database cannot commit", reason=reason)
+        self._is_away, self._is_back = True, False
+        self._away_since = self._away_since or since or now()
+        threading.Thread(target=self._probe, name="probe", daemon=True).start()
+
+    def _probe(self) -> None:
+        """Ask for the database until it commits, then wake the writer."""
+        attempt = 0
+        while not self._is_stopping:
+            time.sleep(PROBES[min(attempt, len(PROBES) - 1)])
+            attempt += 1
             try:
-                announcement.signal.send(announcement.fact)
-            except Exception:
-                # A listener's mistake must end neither the writer nor what the other listeners hear.
-                log.exception("listener failed", signal=announcement.signal.name)
+                run_native(self._touch)
+            except Exception as error:
+                log.info("database still cannot commit", reason=str(error), attempt=attempt)
+                continue
+            self._is_back = True
+            self._waiting.put(None)
+            return
+
+    def _put_aside(self, batch: Iterable[_Job]) -> None:
+        """Spool what may wait, and refuse the rest."""
+        entering: dict[Key, tuple[_Job, SpoolableChange[Any]]] = {}
+        again: list[tuple[_Job, Key]] = []
+        for job in batch:
+            change = job.change
+            pending = change.pending() if isinstance(change, SpoolableChange) else None
+            if not isinstance(change, SpoolableChange) or pending is None:
+                self._fail([job], Unavailable, "The database does not answer. Nothing was saved; try again.")
+            elif change.key in self._spooled or change.key in entering:
+                again.append((job, change.key))
+            elif len(self._spooled) + len(entering) >= self._spool_bound:
+                self._fail([job], Busy, "The database is away, and no more can be kept until it is back. Try again.")
+            else:
+                job.outcome = pending
+                entering[change.key] = job, change
+        jobs = [job for job, _ in entering.values()] + [job for job, _ in again]
+        try:
+            if entering:
+                run_native(self._spool.add, [(*key, change.to_fields()) for key, (_, change) in entering.items()])
+        except sqlite3.Error as error:
+            log.exception("spool cannot be written", reason=str(error))
+            self._fail(jobs, Unavailable, "Neither the database nor the disk takes messages now. Try again.")
+            return
+        self._spooled |= {key: job.outcome for key, (job, _) in entering.items()}
+        for job, key in again:
+            job.outcome = self._spooled[key]
+        self._settle(jobs, [change.announce_pending(job.outcome) for job, change in entering.values()])
+        _announce([Announcement(backlog_changed, self.backlog)])
+
+    def _drain(self) -> None:
+        """Commit what is in the spool, in its order, until it is empty. What is refused for good is kept aside."""
+        was_away = self._is_away
+        while entries := run_native(self._spool.waiting, BATCH):
+            changes = [self._spoolable.from_fields(entry.fields) for entry in entries]
+            jobs = [_Job(change) for change in changes]
+            try:
+                announcements = run_native(self._commit, jobs)
+            except UNREACHABLE as error:
+                self._go_away(str(error.orig))
+                return
+            failpoint("after-drain")
+            for entry, change, job in zip(entries, changes, jobs, strict=True):
+                if job.error is not None:
+                    log.error("spooled message refused", entry=entry.id, reason=str(job.error))
+                    run_native(self._spool.refuse, entry.id, str(job.error))
+                    announcements.append(change.announce_refused(str(job.error)))
+            run_native(
+                self._spool.remove, [entry.id for entry, job in zip(entries, jobs, strict=True) if not job.error]
+            )
+            for change in changes:
+                self._spooled.pop(change.key, None)
+            _announce(announcements)
+            log.info("spool drained", messages=len(entries), left=len(self._spooled))
+        self._is_away = self._is_back = False
+        self._away_since = None
+        if was_away:
+            _announce([Announcement(backlog_changed, self.backlog)])
 
     # From here on everything runs on a native thread: no logging, nothing green.
+
+    def _touch(self) -> None:
+        """Commit something that changes nothing. Raises what a commit would."""
+        with self._engine.connect() as connection:
+            connection.execute(update(Installation).values(epoch=Installation.epoch))
+            connection.commit()
 
     def _commit(self, batch: list[_Job]) -> list[Announcement]:
         try:
@@ -173,6 +378,7 @@ class Writer:
                         for job in jobs:
                             self._apply(transaction, job)
                 session.commit()
+            failpoint("after-commit")
         except BaseException:
             self._disconnect()
             raise
@@ -222,8 +428,22 @@ def write(change: Change[T]) -> T:
     from before the change afterwards.
     """
     db.session.close()
+    return current_writer().submit(change)
+
+
+def current_writer() -> Writer:
+    """Give the writer of the application at hand."""
     writer: Writer = current_app.extensions[EXTENSION]
-    return writer.submit(change)
+    return writer
+
+
+def _announce(announcements: Iterable[Announcement]) -> None:
+    for announcement in announcements:
+        try:
+            announcement.signal.send(announcement.fact)
+        except Exception:
+            # A listener's mistake must end neither the writer nor what the other listeners hear.
+            log.exception("listener failed", signal=announcement.signal.name)
 
 
 def _kind(job: _Job) -> type[TogetherChange[Any]] | None:

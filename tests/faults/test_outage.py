@@ -1,0 +1,146 @@
+"""The database goes away while people talk; chat goes on, and nothing is lost, doubled or out of order."""
+
+import signal
+import sqlite3
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import NewPerson, NewServer
+from tests.harness.people import Person, drawn_messages
+from tests.harness.ports import eventually
+from tests.harness.servers import Postgres, Server
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL that the test may break."""
+    postgres = Postgres(tmp_path_factory.mktemp("own-postgres"))
+    postgres.start()
+    yield postgres
+    postgres.close()
+
+
+def talkers(server: Server, new_person: NewPerson) -> tuple[Person, Person]:
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    for person in (ana, bob):
+        person.connect().join()
+    return ana, bob
+
+
+def test_messages_wait_on_the_disk_while_postgresql_is_away_and_are_saved_in_their_order(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(database_url=own_postgres.create_database()).start()
+    ana, bob = talkers(server, new_person)
+    hers, his = ana.sockets[0], bob.sockets[0]
+    hers.post("before")
+
+    own_postgres.stop()
+    client_id = str(uuid.uuid4())
+    first = hers.send("during 1", client_id=client_id)
+    assert first["ok"]
+    assert first["message"]["pending"]
+    assert first["message"]["seq"] is None
+    assert hers.send("again", client_id=client_id) == first
+    for number in (2, 3):
+        assert his.send(f"during {number}")["message"]["pending"]
+    his.hear("before", "during 1", "during 2", "during 3")
+    assert his.messages()[1]["pending"]
+    health = server.health()
+    assert health.status_code == 503
+    assert health.json()["spool"]["waiting"] == 3
+    assert his.payloads("backlog")[-1]["waiting"] == 3
+    page = ana.get("/")
+    assert page.status_code == 503
+    assert "database" in page.text
+
+    own_postgres.start()
+    saved = his.wait_for("message_saved", 3)
+    assert [each["message"]["content"] for each in saved] == ["during 1", "during 2", "during 3"]
+    assert [each["message"]["seq"] for each in saved] == [2, 3, 4]
+    assert saved[0]["client_id"] == client_id
+    eventually(lambda: server.health().status_code == 200, "health")
+    hers.post("after")
+    assert drawn_messages(bob.get("/").text) == list(
+        enumerate(["before", "during 1", "during 2", "during 3", "after"], start=1)
+    )
+    assert his.payloads("backlog")[-1] == {"waiting": 0, "since": None}
+
+
+def test_a_full_spool_outlives_the_kill_of_the_server_and_drains_at_the_next_start(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(database_url=own_postgres.create_database()).start()
+    ana, _bob = talkers(server, new_person)
+    own_postgres.stop(signal.SIGQUIT)
+    said = [f"message {number}" for number in range(20)]
+    for text in said:
+        assert ana.sockets[0].send(text)["ok"]
+
+    server.kill()
+    own_postgres.start()
+    server.start()
+
+    eventually(lambda: server.health().status_code == 200, "drained")
+    assert [content for (content,) in server.rows("SELECT content FROM messages ORDER BY seq")] == said
+
+
+def test_a_lock_of_another_program_on_sqlite_holds_nobody_up(server: Server, new_person: NewPerson) -> None:
+    ana, _bob = talkers(server, new_person)
+    other = sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    assert ana.sockets[0].call(
+        "send_message", {"conversation": "general", "content": "locked", "client_id": str(uuid.uuid4())}, timeout=15
+    )["message"]["pending"]
+    other.execute("ROLLBACK")
+    other.close()
+
+    ana.sockets[0].wait_for("message_saved")
+    assert server.rows("SELECT content FROM messages") == [("locked",)]
+
+
+def test_a_spool_at_its_bound_refuses_and_says_when_to_try_again(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(database_url=own_postgres.create_database(), CHATAPP_SPOOL_LIMIT="2").start()
+    ana, _bob = talkers(server, new_person)
+    own_postgres.stop()
+    assert [ana.sockets[0].send(text)["ok"] for text in ("one", "two")] == [True, True]
+
+    refused = ana.sockets[0].send("three")
+
+    assert refused["error"]["code"] == "busy"
+    assert refused["error"]["retry_after"] > 0
+
+
+def test_what_the_database_refuses_for_good_is_kept_aside_with_the_reason(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
+) -> None:
+    database_url = own_postgres.create_database()
+    server = new_server(database_url=database_url).start()
+    ana, bob = talkers(server, new_person)
+    room = ana.create_room()
+    ana.invite(room, bob)
+    for person in (ana, bob):
+        person.sockets[0].join(room)
+    own_postgres.stop()
+    assert bob.sockets[0].send("too late", room)["ok"]
+    server.kill()
+    own_postgres.start()
+    server.rows(f"DELETE FROM memberships WHERE user_id = {bob_id(server)} RETURNING 1")
+    server.start()
+
+    eventually(lambda: "too late" in server.flask("spool", "list"), "kept aside")
+    listed = server.flask("spool", "list")
+    assert "not in it" in listed
+    assert "too late" in server.flask("spool", "export")
+    assert server.health().status_code == 200
+
+
+def bob_id(server: Server) -> object:
+    return server.rows("SELECT id FROM users WHERE username = 'bob'")[0][0]
