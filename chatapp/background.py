@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.config import Settings
 from chatapp.conversations.names import GENERAL
@@ -13,6 +14,7 @@ from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.timeline.cleanup import plan_trim, trim
+from chatapp.timeline.epoch import remember_events, renew_epoch_if_restored
 from chatapp.timeline.writer import EXTENSION as WRITER
 from chatapp.timeline.writer import Writer
 
@@ -25,7 +27,18 @@ def start_background(app: Flask, settings: Settings) -> None:
     app.extensions["chatapp.broadcaster"] = broadcaster  # Signals hold their listeners weakly.
     writer: Writer = app.extensions[WRITER]
     writer.start()
-    _start(beat_forever, settings.heads_interval, broadcaster.beat, writer.look_into_spool)
+    memory = settings.data_dir / "events.json"
+    try:
+        with app.app_context():
+            renew_epoch_if_restored(memory)
+    except SQLAlchemyError as error:
+        log.warning("database does not answer at the start", reason=str(error))
+
+    def remember() -> None:
+        with app.app_context():
+            remember_events(memory)
+
+    _start(beat_forever, settings.heads_interval, broadcaster.beat, writer.look_into_spool, remember)
     if settings.general_keep_last:
         _start(trim_general, app, settings.general_keep_last)
 

@@ -16,12 +16,14 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.timeline.cleanup import plan_trim, trim
+from chatapp.timeline.epoch import renew_epoch
 from chatapp.timeline.spool import Spool
 
 
 def init_cli(app: Flask) -> None:
     """Add our commands to `flask`."""
     app.cli.add_command(cleanup)
+    app.cli.add_command(restored)
     app.cli.add_command(spool)
     app.cli.add_command(users)
 
@@ -64,6 +66,18 @@ def cleanup(keep_last: int | None, wire_name: str, *, dry_run: bool, yes: bool) 
             deleted += removed
             bar.update(removed)
     click.echo(f"Deleted {deleted:,} messages of {wire_name} ({stay}).")
+
+
+@click.command()
+@with_appcontext
+def restored() -> None:
+    """Say that the database was restored from a backup.
+
+    Open pages then start from the last page, whatever numbers they know. At its start chatapp notices by itself in most
+    cases; this is for when it could not, since the data folder was restored or moved too.
+    """
+    renew_epoch()
+    click.echo("Pages that are open will start from the last page.")
 
 
 spool = AppGroup("spool", help="Look after messages that the database refused for good.")

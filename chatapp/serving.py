@@ -1,17 +1,64 @@
-"""Listening: with eventlet's own server, or with Werkzeug's where threads are real."""
+"""Listening and stopping: with eventlet's own server, or with Werkzeug's where threads are real."""
 
+import os
+import random
+import signal
 import socket
 import sys
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+import structlog
 from flask import Flask
 
 from chatapp.background import start_background
 from chatapp.config import Settings
+from chatapp.extensions import socketio
 from chatapp.native import is_green
+from chatapp.timeline.writer import EXTENSION as WRITER
+from chatapp.timeline.writer import Writer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = structlog.get_logger(__name__)
+
+STOP_TIMEOUT = 7.0
+"""Seconds that changes under way have at a stop."""
+
+COME_BACK = (500, 5_000)
+"""Milliseconds between which clients are told to come back after a stop: not all at once."""
+
+CONNECTIONS = 20_000
+"""Connections at the most. Eventlet's default of 1,024 leaves the next one hanging."""
+
+
+class Gate:
+    """Lets requests in until it is closed; from then on only sockets that are open go on.
+
+    Ending eventlet's accept loop instead would cut open sockets off before they hear that they should come back.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._is_open = True
+
+    def close(self) -> None:
+        """Answer everybody who comes from now on that the server stops."""
+        self._is_open = False
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer a request."""
+        if self._is_open or "sid=" in environ.get("QUERY_STRING", ""):
+            return self._app(environ, start_response)
+        start_response("503 Service Unavailable", [("Retry-After", "5"), ("Connection", "close")])
+        return [b"chatapp is being restarted."]
 
 
 def serve(app: Flask, settings: Settings) -> None:
-    """Serve the application until the process ends. Says on standard output where, once connections are taken."""
+    """Serve the application until SIGTERM or SIGINT. Says on standard output where, once connections are taken."""
     try:
         if is_green():
             _serve_with_eventlet(app, settings)
@@ -31,20 +78,55 @@ def _serve_with_eventlet(app: Flask, settings: Settings) -> None:
     # Small frames are sent as they come; accepted connections inherit it.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     start_background(app, settings)
+    gate = Gate(app)
+    eventlet.spawn(eventlet.wsgi.server, listener, gate, max_size=CONNECTIONS, log_output=False)
     _say_ready(settings.host, listener.getsockname()[1])
-    # The default of 1,024 connections leaves the next one hanging.
-    eventlet.wsgi.server(listener, app, max_size=20_000, log_output=False)
+    _wait_for_signal()
+    gate.close()
+    _stop(app)
 
 
 def _serve_with_threads(app: Flask, settings: Settings) -> None:
     from werkzeug.serving import make_server
 
-    server = make_server(settings.host, settings.port, app, threaded=True)
+    gate = Gate(app)
+    server = make_server(settings.host, settings.port, gate, threaded=True)
     start_background(app, settings)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     _say_ready(settings.host, server.port)
-    server.serve_forever()
+    _wait_for_signal()
+    gate.close()
+    _stop(app)
 
 
 def _say_ready(host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"chatapp is ready on http://{shown}:{port}", flush=True)
+
+
+def _wait_for_signal() -> None:
+    # A handler in Python would run, but not wake an event loop that waits for its sockets: a byte in a socket does.
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    signal.set_wakeup_fd(writer.fileno())
+    reader.recv(1)
+
+
+def _stop(app: Flask) -> None:
+    """Finish what is under way, tell the clients to come back, and end the process."""
+    log.info("stopping")
+    server = socketio.server
+    sids = [sid for sid, _ in server.manager.get_participants("/", None)]
+    for sid in sids:
+        server.emit("restarting", {"reconnect_after": random.randint(*COME_BACK)}, to=sid)  # noqa: S311 - no secret
+    writer: Writer = app.extensions[WRITER]
+    writer.stop(STOP_TIMEOUT)
+    time.sleep(0.2)  # The acknowledgements of the last commit go out.
+    for sid in sids:
+        server.disconnect(sid)
+    time.sleep(0.2)
+    log.info("stopped")
+    # What is left are threads that wait for work; an orderly exit would wait for them.
+    os._exit(0)

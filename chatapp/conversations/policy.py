@@ -7,7 +7,7 @@ caller's. What one may not know of raises `NotFound`, what one may see but not d
 from dataclasses import dataclass
 
 from chatapp.errors import Archived, Forbidden, NotFound
-from chatapp.models import Conversation, Membership
+from chatapp.models import Conversation, Membership, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,18 @@ def permit_managing(conversation: Conversation | None, membership: Membership | 
     if not is_manager(membership):
         raise Forbidden("Only a manager of this room may do that.")
     return seen
+
+
+def permit_editing(message: Message, actor: Actor) -> None:
+    """Let pass whoever wrote the message. Raises `Forbidden`."""
+    if message.sender_id != actor.user_id:
+        raise Forbidden("Only who wrote a message may edit it.")
+
+
+def permit_deleting(message: Message, actor: Actor, membership: Membership | None, *, is_admin: bool) -> None:
+    """Let pass whoever wrote the message, the room's managers and the admins. Raises `Forbidden`."""
+    if not (message.sender_id == actor.user_id or is_admin or is_manager(membership)):
+        raise Forbidden("Only who wrote a message, or a manager, may delete it.")
 
 
 def is_manager(membership: Membership | None) -> bool:

@@ -3,7 +3,7 @@
 from chatapp.models.accounts import Installation, User, UserSession
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Conversation, Membership
-from chatapp.models.messages import Message, RetiredKey
+from chatapp.models.messages import Message, Reaction, RetiredKey
 
 __all__ = [
     "Base",
@@ -11,6 +11,7 @@ __all__ = [
     "Installation",
     "Membership",
     "Message",
+    "Reaction",
     "RetiredKey",
     "User",
     "UserSession",

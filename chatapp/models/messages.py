@@ -46,6 +46,17 @@ class Message(Base):
     deleted_at: Mapped[datetime | None]
 
 
+class Reaction(Base):
+    """One person's emoji under a message."""
+
+    __tablename__ = "reactions"
+
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
+    reaction: Mapped[str] = mapped_column(String(16), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class RetiredKey(Base):
     """What is left of a message that a cleanup removed, so that a late repetition of it is not stored again."""
 

@@ -46,6 +46,10 @@ def present_message(message: TimelineMessage) -> Mapping[str, Any]:
         "edited_at": isoformat(message.edited_at),
         "deleted_at": isoformat(message.deleted_at),
         "pending": message.is_pending,
+        "reactions": [
+            {"reaction": group.reaction, "users": [{"id": user.id, "name": user.name} for user in group.users]}
+            for group in message.reactions
+        ],
         "html": render_message(message),
     }
 

@@ -17,6 +17,7 @@ from chatapp.timeline import Head, TimelineMessage, list_heads
 from chatapp.timeline.signals import (
     Refusal,
     backlog_changed,
+    message_changed,
     message_pending,
     message_posted,
     message_refused,
@@ -32,6 +33,7 @@ class Broadcaster:
     def __init__(self, app: Flask) -> None:
         self._app = app
         message_posted.connect(self.tell_posted)
+        message_changed.connect(self.tell_changed)
         message_pending.connect(self.tell_posted)
         message_saved.connect(self.tell_saved)
         message_refused.connect(self.tell_refused)
@@ -42,6 +44,11 @@ class Broadcaster:
         """Emit a new message to everybody in its conversation; one that waits for the database too."""
         with self._app.app_context():
             socketio.emit("chat_message", present_message(message), to=message.conversation)
+
+    def tell_changed(self, message: TimelineMessage) -> None:
+        """Emit what a message is now."""
+        with self._app.app_context():
+            socketio.emit("message_changed", present_message(message), to=message.conversation)
 
     def tell_saved(self, message: TimelineMessage) -> None:
         """Emit what a message that waited has become."""

@@ -12,7 +12,7 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
 from chatapp.realtime.answers import Answer, Caller, Payload, answers
-from chatapp.timeline import Sender, catch_up, post
+from chatapp.timeline import Sender, TimelineMessage, catch_up, delete, edit, post, react
 
 EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -87,6 +87,54 @@ def send_message(caller: Caller, payload: Sending) -> Answer:
         limit=current_settings().message_limit,
         admitted=_admitted(caller, name),
     )
+    return {"message": present_message(message)}
+
+
+class Editing(Payload):
+    """Payload of `edit_message`."""
+
+    conversation: object
+    seq: EventNumber
+    content: object = None
+
+
+class Deleting(Payload):
+    """Payload of `delete_message`."""
+
+    conversation: object
+    seq: EventNumber
+
+
+class Reacting(Payload):
+    """Payload of `react`."""
+
+    conversation: object
+    seq: EventNumber
+    reaction: object = None
+    on: bool = True
+
+
+@answers("edit_message", Editing)
+def edit_message(caller: Caller, payload: Editing) -> Answer:
+    """Give a message another content."""
+    name, limit = parse_name(payload.conversation), current_settings().message_limit
+    return _changed(edit(name, caller.person.actor, payload.seq, content=payload.content, limit=limit))
+
+
+@answers("delete_message", Deleting)
+def delete_message(caller: Caller, payload: Deleting) -> Answer:
+    """Take a message's content away."""
+    return _changed(delete(parse_name(payload.conversation), caller.person.actor, payload.seq))
+
+
+@answers("react", Reacting)
+def react_to_message(caller: Caller, payload: Reacting) -> Answer:
+    """Put an emoji under a message, or take one's own back."""
+    name = parse_name(payload.conversation)
+    return _changed(react(name, caller.person.actor, payload.seq, payload.reaction, on=payload.on))
+
+
+def _changed(message: TimelineMessage) -> Answer:
     return {"message": present_message(message)}
 
 

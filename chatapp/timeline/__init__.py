@@ -5,6 +5,7 @@ Whoever writes submits a change to the `Writer`; whoever wants to hear of it sub
 
 from chatapp.config import Settings
 from chatapp.database import writer_engine
+from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, Sender, TimelineMessage
 from chatapp.timeline.posting import Post, post
 from chatapp.timeline.reading import CatchUp, Page, catch_up, list_heads, page
@@ -20,10 +21,13 @@ __all__ = [
     "Transaction",
     "Writer",
     "catch_up",
+    "delete",
+    "edit",
     "list_heads",
     "make_writer",
     "page",
     "post",
+    "react",
     "write",
 ]
 

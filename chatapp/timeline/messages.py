@@ -8,7 +8,7 @@ from typing import Self
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from chatapp.models import Conversation, Message, RetiredKey, User
+from chatapp.models import Conversation, Message, Reaction, RetiredKey, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,14 @@ class Sender:
     id: int
     username: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionGroup:
+    """One emoji under a message, and whom it is from."""
+
+    reaction: str
+    users: tuple[Sender, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +46,16 @@ class TimelineMessage:
     deleted_at: datetime | None = None
     is_pending: bool = False
     """Whether it waits in the spool for its number, while the database is away."""
+    reactions: tuple[ReactionGroup, ...] = ()
 
     @classmethod
-    def of(cls, message: Message, sender: Sender | None, conversation: str) -> Self:
+    def of(
+        cls,
+        message: Message,
+        sender: Sender | None,
+        conversation: str,
+        reactions: tuple[ReactionGroup, ...] = (),
+    ) -> Self:
         """Make the value of a row."""
         return cls(
             conversation=conversation,
@@ -55,6 +70,7 @@ class TimelineMessage:
             created_at=message.created_at,
             edited_at=message.edited_at,
             deleted_at=message.deleted_at,
+            reactions=reactions,
         )
 
     @classmethod
@@ -103,7 +119,34 @@ def fetch_messages(
 ) -> Sequence[TimelineMessage]:
     """Run a query made by `select_messages` and give its messages as values."""
     name = conversation.wire_name
+    rows = session.execute(query).all()
+    reactions = _fetch_reactions(session, [message.id for message, _ in rows])
     return [
-        TimelineMessage.of(message, Sender(user.id, user.username, user.name) if user else None, name)
-        for message, user in session.execute(query)
+        TimelineMessage.of(
+            message, Sender(user.id, user.username, user.name) if user else None, name, reactions.get(message.id, ())
+        )
+        for message, user in rows
     ]
+
+
+def fetch_message(session: Session, conversation: Conversation, message_id: int) -> TimelineMessage:
+    """Give one message of the conversation as a value."""
+    (message,) = fetch_messages(session, select_messages(conversation).where(Message.id == message_id), conversation)
+    return message
+
+
+def _fetch_reactions(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[ReactionGroup, ...]]:
+    """Give the reactions under the messages: the emoji by its first use, the people by theirs."""
+    groups: dict[int, dict[str, list[Sender]]] = {}
+    for reaction, user in session.execute(
+        select(Reaction, User)
+        .join(User, User.id == Reaction.user_id)
+        .where(Reaction.message_id.in_(message_ids))
+        .order_by(Reaction.created_at, Reaction.user_id)
+    ):
+        users = groups.setdefault(reaction.message_id, {}).setdefault(reaction.reaction, [])
+        users.append(Sender(user.id, user.username, user.name))
+    return {
+        message_id: tuple(ReactionGroup(reaction, tuple(users)) for reaction, users in by_reaction.items())
+        for message_id, by_reaction in groups.items()
+    }

@@ -237,11 +237,11 @@ class _Surroundings:
 
     def present(self, row: Message | RetiredKey) -> TimelineMessage:
         # A known key may be that of a message elsewhere.
-        conversation = self._session.get_one(Conversation, row.conversation_id).wire_name
+        conversation = self._session.get_one(Conversation, row.conversation_id)
         sender = self._senders.get(row.sender_id) if row.sender_id is not None else None
         if isinstance(row, Message):
-            return TimelineMessage.of(row, sender, conversation)
-        return TimelineMessage.removed(row, sender, conversation)
+            return TimelineMessage.of(row, sender, conversation.wire_name)
+        return TimelineMessage.removed(row, sender, conversation.wire_name)
 
 
 def _find_known(session: Session, keys: Iterable[Key]) -> dict[Key, Message | RetiredKey]:

@@ -23,6 +23,9 @@ class Refusal:
 message_posted = _signals.signal("message-posted")
 """A `TimelineMessage` that is new."""
 
+message_changed = _signals.signal("message-changed")
+"""A `TimelineMessage` that was edited, deleted or reacted to."""
+
 message_pending = _signals.signal("message-pending")
 """A `TimelineMessage` without number: it waits in the spool."""
 

@@ -1,0 +1,78 @@
+"""Editing, deleting and reacting: each is an event of the timeline."""
+
+import pytest
+
+from tests.conftest import NewPerson
+from tests.harness.people import Person, Socket, drawn_messages
+from tests.harness.servers import Server
+
+
+@pytest.fixture
+def room(ana: Person, bob: Person) -> str:
+    room = ana.create_room()
+    ana.invite(room, bob)
+    return room
+
+
+def seen(socket: Socket) -> list[tuple[int, int, str]]:
+    return [(each["seq"], each["version"], each["content"]) for each in socket.wait_for("message_changed")]
+
+
+def test_changes_take_the_next_numbers_and_reach_everybody(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    hers, his = ana.connect(), bob.connect()
+    cursor = his.join()["last_event"]
+    hers.join()
+    his.hear()
+    seq = hers.post("helo")["seq"]
+
+    edited = hers.call("edit_message", {"conversation": "general", "seq": seq, "content": "greetings"})["message"]
+    reacted = his.call("react", {"conversation": "general", "seq": seq, "reaction": "👍", "on": True})["message"]
+    again = his.call("react", {"conversation": "general", "seq": seq, "reaction": "👍", "on": True})["message"]
+
+    assert (edited["seq"], edited["version"], edited["content"]) == (1, 2, "greetings")
+    assert edited["edited_at"] is not None
+    assert reacted["version"] == again["version"] == 3
+    assert reacted["reactions"] == [{"reaction": "👍", "users": [{"id": bob.id, "name": "Bob"}]}]
+    his.wait_for("message_changed", 2)
+    assert [each["version"] for each in his.payloads("message_changed")] == [2, 3]
+
+    missed = bob.connect().join(after=cursor)
+    assert missed["messages"] == [reacted]
+    assert (missed["from"], missed["to"]) == (0, 3)
+
+    deleted = hers.call("delete_message", {"conversation": "general", "seq": seq})["message"]
+    assert (deleted["version"], deleted["content"], deleted["reactions"]) == (4, "", [])
+    assert "greetings" not in bob.get("/").text
+    assert (
+        hers.call("edit_message", {"conversation": "general", "seq": seq, "content": "x"})["error"]["code"]
+        == "conflict"
+    )
+
+
+def test_only_who_wrote_it_edits_and_only_managers_delete_what_others_wrote(
+    ana: Person, bob: Person, eve: Person, room: str
+) -> None:
+    hers, his = ana.connect(), bob.connect()
+    from_ana, from_bob = hers.post("from ana", room), his.post("from bob", room)
+
+    def refuses(person: Person, event: str, message: dict[str, object], code: str) -> None:
+        payload = {"conversation": room, "seq": message["seq"], "content": "changed", "reaction": "👍", "on": True}
+        assert person.connect().call(event, payload)["error"]["code"] == code
+
+    refuses(bob, "edit_message", from_ana, "forbidden")
+    refuses(bob, "delete_message", from_ana, "forbidden")
+    refuses(ana, "edit_message", from_bob, "forbidden")
+    for event in ("edit_message", "delete_message", "react"):
+        refuses(eve, event, from_ana, "not_found")
+        refuses(bob, event, {"seq": 99}, "not_found")
+    assert hers.call("delete_message", {"conversation": room, "seq": from_bob["seq"]})["ok"]
+    assert next(text for _, text in drawn_messages(ana.get("/rooms/" + room[5:]).text)) == "from ana"
+
+
+@pytest.mark.parametrize("reaction", ["", "x", "<b>", "👍" * 17, "👍x", " ", None, 5, "\ud800"])
+def test_what_is_no_emoji_is_refused(ana: Person, reaction: object) -> None:
+    socket = ana.connect()
+    seq = socket.post("hello")["seq"]
+    answer = socket.call("react", {"conversation": "general", "seq": seq, "reaction": reaction, "on": True})
+    assert answer["error"]["code"] == "invalid"
