@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     spool_limit: int = Field(
         100_000, ge=0, description="messages that wait on the disk at most, while there is no database"
     )
+    write_batch: int = Field(
+        500, ge=1, description="changes in one transaction at the most; 1 commits each by itself, for comparison"
+    )
     write_queue: int = Field(10_000, ge=1, description="changes that may wait for the database before one hears `busy`")
 
     @field_validator("data_dir")

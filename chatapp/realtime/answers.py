@@ -43,7 +43,7 @@ class Caller:
 
     def has_entered(self, channel: str) -> bool:
         """Tell whether the socket hears a channel."""
-        return channel in self.server.rooms(self.sid)
+        return self.sid in self.server.manager.rooms.get("/", {}).get(channel, ())
 
     def leave(self, channel: str) -> None:
         """Let the socket hear a channel no longer."""

@@ -38,6 +38,7 @@ def make_writer(settings: Settings) -> Writer:
         writer_engine(settings),
         Spool(settings.spool_path),
         Post,
+        batch=settings.write_batch,
         bound=settings.write_queue,
         spool_bound=settings.spool_limit,
     )

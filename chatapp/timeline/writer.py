@@ -13,8 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Generic, TypeVar
@@ -39,9 +38,6 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 Key = tuple[str, int]
-
-BATCH = 500
-"""Changes in one transaction at the most: a bound on what one bad row makes slow."""
 
 EXTENSION = "chatapp.writer"
 """Where the application keeps its writer, in `app.extensions`."""
@@ -122,12 +118,31 @@ class SpoolableChange(TogetherChange[T]):
 Change = Callable[[Transaction], T]
 
 
-@dataclass(slots=True)
 class _Job:
-    change: Change[Any]
-    done: Future[Any] = field(default_factory=Future)
-    outcome: Any = None
-    error: BaseException | None = None
+    """A change on its way, and a lock that is free once it is settled: the cheapest thing that one can wait for."""
+
+    __slots__ = ("_is_settled", "_lock", "change", "error", "outcome")
+
+    def __init__(self, change: Change[Any]) -> None:
+        self.change = change
+        self.outcome: Any = None
+        self.error: BaseException | None = None
+        self._is_settled = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def settle(self) -> None:
+        """Wake who waits, once."""
+        if not self._is_settled:
+            self._is_settled = True
+            self._lock.release()
+
+    def result(self) -> Any:
+        """Wait until it is settled; give the outcome, or raise the error."""
+        self._lock.acquire()
+        if self.error is not None:
+            raise self.error
+        return self.outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +162,14 @@ class Writer:
         spool: Spool,
         spoolable: type[SpoolableChange[Any]],
         *,
+        batch: int,
         bound: int,
         spool_bound: int,
     ) -> None:
         self._engine = engine
         self._spool = spool
         self._spoolable = spoolable
+        self._batch = batch
         self._spool_bound = spool_bound
         self._waiting: queue.Queue[_Job | None] = queue.Queue(maxsize=bound)
         self._connection: Connection | None = None
@@ -183,7 +200,7 @@ class Writer:
         except queue.Full:
             raise Busy("Too much is waiting to be saved. Try again in a moment.") from None
         self.start()
-        result: T = job.done.result()
+        result: T = job.result()
         return result
 
     def start(self) -> None:
@@ -232,7 +249,7 @@ class Writer:
                 batch.append(job)
             elif self._is_stopping and self._waiting.empty():
                 return batch, True
-            if len(batch) == BATCH or self._waiting.empty():
+            if len(batch) == self._batch or self._waiting.empty():
                 return batch, False
             job = self._waiting.get_nowait()
 
@@ -251,16 +268,13 @@ class Writer:
     @staticmethod
     def _fail(batch: Iterable[_Job], kind: type[ChatError], message: str) -> None:
         for job in batch:
-            if not job.done.done():
-                job.done.set_exception(kind(message))
+            job.error = kind(message)
+            job.settle()
 
     @staticmethod
     def _settle(batch: Iterable[_Job], announcements: Iterable[Announcement]) -> None:
         for job in batch:
-            if job.error is None:
-                job.done.set_result(job.outcome)
-            else:
-                job.done.set_exception(job.error)
+            job.settle()
         failpoint("after-acknowledgement")
         _announce(announcements)
 
@@ -332,7 +346,7 @@ class Writer:
     def _drain(self) -> None:
         """Commit what is in the spool, in its order, until it is empty. What is refused for good is kept aside."""
         was_away = self._is_away
-        while entries := run_native(self._spool.waiting, BATCH):
+        while entries := run_native(self._spool.waiting, self._batch):
             changes = [self._spoolable.from_fields(entry.fields) for entry in entries]
             jobs = [_Job(change) for change in changes]
             try:

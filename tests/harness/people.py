@@ -92,7 +92,7 @@ class Person:
         assert match is not None
         return int(match[1])
 
-    def connect(self, kind: "type[Socket] | None" = None) -> "Socket":
+    def connect(self, kind: "Callable[[str, str], Socket] | None" = None) -> "Socket":
         """Open a socket, with the Python client unless another kind is asked for."""
         socket = (kind or PythonSocket)(self.server.url, self.cookie)
         self.sockets.append(socket)
@@ -157,9 +157,8 @@ class Socket:
 
     def wait_for(self, event: str, count: int = 1) -> list[Any]:
         """Wait until an event came `count` times."""
-        return eventually(
-            lambda: self.payloads(event)[: count + 1] if len(self.payloads(event)) >= count else None, event
-        )
+        eventually(lambda: len(self.payloads(event)) >= count, f"{event} came {count} times")
+        return self.payloads(event)
 
     def hear(self, *contents: str, conversation: str = "general") -> None:
         """Wait until the new messages say just this."""
