@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName, parse_name
@@ -23,7 +23,7 @@ from chatapp.models import (
     now,
 )
 from chatapp.timeline.content import check_content
-from chatapp.timeline.messages import Sender, TimelineMessage
+from chatapp.timeline.messages import Sender, TimelineMessage, fetch_message
 from chatapp.timeline.signals import Refusal, message_pending, message_posted, message_refused, message_saved
 from chatapp.timeline.writer import Announcement, Key, SpoolableChange, Transaction, write
 
@@ -79,40 +79,37 @@ class Post(SpoolableChange[TimelineMessage]):
     @classmethod
     def apply_together(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[TimelineMessage | ChatError]:
         """Store the posts in their order, each with the next number of its conversation."""
-        rows = _Surroundings(transaction.session, changes)
-        taken = [_take(post, rows) for post in changes]
+        batch = _Batch(transaction.session, changes)
+        taken = [batch.take(post) for post in changes]
         failpoint("before-insert")
-        transaction.session.add_all(message for _, message in rows.new)
-        transaction.session.flush()
-        outcomes = [each if isinstance(each, ChatError) else rows.present(each) for each in taken]
-        is_new = {id(post) for post, _ in rows.new}
-        for post, outcome in zip(changes, outcomes, strict=True):
-            if isinstance(outcome, ChatError):
-                continue
-            if post.was_spooled:
-                transaction.announce(message_saved, outcome)
-            elif id(post) in is_new:
-                transaction.announce(message_posted, outcome)
+        stored = batch.store()
+        outcomes = [stored[each] if isinstance(each, int) else each for each in taken]
+        if any(post.was_spooled for post in changes):
+            # What has waited is told what it became, be it that a commit of unknown end had stored it before.
+            for outcome in outcomes:
+                if isinstance(outcome, TimelineMessage):
+                    transaction.announce(message_saved, outcome)
+        else:
+            for message in stored:
+                transaction.announce(message_posted, message)
         return outcomes
 
     def pending(self) -> TimelineMessage | None:
         """Give the message without its number, if its sender was let in before."""
-        return (
-            None
-            if self.admitted is None
-            else TimelineMessage(
-                conversation=self.conversation.wire_name,
-                id=None,
-                seq=None,
-                version=None,
-                sender=self.admitted,
-                sender_type="user",
-                message_type="text",
-                content=self.content,
-                client_id=self.client_id,
-                created_at=self.created_at,
-                is_pending=True,
-            )
+        if self.admitted is None:
+            return None
+        return TimelineMessage(
+            conversation=self.conversation.wire_name,
+            id=None,
+            seq=None,
+            version=None,
+            sender=self.admitted,
+            sender_type="user",
+            message_type="text",
+            content=self.content,
+            client_id=self.client_id,
+            created_at=self.created_at,
+            is_pending=True,
         )
 
     def announce_pending(self, pending: TimelineMessage) -> Announcement:
@@ -150,44 +147,15 @@ class Post(SpoolableChange[TimelineMessage]):
         )
 
 
-def _take(post: Post, rows: "_Surroundings") -> Message | RetiredKey | ChatError:
-    """Give the row that the post becomes or already is, or the error that refuses it."""
-    known = rows.known.get(post.key)
-    if known is not None:
-        return known
-    if not rows.is_signed_in(post.actor):
-        return SignedOut("You are signed out. Sign in again to send this.")
-    try:
-        conversation = permit_posting(
-            rows.find(post.conversation),
-            rows.memberships.get((post.conversation.id, post.actor.user_id)),
-        )
-    except ChatError as error:
-        return error
-    conversation.last_event += 1
-    conversation.updated_at = now()
-    message = Message(
-        conversation_id=conversation.id,
-        seq=conversation.last_event,
-        version=conversation.last_event,
-        sender_id=post.actor.user_id,
-        sender_type="user",
-        message_type="text",
-        content=post.content,
-        client_id=post.client_id,
-        created_at=post.created_at,
-    )
-    rows.known[post.key] = message
-    rows.new.append((post, message))
-    return message
+class _Batch:
+    """Posts and what they have to be held against: one query for each table, however many the posts are.
 
-
-class _Surroundings:
-    """What a batch of posts has to be held against, read with one query for each table, however many the posts are."""
+    New rows are inserted by one statement, as values: to make an object of each would cost more than the rest.
+    """
 
     def __init__(self, session: Session, posts: Sequence[Post]) -> None:
-        # Conversations first, and in one order in every process: their locks are what makes the numbers' order.
         self._session = session
+        # Conversations first, and in one order in every process: their locks are what makes the numbers' order.
         self._conversations = {
             conversation.id: conversation
             for conversation in session.scalars(
@@ -198,7 +166,7 @@ class _Surroundings:
                 .execution_options(populate_existing=True)
             )
         }
-        self.memberships = {
+        self._memberships = {
             (membership.conversation_id, membership.user_id): membership
             for membership in session.scalars(
                 select(Membership)
@@ -225,23 +193,78 @@ class _Surroundings:
                 )
             )
         )
-        self.known: dict[Key, Message | RetiredKey] = _find_known(session, {post.key for post in posts})
-        self.new: list[tuple[Post, Message]] = []
+        self._known = _find_known(session, {post.key for post in posts})
+        self._new: list[dict[str, Any]] = []
+        self._new_by_key: dict[Key, int] = {}
 
-    def find(self, name: ConversationName) -> Conversation | None:
+    def take(self, post: Post) -> TimelineMessage | ChatError | int:
+        """Give the message that the post is already, the error that refuses it, or its place among the new ones."""
+        if post.key in self._new_by_key:
+            return self._new_by_key[post.key]
+        if post.key in self._known:
+            return self._present(self._known[post.key])
+        if not self._is_signed_in(post.actor):
+            return SignedOut("You are signed out. Sign in again to send this.")
+        try:
+            conversation = permit_posting(
+                self._find(post.conversation),
+                self._memberships.get((post.conversation.id, post.actor.user_id)),
+            )
+        except ChatError as error:
+            return error
+        conversation.last_event += 1
+        conversation.updated_at = now()
+        self._new_by_key[post.key] = len(self._new)
+        self._new.append(
+            {
+                "conversation_id": conversation.id,
+                "seq": conversation.last_event,
+                "version": conversation.last_event,
+                "sender_id": post.actor.user_id,
+                "sender_type": "user",
+                "message_type": "text",
+                "content": post.content,
+                "client_id": post.client_id,
+                "created_at": post.created_at,
+            }
+        )
+        return self._new_by_key[post.key]
+
+    def store(self) -> Sequence[TimelineMessage]:
+        """Insert the new ones and give them."""
+        self._session.flush()
+        if not self._new:
+            return []
+        ids = self._session.scalars(insert(Message).returning(Message.id, sort_by_parameter_order=True), self._new)
+        return [
+            TimelineMessage(
+                conversation=self._conversations[row["conversation_id"]].wire_name,
+                id=message_id,
+                seq=row["seq"],
+                version=row["version"],
+                sender=self._senders[row["sender_id"]],
+                sender_type=row["sender_type"],
+                message_type=row["message_type"],
+                content=row["content"],
+                client_id=row["client_id"],
+                created_at=row["created_at"],
+            )
+            for message_id, row in zip(ids, self._new, strict=True)
+        ]
+
+    def _find(self, name: ConversationName) -> Conversation | None:
         conversation = self._conversations.get(name.id)
         return conversation if conversation is not None and conversation.kind == name.kind else None
 
-    def is_signed_in(self, actor: Actor) -> bool:
+    def _is_signed_in(self, actor: Actor) -> bool:
         return actor.user_id in self._senders and (actor.session_id is None or actor.session_id in self._sessions)
 
-    def present(self, row: Message | RetiredKey) -> TimelineMessage:
+    def _present(self, row: Message | RetiredKey) -> TimelineMessage:
         # A known key may be that of a message elsewhere.
         conversation = self._session.get_one(Conversation, row.conversation_id)
-        sender = self._senders.get(row.sender_id) if row.sender_id is not None else None
         if isinstance(row, Message):
-            return TimelineMessage.of(row, sender, conversation.wire_name)
-        return TimelineMessage.removed(row, sender, conversation.wire_name)
+            return fetch_message(self._session, conversation, row.id)
+        return TimelineMessage.removed(row, self._senders.get(row.sender_id), conversation.wire_name)
 
 
 def _find_known(session: Session, keys: Iterable[Key]) -> dict[Key, Message | RetiredKey]:
