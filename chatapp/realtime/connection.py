@@ -2,6 +2,7 @@
 
 from flask import request
 from flask_login import current_user
+from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import join_room
 
 from chatapp.accounts.signals import sessions_ended
@@ -29,8 +30,8 @@ def connect(auth: object) -> None:
     """
     claimed = auth.get("user_id") if isinstance(auth, dict) else None
     if not current_user.is_authenticated or claimed not in (None, current_person().id):
-        # The client library gets the reason; any other exception would let the socket in.
-        raise ConnectionRefusedError("signed_out")
+        # The library's own exception: it alone carries a reason to the client.
+        raise Refused("signed_out")
     person = current_person()
     _people[current_socket()] = person
     join_room(user_channel(person.id))
