@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from flask import current_app
-from pydantic import AliasChoices, Field, StringConstraints, field_validator
+from pydantic import AliasChoices, AliasGenerator, BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,7 +19,8 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="CHATAPP_",
+        # An alias, not a prefix: errors then name the variable that the operator has set.
+        alias_generator=AliasGenerator(validation_alias=lambda name: f"CHATAPP_{name.upper()}"),
         env_file=ROOT / ".env",
         env_file_encoding="utf-8",
         env_ignore_empty=True,
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
         0, ge=0, le=10, description="proxies in front that set X-Forwarded-For and X-Forwarded-Proto"
     )
     secure_cookies: bool = Field(False, description="send cookies over HTTPS alone; switch on behind an HTTPS proxy")
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], StringConstraints(to_upper=True)] = Field(
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = Field(
         "INFO", description="least severity that is logged"
     )
     heads_interval: float = Field(15.0, gt=0, description="seconds between two beacons of the conversations' heads")

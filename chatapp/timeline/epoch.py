@@ -49,4 +49,5 @@ def _renew(transaction: Transaction) -> None:
 
 
 def _state(session: Session) -> tuple[str, int]:
-    return get_epoch(session), session.scalars(select(func.coalesce(func.sum(Conversation.last_event), 0))).one()
+    # PostgreSQL gives the sum of large integers as a decimal.
+    return get_epoch(session), int(session.scalars(select(func.coalesce(func.sum(Conversation.last_event), 0))).one())

@@ -1,0 +1,345 @@
+"""Accounts: the first one, invitations, signing in and out, and what a browser must refuse."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+import socketio
+from flask import Flask
+
+from tests.conftest import NewPerson, NewServer
+from tests.harness.people import PASSWORD, Person, find_csrf_token
+from tests.harness.ports import eventually
+from tests.harness.servers import Server
+
+PUBLIC = {"static", "accounts.sign_in", "accounts.setup", "accounts.accept_invitation", "telemetry.health"}
+
+
+def routes(app: Flask, method: str) -> list[tuple[str, str]]:
+    """List the endpoint and an address of each route that takes the method."""
+    return [
+        (rule.endpoint, re.sub(r"<[^>]*conversation>", "general", re.sub(r"<(int|path)[^>]*>|<token>", "1", rule.rule)))
+        for rule in app.url_map.iter_rules()
+        if method in (rule.methods or ())
+    ]
+
+
+def test_an_empty_installation_leads_everybody_to_the_first_account(any_server: Server, app: Flask) -> None:
+    stranger = Person(any_server, "ana")
+    pages = [path for endpoint, path in routes(app, "GET") if endpoint not in PUBLIC - {"accounts.sign_in"}]
+    assert len(pages) > 5
+    for path in pages:
+        answer = stranger.get(path, allow_redirects=False)
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/setup"), path
+    assert any_server.rows("SELECT count(*) FROM users") == [(0,)]
+
+    stranger.set_up()
+    assert any_server.rows("SELECT username, role FROM users") == [("ana", "admin")]
+    assert any_server.rows("SELECT owner_id FROM installation") == [(stranger.id,)]
+    assert Person(any_server, "eve").get("/setup").status_code == 404
+    token = find_csrf_token(stranger.get("/").text)
+    again = stranger.http.post(
+        any_server.url + "/setup", data={"csrf_token": token, "username": "eve", "password": PASSWORD}
+    )
+    assert again.status_code == 404
+    assert any_server.rows("SELECT count(*) FROM users") == [(1,)]
+
+
+def test_of_many_who_race_for_the_first_account_one_wins_and_the_others_are_told(any_server: Server) -> None:
+    racers = [Person(any_server, f"racer{number}") for number in range(6)]
+    tokens = [find_csrf_token(racer.get("/setup").text) for racer in racers]
+
+    def race(racer: Person, token: str) -> requests.Response:
+        form = {"csrf_token": token, "username": racer.username, "name": "", "password": PASSWORD}
+        return racer.http.post(any_server.url + "/setup", data=form, allow_redirects=False, timeout=30)
+
+    with ThreadPoolExecutor(len(racers)) as threads:
+        answers = list(threads.map(race, racers, tokens))
+
+    assert sorted(answer.status_code for answer in answers)[0] == 302
+    winners = [racer for racer, answer in zip(racers, answers, strict=True) if answer.status_code == 302]
+    assert len(winners) == 1
+    for answer in answers:
+        if answer.status_code != 302:
+            assert answer.status_code in {404, 409}
+            assert re.search("Somebody else has just set chatapp up|set up already", answer.text)
+    assert any_server.rows("SELECT username, role FROM users") == [(winners[0].username, "admin")]
+    assert winners[0].get("/").ok
+    for racer in racers:
+        racer.close()
+
+
+def test_people_come_by_the_invitation_link_until_it_is_rotated(server: Server, ana: Person, bob: Person) -> None:
+    assert server.rows("SELECT username, role FROM users ORDER BY id") == [("ana", "admin"), ("bob", "member")]
+    assert "/invitation/" not in bob.get("/people").text
+    old = ana.invitation()
+    stranger = Person(server, "cleo")
+    taken = stranger.post(old.removeprefix(server.url), old.removeprefix(server.url), username="ANA", password=PASSWORD)
+    assert (taken.status_code, "is taken" in taken.text) == (409, True)
+
+    # Only an admin may.
+    assert bob.post("/people/invitation").status_code == 403
+    assert ana.invitation() == old
+    page = stranger.get(old.removeprefix(server.url)).text
+    assert ana.post("/people/invitation", "/people").ok
+    new = ana.invitation()
+
+    assert new != old
+    assert stranger.get(old.removeprefix(server.url)).status_code == 404
+    form = {"csrf_token": find_csrf_token(page), "username": "cleo", "password": PASSWORD}
+    assert stranger.http.post(old, data=form).status_code == 404
+    for path in ("/invitation/x", "/invitation/" + new[-32:] + "x", "/invitation/ä%00"):
+        assert stranger.get(path).status_code == 404
+    assert server.rows("SELECT count(*) FROM users") == [(2,)]
+    assert stranger.accept(new).get("/").ok
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("username", "", "Choose a username"),
+        ("username", "a b", "A username has"),
+        ("username", "everyone", "is reserved"),
+        ("password", "short", "at least 10 characters"),
+        ("password", "", "Choose a password"),
+        ("name", "a\u202eb", "printable"),
+    ],
+)
+def test_an_account_that_does_not_fit_is_refused_with_the_reason(
+    server: Server, field: str, value: str, reason: str
+) -> None:
+    stranger = Person(server, "ana")
+    form = {"username": "ana", "name": "Ana", "password": PASSWORD} | {field: value}
+    answer = stranger.post("/setup", "/setup", **form)
+    assert 400 <= answer.status_code < 500
+    assert reason in answer.text
+    assert PASSWORD not in answer.text
+    assert server.rows("SELECT count(*) FROM users") == [(0,)]
+
+
+def test_a_wrong_password_gets_a_message_and_too_many_tries_are_stopped(
+    server: Server, ana: Person, new_person: NewPerson
+) -> None:
+    stranger = Person(server, "ana")
+    refused = [stranger.sign_in("wrong password")]
+    nobody = Person(server, "nobody").sign_in()
+    assert refused[0].status_code == nobody.status_code == 403
+    for answer in (refused[0], nobody):
+        assert "do not fit together" in answer.text
+    refused += [stranger.sign_in("wrong password") for _ in range(9)]
+    assert [answer.status_code for answer in refused] == [403] * 10
+
+    # The right one does not help any more, in whatever case the name is written.
+    throttled = [stranger.sign_in(), Person(server, " ANA").sign_in()]
+    assert [answer.status_code for answer in throttled] == [429, 429]
+    assert "Too many tries" in throttled[0].text
+    assert "Retry-After" in throttled[0].headers
+    # Others from the same address still come in.
+    bob = new_person(server, "bob")
+    assert Person(server, "bob").sign_in().ok
+    assert bob.get("/").ok
+
+
+def test_who_signs_out_is_out_on_pages_and_sockets(server: Server, ana: Person, bob: Person) -> None:
+    socket, elsewhere = bob.connect(), Person(server, "bob")
+    assert elsewhere.sign_in(PASSWORD).url == server.url + "/"
+    other = elsewhere.connect()
+    socket.join()
+    copied = bob.cookie
+
+    assert bob.post("/sign-out").url == server.url + "/sign-in"
+
+    socket.wait_for("signed_out")
+    eventually(lambda: not socket.is_connected(), "the socket closes")
+    assert bob.get("/", allow_redirects=False).status_code == 302
+    stolen = requests.get(server.url + "/", headers={"Cookie": copied}, allow_redirects=False)
+    assert (stolen.status_code, stolen.headers["Location"]) == (302, "/sign-in?next=/")
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        Person(server, "bob").connect()
+    thief = Person(server, "bob")
+    thief.http.headers["Cookie"] = copied
+    assert "html" in thief.get("/sidebar", allow_redirects=False).headers["Content-Type"]
+    assert thief.get("/sidebar", allow_redirects=False).status_code == 401
+
+    # The other browser's sign-in stands.
+    ana.connect().post("still there?")
+    other.join()
+    assert other.is_connected()
+    assert elsewhere.get("/", allow_redirects=False).ok
+    elsewhere.close()
+
+
+def test_a_new_password_ends_the_sign_ins_elsewhere_but_not_here(server: Server, ana: Person) -> None:
+    elsewhere = Person(server, "ana")
+    elsewhere.sign_in()
+    here, there = ana.connect(), elsewhere.connect()
+
+    def change(current: str, new: str) -> requests.Response:
+        return ana.post("/settings/password", "/settings", current_password=current, new_password=new)
+
+    wrong = change("wrong password", "another horse")
+    assert (wrong.status_code, "not your current password" in wrong.text) == (422, True)
+    assert change(PASSWORD, "short").status_code == 422
+    assert there.call("join_chat", {"conversation": "general"})["ok"]
+
+    assert "Your password is changed" in change(PASSWORD, "another horse").text
+
+    there.wait_for("signed_out")
+    eventually(lambda: not there.is_connected(), "the other socket closes")
+    assert elsewhere.get("/", allow_redirects=False).status_code == 302
+    here.post("still here")
+    assert here.payloads("signed_out") == []
+    assert ana.get("/", allow_redirects=False).ok
+    assert Person(server, "ana").sign_in().status_code == 403
+    assert Person(server, "ana").sign_in("another horse").ok
+    elsewhere.close()
+
+
+def test_a_display_name_shows_beside_messages_old_and_new(server: Server, ana: Person) -> None:
+    socket = ana.connect()
+    socket.post("before")
+    assert "is changed" in ana.post("/settings/name", "/settings", name="<Ana> & Co").text
+    assert "&lt;Ana&gt; &amp; Co" in ana.get("/").text
+    assert ana.connect().post("after")["sender"]["name"] == "<Ana> & Co"
+    assert ana.post("/settings/name", "/settings", name="\u200b").status_code == 422
+
+
+def test_signing_in_leads_back_inside_and_never_outside(server: Server, ana: Person) -> None:
+    def land(target: str) -> str:
+        page = "/sign-in?" + requests.models.RequestEncodingMixin._encode_params({"next": target})
+        stranger = Person(server, "ana")
+        text = stranger.get(page).text
+        match = re.search(r'name="next"[^>]*value="([^"]*)"', text)
+        form = {"csrf_token": find_csrf_token(text), "username": "ana", "password": PASSWORD, "next": target}
+        assert match is not None
+        answer = stranger.http.post(server.url + page, data=form, allow_redirects=False)
+        assert answer.status_code == 302
+        stranger.close()
+        return answer.headers["Location"]
+
+    assert Person(server, "x").get("/rooms/1?before=5", allow_redirects=False).headers["Location"] == (
+        "/sign-in?next=/rooms/1?before%3D5"
+    )
+    assert land("/rooms?before=5") == "/rooms?before=5"
+    for target in ("//evil", "https://evil", "/\\evil", "/\t/evil", "javascript:alert(1)", ""):
+        assert land(target) == "/"
+
+
+def test_no_form_is_taken_without_its_token(server: Server, ana: Person, bob: Person, app: Flask) -> None:
+    room = ana.create_room()
+    ana.invite(room, bob)
+    number = room.removeprefix("room_")
+    tables = ("users", "user_sessions", "conversations", "memberships", "messages", "installation")
+    before = {table: server.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
+    form = {
+        "username": "mallory",
+        "name": "Mallory",
+        "password": PASSWORD,
+        "current_password": PASSWORD,
+        "new_password": PASSWORD + "!",
+        "content": "forged",
+        "client_id": "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c",
+        "visibility": "open",
+    }
+    posts = [path for _, path in routes(app, "POST")]
+    assert len(posts) > 10
+    for path in posts:
+        path = path.replace("/rooms/1", f"/rooms/{number}").replace("/members/1/", f"/members/{bob.id}/")
+        for extra in ({}, {"csrf_token": "x"}):
+            answer = ana.http.post(server.url + path, data=form | extra, allow_redirects=False)
+            assert answer.status_code == 400, path
+            assert "This form has expired" in answer.text
+    assert {table: server.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables} == before
+    # Somebody else's token is worth nothing either.
+    token = find_csrf_token(bob.get("/").text)
+    assert ana.http.post(server.url + "/sign-out", data={"csrf_token": token}).status_code == 400
+
+
+def test_cookies_and_pages_carry_what_keeps_a_browser_safe(server: Server, ana: Person) -> None:
+    cookie = (
+        ana.get("/settings").headers.get("Set-Cookie", "") or Person(server, "x").get("/sign-in").headers["Set-Cookie"]
+    )
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+    stranger = Person(server, "x")
+    for page in (ana.get("/"), ana.get("/rooms"), ana.get("/nothing"), stranger.get("/sign-in")):
+        headers = page.headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Cache-Control"] == "no-store"
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", page.text)
+    assert "Content-Security-Policy" in ana.get("/static/icon.svg").headers
+
+
+def test_a_cookie_is_only_sent_over_https_where_that_is_set(new_server: NewServer) -> None:
+    server = new_server(CHATAPP_SECURE_COOKIES="true").start()
+    answer = Person(server, "ana").get("/setup")
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert "Strict-Transport-Security" in answer.headers
+
+
+def test_nothing_opens_to_who_is_signed_out(server: Server, ana: Person, app: Flask) -> None:
+    ana.connect().post("for members' eyes")
+    stranger = Person(server, "eve")
+    for endpoint, path in routes(app, "GET"):
+        if endpoint in PUBLIC:
+            continue
+        answer = stranger.get(path, allow_redirects=False)
+        assert answer.status_code in {302, 401}, path
+        assert answer.status_code == 401 or answer.headers["Location"].startswith("/sign-in?next=/"), path
+        assert "members' eyes" not in answer.text
+    token = find_csrf_token(stranger.get("/sign-in").text)
+    for endpoint, path in routes(app, "POST"):
+        if endpoint not in PUBLIC:
+            assert stranger.http.post(server.url + path, data={"csrf_token": token}).status_code == 401, path
+    with pytest.raises(socketio.exceptions.ConnectionError, match="signed_out"):
+        stranger.connect()
+
+
+def test_a_socket_from_another_origin_or_for_somebody_else_is_refused(server: Server, ana: Person) -> None:
+    def connect(**how: object) -> None:
+        client = socketio.Client(reconnection=False)
+        headers = {"Cookie": ana.cookie} | dict(how.pop("headers", {}))  # type: ignore[call-overload]
+        try:
+            client.connect(server.url, headers=headers, transports=["polling"], **how)
+        finally:
+            client.disconnect()
+
+    connect()
+    connect(headers={"Origin": server.url}, auth={"user_id": ana.id})
+    for wrong in ({"headers": {"Origin": "http://evil.example"}}, {"auth": {"user_id": ana.id + 1}}):
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            connect(**wrong)
+
+
+def test_accounts_can_be_made_in_the_shell(new_server: NewServer, database_url: str) -> None:
+    server = new_server(database_url=database_url)
+    create = ("users", "create")
+    assert server.flask(*create, "Ana", "--admin", stdin=PASSWORD + "\n") == "Created the admin ana.\n"
+    assert server.flask(*create, "bob", "--display-name", "Bob B.", stdin=PASSWORD) == "Created the account bob.\n"
+    for arguments, password, reason in (
+        (("ANA",), PASSWORD, "is taken"),
+        (("a b",), PASSWORD, "A username has"),
+        (("here",), PASSWORD, "is reserved"),
+        (("cleo",), "short", "at least 10 characters"),
+        (("cleo",), "", "at least 10 characters"),
+        (("cleo", "--display-name", "x" * 65), PASSWORD, "A display name has"),
+    ):
+        printed = server.flask(*create, *arguments, stdin=password + "\n", expect=1)
+        assert reason in printed
+        assert "Traceback" not in printed
+    assert server.rows("SELECT username, name, role FROM users ORDER BY id") == [
+        ("ana", "ana", "admin"),
+        ("bob", "Bob B.", "member"),
+    ]
+
+    server.start()
+    assert Person(server, "bob").sign_in().ok
+    ana = Person(server, "ana")
+    assert ana.sign_in().url == server.url + "/"
+    assert ana.invitation()

@@ -1,0 +1,99 @@
+"""Cleaning up: at the start and by hand; nothing else is lost and people go on talking."""
+
+import threading
+
+from tests.conftest import NewPerson, NewServer
+from tests.harness.people import Person, drawn_messages
+from tests.harness.ports import eventually
+from tests.harness.servers import Server
+from tests.integration.test_history import fill
+
+
+def test_the_general_chat_keeps_its_last_messages_when_it_starts(
+    new_server: NewServer, new_person: NewPerson, database_url: str
+) -> None:
+    server = new_server(database_url=database_url, CHATAPP_GENERAL_KEEP_LAST="5").start()
+    ana = new_person(server, "ana")
+    room = ana.create_room()
+    socket = ana.connect()
+    for number in range(1, 9):
+        socket.post(f"general {number}")
+        socket.post(f"room {number}", room)
+    server.terminate()
+    server.start()
+
+    eventually(lambda: "general chat trimmed" in server.log().rpartition("is ready on")[2], "trimmed")
+    assert [text for _, text in drawn_messages(ana.get("/").text)] == [f"general {number}" for number in range(4, 9)]
+    assert server.rows("SELECT count(*) FROM messages WHERE conversation_id <> 1") == [(8,)]
+    assert server.rows("SELECT floor, last_event FROM conversations WHERE id = 1") == [(3, 8)]
+    assert server.rows("SELECT count(*) FROM retired_keys") == [(3,)]
+    assert ana.connect().post("general 9")["seq"] == 9
+    assert "last 5 messages" in ana.get("/").text
+    assert "last 5 messages" not in new_person(server, "bob").get("/").text
+
+    server.terminate()
+    server.start(CHATAPP_GENERAL_KEEP_LAST="0")
+    assert server.rows("SELECT count(*) FROM messages WHERE conversation_id = 1") == [(6,)]
+
+
+def test_the_command_tells_what_it_would_do_asks_and_does_it(any_server: Server, new_person: NewPerson) -> None:
+    ana = new_person(any_server, "ana")
+    room = ana.create_room()
+    socket = ana.connect()
+    for number in range(6):
+        socket.post(f"message {number}", room)
+    options = ("--conversation", room, "--keep-last", "2")
+
+    def count() -> object:
+        return any_server.rows("SELECT count(*) FROM messages")[0][0]
+
+    assert "Would delete 4 messages" in any_server.flask("cleanup", *options, "--dry-run")
+    assert count() == 6
+    any_server.flask("cleanup", *options, stdin="n\n", expect=1)
+    assert count() == 6
+    assert "Deleted 4 messages" in any_server.flask("cleanup", *options, stdin="y\n")
+    assert count() == 2
+    assert "Deleted 0 messages" in any_server.flask("cleanup", *options, "--yes")
+    assert "Would delete 0" in any_server.flask("cleanup", "--conversation", room, "--keep-last", "0", "--dry-run")
+    for wrong in ("room_x", "room_99", "nonsense"):
+        printed = any_server.flask("cleanup", "--conversation", wrong, "--yes", expect=2)
+        assert "conversation" in printed
+        assert "Traceback" not in printed
+
+
+def test_open_pages_drop_what_a_cleanup_removed_and_do_not_take_it_for_a_gap(
+    new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(CHATAPP_HEADS_INTERVAL="0.2").start()
+    ana = new_person(server, "ana")
+    socket = ana.connect()
+    socket.join()
+    for number in range(5):
+        socket.post(f"message {number}")
+    server.flask("cleanup", "--keep-last", "2", "--yes")
+
+    eventually(
+        lambda: any(
+            heads["conversations"]["general"] == {"last_event": 5, "floor": 3} for heads in socket.payloads("heads")
+        ),
+        "the floor is told",
+    )
+    answer = socket.join(after=4)
+    assert (answer["reset"], [each["seq"] for each in answer["messages"]]) == (False, [5])
+    assert socket.join(after=1)["reset"]
+
+
+def test_people_talk_while_a_large_room_is_cleaned(server: Server, ana: Person) -> None:
+    fill(server, 30_000)
+    socket = ana.connect()
+    socket.join()
+    cleaning = threading.Thread(target=server.flask, args=("cleanup", "--keep-last", "10", "--yes"))
+    cleaning.start()
+    said = 0
+    while cleaning.is_alive():
+        socket.post(f"meanwhile {said}")
+        said += 1
+    cleaning.join()
+    assert said > 20
+    assert server.rows("SELECT count(*) FROM messages WHERE content LIKE 'meanwhile%' AND seq > 30000") == [(said,)]
+    assert server.rows("SELECT count(*) FROM messages WHERE seq <= 29990") == [(0,)]

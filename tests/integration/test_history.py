@@ -1,0 +1,75 @@
+"""Reading: the first page, older ones, and catching up."""
+
+import re
+import sqlite3
+
+from tests.harness.people import Person, drawn_messages
+from tests.harness.servers import Server
+
+
+def fill(server: Server, count: int) -> None:
+    """Put messages into the general chat, past a server that is stopped."""
+    server.kill()
+    with sqlite3.connect(server.data_dir / "chatapp.sqlite3") as database:
+        database.executemany(
+            "INSERT INTO messages (conversation_id, seq, version, sender_id, sender_type, message_type, content,"
+            " client_id, created_at) VALUES (1, ?, ?, 1, 'user', 'text', ?, ?, '2026-01-01 00:00:00.000000')",
+            ((n, n, f"message {n}", f"00000000-0000-4000-8000-{n:012}") for n in range(1, count + 1)),
+        )
+        database.execute("UPDATE conversations SET last_event = ? WHERE id = 1", (count,))
+    database.close()
+    server.start(CHATAPP_GENERAL_KEEP_LAST="0")
+
+
+def test_the_page_has_the_last_ten_and_older_ones_page_by_page_each_once(server: Server, ana: Person) -> None:
+    fill(server, 137)
+    assert [seq for seq, _ in drawn_messages(ana.get("/").text)] == list(range(128, 138))
+
+    seen: list[int] = []
+    before = 138
+    while True:
+        fragment = ana.get(f"/conversations/general/messages?before={before}").text
+        page = [seq for seq, _ in drawn_messages(fragment)]
+        seen = page + seen
+        if 'data-older="false"' in fragment:
+            break
+        assert 'data-older="true"' in fragment
+        before = page[0]
+    assert seen == list(range(1, 138))
+    older = ana.get("/?before=128").text
+    assert [seq for seq, _ in drawn_messages(older)] == list(range(118, 128))
+
+
+def test_a_message_is_drawn_live_as_on_the_page(ana: Person) -> None:
+    socket = ana.connect()
+    socket.join()
+    html = socket.post("<b>Tom & Jerry</b> https://example.com\nsecond line")["html"]
+    assert socket.wait_for("chat_message")[0]["html"] == html
+
+    def squeezed(text: str) -> str:
+        return re.sub(r"\s+", " ", text)
+
+    assert squeezed(html) in squeezed(ana.get("/").text)
+    assert "&lt;b&gt;Tom &amp; Jerry&lt;/b&gt;" in html
+
+
+def test_who_was_away_catches_up_in_steps_and_starts_anew_past_a_bound(server: Server, ana: Person) -> None:
+    fill(server, 2500)
+    socket = ana.connect()
+    cursor, brought = 1000, []
+    while True:
+        answer = socket.join(after=cursor)
+        assert not answer["reset"]
+        assert answer["from"] == cursor
+        brought += [message["seq"] for message in answer["messages"]]
+        cursor = answer["to"]
+        if not answer["more"]:
+            break
+    assert brought == list(range(1001, 2501))
+    assert cursor == 2500
+
+    for behind in ({"after": 499}, {"after": 2501}, {"after": 2400, "epoch": "another"}, {}):
+        answer = socket.join(**behind)
+        assert answer["reset"], behind
+        assert [message["seq"] for message in answer["messages"]] == list(range(2491, 2501))
+    assert not socket.join(after=2400, epoch=answer["epoch"])["reset"]

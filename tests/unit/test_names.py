@@ -1,0 +1,81 @@
+"""Names of conversations on the wire, of accounts, and the keys of messages."""
+
+import pytest
+
+from chatapp.accounts.service import check_name, check_password, check_username
+from chatapp.conversations.names import GENERAL, ConversationName, parse_name
+from chatapp.errors import Invalid, InvalidConversation
+from chatapp.timeline.posting import check_client_id
+
+
+def test_a_conversation_is_general_or_a_room_with_a_number() -> None:
+    assert parse_name("general") == GENERAL
+    assert parse_name("room_26") == ConversationName("room", 26)
+    assert parse_name("room_" + "9" * 18).id < 2**63
+    for name in ("general", "room_1", "room_26"):
+        assert parse_name(name).wire_name == name
+
+
+MALFORMED = [
+    *("", "room", "room_", "room_x", "room_-1", "room_+1", "room_1e9", "room_1.0", "room_01", "room_0", "room_1_2"),
+    *(
+        " room_1",
+        "room_1 ",
+        "room_1\n",
+        "\nroom_1",
+        "room_1\0",
+        "room_٢",
+        "room_1٢",
+        "room_²",
+        "ｒoom_1",
+        "room_1" * 999,
+    ),
+    *("Room_1", "ROOM_1", "room_0x1", "room_" + "9" * 19, "GENERAL", "general ", "general_1", "user:1", "direct_1"),
+    *("room_1;DROP TABLE messages", "room_\ud800", "../general", "room_%31"),
+]
+
+
+@pytest.mark.parametrize("name", [*MALFORMED, None, 1, 1.5, True, ["general"], {"room": 1}, b"general"], ids=ascii)
+def test_every_other_name_is_refused(name: object) -> None:
+    with pytest.raises(InvalidConversation) as refused:
+        parse_name(name)
+    assert refused.value.message.isascii() or "“" in refused.value.message
+    refused.value.message.encode()
+
+
+@pytest.mark.parametrize("name", ["a", "7", "ana", "ana.b-c_d", "a" * 32])
+def test_usernames_have_letters_digits_and_some_marks_between_them(name: str) -> None:
+    assert check_username(name) == name
+    assert check_username(f"  {name.upper()}\n") == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", ".", "-a", "a-", "a b", "a@b", "ána", "a\0b", "а", "a" * 33, "a/b", "<b>", "all", "Everyone", "system"],
+    ids=ascii,
+)
+def test_other_usernames_are_refused(name: str) -> None:
+    with pytest.raises(Invalid):
+        check_username(name)
+
+
+def test_a_display_name_is_one_printable_line() -> None:
+    assert check_name("  Ana \t de  Á \n") == "Ana de Á"
+    for name in ("", " \n ", "a\0", "a\u202eb", "\u200b", "\ud800", "a" * 65):
+        with pytest.raises(Invalid):
+            check_name(name)
+
+
+def test_a_password_is_kept_as_it_is_and_has_a_length() -> None:
+    assert check_password("  spaces count  ") == "  spaces count  "
+    for password in ("", "123456789", "x" * 1001, "correct horse\0", "correct horse \ud800"):
+        with pytest.raises(Invalid):
+            check_password(password)
+
+
+def test_a_client_id_is_a_uuid_in_whatever_case() -> None:
+    canonical = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
+    assert check_client_id(canonical) == check_client_id(canonical.upper()) == canonical
+    for value in (None, "", "x", 5, canonical + "0", [canonical], "\ud800"):
+        with pytest.raises(Invalid):
+            check_client_id(value)

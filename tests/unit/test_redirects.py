@@ -1,0 +1,26 @@
+"""Where `next=` may lead: inside, whatever a browser makes of the address."""
+
+import pytest
+
+from chatapp.accounts.login import is_inside
+
+
+@pytest.mark.parametrize("target", ["/", "/rooms/26", "/rooms?q=1", "/?before=5#m-4", "/a:b", "/x//y", "/@evil"])  # fmt: skip
+def test_paths_of_ours_are_inside(target: str) -> None:
+    assert is_inside(target)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("", "rooms", ".", "..", "?x", "#x", "https:", "https:/", "https:evil", "https://evil", "HTTPS://evil"),
+        *("//evil", "///evil", "////evil", "//", "//evil\\@ours", "//ours@evil", "//[::1]", "//["),
+        *("/\\evil", "\\\\evil", "\\/evil", "/rooms\\..\\", "/\\/evil"),
+        *("/\t/evil", "/\n/evil", "/\r/evil", "\t//evil", " //evil", "/\0/evil", "/\x1f/evil"),
+        *("/\u2028/evil", "/\x7f/evil", "/\u200b/evil", "/\ud800"),
+        *("javascript:alert(1)", "data:text/html,x", "mailto:a@b", "\x01https://evil", "evil", "@evil"),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_everything_else_is_not(target: str) -> None:
+    assert not is_inside(target)
