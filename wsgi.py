@@ -13,10 +13,10 @@ if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
     eventlet.monkey_patch()
 
 from chatapp import create_app
-from chatapp.config import Settings
+from chatapp.config import load_settings
 from chatapp.serving import serve
 
-settings = Settings()
+settings = load_settings()
 app = create_app(settings)
 
 if __name__ == "__main__":

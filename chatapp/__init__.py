@@ -6,7 +6,7 @@ from chatapp.accounts.login import init_login
 from chatapp.accounts.routes import blueprint as accounts_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
-from chatapp.config import ROOT, Settings
+from chatapp.config import ROOT, Settings, load_settings
 from chatapp.database import init_database
 from chatapp.extensions import db, migrate
 from chatapp.general.routes import blueprint as general_blueprint
@@ -24,7 +24,7 @@ from chatapp.timeline.writer import EXTENSION as WRITER
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the application from `settings`, or from the environment. It serves nothing yet: see `wsgi.py`."""
-    settings = settings or Settings()
+    settings = settings or load_settings()
     app = Flask(
         __name__,
         instance_path=str(settings.data_dir),

@@ -2,11 +2,12 @@
 
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from flask import current_app
-from pydantic import AliasChoices, AliasGenerator, BeforeValidator, Field, field_validator
+from pydantic import AliasChoices, AliasGenerator, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,6 +101,15 @@ class Settings(BaseSettings):
             finally:
                 draft.unlink()
         return path.read_text()
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment. Ends the process, naming each variable, when one does not fit."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [f"{each['loc'][0]}: {each['msg']}" for each in error.errors()]
+        sys.exit("chatapp cannot start with these settings (see README.md):\n  " + "\n  ".join(problems))
 
 
 EXTENSION = "chatapp.settings"

@@ -26,7 +26,10 @@ def test_what_is_refused_says_why(content: object, refusal: type[ChatError]) -> 
     assert refused.value.message
 
 
-@pytest.mark.parametrize("content", ["x", "0", "👍", "x" * 20, "👍" * 20, "מה", "<b>&amp;</b>", "a\n\nb", "\u200bx"])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    ["x", "0", "👍", "x" * 20, "👍" * 20, "מה", "<b>&amp;</b>", "a\n\nb", "\u200bx"],
+)
 def test_everything_else_stays_as_it_is(content: str) -> None:
     assert check_content(content, 20) == content
 

@@ -5,7 +5,7 @@ import pytest
 from chatapp.accounts.login import is_inside
 
 
-@pytest.mark.parametrize("target", ["/", "/rooms/26", "/rooms?q=1", "/?before=5#m-4", "/a:b", "/x//y", "/@evil"])  # fmt: skip
+@pytest.mark.parametrize("target", ["/", "/rooms/26", "/rooms?q=1", "/?before=5#m-4", "/a:b", "/x//y"])
 def test_paths_of_ours_are_inside(target: str) -> None:
     assert is_inside(target)
 
@@ -21,6 +21,6 @@ def test_paths_of_ours_are_inside(target: str) -> None:
         *("javascript:alert(1)", "data:text/html,x", "mailto:a@b", "\x01https://evil", "evil", "@evil"),
     ],
     ids=ascii,
-)  # fmt: skip
+)
 def test_everything_else_is_not(target: str) -> None:
     assert not is_inside(target)
