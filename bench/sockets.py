@@ -24,6 +24,7 @@ class LoadSocket:
         self._acknowledgements: dict[int, asyncio.Future[Any]] = {}
         self._last_id = 0
         self._reading: asyncio.Task[None] | None = None
+        self.is_closed = asyncio.Event()
 
     @classmethod
     async def connect(cls, url: str, cookie: str, listener: Listener | None = None) -> "LoadSocket":
@@ -49,7 +50,9 @@ class LoadSocket:
         return socket
 
     async def call(self, event: str, payload: object) -> Any:
-        """Emit an event and give its acknowledgement."""
+        """Emit an event and give its acknowledgement. Raises `ConnectionError` when the connection ends before it."""
+        if self.is_closed.is_set():
+            raise ConnectionError("closed")
         self._last_id += 1
         future = asyncio.get_running_loop().create_future()
         self._acknowledgements[self._last_id] = future
@@ -92,7 +95,10 @@ class LoadSocket:
                 elif packet.startswith("42") and self._listener is not None:
                     event, *payload = json.loads(packet[2:])
                     self._listener(event, payload[0] if payload else None)
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.is_closed.set()
             for future in self._acknowledgements.values():
                 if not future.done():
-                    future.set_exception(ConnectionError(str(error)))
+                    future.set_exception(ConnectionError("closed before the acknowledgement"))

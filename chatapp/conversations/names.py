@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass
 
 from chatapp.errors import InvalidConversation
+from chatapp.models.base import LAST_ID
 from chatapp.models.conversations import GENERAL_ID
 
-# No leading zero, no sign, no exponent, and nothing over what an SQL integer holds.
-_NAME = re.compile(r"general|(?P<kind>room)_(?P<id>[1-9][0-9]{0,17})", re.ASCII)
+# No leading zero, no sign, no exponent.
+_NAME = re.compile(r"general|(?P<kind>room)_(?P<id>[1-9][0-9]{0,9})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def parse_name(value: object) -> ConversationName:
     if not isinstance(value, str):
         raise InvalidConversation("conversation must be a text such as “general” or “room_26”.")
     match = _NAME.fullmatch(value)
-    if match is None:
+    if match is None or int(match["id"] or 0) > LAST_ID:
         shown = ascii(value[:40])[1:-1]
         raise InvalidConversation(f"“{shown}” is no conversation. A name is “general” or “room_” and a number.")
     if match["kind"] is None:

@@ -46,13 +46,14 @@ def find_place(session: Session, name: ConversationName, user_id: int) -> Place:
 
 
 def permit_signed_in(session: Session, actor: Actor) -> None:
-    """Let pass whoever's sign-in still holds. Raises `SignedOut`."""
-    held = session.execute(
-        select(UserSession.id)
-        .join(User, User.id == UserSession.user_id)
-        .where(UserSession.id == actor.session_id, User.id == actor.user_id, User.is_active)
-    ).one_or_none()
-    if held is None:
+    """Let pass whoever's account is active and whose sign-in, if they act through one, still holds.
+
+    Raises `SignedOut`.
+    """
+    query = select(User.id).where(User.id == actor.user_id, User.is_active)
+    if actor.session_id is not None:
+        query = query.join(UserSession, UserSession.user_id == User.id).where(UserSession.id == actor.session_id)
+    if session.execute(query).one_or_none() is None:
         raise SignedOut("You are signed out. Sign in again.")
 
 

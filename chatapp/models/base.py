@@ -9,6 +9,8 @@ from sqlalchemy.types import TypeDecorator
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """A 64-bit key; SQLite numbers rows by itself only where the column says INTEGER."""
 
+LAST_ID = 2**31 - 1
+"""The highest number of a row in the other tables: PostgreSQL's INTEGER cannot even be asked for a higher one."""
 
 NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
 """For tables whose ids are known outside: SQLite would give a removed row's number to the next one."""

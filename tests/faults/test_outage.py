@@ -1,13 +1,16 @@
 """The database goes away while people talk; chat goes on, and nothing is lost, doubled or out of order."""
 
+import resource
 import signal
 import sqlite3
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.conftest import NewPerson, NewServer
+from tests.harness.audit import Talker, audit, talking
 from tests.harness.people import Person, drawn_messages
 from tests.harness.ports import eventually
 from tests.harness.servers import Postgres, Server
@@ -144,3 +147,84 @@ def test_what_the_database_refuses_for_good_is_kept_aside_with_the_reason(
 
 def bob_id(server: Server) -> object:
     return server.rows("SELECT id FROM users WHERE username = 'bob'")[0][0]
+
+
+def crash(postgres: Postgres) -> None:
+    postgres.stop(signal.SIGQUIT)
+    time.sleep(2)
+    postgres.start()
+
+
+def stop(postgres: Postgres) -> None:
+    postgres.stop()
+    time.sleep(2)
+    postgres.start()
+
+
+def terminate_connections(postgres: Postgres) -> None:
+    for _ in range(5):
+        postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'chatapp%'")
+        time.sleep(0.3)
+
+
+def make_read_only(postgres: Postgres) -> None:
+    for state in ("on", "off"):
+        postgres.execute(f"ALTER SYSTEM SET default_transaction_read_only = {state}")
+        postgres.execute("SELECT pg_reload_conf()")
+        terminate_connections(postgres)
+
+
+@pytest.mark.parametrize("fault", [stop, crash, terminate_connections, make_read_only])
+def test_people_talk_through_whatever_happens_to_postgresql(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Callable[[Postgres], None]
+) -> None:
+    server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
+    talkers = [Talker(new_person(server, name), "general", name) for name in ("ana", "bob")]
+    with talking(*talkers):
+        time.sleep(1)
+        fault(own_postgres)
+        eventually(lambda: server.health().status_code == 200, "drained", timeout=30)
+        time.sleep(1)
+    audit(server, *talkers)
+    assert "spool drained" in server.log()
+
+
+@pytest.mark.parametrize("failpoint", ["", "in-spool:3", "after-drain"])
+def test_a_kill_during_an_outage_loses_nothing(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, failpoint: str
+) -> None:
+    server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
+    talkers = [Talker(new_person(server, name), "general", name) for name in ("ana", "bob")]
+    server.terminate()
+    server.start(CHATAPP_FAILPOINT=failpoint)
+    with talking(*talkers):
+        time.sleep(1)
+        own_postgres.stop()
+        time.sleep(1)
+        if failpoint != "after-drain":
+            if server.is_running:
+                server.kill()
+            server.start(CHATAPP_FAILPOINT="")
+        own_postgres.start()
+        if failpoint == "after-drain":
+            eventually(lambda: not server.is_running, "killed at the failpoint", timeout=30)
+            server.start(CHATAPP_FAILPOINT="")
+        eventually(lambda: server.health().status_code == 200, "drained", timeout=30)
+    audit(server, *talkers)
+
+
+def test_a_full_disk_keeps_everything_in_the_outboxes_until_there_is_room(
+    new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(CHATAPP_GENERAL_KEEP_LAST="0").start()
+    talkers = [Talker(new_person(server, name), "general", name) for name in ("ana", "bob")]
+    with talking(*talkers):
+        time.sleep(1)
+        # No file of the process may grow any more: SQLite hears “disk full”, and so does the spool.
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        eventually(lambda: "cannot be written" in server.log(), "the disk is full")
+        time.sleep(1)
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        eventually(lambda: server.health().status_code == 200, "room again", timeout=30)
+        time.sleep(1)
+    audit(server, *talkers)

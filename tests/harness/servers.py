@@ -69,6 +69,11 @@ class Server:
             raise AssertionError(f"the server ended with {self._process.returncode}:\n{self.log()[-4000:]}")
         return b"chatapp is ready on" in self.log_path.read_bytes()[start:]
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """End the process as a power cut would: SIGKILL."""
         self._end(signal.SIGKILL)
@@ -84,7 +89,7 @@ class Server:
 
     def close(self) -> None:
         """Leave nothing running."""
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             self.kill()
 
     def log(self) -> str:

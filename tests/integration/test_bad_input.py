@@ -4,8 +4,10 @@ import uuid
 from html import unescape
 
 import pytest
+import requests
 
-from tests.harness.people import Person, message_payload
+from tests.conftest import NewPerson
+from tests.harness.people import Person, find_csrf_token, message_payload
 from tests.harness.servers import Server
 
 CONTENTS = [
@@ -95,3 +97,112 @@ def test_addresses_with_garbage_give_a_page_that_says_so(server: Server, ana: Pe
         assert ana.get("/conversations/general/messages", params={"before": before}).status_code == 400
     assert ana.get("/invitation/\0").status_code == 404
     assert "Traceback" not in server.log()
+
+
+def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, ana: Person) -> None:
+    socket = ana.connect()
+    seq = socket.post("hello")["seq"]
+    here = {"conversation": "general"}
+    proper = {
+        "join_chat": here | {"after": 0, "epoch": None},
+        "leave_chat": here,
+        "send_message": message_payload("x"),
+        "edit_message": here | {"seq": seq, "content": "hello"},
+        "delete_message": here | {"seq": 99},
+        "react": here | {"seq": seq, "reaction": "👍", "on": False},
+    }
+    malformed: dict[str, list[object]] = {
+        "conversation": [b"general", {"conversation": "general"}, [["general"]]],
+        "after": [-1, 1.5, "1", [1], 2**63, 10**99, float("nan")],
+        "epoch": [5, "x" * 65, "\ud800"],
+        "seq": [None, -1, 1.5, "1", True, [seq], {"seq": seq}, 2**63, 10**99],
+        "on": [None, 1, "yes", []],
+        "client_id": [None, 1, "", [message_payload("")["client_id"]]],
+    }
+    for event, payload in proper.items():
+        for wrong in ((), (None,), (5,), ("general",), ([payload],), (payload, payload), ({},), (b"\x00",)):
+            assert socket.call(event, *wrong)["error"]["code"] == "invalid", (event, wrong)
+        for key in malformed.keys() & payload.keys():
+            for value in malformed[key]:
+                error = socket.call(event, payload | {key: value})["error"]
+                code = "invalid_conversation" if key == "conversation" else "invalid"
+                assert error["code"] == code, (event, key, value)
+                assert error["message"]
+        answer = socket.call(event, payload | {"unknown": {"keys": ["do", "no", "harm"]}})
+        assert answer["ok"] or answer["error"]["code"] == "not_found"
+    assert "Traceback" not in server.log()
+
+    # What nobody listens to, and what the library does not even decode.
+    socket.emit("no_such_event", {})
+    socket.emit("connect", {})
+    socket.emit("send_message", {"number": 10**101})
+    assert socket.post("still here")["content"] == "still here"
+    assert server.rows("SELECT count(*) FROM messages") == [(3,)]
+
+
+def test_bad_content_does_not_get_in_by_editing(server: Server, ana: Person) -> None:
+    socket = ana.connect()
+    seq = socket.post("as it was")["seq"]
+    others: list[tuple[object, str]] = [(None, "not_text"), (b"bytes", "not_text"), ("half \ud800", "bad_characters")]
+    for content, code in [*((content, code) for content, code, _ in CONTENTS), *others]:
+        error = socket.call("edit_message", {"conversation": "general", "seq": seq, "content": content})["error"]
+        assert error["code"] == code
+    assert server.rows("SELECT content, version FROM messages") == [("as it was", 1)]
+
+
+def test_a_form_that_lacks_something_or_brings_something_else_is_refused(server: Server, ana: Person) -> None:
+    action = server.url + "/conversations/general/messages"
+    form = message_payload("hello") | {"csrf_token": find_csrf_token(ana.get("/").text)}
+    for key, reason in (("content", "needs some text"), ("client_id", "must be a UUID")):
+        answer = ana.http.post(action, data={name: value for name, value in form.items() if name != key})
+        assert (answer.status_code, reason in answer.text) == (400, True)
+    as_file = {name: value for name, value in form.items() if name != "content"}
+    assert ana.http.post(action, data=as_file, files={"content": ("x.txt", "hello")}).status_code == 400
+    assert ana.http.post(action, json=form).status_code == 400
+    assert ana.http.post(action, data=form | {"content": "x" * 1_100_000}).status_code == 413
+    assert ana.http.put(action, data=form).status_code == 405
+    for name in ("", "r" * 5000, "room_١", "room_%00", "general%20", "%ff", "room_" + "9" * 40):
+        answer = ana.http.post(f"{server.url}/conversations/{name}/messages", data=form)
+        assert answer.status_code == (400 if name else 404), name
+    # HTML has no lone surrogates: what is no UTF-8 arrives with replacement characters, and can be stored.
+    files = {name: (None, value) for name, value in as_file.items()} | {"content": (None, b"half \xed\xa0\x80")}
+    assert ana.http.post(action, files=files).ok
+    assert [content.rstrip("\ufffd") for (content,) in server.rows("SELECT content FROM messages")] == ["half "]  # type: ignore[attr-defined]
+    assert "Traceback" not in server.log()
+
+
+def test_broken_addresses_and_cookies_get_an_answer(any_server: Server, new_person: NewPerson) -> None:
+    ana = new_person(any_server, "ana")
+    huge, last = 2**31, 2**31 - 1
+    for path in (
+        "/%00",
+        "/%ff",
+        "/rooms/%00",
+        "/rooms/1%00",
+        f"/rooms/{huge}",
+        f"/rooms/{huge}/settings",
+        f"/rooms/{last}",
+        f"/rooms/{'9' * 25}",
+    ):
+        assert ana.get(path).status_code == 404, path
+    assert ana.get("/?before=" + "9" * 18).ok
+    assert ana.get("/?before=0").ok
+    for action in (f"/rooms/{huge}/membership", f"/rooms/{last}/archive", f"/rooms/1/members/{huge}/remove"):
+        assert ana.post(action).status_code == 404, action
+    for name in ("\0", "\ud7ff", "x" * 900, "' OR 1=1 --", "%", "_"):
+        assert Person(any_server, name).sign_in("x").status_code == 403
+    for cookie in ("x", "." * 50, "eyJ4IjoxfQ.x.y", "\xff", '"', ";" * 10):
+        answer = requests.get(
+            any_server.url + "/", headers={"Cookie": f"chatapp_session={cookie}"}, allow_redirects=False
+        )
+        assert answer.status_code == 302
+    socket = ana.connect()
+    for event in ("join_chat", "send_message", "edit_message", "delete_message", "react"):
+        payload = message_payload("x", f"room_{last}") | {"seq": 1, "reaction": "👍"}
+        assert socket.call(event, payload)["error"]["code"] == "not_found"
+        assert socket.call(event, payload | {"conversation": f"room_{huge}"})["error"]["code"] == "invalid_conversation"
+    for event in ("edit_message", "delete_message", "react"):
+        payload = {"conversation": "general", "seq": 2**63 - 1, "content": "x", "reaction": "👍"}
+        assert socket.call(event, payload)["error"]["code"] == "not_found"
+    assert socket.join(after=2**63 - 1)["reset"]
+    assert "Traceback" not in any_server.log()

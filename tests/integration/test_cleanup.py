@@ -97,3 +97,37 @@ def test_people_talk_while_a_large_room_is_cleaned(server: Server, ana: Person) 
     assert said > 20
     assert server.rows("SELECT count(*) FROM messages WHERE content LIKE 'meanwhile%' AND seq > 30000") == [(said,)]
     assert server.rows("SELECT count(*) FROM messages WHERE seq <= 25000") == [(0,)]
+
+
+def test_a_cleanup_by_hand_keeps_what_the_setting_says_and_refuses_what_makes_no_sense(
+    new_server: NewServer, database_url: str
+) -> None:
+    server = new_server(database_url=database_url, CHATAPP_GENERAL_KEEP_LAST="3")
+    assert "Deleted 0 messages of general (the last 3 stay)" in server.flask("cleanup", "--yes")
+    assert "Would delete 0 messages of general (all messages stay)" in server.flask(
+        "cleanup", "--keep-last", "0", "--dry-run"
+    )
+    for wrong in ("-1", "x", "1.5", ""):
+        printed = server.flask("cleanup", "--keep-last", wrong, "--yes", expect=2)
+        assert "--keep-last" in printed
+        assert "Traceback" not in printed
+    for wrong in ("room_1", "room_2147483648", "room_01", ""):
+        printed = server.flask("cleanup", "--conversation", wrong, "--yes", expect=2)
+        assert "--conversation" in printed
+        assert "Traceback" not in printed
+    assert "--dry-run" in server.flask("cleanup", "--help")
+
+
+def test_a_large_cleanup_at_the_start_does_not_keep_people_waiting(server: Server, ana: Person) -> None:
+    fill(server, 20_000)
+    server.terminate()
+    server.start(CHATAPP_GENERAL_KEEP_LAST="100")
+    socket = ana.connect()
+    socket.join()
+    sent = [socket.post(f"meanwhile {number}")["seq"] for number in range(10)]
+    assert sent == list(range(20_001, 20_011))
+    eventually(lambda: server.rows("SELECT floor FROM conversations WHERE id = 1") == [(19_900,)], "trimmed", 60)
+    assert server.rows("SELECT count(*), min(seq) FROM messages") == [(110, 19_901)]
+    assert server.rows("SELECT count(*), min(seq), max(seq) FROM retired_keys") == [(19_900, 1, 19_900)]
+    # Every page learns of it.
+    eventually(lambda: socket.payloads("heads")[-1]["conversations"]["general"]["floor"] == 19_900, "told")

@@ -3,7 +3,9 @@
 import re
 import sqlite3
 
-from tests.harness.people import Person, drawn_messages
+from tests.conftest import NewPerson
+from tests.harness.people import Person, drawn_messages, message_payload
+from tests.harness.ports import eventually
 from tests.harness.servers import Server
 
 
@@ -73,3 +75,50 @@ def test_who_was_away_catches_up_in_steps_and_starts_anew_past_a_bound(server: S
         assert answer["reset"], behind
         assert [message["seq"] for message in answer["messages"]] == list(range(2491, 2501))
     assert not socket.join(after=2400, epoch=answer["epoch"])["reset"]
+
+
+def test_just_two_hundred_missed_messages_come_in_one_step_and_one_more_in_two(server: Server, ana: Person) -> None:
+    fill(server, 401)
+    socket = ana.connect()
+    for after, to, more in ((201, 401, False), (200, 400, True), (400, 401, False), (401, 401, False)):
+        answer = socket.join(after=after)
+        assert (answer["from"], answer["to"], answer["more"], answer["reset"]) == (after, to, more, False)
+        assert [message["seq"] for message in answer["messages"]] == list(range(after + 1, to + 1))
+
+
+def test_a_catch_up_covers_changes_of_old_messages_and_tells_each_once(ana: Person) -> None:
+    socket = ana.connect()
+    for number in range(1, 6):
+        socket.post(f"message {number}")
+    for number in (1, 2, 1):
+        socket.call("edit_message", {"conversation": "general", "seq": number, "content": f"changed {number}"})
+    socket.call("delete_message", {"conversation": "general", "seq": 4})
+
+    answer = socket.join(after=4)
+
+    brought = [(each["version"], each["seq"], each["content"]) for each in answer["messages"]]
+    assert brought == [(5, 5, "message 5"), (7, 2, "changed 2"), (8, 1, "changed 1"), (9, 4, "")]
+    assert (answer["to"], answer["last_event"], answer["more"]) == (9, 9, False)
+    # The page keeps the order in which they were said.
+    said = [seq for seq, _ in drawn_messages(ana.get("/").text)]
+    assert said == sorted(said)
+    assert {1, 2, 3, 5} <= set(said)
+
+
+def test_who_catches_up_while_others_talk_sees_every_message_once(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    hers = ana.connect()
+    waiting = [hers.emit("send_message", message_payload(f"message {number}")) for number in range(300)]
+
+    his = bob.connect()
+    caught_up: list[int] = []
+    answer = {"to": 0, "more": True}
+    while answer["more"]:
+        answer = his.join(after=answer["to"])
+        caught_up += [message["seq"] for message in answer["messages"]]
+    assert all(wait(30)["ok"] for wait in waiting)
+
+    eventually(lambda: {*caught_up, *(each["seq"] for each in his.messages())} == set(range(1, 301)), "all of them")
+    assert caught_up == list(range(1, len(caught_up) + 1))
+    live = [each["seq"] for each in his.messages()]
+    assert live == list(range(live[0], 301)) if live else len(caught_up) == 300

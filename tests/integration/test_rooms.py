@@ -1,10 +1,13 @@
 """Rooms: who may come in, who may not know of them, and who has to leave."""
 
 import re
+from collections.abc import Callable
+from html import unescape
 
 import pytest
 import requests
 
+from tests.conftest import NewPerson, NewServer
 from tests.harness.people import Person, PythonSocket, drawn_messages, message_payload, room_path
 from tests.harness.ports import eventually
 from tests.harness.servers import Server
@@ -187,3 +190,109 @@ def test_a_session_that_ends_closes_its_open_sockets(server: Server, ana: Person
         PythonSocket(server.url, copied.cookie)
     there.post("I am still here")
     elsewhere.close()
+
+
+def test_a_membership_that_begins_or_ends_is_told_to_the_sidebar(ana: Person, bob: Person) -> None:
+    room = ana.create_room("Tea", visibility="open")
+    path = room_path(room)
+    socket, hers = bob.connect(), ana.connect()
+    told = 0
+
+    def tells(change: Callable[[], object], *, is_listed: bool) -> None:
+        nonlocal told
+        change()
+        told += 1
+        assert socket.wait_for("sidebar_changed", told) == [{}] * told
+        assert ("Tea" in bob.get("/sidebar").text) is is_listed
+
+    tells(lambda: bob.post(f"{path}/membership", path), is_listed=True)
+    tells(lambda: bob.post(f"{path}/membership/end", path), is_listed=False)
+    tells(lambda: ana.invite(room, bob), is_listed=True)
+    tells(lambda: ana.remove(room, bob), is_listed=False)
+    assert len(socket.payloads("removed_from_chat")) == 2
+    # It is nobody else's business.
+    assert hers.payloads("sidebar_changed") == []
+
+
+def test_who_leaves_hears_nothing_more_from_the_room(ana: Person, bob: Person) -> None:
+    room = ana.create_room()
+    ana.invite(room, bob)
+    hers, his, page = ana.connect(), bob.connect(), bob.connect()
+    for socket in (his, page):
+        socket.join(room)
+        socket.join()
+    assert page.call("leave_chat", {"conversation": room}) == {"ok": True}
+    hers.post("one", room)
+    bob.post(f"{room_path(room)}/membership/end", room_path(room))
+    seq = hers.post("two", room)["seq"]
+    hers.call("edit_message", {"conversation": room, "seq": seq, "content": "three"})
+    hers.post("marker")
+
+    for socket in (his, page):
+        socket.hear("marker")
+    assert his.contents(room) == ["one"]
+    assert page.contents(room) == []
+    assert his.payloads("message_changed") == page.payloads("message_changed") == []
+
+
+def test_the_beacon_tells_of_a_room_to_its_members_only(
+    new_server: NewServer, new_person: NewPerson, database_url: str
+) -> None:
+    server = new_server(database_url=database_url, CHATAPP_HEADS_INTERVAL="0.2").start()
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    room = ana.create_room()
+    ana.invite(room, bob)
+    his = bob.connect()
+    his.join()
+    his.join(room)
+    hers = ana.connect()
+    hers.join(room)
+
+    def told() -> list[str]:
+        return [name for beat in list(his.payloads("heads")) for name in beat["conversations"]]
+
+    eventually(lambda: {room, "general"} <= set(told()), "both heads")
+    ana.remove(room, bob)
+    his.wait_for("removed_from_chat")
+    so_far, beats = told().count(room), len(hers.payloads("heads"))
+    hers.wait_for("heads", beats + 2)
+    assert told().count(room) == so_far
+    assert his.call("join_chat", {"conversation": room})["error"]["code"] == "not_found"
+
+
+def test_a_room_that_is_closed_is_hidden_from_who_is_not_in_it(ana: Person, bob: Person) -> None:
+    room = ana.create_room("Tea", visibility="open")
+    path = room_path(room)
+    assert bob.get(path).ok
+    form = {"name": "Tea", "topic": "", "visibility": "private"}
+    assert ana.post(f"{path}/settings", f"{path}/settings", **form).ok
+    assert bob.get(path).status_code == bob.post(f"{path}/membership").status_code == 404
+    assert "Tea" not in bob.get("/rooms").text
+    assert bob.connect().send("hello", room)["error"]["code"] == "not_found"
+    assert ana.post(f"{path}/settings", f"{path}/settings", **(form | {"visibility": "secret"})).status_code == 422
+
+
+def test_what_does_not_fit_the_state_of_a_room_is_told(ana: Person, bob: Person) -> None:
+    room = ana.create_room("Tea", visibility="open")
+    path = room_path(room)
+
+    def answer(person: Person, action: str, **fields: str) -> tuple[int, str]:
+        answered = person.post(f"{path}/{action}", **fields)
+        return answered.status_code, unescape(answered.text)
+
+    def refuses(person: Person, action: str, status: int, reason: str, **fields: str) -> None:
+        got, text = answer(person, action, **fields)
+        assert (got, reason in text) == (status, True), text
+
+    refuses(ana, f"members/{ana.id}/remove", 403, "One does not remove oneself")
+    refuses(ana, f"members/{bob.id}/remove", 404, "is not in this room")
+    refuses(ana, "members/2147483647/remove", 404, "is not in this room")
+    refuses(ana, "restore", 409, "is not archived")
+    refuses(bob, "membership/end", 403, "Join this room")
+    refuses(bob, "members", 403, "Join this room", username="bob")
+    assert answer(ana, "archive")[0] == 200
+    refuses(ana, "archive", 409, "archived already")
+    refuses(ana, "members", 422, "archived", username="bob")
+    refuses(ana, "settings", 409, "archived", name="Coffee", visibility="open")
+    refuses(bob, "membership", 409, "archived")
+    assert "Tea" not in bob.get("/rooms").text

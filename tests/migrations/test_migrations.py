@@ -1,18 +1,19 @@
 """Migrations, up and down, and what the connections promise."""
 
-import sqlite3
-
 import pytest
-from sqlalchemy import insert, text
+from flask import Flask
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from chatapp import create_app
+from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import Settings
-from chatapp.database import writer_engine
+from chatapp.database import BUSY_TIMEOUT, writer_engine
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from tests.conftest import NewServer
 from tests.harness.people import Person
-from tests.harness.servers import Postgres, Server
+from tests.harness.servers import Postgres, Server, SqliteTemplate
 
 TABLES = "users, conversations, memberships, messages, reactions, user_sessions"
 
@@ -64,12 +65,29 @@ def test_readers_cannot_write() -> None:
     db.session.rollback()
 
 
-def test_sqlite_is_durable_checks_keys_and_waits_for_locks(sqlite_template: object, tmp_path: object) -> None:
-    engine = writer_engine(Settings(data_dir=str(tmp_path)))
-    with engine.connect() as connection:
-        pragmas = {
-            name: connection.execute(text(f"PRAGMA {name}")).scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-        }
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
-    assert sqlite3.sqlite_version_info >= (3, 35)
+def test_each_connection_has_its_pragmas_and_only_the_writers_may_write(sqlite_template: SqliteTemplate) -> None:
+    settings = Settings(data_dir=sqlite_template.copy(), database_url="")
+    promised = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": BUSY_TIMEOUT}
+
+    def pragmas(connection: Connection) -> dict[str, object]:
+        return {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in [*promised, "query_only"]}
+
+    with create_app(settings).app_context():
+        with db.engine.connect() as first, db.engine.connect() as second:
+            assert pragmas(first) == pragmas(second) == promised | {"query_only": 1}
+        db.engine.dispose()
+    with writer_engine(settings).connect() as connection:
+        assert pragmas(connection) == promised | {"query_only": 0}
+
+
+def test_a_reader_sees_one_moment_until_its_transaction_ends(app: Flask) -> None:
+    def events() -> int:
+        db.session.expire_all()
+        return db.session.scalars(select(Conversation.last_event)).one()
+
+    assert events() == 0
+    with writer_engine(app.extensions[SETTINGS]).begin() as connection:
+        connection.execute(update(Conversation).values(last_event=7))
+    assert events() == 0
+    db.session.rollback()
+    assert events() == 7

@@ -1,0 +1,61 @@
+"""The same message, however often and by whatever way it arrives, is one message."""
+
+import threading
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.conftest import NewPerson
+from tests.harness.people import Person, message_payload
+from tests.harness.ports import eventually
+from tests.harness.servers import Server
+
+pytestmark = pytest.mark.faults
+
+
+def test_a_message_sent_fifty_times_at_once_is_stored_heard_and_acknowledged_as_one(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    his = bob.connect()
+    his.join()
+    sockets = [ana.connect() for _ in range(5)]
+    payload = message_payload("once", client_id=str(uuid.uuid4()))
+
+    waiting = [socket.emit("send_message", payload) for _ in range(10) for socket in sockets]
+    answers = [wait(20) for wait in waiting]
+
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0]["ok"]
+    assert any_server.rows("SELECT content, seq FROM messages") == [("once", 1)]
+    ana.sockets[0].post("marker")
+    his.hear("once", "marker")
+
+
+def test_form_and_socket_with_one_client_id_make_one_message(server: Server, ana: Person) -> None:
+    socket = ana.connect()
+    ana.get("/")
+    for number in range(10):
+        payload = message_payload(f"message {number}")
+        form = threading.Thread(target=ana.post, args=("/conversations/general/messages",), kwargs=payload)
+        form.start()
+        assert socket.call("send_message", payload)["ok"]
+        form.join()
+    assert server.rows("SELECT content FROM messages ORDER BY seq") == [(f"message {n}",) for n in range(10)]
+
+
+def test_two_who_post_at_once_get_numbers_without_holes(any_server: Server, new_person: NewPerson) -> None:
+    people = [new_person(any_server, name) for name in ("ana", "bob", "eve")]
+    sockets = [person.connect() for person in people]
+    for socket in sockets:
+        socket.join()
+    waiting = [socket.emit("send_message", message_payload(f"{n}")) for n in range(30) for socket in sockets]
+    for wait in waiting:
+        assert wait(20)["ok"]
+
+    def heard(socket: Any) -> list[int]:
+        return [message["version"] for message in socket.messages()]
+
+    for socket in sockets:
+        eventually(lambda socket=socket: heard(socket) == list(range(1, 91)), "all, in the order of their numbers")

@@ -1,0 +1,109 @@
+"""Pages, links and forms alone: reading and posting work without JavaScript."""
+
+import re
+from html import unescape
+
+import pytest
+import requests
+
+from tests.harness.people import Person, drawn_messages, find_csrf_token, room_path
+
+
+@pytest.fixture
+def room(ana: Person, bob: Person) -> str:
+    room = ana.create_room("Lunch")
+    ana.invite(room, bob)
+    return room
+
+
+def say(person: Person, path: str, content: str, client_id: str = "") -> requests.Response:
+    """Fill in the form that stands on a page and send it, as a browser does."""
+    page = person.get(path).text
+    action = re.search(r'<form class="composer"\s+method="post"\s+action="([^"]+)"', page)
+    own_id = re.search(r'name="client_id"\s+value="([^"]+)"', page)
+    assert action
+    assert own_id
+    form = {"csrf_token": find_csrf_token(page), "client_id": client_id or own_id[1], "content": content}
+    return person.http.post(person.server.url + unescape(action[1]), data=form)
+
+
+def textarea(page: str) -> str:
+    """Give what stands in the composer."""
+    match = re.search(r"<textarea[^>]*>(.*?)</textarea>", page, re.DOTALL)
+    assert match is not None
+    return unescape(match[1])
+
+
+def test_a_form_posts_and_leads_back_to_the_page_with_the_message(ana: Person, bob: Person, room: str) -> None:
+    listening = bob.connect()
+    listening.join(room)
+    for path, name in (("/", "general"), (room_path(room), room)):
+        answer = say(ana, path, "Good morning")
+        assert [step.status_code for step in answer.history] == [303]
+        assert answer.url == f"{ana.server.url}{path}#message-1"
+        assert drawn_messages(answer.text) == [(1, "Good morning")]
+        assert 'id="message-1"' in answer.text
+        assert textarea(answer.text) == ""
+        assert drawn_messages(bob.get(path).text) == [(1, "Good morning")], name
+    # Who listens hears it too.
+    listening.hear("Good morning", conversation=room)
+
+
+def test_a_form_that_is_sent_twice_posts_once(ana: Person, bob: Person) -> None:
+    client_id = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
+    for content in ("once", "twice"):
+        assert drawn_messages(say(ana, "/", content, client_id).text) == [(1, "once")]
+    # Each page brings a key of its own, and another person's key is another one.
+    say(bob, "/", "once more", client_id)
+    assert drawn_messages(say(ana, "/", "again").text) == [(1, "once"), (2, "once more"), (3, "again")]
+
+
+def test_what_is_refused_stays_in_the_form_with_the_reason(ana: Person, room: str) -> None:
+    long_text = "<textarea> & “quotes”\n" * 500
+    for content, client_id, reason in (
+        (long_text, "", "at most 10,000 characters"),
+        ("kept", "no uuid", "client_id must be a UUID"),
+        ("   ", "", "A message needs some text"),
+    ):
+        answer = say(ana, room_path(room), content, client_id)
+        assert answer.status_code == 400
+        assert reason in unescape(answer.text)
+        assert textarea(answer.text).replace("\r\n", "\n") == content
+        # It can be corrected and sent from there.
+        form = {"csrf_token": find_csrf_token(answer.text), "content": "corrected"}
+        fresh = re.search(r'name="client_id"\s+value="([^"]+)"', answer.text)
+        assert fresh
+        action = f"{ana.server.url}/conversations/{room}/messages"
+        assert ana.http.post(action, data=form | {"client_id": fresh[1]}).ok
+    assert ana.server.rows("SELECT DISTINCT content FROM messages") == [("corrected",)]
+
+
+def test_links_lead_through_the_whole_history_and_back_to_the_newest(ana: Person, room: str) -> None:
+    socket = ana.connect()
+    for number in range(1, 26):
+        socket.post(f"message {number}", room)
+    path = room_path(room)
+    page, read = ana.get(path).text, []
+    assert "To the newest" not in page
+    while True:
+        shown = [seq for seq, _ in drawn_messages(page)]
+        read = shown + read
+        link = re.search(r'href="([^"]+)">Older messages', page)
+        assert link
+        if 'data-older="true"' not in page:
+            break
+        page = ana.get(unescape(link[1])).text
+        # Who reads what was said long ago does not write beside it.
+        assert "<textarea" not in page
+        assert f'href="{path}">To the newest' in page
+    assert read == list(range(1, 26))
+
+
+def test_a_room_can_be_made_joined_and_left_by_forms(ana: Person, bob: Person) -> None:
+    path = room_path(ana.create_room("Tea", "open"))
+    assert "<textarea" not in bob.get(path).text
+    joined = bob.post(f"{path}/membership", "/rooms")
+    assert joined.url == bob.server.url + path
+    assert drawn_messages(say(bob, path, "Hello").text) == [(1, "Hello")]
+    assert bob.post(f"{path}/membership/end", path).url == bob.server.url + "/rooms"
+    assert "Hello" not in bob.get(path).text
