@@ -37,15 +37,19 @@ class LoadSocket:
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
             f"Origin: {url}\r\nCookie: {cookie}\r\n\r\n".encode()
         )
-        head = await reader.readuntil(b"\r\n\r\n")
-        if b" 101 " not in head.split(b"\r\n", 1)[0]:
-            raise ConnectionError(head.decode(errors="replace"))
         socket = cls(reader, writer, listener)
-        await socket._receive()  # Engine.IO's opening
-        socket._send("40")
-        answer = await socket._receive()
-        if not answer.startswith("40"):
-            raise ConnectionError(answer)
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b" 101 " not in head.split(b"\r\n", 1)[0]:
+                raise ConnectionError(head.decode(errors="replace"))
+            await socket._receive()  # Engine.IO's opening
+            socket._send("40")
+            answer = await socket._receive()
+            if not answer.startswith("40"):
+                raise ConnectionError(answer)
+        except BaseException:
+            writer.close()
+            raise
         socket._reading = asyncio.create_task(socket._read())
         return socket
 

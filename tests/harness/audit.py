@@ -130,6 +130,7 @@ def talking(*talkers: Talker) -> Iterator[None]:
         async with asyncio.timeout(120):
             await asyncio.gather(*(talker.talk(stop) for talker in talkers))
             await asyncio.gather(*(talker.look_once_more() for talker in talkers))
+            await asyncio.sleep(0.1)  # Closed sockets are let go of.
 
     task = loop.create_task(all_talk())
     thread = threading.Thread(target=loop.run_until_complete, args=(task,))
