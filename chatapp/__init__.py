@@ -18,6 +18,8 @@ from chatapp.rooms.routes import blueprint as rooms_blueprint
 from chatapp.security import init_security
 from chatapp.telemetry.health import blueprint as telemetry_blueprint
 from chatapp.telemetry.logs import init_logs
+from chatapp.telemetry.metrics import blueprint as metrics_blueprint
+from chatapp.telemetry.metrics import init_metrics
 from chatapp.timeline import make_writer
 from chatapp.timeline.writer import EXTENSION as WRITER
 
@@ -34,6 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[SETTINGS] = settings
     settings.prepare_data_dir()
     init_logs(settings.log_level)
+    init_metrics()
     init_security(app, settings)
     init_database(app, settings)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
@@ -47,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         messages_blueprint,
         accounts_blueprint,
         telemetry_blueprint,
+        metrics_blueprint,
     ):
         app.register_blueprint(blueprint)
     init_realtime(app)

@@ -8,6 +8,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from chatapp.accounts.cli import users
 from chatapp.config import current_settings
@@ -121,9 +122,14 @@ def _get_conversation(wire_name: str) -> Conversation:
         name = parse_name(wire_name)
     except ChatError as error:
         raise click.BadParameter(error.message, param_hint="--conversation") from None
-    conversation = db.session.scalars(
-        select(Conversation).where(Conversation.id == name.id, Conversation.kind == name.kind)
-    ).one_or_none()
+    try:
+        conversation = db.session.scalars(
+            select(Conversation).where(Conversation.id == name.id, Conversation.kind == name.kind)
+        ).one_or_none()
+    except DBAPIError as error:
+        raise click.ClickException(
+            f"The database does not answer, or `flask db upgrade` is due: {error.orig}"
+        ) from None
     if conversation is None:
         raise click.BadParameter(f"There is no conversation {wire_name}.", param_hint="--conversation")
     return conversation

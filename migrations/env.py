@@ -18,6 +18,9 @@ def migrate(connection: Connection) -> None:
         render_as_batch=connection.dialect.name == "sqlite",
     )
     with context.begin_transaction():
+        if connection.dialect.name == "postgresql":
+            # Two that start at once take turns, as BEGIN IMMEDIATE makes them do on SQLite.
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('chatapp.migrations'))"))
         context.run_migrations()
         if connection.dialect.name == "sqlite" and (
             broken := connection.execute(text("PRAGMA foreign_key_check")).all()

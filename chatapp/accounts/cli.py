@@ -20,9 +20,16 @@ def create(username: str, *, admin: bool, display_name: str) -> None:
     if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
-        password = sys.stdin.readline().rstrip("\r\n")
+        password = _read_line()
     try:
         service.create_user(username, display_name, password, is_admin=admin)
     except ChatError as error:
         raise click.ClickException(error.message) from None
     click.echo(f"Created {'the admin' if admin else 'the account'} {service.check_username(username)}.")
+
+
+def _read_line() -> str:
+    try:
+        return sys.stdin.readline().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise click.ClickException("The password on standard input is not UTF-8.") from None

@@ -13,6 +13,7 @@ from chatapp.extensions import db, login_manager
 from chatapp.identity import SignedIn
 
 _IS_SET_UP = "chatapp.is_set_up"
+_OPEN_BEFORE_SETUP = {"accounts.setup", "static", "telemetry.health", "metrics.metrics"}
 
 
 def init_login(app: Flask) -> None:
@@ -50,7 +51,7 @@ def ask_to_sign_in() -> Response:
 
 def lead_to_setup() -> Response | None:
     """Lead everybody to the first account's page while there is none."""
-    if current_app.extensions.get(_IS_SET_UP) or request.endpoint in {"accounts.setup", "static", "telemetry.health"}:
+    if current_app.extensions.get(_IS_SET_UP) or request.endpoint in _OPEN_BEFORE_SETUP:
         return None
     if is_set_up(db.session()):
         current_app.extensions[_IS_SET_UP] = True

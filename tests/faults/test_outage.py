@@ -57,6 +57,7 @@ def test_messages_wait_on_the_disk_while_postgresql_is_away_and_are_saved_in_the
     assert health.status_code == 503
     assert health.json()["spool"]["waiting"] == 3
     assert his.payloads("backlog")[-1]["waiting"] == 3
+    assert "chatapp_spool_waiting 3.0" in ana.get("/metrics").text
     page = ana.get("/")
     assert page.status_code == 503
     assert "database" in page.text

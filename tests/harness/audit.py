@@ -18,9 +18,6 @@ from bench.sockets import LoadSocket
 from tests.harness.people import Person
 from tests.harness.servers import Server
 
-UNANSWERED = 20.0
-"""Seconds after which an acknowledgement is no longer waited for."""
-
 
 @dataclass
 class Talker:
@@ -30,6 +27,11 @@ class Talker:
     conversation: str
     name: str
     pause: float = 0.01
+    """Seconds between two messages."""
+    url: str | None = None
+    """Where to connect to, if not to the server itself."""
+    patience: float = 20.0
+    """Seconds after which an acknowledgement is no longer waited for."""
     sent: list[str] = field(default_factory=list)
     acknowledged: set[str] = field(default_factory=set)
     seen: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -44,8 +46,8 @@ class Talker:
         """Talk until `stop`, then until the last message is acknowledged."""
         while not (stop.is_set() and self._unacknowledged is None):
             try:
-                socket = await LoadSocket.connect(self.person.server.url, self.person.cookie, self._hear)
-            except (OSError, asyncio.IncompleteReadError):
+                socket = await asyncio.wait_for(self._connect(), self.patience)
+            except (OSError, TimeoutError, asyncio.IncompleteReadError):
                 await asyncio.sleep(0.1)
                 continue
             try:
@@ -61,9 +63,12 @@ class Talker:
 
     async def look_once_more(self) -> None:
         """See what the others said last."""
-        socket = await LoadSocket.connect(self.person.server.url, self.person.cookie, self._hear)
+        socket = await self._connect()
         await self._catch_up(socket)
         socket.close()
+
+    async def _connect(self) -> LoadSocket:
+        return await LoadSocket.connect(self.url or self.person.server.url, self.person.cookie, self._hear)
 
     async def _say_next(self, socket: LoadSocket) -> None:
         if self._unacknowledged is None:
@@ -74,7 +79,7 @@ class Talker:
             "content": f"{self.name} {len(self.sent)}",
             "client_id": self._unacknowledged,
         }
-        answer = await asyncio.wait_for(socket.call("send_message", payload), UNANSWERED)
+        answer = await asyncio.wait_for(socket.call("send_message", payload), self.patience)
         if answer["ok"]:
             self.acknowledged.add(self._unacknowledged)
             self._unacknowledged = None
@@ -89,7 +94,7 @@ class Talker:
         while more:
             self._behind.clear()
             payload = {"conversation": self.conversation, "after": self.cursor, "epoch": self.epoch}
-            answer = await asyncio.wait_for(socket.call("join_chat", payload), UNANSWERED)
+            answer = await asyncio.wait_for(socket.call("join_chat", payload), self.patience)
             if not answer["ok"]:
                 await asyncio.sleep(0.2)
                 continue

@@ -7,35 +7,46 @@ import pytest
 import requests
 import socketio
 from flask import Flask
+from sqlalchemy import select
+from werkzeug.routing import Map
 
 from chatapp import create_app
 from chatapp.config import Settings
+from chatapp.extensions import db
+from chatapp.models import User
 from tests.conftest import NewPerson, NewServer
 from tests.harness.people import PASSWORD, Person, find_csrf_token
 from tests.harness.ports import eventually
 from tests.harness.servers import Server
 
-PUBLIC = {"static", "accounts.sign_in", "accounts.setup", "accounts.accept_invitation", "telemetry.health"}
+PUBLIC = {
+    "static",
+    "accounts.sign_in",
+    "accounts.setup",
+    "accounts.accept_invitation",
+    "telemetry.health",
+    "metrics.metrics",
+}
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    """The application, for its list of routes alone."""
-    return create_app(Settings(data_dir=tmp_path_factory.mktemp("routes"), database_url=""))
+def url_map(tmp_path_factory: pytest.TempPathFactory) -> Map:
+    """Every address that there is."""
+    return create_app(Settings(data_dir=tmp_path_factory.mktemp("routes"), database_url="")).url_map
 
 
-def routes(app: Flask, method: str) -> list[tuple[str, str]]:
+def routes(url_map: Map, method: str) -> list[tuple[str, str]]:
     """List the endpoint and an address of each route that takes the method."""
     return [
         (rule.endpoint, re.sub(r"<[^>]*conversation>", "general", re.sub(r"<(int|path)[^>]*>|<token>", "1", rule.rule)))
-        for rule in app.url_map.iter_rules()
+        for rule in url_map.iter_rules()
         if method in (rule.methods or ())
     ]
 
 
-def test_an_empty_installation_leads_everybody_to_the_first_account(any_server: Server, app: Flask) -> None:
+def test_an_empty_installation_leads_everybody_to_the_first_account(any_server: Server, url_map: Map) -> None:
     stranger = Person(any_server, "ana")
-    pages = [path for endpoint, path in routes(app, "GET") if endpoint not in PUBLIC - {"accounts.sign_in"}]
+    pages = [path for endpoint, path in routes(url_map, "GET") if endpoint not in PUBLIC - {"accounts.sign_in"}]
     assert len(pages) > 5
     for path in pages:
         answer = stranger.get(path, allow_redirects=False)
@@ -228,7 +239,7 @@ def test_signing_in_leads_back_inside_and_never_outside(server: Server, ana: Per
         assert land(target) == "/"
 
 
-def test_no_form_is_taken_without_its_token(server: Server, ana: Person, bob: Person, app: Flask) -> None:
+def test_no_form_is_taken_without_its_token(server: Server, ana: Person, bob: Person, url_map: Map) -> None:
     room = ana.create_room()
     ana.invite(room, bob)
     number = room.removeprefix("room_")
@@ -244,7 +255,7 @@ def test_no_form_is_taken_without_its_token(server: Server, ana: Person, bob: Pe
         "client_id": "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c",
         "visibility": "open",
     }
-    posts = [path for _, path in routes(app, "POST")]
+    posts = [path for _, path in routes(url_map, "POST")]
     assert len(posts) > 10
     for pattern in posts:
         path = pattern.replace("/rooms/1", f"/rooms/{number}").replace("/members/1/", f"/members/{bob.id}/")
@@ -285,10 +296,10 @@ def test_a_cookie_is_only_sent_over_https_where_that_is_set(new_server: NewServe
     assert "Strict-Transport-Security" in answer.headers
 
 
-def test_nothing_opens_to_who_is_signed_out(server: Server, ana: Person, app: Flask) -> None:
+def test_nothing_opens_to_who_is_signed_out(server: Server, ana: Person, url_map: Map) -> None:
     ana.connect().post("for members' eyes")
     stranger = Person(server, "eve")
-    for endpoint, path in routes(app, "GET"):
+    for endpoint, path in routes(url_map, "GET"):
         if endpoint in PUBLIC:
             continue
         answer = stranger.get(path, allow_redirects=False)
@@ -296,7 +307,7 @@ def test_nothing_opens_to_who_is_signed_out(server: Server, ana: Person, app: Fl
         assert answer.status_code == 401 or answer.headers["Location"].startswith("/sign-in?next=/"), path
         assert "members' eyes" not in answer.text
     token = find_csrf_token(stranger.get("/sign-in").text)
-    for endpoint, path in routes(app, "POST"):
+    for endpoint, path in routes(url_map, "POST"):
         if endpoint not in PUBLIC:
             assert stranger.http.post(server.url + path, data={"csrf_token": token}).status_code == 401, path
 
@@ -325,20 +336,11 @@ def test_a_socket_of_nobody_or_for_somebody_else_or_from_elsewhere_is_refused(se
 
 def test_accounts_can_be_made_in_the_shell(new_server: NewServer, database_url: str) -> None:
     server = new_server(database_url=database_url)
-    create = ("users", "create")
-    assert server.flask(*create, "Ana", "--admin", stdin=PASSWORD + "\n") == "Created the admin ana.\n"
-    assert server.flask(*create, "bob", "--display-name", "Bob B.", stdin=PASSWORD) == "Created the account bob.\n"
-    for arguments, password, reason in (
-        (("ANA",), PASSWORD, "is taken"),
-        (("a b",), PASSWORD, "A username has"),
-        (("here",), PASSWORD, "is reserved"),
-        (("cleo",), "short", "at least 10 characters"),
-        (("cleo",), "", "at least 10 characters"),
-        (("cleo", "--display-name", "x" * 65), PASSWORD, "A display name has"),
-    ):
-        printed = server.flask(*create, *arguments, stdin=password + "\n", expect=1)
-        assert reason in printed
-        assert "Traceback" not in printed
+    assert server.flask("users", "create", "Ana", "--admin", stdin=PASSWORD + "\n") == "Created the admin ana.\n"
+    assert (
+        server.flask("users", "create", "bob", "--display-name", "Bob B.", stdin=PASSWORD)
+        == "Created the account bob.\n"
+    )
     assert server.rows("SELECT username, name, role FROM users ORDER BY id") == [
         ("ana", "ana", "admin"),
         ("bob", "Bob B.", "member"),
@@ -349,3 +351,24 @@ def test_accounts_can_be_made_in_the_shell(new_server: NewServer, database_url: 
     ana = Person(server, "ana")
     assert ana.sign_in().url == server.url + "/"
     assert ana.invitation()
+
+
+def test_the_shell_tells_why_an_account_cannot_be_made(app: Flask) -> None:
+    def create(*arguments: str, password: str | bytes = PASSWORD) -> tuple[int, str]:
+        done = app.test_cli_runner().invoke(args=("users", "create", *arguments), input=password)
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        return done.exit_code, done.output
+
+    assert create("ana") == (0, "Created the account ana.\n")
+    for arguments, password, reason in (
+        (("ANA",), PASSWORD, "is taken"),
+        (("a b",), PASSWORD, "A username has"),
+        (("here",), PASSWORD, "is reserved"),
+        (("cleo",), "short", "at least 10 characters"),
+        (("cleo",), "", "at least 10 characters"),
+        (("cleo",), b"correct \xff battery", "not UTF-8"),
+        (("cleo", "--display-name", "x" * 65), PASSWORD, "A display name has"),
+    ):
+        code, printed = create(*arguments, password=password)
+        assert (code, reason in printed) == (1, True), printed
+    assert db.session.scalars(select(User.username)).all() == ["ana"]

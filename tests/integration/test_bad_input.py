@@ -3,7 +3,6 @@
 import uuid
 from html import unescape
 
-import pytest
 import requests
 
 from tests.conftest import NewPerson
@@ -58,39 +57,6 @@ def test_a_malformed_conversation_is_refused_everywhere(server: Server, ana: Per
     assert "Traceback" not in server.log()
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        (),
-        (None,),
-        (5,),
-        ("general",),
-        ([],),
-        ({"conversation": "general"}, {"more": 1}),
-        ({"conversation": "general", "after": -1},),
-        ({"conversation": "general", "after": "3"},),
-        ({"conversation": "general", "after": 1e400},),
-        ({"conversation": "general", "after": 2**63},),
-        ({"conversation": "general", "after": True},),
-        ({"conversation": "general", "epoch": 5},),
-    ],
-)
-def test_a_malformed_payload_is_answered_with_the_reason_and_the_socket_lives_on(
-    ana: Person, payload: tuple[object, ...]
-) -> None:
-    socket = ana.connect()
-    error = socket.call("join_chat", *payload)["error"]
-    assert error["code"] == "invalid"
-    assert error["message"]
-    assert socket.join()["ok"]
-
-
-@pytest.mark.parametrize("client_id", [None, 5, "", "x", "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2", "\0"])
-def test_a_message_without_a_proper_client_id_is_refused(ana: Person, client_id: object) -> None:
-    payload = {"conversation": "general", "content": "x", "client_id": client_id}
-    assert ana.connect().call("send_message", payload)["error"]["code"] == "invalid"
-
-
 def test_addresses_with_garbage_give_a_page_that_says_so(server: Server, ana: Person) -> None:
     for before in ("x", "-1", "1e3", "", "9" * 30, "١"):
         assert ana.get("/", params={"before": before}).status_code == 400
@@ -113,11 +79,19 @@ def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, 
     }
     malformed: dict[str, list[object]] = {
         "conversation": [b"general", {"conversation": "general"}, [["general"]]],
-        "after": [-1, 1.5, "1", [1], 2**63, 10**99, float("nan")],
+        "after": [-1, 1.5, "1", [1], True, 2**63, 10**99, float("nan"), float("inf")],
         "epoch": [5, "x" * 65, "\ud800"],
         "seq": [None, -1, 1.5, "1", True, [seq], {"seq": seq}, 2**63, 10**99],
         "on": [None, 1, "yes", []],
-        "client_id": [None, 1, "", [message_payload("")["client_id"]]],
+        "client_id": [
+            None,
+            1,
+            "",
+            "x",
+            "\0",
+            "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2",
+            [message_payload("")["client_id"]],
+        ],
     }
     for event, payload in proper.items():
         for wrong in ((), (None,), (5,), ("general",), ([payload],), (payload, payload), ({},), (b"\x00",)):

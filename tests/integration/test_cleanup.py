@@ -1,7 +1,12 @@
 """Cleaning up: at the start and by hand; nothing else is lost and people go on talking."""
 
 import threading
+from pathlib import Path
 
+from flask import Flask
+
+from chatapp import create_app
+from chatapp.config import Settings
 from tests.conftest import NewPerson, NewServer
 from tests.harness.people import Person, drawn_messages
 from tests.harness.ports import eventually
@@ -99,23 +104,19 @@ def test_people_talk_while_a_large_room_is_cleaned(server: Server, ana: Person) 
     assert server.rows("SELECT count(*) FROM messages WHERE seq <= 25000") == [(0,)]
 
 
-def test_a_cleanup_by_hand_keeps_what_the_setting_says_and_refuses_what_makes_no_sense(
-    new_server: NewServer, database_url: str
-) -> None:
-    server = new_server(database_url=database_url, CHATAPP_GENERAL_KEEP_LAST="3")
-    assert "Deleted 0 messages of general (the last 3 stay)" in server.flask("cleanup", "--yes")
-    assert "Would delete 0 messages of general (all messages stay)" in server.flask(
-        "cleanup", "--keep-last", "0", "--dry-run"
-    )
+def test_a_cleanup_by_hand_keeps_what_the_setting_says_and_refuses_what_makes_no_sense(app: Flask) -> None:
+    def cleanup(*options: str, expect: int = 0) -> str:
+        done = app.test_cli_runner().invoke(args=("cleanup", *options))
+        assert done.exit_code == expect, done.output
+        return done.output
+
+    assert "Deleted 0 messages of general (the last 100 stay)" in cleanup("--yes")
+    assert "Would delete 0 messages of general (all messages stay)" in cleanup("--keep-last", "0", "--dry-run")
     for wrong in ("-1", "x", "1.5", ""):
-        printed = server.flask("cleanup", "--keep-last", wrong, "--yes", expect=2)
-        assert "--keep-last" in printed
-        assert "Traceback" not in printed
-    for wrong in ("room_1", "room_2147483648", "room_01", ""):
-        printed = server.flask("cleanup", "--conversation", wrong, "--yes", expect=2)
-        assert "--conversation" in printed
-        assert "Traceback" not in printed
-    assert "--dry-run" in server.flask("cleanup", "--help")
+        assert "--keep-last" in cleanup("--keep-last", wrong, "--yes", expect=2)
+    for wrong in ("room_1", "room_2147483648", "room_01", "ROOM_1", ""):
+        assert "--conversation" in cleanup("--conversation", wrong, "--yes", expect=2)
+    assert "--dry-run" in cleanup("--help")
 
 
 def test_a_large_cleanup_at_the_start_does_not_keep_people_waiting(server: Server, ana: Person) -> None:
@@ -131,3 +132,11 @@ def test_a_large_cleanup_at_the_start_does_not_keep_people_waiting(server: Serve
     assert server.rows("SELECT count(*), min(seq), max(seq) FROM retired_keys") == [(19_900, 1, 19_900)]
     # Every page learns of it.
     eventually(lambda: socket.payloads("heads")[-1]["conversations"]["general"]["floor"] == 19_900, "told")
+
+
+def test_a_cleanup_says_when_there_is_no_database_to_clean(tmp_path: Path) -> None:
+    app = create_app(Settings(data_dir=tmp_path / "data", database_url="", log_level="ERROR"))
+    done = app.test_cli_runner().invoke(args=("cleanup", "--yes"))
+    assert done.exit_code == 1
+    assert "flask db upgrade" in done.output
+    assert isinstance(done.exception, SystemExit)

@@ -90,14 +90,14 @@ def test_a_catch_up_covers_changes_of_old_messages_and_tells_each_once(ana: Pers
     socket = ana.connect()
     for number in range(1, 6):
         socket.post(f"message {number}")
-    for number in (1, 2, 1):
-        socket.call("edit_message", {"conversation": "general", "seq": number, "content": f"changed {number}"})
+    for seq, content in ((1, "changed 1"), (2, "changed 2"), (1, "changed 1 again")):
+        socket.call("edit_message", {"conversation": "general", "seq": seq, "content": content})
     socket.call("delete_message", {"conversation": "general", "seq": 4})
 
     answer = socket.join(after=4)
 
     brought = [(each["version"], each["seq"], each["content"]) for each in answer["messages"]]
-    assert brought == [(5, 5, "message 5"), (7, 2, "changed 2"), (8, 1, "changed 1"), (9, 4, "")]
+    assert brought == [(5, 5, "message 5"), (7, 2, "changed 2"), (8, 1, "changed 1 again"), (9, 4, "")]
     assert (answer["to"], answer["last_event"], answer["more"]) == (9, 9, False)
     # The page keeps the order in which they were said.
     said = [seq for seq, _ in drawn_messages(ana.get("/").text)]
@@ -121,4 +121,4 @@ def test_who_catches_up_while_others_talk_sees_every_message_once(any_server: Se
     eventually(lambda: {*caught_up, *(each["seq"] for each in his.messages())} == set(range(1, 301)), "all of them")
     assert caught_up == list(range(1, len(caught_up) + 1))
     live = [each["seq"] for each in his.messages()]
-    assert live == list(range(live[0], 301)) if live else len(caught_up) == 300
+    assert live == sorted(set(live))

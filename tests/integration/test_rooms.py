@@ -168,11 +168,13 @@ def test_what_is_invited_twice_or_does_not_exist_is_told(ana: Person, bob: Perso
     assert "Nobody here is called" in nobody.text
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 81, "a\0b"])
-def test_a_room_needs_a_proper_name(ana: Person, name: str) -> None:
-    answer = ana.post("/rooms/new", "/rooms/new", name=name, topic="", visibility="open")
-    assert answer.status_code == 422
-    assert "name" in answer.text
+def test_a_room_needs_a_proper_name_and_topic(ana: Person) -> None:
+    fits = {"name": "Tea", "topic": "", "visibility": "open"}
+    for key, value in (("name", ""), ("name", "   "), ("name", "x" * 81), ("name", "a\0b"), ("topic", "x" * 251)):
+        answer = ana.post("/rooms/new", "/rooms/new", **(fits | {key: value}))
+        assert answer.status_code == 422
+        assert key in answer.text
+    assert ana.server.rows("SELECT count(*) FROM conversations") == [(1,)]
 
 
 def test_a_session_that_ends_closes_its_open_sockets(server: Server, ana: Person) -> None:
@@ -296,3 +298,22 @@ def test_what_does_not_fit_the_state_of_a_room_is_told(ana: Person, bob: Person)
     refuses(ana, "settings", 409, "archived", name="Coffee", visibility="open")
     refuses(bob, "membership", 409, "archived")
     assert "Tea" not in bob.get("/rooms").text
+
+
+def test_who_joins_while_being_removed_is_out_all_the_same(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    room = ana.create_room()
+    hers, his = ana.connect(), bob.connect()
+    his.join()
+    for number in range(5):
+        ana.invite(room, bob)
+        his.join(room)
+        knocking = [his.emit("join_chat", {"conversation": room}) for _ in range(40)]
+        assert ana.remove(room, bob).ok
+        knocking += [his.emit("join_chat", {"conversation": room}) for _ in range(5)]
+        hers.post(f"secret {number}", room)
+        assert [knock(20)["ok"] for knock in knocking][-5:] == [False] * 5
+        hers.post(f"also secret {number}", room)
+        hers.post(f"marker {number}")
+    his.hear(*(f"marker {number}" for number in range(5)))
+    assert his.contents(room) == []

@@ -1,0 +1,66 @@
+"""The network is cut, half open and slow, and everybody comes back at once."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.audit import Talker, audit, talking
+from tests.harness.people import Person
+from tests.harness.proxy import Proxy
+from tests.harness.servers import Server
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    proxy = Proxy(server)
+    yield proxy
+    proxy.close()
+
+
+def two_talkers(ana: Person, bob: Person, proxy: Proxy) -> list[Talker]:
+    return [Talker(person, "general", person.username, url=proxy.url, patience=2) for person in (ana, bob)]
+
+
+def test_connections_that_are_cut_lose_nothing(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
+    talkers = two_talkers(ana, bob, proxy)
+    with talking(*talkers):
+        for _ in range(15):
+            time.sleep(0.2)
+            proxy.cut()
+    audit(server, *talkers)
+
+
+def test_half_open_connections_lose_nothing(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
+    talkers = two_talkers(ana, bob, proxy)
+    with talking(*talkers):
+        for _ in range(2):
+            time.sleep(0.5)
+            proxy.hold()
+            time.sleep(2.5)
+            proxy.release()
+        time.sleep(1)
+    audit(server, *talkers)
+
+
+def test_a_slow_network_loses_nothing(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
+    proxy.delay = 0.05
+    talkers = two_talkers(ana, bob, proxy)
+    with talking(*talkers):
+        time.sleep(3)
+        proxy.cut()
+        time.sleep(2)
+    audit(server, *talkers)
+
+
+@pytest.mark.timeout(240)
+def test_five_hundred_who_come_back_at_once_all_see_everything(server: Server, ana: Person) -> None:
+    talkers = [Talker(ana, "general", f"socket {number}", pause=5, patience=60) for number in range(500)]
+    with talking(*talkers):
+        time.sleep(12)
+        server.kill()
+        server.start(CHATAPP_GENERAL_KEEP_LAST="0")
+        time.sleep(5)
+    audit(server, *talkers)
