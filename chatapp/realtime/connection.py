@@ -8,7 +8,9 @@ from flask_socketio import join_room
 from chatapp.accounts.signals import sessions_ended
 from chatapp.extensions import socketio
 from chatapp.identity import SignedIn, current_person
+from chatapp.presentation.messages import present_backlog
 from chatapp.rooms.signals import MembershipEnded, membership_ended, sidebar_changed
+from chatapp.timeline.writer import current_writer
 
 _people: dict[str, SignedIn] = {}
 """Who is at the other end of each of this process' sockets."""
@@ -36,6 +38,9 @@ def connect(auth: object) -> None:
     _people[current_socket()] = person
     join_room(user_channel(person.id))
     join_room(session_channel(person.session_id))
+    backlog = current_writer().backlog
+    if backlog.since is not None:
+        socketio.emit("backlog", present_backlog(backlog), to=current_socket())
 
 
 def disconnect(_reason: str) -> None:

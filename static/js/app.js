@@ -1,4 +1,5 @@
 import { arrangeMessages } from "./arrange.js";
+import { showBacklog } from "./backlog.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { showConnection } from "./connection_status.js";
@@ -41,6 +42,7 @@ function followConversation(main, list) {
   const form = main.querySelector("[data-composer]");
   loadOlder(list, scroller, view);
   endWithMembership(main, connection, timeline);
+  showBacklog(main, connection);
   timeline.addEventListener("reset", () => scroller.toEnd());
   timeline.addEventListener("current", () => unread.caughtUp());
 

@@ -38,6 +38,7 @@ export class Connection {
   #socket;
   #watchers = [];
   #rejections = 0;
+  #comeBackAfter = 0;
 
   constructor(userId) {
     this.#socket = io({
@@ -53,6 +54,9 @@ export class Connection {
     this.#socket.on("disconnect", () => this.#lost());
     this.#socket.on("connect_error", (error) => (error.message === "signed_out" ? this.#signedOut() : this.#lost()));
     this.#socket.on("signed_out", () => this.#signedOut());
+    this.#socket.on("restarting", ({ reconnect_after: delay }) => {
+      this.#comeBackAfter = delay;
+    });
   }
 
   get isConnected() {
@@ -90,7 +94,9 @@ export class Connection {
     this.#become("offline");
     // The client comes back on its own from a lost network, but not after the server has turned it away.
     if (!this.#socket.active) {
-      setTimeout(() => this.#socket.connect(), backOff(++this.#rejections, LONGEST_RECONNECT_DELAY));
+      const delay = this.#comeBackAfter || backOff(++this.#rejections, LONGEST_RECONNECT_DELAY);
+      this.#comeBackAfter = 0;
+      setTimeout(() => this.#socket.connect(), delay);
     }
   }
 

@@ -30,18 +30,22 @@ export class MessageList {
 
   /** Draw a message, or bring the drawn one up to date. To draw the same again changes nothing. */
   draw(message) {
+    if (message.pending) return this.#drawPending(message);
+    this.#findUnnumbered(message.sender?.id, message.client_id)?.remove();
     const drawn = elementOf(message.seq);
     if (drawn) {
       if (Number(drawn.dataset.version) < message.version) drawn.replaceWith(drawing(message));
     } else if (!this.#liesAbove(message.seq)) {
-      if (message.sender?.id === this.#userId) this.findOutgoing(message.client_id)?.remove();
       this.#insert(drawing(message));
     }
   }
 
-  /** Show only these messages, which are the conversation's last page. */
+  /** Show only these messages, which are the conversation's last page, and what still waits for its number. */
   replaceAll(messages, hasOlder) {
-    this.element.replaceChildren(...messages.map(drawing));
+    const known = new Set(messages.map((message) => message.client_id));
+    const pending = [...this.element.querySelectorAll(".message[data-pending]")];
+    const waiting = pending.filter((each) => !known.has(each.dataset.clientId));
+    this.element.replaceChildren(...messages.map(drawing), ...waiting);
     this.element.dataset.older = String(hasOlder);
   }
 
@@ -60,19 +64,38 @@ export class MessageList {
     }
   }
 
+  /** Say under a message that waited why it will not be saved. */
+  refuse(senderId, clientId, reason) {
+    const status = this.#findUnnumbered(senderId, clientId)?.querySelector("[data-status]");
+    status?.replaceChildren(`Not saved: ${reason}`);
+  }
+
   /** The element of one's own message that waits for its acknowledgement. */
   findOutgoing(clientId) {
-    return this.#findOwn(clientId, ":not([data-seq])");
+    return this.#findUnnumbered(this.#userId, clientId);
   }
 
-  /** Whether one's own message is drawn as the server stored it, be it that its acknowledgement got lost. */
+  /** Whether the server has one's own message, be it that its acknowledgement got lost. */
   hasStored(clientId) {
-    return this.#findOwn(clientId, "[data-seq]") !== null;
+    return this.#find(this.#userId, clientId, ":is([data-seq], [data-pending])") !== null;
   }
 
-  #findOwn(clientId, state) {
-    const own = `[data-sender-id="${this.#userId}"][data-client-id="${CSS.escape(clientId)}"]`;
-    return this.element.querySelector(`.message${state}${own}`);
+  /** Draw a message that waits for its number, below all others; the same one again changes nothing. */
+  #drawPending(message) {
+    if (this.#find(message.sender.id, message.client_id, ":is([data-seq], [data-pending])")) return;
+    this.#findUnnumbered(message.sender.id, message.client_id)?.remove();
+    const element = drawing(message);
+    this.element.append(element);
+    this.element.dispatchEvent(new CustomEvent("message:arrived", { detail: element }));
+  }
+
+  #findUnnumbered(senderId, clientId) {
+    return this.#find(senderId, clientId, ":not([data-seq])");
+  }
+
+  #find(senderId, clientId, state) {
+    const key = `[data-sender-id="${senderId}"][data-client-id="${CSS.escape(clientId ?? "")}"]`;
+    return this.element.querySelector(`.message${state}${key}`);
   }
 
   /** Whether the message belongs to the older ones that are not loaded: drawn here, it would hide the gap below it. */

@@ -25,7 +25,7 @@ export class OutgoingMessages {
     const entries = this.#outbox.entries.filter((entry) => entry.conversation === this.#conversation);
     for (const entry of entries) this.#drawEntry(entry);
     const kept = new Set(entries.map((entry) => entry.client_id));
-    for (const message of this.#list.element.querySelectorAll(".message:not([data-seq])")) {
+    for (const message of this.#list.element.querySelectorAll(".message:not([data-seq], [data-pending])")) {
       if (!kept.has(message.dataset.clientId)) this.#settle(message);
     }
   }
@@ -64,8 +64,8 @@ export class OutgoingMessages {
 
   #acknowledged({ entry, message }) {
     if (entry.conversation !== this.#conversation) return;
-    if (message) this.#list.draw(message);
-    this.#list.findOutgoing(entry.client_id)?.remove();
+    if (message.deleted_at && message.id === null) this.#list.findOutgoing(entry.client_id)?.remove();
+    else this.#list.draw(message);
   }
 
   #clicked(target) {

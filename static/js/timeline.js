@@ -32,6 +32,8 @@ export class Timeline extends EventTarget {
     this.#epoch = epoch;
 
     connection.on("chat_message", (message) => this.#receive(message));
+    connection.on("message_changed", (message) => this.#receive(message));
+    connection.on("message_saved", (saved) => this.#saved(saved));
     connection.on("heads", (heads) => this.#compare(heads));
     connection.watch(() => this.#enter());
     window.addEventListener("focus", () => this.catchUp());
@@ -93,6 +95,7 @@ export class Timeline extends EventTarget {
 
   #receive(message) {
     if (message.conversation !== this.#conversation) return;
+    if (message.pending) return this.#list.draw(message);
     if (this.#isAsking || message.version > this.#cursor + 1) {
       this.#held.push(message);
       if (!this.#isAsking) this.catchUp();
@@ -100,6 +103,12 @@ export class Timeline extends EventTarget {
     }
     this.#list.draw(message);
     this.#cursor = Math.max(this.#cursor, message.version);
+  }
+
+  /** What had waited has its number now, or was refused for good. */
+  #saved({ conversation, sender_id: senderId, client_id: clientId, message, error }) {
+    if (message) this.#receive(message);
+    else if (conversation === this.#conversation) this.#list.refuse(senderId, clientId, error.message);
   }
 
   #release() {

@@ -1,5 +1,7 @@
 """Two people talk, the server is killed in the middle, and everything is still there."""
 
+import sqlite3
+
 import pytest
 from playwright.sync_api import expect
 
@@ -122,3 +124,45 @@ def test_a_message_that_will_never_pass_holds_up_no_other_and_can_be_discarded(
     expect(page.locator(".message-failed")).to_contain_text("archived")
     page.click("[data-discard]")
     expect(page.locator(".message")).to_have_count(0)
+
+
+def test_pages_say_that_messages_wait_for_the_database_and_show_them_saved_when_it_is_back(
+    server: Server, ana: Person, bob: Person, new_page: NewPage
+) -> None:
+    hers, his = (wait_connected(new_page(person)) for person in (ana, bob))
+    say(hers, "before")
+    wait_for_text(his, "before")
+    other = sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    say(hers, "in between")
+    for page in (hers, his):
+        waiting = page.locator(".message[data-pending]")
+        expect(waiting).to_contain_text("Waiting to be saved", timeout=20_000)
+        expect(page.locator("[data-backlog]")).to_contain_text("1 waiting")
+    say(his, "me too")
+    expect(hers.locator(".message[data-pending]")).to_have_count(2)
+    other.execute("ROLLBACK")
+    other.close()
+
+    for page in (hers, his):
+        expect(page.locator(".message[data-pending]")).to_have_count(0, timeout=20_000)
+        expect(page.locator("[data-backlog]")).to_be_hidden()
+        assert bodies(page) == ["before", "in between", "me too"]
+        assert numbers(page) == [1, 2, 3]
+
+
+def test_what_others_change_changes_on_the_page(ana: Person, bob: Person, new_page: NewPage) -> None:
+    page = wait_connected(new_page(bob))
+    socket = ana.connect()
+    for text in ("first", "second"):
+        socket.post(text)
+    where = {"conversation": "general", "seq": 1}
+    socket.call("edit_message", where | {"content": "first, edited"})
+    socket.call("react", where | {"reaction": "🎉", "on": True})
+    socket.call("delete_message", {"conversation": "general", "seq": 2})
+    expect(page.locator("#message-2")).to_contain_text("deleted")
+    expect(page.locator("#message-1 .reactions")).to_contain_text("🎉 1")
+    assert bodies(page)[0] == "first, edited"
+    page.reload()
+    assert bodies(page) == ["first, edited", "This message was deleted."]
