@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import insert, select, tuple_
+from sqlalchemy import Table, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName, parse_name
@@ -26,6 +26,8 @@ from chatapp.timeline.content import check_content
 from chatapp.timeline.messages import Sender, TimelineMessage, fetch_message
 from chatapp.timeline.signals import Refusal, message_pending, message_posted, message_refused, message_saved
 from chatapp.timeline.writer import Announcement, Key, SpoolableChange, Transaction, write
+
+MESSAGES = cast(Table, Message.__table__)
 
 
 def check_client_id(value: object) -> str:
@@ -235,7 +237,8 @@ class _Batch:
         self._session.flush()
         if not self._new:
             return []
-        ids = self._session.scalars(insert(Message).returning(Message.id, sort_by_parameter_order=True), self._new)
+        statement = insert(MESSAGES).returning(MESSAGES.c.id, sort_by_parameter_order=True)
+        ids = self._session.connection().execute(statement, self._new).scalars()
         return [
             TimelineMessage(
                 conversation=self._conversations[row["conversation_id"]].wire_name,

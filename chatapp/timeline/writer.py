@@ -171,7 +171,7 @@ class Writer:
         self._spoolable = spoolable
         self._batch = batch
         self._spool_bound = spool_bound
-        self._waiting: queue.Queue[_Job | None] = queue.Queue(maxsize=bound)
+        self._queue: queue.Queue[_Job | None] = queue.Queue(maxsize=bound)
         self._connection: Connection | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -180,6 +180,11 @@ class Writer:
         self._away_since: datetime | None = None
         self._is_back = False
         self._spooled: dict[Key, Any] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for the next batch."""
+        return self._queue.qsize()
 
     @property
     def backlog(self) -> Backlog:
@@ -196,7 +201,7 @@ class Writer:
             raise Unavailable("chatapp is being restarted. Try again in a moment.")
         job = _Job(change)
         try:
-            self._waiting.put_nowait(job)
+            self._queue.put_nowait(job)
         except queue.Full:
             raise Busy("Too much is waiting to be saved. Try again in a moment.") from None
         self.start()
@@ -212,15 +217,15 @@ class Writer:
 
     def look_into_spool(self) -> None:
         """Drain what the shell let wait again, if the database is there."""
-        if not self._is_away and not self._waiting.full():
+        if not self._is_away and not self._queue.full():
             self._is_back = True
-            self._waiting.put(None)
+            self._queue.put(None)
 
     def stop(self, timeout: float) -> None:
         """Take no more changes, and wait at most `timeout` seconds until those that wait are done with."""
         self._is_stopping = True
         if self._thread is not None:
-            self._waiting.put(None)
+            self._queue.put(None)
             self._thread.join(timeout)
         run_native(self._spool.close)
 
@@ -243,15 +248,15 @@ class Writer:
     def _gather(self) -> tuple[list[_Job], bool]:
         """Wait for a change and take all that have come; None among them wakes the writer, or ends it."""
         batch: list[_Job] = []
-        job = self._waiting.get()
+        job = self._queue.get()
         while True:
             if job is not None:
                 batch.append(job)
-            elif self._is_stopping and self._waiting.empty():
+            elif self._is_stopping and self._queue.empty():
                 return batch, True
-            if len(batch) == self._batch or self._waiting.empty():
+            if len(batch) == self._batch or self._queue.empty():
                 return batch, False
-            job = self._waiting.get_nowait()
+            job = self._queue.get_nowait()
 
     def _write(self, batch: list[_Job]) -> None:
         if self._is_away:
@@ -310,7 +315,7 @@ class Writer:
                 log.info("database still cannot commit", reason=str(error), attempt=attempt)
                 continue
             self._is_back = True
-            self._waiting.put(None)
+            self._queue.put(None)
             return
 
     def _put_aside(self, batch: Iterable[_Job]) -> None:

@@ -166,3 +166,18 @@ def test_what_others_change_changes_on_the_page(ana: Person, bob: Person, new_pa
     assert bodies(page)[0] == "first, edited"
     page.reload()
     assert bodies(page) == ["first, edited", "This message was deleted."]
+
+
+def test_a_person_is_told_of_what_is_unsent_before_the_tab_closes(ana: Person, new_page: NewPage) -> None:
+    page = wait_connected(new_page(ana))
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.context.set_offline(offline=True)
+    say(page, "not yet")
+    expect(page.locator(".message-sending")).to_be_visible()
+    page.close(run_before_unload=True)
+    page.wait_for_timeout(300)
+    assert asked == ["beforeunload"]
+    page.context.set_offline(offline=False)
+    wait_connected(page)
+    wait_sent(page)

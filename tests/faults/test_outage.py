@@ -126,7 +126,7 @@ def test_what_the_database_refuses_for_good_is_kept_aside_with_the_reason(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     database_url = own_postgres.create_database()
-    server = new_server(database_url=database_url).start()
+    server = new_server(database_url=database_url, CHATAPP_HEADS_INTERVAL="0.5").start()
     ana, bob = talkers(server, new_person)
     room = ana.create_room()
     ana.invite(room, bob)
@@ -144,6 +144,11 @@ def test_what_the_database_refuses_for_good_is_kept_aside_with_the_reason(
     assert "not in it" in listed
     assert "too late" in server.flask("spool", "export")
     assert server.health().status_code == 200
+
+    ana.invite(room, bob)
+    assert "1 messages" in server.flask("spool", "retry")
+    eventually(lambda: server.rows("SELECT content FROM messages") == [("too late",)], "tried again")
+    assert server.flask("spool", "list") == ""
 
 
 def bob_id(server: Server) -> object:

@@ -1,0 +1,24 @@
+"""Without eventlet: the same core on real threads."""
+
+from tests.conftest import NewPerson, NewServer
+from tests.harness.people import JavaScriptSocket, drawn_messages, message_payload
+
+
+def test_people_talk_on_real_threads_as_well(new_server: NewServer, new_person: NewPerson, database_url: str) -> None:
+    server = new_server(database_url=database_url, CHATAPP_ASYNC_MODE="threading").start()
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    room = ana.create_room()
+    ana.invite(room, bob)
+    hers, his = ana.connect(), bob.connect(JavaScriptSocket)
+    his.join(room)
+    said = [f"message {number}" for number in range(50)]
+
+    waiting = [hers.emit("send_message", message_payload(text, room)) for text in said]
+
+    assert [wait(30)["message"]["seq"] for wait in waiting] == list(range(1, 51))
+    his.hear(*said, conversation=room)
+    server.kill()
+    server.start()
+    page = bob.get("/rooms/" + room.removeprefix("room_")).text
+    assert [text for _, text in drawn_messages(page)] == said[-10:]
+    assert bob.connect(JavaScriptSocket).join(room, after=48)["to"] == 50
