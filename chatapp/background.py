@@ -26,7 +26,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     broadcaster = Broadcaster(app)
     app.extensions["chatapp.broadcaster"] = broadcaster  # Signals hold their listeners weakly.
     writer: Writer = app.extensions[WRITER]
-    writer.start()
+    writer.start(recover=True)
     memory = settings.data_dir / "events.json"
     try:
         with app.app_context():

@@ -208,11 +208,15 @@ class Writer:
         result: T = job.result()
         return result
 
-    def start(self) -> None:
-        """Start the thread: with the first change, or earlier to drain what a crash has left in the spool."""
+    def start(self, *, recover: bool = False) -> None:
+        """Start the thread, as the first change does.
+
+        With `recover` it drains first what a crash has left in the spool. Only the server does: a command of the shell
+        would take the spool of a server that runs.
+        """
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+                self._thread = threading.Thread(target=self._run, args=(recover,), name="writer", daemon=True)
                 self._thread.start()
 
     def look_into_spool(self) -> None:
@@ -229,10 +233,11 @@ class Writer:
             self._thread.join(timeout)
         run_native(self._spool.close)
 
-    def _run(self) -> None:
-        self._recover()
-        while True:
-            batch, is_last = self._gather()
+    def _run(self, recover: bool) -> None:  # noqa: FBT001 - a thread's argument
+        if recover:
+            self._recover()
+        while not (self._is_stopping and self._queue.empty()):
+            batch = self._gather()
             try:
                 if self._is_back:
                     self._drain()
@@ -242,20 +247,16 @@ class Writer:
                 # Whatever it was, the next batch is written.
                 log.exception("batch failed", changes=len(batch))
                 self._fail(batch, Internal, "Something went wrong on the server. Nothing was saved; try again.")
-            if is_last:
-                return
 
-    def _gather(self) -> tuple[list[_Job], bool]:
-        """Wait for a change and take all that have come; None among them wakes the writer, or ends it."""
+    def _gather(self) -> list[_Job]:
+        """Wait for a change and take all that have come; None among them only wakes the writer."""
         batch: list[_Job] = []
         job = self._queue.get()
         while True:
             if job is not None:
                 batch.append(job)
-            elif self._is_stopping and self._queue.empty():
-                return batch, True
             if len(batch) == self._batch or self._queue.empty():
-                return batch, False
+                return batch
             job = self._queue.get_nowait()
 
     def _write(self, batch: list[_Job]) -> None:
@@ -287,7 +288,11 @@ class Writer:
 
     def _recover(self) -> None:
         """Find what the process before has left in the spool."""
-        entries = run_native(self._spool.waiting)
+        try:
+            entries = run_native(self._spool.waiting)
+        except sqlite3.Error as error:
+            log.exception("spool cannot be read", reason=str(error))
+            return
         if entries:
             self._remember(entries)
             self._go_away("messages wait from before", since=entries[0].spooled_at)

@@ -143,7 +143,7 @@ def test_what_the_database_refuses_for_good_is_kept_aside_with_the_reason(
     listed = server.flask("spool", "list")
     assert "not in it" in listed
     assert "too late" in server.flask("spool", "export")
-    assert server.health().status_code == 200
+    eventually(lambda: server.health().status_code == 200, "health")
 
     ana.invite(room, bob)
     assert "1 messages" in server.flask("spool", "retry")
