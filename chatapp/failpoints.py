@@ -7,9 +7,11 @@ import os
 import signal
 import time
 
-NAMES = frozenset({"before-insert", "after-commit", "after-acknowledgement", "in-spool", "after-drain"})
-"""Before rows are inserted; after a commit, before its acknowledgements; after these, before the broadcast; before the
-spool's commit; after the drain's commit, before what it drained is taken out of the spool."""
+NAMES = frozenset(
+    {"before-insert", "before-commit", "after-commit", "after-acknowledgement", "in-spool", "after-drain"}
+)
+"""Before rows are inserted; before a commit; after it, before its acknowledgements; after these, before the broadcast;
+before the spool's commit; after the drain's commit, before what it drained is taken out of the spool."""
 
 _name, _, _count = os.environ.get("CHATAPP_FAILPOINT", "").partition(":")
 _passes_left = int(_count or 1)

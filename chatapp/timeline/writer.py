@@ -401,6 +401,7 @@ class Writer:
                     if kind is None or not self._apply_together(transaction, kind, jobs):
                         for job in jobs:
                             self._apply(transaction, job)
+                failpoint("before-commit")
                 session.commit()
             failpoint("after-commit")
         except BaseException:

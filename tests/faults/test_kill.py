@@ -13,7 +13,7 @@ from tests.harness.servers import Server
 pytestmark = pytest.mark.faults
 
 MOMENTS = ["before-insert", "before-commit", "after-commit", "after-acknowledgement", "", ""]
-"""The failpoints that a server passes while its database is there (test_outage.py has the others), and random moments."""
+"""The failpoints that are passed while the database is there (test_outage.py has the others), and random moments."""
 
 CYCLES = 10
 SOAK_CYCLES = 150
