@@ -280,7 +280,7 @@ def fresh_page(person: Person, conversation: str) -> list[tuple[int, str]]:
     before = 10**15
     while True:
         page = person.get(f"/conversations/{conversation}/messages?before={before}").text
-        found = re.findall(r'data-seq="(\d+)".*?class="message-body">(.*?)</div>', page, re.DOTALL)
+        found = re.findall(r'data-seq="(\d+)".*?class="message-body[^"]*">(.*?)</div>', page, re.DOTALL)
         messages = [(int(seq), unescape(body)) for seq, body in found] + messages
         if 'data-older="true"' not in page:
             return messages

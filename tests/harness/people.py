@@ -286,5 +286,7 @@ def message_payload(content: Any, conversation: str = "general", client_id: str 
 
 def drawn_messages(page: str) -> list[tuple[int, str]]:
     """List number and text of the messages on a page, as the server drew them."""
-    found = re.findall(r'<li class="message"[^>]*data-seq="(\d+)".*?class="message-body">(.*?)</div>', page, re.DOTALL)
+    found = re.findall(
+        r'<li class="message"[^>]*data-seq="(\d+)".*?class="message-body[^"]*">(.*?)</div>', page, re.DOTALL
+    )
     return [(int(seq), unescape(body)) for seq, body in found]

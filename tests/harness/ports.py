@@ -1,5 +1,7 @@
 """Free ports of 127.0.0.1, and waiting for something to be so."""
 
+import contextlib
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -9,11 +11,16 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    """Give a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Give a port that nothing listens on now.
+
+    It lies below those that the system gives to outgoing connections: a server that is stopped for a while finds its
+    port free again.
+    """
+    while True:
+        port = random.randint(15_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(look: Callable[[], T], what: str = "", timeout: float = 10) -> T:

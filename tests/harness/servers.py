@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -171,7 +172,11 @@ class Postgres:
         )
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start, and wait until it answers; again if what is left of one that was killed is in the way."""
+        self._launch()
+        eventually(self._answers, "PostgreSQL answers", timeout=30)
+
+    def _launch(self) -> None:
         options = ["-p", str(self._port), "-h", "127.0.0.1", "-k", "", "-F", "-c", "max_connections=200"]
         log = (self._data.parent / "postgres.log").open("ab")
         with log:
@@ -182,9 +187,12 @@ class Postgres:
                 stdout=log,
                 stderr=log,
             )
-        eventually(self._answers, "PostgreSQL answers", timeout=30)
 
     def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            time.sleep(0.2)
+            self._launch()
         try:
             psycopg.connect(self.url("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError:
