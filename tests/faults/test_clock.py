@@ -1,0 +1,36 @@
+"""Time is for display: order comes from the numbers, whatever the clock does."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.harness.people import Person, drawn_messages
+from tests.harness.servers import Server
+
+pytestmark = pytest.mark.faults
+
+
+def test_a_clock_that_is_set_back_changes_no_order(server: Server, ana: Person, bob: Person) -> None:
+    first = ana.connect().post("before")
+    server.terminate()
+    library = find_spec("libfaketime")
+    assert library, "there is no libfaketime: run bin/setup --dev"
+    (preload,) = Path((library.submodule_search_locations or [""])[0]).rglob("libfaketime.so.1")
+    server.start(LD_PRELOAD=str(preload), FAKETIME="-1h", FAKETIME_DONT_FAKE_MONOTONIC="1")
+    for person in (ana, bob):
+        person.sign_in()  # A cookie that was signed in the future is none.
+
+    his = bob.connect()
+    cursor = his.join()["last_event"]
+    second = ana.connect().post("after")
+    his.hear("after")
+    server.terminate()
+    server.start(LD_PRELOAD="", FAKETIME="")
+    third = ana.connect().post("at last")
+
+    assert second["created_at"] < first["created_at"] < third["created_at"]
+    assert [message["seq"] for message in (first, second, third)] == [1, 2, 3]
+    missed = bob.connect().join(after=cursor)["messages"]
+    assert [message["content"] for message in missed] == ["after", "at last"]
+    assert [text for _, text in drawn_messages(bob.get("/").text)] == ["before", "after", "at last"]

@@ -1,0 +1,63 @@
+"""Whoever comes in while others talk hears the next event after those that he was told: nothing falls in between."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.conftest import NewPerson, NewServer
+from tests.harness.audit import Talker, audit, talking
+
+pytestmark = pytest.mark.faults
+
+JOINS = 60
+"""Times that somebody comes in, at least."""
+
+
+@dataclass
+class Latecomer(Talker):
+    """Somebody who comes in and leaves again and again, and says nothing."""
+
+    joins: int = 0
+    versions: list[int] = field(default_factory=list)
+
+    async def talk(self, stop: asyncio.Event) -> None:
+        """Come in, wait for what is new, leave; until `stop`."""
+        socket = await self._connect()
+        while not stop.is_set():
+            self.versions.clear()
+            told = await socket.call("join_chat", {"conversation": self.conversation})
+            await self._compare(told["to"], stop)
+            await socket.call("leave_chat", {"conversation": self.conversation})
+        socket.close()
+
+    async def _compare(self, told: int, stop: asyncio.Event) -> None:
+        while not (new := [version for version in self.versions if version > told]):
+            if stop.is_set():
+                return
+            await asyncio.sleep(0.001)
+        self.joins += 1
+        if new[0] != told + 1:
+            self.problems.append(f"told up to {told}, then heard {new[0]}")
+
+    def _hear(self, event: str, payload: Any) -> None:
+        if event == "chat_message":
+            self.versions.append(payload["version"])
+
+
+def test_nothing_falls_between_what_is_told_at_joining_and_what_is_heard(
+    new_server: NewServer, new_person: NewPerson, database_url: str
+) -> None:
+    server = new_server(database_url=database_url, CHATAPP_GENERAL_KEEP_LAST="0").start()
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    talkers = [Talker(ana, "general", f"ana {number}", pause=0) for number in range(4)]
+    latecomers = [Latecomer(bob, "general", f"bob {number}") for number in range(2)]
+    with talking(*talkers, *latecomers):
+        end = time.monotonic() + 60
+        while sum(latecomer.joins for latecomer in latecomers) < JOINS and time.monotonic() < end:
+            time.sleep(0.05)
+    assert not [problem for latecomer in latecomers for problem in latecomer.problems]
+    assert sum(latecomer.joins for latecomer in latecomers) >= JOINS
+    audit(server, *talkers)

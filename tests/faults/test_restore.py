@@ -1,0 +1,109 @@
+"""An installation restored from an older backup, while clients know numbers that it never gave or gives again."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.harness.people import Person
+from tests.harness.servers import Server
+
+pytestmark = pytest.mark.faults
+
+BEFORE = [f"before {number}" for number in range(3)]
+LOST = [f"lost with the disk {number}" for number in range(5)]
+
+
+def back_up(server: Server) -> Path:
+    backup = server.data_dir.with_name("backup.sqlite3")
+    with sqlite3.connect(server.data_dir / "chatapp.sqlite3") as database, sqlite3.connect(backup) as copy:
+        database.backup(copy)
+    return backup
+
+
+def restore(server: Server, backup: Path) -> None:
+    for leftover in server.data_dir.glob("chatapp.sqlite3*"):
+        leftover.unlink()
+    backup.rename(server.data_dir / "chatapp.sqlite3")
+
+
+@pytest.fixture
+def epoch(server: Server, ana: Person) -> str:
+    """The epoch that clients know when the server is down, its database restored from a backup."""
+    socket = ana.connect()
+    for text in BEFORE:
+        socket.post(text)
+    epoch = socket.join()["epoch"]
+    backup = back_up(server)
+    for text in LOST:
+        socket.post(text)
+    server.terminate()
+    server.start()  # So it remembers how much there was.
+    server.kill()
+    restore(server, backup)
+    assert isinstance(epoch, str)
+    return epoch
+
+
+def contents(answer: dict[str, list[dict[str, str]]]) -> list[str]:
+    return [message["content"] for message in answer["messages"]]
+
+
+def test_a_client_ahead_of_a_restored_database_starts_from_its_last_page(
+    server: Server, ana: Person, epoch: str
+) -> None:
+    server.start()
+
+    answer = ana.connect().join(after=8, epoch=epoch)
+
+    assert answer["reset"]
+    assert answer["last_event"] == 3
+    assert contents(answer) == BEFORE
+
+
+def test_a_client_whose_numbers_were_given_again_starts_from_the_last_page(
+    server: Server, ana: Person, epoch: str
+) -> None:
+    server.start()
+    socket = ana.connect()
+    afterwards = [f"afterwards {number}" for number in range(7)]
+    for text in afterwards:
+        socket.post(text)
+
+    answer = socket.join(after=8, epoch=epoch)
+
+    assert answer["reset"]
+    assert answer["epoch"] != epoch
+    assert contents(answer) == BEFORE + afterwards
+
+
+def test_a_client_that_knew_all_from_the_backup_and_no_more_misses_nothing(
+    server: Server, ana: Person, epoch: str
+) -> None:
+    server.start()
+    ana.connect().post("afterwards")
+
+    assert contents(ana.connect().join(after=3, epoch=epoch))[-1] == "afterwards"
+
+
+def test_an_outbox_brings_back_what_the_backup_had_not(server: Server, ana: Person, epoch: str) -> None:
+    server.start()
+    socket = ana.connect()
+    client_id = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
+
+    first, again = (socket.send("kept in the outbox", client_id=client_id) for _ in range(2))
+
+    assert first["message"]["seq"] == 4
+    assert again == first
+
+
+def test_who_restores_by_hand_says_so(server: Server, ana: Person) -> None:
+    socket = ana.connect()
+    for text in BEFORE:
+        socket.post(text)
+    joined = socket.join()
+    assert not socket.join(after=3, epoch=joined["epoch"])["reset"]
+
+    assert "last page" in server.flask("restored")
+
+    assert socket.join(after=3, epoch=joined["epoch"])["reset"]
