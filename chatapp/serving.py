@@ -28,13 +28,6 @@ log = structlog.get_logger(__name__)
 STOP_TIMEOUT = 7.0
 """Seconds that changes under way have at a stop."""
 
-SWITCH_INTERVAL = 0.0005
-"""Seconds after which a thread that computes lets another one in.
-
-The writer's thread gives the interpreter away at each step of SQLite. With Python's 5 ms it waits that long each time
-for a busy event loop, many times in a batch.
-"""
-
 COME_BACK = (500, 5_000)
 """Milliseconds between which clients are told to come back after a stop: not all at once."""
 
@@ -66,7 +59,6 @@ class Gate:
 
 def serve(app: Flask, settings: Settings) -> None:
     """Serve the application until SIGTERM or SIGINT. Says on standard output where, once connections are taken."""
-    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         if is_green():
             _serve_with_eventlet(app, settings)
