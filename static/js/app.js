@@ -1,5 +1,6 @@
 import { arrangeMessages } from "./arrange.js";
 import { showBacklog } from "./backlog.js";
+import { Changes } from "./changes.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { showConnection } from "./connection_status.js";
@@ -7,9 +8,13 @@ import { offerCopies } from "./copy.js";
 import { deliver, warnOfUnsent } from "./delivery.js";
 import { loadOlder } from "./history.js";
 import { endWithMembership } from "./membership.js";
+import { offerDeletion } from "./message_deletion.js";
+import { MessageEditing } from "./message_editing.js";
 import { MessageList } from "./message_list.js";
+import { MessageTools } from "./message_tools.js";
 import { Outbox } from "./outbox.js";
 import { OutgoingMessages } from "./outgoing.js";
+import { offerReactions } from "./reactions.js";
 import { Scroller } from "./scroll.js";
 import { keepSidebar } from "./sidebar.js";
 import { Timeline } from "./timeline.js";
@@ -28,9 +33,25 @@ warnOfUnsent(outbox);
 
 function showConversation(main) {
   const messages = main.querySelector("[data-messages]");
-  arrangeMessages(messages, userId);
   // A page of older messages stands for itself: what is new now would not follow on what it shows.
-  if (main.dataset.isLatest === "true") followConversation(main, new MessageList(messages, userId));
+  if (main.dataset.isLatest !== "true") return arrangeMessages(messages, userId);
+  const list = new MessageList(messages, userId);
+  const tools = main.querySelector("[data-tools]") && offerTools(main, list);
+  arrangeMessages(messages, userId, (message) => tools?.prepare(message));
+  followConversation(main, list);
+}
+
+/** What one can do with messages that are there: react, edit, delete. */
+function offerTools(main, list) {
+  const { conversation, messageLimit } = main.dataset;
+  const menu = main.querySelector("[data-reaction-menu]");
+  const changes = new Changes(list, connection, conversation);
+  const tools = new MessageTools(main, list.element, menu, userId);
+  const editing = new MessageEditing(list.element, tools, changes, Number(messageLimit));
+  offerReactions(menu, list.element, tools, changes);
+  offerDeletion(main.querySelector("[data-delete-dialog]"), tools, changes);
+  main.querySelector("[data-composer]").addEventListener("message:edit-last", () => editing.editLast());
+  return tools;
 }
 
 function followConversation(main, list) {

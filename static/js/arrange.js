@@ -1,12 +1,15 @@
 import { dayKey, dayName, fullTime, shortTime } from "./dates.js";
+import { markOwnReactions } from "./reactions.js";
 
 const GROUP_WITHIN = 5 * 60 * 1000;
 
 /**
  * Whatever comes into the list or leaves it: local times, a line before each day, consecutive messages of one sender
- * drawn as a group, and one's own messages marked. Only the neighbourhood of a change is looked at.
+ * drawn as a group, and one's own messages and reactions marked. Only the neighbourhood of a change is looked at.
+ *
+ * @param {(message: HTMLElement) => void} [prepare] what else is to be done with each
  */
-export function arrangeMessages(list, userId) {
+export function arrangeMessages(list, userId, prepare = () => {}) {
   const observer = new MutationObserver((records) => {
     const touched = new Set();
     for (const { addedNodes, nextSibling } of records) {
@@ -17,7 +20,11 @@ export function arrangeMessages(list, userId) {
   });
 
   function arrange(messages) {
-    for (const message of messages) if (message?.isConnected) arrangeOne(message, userId);
+    for (const message of messages) {
+      if (!message?.isConnected) continue;
+      arrangeOne(message, userId);
+      prepare(message);
+    }
     while (list.lastElementChild?.matches(".day")) list.lastElementChild.remove();
     observer.takeRecords();
   }
@@ -36,12 +43,16 @@ function arrangeOne(message, userId) {
   const previous = messageBefore(message);
   const created = new Date(message.dataset.created);
   const startsDay = !previous || dayKey(created) !== dayKey(new Date(previous.dataset.created));
-  const time = message.querySelector("time");
+  const time = message.querySelector(".message-time");
   time.textContent = shortTime(created);
   time.title = fullTime(created);
+  const edited = message.querySelector(".message-edited");
+  if (edited) edited.title = fullTime(new Date(edited.dateTime));
+  markOwnReactions(message, userId);
   message.classList.toggle("is-own", message.dataset.senderId === String(userId));
-  message.classList.toggle("is-continued", !startsDay && continues(message, previous));
+  // First: a line that no longer belongs there would part the group.
   drawDay(message, startsDay ? created : null);
+  message.classList.toggle("is-continued", !startsDay && continues(message, previous));
 }
 
 function continues(message, previous) {

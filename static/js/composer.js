@@ -5,7 +5,8 @@ import { tabKeep } from "./storage.js";
  * The form in which one writes: Enter sends, Shift + Enter starts a new line, and what is half written survives a
  * reload. Without JavaScript it posts as any form does.
  *
- * The form dispatches `message:written` when a message has left for the outbox.
+ * The form dispatches `message:written` when a message has left for the outbox, and `message:edit-last` on an arrow up
+ * with nothing written.
  */
 export class Composer {
   #form;
@@ -50,6 +51,10 @@ export class Composer {
   #pressed(event) {
     // While an input method composes, Enter picks a word. Safari tells so only by the key code.
     const isComposing = event.isComposing || event.keyCode === 229;
+    if (event.key === "ArrowUp" && this.#text.value === "") {
+      event.preventDefault();
+      this.#form.dispatchEvent(new Event("message:edit-last"));
+    }
     if (event.key !== "Enter" || event.shiftKey || isComposing) return;
     event.preventDefault();
     this.#form.requestSubmit();

@@ -29,9 +29,13 @@ export class Refusal extends Error {
   }
 }
 
+/** What to tell the person of an error that `Connection.ask` threw. */
+export const reasonOf = (error) =>
+  error instanceof Refusal ? error.message : "The server does not answer. Try again when the page is connected.";
+
 /**
- * The page's one socket. Its state is "connecting", "connected", "offline" or "signed-out"; the last one is for good,
- * since whoever signs in next in this browser may be somebody else.
+ * The page's one socket. Its state is "connecting", "connected", "restarting", "offline" or "signed-out"; the last one
+ * is for good, since whoever signs in next in this browser may be somebody else.
  */
 export class Connection {
   state = "connecting";
@@ -86,18 +90,29 @@ export class Connection {
 
   #connected() {
     this.#rejections = 0;
+    this.#comeBackAfter = 0;
     this.#become("connected");
   }
 
   #lost() {
     if (this.state === "signed-out") return;
+    if (this.#comeBackAfter) return this.#waitForRestart();
     this.#become("offline");
     // The client comes back on its own from a lost network, but not after the server has turned it away.
-    if (!this.#socket.active) {
-      const delay = this.#comeBackAfter || backOff(++this.#rejections, LONGEST_RECONNECT_DELAY);
-      this.#comeBackAfter = 0;
-      setTimeout(() => this.#socket.connect(), delay);
-    }
+    if (!this.#socket.active) this.#comeBackIn(backOff(++this.#rejections, LONGEST_RECONNECT_DELAY));
+  }
+
+  /** Each client was told another time, so that they do not all come at once. */
+  #waitForRestart() {
+    this.#become("restarting");
+    // However the connection ended: this keeps the client from coming back on its own, and so too early.
+    this.#socket.disconnect();
+    this.#comeBackIn(this.#comeBackAfter);
+    this.#comeBackAfter = 0;
+  }
+
+  #comeBackIn(delay) {
+    setTimeout(() => this.#socket.connect(), delay);
   }
 
   #signedOut() {

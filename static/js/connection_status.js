@@ -1,6 +1,7 @@
 const WORDS = {
   connecting: "Connecting…",
   connected: "Connected",
+  restarting: "Restarting…",
   offline: "Offline – messages are kept and sent when back",
   "signed-out": "You are signed out",
 };

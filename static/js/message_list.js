@@ -4,7 +4,8 @@ import { parseHtml } from "./html.js";
  * The messages on the page: one element for each `seq`, in the order of `seq`, and below them those that the server
  * has not acknowledged yet (without a `data-seq`).
  *
- * The element dispatches `message:arrived` for each message that is newer than all before.
+ * The element dispatches `message:arrived` for each message that is newer than all before, and `message:replaced` with
+ * `old` and `fresh` for one that is drawn anew, while both are on the page: what is kept can be taken over then.
  */
 export class MessageList {
   #userId;
@@ -34,7 +35,7 @@ export class MessageList {
     this.#findUnnumbered(message.sender?.id, message.client_id)?.remove();
     const drawn = elementOf(message.seq);
     if (drawn) {
-      if (Number(drawn.dataset.version) < message.version) drawn.replaceWith(drawing(message));
+      if (Number(drawn.dataset.version) < message.version) this.#replace(drawn, drawing(message));
     } else if (!this.#liesAbove(message.seq)) {
       this.#insert(drawing(message));
     }
@@ -45,7 +46,22 @@ export class MessageList {
     const known = new Set(messages.map((message) => message.client_id));
     const pending = [...this.element.querySelectorAll(".message[data-pending]")];
     const waiting = pending.filter((each) => !known.has(each.dataset.clientId));
-    this.element.replaceChildren(...messages.map(drawing), ...waiting);
+    const fresh = messages.map(drawing);
+    for (const message of fresh) {
+      const drawn = elementOf(message.dataset.seq);
+      // After a restored backup the number may be another message's.
+      if (drawn?.dataset.clientId === message.dataset.clientId) this.#replace(drawn, message);
+    }
+    const shown = new Set([...fresh, ...waiting]);
+    for (const each of [...this.element.children]) if (!shown.has(each)) each.remove();
+    let above = null;
+    for (const message of fresh) {
+      // What has taken its place already is not moved: the focus may be in it.
+      const isPlaced = message.parentNode === this.element;
+      if (!isPlaced && above) above.after(message);
+      else if (!isPlaced) this.element.prepend(message);
+      above = message;
+    }
     this.element.dataset.older = String(hasOlder);
   }
 
@@ -66,8 +82,18 @@ export class MessageList {
 
   /** Say under a message that waited why it will not be saved. */
   refuse(senderId, clientId, reason) {
-    const status = this.#findUnnumbered(senderId, clientId)?.querySelector("[data-status]");
-    status?.replaceChildren(`Not saved: ${reason}`);
+    const message = this.#findUnnumbered(senderId, clientId);
+    if (!message) return;
+    const note = document.createElement("span");
+    note.className = "message-failed";
+    note.textContent = `Not saved: ${reason}`;
+    message.dataset.state = "failed";
+    message.querySelector("[data-status]").replaceChildren(note);
+  }
+
+  /** The element of the message with this number, if it is drawn. */
+  find(seq) {
+    return elementOf(seq);
   }
 
   /** The element of one's own message that waits for its acknowledgement. */
@@ -80,13 +106,23 @@ export class MessageList {
     return this.#find(this.#userId, clientId, ":is([data-seq], [data-pending])") !== null;
   }
 
-  /** Draw a message that waits for its number, below all others; the same one again changes nothing. */
+  /**
+   * Draw a message that waits for its number, below all others, or in the place where it waited to be sent; the same
+   * one again changes nothing.
+   */
   #drawPending(message) {
     if (this.#find(message.sender.id, message.client_id, ":is([data-seq], [data-pending])")) return;
-    this.#findUnnumbered(message.sender.id, message.client_id)?.remove();
+    const outgoing = this.#findUnnumbered(message.sender.id, message.client_id);
     const element = drawing(message);
-    this.element.append(element);
+    if (outgoing) outgoing.replaceWith(element);
+    else this.element.append(element);
     this.element.dispatchEvent(new CustomEvent("message:arrived", { detail: element }));
+  }
+
+  #replace(old, fresh) {
+    old.before(fresh);
+    this.element.dispatchEvent(new CustomEvent("message:replaced", { detail: { old, fresh } }));
+    old.remove();
   }
 
   #findUnnumbered(senderId, clientId) {

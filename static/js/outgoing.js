@@ -46,7 +46,7 @@ export class OutgoingMessages {
     const created = new Date(created_at).toISOString();
     message.dataset.clientId = client_id;
     message.dataset.created = created;
-    message.querySelector("time").dateTime = created;
+    message.querySelector(".message-time").dateTime = created;
     message.querySelector(".message-body").textContent = content;
     this.#list.element.append(message);
     return message;
