@@ -6,12 +6,13 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 
 from tests.conftest import NewPerson, NewServer
 from tests.harness.audit import Talker, audit, talking
-from tests.harness.people import Person, drawn_messages
+from tests.harness.people import Person, drawn_messages, message_payload
 from tests.harness.ports import eventually
 from tests.harness.servers import Postgres, Server
 
@@ -155,75 +156,191 @@ def bob_id(server: Server) -> object:
     return server.rows("SELECT id FROM users WHERE username = 'bob'")[0][0]
 
 
-def crash(postgres: Postgres) -> None:
-    postgres.stop(signal.SIGQUIT)
-    time.sleep(2)
-    postgres.start()
-
-
-def stop(postgres: Postgres) -> None:
+@contextmanager
+def stopped(postgres: Postgres) -> Iterator[None]:
     postgres.stop()
-    time.sleep(2)
+    yield
     postgres.start()
+
+
+@contextmanager
+def killed(postgres: Postgres) -> Iterator[None]:
+    postgres.stop(signal.SIGKILL)
+    yield
+    postgres.start()
+
+
+@contextmanager
+def cut_off(postgres: Postgres) -> Iterator[None]:
+    """Its connections are ended again and again."""
+    for _ in range(5):
+        terminate_connections(postgres)
+        time.sleep(0.3)
+    yield
+    terminate_connections(postgres)
+
+
+@contextmanager
+def read_only(postgres: Postgres) -> Iterator[None]:
+    set_read_only(postgres, "on")
+    yield
+    set_read_only(postgres, "off")
 
 
 def terminate_connections(postgres: Postgres) -> None:
-    for _ in range(5):
-        postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'chatapp%'")
+    postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'chatapp%'")
+
+
+def set_read_only(postgres: Postgres, state: str) -> None:
+    postgres.execute(f"ALTER SYSTEM SET default_transaction_read_only = {state}")
+    postgres.execute("SELECT pg_reload_conf()")
+    for _ in range(3):
+        # Connections that began before the reload was heard of go too.
+        terminate_connections(postgres)
         time.sleep(0.3)
 
 
-def make_read_only(postgres: Postgres) -> None:
-    for state in ("on", "off"):
-        postgres.execute(f"ALTER SYSTEM SET default_transaction_read_only = {state}")
-        postgres.execute("SELECT pg_reload_conf()")
-        terminate_connections(postgres)
+Fault = Callable[[Postgres], AbstractContextManager[None]]
+
+FAULTS: list[Fault] = [stopped, killed, cut_off, read_only]
 
 
-@pytest.mark.parametrize("fault", [stop, crash, terminate_connections, make_read_only])
-def test_people_talk_through_whatever_happens_to_postgresql(
-    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Callable[[Postgres], None]
-) -> None:
-    server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
-    talkers = [Talker(new_person(server, name), "general", name) for name in ("ana", "bob")]
+def two_talkers(server: Server, new_person: NewPerson) -> list[Talker]:
+    return [Talker(new_person(server, name), "general", name, edits=5) for name in ("ana", "bob")]
+
+
+def waiting(server: Server) -> int:
+    """Tell how many messages wait in the spool."""
+    count = server.health().json()["spool"]["waiting"]
+    assert isinstance(count, int)
+    return count
+
+
+def is_saved(server: Server) -> bool:
+    """Tell whether the database is there and nothing waits for it."""
+    return server.health().status_code == 200
+
+
+def talk_through(fault: Fault, seconds: float, postgres: Postgres, server: Server, talkers: list[Talker]) -> None:
     with talking(*talkers):
         time.sleep(1)
-        fault(own_postgres)
-        eventually(lambda: server.health().status_code == 200, "drained", timeout=30)
-        time.sleep(1)
+        with fault(postgres):
+            time.sleep(seconds)
+        eventually(lambda: is_saved(server), "drained", timeout=60)
+        time.sleep(0.5)
     audit(server, *talkers)
     assert "spool drained" in server.log()
 
 
-@pytest.mark.parametrize("failpoint", ["", "in-spool:3", "after-drain"])
-def test_a_kill_during_an_outage_loses_nothing(
-    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, failpoint: str
+@pytest.mark.parametrize("fault", FAULTS)
+def test_people_talk_through_whatever_happens_to_postgresql(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Fault
 ) -> None:
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
-    talkers = [Talker(new_person(server, name), "general", name) for name in ("ana", "bob")]
+    talk_through(fault, 1.5, own_postgres, server, two_talkers(server, new_person))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_people_talk_through_a_minute_of_it(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Fault
+) -> None:
+    server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
+    talkers = two_talkers(server, new_person)
+    for talker in talkers:
+        talker.pause = 0.1  # More than 2,000 events later one starts from the last page.
+    talk_through(fault, 60, own_postgres, server, talkers)
+
+
+def kill_with_a_full_spool(server: Server, failpoint: str) -> None:
+    """End the process when messages wait: at the failpoint, or at some moment."""
+    if failpoint:
+        eventually(lambda: not server.is_running, f"killed at {failpoint}", timeout=30)
+    else:
+        eventually(lambda: waiting(server) > 5, "messages wait")
+        server.kill()
+    server.start(CHATAPP_FAILPOINT="")
+
+
+@pytest.mark.parametrize(
+    ("fault", "failpoint"),
+    [(stopped, ""), (killed, "in-spool:3"), (read_only, ""), (stopped, "after-drain")],
+)
+def test_a_kill_during_an_outage_loses_nothing(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Fault, failpoint: str
+) -> None:
+    server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
+    talkers = two_talkers(server, new_person)
     server.terminate()
     server.start(CHATAPP_FAILPOINT=failpoint)
+    is_drain = failpoint == "after-drain"
     with talking(*talkers):
         time.sleep(1)
-        own_postgres.stop()
-        time.sleep(1)
-        if failpoint != "after-drain":
-            if server.is_running:
-                server.kill()
-            server.start(CHATAPP_FAILPOINT="")
-        own_postgres.start()
-        if failpoint == "after-drain":
-            eventually(lambda: not server.is_running, "killed at the failpoint", timeout=30)
-            server.start(CHATAPP_FAILPOINT="")
-        eventually(lambda: server.health().status_code == 200, "drained", timeout=30)
+        with fault(own_postgres):
+            time.sleep(1)
+            if not is_drain:
+                kill_with_a_full_spool(server, failpoint)
+        if is_drain:
+            kill_with_a_full_spool(server, failpoint)
+        eventually(lambda: is_saved(server), "drained", timeout=60)
     audit(server, *talkers)
+    assert any(None in talker.acknowledged.values() for talker in talkers), "nothing was acknowledged as pending"
+
+
+def test_people_talk_through_a_lock_on_sqlite_and_a_kill_meanwhile(
+    new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(CHATAPP_GENERAL_KEEP_LAST="0").start()
+    talkers = two_talkers(server, new_person)
+    other = sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)
+    with talking(*talkers), closing(other):
+        time.sleep(0.5)
+        other.execute("BEGIN IMMEDIATE")
+        eventually(lambda: waiting(server) > 5, "past the time-out messages wait in the spool", timeout=30)
+        server.kill()
+        server.start()
+        other.execute("ROLLBACK")
+        eventually(lambda: is_saved(server), "drained", timeout=30)
+        time.sleep(0.5)
+    audit(server, *talkers)
+    assert any(None in talker.acknowledged.values() for talker in talkers), "nothing was acknowledged as pending"
+
+
+def test_a_message_that_is_sent_again_and_again_during_an_outage_waits_once(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(database_url=own_postgres.create_database()).start()
+    ana, bob = talkers(server, new_person)
+    hers, his = ana.sockets[0], bob.sockets[0]
+    other = ana.connect()
+    other.join()
+    stored = hers.post("before")
+    own_postgres.stop()
+    payload = message_payload("during")
+
+    answers = [
+        wait(20) for wait in [socket.emit("send_message", payload) for _ in range(25) for socket in (hers, other)]
+    ]
+    assert hers.send("before", client_id=stored["client_id"])["message"]["pending"]
+
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0]["message"]["pending"]
+    assert waiting(server) == 2
+    own_postgres.start()
+    first, again = his.wait_for("message_saved", 2)
+    assert (first["client_id"], first["message"]["seq"]) == (payload["client_id"], 2)
+    assert (again["client_id"], again["message"]) == (stored["client_id"], stored)
+    assert server.rows("SELECT content FROM messages ORDER BY seq") == [("before",), ("during",)]
+    assert hers.send("during", client_id=payload["client_id"])["message"] == first["message"]
+    assert his.contents().count("during") == 1
 
 
 def test_a_full_disk_keeps_everything_in_the_outboxes_until_there_is_room(
     new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(CHATAPP_GENERAL_KEEP_LAST="0").start()
-    talkers = [Talker(new_person(server, name), "general", name) for name in ("ana", "bob")]
+    talkers = two_talkers(server, new_person)
     with talking(*talkers):
         time.sleep(1)
         # No file of the process may grow any more: SQLite hears “disk full”, and so does the spool.

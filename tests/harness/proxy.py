@@ -1,4 +1,4 @@
-"""A bad network: a TCP proxy that can delay, hold and cut what passes through it."""
+"""A bad network: a TCP proxy that can delay, hold, drop and cut what passes through it."""
 
 import contextlib
 import socket
@@ -17,7 +17,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.delay = 0.0
-        self._is_held = threading.Event()
+        self._held = {"asked": False, "answered": False}
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -30,12 +30,16 @@ class Proxy:
 
     def hold(self) -> None:
         """Let nothing through, while the connections stay open: each side believes that the other one is there."""
-        self._is_held.set()
+        self._held = {"asked": True, "answered": True}
+
+    def mute(self) -> None:
+        """Let through what clients say, but not what the server answers: nobody learns that it was heard."""
+        self._held = {"asked": False, "answered": True}
 
     def release(self) -> None:
         """Let through again what comes; what was held is lost with its connection."""
         self.cut()
-        self._is_held.clear()
+        self._held = {"asked": False, "answered": False}
 
     def close(self) -> None:
         """Leave nothing open."""
@@ -58,16 +62,16 @@ class Proxy:
                 client.close()
                 continue
             self._open += [client, server]
-            for one, other in ((client, server), (server, client)):
-                thread = threading.Thread(target=self._pump, args=(one, other), daemon=True)
+            for one, other, way in ((client, server, "asked"), (server, client, "answered")):
+                thread = threading.Thread(target=self._pump, args=(one, other, way), daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, way: str) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 time.sleep(self.delay)
-                while self._is_held.is_set():
+                while self._held[way]:
                     time.sleep(0.05)
                 target.sendall(data)
         for each in (source, target):
