@@ -4,6 +4,7 @@ from flask import Flask
 
 from chatapp.extensions import socketio
 from chatapp.native import is_green
+from chatapp.realtime import codec
 from chatapp.realtime import conversations as conversations
 from chatapp.realtime.answers import serve_events
 from chatapp.realtime.connection import find_person, init_connection
@@ -16,6 +17,10 @@ def init_realtime(app: Flask) -> None:
     """
     init_connection()
     socketio.init_app(
-        app, async_mode="eventlet" if is_green() else "threading", async_handlers=False, manage_session=False
+        app,
+        async_mode="eventlet" if is_green() else "threading",
+        async_handlers=False,
+        manage_session=False,
+        json=codec,
     )
     serve_events(app, socketio.server, find_person)

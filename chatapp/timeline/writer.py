@@ -252,6 +252,7 @@ class Writer:
         """Wait for a change and take all that have come; None among them only wakes the writer."""
         batch: list[_Job] = []
         job = self._queue.get()
+        time.sleep(0)  # Whoever is ready to speak now comes along.
         while True:
             if job is not None:
                 batch.append(job)
@@ -452,7 +453,7 @@ def write(change: Change[T]) -> T:
     The reader's transaction of whoever calls ends first: it would hold a connection while waiting, and show the state
     from before the change afterwards.
     """
-    db.session.close()
+    db.session.remove()  # Not `close()`: that would make a session first where there is none.
     return current_writer().submit(change)
 
 

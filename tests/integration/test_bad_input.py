@@ -106,7 +106,7 @@ def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, 
         assert answer["ok"] or answer["error"]["code"] == "not_found"
     assert "Traceback" not in server.log()
 
-    # What nobody listens to, and what the library does not even decode.
+    # What nobody listens to, and a number that no type holds.
     socket.emit("no_such_event", {})
     socket.emit("connect", {})
     socket.emit("send_message", {"number": 10**101})
