@@ -20,7 +20,7 @@ from chatapp.errors import ChatError, Invalid
 from chatapp.extensions import db
 from chatapp.identity import SignedIn, current_person
 from chatapp.models import Conversation, now
-from chatapp.timeline import Sender, TimelineMessage, page
+from chatapp.timeline import Sender, TimelineMessage, list_pending, page
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def render_conversation(
         path=conversation_path(name),
         room=None if name.kind == "general" else get_summary(db.session(), conversation),
         is_archived=conversation.is_archived,
-        messages=shown.messages,
+        messages=[*shown.messages, *(list_pending(conversation) if before is None else ())],
         has_older=shown.has_older,
         oldest_seq=shown.oldest_seq,
         is_latest=before is None,

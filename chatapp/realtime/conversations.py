@@ -12,7 +12,7 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
 from chatapp.realtime.answers import Answer, Caller, Payload, answers
-from chatapp.timeline import Sender, TimelineMessage, catch_up, delete, edit, post, react
+from chatapp.timeline import Sender, TimelineMessage, catch_up, delete, edit, list_pending, post, react
 
 EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -66,6 +66,7 @@ def join_chat(caller: Caller, payload: Joining) -> Answer:
         "more": missed.has_more,
         "reset": missed.is_reset,
         "messages": [present_message(message) for message in missed.messages],
+        "pending": [present_message(message) for message in list_pending(conversation)],
     }
 
 

@@ -7,7 +7,7 @@ from chatapp.config import Settings
 from chatapp.database import writer_engine
 from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, Sender, TimelineMessage
-from chatapp.timeline.posting import Post, post
+from chatapp.timeline.posting import Post, list_pending, post
 from chatapp.timeline.reading import CatchUp, Page, catch_up, list_heads, page
 from chatapp.timeline.spool import Spool
 from chatapp.timeline.writer import Transaction, Writer, write
@@ -24,6 +24,7 @@ __all__ = [
     "delete",
     "edit",
     "list_heads",
+    "list_pending",
     "make_writer",
     "page",
     "post",

@@ -25,7 +25,7 @@ from chatapp.models import (
 from chatapp.timeline.content import check_content
 from chatapp.timeline.messages import Sender, TimelineMessage, fetch_message
 from chatapp.timeline.signals import Refusal, message_pending, message_posted, message_refused, message_saved
-from chatapp.timeline.writer import Announcement, Key, SpoolableChange, Transaction, write
+from chatapp.timeline.writer import Announcement, Key, SpoolableChange, Transaction, current_writer, write
 
 MESSAGES = cast(Table, Message.__table__)
 
@@ -59,6 +59,12 @@ def post(
     """
     checked = check_content(content, limit)
     return write(Post(conversation, actor, checked, check_client_id(client_id), now(), admitted))
+
+
+def list_pending(conversation: Conversation) -> list[TimelineMessage]:
+    """List the conversation's messages that wait in this process' spool, in the order of their arrival."""
+    pending: list[TimelineMessage] = current_writer().list_pending()
+    return [message for message in pending if message.conversation == conversation.wire_name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,10 @@ class Writer:
         """What waits in the spool, and since when the database cannot commit."""
         return Backlog(len(self._spooled), self._away_since)
 
+    def list_pending(self) -> list[Any]:
+        """List what was answered for the changes that wait in the spool, in their order."""
+        return list(self._spooled.values())
+
     def submit(self, change: Change[T]) -> T:
         """Commit `change` and give what it returned, once that is durable.
 

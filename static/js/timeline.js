@@ -73,7 +73,7 @@ export class Timeline extends EventTarget {
   }
 
   /** Take over the answer to a join: everything from the cursor to `to`. */
-  #cover({ messages, reset, to, more, epoch, floor }) {
+  #cover({ messages, pending, reset, to, more, epoch, floor }) {
     if (reset) {
       this.#list.replaceAll(messages, messages.length > 0 && messages[0].seq > floor + 1);
       this.dispatchEvent(new Event("reset"));
@@ -81,6 +81,7 @@ export class Timeline extends EventTarget {
       for (const message of messages) this.#list.draw(message);
       this.#list.removeUpTo(floor);
     }
+    for (const message of pending) this.#list.draw(message);
     this.#cursor = to;
     this.#epoch = epoch;
     this.#isBehind ||= more;

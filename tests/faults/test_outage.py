@@ -95,13 +95,16 @@ def test_a_full_spool_outlives_the_kill_of_the_server_and_drains_at_the_next_sta
 
 
 def test_a_lock_of_another_program_on_sqlite_holds_nobody_up(server: Server, new_person: NewPerson) -> None:
-    ana, _bob = talkers(server, new_person)
+    ana, bob = talkers(server, new_person)
     other = sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
     assert ana.sockets[0].call(
         "send_message", {"conversation": "general", "content": "locked", "client_id": str(uuid.uuid4())}, timeout=15
     )["message"]["pending"]
+    late = bob.connect()
+    assert [each["content"] for each in late.call("join_chat", {"conversation": "general"})["pending"]] == ["locked"]
+    assert ">locked</div>" in bob.get("/").text
     other.execute("ROLLBACK")
     other.close()
 
