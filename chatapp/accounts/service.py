@@ -14,7 +14,8 @@ from chatapp.conversations.policy import Actor
 from chatapp.conversations.queries import USERNAME, find_person
 from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.extensions import db
-from chatapp.models import Installation, User, UserSession
+from chatapp.models import Conversation, Installation, Membership, User, UserSession
+from chatapp.models.conversations import GENERAL_ID
 from chatapp.timeline import Transaction, write
 
 RESERVED = frozenset({"all", "channel", "everyone", "here", "system"})
@@ -202,3 +203,6 @@ def _insert_user(session: Session, user: User) -> None:
         session.flush()
     except IntegrityError:
         raise Conflict(f"The username “{user.username}” is taken. Choose another one.") from None
+    # What was said before somebody came is not unread.
+    last_event = select(Conversation.last_event).where(Conversation.id == GENERAL_ID).scalar_subquery()
+    session.add(Membership(conversation_id=GENERAL_ID, user_id=user.id, last_read_seq=last_event))

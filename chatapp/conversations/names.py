@@ -8,7 +8,7 @@ from chatapp.models.base import LAST_ID
 from chatapp.models.conversations import GENERAL_ID
 
 # No leading zero, no sign, no exponent.
-_NAME = re.compile(r"general|(?P<kind>room)_(?P<id>[1-9][0-9]{0,9})", re.ASCII)
+_NAME = re.compile(r"general|(?P<kind>room|direct)_(?P<id>[1-9][0-9]{0,9})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ GENERAL = ConversationName("general", GENERAL_ID)
 
 
 def parse_name(value: object) -> ConversationName:
-    """Read a conversation's name: `general` or `room_<id>`.
+    """Read a conversation's name: `general`, `room_<id>` or `direct_<id>`.
 
     Raises `InvalidConversation` for anything else.
     """
@@ -37,7 +37,9 @@ def parse_name(value: object) -> ConversationName:
     match = _NAME.fullmatch(value)
     if match is None or int(match["id"] or 0) > LAST_ID:
         shown = ascii(value[:40])[1:-1]
-        raise InvalidConversation(f"“{shown}” is no conversation. A name is “general” or “room_” and a number.")
+        raise InvalidConversation(
+            f"“{shown}” is no conversation. A name is “general”, or “room_” or “direct_” and a number."
+        )
     if match["kind"] is None:
         return GENERAL
     return ConversationName(match["kind"], int(match["id"]))

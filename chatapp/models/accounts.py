@@ -20,6 +20,8 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(16), default="member")
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
+    sends_receipts: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether others are told how far the person has read."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     @property

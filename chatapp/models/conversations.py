@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, now
@@ -12,12 +12,13 @@ GENERAL_ID = 1
 
 
 class Conversation(Base):
-    """A place where people talk: the general chat or a room. Both have one kind of timeline."""
+    """A place where people talk: the general chat, a room or a direct conversation, all with one kind of timeline."""
 
     __tablename__ = "conversations"
     __table_args__ = (
-        CheckConstraint("kind IN ('general', 'room')", name="kind"),
+        CheckConstraint("kind IN ('general', 'room', 'direct')", name="kind"),
         CheckConstraint("visibility IN ('open', 'private')", name="visibility"),
+        CheckConstraint("(kind = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
         CheckConstraint(f"(kind = 'general') = (id = {GENERAL_ID})", name="general"),
         NEVER_REUSE_IDS,
     )
@@ -27,6 +28,8 @@ class Conversation(Base):
     name: Mapped[str] = mapped_column(String(80))
     topic: Mapped[str] = mapped_column(String(250), default="")
     visibility: Mapped[str] = mapped_column(String(16), default="open")
+    direct_key: Mapped[str | None] = mapped_column(String(120), unique=True)
+    """The ids of a direct conversation's people, ascending, with “:” between: one conversation for each set."""
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     last_event: Mapped[int] = mapped_column(BigInteger, default=0)
     """How many events the timeline has had; each change takes the next number, in its own transaction."""
@@ -39,7 +42,7 @@ class Conversation(Base):
 
     @property
     def wire_name(self) -> str:
-        """The conversation's name on the wire: `general`, `room_26`."""
+        """The conversation's name on the wire: `general`, `room_26`, `direct_7`."""
         return "general" if self.kind == "general" else f"{self.kind}_{self.id}"
 
     @property
@@ -54,7 +57,7 @@ class Conversation(Base):
 
 
 class Membership(Base):
-    """One person's place in one conversation."""
+    """One person's place in one conversation. In the general chat everybody has one."""
 
     __tablename__ = "memberships"
     __table_args__ = (CheckConstraint("role IN ('member', 'manager')", name="role"),)
@@ -62,4 +65,18 @@ class Membership(Base):
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
     role: Mapped[str] = mapped_column(String(16), default="member")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    last_read_seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """The number of the last message that the person has read."""
+    is_blocked: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the person may not write here, since the other one of two blocks them."""
+
+
+class Block(Base):
+    """One person wants no direct messages from another one."""
+
+    __tablename__ = "blocks"
+
+    blocker_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    blocked_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -15,7 +15,7 @@ from tests.conftest import NewServer
 from tests.harness.people import Person
 from tests.harness.servers import Postgres, Server, SqliteTemplate
 
-TABLES = "users, conversations, memberships, messages, reactions, user_sessions"
+TABLES = "users, conversations, messages, reactions, user_sessions"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

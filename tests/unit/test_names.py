@@ -37,10 +37,11 @@ MALFORMED = [
         "room_2147483648",
         "room_" + "9" * 19,
         "GENERAL",
+        "direct",
+        "direct_0",
         "general ",
         "general_1",
         "user:1",
-        "direct_1",
     ),
     *("room_1;DROP TABLE messages", "room_\ud800", "../general", "room_%31"),
 ]
