@@ -8,6 +8,7 @@ from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings
 from chatapp.database import init_database
+from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.extensions import db, migrate
 from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.messages.routes import blueprint as messages_blueprint
@@ -47,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for blueprint in (
         general_blueprint,
         rooms_blueprint,
+        direct_blueprint,
         messages_blueprint,
         accounts_blueprint,
         telemetry_blueprint,

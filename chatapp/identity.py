@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar, cast
 import flask_login
 from flask_login import UserMixin, current_user
 
+from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor
 from chatapp.errors import Forbidden, SignedOut
 
@@ -28,6 +29,10 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # the library is not typed
     def get_id(self) -> str:
         """Give what the cookie carries: the session's token, not the account's number."""
         return self.token
+
+    def as_person(self) -> Person:
+        """Give the person as others see them."""
+        return Person(self.id, self.username, self.name)
 
     @property
     def actor(self) -> Actor:

@@ -1,6 +1,6 @@
 """The forms of accounts. What a value may be is the service's to say; here is what the page asks for."""
 
-from wtforms import HiddenField, PasswordField, StringField
+from wtforms import BooleanField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from chatapp.accounts.service import NAME_LENGTH, PASSWORD_LENGTH
@@ -36,6 +36,12 @@ class NameForm(Form):
     """One's own display name."""
 
     name = StringField("Display name", [InputRequired("Enter a name."), Length(max=NAME_LENGTH)])
+
+
+class ReceiptsForm(Form):
+    """Whether others are told how far one has read."""
+
+    are_sent = BooleanField("Let others see how far I have read")
 
 
 class PasswordForm(Form):

@@ -31,3 +31,8 @@ def get_invitation_token(session: Session) -> str:
 def list_people(session: Session) -> Sequence[User]:
     """List the active accounts by display name."""
     return session.scalars(select(User).where(User.is_active).order_by(func.lower(User.name), User.id)).all()
+
+
+def sends_receipts(session: Session, user_id: int) -> bool:
+    """Tell whether others are told how far the person has read."""
+    return session.scalars(select(User.sends_receipts).where(User.id == user_id)).one()

@@ -5,10 +5,10 @@ from flask_login import logout_user
 from werkzeug.wrappers import Response
 
 from chatapp.accounts import service
-from chatapp.accounts.forms import NameForm, PasswordForm, SignInForm, SignUpForm
+from chatapp.accounts.forms import NameForm, PasswordForm, ReceiptsForm, SignInForm, SignUpForm
 from chatapp.accounts.login import is_inside
 from chatapp.accounts.login import sign_in as begin_session
-from chatapp.accounts.queries import get_invitation_token, is_set_up, list_people
+from chatapp.accounts.queries import get_invitation_token, is_set_up, list_people, sends_receipts
 from chatapp.errors import ChatError, Conflict, Forbidden, Invalid, NotFound
 from chatapp.extensions import db, limiter
 from chatapp.identity import current_admin, current_person, login_required
@@ -107,6 +107,15 @@ def change_name() -> Answer:
     return _settings(name_form=form)
 
 
+@blueprint.post("/settings/receipts")
+@login_required
+def change_receipts() -> Response:
+    """Set whether others are told how far one has read."""
+    service.change_receipts(current_person().actor, are_sent=bool(ReceiptsForm().are_sent.data))
+    flash("What others see of your reading is saved.")
+    return redirect(url_for("accounts.settings"))
+
+
 @blueprint.post("/settings/password")
 @login_required
 @limiter.limit("10/minute")
@@ -160,5 +169,6 @@ def _settings(name_form: NameForm | None = None, password_form: PasswordForm | N
         "accounts/settings.html",
         name_form=name_form or NameForm(formdata=None, name=current_person().name),
         password_form=password_form or PasswordForm(formdata=None),
+        receipts_form=ReceiptsForm(formdata=None, are_sent=sends_receipts(db.session(), current_person().id)),
     )
     return (page, 422) if name_form or password_form else page

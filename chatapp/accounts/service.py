@@ -148,6 +148,15 @@ def change_name(actor: Actor, name: str) -> None:
     )
 
 
+def change_receipts(actor: Actor, *, are_sent: bool) -> None:
+    """Set whether others are told how far a person has read."""
+    write(
+        lambda transaction: transaction.session.execute(
+            update(User).where(User.id == actor.user_id).values(sends_receipts=are_sent)
+        )
+    )
+
+
 def change_password(actor: Actor, current: str, new: str) -> None:
     """Set a person's password and end their sessions elsewhere.
 

@@ -39,10 +39,15 @@ def permit_reading(conversation: Conversation | None, membership: Membership | N
 
 
 def permit_posting(conversation: Conversation | None, membership: Membership | None) -> Conversation:
-    """Let pass whoever may write: readers, unless the room is archived. Raises `NotFound`, `Forbidden`, `Archived`."""
+    """Let pass whoever may write: readers, unless the room is archived or the other one of two blocks them.
+
+    Raises `NotFound`, `Forbidden`, `Archived`.
+    """
     read = permit_reading(conversation, membership)
     if read.is_archived:
         raise Archived("This room is archived: it can be read, not written to.")
+    if membership is not None and membership.is_blocked:
+        raise Forbidden("This person takes no direct messages from you.")
     return read
 
 
@@ -60,9 +65,15 @@ def permit_editing(message: Message, actor: Actor) -> None:
         raise Forbidden("Only who wrote a message may edit it.")
 
 
-def permit_deleting(message: Message, actor: Actor, membership: Membership | None, *, is_admin: bool) -> None:
-    """Let pass whoever wrote the message, the room's managers and the admins. Raises `Forbidden`."""
-    if not (message.sender_id == actor.user_id or is_admin or is_manager(membership)):
+def permit_deleting(
+    conversation: Conversation, message: Message, actor: Actor, membership: Membership | None, *, is_admin: bool
+) -> None:
+    """Let pass whoever wrote the message; except among a few in private the managers and the admins too.
+
+    Raises `Forbidden`.
+    """
+    is_in_charge = conversation.kind != "direct" and (is_admin or is_manager(membership))
+    if message.sender_id != actor.user_id and not is_in_charge:
         raise Forbidden("Only who wrote a message, or a manager, may delete it.")
 
 

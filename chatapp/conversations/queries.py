@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
+from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor
 from chatapp.errors import SignedOut
 from chatapp.models import Conversation, Installation, Membership, User, UserSession
+
+SIDEBAR_DIRECT = 20
+"""Direct conversations in the sidebar; the others stand on a page of their own."""
 
 USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?", re.ASCII)
 
@@ -58,18 +62,52 @@ def permit_signed_in(session: Session, actor: Actor) -> None:
 
 
 def list_conversations(session: Session, user_id: int) -> Sequence[Conversation]:
-    """List what stands in a person's sidebar: the general chat, then their rooms that are not archived, by name."""
-    return session.scalars(
-        select(Conversation)
-        .outerjoin(Membership, and_(Membership.conversation_id == Conversation.id, Membership.user_id == user_id))
-        .where(
-            or_(
-                Conversation.kind == "general",
-                and_(Membership.user_id.is_not(None), Conversation.ended_at.is_(None)),
-            )
-        )
+    """List what stands in a person's sidebar.
+
+    The general chat, then their rooms that are not archived by name, then the direct conversations that were last used.
+    """
+    rooms = session.scalars(
+        _select_mine(user_id)
+        .where(Conversation.kind != "direct", Conversation.ended_at.is_(None))
         .order_by(Conversation.kind != "general", func.lower(Conversation.name), Conversation.id)
     ).all()
+    return [*rooms, *list_direct_conversations(session, user_id, limit=SIDEBAR_DIRECT)]
+
+
+def list_direct_conversations(session: Session, user_id: int, *, limit: int) -> Sequence[Conversation]:
+    """List a person's direct conversations in which somebody said something, the last one first."""
+    return session.scalars(
+        _select_mine(user_id)
+        .where(Conversation.kind == "direct", Conversation.last_event > 0)
+        .order_by(Conversation.updated_at.desc(), Conversation.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def _select_mine(user_id: int) -> Select[Conversation]:
+    return (
+        select(Conversation)
+        .join(Membership, Membership.conversation_id == Conversation.id)
+        .where(Membership.user_id == user_id)
+    )
+
+
+def list_conversation_names(session: Session, user_id: int) -> Sequence[str]:
+    """List the wire names of all conversations that a person is in."""
+    return [conversation.wire_name for conversation in session.scalars(_select_mine(user_id))]
+
+
+def list_people(session: Session, conversation_ids: Sequence[int]) -> dict[int, list[Person]]:
+    """List who is in each of the conversations, by name."""
+    people: dict[int, list[Person]] = {conversation_id: [] for conversation_id in conversation_ids}
+    for conversation_id, user in session.execute(
+        select(Membership.conversation_id, User)
+        .join(User, User.id == Membership.user_id)
+        .where(Membership.conversation_id.in_(conversation_ids))
+        .order_by(func.lower(User.name), User.id)
+    ):
+        people[conversation_id].append(Person.of(user))
+    return people
 
 
 def list_member_ids(session: Session, conversation_id: int) -> Sequence[int]:

@@ -1,6 +1,6 @@
 """A message as the wire carries it. One partial draws it, on the first page and live."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -10,14 +10,35 @@ from jinja2.utils import urlize
 from markupsafe import Markup
 
 from chatapp.timeline import TimelineMessage
+from chatapp.timeline.mentions import EVERYBODY, PATTERN
 from chatapp.timeline.writer import Backlog
 
 PARTIAL = "messages/_message.html"
 
+MENTION = Markup('<span class="mention" data-mention="{name}">{text}</span>')
 
-def message_body(content: str) -> Markup:
-    """Give the content as HTML: everything escaped, addresses made links."""
-    return Markup(urlize(content, rel="noopener noreferrer nofollow", target="_blank"))  # noqa: S704 - urlize escapes
+
+def message_body(message: TimelineMessage) -> Markup:
+    """Give the content as HTML: everything escaped, addresses made links, and whom it names marked."""
+    return Markup("").join(_marked(message)) if message.mentions else _linked(message.content)
+
+
+def _marked(message: TimelineMessage) -> Iterator[Markup]:
+    names = {person.username for person in message.mentions}
+    written = {match[1].lower() for match in PATTERN.finditer(message.content)}
+    # More people than are written out: they are named together.
+    marked = names | {EVERYBODY} if names - written else names
+    end = 0
+    for match in PATTERN.finditer(message.content):
+        if match[1].lower() in marked:
+            yield _linked(message.content[end : match.start()])
+            yield MENTION.format(name=match[1].lower(), text=match[0])
+            end = match.end()
+    yield _linked(message.content[end:])
+
+
+def _linked(text: str) -> Markup:
+    return Markup(urlize(text, rel="noopener noreferrer nofollow", target="_blank"))  # noqa: S704 - urlize escapes
 
 
 def render_message(message: TimelineMessage) -> str:
@@ -46,11 +67,22 @@ def present_message(message: TimelineMessage) -> Mapping[str, Any]:
         "edited_at": isoformat(message.edited_at),
         "deleted_at": isoformat(message.deleted_at),
         "pending": message.is_pending,
+        "mentions": [person.id for person in message.mentions],
         "reactions": [
             {"reaction": group.reaction, "users": [{"id": user.id, "name": user.name} for user in group.users]}
             for group in message.reactions
         ],
         "html": render_message(message),
+    }
+
+
+def present_news(message: TimelineMessage) -> dict[str, Any]:
+    """Give what a list of conversations need know of a new message."""
+    return {
+        "conversation": message.conversation,
+        "seq": message.seq,
+        "sender_id": message.sender and message.sender.id,
+        "mentions": [person.id for person in message.mentions],
     }
 
 

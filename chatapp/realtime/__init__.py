@@ -6,6 +6,7 @@ from chatapp.extensions import socketio
 from chatapp.native import is_green
 from chatapp.realtime import codec
 from chatapp.realtime import conversations as conversations
+from chatapp.realtime import read_state as read_state
 from chatapp.realtime.answers import serve_events
 from chatapp.realtime.connection import find_person, init_connection
 

@@ -6,11 +6,11 @@ more than the event. Who somebody is was found at the handshake; what they may d
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import structlog
 from flask import Flask
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from socketio import Server
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -21,6 +21,10 @@ from chatapp.identity import SignedIn
 log = structlog.get_logger(__name__)
 
 Answer = dict[str, Any]
+
+
+EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
+"""A message's number, or an event's, as a payload carries it."""
 
 
 class Payload(BaseModel):

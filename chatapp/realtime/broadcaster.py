@@ -10,10 +10,15 @@ from flask import Flask
 
 from chatapp.conversations.names import parse_name
 from chatapp.conversations.queries import get_epoch
+from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import InvalidConversation
 from chatapp.extensions import db, socketio
-from chatapp.presentation.messages import present_backlog, present_message
+from chatapp.presentation.messages import present_backlog, present_message, present_news
+from chatapp.presentation.read_state import present_read_state, present_reader
+from chatapp.realtime.connection import list_sockets, user_channel
+from chatapp.realtime.news import follow_news, news_channel
 from chatapp.timeline import Head, TimelineMessage, list_heads
+from chatapp.timeline.read_state import ReadStateChange
 from chatapp.timeline.signals import (
     Refusal,
     backlog_changed,
@@ -22,6 +27,7 @@ from chatapp.timeline.signals import (
     message_posted,
     message_refused,
     message_saved,
+    read_state_changed,
     timeline_trimmed,
 )
 from chatapp.timeline.writer import Backlog
@@ -39,11 +45,14 @@ class Broadcaster:
         message_refused.connect(self.tell_refused)
         timeline_trimmed.connect(self.tell_trimmed)
         backlog_changed.connect(self.tell_backlog)
+        read_state_changed.connect(self.tell_read)
+        sidebar_changed.connect(self.follow_news)
 
     def tell_posted(self, message: TimelineMessage) -> None:
         """Emit a new message to everybody in its conversation; one that waits for the database too."""
         with self._app.app_context():
             socketio.emit("chat_message", present_message(message), to=message.conversation)
+        socketio.emit("news", present_news(message), to=news_channel(message.conversation))
 
     def tell_changed(self, message: TimelineMessage) -> None:
         """Emit what a message is now."""
@@ -52,6 +61,7 @@ class Broadcaster:
 
     def tell_saved(self, message: TimelineMessage) -> None:
         """Emit what a message that waited has become."""
+        socketio.emit("news", present_news(message), to=news_channel(message.conversation))
         with self._app.app_context():
             sender_id = message.sender and message.sender.id
             key = {"conversation": message.conversation, "sender_id": sender_id, "client_id": message.client_id}
@@ -66,6 +76,20 @@ class Broadcaster:
     def tell_backlog(self, backlog: Backlog) -> None:
         """Let every page say that messages wait to be saved, or that they no longer do."""
         socketio.emit("backlog", present_backlog(backlog))
+
+    def tell_read(self, change: ReadStateChange) -> None:
+        """Emit a person's counts to their own pages, and how far they have read to the others."""
+        state = change.state
+        socketio.emit("unread_changed", present_read_state(state), to=user_channel(state.user_id))
+        if change.reader is not None:
+            told = {"conversation": state.conversation, "reader": present_reader(change.reader)}
+            socketio.emit("messages_read", told, to=state.conversation)
+
+    def follow_news(self, user_ids: Sequence[int]) -> None:
+        """Let people's sockets hear of what is new in the conversations that they are in now."""
+        with self._app.app_context():
+            for user_id in user_ids:
+                follow_news(user_id, list_sockets(user_channel(user_id)))
 
     def tell_trimmed(self, head: Head) -> None:
         """Let pages drop what a cleanup removed."""

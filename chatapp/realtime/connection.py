@@ -6,10 +6,11 @@ from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import join_room
 
 from chatapp.accounts.signals import sessions_ended
+from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
 from chatapp.extensions import socketio
 from chatapp.identity import SignedIn, current_person
 from chatapp.presentation.messages import present_backlog
-from chatapp.rooms.signals import MembershipEnded, membership_ended, sidebar_changed
+from chatapp.realtime.news import follow_news, news_channel
 from chatapp.timeline.writer import current_writer
 
 _people: dict[str, SignedIn] = {}
@@ -38,6 +39,7 @@ def connect(auth: object) -> None:
     _people[current_socket()] = person
     join_room(user_channel(person.id))
     join_room(session_channel(person.session_id))
+    follow_news(person.id, [current_socket()])
     backlog = current_writer().backlog
     if backlog.since is not None:
         socketio.emit("backlog", present_backlog(backlog), to=current_socket())
@@ -80,6 +82,7 @@ def end_listening(ended: MembershipEnded) -> None:
     """Take a person's sockets out of a room that they may read no longer."""
     for sid in list_sockets(user_channel(ended.user_id)):
         socketio.server.leave_room(sid, ended.conversation)
+        socketio.server.leave_room(sid, news_channel(ended.conversation))
         socketio.server.emit("removed_from_chat", {"conversation": ended.conversation}, to=sid)
 
 

@@ -2,19 +2,21 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName, parse_name
+from chatapp.conversations.people import Person
 from chatapp.conversations.policy import permit_reading
 from chatapp.conversations.queries import Place, find_place, permit_signed_in
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
-from chatapp.realtime.answers import Answer, Caller, Payload, answers
-from chatapp.timeline import Sender, TimelineMessage, catch_up, delete, edit, list_pending, post, react
-
-EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
+from chatapp.presentation.read_state import present_reader
+from chatapp.realtime.answers import Answer, Caller, EventNumber, Payload, answers
+from chatapp.realtime.news import news_channel
+from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, post, react
+from chatapp.timeline.read_state import list_readers
 
 
 class Joining(Payload):
@@ -55,6 +57,7 @@ def join_chat(caller: Caller, payload: Joining) -> Answer:
     except ChatError:
         caller.leave(name.wire_name)
         raise
+    caller.leave(news_channel(name.wire_name))
     missed = catch_up(db.session(), conversation, after=payload.after, epoch=payload.epoch)
     return {
         "conversation": missed.head.conversation,
@@ -67,13 +70,17 @@ def join_chat(caller: Caller, payload: Joining) -> Answer:
         "reset": missed.is_reset,
         "messages": [present_message(message) for message in missed.messages],
         "pending": [present_message(message) for message in list_pending(conversation)],
+        "readers": [present_reader(reader) for reader in list_readers(db.session(), conversation)],
     }
 
 
 @answers("leave_chat", Leaving)
 def leave_chat(caller: Caller, payload: Leaving) -> None:
-    """Leave a conversation's broadcast."""
-    caller.leave(parse_name(payload.conversation).wire_name)
+    """Leave a conversation's broadcast; a member still hears that there is something new."""
+    name = parse_name(payload.conversation)
+    caller.leave(name.wire_name)
+    if _place(caller, name).membership is not None:
+        caller.enter(news_channel(name.wire_name))
 
 
 @answers("send_message", Sending)
@@ -139,10 +146,9 @@ def _changed(message: TimelineMessage) -> Answer:
     return {"message": present_message(message)}
 
 
-def _admitted(caller: Caller, name: ConversationName) -> Sender | None:
+def _admitted(caller: Caller, name: ConversationName) -> Person | None:
     """Give the sender as known here, if the socket was let into the conversation: then no database need be asked."""
-    person = caller.person
-    return Sender(person.id, person.username, person.name) if caller.has_entered(name.wire_name) else None
+    return caller.person.as_person() if caller.has_entered(name.wire_name) else None
 
 
 def _place(caller: Caller, name: ConversationName) -> Place:

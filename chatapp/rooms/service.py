@@ -13,9 +13,9 @@ from chatapp.conversations.policy import (
     permit_seeing,
 )
 from chatapp.conversations.queries import find_person, find_place, list_member_ids
+from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
 from chatapp.errors import Archived, Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
-from chatapp.rooms.signals import MembershipEnded, membership_ended, sidebar_changed
 from chatapp.timeline import Transaction, write
 
 NAME_LENGTH = 80
@@ -153,7 +153,10 @@ def _place(session: Session, actor: Actor, room_id: int) -> tuple[Conversation |
 
 
 def _add_member(transaction: Transaction, room: Conversation, user_id: int, role: str = "member") -> None:
-    transaction.session.add(Membership(conversation_id=room.id, user_id=user_id, role=role))
+    # What was said before is not unread.
+    transaction.session.add(
+        Membership(conversation_id=room.id, user_id=user_id, role=role, last_read_seq=room.last_event)
+    )
     transaction.announce(sidebar_changed, [user_id])
 
 

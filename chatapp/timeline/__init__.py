@@ -6,8 +6,9 @@ Whoever writes submits a change to the `Writer`; whoever wants to hear of it sub
 from chatapp.config import Settings
 from chatapp.database import writer_engine
 from chatapp.timeline.changing import delete, edit, react
-from chatapp.timeline.messages import Head, Sender, TimelineMessage
+from chatapp.timeline.messages import Head, TimelineMessage
 from chatapp.timeline.posting import Post, list_pending, post
+from chatapp.timeline.read_state import mark_read, mark_unread
 from chatapp.timeline.reading import CatchUp, Page, catch_up, list_heads, page
 from chatapp.timeline.spool import Spool
 from chatapp.timeline.writer import Transaction, Writer, write
@@ -16,7 +17,6 @@ __all__ = [
     "CatchUp",
     "Head",
     "Page",
-    "Sender",
     "TimelineMessage",
     "Transaction",
     "Writer",
@@ -26,6 +26,8 @@ __all__ = [
     "list_heads",
     "list_pending",
     "make_writer",
+    "mark_read",
+    "mark_unread",
     "page",
     "post",
     "react",

@@ -13,6 +13,7 @@ from chatapp.conversations.queries import permit_signed_in
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Reaction, User, now
 from chatapp.timeline.content import check_content
+from chatapp.timeline.mentions import Draft, find_mentions, remove_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.signals import message_changed
 from chatapp.timeline.writer import Transaction, write
@@ -20,7 +21,7 @@ from chatapp.timeline.writer import Transaction, write
 REACTION_KINDS = 20
 """Different emoji under one message at the most."""
 
-Alter = Callable[[Session, Message, Membership | None], bool]
+Alter = Callable[[Session, Conversation, Message, Membership | None], bool]
 """Changes the row and tells whether it did: what changes nothing takes no number."""
 
 
@@ -31,13 +32,16 @@ def edit(conversation: ConversationName, actor: Actor, seq: int, *, content: obj
     """
     checked = check_content(content, limit)
 
-    def alter(_session: Session, message: Message, _membership: Membership | None) -> bool:
+    def alter(session: Session, here: Conversation, message: Message, membership: Membership | None) -> bool:
         permit_editing(message, actor)
         if message.deleted_at is not None:
             raise Conflict("This message was deleted.")
         if message.content == checked:
             return False
         message.content, message.edited_at = checked, now()
+        remove_mentions(session, message.id)
+        (people,) = find_mentions(session, [Draft(here, membership, actor.user_id, checked)])
+        store_mentions(session, ((here.id, message.id, message.seq, person) for person in people))
         return True
 
     return write(_change(conversation, actor, seq, alter))
@@ -49,12 +53,13 @@ def delete(conversation: ConversationName, actor: Actor, seq: int) -> TimelineMe
     Raises what `permit_posting` raises, `NotFound` and `Forbidden`.
     """
 
-    def alter(session: Session, message: Message, membership: Membership | None) -> bool:
+    def alter(session: Session, here: Conversation, message: Message, membership: Membership | None) -> bool:
         is_admin = session.scalars(select(User.role).where(User.id == actor.user_id)).one() == "admin"
-        permit_deleting(message, actor, membership, is_admin=is_admin)
+        permit_deleting(here, message, actor, membership, is_admin=is_admin)
         if message.deleted_at is not None:
             return False
         message.content, message.deleted_at = "", now()
+        remove_mentions(session, message.id)
         session.execute(delete_rows(Reaction).where(Reaction.message_id == message.id))
         return True
 
@@ -68,7 +73,7 @@ def react(conversation: ConversationName, actor: Actor, seq: int, reaction: obje
     """
     emoji = check_reaction(reaction)
 
-    def alter(session: Session, message: Message, _membership: Membership | None) -> bool:
+    def alter(session: Session, _here: Conversation, message: Message, _membership: Membership | None) -> bool:
         if message.deleted_at is not None:
             raise Conflict("This message was deleted.")
         mine = session.get(Reaction, (message.id, actor.user_id, emoji))
@@ -115,7 +120,7 @@ def _change(name: ConversationName, actor: Actor, seq: int, alter: Alter) -> Cal
         ).one_or_none()
         if message is None:
             raise NotFound("There is no such message.")
-        has_changed = alter(session, message, membership)
+        has_changed = alter(session, conversation, message, membership)
         if has_changed:
             conversation.last_event += 1
             conversation.updated_at = now()

@@ -8,16 +8,9 @@ from typing import Self
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from chatapp.conversations.people import Person
 from chatapp.models import Conversation, Message, Reaction, RetiredKey, User
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who wrote a message."""
-
-    id: int
-    username: str
-    name: str
+from chatapp.timeline.mentions import fetch_mentions
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +18,7 @@ class ReactionGroup:
     """One emoji under a message, and whom it is from."""
 
     reaction: str
-    users: tuple[Sender, ...]
+    users: tuple[Person, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +29,7 @@ class TimelineMessage:
     id: int | None
     seq: int | None
     version: int | None
-    sender: Sender | None
+    sender: Person | None
     sender_type: str
     message_type: str
     content: str
@@ -47,14 +40,17 @@ class TimelineMessage:
     is_pending: bool = False
     """Whether it waits in the spool for its number, while the database is away."""
     reactions: tuple[ReactionGroup, ...] = ()
+    mentions: tuple[Person, ...] = ()
+    """Whom it names, by username."""
 
     @classmethod
     def of(
         cls,
         message: Message,
-        sender: Sender | None,
+        sender: Person | None,
         conversation: str,
         reactions: tuple[ReactionGroup, ...] = (),
+        mentions: tuple[Person, ...] = (),
     ) -> Self:
         """Make the value of a row."""
         return cls(
@@ -71,10 +67,11 @@ class TimelineMessage:
             edited_at=message.edited_at,
             deleted_at=message.deleted_at,
             reactions=reactions,
+            mentions=mentions,
         )
 
     @classmethod
-    def removed(cls, key: RetiredKey, sender: Sender | None, conversation: str) -> Self:
+    def removed(cls, key: RetiredKey, sender: Person | None, conversation: str) -> Self:
         """Make the value of a message of which a cleanup left nothing but the key."""
         return cls(
             conversation=conversation,
@@ -121,9 +118,14 @@ def fetch_messages(
     name = conversation.wire_name
     rows = session.execute(query).all()
     reactions = _fetch_reactions(session, [message.id for message, _ in rows])
+    mentions = fetch_mentions(session, [message.id for message, _ in rows if "@" in message.content])
     return [
         TimelineMessage.of(
-            message, Sender(user.id, user.username, user.name) if user else None, name, reactions.get(message.id, ())
+            message,
+            Person.of(user) if user else None,
+            name,
+            reactions.get(message.id, ()),
+            mentions.get(message.id, ()),
         )
         for message, user in rows
     ]
@@ -137,7 +139,7 @@ def fetch_message(session: Session, conversation: Conversation, message_id: int)
 
 def _fetch_reactions(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[ReactionGroup, ...]]:
     """Give the reactions under the messages: the emoji by its first use, the people by theirs."""
-    groups: dict[int, dict[str, list[Sender]]] = {}
+    groups: dict[int, dict[str, list[Person]]] = {}
     for reaction, user in session.execute(
         select(Reaction, User)
         .join(User, User.id == Reaction.user_id)
@@ -145,7 +147,7 @@ def _fetch_reactions(session: Session, message_ids: Sequence[int]) -> dict[int, 
         .order_by(Reaction.created_at, Reaction.user_id)
     ):
         users = groups.setdefault(reaction.message_id, {}).setdefault(reaction.reaction, [])
-        users.append(Sender(user.id, user.username, user.name))
+        users.append(Person.of(user))
     return {
         message_id: tuple(ReactionGroup(reaction, tuple(users)) for reaction, users in by_reaction.items())
         for message_id, by_reaction in groups.items()

@@ -10,6 +10,7 @@ from sqlalchemy import Table, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName, parse_name
+from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor, permit_posting
 from chatapp.errors import ChatError, Invalid, SignedOut
 from chatapp.failpoints import failpoint
@@ -23,7 +24,8 @@ from chatapp.models import (
     now,
 )
 from chatapp.timeline.content import check_content
-from chatapp.timeline.messages import Sender, TimelineMessage, fetch_message
+from chatapp.timeline.mentions import Draft, find_mentions, store_mentions
+from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.signals import Refusal, message_pending, message_posted, message_refused, message_saved
 from chatapp.timeline.writer import Announcement, Key, SpoolableChange, Transaction, current_writer, write
 
@@ -47,7 +49,7 @@ def post(
     content: object,
     client_id: object,
     limit: int,
-    admitted: Sender | None = None,
+    admitted: Person | None = None,
 ) -> TimelineMessage:
     """Store a message of at most `limit` characters and give it as it stands, once it is durable.
 
@@ -76,7 +78,7 @@ class Post(SpoolableChange[TimelineMessage]):
     content: str
     client_id: str
     created_at: datetime
-    admitted: Sender | None = None
+    admitted: Person | None = None
     was_spooled: bool = False
 
     @property
@@ -143,7 +145,7 @@ class Post(SpoolableChange[TimelineMessage]):
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "Post":
         """Make the post of what the spool kept. That its sender has signed out since does not matter any more."""
-        sender = Sender(**fields["sender"])
+        sender = Person(**fields["sender"])
         return cls(
             conversation=parse_name(fields["conversation"]),
             actor=Actor(sender.id),
@@ -187,7 +189,7 @@ class _Batch:
             )
         }
         self._senders = {
-            user_id: Sender(user_id, username, name)
+            user_id: Person(user_id, username, name)
             for user_id, username, name in session.execute(
                 select(User.id, User.username, User.name).where(
                     User.id.in_({post.actor.user_id for post in posts}), User.is_active
@@ -244,7 +246,16 @@ class _Batch:
         if not self._new:
             return []
         statement = insert(MESSAGES).returning(MESSAGES.c.id, sort_by_parameter_order=True)
-        ids = self._session.connection().execute(statement, self._new).scalars()
+        ids = self._session.connection().execute(statement, self._new).scalars().all()
+        mentions = find_mentions(self._session, [self._draft(row) for row in self._new])
+        store_mentions(
+            self._session,
+            (
+                (row["conversation_id"], message_id, row["seq"], person)
+                for row, message_id, people in zip(self._new, ids, mentions, strict=True)
+                for person in people
+            ),
+        )
         return [
             TimelineMessage(
                 conversation=self._conversations[row["conversation_id"]].wire_name,
@@ -257,9 +268,19 @@ class _Batch:
                 content=row["content"],
                 client_id=row["client_id"],
                 created_at=row["created_at"],
+                mentions=people,
             )
-            for message_id, row in zip(ids, self._new, strict=True)
+            for message_id, row, people in zip(ids, self._new, mentions, strict=True)
         ]
+
+    def _draft(self, row: dict[str, Any]) -> Draft:
+        conversation_id, sender_id = row["conversation_id"], row["sender_id"]
+        return Draft(
+            self._conversations[conversation_id],
+            self._memberships.get((conversation_id, sender_id)),
+            sender_id,
+            row["content"],
+        )
 
     def _find(self, name: ConversationName) -> Conversation | None:
         conversation = self._conversations.get(name.id)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session, aliased
 
+from chatapp.conversations.people import Person
 from chatapp.conversations.queries import get_epoch
-from chatapp.models import Conversation, Message
+from chatapp.models import Conversation, Message, User
 from chatapp.timeline.messages import (
     Head,
     TimelineMessage,
@@ -72,6 +73,23 @@ def page(session: Session, conversation: Conversation, *, before: int | None = N
         query = query.where(Message.seq < before)
     newest_first = fetch_messages(session, query, conversation)
     return Page(newest_first[:limit][::-1], has_older=len(newest_first) > limit)
+
+
+def last_messages(session: Session, conversations: Sequence[Conversation]) -> dict[str, TimelineMessage]:
+    """Give the last message of each conversation that has one, by the conversation's wire name."""
+    other = aliased(Message)
+    last_seq = select(func.max(other.seq)).where(other.conversation_id == Conversation.id).scalar_subquery()
+    rows = session.execute(
+        select(Conversation, Message, User)
+        .select_from(Conversation)
+        .join(Message, and_(Message.conversation_id == Conversation.id, Message.seq == last_seq))
+        .outerjoin(User, User.id == Message.sender_id)
+        .where(Conversation.id.in_([conversation.id for conversation in conversations]))
+    )
+    return {
+        conversation.wire_name: TimelineMessage.of(message, Person.of(user) if user else None, conversation.wire_name)
+        for conversation, message, user in rows
+    }
 
 
 def catch_up(session: Session, conversation: Conversation, *, after: int | None, epoch: str | None = None) -> CatchUp:

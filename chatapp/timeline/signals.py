@@ -40,3 +40,6 @@ timeline_trimmed = _signals.signal("timeline-trimmed")
 
 backlog_changed = _signals.signal("backlog-changed")
 """A `Backlog`: how much waits in the spool."""
+
+read_state_changed = _signals.signal("read-state-changed")
+"""A `ReadStateChange`: a person's mark in a conversation was moved."""

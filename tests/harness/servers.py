@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 import requests
+from sqlalchemy import Engine, create_engine
 
 from tests.harness.ports import eventually, free_port
 
@@ -116,6 +118,20 @@ class Server:
     def health(self) -> requests.Response:
         """Ask how it is."""
         return requests.get(f"{self.url}/health", timeout=10)
+
+    def execute(self, statement: str) -> None:
+        """Change the database past the server."""
+        url = self._settings["DATABASE_URL"]
+        if url:
+            with psycopg.connect(url.replace("+psycopg", "")) as postgres:
+                postgres.execute(statement.encode())
+            return
+        with closing(sqlite3.connect(self.data_dir / "chatapp.sqlite3", timeout=20)) as sqlite, sqlite:
+            sqlite.execute(statement)
+
+    def engine(self) -> Engine:
+        """Give a way to the database itself."""
+        return create_engine(self._settings["DATABASE_URL"] or f"sqlite:///{self.data_dir}/chatapp.sqlite3")
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Ask the database itself."""

@@ -1,4 +1,4 @@
-"""What rooms tell, after the commit."""
+"""What memberships tell, after the commit."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from blinker import Namespace
 _signals = Namespace()
 
 membership_ended = _signals.signal("membership-ended")
-"""A `MembershipEnded`: the person may read the room no longer."""
+"""A `MembershipEnded`: the person may read the conversation no longer."""
 
 sidebar_changed = _signals.signal("sidebar-changed")
 """The ids of people whose list of conversations is another one now (`Sequence[int]`)."""

@@ -1,0 +1,1 @@
+"""Direct conversations: of two people, of a few, or with oneself."""

@@ -1,0 +1,20 @@
+"""Read state as the wire carries it."""
+
+from typing import Any
+
+from chatapp.timeline.read_state import Reader, ReadState
+
+
+def present_read_state(state: ReadState) -> dict[str, Any]:
+    """Give a person's mark in a conversation, with what lies after it."""
+    return {
+        "conversation": state.conversation,
+        "last_read_seq": state.last_read_seq,
+        "unread": state.unread,
+        "mentions": state.mentions,
+    }
+
+
+def present_reader(reader: Reader) -> dict[str, Any]:
+    """Give who has read, and how far."""
+    return {"id": reader.person.id, "name": reader.person.name, "seq": reader.seq}

@@ -1,0 +1,163 @@
+"""Direct conversations: one for each set of people, and nobody else's business."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.conftest import NewPerson
+from tests.harness.people import Person, drawn_messages, message_payload
+from tests.harness.servers import Server
+
+
+def open_direct(person: Person, *others: Person) -> str:
+    """Open the page of a direct conversation and give its wire name."""
+    answer = person.get("/direct/" + ",".join(each.username for each in others))
+    assert answer.ok, answer.status_code
+    return answer.text.split('data-conversation="', 1)[1].split('"', 1)[0]
+
+
+@pytest.fixture
+def people(any_server: Server, new_person: NewPerson) -> tuple[Person, Person, Person]:
+    """Ana, who is the admin, Bob and Eve."""
+    ana, bob, eve = (new_person(any_server, name) for name in ("ana", "bob", "eve"))
+    return ana, bob, eve
+
+
+def test_two_people_have_one_conversation_whoever_opens_it_and_both_at_once(
+    any_server: Server, people: tuple[Person, Person, Person]
+) -> None:
+    ana, bob, _eve = people
+    with ThreadPoolExecutor(20) as pool:
+        opened = set(pool.map(lambda number: open_direct(*((ana, bob) if number % 2 else (bob, ana))), range(40)))
+    assert len(opened) == 1
+    assert any_server.rows("SELECT count(*) FROM conversations WHERE kind = 'direct'") == [(1,)]
+    (name,) = opened
+    hers, his = ana.connect(), bob.connect()
+    hers.join(name)
+    his.join(name)
+    hers.post("hello bob", name)
+    his.post("hello ana", name)
+    hers.hear("hello bob", "hello ana", conversation=name)
+    assert [text for _, text in drawn_messages(bob.get("/direct/ana").text)] == ["hello bob", "hello ana"]
+
+
+def test_a_conversation_with_oneself_is_a_notepad(people: tuple[Person, Person, Person]) -> None:
+    ana, bob, _eve = people
+    name = open_direct(ana, ana)
+    ana.connect().post("buy milk", name)
+    assert "Ana (you)" in ana.get("/direct/ana").text
+    assert open_direct(bob, ana) != name
+    assert "buy milk" not in bob.get("/direct").text
+
+
+def test_each_set_of_people_has_one_conversation_in_whatever_order(people: tuple[Person, Person, Person]) -> None:
+    ana, bob, eve = people
+    name = open_direct(ana, bob, eve)
+    assert name == open_direct(eve, ana, bob) == open_direct(bob, eve, bob, ana, bob)
+    assert len({name, open_direct(ana, bob), open_direct(ana, eve), open_direct(bob, eve)}) == 4
+    for person in people:
+        person.connect().post(f"from {person.username}", name)
+    page = ana.get("/direct/bob,eve").text
+    assert [text for _, text in drawn_messages(page)] == ["from ana", "from bob", "from eve"]
+    assert ana.get("/direct/EVE,Bob,ana").url.endswith("/direct/bob,eve")
+    assert ana.post("/direct", "/direct", person="bob").url.endswith("/direct/bob")
+
+
+def test_too_many_nobody_and_strangers_are_refused_with_the_reason(
+    any_server: Server, people: tuple[Person, Person, Person]
+) -> None:
+    ana = people[0]
+    others = [Person(any_server, f"person{number}") for number in range(10)]
+    any_server.execute(
+        "INSERT INTO users (username, name, password_hash, role, created_at) VALUES "
+        + ", ".join(f"('{each.username}', 'Somebody', 'x', 'member', '2026-01-01 00:00:00')" for each in others)
+    )
+    assert open_direct(ana, *others[:9])
+    answer = ana.get("/direct/" + ",".join(each.username for each in others))
+    assert (answer.status_code, "at most 10 people" in answer.text) == (400, True)
+    for names in ("nobody", "bob,nobody", "bob,,eve", "%00", "b" * 500, "bob;eve", "<b>"):
+        answer = ana.get(f"/direct/{names}")
+        assert (answer.status_code, "no such person" in answer.text) == (404, True), names
+    assert "at least one person" in ana.post("/direct", "/direct").text
+
+
+def test_nobody_else_can_read_find_count_or_change_anything_an_admin_included(
+    any_server: Server, people: tuple[Person, Person, Person]
+) -> None:
+    ana, bob, eve = people
+    name = open_direct(bob, eve)
+    his = bob.connect()
+    his.join(name)
+    his.post("between us", name)
+    hers = ana.connect()
+    absent = "direct_999"
+    for event, payload in (
+        ("join_chat", {}),
+        ("send_message", message_payload("let me in")),
+        ("edit_message", {"seq": 1, "content": "changed"}),
+        ("delete_message", {"seq": 1}),
+        ("react", {"seq": 1, "reaction": "👍"}),
+        ("mark_as_read", {"seq": 1}),
+        ("mark_as_unread", {"seq": 1}),
+    ):
+        here = hers.call(event, payload | {"conversation": name})
+        nowhere = hers.call(event, payload | {"conversation": absent})
+        assert here == nowhere, event
+        assert here["error"]["code"] == "not_found", event
+    for path in (f"/conversations/{name}/messages?before=9", f"/conversations/{absent}/messages?before=9"):
+        assert ana.get(path).status_code == 404
+    for page in ("/direct", "/", "/people", "/sidebar", "/direct/bob", "/direct/eve"):
+        text = ana.get(page).text
+        assert "between us" not in text, page
+        assert name not in text, page
+    his.post("still between us", name)
+    assert hers.payloads("news") == []
+    assert hers.messages(name) == []
+
+
+def test_the_list_shows_the_last_line_first_used_last(people: tuple[Person, Person, Person]) -> None:
+    ana, bob, eve = people
+    with_bob, with_eve = open_direct(ana, bob), open_direct(ana, eve)
+    assert "Nobody has written to you yet" in ana.get("/direct").text
+    bob.connect().post("line one", with_bob)
+    eve.connect().post("line two", with_eve)
+    eve.sockets[0].post("line three", with_eve)
+    page = ana.get("/direct").text
+    assert page.index("line three") < page.index("line one")
+    assert "line two" not in page.split("Write to somebody", 1)[0]
+    assert 'data-unread="2"' in page
+    bob.sockets[0].post("line four", with_bob)
+    page = ana.get("/direct").text
+    assert page.index("line four") < page.index("line three")
+
+
+def test_people_are_found_by_name_in_whatever_case(people: tuple[Person, Person, Person]) -> None:
+    ana = people[0]
+    for words, found in (("EV", {"eve"}), ("@bob", {"bob"}), ("", {"ana", "bob", "eve"}), ("%", set()), ("zzz", set())):
+        page = ana.get("/direct", params={"q": words}).text
+        assert {name for name in ("ana", "bob", "eve") if f'value="{name}"' in page} == found, words
+
+
+def test_who_is_blocked_can_read_but_not_write(people: tuple[Person, Person, Person]) -> None:
+    ana, bob, eve = people
+    name = open_direct(ana, bob)
+    his = bob.connect()
+    message = his.post("hello", name)
+    assert ana.post("/direct/bob/block", "/direct/bob").ok
+    for event, payload in (
+        ("send_message", message_payload("again")),
+        ("edit_message", {"seq": message["seq"], "content": "changed"}),
+        ("react", {"seq": message["seq"], "reaction": "👍"}),
+    ):
+        assert his.call(event, payload | {"conversation": name})["error"]["code"] == "forbidden", event
+    assert his.join(name)["last_event"] == 1
+    assert "You may read here, but not write" in bob.get("/direct/ana").text
+    assert his.post("in a group", open_direct(bob, ana, eve))
+    ana.post("/direct/bob/unblock", "/direct/bob")
+    assert his.post("back", name)
+
+    # Before there is a conversation too.
+    eve.post("/direct/bob/block", "/direct/bob")
+    assert bob.connect().send("hello", open_direct(bob, eve))["error"]["code"] == "forbidden"
+    assert ana.post("/direct/ana/block", "/direct/bob").status_code == 400
+    assert ana.post("/direct/nobody/block", "/direct/bob").status_code == 404

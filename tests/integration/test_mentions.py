@@ -1,0 +1,83 @@
+"""Mentions: who is named, and who only looks like it."""
+
+import pytest
+
+from tests.conftest import NewPerson
+from tests.harness.people import Person
+from tests.harness.servers import Server
+from tests.integration.test_read_state import counts, mark
+
+
+@pytest.fixture
+def trio(any_server: Server, new_person: NewPerson) -> tuple[Person, Person, Person, str]:
+    """Ana, who manages a room, Bob in it, and Eve, who is not."""
+    ana, bob, eve = (new_person(any_server, name) for name in ("ana", "bob", "eve"))
+    room = ana.create_room()
+    ana.invite(room, bob)
+    return ana, bob, eve, room
+
+
+def test_who_is_named_is_counted_apart_until_it_is_read(trio: tuple[Person, Person, Person, str]) -> None:
+    ana, bob, _eve, room = trio
+    hers, his = ana.connect(), bob.connect()
+    message = hers.post("Could you look, @Bob? Not @bob@example.com, @bobby, x@bob or https://x.example/@bob.", room)
+    assert message["mentions"] == [bob.id]
+    assert message["html"].count('class="mention"') == 1
+    assert '<span class="mention" data-mention="bob">@Bob</span>' in message["html"]
+    hers.post("nothing", room)
+    assert counts(bob, room) == (2, 1)
+    assert his.wait_for("news", 2)[0]["mentions"] == [bob.id]
+    assert mark(his, room, 1)["mentions"] == 0
+    assert counts(bob, room) == (1, 0)
+
+
+def test_whom_the_room_does_not_have_is_not_named_and_nobody_names_himself(
+    trio: tuple[Person, Person, Person, str],
+) -> None:
+    ana, _bob, eve, room = trio
+    message = ana.connect().post("@eve @ana @nobody @all-of-you", room)
+    assert message["mentions"] == []
+    assert "mention" not in message["html"].replace("data-mentions", "")
+    assert ana.sockets[0].post("@eve")["mentions"] == [eve.id]
+
+
+def test_everybody_is_named_by_a_manager_only(trio: tuple[Person, Person, Person, str]) -> None:
+    ana, bob, _eve, room = trio
+    message = ana.connect().post("@all lunch", room)
+    assert message["mentions"] == [bob.id]
+    assert 'data-mention="all"' in message["html"]
+    assert counts(bob, room) == (1, 1)
+    assert bob.connect().post("@all lunch", room)["mentions"] == []
+    assert counts(ana, room) == (1, 0)
+
+
+def test_an_edit_names_anew_and_a_deletion_nobody(trio: tuple[Person, Person, Person, str]) -> None:
+    ana, bob, _eve, room = trio
+    socket = ana.connect()
+    socket.post("hello", room)
+
+    def edit(content: str) -> list[int]:
+        message = socket.call("edit_message", {"conversation": room, "seq": 1, "content": content})["message"]
+        return list(message["mentions"])
+
+    assert edit("hello @bob") == [bob.id]
+    assert counts(bob, room) == (1, 1)
+    assert edit("hello all") == []
+    assert counts(bob, room) == (1, 0)
+    assert edit("@bob") == [bob.id]
+    socket.call("delete_message", {"conversation": room, "seq": 1})
+    assert counts(bob, room) == (1, 0)
+
+
+def test_mentions_are_there_on_the_page_and_after_a_restart(
+    any_server: Server, trio: tuple[Person, Person, Person, str]
+) -> None:
+    ana, bob, _eve, room = trio
+    ana.connect().post("<b>@bob</b> & @bob", room)
+    any_server.kill()
+    any_server.start()
+    page = bob.get("/rooms/" + room.removeprefix("room_")).text
+    assert f'data-mentions="{bob.id}"' in page
+    marked = '<span class="mention" data-mention="bob">@bob</span>'
+    assert f"&lt;b&gt;{marked}&lt;/b&gt; &amp; {marked}</div>" in page
+    assert counts(bob, room) == (1, 1)

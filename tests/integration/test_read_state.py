@@ -1,0 +1,185 @@
+"""What is unread: the same on every tab, after a reconnect and after a restart."""
+
+import pytest
+from sqlalchemy import text
+
+from chatapp.timeline.read_state import _select_states
+from tests.conftest import NewPerson
+from tests.harness.people import Person, Socket
+from tests.harness.ports import eventually
+from tests.harness.servers import Server
+from tests.integration.test_direct import open_direct
+
+
+@pytest.fixture
+def pair(any_server: Server, new_person: NewPerson) -> tuple[Person, Person]:
+    return new_person(any_server, "ana"), new_person(any_server, "bob")
+
+
+def mark(socket: Socket, conversation: str, seq: int, event: str = "mark_as_read") -> dict[str, object]:
+    answer = socket.call(event, {"conversation": conversation, "seq": seq})
+    assert answer.pop("ok"), answer
+    return dict(answer)
+
+
+def counts(person: Person, conversation: str) -> tuple[int, int]:
+    """Read how much is unread, and how often one is named, off the sidebar."""
+    entry = person.get("/sidebar").text.split(f'data-entry="{conversation}"', 1)[1].split("</a>", 1)[0]
+    unread, mentions = (entry.split(f'data-{kind}="', 1)[1].split('"', 1)[0] for kind in ("unread", "mentions"))
+    return int(unread), int(mentions)
+
+
+def test_the_mark_moves_forward_only_and_back_by_its_own_action(pair: tuple[Person, Person]) -> None:
+    ana, bob = pair
+    socket, his = ana.connect(), bob.connect()
+    for number in range(5):
+        his.post(f"message {number}")
+    assert counts(ana, "general") == (5, 0)
+    assert mark(socket, "general", 3)["unread"] == 2
+    assert mark(socket, "general", 1)["last_read_seq"] == 3
+    assert counts(ana, "general") == (2, 0)
+    assert mark(socket, "general", 2, "mark_as_unread") == {
+        "conversation": "general",
+        "last_read_seq": 1,
+        "unread": 4,
+        "mentions": 0,
+    }
+    assert mark(socket, "general", 5)["unread"] == 0
+    assert counts(bob, "general") == (0, 0), "one's own messages are not unread"
+
+
+def test_numbers_that_the_conversation_has_not_reached_are_refused(pair: tuple[Person, Person]) -> None:
+    socket = pair[0].connect()
+    socket.post("hello")
+    for event in ("mark_as_read", "mark_as_unread"):
+        for seq in (3, 2**62, -1, "1", 1.5, None, True):
+            error = socket.call(event, {"conversation": "general", "seq": seq})["error"]
+            assert error["code"] == "invalid", (event, seq)
+    assert socket.call("mark_as_unread", {"conversation": "general", "seq": 0})["error"]["code"] == "invalid"
+
+
+def test_every_tab_and_device_hears_of_the_mark_and_of_what_is_new(
+    any_server: Server, pair: tuple[Person, Person]
+) -> None:
+    ana, bob = pair
+    tab, device = ana.connect(), ana.connect()
+    his = bob.connect()
+    name = open_direct(bob, ana)
+    message = his.post("hello", name)
+    for socket in (tab, device):
+        assert socket.wait_for("news")[0] == {
+            "conversation": name,
+            "seq": message["seq"],
+            "sender_id": bob.id,
+            "mentions": [],
+        }
+    assert mark(tab, name, message["seq"])["unread"] == 0
+    state = {"conversation": name, "last_read_seq": 1, "unread": 0, "mentions": 0}
+    assert device.wait_for("unread_changed") == tab.wait_for("unread_changed") == [state]
+
+    device.join(name)
+    his.post("again", name)
+    device.hear("again", conversation=name)
+    eventually(lambda: len(tab.payloads("news")) == 2, "the other tab hears of it")
+    assert len(device.payloads("news")) == 1, "who has joined is not told twice"
+    device.call("leave_chat", {"conversation": name})
+    his.post("and again", name)
+    eventually(lambda: len(device.payloads("news")) == 2, "who has left hears of it again")
+
+    before = counts(ana, name)
+    any_server.kill()
+    any_server.start()
+    assert counts(ana, name) == before == (2, 0)
+
+
+def test_a_new_member_hears_of_news_and_a_removed_one_no_longer(pair: tuple[Person, Person]) -> None:
+    ana, bob = pair
+    room = ana.create_room()
+    hers, his = ana.connect(), bob.connect()
+    hers.post("before", room)
+    ana.invite(room, bob)
+    hers.post("hello", room)
+    his.wait_for("news")
+    ana.remove(room, bob)
+    his.wait_for("removed_from_chat")
+    hers.post("among us", room)
+    hers.post("in general")
+    eventually(lambda: his.payloads("news")[-1]["conversation"] == "general", "the general news came")
+    assert [each["conversation"] for each in his.payloads("news")] == [room, "general"]
+
+
+def test_who_comes_later_has_nothing_unread_from_before(
+    any_server: Server, pair: tuple[Person, Person], new_person: NewPerson
+) -> None:
+    ana, _bob = pair
+    room = ana.create_room()
+    socket = ana.connect()
+    for _ in range(3):
+        socket.post("before")
+        socket.post("before", room)
+    late = new_person(any_server, "late")
+    ana.invite(room, late)
+    assert counts(late, "general") == counts(late, room) == (0, 0)
+    socket.post("after", room)
+    assert counts(late, room) == (1, 0)
+
+
+def test_people_see_how_far_the_others_have_read_unless_they_keep_it_secret(
+    pair: tuple[Person, Person],
+) -> None:
+    ana, bob = pair
+    name = open_direct(ana, bob)
+    hers, his = ana.connect(), bob.connect()
+    hers.join(name)
+    seq = hers.post("have you seen this?", name)["seq"]
+    mark(his, name, seq)
+    reader = {"id": bob.id, "name": "Bob", "seq": seq}
+    assert hers.wait_for("messages_read") == [{"conversation": name, "reader": reader}]
+    assert reader in hers.join(name)["readers"]
+
+    assert "saved" in bob.post("/settings/receipts", "/settings").text
+    assert bob.id not in [each["id"] for each in hers.join(name)["readers"]]
+    seq = hers.post("and this?", name)["seq"]
+    mark(his, name, seq)
+    eventually(lambda: his.payloads("unread_changed")[-1]["last_read_seq"] == seq, "he has read it")
+    assert len(hers.payloads("messages_read")) == 1
+
+
+def test_the_general_chat_has_no_receipts_and_a_room_only_while_it_is_small(
+    any_server: Server, pair: tuple[Person, Person], new_person: NewPerson
+) -> None:
+    ana, bob = pair
+    room = ana.create_room()
+    ana.invite(room, bob)
+    hers = ana.connect()
+    assert hers.join()["readers"] == []
+    assert len(hers.join(room)["readers"]) == 2
+    number = room.removeprefix("room_")
+    any_server.execute(
+        "INSERT INTO users (username, name, password_hash, role, created_at) VALUES "
+        + ", ".join(f"('p{i}', 'P', 'x', 'member', '2026-01-01 00:00:00')" for i in range(20))
+    )
+    any_server.execute(
+        "INSERT INTO memberships (conversation_id, user_id, role, created_at) "
+        f"SELECT {number}, id, 'member', '2026-01-01 00:00:00' FROM users WHERE password_hash = 'x'"
+    )
+    assert hers.join(room)["readers"] == []
+
+
+def test_counting_reads_ranges_of_indexes_and_scans_no_table(any_server: Server, pair: tuple[Person, Person]) -> None:
+    ana, _bob = pair
+    open_direct(ana, ana)
+    engine = any_server.engine()
+    with engine.connect() as connection:
+        query = str(_select_states(1).compile(engine, compile_kwargs={"literal_binds": True}))
+        if engine.dialect.name == "sqlite":
+            plan = [row[3] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {query}"))]
+            scans = [step for step in plan if step.startswith("SCAN") and "anon" not in step]
+        else:
+            connection.execute(text("SET enable_seqscan = off"))
+            plan = [row[0] for row in connection.execute(text(f"EXPLAIN {query}"))]
+            scans = [step for step in plan if "Seq Scan" in step]
+    engine.dispose()
+    assert any("uq_messages_conversation_id_seq" in step or "sqlite_autoindex_messages" in step for step in plan), plan
+    assert any("ix_mentions_user_id_conversation_id_seq" in step for step in plan), plan
+    assert not scans, plan
