@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import permit_reading
+from chatapp.conversations.policy import is_manager, permit_reading
 from chatapp.conversations.queries import Place, find_place
 from chatapp.errors import Busy, Invalid, Unavailable
 from chatapp.extensions import db
@@ -16,6 +16,7 @@ from chatapp.presentation.conversations import (
     render_conversation,
 )
 from chatapp.timeline import page, post
+from chatapp.timeline.mentions import list_mentionable
 from chatapp.timeline.reading import OLDER
 
 blueprint = Blueprint("messages", __name__)
@@ -47,6 +48,17 @@ def create(conversation: str) -> Response | tuple[str, int]:
     except (Invalid, Busy, Unavailable) as error:
         return render_conversation(_place(name), draft=content, error=error), error.status
     return redirect(f"{conversation_path(name)}#message-{message.seq}", code=303)
+
+
+@blueprint.get("/conversations/<conversation>/people")
+@login_required
+def mentionable(conversation: str) -> str:
+    """Give whom a message here can name and whose name begins like `prefix`, as HTML."""
+    place = _place(parse_name(conversation))
+    here = permit_reading(*place)
+    people = list_mentionable(db.session(), here, request.args.get("prefix", ""))
+    may_name_all = here.kind == "room" and is_manager(place.membership)
+    return render_template("messages/_people.html", people=people, may_name_all=may_name_all)
 
 
 @blueprint.get("/sidebar")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person
@@ -12,6 +12,9 @@ from chatapp.conversations.policy import is_manager
 from chatapp.models import Conversation, Membership, Mention, User
 
 EVERYBODY = "all"
+
+OFFERED = 8
+"""People that are offered for the beginning of a name."""
 
 # Not within a word or an address: “ana@example.com” and “https://example.com/@ana” name nobody.
 PATTERN = re.compile(r"(?<![\w@./-])@([a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?)(?![\w@])", re.ASCII | re.IGNORECASE)
@@ -82,6 +85,27 @@ def fetch_mentions(session: Session, message_ids: Sequence[int]) -> dict[int, tu
     ):
         found[message_id] = (*found.get(message_id, ()), Person.of(user))
     return found
+
+
+def list_mentionable(session: Session, conversation: Conversation, prefix: str) -> Sequence[Person]:
+    """List a few people of the conversation whose name, or a part of it, begins with `prefix`, by name."""
+    begun = prefix.lower()
+    users = session.scalars(
+        select(User)
+        .join(Membership, Membership.user_id == User.id)
+        .where(
+            Membership.conversation_id == conversation.id,
+            User.is_active,
+            or_(
+                User.username.startswith(begun, autoescape=True),
+                func.lower(User.name).startswith(begun, autoescape=True),
+                func.lower(User.name).contains(f" {begun}", autoescape=True),
+            ),
+        )
+        .order_by(func.lower(User.name), User.id)
+        .limit(OFFERED)
+    )
+    return [Person.of(user) for user in users]
 
 
 def _find_members(

@@ -7,6 +7,7 @@ import { showConnection } from "./connection_status.js";
 import { offerCopies } from "./copy.js";
 import { deliver, warnOfUnsent } from "./delivery.js";
 import { loadOlder } from "./history.js";
+import { completeMentions } from "./mention_completion.js";
 import { endWithMembership } from "./membership.js";
 import { offerDeletion } from "./message_deletion.js";
 import { MessageEditing } from "./message_editing.js";
@@ -15,17 +16,20 @@ import { MessageTools } from "./message_tools.js";
 import { Outbox } from "./outbox.js";
 import { OutgoingMessages } from "./outgoing.js";
 import { offerReactions } from "./reactions.js";
+import { offerUnread, ReadMark } from "./read_mark.js";
+import { showReceipts } from "./receipts.js";
 import { Scroller } from "./scroll.js";
-import { keepSidebar } from "./sidebar.js";
+import { Sidebar } from "./sidebar.js";
 import { Timeline } from "./timeline.js";
-import { UnreadLine } from "./unread.js";
+import { UnreadCounts } from "./unread_counts.js";
+import { offerFirstUnread, UnreadLine } from "./unread_line.js";
 
 const userId = Number(document.body.dataset.userId);
 const connection = new Connection(userId);
 const outbox = new Outbox(userId);
 
 showConnection(connection);
-keepSidebar(connection);
+new UnreadCounts(connection, new Sidebar(connection), userId);
 offerCopies();
 for (const main of document.querySelectorAll("main[data-conversation]")) showConversation(main);
 deliver(outbox, connection);
@@ -38,7 +42,7 @@ function showConversation(main) {
   const list = new MessageList(messages, userId);
   const tools = main.querySelector("[data-tools]") && offerTools(main, list);
   arrangeMessages(messages, userId, (message) => tools?.prepare(message));
-  followConversation(main, list);
+  followConversation(main, list, tools);
 }
 
 /** What one can do with messages that are there: react, edit, delete. */
@@ -54,26 +58,31 @@ function offerTools(main, list) {
   return tools;
 }
 
-function followConversation(main, list) {
-  const { conversation, messageLimit } = main.dataset;
+function followConversation(main, list, tools) {
+  const { conversation, messageLimit, lastReadSeq } = main.dataset;
   const view = main.querySelector("[data-timeline]");
   const scroller = new Scroller(view, list.element, main.querySelector("[data-to-newest]"));
-  const unread = new UnreadLine(list, scroller, { conversation, userId });
+  const line = new UnreadLine(list, { userId, lastReadSeq });
+  const mark = new ReadMark(list, scroller, connection, { conversation, lastReadSeq });
   const timeline = new Timeline(list, connection, main.dataset);
   const form = main.querySelector("[data-composer]");
-  loadOlder(list, scroller, view);
+  offerFirstUnread(main, line, list, loadOlder(list, scroller, view));
+  showReceipts(list, connection, timeline, { conversation, userId });
   endWithMembership(main, connection, timeline);
   showBacklog(main, connection);
   timeline.addEventListener("reset", () => scroller.toEnd());
-  timeline.addEventListener("current", () => unread.caughtUp());
+  timeline.addEventListener("current", () => line.caughtUp());
 
   if (form) {
     new Composer(form, outbox, { conversation, userId, limit: Number(messageLimit) });
     const outgoing = new OutgoingMessages(list, outbox, conversation);
     form.addEventListener("message:written", () => {
-      unread.remove();
+      line.remove();
+      mark.release();
       scroller.toEnd();
     });
     timeline.addEventListener("reset", () => outgoing.draw());
+    completeMentions(form.querySelector("textarea"), form.querySelector("[data-mention-options]"));
   }
+  if (tools) offerUnread(tools, mark, line);
 }

@@ -50,6 +50,7 @@ function arrangeOne(message, userId) {
   if (edited) edited.title = fullTime(new Date(edited.dateTime));
   markOwnReactions(message, userId);
   message.classList.toggle("is-own", message.dataset.senderId === String(userId));
+  message.classList.toggle("is-for-me", message.dataset.mentions?.split(" ").includes(String(userId)) ?? false);
   // First: a line that no longer belongs there would part the group.
   drawDay(message, startsDay ? created : null);
   message.classList.toggle("is-continued", !startsDay && continues(message, previous));

@@ -1,6 +1,9 @@
 import { findProblem } from "./content.js";
 import { tabKeep } from "./storage.js";
 
+/** As the server reads it. */
+const NAMES_ALL = /(?<![\w@./-])@all(?![\w@])/i;
+
 /**
  * The form in which one writes: Enter sends, Shift + Enter starts a new line, and what is half written survives a
  * reload. Without JavaScript it posts as any form does.
@@ -16,6 +19,8 @@ export class Composer {
   #conversation;
   #limit;
   #draftKey;
+  /** Where a room is so large that one is asked before naming everybody. */
+  #allDialog;
 
   /** @param {import("./outbox.js").Outbox} outbox */
   constructor(form, outbox, { conversation, userId, limit }) {
@@ -31,6 +36,12 @@ export class Composer {
     form.addEventListener("submit", (event) => this.#submit(event));
     this.#text.addEventListener("keydown", (event) => this.#pressed(event));
     this.#text.addEventListener("input", () => this.#typed());
+    this.#allDialog = form.parentElement.querySelector("[data-all-dialog]");
+    this.#allDialog?.addEventListener("close", ({ target }) => {
+      if (target.returnValue === "send") this.#send();
+      target.returnValue = "";
+      this.#text.focus();
+    });
     this.#restoreDraft();
     // On a phone the keyboard would cover half of what one came to read.
     if (matchMedia("(pointer: fine)").matches) this.#text.focus();
@@ -42,6 +53,11 @@ export class Composer {
     this.#complain(problem);
     this.#text.focus();
     if (problem) return;
+    if (this.#allDialog && NAMES_ALL.test(this.#text.value)) this.#allDialog.showModal();
+    else this.#send();
+  }
+
+  #send() {
     this.#outbox.add(this.#conversation, this.#text.value);
     this.#text.value = "";
     this.#typed();

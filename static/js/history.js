@@ -52,9 +52,19 @@ export function loadOlder(list, scroller, view) {
     nearTop.observe(note);
   }
 
+  /** Load until the message with this number is there, or all that there is. */
+  async function loadUntil(seq) {
+    let oldest = null;
+    while (list.hasOlder && list.oldest && list.oldest !== oldest && Number(list.oldest.dataset.seq) > seq) {
+      oldest = list.oldest;
+      await load();
+    }
+  }
+
   link.addEventListener("click", (event) => {
     event.preventDefault();
     load();
   });
   nearTop.observe(note);
+  return { loadUntil };
 }

@@ -4,7 +4,7 @@ import { backOff, sleep } from "./patience.js";
  * Keeps the message list equal to the conversation on the server. It knows the conversation up to its cursor: the next
  * event is drawn, an earlier one merged, and a later one tells that some were missed, so that it asks for them.
  *
- * Dispatches `reset` when the list was replaced, `current` when a catch-up has brought everything, and `refused` when
+ * Dispatches `joined` with what else the answer to a join told, `reset` when the list was replaced, `current` when a catch-up has brought everything, and `refused` when
  * the server shows the conversation no more.
  */
 export class Timeline extends EventTarget {
@@ -73,7 +73,7 @@ export class Timeline extends EventTarget {
   }
 
   /** Take over the answer to a join: everything from the cursor to `to`. */
-  #cover({ messages, pending, reset, to, more, epoch, floor }) {
+  #cover({ messages, pending, readers, reset, to, more, epoch, floor }) {
     if (reset) {
       this.#list.replaceAll(messages, messages.length > 0 && messages[0].seq > floor + 1);
       this.dispatchEvent(new Event("reset"));
@@ -82,6 +82,7 @@ export class Timeline extends EventTarget {
       this.#list.removeUpTo(floor);
     }
     for (const message of pending) this.#list.draw(message);
+    this.dispatchEvent(new CustomEvent("joined", { detail: { readers } }));
     this.#cursor = to;
     this.#epoch = epoch;
     this.#isBehind ||= more;
