@@ -4,8 +4,9 @@ import { parseHtml } from "./html.js";
  * The messages on the page: one element for each `seq`, in the order of `seq`, and below them those that the server
  * has not acknowledged yet (without a `data-seq`).
  *
- * The element dispatches `message:arrived` for each message that is newer than all before, and `message:replaced` with
- * `old` and `fresh` for one that is drawn anew, while both are on the page: what is kept can be taken over then.
+ * The element dispatches `message:arrived` for each message that is newer than all before, `message:prepended` when
+ * older ones were put above, and `message:replaced` with `old` and `fresh` for one that is drawn anew, while both are on
+ * the page: what is kept can be taken over then.
  */
 export class MessageList {
   #userId;
@@ -71,6 +72,7 @@ export class MessageList {
     const unknown = [...page.children].filter((message) => !elementOf(message.dataset.seq));
     this.element.prepend(...unknown);
     this.element.dataset.older = page.dataset.older;
+    this.element.dispatchEvent(new Event("message:prepended"));
   }
 
   removeUpTo(floor) {

@@ -25,7 +25,11 @@ export class UnreadLine {
     onAttention((isHere) => {
       this.#wasAway ||= !isHere;
     });
-    if (lastReadSeq !== "") this.drawAfter(Number(lastReadSeq));
+    if (lastReadSeq === "") return;
+    const draw = () => this.#line || this.drawAfter(Number(lastReadSeq));
+    draw();
+    list.element.addEventListener("message:prepended", draw);
+    list.element.addEventListener("message:arrived", () => list.element.removeEventListener("message:prepended", draw));
   }
 
   remove() {

@@ -42,9 +42,9 @@ def pages(ana: Person, bob: Person, new_page: NewPage) -> tuple[Page, Page]:
 
 def test_one_is_offered_what_one_may_do(pages: tuple[Page, Page]) -> None:
     his, hers = pages
-    assert offered(his, 1) == {"React", "Edit", "Delete"}
-    assert offered(his, 2) == {"React"}
-    assert offered(hers, 1) == {"React", "Delete"}
+    assert offered(his, 1) == {"React", "Mark as unread from here", "Edit", "Delete"}
+    assert offered(his, 2) == {"React", "Mark as unread from here"}
+    assert offered(hers, 1) == {"React", "Mark as unread from here", "Delete"}
 
 
 def test_an_edit_is_seen_by_everybody_and_after_a_reload(pages: tuple[Page, Page]) -> None:

@@ -122,9 +122,7 @@ def test_names_are_completed_while_one_writes(ana: Person, bob: Person, eve: Per
     expect(page.locator(".mention")).to_have_text("@bob")
 
 
-def test_a_name_for_everybody_in_a_large_room_is_asked_about(
-    server: Server, ana: Person, new_page: NewPage
-) -> None:
+def test_a_name_for_everybody_in_a_large_room_is_asked_about(server: Server, ana: Person, new_page: NewPage) -> None:
     room = ana.create_room()
     server.execute(
         "INSERT INTO users (username, name, password_hash, role, created_at) VALUES "
