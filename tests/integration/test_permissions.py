@@ -1,0 +1,239 @@
+"""Who may do what, by every entrance. A route or an event without a line here fails."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import requests
+import socketio
+
+from chatapp import create_app
+from chatapp.config import Settings
+from tests.harness.people import Person, Socket, find_csrf_token, message_payload
+from tests.harness.servers import Server
+
+PEOPLE = ("admin", "manager", "member", "removed", "stranger", "blocked")
+EVERYBODY = ("anonymous", *PEOPLE)
+
+Outcome = str | int
+Outcomes = dict[str, Outcome]
+
+
+def outcomes(default: Outcome, **others: Outcome) -> Outcomes:
+    return {name: others.get(name, default) for name in EVERYBODY}
+
+
+# In the room are its manager and the member, who wrote its message; in the direct conversation also the blocked one.
+# Nobody tells the others, an admin included, that there is such a conversation.
+OPEN = outcomes("ok")
+HERE = outcomes("ok", anonymous="sign in")
+HERE_POST = outcomes("ok", anonymous=401)
+ADMIN_POST = outcomes(403, anonymous=401, admin="ok")
+ROOM = outcomes(404, anonymous="sign in", member="ok", manager="ok")
+ROOM_POST = ROOM | {"anonymous": 401}
+MANAGER_POST = ROOM_POST | {"member": 403}
+DIRECT = ROOM | {"blocked": "ok"}
+DIRECT_POST = ROOM_POST | {"blocked": 403}
+REFUSED: Outcomes = {"anonymous": "refused"}
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """A way in: what is sent through it to a room and to a direct conversation, and what becomes of it."""
+
+    room: Outcomes
+    direct: Outcomes | None = None
+    """None where it has nothing to do with conversations of both kinds."""
+    sent: dict[str, object] = field(default_factory=dict)
+
+
+ROUTES = {
+    "GET /": Entrance(HERE),
+    "GET /conversations/<conversation>/messages": Entrance(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
+    "POST /conversations/<conversation>/messages": Entrance(ROOM_POST, DIRECT_POST, {"content": "by form"}),
+    "GET /conversations/<conversation>/people": Entrance(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
+    "GET /direct": Entrance(HERE),
+    "POST /direct": Entrance(HERE_POST, sent={"person": "admin"}),
+    "POST /direct/<name>/block": Entrance(HERE_POST),
+    "POST /direct/<name>/unblock": Entrance(HERE_POST),
+    "GET /direct/<names>": Entrance(HERE),
+    "GET /health": Entrance(OPEN),
+    "GET /metrics": Entrance(OPEN),
+    "GET /invitation/<token>": Entrance(outcomes(404)),
+    "POST /invitation/<token>": Entrance(outcomes(404)),
+    "GET /people": Entrance(HERE),
+    "POST /people/invitation": Entrance(ADMIN_POST),
+    "GET /rooms": Entrance(HERE),
+    "GET /rooms/new": Entrance(HERE),
+    "POST /rooms/new": Entrance(HERE_POST, sent={"name": "Another room"}),
+    "GET /rooms/<room_id>": Entrance(ROOM),
+    "POST /rooms/<room_id>/archive": Entrance(MANAGER_POST),
+    "POST /rooms/<room_id>/restore": Entrance(MANAGER_POST),
+    "POST /rooms/<room_id>/members": Entrance(ROOM_POST, sent={"username": "admin"}),
+    "POST /rooms/<room_id>/members/<user_id>/remove": Entrance(MANAGER_POST),
+    "POST /rooms/<room_id>/membership": Entrance(ROOM_POST),
+    "POST /rooms/<room_id>/membership/end": Entrance(ROOM_POST),
+    "GET /rooms/<room_id>/settings": Entrance(ROOM),
+    "POST /rooms/<room_id>/settings": Entrance(MANAGER_POST, sent={"name": "Mine", "visibility": "open"}),
+    "GET /settings": Entrance(HERE),
+    "POST /settings/name": Entrance(HERE_POST, sent={"name": "Somebody"}),
+    "POST /settings/password": Entrance(HERE_POST),
+    "POST /settings/receipts": Entrance(HERE_POST),
+    "GET /setup": Entrance(outcomes(404)),
+    "POST /setup": Entrance(outcomes(404)),
+    "GET /sidebar": Entrance(HERE | {"anonymous": 401}),
+    "GET /sign-in": Entrance(OPEN),
+    "POST /sign-in": Entrance(OPEN),
+    "GET /static/<filename>": Entrance(OPEN),
+    "POST /sign-out": Entrance(HERE_POST),
+}
+
+EVENTS = {
+    "join_chat": Entrance(ROOM | REFUSED, DIRECT | REFUSED),
+    # Nobody need be in a conversation to leave it, and it tells nothing.
+    "leave_chat": Entrance(OPEN | REFUSED, OPEN | REFUSED),
+    "send_message": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED, {"content": "by socket"}),
+    "edit_message": Entrance(
+        ROOM | REFUSED | {"manager": 403}, DIRECT_POST | REFUSED | {"manager": 403}, {"content": "changed", "seq": 1}
+    ),
+    "delete_message": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED | {"manager": 403}, {"seq": 1}),
+    "react": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "reaction": "👍"}),
+    "mark_as_read": Entrance(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
+    "mark_as_unread": Entrance(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
+}
+
+CODES = {"not_found": 404, "forbidden": 403, "signed_out": 401}
+
+
+def test_every_route_and_every_event_has_a_line(tmp_path: Path) -> None:
+    app = create_app(Settings(data_dir=tmp_path))
+    served = {
+        f"{method} {without_converters(rule.rule)}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert served == set(ROUTES)
+    handled = set(app.extensions["socketio"].server.handlers["/"]) - {"connect", "disconnect"}
+    assert handled == set(EVENTS)
+
+
+def without_converters(rule: str) -> str:
+    return re.sub(r"<[^>]*?(\w+)>", r"<\1>", rule)
+
+
+class Place:
+    """A server with everybody, and a new room or direct conversation whenever one is asked for."""
+
+    def __init__(self, server: Server, people: dict[str, Person]) -> None:
+        self.server = server
+        self.people = people
+        self.ids = {str(name): number for number, name in server.rows("SELECT id, username FROM users")}
+
+    def new_room(self) -> str:
+        """Make a room with its manager and the member, who wrote a message."""
+        return self._make("room", manager="manager", member="member")
+
+    def new_direct(self) -> str:
+        """Make a direct conversation of the manager, the member, who wrote a message, and one who is blocked there."""
+        return self._make("direct", manager="member", member="member", blocked="member")
+
+    def _make(self, kind: str, **roles: str) -> str:
+        ((number,),) = self.server.rows("SELECT max(id) + 1 FROM conversations")
+        moment = "'2026-01-01 00:00:00'"
+        key = f"'key {number}'" if kind == "direct" else "NULL"
+        self.server.execute(
+            "INSERT INTO conversations (id, kind, name, topic, visibility, last_event, floor, created_at, updated_at, "
+            f"direct_key) VALUES ({number}, '{kind}', 'Secret', '', 'private', 1, 0, {moment}, {moment}, {key})"
+        )
+        self.server.execute(
+            "INSERT INTO memberships (conversation_id, user_id, role, created_at, is_blocked) VALUES "
+            + ", ".join(
+                f"({number}, {self.ids[name]}, '{role}', {moment}, {str(name == 'blocked').upper()})"
+                for name, role in roles.items()
+            )
+        )
+        self.server.execute(
+            "INSERT INTO messages (conversation_id, seq, version, sender_id, sender_type, message_type, content, "
+            f"created_at) VALUES ({number}, 1, 1, {self.ids['member']}, 'user', 'text', 'said', {moment})"
+        )
+        return f"{kind}_{number}"
+
+
+@pytest.fixture(scope="module")
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """One server for all: each line has a conversation of its own."""
+    template = request.getfixturevalue("sqlite_template")
+    server = Server(template.copy()).start()
+    people = {"admin": Person(server, "admin").set_up()}
+    people |= {name: Person(server, name).accept(people["admin"].invitation()) for name in PEOPLE[1:]}
+    yield Place(server, people)
+    for person in people.values():
+        person.close()
+    server.close()
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
+    http = place.people[name].http if name in place.people else requests.Session()
+    page = http.get(place.server.url + ("/people" if name in place.people else "/sign-in"))
+    token = find_csrf_token(page.text)
+
+    def use(route: str, conversation: str, sent: dict[str, object]) -> Outcome:
+        method, path = route.split()
+        values = {
+            "conversation": conversation,
+            "room_id": conversation.partition("_")[2],
+            "user_id": place.ids["member"],
+            "name": "stranger" if name != "stranger" else "member",
+            "names": "admin",
+            "token": "wrong",
+            "filename": "icon.svg",
+        }
+        path = re.sub(r"<(\w+)>", lambda match: str(values[match[1]]), path)
+        form = message_payload("") | {"csrf_token": token} | sent
+        answer = http.request(
+            method, place.server.url + path, data=form if method == "POST" else None, allow_redirects=False, timeout=30
+        )
+        if answer.is_redirect and "/sign-in" in answer.headers["Location"] and route != "POST /sign-out":
+            return "sign in"
+        # What is found fault with has been let in; and too many wrong invitations are one.
+        status = 404 if answer.status_code == 429 else answer.status_code
+        return "ok" if answer.ok or status in {400, 409, 422} else status
+
+    assert_as_said(ROUTES, place, name, use)
+    if name in place.people:
+        place.people[name].sign_in()
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_the_events_let_in_whom_they_should(place: Place, name: str) -> None:
+    socket: Socket = place.people[name].connect()
+
+    def use(event: str, conversation: str, sent: dict[str, object]) -> Outcome:
+        answer = socket.call(event, message_payload("") | sent | {"conversation": conversation})
+        if answer["ok"] or answer["error"]["code"] not in CODES:
+            return "ok"
+        return CODES[answer["error"]["code"]]
+
+    assert_as_said(EVENTS, place, name, use)
+
+
+def test_nobody_without_a_sign_in_can_connect(place: Place) -> None:
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        socketio.Client(reconnection=False).connect(place.server.url, transports=["websocket"])
+
+
+def assert_as_said(
+    entrances: dict[str, Entrance], place: Place, name: str, use: Callable[[str, str, dict[str, object]], Outcome]
+) -> None:
+    """Use every entrance on conversations of both kinds, and compare what became of it with the table."""
+    found, said = {}, {}
+    for way, entrance in entrances.items():
+        found[f"{way}, room"] = use(way, place.new_room(), entrance.sent)
+        said[f"{way}, room"] = entrance.room[name]
+        if entrance.direct is not None:
+            found[f"{way}, direct"] = use(way, place.new_direct(), entrance.sent)
+            said[f"{way}, direct"] = entrance.direct[name]
+    assert found == said
