@@ -50,8 +50,9 @@ def run() -> Sequence[Figure]:
 
 
 async def _talk(place: Installation) -> tuple[list[float], list[float]]:
-    rooms = [place.create_room(f"Room {number}") for number in range(ROOMS)]
-    sockets = [await LoadSocket.connect(place.url, place.cookie) for _ in rooms]
+    people = place.add_people(ROOMS)
+    rooms = [person.create_room() for person in people]
+    sockets = [await LoadSocket.connect(place.url, person.cookie) for person in people]
     for socket, room in zip(sockets, rooms, strict=True):
         assert (await socket.call("join_chat", {"conversation": room}))["ok"]
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

@@ -29,6 +29,18 @@ class Installation:
         """Make a room and give its wire name."""
         return self._owner.create_room(name)
 
+    def add_people(self, count: int) -> list[Person]:
+        """Make accounts and sign them in. They have the owner's password: to hash each would take longer than to run."""
+        people = [Person(self._server, f"person{number}") for number in range(count)]
+        for person in people:
+            self._server.execute(
+                "INSERT INTO users (username, name, password_hash, role, created_at) "
+                f"SELECT '{person.username}', '{person.username}', password_hash, 'member', created_at "
+                "FROM users WHERE id = 1"
+            )
+            person.sign_in()
+        return people
+
     def fill(self, room: str, count: int) -> None:
         """Put `count` messages into a room, past the server: it looks as if they had been said."""
         number = int(re.sub(r"\D", "", room))
