@@ -30,7 +30,7 @@ class Installation:
         return self._owner.create_room(name)
 
     def add_people(self, count: int) -> list[Person]:
-        """Make accounts and sign them in. They have the owner's password: to hash each would take longer than to run."""
+        """Make accounts and sign them in. They have the owner's password: to hash each one takes time."""
         people = [Person(self._server, f"person{number}") for number in range(count)]
         for person in people:
             self._server.execute(

@@ -1,11 +1,11 @@
 """How conversations are found."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
@@ -49,15 +49,37 @@ def find_place(session: Session, name: ConversationName, user_id: int) -> Place:
     return Place(None, None) if row is None else Place(row[0], row[1])
 
 
+def find_places(session: Session, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], Place]:
+    """Find many places at once, by the conversation's id and the person's: those with a membership, and no others."""
+    rows = session.execute(
+        select(Conversation, Membership)
+        .join(Membership, Membership.conversation_id == Conversation.id)
+        .where(tuple_(Membership.conversation_id, Membership.user_id).in_(keys))
+        .execution_options(populate_existing=True)
+    )
+    return {(conversation.id, membership.user_id): Place(conversation, membership) for conversation, membership in rows}
+
+
+def find_signed_in(session: Session, actors: Collection[Actor]) -> set[Actor]:
+    """Find those whose account is active and whose sign-in, if they act through one, still holds."""
+    active = set(
+        session.scalars(select(User.id).where(User.id.in_({actor.user_id for actor in actors}), User.is_active))
+    )
+    session_ids = {actor.session_id for actor in actors if actor.session_id is not None}
+    sessions = set(session.scalars(select(UserSession.id).where(UserSession.id.in_(session_ids))))
+    return {
+        actor
+        for actor in actors
+        if actor.user_id in active and (actor.session_id is None or actor.session_id in sessions)
+    }
+
+
 def permit_signed_in(session: Session, actor: Actor) -> None:
     """Let pass whoever's account is active and whose sign-in, if they act through one, still holds.
 
     Raises `SignedOut`.
     """
-    query = select(User.id).where(User.id == actor.user_id, User.is_active)
-    if actor.session_id is not None:
-        query = query.join(UserSession, UserSession.user_id == User.id).where(UserSession.id == actor.session_id)
-    if session.execute(query).one_or_none() is None:
+    if not find_signed_in(session, [actor]):
         raise SignedOut("You are signed out. Sign in again.")
 
 

@@ -18,7 +18,7 @@ from chatapp.presentation.read_state import present_read_state, present_reader
 from chatapp.realtime.connection import list_sockets, user_channel
 from chatapp.realtime.news import follow_news, news_channel
 from chatapp.timeline import Head, TimelineMessage, list_heads
-from chatapp.timeline.read_state import ReadStateChange
+from chatapp.timeline.read_state import ReaderMoved, ReadState
 from chatapp.timeline.signals import (
     Refusal,
     backlog_changed,
@@ -28,6 +28,7 @@ from chatapp.timeline.signals import (
     message_refused,
     message_saved,
     read_state_changed,
+    reader_moved,
     timeline_trimmed,
 )
 from chatapp.timeline.writer import Backlog
@@ -46,6 +47,7 @@ class Broadcaster:
         timeline_trimmed.connect(self.tell_trimmed)
         backlog_changed.connect(self.tell_backlog)
         read_state_changed.connect(self.tell_read)
+        reader_moved.connect(self.tell_reader)
         sidebar_changed.connect(self.follow_news)
 
     def tell_posted(self, message: TimelineMessage) -> None:
@@ -77,13 +79,14 @@ class Broadcaster:
         """Let every page say that messages wait to be saved, or that they no longer do."""
         socketio.emit("backlog", present_backlog(backlog))
 
-    def tell_read(self, change: ReadStateChange) -> None:
-        """Emit a person's counts to their own pages, and how far they have read to the others."""
-        state = change.state
+    def tell_read(self, state: ReadState) -> None:
+        """Emit a person's counts to all of their own pages."""
         socketio.emit("unread_changed", present_read_state(state), to=user_channel(state.user_id))
-        if change.reader is not None:
-            told = {"conversation": state.conversation, "reader": present_reader(change.reader)}
-            socketio.emit("messages_read", told, to=state.conversation)
+
+    def tell_reader(self, moved: ReaderMoved) -> None:
+        """Emit how far somebody has read."""
+        told = {"conversation": moved.conversation, "reader": present_reader(moved.reader)}
+        socketio.emit("messages_read", told, to=moved.conversation)
 
     def follow_news(self, user_ids: Sequence[int]) -> None:
         """Let people's sockets hear of what is new in the conversations that they are in now."""

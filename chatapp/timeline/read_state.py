@@ -1,20 +1,23 @@
 """How far people have read: their mark in each conversation, what lies after it, and who is told."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Row, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor, permit_reading
-from chatapp.conversations.queries import find_place, permit_signed_in
-from chatapp.errors import Invalid, NotFound
+from chatapp.conversations.queries import Place, find_places, find_signed_in
+from chatapp.errors import ChatError, Invalid, NotFound, SignedOut
 from chatapp.models import Conversation, Membership, Mention, Message, User
-from chatapp.timeline.signals import read_state_changed
-from chatapp.timeline.writer import Change, Transaction, write
+from chatapp.timeline.signals import read_state_changed, reader_moved
+from chatapp.timeline.writer import TogetherChange, Transaction, write
+
+Key = tuple[int, int]
+"""A conversation's id and a person's."""
 
 COUNTED = 1_000
 """Messages after the mark that are looked at to count the unread ones: more than anybody reads a number of."""
@@ -27,11 +30,17 @@ RECEIPT_MEMBERS = 20
 class ReadState:
     """A person's mark in a conversation, and how many messages of others, and mentions, lie after it."""
 
+    conversation_id: int
     conversation: str
     user_id: int
     last_read_seq: int
     unread: int
     mentions: int
+
+    @property
+    def key(self) -> Key:
+        """Whose mark it is, and where."""
+        return self.conversation_id, self.user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +52,11 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadStateChange:
-    """A mark that was moved; `reader` is None where the others are not to be told."""
+class ReaderMoved:
+    """Who has read further, and where."""
 
-    state: ReadState
-    reader: Reader | None
+    conversation: str
+    reader: Reader
 
 
 def mark_read(name: ConversationName, actor: Actor, seq: int) -> ReadState:
@@ -55,7 +64,7 @@ def mark_read(name: ConversationName, actor: Actor, seq: int) -> ReadState:
 
     Raises what `permit_reading` raises, `SignedOut`, and `Invalid` for a number that the conversation has not reached.
     """
-    return write(_mark(name, actor, seq, is_forward_only=True))
+    return write(Marking(name, actor, seq, is_forward_only=True))
 
 
 def mark_unread(name: ConversationName, actor: Actor, seq: int) -> ReadState:
@@ -63,39 +72,74 @@ def mark_unread(name: ConversationName, actor: Actor, seq: int) -> ReadState:
 
     Raises what `mark_read` raises.
     """
-    return write(_mark(name, actor, seq - 1, is_forward_only=False))
+    return write(Marking(name, actor, seq - 1, is_forward_only=False))
 
 
-def _mark(name: ConversationName, actor: Actor, seq: int, *, is_forward_only: bool) -> Change[ReadState]:
-    def change(transaction: Transaction) -> ReadState:
+@dataclass(frozen=True, slots=True)
+class Marking(TogetherChange[ReadState]):
+    """A mark that is moved. One new message may have hundreds of them moved at once."""
+
+    conversation: ConversationName
+    actor: Actor
+    seq: int
+    is_forward_only: bool
+    comes_last = True
+
+    @classmethod
+    def apply_together(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[ReadState | ChatError]:
+        """Move the marks, each as far as it may."""
         session = transaction.session
-        permit_signed_in(session, actor)
-        conversation, membership = find_place(session, name, actor.user_id)
-        here = permit_reading(conversation, membership)
+        signed_in = find_signed_in(session, {marking.actor for marking in changes})
+        places = find_places(session, {marking.key for marking in changes})
+        refused: dict[int, ChatError] = {}
+        before: dict[Key, int] = {}
+        for number, marking in enumerate(changes):
+            try:
+                membership = marking.permit(signed_in, places)
+            except ChatError as error:
+                refused[number] = error
+                continue
+            before.setdefault(marking.key, membership.last_read_seq)
+            membership.last_read_seq = (
+                max(membership.last_read_seq, marking.seq) if marking.is_forward_only else marking.seq
+            )
+        session.flush()
+        states = _fetch_states(session, before)
+        moved = [state for key, state in states.items() if state.last_read_seq != before[key]]
+        for state in moved:
+            transaction.announce(read_state_changed, state)
+        _tell_readers(transaction, moved, places)
+        return [refused.get(number) or states[marking.key] for number, marking in enumerate(changes)]
+
+    @property
+    def key(self) -> Key:
+        """Whose mark it is, and where."""
+        return self.conversation.id, self.actor.user_id
+
+    def permit(self, signed_in: Collection[Actor], places: Mapping[Key, Place]) -> Membership:
+        """Give the membership that has the mark, if it may be moved there."""
+        if self.actor not in signed_in:
+            raise SignedOut("You are signed out. Sign in again.")
+        conversation, membership = places.get(self.key, Place(None, None))
+        is_it = conversation is not None and conversation.kind == self.conversation.kind
+        here = permit_reading(conversation if is_it else None, membership)
         if membership is None:
             raise NotFound("You are not in this conversation.")
-        if not 0 <= seq <= here.last_event:
+        if not 0 <= self.seq <= here.last_event:
             raise Invalid("seq must be the number of a message in this conversation.")
-        before = membership.last_read_seq
-        membership.last_read_seq = max(before, seq) if is_forward_only else seq
-        session.flush()
-        state = get_read_state(session, here, actor.user_id)
-        if state.last_read_seq != before:
-            transaction.announce(read_state_changed, ReadStateChange(state, _find_reader(session, here, actor.user_id)))
-        return state
-
-    return change
+        return membership
 
 
 def get_read_state(session: Session, conversation: Conversation, user_id: int) -> ReadState:
     """Give a member's mark in one conversation."""
-    (state,) = _fetch(session, _select_states(user_id).where(Conversation.id == conversation.id))
+    (state,) = _fetch_states(session, [(conversation.id, user_id)]).values()
     return state
 
 
 def list_read_states(session: Session, user_id: int) -> dict[str, ReadState]:
     """Give a person's marks in all their conversations, by the conversation's wire name."""
-    return {state.conversation: state for state in _fetch(session, _select_states(user_id))}
+    rows = session.execute(SELECT_STATES.where(Membership.user_id == user_id))
+    return {state.conversation: state for state in map(_state, rows)}
 
 
 def list_readers(session: Session, conversation: Conversation) -> Sequence[Reader]:
@@ -117,13 +161,6 @@ def has_receipts(session: Session, conversation: Conversation) -> bool:
     return conversation.kind == "room" and count <= RECEIPT_MEMBERS
 
 
-def _find_reader(session: Session, conversation: Conversation, user_id: int) -> Reader | None:
-    if not has_receipts(session, conversation):
-        return None
-    row = session.execute(_select_readers(conversation.id).where(User.id == user_id)).one_or_none()
-    return row and Reader(Person.of(row[0]), row[1])
-
-
 def _select_readers(conversation_id: int) -> Select[User, int]:
     return (
         select(User, Membership.last_read_seq)
@@ -133,8 +170,22 @@ def _select_readers(conversation_id: int) -> Select[User, int]:
     )
 
 
-def _select_states(user_id: int) -> Select[Any]:
-    """Select the person's conversations with their mark and the counts; each count is a range of an index."""
+def _tell_readers(transaction: Transaction, moved: Iterable[ReadState], places: Mapping[Key, Place]) -> None:
+    """Announce how far people have read, where the others see it."""
+    by_conversation: dict[Conversation, list[int]] = {}
+    for state in moved:
+        place = places[state.key]
+        if place.conversation is not None:
+            by_conversation.setdefault(place.conversation, []).append(state.user_id)
+    for conversation, user_ids in by_conversation.items():
+        if has_receipts(transaction.session, conversation):
+            readers = _select_readers(conversation.id).where(User.id.in_(user_ids))
+            for user, seq in transaction.session.execute(readers):
+                transaction.announce(reader_moved, ReaderMoved(conversation.wire_name, Reader(Person.of(user), seq)))
+
+
+def _select_states() -> Select[Any]:
+    """Select conversations with a person's mark and the counts after it; each count is a range of an index."""
     after = (
         select(Message.sender_id)
         .where(Message.conversation_id == Membership.conversation_id, Message.seq > Membership.last_read_seq)
@@ -146,29 +197,34 @@ def _select_states(user_id: int) -> Select[Any]:
     unread = (
         select(func.count())
         .select_from(after)
-        .where(or_(after.c.sender_id.is_(None), after.c.sender_id != user_id))
+        .where(or_(after.c.sender_id.is_(None), after.c.sender_id != Membership.user_id))
+        .correlate(Membership)
         .scalar_subquery()
     )
     mentions = (
         select(func.count())
         .select_from(Mention)
         .where(
-            Mention.user_id == user_id,
+            Mention.user_id == Membership.user_id,
             Mention.conversation_id == Membership.conversation_id,
             Mention.seq > Membership.last_read_seq,
         )
         .correlate(Membership)
         .scalar_subquery()
     )
-    return (
-        select(Conversation, Membership, unread, mentions)
-        .join(Membership, Membership.conversation_id == Conversation.id)
-        .where(Membership.user_id == user_id)
-    )
+    return select(
+        Conversation, Membership.user_id, Membership.last_read_seq, unread.label("unread"), mentions.label("mentions")
+    ).join(Membership, Membership.conversation_id == Conversation.id)
 
 
-def _fetch(session: Session, query: Select[Any]) -> list[ReadState]:
-    return [
-        ReadState(conversation.wire_name, membership.user_id, membership.last_read_seq, unread, mentions)
-        for conversation, membership, unread, mentions in session.execute(query)
-    ]
+SELECT_STATES = _select_states()
+
+
+def _fetch_states(session: Session, keys: Collection[Key]) -> dict[Key, ReadState]:
+    place = tuple_(Membership.conversation_id, Membership.user_id)
+    return {state.key: state for state in map(_state, session.execute(SELECT_STATES.where(place.in_(keys))))}
+
+
+def _state(row: Row[Any]) -> ReadState:
+    conversation, user_id, last_read_seq, unread, mentions = row
+    return ReadState(conversation.id, conversation.wire_name, user_id, last_read_seq, unread, mentions)

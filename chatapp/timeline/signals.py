@@ -42,4 +42,7 @@ backlog_changed = _signals.signal("backlog-changed")
 """A `Backlog`: how much waits in the spool."""
 
 read_state_changed = _signals.signal("read-state-changed")
-"""A `ReadStateChange`: a person's mark in a conversation was moved."""
+"""A `ReadState`: a person's mark in a conversation was moved."""
+
+reader_moved = _signals.signal("reader-moved")
+"""A `ReaderMoved`: the others of the conversation see how far somebody has read."""

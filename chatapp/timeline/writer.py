@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import structlog
 from blinker import NamedSignal
@@ -71,6 +71,9 @@ class Transaction:
 
 class TogetherChange(Generic[T]):
     """A change of which many are cheaper at once. A batch's neighbours of one kind are applied in one call."""
+
+    comes_last: ClassVar[bool] = False
+    """Whether it may be applied after the others of its batch: between them it would part neighbours."""
 
     def __call__(self, transaction: Transaction) -> T:
         """Apply this one alone."""
@@ -401,7 +404,7 @@ class Writer:
                 self._connection = self._engine.connect()
             with Session(self._connection, expire_on_commit=False) as session:
                 transaction = Transaction(session)
-                for kind, group in groupby(batch, key=_kind):
+                for kind, group in groupby(sorted(batch, key=_comes_last), key=_kind):
                     jobs = list(group)
                     if kind is None or not self._apply_together(transaction, kind, jobs):
                         for job in jobs:
@@ -478,6 +481,10 @@ def _announce(announcements: Iterable[Announcement]) -> None:
 
 def _kind(job: _Job) -> type[TogetherChange[Any]] | None:
     return type(job.change) if isinstance(job.change, TogetherChange) else None
+
+
+def _comes_last(job: _Job) -> bool:
+    return isinstance(job.change, TogetherChange) and job.change.comes_last
 
 
 def _is_lost(error: Exception) -> bool:

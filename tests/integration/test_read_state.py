@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import text
 
-from chatapp.timeline.read_state import _select_states
+from chatapp.models import Membership
+from chatapp.timeline.read_state import SELECT_STATES
 from tests.conftest import NewPerson
 from tests.harness.people import Person, Socket
 from tests.harness.ports import eventually
@@ -171,7 +172,8 @@ def test_counting_reads_ranges_of_indexes_and_scans_no_table(any_server: Server,
     open_direct(ana, ana)
     engine = any_server.engine()
     with engine.connect() as connection:
-        query = str(_select_states(1).compile(engine, compile_kwargs={"literal_binds": True}))
+        states = SELECT_STATES.where(Membership.user_id == 1)
+        query = str(states.compile(engine, compile_kwargs={"literal_binds": True}))
         if engine.dialect.name == "sqlite":
             plan = [row[3] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {query}"))]
             scans = [step for step in plan if step.startswith("SCAN") and "anon" not in step]
