@@ -184,7 +184,7 @@ def _tell_readers(transaction: Transaction, moved: Iterable[ReadState], places: 
                 transaction.announce(reader_moved, ReaderMoved(conversation.wire_name, Reader(Person.of(user), seq)))
 
 
-def _select_states() -> Select[Any]:
+def _select_states() -> Select[Conversation, int, int, int, int]:
     """Select conversations with a person's mark and the counts after it; each count is a range of an index."""
     after = (
         select(Message.sender_id)
@@ -225,6 +225,6 @@ def _fetch_states(session: Session, keys: Collection[Key]) -> dict[Key, ReadStat
     return {state.key: state for state in map(_state, session.execute(SELECT_STATES.where(place.in_(keys))))}
 
 
-def _state(row: Row[Any]) -> ReadState:
+def _state(row: Row[Conversation, int, int, int, int]) -> ReadState:
     conversation, user_id, last_read_seq, unread, mentions = row
     return ReadState(conversation.id, conversation.wire_name, user_id, last_read_seq, unread, mentions)
