@@ -41,7 +41,7 @@ class Broadcaster:
         self._app = app
         message_posted.connect(self.tell_posted)
         message_changed.connect(self.tell_changed)
-        message_pending.connect(self.tell_posted)
+        message_pending.connect(self.tell_pending)
         message_saved.connect(self.tell_saved)
         message_refused.connect(self.tell_refused)
         timeline_trimmed.connect(self.tell_trimmed)
@@ -51,10 +51,14 @@ class Broadcaster:
         sidebar_changed.connect(self.follow_news)
 
     def tell_posted(self, message: TimelineMessage) -> None:
-        """Emit a new message to everybody in its conversation; one that waits for the database too."""
+        """Emit a new message to everybody in its conversation, and to the others that there is one."""
+        self.tell_pending(message)
+        socketio.emit("news", present_news(message), to=news_channel(message.conversation))
+
+    def tell_pending(self, message: TimelineMessage) -> None:
+        """Emit a message that waits for the database to everybody in its conversation."""
         with self._app.app_context():
             socketio.emit("chat_message", present_message(message), to=message.conversation)
-        socketio.emit("news", present_news(message), to=news_channel(message.conversation))
 
     def tell_changed(self, message: TimelineMessage) -> None:
         """Emit what a message is now."""
@@ -92,7 +96,8 @@ class Broadcaster:
         """Let people's sockets hear of what is new in the conversations that they are in now."""
         with self._app.app_context():
             for user_id in user_ids:
-                follow_news(user_id, list_sockets(user_channel(user_id)))
+                if sids := list_sockets(user_channel(user_id)):
+                    follow_news(user_id, sids)
 
     def tell_trimmed(self, head: Head) -> None:
         """Let pages drop what a cleanup removed."""

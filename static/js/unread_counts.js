@@ -17,19 +17,23 @@ export class UnreadCounts {
     this.#sidebar = sidebar;
     this.#userId = userId;
     connection.on("news", (news) => this.#count(news));
-    connection.on("chat_message", ({ conversation, seq, sender, mentions }) =>
-      this.#count({ conversation, seq, mentions, sender_id: sender?.id }),
-    );
+    connection.on("chat_message", (message) => this.#countMessage(message));
+    connection.on("message_saved", ({ message }) => message && this.#countMessage(message));
     connection.on("unread_changed", (state) => this.#set(state));
     sidebar.addEventListener("refreshed", () => this.#show());
     this.#show();
+  }
+
+  #countMessage({ conversation, seq, sender, mentions }) {
+    // One that waits for the database is counted when it is saved.
+    if (seq !== null) this.#count({ conversation, seq, mentions, sender_id: sender?.id });
   }
 
   #count({ conversation, seq, sender_id: senderId, mentions }) {
     const entry = this.#sidebar.find(conversation);
     // A conversation that was not there until somebody said something in it.
     if (!entry) return this.#sidebar.refresh();
-    if (seq === null || seq <= Number(entry.dataset.lastEvent)) return;
+    if (seq <= Number(entry.dataset.lastEvent)) return;
     entry.dataset.lastEvent = seq;
     if (entry.dataset.kind === "direct") this.#sidebar.raise(entry);
     if (senderId === this.#userId) return;
