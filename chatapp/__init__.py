@@ -23,6 +23,8 @@ from chatapp.telemetry.metrics import blueprint as metrics_blueprint
 from chatapp.telemetry.metrics import init_metrics
 from chatapp.timeline import make_writer
 from chatapp.timeline.writer import EXTENSION as WRITER
+from chatapp.webhooks.routes import blueprint as webhooks_blueprint
+from chatapp.webhooks.sender import init_webhooks
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -49,12 +51,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         general_blueprint,
         rooms_blueprint,
         direct_blueprint,
+        webhooks_blueprint,
         messages_blueprint,
         accounts_blueprint,
         telemetry_blueprint,
         metrics_blueprint,
     ):
         app.register_blueprint(blueprint)
+    init_webhooks()
     init_realtime(app)
     init_cli(app)
     return app

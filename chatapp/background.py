@@ -17,6 +17,7 @@ from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.epoch import remember_events, renew_epoch_if_restored
 from chatapp.timeline.writer import EXTENSION as WRITER
 from chatapp.timeline.writer import Writer
+from chatapp.webhooks.sender import WebhookSender
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,7 @@ def start_background(app: Flask, settings: Settings) -> None:
         with app.app_context():
             remember_events(memory)
 
+    _start(WebhookSender(app, settings).run)
     _start(beat_forever, settings.heads_interval, broadcaster.beat, writer.look_into_spool, remember)
     if settings.general_keep_last:
         _start(trim_general, app, settings.general_keep_last)

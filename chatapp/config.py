@@ -60,6 +60,13 @@ class Settings(BaseSettings):
     )
     write_queue: int = Field(10_000, ge=1, description="changes that may wait for the database before one hears `busy`")
 
+    webhook_private_networks: bool = Field(
+        False, description="let webhooks reach addresses in private networks, this machine included"
+    )
+    webhook_back_off: float = Field(
+        10.0, gt=0, description="seconds before a webhook's second attempt; each further pause is six times as long"
+    )
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:

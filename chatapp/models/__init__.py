@@ -4,6 +4,7 @@ from chatapp.models.accounts import Installation, User, UserSession
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, Membership
 from chatapp.models.messages import Mention, Message, Reaction, RetiredKey
+from chatapp.models.webhooks import OutgoingWebhook, WebhookDelivery
 
 __all__ = [
     "Base",
@@ -13,9 +14,11 @@ __all__ = [
     "Membership",
     "Mention",
     "Message",
+    "OutgoingWebhook",
     "Reaction",
     "RetiredKey",
     "User",
     "UserSession",
+    "WebhookDelivery",
     "now",
 ]

@@ -76,6 +76,11 @@ def present_message(message: TimelineMessage) -> Mapping[str, Any]:
     }
 
 
+def present_for_others(message: TimelineMessage) -> dict[str, Any]:
+    """Give the message as a program outside gets it: without what only our pages draw."""
+    return {key: value for key, value in present_message(message).items() if key not in {"html", "pending"}}
+
+
 def present_news(message: TimelineMessage) -> dict[str, Any]:
     """Give what a list of conversations need know of a new message."""
     return {

@@ -31,13 +31,18 @@ class Draft:
 
     @property
     def names(self) -> set[str]:
-        """What stands after an “@”, in lower case."""
-        return {name.lower() for name in PATTERN.findall(self.content)}
+        """What is named, be it somebody or not."""
+        return find_names(self.content)
 
     @property
     def is_to_all(self) -> bool:
         """Whether everybody in the room is named."""
         return EVERYBODY in self.names and self.conversation.kind == "room" and is_manager(self.membership)
+
+
+def find_names(content: str) -> set[str]:
+    """Find what stands after an “@”, in lower case, be it somebody's name or not."""
+    return {name.lower() for name in PATTERN.findall(content)}
 
 
 def find_mentions(session: Session, drafts: Sequence[Draft]) -> list[tuple[Person, ...]]:

@@ -26,7 +26,15 @@ from chatapp.models import (
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import Draft, find_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
-from chatapp.timeline.signals import Refusal, message_pending, message_posted, message_refused, message_saved
+from chatapp.timeline.signals import (
+    MessagesStored,
+    Refusal,
+    message_pending,
+    message_posted,
+    message_refused,
+    message_saved,
+    messages_stored,
+)
 from chatapp.timeline.writer import Announcement, Key, SpoolableChange, Transaction, current_writer, write
 
 MESSAGES = cast(Table, Message.__table__)
@@ -93,6 +101,8 @@ class Post(SpoolableChange[TimelineMessage]):
         taken = [batch.take(post) for post in changes]
         failpoint("before-insert")
         stored = batch.store()
+        if stored:
+            messages_stored.send(MessagesStored(transaction, stored))
         outcomes = [stored[each] if isinstance(each, int) else each for each in taken]
         if any(post.was_spooled for post in changes):
             # What has waited is told what it became, be it that a commit of unknown end had stored it before.

@@ -3,9 +3,15 @@
 Each signal is sent with one fact (a value, no row) and nothing else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from blinker import Namespace
+
+if TYPE_CHECKING:
+    from chatapp.timeline.messages import TimelineMessage
+    from chatapp.timeline.writer import Transaction
 
 _signals = Namespace()
 
@@ -19,6 +25,19 @@ class Refusal:
     client_id: str
     reason: str
 
+
+@dataclass(frozen=True, slots=True)
+class MessagesStored:
+    """Which messages are new, and the transaction in which they are."""
+
+    transaction: "Transaction"
+    messages: "Sequence[TimelineMessage]"
+
+
+messages_stored = _signals.signal("messages-stored")
+"""`MessagesStored`, before the commit and within it, on a native thread: what has to be stored with a message or not at
+all. The only signal that is sent before a commit; who raises here has the messages refused.
+"""
 
 message_posted = _signals.signal("message-posted")
 """A `TimelineMessage` that is new."""

@@ -76,6 +76,10 @@ ROUTES = {
     "POST /rooms/<room_id>/membership": Entrance(ROOM_POST),
     "POST /rooms/<room_id>/membership/end": Entrance(ROOM_POST),
     "GET /rooms/<room_id>/settings": Entrance(ROOM),
+    "GET /rooms/<room_id>/webhooks": Entrance(ROOM | {"member": 403}),
+    "POST /rooms/<room_id>/webhooks": Entrance(MANAGER_POST, sent={"name": "hook", "url": "https://example.com/"}),
+    # The manager may, but this room has no such webhook.
+    "POST /rooms/<room_id>/webhooks/<webhook_id>/remove": Entrance(MANAGER_POST | {"manager": 404}),
     "POST /rooms/<room_id>/settings": Entrance(MANAGER_POST, sent={"name": "Mine", "visibility": "open"}),
     "GET /settings": Entrance(HERE),
     "POST /settings/name": Entrance(HERE_POST, sent={"name": "Somebody"}),
@@ -190,6 +194,7 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
             "names": "admin",
             "token": "wrong",
             "filename": "icon.svg",
+            "webhook_id": 1,
         }
         path = re.sub(r"<(\w+)>", lambda match: str(values[match[1]]), path)
         form = message_payload("") | {"csrf_token": token} | sent

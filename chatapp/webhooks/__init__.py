@@ -1,0 +1,1 @@
+"""Outgoing webhooks: a room's messages that name one are sent to its address."""

@@ -1,0 +1,21 @@
+"""How webhooks are found."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chatapp.models import Conversation, OutgoingWebhook, WebhookDelivery, now
+
+
+def list_webhooks(session: Session, room: Conversation) -> Sequence[OutgoingWebhook]:
+    """List a room's webhooks by name."""
+    return session.scalars(
+        select(OutgoingWebhook).where(OutgoingWebhook.conversation_id == room.id).order_by(OutgoingWebhook.name)
+    ).all()
+
+
+def is_delivery_due(session: Session) -> bool:
+    """Tell whether a message is to be sent to a webhook now."""
+    due = select(WebhookDelivery.id).where(WebhookDelivery.due_at <= now()).limit(1)
+    return session.scalars(due).first() is not None
