@@ -44,7 +44,9 @@ class LoadSocket:
                 raise ConnectionError(head.decode(errors="replace"))
             await socket._receive()  # Engine.IO's opening
             socket._send("40")
-            answer = await socket._receive()
+            # What is told to a new connection may come before it is let in.
+            while (answer := await socket._receive()).startswith("42"):
+                pass
             if not answer.startswith("40"):
                 raise ConnectionError(answer)
         except BaseException:

@@ -13,6 +13,9 @@ from chatapp.conversations.names import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.realtime.broadcaster import Broadcaster
+from chatapp.realtime.bus import Bus
+from chatapp.realtime.presence import PERIOD, presence
+from chatapp.realtime.processes import Processes
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.epoch import remember_events, renew_epoch_if_restored
 from chatapp.timeline.writer import EXTENSION as WRITER
@@ -24,8 +27,16 @@ log = structlog.get_logger(__name__)
 
 def start_background(app: Flask, settings: Settings) -> None:
     """Start to broadcast, to beat, and to trim the general chat."""
-    broadcaster = Broadcaster(app)
-    app.extensions["chatapp.broadcaster"] = broadcaster  # Signals hold their listeners weakly.
+    broadcaster = Broadcaster(app, is_alone=not settings.redis_url)
+    # Signals hold their listeners weakly.
+    app.extensions["chatapp.broadcaster"] = broadcaster
+    beats = [presence.tell_changes]
+    if settings.redis_url:
+        bus = Bus(settings.redis_url)
+        app.extensions["chatapp.processes"] = processes = Processes(app, broadcaster, bus)
+        beats.append(processes.tell_presence)
+        bus.start()
+    _start(beat_forever, PERIOD, *beats)
     writer: Writer = app.extensions[WRITER]
     writer.start(recover=True)
     memory = settings.data_dir / "events.json"

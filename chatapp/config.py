@@ -40,6 +40,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
         description="SQLite in the data folder when empty; `postgresql://user:password@host/name` for PostgreSQL",
     )
+    redis_url: str = Field(
+        "",
+        validation_alias=AliasChoices("REDIS_URL", "redis_url"),
+        description="`redis://host:6379/0` where several processes serve one database; none when empty",
+    )
     general_keep_last: int = Field(
         100, ge=0, description="messages that the general chat keeps when chatapp starts; 0 keeps all"
     )

@@ -49,6 +49,12 @@ def find_place(session: Session, name: ConversationName, user_id: int) -> Place:
     return Place(None, None) if row is None else Place(row[0], row[1])
 
 
+def find_own_place(session: Session, name: ConversationName, actor: Actor) -> Place:
+    """Find the conversation of that name with the membership of somebody who is signed in. Raises `SignedOut`."""
+    permit_signed_in(session, actor)
+    return find_place(session, name, actor.user_id)
+
+
 def find_places(session: Session, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], Place]:
     """Find many places at once, by the conversation's id and the person's: those with a membership, and no others."""
     rows = session.execute(

@@ -7,6 +7,7 @@ from chatapp.native import is_green
 from chatapp.realtime import codec
 from chatapp.realtime import conversations as conversations
 from chatapp.realtime import read_state as read_state
+from chatapp.realtime import typing as typing
 from chatapp.realtime.answers import serve_events
 from chatapp.realtime.connection import find_person, init_connection
 

@@ -1,10 +1,14 @@
 """The one that emits what the core announces.
 
 The writer announces in the order of its commits, on one thread, so a conversation's events leave in the order of their
-numbers. What a listener misses all the same it finds out by the next event's number, or by the beacon.
+numbers. Where several processes write, each reads from the database what the others have written, and puts it into its
+place: it knows how far each conversation was told. What a listener misses all the same it finds out by the next event's
+number, or by the beacon.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from flask import Flask
 
@@ -13,12 +17,15 @@ from chatapp.conversations.queries import get_epoch
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import InvalidConversation
 from chatapp.extensions import db, socketio
+from chatapp.models import Conversation
 from chatapp.presentation.messages import present_backlog, present_message, present_news
 from chatapp.presentation.read_state import present_read_state, present_reader
 from chatapp.realtime.connection import list_sockets, user_channel
 from chatapp.realtime.news import follow_news, news_channel
+from chatapp.realtime.typing import Typing, typed
 from chatapp.timeline import Head, TimelineMessage, list_heads
 from chatapp.timeline.read_state import ReaderMoved, ReadState
+from chatapp.timeline.reading import list_events
 from chatapp.timeline.signals import (
     Refusal,
     backlog_changed,
@@ -37,10 +44,14 @@ from chatapp.timeline.writer import Backlog
 class Broadcaster:
     """Brings what is committed to the sockets that listen in this process."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, *, is_alone: bool) -> None:
         self._app = app
+        self._is_alone = is_alone
+        self._told: dict[str, int] = {}
+        self._telling = threading.RLock()
         message_posted.connect(self.tell_posted)
         message_changed.connect(self.tell_changed)
+        typed.connect(self.tell_typing)
         message_pending.connect(self.tell_pending)
         message_saved.connect(self.tell_saved)
         message_refused.connect(self.tell_refused)
@@ -52,8 +63,46 @@ class Broadcaster:
 
     def tell_posted(self, message: TimelineMessage) -> None:
         """Emit a new message to everybody in its conversation, and to the others that there is one."""
+        with self._in_order(message) as is_new:
+            if is_new:
+                self._emit_posted(message)
+
+    def _emit_posted(self, message: TimelineMessage) -> None:
         self.tell_pending(message)
         socketio.emit("news", present_news(message), to=news_channel(message.conversation))
+
+    def hear_of(self, conversation: str, version: int) -> None:
+        """Emit what another process has written to a conversation, up to the event `version` at least."""
+        with self._telling:
+            told = self._told.setdefault(conversation, version - 1)
+            if told < version:
+                self._read_up(conversation)
+
+    @contextmanager
+    def _in_order(self, message: TimelineMessage) -> Iterator[bool]:
+        """Emit first what lies before this event, and say whether it was itself among that."""
+        if self._is_alone or message.version is None:
+            yield True
+            return
+        with self._telling:
+            told = self._told.get(message.conversation, message.version - 1)
+            if told < message.version - 1:
+                self._read_up(message.conversation)
+                told = self._told[message.conversation]
+            yield told < message.version
+            self._told[message.conversation] = max(told, message.version)
+
+    def _read_up(self, conversation: str) -> None:
+        """Emit what the database has after what was told."""
+        with self._app.app_context():
+            told = self._told[conversation]
+            row = db.session.get_one(Conversation, parse_name(conversation).id)
+            for message in list_events(db.session(), row, after=told):
+                if message.seq is not None and message.seq > told:
+                    self._emit_posted(message)
+                else:
+                    socketio.emit("message_changed", present_message(message), to=conversation)
+                self._told[conversation] = message.version or told
 
     def tell_pending(self, message: TimelineMessage) -> None:
         """Emit a message that waits for the database to everybody in its conversation."""
@@ -62,13 +111,14 @@ class Broadcaster:
 
     def tell_changed(self, message: TimelineMessage) -> None:
         """Emit what a message is now."""
-        with self._app.app_context():
-            socketio.emit("message_changed", present_message(message), to=message.conversation)
+        with self._in_order(message) as is_new, self._app.app_context():
+            if is_new:
+                socketio.emit("message_changed", present_message(message), to=message.conversation)
 
     def tell_saved(self, message: TimelineMessage) -> None:
         """Emit what a message that waited has become."""
-        socketio.emit("news", present_news(message), to=news_channel(message.conversation))
-        with self._app.app_context():
+        with self._in_order(message), self._app.app_context():
+            socketio.emit("news", present_news(message), to=news_channel(message.conversation))
             sender_id = message.sender and message.sender.id
             key = {"conversation": message.conversation, "sender_id": sender_id, "client_id": message.client_id}
             socketio.emit("message_saved", {**key, "message": present_message(message)}, to=message.conversation)
@@ -92,6 +142,16 @@ class Broadcaster:
         told = {"conversation": moved.conversation, "reader": present_reader(moved.reader)}
         socketio.emit("messages_read", told, to=moved.conversation)
 
+    def tell_typing(self, typing: Typing) -> None:
+        """Emit who is writing, to the others."""
+        person = typing.person
+        socketio.emit(
+            "typing",
+            {"conversation": typing.conversation, "user": {"id": person.id, "name": person.name}},
+            to=typing.conversation,
+            skip_sid=list_sockets(user_channel(person.id)),
+        )
+
     def follow_news(self, user_ids: Sequence[int]) -> None:
         """Let people's sockets hear of what is new in the conversations that they are in now."""
         with self._app.app_context():
@@ -105,9 +165,15 @@ class Broadcaster:
             self._emit_heads([head])
 
     def beat(self) -> None:
-        """Tell the heads of the conversations that somebody here listens to: whoever missed the last event sees it."""
+        """Tell the heads of the conversations that somebody here listens to: whoever missed the last event sees it.
+
+        What other processes have written is told first, in case that a wake-up was lost.
+        """
         with self._app.app_context():
-            self._emit_heads(list_heads(db.session(), listened_conversation_ids()))
+            heads = list_heads(db.session(), listened_conversation_ids())
+            for head in heads if not self._is_alone else ():
+                self.hear_of(head.conversation, head.last_event)
+            self._emit_heads(heads)
 
     @staticmethod
     def _emit_heads(heads: Sequence[Head]) -> None:

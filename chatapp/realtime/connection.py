@@ -11,6 +11,7 @@ from chatapp.extensions import socketio
 from chatapp.identity import SignedIn, current_person
 from chatapp.presentation.messages import present_backlog
 from chatapp.realtime.news import follow_news, news_channel
+from chatapp.realtime.presence import presence
 from chatapp.timeline.writer import current_writer
 
 _people: dict[str, SignedIn] = {}
@@ -40,6 +41,7 @@ def connect(auth: object) -> None:
     join_room(user_channel(person.id))
     join_room(session_channel(person.session_id))
     follow_news(person.id, [current_socket()])
+    presence.enter(current_socket(), person.id)
     backlog = current_writer().backlog
     if backlog.since is not None:
         socketio.emit("backlog", present_backlog(backlog), to=current_socket())
@@ -48,6 +50,7 @@ def connect(auth: object) -> None:
 def disconnect(_reason: str) -> None:
     """Forget a socket that is gone."""
     _people.pop(current_socket(), None)
+    presence.leave(current_socket())
 
 
 def find_person(sid: str) -> SignedIn | None:

@@ -8,7 +8,7 @@ from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import permit_reading
-from chatapp.conversations.queries import Place, find_place, permit_signed_in
+from chatapp.conversations.queries import find_own_place
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
@@ -49,11 +49,11 @@ def join_chat(caller: Caller, payload: Joining) -> Answer:
     with the reading: a membership that ends meanwhile ends the listening too.
     """
     name = parse_name(payload.conversation)
-    permit_reading(*_place(caller, name))
+    permit_reading(*find_own_place(db.session(), name, caller.person.actor))
     db.session.close()
     caller.enter(name.wire_name)
     try:
-        conversation = permit_reading(*_place(caller, name))
+        conversation = permit_reading(*find_own_place(db.session(), name, caller.person.actor))
     except ChatError:
         caller.leave(name.wire_name)
         raise
@@ -79,7 +79,7 @@ def leave_chat(caller: Caller, payload: Leaving) -> None:
     """Leave a conversation's broadcast; a member still hears that there is something new."""
     name = parse_name(payload.conversation)
     caller.leave(name.wire_name)
-    if _place(caller, name).membership is not None:
+    if find_own_place(db.session(), name, caller.person.actor).membership is not None:
         caller.enter(news_channel(name.wire_name))
 
 
@@ -149,8 +149,3 @@ def _changed(message: TimelineMessage) -> Answer:
 def _admitted(caller: Caller, name: ConversationName) -> Person | None:
     """Give the sender as known here, if the socket was let into the conversation: then no database need be asked."""
     return caller.person.as_person() if caller.has_entered(name.wire_name) else None
-
-
-def _place(caller: Caller, name: ConversationName) -> Place:
-    permit_signed_in(db.session(), caller.person.actor)
-    return find_place(db.session(), name, caller.person.id)

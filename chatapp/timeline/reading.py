@@ -99,15 +99,17 @@ def catch_up(session: Session, conversation: Conversation, *, after: int | None,
     if after is None or not _can_continue(head, after) or epoch not in {None, current}:
         messages = page(session, conversation).messages
         return CatchUp(head, current, 0, head.last_event, is_reset=True, messages=messages)
-    messages = fetch_messages(
-        session,
-        select_messages(conversation).where(Message.version > after).order_by(Message.version).limit(CATCH_UP),
-        conversation,
-    )
+    messages = list_events(session, conversation, after=after)
     end = head.last_event
     if len(messages) == CATCH_UP:
         end = messages[-1].version or end
     return CatchUp(head, current, after, end, is_reset=False, messages=messages)
+
+
+def list_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:
+    """Give the first `CATCH_UP` messages that were posted or changed after an event, in the order of their versions."""
+    query = select_messages(conversation).where(Message.version > after).order_by(Message.version)
+    return fetch_messages(session, query.limit(CATCH_UP), conversation)
 
 
 def _can_continue(head: Head, after: int) -> bool:

@@ -15,12 +15,14 @@ import { MessageList } from "./message_list.js";
 import { MessageTools } from "./message_tools.js";
 import { Outbox } from "./outbox.js";
 import { OutgoingMessages } from "./outgoing.js";
+import { keepPresence } from "./presence.js";
 import { offerReactions } from "./reactions.js";
 import { offerUnread, ReadMark } from "./read_mark.js";
 import { showReceipts } from "./receipts.js";
 import { Scroller } from "./scroll.js";
 import { Sidebar } from "./sidebar.js";
 import { Timeline } from "./timeline.js";
+import { showTyping } from "./typing.js";
 import { UnreadCounts } from "./unread_counts.js";
 import { offerFirstUnread, UnreadLine } from "./unread_line.js";
 
@@ -29,7 +31,9 @@ const connection = new Connection(userId);
 const outbox = new Outbox(userId);
 
 showConnection(connection);
-new UnreadCounts(connection, new Sidebar(connection), userId);
+const sidebar = new Sidebar(connection);
+new UnreadCounts(connection, sidebar, userId);
+keepPresence(connection, sidebar);
 offerCopies();
 for (const main of document.querySelectorAll("main[data-conversation]")) showConversation(main);
 deliver(outbox, connection);
@@ -82,6 +86,7 @@ function followConversation(main, list, tools) {
       scroller.toEnd();
     });
     timeline.addEventListener("reset", () => outgoing.draw());
+    showTyping(form.querySelector("textarea"), main.querySelector("[data-typing]"), connection, conversation);
     completeMentions(form.querySelector("textarea"), form.querySelector("[data-mention-options]"));
   }
   if (tools) offerUnread(tools, mark, line);

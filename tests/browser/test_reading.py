@@ -58,6 +58,25 @@ def test_a_direct_message_is_announced_read_and_receipted_and_all_is_right_after
         wait_connected(page)
     expect(hers.locator(".readers")).to_have_text("Read by Bob")
     expect(badge(his, name)).to_be_hidden()
+    shows_typing_and_presence(hers, his)
+
+
+def shows_typing_and_presence(hers: Page, his: Page) -> None:
+    dot = hers.locator(".topbar [data-presence-of]")
+    expect(dot).to_have_attribute("data-presence", "online")
+    expect(dot).to_have_attribute("aria-label", "online")
+    his.locator("#content").press_sequentially("I am")
+    line = hers.locator("[data-typing]")
+    expect(line).to_have_text("Bob is typing…", timeout=1_500)
+    his.press("#content", "Enter")
+    wait_for_text(hers, "I am")
+    expect(line).to_have_text("")
+    his.locator("#content").press_sequentially("not sent")
+    expect(line).to_have_text("Bob is typing…", timeout=1_500)
+    expect(line).to_have_text("", timeout=8_000)
+    his.fill("#content", "")
+    his.context.close()
+    expect(dot).to_have_attribute("data-presence", "offline", timeout=10_000)
 
 
 def test_the_counts_are_the_same_on_two_devices(ana: Person, bob: Person, new_page: NewPage) -> None:

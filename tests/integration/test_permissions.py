@@ -104,6 +104,8 @@ EVENTS = {
     ),
     "delete_message": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED | {"manager": 403}, {"seq": 1}),
     "react": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "reaction": "👍"}),
+    "typing": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED),
+    "presence": Entrance(OPEN | REFUSED, sent={"state": "online"}),
     "mark_as_read": Entrance(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
     "mark_as_unread": Entrance(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
 }

@@ -1,0 +1,103 @@
+"""What the processes of an installation tell each other, through Redis: news that may get lost.
+
+Nothing depends on it. What is lost is found in the database a moment later, and while Redis is away each process goes
+on by itself. Whoever publishes never waits.
+"""
+
+import json
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from redis import Redis, RedisError
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "chatapp"
+
+BOUND = 10_000
+"""What waits to be published at the most; beyond it something gets lost."""
+
+PAUSES = (0.2, 0.5, 1, 2, 5)
+"""Seconds before each attempt to reach Redis again; the last one repeats."""
+
+TIMEOUT = 5.0
+"""Seconds in which Redis has to answer."""
+
+Handler = Callable[[str, Any], None]
+"""Called with the process that tells, and what it tells."""
+
+
+class Bus:
+    """One process' way to the others."""
+
+    def __init__(self, url: str) -> None:
+        self.process = uuid.uuid4().hex
+        self._redis = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=2, decode_responses=True)
+        self._outgoing: queue.Queue[str] = queue.Queue(BOUND)
+        self._handlers: dict[str, Handler] = {}
+        self._connected: list[Callable[[], None]] = []
+
+    def on(self, kind: str, handler: Handler) -> None:
+        """Let a function hear of what the others publish under `kind`."""
+        self._handlers[kind] = handler
+
+    def on_connected(self, told: Callable[[], None]) -> None:
+        """Let a function know when this process hears the others, for the first time or again."""
+        self._connected.append(told)
+
+    def publish(self, kind: str, data: object) -> None:
+        """Tell the others, if they can be told."""
+        try:
+            self._outgoing.put_nowait(json.dumps({"process": self.process, "kind": kind, "data": data}))
+        except queue.Full:
+            log.warning("too much waits for redis: one wake-up is lost", kind=kind)
+
+    def start(self) -> None:
+        """Begin to speak and to hear."""
+        for work in (self._speak, self._hear):
+            threading.Thread(target=self._keep_at, args=(work,), daemon=True).start()
+
+    def _keep_at(self, work: Callable[[], None]) -> None:
+        failures = 0
+        while True:
+            begun = time.monotonic()
+            try:
+                work()
+            except (RedisError, OSError) as error:
+                if time.monotonic() - begun > PAUSES[-1]:
+                    failures = 0
+                if failures == 0:
+                    log.warning("redis is away", reason=str(error))
+                time.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+                failures += 1
+
+    def _speak(self) -> None:
+        while True:
+            self._redis.publish(CHANNEL, self._outgoing.get())
+
+    def _hear(self) -> None:
+        with self._redis.pubsub() as subscription:  # type: ignore[no-untyped-call]  # the library's types end there
+            subscription.subscribe(CHANNEL)
+            while True:
+                message = subscription.get_message(timeout=TIMEOUT / 2)
+                if message is None:
+                    subscription.ping()
+                elif message["type"] == "subscribe":
+                    log.info("redis is there")
+                    for told in self._connected:
+                        told()
+                elif message["type"] == "message":
+                    self._handle(json.loads(message["data"]))
+
+    def _handle(self, told: dict[str, Any]) -> None:
+        if told["process"] == self.process or told["kind"] not in self._handlers:
+            return
+        try:
+            self._handlers[told["kind"]](told["process"], told["data"])
+        except Exception:
+            log.exception("what another process told could not be handled", kind=told["kind"])

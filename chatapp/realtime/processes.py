@@ -1,0 +1,108 @@
+"""Several processes on one database: what each of them tells the others, and what it does with what it hears.
+
+Messages are not among it: that a conversation has got further is, and each process reads them from the database.
+"""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from flask import Flask
+
+from chatapp.accounts.signals import sessions_ended
+from chatapp.conversations.people import Person
+from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
+from chatapp.realtime.broadcaster import Broadcaster
+from chatapp.realtime.bus import Bus
+from chatapp.realtime.connection import end_listening, end_sockets_of_sessions, tell_sidebar_changed
+from chatapp.realtime.presence import presence
+from chatapp.realtime.typing import Typing, typed
+from chatapp.timeline import TimelineMessage
+from chatapp.timeline.read_state import Reader, ReaderMoved, ReadState
+from chatapp.timeline.signals import message_changed, message_posted, message_saved, read_state_changed, reader_moved
+
+PRESENCE_PERIOD = 8.0
+"""Seconds between two times that a process says who is connected to it, if nothing changes."""
+
+
+class Processes:
+    """This process among the others."""
+
+    def __init__(self, app: Flask, broadcaster: Broadcaster, bus: Bus) -> None:
+        self._app = app
+        self._broadcaster = broadcaster
+        self._bus = bus
+        self._last_picture: tuple[float, dict[int, str]] = (0.0, {})
+        for signal in (message_posted, message_changed, message_saved):
+            signal.connect(self.tell_timeline)
+        sessions_ended.connect(self.tell_sessions_ended)
+        membership_ended.connect(self.tell_membership_ended)
+        sidebar_changed.connect(self.tell_sidebar_changed)
+        read_state_changed.connect(self.tell_read)
+        reader_moved.connect(self.tell_reader)
+        typed.connect(self.tell_typing)
+        bus.on("timeline", self._hear_timeline)
+        bus.on("sessions_ended", lambda _, ids: end_sockets_of_sessions(ids))
+        bus.on("membership_ended", lambda _, ended: end_listening(MembershipEnded(**ended)))
+        bus.on("sidebar_changed", self._hear_sidebar_changed)
+        bus.on("read", lambda _, state: broadcaster.tell_read(ReadState(**state)))
+        bus.on("reader", self._hear_reader)
+        bus.on("typing", self._hear_typing)
+        bus.on("presence", self._hear_presence)
+        bus.on("hello", lambda *_: self.tell_presence(is_asked=True))
+        bus.on_connected(lambda: bus.publish("hello", None))
+
+    def tell_timeline(self, message: TimelineMessage) -> None:
+        """Tell how far a conversation has got."""
+        self._bus.publish("timeline", [message.conversation, message.version])
+
+    def tell_sessions_ended(self, session_ids: list[int]) -> None:
+        """Tell which sign-ins have ended."""
+        self._bus.publish("sessions_ended", session_ids)
+
+    def tell_membership_ended(self, ended: MembershipEnded) -> None:
+        """Tell who may read a conversation no longer."""
+        self._bus.publish("membership_ended", asdict(ended))
+
+    def tell_sidebar_changed(self, user_ids: list[int]) -> None:
+        """Tell whose list of conversations is another one."""
+        self._bus.publish("sidebar_changed", list(user_ids))
+
+    def tell_read(self, state: ReadState) -> None:
+        """Tell a person's mark."""
+        self._bus.publish("read", asdict(state))
+
+    def tell_reader(self, moved: ReaderMoved) -> None:
+        """Tell how far somebody has read."""
+        self._bus.publish("reader", asdict(moved))
+
+    def tell_typing(self, typing: Typing) -> None:
+        """Tell who is writing."""
+        self._bus.publish("typing", asdict(typing))
+
+    def tell_presence(self, *, is_asked: bool = False) -> None:
+        """Tell who is connected here, if that has changed, was long ago, or is asked for."""
+        picture = presence.local_picture()
+        told_at, told = self._last_picture
+        if is_asked or picture != told or time.monotonic() - told_at > PRESENCE_PERIOD:
+            self._last_picture = (time.monotonic(), picture)
+            self._bus.publish("presence", [[user_id, state] for user_id, state in picture.items()])
+
+    def _hear_timeline(self, _process: str, told: list[Any]) -> None:
+        self._broadcaster.hear_of(*told)
+
+    def _hear_sidebar_changed(self, _process: str, user_ids: list[int]) -> None:
+        tell_sidebar_changed(user_ids)
+        self._broadcaster.follow_news(user_ids)
+
+    def _hear_reader(self, _process: str, moved: dict[str, Any]) -> None:
+        reader = moved["reader"]
+        self._broadcaster.tell_reader(
+            ReaderMoved(moved["conversation"], Reader(Person(**reader["person"]), reader["seq"]))
+        )
+
+    def _hear_typing(self, _process: str, typing: dict[str, Any]) -> None:
+        self._broadcaster.tell_typing(Typing(typing["conversation"], Person(**typing["person"])))
+
+    def _hear_presence(self, process: str, picture: list[tuple[int, str]]) -> None:
+        presence.hear(process, dict(picture))

@@ -1,0 +1,64 @@
+"""Typing: who is writing something just now. Nothing of it is stored."""
+
+import time
+from dataclasses import dataclass
+
+from blinker import Namespace
+
+from chatapp.conversations.names import parse_name
+from chatapp.conversations.people import Person
+from chatapp.conversations.policy import permit_posting
+from chatapp.conversations.queries import find_own_place
+from chatapp.extensions import db
+from chatapp.realtime.answers import Caller, Payload, answers
+from chatapp.timeline import TimelineMessage
+from chatapp.timeline.signals import message_posted
+
+PERIOD = 1.0
+"""Seconds that a person's typing in a conversation is told once in, however often their pages say it."""
+
+typed = Namespace().signal("typed")
+"""A `Typing`: tell the others."""
+
+_told: dict[tuple[int, str], float] = {}
+"""When a person's typing was told last, for those of the last `PERIOD`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """Who is writing, and where."""
+
+    conversation: str
+    person: Person
+
+
+class TypingPayload(Payload):
+    """Payload of `typing`."""
+
+    conversation: object
+
+
+@answers("typing", TypingPayload)
+def type_in(caller: Caller, payload: TypingPayload) -> None:
+    """Tell the others of a conversation that one is writing."""
+    name = parse_name(payload.conversation)
+    permit_posting(*find_own_place(db.session(), name, caller.person.actor))
+    if _is_due((caller.person.id, name.wire_name)):
+        typed.send(Typing(name.wire_name, caller.person.as_person()))
+
+
+@message_posted.connect
+def forget(message: TimelineMessage) -> None:
+    """Let whoever has said something be told as typing at once when they go on."""
+    if message.sender is not None:
+        _told.pop((message.sender.id, message.conversation), None)
+
+
+def _is_due(key: tuple[int, str]) -> bool:
+    now = time.monotonic()
+    for old in [each for each, moment in _told.items() if moment <= now - PERIOD]:
+        del _told[old]
+    if key in _told:
+        return False
+    _told[key] = now
+    return True

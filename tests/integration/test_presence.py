@@ -1,0 +1,248 @@
+"""Presence and typing, and several processes that serve one database."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import NewPerson, NewServer
+from tests.harness.audit import Talker, audit, talking
+from tests.harness.people import Person, Socket
+from tests.harness.ports import eventually
+from tests.harness.redis import Redis
+from tests.harness.servers import Postgres, Server
+from tests.integration.test_direct import open_direct
+
+
+def states(socket: Socket) -> dict[str, str]:
+    """Give how the people are, as a socket was told."""
+    people: dict[str, str] = {}
+    for told in socket.payloads("presence"):
+        people = told["people"] if told["whole"] else people | told["people"]
+    return people
+
+
+def is_seen(socket: Socket, person_id: int, state: str) -> bool:
+    return states(socket).get(str(person_id), "offline") == state
+
+
+def watch(socket: Socket, person_id: int, state: str, timeout: float = 10) -> None:
+    eventually(lambda: is_seen(socket, person_id, state), f"{person_id} is {state}", timeout=timeout)
+
+
+def test_a_person_is_as_present_as_the_liveliest_of_their_pages(ana: Person, bob: Person) -> None:
+    watcher = ana.connect()
+    bob_id = bob.id
+    assert is_seen(watcher, bob_id, "offline")
+    desk, phone = bob.connect(), bob.connect()
+    watch(watcher, bob_id, "online")
+    assert desk.call("presence", {"state": "away"})["ok"]
+    time.sleep(1.5)
+    assert is_seen(watcher, bob_id, "online")
+    phone.call("presence", {"state": "away"})
+    watch(watcher, bob_id, "away")
+    phone.call("presence", {"state": "online"})
+    watch(watcher, bob_id, "online")
+    phone.close()
+    watch(watcher, bob_id, "away")
+    desk.close()
+    watch(watcher, bob_id, "offline")
+    assert desk.is_connected() is False
+
+
+def test_a_page_that_is_loaded_again_is_not_gone_meanwhile(ana: Person, bob: Person) -> None:
+    watcher = ana.connect()
+    bob_id = bob.id
+    first = bob.connect()
+    watch(watcher, bob_id, "online")
+    for _ in range(3):
+        first.close()
+        time.sleep(0.7)
+        first = bob.connect()
+        time.sleep(0.7)
+    assert "offline" not in [told["people"].get(str(bob_id)) for told in watcher.payloads("presence")]
+
+
+def test_a_crash_leaves_nobody_behind(server: Server, ana: Person, bob: Person) -> None:
+    bob.connect()
+    server.kill()
+    server.start()
+    watcher = ana.connect()
+    assert watcher.wait_for("presence")[0] == {"people": {str(ana.id): "online"}, "whole": True}
+    time.sleep(2)
+    assert is_seen(watcher, bob.id, "offline")
+
+
+def test_other_states_are_refused(ana: Person) -> None:
+    socket = ana.connect()
+    for state in ("offline", "", None, 1, "busy"):
+        assert socket.call("presence", {"state": state})["error"]["code"] == "invalid"
+
+
+def test_a_storm_of_people_is_told_in_a_few_events(server: Server, ana: Person) -> None:
+    server.execute(
+        "INSERT INTO users (username, name, password_hash, role, created_at) "
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 40) "
+        "SELECT 'p' || n, 'P', (SELECT password_hash FROM users WHERE id = 1), 'member', '2026-01-01 00:00:00' "
+        "FROM numbers"
+    )
+    watcher = ana.connect()
+    crowd = [Person(server, f"p{number}") for number in range(1, 41)]
+    for person in crowd:
+        person.sign_in()
+    start = time.monotonic()
+    for person in crowd:
+        person.connect()
+    eventually(lambda: list(states(watcher).values()).count("online") == 41, "all are there", timeout=20)
+    seconds = time.monotonic() - start
+    assert len(watcher.payloads("presence")) <= seconds + 4
+    for person in crowd:
+        person.close()
+    eventually(lambda: list(states(watcher).values()).count("offline") == 40, "all are gone", timeout=20)
+
+
+def test_typing_is_told_to_the_others_at_most_once_a_second(ana: Person, bob: Person, eve: Person) -> None:
+    name = open_direct(ana, bob)
+    hers, her_phone, his, stranger = ana.connect(), ana.connect(), bob.connect(), eve.connect()
+    for socket in (hers, her_phone, his):
+        socket.join(name)
+    start = time.monotonic()
+    for _ in range(100):
+        assert hers.call("typing", {"conversation": name})["ok"]
+    seconds = time.monotonic() - start
+    told = his.wait_for("typing")
+    assert told[0] == {"conversation": name, "user": {"id": ana.id, "name": "Ana"}}
+    assert len(told) <= seconds + 1
+    assert stranger.call("typing", {"conversation": name})["error"]["code"] == "not_found"
+    assert hers.payloads("typing") == her_phone.payloads("typing") == stranger.payloads("typing") == []
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    redis = Redis(tmp_path)
+    redis.start()
+    yield redis
+    redis.close()
+
+
+@pytest.fixture
+def two(postgres: Postgres, redis: Redis, new_server: NewServer) -> tuple[Server, Server]:
+    """Two processes on one database."""
+    url = postgres.create_database()
+    first, second = (
+        new_server(database_url=url, REDIS_URL=redis.url, CHATAPP_HEADS_INTERVAL="3", CHATAPP_GENERAL_KEEP_LAST="0")
+        for _ in range(2)
+    )
+    first.start()
+    (second.data_dir / "secret_key").write_text((first.data_dir / "secret_key").read_text())
+    return first, second.start()
+
+
+def elsewhere(person: Person, server: Server) -> Person:
+    """The same person, on another process."""
+    other = Person(server, person.username)
+    other.http.cookies.update(person.http.cookies)
+    return other
+
+
+def heard_after(listener: Socket, speaker: Socket, text: str, timeout: float = 20) -> float:
+    """Say something, and tell after how many seconds it was heard."""
+    start = time.monotonic()
+    speaker.post(text)
+    eventually(lambda: text in listener.contents(), f"{text!r} is heard", timeout=timeout)
+    return time.monotonic() - start
+
+
+def test_what_happens_on_one_process_is_heard_on_the_other(two: tuple[Server, Server], new_person: NewPerson) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    his = elsewhere(bob, second).connect()
+    hers = ana.connect()
+    hers.join()
+    his.join()
+    assert heard_after(his, hers, "hello") < 1
+    assert heard_after(hers, his, "hello to you") < 1
+    hers.call("edit_message", {"conversation": "general", "seq": 1, "content": "hello!"})
+    assert his.wait_for("message_changed")[0]["content"] == "hello!"
+    watch(hers, bob.id, "online")
+    watch(his, ana.id, "online")
+    assert his.call("typing", {"conversation": "general"})["ok"]
+    assert hers.wait_for("typing")[0]["user"]["name"] == "Bob"
+
+    room = ana.create_room()
+    ana.invite(room, bob)
+    his.wait_for("sidebar_changed")
+    hers.post("news for bob", room)
+    assert his.wait_for("news")[0]["conversation"] == room
+    his.join(room)
+    ana.remove(room, bob)
+    assert his.wait_for("removed_from_chat") == [{"conversation": room}]
+    hers.post("among us", room)
+    assert heard_after(his, hers, "in general") < 1
+    assert "among us" not in his.contents(room)
+
+    his.call("mark_as_read", {"conversation": "general", "seq": 1})
+    bob_at_first = bob.connect()
+    his.call("mark_as_read", {"conversation": "general", "seq": 2})
+    assert bob_at_first.wait_for("unread_changed")[0]["last_read_seq"] == 2
+    bob.post("/sign-out")
+    his.wait_for("signed_out")
+    eventually(lambda: not his.is_connected(), "his socket is closed")
+    for socket in (hers, his):
+        versions = [message["version"] for message in socket.messages()]
+        assert versions == sorted(set(versions))
+
+
+def test_a_killed_process_leaves_nobody_behind_on_the_other(two: tuple[Server, Server], new_person: NewPerson) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    watcher = ana.connect()
+    elsewhere(bob, second).connect()
+    watch(watcher, bob.id, "online")
+    second.kill()
+    watch(watcher, bob.id, "offline", timeout=40)
+
+
+@pytest.mark.faults
+def test_without_redis_each_process_goes_on_and_hears_of_the_other_a_little_later(
+    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    hers, near, far = ana.connect(), bob.connect(), elsewhere(bob, second).connect()
+    for socket in (hers, near, far):
+        socket.join()
+    assert heard_after(far, hers, "with redis") < 1
+    redis.stop(signal.SIGKILL)
+    assert heard_after(near, hers, "without") < 1
+    assert heard_after(far, hers, "without, far away") < 8
+    assert far.contents() == ["with redis", "without", "without, far away"]
+    redis.start()
+    eventually(lambda: heard_after(far, hers, os.urandom(4).hex()) < 0.7, "fast again", timeout=30)
+    assert "Traceback" not in first.log() + second.log()
+
+
+@pytest.mark.faults
+def test_two_processes_lose_double_and_mix_up_nothing(
+    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two
+    people = [new_person(first, name) for name in ("ana", "bob", "eve", "dan")]
+    options: dict[str, Any] = {"conversation": "general", "edits": 7}
+    talkers = [
+        Talker(person, name=person.username, url=server.url, **options)
+        for person, server in zip(people, (first, second, first, second), strict=True)
+    ]
+    with talking(*talkers):
+        time.sleep(2)
+        redis.stop(signal.SIGKILL)
+        time.sleep(2)
+        redis.start()
+        second.kill()
+        second.start()
+        time.sleep(3)
+    audit(first, *talkers)
