@@ -170,7 +170,8 @@ class PythonSocket(Socket):
 
     def __init__(self, url: str, cookie: str) -> None:
         self.events = []
-        self._client = socketio.Client(reconnection=False)
+        # The library keeps its JSON for all clients and servers of a process: ours would not send what is malformed.
+        self._client = socketio.Client(reconnection=False, json=json)
         self._client.on("*", lambda event, *payload: self.events.append((event, payload[0] if payload else None)))
         self._client.connect(url, headers={"Cookie": cookie}, transports=["websocket"])
 

@@ -8,6 +8,7 @@ import requests
 from tests.conftest import NewPerson
 from tests.harness.people import Person, find_csrf_token, message_payload
 from tests.harness.servers import Server
+from tests.integration.test_permissions import EVENTS
 
 CONTENTS = [
     ("", "empty", "needs some text"),
@@ -76,7 +77,12 @@ def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, 
         "edit_message": here | {"seq": seq, "content": "hello"},
         "delete_message": here | {"seq": 99},
         "react": here | {"seq": seq, "reaction": "👍", "on": False},
+        "mark_as_read": here | {"seq": seq},
+        "mark_as_unread": here | {"seq": seq},
+        "typing": here,
+        "presence": {"state": "online"},
     }
+    assert proper.keys() == EVENTS.keys()
     malformed: dict[str, list[object]] = {
         "conversation": [b"general", {"conversation": "general"}, [["general"]]],
         "after": [-1, 1.5, "1", [1], True, 2**63, 10**99, float("nan"), float("inf")],
