@@ -6,7 +6,7 @@ caller's. What one may not know of raises `NotFound`, what one may see but not d
 
 from dataclasses import dataclass
 
-from chatapp.errors import Archived, Forbidden, NotFound
+from chatapp.errors import Archived, ChatError, Forbidden, NotFound
 from chatapp.models import Conversation, Membership, Message
 
 
@@ -49,6 +49,15 @@ def permit_posting(conversation: Conversation | None, membership: Membership | N
     if membership is not None and membership.is_blocked:
         raise Forbidden("This person takes no direct messages from you.")
     return read
+
+
+def may_post(conversation: Conversation | None, membership: Membership | None) -> bool:
+    """Tell whether `permit_posting` lets pass."""
+    try:
+        permit_posting(conversation, membership)
+    except ChatError:
+        return False
+    return True
 
 
 def permit_managing(conversation: Conversation | None, membership: Membership | None) -> Conversation:

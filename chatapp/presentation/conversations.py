@@ -9,7 +9,7 @@ from flask import render_template, url_for
 from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import is_manager, permit_posting, permit_reading
+from chatapp.conversations.policy import is_manager, may_post, permit_reading
 from chatapp.conversations.queries import (
     Place,
     RoomSummary,
@@ -141,7 +141,7 @@ def render_conversation(
         unread=get_read_state(db.session(), conversation, person.id).unread if place.membership else 0,
         floor=conversation.floor,
         epoch=get_epoch(db.session()),
-        may_post=_may_post(place),
+        may_post=may_post(*place),
         may_manage=is_manager(place.membership),
         kept_last=keep_last if keep_last and name.kind == "general" and person.is_admin else None,
         outgoing=_outgoing(person, conversation),
@@ -188,14 +188,6 @@ def parse_seq(value: str | None) -> int | None:
     if not (value.isascii() and value.isdecimal() and len(value) <= 18):
         raise Invalid("before must be the number of a message.")
     return int(value)
-
-
-def _may_post(place: Place) -> bool:
-    try:
-        permit_posting(*place)
-    except ChatError:
-        return False
-    return True
 
 
 def _outgoing(person: SignedIn, conversation: Conversation) -> TimelineMessage:

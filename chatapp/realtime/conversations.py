@@ -7,7 +7,7 @@ from pydantic import StringConstraints
 from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import permit_reading
+from chatapp.conversations.policy import may_post, permit_reading
 from chatapp.conversations.queries import find_own_place
 from chatapp.errors import ChatError
 from chatapp.extensions import db
@@ -53,10 +53,15 @@ def join_chat(caller: Caller, payload: Joining) -> Answer:
     db.session.close()
     caller.enter(name.wire_name)
     try:
-        conversation = permit_reading(*find_own_place(db.session(), name, caller.person.actor))
+        place = find_own_place(db.session(), name, caller.person.actor)
+        conversation = permit_reading(*place)
     except ChatError:
         caller.leave(name.wire_name)
         raise
+    if may_post(*place):
+        caller.enter(_writers(name))
+    else:
+        caller.leave(_writers(name))
     caller.leave(news_channel(name.wire_name))
     missed = catch_up(db.session(), conversation, after=payload.after, epoch=payload.epoch)
     return {
@@ -146,6 +151,12 @@ def _changed(message: TimelineMessage) -> Answer:
     return {"message": present_message(message)}
 
 
+def _writers(name: ConversationName) -> str:
+    """Name the channel of sockets that were let in to write when they joined. Nothing is emitted there."""
+    return f"writers:{name.wire_name}"
+
+
 def _admitted(caller: Caller, name: ConversationName) -> Person | None:
-    """Give the sender as known here, if the socket was let into the conversation: then no database need be asked."""
-    return caller.person.as_person() if caller.has_entered(name.wire_name) else None
+    """Give the sender as known here, if the socket was let in to write: then no database need be asked."""
+    is_in = caller.has_entered(name.wire_name) and caller.has_entered(_writers(name))
+    return caller.person.as_person() if is_in else None

@@ -15,6 +15,7 @@ from tests.harness.audit import Talker, audit, talking
 from tests.harness.people import Person, drawn_messages, message_payload
 from tests.harness.ports import eventually
 from tests.harness.servers import Postgres, Server
+from tests.integration.test_direct import open_direct
 
 pytestmark = pytest.mark.faults
 
@@ -110,6 +111,19 @@ def test_a_lock_of_another_program_on_sqlite_holds_nobody_up(server: Server, new
 
     ana.sockets[0].wait_for("message_saved")
     assert server.rows("SELECT content FROM messages") == [("locked",)]
+
+
+def test_who_may_only_read_is_not_told_that_a_message_waits(server: Server, new_person: NewPerson) -> None:
+    ana, bob = talkers(server, new_person)
+    name = open_direct(ana, bob)
+    ana.post("/direct/bob/block", "/direct/bob")
+    ana.sockets[0].join(name)
+    bob.sockets[0].join(name)
+    with closing(sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        payload = message_payload("blocked", name)
+        assert bob.sockets[0].call("send_message", payload, timeout=15)["error"]["code"] == "unavailable"
+        assert ana.sockets[0].call("send_message", payload, timeout=15)["message"]["pending"]
 
 
 def test_a_spool_at_its_bound_refuses_and_says_when_to_try_again(
