@@ -7,10 +7,11 @@ from flask_login import login_user
 from werkzeug.wrappers import Response
 
 from chatapp.accounts.queries import find_signed_in, is_set_up
-from chatapp.accounts.service import hash_token, start_session
+from chatapp.accounts.service import start_session
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.identity import SignedIn
+from chatapp.tokens import hash_token
 
 _IS_SET_UP = "chatapp.is_set_up"
 _OPEN_BEFORE_SETUP = {"accounts.setup", "static", "telemetry.health", "metrics.metrics"}

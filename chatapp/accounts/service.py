@@ -1,7 +1,6 @@
 """What is written about accounts."""
 
-import hashlib
-import secrets
+from hmac import compare_digest
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
@@ -17,6 +16,7 @@ from chatapp.extensions import db
 from chatapp.models import Conversation, Installation, Membership, User, UserSession
 from chatapp.models.conversations import GENERAL_ID
 from chatapp.timeline import Transaction, write
+from chatapp.tokens import hash_token, new_token
 
 RESERVED = frozenset({"all", "channel", "everyone", "here", "system"})
 """Names that mean something in a mention."""
@@ -94,7 +94,7 @@ def create_invited(invitation_token: str, username: str, name: str, password: st
 
 def is_invitation(token: str, current: str) -> bool:
     """Tell whether `token` is the `current` invitation link's, in a time that does not tell how much of it is right."""
-    return secrets.compare_digest(token.encode(errors="replace"), current.encode())
+    return compare_digest(token.encode(errors="replace"), current.encode())
 
 
 def create_user(username: str, name: str, password: str, *, is_admin: bool) -> int:
@@ -123,7 +123,7 @@ def authenticate(username: str, password: str) -> int | None:
 
 def start_session(user_id: int) -> str:
     """Sign a person in on one browser. Gives the token for its cookie."""
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     write(lambda transaction: transaction.session.add(UserSession(user_id=user_id, token_hash=hash_token(token))))
     return token
 
@@ -184,16 +184,6 @@ def change_password(actor: Actor, current: str, new: str) -> None:
 def rotate_invitation() -> None:
     """Make a new invitation link; the old one lets nobody in any longer."""
     write(lambda transaction: transaction.session.execute(update(Installation).values(invitation_token=new_token())))
-
-
-def new_token() -> str:
-    """Make a secret for a link or a cookie."""
-    return secrets.token_urlsafe(24)
-
-
-def hash_token(token: str) -> str:
-    """Give what is stored of a session's token; it has enough entropy to need no slow hash."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _new_user(username: str, name: str, password: str, role: str) -> User:

@@ -4,12 +4,13 @@ from chatapp.models.accounts import Installation, User, UserSession
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, Membership
 from chatapp.models.messages import Mention, Message, Reaction, RetiredKey
-from chatapp.models.webhooks import OutgoingWebhook, WebhookDelivery
+from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDelivery
 
 __all__ = [
     "Base",
     "Block",
     "Conversation",
+    "IncomingWebhook",
     "Installation",
     "Membership",
     "Mention",

@@ -38,6 +38,8 @@ class Message(Base):
     """The number of the event that last changed it."""
     sender_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     sender_type: Mapped[str] = mapped_column(String(16), default="user")
+    sender_name: Mapped[str | None] = mapped_column(String(64))
+    """Who said it, where that is no person: the name of a bot."""
     message_type: Mapped[str] = mapped_column(String(16), default="text")
     content: Mapped[str] = mapped_column(Text)
     client_id: Mapped[str | None] = mapped_column(String(36))

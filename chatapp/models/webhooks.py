@@ -1,4 +1,4 @@
-"""Addresses outside that hear of messages."""
+"""Programs outside: those that hear of messages, and those that post them."""
 
 from datetime import datetime
 
@@ -37,3 +37,18 @@ class WebhookDelivery(Base):
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+class IncomingWebhook(Base):
+    """An address of ours at which whoever knows it posts to a room, under a bot's name."""
+
+    __tablename__ = "incoming_webhooks"
+    __table_args__ = (NEVER_REUSE_IDS,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(64))
+    """The bot's."""
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the secret in the address."""
+    created_at: Mapped[datetime] = mapped_column(default=now)

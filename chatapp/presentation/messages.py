@@ -60,6 +60,7 @@ def present_message(message: TimelineMessage) -> Mapping[str, Any]:
         "version": message.version,
         "sender": sender and {"id": sender.id, "username": sender.username, "name": sender.name},
         "sender_type": message.sender_type,
+        "sender_name": message.sender_name,
         "message_type": message.message_type,
         "content": message.content,
         "client_id": message.client_id,

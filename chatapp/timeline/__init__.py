@@ -7,7 +7,7 @@ from chatapp.config import Settings
 from chatapp.database import writer_engine
 from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, TimelineMessage
-from chatapp.timeline.posting import Post, list_pending, post
+from chatapp.timeline.posting import Post, list_pending, post, store_bot_message
 from chatapp.timeline.read_state import mark_read, mark_unread
 from chatapp.timeline.reading import CatchUp, Page, catch_up, list_heads, page
 from chatapp.timeline.spool import Spool
@@ -31,6 +31,7 @@ __all__ = [
     "page",
     "post",
     "react",
+    "store_bot_message",
     "write",
 ]
 

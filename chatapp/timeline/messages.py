@@ -42,6 +42,8 @@ class TimelineMessage:
     reactions: tuple[ReactionGroup, ...] = ()
     mentions: tuple[Person, ...] = ()
     """Whom it names, by username."""
+    sender_name: str | None = None
+    """Who said it, where that is no person."""
 
     @classmethod
     def of(
@@ -68,6 +70,7 @@ class TimelineMessage:
             deleted_at=message.deleted_at,
             reactions=reactions,
             mentions=mentions,
+            sender_name=message.sender_name,
         )
 
     @classmethod

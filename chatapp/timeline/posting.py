@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor, permit_posting
-from chatapp.errors import ChatError, Invalid, SignedOut
+from chatapp.errors import Archived, ChatError, Invalid, SignedOut
 from chatapp.failpoints import failpoint
 from chatapp.models import (
     Conversation,
@@ -69,6 +69,43 @@ def post(
     """
     checked = check_content(content, limit)
     return write(Post(conversation, actor, checked, check_client_id(client_id), now(), admitted))
+
+
+def store_bot_message(
+    transaction: Transaction, conversation: Conversation, name: str, content: str, client_id: str | None
+) -> TimelineMessage:
+    """Store what a bot called `name` says, within a change of the caller's, and give it.
+
+    A second arrival under the same `client_id` is answered with the first one's message. Raises `Archived`.
+    """
+    session = transaction.session
+    session.refresh(conversation, with_for_update=True)
+    if conversation.is_archived:
+        raise Archived("This room is archived: nothing can be posted to it.")
+    known = select(Message.id).where(
+        Message.client_id == client_id, Message.sender_id.is_(None), Message.conversation_id == conversation.id
+    )
+    if client_id is not None and (message_id := session.scalars(known).one_or_none()) is not None:
+        return fetch_message(session, conversation, message_id)
+    conversation.last_event += 1
+    conversation.updated_at = now()
+    message = Message(
+        conversation_id=conversation.id,
+        seq=conversation.last_event,
+        version=conversation.last_event,
+        sender_type="system",
+        sender_name=name,
+        content=content,
+        client_id=client_id,
+    )
+    session.add(message)
+    session.flush()
+    (people,) = find_mentions(session, [Draft(conversation, None, 0, content)])
+    store_mentions(session, ((conversation.id, message.id, message.seq, person) for person in people))
+    stored = fetch_message(session, conversation, message.id)
+    messages_stored.send(MessagesStored(transaction, [stored]))
+    transaction.announce(message_posted, stored)
+    return stored
 
 
 def list_pending(conversation: Conversation) -> list[TimelineMessage]:

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chatapp.models import Conversation, OutgoingWebhook, WebhookDelivery, now
+from chatapp.models import Conversation, IncomingWebhook, OutgoingWebhook, WebhookDelivery, now
 
 
 def list_webhooks(session: Session, room: Conversation) -> Sequence[OutgoingWebhook]:
     """List a room's webhooks by name."""
     return session.scalars(
         select(OutgoingWebhook).where(OutgoingWebhook.conversation_id == room.id).order_by(OutgoingWebhook.name)
+    ).all()
+
+
+def list_incoming(session: Session, room: Conversation) -> Sequence[IncomingWebhook]:
+    """List a room's incoming webhooks by the bot's name."""
+    return session.scalars(
+        select(IncomingWebhook)
+        .where(IncomingWebhook.conversation_id == room.id)
+        .order_by(IncomingWebhook.name, IncomingWebhook.id)
     ).all()
 
 

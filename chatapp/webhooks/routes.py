@@ -1,18 +1,21 @@
-"""The page of a room's webhooks."""
+"""The page of a room's webhooks, and the addresses at which bots post."""
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import permit_managing
 from chatapp.conversations.queries import find_place
 from chatapp.errors import Conflict, Invalid
-from chatapp.extensions import db
+from chatapp.extensions import csrf, db, limiter
 from chatapp.identity import current_person, login_required
 from chatapp.models.base import LAST_ID
+from chatapp.presentation.messages import present_for_others
+from chatapp.tokens import hash_token
 from chatapp.webhooks import service
-from chatapp.webhooks.forms import WebhookForm
-from chatapp.webhooks.queries import list_webhooks
+from chatapp.webhooks.forms import IncomingForm, WebhookForm
+from chatapp.webhooks.queries import list_incoming, list_webhooks
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -54,18 +57,82 @@ def remove(room_id: int, webhook_id: int) -> Response:
     return redirect(url_for("webhooks.index", room_id=room_id))
 
 
+@blueprint.post(f"{PATH}/incoming")
+@login_required
+def add_incoming(room_id: int) -> Answer:
+    """Make an incoming webhook; its address is shown this once."""
+    form = IncomingForm()
+    _permit(room_id)
+    if not form.validate():
+        return _page(room_id, incoming_form=form)
+    try:
+        token = service.add_incoming(current_person().actor, room_id, form.text(form.bot_name))
+    except (Invalid, Conflict) as error:
+        form.refuse(error.message)
+        return _page(room_id, incoming_form=form)
+    return _page(room_id, address=url_for("webhooks.post", token=token, _external=True))
+
+
+@blueprint.post(f"{PATH}/incoming/<{ID}:webhook_id>/remove")
+@login_required
+def remove_incoming(room_id: int, webhook_id: int) -> Response:
+    """Remove an incoming webhook."""
+    service.remove_incoming(current_person().actor, room_id, webhook_id)
+    flash("The webhook is removed: its address posts nothing any more.")
+    return redirect(url_for("webhooks.index", room_id=room_id))
+
+
+@blueprint.post("/hooks/<token>")
+@limiter.limit("60/minute", key_func=lambda: f"hook {hash_token(request.path)}")
+def post(token: str) -> tuple[dict[str, object], int]:
+    """Post a text to the room that the address is of.
+
+    Plain text, a form with `text`, or JSON `{"text": …}`. Under one `Idempotency-Key`, a UUID, it is posted once.
+    """
+    message = service.post_by_webhook(
+        token, _read_text(), request.headers.get("Idempotency-Key"), limit=current_settings().message_limit
+    )
+    return {"message": present_for_others(message)}, 201
+
+
+csrf.exempt(post)  # Programs post there, and no browser's cookie is asked for.
+
+
+def _read_text() -> object:
+    if request.is_json:
+        body = request.get_json(silent=True)
+        if not isinstance(body, dict) or "text" not in body:
+            raise Invalid("The body must be a JSON object with “text” in it.")
+        return body["text"]
+    if request.form:
+        return request.form.get("text")
+    try:
+        return request.get_data().decode()
+    except UnicodeDecodeError:
+        raise Invalid("The body must be UTF-8.") from None
+
+
 def _permit(room_id: int) -> None:
     permit_managing(*find_place(db.session(), ConversationName("room", room_id), current_person().id))
 
 
-def _page(room_id: int, form: WebhookForm | None = None, secret: str | None = None) -> Answer:
+def _page(
+    room_id: int,
+    form: WebhookForm | None = None,
+    secret: str | None = None,
+    incoming_form: IncomingForm | None = None,
+    address: str | None = None,
+) -> Answer:
     place = find_place(db.session(), ConversationName("room", room_id), current_person().id)
     room = permit_managing(*place)
     page = render_template(
         "webhooks/index.html",
         room=room,
         webhooks=list_webhooks(db.session(), room),
+        incoming=list_incoming(db.session(), room),
         form=form or WebhookForm(formdata=None),
+        incoming_form=incoming_form or IncomingForm(formdata=None),
         secret=secret,
+        address=address,
     )
-    return (page, 422) if form else page
+    return (page, 422) if form or incoming_form else page

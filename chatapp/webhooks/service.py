@@ -11,15 +11,20 @@ from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import Actor, permit_managing
 from chatapp.conversations.queries import USERNAME, find_person, find_place
 from chatapp.errors import Conflict, Invalid, NotFound
-from chatapp.models import Conversation, Message, OutgoingWebhook, WebhookDelivery, now
-from chatapp.timeline import TimelineMessage, Transaction, write
+from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
+from chatapp.timeline import TimelineMessage, Transaction, store_bot_message, write
+from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import EVERYBODY, find_names
 from chatapp.timeline.messages import fetch_message
+from chatapp.timeline.posting import check_client_id
 from chatapp.timeline.signals import MessagesStored
+from chatapp.tokens import hash_token, new_token
 from chatapp.webhooks.outside import check_url
 
+NAME_LENGTH = 64
+
 MOST = 10
-"""Webhooks of one room."""
+"""Webhooks of one room, of each kind."""
 
 ATTEMPTS = 6
 """Attempts before a delivery is given up."""
@@ -81,9 +86,68 @@ def remove_webhook(actor: Actor, room_id: int, webhook_id: int) -> None:
     write(change)
 
 
+def add_incoming(actor: Actor, room_id: int, name: str) -> str:
+    """Make an address at which a bot called `name` posts to the room. Gives the secret in it.
+
+    Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` for too many.
+    """
+    checked, token = " ".join(name.split()), new_token()
+    if not checked.isprintable() or not 1 <= len(checked) <= NAME_LENGTH:
+        raise Invalid(f"A bot's name has 1 to {NAME_LENGTH} printable characters.")
+
+    def change(transaction: Transaction) -> str:
+        session = transaction.session
+        permit_managing(*find_place(session, ConversationName("room", room_id), actor.user_id))
+        theirs = select(IncomingWebhook.id).where(IncomingWebhook.conversation_id == room_id)
+        if len(session.scalars(theirs).all()) >= MOST:
+            raise Conflict(f"A room has at most {MOST} incoming webhooks.")
+        session.add(IncomingWebhook(conversation_id=room_id, name=checked, token_hash=hash_token(token)))
+        return token
+
+    return write(change)
+
+
+def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
+    """Let an address post no longer. Raises `NotFound`, `Forbidden`."""
+
+    def change(transaction: Transaction) -> None:
+        session = transaction.session
+        permit_managing(*find_place(session, ConversationName("room", room_id), actor.user_id))
+        webhook = session.get(IncomingWebhook, webhook_id)
+        if webhook is None or webhook.conversation_id != room_id:
+            raise NotFound("There is no such webhook.")
+        session.delete(webhook)
+
+    write(change)
+
+
+def post_by_webhook(token: str, content: object, client_id: object, *, limit: int) -> TimelineMessage:
+    """Post what has come to an address of ours, and give the message.
+
+    Under one `client_id`, which may be none, it is posted once. Raises what `check_content` and `check_client_id`
+    raise, `NotFound` for an address that there is not, `Archived`.
+    """
+    checked = check_content(content, limit)
+    key = None if client_id is None else check_client_id(client_id)
+
+    def change(transaction: Transaction) -> TimelineMessage:
+        session = transaction.session
+        webhook = session.scalars(
+            select(IncomingWebhook).where(IncomingWebhook.token_hash == hash_token(token))
+        ).one_or_none()
+        if webhook is None:
+            raise NotFound("There is no such webhook, or no longer.")
+        room = session.get_one(Conversation, webhook.conversation_id)
+        return store_bot_message(transaction, room, webhook.name, checked, key)
+
+    return write(change)
+
+
 def queue_deliveries(stored: MessagesStored) -> None:
     """Put messages that name a webhook on their way, in the transaction that stores them: a crash loses none."""
-    named = {message: names for message in stored.messages if (names := find_names(message.content))}
+    # Only people's: two bots that name each other would never end.
+    spoken = [message for message in stored.messages if message.sender_type == "user"]
+    named = {message: names for message in spoken if (names := find_names(message.content))}
     if not named:
         return
     session = stored.transaction.session

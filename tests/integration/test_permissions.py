@@ -78,6 +78,10 @@ ROUTES = {
     "GET /rooms/<room_id>/settings": Entrance(ROOM),
     "GET /rooms/<room_id>/webhooks": Entrance(ROOM | {"member": 403}),
     "POST /rooms/<room_id>/webhooks": Entrance(MANAGER_POST, sent={"name": "hook", "url": "https://example.com/"}),
+    "POST /rooms/<room_id>/webhooks/incoming": Entrance(MANAGER_POST, sent={"bot_name": "Builder"}),
+    "POST /rooms/<room_id>/webhooks/incoming/<webhook_id>/remove": Entrance(MANAGER_POST | {"manager": 404}),
+    # Who knows a token may, and this is none.
+    "POST /hooks/<token>": Entrance(outcomes(404), sent={"text": "hello"}),
     # The manager may, but this room has no such webhook.
     "POST /rooms/<room_id>/webhooks/<webhook_id>/remove": Entrance(MANAGER_POST | {"manager": 404}),
     "POST /rooms/<room_id>/settings": Entrance(MANAGER_POST, sent={"name": "Mine", "visibility": "open"}),

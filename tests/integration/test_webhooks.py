@@ -1,4 +1,4 @@
-"""Outgoing webhooks: who hears of what, how it is signed, and where nothing may be sent."""
+"""Webhooks: who hears of what and how it is signed, where nothing may be sent, and who posts as a bot."""
 
 import hashlib
 import hmac
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
 from chatapp.errors import Invalid
 from chatapp.webhooks.outside import check_url, is_public
@@ -233,3 +234,70 @@ def test_names_that_are_taken_and_too_many_are_refused(ana: Person) -> None:
     answer = ana.post(page, page, name="another", url="https://example.com/")
     assert (answer.status_code, "at most 10" in answer.text) == (422, True)
     assert "somebody" in ana.post(page, page, name="hook1", url="https://example.com/").text
+
+
+def add_incoming(person: Person, room: str, name: str = "Builder") -> str:
+    """Make an incoming webhook and give its address."""
+    page = f"{room_path(room)}/webhooks"
+    answer = person.post(f"{page}/incoming", page, bot_name=name)
+    match = re.search(r'id="address"[^>]*value="([^"]+)"', answer.text)
+    assert match is not None, answer.text
+    return match[1]
+
+
+def test_a_program_posts_to_a_room_as_a_bot(any_server: Server, ana: Person, new_person: NewPerson) -> None:
+    bob = new_person(any_server, "bob")
+    room = ana.create_room()
+    ana.invite(room, bob)
+    address = add_incoming(ana, room)
+    socket = bob.connect()
+    socket.join(room)
+    assert requests.post(address, data=b"plain <b>text</b>", timeout=20).status_code == 201
+    assert requests.post(address, data={"text": "of a form"}, timeout=20).status_code == 201
+    answer = requests.post(address, json={"text": "JSON for @bob", "icon": "ignored"}, timeout=20)
+    assert (answer.status_code, answer.json()["message"]["mentions"]) == (201, [bob.id])
+    socket.hear("plain <b>text</b>", "of a form", "JSON for @bob", conversation=room)
+    message = socket.messages(room)[0]
+    assert (message["sender"], message["sender_name"], message["sender_type"]) == (None, "Builder", "system")
+    page = bob.get(room_path(room)).text
+    assert page.count("Builder") == 3
+    assert "plain &lt;b&gt;text&lt;/b&gt;" in page
+    assert any_server.rows("SELECT token_hash FROM incoming_webhooks")[0][0] not in address
+    assert address not in ana.get(f"{room_path(room)}/webhooks").text
+
+
+def test_an_idempotency_key_posts_once(any_server: Server, ana: Person) -> None:
+    room = ana.create_room()
+    addresses = [add_incoming(ana, room), add_incoming(ana, ana.create_room(), "Other")]
+    headers = {"Idempotency-Key": "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"}
+    answers = [requests.post(addresses[0], data=b"once", headers=headers, timeout=20).json() for _ in range(5)]
+    assert all(answer == answers[0] for answer in answers)
+    assert requests.post(addresses[1], data=b"elsewhere", headers=headers, timeout=20).status_code == 201
+    assert any_server.rows("SELECT content FROM messages ORDER BY id") == [("once",), ("elsewhere",)]
+    assert requests.post(addresses[0], data=b"x", headers={"Idempotency-Key": "x"}, timeout=20).status_code == 400
+
+
+def test_what_is_no_text_and_who_knows_no_address_are_refused(any_server: Server, ana: Person) -> None:
+    room = ana.create_room()
+    address = add_incoming(ana, room)
+    for body in (b"", b"  ", b"\0", b"\xff\xfe", b"x" * 10_001):
+        assert requests.post(address, data=body, timeout=20).status_code == 400, body[:9]
+    for value in ({}, [], {"text": 5}, {"text": None}, "text", {"text": "\ud800"}):
+        assert requests.post(address, json=value, timeout=20).status_code == 400, value
+    assert requests.post(address[:-1], data=b"hello", timeout=20).status_code == 404
+    assert requests.get(address, timeout=20).status_code == 405
+    ana.post(f"{room_path(room)}/archive", room_path(room))
+    assert requests.post(address, data=b"hello", timeout=20).status_code == 409
+    page = f"{room_path(room)}/webhooks"
+    match = re.search(r"/webhooks/incoming/(\d+)/remove", ana.get(page).text)
+    assert match is not None
+    ana.post(f"{page}/incoming/{match[1]}/remove", page)
+    assert requests.post(address, data=b"hello", timeout=20).status_code == 404
+    assert any_server.rows("SELECT count(*) FROM messages") == [(0,)]
+
+
+def test_a_bot_does_not_set_off_another_one(any_server: Server, ana: Person, receiver: Receiver) -> None:
+    room = ana.create_room()
+    add_webhook(ana, room, receiver.url)
+    requests.post(add_incoming(ana, room), data=b"@deploy from a bot", timeout=20)
+    assert any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
