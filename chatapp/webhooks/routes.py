@@ -100,14 +100,15 @@ csrf.exempt(post)  # Programs post there, and no browser's cookie is asked for.
 
 def _read_text() -> object:
     if request.is_json:
-        body = request.get_json(silent=True)
-        if not isinstance(body, dict) or "text" not in body:
+        told = request.get_json(silent=True)
+        if not isinstance(told, dict) or "text" not in told:
             raise Invalid("The body must be a JSON object with “text” in it.")
-        return body["text"]
-    if request.form:
-        return request.form.get("text")
+        return told["text"]
+    body = request.get_data()
+    if "text" in request.form:
+        return request.form["text"]
     try:
-        return request.get_data().decode()
+        return body.decode()
     except UnicodeDecodeError:
         raise Invalid("The body must be UTF-8.") from None
 

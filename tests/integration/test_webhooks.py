@@ -256,11 +256,14 @@ def test_a_program_posts_to_a_room_as_a_bot(any_server: Server, ana: Person, new
     assert requests.post(address, data={"text": "of a form"}, timeout=20).status_code == 201
     answer = requests.post(address, json={"text": "JSON for @bob", "icon": "ignored"}, timeout=20)
     assert (answer.status_code, answer.json()["message"]["mentions"]) == (201, [bob.id])
-    socket.hear("plain <b>text</b>", "of a form", "JSON for @bob", conversation=room)
+    # What `curl -d` sends says that it is a form, and is none.
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert requests.post(address, data=b"50 % & more", headers=headers, timeout=20).status_code == 201
+    socket.hear("plain <b>text</b>", "of a form", "JSON for @bob", "50 % & more", conversation=room)
     message = socket.messages(room)[0]
     assert (message["sender"], message["sender_name"], message["sender_type"]) == (None, "Builder", "system")
     page = bob.get(room_path(room)).text
-    assert page.count("Builder") == 3
+    assert page.count("Builder") == 4
     assert "plain &lt;b&gt;text&lt;/b&gt;" in page
     assert any_server.rows("SELECT token_hash FROM incoming_webhooks")[0][0] not in address
     assert address not in ana.get(f"{room_path(room)}/webhooks").text
