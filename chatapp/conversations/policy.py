@@ -12,10 +12,11 @@ from chatapp.models import Conversation, Membership, Message
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a person, through one of their sign-ins (none where the shell acts for them)."""
+    """Who acts: a person, through one of their sign-ins or API tokens (none where the shell acts for them)."""
 
     user_id: int
     session_id: int | None = None
+    token_id: int | None = None
 
 
 def no_such_conversation() -> NotFound:

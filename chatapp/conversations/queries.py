@@ -12,7 +12,7 @@ from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor
 from chatapp.errors import SignedOut
-from chatapp.models import Conversation, Installation, Membership, User, UserSession
+from chatapp.models import ApiToken, Conversation, Installation, Membership, User, UserSession
 
 SIDEBAR_DIRECT = 20
 """Direct conversations in the sidebar; the others stand on a page of their own."""
@@ -67,26 +67,46 @@ def find_places(session: Session, keys: Collection[tuple[int, int]]) -> dict[tup
 
 
 def find_signed_in(session: Session, actors: Collection[Actor]) -> set[Actor]:
-    """Find those whose account is active and whose sign-in, if they act through one, still holds."""
+    """Find those whose account is active and whose sign-in or token, if they act with one, still holds."""
     active = set(
         session.scalars(select(User.id).where(User.id.in_({actor.user_id for actor in actors}), User.is_active))
     )
     session_ids = {actor.session_id for actor in actors if actor.session_id is not None}
     sessions = set(session.scalars(select(UserSession.id).where(UserSession.id.in_(session_ids))))
+    tokens = find_tokens(session, actors)
     return {
         actor
         for actor in actors
-        if actor.user_id in active and (actor.session_id is None or actor.session_id in sessions)
+        if actor.user_id in active
+        and (actor.session_id is None or actor.session_id in sessions)
+        and (actor.token_id is None or actor.token_id in tokens)
     }
 
 
+def find_tokens(session: Session, actors: Collection[Actor]) -> set[int]:
+    """Find the API tokens that hold still, of those that some of the people act with."""
+    ids = {actor.token_id for actor in actors if actor.token_id is not None}
+    # Most act with none, and nobody need ask.
+    return set(session.scalars(select(ApiToken.id).where(ApiToken.id.in_(ids)))) if ids else set()
+
+
 def permit_signed_in(session: Session, actor: Actor) -> None:
-    """Let pass whoever's account is active and whose sign-in, if they act through one, still holds.
+    """Let pass whoever's account is active and whose sign-in or token, if they act with one, still holds.
 
     Raises `SignedOut`.
     """
     if not find_signed_in(session, [actor]):
         raise SignedOut("You are signed out. Sign in again.")
+
+
+def direct_key(user_ids: Collection[int]) -> str:
+    """Give the key of the one direct conversation that these people have."""
+    return ":".join(map(str, sorted(set(user_ids))))
+
+
+def find_direct(session: Session, key: str) -> Conversation | None:
+    """Find the conversation with the key."""
+    return session.scalars(select(Conversation).where(Conversation.direct_key == key)).one_or_none()
 
 
 def list_conversations(session: Session, user_id: int) -> Sequence[Conversation]:

@@ -7,20 +7,10 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import USERNAME
-from chatapp.models import Block, Conversation, User
+from chatapp.models import Block, User
 
 FOUND = 50
 """People that a search lists at the most."""
-
-
-def direct_key(user_ids: Collection[int]) -> str:
-    """Give the key of the one direct conversation that these people have."""
-    return ":".join(map(str, sorted(set(user_ids))))
-
-
-def find_direct(session: Session, key: str) -> Conversation | None:
-    """Find the conversation with the key."""
-    return session.scalars(select(Conversation).where(Conversation.direct_key == key)).one_or_none()
 
 
 def find_named(session: Session, usernames: Collection[str]) -> Sequence[Person]:

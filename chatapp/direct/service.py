@@ -7,8 +7,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.policy import Actor
+from chatapp.conversations.queries import direct_key, find_direct
 from chatapp.conversations.signals import sidebar_changed
-from chatapp.direct.queries import direct_key, find_direct
 from chatapp.errors import Invalid, NotFound
 from chatapp.models import Block, Conversation, Membership, User
 from chatapp.timeline import Transaction, write

@@ -1,12 +1,13 @@
 """The tables: a file for each family."""
 
-from chatapp.models.accounts import Installation, User, UserSession
+from chatapp.models.accounts import ApiToken, Installation, User, UserSession
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, Membership
 from chatapp.models.messages import Mention, Message, Reaction, RetiredKey
 from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDelivery
 
 __all__ = [
+    "ApiToken",
     "Base",
     "Block",
     "Conversation",

@@ -43,6 +43,23 @@ class UserSession(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class ApiToken(Base):
+    """What a person's program acts with in their name; revoked when its row goes."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (CheckConstraint("scopes IN ('read', 'read write')", name="scopes"), NEVER_REUSE_IDS)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the token: it is shown once, when it is made."""
+    name: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[str] = mapped_column(String(32))
+    """What it may, with spaces between."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    last_used_at: Mapped[datetime | None]
+
+
 class Installation(Base):
     """The one row that says whose installation this is."""
 

@@ -33,6 +33,8 @@ class Conversation(Base):
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     last_event: Mapped[int] = mapped_column(BigInteger, default=0)
     """How many events the timeline has had; each change takes the next number, in its own transaction."""
+    message_count: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """How many messages the timeline has: raised and lowered with them, so that nobody need count."""
     floor: Mapped[int] = mapped_column(BigInteger, default=0)
     """Messages up to this `seq` were removed by a cleanup."""
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -9,7 +9,7 @@ from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, TimelineMessage
 from chatapp.timeline.posting import Post, list_pending, post, store_bot_message
 from chatapp.timeline.read_state import mark_read, mark_unread
-from chatapp.timeline.reading import CatchUp, Page, catch_up, list_heads, page
+from chatapp.timeline.reading import CatchUp, Page, catch_up, get_message, list_heads, page
 from chatapp.timeline.spool import Spool
 from chatapp.timeline.writer import Transaction, Writer, write
 
@@ -23,6 +23,7 @@ __all__ = [
     "catch_up",
     "delete",
     "edit",
+    "get_message",
     "list_heads",
     "list_pending",
     "make_writer",

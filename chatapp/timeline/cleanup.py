@@ -85,6 +85,7 @@ def _remove_some(plan: Trim) -> Callable[[Transaction], int]:
         )
         session.execute(delete(Message).where(*these))
         conversation.floor = last
+        conversation.message_count -= len(doomed)
         session.flush()
         transaction.announce(timeline_trimmed, Head.of(conversation))
         return len(doomed)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor, permit_posting
+from chatapp.conversations.queries import find_tokens
 from chatapp.errors import Archived, ChatError, Invalid, SignedOut
 from chatapp.failpoints import failpoint
 from chatapp.models import (
@@ -88,6 +89,7 @@ def store_bot_message(
     if client_id is not None and (message_id := session.scalars(known).one_or_none()) is not None:
         return fetch_message(session, conversation, message_id)
     conversation.last_event += 1
+    conversation.message_count += 1
     conversation.updated_at = now()
     message = Message(
         conversation_id=conversation.id,
@@ -250,6 +252,7 @@ class _Batch:
                 )
             )
         )
+        self._tokens = find_tokens(session, [post.actor for post in posts])
         self._known = _find_known(session, {post.key for post in posts})
         self._new: list[dict[str, Any]] = []
         self._new_by_key: dict[Key, int] = {}
@@ -270,6 +273,7 @@ class _Batch:
         except ChatError as error:
             return error
         conversation.last_event += 1
+        conversation.message_count += 1
         conversation.updated_at = now()
         self._new_by_key[post.key] = len(self._new)
         self._new.append(
@@ -334,7 +338,11 @@ class _Batch:
         return conversation if conversation is not None and conversation.kind == name.kind else None
 
     def _is_signed_in(self, actor: Actor) -> bool:
-        return actor.user_id in self._senders and (actor.session_id is None or actor.session_id in self._sessions)
+        return (
+            actor.user_id in self._senders
+            and (actor.session_id is None or actor.session_id in self._sessions)
+            and (actor.token_id is None or actor.token_id in self._tokens)
+        )
 
     def _present(self, row: Message | RetiredKey) -> TimelineMessage:
         # A known key may be that of a message elsewhere.

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import get_epoch
+from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, User
 from chatapp.timeline.messages import (
     Head,
@@ -35,6 +36,7 @@ class Page:
 
     messages: Sequence[TimelineMessage]
     has_older: bool
+    has_newer: bool = False
 
     @property
     def oldest_seq(self) -> int | None:
@@ -63,16 +65,37 @@ class CatchUp:
         return self.end < self.head.last_event
 
 
-def page(session: Session, conversation: Conversation, *, before: int | None = None, limit: int = PAGE) -> Page:
+def page(
+    session: Session,
+    conversation: Conversation,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = PAGE,
+) -> Page:
     """Give the last `limit` messages, or those before the message numbered `before`.
 
+    With `after` it gives the first ones after that number, up to `before` if there is one.
     Found by key: it costs the same in a conversation of ten messages and of ten million.
     """
-    query = select_messages(conversation).order_by(Message.seq.desc()).limit(limit + 1)
+    query = select_messages(conversation).limit(limit + 1)
     if before is not None:
         query = query.where(Message.seq < before)
-    newest_first = fetch_messages(session, query, conversation)
-    return Page(newest_first[:limit][::-1], has_older=len(newest_first) > limit)
+    has_newer = before is not None and _has_any(session, conversation, Message.seq >= before)
+    if after is None:
+        newest_first = fetch_messages(session, query.order_by(Message.seq.desc()), conversation)
+        return Page(newest_first[:limit][::-1], has_older=len(newest_first) > limit, has_newer=has_newer)
+    messages = fetch_messages(session, query.where(Message.seq > after).order_by(Message.seq), conversation)
+    has_older = _has_any(session, conversation, Message.seq <= after)
+    return Page(messages[:limit], has_older, has_newer=has_newer or len(messages) > limit)
+
+
+def get_message(session: Session, conversation: Conversation, seq: int) -> TimelineMessage:
+    """Give the message of that number. Raises `NotFound`."""
+    found = fetch_messages(session, select_messages(conversation).where(Message.seq == seq), conversation)
+    if not found:
+        raise NotFound("There is no such message.")
+    return found[0]
 
 
 def last_messages(session: Session, conversations: Sequence[Conversation]) -> dict[str, TimelineMessage]:
@@ -123,6 +146,11 @@ def list_heads(session: Session, conversation_ids: Sequence[int]) -> Sequence[He
         Head.of(conversation)
         for conversation in session.scalars(select(Conversation).where(Conversation.id.in_(conversation_ids)))
     ]
+
+
+def _has_any(session: Session, conversation: Conversation, is_there: ColumnElement[bool]) -> bool:
+    query = select(Message.seq).where(Message.conversation_id == conversation.id, is_there).limit(1)
+    return session.execute(query).one_or_none() is not None
 
 
 def count_messages(session: Session, conversation: Conversation) -> int:

@@ -219,7 +219,11 @@ def audit(server: Server, *talkers: Talker) -> None:
     for conversation in sorted({talker.conversation for talker in talkers}):
         here = [talker for talker in talkers if talker.conversation == conversation]
         stored = stored_rows(server, conversation)
-        found = [*check_numbers(stored), *(each for talker in here for each in check_talker(talker, stored))]
+        found = [
+            *check_count(server, conversation, len(stored)),
+            *check_numbers(stored),
+            *(each for talker in here for each in check_talker(talker, stored)),
+        ]
         if fresh_page(here[0].person, conversation) != [(row.seq, row.content) for row in stored]:
             found.append("a fresh page shows something else")
         problems += [f"{conversation} ({len(stored)} messages): {each}" for each in found]
@@ -227,11 +231,24 @@ def audit(server: Server, *talkers: Talker) -> None:
     assert all(talker.acknowledged for talker in talkers), "somebody said nothing: this proves nothing"
 
 
+def conversation_id(conversation: str) -> int:
+    """Give the number of a conversation."""
+    return 1 if conversation == "general" else int(conversation.removeprefix("room_"))
+
+
 def stored_rows(server: Server, conversation: str) -> list[Row]:
     """Give what the database has, in the order of the page."""
-    number = 1 if conversation == "general" else int(conversation.removeprefix("room_"))
+    number = conversation_id(conversation)
     query = f"SELECT seq, version, client_id, content FROM messages WHERE conversation_id = {number} ORDER BY seq"
     return [Row(seq, version, str(key), content) for seq, version, key, content in server.rows(query)]  # type: ignore[arg-type]
+
+
+def check_count(server: Server, conversation: str, stored: int) -> Iterator[str]:
+    """What the conversation says of how many messages it has is true."""
+    query = f"SELECT message_count FROM conversations WHERE id = {conversation_id(conversation)}"
+    ((counted,),) = server.rows(query)
+    if counted != stored:
+        yield f"{counted} messages are counted, and {stored} are there"
 
 
 def check_numbers(stored: Sequence[Row]) -> Iterator[str]:

@@ -18,7 +18,7 @@ def fill(server: Server, count: int) -> None:
             " client_id, created_at) VALUES (1, ?, ?, 1, 'user', 'text', ?, ?, '2026-01-01 00:00:00.000000')",
             ((n, n, f"message {n}", f"00000000-0000-4000-8000-{n:012}") for n in range(1, count + 1)),
         )
-        database.execute("UPDATE conversations SET last_event = ? WHERE id = 1", (count,))
+        database.execute("UPDATE conversations SET last_event = ?, message_count = ? WHERE id = 1", (count, count))
     database.close()
     server.start(CHATAPP_GENERAL_KEEP_LAST="0")
 

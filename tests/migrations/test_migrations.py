@@ -55,6 +55,7 @@ def test_each_step_down_and_up_keeps_the_rows_that_it_does_not_drop(new_server: 
     server.flask("db", "downgrade", "0001")
     server.flask("db", "upgrade")
     assert counts() == before
+    assert server.rows("SELECT message_count FROM conversations ORDER BY id") == [(3,), (0,)]
 
 
 @pytest.mark.usefixtures("app")
