@@ -54,11 +54,19 @@ class Installation:
         """
         with closing(sqlite3.connect(self._server.data_dir / "chatapp.sqlite3", timeout=60)) as database, database:
             database.execute(query, {"count": count, "room": number})
-            database.execute("UPDATE conversations SET last_event = ? WHERE id = ?", (count, number))
+            database.execute(
+                "UPDATE conversations SET last_event = ?, message_count = ? WHERE id = ?", (count, count, number)
+            )
 
     def session(self) -> requests.Session:
         """Give the owner's browser."""
         return self._owner.http
+
+    def program(self) -> requests.Session:
+        """Give a program that acts in the owner's name."""
+        http = requests.Session()
+        http.headers["Authorization"] = f"Bearer {self._owner.create_token()}"
+        return http
 
 
 @contextmanager

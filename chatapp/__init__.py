@@ -4,6 +4,8 @@ from flask import Flask
 
 from chatapp.accounts.login import init_login
 from chatapp.accounts.routes import blueprint as accounts_blueprint
+from chatapp.api.pages import blueprint as api_pages_blueprint
+from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings
@@ -53,6 +55,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         direct_blueprint,
         webhooks_blueprint,
         messages_blueprint,
+        api_blueprint,
+        api_pages_blueprint,
         accounts_blueprint,
         telemetry_blueprint,
         metrics_blueprint,

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         100, ge=0, description="messages that the general chat keeps when chatapp starts; 0 keeps all"
     )
     message_limit: int = Field(10_000, ge=1, le=100_000, description="characters in a message at the most")
+    api_rate: int = Field(
+        600, ge=0, description="requests a minute that one person may make to the API; 0 sets no limit"
+    )
     trusted_proxies: int = Field(
         0, ge=0, le=10, description="proxies in front that set X-Forwarded-For and X-Forwarded-Proto"
     )

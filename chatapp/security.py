@@ -14,6 +14,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+SESSION_COOKIE = "chatapp_session"
+
 REQUEST_BYTES = 1_000_000
 """What a request's body may hold."""
 
@@ -22,7 +24,7 @@ def init_security(app: Flask, settings: Settings) -> None:
     """Set cookies, limits, CSRF tokens and headers."""
     app.config.update(
         SECRET_KEY=settings.secret_key(),
-        SESSION_COOKIE_NAME="chatapp_session",
+        SESSION_COOKIE_NAME=SESSION_COOKIE,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure_cookies,
@@ -33,6 +35,8 @@ def init_security(app: Flask, settings: Settings) -> None:
         WTF_CSRF_TIME_LIMIT=None,
         RATELIMIT_STORAGE_URI="memory://",
         RATELIMIT_HEADERS_ENABLED=True,
+        # `Retry-After` is said where something is refused, and means that; the library would add its own everywhere.
+        RATELIMIT_HEADER_RETRY_AFTER="X-RateLimit-Retry-After",
     )
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -52,6 +52,11 @@ def present_message(message: TimelineMessage) -> Mapping[str, Any]:
 
     Drawn once for the acknowledgement, the broadcast and whoever catches up: nobody may change what is given.
     """
+    return present_for_others(message) | {"pending": message.is_pending, "html": render_message(message)}
+
+
+def present_for_others(message: TimelineMessage) -> dict[str, Any]:
+    """Give the message as a program outside gets it: without what only our pages draw."""
     sender = message.sender
     return {
         "conversation": message.conversation,
@@ -67,19 +72,12 @@ def present_message(message: TimelineMessage) -> Mapping[str, Any]:
         "created_at": isoformat(message.created_at),
         "edited_at": isoformat(message.edited_at),
         "deleted_at": isoformat(message.deleted_at),
-        "pending": message.is_pending,
         "mentions": [person.id for person in message.mentions],
         "reactions": [
             {"reaction": group.reaction, "users": [{"id": user.id, "name": user.name} for user in group.users]}
             for group in message.reactions
         ],
-        "html": render_message(message),
     }
-
-
-def present_for_others(message: TimelineMessage) -> dict[str, Any]:
-    """Give the message as a program outside gets it: without what only our pages draw."""
-    return {key: value for key, value in present_message(message).items() if key not in {"html", "pending"}}
 
 
 def present_news(message: TimelineMessage) -> dict[str, Any]:

@@ -85,6 +85,17 @@ class Person:
         path = room_path(room)
         return self.post(f"{path}/members/{person.id}/remove", f"{path}/settings")
 
+    def create_token(self, scope: str = "write", name: str = "a program") -> str:
+        """Make an API token."""
+        page = self.post("/settings/tokens", "/settings/tokens", name=name, scope=scope)
+        match = re.search(r'id="token"[^>]*value="([^"]+)"', page.text)
+        assert match is not None, page.text
+        return match[1]
+
+    def api(self, token: str | None = None) -> "Api":
+        """Give a program that acts in the person's name, with a new token unless one is given."""
+        return Api(self.server, token or self.create_token())
+
     @property
     def id(self) -> int:
         """The account's number."""
@@ -103,6 +114,30 @@ class Person:
         for socket in self.sockets:
             socket.close()
         self.http.close()
+
+
+class Api:
+    """A program with a token."""
+
+    def __init__(self, server: Server, token: str) -> None:
+        self._url = f"{server.url}/api"
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        """Read something."""
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> requests.Response:
+        """Write something new."""
+        return self.request("POST", path, **options)
+
+    def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any
+    ) -> requests.Response:
+        """Send a request."""
+        return requests.request(
+            method, self._url + path, headers=self._headers | (headers or {}), timeout=30, **options
+        )
 
 
 class Socket:

@@ -33,9 +33,12 @@ HERE_POST = outcomes("ok", anonymous=401)
 ADMIN_POST = outcomes(403, anonymous=401, admin="ok")
 ROOM = outcomes(404, anonymous="sign in", member="ok", manager="ok")
 ROOM_POST = ROOM | {"anonymous": 401}
+HERE_API = HERE_POST
+ROOM_API = ROOM_POST
 MANAGER_POST = ROOM_POST | {"member": 403}
 DIRECT = ROOM | {"blocked": "ok"}
 DIRECT_POST = ROOM_POST | {"blocked": 403}
+DIRECT_API = DIRECT | {"anonymous": 401}
 REFUSED: Outcomes = {"anonymous": "refused"}
 
 
@@ -49,7 +52,30 @@ class Entrance:
     sent: dict[str, object] = field(default_factory=dict)
 
 
+API = "/api/conversations/<conversation>"
+
 ROUTES = {
+    f"GET {API}": Entrance(ROOM_API, DIRECT_API),
+    f"GET {API}/messages": Entrance(ROOM_API, DIRECT_API),
+    f"POST {API}/messages": Entrance(ROOM_API, DIRECT_POST, {"content": "by the API"}),
+    f"GET {API}/messages/<seq>": Entrance(ROOM_API, DIRECT_API),
+    f"PATCH {API}/messages/<seq>": Entrance(
+        ROOM_API | {"manager": 403}, DIRECT_POST | {"manager": 403}, {"content": "changed"}
+    ),
+    f"DELETE {API}/messages/<seq>": Entrance(ROOM_API, DIRECT_POST | {"manager": 403}),
+    f"PUT {API}/messages/<seq>/reactions/<reaction>": Entrance(ROOM_API, DIRECT_POST),
+    f"DELETE {API}/messages/<seq>/reactions/<reaction>": Entrance(ROOM_API, DIRECT_POST),
+    f"POST {API}/read": Entrance(ROOM_API, DIRECT_API),
+    "GET /api/conversations": Entrance(HERE_API),
+    "GET /api/chat/history/<person_id>": Entrance(HERE_API),
+    # There are no direct messages with oneself.
+    "POST /api/chat/mark-read/<person_id>": Entrance(outcomes(404, anonymous=401)),
+    "GET /api/docs": Entrance(HERE),
+    "GET /api/openapi.json": Entrance(OPEN),
+    "GET /settings/tokens": Entrance(HERE),
+    "POST /settings/tokens": Entrance(HERE_POST, sent={"name": "program", "scope": "read"}),
+    # It has none of anybody's.
+    "POST /settings/tokens/<token_id>/revoke": Entrance(outcomes(404, anonymous=401)),
     "GET /": Entrance(HERE),
     "GET /conversations/<conversation>/messages": Entrance(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
     "POST /conversations/<conversation>/messages": Entrance(ROOM_POST, DIRECT_POST, {"content": "by form"}),
@@ -201,12 +227,17 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
             "token": "wrong",
             "filename": "icon.svg",
             "webhook_id": 1,
+            "seq": 1,
+            "reaction": "👍",
+            "person_id": place.ids.get(name, 1),
+            "token_id": 2**31 - 1,
         }
         path = re.sub(r"<(\w+)>", lambda match: str(values[match[1]]), path)
         form = message_payload("") | {"csrf_token": token} | sent
-        answer = http.request(
-            method, place.server.url + path, data=form if method == "POST" else None, allow_redirects=False, timeout=30
-        )
+        body: dict[str, object] = {"data": form if method == "POST" else None}
+        if path.startswith("/api/"):
+            body = {"json": sent if method in {"POST", "PATCH"} else None, "headers": {"X-CSRFToken": token}}
+        answer = http.request(method, place.server.url + path, allow_redirects=False, timeout=30, **body)  # type: ignore[arg-type]
         if answer.is_redirect and "/sign-in" in answer.headers["Location"] and route != "POST /sign-out":
             return "sign in"
         # What is found fault with has been let in; and too many wrong invitations are one.

@@ -1,0 +1,223 @@
+"""The API. Each view permits, does one thing, and answers; what it takes and answers is the document's to say too."""
+
+import uuid
+from http import HTTPStatus
+
+from flask import Blueprint, Response, url_for
+
+from chatapp.api.access import admit, counted_by, current_caller, is_unlimited, request_limit
+from chatapp.api.document import CONTENT, IN_CONVERSATIONS, WRITING, answers
+from chatapp.api.presenting import answer, answer_conversations, answer_messages, present_place
+from chatapp.api.queries import find_active, list_places
+from chatapp.api.schemas import (
+    LAST_SEQ,
+    ChangedMessage,
+    Conversation,
+    Conversations,
+    Keyed,
+    Mark,
+    Message,
+    Messages,
+    NewMessage,
+    PageQuery,
+    ReadState,
+    parse_number,
+)
+from chatapp.config import current_settings
+from chatapp.conversations.names import ConversationName, parse_name
+from chatapp.conversations.policy import permit_reading
+from chatapp.conversations.queries import Place, direct_key, find_direct, find_place, list_people
+from chatapp.errors import Invalid, NotFound
+from chatapp.extensions import csrf, db, limiter
+from chatapp.models.base import LAST_ID
+from chatapp.presentation.messages import present_for_others
+from chatapp.presentation.read_state import present_read_state
+from chatapp.timeline import (
+    Page,
+    TimelineMessage,
+    delete,
+    edit,
+    get_message,
+    mark_read,
+    page,
+    post,
+    react,
+)
+from chatapp.timeline.posting import check_client_id
+
+blueprint = Blueprint("api", __name__, url_prefix="/api")
+# A token is nothing that a browser adds by itself; `admit` asks for more where a session's cookie is.
+csrf.exempt(blueprint)
+limiter.limit(request_limit, key_func=counted_by, exempt_when=is_unlimited)(blueprint)
+
+CONVERSATION = "/conversations/<conversation>"
+MESSAGE = f"{CONVERSATION}/messages/<seq>"
+
+blueprint.before_request(admit)
+
+
+@blueprint.get("/conversations")
+@answers(Conversations, tag="Conversations", query=PageQuery)
+def list_conversations(query: PageQuery) -> Response:
+    """List the conversations that one is in."""
+    user_id = current_caller().actor.user_id
+    shown = list_places(db.session(), user_id, before=query.before, after=query.after, limit=query.limit)
+    people = list_people(
+        db.session(), [each.conversation.id for each in shown.places if _is_direct(each) and each.conversation]
+    )
+    return answer_conversations(shown, people, user_id, query)
+
+
+@blueprint.get(CONVERSATION)
+@answers(Conversation, *IN_CONVERSATIONS, tag="Conversations")
+def show_conversation(conversation: str) -> Response:
+    """Show one conversation."""
+    user_id = current_caller().actor.user_id
+    place = _place(parse_name(conversation))
+    here = permit_reading(*place)
+    people = list_people(db.session(), [here.id])[here.id] if _is_direct(place) else None
+    return answer(present_place(place, people, user_id))
+
+
+@blueprint.get(f"{CONVERSATION}/messages")
+@answers(Messages, *IN_CONVERSATIONS, query=PageQuery)
+def list_messages(conversation: str, query: PageQuery) -> Response:
+    """List a conversation's messages: the last ones, or those around a number."""
+    here = permit_reading(*_place(parse_name(conversation)))
+    shown = page(db.session(), here, before=query.before, after=query.after, limit=query.limit)
+    return answer_messages(here.wire_name, here.message_count, shown, query)
+
+
+@blueprint.post(f"{CONVERSATION}/messages")
+@answers(Message, *IN_CONVERSATIONS, *WRITING, *CONTENT, status=HTTPStatus.CREATED, json=NewMessage, headers=Keyed)
+def post_message(conversation: str, json: NewMessage, headers: Keyed) -> Response:
+    """Post a message. It is durable when this answers.
+
+    The same request again (the same `client_id` or `Idempotency-Key`) is answered with the same message, stored once.
+    """
+    name = parse_name(conversation)
+    message = post(
+        name,
+        current_caller().actor,
+        content=json.content,
+        client_id=_client_id(json.client_id, headers.idempotency_key),
+        limit=current_settings().message_limit,
+    )
+    location = url_for("api.show_message", conversation=message.conversation, seq=message.seq)
+    return answer(present_for_others(message), HTTPStatus.CREATED, Location=location)
+
+
+@blueprint.get(MESSAGE)
+@answers(Message, *IN_CONVERSATIONS)
+def show_message(conversation: str, seq: str) -> Response:
+    """Show one message."""
+    return _message(get_message(db.session(), permit_reading(*_place(parse_name(conversation))), _seq(seq)))
+
+
+@blueprint.patch(MESSAGE)
+@answers(Message, *IN_CONVERSATIONS, *WRITING, *CONTENT, json=ChangedMessage)
+def edit_message(conversation: str, seq: str, json: ChangedMessage) -> Response:
+    """Give one's own message another content."""
+    name, limit = parse_name(conversation), current_settings().message_limit
+    return _message(edit(name, current_caller().actor, _seq(seq), content=json.content, limit=limit))
+
+
+@blueprint.delete(MESSAGE)
+@answers(Message, *IN_CONVERSATIONS, *WRITING)
+def delete_message(conversation: str, seq: str) -> Response:
+    """Take a message's content away; its place stays. One's own, or anybody's for a manager or an admin."""
+    return _message(delete(parse_name(conversation), current_caller().actor, _seq(seq)))
+
+
+@blueprint.put(f"{MESSAGE}/reactions/<reaction>")
+@answers(Message, *IN_CONVERSATIONS, *WRITING, tag="Reactions")
+def add_reaction(conversation: str, seq: str, reaction: str) -> Response:
+    """Put an emoji under a message."""
+    return _message(react(parse_name(conversation), current_caller().actor, _seq(seq), reaction, on=True))
+
+
+@blueprint.delete(f"{MESSAGE}/reactions/<reaction>")
+@answers(Message, *IN_CONVERSATIONS, *WRITING, tag="Reactions")
+def remove_reaction(conversation: str, seq: str, reaction: str) -> Response:
+    """Take one's own emoji back."""
+    return _message(react(parse_name(conversation), current_caller().actor, _seq(seq), reaction, on=False))
+
+
+@blueprint.post(f"{CONVERSATION}/read")
+@answers(ReadState, *IN_CONVERSATIONS, tag="Reading", json=Mark)
+def mark_conversation_read(conversation: str, json: Mark) -> Response:
+    """Say how far one has read. The mark moves forward only."""
+    return _mark(parse_name(conversation), json)
+
+
+@blueprint.get("/chat/history/<person_id>")
+@answers(Messages, NotFound, tag="Direct messages", query=PageQuery)
+def list_direct_messages(person_id: str, query: PageQuery) -> Response:
+    """List the direct messages with a person, as `GET /api/conversations/…/messages` does."""
+    name = _direct(person_id)
+    if name is None:
+        return answer_messages(None, 0, Page([], has_older=False), query)
+    here = permit_reading(*_place(name))
+    shown = page(db.session(), here, before=query.before, after=query.after, limit=query.limit)
+    return answer_messages(here.wire_name, here.message_count, shown, query)
+
+
+@blueprint.post("/chat/mark-read/<person_id>")
+@answers(ReadState, NotFound, tag="Direct messages", json=Mark)
+def mark_direct_read(person_id: str, json: Mark) -> Response:
+    """Say how far one has read the direct messages with a person. The mark moves forward only."""
+    name = _direct(person_id)
+    if name is None:
+        raise NotFound("There are no direct messages with this person.")
+    return _mark(name, json)
+
+
+def _place(name: ConversationName) -> Place:
+    return find_place(db.session(), name, current_caller().actor.user_id)
+
+
+def _direct(person_id: str) -> ConversationName | None:
+    """Name the conversation with a person, if there is one. Raises `Invalid`, `NotFound` (no such person)."""
+    number = parse_number(person_id, "A person's id", LAST_ID)
+    found = find_direct(db.session(), direct_key({current_caller().actor.user_id, number}))
+    if found is None and find_active(db.session(), number) is None:
+        raise NotFound("There is no such person.")
+    return None if found is None else ConversationName("direct", found.id)
+
+
+def _seq(value: str) -> int:
+    """Read a message's number. Raises `Invalid`."""
+    return parse_number(value, "A message's number", LAST_SEQ)
+
+
+def _is_direct(place: Place) -> bool:
+    return place.conversation is not None and place.conversation.kind == "direct"
+
+
+def _mark(name: ConversationName, mark: Mark) -> Response:
+    here = permit_reading(*_place(name))
+    seq = here.last_event if mark.seq is None else mark.seq
+    return answer(present_read_state(mark_read(name, current_caller().actor, seq)))
+
+
+def _message(message: TimelineMessage) -> Response:
+    return answer(present_for_others(message))
+
+
+def _client_id(given: str | None, key: str | None) -> str:
+    """Give the id under which a message is stored once: the one that was given, or one made of the header.
+
+    Raises `Invalid` when there are both, and they differ.
+    """
+    client_id = None if given is None else check_client_id(given)
+    if key is None:
+        return client_id or str(uuid.uuid4())
+    # The draft of the standard writes the header's value in quotation marks.
+    bare = key.strip().removeprefix('"').removesuffix('"')
+    try:
+        made = str(uuid.UUID(bare))
+    except ValueError:
+        made = str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:chatapp:idempotency-key:{bare}"))
+    if client_id not in {None, made}:
+        raise Invalid("client_id and Idempotency-Key differ: send one of them.")
+    return made

@@ -1,0 +1,236 @@
+"""What requests bring and answers carry. The tests hold the answers to it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+
+from chatapp.errors import Invalid
+from chatapp.models.base import LAST_ID
+
+LIMIT, MOST = 50, 100
+"""Items in an answer: when nothing else is asked for, and at the most."""
+
+LAST_SEQ = 2**63 - 1
+KEY_LENGTH = 255
+
+PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    "conversation": {
+        "description": "The name of a conversation.",
+        "schema": {"type": "string", "pattern": "^(general|(room|direct)_[1-9][0-9]{0,9})$"},
+        "example": "general",
+    },
+    "seq": {
+        "description": "The number of a message in its conversation.",
+        "schema": {"type": "integer", "format": "int64", "minimum": 0, "maximum": LAST_SEQ},
+        "example": 1,
+    },
+    "reaction": {
+        "description": "One emoji, percent-encoded.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 16},
+        "example": "👍",
+    },
+    "person_id": {
+        "description": "The id of a person.",
+        "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_ID},
+        "example": 1,
+    },
+}
+
+
+def parse_number(value: object, name: str, most: int) -> int:
+    """Read a whole number from 0 to `most` in an address. Raises `Invalid`."""
+    # Python reads more as a number than the document says: “１”, “1_000”, “ 1 ”.
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= len(str(most)):
+        number = int(value)
+        if number <= most:
+            return number
+    raise Invalid(f"{name} must be a whole number from 0 to {most}.")
+
+
+def _read_number(value: object) -> int:
+    try:
+        return parse_number(value, "this", LAST_SEQ)
+    except Invalid:
+        raise ValueError("must be a whole number") from None
+
+
+def _leave_out_nulls(schema: dict[str, Any]) -> None:
+    # What may be left out is left out, not null: a parameter of an address cannot be.
+    for each in schema["properties"].values():
+        if each.get("default", ...) is None:
+            del each["default"]
+
+
+class Request(BaseModel):
+    """What a request brings. Types are taken as they are: a number in a text is no number."""
+
+    model_config = ConfigDict(strict=True, frozen=True, json_schema_extra=_leave_out_nulls)
+
+
+Cursor = Annotated[int, Field(ge=0, le=LAST_SEQ, json_schema_extra={"format": "int64"}), BeforeValidator(_read_number)]
+
+
+class PageQuery(Request):
+    """Which stretch of a list is wanted. Without `before` and `after`: of messages the last ones."""
+
+    before: Cursor | SkipJsonSchema[None] = Field(
+        None, description="Those before this `seq` (of conversations: before this `id`)."
+    )
+    after: Cursor | SkipJsonSchema[None] = Field(
+        None, description="The first ones after this `seq` (of conversations: after this `id`)."
+    )
+    limit: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_read_number)] = Field(
+        LIMIT, description="How many at the most."
+    )
+
+
+class Keyed(Request):
+    """Headers of a request that is done once, however often it is sent."""
+
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=KEY_LENGTH)] | SkipJsonSchema[None] = Field(
+        None,
+        alias="Idempotency-Key",
+        description="Does the same as `client_id`, with a text of one's own.",
+    )
+
+
+Content = Annotated[object, WithJsonSchema({"type": "string", "minLength": 1})]
+"""What content may be is the core's to say."""
+
+
+class NewMessage(Request):
+    """A message to be posted."""
+
+    content: Content = Field(description="The text.", examples=["Good morning"])
+    client_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})] | None = Field(
+        None,
+        description="A UUID of one's own. A second request with the same one is answered with the first one's message.",
+    )
+
+
+class ChangedMessage(Request):
+    """What a message is to say."""
+
+    content: Content = Field(description="The text.", examples=["Good evening"])
+
+
+class Mark(Request):
+    """How far somebody has read."""
+
+    seq: Annotated[int, Field(ge=0, le=LAST_SEQ)] | None = Field(
+        None, description="The number of the last message that was read; the conversation's last one if it is missing."
+    )
+
+
+class Answer(BaseModel):
+    """What an answer carries."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class Person(Answer):
+    """Somebody."""
+
+    id: int
+    username: str
+    name: str
+
+
+class Reader(Answer):
+    """Somebody who reacted."""
+
+    id: int
+    name: str
+
+
+class Reaction(Answer):
+    """An emoji under a message, and whom it is from."""
+
+    reaction: str
+    users: list[Reader]
+
+
+class Message(Answer):
+    """A message."""
+
+    conversation: str
+    id: int | None = Field(description="Null for one that a clean-up has removed.")
+    seq: int
+    version: int = Field(description="The number of the event that changed it last.")
+    sender: Person | None = Field(description="Null where the account is gone, and for what no person has sent.")
+    sender_type: Literal["user", "assistant", "system"]
+    sender_name: str | None = Field(description="What a bot calls itself.")
+    message_type: str
+    content: str = Field(description="Empty when it was deleted.")
+    client_id: str | None
+    created_at: datetime
+    edited_at: datetime | None
+    deleted_at: datetime | None
+    mentions: list[int] = Field(description="The ids of those whom it names.")
+    reactions: list[Reaction]
+
+
+class Conversation(Answer):
+    """A conversation, as one person sees it."""
+
+    conversation: str = Field(description="Its name in addresses and on the socket.")
+    id: int
+    kind: Literal["general", "room", "direct"]
+    name: str = Field(description="Its name on pages; of a direct one the people's.")
+    topic: str
+    is_private: bool
+    is_archived: bool
+    role: Literal["member", "manager"] | None
+    people: list[Person] | None = Field(description="Who is in a direct conversation; null for the other kinds.")
+    total: int = Field(description="How many messages it has.")
+    last_event: int = Field(description="How many events it has had.")
+    floor: int = Field(description="Messages up to this `seq` were removed by a clean-up.")
+    last_read_seq: int | None
+    updated_at: datetime
+
+
+class Stretch(Answer):
+    """What every list carries."""
+
+    total: int = Field(description="How many there are, on all pages.")
+    limit: int = Field(description="How many this answer has at the most.")
+    next: str | None = Field(description="The address of what is newer.")
+    previous: str | None = Field(description="The address of what is older.")
+
+
+class Messages(Stretch):
+    """A stretch of a conversation, the oldest first."""
+
+    conversation: str | None = Field(description="Null for two who have never written to each other.")
+    messages: list[Message]
+
+
+class Conversations(Stretch):
+    """Conversations in the order in which they were made."""
+
+    conversations: list[Conversation]
+
+
+class ReadState(Answer):
+    """How far somebody has read, and what lies after it."""
+
+    conversation: str
+    last_read_seq: int
+    unread: int
+    mentions: int
+
+
+class Problem(Answer):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="What a program goes by.", examples=["not_found"])
+    retry_after: int | None = Field(None, description="Seconds after which another try makes sense.")

@@ -1,0 +1,53 @@
+"""Errors as programs read them: problem documents (RFC 9457), with the codes that the socket has too."""
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Response, request
+
+MIMETYPE = "application/problem+json"
+
+CODES = {
+    HTTPStatus.UNAUTHORIZED: "signed_out",
+    HTTPStatus.FORBIDDEN: "forbidden",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limited",
+    HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
+}
+"""The codes of what HTTP itself refuses; the other requests that it refuses are `invalid`."""
+
+
+def is_api_request() -> bool:
+    """Tell whether a program asks: for the API, or for what only looks like an address of it."""
+    return request.blueprint == "api" or (request.url_rule is None and request.path.startswith("/api/"))
+
+
+def code_of(status: HTTPStatus) -> str:
+    """Give the code of an error of HTTP's own."""
+    return CODES.get(status, "internal" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid")
+
+
+def describe_problem(status: HTTPStatus, message: str, code: str, retry_after: int | None = None) -> dict[str, Any]:
+    """Give what a problem document says."""
+    problem = {
+        "type": f"urn:chatapp:problem:{code}",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": message,
+        "code": code,
+    }
+    return problem if retry_after is None else problem | {"retry_after": retry_after}
+
+
+def problem_response(status: HTTPStatus, message: str, code: str, retry_after: int | None = None) -> Response:
+    """Answer with a problem document."""
+    response = Response(
+        orjson.dumps(describe_problem(status, message, code, retry_after)), status=status, mimetype=MIMETYPE
+    )
+    response.headers["Cache-Control"] = "no-store"
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="chatapp"'
+    return response

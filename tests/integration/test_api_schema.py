@@ -1,0 +1,69 @@
+"""The API against its own document: schemathesis sends whatever the document allows, and what it does not."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import NewPerson, NewServer
+from tests.harness.people import Person
+from tests.harness.servers import clean_environment
+
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+    "negative_data_rejection",
+    "unsupported_method",
+    "ignored_auth",
+]
+
+
+@pytest.mark.timeout(120)
+def test_schemathesis_finds_no_fault(new_server: NewServer, new_person: NewPerson, tmp_path: Path) -> None:
+    server = new_server(CHATAPP_API_RATE="0").start()
+    ana = new_person(server, "ana")
+    bob = new_person(server, "bob")
+    room = ana.create_room()
+    assert bob.get("/direct/ana").ok
+    assert ana.get("/direct/ana").ok
+    hers = ana.api()
+    for number in range(3):
+        for conversation in ("general", room, "direct_3"):
+            assert hers.post(f"/conversations/{conversation}/messages", json={"content": f"{number}"}).ok
+
+    done = run_schemathesis(ana, tmp_path)
+
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "Traceback" not in server.log()
+
+
+def run_schemathesis(person: Person, folder: Path) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
+    assert program is not None
+    return subprocess.run(
+        [
+            program,
+            "run",
+            f"{person.server.url}/api/openapi.json",
+            "--header",
+            f"Authorization: Bearer {person.create_token()}",
+            "--checks",
+            ",".join(CHECKS),
+            "--max-examples=25",
+            "--generation-database=none",
+            "--workers=1",
+            "--no-color",
+            "--continue-on-failure",
+        ],
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
