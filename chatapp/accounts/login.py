@@ -11,7 +11,7 @@ from chatapp.accounts.service import start_session
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.identity import SignedIn
-from chatapp.presentation.problems import is_api_request
+from chatapp.presentation.problems import is_for_program
 from chatapp.tokens import hash_token
 
 _IS_SET_UP = "chatapp.is_set_up"
@@ -53,7 +53,7 @@ def ask_to_sign_in() -> Response:
 
 def lead_to_setup() -> Response | None:
     """Lead everybody to the first account's page while there is none."""
-    if current_app.extensions.get(_IS_SET_UP) or request.endpoint in _OPEN_BEFORE_SETUP or is_api_request():
+    if current_app.extensions.get(_IS_SET_UP) or request.endpoint in _OPEN_BEFORE_SETUP or is_for_program():
         return None
     if is_set_up(db.session()):
         current_app.extensions[_IS_SET_UP] = True

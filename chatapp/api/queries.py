@@ -63,6 +63,11 @@ def list_places(session: Session, user_id: int, *, before: int | None, after: in
     )
 
 
+def find_kind(session: Session, conversation_id: int) -> str | None:
+    """Find of what kind the conversation of that id is. Whether one may know of it is another question."""
+    return session.scalars(select(Conversation.kind).where(Conversation.id == conversation_id)).one_or_none()
+
+
 def find_active(session: Session, user_id: int) -> Person | None:
     """Find the person of that id, unless the account was switched off."""
     user = session.scalars(select(User).where(User.id == user_id, User.is_active)).one_or_none()

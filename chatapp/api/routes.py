@@ -8,7 +8,7 @@ from flask import Blueprint, Response, url_for
 from chatapp.api.access import admit, counted_by, current_caller, is_unlimited, request_limit
 from chatapp.api.document import CONTENT, IN_CONVERSATIONS, WRITING, answers
 from chatapp.api.presenting import answer, answer_conversations, answer_messages, present_place
-from chatapp.api.queries import find_active, list_places
+from chatapp.api.queries import find_active, find_kind, list_places
 from chatapp.api.schemas import (
     LAST_SEQ,
     ChangedMessage,
@@ -25,7 +25,7 @@ from chatapp.api.schemas import (
 )
 from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import permit_reading
+from chatapp.conversations.policy import no_such_conversation, permit_reading
 from chatapp.conversations.queries import Place, direct_key, find_direct, find_place, list_people
 from chatapp.errors import Invalid, NotFound
 from chatapp.extensions import csrf, db, limiter
@@ -73,7 +73,7 @@ def list_conversations(query: PageQuery) -> Response:
 def show_conversation(conversation: str) -> Response:
     """Show one conversation."""
     user_id = current_caller().actor.user_id
-    place = _place(parse_name(conversation))
+    place = _place(_name(conversation))
     here = permit_reading(*place)
     people = list_people(db.session(), [here.id])[here.id] if _is_direct(place) else None
     return answer(present_place(place, people, user_id))
@@ -83,7 +83,7 @@ def show_conversation(conversation: str) -> Response:
 @answers(Messages, *IN_CONVERSATIONS, query=PageQuery)
 def list_messages(conversation: str, query: PageQuery) -> Response:
     """List a conversation's messages: the last ones, or those around a number."""
-    here = permit_reading(*_place(parse_name(conversation)))
+    here = permit_reading(*_place(_name(conversation)))
     shown = page(db.session(), here, before=query.before, after=query.after, limit=query.limit)
     return answer_messages(here.wire_name, here.message_count, shown, query)
 
@@ -95,7 +95,7 @@ def post_message(conversation: str, json: NewMessage, headers: Keyed) -> Respons
 
     The same request again (the same `client_id` or `Idempotency-Key`) is answered with the same message, stored once.
     """
-    name = parse_name(conversation)
+    name = _name(conversation)
     message = post(
         name,
         current_caller().actor,
@@ -111,14 +111,14 @@ def post_message(conversation: str, json: NewMessage, headers: Keyed) -> Respons
 @answers(Message, *IN_CONVERSATIONS)
 def show_message(conversation: str, seq: str) -> Response:
     """Show one message."""
-    return _message(get_message(db.session(), permit_reading(*_place(parse_name(conversation))), _seq(seq)))
+    return _message(get_message(db.session(), permit_reading(*_place(_name(conversation))), _seq(seq)))
 
 
 @blueprint.patch(MESSAGE)
 @answers(Message, *IN_CONVERSATIONS, *WRITING, *CONTENT, json=ChangedMessage)
 def edit_message(conversation: str, seq: str, json: ChangedMessage) -> Response:
     """Give one's own message another content."""
-    name, limit = parse_name(conversation), current_settings().message_limit
+    name, limit = _name(conversation), current_settings().message_limit
     return _message(edit(name, current_caller().actor, _seq(seq), content=json.content, limit=limit))
 
 
@@ -126,28 +126,28 @@ def edit_message(conversation: str, seq: str, json: ChangedMessage) -> Response:
 @answers(Message, *IN_CONVERSATIONS, *WRITING)
 def delete_message(conversation: str, seq: str) -> Response:
     """Take a message's content away; its place stays. One's own, or anybody's for a manager or an admin."""
-    return _message(delete(parse_name(conversation), current_caller().actor, _seq(seq)))
+    return _message(delete(_name(conversation), current_caller().actor, _seq(seq)))
 
 
 @blueprint.put(f"{MESSAGE}/reactions/<reaction>")
 @answers(Message, *IN_CONVERSATIONS, *WRITING, tag="Reactions")
 def add_reaction(conversation: str, seq: str, reaction: str) -> Response:
     """Put an emoji under a message."""
-    return _message(react(parse_name(conversation), current_caller().actor, _seq(seq), reaction, on=True))
+    return _message(react(_name(conversation), current_caller().actor, _seq(seq), reaction, on=True))
 
 
 @blueprint.delete(f"{MESSAGE}/reactions/<reaction>")
 @answers(Message, *IN_CONVERSATIONS, *WRITING, tag="Reactions")
 def remove_reaction(conversation: str, seq: str, reaction: str) -> Response:
     """Take one's own emoji back."""
-    return _message(react(parse_name(conversation), current_caller().actor, _seq(seq), reaction, on=False))
+    return _message(react(_name(conversation), current_caller().actor, _seq(seq), reaction, on=False))
 
 
 @blueprint.post(f"{CONVERSATION}/read")
 @answers(ReadState, *IN_CONVERSATIONS, tag="Reading", json=Mark)
 def mark_conversation_read(conversation: str, json: Mark) -> Response:
     """Say how far one has read. The mark moves forward only."""
-    return _mark(parse_name(conversation), json)
+    return _mark(_name(conversation), json)
 
 
 @blueprint.get("/chat/history/<person_id>")
@@ -170,6 +170,17 @@ def mark_direct_read(person_id: str, json: Mark) -> Response:
     if name is None:
         raise NotFound("There are no direct messages with this person.")
     return _mark(name, json)
+
+
+def _name(conversation: str) -> ConversationName:
+    """Read a conversation's name, or its number. Raises `Invalid`, `NotFound` (for a number)."""
+    if not (conversation.isascii() and conversation.isdecimal()):
+        return parse_name(conversation)
+    number = parse_number(conversation, "A conversation's id", LAST_ID)
+    kind = find_kind(db.session(), number)
+    if kind is None:
+        raise no_such_conversation()
+    return ConversationName(kind, number)
 
 
 def _place(name: ConversationName) -> Place:

@@ -18,8 +18,8 @@ KEY_LENGTH = 255
 
 PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "conversation": {
-        "description": "The name of a conversation.",
-        "schema": {"type": "string", "pattern": "^(general|(room|direct)_[1-9][0-9]{0,9})$"},
+        "description": "The name of a conversation, or its `id`.",
+        "schema": {"type": "string", "pattern": "^(general|(room|direct)_[1-9][0-9]{0,9}|[1-9][0-9]{0,8})$"},
         "example": "general",
     },
     "seq": {

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from chatapp.errors import ChatError, Internal, Unavailable
 from chatapp.extensions import db, limiter
-from chatapp.presentation.problems import code_of, is_api_request, problem_response
+from chatapp.presentation.problems import code_of, is_for_program, problem_response
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ def answer_http(error: HTTPException) -> Response:
 def answer_unreachable(error: Exception) -> Response:
     """Answer while the database does not."""
     log.warning("database does not answer", error=str(error))
-    advice = "Try again." if is_api_request() else "What you wrote is kept in your browser; try again."
+    advice = "Try again." if is_for_program() else "What you wrote is kept in your browser; try again."
     return answer_refusal(Unavailable(f"The database does not answer. {advice}"))
 
 
@@ -77,7 +77,7 @@ def _answer(status: HTTPStatus, message: str, code: str, retry_after: int | None
     db.session.rollback()
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after = retry_after or RETRY_AFTER
-    if is_api_request():
+    if is_for_program():
         return problem_response(status, message, code, retry_after)
     page = render_template("errors/error.html", status=status.value, title=status.phrase, message=message)
     response = make_response(page, status)

@@ -8,6 +8,9 @@ from flask import Response, request
 
 MIMETYPE = "application/problem+json"
 
+ENDPOINTS = {"webhooks.post"}
+"""Where programs ask beside the API."""
+
 CODES = {
     HTTPStatus.UNAUTHORIZED: "signed_out",
     HTTPStatus.FORBIDDEN: "forbidden",
@@ -18,9 +21,11 @@ CODES = {
 """The codes of what HTTP itself refuses; the other requests that it refuses are `invalid`."""
 
 
-def is_api_request() -> bool:
-    """Tell whether a program asks: for the API, or for what only looks like an address of it."""
-    return request.blueprint == "api" or (request.url_rule is None and request.path.startswith("/api/"))
+def is_for_program() -> bool:
+    """Tell whether a program asks: by the API or a webhook, or for what only looks like an address of the API."""
+    if request.url_rule is None:
+        return request.path.startswith("/api/")
+    return request.blueprint == "api" or request.endpoint in ENDPOINTS
 
 
 def code_of(status: HTTPStatus) -> str:

@@ -123,7 +123,7 @@ def bodies_without_script(page: Page) -> list[str]:
     return page.locator("[data-messages] .message-body").all_inner_texts()
 
 
-PAGES = ["/", "/rooms", "/rooms/new", "{room}", "{room}/settings", "/people", "/settings"]
+PAGES = ["/", "/rooms", "/rooms/new", "{room}", "{room}/settings", "/people", "/settings", "/settings/tokens"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

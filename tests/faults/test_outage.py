@@ -368,3 +368,40 @@ def test_a_full_disk_keeps_everything_in_the_outboxes_until_there_is_room(
         eventually(lambda: server.health().status_code == 200, "room again", timeout=30)
         time.sleep(1)
     audit(server, *talkers)
+
+
+def test_programs_are_told_that_the_database_is_away_and_lose_nothing_by_trying_again(
+    own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(database_url=own_postgres.create_database()).start()
+    api = new_person(server, "ana").api()
+    path, body = "/conversations/general/messages", {"content": "hello", "client_id": str(uuid.uuid4())}
+    assert api.get(path).ok
+
+    own_postgres.stop(signal.SIGQUIT)
+    for answer in (api.get(path), api.post(path, json=body), api.get("/conversations")):
+        assert answer.status_code == 503
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["code"] == "unavailable"
+        assert answer.headers["Retry-After"] == str(answer.json()["retry_after"])
+
+    own_postgres.start()
+    eventually(lambda: api.post(path, json=body).status_code == 201, "the database is back")
+    assert api.post(path, json=body).json()["seq"] == 1
+    assert api.get(path).json()["total"] == 1
+    audit(server)
+
+
+def test_programs_read_and_wait_while_the_database_cannot_be_written(server: Server, ana: Person) -> None:
+    api = ana.api()
+    path, body = "/conversations/general/messages", {"content": "hello", "client_id": str(uuid.uuid4())}
+    with closing(sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)) as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        answer = api.post(path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert answer.headers["Retry-After"] == str(answer.json()["retry_after"])
+        assert api.get(path).json()["messages"] == []
+        lock.execute("ROLLBACK")
+    eventually(lambda: api.post(path, json=body).status_code == 201, "the database is back")
+    assert [each["content"] for each in api.get(path).json()["messages"]] == ["hello"]
+    audit(server)

@@ -295,7 +295,8 @@ def test_what_is_no_text_and_who_knows_no_address_are_refused(any_server: Server
     match = re.search(r"/webhooks/incoming/(\d+)/remove", ana.get(page).text)
     assert match is not None
     ana.post(f"{page}/incoming/{match[1]}/remove", page)
-    assert requests.post(address, data=b"hello", timeout=20).status_code == 404
+    refused = requests.post(address, data=b"hello", timeout=20)
+    assert (refused.status_code, refused.headers["Content-Type"]) == (404, "application/problem+json")
     assert any_server.rows("SELECT count(*) FROM messages") == [(0,)]
 
 
