@@ -58,9 +58,9 @@ Conversations, their messages and what one does with them. Every call acts in on
 (`Authorization: Bearer …`; made under *Your settings → API tokens*), or by the session of a browser that is signed in.
 With a session, what writes needs the page's CSRF token too, in the header `X-CSRFToken`.
 
-A conversation is called `general`, `room_26` or `direct_7`; its `id` will do too. A message is known by its conversation
-and `seq`, its number there: the order on the page. Lists are in that order, the oldest first; `next` leads to what is
-newer, `previous` to what is older, `null` says that there is none. `Link` headers carry the same.
+A conversation is called `general`, `room_26` or `direct_7`; its `id` will do too. A message is known by its
+conversation and `seq`, its number there: the order on the page. Lists are in that order, the oldest first; `next` leads
+to what is newer, `previous` to what is older, `null` says that there is none. `Link` headers carry the same.
 
 Errors are problem documents (RFC 9457). Their `code` is what a program goes by, the same as on the socket; what only
 HTTP refuses (405, 413, 415) is `invalid`. After an error nothing was done, but for `internal` and `unavailable`, after

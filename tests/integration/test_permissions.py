@@ -249,6 +249,28 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
         place.people[name].sign_in()
 
 
+def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(place: Place) -> None:
+    token = place.people["member"].create_token("read")
+    for route, entrance in ROUTES.items():
+        method, path = route.split()
+        if entrance.room == OPEN:
+            continue
+        values = {"conversation": place.new_room(), "seq": 1, "reaction": "👍", "person_id": place.ids["manager"]}
+        path = re.sub(r"<(\w+)>", lambda match, values=values: str(values.get(match[1], 1)), path)  # type: ignore[misc]
+        answer = requests.request(
+            method,
+            place.server.url + path,
+            headers={"Authorization": f"Bearer {token}"},
+            json={"content": "by a program"} if path.startswith("/api/") and method in {"POST", "PATCH"} else None,
+            allow_redirects=False,
+            timeout=30,
+        )
+        if path.startswith("/api/") and path != "/api/docs":
+            assert answer.status_code == (200 if method == "GET" else 403), route
+        else:
+            assert not answer.ok or answer.is_redirect, route
+
+
 @pytest.mark.parametrize("name", PEOPLE)
 def test_the_events_let_in_whom_they_should(place: Place, name: str) -> None:
     socket: Socket = place.people[name].connect()
