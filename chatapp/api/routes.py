@@ -43,7 +43,7 @@ from chatapp.timeline import (
     post,
     react,
 )
-from chatapp.timeline.posting import check_client_id
+from chatapp.timeline.posting import check_client_id, client_id_of
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 # A token is nothing that a browser adds by itself; `admit` asks for more where a session's cookie is.
@@ -223,12 +223,7 @@ def _client_id(given: str | None, key: str | None) -> str:
     client_id = None if given is None else check_client_id(given)
     if key is None:
         return client_id or str(uuid.uuid4())
-    # The draft of the standard writes the header's value in quotation marks.
-    bare = key.strip().removeprefix('"').removesuffix('"')
-    try:
-        made = str(uuid.UUID(bare))
-    except ValueError:
-        made = str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:chatapp:idempotency-key:{bare}"))
+    made = client_id_of(key)
     if client_id not in {None, made}:
         raise Invalid("client_id and Idempotency-Key differ: send one of them.")
     return made

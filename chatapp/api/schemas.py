@@ -9,12 +9,12 @@ from pydantic.json_schema import SkipJsonSchema
 
 from chatapp.errors import Invalid
 from chatapp.models.base import LAST_ID
+from chatapp.timeline.posting import KEY_LENGTH
 
 LIMIT, MOST = 50, 100
 """Items in an answer: when nothing else is asked for, and at the most."""
 
 LAST_SEQ = 2**63 - 1
-KEY_LENGTH = 255
 
 PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "conversation": {

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, cast
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from sqlalchemy import Table, insert, select, tuple_
 from sqlalchemy.orm import Session
@@ -40,6 +40,9 @@ from chatapp.timeline.writer import Announcement, Key, SpoolableChange, Transact
 
 MESSAGES = cast(Table, Message.__table__)
 
+KEY_LENGTH = 255
+"""Characters of an `Idempotency-Key` at the most."""
+
 
 def check_client_id(value: object) -> str:
     """Give a client id in its canonical form. Raises `Invalid` when it is no UUID."""
@@ -49,6 +52,21 @@ def check_client_id(value: object) -> str:
     except ValueError:
         pass
     raise Invalid("client_id must be a UUID such as “0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c”.")
+
+
+def client_id_of(idempotency_key: str) -> str:
+    """Give the client id that the header `Idempotency-Key` stands for: the UUID that it is, or one made of it.
+
+    Raises `Invalid` for an empty or an endless one.
+    """
+    # The draft of the standard writes the value in quotation marks.
+    key = idempotency_key.strip().removeprefix('"').removesuffix('"')
+    if not 1 <= len(key) <= KEY_LENGTH:
+        raise Invalid(f"Idempotency-Key has 1 to {KEY_LENGTH} characters.")
+    try:
+        return str(UUID(key))
+    except ValueError:
+        return str(uuid5(NAMESPACE_URL, f"urn:chatapp:idempotency-key:{key}"))
 
 
 def post(

@@ -87,7 +87,7 @@ def remove_incoming(room_id: int, webhook_id: int) -> Response:
 def post(token: str) -> tuple[dict[str, object], int]:
     """Post a text to the room that the address is of.
 
-    Plain text, a form with `text`, or JSON `{"text": …}`. Under one `Idempotency-Key`, a UUID, it is posted once.
+    Plain text, a form with `text`, or JSON `{"text": …}`. Under one `Idempotency-Key` it is posted once.
     """
     message = service.post_by_webhook(
         token, _read_text(), request.headers.get("Idempotency-Key"), limit=current_settings().message_limit

@@ -16,7 +16,7 @@ from chatapp.timeline import TimelineMessage, Transaction, store_bot_message, wr
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import EVERYBODY, find_names
 from chatapp.timeline.messages import fetch_message
-from chatapp.timeline.posting import check_client_id
+from chatapp.timeline.posting import client_id_of
 from chatapp.timeline.signals import MessagesStored
 from chatapp.tokens import hash_token, new_token
 from chatapp.webhooks.outside import check_url
@@ -121,14 +121,14 @@ def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
     write(change)
 
 
-def post_by_webhook(token: str, content: object, client_id: object, *, limit: int) -> TimelineMessage:
+def post_by_webhook(token: str, content: object, idempotency_key: str | None, *, limit: int) -> TimelineMessage:
     """Post what has come to an address of ours, and give the message.
 
-    Under one `client_id`, which may be none, it is posted once. Raises what `check_content` and `check_client_id`
-    raise, `NotFound` for an address that there is not, `Archived`.
+    Under one key, if there is one, it is posted once. Raises what `check_content` and `client_id_of` raise, `NotFound`
+    for an address that there is not, `Archived`.
     """
     checked = check_content(content, limit)
-    key = None if client_id is None else check_client_id(client_id)
+    key = None if idempotency_key is None else client_id_of(idempotency_key)
 
     def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session

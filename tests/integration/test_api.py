@@ -171,10 +171,21 @@ def test_nobody_can_have_more_tokens_than_anybody_could_look_after(server: Serve
 def test_a_session_reads_and_writes_with_the_token_of_a_page(server: Server, ana: Person) -> None:
     assert ana.get(f"/api{TALK}").ok
     body = {"content": "from the browser"}
-    forged = ana.http.post(f"{server.url}/api{TALK}", json=body)
-    assert problem(forged) == (403, "forbidden")
     headers = {"X-CSRFToken": find_csrf_token(ana.get("/").text)}
     assert ana.http.post(f"{server.url}/api{TALK}", json=body, headers=headers).status_code == 201
+    for method, path in (
+        ("POST", TALK),
+        ("PATCH", f"{TALK}/1"),
+        ("DELETE", f"{TALK}/1"),
+        ("PUT", f"{TALK}/1/reactions/👍"),
+        ("DELETE", f"{TALK}/1/reactions/👍"),
+        ("POST", "/conversations/general/read"),
+        ("POST", "/chat/mark-read/1"),
+    ):
+        for forged in ({}, {"X-CSRFToken": "x"}, {"X-CSRFToken": headers["X-CSRFToken"][:-1]}):
+            answer = ana.http.request(method, f"{server.url}/api{path}", json=body, headers=forged)
+            assert problem(answer) == (403, "forbidden"), (method, path)
+    assert server.rows("SELECT content, version FROM messages") == [("from the browser", 1)]
     ana.post("/sign-out")
     assert problem(ana.get(f"/api{TALK}")) == (401, "signed_out")
 
@@ -395,7 +406,7 @@ def test_what_has_not_its_form_is_refused_with_a_reason(server: Server, ana: Per
     for client_id in (5, "", "x", [str(uuid.uuid4())], "\0"):
         body = {"content": "x", "client_id": client_id}
         assert problem(api.post(TALK, json=body)) == (400, "invalid"), client_id
-    for key in ("", "x" * 256):
+    for key in ("", '""', "x" * 256):
         headers = {"Idempotency-Key": key}
         assert problem(api.post(TALK, json={"content": "x"}, headers=headers)) == (400, "invalid"), key
     as_json = {"Content-Type": "application/json"}
