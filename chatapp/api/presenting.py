@@ -9,7 +9,7 @@ import orjson
 from flask import Response, request
 
 from chatapp.api.queries import Places
-from chatapp.api.schemas import LAST_SEQ, PageQuery
+from chatapp.api.schemas import PageQuery
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import Place
 from chatapp.presentation.conversations import direct_title
@@ -83,7 +83,7 @@ def _ends(query: PageQuery, numbers: Sequence[int]) -> tuple[int, int]:
     if numbers:
         return numbers[0], numbers[-1]
     if query.after is not None:
-        return min(query.after + 1, LAST_SEQ), query.after
+        return min(query.after + 1, query.last), query.after
     before = query.before or 0
     return before, max(before - 1, 0)
 

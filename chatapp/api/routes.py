@@ -14,6 +14,7 @@ from chatapp.api.schemas import (
     ChangedMessage,
     Conversation,
     Conversations,
+    ConversationsQuery,
     Keyed,
     Mark,
     Message,
@@ -57,8 +58,8 @@ blueprint.before_request(admit)
 
 
 @blueprint.get("/conversations")
-@answers(Conversations, tag="Conversations", query=PageQuery)
-def list_conversations(query: PageQuery) -> Response:
+@answers(Conversations, tag="Conversations", query=ConversationsQuery)
+def list_conversations(query: ConversationsQuery) -> Response:
     """List the conversations that one is in."""
     user_id = current_caller().actor.user_id
     shown = list_places(db.session(), user_id, before=query.before, after=query.after, limit=query.limit)

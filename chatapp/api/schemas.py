@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
@@ -70,21 +70,31 @@ class Request(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, json_schema_extra=_leave_out_nulls)
 
 
-Cursor = Annotated[int, Field(ge=0, le=LAST_SEQ, json_schema_extra={"format": "int64"}), BeforeValidator(_read_number)]
+Seq = Annotated[int, Field(ge=0, le=LAST_SEQ, json_schema_extra={"format": "int64"}), BeforeValidator(_read_number)]
+Id = Annotated[int, Field(ge=0, le=LAST_ID, json_schema_extra={"format": "int32"}), BeforeValidator(_read_number)]
 
 
 class PageQuery(Request):
-    """Which stretch of a list is wanted. Without `before` and `after`: of messages the last ones."""
+    """Which messages are wanted: without `before` and `after` the last ones."""
 
-    before: Cursor | SkipJsonSchema[None] = Field(
-        None, description="Those before this `seq` (of conversations: before this `id`)."
-    )
-    after: Cursor | SkipJsonSchema[None] = Field(
-        None, description="The first ones after this `seq` (of conversations: after this `id`)."
-    )
+    last: ClassVar[int] = LAST_SEQ
+    """The highest number that can be asked for."""
+
+    before: Seq | SkipJsonSchema[None] = Field(None, description="Those before this `seq`.")
+    after: Seq | SkipJsonSchema[None] = Field(None, description="The first ones after this `seq`.")
     limit: Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_read_number)] = Field(
         LIMIT, description="How many at the most."
     )
+
+
+class ConversationsQuery(PageQuery):
+    """Which conversations are wanted: without `before` and `after` the first ones."""
+
+    # PostgreSQL cannot even be asked for a higher one.
+    last: ClassVar[int] = LAST_ID
+
+    before: Id | SkipJsonSchema[None] = Field(None, description="Those before this `id`.")
+    after: Id | SkipJsonSchema[None] = Field(None, description="The first ones after this `id`.")
 
 
 class Keyed(Request):

@@ -420,8 +420,8 @@ def test_what_has_not_its_form_is_refused_with_a_reason(server: Server, ana: Per
     assert "Traceback" not in server.log()
 
 
-def test_numbers_and_names_that_are_none_are_refused_with_a_reason(server: Server, ana: Person) -> None:
-    api = ana.api()
+def test_numbers_and_names_that_are_none_are_refused_with_a_reason(any_server: Server, new_person: NewPerson) -> None:
+    api = new_person(any_server, "ana").api()
     seq = say(api, "hello")["seq"]
     for asked in (
         *({"limit": value} for value in ("0", "101", "-1", "x", "", "1.0", "1e1", "١", " 5", "1_0", "9" * 30)),
@@ -431,6 +431,19 @@ def test_numbers_and_names_that_are_none_are_refused_with_a_reason(server: Serve
     ):
         for path in (TALK, "/conversations", "/chat/history/1"):
             assert problem(api.get(path, params=asked)) == (400, "invalid"), (path, asked)
+    for asked in ({"before": 2**31}, {"after": 2**31}):
+        assert problem(api.get("/conversations", params=asked)) == (400, "invalid"), asked
+        assert api.get(TALK, params=asked).ok
+    for asked in (
+        {"before": 2**63 - 1},
+        {"after": 2**63 - 1},
+        {"before": 0},
+        {"before": 2**31 - 1, "after": 2**31 - 1},
+    ):
+        page = api.get(TALK, params=asked).json()
+        assert all(api.get(page[way].removeprefix("/api")).ok for way in ("next", "previous") if page[way]), asked
+    page = api.get("/conversations", params={"after": 2**31 - 1}).json()
+    assert api.get(page["previous"].removeprefix("/api")).json()["total"] == 1
     for number in ("x", "-1", "1.0", str(2**63), "9" * 5000, "%00"):
         assert problem(api.get(f"{TALK}/{number}")) == (400, "invalid"), number[:30]
         assert problem(api.get(f"/chat/history/{number}")) == (400, "invalid"), number[:30]
@@ -440,8 +453,8 @@ def test_numbers_and_names_that_are_none_are_refused_with_a_reason(server: Serve
         for method, path in (("GET", ""), ("GET", "/messages"), ("GET", "/messages/1"), ("DELETE", "/messages/1")):
             answer = api.request(method, f"/conversations/{name}{path}")
             assert problem(answer) == (400, "invalid_conversation"), (name, path)
-    assert server.rows("SELECT content, version FROM messages") == [("hello", 1)]
-    assert "Traceback" not in server.log()
+    assert any_server.rows("SELECT content, version FROM messages") == [("hello", 1)]
+    assert "Traceback" not in any_server.log()
 
 
 def test_other_peoples_conversations_are_not_there(any_server: Server, new_person: NewPerson) -> None:
