@@ -9,9 +9,9 @@ from tests.integration.test_read_state import counts, mark
 
 
 @pytest.fixture
-def trio(any_server: Server, new_person: NewPerson) -> tuple[Person, Person, Person, str]:
+def trio(server: Server, new_person: NewPerson) -> tuple[Person, Person, Person, str]:
     """Ana, who manages a room, Bob in it, and Eve, who is not."""
-    ana, bob, eve = (new_person(any_server, name) for name in ("ana", "bob", "eve"))
+    ana, bob, eve = (new_person(server, name) for name in ("ana", "bob", "eve"))
     room = ana.create_room()
     ana.invite(room, bob)
     return ana, bob, eve, room
@@ -70,12 +70,12 @@ def test_an_edit_names_anew_and_a_deletion_nobody(trio: tuple[Person, Person, Pe
 
 
 def test_mentions_are_there_on_the_page_and_after_a_restart(
-    any_server: Server, trio: tuple[Person, Person, Person, str]
+    server: Server, trio: tuple[Person, Person, Person, str]
 ) -> None:
     ana, bob, _eve, room = trio
     ana.connect().post("<b>@bob</b> & @bob", room)
-    any_server.kill()
-    any_server.start()
+    server.kill()
+    server.start()
     page = bob.get("/rooms/" + room.removeprefix("room_")).text
     assert f'data-mentions="{bob.id}"' in page
     marked = '<span class="mention" data-mention="bob">@bob</span>'

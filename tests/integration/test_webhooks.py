@@ -63,15 +63,17 @@ def receiver() -> Iterator[Receiver]:
     receiver.server_close()
 
 
+SETTINGS = {"CHATAPP_WEBHOOK_PRIVATE_NETWORKS": "true", "CHATAPP_WEBHOOK_BACK_OFF": "0.05"}
+
+
+@pytest.fixture
+def server(new_server: NewServer) -> Server:
+    return new_server(**SETTINGS).start()
+
+
 @pytest.fixture
 def any_server(new_server: NewServer, database_url: str) -> Server:
-    settings = {"CHATAPP_WEBHOOK_PRIVATE_NETWORKS": "true", "CHATAPP_WEBHOOK_BACK_OFF": "0.05"}
-    return new_server(database_url=database_url, **settings).start()
-
-
-@pytest.fixture
-def ana(any_server: Server, new_person: NewPerson) -> Person:
-    return new_person(any_server, "ana")
+    return new_server(database_url=database_url, **SETTINGS).start()
 
 
 def add_webhook(person: Person, room: str, url: str, name: str = "deploy") -> str:
@@ -84,7 +86,10 @@ def add_webhook(person: Person, room: str, url: str, name: str = "deploy") -> st
     return match[1]
 
 
-def test_a_message_that_names_it_is_sent_and_signed(any_server: Server, ana: Person, receiver: Receiver) -> None:
+def test_a_message_that_names_it_is_sent_and_signed(
+    any_server: Server, new_person: NewPerson, receiver: Receiver
+) -> None:
+    ana = new_person(any_server, "ana")
     room = ana.create_room()
     secret = add_webhook(ana, room, receiver.url)
     socket = ana.connect()
@@ -109,7 +114,7 @@ def test_a_message_that_names_it_is_sent_and_signed(any_server: Server, ana: Per
 
 
 def test_what_fails_is_tried_again_under_its_id_and_given_up_at_last(
-    any_server: Server, ana: Person, receiver: Receiver
+    server: Server, ana: Person, receiver: Receiver
 ) -> None:
     room = ana.create_room()
     add_webhook(ana, room, receiver.url)
@@ -119,15 +124,16 @@ def test_what_fails_is_tried_again_under_its_id_and_given_up_at_last(
     eventually(lambda: len(receiver.requests) == 4, "tried until it was taken", timeout=40)
     assert len({headers["X-Chatapp-Delivery"] for _, headers, _ in receiver.requests}) == 1
     receiver.answers = [503]
-    any_server.execute("UPDATE webhook_deliveries SET attempts = 4")
+    server.execute("UPDATE webhook_deliveries SET attempts = 4")
     socket.post("@deploy two", room)
     eventually(lambda: len(receiver.requests) >= 5, "tried", timeout=20)
-    any_server.execute("UPDATE webhook_deliveries SET attempts = 5, due_at = '2026-01-01 00:00:00'")
-    eventually(lambda: any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)], "given up", timeout=40)
+    server.execute("UPDATE webhook_deliveries SET attempts = 5, due_at = '2026-01-01 00:00:00'")
+    eventually(lambda: server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)], "given up", timeout=40)
     assert "The last attempt failed: it answered 503." in ana.get(f"{room_path(room)}/webhooks").text
 
 
-def test_what_is_under_way_outlives_a_crash(any_server: Server, ana: Person, receiver: Receiver) -> None:
+def test_what_is_under_way_outlives_a_crash(any_server: Server, new_person: NewPerson, receiver: Receiver) -> None:
+    ana = new_person(any_server, "ana")
     room = ana.create_room()
     add_webhook(ana, room, receiver.url)
     receiver.answers = [500]
@@ -160,9 +166,7 @@ def test_a_slow_address_holds_up_neither_chat_nor_another_address(ana: Person, r
     receiver.delay = 0
 
 
-def test_a_removed_webhook_and_a_deleted_message_are_not_sent(
-    any_server: Server, ana: Person, receiver: Receiver
-) -> None:
+def test_a_removed_webhook_and_a_deleted_message_are_not_sent(server: Server, ana: Person, receiver: Receiver) -> None:
     room = ana.create_room()
     add_webhook(ana, room, receiver.url)
     receiver.answers = [500]
@@ -170,15 +174,15 @@ def test_a_removed_webhook_and_a_deleted_message_are_not_sent(
     socket.post("@deploy one", room)
     eventually(lambda: receiver.requests, "tried")
     socket.call("delete_message", {"conversation": room, "seq": 1})
-    any_server.execute("UPDATE webhook_deliveries SET due_at = '2026-01-01 00:00:00'")
-    eventually(lambda: any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)], "dropped", timeout=20)
+    server.execute("UPDATE webhook_deliveries SET due_at = '2026-01-01 00:00:00'")
+    eventually(lambda: server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)], "dropped", timeout=20)
     page = f"{room_path(room)}/webhooks"
     match = re.search(r"/webhooks/(\d+)/remove", ana.get(page).text)
     assert match is not None
     assert "This room has none" in ana.post(f"{page}/{match[1]}/remove", page).text
     before = len(receiver.requests)
     socket.post("@deploy two", room)
-    assert any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
+    assert server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
     assert len(receiver.requests) == before
 
 
@@ -245,8 +249,8 @@ def add_incoming(person: Person, room: str, name: str = "Builder") -> str:
     return match[1]
 
 
-def test_a_program_posts_to_a_room_as_a_bot(any_server: Server, ana: Person, new_person: NewPerson) -> None:
-    bob = new_person(any_server, "bob")
+def test_a_program_posts_to_a_room_as_a_bot(server: Server, ana: Person, new_person: NewPerson) -> None:
+    bob = new_person(server, "bob")
     room = ana.create_room()
     ana.invite(room, bob)
     address = add_incoming(ana, room)
@@ -265,11 +269,12 @@ def test_a_program_posts_to_a_room_as_a_bot(any_server: Server, ana: Person, new
     page = bob.get(room_path(room)).text
     assert page.count("Builder") == 4
     assert "plain &lt;b&gt;text&lt;/b&gt;" in page
-    assert any_server.rows("SELECT token_hash FROM incoming_webhooks")[0][0] not in address
+    assert server.rows("SELECT token_hash FROM incoming_webhooks")[0][0] not in address
     assert address not in ana.get(f"{room_path(room)}/webhooks").text
 
 
-def test_an_idempotency_key_posts_once(any_server: Server, ana: Person) -> None:
+def test_an_idempotency_key_posts_once(any_server: Server, new_person: NewPerson) -> None:
+    ana = new_person(any_server, "ana")
     room = ana.create_room()
     addresses = [add_incoming(ana, room), add_incoming(ana, ana.create_room(), "Other")]
     headers = {"Idempotency-Key": "build 812"}
@@ -280,7 +285,7 @@ def test_an_idempotency_key_posts_once(any_server: Server, ana: Person) -> None:
     assert any_server.rows("SELECT content FROM messages ORDER BY id") == [("once",), ("elsewhere",)]
 
 
-def test_what_is_no_text_and_who_knows_no_address_are_refused(any_server: Server, ana: Person) -> None:
+def test_what_is_no_text_and_who_knows_no_address_are_refused(server: Server, ana: Person) -> None:
     room = ana.create_room()
     address = add_incoming(ana, room)
     for body in (b"", b"  ", b"\0", b"\xff\xfe", b"x" * 10_001):
@@ -297,11 +302,11 @@ def test_what_is_no_text_and_who_knows_no_address_are_refused(any_server: Server
     ana.post(f"{page}/incoming/{match[1]}/remove", page)
     refused = requests.post(address, data=b"hello", timeout=20)
     assert (refused.status_code, refused.headers["Content-Type"]) == (404, "application/problem+json")
-    assert any_server.rows("SELECT count(*) FROM messages") == [(0,)]
+    assert server.rows("SELECT count(*) FROM messages") == [(0,)]
 
 
-def test_a_bot_does_not_set_off_another_one(any_server: Server, ana: Person, receiver: Receiver) -> None:
+def test_a_bot_does_not_set_off_another_one(server: Server, ana: Person, receiver: Receiver) -> None:
     room = ana.create_room()
     add_webhook(ana, room, receiver.url)
     requests.post(add_incoming(ana, room), data=b"@deploy from a bot", timeout=20)
-    assert any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
+    assert server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
