@@ -17,7 +17,7 @@ PERIOD = 1.0
 GRACE = 3.0
 """Seconds that somebody without a socket still counts as there: a page that is loaded again is not gone."""
 
-REMOTE_LIFETIME = 25.0
+REMOTE_LIFETIME = 15.0
 """Seconds after which what another process has said is worth nothing any more: it has crashed, or nobody hears it."""
 
 Picture = dict[int, str]

@@ -21,7 +21,7 @@ from chatapp.timeline import TimelineMessage
 from chatapp.timeline.read_state import Reader, ReaderMoved, ReadState
 from chatapp.timeline.signals import message_changed, message_posted, message_saved, read_state_changed, reader_moved
 
-PRESENCE_PERIOD = 8.0
+PRESENCE_PERIOD = 5.0
 """Seconds between two times that a process says who is connected to it, if nothing changes."""
 
 
