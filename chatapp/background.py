@@ -32,7 +32,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     app.extensions["chatapp.broadcaster"] = broadcaster
     beats = [presence.tell_changes]
     if settings.redis_url:
-        bus = Bus(settings.redis_url)
+        bus = Bus(settings.redis_url, settings.secret_key())
         app.extensions["chatapp.processes"] = processes = Processes(app, broadcaster, bus)
         beats.append(processes.tell_presence)
         bus.start()

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -9,6 +10,7 @@ from flask import Flask
 from chatapp import create_app
 from chatapp.config import Settings
 from tests.harness.people import Person
+from tests.harness.redis import Redis
 from tests.harness.servers import Postgres, Server, SqliteTemplate
 
 
@@ -74,6 +76,27 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def any_server(new_server: NewServer, database_url: str) -> Server:
     """A server on each of the two databases in turn."""
     return new_server(database_url=database_url).start()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    redis = Redis(tmp_path)
+    redis.start()
+    yield redis
+    redis.close()
+
+
+@pytest.fixture
+def two(postgres: Postgres, redis: Redis, new_server: NewServer) -> tuple[Server, Server]:
+    """Two processes on one database."""
+    url = postgres.create_database()
+    first, second = (
+        new_server(database_url=url, REDIS_URL=redis.url, CHATAPP_HEADS_INTERVAL="3", CHATAPP_GENERAL_KEEP_LAST="0")
+        for _ in range(2)
+    )
+    first.start()
+    (second.data_dir / "secret_key").write_text((first.data_dir / "secret_key").read_text())
+    return first, second.start()
 
 
 NewPerson = Callable[..., Person]

@@ -13,15 +13,21 @@ from contextlib import contextmanager
 from flask import Flask
 
 from chatapp.conversations.names import parse_name
-from chatapp.conversations.queries import get_epoch
-from chatapp.conversations.signals import sidebar_changed
+from chatapp.conversations.queries import find_places, find_signed_in, get_epoch
+from chatapp.conversations.signals import MembershipEnded, sidebar_changed
 from chatapp.errors import InvalidConversation
 from chatapp.extensions import db, socketio
 from chatapp.models import Conversation
 from chatapp.presentation.messages import present_backlog, present_message, present_news
 from chatapp.presentation.read_state import present_read_state, present_reader
-from chatapp.realtime.connection import list_sockets, user_channel
-from chatapp.realtime.news import follow_news, news_channel
+from chatapp.realtime.connection import (
+    end_listening,
+    end_sockets_of_sessions,
+    find_person,
+    list_sockets,
+    user_channel,
+)
+from chatapp.realtime.news import PREFIX, follow_news, news_channel
 from chatapp.realtime.typing import Typing, typed
 from chatapp.timeline import Head, TimelineMessage, list_heads
 from chatapp.timeline.read_state import ReaderMoved, ReadState
@@ -40,6 +46,14 @@ from chatapp.timeline.signals import (
 )
 from chatapp.timeline.writer import Backlog
 
+_told: dict[str, int] = {}
+"""The event up to which this process' sockets were told of each conversation, as far as that is known."""
+
+
+def begin_telling(conversation: str, last_event: int) -> None:
+    """Note that a socket has joined a conversation and knows it up to an event: what follows is to be told."""
+    _told.setdefault(conversation, last_event)
+
 
 class Broadcaster:
     """Brings what is committed to the sockets that listen in this process."""
@@ -47,7 +61,6 @@ class Broadcaster:
     def __init__(self, app: Flask, *, is_alone: bool) -> None:
         self._app = app
         self._is_alone = is_alone
-        self._told: dict[str, int] = {}
         self._telling = threading.RLock()
         message_posted.connect(self.tell_posted)
         message_changed.connect(self.tell_changed)
@@ -74,8 +87,9 @@ class Broadcaster:
     def hear_of(self, conversation: str, version: int) -> None:
         """Emit what another process has written to a conversation, up to the event `version` at least."""
         with self._telling:
-            told = self._told.setdefault(conversation, version - 1)
-            if told < version:
+            if not _listeners(conversation):
+                _told[conversation] = max(_told.get(conversation, 0), version)
+            elif _told.setdefault(conversation, version - 1) < version:
                 self._read_up(conversation)
 
     @contextmanager
@@ -85,24 +99,44 @@ class Broadcaster:
             yield True
             return
         with self._telling:
-            told = self._told.get(message.conversation, message.version - 1)
+            self._turn_out(message.conversation)
+            told = _told.get(message.conversation, message.version - 1)
             if told < message.version - 1:
+                _told[message.conversation] = told
                 self._read_up(message.conversation)
-                told = self._told[message.conversation]
+                told = _told[message.conversation]
             yield told < message.version
-            self._told[message.conversation] = max(told, message.version)
+            _told[message.conversation] = max(told, message.version)
 
     def _read_up(self, conversation: str) -> None:
         """Emit what the database has after what was told."""
+        self._turn_out(conversation)
         with self._app.app_context():
-            told = self._told[conversation]
+            told = _told[conversation]
             row = db.session.get_one(Conversation, parse_name(conversation).id)
-            for message in list_events(db.session(), row, after=told):
-                if message.seq is not None and message.seq > told:
-                    self._emit_posted(message)
-                else:
-                    socketio.emit("message_changed", present_message(message), to=conversation)
-                self._told[conversation] = message.version or told
+            while messages := list_events(db.session(), row, after=_told[conversation]):
+                for message in messages:
+                    if message.seq is not None and message.seq > told:
+                        self._emit_posted(message)
+                    else:
+                        socketio.emit("message_changed", present_message(message), to=conversation)
+                    _told[conversation] = message.version or told
+
+    def _turn_out(self, conversation: str) -> None:
+        """Let nobody hear more whose sign-in or membership another process has ended.
+
+        The other one tells so through Redis, which may be away.
+        """
+        people = {sid: person for sid in _listeners(conversation) if (person := find_person(sid)) is not None}
+        name = parse_name(conversation)
+        with self._app.app_context():
+            signed_in = find_signed_in(db.session(), {person.actor for person in people.values()})
+            places = find_places(db.session(), {(name.id, person.id) for person in people.values()})
+        ended = {person.session_id for person in people.values() if person.actor not in signed_in}
+        end_sockets_of_sessions(sorted(ended))
+        if name.kind != "general":
+            for user_id in {person.id for person in people.values()} - {user_id for _, user_id in places}:
+                end_listening(MembershipEnded(conversation, user_id))
 
     def tell_pending(self, message: TimelineMessage) -> None:
         """Emit a message that waits for the database to everybody in its conversation."""
@@ -170,10 +204,15 @@ class Broadcaster:
         What other processes have written is told first, in case that a wake-up was lost.
         """
         with self._app.app_context():
-            heads = list_heads(db.session(), listened_conversation_ids())
-            for head in heads if not self._is_alone else ():
-                self.hear_of(head.conversation, head.last_event)
-            self._emit_heads(heads)
+            if not self._is_alone:
+                self._catch_up()
+            self._emit_heads(list_heads(db.session(), listened_conversation_ids()))
+
+    def _catch_up(self) -> None:
+        for head in list_heads(db.session(), listened_conversation_ids(with_news=True)):
+            # What was said before this process looked for the first time is no news.
+            _told.setdefault(head.conversation, head.last_event)
+            self.hear_of(head.conversation, head.last_event)
 
     @staticmethod
     def _emit_heads(heads: Sequence[Head]) -> None:
@@ -186,12 +225,17 @@ class Broadcaster:
             socketio.emit("heads", told, to=head.conversation)
 
 
-def listened_conversation_ids() -> list[int]:
-    """List the conversations that this process' sockets have joined."""
+def _listeners(conversation: str) -> list[str]:
+    """List this process' sockets that hear a conversation, or its news."""
+    return [*list_sockets(conversation), *list_sockets(news_channel(conversation))]
+
+
+def listened_conversation_ids(*, with_news: bool = False) -> list[int]:
+    """List the conversations that this process' sockets have joined; also those of which they only hear news."""
     found = []
     for channel in list(socketio.server.manager.rooms.get("/", {})):
         try:
-            found.append(parse_name(channel).id)
+            found.append(parse_name(str(channel).removeprefix(PREFIX) if with_news else channel).id)
         except InvalidConversation:
             continue  # The channel of a person, a sign-in or a socket.
     return found

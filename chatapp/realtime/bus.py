@@ -4,6 +4,7 @@ Nothing depends on it. What is lost is found in the database a moment later, and
 on by itself. Whoever publishes never waits.
 """
 
+import hashlib
 import json
 import queue
 import threading
@@ -17,8 +18,6 @@ from redis import Redis, RedisError
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "chatapp"
-
 BOUND = 10_000
 """What waits to be published at the most; beyond it something gets lost."""
 
@@ -28,17 +27,22 @@ PAUSES = (0.2, 0.5, 1, 2, 5)
 TIMEOUT = 5.0
 """Seconds in which Redis has to answer."""
 
+FRESH = 3.0
+"""Seconds after which what waits to be published is no news any more: Redis was away meanwhile."""
+
 Handler = Callable[[str, Any], None]
 """Called with the process that tells, and what it tells."""
 
 
 class Bus:
-    """One process' way to the others."""
+    """One process' way to the others of its installation, on the installation's own channel."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, secret: str) -> None:
         self.process = uuid.uuid4().hex
+        # All processes of an installation have its secret, and no other installation on the same Redis has.
+        self._channel = f"chatapp:{hashlib.sha256(secret.encode()).hexdigest()[:16]}"
         self._redis = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=2, decode_responses=True)
-        self._outgoing: queue.Queue[str] = queue.Queue(BOUND)
+        self._outgoing: queue.Queue[tuple[float, str]] = queue.Queue(BOUND)
         self._handlers: dict[str, Handler] = {}
         self._connected: list[Callable[[], None]] = []
 
@@ -53,7 +57,8 @@ class Bus:
     def publish(self, kind: str, data: object) -> None:
         """Tell the others, if they can be told."""
         try:
-            self._outgoing.put_nowait(json.dumps({"process": self.process, "kind": kind, "data": data}))
+            told = json.dumps({"process": self.process, "kind": kind, "data": data})
+            self._outgoing.put_nowait((time.monotonic(), told))
         except queue.Full:
             log.warning("too much waits for redis: one wake-up is lost", kind=kind)
 
@@ -78,11 +83,13 @@ class Bus:
 
     def _speak(self) -> None:
         while True:
-            self._redis.publish(CHANNEL, self._outgoing.get())
+            moment, told = self._outgoing.get()
+            if moment > time.monotonic() - FRESH:
+                self._redis.publish(self._channel, told)
 
     def _hear(self) -> None:
         with self._redis.pubsub() as subscription:  # type: ignore[no-untyped-call]  # the library's types end there
-            subscription.subscribe(CHANNEL)
+            subscription.subscribe(self._channel)
             while True:
                 message = subscription.get_message(timeout=TIMEOUT / 2)
                 if message is None:
@@ -92,12 +99,13 @@ class Bus:
                     for told in self._connected:
                         told()
                 elif message["type"] == "message":
-                    self._handle(json.loads(message["data"]))
+                    self._handle(message["data"])
 
-    def _handle(self, told: dict[str, Any]) -> None:
-        if told["process"] == self.process or told["kind"] not in self._handlers:
-            return
+    def _handle(self, text: str) -> None:
         try:
-            self._handlers[told["kind"]](told["process"], told["data"])
-        except Exception:
-            log.exception("what another process told could not be handled", kind=told["kind"])
+            told = json.loads(text)
+            if told["process"] != self.process and told["kind"] in self._handlers:
+                self._handlers[told["kind"]](told["process"], told["data"])
+        except Exception as error:
+            # Whoever reaches Redis can write there.
+            log.warning("what was heard could not be handled", text=text[:100], reason=repr(error))

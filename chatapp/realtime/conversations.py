@@ -14,6 +14,7 @@ from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
 from chatapp.presentation.read_state import present_reader
 from chatapp.realtime.answers import Answer, Caller, EventNumber, Payload, answers
+from chatapp.realtime.broadcaster import begin_telling
 from chatapp.realtime.news import news_channel
 from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, post, react
 from chatapp.timeline.read_state import list_readers
@@ -64,6 +65,7 @@ def join_chat(caller: Caller, payload: Joining) -> Answer:
         caller.leave(_writers(name))
     caller.leave(news_channel(name.wire_name))
     missed = catch_up(db.session(), conversation, after=payload.after, epoch=payload.epoch)
+    begin_telling(name.wire_name, missed.head.last_event)
     return {
         "conversation": missed.head.conversation,
         "epoch": missed.epoch,

@@ -49,10 +49,10 @@ class Presence:
 
     def local_picture(self) -> Picture:
         """Give how the people are who are connected to this process."""
-        return _merge(self._sockets.values())
+        return _merge(list(self._sockets.values()))
 
     def hear(self, process: str, picture: Picture) -> None:
-        """Take over another process' picture; an empty one when it stops."""
+        """Take over another process' picture."""
         self._remote[process] = (time.monotonic(), picture)
 
     def tell_changes(self) -> None:

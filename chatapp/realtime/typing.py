@@ -56,7 +56,7 @@ def forget(message: TimelineMessage) -> None:
 
 def _is_due(key: tuple[int, str]) -> bool:
     now = time.monotonic()
-    for old in [each for each, moment in _told.items() if moment <= now - PERIOD]:
+    for old in [each for each, moment in list(_told.items()) if moment <= now - PERIOD]:
         del _told[old]
     if key in _told:
         return False

@@ -109,6 +109,12 @@ class Person:
         self.sockets.append(socket)
         return socket
 
+    def elsewhere(self, server: Server) -> "Person":
+        """The same person with the same sign-in, on another process of the installation."""
+        other = Person(server, self.username)
+        other.http, other.sockets = self.http, self.sockets
+        return other
+
     def close(self) -> None:
         """Close the sockets."""
         for socket in self.sockets:

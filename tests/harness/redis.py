@@ -40,6 +40,11 @@ class Redis:
         except OSError:
             return False
 
+    def send_signal(self, which: signal.Signals) -> None:
+        """Send a signal: SIGSTOP makes it hang."""
+        assert self._process is not None
+        self._process.send_signal(which)
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop, or with SIGKILL end it as a power cut would."""
         assert self._process is not None

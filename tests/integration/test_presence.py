@@ -1,20 +1,11 @@
 """Presence and typing, and several processes that serve one database."""
 
-import os
-import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import pytest
-
-from tests.conftest import NewPerson, NewServer
-from tests.harness.audit import Talker, audit, talking
+from tests.conftest import NewPerson
 from tests.harness.people import Person, Socket
 from tests.harness.ports import eventually
-from tests.harness.redis import Redis
-from tests.harness.servers import Postgres, Server
+from tests.harness.servers import Server
 from tests.integration.test_direct import open_direct
 
 
@@ -121,34 +112,6 @@ def test_typing_is_told_to_the_others_at_most_once_a_second(ana: Person, bob: Pe
     assert hers.payloads("typing") == her_phone.payloads("typing") == stranger.payloads("typing") == []
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    redis = Redis(tmp_path)
-    redis.start()
-    yield redis
-    redis.close()
-
-
-@pytest.fixture
-def two(postgres: Postgres, redis: Redis, new_server: NewServer) -> tuple[Server, Server]:
-    """Two processes on one database."""
-    url = postgres.create_database()
-    first, second = (
-        new_server(database_url=url, REDIS_URL=redis.url, CHATAPP_HEADS_INTERVAL="3", CHATAPP_GENERAL_KEEP_LAST="0")
-        for _ in range(2)
-    )
-    first.start()
-    (second.data_dir / "secret_key").write_text((first.data_dir / "secret_key").read_text())
-    return first, second.start()
-
-
-def elsewhere(person: Person, server: Server) -> Person:
-    """The same person, on another process."""
-    other = Person(server, person.username)
-    other.http.cookies.update(person.http.cookies)
-    return other
-
-
 def heard_after(listener: Socket, speaker: Socket, text: str, timeout: float = 20) -> float:
     """Say something, and tell after how many seconds it was heard."""
     start = time.monotonic()
@@ -160,7 +123,7 @@ def heard_after(listener: Socket, speaker: Socket, text: str, timeout: float = 2
 def test_what_happens_on_one_process_is_heard_on_the_other(two: tuple[Server, Server], new_person: NewPerson) -> None:
     first, second = two
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    his = elsewhere(bob, second).connect()
+    his = bob.elsewhere(second).connect()
     hers = ana.connect()
     hers.join()
     his.join()
@@ -201,48 +164,7 @@ def test_a_killed_process_leaves_nobody_behind_on_the_other(two: tuple[Server, S
     first, second = two
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     watcher = ana.connect()
-    elsewhere(bob, second).connect()
+    bob.elsewhere(second).connect()
     watch(watcher, bob.id, "online")
     second.kill()
     watch(watcher, bob.id, "offline", timeout=40)
-
-
-@pytest.mark.faults
-def test_without_redis_each_process_goes_on_and_hears_of_the_other_a_little_later(
-    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
-) -> None:
-    first, second = two
-    ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    hers, near, far = ana.connect(), bob.connect(), elsewhere(bob, second).connect()
-    for socket in (hers, near, far):
-        socket.join()
-    assert heard_after(far, hers, "with redis") < 1
-    redis.stop(signal.SIGKILL)
-    assert heard_after(near, hers, "without") < 1
-    assert heard_after(far, hers, "without, far away") < 8
-    assert far.contents() == ["with redis", "without", "without, far away"]
-    redis.start()
-    eventually(lambda: heard_after(far, hers, os.urandom(4).hex()) < 0.7, "fast again", timeout=30)
-    assert "Traceback" not in first.log() + second.log()
-
-
-@pytest.mark.faults
-def test_two_processes_lose_double_and_mix_up_nothing(
-    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
-) -> None:
-    first, second = two
-    people = [new_person(first, name) for name in ("ana", "bob", "eve", "dan")]
-    options: dict[str, Any] = {"conversation": "general", "edits": 7}
-    talkers = [
-        Talker(person, name=person.username, url=server.url, **options)
-        for person, server in zip(people, (first, second, first, second), strict=True)
-    ]
-    with talking(*talkers):
-        time.sleep(2)
-        redis.stop(signal.SIGKILL)
-        time.sleep(2)
-        redis.start()
-        second.kill()
-        second.start()
-        time.sleep(3)
-    audit(first, *talkers)

@@ -1,0 +1,239 @@
+"""Redis is away, is slow, is shared with others: each process goes on, and nobody hears what he may not."""
+
+import os
+import signal
+import socket as sockets
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.conftest import NewPerson, NewServer
+from tests.harness.audit import Talker, audit, talking
+from tests.harness.people import Socket
+from tests.harness.ports import eventually
+from tests.harness.redis import Redis
+from tests.harness.servers import Server
+from tests.integration.test_presence import heard_after, watch
+
+pytestmark = pytest.mark.faults
+
+HEADS = 3.0
+"""Seconds between two looks of the servers of `two` into the database."""
+
+
+def wait_until_fast(listener: Socket, speaker: Socket) -> None:
+    """Wait until what one process says is heard on the other at once."""
+    eventually(lambda: heard_after(listener, speaker, os.urandom(4).hex()) < 0.5, "fast again", timeout=30)
+
+
+def wait_until_missed(*servers: Server) -> None:
+    """Wait until the processes know that Redis is away."""
+    for server in servers:
+        eventually(lambda log=server.log: "redis is away" in log(), "Redis is missed", timeout=15)  # type: ignore[misc]
+
+
+def command(redis: Redis, *words: str) -> str:
+    """Ask Redis something."""
+    parts = urlsplit(redis.url)
+    with sockets.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as connection:
+        connection.sendall("".join([f"*{len(words)}\r\n", *(f"${len(word)}\r\n{word}\r\n" for word in words)]).encode())
+        return connection.recv(65_536).decode()
+
+
+def publish_everywhere(redis: Redis, text: str) -> None:
+    """Publish on every channel that somebody listens to."""
+    channels = [line for line in command(redis, "PUBSUB", "CHANNELS").split("\r\n") if line.startswith("chatapp")]
+    assert channels
+    for channel in channels:
+        assert command(redis, "PUBLISH", channel, text).startswith(":2")
+
+
+def test_without_redis_each_process_goes_on_and_hears_of_the_other_a_little_later(
+    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    hers, near, far = ana.connect(), bob.connect(), bob.elsewhere(second).connect()
+    for socket in (hers, near, far):
+        socket.join()
+    assert heard_after(far, hers, "with redis") < 1
+    redis.stop(signal.SIGKILL)
+    assert heard_after(near, hers, "without") < 1
+    assert heard_after(far, hers, "without, far away") < 8
+    assert far.contents() == ["with redis", "without", "without, far away"]
+    redis.start()
+    eventually(lambda: heard_after(far, hers, os.urandom(4).hex()) < 0.7, "fast again", timeout=30)
+    assert "Traceback" not in first.log() + second.log()
+
+
+def test_two_processes_lose_double_and_mix_up_nothing(
+    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two
+    people = [new_person(first, name) for name in ("ana", "bob", "eve", "dan")]
+    options: dict[str, Any] = {"conversation": "general", "edits": 7}
+    talkers = [
+        Talker(person, name=person.username, url=server.url, **options)
+        for person, server in zip(people, (first, second, first, second), strict=True)
+    ]
+    with talking(*talkers):
+        time.sleep(2)
+        redis.stop(signal.SIGKILL)
+        time.sleep(2)
+        redis.start()
+        second.kill()
+        second.start()
+        time.sleep(3)
+    audit(first, *talkers)
+
+
+def test_who_is_removed_while_redis_is_away_hears_nothing_more_on_the_other_process(
+    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    room = ana.create_room()
+    ana.invite(room, bob)
+    hers, there, his = ana.connect(), ana.elsewhere(second).connect(), bob.elsewhere(second).connect()
+    his.join(room)
+    there.join(room)
+    redis.stop(signal.SIGKILL)
+    wait_until_missed(first, second)
+    ana.remove(room, bob)
+    hers.post("said there", room)
+    there.post("said here", room)
+    there.hear("said there", "said here", conversation=room)
+    assert his.contents(room) == []
+    assert his.wait_for("removed_from_chat") == [{"conversation": room}]
+
+
+def test_who_signs_out_while_redis_is_away_hears_nothing_more_on_the_other_process(
+    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    there, his = ana.elsewhere(second).connect(), bob.elsewhere(second).connect()
+    for socket in (there, his):
+        socket.join()
+    redis.stop(signal.SIGKILL)
+    wait_until_missed(first, second)
+    bob.post("/sign-out")
+    there.post("among us")
+    there.hear("among us")
+    assert his.contents() == []
+    his.wait_for("signed_out")
+    eventually(lambda: not his.is_connected(), "his socket is closed")
+
+
+def test_what_happened_while_redis_was_away_is_not_replayed_when_it_is_back(
+    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    room = ana.create_room()
+    ana.invite(room, bob)
+    hers, his = ana.connect(), bob.elsewhere(second).connect()
+    for socket in (hers, his):
+        socket.join(room)
+    redis.stop(signal.SIGKILL)
+    wait_until_missed(first, second)
+    ana.remove(room, bob)
+    ana.invite(room, bob)
+    hers.call("typing", {"conversation": room})
+    time.sleep(HEADS + 1)
+    his.join(room)
+    before = len(his.payloads("removed_from_chat"))
+    redis.start()
+    eventually(lambda: "redis is there" in second.log().rpartition("redis is away")[2], "Redis is back", timeout=20)
+    hers.post("welcome back", room)
+    eventually(lambda: "welcome back" in his.contents(room), "he hears it", timeout=HEADS + 5)
+    assert his.payloads("typing") == []
+    assert len(his.payloads("removed_from_chat")) == before
+
+
+def test_a_redis_that_hangs_stops_nobody(two: tuple[Server, Server], new_person: NewPerson, redis: Redis) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    hers, near, far = ana.connect(), bob.connect(), bob.elsewhere(second).connect()
+    for socket in (hers, near, far):
+        socket.join()
+    wait_until_fast(far, hers)
+    redis.send_signal(signal.SIGSTOP)
+    try:
+        assert heard_after(near, hers, "at once") < 1
+        assert heard_after(far, hers, "a little later") < HEADS + 2
+        wait_until_missed(first, second)
+    finally:
+        redis.send_signal(signal.SIGCONT)
+    wait_until_fast(far, hers)
+    assert far.contents() == near.contents()
+
+
+def test_what_is_unread_elsewhere_is_counted_without_redis_too(
+    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    room = ana.create_room()
+    ana.invite(room, bob)
+    hers, his = ana.connect(), bob.elsewhere(second).connect()
+    hers.post("with redis", room)
+    his.wait_for("news")
+    redis.stop(signal.SIGKILL)
+    hers.post("without", room)
+    assert [news["seq"] for news in his.wait_for("news", 2)] == [1, 2]
+
+
+def test_nonsense_on_the_channel_is_survived(two: tuple[Server, Server], new_person: NewPerson, redis: Redis) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    hers, his = ana.connect(), bob.elsewhere(second).connect()
+    his.join()
+    wait_until_fast(his, hers)
+    for text in ("", "x", "1", "[]", "{}", '{"process": 1}', '{"process": "x", "kind": "timeline", "data": null}'):
+        publish_everywhere(redis, text)
+    publish_everywhere(redis, '{"process": "x", "kind": "timeline", "data": ["room_x", "y"]}')
+    publish_everywhere(redis, '{"process": "x", "kind": "presence", "data": 7}')
+    publish_everywhere(redis, '{"process": "x", "kind": "timeline", "data": ["room_999", 5]}')
+    for number in range(3):
+        assert heard_after(his, hers, f"still {number}") < 1
+    watch(his, ana.id, "online")
+
+
+def test_installations_that_share_a_redis_do_not_mix(
+    new_server: NewServer, new_person: NewPerson, redis: Redis
+) -> None:
+    ours, theirs = (new_server(REDIS_URL=redis.url, CHATAPP_HEADS_INTERVAL="2").start() for _ in range(2))
+    ana, dan = new_person(ours, "ana"), new_person(theirs, "dan")
+    assert ana.id == dan.id == 1
+    hers = ana.connect()
+    dan.post("/sign-out")
+    bob, eve = new_person(ours, "bob"), new_person(ours, "eve")
+    room = ana.create_room()
+    ana.invite(room, bob)
+    assert {bob.id, eve.id} == {2, 3}
+    time.sleep(3)
+    assert hers.is_connected()
+    assert hers.payloads("signed_out") == []
+
+
+def test_a_process_that_starts_tells_nothing_again(
+    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two
+    ana, bob = new_person(first, "ana"), new_person(first, "bob")
+    room = ana.create_room()
+    ana.invite(room, bob)
+    hers = ana.connect()
+    hers.post("long ago")
+    hers.post("long ago", room)
+    second.kill()
+    second.start()
+    his = bob.elsewhere(second).connect()
+    his.join()
+    time.sleep(HEADS + 1.5)
+    assert his.contents() == his.payloads("news") == []
+    hers.post("new")
+    his.hear("new")
