@@ -17,16 +17,16 @@ def open_direct(person: Person, *others: Person) -> str:
 
 
 @pytest.fixture
-def people(any_server: Server, new_person: NewPerson) -> tuple[Person, Person, Person]:
+def people(server: Server, new_person: NewPerson) -> tuple[Person, Person, Person]:
     """Ana, who is the admin, Bob and Eve."""
-    ana, bob, eve = (new_person(any_server, name) for name in ("ana", "bob", "eve"))
+    ana, bob, eve = (new_person(server, name) for name in ("ana", "bob", "eve"))
     return ana, bob, eve
 
 
 def test_two_people_have_one_conversation_whoever_opens_it_and_both_at_once(
-    any_server: Server, people: tuple[Person, Person, Person]
+    any_server: Server, new_person: NewPerson
 ) -> None:
-    ana, bob, _eve = people
+    ana, bob = new_person(any_server, "ana"), new_person(any_server, "bob")
     with ThreadPoolExecutor(20) as pool:
         opened = set(pool.map(lambda number: open_direct(*((ana, bob) if number % 2 else (bob, ana))), range(40)))
     assert len(opened) == 1
@@ -64,11 +64,11 @@ def test_each_set_of_people_has_one_conversation_in_whatever_order(people: tuple
 
 
 def test_too_many_nobody_and_strangers_are_refused_with_the_reason(
-    any_server: Server, people: tuple[Person, Person, Person]
+    server: Server, people: tuple[Person, Person, Person]
 ) -> None:
     ana = people[0]
-    others = [Person(any_server, f"person{number}") for number in range(10)]
-    any_server.execute(
+    others = [Person(server, f"person{number}") for number in range(10)]
+    server.execute(
         "INSERT INTO users (username, name, password_hash, role, created_at) VALUES "
         + ", ".join(f"('{each.username}', 'Somebody', 'x', 'member', '2026-01-01 00:00:00')" for each in others)
     )
@@ -82,7 +82,7 @@ def test_too_many_nobody_and_strangers_are_refused_with_the_reason(
 
 
 def test_nobody_else_can_read_find_count_or_change_anything_an_admin_included(
-    any_server: Server, people: tuple[Person, Person, Person]
+    server: Server, people: tuple[Person, Person, Person]
 ) -> None:
     ana, bob, eve = people
     name = open_direct(bob, eve)

@@ -13,8 +13,8 @@ from tests.integration.test_direct import open_direct
 
 
 @pytest.fixture
-def pair(any_server: Server, new_person: NewPerson) -> tuple[Person, Person]:
-    return new_person(any_server, "ana"), new_person(any_server, "bob")
+def pair(server: Server, new_person: NewPerson) -> tuple[Person, Person]:
+    return new_person(server, "ana"), new_person(server, "bob")
 
 
 def mark(socket: Socket, conversation: str, seq: int, event: str = "mark_as_read") -> dict[str, object]:
@@ -30,8 +30,8 @@ def counts(person: Person, conversation: str) -> tuple[int, int]:
     return int(unread), int(mentions)
 
 
-def test_the_mark_moves_forward_only_and_back_by_its_own_action(pair: tuple[Person, Person]) -> None:
-    ana, bob = pair
+def test_the_mark_moves_forward_only_and_back_by_its_own_action(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = new_person(any_server, "ana"), new_person(any_server, "bob")
     socket, his = ana.connect(), bob.connect()
     for number in range(5):
         his.post(f"message {number}")
@@ -59,9 +59,7 @@ def test_numbers_that_the_conversation_has_not_reached_are_refused(pair: tuple[P
     assert socket.call("mark_as_unread", {"conversation": "general", "seq": 0})["error"]["code"] == "invalid"
 
 
-def test_every_tab_and_device_hears_of_the_mark_and_of_what_is_new(
-    any_server: Server, pair: tuple[Person, Person]
-) -> None:
+def test_every_tab_and_device_hears_of_the_mark_and_of_what_is_new(server: Server, pair: tuple[Person, Person]) -> None:
     ana, bob = pair
     tab, device = ana.connect(), ana.connect()
     his = bob.connect()
@@ -88,8 +86,8 @@ def test_every_tab_and_device_hears_of_the_mark_and_of_what_is_new(
     eventually(lambda: len(device.payloads("news")) == 2, "who has left hears of it again")
 
     before = counts(ana, name)
-    any_server.kill()
-    any_server.start()
+    server.kill()
+    server.start()
     assert counts(ana, name) == before == (2, 0)
 
 
@@ -110,7 +108,7 @@ def test_a_new_member_hears_of_news_and_a_removed_one_no_longer(pair: tuple[Pers
 
 
 def test_who_comes_later_has_nothing_unread_from_before(
-    any_server: Server, pair: tuple[Person, Person], new_person: NewPerson
+    server: Server, pair: tuple[Person, Person], new_person: NewPerson
 ) -> None:
     ana, _bob = pair
     room = ana.create_room()
@@ -118,7 +116,7 @@ def test_who_comes_later_has_nothing_unread_from_before(
     for _ in range(3):
         socket.post("before")
         socket.post("before", room)
-    late = new_person(any_server, "late")
+    late = new_person(server, "late")
     ana.invite(room, late)
     assert counts(late, "general") == counts(late, room) == (0, 0)
     socket.post("after", room)
@@ -147,7 +145,7 @@ def test_people_see_how_far_the_others_have_read_unless_they_keep_it_secret(
 
 
 def test_the_general_chat_has_no_receipts_and_a_room_only_while_it_is_small(
-    any_server: Server, pair: tuple[Person, Person], new_person: NewPerson
+    server: Server, pair: tuple[Person, Person], new_person: NewPerson
 ) -> None:
     ana, bob = pair
     room = ana.create_room()
@@ -156,19 +154,19 @@ def test_the_general_chat_has_no_receipts_and_a_room_only_while_it_is_small(
     assert hers.join()["readers"] == []
     assert len(hers.join(room)["readers"]) == 2
     number = room.removeprefix("room_")
-    any_server.execute(
+    server.execute(
         "INSERT INTO users (username, name, password_hash, role, created_at) VALUES "
         + ", ".join(f"('p{i}', 'P', 'x', 'member', '2026-01-01 00:00:00')" for i in range(20))
     )
-    any_server.execute(
+    server.execute(
         "INSERT INTO memberships (conversation_id, user_id, role, created_at) "
         f"SELECT {number}, id, 'member', '2026-01-01 00:00:00' FROM users WHERE password_hash = 'x'"
     )
     assert hers.join(room)["readers"] == []
 
 
-def test_counting_reads_ranges_of_indexes_and_scans_no_table(any_server: Server, pair: tuple[Person, Person]) -> None:
-    ana, _bob = pair
+def test_counting_reads_ranges_of_indexes_and_scans_no_table(any_server: Server, new_person: NewPerson) -> None:
+    ana = new_person(any_server, "ana")
     open_direct(ana, ana)
     engine = any_server.engine()
     with engine.connect() as connection:
