@@ -9,6 +9,7 @@ from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings
+from chatapp.conversations.assistants import init_assistants
 from chatapp.database import init_database
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.extensions import db, migrate
@@ -46,6 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_database(app, settings)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     app.extensions[WRITER] = make_writer(settings)
+    init_assistants(app, settings)
     init_login(app)
     init_presentation(app)
     init_errors(app)

@@ -75,6 +75,16 @@ class Settings(BaseSettings):
         10.0, gt=0, description="seconds before a webhook's second attempt; each further pause is six times as long"
     )
 
+    assistants_path: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("CHATAPP_ASSISTANTS", "assistants_path"),
+        description="file of the assistants; `assistants.toml` in the data folder when empty",
+    )
+    assistant_daily_limit: int = Field(
+        200, ge=0, description="questions that one person may ask assistants in 24 hours; 0 sets no limit"
+    )
+    assistant_streams: int = Field(200, ge=1, description="answers that one process works on at once")
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -91,6 +101,11 @@ class Settings(BaseSettings):
     def sqlalchemy_url(self) -> str:
         """The database's address in SQLAlchemy's form."""
         return self.database_url or f"sqlite:///{self.data_dir / 'chatapp.sqlite3'}"
+
+    @property
+    def assistants_file(self) -> Path:
+        """The file of the assistants; it need not be there."""
+        return self.assistants_path or self.data_dir / "assistants.toml"
 
     @property
     def spool_path(self) -> Path:

@@ -1,12 +1,14 @@
 """The tables: a file for each family."""
 
 from chatapp.models.accounts import ApiToken, Installation, User, UserSession
+from chatapp.models.assistants import Answer, ShareLink
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, Membership
 from chatapp.models.messages import Mention, Message, Reaction, RetiredKey
 from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDelivery
 
 __all__ = [
+    "Answer",
     "ApiToken",
     "Base",
     "Block",
@@ -19,6 +21,7 @@ __all__ = [
     "OutgoingWebhook",
     "Reaction",
     "RetiredKey",
+    "ShareLink",
     "User",
     "UserSession",
     "WebhookDelivery",

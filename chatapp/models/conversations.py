@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, false
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, now
@@ -10,15 +10,29 @@ from chatapp.models.base import NEVER_REUSE_IDS, Base, now
 GENERAL_ID = 1
 """The general chat's row, which the first migration makes."""
 
+_IS_SHARED = text("kind = 'assistant' AND visibility = 'open'")
+
 
 class Conversation(Base):
-    """A place where people talk: the general chat, a room or a direct conversation, all with one kind of timeline."""
+    """A place where people talk: the general chat, a room, a direct conversation or a talk with an assistant.
+
+    All have one kind of timeline. An assistant's open conversation is everybody's, there is one for each assistant; the
+    private ones are people's own sessions.
+    """
 
     __tablename__ = "conversations"
     __table_args__ = (
-        CheckConstraint("kind IN ('general', 'room', 'direct')", name="kind"),
+        CheckConstraint("kind IN ('general', 'room', 'direct', 'assistant')", name="kind"),
         CheckConstraint("visibility IN ('open', 'private')", name="visibility"),
         CheckConstraint("(kind = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
+        CheckConstraint("(kind = 'assistant') = (assistant IS NOT NULL)", name="assistant"),
+        Index(
+            "uq_conversations_shared_assistant",
+            "assistant",
+            unique=True,
+            sqlite_where=_IS_SHARED,
+            postgresql_where=_IS_SHARED,
+        ),
         CheckConstraint(f"(kind = 'general') = (id = {GENERAL_ID})", name="general"),
         NEVER_REUSE_IDS,
     )
@@ -30,6 +44,8 @@ class Conversation(Base):
     visibility: Mapped[str] = mapped_column(String(16), default="open")
     direct_key: Mapped[str | None] = mapped_column(String(120), unique=True)
     """The ids of a direct conversation's people, ascending, with “:” between: one conversation for each set."""
+    assistant: Mapped[str | None] = mapped_column(String(32))
+    """The name of the assistant that answers here."""
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     last_event: Mapped[int] = mapped_column(BigInteger, default=0)
     """How many events the timeline has had; each change takes the next number, in its own transaction."""
@@ -40,11 +56,11 @@ class Conversation(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
-    """When a room was archived."""
+    """When a room was archived, or a session with an assistant ended."""
 
     @property
     def wire_name(self) -> str:
-        """The conversation's name on the wire: `general`, `room_26`, `direct_7`."""
+        """The conversation's name on the wire: `general`, `room_26`, `direct_7`, `assistant_9`."""
         return "general" if self.kind == "general" else f"{self.kind}_{self.id}"
 
     @property

@@ -26,6 +26,10 @@ class Message(Base):
         UniqueConstraint("client_id", "sender_id"),
         UniqueConstraint("conversation_id", "version"),
         CheckConstraint("sender_type IN ('user', 'assistant', 'system')", name="sender_type"),
+        CheckConstraint("(sender_type = 'assistant') = (state IS NOT NULL)", name="has_state"),
+        CheckConstraint(
+            "state IN ('queued', 'streaming', 'complete', 'stopped', 'interrupted', 'failed')", name="state"
+        ),
         CheckConstraint("version >= seq", name="version"),
         NEVER_REUSE_IDS,
     )
@@ -39,11 +43,19 @@ class Message(Base):
     sender_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     sender_type: Mapped[str] = mapped_column(String(16), default="user")
     sender_name: Mapped[str | None] = mapped_column(String(64))
-    """Who said it, where that is no person: the name of a bot."""
+    """Who said it, where that is no person: the name of a bot or an assistant."""
     message_type: Mapped[str] = mapped_column(String(16), default="text")
     content: Mapped[str] = mapped_column(Text)
     client_id: Mapped[str | None] = mapped_column(String(36))
     """The UUID under which its sender sends it until it is acknowledged."""
+    reply_to: Mapped[int | None] = mapped_column(BigInteger)
+    """The number of the message that it answers."""
+    asker_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    """Whom an assistant answers."""
+    state: Mapped[str | None] = mapped_column(String(16))
+    """How far an assistant's answer has come."""
+    problem: Mapped[str | None] = mapped_column(String(300))
+    """Why an assistant's answer is not complete, for people to read."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     edited_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]

@@ -1,0 +1,1 @@
+"""Assistants: they are asked in a conversation, and answer there in a stream."""
