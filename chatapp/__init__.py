@@ -4,8 +4,11 @@ from flask import Flask
 
 from chatapp.accounts.login import init_login
 from chatapp.accounts.routes import blueprint as accounts_blueprint
+from chatapp.api.assistants import blueprint as api_assistants_blueprint
 from chatapp.api.pages import blueprint as api_pages_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
+from chatapp.assistants.asking import init_asking
+from chatapp.assistants.routes import blueprint as assistants_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings
@@ -55,9 +58,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         general_blueprint,
         rooms_blueprint,
         direct_blueprint,
+        assistants_blueprint,
         webhooks_blueprint,
         messages_blueprint,
         api_blueprint,
+        api_assistants_blueprint,
         api_pages_blueprint,
         accounts_blueprint,
         telemetry_blueprint,
@@ -65,6 +70,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     ):
         app.register_blueprint(blueprint)
     init_webhooks()
+    init_asking(app, settings)
     init_realtime(app)
     init_cli(app)
     return app

@@ -8,10 +8,13 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatapp.assistants.answering import EXTENSION as ANSWERER
+from chatapp.assistants.answering import Answerer
 from chatapp.config import Settings
 from chatapp.conversations.names import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Conversation
+from chatapp.realtime.assistants import AnswerTeller
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
 from chatapp.realtime.presence import PERIOD, presence
@@ -30,10 +33,11 @@ def start_background(app: Flask, settings: Settings) -> None:
     broadcaster = Broadcaster(app, is_alone=not settings.redis_url)
     # Signals hold their listeners weakly.
     app.extensions["chatapp.broadcaster"] = broadcaster
+    app.extensions["chatapp.teller"] = teller = AnswerTeller(app)
     beats = [presence.tell_changes]
     if settings.redis_url:
         bus = Bus(settings.redis_url, settings.secret_key())
-        app.extensions["chatapp.processes"] = processes = Processes(app, broadcaster, bus)
+        app.extensions["chatapp.processes"] = processes = Processes(app, broadcaster, teller, bus)
         beats.append(processes.tell_presence)
         bus.start()
     _start(beat_forever, PERIOD, *beats)
@@ -51,6 +55,8 @@ def start_background(app: Flask, settings: Settings) -> None:
             remember_events(memory)
 
     _start(WebhookSender(app, settings).run)
+    app.extensions[ANSWERER] = answerer = Answerer(app, settings)
+    _start(answerer.run)
     _start(beat_forever, settings.heads_interval, broadcaster.beat, writer.look_into_spool, remember)
     if settings.general_keep_last:
         _start(trim_general, app, settings.general_keep_last)

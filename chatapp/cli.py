@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
-from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from chatapp.accounts.cli import users
 from chatapp.config import current_settings
 from chatapp.conversations.names import parse_name
+from chatapp.conversations.queries import find_conversation
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation
@@ -123,9 +123,7 @@ def _get_conversation(wire_name: str) -> Conversation:
     except ChatError as error:
         raise click.BadParameter(error.message, param_hint="--conversation") from None
     try:
-        conversation = db.session.scalars(
-            select(Conversation).where(Conversation.id == name.id, Conversation.kind == name.kind)
-        ).one_or_none()
+        conversation = find_conversation(db.session(), name)
     except DBAPIError as error:
         raise click.ClickException(
             f"The database does not answer, or `flask db upgrade` is due: {error.orig}"

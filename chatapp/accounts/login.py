@@ -46,7 +46,8 @@ def sign_in(user_id: int) -> None:
 
 def ask_to_sign_in() -> Response:
     """Lead a person who opens a page to the sign-in and back afterwards; tell a script that it is signed out."""
-    if request.method != "GET" or request.blueprint == "messages":
+    is_for_script = request.blueprint == "messages" and request.endpoint != "messages.show"
+    if request.method != "GET" or is_for_script:
         raise SignedOut("You are signed out. Sign in again; what you wrote is still in your browser.")
     return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))
 

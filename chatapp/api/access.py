@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flask import g, request
+from flask import Blueprint, g, request
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFError
 
@@ -11,7 +11,7 @@ from chatapp.api.service import READ, WRITE, note_use
 from chatapp.config import current_settings
 from chatapp.conversations.policy import Actor
 from chatapp.errors import Forbidden, SignedOut
-from chatapp.extensions import csrf, db
+from chatapp.extensions import csrf, db, limiter
 from chatapp.identity import current_person
 from chatapp.tokens import hash_token
 
@@ -32,6 +32,14 @@ def current_caller() -> Caller:
         g.caller = _identify_token() if "Authorization" in request.headers else _identify_session()
     caller: Caller = g.caller
     return caller
+
+
+def protect(blueprint: Blueprint) -> None:
+    """Let nobody into the routes of a blueprint but whom `admit` lets in, and nobody too often."""
+    # A token is nothing that a browser adds by itself; `admit` asks for more where a session's cookie is.
+    csrf.exempt(blueprint)
+    limiter.limit(request_limit, key_func=counted_by, exempt_when=is_unlimited)(blueprint)
+    blueprint.before_request(admit)
 
 
 def admit() -> None:

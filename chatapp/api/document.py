@@ -46,7 +46,7 @@ OF_BODIES = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_T
 LINK = {"Link": {"description": "`first`, `prev` and `next` (RFC 8288).", "schema": {"type": "string"}}}
 RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}}
 HEADERS = {
-    "201": {"Location": {"description": "The message's address.", "schema": {"type": "string"}}},
+    "201": {"Location": {"description": "The address of what was made.", "schema": {"type": "string"}}},
     "401": {"WWW-Authenticate": {"description": "That a token is asked for.", "schema": {"type": "string"}}},
     "429": RETRY,
     "503": RETRY,
@@ -58,9 +58,9 @@ Conversations, their messages and what one does with them. Every call acts in on
 (`Authorization: Bearer …`; made under *Your settings → API tokens*), or by the session of a browser that is signed in.
 With a session, what writes needs the page's CSRF token too, in the header `X-CSRFToken`.
 
-A conversation is called `general`, `room_26` or `direct_7`; its `id` will do too. A message is known by its
-conversation and `seq`, its number there: the order on the page. Lists are in that order, the oldest first; `next` leads
-to what is newer, `previous` to what is older, `null` says that there is none. `Link` headers carry the same.
+A conversation is called `general`, `room_26`, `direct_7` or `assistant_9`; its `id` will do too. A message is known by
+its conversation and `seq`, its number there: the order on the page. Lists are in that order, the oldest first; `next`
+leads to what is newer, `previous` to what is older, `null` says that there is none. `Link` headers carry the same.
 
 Errors are problem documents (RFC 9457). Their `code` is what a program goes by, the same as on the socket; what only
 HTTP refuses (405, 413, 415) is `invalid`. After an error nothing was done, but for `internal` and `unavailable`, after
@@ -76,10 +76,15 @@ class Answers(Described):
     """What an operation answers: a model, or one of the refusals as a problem document."""
 
     def __init__(
-        self, status: HTTPStatus, model: type[BaseModel], refusals: tuple[type[ChatError], ...], *, has_body: bool
+        self,
+        status: HTTPStatus,
+        model: type[BaseModel] | None,
+        refusals: tuple[type[ChatError], ...],
+        *,
+        has_body: bool,
     ) -> None:
         super().__init__(**{f"HTTP_{status.value}": model})
-        self._links = issubclass(model, Stretch)
+        self._links = model is not None and issubclass(model, Stretch)
         self._problems: dict[int, list[str]] = {}
         for refusal in refusals:
             self._problems.setdefault(refusal.status.value, []).append(refusal.code)
@@ -177,7 +182,7 @@ View = Callable[..., Any]
 
 
 def answers(
-    model: type[BaseModel],
+    model: type[BaseModel] | None,
     *refusals: type[ChatError],
     status: HTTPStatus = HTTPStatus.OK,
     tag: str = "Messages",

@@ -11,11 +11,9 @@ from chatapp.api.queries import list_tokens
 from chatapp.errors import Conflict, Invalid
 from chatapp.extensions import db, limiter
 from chatapp.identity import current_person, login_required
-from chatapp.models.base import LAST_ID
+from chatapp.presentation.addresses import ID
 
 blueprint = Blueprint("api_pages", __name__)
-
-ID = f"int(max={LAST_ID})"
 
 Answer = str | tuple[str, int]
 

@@ -1,11 +1,10 @@
 """The API. Each view permits, does one thing, and answers; what it takes and answers is the document's to say too."""
 
-import uuid
 from http import HTTPStatus
 
 from flask import Blueprint, Response, url_for
 
-from chatapp.api.access import admit, counted_by, current_caller, is_unlimited, request_limit
+from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONTENT, IN_CONVERSATIONS, WRITING, answers
 from chatapp.api.presenting import answer, answer_conversations, answer_messages, present_place
 from chatapp.api.queries import find_active, find_kind, list_places
@@ -23,13 +22,14 @@ from chatapp.api.schemas import (
     PageQuery,
     ReadState,
     parse_number,
+    read_client_id,
 )
 from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import no_such_conversation, permit_reading
 from chatapp.conversations.queries import Place, direct_key, find_direct, find_place, list_people
-from chatapp.errors import Invalid, NotFound
-from chatapp.extensions import csrf, db, limiter
+from chatapp.errors import NotFound
+from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import present_for_others
 from chatapp.presentation.read_state import present_read_state
@@ -44,17 +44,12 @@ from chatapp.timeline import (
     post,
     react,
 )
-from chatapp.timeline.posting import check_client_id, client_id_of
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
-# A token is nothing that a browser adds by itself; `admit` asks for more where a session's cookie is.
-csrf.exempt(blueprint)
-limiter.limit(request_limit, key_func=counted_by, exempt_when=is_unlimited)(blueprint)
+protect(blueprint)
 
 CONVERSATION = "/conversations/<conversation>"
 MESSAGE = f"{CONVERSATION}/messages/<seq>"
-
-blueprint.before_request(admit)
 
 
 @blueprint.get("/conversations")
@@ -101,7 +96,7 @@ def post_message(conversation: str, json: NewMessage, headers: Keyed) -> Respons
         name,
         current_caller().actor,
         content=json.content,
-        client_id=_client_id(json.client_id, headers.idempotency_key),
+        client_id=read_client_id(json.client_id, headers.idempotency_key),
         limit=current_settings().message_limit,
     )
     location = url_for("api.show_message", conversation=message.conversation, seq=message.seq)
@@ -214,17 +209,3 @@ def _mark(name: ConversationName, mark: Mark) -> Response:
 
 def _message(message: TimelineMessage) -> Response:
     return answer(present_for_others(message))
-
-
-def _client_id(given: str | None, key: str | None) -> str:
-    """Give the id under which a message is stored once: the one that was given, or one made of the header.
-
-    Raises `Invalid` when there are both, and they differ.
-    """
-    client_id = None if given is None else check_client_id(given)
-    if key is None:
-        return client_id or str(uuid.uuid4())
-    made = client_id_of(key)
-    if client_id not in {None, made}:
-        raise Invalid("client_id and Idempotency-Key differ: send one of them.")
-    return made

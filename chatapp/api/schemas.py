@@ -1,5 +1,6 @@
 """What requests bring and answers carry. The tests hold the answers to it."""
 
+import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -9,7 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from chatapp.errors import Invalid
 from chatapp.models.base import LAST_ID
-from chatapp.timeline.posting import KEY_LENGTH
+from chatapp.timeline.posting import KEY_LENGTH, check_client_id, client_id_of
 
 LIMIT, MOST = 50, 100
 """Items in an answer: when nothing else is asked for, and at the most."""
@@ -19,12 +20,17 @@ LAST_SEQ = 2**63 - 1
 PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "conversation": {
         "description": "The name of a conversation, or its `id`.",
-        "schema": {"type": "string", "pattern": "^(general|(room|direct)_[1-9][0-9]{0,9}|[1-9][0-9]{0,8})$"},
+        "schema": {"type": "string", "pattern": "^(general|(room|direct|assistant)_[1-9][0-9]{0,9}|[1-9][0-9]{0,8})$"},
         "example": "general",
     },
     "seq": {
         "description": "The number of a message in its conversation.",
         "schema": {"type": "integer", "format": "int64", "minimum": 0, "maximum": LAST_SEQ},
+        "example": 1,
+    },
+    "session_id": {
+        "description": "The id of a session of one's own.",
+        "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_ID},
         "example": 1,
     },
     "reaction": {
@@ -48,6 +54,20 @@ def parse_number(value: object, name: str, most: int) -> int:
         if number <= most:
             return number
     raise Invalid(f"{name} must be a whole number from 0 to {most}.")
+
+
+def read_client_id(given: str | None, key: str | None) -> str:
+    """Give the id under which a message is stored once: the one that was given, or one made of the header.
+
+    Raises `Invalid` when there are both, and they differ.
+    """
+    client_id = None if given is None else check_client_id(given)
+    if key is None:
+        return client_id or str(uuid.uuid4())
+    made = client_id_of(key)
+    if client_id not in {None, made}:
+        raise Invalid("client_id and Idempotency-Key differ: send one of them.")
+    return made
 
 
 def _read_number(value: object) -> int:
@@ -135,6 +155,45 @@ class Mark(Request):
     )
 
 
+class NewSession(Request):
+    """A session to be begun."""
+
+    assistant: str | None = Field(None, description="The name of an assistant; the first one when it is missing.")
+    title: str = Field("", description="Made from the first message when it is missing.")
+
+
+class ChangedSession(Request):
+    """What is to be different about a session."""
+
+    title: str | None = None
+    ended: Literal[True] | None = Field(None, description="Let it be read only.")
+
+
+Limit = Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_read_number)]
+Offset = Annotated[int, Field(ge=0, le=LAST_ID, json_schema_extra={"format": "int32"}), BeforeValidator(_read_number)]
+
+
+class SessionsQuery(Request):
+    """Which sessions are wanted."""
+
+    q: Annotated[str, Field(max_length=80)] = Field("", description="Those with this in their title.")
+    limit: Limit = Field(LIMIT, description="How many at the most.")
+    offset: Offset = Field(0, description="How many are left out before them.")
+
+
+class WhichHistory(Request):
+    """Whose history is meant."""
+
+    bot_id: Annotated[str, Field(min_length=1, max_length=32)] = Field(description="The name of an assistant.")
+
+
+class HistoryQuery(WhichHistory):
+    """Which messages are wanted, counted from the first one."""
+
+    limit: Limit = Field(MOST, description="How many at the most.")
+    offset: Offset = Field(0, description="How many are left out before them.")
+
+
 class Answer(BaseModel):
     """What an answer carries."""
 
@@ -163,6 +222,9 @@ class Reaction(Answer):
     users: list[Reader]
 
 
+State = Literal["queued", "streaming", "complete", "stopped", "interrupted", "failed"]
+
+
 class Message(Answer):
     """A message."""
 
@@ -172,8 +234,11 @@ class Message(Answer):
     version: int = Field(description="The number of the event that changed it last.")
     sender: Person | None = Field(description="Null where the account is gone, and for what no person has sent.")
     sender_type: Literal["user", "assistant", "system"]
-    sender_name: str | None = Field(description="What a bot calls itself.")
+    sender_name: str | None = Field(description="What a bot or an assistant is called.")
     message_type: str
+    reply_to: int | None = Field(description="The `seq` of the message that an assistant answers.")
+    state: State | None = Field(description="How far an assistant's answer has come; null for other messages.")
+    problem: str | None = Field(description="Why an assistant's answer is not complete.")
     content: str = Field(description="Empty when it was deleted.")
     client_id: str | None
     created_at: datetime
@@ -188,7 +253,7 @@ class Conversation(Answer):
 
     conversation: str = Field(description="Its name in addresses and on the socket.")
     id: int
-    kind: Literal["general", "room", "direct"]
+    kind: Literal["general", "room", "direct", "assistant"]
     name: str = Field(description="Its name on pages; of a direct one the people's.")
     topic: str
     is_private: bool
@@ -222,6 +287,55 @@ class Conversations(Stretch):
     """Conversations in the order in which they were made."""
 
     conversations: list[Conversation]
+
+
+class Session(Answer):
+    """A conversation of one's own with an assistant."""
+
+    id: int
+    conversation: str = Field(description="Its name in addresses and on the socket.")
+    assistant: str = Field(description="The assistant's name.")
+    title: str = Field(description="Made from the first message where none was given.")
+    began_at: datetime
+    used_at: datetime = Field(description="When something happened in it last.")
+    ended_at: datetime | None = Field(description="When it was made read only.")
+    total: int = Field(description="How many messages it has.")
+
+
+class Sessions(Answer):
+    """One's sessions, the one that was last used first."""
+
+    total: int
+    limit: int
+    offset: int
+    sessions: list[Session]
+
+
+class HistoryMessage(Answer):
+    """A message as an assistant knows it."""
+
+    role: Literal["user", "assistant", "system"]
+    content: str
+    timestamp: datetime
+
+
+class History(Answer):
+    """A stretch of the conversation that everybody has with an assistant, the oldest first."""
+
+    success: Literal[True]
+    messages: list[HistoryMessage]
+    total: int
+    limit: int
+    offset: int
+    timestamp: datetime = Field(description="When this was answered.")
+
+
+class Cleared(Answer):
+    """What a clearing has done."""
+
+    success: Literal[True]
+    deleted: int = Field(description="How many messages went.")
+    timestamp: datetime
 
 
 class ReadState(Answer):

@@ -55,7 +55,7 @@ class Assistant(_Part):
 
     name: Annotated[str, AfterValidator(_checked_name)] = Field(description="what stands after the “@”")
     title: str = Field("", max_length=64, description="what people see; the name when empty")
-    avatar: str = Field("✨", min_length=1, max_length=8, description="an emoji")
+    avatar: str = Field("", max_length=8, description="an emoji; a spark of ours when empty")
     description: str = Field("", max_length=250, description="a line below its name")
     prompt: str = Field("You are a helpful assistant in a team's chat. Answer briefly.", description="system prompt")
     provider: Annotated[BuiltIn | OpenAICompatible, Field(discriminator="kind")] = BuiltIn()

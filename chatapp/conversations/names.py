@@ -8,7 +8,7 @@ from chatapp.models.base import LAST_ID
 from chatapp.models.conversations import GENERAL_ID
 
 # No leading zero, no sign, no exponent.
-_NAME = re.compile(r"general|(?P<kind>room|direct)_(?P<id>[1-9][0-9]{0,9})", re.ASCII)
+_NAME = re.compile(r"general|(?P<kind>room|direct|assistant)_(?P<id>[1-9][0-9]{0,9})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ GENERAL = ConversationName("general", GENERAL_ID)
 
 
 def parse_name(value: object) -> ConversationName:
-    """Read a conversation's name: `general`, `room_<id>` or `direct_<id>`.
+    """Read a conversation's name: `general`, `room_<id>`, `direct_<id>` or `assistant_<id>`.
 
     Raises `InvalidConversation` for anything else.
     """
@@ -38,7 +38,7 @@ def parse_name(value: object) -> ConversationName:
     if match is None or int(match["id"] or 0) > LAST_ID:
         shown = ascii(value[:40])[1:-1]
         raise InvalidConversation(
-            f"“{shown}” is no conversation. A name is “general”, or “room_” or “direct_” and a number."
+            f"“{shown}” is no conversation. A name is “general”, or “room_”, “direct_” or “assistant_” and a number."
         )
     if match["kind"] is None:
         return GENERAL

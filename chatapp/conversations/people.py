@@ -1,5 +1,6 @@
 """People as everything but their account sees them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,3 +19,8 @@ class Person:
     def of(cls, user: User) -> Self:
         """Make the value of a row."""
         return cls(user.id, user.username, user.name)
+
+
+def shown_people(people: Sequence[Person], user_id: int) -> Sequence[Person]:
+    """Give whom a person sees in a direct conversation: the others; in one with oneself, oneself."""
+    return [each for each in people if each.id != user_id] or people

@@ -32,21 +32,22 @@ def permit_seeing(conversation: Conversation | None, membership: Membership | No
 
 
 def permit_reading(conversation: Conversation | None, membership: Membership | None) -> Conversation:
-    """Let pass whoever may read: everybody in the general chat, members in a room. Raises `NotFound`, `Forbidden`."""
+    """Let pass whoever may read: members, and everybody where it is open to all. Raises `NotFound`, `Forbidden`."""
     seen = permit_seeing(conversation, membership)
-    if seen.kind != "general" and membership is None:
+    if membership is None and not is_open_to_all(seen):
         raise Forbidden("Join this room to read and write in it.")
     return seen
 
 
 def permit_posting(conversation: Conversation | None, membership: Membership | None) -> Conversation:
-    """Let pass whoever may write: readers, unless the room is archived or the other one of two blocks them.
+    """Let pass whoever may write: readers, unless it has ended or the other one of two blocks them.
 
     Raises `NotFound`, `Forbidden`, `Archived`.
     """
     read = permit_reading(conversation, membership)
     if read.is_archived:
-        raise Archived("This room is archived: it can be read, not written to.")
+        what = "session has ended" if read.kind == "assistant" else "room is archived"
+        raise Archived(f"This {what}: it can be read, not written to.")
     if membership is not None and membership.is_blocked:
         raise Forbidden("This person takes no direct messages from you.")
     return read
@@ -69,6 +70,37 @@ def permit_managing(conversation: Conversation | None, membership: Membership | 
     return seen
 
 
+def permit_keeping(conversation: Conversation | None, membership: Membership | None, *, is_admin: bool) -> Conversation:
+    """Let pass who looks after a conversation with an assistant: the owner of a session, an admin for the shared one.
+
+    Raises `NotFound`, `Forbidden`.
+    """
+    seen = permit_seeing(conversation, membership)
+    if seen.kind != "assistant":
+        raise NotFound("That is no conversation with an assistant.")
+    if not is_manager(membership) and not (is_admin and not seen.is_private):
+        raise Forbidden("Only an admin may do that in the conversation that everybody shares.")
+    return seen
+
+
+def may_keep(conversation: Conversation | None, membership: Membership | None, *, is_admin: bool) -> bool:
+    """Tell whether `permit_keeping` lets pass."""
+    try:
+        permit_keeping(conversation, membership, is_admin=is_admin)
+    except ChatError:
+        return False
+    return True
+
+
+def permit_steering(message: Message, actor: Actor, membership: Membership | None, *, is_admin: bool) -> None:
+    """Let pass who may end an assistant's answer or ask for another: its asker, managers and admins.
+
+    Raises `Forbidden`.
+    """
+    if message.asker_id != actor.user_id and not is_manager(membership) and not is_admin:
+        raise Forbidden("Only who asked, or a manager, may do that.")
+
+
 def permit_editing(message: Message, actor: Actor) -> None:
     """Let pass whoever wrote the message. Raises `Forbidden`."""
     if message.sender_id != actor.user_id:
@@ -85,6 +117,11 @@ def permit_deleting(
     is_in_charge = conversation.kind != "direct" and (is_admin or is_manager(membership))
     if message.sender_id != actor.user_id and not is_in_charge:
         raise Forbidden("Only who wrote a message, or a manager, may delete it.")
+
+
+def is_open_to_all(conversation: Conversation) -> bool:
+    """Tell whether one reads and writes without being a member: in the general chat, and with an assistant together."""
+    return conversation.kind == "general" or (conversation.kind == "assistant" and not conversation.is_private)
 
 
 def is_manager(membership: Membership | None) -> bool:

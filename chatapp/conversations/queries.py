@@ -17,6 +17,9 @@ from chatapp.models import ApiToken, Conversation, Installation, Membership, Use
 SIDEBAR_DIRECT = 20
 """Direct conversations in the sidebar; the others stand on a page of their own."""
 
+SIDEBAR_SESSIONS = 5
+"""Own sessions with assistants in the sidebar, likewise."""
+
 USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?", re.ASCII)
 
 
@@ -47,6 +50,13 @@ def find_place(session: Session, name: ConversationName, user_id: int) -> Place:
         .where(Conversation.id == name.id, Conversation.kind == name.kind)
     ).one_or_none()
     return Place(None, None) if row is None else Place(row[0], row[1])
+
+
+def find_conversation(session: Session, name: ConversationName) -> Conversation | None:
+    """Find the conversation of that name. It permits nothing."""
+    return session.scalars(
+        select(Conversation).where(Conversation.id == name.id, Conversation.kind == name.kind)
+    ).one_or_none()
 
 
 def find_own_place(session: Session, name: ConversationName, actor: Actor) -> Place:
@@ -99,6 +109,11 @@ def permit_signed_in(session: Session, actor: Actor) -> None:
         raise SignedOut("You are signed out. Sign in again.")
 
 
+def is_admin(session: Session, actor: Actor) -> bool:
+    """Tell whether somebody administers the installation."""
+    return session.scalars(select(User.role).where(User.id == actor.user_id)).one_or_none() == "admin"
+
+
 def direct_key(user_ids: Collection[int]) -> str:
     """Give the key of the one direct conversation that these people have."""
     return ":".join(map(str, sorted(set(user_ids))))
@@ -112,14 +127,20 @@ def find_direct(session: Session, key: str) -> Conversation | None:
 def list_conversations(session: Session, user_id: int) -> Sequence[Conversation]:
     """List what stands in a person's sidebar.
 
-    The general chat, then their rooms that are not archived by name, then the direct conversations that were last used.
+    The general chat, then their rooms that are not archived by name, then the direct conversations that were last used,
+    the conversations with assistants that all share, and the own sessions that were last used.
     """
     rooms = session.scalars(
         _select_mine(user_id)
-        .where(Conversation.kind != "direct", Conversation.ended_at.is_(None))
+        .where(Conversation.kind.in_(("general", "room")), Conversation.ended_at.is_(None))
         .order_by(Conversation.kind != "general", func.lower(Conversation.name), Conversation.id)
     ).all()
-    return [*rooms, *list_direct_conversations(session, user_id, limit=SIDEBAR_DIRECT)]
+    return [
+        *rooms,
+        *list_direct_conversations(session, user_id, limit=SIDEBAR_DIRECT),
+        *list_shared_conversations(session),
+        *session.scalars(select_sessions(user_id).limit(SIDEBAR_SESSIONS)),
+    ]
 
 
 def list_direct_conversations(session: Session, user_id: int, *, limit: int) -> Sequence[Conversation]:
@@ -130,6 +151,24 @@ def list_direct_conversations(session: Session, user_id: int, *, limit: int) -> 
         .order_by(Conversation.updated_at.desc(), Conversation.id.desc())
         .limit(limit)
     ).all()
+
+
+def list_shared_conversations(session: Session) -> Sequence[Conversation]:
+    """List the conversations that everybody has with assistants together, by the assistant's name."""
+    return session.scalars(
+        select(Conversation)
+        .where(Conversation.kind == "assistant", Conversation.visibility == "open")
+        .order_by(Conversation.assistant)
+    ).all()
+
+
+def select_sessions(user_id: int) -> Select[Conversation]:
+    """Select a person's own sessions with assistants, the one that was last used first."""
+    return (
+        _select_mine(user_id)
+        .where(Conversation.kind == "assistant")
+        .order_by(Conversation.updated_at.desc(), Conversation.id.desc())
+    )
 
 
 def _select_mine(user_id: int) -> Select[Conversation]:

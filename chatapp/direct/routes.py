@@ -10,7 +10,8 @@ from chatapp.direct.queries import find_named, has_blocked, search_people
 from chatapp.errors import Invalid, NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.conversations import conversation_items, direct_path, render_conversation
+from chatapp.presentation.addresses import direct_path
+from chatapp.presentation.conversations import conversation_items, render_conversation
 from chatapp.timeline.reading import last_messages
 
 blueprint = Blueprint("direct", __name__, url_prefix="/direct")

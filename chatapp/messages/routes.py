@@ -10,16 +10,16 @@ from chatapp.conversations.queries import Place, find_place
 from chatapp.errors import Busy, Invalid, Unavailable
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.conversations import (
-    conversation_path,
-    parse_seq,
-    render_conversation,
-)
-from chatapp.timeline import page, post
+from chatapp.presentation.addresses import find_path, parse_seq
+from chatapp.presentation.conversations import render_conversation
+from chatapp.timeline import get_message, page, post
 from chatapp.timeline.mentions import list_mentionable
 from chatapp.timeline.reading import OLDER
 
 blueprint = Blueprint("messages", __name__)
+
+NEWER = 4
+"""Messages below the one that an address leads to."""
 
 
 @blueprint.get("/conversations/<conversation>/messages")
@@ -47,7 +47,20 @@ def create(conversation: str) -> Response | tuple[str, int]:
         )
     except (Invalid, Busy, Unavailable) as error:
         return render_conversation(_place(name), draft=content, error=error), error.status
-    return redirect(f"{conversation_path(name)}#message-{message.seq}", code=303)
+    return redirect(f"{find_path(name)}#message-{message.seq}", code=303)
+
+
+@blueprint.get("/conversations/<conversation>/messages/<seq>")
+@login_required
+def show(conversation: str, seq: str) -> Response:
+    """Lead to a message where it stands in its conversation."""
+    name = parse_name(conversation)
+    here = permit_reading(*_place(name))
+    number = get_message(db.session(), here, parse_seq(seq) or 0).seq
+    newer = page(db.session(), here, after=number, limit=NEWER)
+    # One of the last is shown among them, on the page that goes on.
+    until = f"?before={(newer.messages[-1].seq or 0) + 1}" if newer.has_newer else ""
+    return redirect(f"{find_path(name)}{until}#message-{number}")
 
 
 @blueprint.get("/conversations/<conversation>/people")

@@ -4,12 +4,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import render_template, url_for
+from flask import render_template
 
 from chatapp.config import current_settings
+from chatapp.conversations.assistants import Assistant, current_assistants
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.people import Person
-from chatapp.conversations.policy import is_manager, may_post, permit_reading
+from chatapp.conversations.people import Person, shown_people
+from chatapp.conversations.policy import is_manager, may_keep, may_post, permit_reading
 from chatapp.conversations.queries import (
     Place,
     RoomSummary,
@@ -18,27 +19,40 @@ from chatapp.conversations.queries import (
     list_conversations,
     list_people,
 )
-from chatapp.errors import ChatError, Invalid
+from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.identity import SignedIn, current_person
 from chatapp.models import Conversation, now
+from chatapp.presentation.addresses import conversation_path, direct_path, parse_seq
 from chatapp.timeline import TimelineMessage, list_pending, page
 from chatapp.timeline.read_state import get_read_state, list_read_states
+from chatapp.timeline.reading import PAGE
 
-TEMPLATES = {"general": "general/show.html", "room": "rooms/show.html", "direct": "direct/show.html"}
+TEMPLATES = {
+    "general": "general/show.html",
+    "room": "rooms/show.html",
+    "direct": "direct/show.html",
+    "assistant": "assistants/show.html",
+}
+
+SHOWN = {"assistant": 50}
+"""Messages on a page, where they are more than usual: answers are read in their context."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationView:
     """What a conversation's page shows."""
 
+    id: int
     name: str
     kind: str
+    is_private: bool
     title: str
     topic: str
     path: str
     room: RoomSummary | None
     others: Sequence[Person]
+    assistant: Assistant | None
     blockable: Person | None
     has_blocked: bool
     is_archived: bool
@@ -53,6 +67,7 @@ class ConversationView:
     epoch: str
     may_post: bool
     may_manage: bool
+    may_keep: bool
     kept_last: int | None
     outgoing: TimelineMessage
     client_id: str
@@ -70,35 +85,26 @@ class ConversationItem:
     kind: str
     is_private: bool
     others: Sequence[Person]
+    assistant: Assistant | None
     last_event: int
     unread: int
     mentions: int
 
 
-def conversation_path(name: ConversationName) -> str:
-    """Give the address of a conversation's page."""
-    if name.kind == "general":
-        return url_for("general.show")
-    if name.kind == "room":
-        return url_for("rooms.show", room_id=name.id)
-    return direct_path(list_people(db.session(), [name.id])[name.id], current_person().id)
-
-
-def direct_path(people: Sequence[Person], user_id: int) -> str:
-    """Give the address at which a person sees the direct conversation of these people."""
-    return url_for("direct.show", names=",".join(sorted(each.username for each in _shown(people, user_id))))
+def conversation_title(conversation: Conversation) -> str:
+    """Give what people see as the name of a conversation that is not direct."""
+    if conversation.kind != "assistant" or conversation.name:
+        return conversation.name
+    assistant = current_assistants().get(conversation.assistant or "")
+    title = assistant.shown if assistant else str(conversation.assistant)
+    return f"New session with {title}" if conversation.is_private else title
 
 
 def direct_title(people: Sequence[Person], user_id: int) -> str:
     """Give what a person sees as the name of the direct conversation of these people."""
-    shown = _shown(people, user_id)
+    shown = shown_people(people, user_id)
     is_notepad = all(each.id == user_id for each in shown)
     return f"{shown[0].name} (you)" if is_notepad else ", ".join(each.name for each in shown)
-
-
-def _shown(people: Sequence[Person], user_id: int) -> Sequence[Person]:
-    """Give the others; in a conversation with oneself, oneself."""
-    return [each for each in people if each.id != user_id] or people
 
 
 def render_conversation(
@@ -116,19 +122,22 @@ def render_conversation(
     """
     person = current_person()
     conversation = permit_reading(*place)
-    shown = page(db.session(), conversation, before=parse_seq(before))
+    shown = page(db.session(), conversation, before=parse_seq(before), limit=SHOWN.get(conversation.kind, PAGE))
     name = ConversationName(conversation.kind, conversation.id)
     keep_last = current_settings().general_keep_last
     is_direct = name.kind == "direct"
     people = list_people(db.session(), [name.id])[name.id] if is_direct else []
     view = ConversationView(
+        id=conversation.id,
         name=conversation.wire_name,
         kind=name.kind,
-        title=direct_title(people, person.id) if is_direct else conversation.name,
+        is_private=conversation.is_private,
+        title=direct_title(people, person.id) if is_direct else conversation_title(conversation),
         topic=conversation.topic,
-        path=conversation_path(name),
+        path=direct_path(people, person.id) if is_direct else conversation_path(conversation),
         room=get_summary(db.session(), conversation) if name.kind == "room" else None,
-        others=_shown(people, person.id),
+        others=shown_people(people, person.id),
+        assistant=current_assistants().get(conversation.assistant or ""),
         blockable=blockable,
         has_blocked=has_blocked,
         is_archived=conversation.is_archived,
@@ -143,6 +152,7 @@ def render_conversation(
         epoch=get_epoch(db.session()),
         may_post=may_post(*place),
         may_manage=is_manager(place.membership),
+        may_keep=may_keep(*place, is_admin=person.is_admin),
         kept_last=keep_last if keep_last and name.kind == "general" and person.is_admin else None,
         outgoing=_outgoing(person, conversation),
         client_id=str(uuid.uuid4()),
@@ -161,33 +171,23 @@ def conversation_items(person: SignedIn, conversations: Sequence[Conversation]) 
     """Give conversations as lists show them, with how much a person has not read in each."""
     people = list_people(db.session(), [each.id for each in conversations if each.kind == "direct"])
     states = list_read_states(db.session(), person.id)
+    assistants = current_assistants()
     return [
         ConversationItem(
-            label=direct_title(people[each.id], person.id) if each.id in people else each.name,
-            href=(
-                direct_path(people[each.id], person.id)
-                if each.id in people
-                else conversation_path(ConversationName(each.kind, each.id))
-            ),
+            label=direct_title(people[each.id], person.id) if each.id in people else conversation_title(each),
+            href=direct_path(people[each.id], person.id) if each.id in people else conversation_path(each),
             conversation=each.wire_name,
             kind=each.kind,
             is_private=each.is_private,
-            others=_shown(people.get(each.id, ()), person.id),
+            others=shown_people(people.get(each.id, ()), person.id),
+            assistant=assistants.get(each.assistant or ""),
             last_event=each.last_event,
-            unread=states[each.wire_name].unread,
-            mentions=states[each.wire_name].mentions,
+            # In a conversation that all share nobody has a mark.
+            unread=states[each.wire_name].unread if each.wire_name in states else 0,
+            mentions=states[each.wire_name].mentions if each.wire_name in states else 0,
         )
         for each in conversations
     ]
-
-
-def parse_seq(value: str | None) -> int | None:
-    """Read a message's number from an address. Raises `Invalid`."""
-    if value is None:
-        return None
-    if not (value.isascii() and value.isdecimal() and len(value) <= 18):
-        raise Invalid("before must be the number of a message.")
-    return int(value)
 
 
 def _outgoing(person: SignedIn, conversation: Conversation) -> TimelineMessage:

@@ -1,6 +1,6 @@
 """A message as the wire carries it. One partial draws it, on the first page and live."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -9,18 +9,37 @@ from flask import current_app
 from jinja2.utils import urlize
 from markupsafe import Markup
 
+from chatapp.conversations.assistants import current_assistants
+from chatapp.presentation.markdown import render_blocks
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import EVERYBODY, PATTERN
 from chatapp.timeline.writer import Backlog
 
 PARTIAL = "messages/_message.html"
 
+BLOCK = Markup('<div class="block">{}</div>')
+
 MENTION = Markup('<span class="mention" data-mention="{name}">{text}</span>')
 
 
 def message_body(message: TimelineMessage) -> Markup:
-    """Give the content as HTML: everything escaped, addresses made links, and whom it names marked."""
+    """Give the content as HTML: an assistant's Markdown drawn.
+
+    Of everybody else's everything is escaped, addresses are made links, and whom it names is marked.
+    """
+    if message.sender_type == "assistant":
+        return draw_blocks(render_blocks(message.content))
     return Markup("").join(_marked(message)) if message.mentions else _linked(message.content)
+
+
+def draw_blocks(blocks: Iterable[Markup]) -> Markup:
+    """Give the blocks of an assistant's Markdown as they stand in a message."""
+    return Markup("").join(BLOCK.format(block) for block in blocks)
+
+
+def find_avatar(assistant: str) -> str:
+    """Give the emoji of the assistant that people see under this name, if it is still there."""
+    return next((each.avatar for each in current_assistants().values() if each.shown == assistant), "")
 
 
 def _marked(message: TimelineMessage) -> Iterator[Markup]:
@@ -67,6 +86,9 @@ def present_for_others(message: TimelineMessage) -> dict[str, Any]:
         "sender_type": message.sender_type,
         "sender_name": message.sender_name,
         "message_type": message.message_type,
+        "reply_to": message.reply_to,
+        "state": message.state,
+        "problem": message.problem,
         "content": message.content,
         "client_id": message.client_id,
         "created_at": isoformat(message.created_at),

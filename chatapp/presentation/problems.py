@@ -8,8 +8,11 @@ from flask import Response, request
 
 MIMETYPE = "application/problem+json"
 
+BLUEPRINTS = {"api", "api_assistants"}
+"""Where programs ask."""
+
 ENDPOINTS = {"webhooks.post"}
-"""Where programs ask beside the API."""
+"""Where they ask besides."""
 
 CODES = {
     HTTPStatus.UNAUTHORIZED: "signed_out",
@@ -25,7 +28,7 @@ def is_for_program() -> bool:
     """Tell whether a program asks: by the API or a webhook, or for what only looks like an address of the API."""
     if request.url_rule is None:
         return request.path.startswith("/api/")
-    return request.blueprint == "api" or request.endpoint in ENDPOINTS
+    return request.blueprint in BLUEPRINTS or request.endpoint in ENDPOINTS
 
 
 def code_of(status: HTTPStatus) -> str:

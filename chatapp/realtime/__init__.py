@@ -4,6 +4,7 @@ from flask import Flask
 
 from chatapp.extensions import socketio
 from chatapp.native import is_green
+from chatapp.realtime import assistants as assistants
 from chatapp.realtime import codec
 from chatapp.realtime import conversations as conversations
 from chatapp.realtime import read_state as read_state

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from flask import Flask
 
 from chatapp.conversations.names import parse_name
+from chatapp.conversations.policy import is_open_to_all
 from chatapp.conversations.queries import find_places, find_signed_in, get_epoch
 from chatapp.conversations.signals import MembershipEnded, sidebar_changed
 from chatapp.errors import InvalidConversation
@@ -132,9 +133,11 @@ class Broadcaster:
         with self._app.app_context():
             signed_in = find_signed_in(db.session(), {person.actor for person in people.values()})
             places = find_places(db.session(), {(name.id, person.id) for person in people.values()})
+            here = db.session.get(Conversation, name.id)
+            needs_membership = here is None or not is_open_to_all(here)
         ended = {person.session_id for person in people.values() if person.actor not in signed_in}
         end_sockets_of_sessions(sorted(ended))
-        if name.kind != "general":
+        if needs_membership:
             for user_id in {person.id for person in people.values()} - {user_id for _, user_id in places}:
                 end_listening(MembershipEnded(conversation, user_id))
 

@@ -14,6 +14,7 @@ from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
 from chatapp.presentation.read_state import present_reader
 from chatapp.realtime.answers import Answer, Caller, EventNumber, Payload, answers
+from chatapp.realtime.assistants import present_streams
 from chatapp.realtime.broadcaster import begin_telling
 from chatapp.realtime.news import news_channel
 from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, post, react
@@ -77,6 +78,7 @@ def join_chat(caller: Caller, payload: Joining) -> Answer:
         "reset": missed.is_reset,
         "messages": [present_message(message) for message in missed.messages],
         "pending": [present_message(message) for message in list_pending(conversation)],
+        "answers": present_streams(missed.head.conversation),
         "readers": [present_reader(reader) for reader in list_readers(db.session(), conversation)],
     }
 

@@ -12,6 +12,7 @@ from flask import Flask
 from chatapp.accounts.signals import sessions_ended
 from chatapp.conversations.people import Person
 from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
+from chatapp.realtime.assistants import AnswerTeller, Delta, delta_made
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
 from chatapp.realtime.connection import end_listening, end_sockets_of_sessions, tell_sidebar_changed
@@ -28,9 +29,10 @@ PRESENCE_PERIOD = 5.0
 class Processes:
     """This process among the others."""
 
-    def __init__(self, app: Flask, broadcaster: Broadcaster, bus: Bus) -> None:
+    def __init__(self, app: Flask, broadcaster: Broadcaster, teller: AnswerTeller, bus: Bus) -> None:
         self._app = app
         self._broadcaster = broadcaster
+        self._answers = teller
         self._bus = bus
         self._last_picture: tuple[float, dict[int, str]] = (0.0, {})
         for signal in (message_posted, message_changed, message_saved):
@@ -41,12 +43,14 @@ class Processes:
         read_state_changed.connect(self.tell_read)
         reader_moved.connect(self.tell_reader)
         typed.connect(self.tell_typing)
+        delta_made.connect(self.tell_delta)
         bus.on("timeline", self._hear_timeline)
         bus.on("sessions_ended", lambda _, ids: end_sockets_of_sessions(ids))
         bus.on("membership_ended", lambda _, ended: end_listening(MembershipEnded(**ended)))
         bus.on("sidebar_changed", self._hear_sidebar_changed)
         bus.on("read", lambda _, state: broadcaster.tell_read(ReadState(**state)))
         bus.on("reader", self._hear_reader)
+        bus.on("delta", lambda _, delta: self._answers.tell(Delta(**delta)))
         bus.on("typing", self._hear_typing)
         bus.on("presence", self._hear_presence)
         bus.on("hello", lambda *_: self.tell_presence(is_asked=True))
@@ -79,6 +83,10 @@ class Processes:
     def tell_typing(self, typing: Typing) -> None:
         """Tell who is writing."""
         self._bus.publish("typing", asdict(typing))
+
+    def tell_delta(self, delta: Delta) -> None:
+        """Tell what is new of an answer."""
+        self._bus.publish("delta", asdict(delta))
 
     def tell_presence(self, *, is_asked: bool = False) -> None:
         """Tell who is connected here, if that has changed, was long ago, or is asked for."""

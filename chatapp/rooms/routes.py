@@ -9,16 +9,13 @@ from chatapp.conversations.queries import Place, find_place, get_summary
 from chatapp.errors import Conflict, Invalid
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.models.base import LAST_ID
+from chatapp.presentation.addresses import ID
 from chatapp.presentation.conversations import render_conversation
 from chatapp.rooms import service
 from chatapp.rooms.forms import InviteForm, RoomForm
 from chatapp.rooms.queries import list_members, list_rooms
 
 blueprint = Blueprint("rooms", __name__, url_prefix="/rooms")
-
-# Beyond it no row can be meant, and no database could be asked.
-ID = f"int(max={LAST_ID})"
 
 Answer = str | Response | tuple[str, int]
 

@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import Actor, permit_deleting, permit_editing, permit_posting
-from chatapp.conversations.queries import permit_signed_in
+from chatapp.conversations.queries import is_admin, permit_signed_in
 from chatapp.errors import Conflict, Invalid, NotFound
-from chatapp.models import Conversation, Membership, Message, Reaction, User, now
+from chatapp.models import Conversation, Membership, Message, Reaction, now
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import Draft, find_mentions, remove_mentions, store_mentions
-from chatapp.timeline.messages import TimelineMessage, fetch_message
+from chatapp.timeline.messages import TimelineMessage, fetch_message, take_number
 from chatapp.timeline.signals import message_changed
 from chatapp.timeline.writer import Transaction, write
 
@@ -54,8 +54,7 @@ def delete(conversation: ConversationName, actor: Actor, seq: int) -> TimelineMe
     """
 
     def alter(session: Session, here: Conversation, message: Message, membership: Membership | None) -> bool:
-        is_admin = session.scalars(select(User.role).where(User.id == actor.user_id)).one() == "admin"
-        permit_deleting(here, message, actor, membership, is_admin=is_admin)
+        permit_deleting(here, message, actor, membership, is_admin=is_admin(session, actor))
         if message.deleted_at is not None:
             return False
         message.content, message.deleted_at = "", now()
@@ -122,9 +121,7 @@ def _change(name: ConversationName, actor: Actor, seq: int, alter: Alter) -> Cal
             raise NotFound("There is no such message.")
         has_changed = alter(session, conversation, message, membership)
         if has_changed:
-            conversation.last_event += 1
-            conversation.updated_at = now()
-            message.version = conversation.last_event
+            message.version = take_number(conversation)
             session.flush()
         changed = fetch_message(session, conversation, message.id)
         if has_changed:

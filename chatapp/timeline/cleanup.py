@@ -45,6 +45,11 @@ def plan_trim(session: Session, conversation: Conversation, keep_last: int) -> T
     return Trim(conversation.id, cut, count)
 
 
+def plan_clearing(conversation: Conversation) -> Trim:
+    """Tell what goes when all messages that are there now go."""
+    return Trim(conversation.id, conversation.last_event + 1, conversation.message_count)
+
+
 def trim(plan: Trim) -> Iterator[int]:
     """Carry out the plan, batch by batch, and yield how many messages each removed.
 

@@ -9,7 +9,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person
-from chatapp.models import Conversation, Message, Reaction, RetiredKey, User
+from chatapp.models import Conversation, Message, Reaction, RetiredKey, User, now
 from chatapp.timeline.mentions import fetch_mentions
 
 
@@ -44,6 +44,12 @@ class TimelineMessage:
     """Whom it names, by username."""
     sender_name: str | None = None
     """Who said it, where that is no person."""
+    reply_to: int | None = None
+    asker_id: int | None = None
+    state: str | None = None
+    """How far an assistant's answer has come: `queued`, `streaming`, or how it ended."""
+    problem: str | None = None
+    """Why an assistant's answer is not complete."""
 
     @classmethod
     def of(
@@ -71,6 +77,10 @@ class TimelineMessage:
             reactions=reactions,
             mentions=mentions,
             sender_name=message.sender_name,
+            reply_to=message.reply_to,
+            asker_id=message.asker_id,
+            state=message.state,
+            problem=message.problem,
         )
 
     @classmethod
@@ -103,6 +113,13 @@ class Head:
     def of(cls, conversation: Conversation) -> Self:
         """Make the value of a row."""
         return cls(conversation.wire_name, conversation.last_event, conversation.floor)
+
+
+def take_number(conversation: Conversation) -> int:
+    """Give the number of the conversation's next event. The row must be locked."""
+    conversation.last_event += 1
+    conversation.updated_at = now()
+    return conversation.last_event
 
 
 def select_messages(conversation: Conversation) -> Select[Message, User]:

@@ -26,7 +26,7 @@ from chatapp.models import (
 )
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import Draft, find_mentions, store_mentions
-from chatapp.timeline.messages import TimelineMessage, fetch_message
+from chatapp.timeline.messages import TimelineMessage, fetch_message, take_number
 from chatapp.timeline.signals import (
     MessagesStored,
     Refusal,
@@ -106,26 +106,25 @@ def store_bot_message(
     )
     if client_id is not None and (message_id := session.scalars(known).one_or_none()) is not None:
         return fetch_message(session, conversation, message_id)
-    conversation.last_event += 1
-    conversation.message_count += 1
-    conversation.updated_at = now()
-    message = Message(
-        conversation_id=conversation.id,
-        seq=conversation.last_event,
-        version=conversation.last_event,
-        sender_type="system",
-        sender_name=name,
-        content=content,
-        client_id=client_id,
+    message = add_message(
+        session, conversation, sender_type="system", sender_name=name, content=content, client_id=client_id
     )
-    session.add(message)
-    session.flush()
     (people,) = find_mentions(session, [Draft(conversation, None, 0, content)])
     store_mentions(session, ((conversation.id, message.id, message.seq, person) for person in people))
     stored = fetch_message(session, conversation, message.id)
-    messages_stored.send(MessagesStored(transaction, [stored]))
     transaction.announce(message_posted, stored)
+    messages_stored.send(MessagesStored(transaction, [stored]))
     return stored
+
+
+def add_message(session: Session, conversation: Conversation, **columns: Any) -> Message:
+    """Insert a message that no person sends, under the conversation's next number. The conversation must be locked."""
+    number = take_number(conversation)
+    conversation.message_count += 1
+    message = Message(conversation_id=conversation.id, seq=number, version=number, **columns)
+    session.add(message)
+    session.flush()
+    return message
 
 
 def list_pending(conversation: Conversation) -> list[TimelineMessage]:
@@ -158,8 +157,6 @@ class Post(SpoolableChange[TimelineMessage]):
         taken = [batch.take(post) for post in changes]
         failpoint("before-insert")
         stored = batch.store()
-        if stored:
-            messages_stored.send(MessagesStored(transaction, stored))
         outcomes = [stored[each] if isinstance(each, int) else each for each in taken]
         if any(post.was_spooled for post in changes):
             # What has waited is told what it became, be it that a commit of unknown end had stored it before.
@@ -169,6 +166,9 @@ class Post(SpoolableChange[TimelineMessage]):
         else:
             for message in stored:
                 transaction.announce(message_posted, message)
+        if stored:
+            # After their own announcements: what is stored because of them is announced behind them.
+            messages_stored.send(MessagesStored(transaction, stored))
         return outcomes
 
     def pending(self) -> TimelineMessage | None:
@@ -290,15 +290,14 @@ class _Batch:
             )
         except ChatError as error:
             return error
-        conversation.last_event += 1
+        number = take_number(conversation)
         conversation.message_count += 1
-        conversation.updated_at = now()
         self._new_by_key[post.key] = len(self._new)
         self._new.append(
             {
                 "conversation_id": conversation.id,
-                "seq": conversation.last_event,
-                "version": conversation.last_event,
+                "seq": number,
+                "version": number,
                 "sender_id": post.actor.user_id,
                 "sender_type": "user",
                 "message_type": "text",

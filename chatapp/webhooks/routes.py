@@ -10,7 +10,7 @@ from chatapp.conversations.queries import find_place
 from chatapp.errors import Conflict, Invalid
 from chatapp.extensions import csrf, db, limiter
 from chatapp.identity import current_person, login_required
-from chatapp.models.base import LAST_ID
+from chatapp.presentation.addresses import ID
 from chatapp.presentation.messages import present_for_others
 from chatapp.tokens import hash_token
 from chatapp.webhooks import service
@@ -19,7 +19,6 @@ from chatapp.webhooks.queries import list_incoming, list_webhooks
 
 blueprint = Blueprint("webhooks", __name__)
 
-ID = f"int(max={LAST_ID})"
 PATH = f"/rooms/<{ID}:room_id>/webhooks"
 
 Answer = str | Response | tuple[str, int]

@@ -1,3 +1,4 @@
+import { followAnswers, offerAnswerCopies, offerAnswers } from "./answers.js";
 import { arrangeMessages } from "./arrange.js";
 import { showBacklog } from "./backlog.js";
 import { Changes } from "./changes.js";
@@ -45,7 +46,12 @@ function showConversation(main) {
   if (main.dataset.isLatest !== "true") return arrangeMessages(messages, userId);
   const list = new MessageList(messages, userId);
   const tools = main.querySelector("[data-tools]") && offerTools(main, list);
-  arrangeMessages(messages, userId, (message) => tools?.prepare(message));
+  const offerCopy = offerAnswerCopies(messages);
+  arrangeMessages(messages, userId, (message) => {
+    offerCopy(message);
+    tools?.prepare(message);
+    tools?.steer(message);
+  });
   followConversation(main, list, tools);
 }
 
@@ -57,6 +63,7 @@ function offerTools(main, list) {
   const tools = new MessageTools(main, list.element, menu, userId);
   const editing = new MessageEditing(list.element, tools, changes, Number(messageLimit));
   offerReactions(menu, list.element, tools, changes);
+  tools.steer = offerAnswers(main, list, changes, userId);
   offerDeletion(main.querySelector("[data-delete-dialog]"), tools, changes);
   main.querySelector("[data-composer]").addEventListener("message:edit-last", () => editing.editLast());
   return tools;
@@ -71,6 +78,7 @@ function followConversation(main, list, tools) {
   const timeline = new Timeline(list, connection, main.dataset);
   const form = main.querySelector("[data-composer]");
   offerFirstUnread(main, line, list, loadOlder(list, scroller, view));
+  followAnswers(list, connection, timeline, conversation);
   showReceipts(list, connection, timeline, { conversation, userId });
   endWithMembership(main, connection, timeline);
   showBacklog(main, connection);

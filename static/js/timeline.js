@@ -73,7 +73,7 @@ export class Timeline extends EventTarget {
   }
 
   /** Take over the answer to a join: everything from the cursor to `to`. */
-  #cover({ messages, pending, readers, reset, to, more, epoch, floor }) {
+  #cover({ messages, pending, readers, answers, reset, to, more, epoch, floor }) {
     if (reset) {
       this.#list.replaceAll(messages, messages.length > 0 && messages[0].seq > floor + 1);
       this.dispatchEvent(new Event("reset"));
@@ -82,7 +82,7 @@ export class Timeline extends EventTarget {
       this.#list.removeUpTo(floor);
     }
     for (const message of pending) this.#list.draw(message);
-    this.dispatchEvent(new CustomEvent("joined", { detail: { readers } }));
+    this.dispatchEvent(new CustomEvent("joined", { detail: { readers, answers } }));
     this.#cursor = to;
     this.#epoch = epoch;
     this.#isBehind ||= more;

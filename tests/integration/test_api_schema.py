@@ -33,9 +33,10 @@ def test_schemathesis_finds_no_fault(
     room = ana.create_room()
     assert bob.get("/direct/ana").ok
     assert ana.get("/direct/ana").ok
+    session = ana.api().post("/sessions", json={}).json()["conversation"]
     hers = ana.api()
     for number in range(3):
-        for conversation in ("general", room, "direct_3"):
+        for conversation in ("general", room, "direct_4", session):
             assert hers.post(f"/conversations/{conversation}/messages", json={"content": f"{number}"}).ok
 
     done = run_schemathesis(ana, tmp_path)

@@ -79,6 +79,8 @@ def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, 
         "react": here | {"seq": seq, "reaction": "👍", "on": False},
         "mark_as_read": here | {"seq": seq},
         "mark_as_unread": here | {"seq": seq},
+        "stop_answer": here | {"seq": seq},
+        "answer_again": here | {"seq": seq},
         "typing": here,
         "presence": {"state": "online"},
     }

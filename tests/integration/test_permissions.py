@@ -39,6 +39,13 @@ MANAGER_POST = ROOM_POST | {"member": 403}
 DIRECT = ROOM | {"blocked": "ok"}
 DIRECT_POST = ROOM_POST | {"blocked": 403}
 DIRECT_API = DIRECT | {"anonymous": 401}
+NOT_HERE = outcomes(404, anonymous="sign in")
+NOT_HERE_POST = NOT_HERE | {"anonymous": 401}
+NOT_HERE_EVENT: Outcomes = outcomes(404, anonymous="refused")
+# A session with an assistant is the member's alone.
+SESSION = NOT_HERE | {"member": "ok"}
+SESSION_POST = NOT_HERE_POST | {"member": "ok"}
+SESSION_EVENT = NOT_HERE_EVENT | {"member": "ok"}
 REFUSED: Outcomes = {"anonymous": "refused"}
 
 
@@ -50,14 +57,16 @@ class Entrance:
     direct: Outcomes | None = None
     """None where it has nothing to do with conversations of both kinds."""
     sent: dict[str, object] = field(default_factory=dict)
+    session: Outcomes | None = None
+    """None where it has nothing to do with sessions with assistants."""
 
 
 API = "/api/conversations/<conversation>"
 
 ROUTES = {
     f"GET {API}": Entrance(ROOM_API, DIRECT_API),
-    f"GET {API}/messages": Entrance(ROOM_API, DIRECT_API),
-    f"POST {API}/messages": Entrance(ROOM_API, DIRECT_POST, {"content": "by the API"}),
+    f"GET {API}/messages": Entrance(ROOM_API, DIRECT_API, session=SESSION_POST),
+    f"POST {API}/messages": Entrance(ROOM_API, DIRECT_POST, {"content": "by the API"}, session=SESSION_POST),
     f"GET {API}/messages/<seq>": Entrance(ROOM_API, DIRECT_API),
     f"PATCH {API}/messages/<seq>": Entrance(
         ROOM_API | {"manager": 403}, DIRECT_POST | {"manager": 403}, {"content": "changed"}
@@ -68,6 +77,17 @@ ROUTES = {
     f"POST {API}/read": Entrance(ROOM_API, DIRECT_API),
     "GET /api/conversations": Entrance(HERE_API),
     "GET /api/chat/history/<person_id>": Entrance(HERE_API),
+    "GET /api/chat/history": Entrance(HERE_API, sent={"bot_id": "helper"}),
+    "DELETE /api/chat/history": Entrance(ADMIN_POST, sent={"bot_id": "helper"}),
+    "GET /api/sessions": Entrance(HERE_API),
+    "POST /api/sessions": Entrance(HERE_API),
+    "GET /api/sessions/<session_id>": Entrance(NOT_HERE_POST, session=SESSION_POST),
+    "PATCH /api/sessions/<session_id>": Entrance(NOT_HERE_POST, sent={"title": "New"}, session=SESSION_POST),
+    "DELETE /api/sessions/<session_id>": Entrance(NOT_HERE_POST, session=SESSION_POST),
+    "GET /api/sessions/<session_id>/messages": Entrance(NOT_HERE_POST, session=SESSION_POST),
+    "POST /api/sessions/<session_id>/messages": Entrance(
+        NOT_HERE_POST, sent={"content": "by the API"}, session=SESSION_POST
+    ),
     # There are no direct messages with oneself.
     "POST /api/chat/mark-read/<person_id>": Entrance(outcomes(404, anonymous=401)),
     "GET /api/docs": Entrance(HERE),
@@ -77,8 +97,23 @@ ROUTES = {
     # It has none of anybody's.
     "POST /settings/tokens/<token_id>/revoke": Entrance(outcomes(404, anonymous=401)),
     "GET /": Entrance(HERE),
-    "GET /conversations/<conversation>/messages": Entrance(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
-    "POST /conversations/<conversation>/messages": Entrance(ROOM_POST, DIRECT_POST, {"content": "by form"}),
+    "GET /assistants/<assistant>": Entrance(HERE),
+    "GET /sessions": Entrance(HERE),
+    "POST /sessions": Entrance(HERE_POST, sent={"assistant": "helper"}),
+    "GET /sessions/<session_id>": Entrance(NOT_HERE, session=SESSION),
+    "GET /sessions/<session_id>/title": Entrance(NOT_HERE, session=SESSION),
+    "POST /sessions/<session_id>/title": Entrance(NOT_HERE_POST, sent={"title": "New"}, session=SESSION_POST),
+    "POST /sessions/<session_id>/end": Entrance(NOT_HERE_POST, session=SESSION_POST),
+    "POST /sessions/<session_id>/delete": Entrance(NOT_HERE_POST, session=SESSION_POST),
+    # Rooms are cleared by nobody.
+    "POST /conversations/<conversation>/clear": Entrance(NOT_HERE_POST, NOT_HERE_POST, session=SESSION_POST),
+    "GET /conversations/<conversation>/messages": Entrance(
+        ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}, session=SESSION_POST
+    ),
+    "GET /conversations/<conversation>/messages/<seq>": Entrance(ROOM, DIRECT, session=SESSION),
+    "POST /conversations/<conversation>/messages": Entrance(
+        ROOM_POST, DIRECT_POST, {"content": "by form"}, session=SESSION_POST
+    ),
     "GET /conversations/<conversation>/people": Entrance(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
     "GET /direct": Entrance(HERE),
     "POST /direct": Entrance(HERE_POST, sent={"person": "admin"}),
@@ -125,10 +160,13 @@ ROUTES = {
 }
 
 EVENTS = {
-    "join_chat": Entrance(ROOM | REFUSED, DIRECT | REFUSED),
+    "join_chat": Entrance(ROOM | REFUSED, DIRECT | REFUSED, session=SESSION_EVENT),
     # Nobody need be in a conversation to leave it, and it tells nothing.
     "leave_chat": Entrance(OPEN | REFUSED, OPEN | REFUSED),
-    "send_message": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED, {"content": "by socket"}),
+    "send_message": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED, {"content": "by socket"}, session=SESSION_EVENT),
+    # What was said in rooms here is no answer.
+    "stop_answer": Entrance(NOT_HERE_EVENT, NOT_HERE_EVENT | {"blocked": 403}, {"seq": 2}, session=SESSION_EVENT),
+    "answer_again": Entrance(NOT_HERE_EVENT, NOT_HERE_EVENT | {"blocked": 403}, {"seq": 2}, session=SESSION_EVENT),
     "edit_message": Entrance(
         ROOM | REFUSED | {"manager": 403}, DIRECT_POST | REFUSED | {"manager": 403}, {"content": "changed", "seq": 1}
     ),
@@ -175,13 +213,27 @@ class Place:
         """Make a direct conversation of the manager, the member, who wrote a message, and one who is blocked there."""
         return self._make("direct", manager="member", member="member", blocked="member")
 
+    def new_session(self) -> str:
+        """Make a session of the member's with an assistant, which has answered."""
+        name = self._make("assistant", member="manager")
+        number, member = name.partition("_")[2], self.ids["member"]
+        self.server.execute(
+            "INSERT INTO messages (conversation_id, seq, version, sender_type, sender_name, message_type, content, "
+            f"created_at, state, reply_to, asker_id) VALUES ({number}, 2, 2, 'assistant', 'Helper', 'text', "
+            f"'answered', '2026-01-01 00:00:00', 'complete', 1, {member})"
+        )
+        self.server.execute(f"UPDATE conversations SET last_event = 2 WHERE id = {number}")
+        return name
+
     def _make(self, kind: str, **roles: str) -> str:
         ((number,),) = self.server.rows("SELECT max(id) + 1 FROM conversations")
         moment = "'2026-01-01 00:00:00'"
         key = f"'key {number}'" if kind == "direct" else "NULL"
+        assistant = "'helper'" if kind == "assistant" else "NULL"
         self.server.execute(
             "INSERT INTO conversations (id, kind, name, topic, visibility, last_event, floor, created_at, updated_at, "
-            f"direct_key) VALUES ({number}, '{kind}', 'Secret', '', 'private', 1, 0, {moment}, {moment}, {key})"
+            f"direct_key, assistant) VALUES ({number}, '{kind}', 'Secret', '', 'private', 1, 0, {moment}, {moment}, "
+            f"{key}, {assistant})"
         )
         self.server.execute(
             "INSERT INTO memberships (conversation_id, user_id, role, created_at, is_blocked) VALUES "
@@ -221,6 +273,8 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
         values = {
             "conversation": conversation,
             "room_id": conversation.partition("_")[2],
+            "session_id": conversation.partition("_")[2],
+            "assistant": "helper",
             "user_id": place.ids["member"],
             "name": "stranger" if name != "stranger" else "member",
             "names": "admin",
@@ -236,7 +290,8 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
         form = message_payload("") | {"csrf_token": token} | sent
         body: dict[str, object] = {"data": form if method == "POST" else None}
         if path.startswith("/api/"):
-            body = {"json": sent if method in {"POST", "PATCH"} else None, "headers": {"X-CSRFToken": token}}
+            key = "json" if method in {"POST", "PATCH"} else "params"
+            body = {key: sent, "headers": {"X-CSRFToken": token}}
         answer = http.request(method, place.server.url + path, allow_redirects=False, timeout=30, **body)  # type: ignore[arg-type]
         if answer.is_redirect and "/sign-in" in answer.headers["Location"] and route != "POST /sign-out":
             return "sign in"
@@ -255,12 +310,15 @@ def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(place: 
         method, path = route.split()
         if entrance.room == OPEN:
             continue
+        session_id = place.new_session().partition("_")[2]
         values = {"conversation": place.new_room(), "seq": 1, "reaction": "👍", "person_id": place.ids["manager"]}
+        values["session_id"] = session_id
         path = re.sub(r"<(\w+)>", lambda match, values=values: str(values.get(match[1], 1)), path)  # type: ignore[misc]
         answer = requests.request(
             method,
             place.server.url + path,
             headers={"Authorization": f"Bearer {token}"},
+            params={"bot_id": "helper"} if path == "/api/chat/history" else None,
             json={"content": "by a program"} if path.startswith("/api/") and method in {"POST", "PATCH"} else None,
             allow_redirects=False,
             timeout=30,
@@ -300,4 +358,7 @@ def assert_as_said(
         if entrance.direct is not None:
             found[f"{way}, direct"] = use(way, place.new_direct(), entrance.sent)
             said[f"{way}, direct"] = entrance.direct[name]
+        if entrance.session is not None:
+            found[f"{way}, session"] = use(way, place.new_session(), entrance.sent)
+            said[f"{way}, session"] = entrance.session[name]
     assert found == said

@@ -1,0 +1,217 @@
+"""The API of assistants: one's own sessions, and the history that all share."""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+
+import orjson
+from flask import Blueprint, Flask, Response, current_app, request, url_for
+
+from chatapp.api.access import current_caller, protect
+from chatapp.api.document import CONTENT, WRITING, answers
+from chatapp.api.presenting import answer, answer_messages
+from chatapp.api.schemas import (
+    ChangedSession,
+    Cleared,
+    History,
+    HistoryQuery,
+    Keyed,
+    Message,
+    Messages,
+    NewMessage,
+    NewSession,
+    PageQuery,
+    Session,
+    Sessions,
+    SessionsQuery,
+    WhichHistory,
+    parse_number,
+    read_client_id,
+)
+from chatapp.assistants import service
+from chatapp.assistants.following import Follower
+from chatapp.assistants.queries import SessionSummary, find_shared, list_history, list_sessions
+from chatapp.config import current_settings
+from chatapp.conversations.assistants import current_assistants
+from chatapp.conversations.names import ConversationName
+from chatapp.conversations.policy import permit_reading
+from chatapp.conversations.queries import find_place
+from chatapp.errors import NotFound
+from chatapp.extensions import db
+from chatapp.models import Conversation, now
+from chatapp.models.base import LAST_ID
+from chatapp.presentation.messages import isoformat, present_for_others
+from chatapp.timeline import TimelineMessage, page, post
+
+blueprint = Blueprint("api_assistants", __name__, url_prefix="/api")
+protect(blueprint)
+
+TAG = "Assistants"
+SESSION = "/sessions/<session_id>"
+MIMETYPE, EVENTS = "application/json", "text/event-stream"
+
+
+@blueprint.get("/sessions")
+@answers(Sessions, tag=TAG, query=SessionsQuery)
+def list_own_sessions(query: SessionsQuery) -> Response:
+    """List one's sessions, the one that was last used first."""
+    user_id = current_caller().actor.user_id
+    found = list_sessions(db.session(), user_id, words=query.q, limit=query.limit, offset=query.offset)
+    body = {"sessions": [_present(each) for each in found.sessions], "total": found.total}
+    return answer({"limit": query.limit, "offset": query.offset} | body)
+
+
+@blueprint.post("/sessions")
+@answers(Session, NotFound, tag=TAG, status=HTTPStatus.CREATED, json=NewSession)
+def begin_session(json: NewSession) -> Response:
+    """Begin a session with an assistant."""
+    name = json.assistant or next(iter(current_assistants()))
+    session_id = service.start_session(current_caller().actor, _assistant(name), json.title)
+    location = url_for("api_assistants.show_session", session_id=session_id)
+    return answer(_present(_summary(session_id)), HTTPStatus.CREATED, Location=location)
+
+
+@blueprint.get(SESSION)
+@answers(Session, NotFound, tag=TAG)
+def show_session(session_id: str) -> Response:
+    """Show one of one's sessions."""
+    return answer(_present(_summary(_number(session_id))))
+
+
+@blueprint.patch(SESSION)
+@answers(Session, NotFound, *WRITING, tag=TAG, json=ChangedSession)
+def change_session(session_id: str, json: ChangedSession) -> Response:
+    """Give a session another title, or let it be read only."""
+    number, actor = _number(session_id), current_caller().actor
+    if json.title is not None:
+        service.rename_session(actor, number, json.title)
+    if json.ended:
+        service.end_session(actor, number)
+    return answer(_present(_summary(number)))
+
+
+@blueprint.delete(SESSION)
+@answers(None, NotFound, tag=TAG, status=HTTPStatus.NO_CONTENT)
+def delete_session(session_id: str) -> Response:
+    """Remove a session, with all that was said."""
+    service.delete_session(current_caller().actor, _number(session_id))
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+@blueprint.get(f"{SESSION}/messages")
+@answers(Messages, NotFound, tag=TAG, query=PageQuery)
+def list_session_messages(session_id: str, query: PageQuery) -> Response:
+    """List a session's messages, as `GET /api/conversations/…/messages` does."""
+    here = _session(_number(session_id))
+    shown = page(db.session(), here, before=query.before, after=query.after, limit=query.limit)
+    return answer_messages(here.wire_name, here.message_count, shown, query)
+
+
+@blueprint.post(f"{SESSION}/messages")
+@answers(Message, NotFound, *WRITING, *CONTENT, tag=TAG, status=HTTPStatus.CREATED, json=NewMessage, headers=Keyed)
+def ask(session_id: str, json: NewMessage, headers: Keyed) -> Response:
+    """Ask the assistant something. The question is durable when this answers.
+
+    With `Accept: text/event-stream` the answer is 200 and a stream of events: `message` is the question, each `delta`
+    has the next piece of the answer as `content`, `done` is the whole answer.
+    """
+    here = _session(_number(session_id))
+    name = ConversationName(here.kind, here.id)
+    client_id = read_client_id(json.client_id, headers.idempotency_key)
+    actor, limit = current_caller().actor, current_settings().message_limit
+    if request.accept_mimetypes.best_match([MIMETYPE, EVENTS]) != EVENTS:
+        question = post(name, actor, content=json.content, client_id=client_id, limit=limit)
+        location = url_for("api.show_message", conversation=question.conversation, seq=question.seq)
+        return answer(present_for_others(question), HTTPStatus.CREATED, Location=location)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Werkzeug documents it
+    follower = Follower(app)
+    follower.listen()
+    try:
+        question = post(name, actor, content=json.content, client_id=client_id, limit=limit)
+    except BaseException:
+        follower.close()
+        raise
+    return Response(
+        _stream(follower, question), mimetype=EVENTS, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+
+
+@blueprint.get("/chat/history")
+@answers(History, NotFound, tag=TAG, query=HistoryQuery)
+def show_history(query: HistoryQuery) -> Response:
+    """List what everybody has said to an assistant, and what it answered, from the first message on."""
+    shared = find_shared(db.session(), _assistant(query.bot_id))
+    found = list_history(db.session(), shared, limit=query.limit, offset=query.offset) if shared else []
+    messages = [
+        {"role": each.sender_type, "content": each.content, "timestamp": isoformat(each.created_at)} for each in found
+    ]
+    total = shared.message_count if shared else 0
+    stretch = {"total": total, "limit": query.limit, "offset": query.offset}
+    return answer({"success": True, "messages": messages, "timestamp": isoformat(now())} | stretch)
+
+
+@blueprint.delete("/chat/history")
+@answers(Cleared, NotFound, tag=TAG, query=WhichHistory)
+def clear_history(query: WhichHistory) -> Response:
+    """Remove all that was said in the conversation that everybody has with an assistant. Admins only."""
+    shared = find_shared(db.session(), _assistant(query.bot_id))
+    if shared is None:
+        raise NotFound("Nobody has talked with this assistant yet.")
+    deleted = service.clear(current_caller().actor, ConversationName(shared.kind, shared.id))
+    return answer({"success": True, "deleted": deleted, "timestamp": isoformat(now())})
+
+
+def _stream(follower: Follower, question: TimelineMessage) -> Iterator[bytes]:
+    told = 0
+    try:
+        yield _event("message", present_for_others(question))
+        for step in follower.follow(question):
+            if step is None:
+                # Whatever stands between keeps a connection open on which something comes.
+                yield b": \n\n"
+            elif isinstance(step, TimelineMessage):
+                yield _event("done", present_for_others(step))
+            elif len(step) > told:
+                yield _event("delta", {"content": step[told:]})
+                told = len(step)
+    finally:
+        follower.close()
+
+
+def _event(name: str, data: Mapping[str, object]) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
+
+
+def _assistant(name: str) -> str:
+    if name not in current_assistants():
+        raise NotFound("There is no such assistant.")
+    return name
+
+
+def _number(session_id: str) -> int:
+    return parse_number(session_id, "A session's id", LAST_ID)
+
+
+def _session(session_id: int) -> Conversation:
+    """Find a session of one's own. Raises `NotFound`."""
+    place = find_place(db.session(), ConversationName("assistant", session_id), current_caller().actor.user_id)
+    if place.membership is None:
+        raise NotFound("There is no such session.")
+    return permit_reading(*place)
+
+
+def _summary(session_id: int) -> SessionSummary:
+    db.session.rollback()
+    return SessionSummary.of(_session(session_id))
+
+
+def _present(session: SessionSummary) -> dict[str, object]:
+    return {
+        "id": session.id,
+        "conversation": f"assistant_{session.id}",
+        "assistant": session.assistant,
+        "title": session.title,
+        "began_at": isoformat(session.began_at),
+        "used_at": isoformat(session.used_at),
+        "ended_at": isoformat(session.ended_at),
+        "total": session.message_count,
+    }

@@ -1,0 +1,207 @@
+"""The one that answers: takes what is asked, lets a provider speak, and keeps what it says."""
+
+import threading
+import time
+from collections.abc import Mapping
+
+import structlog
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from chatapp.assistants.context import build_turns
+from chatapp.assistants.library import Library
+from chatapp.assistants.providers import Provider, ProviderFailed, Question
+from chatapp.assistants.providers.making import make_provider
+from chatapp.assistants.service import share_with_all
+from chatapp.assistants.signals import Growth, answer_grew, answer_stopped
+from chatapp.assistants.work import INTERRUPTED, Job, finish, interrupt_orphans, is_work_open, keep, take_jobs
+from chatapp.config import Settings
+from chatapp.conversations.assistants import EXTENSION as ASSISTANTS
+from chatapp.conversations.assistants import Assistant
+from chatapp.conversations.policy import Actor
+from chatapp.errors import ChatError
+from chatapp.extensions import db
+from chatapp.timeline import TimelineMessage
+from chatapp.timeline.signals import message_changed, message_posted
+
+log = structlog.get_logger(__name__)
+
+EXTENSION = "chatapp.answerer"
+"""Where a serving process keeps what answers, in `app.extensions`."""
+
+PERIOD = 3.0
+"""Seconds between two looks for answers of which no signal came."""
+
+FASTEST = 0.05
+"""Seconds between two deltas of one answer at the least."""
+
+PER_STREAM = 0.01
+"""Seconds by which each answer under way slows all of them down, so that a hundred cost no more than ten."""
+
+STORED_EVERY = 1.0
+"""Seconds between two times that an answer is stored while it grows; more where many do."""
+
+STORED_PER_STREAM = 0.02
+"""Seconds by which each answer under way makes that rarer: fifty are stored in a second at the most."""
+
+LENGTH = 50_000
+"""Characters of an answer at the most."""
+
+PATIENCE = 2.0
+"""Seconds that answers have to be stored when the process stops. What is not is interrupted at the next start."""
+
+RETRY = 1.0
+"""Seconds between two attempts to store how an answer ended."""
+
+
+class Live:
+    """An answer that a provider is giving."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.content = ""
+        self.state = "complete"
+        self.problem: str | None = None
+        self.is_over = threading.Event()
+
+    def end(self, state: str, problem: str | None = None) -> None:
+        """Take what was said for all there is. The first end counts."""
+        if not self.is_over.is_set():
+            self.state, self.problem = state, problem
+            self.is_over.set()
+
+
+class Answerer:
+    """Works on answers, each on a thread of its own: one at a time in a conversation, in the order of the questions."""
+
+    def __init__(self, app: Flask, settings: Settings) -> None:
+        self._app = app
+        self._is_alone = not settings.redis_url
+        self._most = settings.assistant_streams
+        self._assistants: Mapping[str, Assistant] = app.extensions[ASSISTANTS]
+        self._providers: dict[str, Provider] = {}
+        self._live: dict[int, Live] = {}
+        self._woken = threading.Event()
+        message_posted.connect(self._hear)
+        message_changed.connect(self._hear)
+        answer_stopped.connect(self._stop)
+
+    def run(self) -> None:
+        """Answer, for ever."""
+        while not self._tidy():
+            time.sleep(RETRY)
+        while True:
+            self._woken.wait(PERIOD)
+            self._woken.clear()
+            for job in self._take():
+                self._live[job.message_id] = live = Live(job)
+                threading.Thread(target=self._answer, args=(live,), daemon=True).start()
+
+    def interrupt(self) -> None:
+        """End all answers under way where they are, and wait until that is stored: the process stops."""
+        for live in list(self._live.values()):
+            live.end("interrupted", INTERRUPTED)
+        deadline = time.monotonic() + PATIENCE
+        while self._live and time.monotonic() < deadline:
+            time.sleep(FASTEST)
+
+    def _hear(self, message: TimelineMessage) -> None:
+        if message.state == "queued":
+            self._woken.set()
+
+    def _stop(self, message_id: int) -> None:
+        if message_id in self._live:
+            self._live[message_id].end("stopped")
+
+    def _tidy(self) -> bool:
+        try:
+            with self._app.app_context():
+                share_with_all(self._assistants)
+                if self._is_alone and is_work_open(db.session()):
+                    interrupt_orphans()
+        except (ChatError, SQLAlchemyError) as error:
+            log.info("answers wait for the database", reason=str(error))
+            return False
+        return True
+
+    def _take(self) -> list[Job]:
+        try:
+            with self._app.app_context():
+                if not is_work_open(db.session()):
+                    return []
+                mine = {live.job.answer_id for live in self._live.values()}
+                return list(take_jobs(self._most - len(mine), mine=mine))
+        except (ChatError, SQLAlchemyError) as error:
+            log.info("answers wait for the database", reason=str(error))
+            return []
+
+    def _answer(self, live: Live) -> None:
+        """Follow an answer from its beginning to its end: tell and store how it grows."""
+        threading.Thread(target=self._listen, args=(live,), daemon=True).start()
+        told, stored_at = "", time.monotonic()
+        while not live.is_over.wait(max(FASTEST, PER_STREAM * len(self._live))):
+            if live.content != told:
+                told = live.content
+                self._tell(live)
+            if time.monotonic() - stored_at > max(STORED_EVERY, STORED_PER_STREAM * len(self._live)):
+                self._keep(live)
+                stored_at = time.monotonic()
+        self._tell(live)
+        self._finish(live)
+        del self._live[live.job.message_id]
+        self._tell(live, is_over=True)
+        self._woken.set()
+
+    def _listen(self, live: Live) -> None:
+        """Take from the provider what it says."""
+        try:
+            provider, question = self._prepare(live.job)
+            for piece in provider.answer(question):
+                if live.is_over.is_set():
+                    return
+                live.content += piece
+                if len(live.content) > LENGTH:
+                    live.content = live.content[:LENGTH]
+                    live.end("stopped", "The answer was cut: it was too long.")
+                    return
+            live.end("complete")
+        except ProviderFailed as failure:
+            live.end("failed", str(failure))
+        except Exception:
+            log.exception("answer failed", answer=live.job.answer_id, assistant=live.job.assistant)
+            live.end("failed", "Something went wrong on the server. Try again.")
+
+    def _prepare(self, job: Job) -> tuple[Provider, Question]:
+        assistant = self._assistants.get(job.assistant)
+        if assistant is None:
+            raise ProviderFailed("This assistant is not here any more.")
+        if job.assistant not in self._providers:
+            self._providers[job.assistant] = make_provider(assistant)
+        with self._app.app_context():
+            turns = build_turns(db.session(), job, assistant)
+        library = Library(self._app, Actor(job.asker.id), job.conversation)
+        return self._providers[job.assistant], Question(turns, job.asker, library)
+
+    def _tell(self, live: Live, *, is_over: bool = False) -> None:
+        answer_grew.send(Growth(live.job.conversation.wire_name, live.job.seq, live.content, is_over))
+
+    def _keep(self, live: Live) -> None:
+        try:
+            with self._app.app_context():
+                is_wanted = keep(live.job, live.content)
+        except ChatError as error:
+            log.info("answer not stored yet", answer=live.job.answer_id, reason=error.message)
+        else:
+            if not is_wanted:
+                live.end("stopped")
+
+    def _finish(self, live: Live) -> None:
+        while True:
+            try:
+                with self._app.app_context():
+                    finish(live.job, state=live.state, content=live.content, problem=live.problem)
+            except ChatError as error:
+                log.info("answer's end not stored yet", answer=live.job.answer_id, reason=error.message)
+                time.sleep(RETRY)
+            else:
+                return

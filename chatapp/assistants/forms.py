@@ -1,0 +1,13 @@
+"""The forms of sessions."""
+
+from wtforms import StringField
+from wtforms.validators import InputRequired, Length
+
+from chatapp.assistants.service import TITLE_LENGTH
+from chatapp.presentation.forms import Form
+
+
+class TitleForm(Form):
+    """What a session is called."""
+
+    title = StringField("Title", [InputRequired("A session needs a title."), Length(max=TITLE_LENGTH)])

@@ -1,0 +1,126 @@
+"""The pages of assistants: the conversation that all share, and one's own sessions."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from chatapp.assistants import service
+from chatapp.assistants.forms import TitleForm
+from chatapp.assistants.queries import find_shared, list_sessions
+from chatapp.conversations.assistants import Assistant, current_assistants
+from chatapp.conversations.names import ConversationName, parse_name
+from chatapp.conversations.policy import permit_keeping
+from chatapp.conversations.queries import Place, find_place
+from chatapp.errors import Invalid, NotFound
+from chatapp.extensions import db
+from chatapp.identity import current_person, login_required
+from chatapp.presentation.addresses import ID, find_path
+from chatapp.presentation.conversations import render_conversation
+
+blueprint = Blueprint("assistants", __name__)
+
+Answer = str | Response | tuple[str, int]
+
+
+@blueprint.get("/assistants/<assistant>")
+@login_required
+def show(assistant: str) -> str:
+    """Show the conversation that everybody has with an assistant."""
+    name = _assistant(assistant).name
+    conversation = find_shared(db.session(), name)
+    if conversation is None:
+        # Its file was changed while the server ran, or the start had no database.
+        service.share_with_all([name])
+        db.session.rollback()
+        conversation = find_shared(db.session(), name)
+    return render_conversation(Place(conversation, None), before=request.args.get("before"))
+
+
+@blueprint.get("/sessions")
+@login_required
+def index() -> str:
+    """List one's sessions, the one that was last used first, or those with some words in their title."""
+    words = request.args.get("q", "")
+    return render_template(
+        "assistants/index.html",
+        assistants=current_assistants(),
+        sessions=list_sessions(db.session(), current_person().id, words=words).sessions,
+        words=words,
+    )
+
+
+@blueprint.post("/sessions")
+@login_required
+def start() -> Response:
+    """Begin a session."""
+    assistant = _assistant(request.form.get("assistant", ""))
+    return _to_session(service.start_session(current_person().actor, assistant.name))
+
+
+@blueprint.get(f"/sessions/<{ID}:session_id>")
+@login_required
+def show_session(session_id: int) -> str:
+    """Show one of one's sessions."""
+    place = _place(ConversationName("assistant", session_id))
+    if place.membership is None:
+        raise NotFound("There is no such session.")
+    return render_conversation(place, before=request.args.get("before"))
+
+
+@blueprint.route(f"/sessions/<{ID}:session_id>/title", methods=["GET", "POST"])
+@login_required
+def rename(session_id: int) -> Answer:
+    """Give a session another title."""
+    place = _place(ConversationName("assistant", session_id))
+    conversation = permit_keeping(*place, is_admin=False)
+    form = TitleForm(data={"title": conversation.name})
+    if form.validate_on_submit():
+        try:
+            service.rename_session(current_person().actor, session_id, form.text(form.title))
+        except Invalid as error:
+            form.refuse(error.message)
+        else:
+            return _to_session(session_id)
+    page = render_template("assistants/title.html", form=form, session_id=session_id)
+    return (page, 422) if form.is_submitted() else page
+
+
+@blueprint.post(f"/sessions/<{ID}:session_id>/end")
+@login_required
+def end(session_id: int) -> Response:
+    """Let a session be read only."""
+    service.end_session(current_person().actor, session_id)
+    return _to_session(session_id)
+
+
+@blueprint.post(f"/sessions/<{ID}:session_id>/delete")
+@login_required
+def delete(session_id: int) -> Response:
+    """Remove a session."""
+    service.delete_session(current_person().actor, session_id)
+    flash("The session is deleted.")
+    return redirect(url_for("assistants.index"))
+
+
+@blueprint.post("/conversations/<conversation>/clear")
+@login_required
+def clear(conversation: str) -> Response:
+    """Remove all messages of a conversation with an assistant."""
+    name = parse_name(conversation)
+    service.clear(current_person().actor, name)
+    flash("The conversation is cleared.")
+    return redirect(find_path(name))
+
+
+def _assistant(name: str) -> Assistant:
+    try:
+        return current_assistants()[name]
+    except KeyError:
+        raise NotFound("There is no such assistant.") from None
+
+
+def _place(name: ConversationName) -> Place:
+    return find_place(db.session(), name, current_person().id)
+
+
+def _to_session(session_id: int) -> Response:
+    return redirect(url_for("assistants.show_session", session_id=session_id))
