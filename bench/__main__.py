@@ -2,10 +2,10 @@
 
 import argparse
 
-from bench import durable, history
+from bench import durable, history, streams
 from bench.report import print_report
 
-BENCHMARKS = {"durable": durable, "history": history}
+BENCHMARKS = {"durable": durable, "history": history, "streams": streams}
 
 
 def main() -> None:

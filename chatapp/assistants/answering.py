@@ -1,5 +1,6 @@
 """The one that answers: takes what is asked, lets a provider speak, and keeps what it says."""
 
+import random
 import threading
 import time
 from collections.abc import Mapping
@@ -41,8 +42,11 @@ PER_STREAM = 0.01
 STORED_EVERY = 1.0
 """Seconds between two times that an answer is stored while it grows; more where many do."""
 
-STORED_PER_STREAM = 0.02
-"""Seconds by which each answer under way makes that rarer: fifty are stored in a second at the most."""
+STORED_PER_STREAM = 0.05
+"""Seconds by which each answer under way makes that rarer: twenty are stored in a second at the most."""
+
+WAITED = 0.001
+"""Seconds after which a piece counts as waited for, not as read together with the one before."""
 
 LENGTH = 50_000
 """Characters of an answer at the most."""
@@ -105,6 +109,11 @@ class Answerer:
         while self._live and time.monotonic() < deadline:
             time.sleep(FASTEST)
 
+    @property
+    def _pace(self) -> float:
+        """Seconds between two looks at what is new of an answer: not the same for all, or all would look at once."""
+        return max(FASTEST, PER_STREAM * len(self._live) * random.uniform(0.6, 1.4))  # noqa: S311 - no secret
+
     def _hear(self, message: TimelineMessage) -> None:
         if message.state == "queued":
             self._woken.set()
@@ -139,7 +148,7 @@ class Answerer:
         """Follow an answer from its beginning to its end: tell and store how it grows."""
         threading.Thread(target=self._listen, args=(live,), daemon=True).start()
         told, stored_at = "", time.monotonic()
-        while not live.is_over.wait(max(FASTEST, PER_STREAM * len(self._live))):
+        while not live.is_over.wait(self._pace):
             if live.content != told:
                 told = live.content
                 self._tell(live)
@@ -156,10 +165,15 @@ class Answerer:
         """Take from the provider what it says."""
         try:
             provider, question = self._prepare(live.job)
+            asked_at = time.monotonic()
             for piece in provider.answer(question):
+                live.content += piece
+                # It had to be waited for: let more come before it is looked for again.
+                if time.monotonic() - asked_at > WAITED:
+                    live.is_over.wait(self._pace)
                 if live.is_over.is_set():
                     return
-                live.content += piece
+                asked_at = time.monotonic()
                 if len(live.content) > LENGTH:
                     live.content = live.content[:LENGTH]
                     live.end("stopped", "The answer was cut: it was too long.")

@@ -3,18 +3,26 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, cast
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
+from chatapp.errors import ChatError
 from chatapp.models import Answer, Conversation, Message, User, now
 from chatapp.timeline import Transaction, write
 from chatapp.timeline.answers import change_answer, find_locked
+from chatapp.timeline.writer import TogetherChange
 
 LEASE = timedelta(seconds=30)
 """How long a process is believed to work on an answer of which it tells nothing."""
+
+ANSWERS, MESSAGES = cast(Table, Answer.__table__), cast(Table, Message.__table__)
+
+_LEASE = update(ANSWERS).where(ANSWERS.c.id == bindparam("answer")).values(leased_until=bindparam("until"))
+_KEEP = update(MESSAGES).where(MESSAGES.c.id == bindparam("message")).values(content=bindparam("kept"))
 
 INTERRUPTED = "chatapp was restarted in the middle of this answer."
 
@@ -74,18 +82,39 @@ def interrupt_orphans() -> None:
 
 def keep(job: Job, content: str) -> bool:
     """Store what there is of an answer so far. Tells whether more is wanted."""
+    return write(Keeping(job, content))
 
-    def change(transaction: Transaction) -> bool:
+
+@dataclass(frozen=True, slots=True)
+class Keeping(TogetherChange[bool]):
+    """Storing what there is of an answer. Hundreds may grow at once, and nobody waits for it."""
+
+    job: Job
+    content: str
+    comes_last = True
+
+    @classmethod
+    def apply_together(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[bool | ChatError]:
+        """Store them, and tell of each whether more is wanted."""
         session = transaction.session
-        answer = _find_open(session, job.answer_id)
-        if answer is None:
-            return False
-        answer.leased_until = now() + LEASE
-        is_there = (Message.id == job.message_id, Message.deleted_at.is_(None))
-        stored = session.scalars(update(Message).where(*is_there).values(content=content).returning(Message.id)).all()
-        return bool(stored) and not answer.is_stopped
-
-    return write(change)
+        wanted = set(
+            session.scalars(
+                select(Answer.id)
+                .join(Message, Message.id == Answer.message_id)
+                .where(
+                    Answer.id.in_([keeping.job.answer_id for keeping in changes]),
+                    Answer.ended_at.is_(None),
+                    Answer.is_stopped.is_(False),
+                    Message.deleted_at.is_(None),
+                )
+            )
+        )
+        kept = [keeping for keeping in changes if keeping.job.answer_id in wanted]
+        if kept:
+            connection = session.connection()
+            connection.execute(_LEASE, [{"answer": each.job.answer_id, "until": now() + LEASE} for each in kept])
+            connection.execute(_KEEP, [{"message": each.job.message_id, "kept": each.content} for each in kept])
+        return [keeping.job.answer_id in wanted for keeping in changes]
 
 
 def finish(job: Job, *, state: str, content: str, problem: str | None = None) -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from flask import Flask, current_app
@@ -107,3 +107,13 @@ def current_assistants() -> Mapping[str, Assistant]:
     """Give the assistants of the application at hand, by name."""
     assistants: Mapping[str, Assistant] = current_app.extensions[EXTENSION]
     return assistants
+
+
+def find_assistants(prefix: str) -> Sequence[Assistant]:
+    """Find the assistants whose name, or what people see as it, begins with `prefix`."""
+    begun = prefix.lower()
+    return [
+        each
+        for each in current_assistants().values()
+        if each.name.startswith(begun) or each.shown.lower().startswith(begun)
+    ]

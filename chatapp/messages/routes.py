@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from chatapp.config import current_settings
+from chatapp.conversations.assistants import find_assistants
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import is_manager, permit_reading
 from chatapp.conversations.queries import Place, find_place
@@ -66,12 +67,16 @@ def show(conversation: str, seq: str) -> Response:
 @blueprint.get("/conversations/<conversation>/people")
 @login_required
 def mentionable(conversation: str) -> str:
-    """Give whom a message here can name and whose name begins like `prefix`, as HTML."""
+    """Give whom a message here can name or ask, and whose name begins like `prefix`, as HTML."""
     place = _place(parse_name(conversation))
     here = permit_reading(*place)
-    people = list_mentionable(db.session(), here, request.args.get("prefix", ""))
-    may_name_all = here.kind == "room" and is_manager(place.membership)
-    return render_template("messages/_people.html", people=people, may_name_all=may_name_all)
+    prefix = request.args.get("prefix", "")
+    return render_template(
+        "messages/_people.html",
+        people=list_mentionable(db.session(), here, prefix),
+        assistants=find_assistants(prefix) if here.kind != "assistant" else [],
+        may_name_all=here.kind == "room" and is_manager(place.membership),
+    )
 
 
 @blueprint.get("/sidebar")

@@ -45,8 +45,10 @@ _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 _FORMATTER = HtmlFormatter(nowrap=True, classprefix="hl-")
 
 
-def _make_parser() -> MarkdownIt:
-    parser = MarkdownIt("gfm-like", {"html": False, "linkify": True, "breaks": True, "maxNesting": 20})
+def _make_parser(*, finds_addresses: bool) -> MarkdownIt:
+    parser = MarkdownIt("gfm-like", {"html": False, "linkify": finds_addresses, "breaks": True, "maxNesting": 20})
+    if parser.linkify is not None:
+        parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     # A reference may be defined after its use: a block would depend on those below it. Pictures would be fetched.
     parser.disable(["reference", "image"])
     parser.add_render_rule("link_open", _open_link)
@@ -82,13 +84,19 @@ def _coloured(code: str, language: str) -> str:
     return str(escape(code))
 
 
-_parser = _make_parser()
+_PARSER = _make_parser(finds_addresses=True)
+_PLAIN_PARSER = _make_parser(finds_addresses=False)
+
+
+def _parse(text: str) -> list[Token]:
+    # To look for addresses takes longer than everything else, and those that are found have this in them.
+    return (_PARSER if "://" in text else _PLAIN_PARSER).parse(text)
 
 
 @lru_cache(maxsize=500)
 def render_blocks(text: str) -> tuple[Markup, ...]:
     """Draw a text, a piece of HTML for each of its blocks: a paragraph, a list, a block of code."""
-    tokens = _parser.parse(_normal(text))
+    tokens = _parse(_normal(text))
     return tuple(_draw(tokens[start:end]) for start, end in _blocks(tokens))
 
 
@@ -106,7 +114,7 @@ class GrowingMarkdown:
         """
         tail = _normal(text)[self._settled_length :]
         place = self._settled_blocks
-        tokens = _parser.parse(tail)
+        tokens = _parse(tail)
         blocks = _blocks(tokens)
         drawn: list[Markup] = []
         if len(blocks) > 1:
@@ -119,7 +127,7 @@ class GrowingMarkdown:
                 self._settled_blocks += len(drawn)
                 self._settled_length += begin
                 tail = tail[begin:]
-        mended = _parser.parse(_mended(tail))
+        mended = _parse(_mended(tail))
         return place, [*drawn, *(_draw(mended[start:end]) for start, end in _blocks(mended))]
 
 
@@ -148,7 +156,7 @@ def _blocks(tokens: Sequence[Token]) -> list[tuple[int, int]]:
 
 
 def _draw(tokens: Sequence[Token]) -> Markup:
-    html = _parser.renderer.render(tokens, _parser.options, {})
+    html = _PARSER.renderer.render(tokens, _PARSER.options, {})
     clean = nh3.clean(
         html,
         tags=TAGS,
