@@ -62,6 +62,8 @@ def find_shared(session: Session, assistant: str) -> Conversation | None:
 def list_sessions(session: Session, user_id: int, *, words: str = "", limit: int = LISTED, offset: int = 0) -> Sessions:
     """List a person's own sessions, the one that was last used first; only those with `words` in their title."""
     query = select_sessions(user_id)
+    if "\0" in words:
+        return Sessions([], 0)  # PostgreSQL cannot even be asked for it.
     if words.strip():
         query = query.where(func.lower(Conversation.name).contains(words.strip().lower(), autoescape=True))
     total = session.scalars(select(func.count()).select_from(query.order_by(None).subquery())).one()

@@ -131,7 +131,7 @@ def test_names_are_completed_while_one_writes(ana: Person, bob: Person, eve: Per
     page.press("#content", "Enter")
     expect(page.locator("#content")).to_have_value("hello @bob ")
     page.locator("#content").press_sequentially("and @")
-    expect(options).to_have_count(3)
+    expect(options).to_have_count(4)  # Two people, the assistant, everybody.
     page.press("#content", "Escape")
     expect(page.locator("[data-mention-options]")).to_be_hidden()
     page.locator("#content").press_sequentially("eve")

@@ -42,7 +42,7 @@ def routes(url_map: Map, method: str) -> list[tuple[str, str]]:
     return [
         (rule.endpoint, re.sub(r"<[^>]*conversation>", "general", re.sub(r"<(int|path)[^>]*>|<token>", "1", rule.rule)))
         for rule in url_map.iter_rules()
-        if method in (rule.methods or ()) and not rule.endpoint.startswith("api.")
+        if method in (rule.methods or ()) and not rule.endpoint.startswith(("api.", "api_assistants."))
     ]
 
 

@@ -169,6 +169,8 @@ def test_broken_addresses_and_cookies_get_an_answer(any_server: Server, new_pers
         assert ana.get(path).status_code == 404, path
     assert ana.get("/?before=" + "9" * 18).ok
     assert ana.get("/?before=0").ok
+    for search in ("/direct", "/sessions"):
+        assert ana.get(search, params={"q": "a\0b"}).ok, search
     for action in (f"/rooms/{huge}/membership", f"/rooms/{last}/archive", f"/rooms/1/members/{huge}/remove"):
         assert ana.post(action).status_code == 404, action
     for name in ("\0", "\ud7ff", "x" * 900, "' OR 1=1 --", "%", "_"):

@@ -174,7 +174,7 @@ def test_a_room_needs_a_proper_name_and_topic(ana: Person) -> None:
         answer = ana.post("/rooms/new", "/rooms/new", **(fits | {key: value}))
         assert answer.status_code == 422
         assert key in answer.text
-    assert ana.server.rows("SELECT count(*) FROM conversations") == [(1,)]
+    assert ana.server.rows("SELECT count(*) FROM conversations WHERE kind = 'room'") == [(0,)]
 
 
 def test_a_session_that_ends_closes_its_open_sockets(server: Server, ana: Person) -> None:
