@@ -20,6 +20,7 @@ from typing import Any
 from bench.installation import Installation, installation
 from bench.report import Figure
 from bench.sockets import LoadSocket
+from tests.harness.people import Person
 
 ROUNDS = 3
 PEOPLE = 50
@@ -58,81 +59,105 @@ def _p99(values: Sequence[float]) -> float:
 
 async def _measure(place: Installation) -> tuple[list[list[float]], list[list[float]], list[float]]:
     people = place.add_people(PEOPLE)
-    sent: dict[str, float] = {}
-    latencies: list[float] = []
-
-    def hear(event: str, payload: Any) -> None:
-        if event == "chat_message" and payload["client_id"] in sent:
-            latencies.append((time.perf_counter() - sent[payload["client_id"]]) * 1000)
-
-    talkers = [await LoadSocket.connect(place.url, person.cookie, hear) for person in people]
-    for talker in talkers:
-        assert (await talker.call("join_chat", {"conversation": "general"}))["ok"]
-    told = [0]
-
-    def count(event: str, _payload: Any) -> None:
-        told[0] += event == "assistant_delta"
-
-    askers = [await LoadSocket.connect(place.url, person.cookie, count) for person in people[:ASKERS]]
-    sessions = [[_begin(place, person.http) for _ in range(SESSIONS)] for person in people[:ASKERS]]
-    for asker, theirs in zip(askers, sessions, strict=True):
-        for session in theirs:
-            assert (await asker.call("join_chat", {"conversation": session}))["ok"]
+    room = await Room.open(place, people)
+    model = await Model.open(place, people[:ASKERS])
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    beside, alone, deltas = [], [], []
+    await room.chat()
+    for _ in range(ROUNDS):
+        alone.append(await room.chat())
+        await model.ask()
+        await asyncio.sleep(2)
+        told, start = model.deltas, time.monotonic()
+        beside.append(await room.chat())
+        deltas.append((model.deltas - told) / (time.monotonic() - start))
+        await model.stop()
+    return beside, alone, deltas
 
-    async def talk(talker: LoadSocket, delay: float, end: float) -> None:
+
+class Room:
+    """People who chat, and how long what they say takes to each of the others."""
+
+    def __init__(self) -> None:
+        self._people: list[LoadSocket] = []
+        self._sent: dict[str, float] = {}
+        self._latencies: list[float] = []
+
+    @classmethod
+    async def open(cls, place: Installation, people: Sequence[Person]) -> "Room":
+        """Let people into the general chat."""
+        room = cls()
+        for person in people:
+            socket = await LoadSocket.connect(place.url, person.cookie, room._hear)
+            assert (await socket.call("join_chat", {"conversation": "general"}))["ok"]
+            room._people.append(socket)
+        return room
+
+    async def chat(self) -> list[float]:
+        """Let everybody talk for a while; give the latencies in milliseconds."""
+        self._latencies.clear()
+        end = time.monotonic() + SECONDS
+        await asyncio.gather(*(self._talk(each, PAUSE * n / PEOPLE, end) for n, each in enumerate(self._people)))
+        return list(self._latencies)
+
+    async def _talk(self, socket: LoadSocket, delay: float, end: float) -> None:
         await asyncio.sleep(delay)
         while time.monotonic() < end:
-            client_id = str(uuid.uuid4())
-            sent[client_id] = time.perf_counter()
-            content = "A sentence of about sixty characters, as people write them."
-            await talker.call("send_message", {"conversation": "general", "content": content, "client_id": client_id})
+            message = _message("general", "A sentence of about sixty characters, as people write them.")
+            self._sent[message["client_id"]] = time.perf_counter()
+            await socket.call("send_message", message)
             await asyncio.sleep(PAUSE)
 
-    async def chat() -> list[float]:
-        latencies.clear()
-        end = time.monotonic() + SECONDS
-        await asyncio.gather(*(talk(each, PAUSE * number / PEOPLE, end) for number, each in enumerate(talkers)))
-        return list(latencies)
+    def _hear(self, event: str, payload: Any) -> None:
+        if event == "chat_message" and payload["client_id"] in self._sent:
+            self._latencies.append((time.perf_counter() - self._sent[payload["client_id"]]) * 1000)
 
-    beside, alone, deltas = [], [], []
-    await chat()
-    for _ in range(ROUNDS):
-        alone.append(await chat())
-        asked = await _ask(askers, sessions)
+
+class Model:
+    """Sessions in which a model talks, with their owners listening."""
+
+    def __init__(self) -> None:
+        self.deltas = 0
+        self._sessions: list[tuple[LoadSocket, str]] = []
+        self._answers: dict[str, int] = {}
+
+    @classmethod
+    async def open(cls, place: Installation, people: Sequence[Person]) -> "Model":
+        """Begin the sessions."""
+        model = cls()
+        for person in people:
+            socket = await LoadSocket.connect(place.url, person.cookie, model._hear)
+            for _ in range(SESSIONS):
+                session = _begin(place, person.http)
+                assert (await socket.call("join_chat", {"conversation": session}))["ok"]
+                model._sessions.append((socket, session))
+        return model
+
+    async def ask(self) -> None:
+        """Let the model talk in every session."""
+        for socket, session in self._sessions:
+            asked = await socket.call("send_message", _message(session, "Talk."))
+            self._answers[session] = asked["message"]["seq"] + 1
+
+    async def stop(self) -> None:
+        """End all answers."""
+        for socket, session in self._sessions:
+            stopped = await socket.call("stop_answer", {"conversation": session, "seq": self._answers[session]})
+            assert stopped["message"]["state"] == "streaming", stopped
         await asyncio.sleep(2)
-        told[0], start = 0, time.monotonic()
-        beside.append(await chat())
-        deltas.append(told[0] / (time.monotonic() - start))
-        await _stop(askers, sessions, asked)
-    for socket in (*talkers, *askers):
-        socket.close()
-    return beside, alone, deltas
+
+    def _hear(self, event: str, _payload: Any) -> None:
+        self.deltas += event == "assistant_delta"
+
+
+def _message(conversation: str, content: str) -> dict[str, str]:
+    return {"conversation": conversation, "content": content, "client_id": str(uuid.uuid4())}
 
 
 def _begin(place: Installation, http: Any) -> str:
     token = http.get(f"{place.url}/sessions").text.partition('name="csrf_token" value="')[2].partition('"')[0]
     page = http.post(f"{place.url}/sessions", data={"assistant": "talker", "csrf_token": token})
-    return "assistant_" + page.url.rpartition("/")[2]
-
-
-async def _ask(askers: Sequence[LoadSocket], sessions: Sequence[Sequence[str]]) -> dict[str, int]:
-    """Ask in every session; give the number of each answer."""
-    asked = {}
-    for asker, theirs in zip(askers, sessions, strict=True):
-        for session in theirs:
-            question = {"conversation": session, "content": "Talk.", "client_id": str(uuid.uuid4())}
-            answer = await asker.call("send_message", question)
-            asked[session] = answer["message"]["seq"] + 1
-    return asked
-
-
-async def _stop(askers: Sequence[LoadSocket], sessions: Sequence[Sequence[str]], asked: dict[str, int]) -> None:
-    for asker, theirs in zip(askers, sessions, strict=True):
-        for session in theirs:
-            stopped = await asker.call("stop_answer", {"conversation": session, "seq": asked[session]})
-            assert stopped["message"]["state"] == "streaming", stopped
-    await asyncio.sleep(2)
+    return f"assistant_{page.url.rpartition('/')[2]}"
 
 
 @contextmanager

@@ -193,7 +193,7 @@ class Answerer:
             self._providers[job.assistant] = make_provider(assistant)
         with self._app.app_context():
             turns = build_turns(db.session(), job, assistant)
-        library = Library(self._app, Actor(job.asker.id), job.conversation)
+        library = Library(self._app, Actor(job.asker.id), job.conversation, job.reply_to, is_private=job.is_private)
         return self._providers[job.assistant], Question(turns, job.asker, library)
 
     def _tell(self, live: Live, *, is_over: bool = False) -> None:

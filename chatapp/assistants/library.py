@@ -5,9 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Flask
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
+from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor
+from chatapp.conversations.queries import find_signed_in, list_people
+from chatapp.extensions import db
+from chatapp.models import Conversation, Membership, Message, User
+from chatapp.presentation.conversations import conversation_title, direct_title
+
+LOOKED_AT = 20_000
+"""Newest messages that a search looks at: what that costs does not grow with the history."""
+
+WORDS = 12
+"""Words of a search that count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +37,98 @@ class Found:
 
 
 class Library:
-    """The history, as far as it is open to one asker in one conversation."""
+    """The history, as far as it is open to one asker, and to everybody who hears what is found.
 
-    def __init__(self, app: Flask, asker: Actor, conversation: ConversationName) -> None:
+    In a session nobody but the asker listens. Elsewhere others do, and what the asker alone may read (direct messages,
+    private rooms) is no business of theirs: there only what is open to all of them is looked at.
+    """
+
+    def __init__(
+        self, app: Flask, asker: Actor, conversation: ConversationName, question: int, *, is_private: bool
+    ) -> None:
         self._app = app
         self._asker = asker
         self._conversation = conversation
+        self._question = question
+        self._is_private = is_private
 
     def search(self, words: Sequence[str], *, sender: str | None = None, limit: int = 5) -> Sequence[Found]:
-        """Find messages that have the words in them, the best first. Raises nothing for strange words."""
-        raise NotImplementedError
+        """Find messages that have some of the words in them, or all that a person has said where there are no words.
+
+        Those with the most of the words come first, then the newest. `sender` is a username. Strange words find
+        nothing.
+        """
+        wanted = [word for word in words if "\0" not in word][:WORDS]
+        if not wanted and sender is None:
+            return []
+        with self._app.app_context():
+            session = db.session()
+            if not find_signed_in(session, [self._asker]):
+                return []
+            rows = session.execute(self._query(session, wanted, sender).limit(limit)).all()
+            people = list_people(session, [conversation.id for _, _, conversation in rows])
+            return [
+                Found(
+                    conversation=conversation.wire_name,
+                    place=self._place(conversation, people[conversation.id]),
+                    seq=message.seq,
+                    sender=user.name if user else (message.sender_name or "Somebody"),
+                    content=message.content,
+                    created_at=message.created_at,
+                )
+                for message, user, conversation in rows
+            ]
+
+    def find_person(self, words: Sequence[str]) -> Person | None:
+        """Find the person whose username, or a part of whose name, is among the words."""
+        lowered = [word.lower() for word in words if "\0" not in word][:WORDS]
+        with self._app.app_context():
+            names: list[ColumnElement[bool]] = [User.username.in_(lowered), func.lower(User.name).in_(lowered)]
+            names += [func.lower(User.name).startswith(f"{word} ", autoescape=True) for word in lowered]
+            user = db.session.scalars(select(User).where(or_(*names)).order_by(User.id).limit(1)).one_or_none()
+            return None if user is None else Person.of(user)
+
+    def _query(self, session: Session, words: Sequence[str], sender: str | None) -> Select[Message, User, Conversation]:
+        # Case is ignored for the letters that the database knows of, and for the others as they are written.
+        matches = [
+            or_(
+                func.lower(Message.content).contains(word.lower(), autoescape=True),
+                Message.content.contains(word, autoescape=True),
+            )
+            for word in words
+        ]
+        rank = sum((case((match, 1), else_=0) for match in matches), literal(0))
+        newest = session.scalars(select(func.max(Message.id))).one() or 0
+        query = (
+            select(Message, User, Conversation)
+            .join(Conversation, Conversation.id == Message.conversation_id)
+            .outerjoin(User, User.id == Message.sender_id)
+            .where(
+                Message.id > newest - LOOKED_AT,
+                Message.deleted_at.is_(None),
+                Message.sender_type != "assistant",
+                or_(Message.conversation_id != self._conversation.id, Message.seq != self._question),
+                self._is_open(),
+            )
+            .order_by(rank.desc(), Message.id.desc())
+        )
+        if words:
+            query = query.where(or_(*matches))
+        return query if sender is None else query.where(User.username == sender)
+
+    def _is_open(self) -> ColumnElement[bool]:
+        is_member = exists().where(
+            Membership.conversation_id == Conversation.id, Membership.user_id == self._asker.user_id
+        )
+        is_shared = and_(Conversation.kind == "assistant", Conversation.visibility == "open")
+        if self._is_private:
+            return or_(is_member, is_shared)
+        is_for_all = or_(
+            Conversation.id == self._conversation.id, Conversation.kind == "general", Conversation.visibility == "open"
+        )
+        return or_(is_shared, and_(is_member, is_for_all))
+
+    def _place(self, conversation: Conversation, people: Sequence[Person]) -> str:
+        if conversation.kind == "direct":
+            return direct_title(people, self._asker.user_id)
+        return conversation_title(conversation)

@@ -1,20 +1,13 @@
 """Which provider an assistant answers with."""
 
-from collections.abc import Iterator
-
-from chatapp.assistants.providers import Provider, Question
-from chatapp.conversations.assistants import Assistant
-
-
-class _Echo:
-    def answer(self, question: Question) -> Iterator[str]:
-        import time
-
-        for word in question.turns[-1].content.split():
-            yield word + " "
-            time.sleep(0.05)
+from chatapp.assistants.providers import Provider
+from chatapp.assistants.providers.builtin import BuiltInProvider
+from chatapp.assistants.providers.openai import OpenAIProvider
+from chatapp.conversations.assistants import Assistant, OpenAICompatible
 
 
-def make_provider(_assistant: Assistant) -> Provider:
+def make_provider(assistant: Assistant) -> Provider:
     """Make the provider that the assistant is configured with."""
-    return _Echo()
+    if isinstance(assistant.provider, OpenAICompatible):
+        return OpenAIProvider(assistant.provider)
+    return BuiltInProvider()

@@ -1,0 +1,98 @@
+"""Models behind the protocol that OpenAI's API speaks: OpenAI itself, Ollama, vLLM, llama.cpp and others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from chatapp.assistants.providers import ProviderFailed, Question
+from chatapp.conversations.assistants import OpenAICompatible
+
+if TYPE_CHECKING:
+    from openai import APIError, OpenAI
+
+CONNECTING = 10.0
+"""Seconds that a connection may take."""
+
+REASONS = {
+    400: "The model did not accept the question.",
+    401: "The model's server does not accept our key. An admin has to look at assistants.toml.",
+    403: "The model's server does not let us use this model. An admin has to look at assistants.toml.",
+    404: "The model's server knows no such model. An admin has to look at assistants.toml.",
+    413: "The question, with what was said before, is too long for the model.",
+    422: "The model did not accept the question.",
+    429: "The model's server is too busy, or our quota is used up. Try again in a while.",
+}
+
+
+class OpenAIProvider:
+    """Answers by the official library: it connects, waits, tries again before the first word, and names what failed."""
+
+    def __init__(self, settings: OpenAICompatible) -> None:
+        self._settings = settings
+
+    def answer(self, question: Question) -> Iterator[str]:
+        """Yield what the model says. Raises `ProviderFailed`."""
+        import openai
+
+        said = False
+        try:
+            with closing(self._ask(question)) as events:
+                for event in events:
+                    if piece := _content(event):
+                        said = True
+                        yield piece
+        except openai.APIError as error:
+            raise ProviderFailed(_explain(error, said=said)) from error
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ProviderFailed("The model's server said something that is no answer.") from error
+        if not said:
+            raise ProviderFailed("The model gave no answer.")
+
+    @cached_property
+    def _client(self) -> OpenAI:
+        # Some fifty megabytes and most of a second: only for those who use it.
+        import openai
+
+        return openai.OpenAI(
+            base_url=str(self._settings.base_url),
+            api_key=self._settings.key,
+            timeout=openai.Timeout(self._settings.timeout, connect=CONNECTING),
+            max_retries=self._settings.retries,
+        )
+
+    def _ask(self, question: Question) -> Any:
+        from openai import Stream
+
+        body = {
+            "model": self._settings.model,
+            "messages": [{"role": turn.role, "content": turn.content} for turn in question.turns],
+            "max_tokens": self._settings.max_tokens,
+            "stream": True,
+        }
+        # Events as they are: to make the library's objects of them takes longer than all the rest.
+        return self._client.post("/chat/completions", body=body, cast_to=object, stream=True, stream_cls=Stream[object])
+
+
+def _content(event: Any) -> str | None:
+    """Give what an event adds to the answer; some add nothing."""
+    choices = event["choices"]
+    content = choices[0]["delta"].get("content") if choices else None
+    if content is not None and not isinstance(content, str):
+        raise TypeError("content is no text")
+    return content
+
+
+def _explain(error: APIError, *, said: bool) -> str:
+    """Say to people what went wrong. What the server says is not shown: it may quote what it was sent."""
+    import openai
+
+    if isinstance(error, openai.APITimeoutError):
+        return "The model took too long to answer."
+    if isinstance(error, openai.APIConnectionError):
+        return "The connection to the model's server broke." if said else "The model's server cannot be reached."
+    if isinstance(error, openai.APIStatusError):
+        return REASONS.get(error.status_code, "The model's server has a problem. Try again in a while.")
+    return "The model's server reported an error."

@@ -1,0 +1,80 @@
+"""A model server: the published mock `@copilotkit/aimock`, which speaks OpenAI's protocol over HTTP."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.harness.people import find_node
+from tests.harness.ports import eventually, free_port
+from tests.harness.servers import ROOT
+
+LONG = " ".join(f"word{number}" for number in range(200))
+"""What a model says that is asked to talk."""
+
+FIXTURES: list[dict[str, Any]] = [
+    {"match": {"userMessage": "talk"}, "response": {"content": LONG}, "latency": 25, "chunkSize": 8},
+    {"match": {"userMessage": "hello"}, "response": {"content": "Good **morning**, Ana."}, "chunkSize": 4},
+    {"match": {"userMessage": "break"}, "response": {"content": LONG}, "latency": 20, "truncateAfterChunks": 5},
+    {"match": {"userMessage": "silence"}, "response": {"content": "too late"}, "latency": 5000},
+    {"match": {"userMessage": "busy"}, "response": {"error": {"message": "slow down"}, "status": 429}},
+    {"match": {"userMessage": "locked"}, "response": {"error": {"message": "bad key sk-1234"}, "status": 401}},
+    {"match": {"userMessage": "broken"}, "response": {"error": {"message": "oops"}, "status": 500}},
+    {"match": {"userMessage": "garbage"}, "response": {"content": "x"}, "chaos": {"malformedRate": 1.0}},
+    {"match": {"userMessage": "nothing"}, "response": {"content": ""}},
+    {"match": {}, "response": {"content": "I was asked something."}},
+]
+
+
+class ModelServer:
+    """The mock as a process. What it answers depends on a word of the question: see `FIXTURES`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "ModelServer":
+        """Start, and wait until it listens."""
+        fixtures = self._folder / "fixtures.json"
+        fixtures.write_text(json.dumps({"fixtures": FIXTURES}))
+        program = ROOT / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+        assert program.exists(), "there is no aimock: run bin/setup --dev"
+        self._process = subprocess.Popen(
+            [find_node(), str(program), "--port", str(self.port), "--fixtures", str(fixtures), "--log-level", "silent"]
+        )
+        eventually(self._is_there, "the model server listens")
+        return self
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def questions(self) -> list[dict[str, Any]]:
+        """List the bodies of the requests so far."""
+        entries = requests.get(f"http://127.0.0.1:{self.port}/__aimock/journal", timeout=10).json()
+        listed = entries if isinstance(entries, list) else entries["entries"]
+        return [entry["body"] for entry in listed if entry["path"].endswith("/chat/completions")]
+
+    def _is_there(self) -> bool:
+        try:
+            return requests.get(f"http://127.0.0.1:{self.port}/health", timeout=1).status_code < 500
+        except requests.ConnectionError:
+            return False
+
+
+def configure(path: Path, url: str, **options: str | float) -> Path:
+    """Write a file of assistants: the built-in one, and `model` behind a model server."""
+    settings = {"kind": "openai", "base_url": url, "model": "gpt-4o", "api_key": "sk-secret"} | options
+    provider = ", ".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
+    path.write_text(
+        f'[[assistant]]\nname = "helper"\ntitle = "Helper"\n\n'
+        f'[[assistant]]\nname = "model"\ntitle = "Model"\nprompt = "Be brief."\nprovider = {{ {provider} }}\n'
+    )
+    return path
