@@ -10,6 +10,7 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
 
 from chatapp.accounts.cli import users
+from chatapp.assistants.cli import import_history
 from chatapp.config import current_settings
 from chatapp.conversations.names import parse_name
 from chatapp.conversations.queries import find_conversation
@@ -24,6 +25,7 @@ from chatapp.timeline.spool import Spool
 def init_cli(app: Flask) -> None:
     """Add our commands to `flask`."""
     app.cli.add_command(cleanup)
+    app.cli.add_command(import_history)
     app.cli.add_command(restored)
     app.cli.add_command(spool)
     app.cli.add_command(users)
