@@ -9,6 +9,7 @@ from chatapp.api.pages import blueprint as api_pages_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.assistants.asking import init_asking
 from chatapp.assistants.routes import blueprint as assistants_blueprint
+from chatapp.assistants.transcripts import blueprint as transcripts_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         rooms_blueprint,
         direct_blueprint,
         assistants_blueprint,
+        transcripts_blueprint,
         webhooks_blueprint,
         messages_blueprint,
         api_blueprint,

@@ -107,6 +107,11 @@ ROUTES = {
     "POST /sessions/<session_id>/delete": Entrance(NOT_HERE_POST, session=SESSION_POST),
     # Rooms are cleared by nobody.
     "POST /conversations/<conversation>/clear": Entrance(NOT_HERE_POST, NOT_HERE_POST, session=SESSION_POST),
+    "GET /conversations/<conversation>/export.<form>": Entrance(NOT_HERE, NOT_HERE, session=SESSION),
+    "POST /conversations/<conversation>/share": Entrance(NOT_HERE_POST, NOT_HERE_POST, session=SESSION_POST),
+    "POST /conversations/<conversation>/unshare": Entrance(NOT_HERE_POST, NOT_HERE_POST, session=SESSION_POST),
+    # Who knows a token may, and this is none.
+    "GET /shared/<token>": Entrance(outcomes(404)),
     "GET /conversations/<conversation>/messages": Entrance(
         ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}, session=SESSION_POST
     ),
@@ -279,6 +284,7 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
             "name": "stranger" if name != "stranger" else "member",
             "names": "admin",
             "token": "wrong",
+            "form": "md",
             "filename": "icon.svg",
             "webhook_id": 1,
             "seq": 1,
