@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fpdf import FPDF
+from fpdf.enums import WrapMode
 
 from chatapp.timeline import TimelineMessage
 
@@ -42,7 +43,7 @@ def make_pdf(title: str, messages: Sequence[TimelineMessage], *, is_cut: bool = 
     """Give the conversation as a PDF. Takes its time: for a native thread."""
     pdf = FPDF(format="A4")
     pdf.set_title(title)
-    pdf.set_auto_page_break(True, 18)  # noqa: FBT003 - the library's signature
+    pdf.set_auto_page_break(True, 18)
     pdf.add_font("text", fname=FONT)
     pdf.add_page()
     _write(pdf, title, 16)
@@ -64,4 +65,6 @@ def _write(pdf: FPDF, text: str, size: int, grey: int = 0) -> None:
     pdf.set_font("text", size=size)
     pdf.set_text_color(grey)
     # A line break anywhere: an address may be wider than the page.
-    pdf.multi_cell(0, size * 0.55, text.replace("\t", "    "), align="L", wrapmode="CHAR", new_x="LMARGIN", new_y="NEXT")
+    pdf.multi_cell(
+        0, size * 0.55, text.replace("\t", "    "), align="L", wrapmode=WrapMode.CHAR, new_x="LMARGIN", new_y="NEXT"
+    )

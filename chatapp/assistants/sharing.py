@@ -45,9 +45,7 @@ def unshare(actor: Actor, name: ConversationName) -> None:
 
 def find_token(session: Session, conversation_id: int) -> str | None:
     """Find the token of a conversation's public link. It permits nothing."""
-    return session.scalars(
-        select(ShareLink.token).where(ShareLink.conversation_id == conversation_id)
-    ).one_or_none()
+    return session.scalars(select(ShareLink.token).where(ShareLink.conversation_id == conversation_id)).one_or_none()
 
 
 def get_shared(session: Session, token: str) -> Conversation:

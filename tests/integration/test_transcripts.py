@@ -43,7 +43,7 @@ def test_every_form_of_an_export_has_all_that_was_said(any_server: Server, new_p
     assert [row["content"] for row in json.loads(answers["json"].text)["messages"]] == [
         f"said {number}" for number in range(1, 402)
     ]
-    assert re.findall(r"^said \d+$", answers["md"].text, re.M) == [f"said {number}" for number in range(1, 402)]
+    assert re.findall(r"^said \d+$", answers["md"].text, re.MULTILINE) == [f"said {number}" for number in range(1, 402)]
     assert answers["pdf"].content.startswith(b"%PDF-")
     for form, answer in answers.items():
         assert answer.headers["Content-Disposition"] == f"attachment; filename=New_session.{form}"
