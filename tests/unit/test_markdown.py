@@ -7,7 +7,25 @@ from hypothesis import strategies as st
 from chatapp.presentation.markdown import GrowingMarkdown, render_blocks
 
 PIECES = [
-    *("para", "\n", "\n\n", "- x", "* ", "# ", "#", "```", "`", "**", "***", "---", "a | b", "-|-", "1. ", "    ", "> "),
+    *(
+        "para",
+        "\n",
+        "\n\n",
+        "- x",
+        "* ",
+        "# ",
+        "#",
+        "```",
+        "`",
+        "**",
+        "***",
+        "---",
+        "a | b",
+        "-|-",
+        "1. ",
+        "    ",
+        "> ",
+    ),
     *("text ", "\r\n", "[l](http://e)", "\t", "  ", "~~~", "=", "\u2028", "<b>", "![i](http://e/i.png)", "www.e.com"),
 ]
 
@@ -67,9 +85,9 @@ def test_what_is_only_begun_does_not_show_its_marks() -> None:
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14), st.booleans())
-@example(["para\n#", "> a | b", "\n-|-", "* "], False)  # noqa: FBT003
+@example(["para\n#", "> a | b", "\n-|-", "* "], False)
 @settings(max_examples=600, deadline=None)
-def test_what_was_drawn_while_it_grew_is_what_the_whole_looks_like(pieces: list[str], by_character: bool) -> None:  # noqa: FBT001
+def test_what_was_drawn_while_it_grew_is_what_the_whole_looks_like(pieces: list[str], by_character: bool) -> None:
     growing, text, blocks = GrowingMarkdown(), "", []
     for piece in pieces:
         for part in piece if by_character else [piece]:
@@ -83,6 +101,8 @@ def test_what_was_drawn_while_it_grew_is_what_the_whole_looks_like(pieces: list[
     assert blocks == list(render_blocks(text + "\n\nend\n\nend"))
 
 
-@pytest.mark.parametrize("hostile", ["*a_ " * 1000, "[" * 4000, "> " * 2000, "**a " * 1000, "![[]()" * 700, "a@b." * 1000])
+@pytest.mark.parametrize(
+    "hostile", ["*a_ " * 1000, "[" * 4000, "> " * 2000, "**a " * 1000, "![[]()" * 700, "a@b." * 1000]
+)
 def test_hostile_text_is_drawn(hostile: str) -> None:
     assert drawn(hostile)
