@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator
 
-from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, stream_with_context
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as AnyResponse
 
 from chatapp.assistants.export import PDF_CHARACTERS, make_pdf, write_json, write_markdown
-from chatapp.assistants.sharing import get_shared, share, unshare
+from chatapp.assistants.sharing import find_token, get_shared, share, unshare
 from chatapp.conversations.assistants import current_assistants
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import Actor, permit_reading
@@ -82,6 +92,13 @@ def shared(token: str) -> Response:
     # A link that is revoked shows nothing from a cache either.
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+@blueprint.app_template_global()
+def share_url(conversation_id: int) -> str | None:
+    """Give the address of a conversation's public page, if it has one."""
+    token = find_token(db.session(), conversation_id)
+    return None if token is None else url_for("transcripts.shared", token=token, _external=True)
 
 
 def _read(name: ConversationName, actor: Actor) -> Conversation:

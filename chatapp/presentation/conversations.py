@@ -87,6 +87,8 @@ class ConversationItem:
     others: Sequence[Person]
     assistant: Assistant | None
     last_event: int
+    has_mark: bool
+    """Whether the person's reading is kept there."""
     unread: int
     mentions: int
 
@@ -182,7 +184,7 @@ def conversation_items(person: SignedIn, conversations: Sequence[Conversation]) 
             others=shown_people(people.get(each.id, ()), person.id),
             assistant=assistants.get(each.assistant or ""),
             last_event=each.last_event,
-            # In a conversation that all share nobody has a mark.
+            has_mark=each.wire_name in states,
             unread=states[each.wire_name].unread if each.wire_name in states else 0,
             mentions=states[each.wire_name].mentions if each.wire_name in states else 0,
         )

@@ -43,8 +43,8 @@ def init_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # At INFO these write what people say.
-    for name in ("socketio", "engineio", "geventwebsocket"):
+    # At INFO these write what people say; the last two work on native threads, where nothing may be logged.
+    for name in ("socketio", "engineio", "geventwebsocket", "fontTools", "fpdf"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     message_posted.connect(log_posted)
 

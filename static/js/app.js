@@ -97,5 +97,5 @@ function followConversation(main, list, tools) {
     showTyping(form.querySelector("textarea"), main.querySelector("[data-typing]"), connection, conversation);
     completeMentions(form.querySelector("textarea"), form.querySelector("[data-mention-options]"));
   }
-  if (tools) offerUnread(tools, mark, line);
+  if (tools && lastReadSeq !== "") offerUnread(tools, mark, line);
 }

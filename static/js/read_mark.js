@@ -26,7 +26,8 @@ export class ReadMark {
     this.#scroller = scroller;
     this.#connection = connection;
     this.#conversation = conversation;
-    this.#marked = Number(lastReadSeq);
+    // Where all talk with an assistant together nobody has a mark.
+    this.#marked = lastReadSeq === "" ? Infinity : Number(lastReadSeq);
 
     list.element.addEventListener("message:arrived", () => this.#plan());
     scroller.view.addEventListener("scroll", () => this.#plan(), { passive: true });

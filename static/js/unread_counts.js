@@ -33,7 +33,7 @@ export class UnreadCounts {
     const entry = this.#sidebar.find(conversation);
     // A conversation that was not there until somebody said something in it.
     if (!entry) return this.#sidebar.refresh();
-    if (seq <= Number(entry.dataset.lastEvent)) return;
+    if (entry.dataset.hasMark !== "true" || seq <= Number(entry.dataset.lastEvent)) return;
     entry.dataset.lastEvent = seq;
     if (entry.dataset.kind === "direct") this.#sidebar.raise(entry);
     if (senderId === this.#userId) return;
