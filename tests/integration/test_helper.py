@@ -9,6 +9,7 @@ from chatapp.assistants.library import Found, Library
 from chatapp.assistants.providers import Question, Turn
 from chatapp.assistants.providers.builtin import compose
 from chatapp.conversations.people import Person as Somebody
+from tests.conftest import NewPerson
 from tests.harness.people import Person
 from tests.harness.servers import Server
 from tests.integration.test_assistants import shared, wait_for_answer
@@ -158,3 +159,28 @@ def test_hostile_words_do_no_harm(ana: Person, bob: Person, ask: Ask, helped: Se
     for hostile in ("' OR 1=1 -- \\ \" % _ (((( $$$ \u2028 \u202e x", "a" * 9_000):
         assert "I found nothing" in ask(ana, f"find {hostile}")
     assert "Traceback" not in helped.log()
+
+
+def test_people_on_another_process_see_the_answer_come_and_stop_it(
+    two: tuple[Server, Server], new_person: NewPerson
+) -> None:
+    first, second = two
+    owner = new_person(first, "owner")
+    here, there = owner.connect(), owner.elsewhere(second).connect()
+    for number in range(5):
+        here.post(f"The budget, part {number}: " + "a word or two about money " * 10)
+    place = shared(first, "helper")
+    for socket in (here, there):
+        socket.join(place)
+    asked = here.post("find budget", place)["seq"]
+    assert there.wait_for("assistant_delta", 3)[0]["n"] == 1
+    again = owner.elsewhere(second).connect()
+    (stream,) = again.join(place)["answers"]
+    assert "budget" in stream["html"]
+    assert there.call("stop_answer", {"conversation": place, "seq": asked + 1})["ok"]
+    answers = [wait_for_answer(socket, place) for socket in (here, there, again)]
+    assert {answer["state"] for answer in answers} == {"stopped"}
+    assert len({answer["content"] for answer in answers}) == 1
+    for socket in (here, there, again):
+        socket.wait_for("assistant_done")
+    assert again.join(place)["answers"] == []
