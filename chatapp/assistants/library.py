@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Flask
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
@@ -13,7 +13,8 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor
 from chatapp.conversations.queries import find_signed_in, list_people
 from chatapp.extensions import db
-from chatapp.models import Conversation, Membership, Message, User
+from chatapp.models import Conversation, Membership, Message, ShareLink, User
+from chatapp.native import run_native
 from chatapp.presentation.conversations import conversation_title, direct_title
 
 LOOKED_AT = 20_000
@@ -40,7 +41,8 @@ class Library:
     """The history, as far as it is open to one asker, and to everybody who hears what is found.
 
     In a session nobody but the asker listens. Elsewhere others do, and what the asker alone may read (direct messages,
-    private rooms) is no business of theirs: there only what is open to all of them is looked at.
+    private rooms) is no business of theirs: there only what is open to all of them is looked at. Whoever has the public
+    link of a session listens too.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class Library:
             session = db.session()
             if not find_signed_in(session, [self._asker]):
                 return []
-            rows = session.execute(self._query(session, wanted, sender).limit(limit)).all()
+            rows = _run(session, self._query(session, wanted, sender).limit(limit))
             people = list_people(session, [conversation.id for _, _, conversation in rows])
             return [
                 Found(
@@ -89,14 +91,7 @@ class Library:
             return None if user is None else Person.of(user)
 
     def _query(self, session: Session, words: Sequence[str], sender: str | None) -> Select[Message, User, Conversation]:
-        # Case is ignored for the letters that the database knows of, and for the others as they are written.
-        matches = [
-            or_(
-                func.lower(Message.content).contains(word.lower(), autoescape=True),
-                Message.content.contains(word, autoescape=True),
-            )
-            for word in words
-        ]
+        matches = [_contains(word) for word in words]
         rank = sum((case((match, 1), else_=0) for match in matches), literal(0))
         newest = session.scalars(select(func.max(Message.id))).one() or 0
         query = (
@@ -108,7 +103,7 @@ class Library:
                 Message.deleted_at.is_(None),
                 Message.sender_type != "assistant",
                 or_(Message.conversation_id != self._conversation.id, Message.seq != self._question),
-                self._is_open(),
+                self._is_open(session),
             )
             .order_by(rank.desc(), Message.id.desc())
         )
@@ -116,12 +111,12 @@ class Library:
             query = query.where(or_(*matches))
         return query if sender is None else query.where(User.username == sender)
 
-    def _is_open(self) -> ColumnElement[bool]:
+    def _is_open(self, session: Session) -> ColumnElement[bool]:
         is_member = exists().where(
             Membership.conversation_id == Conversation.id, Membership.user_id == self._asker.user_id
         )
         is_shared = and_(Conversation.kind == "assistant", Conversation.visibility == "open")
-        if self._is_private:
+        if self._is_private and session.get(ShareLink, self._conversation.id) is None:
             return or_(is_member, is_shared)
         is_for_all = or_(
             Conversation.id == self._conversation.id, Conversation.kind == "general", Conversation.visibility == "open"
@@ -132,3 +127,20 @@ class Library:
         if conversation.kind == "direct":
             return direct_title(people, self._asker.user_id)
         return conversation_title(conversation)
+
+
+def _contains(word: str) -> ColumnElement[bool]:
+    # SQLite knows capitals of ASCII alone: other words are looked for in the ways they are usually written.
+    spellings = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
+    return or_(*(Message.content.icontains(spelling, autoescape=True) for spelling in sorted(spellings)))
+
+
+def _run(session: Session, query: Select[Message, User, Conversation]) -> Sequence[Row[Message, User, Conversation]]:
+    # The pool's locks may be green, so the connection is taken here. SQLite then looks through the messages without
+    # the event loop; PostgreSQL's driver waits in a green way.
+    is_sqlite = session.connection().dialect.name == "sqlite"
+
+    def run() -> Sequence[Row[Message, User, Conversation]]:
+        return session.execute(query).all()
+
+    return run_native(run) if is_sqlite else run()

@@ -15,6 +15,9 @@ PAUSE = 0.02
 LONGEST = 4.0
 """Seconds that an answer takes at the most, however long it is."""
 
+CITED = 5
+"""Messages that are quoted at the most."""
+
 QUOTED = 280
 """Characters of a message that are quoted."""
 
@@ -70,7 +73,10 @@ def compose(question: Question) -> str:
         return helped
     if not matter:
         return INTRODUCTION
-    found = question.library.search(about, sender=person.username if person else None)
+    looked_for = [_stem(word) for word in about]
+    found = question.library.search(looked_for, sender=person.username if person else None, limit=CITED * 3)
+    # Whoever asks again does not look for the last time that it was asked.
+    found = [each for each in found if not _is_question(each.content, asked)][:CITED]
     if not found:
         return _regret(person, about)
     heading = f"{_escape(person.name)} said:" if person else f"About {_list(about)} I found:"
@@ -82,6 +88,16 @@ def _regret(person: Person | None, about: Sequence[str]) -> str:
         return f"I found nothing about {_list(about)} in what you may read here. Try other words, or ask for *help*."
     what = f" about {_list(about)}" if about else ""
     return f"I found nothing that {_escape(person.name)} has said{what}, in what you may read here."
+
+
+def _is_question(content: str, asked: str) -> bool:
+    """Tell whether a message is the question, perhaps with the assistant's name before it."""
+    return content.strip().lower().endswith(asked.strip().lower())
+
+
+def _stem(word: str) -> str:
+    """Give what a word has in common with its plural: “invoices” finds “invoice”."""
+    return word[:-1] if len(word) > 4 and word.isascii() and re.search("[^s]s$", word, re.IGNORECASE) else word
 
 
 def _names(word: str, username: str, name: str) -> bool:

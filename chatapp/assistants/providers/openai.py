@@ -7,11 +7,15 @@ from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from chatapp.assistants.providers import ProviderFailed, Question
 from chatapp.conversations.assistants import OpenAICompatible
 
 if TYPE_CHECKING:
     from openai import APIError, OpenAI
+
+log = structlog.get_logger(__name__)
 
 CONNECTING = 10.0
 """Seconds that a connection may take."""
@@ -37,19 +41,30 @@ class OpenAIProvider:
         """Yield what the model says. Raises `ProviderFailed`."""
         import openai
 
-        said = False
+        said, end = False, None
         try:
             with closing(self._ask(question)) as events:
                 for event in events:
-                    if piece := _content(event):
+                    piece, reason = _read(event)
+                    end = reason or end
+                    if piece:
                         said = True
                         yield piece
         except openai.APIError as error:
+            status = error.status_code if isinstance(error, openai.APIStatusError) else None
+            log.warning("model failed", model=self._settings.model, kind=type(error).__name__, status=status)
             raise ProviderFailed(_explain(error, said=said)) from error
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ProviderFailed("The model's server said something that is no answer.") from error
+        if end == "length":
+            raise ProviderFailed(f"The answer was cut at {self._settings.max_tokens} tokens.")
+        if end == "content_filter":
+            raise ProviderFailed("The model's server withheld the rest of the answer.")
         if not said:
             raise ProviderFailed("The model gave no answer.")
+        if end is None:
+            # However politely the connection was closed: a whole answer says why it ends.
+            raise ProviderFailed("The connection to the model's server broke.")
 
     @cached_property
     def _client(self) -> OpenAI:
@@ -66,23 +81,27 @@ class OpenAIProvider:
     def _ask(self, question: Question) -> Any:
         from openai import Stream
 
+        # OpenAI's newer models refuse the older name, many other servers know no other one.
+        is_openai = self._settings.base_url.host == "api.openai.com"
         body = {
             "model": self._settings.model,
             "messages": [{"role": turn.role, "content": turn.content} for turn in question.turns],
-            "max_tokens": self._settings.max_tokens,
+            "max_completion_tokens" if is_openai else "max_tokens": self._settings.max_tokens,
             "stream": True,
         }
         # Events as they are: to make the library's objects of them takes longer than all the rest.
         return self._client.post("/chat/completions", body=body, cast_to=object, stream=True, stream_cls=Stream[object])
 
 
-def _content(event: Any) -> str | None:
-    """Give what an event adds to the answer; some add nothing."""
+def _read(event: Any) -> tuple[str | None, str | None]:
+    """Give what an event adds to the answer, and why the answer ends with it; some add nothing, most end nothing."""
     choices = event["choices"]
-    content = choices[0]["delta"].get("content") if choices else None
+    if not choices:
+        return None, None
+    content = choices[0]["delta"].get("content")
     if content is not None and not isinstance(content, str):
         raise TypeError("content is no text")
-    return content
+    return content, choices[0].get("finish_reason")
 
 
 def _explain(error: APIError, *, said: bool) -> str:
