@@ -5,15 +5,20 @@ process waits for a lock of its own, an fsync never stops the event loop, and a 
 at once.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import Flask
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from chatapp.config import Settings
 from chatapp.extensions import db
+from chatapp.native import run_native
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT = 5_000
 """Milliseconds for which SQLite waits for another process' lock."""
@@ -27,6 +32,17 @@ def init_database(app: Flask, settings: Settings) -> None:
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             _prepare_sqlite(db.engine, begin="BEGIN", pragmas=("query_only = ON",))
+
+
+def read_at_length(session: Session, read: Callable[[Session], T]) -> T:
+    """Give what `read` reads, which may take long, in the session's transaction, without stopping the event loop."""
+    # PostgreSQL's driver waits in a green way. The pool's locks may be green: the connection is taken here.
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        return read(session)
+    # Flask-SQLAlchemy's own session asks for the application, which a native thread does not know.
+    with Session(connection, join_transaction_mode="rollback_only") as plain:
+        return run_native(read, plain)
 
 
 def writer_engine(settings: Settings) -> Engine:
@@ -58,7 +74,7 @@ def _is_sqlite(settings: Settings) -> bool:
 
 def _reader_options(settings: Settings) -> dict[str, Any]:
     if _is_sqlite(settings):
-        return {}
+        return {"connect_args": _connect_arguments(settings)}
     # A page reads a conversation and then its messages: both from one moment, as SQLite's transactions do.
     return {
         "isolation_level": "REPEATABLE READ",
@@ -69,7 +85,7 @@ def _reader_options(settings: Settings) -> dict[str, Any]:
 
 
 def _connect_arguments(settings: Settings) -> dict[str, Any]:
-    # The writer's batches run on whichever native thread is free, one after the other.
+    # The writer's batches, and what is read at length, run on whichever native thread is free, one after the other.
     return {"check_same_thread": False} if _is_sqlite(settings) else {"connect_timeout": 5}
 
 

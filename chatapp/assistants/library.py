@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Flask
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor
 from chatapp.conversations.queries import find_signed_in, list_people
+from chatapp.database import read_at_length
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, ShareLink, User
-from chatapp.native import run_native
 from chatapp.presentation.conversations import conversation_title, direct_title
 
 LOOKED_AT = 20_000
@@ -67,7 +67,8 @@ class Library:
             session = db.session()
             if not find_signed_in(session, [self._asker]):
                 return []
-            rows = _run(session, self._query(session, wanted, sender).limit(limit))
+            query = self._query(session, wanted, sender).limit(limit)
+            rows = read_at_length(session, lambda reading: reading.execute(query).all())
             people = list_people(session, [conversation.id for _, _, conversation in rows])
             return [
                 Found(
@@ -133,14 +134,3 @@ def _contains(word: str) -> ColumnElement[bool]:
     # SQLite knows capitals of ASCII alone: other words are looked for in the ways they are usually written.
     spellings = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
     return or_(*(Message.content.icontains(spelling, autoescape=True) for spelling in sorted(spellings)))
-
-
-def _run(session: Session, query: Select[Message, User, Conversation]) -> Sequence[Row[Message, User, Conversation]]:
-    # The pool's locks may be green, so the connection is taken here. SQLite then looks through the messages without
-    # the event loop; PostgreSQL's driver waits in a green way.
-    is_sqlite = session.connection().dialect.name == "sqlite"
-
-    def run() -> Sequence[Row[Message, User, Conversation]]:
-        return session.execute(query).all()
-
-    return run_native(run) if is_sqlite else run()

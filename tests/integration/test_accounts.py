@@ -28,6 +28,7 @@ PUBLIC = {
     "metrics.metrics",
     "api_pages.document",
     "webhooks.post",
+    "transcripts.shared",
 }
 
 
@@ -40,10 +41,18 @@ def url_map(tmp_path_factory: pytest.TempPathFactory) -> Map:
 def routes(url_map: Map, method: str) -> list[tuple[str, str]]:
     """List the endpoint and an address of each route for browsers that takes the method."""
     return [
-        (rule.endpoint, re.sub(r"<[^>]*conversation>", "general", re.sub(r"<(int|path)[^>]*>|<token>", "1", rule.rule)))
+        (rule.endpoint, re.sub(r"<[^>]*>", lambda part: _example(part.group()), rule.rule))
         for rule in url_map.iter_rules()
         if method in (rule.methods or ()) and not rule.endpoint.startswith(("api.", "api_assistants."))
     ]
+
+
+def _example(part: str) -> str:
+    """Give something that may stand for a part of a route."""
+    if part.endswith("conversation>"):
+        return "general"
+    choice = re.match(r"<any\((\w+)", part)
+    return choice[1] if choice else "1" if re.match("<(int|path)|<token>", part) else part
 
 
 def test_an_empty_installation_leads_everybody_to_the_first_account(any_server: Server, url_map: Map) -> None:

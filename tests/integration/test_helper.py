@@ -156,7 +156,7 @@ def test_hostile_words_do_no_harm(ana: Person, bob: Person, ask: Ask, helped: Se
     page = ana.get("/assistants/helper").text.partition("<main")[2]
     assert "<script" not in page
     assert 'href="javascript' not in page
-    for hostile in ("' OR 1=1 -- \\ \" % _ (((( $$$ \u2028 \u202e x", "a" * 9_000):
+    for hostile in ("' OR 1=1 -- \\ \" % _ (((( $$$ \u2028 \u202e chinchilla", "a" * 9_000):
         assert "I found nothing" in ask(ana, f"find {hostile}")
     assert "Traceback" not in helped.log()
 

@@ -66,8 +66,8 @@ def compose(question: Question) -> str:
     if _THANKS.match(asked):
         return "You are welcome."
     words = list(dict.fromkeys(_WORD.findall(asked)))
-    matter = [word for word in words if word.lower() not in _STOP_WORDS]
-    person = question.library.find_person(matter)
+    matter = [word for word in words if _says_something(word)]
+    person = question.library.find_person(matter) if matter else None
     about = [word for word in matter if person is None or not _names(word, person.username, person.name)]
     if person is None and (helped := find_help(asked)):
         return helped
@@ -93,6 +93,11 @@ def _regret(person: Person | None, about: Sequence[str]) -> str:
 def _is_question(content: str, asked: str) -> bool:
     """Tell whether a message is the question, perhaps with the assistant's name before it."""
     return content.strip().lower().endswith(asked.strip().lower())
+
+
+def _says_something(word: str) -> bool:
+    # One letter of ours is in nearly every message; one of Chinese is a word.
+    return word.lower() not in _STOP_WORDS and (len(word) > 1 or not word.isascii())
 
 
 def _stem(word: str) -> str:
