@@ -95,6 +95,8 @@ def _prepare_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        # A savepoint's journal needs no file, which would be made and removed with each batch.
+        "temp_store = MEMORY",
         *pragmas,
     )
 

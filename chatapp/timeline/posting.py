@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from sqlalchemy import Table, insert, select, tuple_
+from sqlalchemy import Table, and_, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName, parse_name
@@ -255,21 +255,14 @@ class _Batch:
                 .execution_options(populate_existing=True)
             )
         }
-        self._senders = {
-            user_id: Person(user_id, username, name)
-            for user_id, username, name in session.execute(
-                select(User.id, User.username, User.name).where(
-                    User.id.in_({post.actor.user_id for post in posts}), User.is_active
-                )
-            )
-        }
-        self._sessions = set(
-            session.scalars(
-                select(UserSession.id).where(
-                    UserSession.id.in_({post.actor.session_id for post in posts if post.actor.session_id is not None})
-                )
-            )
-        )
+        session_ids = {post.actor.session_id for post in posts if post.actor.session_id is not None}
+        senders = session.execute(
+            select(User.id, User.username, User.name, UserSession.id)
+            .outerjoin(UserSession, and_(UserSession.user_id == User.id, UserSession.id.in_(session_ids)))
+            .where(User.id.in_({post.actor.user_id for post in posts}), User.is_active)
+        ).all()
+        self._senders = {user_id: Person(user_id, username, name) for user_id, username, name, _ in senders}
+        self._sessions = {session_id for _, _, _, session_id in senders}
         self._tokens = find_tokens(session, [post.actor for post in posts])
         self._known = _find_known(session, {post.key for post in posts})
         self._new: list[dict[str, Any]] = []
@@ -313,8 +306,11 @@ class _Batch:
         self._session.flush()
         if not self._new:
             return []
-        statement = insert(MESSAGES).returning(MESSAGES.c.id, sort_by_parameter_order=True)
-        ids = self._session.connection().execute(statement, self._new).scalars().all()
+        # In whichever order they come back: asked for in ours, SQLite's would be inserted one by one.
+        statement = insert(MESSAGES).returning(MESSAGES.c.id, MESSAGES.c.conversation_id, MESSAGES.c.seq)
+        inserted = self._session.connection().execute(statement, self._new)
+        ids_by_place = {(conversation_id, seq): message_id for message_id, conversation_id, seq in inserted}
+        ids = [ids_by_place[row["conversation_id"], row["seq"]] for row in self._new]
         mentions = find_mentions(self._session, [self._draft(row) for row in self._new])
         store_mentions(
             self._session,

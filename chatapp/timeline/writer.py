@@ -259,7 +259,11 @@ class Writer:
         """Wait for a change and take all that have come; None among them only wakes the writer."""
         batch: list[_Job] = []
         job = self._queue.get()
-        time.sleep(0)  # Whoever is ready to speak now comes along.
+        # Whoever is ready to speak now comes along, as long as each look around finds somebody.
+        seen = -1
+        while seen < (waiting := self._queue.qsize()) < self._batch:
+            seen = waiting
+            time.sleep(0)
         while True:
             if job is not None:
                 batch.append(job)
