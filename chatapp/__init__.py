@@ -23,7 +23,7 @@ from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
 from chatapp.realtime import init_realtime
 from chatapp.rooms.routes import blueprint as rooms_blueprint
-from chatapp.security import init_security
+from chatapp.security import init_security, trust_proxies
 from chatapp.telemetry.health import blueprint as telemetry_blueprint
 from chatapp.telemetry.logs import init_logs
 from chatapp.telemetry.metrics import blueprint as metrics_blueprint
@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(blueprint)
     init_webhooks()
     init_asking(app, settings)
-    init_realtime(app)
+    init_realtime(app, settings)
+    trust_proxies(app, settings)
     init_cli(app)
     return app

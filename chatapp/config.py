@@ -68,6 +68,23 @@ class Settings(BaseSettings):
     )
     write_queue: int = Field(10_000, ge=1, description="changes that may wait for the database before one hears `busy`")
 
+    socket_engine: Literal["fast", "stock"] = Field(
+        "fast", description="`stock` writes to sockets as the libraries do: slower, and independent of their insides"
+    )
+    socket_joining: bool = Field(
+        True, description="let what is told to a socket at one time leave as one write; not with `stock`"
+    )
+    connections: int = Field(20_000, ge=1, description="connections at the most, pages and sockets together")
+    connection_rate: int = Field(
+        50, ge=0, description="new sockets a second from one address, and 20 times that at once; 0 sets no limit"
+    )
+    event_rate: int = Field(
+        100,
+        ge=0,
+        description="events a second of one socket, beyond which it is read more slowly; twice that of one person, "
+        "20 times of one address; 0 sets no limit",
+    )
+
     webhook_private_networks: bool = Field(
         False, description="let webhooks reach addresses in private networks, this machine included"
     )

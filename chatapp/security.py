@@ -38,14 +38,17 @@ def init_security(app: Flask, settings: Settings) -> None:
         # `Retry-After` is said where something is refused, and means that; the library would add its own everywhere.
         RATELIMIT_HEADER_RETRY_AFTER="X-RateLimit-Retry-After",
     )
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     csrf.init_app(app)
     limiter.init_app(app)
     app.after_request(_harden)
     if settings.secure_cookies:
         app.after_request(_insist_on_https)
+
+
+def trust_proxies(app: Flask, settings: Settings) -> None:
+    """Believe the proxies in front who asks: for pages and sockets, so it comes after everything that wraps the app."""
+    if hops := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
 
 def _harden(response: Response) -> Response:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import signal
 import socket
 import sys
@@ -33,8 +34,9 @@ STOP_TIMEOUT = 7.0
 COME_BACK = (500, 5_000)
 """Milliseconds between which clients are told to come back after a stop: not all at once."""
 
-CONNECTIONS = 20_000
-"""Connections at the most. Eventlet's default of 1,024 leaves the next one hanging."""
+
+SPARE_FILES = 200
+"""Open files beside the connections: the database, logs, webhooks, models."""
 
 
 class Gate:
@@ -74,6 +76,7 @@ def _serve_with_eventlet(app: Flask, settings: Settings) -> None:
     import eventlet
     import eventlet.wsgi
 
+    _allow_connections(settings.connections)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # Without `reuse_port=False` a second server on the port would take a share of the first one's connections.
     listener = eventlet.listen((settings.host, settings.port), family=family, backlog=1024, reuse_port=False)
@@ -81,11 +84,26 @@ def _serve_with_eventlet(app: Flask, settings: Settings) -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     start_background(app, settings)
     gate = Gate(app)
-    eventlet.spawn(eventlet.wsgi.server, listener, gate, max_size=CONNECTIONS, log_output=False)
+    eventlet.spawn(eventlet.wsgi.server, listener, gate, max_size=settings.connections, log_output=False)
     _say_ready(settings.host, listener.getsockname()[1])
     _wait_for_signal()
     gate.close()
     _stop(app)
+
+
+def _allow_connections(wanted: int) -> None:
+    """Raise the limit of open files as far as may be, and warn where it is too low for so many connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < needed:
+            log.warning(
+                "fewer connections than CHATAPP_CONNECTIONS: raise the limit of open files (ulimit -n)",
+                wanted=wanted,
+                possible=allowed - SPARE_FILES,
+            )
 
 
 def _serve_with_threads(app: Flask, settings: Settings) -> None:

@@ -74,6 +74,11 @@ def answers(event: str, payload: type[P]) -> Callable[[Handler[P]], Handler[P]]:
     return register
 
 
+def list_events() -> frozenset[str]:
+    """List the names of the events that have a handler."""
+    return frozenset(_handlers)
+
+
 def serve_events(app: Flask, server: Server, find_person: Callable[[str], SignedIn | None]) -> None:
     """Let the server answer every event that has a handler. `find_person` tells whose socket it is."""
     for event, (payload, handle) in _handlers.items():

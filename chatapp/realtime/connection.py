@@ -1,33 +1,45 @@
 """Who is connected: the handshake, and the end of sessions and memberships on open sockets."""
 
-from flask import request
+from functools import partial
+from typing import TYPE_CHECKING
+
+from flask import Flask
 from flask_login import current_user
-from flask_socketio import ConnectionRefusedError as Refused
-from flask_socketio import join_room
+from socketio.exceptions import ConnectionRefusedError as Refused
 
 from chatapp.accounts.signals import sessions_ended
 from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
 from chatapp.extensions import socketio
 from chatapp.identity import SignedIn, current_person
 from chatapp.presentation.messages import present_backlog
+from chatapp.realtime.engine import current_doorkeeper
 from chatapp.realtime.news import follow_news, news_channel
 from chatapp.realtime.presence import presence
 from chatapp.timeline.writer import current_writer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 _people: dict[str, SignedIn] = {}
 """Who is at the other end of each of this process' sockets."""
 
 
-def init_connection() -> None:
+def init_connection(app: Flask) -> None:
     """Listen to sockets that come, and to what ends them."""
-    socketio.on("connect")(connect)
-    socketio.on("disconnect")(disconnect)
+    socketio.server.on("connect", partial(_connect_within, app))
+    socketio.server.on("disconnect", disconnect)
     sessions_ended.connect(end_sockets_of_sessions)
     membership_ended.connect(end_listening)
     sidebar_changed.connect(tell_sidebar_changed)
 
 
-def connect(auth: object) -> None:
+def _connect_within(app: Flask, sid: str, environ: "WSGIEnvironment", auth: object) -> None:
+    # Whose cookie it is takes a request to know, and the page's other requests know it in the same way.
+    with app.request_context(environ):
+        connect(sid, auth)
+
+
+def connect(sid: str, auth: object) -> None:
     """Let a signed-in person in. Their sockets are found by the person and by the sign-in.
 
     A page says whose it is (`{user_id}`): it must not act for somebody who has signed in on its browser since.
@@ -37,20 +49,21 @@ def connect(auth: object) -> None:
         # The library's own exception: it alone carries a reason to the client.
         raise Refused("signed_out")
     person = current_person()
-    _people[current_socket()] = person
-    join_room(user_channel(person.id))
-    join_room(session_channel(person.session_id))
-    follow_news(person.id, [current_socket()])
-    presence.enter(current_socket(), person.id)
+    _people[sid] = person
+    current_doorkeeper().know(sid, person.id)
+    socketio.server.enter_room(sid, user_channel(person.id))
+    socketio.server.enter_room(sid, session_channel(person.session_id))
+    follow_news(person.id, [sid])
+    presence.enter(sid, person.id)
     backlog = current_writer().backlog
     if backlog.since is not None:
-        socketio.emit("backlog", present_backlog(backlog), to=current_socket())
+        socketio.emit("backlog", present_backlog(backlog), to=sid)
 
 
-def disconnect(_reason: str) -> None:
+def disconnect(sid: str, _reason: str) -> None:
     """Forget a socket that is gone."""
-    _people.pop(current_socket(), None)
-    presence.leave(current_socket())
+    _people.pop(sid, None)
+    presence.leave(sid)
 
 
 def find_person(sid: str) -> SignedIn | None:
@@ -93,9 +106,3 @@ def tell_sidebar_changed(user_ids: list[int]) -> None:
     """Let people's pages fetch their sidebar again."""
     for user_id in user_ids:
         socketio.emit("sidebar_changed", {}, to=user_channel(user_id))
-
-
-def current_socket() -> str:
-    """Give the id of the socket whose event is handled."""
-    sid: str = request.sid  # type: ignore[attr-defined]  # Flask-SocketIO sets it
-    return sid

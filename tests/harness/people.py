@@ -213,6 +213,9 @@ class PythonSocket(Socket):
         self.events = []
         # The library keeps its JSON for all clients and servers of a process: ours would not send what is malformed.
         self._client = socketio.Client(reconnection=False, json=json)
+        # The library hands what comes to a thread each: of several packets in one write any could be noted first.
+        trigger = self._client.eio._trigger_event
+        self._client.eio._trigger_event = lambda event, *told, **_: trigger(event, *told)
         self._client.on("*", lambda event, *payload: self.events.append((event, payload[0] if payload else None)))
         self._client.connect(url, headers={"Cookie": cookie}, transports=["websocket"])
 

@@ -39,7 +39,7 @@ def test_every_event_that_a_client_may_send_stands_there(tmp_path: Path) -> None
 
 def test_every_event_that_the_server_sends_stands_there() -> None:
     emitted = set(re.findall(r"\bemit\(\s*\"(\w+)\"", SOURCES))
-    assert len(re.findall(r"\.emit\(", SOURCES)) == len(re.findall(r"\.emit\(\s*\"\w+\"", SOURCES)), (
+    assert len(re.findall(r"(?<!super\(\))\.emit\(", SOURCES)) == len(re.findall(r"\.emit\(\s*\"\w+\"", SOURCES)), (
         "emitted by a variable"
     )
     assert {name for row in rows("Server → client") for name in names(row[0])} == emitted

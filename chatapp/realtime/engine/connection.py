@@ -1,0 +1,361 @@
+"""Connections that read many frames at once and are written to without a thread of their own.
+
+What is told to a connection in one turn of the event loop leaves as one write. Only where the client does not take it
+at once a green thread of its own goes on, and then everything queues behind that: the order holds. While a connection
+still polls, what it is told goes through the library's queue, and from there into its first frames.
+
+This is the one place that knows the insides of python-engineio and of eventlet's WebSocket: see `versions.py`.
+"""
+
+import time
+from contextlib import suppress
+from socket import SHUT_RDWR
+from typing import TYPE_CHECKING, Any, cast
+
+import engineio
+import eventlet
+import structlog
+from engineio import exceptions
+from engineio import packet as eio_packet
+from engineio.packet import Packet
+from engineio.socket import Socket
+
+from chatapp.realtime.engine import frames, limits
+from chatapp.realtime.engine.doorkeeper import Doorkeeper
+from chatapp.realtime.engine.packets import Malformed
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = structlog.get_logger(__name__)
+
+TURN = 256
+"""Connections that are written to before others have their turn."""
+
+
+class FramedPacket(Packet):  # type: ignore[misc]  # the library is not typed
+    """A packet whose frame is made once, for however many connections."""
+
+    _frame: bytes | None = None
+
+    @property
+    def frame(self) -> bytes:
+        """The packet as a frame of WebSocket."""
+        if self._frame is None:
+            self._frame = frames.make_frame(self.encode())
+        return self._frame
+
+
+class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not typed
+    """Engine.IO's server, with connections of ours."""
+
+    start_service_task: bool
+
+    def __init__(self, *, is_joining: bool, **options: object) -> None:
+        super().__init__(**options)
+        self.doorkeeper: Doorkeeper
+        """Set once the server's handlers stand."""
+        self.is_joining = is_joining
+        self._waiting: list[Connection] = []
+
+    def write_later(self, connection: "Connection") -> None:
+        """Let a connection write what it was told, once this turn of the event loop is over."""
+        self._waiting.append(connection)
+        if len(self._waiting) == 1:
+            eventlet.spawn_n(self._write_all)
+
+    def _write_all(self) -> None:
+        eventlet.sleep(0)  # Whom the last commit has woken may speak first: it leaves together.
+        waiting, self._waiting = self._waiting, []
+        for count, connection in enumerate(waiting, 1):
+            connection.write_waiting()
+            if count % TURN == 0:
+                eventlet.sleep(0)
+
+    def _handle_connect(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        transport: str,
+        jsonp_index: int | None = None,
+    ) -> Any:
+        if self.start_service_task:
+            self.start_service_task = False
+            eventlet.spawn_n(self._ping_forever)
+        sid = self.generate_id()
+        self.sockets[sid] = connection = Connection(self, sid)
+        opening = {
+            "sid": sid,
+            "upgrades": self._upgrades(sid, transport),
+            "pingTimeout": int(self.ping_timeout * 1000),
+            "pingInterval": int(self.ping_interval * 1000),
+            "maxPayload": self.max_http_buffer_size,
+        }
+        connection.send(Packet(eio_packet.OPEN, opening))
+        self._trigger_event("connect", sid, environ, run_async=False)
+        if transport == "websocket":
+            answer = connection.handle_get_request(environ, start_response)
+            if connection.closed:
+                self.sockets.pop(sid, None)
+            return answer
+        connection.connected = True
+        return self._ok(connection.poll(), jsonp_index=jsonp_index)
+
+    def _ping_forever(self) -> None:
+        """Ping everybody in time, and close those who have not answered. One green thread does it for all."""
+        while True:
+            eventlet.sleep(1)
+            now = time.monotonic()
+            for count, (sid, connection) in enumerate(list(self.sockets.items()), 1):
+                if connection.closed:
+                    self.sockets.pop(sid, None)
+                else:
+                    connection.ping_if_due(now)
+                if count % TURN == 0:
+                    eventlet.sleep(0)
+
+
+class Connection(Socket):  # type: ignore[misc]  # the library is not typed
+    """One client, over polling or WebSocket."""
+
+    server: FastServer
+    closed: bool
+    closing: bool
+    upgrading: bool
+
+    def __init__(self, server: FastServer, sid: str) -> None:
+        super().__init__(server, sid)
+        self._ping_at = time.monotonic() + server.ping_interval
+        self._answer_by: float | None = None
+        self._socket: Any = None
+        """Eventlet's socket, once the connection is upgraded."""
+        self._send_now: Any = None
+        """The system's `send`, which waits for nothing."""
+        self._frames: list[bytes] = []
+        self._size = 0
+        """Bytes that wait, in the queue or as frames."""
+        self._is_waiting = False
+        """Whether it is known to the server as one that has something to write."""
+        self._is_blocked = False
+        """Whether the client did not take all, and a green thread of its own waits for it."""
+
+    # What is told to the client.
+
+    def send(self, pkt: Packet) -> None:
+        """Tell the client a packet."""
+        if self.closed:
+            raise exceptions.SocketIsClosedError
+        if self._socket is not None:
+            self._write(pkt.frame if isinstance(pkt, FramedPacket) else frames.make_frame(pkt.encode()))
+            return
+        encoded = pkt.encode()
+        self._size += len(encoded)
+        self.queue.put(pkt)
+        if self._size > limits.WAITING_BYTES or self.queue.qsize() > limits.WAITING_FRAMES:
+            self._give_up("it does not fetch what it is told")
+
+    def poll(self) -> list[Packet]:
+        """Wait for packets, and give all that are there."""
+        packets: list[Packet] = super().poll()
+        self._size = 0
+        return packets
+
+    def _write(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self._size += len(frame)
+        if self._is_blocked:
+            if self._size > limits.WAITING_BYTES or len(self._frames) > limits.WAITING_FRAMES:
+                self._give_up("it does not read what it is told")
+        elif not self.server.is_joining:
+            self.write_waiting()
+        elif not self._is_waiting:
+            self._is_waiting = True
+            self.server.write_later(self)
+
+    def write_waiting(self) -> None:
+        """Write what waits, as far as the client takes it; the rest as soon as it does."""
+        self._is_waiting = False
+        if self._is_blocked or not self._frames or self._send_now is None:
+            return
+        data = self._frames[0] if len(self._frames) == 1 else b"".join(self._frames)
+        self._frames.clear()
+        try:
+            sent = self._send_now(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # The reading ends for the same reason, and closes it.
+        if sent < len(data):
+            self._size = len(data) - sent
+            self._is_blocked = True
+            eventlet.spawn_n(self._write_rest, self._socket, memoryview(data)[sent:])
+        else:
+            self._size = 0
+
+    def _write_rest(self, socket: Any, rest: memoryview) -> None:
+        try:
+            while rest or self._frames:
+                if not rest:
+                    rest = memoryview(b"".join(self._frames))
+                    self._frames.clear()
+                sent = socket.send(rest)
+                self._size -= sent
+                rest = rest[sent:]
+        except OSError:
+            self._frames.clear()
+        finally:
+            self._is_blocked = False
+
+    def _give_up(self, reason: str) -> None:
+        # Whoever tells may be in the middle of telling many: the end comes after that.
+        self._frames.clear()
+        self._size = 0
+        eventlet.spawn_n(self._end, reason)
+
+    def _pong(self, data: bytes) -> None:
+        if self._socket is not None:
+            self._write(frames.make_pong(data))
+
+    def _end(self, reason: str) -> None:
+        self.server.doorkeeper.end(self.sid, reason)
+
+    # What the client says.
+
+    def take(self, text: object) -> None:
+        """Take one of Engine.IO's packets. Raises `Malformed`."""
+        if not isinstance(text, str):
+            raise Malformed("a binary message")
+        kind = text[:1]
+        if kind == "4":
+            self.server.handlers["message"](self.sid, text[1:])
+        elif text == "3":
+            if self._answer_by is not None:
+                self._answer_by = None
+                self._ping_at = time.monotonic() + self.server.ping_interval
+        elif text == "1":
+            self.close(wait=False, abort=True, reason=self.server.reason.CLIENT_DISCONNECT)
+        elif text != "6":
+            raise Malformed("a malformed packet of Engine.IO")
+
+    def handle_post_request(self, environ: "WSGIEnvironment") -> None:
+        """Take what a client that polls says."""
+        try:
+            size = int(environ.get("CONTENT_LENGTH") or 0)
+            if size > self.server.max_http_buffer_size:
+                raise Malformed(f"a request of more than {self.server.max_http_buffer_size:,} bytes")
+            packets = environ["wsgi.input"].read(size).decode().split("\x1e")
+            if len(packets) > limits.PACKETS:
+                raise Malformed("too many packets in a request")
+            for text in packets:
+                if not self.closed:
+                    self.take(text)
+        except (ValueError, OSError) as error:
+            self._end(str(error) if isinstance(error, Malformed) else "a malformed request")
+            raise exceptions.EngineIOError from None
+
+    def _websocket_handler(self, ws: Any) -> list[bytes]:
+        socket = ws.socket
+        # Silent clients are found by their pings.
+        socket.settimeout(None)
+        visit = self.server.doorkeeper.find_visit(self.sid)
+        if visit is None:
+            return []
+        visit.counts_frames = True
+        reader = frames.FrameReader(
+            socket.recv,
+            self.server.max_http_buffer_size,
+            visit.count,
+            self._pong,
+        )
+        ws.websocket_closed = True  # Its closing frame is ours to send.
+        try:
+            if self.connected and not self._upgrade(socket, reader):
+                return []
+            self._begin(socket)
+            while not self.closed:
+                self.take(reader.read())
+        except Malformed as error:
+            self._end(str(error))
+        except (frames.Closed, OSError):
+            pass
+        except Exception:
+            log.exception("connection failed", user=visit.user_id)
+        finally:
+            if self._socket is socket:
+                self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
+                self._socket = self._send_now = None
+        return []
+
+    def _upgrade(self, socket: Any, reader: frames.FrameReader) -> bool:
+        """Go from polling to WebSocket. What is told meanwhile waits in the queue."""
+        if self.upgrading:
+            return False
+        self.upgrading = True
+        try:
+            with eventlet.Timeout(limits.HANDSHAKE):
+                if reader.read() != "2probe":
+                    raise Malformed("a malformed upgrade")
+                socket.sendall(frames.make_frame("3probe"))
+                self.queue.put(Packet(eio_packet.NOOP))
+                if reader.read() != "5":
+                    raise Malformed("a malformed upgrade")
+        except eventlet.Timeout:
+            return False
+        finally:
+            self.upgrading = False
+        return not self.closed
+
+    def _begin(self, socket: Any) -> None:
+        """Write to the WebSocket from now on, first what is left in the queue."""
+        self._socket = socket
+        self._send_now = socket.fd.send
+        self.connected = self.upgraded = True
+        self._size = 0
+        while not self.queue.empty():
+            if (pkt := self.queue.get_nowait()) is not None and pkt.packet_type != eio_packet.NOOP:
+                self._write(frames.make_frame(pkt.encode()))
+
+    # Its end.
+
+    def schedule_ping(self) -> None:
+        """Do nothing: the server pings everybody."""
+
+    def check_ping_timeout(self) -> bool:
+        """Tell that the client is there: the server looks."""
+        return True
+
+    def ping_if_due(self, now: float) -> None:
+        """Ping the client when it is time; close the connection when it has not answered the last one in time."""
+        if self._answer_by is not None:
+            if now > self._answer_by:
+                self.close(wait=False, abort=True, reason=self.server.reason.PING_TIMEOUT)
+        elif now >= self._ping_at:
+            self._answer_by = now + self.server.ping_timeout
+            self.send(Packet(eio_packet.PING))
+
+    def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002, FBT001
+        """Close the connection; with `abort` without a word. It waits for nothing."""
+        if self.closed or self.closing:
+            return
+        self.closing = True
+        self.server._trigger_event(  # noqa: SLF001 - the library's own class does the same
+            "disconnect", self.sid, reason or self.server.reason.SERVER_DISCONNECT, run_async=False
+        )
+        if self._socket is None:
+            if not abort:
+                self.send(Packet(eio_packet.CLOSE))
+            self.closed = True
+            self.queue.put(None)
+            return
+        if not abort:
+            self.send(Packet(eio_packet.CLOSE))
+            self._write(frames.make_close(1000))
+            self.write_waiting()
+        self.closed = True
+        self._hang_up(cast(Any, self._socket))
+
+    @staticmethod
+    def _hang_up(socket: Any) -> None:
+        # Whoever waits for it to be read or written wakes up.
+        with suppress(OSError):
+            socket.shutdown(SHUT_RDWR)

@@ -1,0 +1,166 @@
+"""Who is let in, and what ends a connection: the same for both ways of writing to sockets.
+
+Only public ways into the libraries are used here: Engine.IO's handlers, and WSGI.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import structlog
+from socketio import Server
+
+from chatapp.config import Settings
+from chatapp.realtime.engine import limits
+from chatapp.realtime.engine.limits import Bucket, Buckets, Meter
+from chatapp.realtime.engine.packets import Malformed
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = structlog.get_logger(__name__)
+
+
+class Visit:
+    """One connection: where it comes from, whose it is once it is let in, and what it has used."""
+
+    __slots__ = ("address", "counts_frames", "is_ended", "is_known", "meter", "opened_at", "user_id")
+
+    def __init__(self, address: str, meter: Meter | None) -> None:
+        self.address = address
+        self.meter = meter
+        self.opened_at = time.monotonic()
+        self.user_id: int | None = None
+        self.is_known = False
+        """Whether it was let in."""
+        self.is_ended = False
+        self.counts_frames = False
+        """Whether its frames are counted as they come: then their packets are not."""
+
+    def count(self, size: int) -> None:
+        """Count what came from it, and wait as long as it has to: meanwhile no more of it is read."""
+        if self.meter is not None and (pause := self.meter.use(size)):
+            time.sleep(pause)
+
+
+class Doorkeeper:
+    """Looks at everything that comes in before the libraries do."""
+
+    def __init__(self, server: Server, settings: Settings) -> None:
+        self._server = server
+        self._visits: dict[str, Visit] = {}
+        self._strangers: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
+        rate = settings.event_rate
+        self._rate = rate
+        self._people = Buckets(limits.PERSON * rate, limits.PERSON * rate * limits.BURST)
+        self._addresses = Buckets(limits.ADDRESS * rate, limits.ADDRESS * rate * limits.BURST)
+        opening = settings.connection_rate
+        self._openings = Buckets(opening, opening * limits.OPENING_BURST) if opening else None
+        self._inner: dict[str, Callable[..., object]] = dict(server.eio.handlers)
+        server.eio.on("connect", self._open)
+        server.eio.on("message", self._take)
+        server.eio.on("disconnect", self._close)
+
+    def guard(self, app: "WSGIApplication") -> "WSGIApplication":
+        """Give a WSGI application that refuses new connections where an address opens too many."""
+
+        def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+            if environ.get("PATH_INFO", "").startswith("/socket.io") and not self._may_open(environ):
+                self._hold(_address(environ))
+                start_response("429 Too Many Requests", [("Retry-After", "5"), ("Connection", "close")])
+                return [b"Too many new connections from your address. Try again in a moment."]
+            return app(environ, start_response)
+
+        return guarded
+
+    def know(self, sid: str, user_id: int) -> None:
+        """Note whose connection it is that was let in."""
+        if visit := self._visits.get(self._server.manager.eio_sid_from_sid(sid, "/")):
+            self._strangers[visit.address] -= not visit.is_known
+            visit.is_known = True
+            visit.user_id = user_id
+            if visit.meter is not None:
+                visit.meter.share(self._people[user_id])
+
+    def find_visit(self, eio_sid: str) -> Visit | None:
+        """Give what is known of a connection."""
+        return self._visits.get(eio_sid)
+
+    def end(self, eio_sid: str, reason: str) -> None:
+        """End a connection that does harm, with one line in the log."""
+        visit = self._visits.get(eio_sid)
+        if visit is None or visit.is_ended:
+            return
+        log.warning("connection ended", reason=reason, user=visit.user_id, address=visit.address)
+        if self._openings is not None:
+            self._openings[visit.address].use(limits.OFFENCE)
+        self._drop(eio_sid, visit)
+
+    def sweep(self) -> None:
+        """End connections that were not let in in time, and what is left of those that were signed out."""
+        now = time.monotonic()
+        for eio_sid, visit in list(self._visits.items()):
+            if self._server.manager.sid_from_eio_sid(eio_sid, "/") is not None or visit.is_ended:
+                continue
+            if visit.is_known:
+                self._drop(eio_sid, visit)
+            elif now - visit.opened_at > limits.HANDSHAKE:
+                self.end(eio_sid, f"it did not open within {limits.HANDSHAKE:.0f} s")
+
+    def _may_open(self, environ: "WSGIEnvironment") -> bool:
+        if self._openings is None or "sid" in parse_qs(environ.get("QUERY_STRING", "")):
+            return True
+        address = _address(environ)
+        return self._strangers[address] < limits.STRANGERS and self._openings[address].use_if_there(1)
+
+    def _hold(self, address: str) -> None:
+        if self._held[address] < limits.HELD:
+            self._held[address] += 1
+            time.sleep(limits.HOLD)
+            self._held[address] -= 1
+        if not self._held[address]:
+            del self._held[address]
+
+    def _open(self, eio_sid: str, environ: "WSGIEnvironment") -> object:
+        address = _address(environ)
+        meter = Meter(Bucket(self._rate, self._rate * limits.BURST), self._addresses[address]) if self._rate else None
+        self._visits[eio_sid] = Visit(address, meter)
+        self._strangers[address] += 1
+        return self._inner["connect"](eio_sid, environ)
+
+    def _take(self, eio_sid: str, data: object) -> None:
+        visit = self._visits.get(eio_sid)
+        if visit is None or visit.is_ended:
+            return
+        if not visit.counts_frames and isinstance(data, str | bytes):
+            visit.count(len(data))
+        is_open = self._server.manager.sid_from_eio_sid(eio_sid, "/") is not None
+        try:
+            if isinstance(data, str) and (data[:1] == "0") is is_open:
+                if visit.is_known and not is_open:
+                    # It was signed out a moment ago, while this was on its way.
+                    self._drop(eio_sid, visit)
+                    return
+                raise Malformed("an opening on an open connection" if is_open else "an event before the opening")
+            self._inner["message"](eio_sid, data)
+        except Malformed as error:
+            self.end(eio_sid, str(error))
+
+    def _close(self, eio_sid: str, reason: str) -> object:
+        if visit := self._visits.pop(eio_sid, None):
+            self._strangers[visit.address] -= not visit.is_known
+            if not self._strangers[visit.address]:
+                del self._strangers[visit.address]
+        return self._inner["disconnect"](eio_sid, reason)
+
+    def _drop(self, eio_sid: str, visit: Visit) -> None:
+        visit.is_ended = True
+        if socket := self._server.eio.sockets.get(eio_sid):
+            socket.close(wait=False)
+
+
+def _address(environ: "WSGIEnvironment") -> str:
+    return str(environ.get("REMOTE_ADDR", ""))
