@@ -68,7 +68,15 @@ class RawSocket:
     """
 
     def __init__(
-        self, url: str, cookie: str = "", *, address: str = AWAY, patience: float = 20, buffer: int | None = None
+        self,
+        url: str,
+        cookie: str = "",
+        *,
+        address: str = AWAY,
+        patience: float = 20,
+        buffer: int | None = None,
+        sid: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None
@@ -82,7 +90,9 @@ class RawSocket:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
             self._socket.bind((address, 0))
             self._socket.connect((parts.hostname, parts.port))
-            self._upgrade(url, parts.netloc, cookie)
+            told = {"Host": parts.netloc, "Origin": url, "Cookie": cookie} | dict(headers or {})
+            self.headers = self._upgrade(told, f"&sid={sid}" if sid else "")
+            """What the server has answered to the handshake."""
         except BaseException:
             self._socket.close()
             raise
@@ -98,20 +108,25 @@ class RawSocket:
                 raise ConnectionError(packet.decode(errors="replace"))
         return connection
 
-    def _upgrade(self, url: str, host: str, cookie: str) -> None:
+    def _upgrade(self, headers: Mapping[str, str], query: str) -> Mapping[str, str]:
         key = base64.b64encode(os.urandom(16)).decode()
-        self.send(
-            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-            f"Origin: {url}\r\nCookie: {cookie}\r\n\r\n".encode()
-        )
+        told = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": key,
+            "Sec-WebSocket-Version": "13",
+        }
+        lines = [f"{name}: {value}" for name, value in (told | dict(headers)).items()]
+        start = f"GET /socket.io/?EIO=4&transport=websocket{query} HTTP/1.1"
+        self.send("\r\n".join([start, *lines, "", ""]).encode())
         while b"\r\n\r\n" not in self._rest:
             self._fill()
         head, _, self._rest = self._rest.partition(b"\r\n\r\n")
         first, *lines = head.decode(errors="replace").split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        answer = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         if (status := int(first.split()[1])) != 101:
-            raise NotAdmitted(status, headers)
+            raise NotAdmitted(status, answer)
+        return answer
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -203,7 +218,7 @@ class Polling:
         self._host = urlsplit(url).netloc
         self._headers = {"Cookie": cookie, "Origin": url}
         self._address = address
-        self._sid = ""
+        self.sid = ""
 
     @classmethod
     def enter(cls, url: str, cookie: str, **options: Any) -> "Polling":
@@ -211,7 +226,7 @@ class Polling:
         connection = cls(url, cookie, **options)
         status, _, body = connection.listen()
         assert status == 200, (status, body)
-        connection._sid = json.loads(body[1:])["sid"]
+        connection.sid = json.loads(body[1:])["sid"]
         assert connection.say("40")[0] == 200
         while b"40{" not in connection.listen()[2]:
             pass
@@ -244,7 +259,7 @@ class Polling:
         self, method: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Mapping[str, str], bytes]:
         connection = http.client.HTTPConnection(self._host, timeout=20, source_address=(self._address, 0))
-        path = "/socket.io/?EIO=4&transport=polling" + (f"&sid={self._sid}" if self._sid else "")
+        path = "/socket.io/?EIO=4&transport=polling" + (f"&sid={self.sid}" if self.sid else "")
         try:
             connection.request(method, path, body, self._headers | dict(headers or {}))
             answer = connection.getresponse()
@@ -257,7 +272,7 @@ class Polling:
 class Bystanders:
     """Two people who go on chatting meanwhile. `check` fails if anything of it was lost, late, or said anew."""
 
-    def __init__(self, speaker: Person, listener: Person, pause: float = 0.05) -> None:
+    def __init__(self, speaker: Person, listener: Person, pause: float = 0.02) -> None:
         self._speaker = speaker.connect()
         self._listener = listener.connect()
         self._listener.join()
