@@ -2,10 +2,10 @@
 
 import argparse
 
-from bench import durable, history, streams
+from bench import durable, history, slow_readers, streams
 from bench.report import print_report
 
-BENCHMARKS = {"durable": durable, "history": history, "streams": streams}
+BENCHMARKS = {"durable": durable, "history": history, "slow_readers": slow_readers, "streams": streams}
 
 
 def main() -> None:

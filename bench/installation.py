@@ -58,6 +58,15 @@ class Installation:
                 "UPDATE conversations SET last_event = ?, message_count = ? WHERE id = ?", (count, count, number)
             )
 
+    def log(self) -> str:
+        """Give what the server has written so far."""
+        return self._server.log()
+
+    def memory(self) -> float:
+        """Give the memory that the server has in use, in MB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
     def session(self) -> requests.Session:
         """Give the owner's browser."""
         return self._owner.http

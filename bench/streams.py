@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 from bench.installation import Installation, installation
 from bench.report import Figure
+from bench.room import Room, make_message, p99
 from bench.sockets import LoadSocket
 from tests.harness.people import Person
 
@@ -28,8 +28,6 @@ ASKERS = 10
 SESSIONS = 10
 """Answers that each of the askers has streaming."""
 SECONDS = 8.0
-PAUSE = 2.0
-"""Seconds between two messages of one person."""
 
 ASSISTANT = """
 [[assistant]]
@@ -49,12 +47,8 @@ def run() -> Sequence[Figure]:
     print(f"{statistics.median(deltas):.0f} deltas a second were told meanwhile", file=sys.stderr)
     return [
         Figure.of(name, "ms", *((side, [pick(values) for values in rounds]) for side, rounds in sides))
-        for name, pick in (("latency, median", statistics.median), ("latency, p99", _p99))
+        for name, pick in (("latency, median", statistics.median), ("latency, p99", p99))
     ]
-
-
-def _p99(values: Sequence[float]) -> float:
-    return statistics.quantiles(values, n=100)[98]
 
 
 async def _measure(place: Installation) -> tuple[list[list[float]], list[list[float]], list[float]]:
@@ -63,54 +57,16 @@ async def _measure(place: Installation) -> tuple[list[list[float]], list[list[fl
     model = await Model.open(place, people[:ASKERS])
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     beside, alone, deltas = [], [], []
-    await room.chat()
+    await room.chat(SECONDS)
     for _ in range(ROUNDS):
-        alone.append(await room.chat())
+        alone.append(await room.chat(SECONDS))
         await model.ask()
         await asyncio.sleep(2)
         told, start = model.deltas, time.monotonic()
-        beside.append(await room.chat())
+        beside.append(await room.chat(SECONDS))
         deltas.append((model.deltas - told) / (time.monotonic() - start))
         await model.stop()
     return beside, alone, deltas
-
-
-class Room:
-    """People who chat, and how long what they say takes to each of the others."""
-
-    def __init__(self) -> None:
-        self._people: list[LoadSocket] = []
-        self._sent: dict[str, float] = {}
-        self._latencies: list[float] = []
-
-    @classmethod
-    async def open(cls, place: Installation, people: Sequence[Person]) -> "Room":
-        """Let people into the general chat."""
-        room = cls()
-        for person in people:
-            socket = await LoadSocket.connect(place.url, person.cookie, room._hear)
-            assert (await socket.call("join_chat", {"conversation": "general"}))["ok"]
-            room._people.append(socket)
-        return room
-
-    async def chat(self) -> list[float]:
-        """Let everybody talk for a while; give the latencies in milliseconds."""
-        self._latencies.clear()
-        end = time.monotonic() + SECONDS
-        await asyncio.gather(*(self._talk(each, PAUSE * n / PEOPLE, end) for n, each in enumerate(self._people)))
-        return list(self._latencies)
-
-    async def _talk(self, socket: LoadSocket, delay: float, end: float) -> None:
-        await asyncio.sleep(delay)
-        while time.monotonic() < end:
-            message = _message("general", "A sentence of about sixty characters, as people write them.")
-            self._sent[message["client_id"]] = time.perf_counter()
-            await socket.call("send_message", message)
-            await asyncio.sleep(PAUSE)
-
-    def _hear(self, event: str, payload: Any) -> None:
-        if event == "chat_message" and payload["client_id"] in self._sent:
-            self._latencies.append((time.perf_counter() - self._sent[payload["client_id"]]) * 1000)
 
 
 class Model:
@@ -136,7 +92,7 @@ class Model:
     async def ask(self) -> None:
         """Let the model talk in every session."""
         for socket, session in self._sessions:
-            asked = await socket.call("send_message", _message(session, "Talk."))
+            asked = await socket.call("send_message", make_message(session, "Talk."))
             self._answers[session] = asked["message"]["seq"] + 1
 
     async def stop(self) -> None:
@@ -148,10 +104,6 @@ class Model:
 
     def _hear(self, event: str, _payload: Any) -> None:
         self.deltas += event == "assistant_delta"
-
-
-def _message(conversation: str, content: str) -> dict[str, str]:
-    return {"conversation": conversation, "content": content, "client_id": str(uuid.uuid4())}
 
 
 def _begin(place: Installation, http: Any) -> str:
