@@ -1,11 +1,18 @@
-"""`bin/bench NAME [--json]`."""
+"""`bin/bench NAME [--json] [--full]`."""
 
 import argparse
 
-from bench import durable, history, slow_readers, streams
+from bench import durable, history, hostile, slow_readers, streams
 from bench.report import print_report
 
-BENCHMARKS = {"durable": durable, "history": history, "slow_readers": slow_readers, "streams": streams}
+BENCHMARKS = {
+    "durable": durable,
+    "history": history,
+    "hostile": hostile,
+    "slow_readers": slow_readers,
+    "streams": streams,
+}
+FULL = {"hostile": hostile.run_full}
 
 
 def main() -> None:
@@ -14,8 +21,12 @@ def main() -> None:
     names = "\n".join(f"{name}: {(module.__doc__ or '').splitlines()[0]}" for name, module in BENCHMARKS.items())
     parser.add_argument("name", choices=BENCHMARKS, help=names)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--full", action="store_true", help=f"the long form, which these have: {', '.join(FULL)}")
     options = parser.parse_args()
-    print_report(options.name, BENCHMARKS[options.name].run(), as_json=options.json)
+    if options.full and options.name not in FULL:
+        parser.error(f"{options.name} has no long form")
+    run = FULL[options.name] if options.full else BENCHMARKS[options.name].run
+    print_report(options.name, run(), as_json=options.json)
 
 
 main()

@@ -146,24 +146,33 @@ class Fuzzer:
         """Connections that the server has ended."""
         self.silent: list[str] = []
         """Events that were not acknowledged, though their connection stands."""
+        self.refused = 0
+        """Connections that the server has not let in."""
+        self._until = 0.0
+
+    def stop(self) -> None:
+        """End soon."""
+        self._until = 0.0
 
     def run(self, until: float) -> None:
         """Go on until a time of the monotonic clock."""
-        while time.monotonic() < until:
+        self._until = until
+        while time.monotonic() < self._until:
             try:
                 connection = RawSocket.enter(self._url, next(self._cookies), address=next(self._addresses), patience=10)
             except NotAdmitted:
+                self.refused += 1
                 time.sleep(0.2)
                 continue
             except ConnectionError:
                 continue
             with connection:
-                self._visit(connection, until)
+                self._visit(connection)
 
-    def _visit(self, connection: RawSocket, until: float) -> None:
+    def _visit(self, connection: RawSocket) -> None:
         number = 0
         try:
-            while time.monotonic() < until:
+            while time.monotonic() < self._until:
                 events = {number + n: odd_event(self._chance, number + n) for n in range(1, self._counts[0] + 1)}
                 number += len(events)
                 connection.say(*events.values())
