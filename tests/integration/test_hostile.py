@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from chatapp.realtime.engine import limits
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+from chatapp.config import Settings
+from chatapp.realtime.engine import limits
 from tests.harness.fuzzing import PAYLOADS, VALUES, Fuzzer, mutant
 from tests.harness.hostile import (
     AWAY,
@@ -39,6 +40,8 @@ from tests.harness.ports import eventually
 from tests.harness.servers import Server, SqliteTemplate
 
 ENDED = "connection ended"
+PACKET = limits.packet_bytes(Settings.model_fields["message_limit"].default)
+"""Bytes of a packet at the most."""
 SOON = 3.0
 """Seconds within which a hostile connection is ended, on a busy machine."""
 
@@ -228,12 +231,12 @@ def test_a_malformed_frame_ends_the_connection(place: Place, packet: bytes) -> N
 
 
 @packets(
-    one_byte_too_long=frame(b"", claimed=limits.FRAME_BYTES + 1),
+    one_byte_too_long=frame(b"", claimed=PACKET + 1),
     megabyte=frame(b"", claimed=900_000),
     two_gigabytes=frame(b"", claimed=2**31),
     longer_than_any_memory=frame(b"", claimed=2**63 - 1),
     longer_than_allowed_at_all=frame(b"", claimed=2**64 - 1),
-    second_fragment=frame("4" * 40_000, fin=False) + frame(b"", opcode=CONTINUATION, claimed=40_000),
+    second_fragment=frame("4" * (PACKET // 2), fin=False) + frame(b"", opcode=CONTINUATION, claimed=PACKET // 2 + 2),
     fragment_of_a_gigabyte=frame("4", fin=False) + frame(b"", opcode=CONTINUATION, fin=False, claimed=2**30),
     binary_megabyte=frame(b"", opcode=BINARY, claimed=900_000),
 )
@@ -242,7 +245,7 @@ def test_a_frame_that_is_too_long_ends_the_connection_before_its_body_comes(plac
 
 
 @packets(
-    that_grow=frame("4", fin=False) + frame(b"x" * 1_000, opcode=CONTINUATION, fin=False) * 70,
+    that_grow=frame("4", fin=False) + frame(b"x" * 1_000, opcode=CONTINUATION, fin=False) * (PACKET // 1_000 + 5),
     of_one_byte=frame("4", fin=False) + frame(b"x", opcode=CONTINUATION, fin=False) * (limits.FRAGMENTS + 10),
     of_nothing=frame("", fin=False) + frame(b"", opcode=CONTINUATION, fin=False) * (limits.FRAGMENTS + 10),
     with_pings=frame("4", fin=False)
@@ -323,7 +326,7 @@ def test_a_payload_of_the_wrong_form_is_answered(place: Place, event: str) -> No
 
 
 @packets(
-    text_of_64_kib='421["typing",' + " " * (limits.FRAME_BYTES - 16) + "{}]",
+    text_of_the_greatest_length='421["typing",' + " " * (PACKET - 16) + "{}]",
     nested_just_so=nested(limits.DEPTH - 1),
     brackets_in_a_text='421["typing",{"conversation":"' + "[{" * 5_000 + '"}]',
 )
@@ -402,7 +405,7 @@ def test_many_connections_that_come_and_go_slow_nobody_else(place: Place) -> Non
         pytest.param("\x1e".join(['42["typing",{}]'] * 100), id="too_many_packets"),
         pytest.param('42["typing",{}]\x1e42["no"]\x1e42["no"]\x1e42["no"]', id="several_unknown_events"),
         pytest.param("d=" + "4" * 100, id="jsonp"),
-        pytest.param("4" * (limits.FRAME_BYTES + 1), id="too_long"),
+        pytest.param("4" * (PACKET + 1), id="too_long"),
         pytest.param(nested(30_000), id="nested"),
     ],
 )
@@ -639,8 +642,8 @@ def test_several_sockets_of_a_person_share_their_rate(bounded: Bounded) -> None:
 
 
 def test_bytes_beyond_the_rate_are_read_more_slowly(bounded: Bounded) -> None:
-    long = '["typing",' + " " * (limits.FRAME_BYTES - 20) + "{}]"
-    count = int((RATE * limits.BURST + RATE) / (limits.FRAME_BYTES / limits.COST_BYTES)) + 2
+    long = '["typing",' + " " * (PACKET - 20) + "{}]"
+    count = int((RATE * limits.BURST + RATE) / (PACKET / limits.COST_BYTES)) + 2
     with RawSocket.enter(bounded.server.url, bounded.people[2].cookie, address="127.0.0.3") as socket:
         start = time.monotonic()
         socket.say(*(f"42{n}{long}" for n in range(count)))
@@ -730,9 +733,8 @@ def is_let_in(server: Server, cookie: str, address: str) -> bool:
 
 
 def test_a_connection_that_does_not_open_is_ended(bounded: Bounded) -> None:
-    for socket in bounded.silent:
-        assert socket.ends_within(limits.HANDSHAKE + SOON)
-        socket.close()
+    with bounded.silent[0], bounded.silent[1]:
+        assert all(socket.ends_within(limits.HANDSHAKE + SOON) for socket in bounded.silent)
     lines = [line for line in bounded.server.log().splitlines() if ENDED in line and "127.0.0.9" in line]
     assert len(lines) == len(bounded.silent)
     assert all("user=None" in line for line in lines)
