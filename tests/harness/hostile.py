@@ -157,10 +157,12 @@ class RawSocket:
         return self.answer(self._last_id)
 
     def answer(self, number: int) -> Any:
-        """Wait for the acknowledgement with a number."""
+        """Wait for the acknowledgement with a number. Raises `TimeoutError` when only others are heard for too long."""
         start = f"43{number}[".encode()
+        end = time.monotonic() + (self._socket.gettimeout() or 0)
         while not (packet := self.receive()).startswith(start):
-            pass
+            if time.monotonic() > end:
+                raise TimeoutError
         return json.loads(packet[len(start) - 1 :])[0]
 
     def patience(self, seconds: float) -> None:
