@@ -17,6 +17,8 @@ from chatapp.models import Conversation
 from chatapp.realtime.assistants import AnswerTeller
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
+from chatapp.realtime.engine import EXTENSION as DOORKEEPER
+from chatapp.realtime.engine.doorkeeper import Doorkeeper
 from chatapp.realtime.presence import PERIOD, presence
 from chatapp.realtime.processes import Processes
 from chatapp.timeline.cleanup import plan_trim, trim
@@ -24,6 +26,9 @@ from chatapp.timeline.epoch import remember_events, renew_epoch_if_restored
 from chatapp.timeline.writer import EXTENSION as WRITER
 from chatapp.timeline.writer import Writer
 from chatapp.webhooks.sender import WebhookSender
+
+ENDINGS_PERIOD = 0.5
+"""Seconds between two looks at whether other processes have ended sign-ins or memberships."""
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +39,8 @@ def start_background(app: Flask, settings: Settings) -> None:
     # Signals hold their listeners weakly.
     app.extensions["chatapp.broadcaster"] = broadcaster
     app.extensions["chatapp.teller"] = teller = AnswerTeller(app)
-    beats = [presence.tell_changes]
+    doorkeeper: Doorkeeper = app.extensions[DOORKEEPER]
+    beats = [presence.tell_changes, doorkeeper.sweep]
     if settings.redis_url:
         bus = Bus(settings.redis_url, settings.secret_key())
         app.extensions["chatapp.processes"] = processes = Processes(app, broadcaster, teller, bus)
@@ -57,6 +63,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     _start(WebhookSender(app, settings).run)
     app.extensions[ANSWERER] = answerer = Answerer(app, settings)
     _start(answerer.run)
+    _start(beat_forever, ENDINGS_PERIOD, broadcaster.look_for_endings)
     _start(beat_forever, settings.heads_interval, broadcaster.beat, writer.look_into_spool, remember)
     if settings.general_keep_last:
         _start(trim_general, app, settings.general_keep_last)
@@ -69,8 +76,10 @@ def beat_forever(interval: float, *beats: Callable[[], None]) -> None:
         for beat in beats:
             try:
                 beat()
+            except SQLAlchemyError as error:
+                # The database is away, which is told once, by the writer; the next beat comes.
+                log.debug("beat without the database", beat=beat.__name__, reason=str(error))
             except Exception as error:
-                # The database may be away; the next beat comes.
                 log.warning("beat failed", beat=beat.__name__, reason=str(error))
 
 

@@ -28,6 +28,28 @@ def create(username: str, *, admin: bool, display_name: str) -> None:
     click.echo(f"Created {'the admin' if admin else 'the account'} {service.check_username(username)}.")
 
 
+@users.command("ban")
+@click.argument("username", metavar="NAME")
+def ban(username: str) -> None:
+    """Let NAME in no longer. What they have open closes within a second; what they said stays."""
+    try:
+        service.ban(username)
+    except ChatError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"{username} is banned.")
+
+
+@users.command("let-back")
+@click.argument("username", metavar="NAME")
+def let_back(username: str) -> None:
+    """Let NAME, who was banned, sign in again."""
+    try:
+        service.let_back(username)
+    except ChatError as error:
+        raise click.ClickException(error.message) from None
+    click.echo(f"{username} can sign in again.")
+
+
 def _read_line() -> str:
     try:
         return sys.stdin.readline().rstrip("\r\n")

@@ -20,7 +20,12 @@ def find_signed_in(session: Session, token_hash: str) -> tuple[UserSession, User
 
 def is_set_up(session: Session) -> bool:
     """Tell whether the installation has its owner."""
-    return session.scalars(select(Installation.owner_id)).one() is not None
+    return get_owner_id(session) is not None
+
+
+def get_owner_id(session: Session) -> int | None:
+    """Give the owner's account; None before there is one."""
+    return session.scalars(select(Installation.owner_id)).one()
 
 
 def get_invitation_token(session: Session) -> str:
@@ -31,6 +36,11 @@ def get_invitation_token(session: Session) -> str:
 def list_people(session: Session) -> Sequence[User]:
     """List the active accounts by display name."""
     return session.scalars(select(User).where(User.is_active).order_by(func.lower(User.name), User.id)).all()
+
+
+def list_banned(session: Session) -> Sequence[User]:
+    """List the accounts that are let in no longer, by display name."""
+    return session.scalars(select(User).where(~User.is_active).order_by(func.lower(User.name), User.id)).all()
 
 
 def sends_receipts(session: Session, user_id: int) -> bool:

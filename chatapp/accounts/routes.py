@@ -8,7 +8,14 @@ from chatapp.accounts import service
 from chatapp.accounts.forms import NameForm, PasswordForm, ReceiptsForm, SignInForm, SignUpForm
 from chatapp.accounts.login import is_inside
 from chatapp.accounts.login import sign_in as begin_session
-from chatapp.accounts.queries import get_invitation_token, is_set_up, list_people, sends_receipts
+from chatapp.accounts.queries import (
+    get_invitation_token,
+    get_owner_id,
+    is_set_up,
+    list_banned,
+    list_people,
+    sends_receipts,
+)
 from chatapp.errors import ChatError, Conflict, Forbidden, Invalid, NotFound
 from chatapp.extensions import db, limiter
 from chatapp.identity import current_admin, current_person, login_required
@@ -138,10 +145,37 @@ def change_password() -> Answer:
 @login_required
 def people() -> str:
     """Show who is here, and to an admin the invitation link."""
+    is_admin = current_person().is_admin
     link = None
-    if current_person().is_admin:
+    if is_admin:
         link = url_for("accounts.accept_invitation", token=get_invitation_token(db.session()), _external=True)
-    return render_template("accounts/people.html", people=list_people(db.session()), invitation_url=link)
+    return render_template(
+        "accounts/people.html",
+        people=list_people(db.session()),
+        owner_id=get_owner_id(db.session()),
+        banned=list_banned(db.session()) if is_admin else [],
+        invitation_url=link,
+    )
+
+
+@blueprint.post("/people/<username>/ban")
+@login_required
+def ban(username: str) -> Response:
+    """Let somebody in no longer."""
+    current_admin()
+    service.ban(username)
+    flash(f"@{username} is banned: signed out everywhere, and let in no more.")
+    return redirect(url_for("accounts.people"))
+
+
+@blueprint.post("/people/<username>/let-back")
+@login_required
+def let_back(username: str) -> Response:
+    """Let somebody who was banned sign in again."""
+    current_admin()
+    service.let_back(username)
+    flash(f"@{username} can sign in again.")
+    return redirect(url_for("accounts.people"))
 
 
 @blueprint.post("/people/invitation")

@@ -133,7 +133,7 @@ def end_session(actor: Actor) -> None:
 
     def change(transaction: Transaction) -> None:
         transaction.session.execute(delete(UserSession).where(UserSession.id == actor.session_id))
-        transaction.announce(sessions_ended, [actor.session_id])
+        transaction.announce_end(sessions_ended, [actor.session_id])
 
     write(change)
 
@@ -176,9 +176,46 @@ def change_password(actor: Actor, current: str, new: str) -> None:
             .where(UserSession.user_id == actor.user_id, UserSession.id != actor.session_id)
             .returning(UserSession.id)
         ).all()
-        transaction.announce(sessions_ended, list(ended))
+        transaction.announce_end(sessions_ended, list(ended))
 
     write(change)
+
+
+def ban(username: str) -> None:
+    """Let a person in no longer, and end what they have open. What they said stays; `let_back()` undoes it.
+
+    Raises `NotFound`, and `Forbidden` for the owner.
+    """
+
+    def change(transaction: Transaction) -> None:
+        session = transaction.session
+        person = _get_person(session, username)
+        if person.id == session.scalars(select(Installation.owner_id)).one():
+            raise Forbidden("Nobody can ban the owner of this installation.")
+        person.is_active = False
+        ended = session.scalars(
+            delete(UserSession).where(UserSession.user_id == person.id).returning(UserSession.id)
+        ).all()
+        transaction.announce_end(sessions_ended, list(ended))
+
+    write(change)
+
+
+def let_back(username: str) -> None:
+    """Let a banned person sign in again. Raises `NotFound`."""
+
+    def change(transaction: Transaction) -> None:
+        _get_person(transaction.session, username).is_active = True
+
+    write(change)
+
+
+def _get_person(session: Session, username: str) -> User:
+    name = username.strip().removeprefix("@").lower()
+    person = session.scalars(select(User).where(User.username == name)).one_or_none()
+    if person is None:
+        raise NotFound(f"There is no account called “{name}”.")
+    return person
 
 
 def rotate_invitation() -> None:

@@ -83,7 +83,7 @@ def delete_session(actor: Actor, session_id: int) -> None:
     def change(transaction: Transaction) -> None:
         conversation = _own(transaction.session, actor, session_id)
         transaction.session.execute(delete(Conversation).where(Conversation.id == conversation.id))
-        transaction.announce(membership_ended, MembershipEnded(conversation.wire_name, actor.user_id))
+        transaction.announce_end(membership_ended, MembershipEnded(conversation.wire_name, actor.user_id))
         transaction.announce(sidebar_changed, [actor.user_id])
 
     write(change)

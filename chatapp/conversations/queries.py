@@ -236,6 +236,11 @@ def find_person(session: Session, username: str) -> User | None:
     return session.scalars(select(User).where(User.username == lowered, User.is_active)).one_or_none()
 
 
+def get_endings(session: Session) -> int:
+    """Give how many sign-ins and memberships have ended in this installation."""
+    return session.scalars(select(Installation.endings)).one()
+
+
 def get_epoch(session: Session) -> str:
     """Give the installation's epoch."""
     return session.scalars(select(Installation.epoch)).one()

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, true
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, now
@@ -71,3 +71,5 @@ class Installation(Base):
     invitation_token: Mapped[str] = mapped_column(String(64))
     epoch: Mapped[str] = mapped_column(String(32))
     """A random id; a new one tells clients that event numbers from before are worthless."""
+    endings: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """How many sign-ins and memberships have ended: processes see by it that others have ended some."""

@@ -7,17 +7,19 @@ number, or by the beacon.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from flask import Flask
 
+from chatapp.accounts.signals import sessions_ended
 from chatapp.conversations.names import parse_name
 from chatapp.conversations.policy import is_open_to_all
-from chatapp.conversations.queries import find_places, find_signed_in, get_epoch
-from chatapp.conversations.signals import MembershipEnded, sidebar_changed
+from chatapp.conversations.queries import find_places, find_signed_in, get_endings, get_epoch
+from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
 from chatapp.errors import InvalidConversation
 from chatapp.extensions import db, socketio
+from chatapp.identity import SignedIn
 from chatapp.models import Conversation
 from chatapp.presentation.messages import present_backlog, present_message, present_news
 from chatapp.presentation.read_state import present_read_state, present_reader
@@ -25,6 +27,7 @@ from chatapp.realtime.connection import (
     end_listening,
     end_sockets_of_sessions,
     find_person,
+    list_people_here,
     list_sockets,
     user_channel,
 )
@@ -74,6 +77,11 @@ class Broadcaster:
         read_state_changed.connect(self.tell_read)
         reader_moved.connect(self.tell_reader)
         sidebar_changed.connect(self.follow_news)
+        self._endings = 0
+        """Sign-ins and memberships that this process has ended."""
+        self._endings_elsewhere: int | None = None
+        sessions_ended.connect(self._count_ending)
+        membership_ended.connect(self._count_ending)
 
     def tell_posted(self, message: TimelineMessage) -> None:
         """Emit a new message to everybody in its conversation, and to the others that there is one."""
@@ -123,6 +131,28 @@ class Broadcaster:
                         socketio.emit("message_changed", present_message(message), to=conversation)
                     _told[conversation] = message.version or told
 
+    def look_for_endings(self) -> None:
+        """Let nobody hear more whose sign-in or membership another process has ended: one of ours, or the shell.
+
+        What this process has ended itself it hears of at once, and need not look for.
+        """
+        with self._app.app_context():
+            elsewhere = get_endings(db.session()) - self._endings
+        if elsewhere == self._endings_elsewhere:
+            return
+        self._endings_elsewhere = elsewhere
+        self._turn_out_signed_out(list_people_here())
+        for conversation in listened_conversations():
+            self._turn_out(conversation)
+
+    def _count_ending(self, _ended: object) -> None:
+        self._endings += 1
+
+    def _turn_out_signed_out(self, people: Collection[SignedIn]) -> None:
+        with self._app.app_context():
+            signed_in = find_signed_in(db.session(), {person.actor for person in people})
+        end_sockets_of_sessions(sorted({person.session_id for person in people if person.actor not in signed_in}))
+
     def _turn_out(self, conversation: str) -> None:
         """Let nobody hear more whose sign-in or membership another process has ended.
 
@@ -130,13 +160,11 @@ class Broadcaster:
         """
         people = {sid: person for sid in _listeners(conversation) if (person := find_person(sid)) is not None}
         name = parse_name(conversation)
+        self._turn_out_signed_out(people.values())
         with self._app.app_context():
-            signed_in = find_signed_in(db.session(), {person.actor for person in people.values()})
             places = find_places(db.session(), {(name.id, person.id) for person in people.values()})
             here = db.session.get(Conversation, name.id)
             needs_membership = here is None or not is_open_to_all(here)
-        ended = {person.session_id for person in people.values() if person.actor not in signed_in}
-        end_sockets_of_sessions(sorted(ended))
         if needs_membership:
             for user_id in {person.id for person in people.values()} - {user_id for _, user_id in places}:
                 end_listening(MembershipEnded(conversation, user_id))
@@ -235,10 +263,15 @@ def _listeners(conversation: str) -> list[str]:
 
 def listened_conversation_ids(*, with_news: bool = False) -> list[int]:
     """List the conversations that this process' sockets have joined; also those of which they only hear news."""
-    found = []
+    return [parse_name(name).id for name in listened_conversations(with_news=with_news)]
+
+
+def listened_conversations(*, with_news: bool = True) -> list[str]:
+    """List the names of the conversations that this process' sockets hear; without news, those that they joined."""
+    found = set()
     for channel in list(socketio.server.manager.rooms.get("/", {})):
         try:
-            found.append(parse_name(str(channel).removeprefix(PREFIX) if with_news else channel).id)
+            found.add(parse_name(str(channel).removeprefix(PREFIX) if with_news else channel).wire_name)
         except InvalidConversation:
             continue  # The channel of a person, a sign-in or a socket.
-    return found
+    return sorted(found)

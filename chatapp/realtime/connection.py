@@ -71,6 +71,11 @@ def find_person(sid: str) -> SignedIn | None:
     return _people.get(sid)
 
 
+def list_people_here() -> list[SignedIn]:
+    """List who is at the other end of this process' sockets, once for each."""
+    return list(_people.values())
+
+
 def user_channel(user_id: int) -> str:
     """Name the channel of all sockets of a person."""
     return f"user:{user_id}"

@@ -166,7 +166,7 @@ def _end_membership(transaction: Transaction, room: Conversation, membership: Me
     session.flush()
     if is_manager(membership):
         _keep_a_manager(session, room)
-    transaction.announce(membership_ended, MembershipEnded(room.wire_name, membership.user_id))
+    transaction.announce_end(membership_ended, MembershipEnded(room.wire_name, membership.user_id))
     transaction.announce(sidebar_changed, [membership.user_id])
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, aliased
 
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import get_epoch
+from chatapp.database import read_at_length
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, User
 from chatapp.timeline.messages import (
@@ -76,8 +77,17 @@ def page(
     """Give the last `limit` messages, or those before the message numbered `before`.
 
     With `after` it gives the first ones after that number, up to `before` if there is one.
-    Found by key: it costs the same in a conversation of ten messages and of ten million.
+    Found by key: it costs the same in a conversation of ten messages and of ten million. The event loop goes on
+    meanwhile.
     """
+    return read_at_length(
+        session, lambda reading: _read_page(reading, conversation, before=before, after=after, limit=limit)
+    )
+
+
+def _read_page(
+    session: Session, conversation: Conversation, *, before: int | None, after: int | None, limit: int
+) -> Page:
     query = select_messages(conversation).limit(limit + 1)
     if before is not None:
         query = query.where(Message.seq < before)
@@ -132,7 +142,7 @@ def catch_up(session: Session, conversation: Conversation, *, after: int | None,
 def list_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:
     """Give the first `CATCH_UP` messages that were posted or changed after an event, in the order of their versions."""
     query = select_messages(conversation).where(Message.version > after).order_by(Message.version)
-    return fetch_messages(session, query.limit(CATCH_UP), conversation)
+    return read_at_length(session, lambda reading: fetch_messages(reading, query.limit(CATCH_UP), conversation))
 
 
 def _can_continue(head: Head, after: int) -> bool:

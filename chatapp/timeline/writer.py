@@ -68,6 +68,11 @@ class Transaction:
         """Send `signal` with `fact` after the commit, in the order of the changes; never if there is no commit."""
         self.announcements.append(Announcement(signal, fact))
 
+    def announce_end(self, signal: NamedSignal, fact: object) -> None:
+        """Announce the end of a sign-in or of a membership, and count it: other processes hear no announcement."""
+        self.session.execute(update(Installation).values(endings=Installation.endings + 1))
+        self.announce(signal, fact)
+
 
 class TogetherChange(Generic[T]):
     """A change of which many are cheaper at once. A batch's neighbours of one kind are applied in one call."""

@@ -131,6 +131,9 @@ ROUTES = {
     "POST /invitation/<token>": Entrance(outcomes(404)),
     "GET /people": Entrance(HERE),
     "POST /people/invitation": Entrance(ADMIN_POST),
+    # There is nobody of that name.
+    "POST /people/<username>/ban": Entrance(ADMIN_POST | {"admin": 404}),
+    "POST /people/<username>/let-back": Entrance(ADMIN_POST | {"admin": 404}),
     "GET /rooms": Entrance(HERE),
     "GET /rooms/new": Entrance(HERE),
     "POST /rooms/new": Entrance(HERE_POST, sent={"name": "Another room"}),
@@ -283,6 +286,7 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
             "user_id": place.ids["member"],
             "name": "stranger" if name != "stranger" else "member",
             "names": "admin",
+            "username": "nobody",
             "token": "wrong",
             "form": "md",
             "filename": "icon.svg",
