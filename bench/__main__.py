@@ -2,10 +2,10 @@
 
 import argparse
 
-from bench import durable, history, streams
+from bench import durable, fanout, history, streams
 from bench.report import print_report
 
-BENCHMARKS = {"durable": durable, "history": history, "streams": streams}
+BENCHMARKS = {"durable": durable, "fanout": fanout, "history": history, "streams": streams}
 
 
 def main() -> None:
