@@ -1,4 +1,4 @@
-"""`bin/bench NAME [--json]`."""
+"""`bin/bench NAME [--json] [--against COMMIT]`."""
 
 import argparse
 
@@ -14,8 +14,12 @@ def main() -> None:
     names = "\n".join(f"{name}: {(module.__doc__ or '').splitlines()[0]}" for name, module in BENCHMARKS.items())
     parser.add_argument("name", choices=BENCHMARKS, help=names)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--against", metavar="COMMIT", help="durable alone: compare to the server of another commit")
     options = parser.parse_args()
-    print_report(options.name, BENCHMARKS[options.name].run(), as_json=options.json)
+    if options.against and options.name != "durable":
+        parser.error("--against goes with durable")
+    figures = durable.run(options.against) if options.against else BENCHMARKS[options.name].run()
+    print_report(options.name, figures, as_json=options.json)
 
 
 main()
