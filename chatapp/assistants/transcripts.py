@@ -16,7 +16,7 @@ from flask import (
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as AnyResponse
 
-from chatapp.assistants.export import PDF_CHARACTERS, make_pdf, write_json, write_markdown
+from chatapp.assistants.export import write_json, write_markdown
 from chatapp.assistants.sharing import find_token, get_shared, share, unshare
 from chatapp.conversations.assistants import current_assistants
 from chatapp.conversations.names import ConversationName, parse_name
@@ -38,6 +38,9 @@ BATCH = 200
 SHOWN = 200
 """Messages on a public page."""
 
+PDF_CHARACTERS = 300_000
+"""What a PDF has at the most: the last messages that fit. The other forms have all."""
+
 
 @blueprint.get("/conversations/<conversation>/export.<any(json, md, pdf):form>")
 @login_required
@@ -47,6 +50,9 @@ def export(conversation: str, form: str) -> Response:
     here = _read(name, actor)
     title, end = _title(here), here.last_event
     if form == "pdf":
+        # A tenth of a server's start: for who wants a PDF, and here, as native threads cannot import what is green.
+        from chatapp.assistants.pdf import make_pdf
+
         messages, is_cut = _last_messages(here)
         # Nobody's connection waits for the drawing.
         db.session.remove()

@@ -1,6 +1,7 @@
 """Free ports of 127.0.0.1, and waiting for something to be so."""
 
 import contextlib
+import os
 import random
 import socket
 import time
@@ -13,11 +14,13 @@ T = TypeVar("T")
 def free_port() -> int:
     """Give a port that nothing listens on now.
 
-    It lies below those that the system gives to outgoing connections: a server that is stopped for a while finds its
-    port free again.
+    It lies below those that the system gives to outgoing connections, and tests that run at the same time have other
+    ones: a server that is stopped for a while finds its port free again.
     """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while True:
-        port = random.randint(15_000, 30_000)
+        port = random.randrange(15_000 + worker, 30_000, workers)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port

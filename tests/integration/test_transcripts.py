@@ -6,7 +6,7 @@ import re
 import pytest
 import requests
 
-from chatapp.assistants.export import make_pdf
+from chatapp.assistants.pdf import make_pdf
 from chatapp.models import now
 from chatapp.timeline import TimelineMessage
 from tests.conftest import NewPerson

@@ -68,10 +68,13 @@ class Doorkeeper:
         """Give a WSGI application that refuses new connections where an address opens too many."""
 
         def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-            if environ.get("PATH_INFO", "").startswith("/socket.io") and not self._may_open(environ):
-                self._hold(_address(environ))
-                start_response("429 Too Many Requests", [("Retry-After", "5"), ("Connection", "close")])
-                return [b"Too many new connections from your address. Try again in a moment."]
+            if environ.get("PATH_INFO", "").startswith("/socket.io"):
+                # Compressing what is told takes two thirds of the throughput, and 100 KB for each connection.
+                environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+                if not self._may_open(environ):
+                    self._hold(_address(environ))
+                    start_response("429 Too Many Requests", [("Retry-After", "5"), ("Connection", "close")])
+                    return [b"Too many new connections from your address. Try again in a moment."]
             return app(environ, start_response)
 
         return guarded
@@ -139,6 +142,8 @@ class Doorkeeper:
             visit.count(len(data))
         is_open = self._server.manager.sid_from_eio_sid(eio_sid, "/") is not None
         try:
+            if not data:
+                raise Malformed("an empty packet")
             if isinstance(data, str) and (data[:1] == "0") is is_open:
                 if visit.is_known and not is_open:
                     # It was signed out a moment ago, while this was on its way.
