@@ -28,7 +28,8 @@ FORGED = [
     '42/admin,["typing",{}]',
 ]
 FUZZ = "fuzzed packets"
-FLOOD = "pings"
+FRAGMENTS = "1-byte fragments"
+PINGS = "pings"
 
 
 @dataclass
@@ -51,8 +52,10 @@ class Plan:
 class Toll:
     """What came of it."""
 
+    opened: int = 0
+    """Connections that the server has let in."""
     ended: int = 0
-    """Connections that the server has ended."""
+    """Those of them that it has ended."""
     refused: int = 0
     """Connections that it has not let in."""
     handled: int = 0
@@ -97,10 +100,10 @@ def _pings(_chance: random.Random) -> bytes:
 
 ATTACKS: dict[str, Callable[[random.Random], bytes]] = {
     "900 KB frames": _large_frames,
-    "1-byte fragments": _fragments,
+    FRAGMENTS: _fragments,
     "forged events": _forged,
     "10,000,000 attachments": _attachments,
-    FLOOD: _pings,
+    PINGS: _pings,
 }
 """What each says in one connection, before it waits for the end and comes back."""
 
@@ -117,9 +120,10 @@ def _come_back(plan: Plan, number: int, until: float, toll: Toll) -> None:
     cookie, address = plan.cookies[number % len(plan.cookies)], plan.addresses[number % len(plan.addresses)]
     while (left := until - time.monotonic()) > 0:
         # Whoever is read slowly is still at it when the time is over; whoever is to be ended is given time for it.
-        patience = left if plan.attack == FLOOD else 10
+        patience = left if plan.attack in {FRAGMENTS, PINGS} else 10
         try:
             with RawSocket.enter(plan.url, cookie, address=address, patience=patience) as connection:
+                toll.opened += 1
                 connection.send(ATTACKS[plan.attack](chance))
                 toll.ended += connection.ends_within(patience)
         except NotAdmitted:
@@ -145,7 +149,7 @@ def _fuzz(plan: Plan) -> Toll:
     if plan.packets is not None:
         threads.append(threading.Thread(target=_stop_at, args=(fuzzers, plan.packets, until)))
     _run(threads)
-    return Toll.sum([Toll(each.ended, each.refused, each.handled, len(each.silent)) for each in fuzzers])
+    return Toll.sum([Toll(each.opened, each.ended, each.refused, each.handled, len(each.silent)) for each in fuzzers])
 
 
 def _stop_at(fuzzers: Sequence[Fuzzer], packets: int, until: float) -> None:

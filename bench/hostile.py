@@ -46,7 +46,7 @@ class Side:
     before: list[float] = field(default_factory=list)
     after: list[float] = field(default_factory=list)
     lines: list[float] = field(default_factory=list)
-    """In the log, for each connection that was ended."""
+    """In the log, for each connection of the attacker's."""
 
     def figures(self, name: str, alone: "Side") -> list[Figure]:
         """Tell it beside what was measured alone."""
@@ -55,7 +55,7 @@ class Side:
             Figure.of(f"{name}: latency, p99", "ms", (mine, self.p99), (theirs, alone.p99)),
             Figure.of(f"{name}: latency, longest", "ms", (mine, self.longest), (theirs, alone.longest)),
             Figure.of(f"{name}: memory", "MB", ("after it", self.after), ("before it", self.before)),
-            Figure.of(f"{name}: log, for each ended", "lines", ("lines", self.lines), ("one", [1])),
+            Figure.of(f"{name}: log, for each connection", "lines", (mine, self.lines), ("at the most", [1])),
         ]
 
 
@@ -108,7 +108,7 @@ async def _attack(place: Installation, room: Room, side: Side, plan: Plan) -> No
     side.p99.append(p99(latencies))
     side.longest.append(max(latencies))
     side.after.append(place.memory())
-    side.lines.append((_count_lines(place) - lines) / max(1, toll.ended))
+    side.lines.append((_count_lines(place) - lines) / max(1, toll.opened))
     print(time.strftime("%H:%M:%S"), plan.attack, toll, file=sys.stderr)
 
 

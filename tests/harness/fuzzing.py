@@ -142,8 +142,10 @@ class Fuzzer:
         self._counts = events, mutants
         self.handled = 0
         """Packets of which it is known that the server has seen them: it has answered them, or ended the connection."""
+        self.opened = 0
+        """Connections that the server has let in."""
         self.ended = 0
-        """Connections that the server has ended."""
+        """Those of them that it has ended."""
         self.silent: list[str] = []
         """Events that were not acknowledged, though their connection stands."""
         self.refused = 0
@@ -166,6 +168,7 @@ class Fuzzer:
                 continue
             except ConnectionError:
                 continue
+            self.opened += 1
             with connection:
                 self._visit(connection)
 
