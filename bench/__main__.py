@@ -2,11 +2,12 @@
 
 import argparse
 
-from bench import durable, history, hostile, slow_readers, streams
+from bench import durable, fanout, history, hostile, slow_readers, streams
 from bench.report import print_report
 
 BENCHMARKS = {
     "durable": durable,
+    "fanout": fanout,
     "history": history,
     "hostile": hostile,
     "slow_readers": slow_readers,

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from bench.installation import Installation, installation
+from bench.installation import LOAD_CORE, Installation, installation
 from bench.report import Figure
 from bench.sockets import LoadSocket
 
@@ -55,7 +55,7 @@ async def _talk(place: Installation) -> tuple[list[float], list[float]]:
     sockets = [await LoadSocket.connect(place.url, person.cookie) for person in people]
     for socket, room in zip(sockets, rooms, strict=True):
         assert (await socket.call("join_chat", {"conversation": room}))["ok"]
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {LOAD_CORE})
 
     alone = [await _send(sockets[0], rooms[0]) for _ in range(LONE)]
     end = time.monotonic() + SECONDS

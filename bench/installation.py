@@ -5,14 +5,21 @@ import re
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import requests
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
 
+from chatapp.security import SESSION_COOKIE
+from chatapp.tokens import hash_token, new_token
 from tests.harness.people import Person
 from tests.harness.servers import Server
+
+SERVER_CORE, LOAD_CORE = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
+"""Found before anything is bound to one of them."""
 
 
 class Installation:
@@ -29,17 +36,47 @@ class Installation:
         """Make a room and give its wire name."""
         return self._owner.create_room(name)
 
+    def restart(self, **settings: str) -> None:
+        """Start the server again with other settings. People stay signed in."""
+        self._server.terminate()
+        self._server.start(**settings)
+        self.pid = self._server.pid
+        _pin(self.pid)
+
     def add_people(self, count: int) -> list[Person]:
-        """Make accounts and sign them in. They have the owner's password: to hash each one takes time."""
+        """Make accounts that are signed in, past the server: it lets in no more than 60 in a minute."""
         people = [Person(self._server, f"person{number}") for number in range(count)]
-        for person in people:
-            self._server.execute(
+        tokens = {person.username: new_token() for person in people}
+        with closing(sqlite3.connect(self._server.data_dir / "chatapp.sqlite3", timeout=60)) as database, database:
+            database.executemany(
                 "INSERT INTO users (username, name, password_hash, role, created_at) "
-                f"SELECT '{person.username}', '{person.username}', password_hash, 'member', created_at "
-                "FROM users WHERE id = 1"
+                "SELECT ?, ?, password_hash, 'member', created_at FROM users WHERE id = 1",
+                [(username, username) for username in tokens],
             )
-            person.sign_in()
+            database.executemany(
+                "INSERT INTO user_sessions (user_id, token_hash, created_at) "
+                "SELECT id, ?, created_at FROM users WHERE username = ?",
+                [(hash_token(token), username) for username, token in tokens.items()],
+            )
+        sign = self._signer()
+        for person in people:
+            person.http.cookies.set(SESSION_COOKIE, sign({"_user_id": tokens[person.username], "_fresh": True}))
         return people
+
+    def _signer(self) -> Callable[[object], str]:
+        app = Flask("chatapp")
+        app.secret_key = (self._server.data_dir / "secret_key").read_text()
+        serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+        assert serializer is not None
+        return serializer.dumps
+
+    def admit(self, room: str, people: Sequence[Person]) -> None:
+        """Make people members of a room, past the server."""
+        names = ", ".join(f"'{person.username}'" for person in people)
+        self._server.execute(
+            "INSERT INTO memberships (conversation_id, user_id, role, created_at) "
+            f"SELECT {re.sub(r'[^0-9]', '', room)}, id, 'member', created_at FROM users WHERE username IN ({names})"
+        )
 
     def fill(self, room: str, count: int) -> None:
         """Put `count` messages into a room, past the server: it looks as if they had been said."""
@@ -86,8 +123,12 @@ def installation(**settings: str) -> Iterator[Installation]:
         server.flask("db", "upgrade")
         server.start()
         try:
-            core = str(min(os.sched_getaffinity(0)))
-            subprocess.run(["taskset", "-a", "-p", "-c", core, str(server.pid)], check=True, stdout=subprocess.DEVNULL)
+            _pin(server.pid)
             yield Installation(server)
         finally:
             server.close()
+
+
+def _pin(pid: int) -> None:
+    core = str(SERVER_CORE)
+    subprocess.run(["taskset", "-a", "-p", "-c", core, str(pid)], check=True, stdout=subprocess.DEVNULL)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.installation import Installation, installation
+from bench.installation import LOAD_CORE, Installation, installation
 from bench.report import Figure
 from bench.room import Room, make_message, p99
 from bench.sockets import LoadSocket
@@ -55,7 +55,7 @@ async def _measure(place: Installation) -> tuple[list[list[float]], list[list[fl
     people = place.add_people(PEOPLE)
     room = await Room.open(place, people)
     model = await Model.open(place, people[:ASKERS])
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {LOAD_CORE})
     beside, alone, deltas = [], [], []
     await room.chat(SECONDS)
     for _ in range(ROUNDS):
@@ -117,7 +117,7 @@ def _model() -> Iterator[int]:
     with subprocess.Popen([sys.executable, "-m", "bench.model_server"], stdout=subprocess.PIPE, text=True) as model:
         try:
             assert model.stdout is not None
-            core = str(max(os.sched_getaffinity(0)))
+            core = str(LOAD_CORE)
             subprocess.run(["taskset", "-p", "-c", core, str(model.pid)], check=True, stdout=subprocess.DEVNULL)
             yield int(model.stdout.readline())
         finally:
