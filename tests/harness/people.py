@@ -209,6 +209,8 @@ class Socket:
 class PythonSocket(Socket):
     """The python-socketio client."""
 
+    transports: tuple[str, ...] = ("websocket",)
+
     def __init__(self, url: str, cookie: str) -> None:
         self.events = []
         # The library keeps its JSON for all clients and servers of a process: ours would not send what is malformed.
@@ -217,7 +219,7 @@ class PythonSocket(Socket):
         trigger = self._client.eio._trigger_event
         self._client.eio._trigger_event = lambda event, *told, **_: trigger(event, *told)
         self._client.on("*", lambda event, *payload: self.events.append((event, payload[0] if payload else None)))
-        self._client.connect(url, headers={"Cookie": cookie}, transports=["websocket"])
+        self._client.connect(url, headers={"Cookie": cookie}, transports=list(self.transports))
 
     def emit(self, event: str, *payload: Any) -> Callable[[float], Any]:
         arrived = threading.Event()
