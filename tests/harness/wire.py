@@ -1,6 +1,7 @@
 """A WebSocket that is read only when the test says so."""
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -20,24 +21,40 @@ class Wire:
 
     def __init__(self, person: Person, *, receive_buffer: int = 0) -> None:
         """Connect. With a small `receive_buffer` the server soon finds that nobody reads."""
-        self._socket = websocket.create_connection(
-            f"{person.server.url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket",
-            timeout=20,
-            origin=person.server.url,
-            cookie=person.cookie,
-            sockopt=[(SOL_SOCKET, SO_RCVBUF, receive_buffer)] if receive_buffer else [],
-        )
-        self.port: int = self._socket.sock.getsockname()[1]
         self.heard: list[Event] = []
+        self._person = person
         self._last_call = 0
         self._is_in = False
         person.sockets.append(self)  # type: ignore[arg-type]  # It closes like the others.
-        self._socket.send("40")
+        self._begin(receive_buffer)
+        self._send("40")
         while not self._is_in:
             self.read()
 
+    def _begin(self, receive_buffer: int) -> None:
+        self._socket = self._open("", receive_buffer)
+
+    def _open(self, query: str, receive_buffer: int = 0) -> websocket.WebSocket:
+        url = self._person.server.url
+        return websocket.create_connection(
+            f"{url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket{query}",
+            timeout=20,
+            origin=url,
+            cookie=self._person.cookie,
+            sockopt=[(SOL_SOCKET, SO_RCVBUF, receive_buffer)] if receive_buffer else [],
+        )
+
+    @property
+    def port(self) -> int:
+        """The port at this end."""
+        port: int = self._socket.sock.getsockname()[1]
+        return port
+
+    def _send(self, packet: str) -> None:
+        self._socket.send(packet)
+
     def read(self, patience: float = 20) -> bool:
-        """Read one packet; tell whether there was one within `patience` seconds."""
+        """Read what comes first; tell whether there was something within `patience` seconds."""
         self._socket.settimeout(patience)
         try:
             packet = self._socket.recv()
@@ -45,8 +62,12 @@ class Wire:
             return False
         finally:
             self._socket.settimeout(20)
+        self._take(packet)
+        return True
+
+    def _take(self, packet: str) -> None:
         if packet == "2":
-            self._socket.send("3")
+            self._send("3")
         elif packet.startswith("40"):
             self._is_in = True
         elif packet.startswith("43"):
@@ -56,8 +77,7 @@ class Wire:
             name, *payload = json.loads(packet[2:])
             self.heard.append((name, payload[0] if payload else None))
         else:
-            assert packet.startswith("0"), packet
-        return True
+            assert packet[:1] in {"0", "6"}, packet
 
     def read_until(self, is_enough: Callable[[Event], bool], patience: float = 30) -> Event:
         """Read until something comes that is enough, and give it. Fails after `patience` seconds."""
@@ -65,14 +85,15 @@ class Wire:
         while time.monotonic() < end:
             count = len(self.heard)
             self.read(1)
-            if len(self.heard) > count and is_enough(self.heard[-1]):
-                return self.heard[-1]
+            for event in self.heard[count:]:
+                if is_enough(event):
+                    return event
         raise AssertionError(f"not within {patience} s after {self.heard[-1:]}")
 
     def emit(self, event: str, payload: object) -> int:
         """Emit an event and give the number that its acknowledgement will have."""
         self._last_call += 1
-        self._socket.send(f"42{self._last_call}{json.dumps([event, payload])}")
+        self._send(f"42{self._last_call}{json.dumps([event, payload])}")
         return self._last_call
 
     def call(self, event: str, payload: object) -> Any:
@@ -103,3 +124,50 @@ class Wire:
     def close(self) -> None:
         """Drop the connection without a word."""
         self._socket.shutdown()
+
+
+class PolledWire(Wire):
+    """Begins with long polling, and goes over to WebSocket as the browsers' client does it."""
+
+    def _begin(self, _receive_buffer: int) -> None:
+        self._is_upgraded = False
+        self._url = f"{self._person.server.url}/socket.io/?EIO=4&transport=polling"
+        opening = self._person.http.get(self._url, timeout=20).text
+        self._sid = f"&sid={json.loads(opening[1:])['sid']}"
+
+    def _send(self, packet: str) -> None:
+        if self._is_upgraded:
+            super()._send(packet)
+        else:
+            assert self._person.http.post(self._url + self._sid, data=packet, timeout=20).ok
+
+    def read(self, patience: float = 20) -> bool:
+        """Read all that is there."""
+        if self._is_upgraded:
+            return super().read(patience)
+        for packet in self._person.http.get(self._url + self._sid, timeout=20).text.split("\x1e"):
+            self._take(packet)
+        return True
+
+    def upgrade(self) -> None:
+        """Go over, while what is told still comes by polling."""
+        is_probed = threading.Event()
+
+        def poll() -> None:
+            while not is_probed.is_set():
+                self.read()
+
+        polling = threading.Thread(target=poll)
+        polling.start()
+        self._socket = self._open(self._sid)
+        self._socket.send("2probe")
+        assert self._socket.recv() == "3probe"
+        is_probed.set()
+        polling.join()
+        self._socket.send("5")
+        self._is_upgraded = True
+
+    def close(self) -> None:
+        """Drop the connection without a word."""
+        if self._is_upgraded:
+            super().close()

@@ -13,7 +13,7 @@ from tests.conftest import NewPerson, NewServer
 from tests.harness.people import Person, PythonSocket, Socket, message_payload
 from tests.harness.ports import eventually
 from tests.harness.servers import Server
-from tests.harness.wire import ACKNOWLEDGED, Wire
+from tests.harness.wire import ACKNOWLEDGED, PolledWire, Wire
 
 END = "That is all"
 TALKERS = 4
@@ -83,6 +83,29 @@ def test_everybody_hears_everything_in_order_however_they_are_connected(
     for socket in (*polling, *upgrading):
         eventually(lambda socket=socket: END in socket.contents(), "the last message is heard", 30)
         assert versions(socket) == everything
+
+
+def test_who_goes_over_to_websocket_while_others_talk_hears_everything_in_order(
+    server: Server, ana: Person, bob: Person
+) -> None:
+    is_over = threading.Event()
+    with ThreadPoolExecutor(4) as pool:
+        chats = [pool.submit(chat, Wire(ana), is_over) for _ in range(3)]
+        try:
+            for _ in range(10):
+                wire = PolledWire(bob)
+                told = wire.join()
+                hear_more(wire, told)
+                wire.upgrade()
+                heard = wire.versions()
+                hear_more(wire, heard[-1])
+                assert wire.versions() == list(range(heard[0], wire.versions()[-1] + 1))
+                assert heard[0] <= told + 1
+                wire.close()
+        finally:
+            is_over.set()
+        for each in chats:
+            each.result(20)
 
 
 def test_acknowledgements_come_in_the_order_of_sending_and_ones_own_messages_once(server: Server, ana: Person) -> None:
@@ -163,6 +186,17 @@ def talk(wire: Wire, name: str) -> None:
         wire.call("edit_message", {"conversation": "general", "seq": seqs[0], "content": f"{name}: not {start}"})
         wire.call("react", {"conversation": "general", "seq": seqs[5], "reaction": "👍"})
     assert [number for number, _ in wire.answers()] == sorted(number for number, _ in wire.answers())
+
+
+def chat(wire: Wire, is_over: threading.Event) -> None:
+    """Say one thing after the other."""
+    while not is_over.is_set():
+        wire.call("send_message", message_payload("and so on"))
+
+
+def hear_more(wire: Wire, version: int) -> None:
+    """Read on until ten events after one were heard."""
+    wire.read_until(lambda _event: max(wire.versions(), default=0) >= version + 10)
 
 
 def come_and_go(wire: Wire, is_over: threading.Event) -> int:
