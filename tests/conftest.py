@@ -16,6 +16,7 @@ from tests.harness.servers import Postgres, Server, SqliteTemplate
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the long tests too")
+    parser.addoption("--engine", choices=["fast", "stock"], help="how servers write to sockets, unless a test says it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,12 +43,14 @@ NewServer = Callable[..., Server]
 
 
 @pytest.fixture
-def new_server(sqlite_template: SqliteTemplate) -> Iterator[NewServer]:
+def new_server(sqlite_template: SqliteTemplate, pytestconfig: pytest.Config) -> Iterator[NewServer]:
     """Make servers; each has its own data folder and is not started yet."""
     servers: list[Server] = []
+    chosen = pytestconfig.getoption("--engine")
+    engine = {"CHATAPP_SOCKET_ENGINE": chosen} if chosen else {}
 
     def make(*, database_url: str = "", **settings: str) -> Server:
-        server = Server(sqlite_template.copy(), database_url=database_url, **settings)
+        server = Server(sqlite_template.copy(), database_url=database_url, **engine | settings)
         servers.append(server)
         return server
 
@@ -76,6 +79,23 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def any_server(new_server: NewServer, database_url: str) -> Server:
     """A server on each of the two databases in turn."""
     return new_server(database_url=database_url).start()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "stock"])
+def way(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of a server: on each of the two databases in turn, and with sockets in the libraries' own way."""
+    if request.param == "stock":
+        return {"CHATAPP_SOCKET_ENGINE": "stock"}
+    if request.param == "sqlite":
+        return {}
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return {"database_url": postgres.create_database()}
+
+
+@pytest.fixture
+def each_server(new_server: NewServer, way: dict[str, str]) -> Server:
+    """A server in each of these ways in turn."""
+    return new_server(**way).start()
 
 
 @pytest.fixture

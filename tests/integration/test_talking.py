@@ -1,4 +1,4 @@
-"""People talk, with each of the official clients, on each of the databases."""
+"""People talk, with each of the official clients, on each of the databases, and however sockets are written to."""
 
 import uuid
 
@@ -13,9 +13,9 @@ CLIENTS = pytest.mark.parametrize("client", [PythonSocket, JavaScriptSocket], id
 
 @CLIENTS
 def test_a_message_reaches_everybody_in_the_conversation_once(
-    any_server: Server, new_person: NewPerson, client: type[Socket]
+    each_server: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
-    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    ana, bob = (new_person(each_server, name) for name in ("ana", "bob"))
     hers, his = ana.connect(client), bob.connect(client)
     assert hers.join()["messages"] == []
     his.join()
@@ -34,9 +34,9 @@ def test_a_message_reaches_everybody_in_the_conversation_once(
 
 @CLIENTS
 def test_a_repeated_message_is_answered_with_the_first_one_and_not_heard_again(
-    any_server: Server, new_person: NewPerson, client: type[Socket]
+    each_server: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
-    ana = new_person(any_server, "ana")
+    ana = new_person(each_server, "ana")
     socket = ana.connect(client)
     socket.join()
     client_id = str(uuid.uuid4())
@@ -51,9 +51,9 @@ def test_a_repeated_message_is_answered_with_the_first_one_and_not_heard_again(
 
 @CLIENTS
 def test_two_hundred_messages_sent_without_waiting_keep_their_order(
-    any_server: Server, new_person: NewPerson, client: type[Socket]
+    each_server: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
-    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    ana, bob = (new_person(each_server, name) for name in ("ana", "bob"))
     hers, his = ana.connect(client), bob.connect(client)
     his.join()
     said = [f"message {number}" for number in range(200)]
@@ -67,8 +67,8 @@ def test_two_hundred_messages_sent_without_waiting_keep_their_order(
 
 
 @CLIENTS
-def test_who_comes_back_gets_what_was_missed(any_server: Server, new_person: NewPerson, client: type[Socket]) -> None:
-    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+def test_who_comes_back_gets_what_was_missed(each_server: Server, new_person: NewPerson, client: type[Socket]) -> None:
+    ana, bob = (new_person(each_server, name) for name in ("ana", "bob"))
     hers = ana.connect(client)
     hers.post("before")
     cursor = bob.connect(client).join()["last_event"]
@@ -82,16 +82,16 @@ def test_who_comes_back_gets_what_was_missed(any_server: Server, new_person: New
 
 
 def test_everything_acknowledged_is_there_after_the_server_was_killed(
-    any_server: Server, new_person: NewPerson
+    each_server: Server, new_person: NewPerson
 ) -> None:
-    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    ana, bob = (new_person(each_server, name) for name in ("ana", "bob"))
     room = ana.create_room()
     ana.invite(room, bob)
     socket = ana.connect()
     sent = [socket.post(f"message {number}", room)["content"] for number in range(5)]
 
-    any_server.kill()
-    any_server.start()
+    each_server.kill()
+    each_server.start()
 
     assert [text for _, text in drawn_messages(bob.get("/rooms/" + room.removeprefix("room_")).text)] == sent
     again = bob.connect()
