@@ -1,6 +1,7 @@
-"""`bin/bench NAME [--json] [--full]`."""
+"""`bin/bench NAME [--json] [--full] [--against COMMIT]`."""
 
 import argparse
+from functools import partial
 
 from bench import durable, fanout, history, hostile, slow_readers, streams
 from bench.report import print_report
@@ -23,10 +24,15 @@ def main() -> None:
     parser.add_argument("name", choices=BENCHMARKS, help=names)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--full", action="store_true", help=f"the long form, which these have: {', '.join(FULL)}")
+    parser.add_argument("--against", metavar="COMMIT", help="durable alone: compare to the server of another commit")
     options = parser.parse_args()
     if options.full and options.name not in FULL:
         parser.error(f"{options.name} has no long form")
+    if options.against and options.name != "durable":
+        parser.error("--against goes with durable")
     run = FULL[options.name] if options.full else BENCHMARKS[options.name].run
+    if options.against:
+        run = partial(durable.run, options.against)
     print_report(options.name, run(), as_json=options.json)
 
 

@@ -1,8 +1,9 @@
-"""Acknowledged messages a second: the group commit against one commit for each message.
+"""Acknowledged messages a second: the group commit against one commit for each message, or against another commit's.
 
 50 people in 50 rooms, each sends the next message when the last one is acknowledged; SQLite with `synchronous=FULL`.
-The sides are the same server with CHATAPP_WRITE_BATCH 500 and 1; they take turns, on a fresh data folder each time. The
-server has one core, the load the other one.
+The sides are the same server with CHATAPP_WRITE_BATCH 500 and 1 or, with `--against COMMIT`, this server and the one of
+that commit in an environment of its own. They take turns, on a fresh data folder each time. The server has one core,
+the load the other one.
 """
 
 import asyncio
@@ -11,33 +12,52 @@ import statistics
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from bench.checkout import checkout
 from bench.installation import LOAD_CORE, Installation, installation
 from bench.report import Figure
 from bench.sockets import LoadSocket
+from tests.harness.servers import ROOT
 
 ROUNDS = 3
 ROOMS = 50
 SECONDS = 5.0
 LONE = 300
-SIDES = {"group commit": "500", "a commit for each": "1"}
 
 
-def run() -> Sequence[Figure]:
-    """Measure both sides in turn."""
-    rates: dict[str, list[float]] = {side: [] for side in SIDES}
-    medians: dict[str, list[float]] = {side: [] for side in SIDES}
-    tails: dict[str, list[float]] = {side: [] for side in SIDES}
-    lone: dict[str, list[float]] = {side: [] for side in SIDES}
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What is measured: the code in a folder, with settings."""
+
+    root: Path = ROOT
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+def run(against: str | None = None) -> Sequence[Figure]:
+    """Measure both sides in turn; with `against`, this server and that of another commit."""
+    if against is None:
+        batches = {"group commit": "500", "a commit for each": "1"}
+        return _compare({name: Side(settings={"CHATAPP_WRITE_BATCH": batch}) for name, batch in batches.items()})
+    with checkout(against) as root:
+        return _compare({"this server": Side(), against: Side(root)})
+
+
+def _compare(sides: dict[str, Side]) -> Sequence[Figure]:
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    medians: dict[str, list[float]] = {name: [] for name in sides}
+    tails: dict[str, list[float]] = {name: [] for name in sides}
+    lone: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(ROUNDS):
-        for side, batch in SIDES.items():
-            with installation(CHATAPP_WRITE_BATCH=batch) as place:
+        for name, side in sides.items():
+            with installation(side.root, **side.settings) as place:
                 alone, many = asyncio.run(_talk(place))
-            rates[side].append(len(many) / SECONDS)
-            medians[side].append(statistics.median(many) * 1000)
-            tails[side].append(statistics.quantiles(many, n=100)[98] * 1000)
-            lone[side].append(statistics.median(alone) * 1000)
-    ours, theirs = SIDES
+            rates[name].append(len(many) / SECONDS)
+            medians[name].append(statistics.median(many) * 1000)
+            tails[name].append(statistics.quantiles(many, n=100)[98] * 1000)
+            lone[name].append(statistics.median(alone) * 1000)
+    ours, theirs = sides
     return [
         Figure.of(name, unit, (ours, values[ours]), (theirs, values[theirs]))
         for name, unit, values in (

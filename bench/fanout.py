@@ -33,7 +33,7 @@ SIDES = {
 def run() -> Sequence[Figure]:
     """Measure the sides in turn."""
     rates: dict[str, list[float]] = {side: [] for side in SIDES}
-    with installation(CHATAPP_EVENT_RATE="0", CHATAPP_CONNECTION_RATE="0") as place:
+    with installation() as place:
         people = place.add_people(LISTENERS + SENDERS)
         for number in range(ROUNDS):
             for side, settings in SIDES.items():

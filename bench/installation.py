@@ -16,7 +16,7 @@ from flask.sessions import SecureCookieSessionInterface
 from chatapp.security import SESSION_COOKIE
 from chatapp.tokens import hash_token, new_token
 from tests.harness.people import Person
-from tests.harness.servers import Server
+from tests.harness.servers import ROOT, Server
 
 SERVER_CORE, LOAD_CORE = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
 """Found before anything is bound to one of them."""
@@ -60,7 +60,8 @@ class Installation:
             )
         sign = self._signer()
         for person in people:
-            person.http.cookies.set(SESSION_COOKIE, sign({"_user_id": tokens[person.username], "_fresh": True}))
+            cookie = sign({"_user_id": tokens[person.username], "_fresh": True})
+            person.http.cookies.set(SESSION_COOKIE, cookie, domain="127.0.0.1", path="/")
         return people
 
     def _signer(self) -> Callable[[object], str]:
@@ -116,10 +117,11 @@ class Installation:
 
 
 @contextmanager
-def installation(**settings: str) -> Iterator[Installation]:
-    """Start a server, on the first of our cores."""
+def installation(root: Path = ROOT, **settings: str) -> Iterator[Installation]:
+    """Start a server, on the first of our cores. It lets everybody talk and come as fast as they can."""
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "data", CHATAPP_LOG_LEVEL="WARNING", **settings)
+        free = {"CHATAPP_LOG_LEVEL": "WARNING", "CHATAPP_EVENT_RATE": "0", "CHATAPP_CONNECTION_RATE": "0"}
+        server = Server(Path(folder) / "data", root=root, **free | settings)
         server.flask("db", "upgrade")
         server.start()
         try:

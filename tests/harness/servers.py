@@ -30,10 +30,15 @@ def clean_environment(**settings: str) -> dict[str, str]:
 
 
 class Server:
-    """A chatapp server with its own data folder, on a free port that it keeps when it starts again."""
+    """A chatapp server with its own data folder, on a free port that it keeps when it starts again.
 
-    def __init__(self, data_dir: Path, *, database_url: str = "", **settings: str) -> None:
+    With another `root` than ours it is the server of that folder, in its own environment.
+    """
+
+    def __init__(self, data_dir: Path, *, root: Path = ROOT, database_url: str = "", **settings: str) -> None:
         self.data_dir = data_dir
+        self._root = root
+        self._python = sys.executable if root == ROOT else str(root / ".venv" / "bin" / "python")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = data_dir.with_name(f"{data_dir.name}.log")
@@ -62,7 +67,7 @@ class Server:
         with self.log_path.open("ab") as log:
             start = log.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "wsgi.py"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                [self._python, "wsgi.py"], cwd=self._root, env=self.environment, stdout=log, stderr=log
             )
         eventually(lambda: self._is_ready(start), f"{self.url} ready", timeout=30)
         return self
@@ -103,8 +108,8 @@ class Server:
     def flask(self, *arguments: str, stdin: str = "", expect: int = 0) -> str:
         """Run a command of the shell on this installation and give what it printed."""
         done = subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "chatapp", *arguments],
-            cwd=ROOT,
+            [self._python, "-m", "flask", "--app", "chatapp", *arguments],
+            cwd=self._root,
             env=self.environment,
             input=stdin,
             check=False,
