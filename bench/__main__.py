@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 
-from bench import durable, fanout, history, hostile, slow_readers, streams
+from bench import durable, fanout, history, hostile, idle, slow_readers, streams
 from bench.report import print_report
 
 BENCHMARKS = {
@@ -11,6 +11,7 @@ BENCHMARKS = {
     "fanout": fanout,
     "history": history,
     "hostile": hostile,
+    "idle": idle,
     "slow_readers": slow_readers,
     "streams": streams,
 }
