@@ -1,8 +1,9 @@
 """`bin/bench NAME [--json] [--full] [--against COMMIT]`."""
 
 import argparse
+from functools import partial
 
-from bench import durable, fanout, history, hostile, slow_readers, streams
+from bench import durable, fanout, history, hostile, idle, slow_readers, streams
 from bench.report import print_report
 
 BENCHMARKS = {
@@ -10,6 +11,7 @@ BENCHMARKS = {
     "fanout": fanout,
     "history": history,
     "hostile": hostile,
+    "idle": idle,
     "slow_readers": slow_readers,
     "streams": streams,
 }
@@ -30,8 +32,9 @@ def main() -> None:
     if options.against and options.name != "durable":
         parser.error("--against goes with durable")
     run = FULL[options.name] if options.full else BENCHMARKS[options.name].run
-    figures = durable.run(options.against) if options.against else run()
-    print_report(options.name, figures, as_json=options.json)
+    if options.against:
+        run = partial(durable.run, options.against)
+    print_report(options.name, run(), as_json=options.json)
 
 
 main()
