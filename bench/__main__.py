@@ -2,7 +2,7 @@
 
 import argparse
 
-from bench import durable, fanout, history, hostile, slow_readers, streams
+from bench import durable, fanout, history, hostile, idle, slow_readers, streams
 from bench.report import print_report
 
 BENCHMARKS = {
@@ -10,6 +10,7 @@ BENCHMARKS = {
     "fanout": fanout,
     "history": history,
     "hostile": hostile,
+    "idle": idle,
     "slow_readers": slow_readers,
     "streams": streams,
 }

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.checkout import checkout
-from bench.installation import LOAD_CORE, Installation, installation
+from bench.installation import LOAD_CORE, UNLIMITED, Installation, installation
 from bench.report import Figure
 from bench.sockets import LoadSocket
 from tests.harness.servers import ROOT
@@ -51,7 +51,7 @@ def _compare(sides: dict[str, Side]) -> Sequence[Figure]:
     lone: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(ROUNDS):
         for name, side in sides.items():
-            with installation(side.root, **side.settings) as place:
+            with installation(side.root, **UNLIMITED, **side.settings) as place:
                 alone, many = asyncio.run(_talk(place))
             rates[name].append(len(many) / SECONDS)
             medians[name].append(statistics.median(many) * 1000)

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from bench.installation import LOAD_CORE, Installation, installation
+from bench.installation import LOAD_CORE, UNLIMITED, Installation, installation
 from bench.listeners import listening
 from bench.report import Figure
 from bench.sockets import LoadSocket
@@ -33,7 +33,7 @@ SIDES = {
 def run() -> Sequence[Figure]:
     """Measure the sides in turn."""
     rates: dict[str, list[float]] = {side: [] for side in SIDES}
-    with installation() as place:
+    with installation(**UNLIMITED) as place:
         people = place.add_people(LISTENERS + SENDERS)
         for number in range(ROUNDS):
             for side, settings in SIDES.items():

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from bench.attacker import ATTACKS, FUZZ, Plan, Toll
-from bench.installation import Installation, installation
+from bench.installation import LOAD_CORE, Installation, installation
 from bench.report import Figure
 from bench.room import Room, p99
 
@@ -71,7 +71,7 @@ async def _measure(place: Installation, *, is_full: bool) -> dict[str, Side]:
     people = place.add_people(PEOPLE + VILLAINS)
     cookies = [person.cookie for person in people[PEOPLE:]]
     room = await Room.open(place, people[:PEOPLE])
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {LOAD_CORE})
     sides = {name: Side() for name in (ALONE, *ATTACKS, FUZZ)}
     await room.chat(SECONDS)
     for number in range(ROUNDS):

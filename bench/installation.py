@@ -21,6 +21,9 @@ from tests.harness.servers import ROOT, Server
 SERVER_CORE, LOAD_CORE = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
 """Found before anything is bound to one of them."""
 
+UNLIMITED = {"CHATAPP_EVENT_RATE": "0", "CHATAPP_CONNECTION_RATE": "0"}
+"""Settings of a server that lets everybody come and talk as fast as they can."""
+
 
 class Installation:
     """A running server and its owner."""
@@ -117,11 +120,10 @@ class Installation:
 
 
 @contextmanager
-def installation(root: Path = ROOT, **settings: str) -> Iterator[Installation]:
-    """Start a server, on the first of our cores. It lets everybody talk and come as fast as they can."""
+def installation(root: Path = ROOT, /, **settings: str) -> Iterator[Installation]:
+    """Start a server, on the first of our cores."""
     with tempfile.TemporaryDirectory() as folder:
-        free = {"CHATAPP_LOG_LEVEL": "WARNING", "CHATAPP_EVENT_RATE": "0", "CHATAPP_CONNECTION_RATE": "0"}
-        server = Server(Path(folder) / "data", root=root, **free | settings)
+        server = Server(Path(folder) / "data", root=root, CHATAPP_LOG_LEVEL="WARNING", **settings)
         server.flask("db", "upgrade")
         server.start()
         try:

@@ -1,7 +1,8 @@
 """Listeners that cost next to nothing: one process reads the sockets of hundreds, and checks the order of messages.
 
-`python -m bench.listeners` takes a `Crowd`'s fields as a line of JSON and says when all are there; a number on the next
-line is how many messages each has to hear, the answer to it a `Report`. asyncio would be slower than what is measured.
+`python -m bench.listeners` takes a `Crowd`'s fields as a line of JSON and says in how many seconds all have come. A
+number on the next line is how many messages each has to hear; the answer to it is a `Report`. asyncio would be slower
+than what is measured.
 """
 
 import json
@@ -179,16 +180,18 @@ class Listening:
     """A crowd in its own process."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
+        """Wait until all are there."""
         self._process = process
+        self.seconds = float(self._next_line())
+        """What it took them to come."""
 
     def finish(self, count: int) -> Report:
         """Say how many messages there were, and give the crowd's report."""
         assert self._process.stdin is not None
         print(count, file=self._process.stdin, flush=True)
-        return Report(**json.loads(self.next_line()))
+        return Report(**json.loads(self._next_line()))
 
-    def next_line(self) -> str:
-        """Give what the process says next. Raises `RuntimeError` when it has ended."""
+    def _next_line(self) -> str:
         assert self._process.stdout is not None
         if not (line := self._process.stdout.readline()):
             raise RuntimeError("the listeners' process has ended")
@@ -205,9 +208,7 @@ def listening(url: str, cookies: Sequence[str], conversation: str | None) -> Ite
             assert process.stdin is not None
             fields = {"url": url, "cookies": list(cookies), "conversation": conversation}
             print(json.dumps(fields), file=process.stdin, flush=True)
-            crowd = Listening(process)
-            crowd.next_line()
-            yield crowd
+            yield Listening(process)
         finally:
             process.kill()
 
@@ -217,8 +218,9 @@ def main() -> None:
     os.sched_setaffinity(0, {LOAD_CORE})
     fields: dict[str, Any] = json.loads(sys.stdin.readline())
     crowd = Crowd(**fields)
+    start = time.monotonic()
     crowd.gather()
-    print("ready", flush=True)
+    print(time.monotonic() - start, flush=True)
     told = select.poll()
     told.register(sys.stdin, select.POLLIN)
     report = crowd.listen_for(lambda: int(sys.stdin.readline()) if told.poll(0) else None)

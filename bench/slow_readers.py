@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.installation import Installation, installation
+from bench.installation import LOAD_CORE, Installation, installation
 from bench.report import Figure
 from bench.room import Room, p99
 from bench.sockets import LoadSocket
@@ -78,7 +78,7 @@ class Side:
 async def _measure(place: Installation) -> tuple[Side, Side]:
     *people, slow = place.add_people(PEOPLE + 1)
     room = await Room.open(place, people, pause=1, content=CONTENT)
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, {LOAD_CORE})
     beside, alone = Side(), Side()
     await room.chat(2)
     for _ in range(ROUNDS):
