@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     socket_joining: bool = Field(
         True, description="let what is told to a socket at one time leave as one write; not with `stock`"
     )
-    connections: int = Field(20_000, ge=1, description="connections at the most, pages and sockets together")
+    connections: int = Field(10_000, ge=1, description="connections at the most, pages and sockets together")
     connection_rate: int = Field(
         50, ge=0, description="new sockets a second from one address, and 20 times that at once; 0 sets no limit"
     )

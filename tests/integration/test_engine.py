@@ -1,5 +1,6 @@
 """The edge of Socket.IO: whichever way sockets are written to, everybody hears everything, in order."""
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 from engineio.payload import Payload
 
 from tests.conftest import NewPerson, NewServer
+from tests.harness.hostile import Polling
 from tests.harness.people import Person, PythonSocket, Socket, message_payload
 from tests.harness.ports import eventually
 from tests.harness.servers import Server
@@ -248,3 +250,13 @@ def is_end(event: tuple[str, object]) -> bool:
 def versions(socket: Socket) -> list[int]:
     """List the events of conversations that came, by their numbers."""
     return [payload["version"] for name, payload in list(socket.events) if name in ("chat_message", "message_changed")]
+
+
+def test_an_outbox_that_empties_itself_by_polling_arrives_whole_and_in_order(server: Server, ana: Person) -> None:
+    # The browsers' client puts all that waits into one request.
+    said = [f"message {number}" for number in range(200)]
+    polling = Polling.enter(server.url, ana.cookie)
+    packets = ("42" + json.dumps(["send_message", message_payload(text)]) for text in said)
+    assert polling.say("\x1e".join(packets))[0] == 200
+    assert [text for (text,) in server.rows("SELECT content FROM messages ORDER BY seq")] == said
+    assert polling.ask("typing", {"conversation": "general"})["ok"]

@@ -7,6 +7,7 @@ them (`doorkeeper.py`, `packets.py`) holds whichever way sockets are written to.
 from typing import Any
 
 import structlog
+from engineio.payload import Payload
 from flask import Flask, current_app
 from flask_socketio import SocketIO
 
@@ -14,7 +15,7 @@ from chatapp.config import Settings
 from chatapp.native import is_green
 from chatapp.realtime import codec
 from chatapp.realtime.engine.doorkeeper import Doorkeeper
-from chatapp.realtime.engine.limits import packet_bytes
+from chatapp.realtime.engine.limits import PACKETS, packet_bytes
 from chatapp.realtime.engine.logs import quieten
 from chatapp.realtime.engine.packets import StrictPacket
 from chatapp.realtime.engine.versions import list_unknown
@@ -31,6 +32,7 @@ def init_engine(app: Flask, socketio: SocketIO, settings: Settings, events: froz
     Handlers run one after the other for each client: the order in which a person sends is the order of the timeline.
     """
     StrictPacket.events = events
+    Payload.max_decode_packets = PACKETS
     is_fast = _is_fast(settings)
     options: dict[str, Any] = {
         "async_mode": "eventlet" if is_green() else "threading",

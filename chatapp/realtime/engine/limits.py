@@ -20,8 +20,8 @@ BURST = 5
 PERSON, ADDRESS = 2, 20
 """How many times the rate of a socket a person has with all of theirs, and an address."""
 
-PACKETS = 16
-"""Packets in the body of a polling request at the most."""
+PACKETS = 1_000
+"""Packets in the body of a polling request at the most: a page that polls sends all that its outbox has at once."""
 
 LONGEST_PAUSE = 5.0
 """Seconds that a socket waits for its next event to be read, at the most."""
