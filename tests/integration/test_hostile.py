@@ -1,7 +1,8 @@
 """Clients that mean harm: each is ended with one line in the log, and nobody else notices.
 
 The server is a real one, and knows the clients by their bytes alone. Two bystanders chat all the time; the hostile ones
-come from another address.
+come from another address. The limits of frames are those of the fast engine: the servers run it whichever one the suite
+is asked for.
 """
 
 import random
