@@ -210,14 +210,14 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         # Whoever tells may be in the middle of telling many: the end comes after that.
         self._frames.clear()
         self._size = 0
-        eventlet.spawn_n(self._end, reason)
+        eventlet.spawn_n(self._end, reason, is_offence=False)
 
     def _pong(self, data: bytes) -> None:
         if self._socket is not None:
             self._write(frames.make_pong(data))
 
-    def _end(self, reason: str) -> None:
-        self.server.doorkeeper.end(self.sid, reason)
+    def _end(self, reason: str, *, is_offence: bool = True) -> None:
+        self.server.doorkeeper.end(self.sid, reason, is_offence=is_offence)
 
     # What the client says.
 

@@ -92,13 +92,16 @@ class Doorkeeper:
         """Give what is known of a connection."""
         return self._visits.get(eio_sid)
 
-    def end(self, eio_sid: str, reason: str) -> None:
-        """End a connection that does harm, with one line in the log."""
+    def end(self, eio_sid: str, reason: str, *, is_offence: bool = True) -> None:
+        """End a connection that does harm, with one line in the log.
+
+        What a bad network does as well is no offence: its address may open others as before.
+        """
         visit = self._visits.get(eio_sid)
         if visit is None or visit.is_ended:
             return
         log.warning("connection ended", reason=reason, user=visit.user_id, address=visit.address)
-        if self._openings is not None:
+        if self._openings is not None and is_offence:
             self._openings[visit.address].use(limits.OFFENCE)
         self._drop(eio_sid, visit)
 
@@ -111,7 +114,7 @@ class Doorkeeper:
             if visit.is_known:
                 self._drop(eio_sid, visit)
             elif now - visit.opened_at > limits.HANDSHAKE:
-                self.end(eio_sid, f"it did not open within {limits.HANDSHAKE:.0f} s")
+                self.end(eio_sid, f"it did not open within {limits.HANDSHAKE:.0f} s", is_offence=False)
 
     def _may_open(self, environ: "WSGIEnvironment") -> bool:
         if self._openings is None or "sid" in parse_qs(environ.get("QUERY_STRING", "")):
