@@ -72,9 +72,11 @@ class Bucket:
         self._at = time.monotonic()
 
     def use(self, cost: float) -> float:
-        """Use `cost` up, into debt if need be; give the seconds until the debt is paid."""
-        level = self._refill() - cost
-        self._level = level
+        """Use `cost` up, into debt if need be; give the seconds until the debt is paid.
+
+        It is never more than what may be used at once: who stops to do harm is soon served again.
+        """
+        self._level = level = max(self._refill() - cost, -self._burst)
         return -level / self._rate if level < 0 else 0.0
 
     def use_if_there(self, cost: float) -> bool:
