@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import socket
 import struct
 import threading
@@ -82,6 +83,8 @@ class RawSocket:
         assert parts.hostname is not None
         self._last_id = 0
         self._rest = b""
+        self._answers: dict[int, bytes] = {}
+        """Acknowledgements that nobody has asked for yet: a refusal comes before what is being stored."""
         self._socket = socket.socket()
         try:
             self._socket.settimeout(patience)
@@ -158,12 +161,13 @@ class RawSocket:
 
     def answer(self, number: int) -> Any:
         """Wait for the acknowledgement with a number. Raises `TimeoutError` when only others are heard for too long."""
-        start = f"43{number}[".encode()
         end = time.monotonic() + (self._socket.gettimeout() or 0)
-        while not (packet := self.receive()).startswith(start):
+        while number not in self._answers:
+            if answer := re.match(rb"43(\d+)(\[.*)", self.receive(), re.DOTALL):
+                self._answers[int(answer[1])] = answer[2]
             if time.monotonic() > end:
                 raise TimeoutError
-        return json.loads(packet[len(start) - 1 :])[0]
+        return json.loads(self._answers.pop(number))[0]
 
     def patience(self, seconds: float) -> None:
         """Wait for so long, from now on, before a `TimeoutError` is raised."""

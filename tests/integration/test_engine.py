@@ -258,5 +258,6 @@ def test_an_outbox_that_empties_itself_by_polling_arrives_whole_and_in_order(ser
     polling = Polling.enter(server.url, ana.cookie)
     packets = ("42" + json.dumps(["send_message", message_payload(text)]) for text in said)
     assert polling.say("\x1e".join(packets))[0] == 200
-    assert [text for (text,) in server.rows("SELECT content FROM messages ORDER BY seq")] == said
+    # Answered after all of them.
     assert polling.ask("typing", {"conversation": "general"})["ok"]
+    assert [text for (text,) in server.rows("SELECT content FROM messages ORDER BY seq")] == said

@@ -7,7 +7,10 @@ still polls, what it is told goes through the library's queue, and from there in
 This is the one place that knows the insides of python-engineio and of eventlet's WebSocket: see `versions.py`.
 """
 
+import re
 import time
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = structlog.get_logger(__name__)
+
+OVERLAPPING = re.compile(r'2\d*\["send_message"')
+"""Events that need not wait for the answer to the one before."""
 
 TURN = 256
 """Connections that are written to before others have their turn."""
@@ -56,16 +62,59 @@ class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not t
         self.doorkeeper: Doorkeeper
         """Set once the server's handlers stand."""
         self.is_joining = is_joining
+        self._gathered: tuple[Mapping[str, str], list[FramedPacket]] | None = None
+        """A channel's listeners, and what is to be told to each of them before anything else."""
         self._waiting: list[Connection] = []
+        self._is_awake = False
+
+    def tell_all(self, listeners: Mapping[str, str], packet: FramedPacket, skipped: Collection[str]) -> None:
+        """Tell a packet to everybody in a channel, given as ids of Socket.IO and of Engine.IO."""
+        if self.is_joining and not skipped:
+            # What one commit brought to a channel is handed to its listeners at once.
+            if self._gathered is None or self._gathered[0] is not listeners:
+                self.tell_gathered()
+                self._gathered = listeners, []
+                self._wake()
+            self._gathered[1].append(packet)
+            return
+        self.tell_gathered()
+        for sid, eio_sid in listeners.items():
+            if sid not in skipped and (connection := self._find(eio_sid)):
+                connection.tell([packet], packet.frame)
+
+    def tell_gathered(self) -> None:
+        """Hand on what was gathered for a channel: before something else is told, or somebody comes or goes."""
+        if self._gathered is None:
+            return
+        (listeners, packets), self._gathered = self._gathered, None
+        frames_of_all = b"".join(packet.frame for packet in packets)
+        for eio_sid in listeners.values():
+            if connection := self._find(eio_sid):
+                connection.tell(packets, frames_of_all)
+
+    def send_packet(self, sid: str, pkt: Packet) -> None:
+        """Tell a connection a packet, if it is still there."""
+        if connection := self._find(sid):
+            connection.send(pkt)
+
+    def _find(self, eio_sid: str) -> "Connection | None":
+        connection: Connection | None = self.sockets.get(eio_sid)
+        return None if connection is None or connection.closed else connection
 
     def write_later(self, connection: "Connection") -> None:
         """Let a connection write what it was told, once this turn of the event loop is over."""
         self._waiting.append(connection)
-        if len(self._waiting) == 1:
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._is_awake:
+            self._is_awake = True
             eventlet.spawn_n(self._write_all)
 
     def _write_all(self) -> None:
         eventlet.sleep(0)  # Whom the last commit has woken may speak first: it leaves together.
+        self.tell_gathered()
+        self._is_awake = False
         waiting, self._waiting = self._waiting, []
         for count, connection in enumerate(waiting, 1):
             connection.write_waiting()
@@ -131,6 +180,8 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         """Eventlet's socket, once the connection is upgraded."""
         self._send_now: Any = None
         """The system's `send`, which waits for nothing."""
+        self._answers: deque[Any] = deque()
+        """Green threads that answer messages, in their order."""
         self._frames: list[bytes] = []
         self._size = 0
         """Bytes that wait, in the queue or as frames."""
@@ -145,11 +196,22 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         """Tell the client a packet."""
         if self.closed:
             raise exceptions.SocketIsClosedError
+        self.server.tell_gathered()
         if self._socket is not None:
-            self._write(pkt.frame if isinstance(pkt, FramedPacket) else frames.make_frame(pkt.encode()))
+            self._write(frames.make_frame(pkt.encode()))
+        else:
+            self._queue(pkt)
+
+    def tell(self, packets: Iterable[FramedPacket], their_frames: bytes) -> None:
+        """Tell the client packets that many are told."""
+        if self._socket is not None:
+            self._write(their_frames)
             return
-        encoded = pkt.encode()
-        self._size += len(encoded)
+        for packet in packets:
+            self._queue(packet)
+
+    def _queue(self, pkt: Packet) -> None:
+        self._size += len(pkt.encode())
         self.queue.put(pkt)
         if self._size > limits.WAITING_BYTES or self.queue.qsize() > limits.WAITING_FRAMES:
             self._give_up("it does not fetch what it is told")
@@ -225,9 +287,8 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         """Take one of Engine.IO's packets. Raises `Malformed`."""
         if not isinstance(text, str):
             raise Malformed("a binary message")
-        kind = text[:1]
-        if kind == "4":
-            self.server.handlers["message"](self.sid, text[1:])
+        if text[:1] == "4":
+            self._take_message(text[1:])
         elif text == "3":
             if self._answer_by is not None:
                 self._answer_by = None
@@ -236,6 +297,21 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             self.close(wait=False, abort=True, reason=self.server.reason.CLIENT_DISCONNECT)
         elif text != "6":
             raise Malformed("a malformed packet of Engine.IO")
+
+    def _take_message(self, text: str) -> None:
+        """Let one of Socket.IO's packets be answered, after those before it.
+
+        Only messages that follow one another need not wait for the answers, so that one commit stores them all. Their
+        order holds: green threads begin in the order of their making, and each has handed its message to the writer
+        before it waits for the first time.
+        """
+        is_waited_for = OVERLAPPING.match(text) is None
+        while self._answers and (is_waited_for or self._answers[0].dead or len(self._answers) >= limits.OVERLAP):
+            self._answers.popleft().wait()
+        if is_waited_for:
+            self.server.handlers["message"](self.sid, text)
+        else:
+            self._answers.append(eventlet.spawn(self.server.handlers["message"], self.sid, text))
 
     def handle_post_request(self, environ: "WSGIEnvironment") -> None:
         """Take what a client that polls says."""
@@ -246,8 +322,11 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             packets = environ["wsgi.input"].read(size).decode().split("\x1e")
             if len(packets) > limits.PACKETS:
                 raise Malformed("too many packets in a request")
+            visit = self.server.doorkeeper.find_visit(self.sid)
             for text in packets:
-                if not self.closed:
+                if visit is not None and not self.closed:
+                    visit.counts_frames = True
+                    visit.count(len(text))
                     self.take(text)
         except (ValueError, OSError) as error:
             self._end(str(error) if isinstance(error, Malformed) else "a malformed request")

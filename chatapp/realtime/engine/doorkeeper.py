@@ -37,7 +37,7 @@ class Visit:
         """Whether it was let in."""
         self.is_ended = False
         self.counts_frames = False
-        """Whether its frames are counted as they come: then their packets are not."""
+        """Whether what comes is counted before it is taken apart: then its packets are not."""
 
     def count(self, size: int) -> None:
         """Count what came from it, and wait as long as it has to: meanwhile no more of it is read."""

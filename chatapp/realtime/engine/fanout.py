@@ -34,11 +34,22 @@ class FanOut(Manager):  # type: ignore[misc]  # the library is not typed
         listeners = self.rooms.get(namespace, {}).get(channel)
         if not listeners:
             return
-        skipped = set(skip_sid if isinstance(skip_sid, list) else [skip_sid])
         told = [event] if data is None else [event, data]
         packet = FramedPacket(MESSAGE, self.server.packet_class(EVENT, told, namespace).encode())
+        skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid] if skip_sid else []
+        self._engine.tell_all(listeners, packet, skipped)
+
+    def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
+        """Let a socket hear a channel from now on."""
+        self._engine.tell_gathered()
+        super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+
+    def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
+        """Let a socket hear a channel up to now."""
+        self._engine.tell_gathered()
+        super().basic_leave_room(sid, namespace, room)
+
+    @property
+    def _engine(self) -> "FastServer":
         engine: FastServer = self.server.eio
-        for sid, eio_sid in listeners.items():
-            connection = engine.sockets.get(eio_sid)
-            if sid not in skipped and connection is not None and not connection.closed:
-                connection.send(packet)
+        return engine

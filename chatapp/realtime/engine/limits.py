@@ -23,6 +23,9 @@ PERSON, ADDRESS = 2, 20
 PACKETS = 1_000
 """Packets in the body of a polling request at the most: a page that polls sends all that its outbox has at once."""
 
+OVERLAP = 50
+"""Messages of one socket that are stored at once, at the most."""
+
 LONGEST_PAUSE = 5.0
 """Seconds that a socket waits for its next event to be read, at the most."""
 
