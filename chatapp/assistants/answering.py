@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 from flask import Flask
@@ -40,7 +40,7 @@ PER_STREAM = 0.01
 """Seconds by which each answer under way slows all of them down, so that a hundred cost no more than ten."""
 
 STORED_EVERY = 1.0
-"""Seconds between two times that an answer is stored while it grows; more where many do."""
+"""Seconds between two times that the answers are stored while they grow, all of them at once; more where many do."""
 
 STORED_PER_STREAM = 0.05
 """Seconds by which each answer under way makes that rarer: twenty are stored in a second at the most."""
@@ -94,6 +94,7 @@ class Answerer:
         """Answer, for ever."""
         while not self._tidy():
             time.sleep(RETRY)
+        threading.Thread(target=self._keep_forever, daemon=True).start()
         while True:
             self._woken.wait(PERIOD)
             self._woken.clear()
@@ -147,14 +148,11 @@ class Answerer:
     def _answer(self, live: Live) -> None:
         """Follow an answer from its beginning to its end: tell and store how it grows."""
         threading.Thread(target=self._listen, args=(live,), daemon=True).start()
-        told, stored_at = "", time.monotonic()
+        told = ""
         while not live.is_over.wait(self._pace):
             if live.content != told:
                 told = live.content
                 self._tell(live)
-            if time.monotonic() - stored_at > max(STORED_EVERY, STORED_PER_STREAM * len(self._live)):
-                self._keep(live)
-                stored_at = time.monotonic()
         self._tell(live)
         self._finish(live)
         del self._live[live.job.message_id]
@@ -199,15 +197,25 @@ class Answerer:
     def _tell(self, live: Live, *, is_over: bool = False) -> None:
         answer_grew.send(Growth(live.job.conversation.wire_name, live.job.seq, live.content, is_over))
 
-    def _keep(self, live: Live) -> None:
+    def _keep_forever(self) -> None:
+        """Store now and then how far the answers have come: a commit for each would hold up what people say."""
+        while True:
+            time.sleep(max(STORED_EVERY, STORED_PER_STREAM * len(self._live)))
+            if growing := [live for live in self._live.values() if not live.is_over.is_set()]:
+                self._keep(growing)
+
+    def _keep(self, growing: Sequence[Live]) -> None:
         try:
             with self._app.app_context():
-                is_wanted = keep(live.job, live.content)
+                wanted = keep([(live.job, live.content) for live in growing])
         except ChatError as error:
-            log.info("answer not stored yet", answer=live.job.answer_id, reason=error.message)
+            log.info("answers not stored yet", answers=len(growing), reason=error.message)
+        except Exception:
+            log.exception("answers not stored", answers=len(growing))
         else:
-            if not is_wanted:
-                live.end("stopped")
+            for live in growing:
+                if live.job.answer_id not in wanted:
+                    live.end("stopped")
 
     def _finish(self, live: Live) -> None:
         while True:

@@ -3,18 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 from sqlalchemy import Select, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.errors import ChatError
 from chatapp.models import Answer, Conversation, Message, User, now
 from chatapp.timeline import Transaction, write
 from chatapp.timeline.answers import change_answer, find_locked
-from chatapp.timeline.writer import TogetherChange
 
 LEASE = timedelta(seconds=30)
 """How long a process is believed to work on an answer of which it tells nothing."""
@@ -80,41 +78,31 @@ def interrupt_orphans() -> None:
     write(change)
 
 
-def keep(job: Job, content: str) -> bool:
-    """Store what there is of an answer so far. Tells whether more is wanted."""
-    return write(Keeping(job, content))
+def keep(grown: Sequence[tuple[Job, str]]) -> set[int]:
+    """Store what there is of answers so far, all in one commit. Gives the ids of those of which more is wanted."""
 
-
-@dataclass(frozen=True, slots=True)
-class Keeping(TogetherChange[bool]):
-    """Storing what there is of an answer. Hundreds may grow at once, and nobody waits for it."""
-
-    job: Job
-    content: str
-    comes_last = True
-
-    @classmethod
-    def apply_together(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[bool | ChatError]:
-        """Store them, and tell of each whether more is wanted."""
+    def change(transaction: Transaction) -> set[int]:
         session = transaction.session
         wanted = set(
             session.scalars(
                 select(Answer.id)
                 .join(Message, Message.id == Answer.message_id)
                 .where(
-                    Answer.id.in_([keeping.job.answer_id for keeping in changes]),
+                    Answer.id.in_([job.answer_id for job, _ in grown]),
                     Answer.ended_at.is_(None),
                     Answer.is_stopped.is_(False),
                     Message.deleted_at.is_(None),
                 )
             )
         )
-        kept = [keeping for keeping in changes if keeping.job.answer_id in wanted]
+        kept = [(job, content) for job, content in grown if job.answer_id in wanted]
         if kept:
             connection = session.connection()
-            connection.execute(_LEASE, [{"answer": each.job.answer_id, "until": now() + LEASE} for each in kept])
-            connection.execute(_KEEP, [{"message": each.job.message_id, "kept": each.content} for each in kept])
-        return [keeping.job.answer_id in wanted for keeping in changes]
+            connection.execute(_LEASE, [{"answer": job.answer_id, "until": now() + LEASE} for job, _ in kept])
+            connection.execute(_KEEP, [{"message": job.message_id, "kept": content} for job, content in kept])
+        return wanted
+
+    return write(change)
 
 
 def finish(job: Job, *, state: str, content: str, problem: str | None = None) -> None:
