@@ -1,6 +1,8 @@
 """`flask users`: accounts from the shell."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 from flask.cli import AppGroup
@@ -21,10 +23,8 @@ def create(username: str, *, admin: bool, display_name: str) -> None:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
         password = _read_line()
-    try:
+    with _refusals_told():
         service.create_user(username, display_name, password, is_admin=admin)
-    except ChatError as error:
-        raise click.ClickException(error.message) from None
     click.echo(f"Created {'the admin' if admin else 'the account'} {service.check_username(username)}.")
 
 
@@ -32,10 +32,8 @@ def create(username: str, *, admin: bool, display_name: str) -> None:
 @click.argument("username", metavar="NAME")
 def ban(username: str) -> None:
     """Let NAME in no longer. What they have open closes within a second; what they said stays."""
-    try:
+    with _refusals_told():
         service.ban(username)
-    except ChatError as error:
-        raise click.ClickException(error.message) from None
     click.echo(f"{username} is banned.")
 
 
@@ -43,11 +41,18 @@ def ban(username: str) -> None:
 @click.argument("username", metavar="NAME")
 def let_back(username: str) -> None:
     """Let NAME, who was banned, sign in again."""
-    try:
+    with _refusals_told():
         service.let_back(username)
+    click.echo(f"{username} can sign in again.")
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """Let the shell say what the core refuses."""
+    try:
+        yield
     except ChatError as error:
         raise click.ClickException(error.message) from None
-    click.echo(f"{username} can sign in again.")
 
 
 def _read_line() -> str:

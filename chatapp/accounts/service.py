@@ -2,12 +2,12 @@
 
 from hmac import compare_digest
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatapp.accounts.passwords import hash_password, verify_password
-from chatapp.accounts.queries import get_invitation_token
+from chatapp.accounts.queries import get_invitation_token, get_owner_id
 from chatapp.accounts.signals import sessions_ended
 from chatapp.conversations.policy import Actor
 from chatapp.conversations.queries import USERNAME, find_person
@@ -169,14 +169,8 @@ def change_password(actor: Actor, current: str, new: str) -> None:
     new_hash = hash_password(check_password(new))
 
     def change(transaction: Transaction) -> None:
-        session = transaction.session
-        session.execute(update(User).where(User.id == actor.user_id).values(password_hash=new_hash))
-        ended = session.scalars(
-            delete(UserSession)
-            .where(UserSession.user_id == actor.user_id, UserSession.id != actor.session_id)
-            .returning(UserSession.id)
-        ).all()
-        transaction.announce_end(sessions_ended, list(ended))
+        transaction.session.execute(update(User).where(User.id == actor.user_id).values(password_hash=new_hash))
+        _end_sessions(transaction, UserSession.user_id == actor.user_id, UserSession.id != actor.session_id)
 
     write(change)
 
@@ -190,13 +184,10 @@ def ban(username: str) -> None:
     def change(transaction: Transaction) -> None:
         session = transaction.session
         person = _get_person(session, username)
-        if person.id == session.scalars(select(Installation.owner_id)).one():
+        if person.id == get_owner_id(session):
             raise Forbidden("Nobody can ban the owner of this installation.")
         person.is_active = False
-        ended = session.scalars(
-            delete(UserSession).where(UserSession.user_id == person.id).returning(UserSession.id)
-        ).all()
-        transaction.announce_end(sessions_ended, list(ended))
+        _end_sessions(transaction, UserSession.user_id == person.id)
 
     write(change)
 
@@ -208,6 +199,11 @@ def let_back(username: str) -> None:
         _get_person(transaction.session, username).is_active = True
 
     write(change)
+
+
+def _end_sessions(transaction: Transaction, *which: ColumnElement[bool]) -> None:
+    ended = transaction.session.scalars(delete(UserSession).where(*which).returning(UserSession.id)).all()
+    transaction.announce_end(sessions_ended, list(ended))
 
 
 def _get_person(session: Session, username: str) -> User:

@@ -140,10 +140,11 @@ class Broadcaster:
             elsewhere = get_endings(db.session()) - self._endings
         if elsewhere == self._endings_elsewhere:
             return
-        self._endings_elsewhere = elsewhere
         self._turn_out_signed_out(list_people_here())
-        for conversation in listened_conversations():
-            self._turn_out(conversation)
+        for conversation in listened_conversations(with_news=True):
+            self._turn_out_removed(conversation, _find_people(conversation))
+        # Only now: if the database went away meanwhile, the next look finds them.
+        self._endings_elsewhere = elsewhere
 
     def _count_ending(self, _ended: object) -> None:
         self._endings += 1
@@ -158,15 +159,18 @@ class Broadcaster:
 
         The other one tells so through Redis, which may be away.
         """
-        people = {sid: person for sid in _listeners(conversation) if (person := find_person(sid)) is not None}
+        people = _find_people(conversation)
+        self._turn_out_signed_out(people)
+        self._turn_out_removed(conversation, people)
+
+    def _turn_out_removed(self, conversation: str, people: Collection[SignedIn]) -> None:
         name = parse_name(conversation)
-        self._turn_out_signed_out(people.values())
         with self._app.app_context():
-            places = find_places(db.session(), {(name.id, person.id) for person in people.values()})
+            places = find_places(db.session(), {(name.id, person.id) for person in people})
             here = db.session.get(Conversation, name.id)
             needs_membership = here is None or not is_open_to_all(here)
         if needs_membership:
-            for user_id in {person.id for person in people.values()} - {user_id for _, user_id in places}:
+            for user_id in {person.id for person in people} - {user_id for _, user_id in places}:
                 end_listening(MembershipEnded(conversation, user_id))
 
     def tell_pending(self, message: TimelineMessage) -> None:
@@ -261,13 +265,18 @@ def _listeners(conversation: str) -> list[str]:
     return [*list_sockets(conversation), *list_sockets(news_channel(conversation))]
 
 
+def _find_people(conversation: str) -> list[SignedIn]:
+    """List who is at the other end of the sockets that hear a conversation, or its news."""
+    return [person for sid in _listeners(conversation) if (person := find_person(sid)) is not None]
+
+
 def listened_conversation_ids(*, with_news: bool = False) -> list[int]:
     """List the conversations that this process' sockets have joined; also those of which they only hear news."""
     return [parse_name(name).id for name in listened_conversations(with_news=with_news)]
 
 
-def listened_conversations(*, with_news: bool = True) -> list[str]:
-    """List the names of the conversations that this process' sockets hear; without news, those that they joined."""
+def listened_conversations(*, with_news: bool) -> list[str]:
+    """List the names of the conversations that this process' sockets have joined; also those with news alone."""
     found = set()
     for channel in list(socketio.server.manager.rooms.get("/", {})):
         try:

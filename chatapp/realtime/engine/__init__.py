@@ -52,7 +52,7 @@ def init_engine(app: Flask, socketio: SocketIO, settings: Settings, events: froz
         handlers = server.eio.handlers
         server.eio = FastServer(is_joining=settings.socket_joining, async_handlers=False, **options)
         server.eio.handlers.update(handlers)
-    app.extensions[EXTENSION] = doorkeeper = Doorkeeper(server, settings)
+    app.extensions[EXTENSION] = doorkeeper = Doorkeeper(server, settings, counts=not is_fast)
     if is_fast:
         server.eio.doorkeeper = doorkeeper
     quieten()

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from socket import SHUT_RDWR
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import engineio
 import eventlet
@@ -325,7 +325,6 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             visit = self.server.doorkeeper.find_visit(self.sid)
             for text in packets:
                 if visit is not None and not self.closed:
-                    visit.counts_frames = True
                     visit.count(len(text))
                     self.take(text)
         except (ValueError, OSError) as error:
@@ -339,7 +338,6 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         visit = self.server.doorkeeper.find_visit(self.sid)
         if visit is None:
             return []
-        visit.counts_frames = True
         reader = frames.FrameReader(
             socket.recv,
             self.server.max_http_buffer_size,
@@ -431,10 +429,6 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             self._write(frames.make_close(1000))
             self.write_waiting()
         self.closed = True
-        self._hang_up(cast(Any, self._socket))
-
-    @staticmethod
-    def _hang_up(socket: Any) -> None:
         # Whoever waits for it to be read or written wakes up.
         with suppress(OSError):
-            socket.shutdown(SHUT_RDWR)
+            self._socket.shutdown(SHUT_RDWR)

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 class Visit:
     """One connection: where it comes from, whose it is once it is let in, and what it has used."""
 
-    __slots__ = ("address", "counts_frames", "is_ended", "is_known", "meter", "opened_at", "user_id")
+    __slots__ = ("address", "is_ended", "is_known", "meter", "opened_at", "user_id")
 
     def __init__(self, address: str, meter: Meter | None) -> None:
         self.address = address
@@ -36,8 +36,6 @@ class Visit:
         self.is_known = False
         """Whether it was let in."""
         self.is_ended = False
-        self.counts_frames = False
-        """Whether what comes is counted before it is taken apart: then its packets are not."""
 
     def count(self, size: int) -> None:
         """Count what came from it, and wait as long as it has to: meanwhile no more of it is read."""
@@ -46,10 +44,14 @@ class Visit:
 
 
 class Doorkeeper:
-    """Looks at everything that comes in before the libraries do."""
+    """Looks at everything that comes in before the libraries do.
 
-    def __init__(self, server: Server, settings: Settings) -> None:
+    With `counts` it counts packets; not where connections count what comes before they take it apart.
+    """
+
+    def __init__(self, server: Server, settings: Settings, *, counts: bool) -> None:
         self._server = server
+        self._counts = counts
         self._visits: dict[str, Visit] = {}
         self._strangers: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
@@ -141,7 +143,7 @@ class Doorkeeper:
         visit = self._visits.get(eio_sid)
         if visit is None or visit.is_ended:
             return
-        if not visit.counts_frames and isinstance(data, str | bytes):
+        if self._counts and isinstance(data, str | bytes):
             visit.count(len(data))
         is_open = self._server.manager.sid_from_eio_sid(eio_sid, "/") is not None
         try:
