@@ -17,17 +17,17 @@ from chatapp.models import Conversation
 from chatapp.realtime.assistants import AnswerTeller
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
-from chatapp.realtime.engine import EXTENSION as DOORKEEPER
-from chatapp.realtime.engine.doorkeeper import Doorkeeper
 from chatapp.realtime.presence import PERIOD, presence
 from chatapp.realtime.processes import Processes
+from chatapp.socket_engine import EXTENSION as CONNECTION_GUARD
+from chatapp.socket_engine.connection_guard import ConnectionGuard
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.epoch import remember_events, renew_epoch_if_restored
 from chatapp.timeline.writer import EXTENSION as WRITER
 from chatapp.timeline.writer import Writer
 from chatapp.webhooks.sender import WebhookSender
 
-ENDINGS_PERIOD = 0.5
+REVOCATION_CHECK_SECONDS = 0.5
 """Seconds between two looks at whether other processes have ended sign-ins or memberships."""
 
 log = structlog.get_logger(__name__)
@@ -39,8 +39,8 @@ def start_background(app: Flask, settings: Settings) -> None:
     # Signals hold their listeners weakly.
     app.extensions["chatapp.broadcaster"] = broadcaster
     app.extensions["chatapp.teller"] = teller = AnswerTeller(app)
-    doorkeeper: Doorkeeper = app.extensions[DOORKEEPER]
-    beats = [presence.tell_changes, doorkeeper.sweep]
+    connection_guard: ConnectionGuard = app.extensions[CONNECTION_GUARD]
+    beats = [presence.tell_changes, connection_guard.sweep]
     if settings.redis_url:
         bus = Bus(settings.redis_url, settings.secret_key())
         app.extensions["chatapp.processes"] = processes = Processes(app, broadcaster, teller, bus)
@@ -63,7 +63,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     _start(WebhookSender(app, settings).run)
     app.extensions[ANSWERER] = answerer = Answerer(app, settings)
     _start(answerer.run)
-    _start(beat_forever, ENDINGS_PERIOD, broadcaster.look_for_endings)
+    _start(beat_forever, REVOCATION_CHECK_SECONDS, broadcaster.check_revocations)
     _start(beat_forever, settings.heads_interval, broadcaster.beat, writer.look_into_spool, remember)
     if settings.general_keep_last:
         _start(trim_general, app, settings.general_keep_last)

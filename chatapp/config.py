@@ -71,8 +71,10 @@ class Settings(BaseSettings):
     socket_engine: Literal["fast", "stock"] = Field(
         "fast", description="`stock` writes to sockets as the libraries do: slower, and independent of their insides"
     )
-    socket_joining: bool = Field(
-        True, description="let what is told to a socket at one time leave as one write; not with `stock`"
+    socket_coalescing: bool = Field(
+        True,
+        validation_alias=AliasChoices("CHATAPP_SOCKET_COALESCING", "CHATAPP_SOCKET_JOINING", "socket_coalescing"),
+        description="send frames that are queued for a socket at the same time in one write; not with `stock`",
     )
     connections: int = Field(10_000, ge=1, description="connections at the most, pages and sockets together")
     connection_rate: int = Field(

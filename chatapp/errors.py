@@ -6,7 +6,7 @@ from http import HTTPStatus
 class ChatError(Exception):
     """A refusal that its receiver can act on.
 
-    Raised where it is found, by whatever layer, and turned into an answer once: by `chatapp.realtime.answers` for the
+    Raised where it is found, by whatever layer, and turned into an answer once: by `chatapp.realtime.handlers` for the
     socket and by `chatapp.presentation.errors` for HTTP.
     """
 

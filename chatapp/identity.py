@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn(UserMixin):  # type: ignore[misc]  # the library is not typed
+class AuthenticatedUser(UserMixin):  # type: ignore[misc]  # the library is not typed
     """A person on one browser, as `current_user` has it: values, no row that a closed session would take away."""
 
     id: int
@@ -40,14 +40,14 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # the library is not typed
         return Actor(self.id, self.session_id)
 
 
-def current_person() -> SignedIn:
+def current_person() -> AuthenticatedUser:
     """Give who is signed in on this request or socket. Raises `SignedOut` when nobody is, or no longer."""
     if not current_user.is_authenticated:
         raise SignedOut("You are signed out. Sign in again.")
-    return cast(SignedIn, current_user._get_current_object())  # noqa: SLF001 - Werkzeug documents it for this
+    return cast(AuthenticatedUser, current_user._get_current_object())  # noqa: SLF001 - Werkzeug documents it for this
 
 
-def current_admin() -> SignedIn:
+def current_admin() -> AuthenticatedUser:
     """Give who is signed in, if they administer the installation. Raises `SignedOut`, `Forbidden`."""
     person = current_person()
     if not person.is_admin:

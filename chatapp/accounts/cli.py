@@ -39,10 +39,10 @@ def ban(username: str) -> None:
 
 @users.command("let-back")
 @click.argument("username", metavar="NAME")
-def let_back(username: str) -> None:
+def unban(username: str) -> None:
     """Let NAME, who was banned, sign in again."""
     with _refusals_told():
-        service.let_back(username)
+        service.unban(username)
     click.echo(f"{username} can sign in again.")
 
 

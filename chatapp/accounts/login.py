@@ -10,7 +10,7 @@ from chatapp.accounts.queries import find_signed_in, is_set_up
 from chatapp.accounts.service import start_session
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
-from chatapp.identity import SignedIn
+from chatapp.identity import AuthenticatedUser
 from chatapp.presentation.problems import is_for_program
 from chatapp.tokens import hash_token
 
@@ -27,13 +27,13 @@ def init_login(app: Flask) -> None:
     app.before_request(lead_to_setup)
 
 
-def load_signed_in(token: str) -> SignedIn | None:
+def load_signed_in(token: str) -> AuthenticatedUser | None:
     """Find who the token lets in; None when the session has ended or the account was switched off."""
     found = find_signed_in(db.session(), hash_token(token))
     if found is None:
         return None
     row, user = found
-    return SignedIn(user.id, user.username, user.name, user.is_admin, row.id, token)
+    return AuthenticatedUser(user.id, user.username, user.name, user.is_admin, row.id, token)
 
 
 def sign_in(user_id: int) -> None:

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from chatapp.models import Installation, User, UserSession
+from chatapp.models import Installation, LoginSession, User
 
 
-def find_signed_in(session: Session, token_hash: str) -> tuple[UserSession, User] | None:
+def find_signed_in(session: Session, token_hash: str) -> tuple[LoginSession, User] | None:
     """Find the session with that token, and whose it is, if it still lets them in."""
     row = session.execute(
-        select(UserSession, User)
-        .join(User, User.id == UserSession.user_id)
-        .where(UserSession.token_hash == token_hash, User.is_active)
+        select(LoginSession, User)
+        .join(User, User.id == LoginSession.user_id)
+        .where(LoginSession.token_hash == token_hash, User.is_active)
     ).one_or_none()
     return None if row is None else (row[0], row[1])
 

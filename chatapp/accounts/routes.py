@@ -23,7 +23,7 @@ from chatapp.presentation.forms import Form
 
 blueprint = Blueprint("accounts", __name__)
 
-Answer = str | Response | tuple[str, int]
+ViewResponse = str | Response | tuple[str, int]
 
 
 def _attempts() -> str:
@@ -33,7 +33,7 @@ def _attempts() -> str:
 
 @blueprint.route("/setup", methods=["GET", "POST"])
 @limiter.limit("20/minute", methods=["POST"])
-def setup() -> Answer:
+def setup() -> ViewResponse:
     """Make the first account."""
     if is_set_up(db.session()):
         raise NotFound("chatapp is set up already. Sign in, or ask for the invitation link.")
@@ -51,7 +51,7 @@ def setup() -> Answer:
 
 @blueprint.route("/invitation/<token>", methods=["GET", "POST"])
 @limiter.limit("20/minute")
-def accept_invitation(token: str) -> Answer:
+def accept_invitation(token: str) -> ViewResponse:
     """Make an account with the invitation link."""
     if not service.is_invitation(token, get_invitation_token(db.session())):
         raise NotFound("This invitation link is no longer valid. Ask for the new one.")
@@ -70,7 +70,7 @@ def accept_invitation(token: str) -> Answer:
 @blueprint.route("/sign-in", methods=["GET", "POST"])
 @limiter.limit("60/minute", methods=["POST"])
 @limiter.limit("10/minute", key_func=_attempts, methods=["POST"])
-def sign_in() -> Answer:
+def sign_in() -> ViewResponse:
     """Sign in, and go where one wanted to."""
     form = SignInForm(next=request.args.get("next", ""))
     if form.validate_on_submit():
@@ -94,14 +94,14 @@ def sign_out() -> Response:
 
 @blueprint.get("/settings")
 @login_required
-def settings() -> Answer:
+def settings() -> ViewResponse:
     """Show one's own settings."""
     return _settings()
 
 
 @blueprint.post("/settings/name")
 @login_required
-def change_name() -> Answer:
+def change_name() -> ViewResponse:
     """Set one's display name."""
     form = NameForm()
     try:
@@ -126,7 +126,7 @@ def change_receipts() -> Response:
 @blueprint.post("/settings/password")
 @login_required
 @limiter.limit("10/minute")
-def change_password() -> Answer:
+def change_password() -> ViewResponse:
     """Set one's password."""
     form = PasswordForm()
     try:
@@ -170,10 +170,10 @@ def ban(username: str) -> Response:
 
 @blueprint.post("/people/<username>/let-back")
 @login_required
-def let_back(username: str) -> Response:
+def unban(username: str) -> Response:
     """Let somebody who was banned sign in again."""
     current_admin()
-    service.let_back(username)
+    service.unban(username)
     flash(f"@{username} can sign in again.")
     return redirect(url_for("accounts.people"))
 
@@ -188,17 +188,17 @@ def rotate_invitation() -> Response:
     return redirect(url_for("accounts.people"))
 
 
-def _page(template: str, form: Form) -> Answer:
+def _page(template: str, form: Form) -> ViewResponse:
     page = render_template(template, form=form)
     return (page, 422) if form.is_submitted() else page
 
 
-def _again(template: str, form: Form, error: ChatError) -> Answer:
+def _again(template: str, form: Form, error: ChatError) -> ViewResponse:
     form.refuse(error.message)
     return render_template(template, form=form), error.status
 
 
-def _settings(name_form: NameForm | None = None, password_form: PasswordForm | None = None) -> Answer:
+def _settings(name_form: NameForm | None = None, password_form: PasswordForm | None = None) -> ViewResponse:
     page = render_template(
         "accounts/settings.html",
         name_form=name_form or NameForm(formdata=None, name=current_person().name),

@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 
 from chatapp.accounts.passwords import hash_password, verify_password
 from chatapp.accounts.queries import get_invitation_token, get_owner_id
-from chatapp.accounts.signals import sessions_ended
+from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.conversations.policy import Actor
 from chatapp.conversations.queries import USERNAME, find_person
 from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.extensions import db
-from chatapp.models import Conversation, Installation, Membership, User, UserSession
+from chatapp.models import Conversation, Installation, LoginSession, Membership, User
 from chatapp.models.conversations import GENERAL_ID
 from chatapp.timeline import Transaction, write
 from chatapp.tokens import hash_token, new_token
@@ -124,7 +124,7 @@ def authenticate(username: str, password: str) -> int | None:
 def start_session(user_id: int) -> str:
     """Sign a person in on one browser. Gives the token for its cookie."""
     token = new_token()
-    write(lambda transaction: transaction.session.add(UserSession(user_id=user_id, token_hash=hash_token(token))))
+    write(lambda transaction: transaction.session.add(LoginSession(user_id=user_id, token_hash=hash_token(token))))
     return token
 
 
@@ -132,8 +132,8 @@ def end_session(actor: Actor) -> None:
     """Sign a person out where they act from."""
 
     def change(transaction: Transaction) -> None:
-        transaction.session.execute(delete(UserSession).where(UserSession.id == actor.session_id))
-        transaction.announce_end(sessions_ended, [actor.session_id])
+        transaction.session.execute(delete(LoginSession).where(LoginSession.id == actor.session_id))
+        transaction.send_revocation(login_sessions_revoked, [actor.session_id])
 
     write(change)
 
@@ -170,13 +170,13 @@ def change_password(actor: Actor, current: str, new: str) -> None:
 
     def change(transaction: Transaction) -> None:
         transaction.session.execute(update(User).where(User.id == actor.user_id).values(password_hash=new_hash))
-        _end_sessions(transaction, UserSession.user_id == actor.user_id, UserSession.id != actor.session_id)
+        _revoke_login_sessions(transaction, LoginSession.user_id == actor.user_id, LoginSession.id != actor.session_id)
 
     write(change)
 
 
 def ban(username: str) -> None:
-    """Let a person in no longer, and end what they have open. What they said stays; `let_back()` undoes it.
+    """Let a person in no longer, and end what they have open. What they said stays; `unban()` undoes it.
 
     Raises `NotFound`, and `Forbidden` for the owner.
     """
@@ -187,12 +187,12 @@ def ban(username: str) -> None:
         if person.id == get_owner_id(session):
             raise Forbidden("Nobody can ban the owner of this installation.")
         person.is_active = False
-        _end_sessions(transaction, UserSession.user_id == person.id)
+        _revoke_login_sessions(transaction, LoginSession.user_id == person.id)
 
     write(change)
 
 
-def let_back(username: str) -> None:
+def unban(username: str) -> None:
     """Let a banned person sign in again. Raises `NotFound`."""
 
     def change(transaction: Transaction) -> None:
@@ -201,9 +201,9 @@ def let_back(username: str) -> None:
     write(change)
 
 
-def _end_sessions(transaction: Transaction, *which: ColumnElement[bool]) -> None:
-    ended = transaction.session.scalars(delete(UserSession).where(*which).returning(UserSession.id)).all()
-    transaction.announce_end(sessions_ended, list(ended))
+def _revoke_login_sessions(transaction: Transaction, *which: ColumnElement[bool]) -> None:
+    ended = transaction.session.scalars(delete(LoginSession).where(*which).returning(LoginSession.id)).all()
+    transaction.send_revocation(login_sessions_revoked, list(ended))
 
 
 def _get_person(session: Session, username: str) -> User:

@@ -4,5 +4,5 @@ from blinker import Namespace
 
 _signals = Namespace()
 
-sessions_ended = _signals.signal("sessions-ended")
+login_sessions_revoked = _signals.signal("login-sessions-revoked")
 """The ids of sessions that let nobody in any longer (`list[int]`)."""

@@ -33,8 +33,8 @@ from chatapp.assistants.queries import SessionSummary, find_shared, list_history
 from chatapp.config import current_settings
 from chatapp.conversations.assistants import current_assistants
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import permit_reading
-from chatapp.conversations.queries import find_place
+from chatapp.conversations.policy import authorize_reading
+from chatapp.conversations.queries import find_access
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.models import Conversation, now
@@ -193,10 +193,10 @@ def _number(session_id: str) -> int:
 
 def _session(session_id: int) -> Conversation:
     """Find a session of one's own. Raises `NotFound`."""
-    place = find_place(db.session(), ConversationName("assistant", session_id), current_caller().actor.user_id)
+    place = find_access(db.session(), ConversationName("assistant", session_id), current_caller().actor.user_id)
     if place.membership is None:
         raise NotFound("There is no such session.")
-    return permit_reading(*place)
+    return authorize_reading(*place)
 
 
 def _summary(session_id: int) -> SessionSummary:

@@ -12,7 +12,7 @@ from spectree.models import InType, SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
 from werkzeug.exceptions import BadRequest
 
-from chatapp.api.schemas import PATH_PARAMETERS, Problem, Stretch
+from chatapp.api.schemas import PATH_PARAMETERS, ListResponse, Problem
 from chatapp.errors import (
     Archived,
     BadCharacters,
@@ -84,7 +84,7 @@ class Answers(Described):
         has_body: bool,
     ) -> None:
         super().__init__(**{f"HTTP_{status.value}": model})
-        self._links = model is not None and issubclass(model, Stretch)
+        self._links = model is not None and issubclass(model, ListResponse)
         self._problems: dict[int, list[str]] = {}
         for refusal in refusals:
             self._problems.setdefault(refusal.status.value, []).append(refusal.code)

@@ -11,11 +11,11 @@ from chatapp.api.queries import list_tokens
 from chatapp.errors import Conflict, Invalid
 from chatapp.extensions import db, limiter
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.addresses import ID
+from chatapp.presentation.urls import ID
 
 blueprint = Blueprint("api_pages", __name__)
 
-Answer = str | tuple[str, int]
+ViewResponse = str | tuple[str, int]
 
 
 @blueprint.get("/api/openapi.json")
@@ -33,7 +33,7 @@ def docs() -> str:
 
 @blueprint.get("/settings/tokens")
 @login_required
-def tokens() -> Answer:
+def tokens() -> ViewResponse:
     """Show one's tokens."""
     return _page()
 
@@ -41,7 +41,7 @@ def tokens() -> Answer:
 @blueprint.post("/settings/tokens")
 @login_required
 @limiter.limit("20/minute")
-def create() -> Answer:
+def create() -> ViewResponse:
     """Make a token; it is shown this once."""
     form = TokenForm()
     if not form.validate():
@@ -63,7 +63,7 @@ def revoke(token_id: int) -> AnyResponse:
     return redirect(url_for("api_pages.tokens"))
 
 
-def _page(form: TokenForm | None = None, token: str | None = None) -> Answer:
+def _page(form: TokenForm | None = None, token: str | None = None) -> ViewResponse:
     page = render_template(
         "api/tokens.html",
         tokens=list_tokens(db.session(), current_person().id),

@@ -11,7 +11,7 @@ from flask import Response, request
 from chatapp.api.queries import Places
 from chatapp.api.schemas import PageQuery
 from chatapp.conversations.people import Person
-from chatapp.conversations.queries import Place
+from chatapp.conversations.queries import ConversationAccess
 from chatapp.presentation.conversations import direct_title
 from chatapp.presentation.messages import isoformat, present_for_others
 from chatapp.timeline import Page
@@ -42,7 +42,7 @@ def answer_conversations(
     return _answer_stretch(body, shown.total, query, ids, has_older=shown.has_older, has_newer=shown.has_newer)
 
 
-def present_place(place: Place, people: Sequence[Person] | None, user_id: int) -> dict[str, Any]:
+def present_place(place: ConversationAccess, people: Sequence[Person] | None, user_id: int) -> dict[str, Any]:
     """Give a conversation as one person sees it, with the people of a direct one."""
     conversation, membership = place
     assert conversation is not None  # noqa: S101 - whoever may read it has found it

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person
-from chatapp.conversations.queries import Place
+from chatapp.conversations.queries import ConversationAccess
 from chatapp.models import ApiToken, Conversation, Membership, User
 
 
@@ -15,7 +15,7 @@ from chatapp.models import ApiToken, Conversation, Membership, User
 class Places:
     """A stretch of a person's conversations, by their number in the database."""
 
-    places: Sequence[Place]
+    places: Sequence[ConversationAccess]
     total: int
     has_older: bool
     has_newer: bool
@@ -51,7 +51,7 @@ def list_places(session: Session, user_id: int, *, before: int | None, after: in
         query = query.where(Conversation.id < before)
     if after is not None:
         query = query.where(Conversation.id > after)
-    found = [Place(conversation, membership) for conversation, membership in session.execute(query)]
+    found = [ConversationAccess(conversation, membership) for conversation, membership in session.execute(query)]
     is_cut = len(found) > limit
     has_newer = before is not None and _has_any(session, user_id, Membership.conversation_id >= before)
     has_older = after is not None and _has_any(session, user_id, Membership.conversation_id <= after)

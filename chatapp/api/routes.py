@@ -26,8 +26,8 @@ from chatapp.api.schemas import (
 )
 from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import no_such_conversation, permit_reading
-from chatapp.conversations.queries import Place, direct_key, find_direct, find_place, list_people
+from chatapp.conversations.policy import authorize_reading, no_such_conversation
+from chatapp.conversations.queries import ConversationAccess, direct_key, find_access, find_direct, list_people
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
@@ -70,7 +70,7 @@ def show_conversation(conversation: str) -> Response:
     """Show one conversation."""
     user_id = current_caller().actor.user_id
     place = _place(_name(conversation))
-    here = permit_reading(*place)
+    here = authorize_reading(*place)
     people = list_people(db.session(), [here.id])[here.id] if _is_direct(place) else None
     return answer(present_place(place, people, user_id))
 
@@ -79,7 +79,7 @@ def show_conversation(conversation: str) -> Response:
 @answers(Messages, *IN_CONVERSATIONS, query=PageQuery)
 def list_messages(conversation: str, query: PageQuery) -> Response:
     """List a conversation's messages: the last ones, or those around a number."""
-    here = permit_reading(*_place(_name(conversation)))
+    here = authorize_reading(*_place(_name(conversation)))
     shown = page(db.session(), here, before=query.before, after=query.after, limit=query.limit)
     return answer_messages(here.wire_name, here.message_count, shown, query)
 
@@ -107,7 +107,7 @@ def post_message(conversation: str, json: NewMessage, headers: Keyed) -> Respons
 @answers(Message, *IN_CONVERSATIONS)
 def show_message(conversation: str, seq: str) -> Response:
     """Show one message."""
-    return _message(get_message(db.session(), permit_reading(*_place(_name(conversation))), _seq(seq)))
+    return _message(get_message(db.session(), authorize_reading(*_place(_name(conversation))), _seq(seq)))
 
 
 @blueprint.patch(MESSAGE)
@@ -153,7 +153,7 @@ def list_direct_messages(person_id: str, query: PageQuery) -> Response:
     name = _direct(person_id)
     if name is None:
         return answer_messages(None, 0, Page([], has_older=False), query)
-    here = permit_reading(*_place(name))
+    here = authorize_reading(*_place(name))
     shown = page(db.session(), here, before=query.before, after=query.after, limit=query.limit)
     return answer_messages(here.wire_name, here.message_count, shown, query)
 
@@ -179,8 +179,8 @@ def _name(conversation: str) -> ConversationName:
     return ConversationName(kind, number)
 
 
-def _place(name: ConversationName) -> Place:
-    return find_place(db.session(), name, current_caller().actor.user_id)
+def _place(name: ConversationName) -> ConversationAccess:
+    return find_access(db.session(), name, current_caller().actor.user_id)
 
 
 def _direct(person_id: str) -> ConversationName | None:
@@ -197,12 +197,12 @@ def _seq(value: str) -> int:
     return parse_number(value, "A message's number", LAST_SEQ)
 
 
-def _is_direct(place: Place) -> bool:
+def _is_direct(place: ConversationAccess) -> bool:
     return place.conversation is not None and place.conversation.kind == "direct"
 
 
 def _mark(name: ConversationName, mark: Mark) -> Response:
-    here = permit_reading(*_place(name))
+    here = authorize_reading(*_place(name))
     seq = here.last_event if mark.seq is None else mark.seq
     return answer(present_read_state(mark_read(name, current_caller().actor, seq)))
 

@@ -194,13 +194,13 @@ class HistoryQuery(WhichHistory):
     offset: Offset = Field(0, description="How many are left out before them.")
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """What an answer carries."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
-class Person(Answer):
+class Person(ResponseModel):
     """Somebody."""
 
     id: int
@@ -208,24 +208,24 @@ class Person(Answer):
     name: str
 
 
-class Reader(Answer):
+class ReactionUser(ResponseModel):
     """Somebody who reacted."""
 
     id: int
     name: str
 
 
-class Reaction(Answer):
+class Reaction(ResponseModel):
     """An emoji under a message, and whom it is from."""
 
     reaction: str
-    users: list[Reader]
+    users: list[ReactionUser]
 
 
 State = Literal["queued", "streaming", "complete", "stopped", "interrupted", "failed"]
 
 
-class Message(Answer):
+class Message(ResponseModel):
     """A message."""
 
     conversation: str
@@ -248,7 +248,7 @@ class Message(Answer):
     reactions: list[Reaction]
 
 
-class Conversation(Answer):
+class Conversation(ResponseModel):
     """A conversation, as one person sees it."""
 
     conversation: str = Field(description="Its name in addresses and on the socket.")
@@ -267,7 +267,7 @@ class Conversation(Answer):
     updated_at: datetime
 
 
-class Stretch(Answer):
+class ListResponse(ResponseModel):
     """What every list carries."""
 
     total: int = Field(description="How many there are, on all pages.")
@@ -276,20 +276,20 @@ class Stretch(Answer):
     previous: str | None = Field(description="The address of what is older.")
 
 
-class Messages(Stretch):
+class Messages(ListResponse):
     """A stretch of a conversation, the oldest first."""
 
     conversation: str | None = Field(description="Null for two who have never written to each other.")
     messages: list[Message]
 
 
-class Conversations(Stretch):
+class Conversations(ListResponse):
     """Conversations in the order in which they were made."""
 
     conversations: list[Conversation]
 
 
-class Session(Answer):
+class Session(ResponseModel):
     """A conversation of one's own with an assistant."""
 
     id: int
@@ -302,7 +302,7 @@ class Session(Answer):
     total: int = Field(description="How many messages it has.")
 
 
-class Sessions(Answer):
+class Sessions(ResponseModel):
     """One's sessions, the one that was last used first."""
 
     total: int
@@ -311,7 +311,7 @@ class Sessions(Answer):
     sessions: list[Session]
 
 
-class HistoryMessage(Answer):
+class HistoryMessage(ResponseModel):
     """A message as an assistant knows it."""
 
     role: Literal["user", "assistant", "system"]
@@ -319,7 +319,7 @@ class HistoryMessage(Answer):
     timestamp: datetime
 
 
-class History(Answer):
+class History(ResponseModel):
     """A stretch of the conversation that everybody has with an assistant, the oldest first."""
 
     success: Literal[True]
@@ -330,7 +330,7 @@ class History(Answer):
     timestamp: datetime = Field(description="When this was answered.")
 
 
-class Cleared(Answer):
+class Cleared(ResponseModel):
     """What a clearing has done."""
 
     success: Literal[True]
@@ -338,7 +338,7 @@ class Cleared(Answer):
     timestamp: datetime
 
 
-class ReadState(Answer):
+class ReadState(ResponseModel):
     """How far somebody has read, and what lies after it."""
 
     conversation: str
@@ -347,7 +347,7 @@ class ReadState(Answer):
     mentions: int
 
 
-class Problem(Answer):
+class Problem(ResponseModel):
     """An error (RFC 9457)."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)

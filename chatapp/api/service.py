@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select, update
 
 from chatapp.conversations.policy import Actor
-from chatapp.conversations.queries import permit_signed_in
+from chatapp.conversations.queries import require_active_login
 from chatapp.errors import ChatError, Conflict, Invalid, NotFound
 from chatapp.models import ApiToken, now
 from chatapp.timeline import Transaction, write
@@ -41,7 +41,7 @@ def create_token(actor: Actor, name: str, choice: str) -> str:
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
-        permit_signed_in(session, actor)
+        require_active_login(session, actor)
         if session.scalars(select(func.count()).where(ApiToken.user_id == actor.user_id)).one() >= MOST:
             raise Conflict(f"One has at most {MOST} tokens. Revoke one that is no longer used.")
         session.add(ApiToken(user_id=actor.user_id, token_hash=hash_token(token), name=checked, scopes=SCOPES[choice]))
@@ -55,7 +55,7 @@ def revoke_token(actor: Actor, token_id: int) -> None:
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        permit_signed_in(session, actor)
+        require_active_login(session, actor)
         gone = session.scalars(
             delete(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == actor.user_id).returning(ApiToken.id)
         ).one_or_none()

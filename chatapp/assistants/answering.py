@@ -10,9 +10,9 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.assistants.context import build_turns
-from chatapp.assistants.library import Library
+from chatapp.assistants.message_search import MessageSearch
 from chatapp.assistants.providers import Provider, ProviderFailed, Question
-from chatapp.assistants.providers.making import make_provider
+from chatapp.assistants.providers.factory import make_provider
 from chatapp.assistants.service import share_with_all
 from chatapp.assistants.signals import Growth, answer_grew, answer_stopped
 from chatapp.assistants.work import INTERRUPTED, Job, finish, interrupt_orphans, is_work_open, keep, take_jobs
@@ -191,7 +191,9 @@ class Answerer:
             self._providers[job.assistant] = make_provider(assistant)
         with self._app.app_context():
             turns = build_turns(db.session(), job, assistant)
-        library = Library(self._app, Actor(job.asker.id), job.conversation, job.reply_to, is_private=job.is_private)
+        library = MessageSearch(
+            self._app, Actor(job.asker.id), job.conversation, job.reply_to, is_private=job.is_private
+        )
         return self._providers[job.assistant], Question(turns, job.asker, library)
 
     def _tell(self, live: Live, *, is_over: bool = False) -> None:

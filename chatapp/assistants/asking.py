@@ -12,8 +12,8 @@ from chatapp.config import Settings
 from chatapp.conversations.assistants import EXTENSION as ASSISTANTS
 from chatapp.conversations.assistants import Assistant
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import Actor, permit_posting, permit_steering
-from chatapp.conversations.queries import find_own_place, is_admin
+from chatapp.conversations.policy import Actor, authorize_answer_control, authorize_posting
+from chatapp.conversations.queries import find_access_of, is_admin
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Conflict, NotFound, RateLimited
 from chatapp.models import Answer, Conversation, Message, now
@@ -62,14 +62,14 @@ def queue_answers(stored: MessagesStored) -> None:
                 _queue(session, answer, message.sender.id, assistant.name)
         if conversation.kind == "assistant" and conversation.is_private and not conversation.name:
             conversation.name = make_title(message.content)
-            stored.transaction.announce(sidebar_changed, [message.sender.id])
+            stored.transaction.send_on_commit(sidebar_changed, [message.sender.id])
 
 
 def ask_again(name: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
     """Let an assistant answer once more, in the place of its answer numbered `seq`. Gives that as it is then.
 
-    Raises what `permit_posting` and `permit_steering` raise, `NotFound`, `Conflict` while it still answers, and
-    `RateLimited`.
+    Raises what `authorize_posting` and `authorize_answer_control` raise, `NotFound`, `Conflict` while it still answers,
+    and `RateLimited`.
     """
 
     def alter(transaction: Transaction, conversation: Conversation, message: Message) -> TimelineMessage:
@@ -95,7 +95,8 @@ def ask_again(name: ConversationName, actor: Actor, seq: int) -> TimelineMessage
 def stop_answer(name: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
     """End the answer numbered `seq` and keep what was said. Gives it as it is; the end follows at once.
 
-    An answer that is over already stays as it is. Raises what `permit_posting` and `permit_steering` raise, `NotFound`.
+    An answer that is over already stays as it is. Raises what `authorize_posting` and `authorize_answer_control` raise,
+    and `NotFound`.
     """
 
     def alter(transaction: Transaction, conversation: Conversation, message: Message) -> TimelineMessage:
@@ -110,7 +111,7 @@ def stop_answer(name: ConversationName, actor: Actor, seq: int) -> TimelineMessa
                 # Nobody works on it yet.
                 answer.ended_at = now()
                 return change_answer(transaction, message, state="stopped", content=message.content)
-            transaction.announce(answer_stopped, message.id)
+            transaction.send_on_commit(answer_stopped, message.id)
         return fetch_message(session, conversation, message.id)
 
     return write(_steer(name, actor, seq, alter))
@@ -159,8 +160,8 @@ def _steer(
 ) -> Callable[[Transaction], TimelineMessage]:
     def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
-        place = find_own_place(session, name, actor)
-        conversation = permit_posting(*place)
+        place = find_access_of(session, name, actor)
+        conversation = authorize_posting(*place)
         find_locked(session, conversation.id)
         message = session.scalars(
             select(Message)
@@ -169,7 +170,7 @@ def _steer(
         ).one_or_none()
         if message is None:
             raise NotFound("There is no such answer.")
-        permit_steering(message, actor, place.membership, is_admin=is_admin(session, actor))
+        authorize_answer_control(message, actor, place.membership, is_admin=is_admin(session, actor))
         return alter(transaction, conversation, message)
 
     return change

@@ -28,7 +28,7 @@ from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message
 from chatapp.timeline import Transaction, write
 from chatapp.timeline.content import check_content
-from chatapp.timeline.messages import take_number
+from chatapp.timeline.messages import next_seq
 
 BATCH = 500
 """Rows that one transaction takes in: some milliseconds in which others wait."""
@@ -219,7 +219,7 @@ def _store(
         session.refresh(conversation, with_for_update=True)
         fresh = {entry.client_id: entry for entry in entries if entry.client_id not in known}
         for entry in fresh.values():
-            number = take_number(conversation)
+            number = next_seq(conversation)
             session.add(
                 Message(
                     conversation_id=conversation.id,

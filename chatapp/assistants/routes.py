@@ -8,17 +8,17 @@ from chatapp.assistants.forms import TitleForm
 from chatapp.assistants.queries import find_shared, list_sessions
 from chatapp.conversations.assistants import Assistant, current_assistants
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import permit_keeping
-from chatapp.conversations.queries import Place, find_place
+from chatapp.conversations.policy import authorize_session_management
+from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.errors import Invalid, NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.addresses import ID, find_path
 from chatapp.presentation.conversations import render_conversation
+from chatapp.presentation.urls import ID, find_path
 
 blueprint = Blueprint("assistants", __name__)
 
-Answer = str | Response | tuple[str, int]
+ViewResponse = str | Response | tuple[str, int]
 
 
 @blueprint.get("/assistants/<assistant>")
@@ -32,7 +32,7 @@ def show(assistant: str) -> str:
         service.share_with_all([name])
         db.session.rollback()
         conversation = find_shared(db.session(), name)
-    return render_conversation(Place(conversation, None), before=request.args.get("before"))
+    return render_conversation(ConversationAccess(conversation, None), before=request.args.get("before"))
 
 
 @blueprint.get("/sessions")
@@ -68,10 +68,10 @@ def show_session(session_id: int) -> str:
 
 @blueprint.route(f"/sessions/<{ID}:session_id>/title", methods=["GET", "POST"])
 @login_required
-def rename(session_id: int) -> Answer:
+def rename(session_id: int) -> ViewResponse:
     """Give a session another title."""
     place = _place(ConversationName("assistant", session_id))
-    conversation = permit_keeping(*place, is_admin=False)
+    conversation = authorize_session_management(*place, is_admin=False)
     form = TitleForm(data={"title": conversation.name})
     if form.validate_on_submit():
         try:
@@ -118,8 +118,8 @@ def _assistant(name: str) -> Assistant:
         raise NotFound("There is no such assistant.") from None
 
 
-def _place(name: ConversationName) -> Place:
-    return find_place(db.session(), name, current_person().id)
+def _place(name: ConversationName) -> ConversationAccess:
+    return find_access(db.session(), name, current_person().id)
 
 
 def _to_session(session_id: int) -> Response:

@@ -6,9 +6,9 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import Actor, permit_keeping
-from chatapp.conversations.queries import find_own_place, is_admin, list_shared_conversations, permit_signed_in
-from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
+from chatapp.conversations.policy import Actor, authorize_session_management
+from chatapp.conversations.queries import find_access_of, is_admin, list_shared_conversations, require_active_login
+from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
 from chatapp.timeline import Transaction, write
@@ -38,14 +38,14 @@ def start_session(actor: Actor, assistant: str, title: str = "") -> int:
 
     def change(transaction: Transaction) -> int:
         session = transaction.session
-        permit_signed_in(session, actor)
+        require_active_login(session, actor)
         conversation = Conversation(
             kind="assistant", name=checked, visibility="private", assistant=assistant, creator_id=actor.user_id
         )
         session.add(conversation)
         session.flush()
         session.add(Membership(conversation_id=conversation.id, user_id=actor.user_id, role="manager"))
-        transaction.announce(sidebar_changed, [actor.user_id])
+        transaction.send_on_commit(sidebar_changed, [actor.user_id])
         return conversation.id
 
     return write(change)
@@ -59,7 +59,7 @@ def rename_session(actor: Actor, session_id: int, title: str) -> None:
 
     def change(transaction: Transaction) -> None:
         _own(transaction.session, actor, session_id).name = checked
-        transaction.announce(sidebar_changed, [actor.user_id])
+        transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
 
@@ -72,7 +72,7 @@ def end_session(actor: Actor, session_id: int) -> None:
         if conversation.ended_at is not None:
             raise Conflict("This session has ended already.")
         conversation.ended_at = now()
-        transaction.announce(sidebar_changed, [actor.user_id])
+        transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
 
@@ -83,8 +83,8 @@ def delete_session(actor: Actor, session_id: int) -> None:
     def change(transaction: Transaction) -> None:
         conversation = _own(transaction.session, actor, session_id)
         transaction.session.execute(delete(Conversation).where(Conversation.id == conversation.id))
-        transaction.announce_end(membership_ended, MembershipEnded(conversation.wire_name, actor.user_id))
-        transaction.announce(sidebar_changed, [actor.user_id])
+        transaction.send_revocation(membership_revoked, MembershipRevoked(conversation.wire_name, actor.user_id))
+        transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
 
@@ -92,20 +92,20 @@ def delete_session(actor: Actor, session_id: int) -> None:
 def clear(actor: Actor, name: ConversationName) -> int:
     """Remove all messages that a conversation with an assistant has. Gives how many went.
 
-    Raises what `permit_keeping` raises, and `SignedOut`.
+    Raises what `authorize_session_management` raises, and `SignedOut`.
     """
 
     def plan(transaction: Transaction) -> Trim:
         session = transaction.session
-        place = find_own_place(session, name, actor)
-        return plan_clearing(permit_keeping(*place, is_admin=is_admin(session, actor)))
+        place = find_access_of(session, name, actor)
+        return plan_clearing(authorize_session_management(*place, is_admin=is_admin(session, actor)))
 
     return sum(trim(write(plan)))
 
 
 def _own(session: Session, actor: Actor, session_id: int) -> Conversation:
-    place = find_own_place(session, ConversationName("assistant", session_id), actor)
-    conversation = permit_keeping(*place, is_admin=False)
+    place = find_access_of(session, ConversationName("assistant", session_id), actor)
+    conversation = authorize_session_management(*place, is_admin=False)
     if not conversation.is_private:
         raise NotFound("There is no such session.")
     return conversation

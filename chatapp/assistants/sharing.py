@@ -4,8 +4,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import Actor, permit_keeping
-from chatapp.conversations.queries import find_own_place, is_admin
+from chatapp.conversations.policy import Actor, authorize_session_management
+from chatapp.conversations.queries import find_access_of, is_admin
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, ShareLink
 from chatapp.timeline import Transaction, write
@@ -15,7 +15,7 @@ from chatapp.tokens import new_token
 def share(actor: Actor, name: ConversationName) -> str:
     """Make a conversation's public link and give its token; the one that it has if there is one.
 
-    Raises what `permit_keeping` raises, and `SignedOut`.
+    Raises what `authorize_session_management` raises, and `SignedOut`.
     """
 
     def change(transaction: Transaction) -> str:
@@ -34,7 +34,10 @@ def share(actor: Actor, name: ConversationName) -> str:
 
 
 def unshare(actor: Actor, name: ConversationName) -> None:
-    """Revoke a conversation's public link for good. Raises what `permit_keeping` raises, and `SignedOut`."""
+    """Revoke a conversation's public link.
+
+    Raises what `authorize_session_management` raises, and `SignedOut`.
+    """
 
     def change(transaction: Transaction) -> None:
         conversation = _keep(transaction.session, actor, name)
@@ -66,4 +69,4 @@ def get_shared(session: Session, token: str) -> Conversation:
 
 
 def _keep(session: Session, actor: Actor, name: ConversationName) -> Conversation:
-    return permit_keeping(*find_own_place(session, name, actor), is_admin=is_admin(session, actor))
+    return authorize_session_management(*find_access_of(session, name, actor), is_admin=is_admin(session, actor))

@@ -20,14 +20,14 @@ from chatapp.assistants.export import write_json, write_markdown
 from chatapp.assistants.sharing import find_token, get_shared, share, unshare
 from chatapp.conversations.assistants import current_assistants
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import Actor, permit_reading
-from chatapp.conversations.queries import find_own_place
+from chatapp.conversations.policy import Actor, authorize_reading
+from chatapp.conversations.queries import find_access_of
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.models import Conversation
 from chatapp.native import run_native
-from chatapp.presentation.addresses import find_path, parse_seq
+from chatapp.presentation.urls import find_path, parse_seq
 from chatapp.timeline import TimelineMessage, page
 
 blueprint = Blueprint("transcripts", __name__)
@@ -108,7 +108,7 @@ def share_url(conversation_id: int) -> str | None:
 
 
 def _read(name: ConversationName, actor: Actor) -> Conversation:
-    here = permit_reading(*find_own_place(db.session(), name, actor))
+    here = authorize_reading(*find_access_of(db.session(), name, actor))
     if here.kind != "assistant":
         raise NotFound("That is no conversation with an assistant.")
     return here

@@ -24,27 +24,27 @@ def no_such_conversation() -> NotFound:
     return NotFound("There is no such conversation, or you are not in it.")
 
 
-def permit_seeing(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+def authorize_viewing(conversation: Conversation | None, membership: Membership | None) -> Conversation:
     """Let pass whoever may know that the conversation exists. Raises `NotFound`."""
     if conversation is None or (conversation.is_private and membership is None):
         raise no_such_conversation()
     return conversation
 
 
-def permit_reading(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+def authorize_reading(conversation: Conversation | None, membership: Membership | None) -> Conversation:
     """Let pass whoever may read: members, and everybody where it is open to all. Raises `NotFound`, `Forbidden`."""
-    seen = permit_seeing(conversation, membership)
+    seen = authorize_viewing(conversation, membership)
     if membership is None and not is_open_to_all(seen):
         raise Forbidden("Join this room to read and write in it.")
     return seen
 
 
-def permit_posting(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+def authorize_posting(conversation: Conversation | None, membership: Membership | None) -> Conversation:
     """Let pass whoever may write: readers, unless it has ended or the other one of two blocks them.
 
     Raises `NotFound`, `Forbidden`, `Archived`.
     """
-    read = permit_reading(conversation, membership)
+    read = authorize_reading(conversation, membership)
     if read.is_archived:
         what = "session has ended" if read.kind == "assistant" else "room is archived"
         raise Archived(f"This {what}: it can be read, not written to.")
@@ -54,28 +54,30 @@ def permit_posting(conversation: Conversation | None, membership: Membership | N
 
 
 def may_post(conversation: Conversation | None, membership: Membership | None) -> bool:
-    """Tell whether `permit_posting` lets pass."""
+    """Tell whether `authorize_posting` lets pass."""
     try:
-        permit_posting(conversation, membership)
+        authorize_posting(conversation, membership)
     except ChatError:
         return False
     return True
 
 
-def permit_managing(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+def authorize_management(conversation: Conversation | None, membership: Membership | None) -> Conversation:
     """Let pass a room's managers. Raises `NotFound`, `Forbidden`."""
-    seen = permit_seeing(conversation, membership)
+    seen = authorize_viewing(conversation, membership)
     if not is_manager(membership):
         raise Forbidden("Only a manager of this room may do that.")
     return seen
 
 
-def permit_keeping(conversation: Conversation | None, membership: Membership | None, *, is_admin: bool) -> Conversation:
+def authorize_session_management(
+    conversation: Conversation | None, membership: Membership | None, *, is_admin: bool
+) -> Conversation:
     """Let pass who looks after a conversation with an assistant: the owner of a session, an admin for the shared one.
 
     Raises `NotFound`, `Forbidden`.
     """
-    seen = permit_seeing(conversation, membership)
+    seen = authorize_viewing(conversation, membership)
     if seen.kind != "assistant":
         raise NotFound("That is no conversation with an assistant.")
     if not is_manager(membership) and not (is_admin and not seen.is_private):
@@ -83,16 +85,16 @@ def permit_keeping(conversation: Conversation | None, membership: Membership | N
     return seen
 
 
-def may_keep(conversation: Conversation | None, membership: Membership | None, *, is_admin: bool) -> bool:
-    """Tell whether `permit_keeping` lets pass."""
+def may_manage_session(conversation: Conversation | None, membership: Membership | None, *, is_admin: bool) -> bool:
+    """Tell whether `authorize_session_management` lets pass."""
     try:
-        permit_keeping(conversation, membership, is_admin=is_admin)
+        authorize_session_management(conversation, membership, is_admin=is_admin)
     except ChatError:
         return False
     return True
 
 
-def permit_steering(message: Message, actor: Actor, membership: Membership | None, *, is_admin: bool) -> None:
+def authorize_answer_control(message: Message, actor: Actor, membership: Membership | None, *, is_admin: bool) -> None:
     """Let pass who may end an assistant's answer or ask for another: its asker, managers and admins.
 
     Raises `Forbidden`.
@@ -101,13 +103,13 @@ def permit_steering(message: Message, actor: Actor, membership: Membership | Non
         raise Forbidden("Only who asked, or a manager, may do that.")
 
 
-def permit_editing(message: Message, actor: Actor) -> None:
+def authorize_editing(message: Message, actor: Actor) -> None:
     """Let pass whoever wrote the message. Raises `Forbidden`."""
     if message.sender_id != actor.user_id:
         raise Forbidden("Only who wrote a message may edit it.")
 
 
-def permit_deleting(
+def authorize_deletion(
     conversation: Conversation, message: Message, actor: Actor, membership: Membership | None, *, is_admin: bool
 ) -> None:
     """Let pass whoever wrote the message; except among a few in private the managers and the admins too.

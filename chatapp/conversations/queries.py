@@ -12,7 +12,7 @@ from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor
 from chatapp.errors import SignedOut
-from chatapp.models import ApiToken, Conversation, Installation, Membership, User, UserSession
+from chatapp.models import ApiToken, Conversation, Installation, LoginSession, Membership, User
 
 SIDEBAR_DIRECT = 20
 """Direct conversations in the sidebar; the others stand on a page of their own."""
@@ -35,21 +35,21 @@ class RoomSummary:
     member_count: int
 
 
-class Place(NamedTuple):
+class ConversationAccess(NamedTuple):
     """A conversation and what one person has to do with it; both None where there is nothing."""
 
     conversation: Conversation | None
     membership: Membership | None
 
 
-def find_place(session: Session, name: ConversationName, user_id: int) -> Place:
+def find_access(session: Session, name: ConversationName, user_id: int) -> ConversationAccess:
     """Find the conversation of that name with the person's membership. It permits nothing: see `policy`."""
     row = session.execute(
         select(Conversation, Membership)
         .outerjoin(Membership, and_(Membership.conversation_id == Conversation.id, Membership.user_id == user_id))
         .where(Conversation.id == name.id, Conversation.kind == name.kind)
     ).one_or_none()
-    return Place(None, None) if row is None else Place(row[0], row[1])
+    return ConversationAccess(None, None) if row is None else ConversationAccess(row[0], row[1])
 
 
 def find_conversation(session: Session, name: ConversationName) -> Conversation | None:
@@ -59,13 +59,13 @@ def find_conversation(session: Session, name: ConversationName) -> Conversation 
     ).one_or_none()
 
 
-def find_own_place(session: Session, name: ConversationName, actor: Actor) -> Place:
+def find_access_of(session: Session, name: ConversationName, actor: Actor) -> ConversationAccess:
     """Find the conversation of that name with the membership of somebody who is signed in. Raises `SignedOut`."""
-    permit_signed_in(session, actor)
-    return find_place(session, name, actor.user_id)
+    require_active_login(session, actor)
+    return find_access(session, name, actor.user_id)
 
 
-def find_places(session: Session, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], Place]:
+def find_accesses(session: Session, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], ConversationAccess]:
     """Find many places at once, by the conversation's id and the person's: those with a membership, and no others."""
     rows = session.execute(
         select(Conversation, Membership)
@@ -73,7 +73,10 @@ def find_places(session: Session, keys: Collection[tuple[int, int]]) -> dict[tup
         .where(tuple_(Membership.conversation_id, Membership.user_id).in_(keys))
         .execution_options(populate_existing=True)
     )
-    return {(conversation.id, membership.user_id): Place(conversation, membership) for conversation, membership in rows}
+    return {
+        (conversation.id, membership.user_id): ConversationAccess(conversation, membership)
+        for conversation, membership in rows
+    }
 
 
 def find_signed_in(session: Session, actors: Collection[Actor]) -> set[Actor]:
@@ -82,7 +85,7 @@ def find_signed_in(session: Session, actors: Collection[Actor]) -> set[Actor]:
         session.scalars(select(User.id).where(User.id.in_({actor.user_id for actor in actors}), User.is_active))
     )
     session_ids = {actor.session_id for actor in actors if actor.session_id is not None}
-    sessions = set(session.scalars(select(UserSession.id).where(UserSession.id.in_(session_ids))))
+    sessions = set(session.scalars(select(LoginSession.id).where(LoginSession.id.in_(session_ids))))
     tokens = find_tokens(session, actors)
     return {
         actor
@@ -100,7 +103,7 @@ def find_tokens(session: Session, actors: Collection[Actor]) -> set[int]:
     return set(session.scalars(select(ApiToken.id).where(ApiToken.id.in_(ids)))) if ids else set()
 
 
-def permit_signed_in(session: Session, actor: Actor) -> None:
+def require_active_login(session: Session, actor: Actor) -> None:
     """Let pass whoever's account is active and whose sign-in or token, if they act with one, still holds.
 
     Raises `SignedOut`.
@@ -236,9 +239,9 @@ def find_person(session: Session, username: str) -> User | None:
     return session.scalars(select(User).where(User.username == lowered, User.is_active)).one_or_none()
 
 
-def get_endings(session: Session) -> int:
+def get_revocation_count(session: Session) -> int:
     """Give how many sign-ins and memberships have ended in this installation."""
-    return session.scalars(select(Installation.endings)).one()
+    return session.scalars(select(Installation.revocations)).one()
 
 
 def get_epoch(session: Session) -> str:

@@ -6,15 +6,15 @@ from blinker import Namespace
 
 _signals = Namespace()
 
-membership_ended = _signals.signal("membership-ended")
-"""A `MembershipEnded`: the person may read the conversation no longer."""
+membership_revoked = _signals.signal("membership-revoked")
+"""A `MembershipRevoked`: the person may read the conversation no longer."""
 
 sidebar_changed = _signals.signal("sidebar-changed")
 """The ids of people whose list of conversations is another one now (`Sequence[int]`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class MembershipEnded:
+class MembershipRevoked:
     """Who left or was removed, and from where."""
 
     conversation: str

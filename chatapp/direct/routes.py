@@ -4,14 +4,14 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.queries import find_place, list_direct_conversations
+from chatapp.conversations.queries import find_access, list_direct_conversations
 from chatapp.direct import service
 from chatapp.direct.queries import find_named, has_blocked, search_people
 from chatapp.errors import Invalid, NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.addresses import direct_path
 from chatapp.presentation.conversations import conversation_items, render_conversation
+from chatapp.presentation.urls import direct_path
 from chatapp.timeline.reading import last_messages
 
 blueprint = Blueprint("direct", __name__, url_prefix="/direct")
@@ -61,7 +61,7 @@ def show(names: str) -> str | Response:
     if request.path != path:
         return redirect(path)
     conversation_id = service.open_direct(person.actor, [each.id for each in people])
-    place = find_place(db.session(), ConversationName("direct", conversation_id), person.id)
+    place = find_access(db.session(), ConversationName("direct", conversation_id), person.id)
     can_block = len(others) == 1
     return render_conversation(
         place,

@@ -47,7 +47,7 @@ def open_direct(actor: Actor, user_ids: Collection[int]) -> int:
         except IntegrityError:
             # Another process was first.
             return session.scalars(select(Conversation.id).where(Conversation.direct_key == key)).one()
-        transaction.announce(sidebar_changed, sorted(everybody))
+        transaction.send_on_commit(sidebar_changed, sorted(everybody))
         return made
 
     return write(change)

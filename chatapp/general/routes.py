@@ -3,7 +3,7 @@
 from flask import Blueprint, request
 
 from chatapp.conversations.names import GENERAL
-from chatapp.conversations.queries import find_place
+from chatapp.conversations.queries import find_access
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import render_conversation
@@ -15,5 +15,5 @@ blueprint = Blueprint("general", __name__)
 @login_required
 def show() -> str:
     """Show the general chat."""
-    place = find_place(db.session(), GENERAL, current_person().id)
+    place = find_access(db.session(), GENERAL, current_person().id)
     return render_conversation(place, before=request.args.get("before"))

@@ -6,13 +6,13 @@ from werkzeug.wrappers import Response
 from chatapp.config import current_settings
 from chatapp.conversations.assistants import find_assistants
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import is_manager, permit_reading
-from chatapp.conversations.queries import Place, find_place
+from chatapp.conversations.policy import authorize_reading, is_manager
+from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.errors import Busy, Invalid, Unavailable
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.addresses import find_path, parse_seq
 from chatapp.presentation.conversations import render_conversation
+from chatapp.presentation.urls import find_path, parse_seq
 from chatapp.timeline import get_message, page, post
 from chatapp.timeline.mentions import list_mentionable
 from chatapp.timeline.reading import OLDER
@@ -27,7 +27,7 @@ NEWER = 4
 @login_required
 def older(conversation: str) -> str:
     """Give the messages before a number, as HTML to put before the page's first one."""
-    room = permit_reading(*_place(parse_name(conversation)))
+    room = authorize_reading(*_place(parse_name(conversation)))
     older_page = page(db.session(), room, before=parse_seq(request.args.get("before")), limit=OLDER)
     return render_template("messages/_page.html", page=older_page)
 
@@ -56,7 +56,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
 def show(conversation: str, seq: str) -> Response:
     """Lead to a message where it stands in its conversation."""
     name = parse_name(conversation)
-    here = permit_reading(*_place(name))
+    here = authorize_reading(*_place(name))
     number = get_message(db.session(), here, parse_seq(seq) or 0).seq
     newer = page(db.session(), here, after=number, limit=NEWER)
     # One of the last is shown among them, on the page that goes on.
@@ -69,7 +69,7 @@ def show(conversation: str, seq: str) -> Response:
 def mentionable(conversation: str) -> str:
     """Give whom a message here can name or ask, and whose name begins like `prefix`, as HTML."""
     place = _place(parse_name(conversation))
-    here = permit_reading(*place)
+    here = authorize_reading(*place)
     prefix = request.args.get("prefix", "")
     return render_template(
         "messages/_people.html",
@@ -86,5 +86,5 @@ def sidebar() -> str:
     return render_template("layout/_sidebar.html")
 
 
-def _place(name: ConversationName) -> Place:
-    return find_place(db.session(), name, current_person().id)
+def _place(name: ConversationName) -> ConversationAccess:
+    return find_access(db.session(), name, current_person().id)

@@ -1,6 +1,6 @@
 """The tables: a file for each family."""
 
-from chatapp.models.accounts import ApiToken, Installation, User, UserSession
+from chatapp.models.accounts import ApiToken, Installation, LoginSession, User
 from chatapp.models.assistants import Answer, ShareLink
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, Membership
@@ -15,6 +15,7 @@ __all__ = [
     "Conversation",
     "IncomingWebhook",
     "Installation",
+    "LoginSession",
     "Membership",
     "Mention",
     "Message",
@@ -23,7 +24,6 @@ __all__ = [
     "RetiredKey",
     "ShareLink",
     "User",
-    "UserSession",
     "WebhookDelivery",
     "now",
 ]

@@ -30,7 +30,7 @@ class User(Base):
         return self.role == "admin"
 
 
-class UserSession(Base):
+class LoginSession(Base):
     """A sign-in on one browser; it ends when its row goes."""
 
     __tablename__ = "user_sessions"
@@ -71,5 +71,5 @@ class Installation(Base):
     invitation_token: Mapped[str] = mapped_column(String(64))
     epoch: Mapped[str] = mapped_column(String(32))
     """A random id; a new one tells clients that event numbers from before are worthless."""
-    endings: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    revocations: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """How many sign-ins and memberships have ended: processes see by it that others have ended some."""

@@ -10,9 +10,9 @@ from chatapp.config import current_settings
 from chatapp.conversations.assistants import Assistant, current_assistants
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person, shown_people
-from chatapp.conversations.policy import is_manager, may_keep, may_post, permit_reading
+from chatapp.conversations.policy import authorize_reading, is_manager, may_manage_session, may_post
 from chatapp.conversations.queries import (
-    Place,
+    ConversationAccess,
     RoomSummary,
     get_epoch,
     get_summary,
@@ -21,9 +21,9 @@ from chatapp.conversations.queries import (
 )
 from chatapp.errors import ChatError
 from chatapp.extensions import db
-from chatapp.identity import SignedIn, current_person
+from chatapp.identity import AuthenticatedUser, current_person
 from chatapp.models import Conversation, now
-from chatapp.presentation.addresses import conversation_path, direct_path, parse_seq
+from chatapp.presentation.urls import conversation_path, direct_path, parse_seq
 from chatapp.timeline import TimelineMessage, list_pending, page
 from chatapp.timeline.read_state import get_read_state, list_read_states
 from chatapp.timeline.reading import PAGE
@@ -67,7 +67,7 @@ class ConversationView:
     epoch: str
     may_post: bool
     may_manage: bool
-    may_keep: bool
+    may_manage_session: bool
     kept_last: int | None
     outgoing: TimelineMessage
     client_id: str
@@ -110,7 +110,7 @@ def direct_title(people: Sequence[Person], user_id: int) -> str:
 
 
 def render_conversation(
-    place: Place,
+    place: ConversationAccess,
     *,
     before: str | None = None,
     draft: str = "",
@@ -120,10 +120,10 @@ def render_conversation(
 ) -> str:
     """Draw the page with the last messages, or with those before the number `before`.
 
-    Raises what `permit_reading` raises, and `Invalid` when `before` is no number.
+    Raises what `authorize_reading` raises, and `Invalid` when `before` is no number.
     """
     person = current_person()
-    conversation = permit_reading(*place)
+    conversation = authorize_reading(*place)
     shown = page(db.session(), conversation, before=parse_seq(before), limit=SHOWN.get(conversation.kind, PAGE))
     name = ConversationName(conversation.kind, conversation.id)
     keep_last = current_settings().general_keep_last
@@ -154,7 +154,7 @@ def render_conversation(
         epoch=get_epoch(db.session()),
         may_post=may_post(*place),
         may_manage=is_manager(place.membership),
-        may_keep=may_keep(*place, is_admin=person.is_admin),
+        may_manage_session=may_manage_session(*place, is_admin=person.is_admin),
         kept_last=keep_last if keep_last and name.kind == "general" and person.is_admin else None,
         outgoing=_outgoing(person, conversation),
         client_id=str(uuid.uuid4()),
@@ -164,12 +164,12 @@ def render_conversation(
     return render_template(TEMPLATES[name.kind], view=view)
 
 
-def sidebar_items(person: SignedIn) -> list[ConversationItem]:
+def sidebar_items(person: AuthenticatedUser) -> list[ConversationItem]:
     """List what stands in a person's sidebar."""
     return conversation_items(person, list_conversations(db.session(), person.id))
 
 
-def conversation_items(person: SignedIn, conversations: Sequence[Conversation]) -> list[ConversationItem]:
+def conversation_items(person: AuthenticatedUser, conversations: Sequence[Conversation]) -> list[ConversationItem]:
     """Give conversations as lists show them, with how much a person has not read in each."""
     people = list_people(db.session(), [each.id for each in conversations if each.kind == "direct"])
     states = list_read_states(db.session(), person.id)
@@ -192,7 +192,7 @@ def conversation_items(person: SignedIn, conversations: Sequence[Conversation]) 
     ]
 
 
-def _outgoing(person: SignedIn, conversation: Conversation) -> TimelineMessage:
+def _outgoing(person: AuthenticatedUser, conversation: Conversation) -> TimelineMessage:
     """Make the blank that the page draws a message on its way with."""
     return TimelineMessage(
         conversation=conversation.wire_name,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chatapp.timeline.read_state import Reader, ReadState
+from chatapp.timeline.read_state import ReadReceipt, ReadState
 
 
 def present_read_state(state: ReadState) -> dict[str, Any]:
@@ -15,6 +15,6 @@ def present_read_state(state: ReadState) -> dict[str, Any]:
     }
 
 
-def present_reader(reader: Reader) -> dict[str, Any]:
+def present_read_receipt(reader: ReadReceipt) -> dict[str, Any]:
     """Give who has read, and how far."""
     return {"id": reader.person.id, "name": reader.person.name, "seq": reader.seq}

@@ -8,9 +8,9 @@ from chatapp.realtime import assistants as assistants
 from chatapp.realtime import conversations as conversations
 from chatapp.realtime import read_state as read_state
 from chatapp.realtime import typing as typing
-from chatapp.realtime.answers import list_events, serve_events
 from chatapp.realtime.connection import find_person, init_connection
-from chatapp.realtime.engine import init_engine
+from chatapp.realtime.handlers import list_events, serve_events
+from chatapp.socket_engine import init_engine
 
 
 def init_realtime(app: Flask, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from chatapp.conversations.names import parse_name
 from chatapp.extensions import socketio
 from chatapp.presentation.markdown import GrowingMarkdown
 from chatapp.presentation.messages import draw_blocks, present_message
-from chatapp.realtime.answers import Answer, Caller, EventNumber, Payload, answers
+from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 
 delta_made = Namespace().signal("delta-made")
 """A `Delta`: tell the other processes."""
@@ -47,15 +47,15 @@ class Steering(Payload):
     seq: EventNumber
 
 
-@answers("stop_answer", Steering)
-def stop_answer(caller: Caller, payload: Steering) -> Answer:
+@handles("stop_answer", Steering)
+def stop_answer(caller: Caller, payload: Steering) -> Ack:
     """End an answer and keep what was said."""
     stopped = asking.stop_answer(parse_name(payload.conversation), caller.person.actor, payload.seq)
     return {"message": present_message(stopped)}
 
 
-@answers("answer_again", Steering)
-def answer_again(caller: Caller, payload: Steering) -> Answer:
+@handles("answer_again", Steering)
+def answer_again(caller: Caller, payload: Steering) -> Ack:
     """Ask for another answer in the place of one."""
     begun = asking.ask_again(parse_name(payload.conversation), caller.person.actor, payload.seq)
     return {"message": present_message(begun)}

@@ -12,29 +12,29 @@ from contextlib import contextmanager
 
 from flask import Flask
 
-from chatapp.accounts.signals import sessions_ended
+from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.conversations.names import parse_name
 from chatapp.conversations.policy import is_open_to_all
-from chatapp.conversations.queries import find_places, find_signed_in, get_endings, get_epoch
-from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
+from chatapp.conversations.queries import find_accesses, find_signed_in, get_epoch, get_revocation_count
+from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import InvalidConversation
 from chatapp.extensions import db, socketio
-from chatapp.identity import SignedIn
+from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
 from chatapp.presentation.messages import present_backlog, present_message, present_news
-from chatapp.presentation.read_state import present_read_state, present_reader
+from chatapp.presentation.read_state import present_read_receipt, present_read_state
 from chatapp.realtime.connection import (
-    end_listening,
-    end_sockets_of_sessions,
+    disconnect_login_sessions,
     find_person,
     list_people_here,
     list_sockets,
+    remove_from_conversation,
     user_channel,
 )
 from chatapp.realtime.news import PREFIX, follow_news, news_channel
 from chatapp.realtime.typing import Typing, typed
 from chatapp.timeline import Head, TimelineMessage, list_heads
-from chatapp.timeline.read_state import ReaderMoved, ReadState
+from chatapp.timeline.read_state import ReadReceiptChanged, ReadState
 from chatapp.timeline.reading import list_events
 from chatapp.timeline.signals import (
     Refusal,
@@ -44,8 +44,8 @@ from chatapp.timeline.signals import (
     message_posted,
     message_refused,
     message_saved,
+    read_receipt_changed,
     read_state_changed,
-    reader_moved,
     timeline_trimmed,
 )
 from chatapp.timeline.writer import Backlog
@@ -75,13 +75,13 @@ class Broadcaster:
         timeline_trimmed.connect(self.tell_trimmed)
         backlog_changed.connect(self.tell_backlog)
         read_state_changed.connect(self.tell_read)
-        reader_moved.connect(self.tell_reader)
+        read_receipt_changed.connect(self.tell_reader)
         sidebar_changed.connect(self.follow_news)
         self._endings = 0
         """Sign-ins and memberships that this process has ended."""
         self._endings_elsewhere: int | None = None
-        sessions_ended.connect(self._count_ending)
-        membership_ended.connect(self._count_ending)
+        login_sessions_revoked.connect(self._count_ending)
+        membership_revoked.connect(self._count_ending)
 
     def tell_posted(self, message: TimelineMessage) -> None:
         """Emit a new message to everybody in its conversation, and to the others that there is one."""
@@ -131,13 +131,13 @@ class Broadcaster:
                         socketio.emit("message_changed", present_message(message), to=conversation)
                     _told[conversation] = message.version or told
 
-    def look_for_endings(self) -> None:
+    def check_revocations(self) -> None:
         """Let nobody hear more whose sign-in or membership another process has ended: one of ours, or the shell.
 
         What this process has ended itself it hears of at once, and need not look for.
         """
         with self._app.app_context():
-            elsewhere = get_endings(db.session()) - self._endings
+            elsewhere = get_revocation_count(db.session()) - self._endings
         if elsewhere == self._endings_elsewhere:
             return
         self._turn_out_signed_out(list_people_here())
@@ -149,10 +149,10 @@ class Broadcaster:
     def _count_ending(self, _ended: object) -> None:
         self._endings += 1
 
-    def _turn_out_signed_out(self, people: Collection[SignedIn]) -> None:
+    def _turn_out_signed_out(self, people: Collection[AuthenticatedUser]) -> None:
         with self._app.app_context():
             signed_in = find_signed_in(db.session(), {person.actor for person in people})
-        end_sockets_of_sessions(sorted({person.session_id for person in people if person.actor not in signed_in}))
+        disconnect_login_sessions(sorted({person.session_id for person in people if person.actor not in signed_in}))
 
     def _turn_out(self, conversation: str) -> None:
         """Let nobody hear more whose sign-in or membership another process has ended.
@@ -163,15 +163,15 @@ class Broadcaster:
         self._turn_out_signed_out(people)
         self._turn_out_removed(conversation, people)
 
-    def _turn_out_removed(self, conversation: str, people: Collection[SignedIn]) -> None:
+    def _turn_out_removed(self, conversation: str, people: Collection[AuthenticatedUser]) -> None:
         name = parse_name(conversation)
         with self._app.app_context():
-            places = find_places(db.session(), {(name.id, person.id) for person in people})
+            places = find_accesses(db.session(), {(name.id, person.id) for person in people})
             here = db.session.get(Conversation, name.id)
             needs_membership = here is None or not is_open_to_all(here)
         if needs_membership:
             for user_id in {person.id for person in people} - {user_id for _, user_id in places}:
-                end_listening(MembershipEnded(conversation, user_id))
+                remove_from_conversation(MembershipRevoked(conversation, user_id))
 
     def tell_pending(self, message: TimelineMessage) -> None:
         """Emit a message that waits for the database to everybody in its conversation."""
@@ -206,9 +206,9 @@ class Broadcaster:
         """Emit a person's counts to all of their own pages."""
         socketio.emit("unread_changed", present_read_state(state), to=user_channel(state.user_id))
 
-    def tell_reader(self, moved: ReaderMoved) -> None:
+    def tell_reader(self, moved: ReadReceiptChanged) -> None:
         """Emit how far somebody has read."""
-        told = {"conversation": moved.conversation, "reader": present_reader(moved.reader)}
+        told = {"conversation": moved.conversation, "reader": present_read_receipt(moved.reader)}
         socketio.emit("messages_read", told, to=moved.conversation)
 
     def tell_typing(self, typing: Typing) -> None:
@@ -265,7 +265,7 @@ def _listeners(conversation: str) -> list[str]:
     return [*list_sockets(conversation), *list_sockets(news_channel(conversation))]
 
 
-def _find_people(conversation: str) -> list[SignedIn]:
+def _find_people(conversation: str) -> list[AuthenticatedUser]:
     """List who is at the other end of the sockets that hear a conversation, or its news."""
     return [person for sid in _listeners(conversation) if (person := find_person(sid)) is not None]
 

@@ -7,20 +7,20 @@ from flask import Flask
 from flask_login import current_user
 from socketio.exceptions import ConnectionRefusedError as Refused
 
-from chatapp.accounts.signals import sessions_ended
-from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
+from chatapp.accounts.signals import login_sessions_revoked
+from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.extensions import socketio
-from chatapp.identity import SignedIn, current_person
+from chatapp.identity import AuthenticatedUser, current_person
 from chatapp.presentation.messages import present_backlog
-from chatapp.realtime.engine import current_doorkeeper
 from chatapp.realtime.news import follow_news, news_channel
 from chatapp.realtime.presence import presence
+from chatapp.socket_engine import current_connection_guard
 from chatapp.timeline.writer import current_writer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-_people: dict[str, SignedIn] = {}
+_people: dict[str, AuthenticatedUser] = {}
 """Who is at the other end of each of this process' sockets."""
 
 
@@ -28,8 +28,8 @@ def init_connection(app: Flask) -> None:
     """Listen to sockets that come, and to what ends them."""
     socketio.server.on("connect", partial(_connect_within, app))
     socketio.server.on("disconnect", disconnect)
-    sessions_ended.connect(end_sockets_of_sessions)
-    membership_ended.connect(end_listening)
+    login_sessions_revoked.connect(disconnect_login_sessions)
+    membership_revoked.connect(remove_from_conversation)
     sidebar_changed.connect(tell_sidebar_changed)
 
 
@@ -50,7 +50,7 @@ def connect(sid: str, auth: object) -> None:
         raise Refused("signed_out")
     person = current_person()
     _people[sid] = person
-    current_doorkeeper().know(sid, person.id)
+    current_connection_guard().know(sid, person.id)
     socketio.server.enter_room(sid, user_channel(person.id))
     socketio.server.enter_room(sid, session_channel(person.session_id))
     follow_news(person.id, [sid])
@@ -66,12 +66,12 @@ def disconnect(sid: str, _reason: str) -> None:
     presence.leave(sid)
 
 
-def find_person(sid: str) -> SignedIn | None:
+def find_person(sid: str) -> AuthenticatedUser | None:
     """Find who is at the other end of a socket; None once it is closed."""
     return _people.get(sid)
 
 
-def list_people_here() -> list[SignedIn]:
+def list_people_here() -> list[AuthenticatedUser]:
     """List who is at the other end of this process' sockets, once for each."""
     return list(_people.values())
 
@@ -91,7 +91,7 @@ def list_sockets(channel: str) -> list[str]:
     return [sid for sid, _ in socketio.server.manager.get_participants("/", channel)]
 
 
-def end_sockets_of_sessions(session_ids: list[int]) -> None:
+def disconnect_login_sessions(session_ids: list[int]) -> None:
     """Close the sockets of sign-ins that have ended."""
     for session_id in session_ids:
         for sid in list_sockets(session_channel(session_id)):
@@ -99,7 +99,7 @@ def end_sockets_of_sessions(session_ids: list[int]) -> None:
             socketio.server.disconnect(sid)
 
 
-def end_listening(ended: MembershipEnded) -> None:
+def remove_from_conversation(ended: MembershipRevoked) -> None:
     """Take a person's sockets out of a room that they may read no longer."""
     for sid in list_sockets(user_channel(ended.user_id)):
         socketio.server.leave_room(sid, ended.conversation)

@@ -7,18 +7,18 @@ from pydantic import StringConstraints
 from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import may_post, permit_reading
-from chatapp.conversations.queries import find_own_place
+from chatapp.conversations.policy import authorize_reading, may_post
+from chatapp.conversations.queries import find_access_of
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
-from chatapp.presentation.read_state import present_reader
-from chatapp.realtime.answers import Answer, Caller, EventNumber, Payload, answers
+from chatapp.presentation.read_state import present_read_receipt
 from chatapp.realtime.assistants import present_streams
 from chatapp.realtime.broadcaster import begin_telling
+from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.realtime.news import news_channel
 from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, post, react
-from chatapp.timeline.read_state import list_readers
+from chatapp.timeline.read_state import list_read_receipts
 
 
 class Joining(Payload):
@@ -43,20 +43,20 @@ class Sending(Payload):
     client_id: object = None
 
 
-@answers("join_chat", Joining)
-def join_chat(caller: Caller, payload: Joining) -> Answer:
+@handles("join_chat", Joining)
+def join_chat(caller: Caller, payload: Joining) -> Ack:
     """Enter a conversation's broadcast, then tell what happened after the cursor.
 
     In this order nothing falls between the two. That the person may read is checked before the socket enters and again
     with the reading: a membership that ends meanwhile ends the listening too.
     """
     name = parse_name(payload.conversation)
-    permit_reading(*find_own_place(db.session(), name, caller.person.actor))
+    authorize_reading(*find_access_of(db.session(), name, caller.person.actor))
     db.session.close()
     caller.enter(name.wire_name)
     try:
-        place = find_own_place(db.session(), name, caller.person.actor)
-        conversation = permit_reading(*place)
+        place = find_access_of(db.session(), name, caller.person.actor)
+        conversation = authorize_reading(*place)
     except ChatError:
         caller.leave(name.wire_name)
         raise
@@ -79,21 +79,21 @@ def join_chat(caller: Caller, payload: Joining) -> Answer:
         "messages": [present_message(message) for message in missed.messages],
         "pending": [present_message(message) for message in list_pending(conversation)],
         "answers": present_streams(missed.head.conversation),
-        "readers": [present_reader(reader) for reader in list_readers(db.session(), conversation)],
+        "readers": [present_read_receipt(reader) for reader in list_read_receipts(db.session(), conversation)],
     }
 
 
-@answers("leave_chat", Leaving)
+@handles("leave_chat", Leaving)
 def leave_chat(caller: Caller, payload: Leaving) -> None:
     """Leave a conversation's broadcast; a member still hears that there is something new."""
     name = parse_name(payload.conversation)
     caller.leave(name.wire_name)
-    if find_own_place(db.session(), name, caller.person.actor).membership is not None:
+    if find_access_of(db.session(), name, caller.person.actor).membership is not None:
         caller.enter(news_channel(name.wire_name))
 
 
-@answers("send_message", Sending)
-def send_message(caller: Caller, payload: Sending) -> Answer:
+@handles("send_message", Sending)
+def send_message(caller: Caller, payload: Sending) -> Ack:
     """Store a message; acknowledged when it is durable."""
     name = parse_name(payload.conversation)
     message = post(
@@ -131,27 +131,27 @@ class Reacting(Payload):
     on: bool = True
 
 
-@answers("edit_message", Editing)
-def edit_message(caller: Caller, payload: Editing) -> Answer:
+@handles("edit_message", Editing)
+def edit_message(caller: Caller, payload: Editing) -> Ack:
     """Give a message another content."""
     name, limit = parse_name(payload.conversation), current_settings().message_limit
     return _changed(edit(name, caller.person.actor, payload.seq, content=payload.content, limit=limit))
 
 
-@answers("delete_message", Deleting)
-def delete_message(caller: Caller, payload: Deleting) -> Answer:
+@handles("delete_message", Deleting)
+def delete_message(caller: Caller, payload: Deleting) -> Ack:
     """Take a message's content away."""
     return _changed(delete(parse_name(payload.conversation), caller.person.actor, payload.seq))
 
 
-@answers("react", Reacting)
-def react_to_message(caller: Caller, payload: Reacting) -> Answer:
+@handles("react", Reacting)
+def react_to_message(caller: Caller, payload: Reacting) -> Ack:
     """Put an emoji under a message, or take one's own back."""
     name = parse_name(payload.conversation)
     return _changed(react(name, caller.person.actor, payload.seq, payload.reaction, on=payload.on))
 
 
-def _changed(message: TimelineMessage) -> Answer:
+def _changed(message: TimelineMessage) -> Ack:
     return {"message": present_message(message)}
 
 

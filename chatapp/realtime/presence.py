@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from chatapp.extensions import socketio
-from chatapp.realtime.answers import Caller, Payload, answers
+from chatapp.realtime.handlers import Caller, Payload, handles
 
 PERIOD = 1.0
 """Seconds between two looks at what has changed."""
@@ -83,7 +83,7 @@ class PresencePayload(Payload):
     state: Literal["online", "away"]
 
 
-@answers("presence", PresencePayload)
+@handles("presence", PresencePayload)
 def take_presence(caller: Caller, payload: PresencePayload) -> None:
     """Take over whether somebody looks at a page."""
     presence.set_state(caller.sid, payload.state)

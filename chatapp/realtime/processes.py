@@ -9,18 +9,24 @@ from typing import Any
 
 from flask import Flask
 
-from chatapp.accounts.signals import sessions_ended
+from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.conversations.people import Person
-from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
+from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.realtime.assistants import AnswerTeller, Delta, delta_made
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
-from chatapp.realtime.connection import end_listening, end_sockets_of_sessions, tell_sidebar_changed
+from chatapp.realtime.connection import disconnect_login_sessions, remove_from_conversation, tell_sidebar_changed
 from chatapp.realtime.presence import presence
 from chatapp.realtime.typing import Typing, typed
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.read_state import Reader, ReaderMoved, ReadState
-from chatapp.timeline.signals import message_changed, message_posted, message_saved, read_state_changed, reader_moved
+from chatapp.timeline.read_state import ReadReceipt, ReadReceiptChanged, ReadState
+from chatapp.timeline.signals import (
+    message_changed,
+    message_posted,
+    message_saved,
+    read_receipt_changed,
+    read_state_changed,
+)
 
 PRESENCE_PERIOD = 5.0
 """Seconds between two times that a process says who is connected to it, if nothing changes."""
@@ -37,16 +43,16 @@ class Processes:
         self._last_picture: tuple[float, dict[int, str]] = (0.0, {})
         for signal in (message_posted, message_changed, message_saved):
             signal.connect(self.tell_timeline)
-        sessions_ended.connect(self.tell_sessions_ended)
-        membership_ended.connect(self.tell_membership_ended)
+        login_sessions_revoked.connect(self.tell_login_sessions_revoked)
+        membership_revoked.connect(self.tell_membership_revoked)
         sidebar_changed.connect(self.tell_sidebar_changed)
         read_state_changed.connect(self.tell_read)
-        reader_moved.connect(self.tell_reader)
+        read_receipt_changed.connect(self.tell_reader)
         typed.connect(self.tell_typing)
         delta_made.connect(self.tell_delta)
         bus.on("timeline", self._hear_timeline)
-        bus.on("sessions_ended", lambda _, ids: end_sockets_of_sessions(ids))
-        bus.on("membership_ended", lambda _, ended: end_listening(MembershipEnded(**ended)))
+        bus.on("login_sessions_revoked", lambda _, ids: disconnect_login_sessions(ids))
+        bus.on("membership_revoked", lambda _, ended: remove_from_conversation(MembershipRevoked(**ended)))
         bus.on("sidebar_changed", self._hear_sidebar_changed)
         bus.on("read", lambda _, state: broadcaster.tell_read(ReadState(**state)))
         bus.on("reader", self._hear_reader)
@@ -60,13 +66,13 @@ class Processes:
         """Tell how far a conversation has got."""
         self._bus.publish("timeline", [message.conversation, message.version])
 
-    def tell_sessions_ended(self, session_ids: list[int]) -> None:
+    def tell_login_sessions_revoked(self, session_ids: list[int]) -> None:
         """Tell which sign-ins have ended."""
-        self._bus.publish("sessions_ended", session_ids)
+        self._bus.publish("login_sessions_revoked", session_ids)
 
-    def tell_membership_ended(self, ended: MembershipEnded) -> None:
+    def tell_membership_revoked(self, ended: MembershipRevoked) -> None:
         """Tell who may read a conversation no longer."""
-        self._bus.publish("membership_ended", asdict(ended))
+        self._bus.publish("membership_revoked", asdict(ended))
 
     def tell_sidebar_changed(self, user_ids: list[int]) -> None:
         """Tell whose list of conversations is another one."""
@@ -76,7 +82,7 @@ class Processes:
         """Tell a person's mark."""
         self._bus.publish("read", asdict(state))
 
-    def tell_reader(self, moved: ReaderMoved) -> None:
+    def tell_reader(self, moved: ReadReceiptChanged) -> None:
         """Tell how far somebody has read."""
         self._bus.publish("reader", asdict(moved))
 
@@ -106,7 +112,7 @@ class Processes:
     def _hear_reader(self, _process: str, moved: dict[str, Any]) -> None:
         reader = moved["reader"]
         self._broadcaster.tell_reader(
-            ReaderMoved(moved["conversation"], Reader(Person(**reader["person"]), reader["seq"]))
+            ReadReceiptChanged(moved["conversation"], ReadReceipt(Person(**reader["person"]), reader["seq"]))
         )
 
     def _hear_typing(self, _process: str, typing: dict[str, Any]) -> None:

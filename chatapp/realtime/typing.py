@@ -7,10 +7,10 @@ from blinker import Namespace
 
 from chatapp.conversations.names import parse_name
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import permit_posting
-from chatapp.conversations.queries import find_own_place
+from chatapp.conversations.policy import authorize_posting
+from chatapp.conversations.queries import find_access_of
 from chatapp.extensions import db
-from chatapp.realtime.answers import Caller, Payload, answers
+from chatapp.realtime.handlers import Caller, Payload, handles
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted
 
@@ -38,11 +38,11 @@ class TypingPayload(Payload):
     conversation: object
 
 
-@answers("typing", TypingPayload)
+@handles("typing", TypingPayload)
 def type_in(caller: Caller, payload: TypingPayload) -> None:
     """Tell the others of a conversation that one is writing."""
     name = parse_name(payload.conversation)
-    permit_posting(*find_own_place(db.session(), name, caller.person.actor))
+    authorize_posting(*find_access_of(db.session(), name, caller.person.actor))
     if _is_due((caller.person.id, name.wire_name)):
         typed.send(Typing(name.wire_name, caller.person.as_person()))
 

@@ -4,20 +4,20 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import is_manager, permit_reading, permit_seeing
-from chatapp.conversations.queries import Place, find_place, get_summary
+from chatapp.conversations.policy import authorize_reading, authorize_viewing, is_manager
+from chatapp.conversations.queries import ConversationAccess, find_access, get_summary
 from chatapp.errors import Conflict, Invalid
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.addresses import ID
 from chatapp.presentation.conversations import render_conversation
+from chatapp.presentation.urls import ID
 from chatapp.rooms import service
 from chatapp.rooms.forms import InviteForm, RoomForm
 from chatapp.rooms.queries import list_members, list_rooms
 
 blueprint = Blueprint("rooms", __name__, url_prefix="/rooms")
 
-Answer = str | Response | tuple[str, int]
+ViewResponse = str | Response | tuple[str, int]
 
 
 @blueprint.get("")
@@ -30,7 +30,7 @@ def index() -> str:
 
 @blueprint.route("/new", methods=["GET", "POST"])
 @login_required
-def new() -> Answer:
+def new() -> ViewResponse:
     """Make a room."""
     form = RoomForm()
     if form.validate_on_submit():
@@ -51,7 +51,7 @@ def new() -> Answer:
 def show(room_id: int) -> str:
     """Show a room to its members, and to others the way into it."""
     place = _place(room_id)
-    room = permit_seeing(*place)
+    room = authorize_viewing(*place)
     if place.membership is None:
         return render_template("rooms/join.html", room=get_summary(db.session(), room))
     return render_conversation(place, before=request.args.get("before"))
@@ -75,7 +75,7 @@ def leave(room_id: int) -> Response:
 
 @blueprint.route(f"/<{ID}:room_id>/settings", methods=["GET", "POST"])
 @login_required
-def edit(room_id: int) -> Answer:
+def edit(room_id: int) -> ViewResponse:
     """Show a room's members and, to its managers, its settings."""
     form = None
     if request.method == "POST":
@@ -99,7 +99,7 @@ def edit(room_id: int) -> Answer:
 
 @blueprint.post(f"/<{ID}:room_id>/members")
 @login_required
-def invite(room_id: int) -> Answer:
+def invite(room_id: int) -> ViewResponse:
     """Invite a person into a room."""
     form = InviteForm()
     if form.validate():
@@ -137,17 +137,17 @@ def restore(room_id: int) -> Response:
     return _to_room(room_id)
 
 
-def _place(room_id: int) -> Place:
-    return find_place(db.session(), ConversationName("room", room_id), current_person().id)
+def _place(room_id: int) -> ConversationAccess:
+    return find_access(db.session(), ConversationName("room", room_id), current_person().id)
 
 
 def _to_room(room_id: int) -> Response:
     return redirect(url_for("rooms.show", room_id=room_id))
 
 
-def _settings(room_id: int, form: RoomForm | None = None, invite_form: InviteForm | None = None) -> Answer:
+def _settings(room_id: int, form: RoomForm | None = None, invite_form: InviteForm | None = None) -> ViewResponse:
     place = _place(room_id)
-    room = permit_reading(*place)
+    room = authorize_reading(*place)
     page = render_template(
         "rooms/edit.html",
         room=get_summary(db.session(), room),

@@ -6,14 +6,14 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import (
     Actor,
+    authorize_management,
+    authorize_posting,
+    authorize_reading,
+    authorize_viewing,
     is_manager,
-    permit_managing,
-    permit_posting,
-    permit_reading,
-    permit_seeing,
 )
-from chatapp.conversations.queries import find_person, find_place, list_member_ids
-from chatapp.conversations.signals import MembershipEnded, membership_ended, sidebar_changed
+from chatapp.conversations.queries import find_access, find_person, list_member_ids
+from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Archived, Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
 from chatapp.timeline import Transaction, write
@@ -37,7 +37,7 @@ def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
         transaction.session.add(room)
         transaction.session.flush()
         transaction.session.add(Membership(conversation_id=room.id, user_id=actor.user_id, role="manager"))
-        transaction.announce(sidebar_changed, [actor.user_id])
+        transaction.send_on_commit(sidebar_changed, [actor.user_id])
         return room.id
 
     return write(change)
@@ -50,7 +50,7 @@ def update_room(actor: Actor, room_id: int, name: str, topic: str, visibility: s
     checked_visibility = _check_visibility(visibility)
 
     def change(transaction: Transaction) -> None:
-        room = permit_managing(*_place(transaction.session, actor, room_id))
+        room = authorize_management(*_place(transaction.session, actor, room_id))
         if room.is_archived:
             raise Archived("This room is archived. Restore it to change it.")
         room.name, room.topic, room.visibility = checked_name, checked_topic, checked_visibility
@@ -64,7 +64,7 @@ def join_room(actor: Actor, room_id: int) -> None:
 
     def change(transaction: Transaction) -> None:
         room, membership = _place(transaction.session, actor, room_id)
-        room = permit_seeing(room, membership)
+        room = authorize_viewing(room, membership)
         if room.is_archived:
             raise Archived("This room is archived: nobody can join it any more.")
         if membership is None:
@@ -80,7 +80,7 @@ def leave_room(actor: Actor, room_id: int) -> None:
 
     def change(transaction: Transaction) -> None:
         room, membership = _place(transaction.session, actor, room_id)
-        permit_reading(room, membership)
+        authorize_reading(room, membership)
         if room is not None and membership is not None:
             _end_membership(transaction, room, membership)
 
@@ -95,7 +95,7 @@ def invite(actor: Actor, room_id: int, username: str) -> str:
     """
 
     def change(transaction: Transaction) -> str:
-        room = permit_posting(*_place(transaction.session, actor, room_id))
+        room = authorize_posting(*_place(transaction.session, actor, room_id))
         person = find_person(transaction.session, username.strip().removeprefix("@"))
         if person is None:
             raise Invalid(f"Nobody here is called “{username}”. Enter a username as it stands under People.")
@@ -111,7 +111,7 @@ def remove(actor: Actor, room_id: int, user_id: int) -> None:
     """End somebody else's membership. Raises `NotFound`, `Forbidden`."""
 
     def change(transaction: Transaction) -> None:
-        room = permit_managing(*_place(transaction.session, actor, room_id))
+        room = authorize_management(*_place(transaction.session, actor, room_id))
         membership = transaction.session.get(Membership, (room_id, user_id))
         if membership is None:
             raise NotFound("That person is not in this room.")
@@ -126,7 +126,7 @@ def archive(actor: Actor, room_id: int) -> None:
     """Make a room read only. Raises `NotFound`, `Forbidden`, `Archived`."""
 
     def change(transaction: Transaction) -> None:
-        room = permit_managing(*_place(transaction.session, actor, room_id))
+        room = authorize_management(*_place(transaction.session, actor, room_id))
         if room.is_archived:
             raise Archived("This room is archived already.")
         room.ended_at = now()
@@ -139,7 +139,7 @@ def restore(actor: Actor, room_id: int) -> None:
     """Undo `archive`. Raises `NotFound`, `Forbidden`, `Conflict`."""
 
     def change(transaction: Transaction) -> None:
-        room = permit_managing(*_place(transaction.session, actor, room_id))
+        room = authorize_management(*_place(transaction.session, actor, room_id))
         if not room.is_archived:
             raise Conflict("This room is not archived.")
         room.ended_at = None
@@ -149,7 +149,7 @@ def restore(actor: Actor, room_id: int) -> None:
 
 
 def _place(session: Session, actor: Actor, room_id: int) -> tuple[Conversation | None, Membership | None]:
-    return find_place(session, ConversationName("room", room_id), actor.user_id)
+    return find_access(session, ConversationName("room", room_id), actor.user_id)
 
 
 def _add_member(transaction: Transaction, room: Conversation, user_id: int, role: str = "member") -> None:
@@ -157,7 +157,7 @@ def _add_member(transaction: Transaction, room: Conversation, user_id: int, role
     transaction.session.add(
         Membership(conversation_id=room.id, user_id=user_id, role=role, last_read_seq=room.last_event)
     )
-    transaction.announce(sidebar_changed, [user_id])
+    transaction.send_on_commit(sidebar_changed, [user_id])
 
 
 def _end_membership(transaction: Transaction, room: Conversation, membership: Membership) -> None:
@@ -166,8 +166,8 @@ def _end_membership(transaction: Transaction, room: Conversation, membership: Me
     session.flush()
     if is_manager(membership):
         _keep_a_manager(session, room)
-    transaction.announce_end(membership_ended, MembershipEnded(room.wire_name, membership.user_id))
-    transaction.announce(sidebar_changed, [membership.user_id])
+    transaction.send_revocation(membership_revoked, MembershipRevoked(room.wire_name, membership.user_id))
+    transaction.send_on_commit(sidebar_changed, [membership.user_id])
 
 
 def _keep_a_manager(session: Session, room: Conversation) -> None:
@@ -182,7 +182,7 @@ def _keep_a_manager(session: Session, room: Conversation) -> None:
 
 
 def _tell_members(transaction: Transaction, room: Conversation) -> None:
-    transaction.announce(sidebar_changed, list_member_ids(transaction.session, room.id))
+    transaction.send_on_commit(sidebar_changed, list_member_ids(transaction.session, room.id))
 
 
 def _check_line(value: str, length: int, what: str, *, at_least: int = 0) -> str:

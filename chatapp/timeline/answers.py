@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, Message
-from chatapp.timeline.messages import TimelineMessage, fetch_message, take_number
+from chatapp.timeline.messages import TimelineMessage, fetch_message, next_seq
 from chatapp.timeline.posting import add_message
 from chatapp.timeline.signals import message_changed, message_posted
 from chatapp.timeline.writer import Transaction
@@ -41,7 +41,7 @@ def begin_answer(
         state="failed" if problem else "queued",
         problem=problem,
     )
-    transaction.announce(message_posted, fetch_message(session, conversation, message.id))
+    transaction.send_on_commit(message_posted, fetch_message(session, conversation, message.id))
     return message
 
 
@@ -52,10 +52,10 @@ def change_answer(
     session = transaction.session
     conversation = session.get_one(Conversation, message.conversation_id)
     message.state, message.content, message.problem = state, content, problem
-    message.version = take_number(conversation)
+    message.version = next_seq(conversation)
     session.flush()
     changed = fetch_message(session, conversation, message.id)
-    transaction.announce(message_changed, changed)
+    transaction.send_on_commit(message_changed, changed)
     return changed
 
 

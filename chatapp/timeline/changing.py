@@ -8,13 +8,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import Actor, permit_deleting, permit_editing, permit_posting
-from chatapp.conversations.queries import is_admin, permit_signed_in
+from chatapp.conversations.policy import Actor, authorize_deletion, authorize_editing, authorize_posting
+from chatapp.conversations.queries import is_admin, require_active_login
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Reaction, now
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import Draft, find_mentions, remove_mentions, store_mentions
-from chatapp.timeline.messages import TimelineMessage, fetch_message, take_number
+from chatapp.timeline.messages import TimelineMessage, fetch_message, next_seq
 from chatapp.timeline.signals import message_changed
 from chatapp.timeline.writer import Transaction, write
 
@@ -28,12 +28,13 @@ Alter = Callable[[Session, Conversation, Message, Membership | None], bool]
 def edit(conversation: ConversationName, actor: Actor, seq: int, *, content: object, limit: int) -> TimelineMessage:
     """Give one's own message another content, and give it as it is now.
 
-    Raises what `check_content` and `permit_posting` raise, `NotFound`, `Forbidden`, and `Conflict` for a deleted one.
+    Raises what `check_content` and `authorize_posting` raise, `NotFound`, `Forbidden`, and `Conflict` for a deleted
+    one.
     """
     checked = check_content(content, limit)
 
     def alter(session: Session, here: Conversation, message: Message, membership: Membership | None) -> bool:
-        permit_editing(message, actor)
+        authorize_editing(message, actor)
         if message.deleted_at is not None:
             raise Conflict("This message was deleted.")
         if message.content == checked:
@@ -50,11 +51,11 @@ def edit(conversation: ConversationName, actor: Actor, seq: int, *, content: obj
 def delete(conversation: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
     """Take a message's content and reactions away; its place in the timeline stays. Gives it as it is now.
 
-    Raises what `permit_posting` raises, `NotFound` and `Forbidden`.
+    Raises what `authorize_posting` raises, `NotFound` and `Forbidden`.
     """
 
     def alter(session: Session, here: Conversation, message: Message, membership: Membership | None) -> bool:
-        permit_deleting(here, message, actor, membership, is_admin=is_admin(session, actor))
+        authorize_deletion(here, message, actor, membership, is_admin=is_admin(session, actor))
         if message.deleted_at is not None:
             return False
         message.content, message.deleted_at = "", now()
@@ -68,7 +69,8 @@ def delete(conversation: ConversationName, actor: Actor, seq: int) -> TimelineMe
 def react(conversation: ConversationName, actor: Actor, seq: int, reaction: object, *, on: bool) -> TimelineMessage:
     """Put an emoji under a message, or take one's own back (`on` false). Gives the message as it is now.
 
-    Raises `Invalid` for what is no emoji, what `permit_posting` raises, `NotFound`, and `Conflict` for a deleted one.
+    Raises `Invalid` for what is no emoji, what `authorize_posting` raises, `NotFound`, and `Conflict` for a deleted
+    message.
     """
     emoji = check_reaction(reaction)
 
@@ -105,7 +107,7 @@ def check_reaction(value: object) -> str:
 def _change(name: ConversationName, actor: Actor, seq: int, alter: Alter) -> Callable[[Transaction], TimelineMessage]:
     def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
-        permit_signed_in(session, actor)
+        require_active_login(session, actor)
         locked = session.scalars(
             select(Conversation)
             .where(Conversation.id == name.id, Conversation.kind == name.kind)
@@ -113,7 +115,7 @@ def _change(name: ConversationName, actor: Actor, seq: int, alter: Alter) -> Cal
             .execution_options(populate_existing=True)
         ).one_or_none()
         membership = session.get(Membership, (name.id, actor.user_id), populate_existing=True)
-        conversation = permit_posting(locked, membership)
+        conversation = authorize_posting(locked, membership)
         message = session.scalars(
             select(Message).where(Message.conversation_id == conversation.id, Message.seq == seq)
         ).one_or_none()
@@ -121,11 +123,11 @@ def _change(name: ConversationName, actor: Actor, seq: int, alter: Alter) -> Cal
             raise NotFound("There is no such message.")
         has_changed = alter(session, conversation, message, membership)
         if has_changed:
-            message.version = take_number(conversation)
+            message.version = next_seq(conversation)
             session.flush()
         changed = fetch_message(session, conversation, message.id)
         if has_changed:
-            transaction.announce(message_changed, changed)
+            transaction.send_on_commit(message_changed, changed)
         return changed
 
     return change

@@ -92,7 +92,7 @@ def _remove_some(plan: Trim) -> Callable[[Transaction], int]:
         conversation.floor = last
         conversation.message_count -= len(doomed)
         session.flush()
-        transaction.announce(timeline_trimmed, Head.of(conversation))
+        transaction.send_on_commit(timeline_trimmed, Head.of(conversation))
         return len(doomed)
 
     return remove

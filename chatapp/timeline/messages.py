@@ -115,7 +115,7 @@ class Head:
         return cls(conversation.wire_name, conversation.last_event, conversation.floor)
 
 
-def take_number(conversation: Conversation) -> int:
+def next_seq(conversation: Conversation) -> int:
     """Give the number of the conversation's next event. The row must be locked."""
     conversation.last_event += 1
     conversation.updated_at = now()

@@ -11,22 +11,22 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import Actor, permit_posting
+from chatapp.conversations.policy import Actor, authorize_posting
 from chatapp.conversations.queries import find_tokens
 from chatapp.errors import Archived, ChatError, Invalid, SignedOut
 from chatapp.failpoints import failpoint
 from chatapp.models import (
     Conversation,
+    LoginSession,
     Membership,
     Message,
     RetiredKey,
     User,
-    UserSession,
     now,
 )
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import Draft, find_mentions, store_mentions
-from chatapp.timeline.messages import TimelineMessage, fetch_message, take_number
+from chatapp.timeline.messages import TimelineMessage, fetch_message, next_seq
 from chatapp.timeline.signals import (
     MessagesStored,
     Refusal,
@@ -36,7 +36,7 @@ from chatapp.timeline.signals import (
     message_saved,
     messages_stored,
 )
-from chatapp.timeline.writer import Announcement, Key, SpoolableChange, Transaction, current_writer, write
+from chatapp.timeline.writer import DeferredSignal, Key, SpoolableChange, Transaction, current_writer, write
 
 MESSAGES = cast(Table, Message.__table__)
 
@@ -84,7 +84,8 @@ def post(
     the database is away a message is durable in the spool, and given as `is_pending`, if the sender is `admitted`: let
     into the conversation before.
 
-    Raises what `check_content`, `check_client_id` and `permit_posting` raise, and `SignedOut`, `Busy`, `Unavailable`.
+    Raises what `check_content`, `check_client_id` and `authorize_posting` raise, and `SignedOut`, `Busy`,
+    `Unavailable`.
     """
     checked = check_content(content, limit)
     return write(Post(conversation, actor, checked, check_client_id(client_id), now(), admitted))
@@ -112,14 +113,14 @@ def store_bot_message(
     (people,) = find_mentions(session, [Draft(conversation, None, 0, content)])
     store_mentions(session, ((conversation.id, message.id, message.seq, person) for person in people))
     stored = fetch_message(session, conversation, message.id)
-    transaction.announce(message_posted, stored)
+    transaction.send_on_commit(message_posted, stored)
     messages_stored.send(MessagesStored(transaction, [stored]))
     return stored
 
 
 def add_message(session: Session, conversation: Conversation, **columns: Any) -> Message:
     """Insert a message that no person sends, under the conversation's next number. The conversation must be locked."""
-    number = take_number(conversation)
+    number = next_seq(conversation)
     conversation.message_count += 1
     message = Message(conversation_id=conversation.id, seq=number, version=number, **columns)
     session.add(message)
@@ -151,7 +152,7 @@ class Post(SpoolableChange[TimelineMessage]):
         return self.client_id, self.actor.user_id
 
     @classmethod
-    def apply_together(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[TimelineMessage | ChatError]:
+    def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[TimelineMessage | ChatError]:
         """Store the posts in their order, each with the next number of its conversation."""
         batch = _Batch(transaction.session, changes)
         taken = [batch.take(post) for post in changes]
@@ -162,12 +163,12 @@ class Post(SpoolableChange[TimelineMessage]):
             # What has waited is told what it became, be it that a commit of unknown end had stored it before.
             for outcome in outcomes:
                 if isinstance(outcome, TimelineMessage):
-                    transaction.announce(message_saved, outcome)
+                    transaction.send_on_commit(message_saved, outcome)
         else:
             for message in stored:
-                transaction.announce(message_posted, message)
+                transaction.send_on_commit(message_posted, message)
         if stored:
-            # After their own announcements: what is stored because of them is announced behind them.
+            # After their own deferred_signals: what is stored because of them is announced behind them.
             messages_stored.send(MessagesStored(transaction, stored))
         return outcomes
 
@@ -189,13 +190,13 @@ class Post(SpoolableChange[TimelineMessage]):
             is_pending=True,
         )
 
-    def announce_pending(self, pending: TimelineMessage) -> Announcement:
+    def announce_pending(self, pending: TimelineMessage) -> DeferredSignal:
         """Tell the others what was said."""
-        return Announcement(message_pending, pending)
+        return DeferredSignal(message_pending, pending)
 
-    def announce_refused(self, reason: str) -> Announcement:
+    def announce_refused(self, reason: str) -> DeferredSignal:
         """Tell that it will not stand in the conversation."""
-        return Announcement(
+        return DeferredSignal(
             message_refused, Refusal(self.conversation.wire_name, self.actor.user_id, self.client_id, reason)
         )
 
@@ -257,8 +258,8 @@ class _Batch:
         }
         session_ids = {post.actor.session_id for post in posts if post.actor.session_id is not None}
         senders = session.execute(
-            select(User.id, User.username, User.name, UserSession.id)
-            .outerjoin(UserSession, and_(UserSession.user_id == User.id, UserSession.id.in_(session_ids)))
+            select(User.id, User.username, User.name, LoginSession.id)
+            .outerjoin(LoginSession, and_(LoginSession.user_id == User.id, LoginSession.id.in_(session_ids)))
             .where(User.id.in_({post.actor.user_id for post in posts}), User.is_active)
         ).all()
         self._senders = {user_id: Person(user_id, username, name) for user_id, username, name, _ in senders}
@@ -277,13 +278,13 @@ class _Batch:
         if not self._is_signed_in(post.actor):
             return SignedOut("You are signed out. Sign in again to send this.")
         try:
-            conversation = permit_posting(
+            conversation = authorize_posting(
                 self._find(post.conversation),
                 self._memberships.get((post.conversation.id, post.actor.user_id)),
             )
         except ChatError as error:
             return error
-        number = take_number(conversation)
+        number = next_seq(conversation)
         conversation.message_count += 1
         self._new_by_key[post.key] = len(self._new)
         self._new.append(

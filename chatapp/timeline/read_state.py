@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import Actor, permit_reading
-from chatapp.conversations.queries import Place, find_places, find_signed_in
+from chatapp.conversations.policy import Actor, authorize_reading
+from chatapp.conversations.queries import ConversationAccess, find_accesses, find_signed_in
 from chatapp.errors import ChatError, Invalid, NotFound, SignedOut
 from chatapp.models import Conversation, Membership, Mention, Message, User
-from chatapp.timeline.signals import read_state_changed, reader_moved
-from chatapp.timeline.writer import TogetherChange, Transaction, write
+from chatapp.timeline.signals import read_receipt_changed, read_state_changed
+from chatapp.timeline.writer import BatchChange, Transaction, write
 
 Key = tuple[int, int]
 """A conversation's id and a person's."""
@@ -44,7 +44,7 @@ class ReadState:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ReadReceipt:
     """How far somebody has read, as the others are told."""
 
     person: Person
@@ -52,17 +52,18 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderMoved:
+class ReadReceiptChanged:
     """Who has read further, and where."""
 
     conversation: str
-    reader: Reader
+    reader: ReadReceipt
 
 
 def mark_read(name: ConversationName, actor: Actor, seq: int) -> ReadState:
     """Move the person's mark up to the message numbered `seq`; never back. Gives where it is then.
 
-    Raises what `permit_reading` raises, `SignedOut`, and `Invalid` for a number that the conversation has not reached.
+    Raises what `authorize_reading` raises, `SignedOut`, and `Invalid` for a number that the conversation has not
+    reached.
     """
     return write(Marking(name, actor, seq, is_forward_only=True))
 
@@ -76,7 +77,7 @@ def mark_unread(name: ConversationName, actor: Actor, seq: int) -> ReadState:
 
 
 @dataclass(frozen=True, slots=True)
-class Marking(TogetherChange[ReadState]):
+class Marking(BatchChange[ReadState]):
     """A mark that is moved. One new message may have hundreds of them moved at once."""
 
     conversation: ConversationName
@@ -86,11 +87,11 @@ class Marking(TogetherChange[ReadState]):
     comes_last = True
 
     @classmethod
-    def apply_together(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[ReadState | ChatError]:
+    def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[ReadState | ChatError]:
         """Move the marks, each as far as it may."""
         session = transaction.session
         signed_in = find_signed_in(session, {marking.actor for marking in changes})
-        places = find_places(session, {marking.key for marking in changes})
+        places = find_accesses(session, {marking.key for marking in changes})
         refused: dict[int, ChatError] = {}
         before: dict[Key, int] = {}
         for number, marking in enumerate(changes):
@@ -107,7 +108,7 @@ class Marking(TogetherChange[ReadState]):
         states = _fetch_states(session, before)
         moved = [state for key, state in states.items() if state.last_read_seq != before[key]]
         for state in moved:
-            transaction.announce(read_state_changed, state)
+            transaction.send_on_commit(read_state_changed, state)
         _tell_readers(transaction, moved, places)
         return [refused.get(number) or states[marking.key] for number, marking in enumerate(changes)]
 
@@ -116,13 +117,13 @@ class Marking(TogetherChange[ReadState]):
         """Whose mark it is, and where."""
         return self.conversation.id, self.actor.user_id
 
-    def permit(self, signed_in: Collection[Actor], places: Mapping[Key, Place]) -> Membership:
+    def permit(self, signed_in: Collection[Actor], places: Mapping[Key, ConversationAccess]) -> Membership:
         """Give the membership that has the mark, if it may be moved there."""
         if self.actor not in signed_in:
             raise SignedOut("You are signed out. Sign in again.")
-        conversation, membership = places.get(self.key, Place(None, None))
+        conversation, membership = places.get(self.key, ConversationAccess(None, None))
         is_it = conversation is not None and conversation.kind == self.conversation.kind
-        here = permit_reading(conversation if is_it else None, membership)
+        here = authorize_reading(conversation if is_it else None, membership)
         if membership is None:
             raise NotFound("You are not in this conversation.")
         if not 0 <= self.seq <= here.last_event:
@@ -142,14 +143,14 @@ def list_read_states(session: Session, user_id: int) -> dict[str, ReadState]:
     return {state.conversation: state for state in map(_state, rows)}
 
 
-def list_readers(session: Session, conversation: Conversation) -> Sequence[Reader]:
+def list_read_receipts(session: Session, conversation: Conversation) -> Sequence[ReadReceipt]:
     """List how far people have read who let it be known.
 
     Nobody in the general chat, and in rooms of more than `RECEIPT_MEMBERS`.
     """
     if not has_receipts(session, conversation):
         return []
-    return [Reader(Person.of(user), seq) for user, seq in session.execute(_select_readers(conversation.id))]
+    return [ReadReceipt(Person.of(user), seq) for user, seq in session.execute(_select_read_receipts(conversation.id))]
 
 
 def has_receipts(session: Session, conversation: Conversation) -> bool:
@@ -161,7 +162,7 @@ def has_receipts(session: Session, conversation: Conversation) -> bool:
     return conversation.kind == "room" and count <= RECEIPT_MEMBERS
 
 
-def _select_readers(conversation_id: int) -> Select[User, int]:
+def _select_read_receipts(conversation_id: int) -> Select[User, int]:
     return (
         select(User, Membership.last_read_seq)
         .join(Membership, Membership.user_id == User.id)
@@ -170,7 +171,9 @@ def _select_readers(conversation_id: int) -> Select[User, int]:
     )
 
 
-def _tell_readers(transaction: Transaction, moved: Iterable[ReadState], places: Mapping[Key, Place]) -> None:
+def _tell_readers(
+    transaction: Transaction, moved: Iterable[ReadState], places: Mapping[Key, ConversationAccess]
+) -> None:
     """Announce how far people have read, where the others see it."""
     by_conversation: dict[Conversation, list[int]] = {}
     for state in moved:
@@ -179,9 +182,11 @@ def _tell_readers(transaction: Transaction, moved: Iterable[ReadState], places: 
             by_conversation.setdefault(place.conversation, []).append(state.user_id)
     for conversation, user_ids in by_conversation.items():
         if has_receipts(transaction.session, conversation):
-            readers = _select_readers(conversation.id).where(User.id.in_(user_ids))
+            readers = _select_read_receipts(conversation.id).where(User.id.in_(user_ids))
             for user, seq in transaction.session.execute(readers):
-                transaction.announce(reader_moved, ReaderMoved(conversation.wire_name, Reader(Person.of(user), seq)))
+                transaction.send_on_commit(
+                    read_receipt_changed, ReadReceiptChanged(conversation.wire_name, ReadReceipt(Person.of(user), seq))
+                )
 
 
 def _select_states() -> Select[Conversation, int, int, int, int]:

@@ -63,5 +63,5 @@ backlog_changed = _signals.signal("backlog-changed")
 read_state_changed = _signals.signal("read-state-changed")
 """A `ReadState`: a person's mark in a conversation was moved."""
 
-reader_moved = _signals.signal("reader-moved")
-"""A `ReaderMoved`: the others of the conversation see how far somebody has read."""
+read_receipt_changed = _signals.signal("read-receipt-changed")
+"""A `ReadReceiptChanged`: the others of the conversation see how far somebody has read."""

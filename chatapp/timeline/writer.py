@@ -50,7 +50,7 @@ PROBES = (0.1, 0.5, 1, 2, 3)
 
 
 @dataclass(slots=True)
-class Announcement:
+class DeferredSignal:
     """What a change will tell once it is committed: a signal and the fact that it carries."""
 
     signal: NamedSignal
@@ -62,19 +62,19 @@ class Transaction:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.announcements: list[Announcement] = []
+        self.deferred_signals: list[DeferredSignal] = []
 
-    def announce(self, signal: NamedSignal, fact: object) -> None:
+    def send_on_commit(self, signal: NamedSignal, fact: object) -> None:
         """Send `signal` with `fact` after the commit, in the order of the changes; never if there is no commit."""
-        self.announcements.append(Announcement(signal, fact))
+        self.deferred_signals.append(DeferredSignal(signal, fact))
 
-    def announce_end(self, signal: NamedSignal, fact: object) -> None:
-        """Announce the end of a sign-in or of a membership, and count it: other processes hear no announcement."""
-        self.session.execute(update(Installation).values(endings=Installation.endings + 1))
-        self.announce(signal, fact)
+    def send_revocation(self, signal: NamedSignal, fact: object) -> None:
+        """Announce the end of a sign-in or of a membership, and count it: other processes hear no deferred_signal."""
+        self.session.execute(update(Installation).values(revocations=Installation.revocations + 1))
+        self.send_on_commit(signal, fact)
 
 
-class TogetherChange(Generic[T]):
+class BatchChange(Generic[T]):
     """A change of which many are cheaper at once. A batch's neighbours of one kind are applied in one call."""
 
     comes_last: ClassVar[bool] = False
@@ -82,18 +82,18 @@ class TogetherChange(Generic[T]):
 
     def __call__(self, transaction: Transaction) -> T:
         """Apply this one alone."""
-        (outcome,) = self.apply_together(transaction, [self])
+        (outcome,) = self.apply_batch(transaction, [self])
         if isinstance(outcome, ChatError):
             raise outcome
         return outcome
 
     @classmethod
-    def apply_together(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[T | ChatError]:
+    def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[T | ChatError]:
         """Apply `changes` in their order and give for each what it returns, or the error that refuses it alone."""
         raise NotImplementedError
 
 
-class SpoolableChange(TogetherChange[T]):
+class SpoolableChange(BatchChange[T]):
     """A change that can wait in the spool."""
 
     @property
@@ -105,7 +105,7 @@ class SpoolableChange(TogetherChange[T]):
         """Give what is answered while it waits; None where it may not wait, since nobody can permit it now."""
         raise NotImplementedError
 
-    def announce_pending(self, pending: T) -> Announcement:
+    def announce_pending(self, pending: T) -> DeferredSignal:
         """Give what to tell when it has come into the spool."""
         raise NotImplementedError
 
@@ -118,7 +118,7 @@ class SpoolableChange(TogetherChange[T]):
         """Make the change of what the spool kept."""
         raise NotImplementedError
 
-    def announce_refused(self, reason: str) -> Announcement:
+    def announce_refused(self, reason: str) -> DeferredSignal:
         """Give what to tell when the database refused for good what had waited."""
         raise NotImplementedError
 
@@ -281,12 +281,12 @@ class Writer:
             self._put_aside(batch)
             return
         try:
-            announcements = run_native(self._commit, batch)
+            deferred_signals = run_native(self._commit, batch)
         except UNREACHABLE as error:
             self._go_away(str(error.orig))
             self._put_aside(batch)
         else:
-            self._settle(batch, announcements)
+            self._settle(batch, deferred_signals)
 
     @staticmethod
     def _fail(batch: Iterable[_Job], kind: type[ChatError], message: str) -> None:
@@ -295,11 +295,11 @@ class Writer:
             job.settle()
 
     @staticmethod
-    def _settle(batch: Iterable[_Job], announcements: Iterable[Announcement]) -> None:
+    def _settle(batch: Iterable[_Job], deferred_signals: Iterable[DeferredSignal]) -> None:
         for job in batch:
             job.settle()
         failpoint("after-acknowledgement")
-        _announce(announcements)
+        _send_signals(deferred_signals)
 
     # While the database is away.
 
@@ -368,7 +368,7 @@ class Writer:
         for job, key in again:
             job.outcome = self._spooled[key]
         self._settle(jobs, [change.announce_pending(job.outcome) for job, change in entering.values()])
-        _announce([Announcement(backlog_changed, self.backlog)])
+        _send_signals([DeferredSignal(backlog_changed, self.backlog)])
 
     def _drain(self) -> None:
         """Commit what is in the spool, in its order, until it is empty. What is refused for good is kept aside."""
@@ -377,7 +377,7 @@ class Writer:
             changes = [self._spoolable.from_fields(entry.fields) for entry in entries]
             jobs = [_Job(change) for change in changes]
             try:
-                announcements = run_native(self._commit, jobs)
+                deferred_signals = run_native(self._commit, jobs)
             except UNREACHABLE as error:
                 self._go_away(str(error.orig))
                 return
@@ -386,18 +386,18 @@ class Writer:
                 if job.error is not None:
                     log.error("spooled message refused", entry=entry.id, reason=str(job.error))
                     run_native(self._spool.refuse, entry.id, str(job.error))
-                    announcements.append(change.announce_refused(str(job.error)))
+                    deferred_signals.append(change.announce_refused(str(job.error)))
             run_native(
                 self._spool.remove, [entry.id for entry, job in zip(entries, jobs, strict=True) if not job.error]
             )
             for change in changes:
                 self._spooled.pop(change.key, None)
-            _announce(announcements)
+            _send_signals(deferred_signals)
             log.info("spool drained", messages=len(entries), left=len(self._spooled))
         self._is_away = self._is_back = False
         self._away_since = None
         if was_away:
-            _announce([Announcement(backlog_changed, self.backlog)])
+            _send_signals([DeferredSignal(backlog_changed, self.backlog)])
 
     # From here on everything runs on a native thread: no logging, nothing green.
 
@@ -407,7 +407,7 @@ class Writer:
             connection.execute(update(Installation).values(epoch=Installation.epoch))
             connection.commit()
 
-    def _commit(self, batch: list[_Job]) -> list[Announcement]:
+    def _commit(self, batch: list[_Job]) -> list[DeferredSignal]:
         try:
             if self._connection is None:
                 self._connection = self._engine.connect()
@@ -415,7 +415,7 @@ class Writer:
                 transaction = Transaction(session)
                 for kind, group in groupby(sorted(batch, key=_comes_last), key=_kind):
                     jobs = list(group)
-                    if kind is None or not self._apply_together(transaction, kind, jobs):
+                    if kind is None or not self._apply_batch(transaction, kind, jobs):
                         for job in jobs:
                             self._apply(transaction, job)
                 failpoint("before-commit")
@@ -424,18 +424,18 @@ class Writer:
         except BaseException:
             self._disconnect()
             raise
-        return transaction.announcements
+        return transaction.deferred_signals
 
-    def _apply_together(self, transaction: Transaction, kind: type[TogetherChange[Any]], jobs: list[_Job]) -> bool:
+    def _apply_batch(self, transaction: Transaction, kind: type[BatchChange[Any]], jobs: list[_Job]) -> bool:
         """Apply changes of one kind at once; give False, with nothing done, when one of them spoils it for all."""
-        mark = len(transaction.announcements)
+        mark = len(transaction.deferred_signals)
         try:
             with transaction.session.begin_nested():
-                outcomes = kind.apply_together(transaction, [job.change for job in jobs])
+                outcomes = kind.apply_batch(transaction, [job.change for job in jobs])
         except Exception as error:
             if _is_lost(error):
                 raise
-            del transaction.announcements[mark:]
+            del transaction.deferred_signals[mark:]
             return False
         for job, outcome in zip(jobs, outcomes, strict=True):
             if isinstance(outcome, ChatError):
@@ -446,14 +446,14 @@ class Writer:
 
     def _apply(self, transaction: Transaction, job: _Job) -> None:
         """Apply a change by itself: what it raises is its own, the others stay."""
-        mark = len(transaction.announcements)
+        mark = len(transaction.deferred_signals)
         try:
             with transaction.session.begin_nested():
                 job.outcome = job.change(transaction)
         except Exception as error:
             if _is_lost(error):
                 raise
-            del transaction.announcements[mark:]
+            del transaction.deferred_signals[mark:]
             job.error = error
 
     def _disconnect(self) -> None:
@@ -479,21 +479,21 @@ def current_writer() -> Writer:
     return writer
 
 
-def _announce(announcements: Iterable[Announcement]) -> None:
-    for announcement in announcements:
+def _send_signals(deferred_signals: Iterable[DeferredSignal]) -> None:
+    for deferred_signal in deferred_signals:
         try:
-            announcement.signal.send(announcement.fact)
+            deferred_signal.signal.send(deferred_signal.fact)
         except Exception:
             # A listener's mistake must end neither the writer nor what the other listeners hear.
-            log.exception("listener failed", signal=announcement.signal.name)
+            log.exception("listener failed", signal=deferred_signal.signal.name)
 
 
-def _kind(job: _Job) -> type[TogetherChange[Any]] | None:
-    return type(job.change) if isinstance(job.change, TogetherChange) else None
+def _kind(job: _Job) -> type[BatchChange[Any]] | None:
+    return type(job.change) if isinstance(job.change, BatchChange) else None
 
 
 def _comes_last(job: _Job) -> bool:
-    return isinstance(job.change, TogetherChange) and job.change.comes_last
+    return isinstance(job.change, BatchChange) and job.change.comes_last
 
 
 def _is_lost(error: Exception) -> bool:

@@ -5,13 +5,13 @@ from werkzeug.wrappers import Response
 
 from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import permit_managing
-from chatapp.conversations.queries import find_place
+from chatapp.conversations.policy import authorize_management
+from chatapp.conversations.queries import find_access
 from chatapp.errors import Conflict, Invalid
 from chatapp.extensions import csrf, db, limiter
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.addresses import ID
 from chatapp.presentation.messages import present_for_others
+from chatapp.presentation.urls import ID
 from chatapp.tokens import hash_token
 from chatapp.webhooks import service
 from chatapp.webhooks.forms import IncomingForm, WebhookForm
@@ -21,19 +21,19 @@ blueprint = Blueprint("webhooks", __name__)
 
 PATH = f"/rooms/<{ID}:room_id>/webhooks"
 
-Answer = str | Response | tuple[str, int]
+ViewResponse = str | Response | tuple[str, int]
 
 
 @blueprint.get(PATH)
 @login_required
-def index(room_id: int) -> Answer:
+def index(room_id: int) -> ViewResponse:
     """Show a room's webhooks to its managers."""
     return _page(room_id)
 
 
 @blueprint.post(PATH)
 @login_required
-def add(room_id: int) -> Answer:
+def add(room_id: int) -> ViewResponse:
     """Make a webhook; its secret is shown this once."""
     form = WebhookForm()
     _permit(room_id)
@@ -58,7 +58,7 @@ def remove(room_id: int, webhook_id: int) -> Response:
 
 @blueprint.post(f"{PATH}/incoming")
 @login_required
-def add_incoming(room_id: int) -> Answer:
+def add_incoming(room_id: int) -> ViewResponse:
     """Make an incoming webhook; its address is shown this once."""
     form = IncomingForm()
     _permit(room_id)
@@ -113,7 +113,7 @@ def _read_text() -> object:
 
 
 def _permit(room_id: int) -> None:
-    permit_managing(*find_place(db.session(), ConversationName("room", room_id), current_person().id))
+    authorize_management(*find_access(db.session(), ConversationName("room", room_id), current_person().id))
 
 
 def _page(
@@ -122,9 +122,9 @@ def _page(
     secret: str | None = None,
     incoming_form: IncomingForm | None = None,
     address: str | None = None,
-) -> Answer:
-    place = find_place(db.session(), ConversationName("room", room_id), current_person().id)
-    room = permit_managing(*place)
+) -> ViewResponse:
+    place = find_access(db.session(), ConversationName("room", room_id), current_person().id)
+    room = authorize_management(*place)
     page = render_template(
         "webhooks/index.html",
         room=room,

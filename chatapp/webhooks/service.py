@@ -8,8 +8,8 @@ from datetime import timedelta
 from sqlalchemy import delete, select, update
 
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import Actor, permit_managing
-from chatapp.conversations.queries import USERNAME, find_person, find_place
+from chatapp.conversations.policy import Actor, authorize_management
+from chatapp.conversations.queries import USERNAME, find_access, find_person
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
 from chatapp.timeline import TimelineMessage, Transaction, store_bot_message, write
@@ -59,7 +59,7 @@ def add_webhook(actor: Actor, room_id: int, name: str, url: str) -> str:
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
-        permit_managing(*find_place(session, ConversationName("room", room_id), actor.user_id))
+        authorize_management(*find_access(session, ConversationName("room", room_id), actor.user_id))
         names = session.scalars(select(OutgoingWebhook.name).where(OutgoingWebhook.conversation_id == room_id)).all()
         if checked_name in names or find_person(session, checked_name) is not None:
             raise Conflict(f"“{checked_name}” is somebody's name already. Choose another one.")
@@ -76,7 +76,7 @@ def remove_webhook(actor: Actor, room_id: int, webhook_id: int) -> None:
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        permit_managing(*find_place(session, ConversationName("room", room_id), actor.user_id))
+        authorize_management(*find_access(session, ConversationName("room", room_id), actor.user_id))
         webhook = session.get(OutgoingWebhook, webhook_id)
         if webhook is None or webhook.conversation_id != room_id:
             raise NotFound("There is no such webhook.")
@@ -97,7 +97,7 @@ def add_incoming(actor: Actor, room_id: int, name: str) -> str:
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
-        permit_managing(*find_place(session, ConversationName("room", room_id), actor.user_id))
+        authorize_management(*find_access(session, ConversationName("room", room_id), actor.user_id))
         theirs = select(IncomingWebhook.id).where(IncomingWebhook.conversation_id == room_id)
         if len(session.scalars(theirs).all()) >= MOST:
             raise Conflict(f"A room has at most {MOST} incoming webhooks.")
@@ -112,7 +112,7 @@ def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        permit_managing(*find_place(session, ConversationName("room", room_id), actor.user_id))
+        authorize_management(*find_access(session, ConversationName("room", room_id), actor.user_id))
         webhook = session.get(IncomingWebhook, webhook_id)
         if webhook is None or webhook.conversation_id != room_id:
             raise NotFound("There is no such webhook.")

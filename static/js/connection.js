@@ -1,5 +1,5 @@
 import { io } from "../vendor/socket.io.esm.min.js";
-import { backOff } from "./patience.js";
+import { backOff } from "./backoff.js";
 
 const ANSWER_WITHIN = 10_000;
 const LONGEST_RECONNECT_DELAY = 5_000;

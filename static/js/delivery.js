@@ -1,4 +1,4 @@
-import { backOff, sleep } from "./patience.js";
+import { backOff, sleep } from "./backoff.js";
 
 /** The tab in which a message was written sends it; the others step in only if it is still there after this. */
 const OTHER_TAB_DELAY = 2_000;

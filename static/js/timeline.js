@@ -1,4 +1,4 @@
-import { backOff, sleep } from "./patience.js";
+import { backOff, sleep } from "./backoff.js";
 
 /**
  * Keeps the message list equal to the conversation on the server. It knows the conversation up to its cursor: the next

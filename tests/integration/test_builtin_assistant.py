@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from chatapp.assistants.library import Library
+from chatapp.assistants.message_search import MessageSearch
 from chatapp.assistants.providers import Question, Turn, builtin
 from chatapp.assistants.providers.builtin import BuiltInProvider
 from chatapp.config import current_settings
@@ -112,7 +112,7 @@ class Ask:
     def __call__(self, who: str, content: str, place: ConversationName = GENERAL) -> str:
         user = self._house.people[who]
         is_private = self._house.is_session(place)
-        library = Library(self._app, Actor(user.id), place, question=0, is_private=is_private)
+        library = MessageSearch(self._app, Actor(user.id), place, question=0, is_private=is_private)
         question = Question([Turn("system", "Be brief."), Turn("user", content)], Person.of(user), library)
         return "".join(BuiltInProvider().answer(question))
 

@@ -28,7 +28,7 @@ def server(request: pytest.FixtureRequest, new_server: NewServer) -> Server:
     """A server that writes to sockets in each of the ways, and lets everybody talk as fast as they can."""
     way = {
         "fast": {"CHATAPP_SOCKET_ENGINE": "fast"},
-        "not joined": {"CHATAPP_SOCKET_ENGINE": "fast", "CHATAPP_SOCKET_JOINING": "false"},
+        "not joined": {"CHATAPP_SOCKET_ENGINE": "fast", "CHATAPP_SOCKET_COALESCING": "false"},
         "stock": {"CHATAPP_SOCKET_ENGINE": "stock"},
     }[request.param]
     return new_server(CHATAPP_EVENT_RATE="0", CHATAPP_GENERAL_KEEP_LAST="0", **way).start()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chatapp.assistants.library import Found, Library
+from chatapp.assistants.message_search import Found, MessageSearch
 from chatapp.assistants.providers import Question, Turn
 from chatapp.assistants.providers.builtin import compose
 from chatapp.conversations.people import Person as Somebody
@@ -17,7 +17,7 @@ from tests.integration.test_assistants import shared, wait_for_answer
 Ask = Callable[..., str]
 
 
-class EmptyLibrary(Library):
+class EmptyLibrary(MessageSearch):
     """A history in which there is nothing."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from chatapp.config import Settings
-from chatapp.realtime.engine import limits
+from chatapp.socket_engine import limits
 from tests.harness.fuzzing import PAYLOADS, VALUES, Fuzzer, mutant
 from tests.harness.hostile import (
     AWAY,

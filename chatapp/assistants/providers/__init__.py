@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from chatapp.assistants.library import Library
+from chatapp.assistants.message_search import MessageSearch
 from chatapp.conversations.people import Person
 
 
@@ -22,7 +22,7 @@ class Question:
 
     turns: Sequence[Turn]
     asker: Person
-    library: Library
+    library: MessageSearch
     """What the asker, and everybody else who hears the answer, may read."""
 
 

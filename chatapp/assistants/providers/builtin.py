@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
-from chatapp.assistants.library import Found
+from chatapp.assistants.message_search import Found
 from chatapp.assistants.providers import Question
 from chatapp.assistants.providers.help import find_help
 from chatapp.conversations.people import Person

@@ -23,9 +23,9 @@ from engineio import packet as eio_packet
 from engineio.packet import Packet
 from engineio.socket import Socket
 
-from chatapp.realtime.engine import frames, limits
-from chatapp.realtime.engine.doorkeeper import Doorkeeper
-from chatapp.realtime.engine.packets import Malformed
+from chatapp.socket_engine import frames, limits
+from chatapp.socket_engine.connection_guard import ConnectionGuard
+from chatapp.socket_engine.packets import Malformed
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -57,36 +57,36 @@ class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not t
 
     start_service_task: bool
 
-    def __init__(self, *, is_joining: bool, **options: object) -> None:
+    def __init__(self, *, coalesces_writes: bool, **options: object) -> None:
         super().__init__(**options)
-        self.doorkeeper: Doorkeeper
+        self.connection_guard: ConnectionGuard
         """Set once the server's handlers stand."""
-        self.is_joining = is_joining
-        self._gathered: tuple[Mapping[str, str], list[FramedPacket]] | None = None
+        self.coalesces_writes = coalesces_writes
+        self._pending_broadcast: tuple[Mapping[str, str], list[FramedPacket]] | None = None
         """A channel's listeners, and what is to be told to each of them before anything else."""
         self._waiting: list[Connection] = []
         self._is_awake = False
 
-    def tell_all(self, listeners: Mapping[str, str], packet: FramedPacket, skipped: Collection[str]) -> None:
+    def broadcast(self, listeners: Mapping[str, str], packet: FramedPacket, skipped: Collection[str]) -> None:
         """Tell a packet to everybody in a channel, given as ids of Socket.IO and of Engine.IO."""
-        if self.is_joining and not skipped:
+        if self.coalesces_writes and not skipped:
             # What one commit brought to a channel is handed to its listeners at once.
-            if self._gathered is None or self._gathered[0] is not listeners:
-                self.tell_gathered()
-                self._gathered = listeners, []
+            if self._pending_broadcast is None or self._pending_broadcast[0] is not listeners:
+                self.flush_broadcast()
+                self._pending_broadcast = listeners, []
                 self._wake()
-            self._gathered[1].append(packet)
+            self._pending_broadcast[1].append(packet)
             return
-        self.tell_gathered()
+        self.flush_broadcast()
         for sid, eio_sid in listeners.items():
             if sid not in skipped and (connection := self._find(eio_sid)):
                 connection.tell([packet], packet.frame)
 
-    def tell_gathered(self) -> None:
+    def flush_broadcast(self) -> None:
         """Hand on what was gathered for a channel: before something else is told, or somebody comes or goes."""
-        if self._gathered is None:
+        if self._pending_broadcast is None:
             return
-        (listeners, packets), self._gathered = self._gathered, None
+        (listeners, packets), self._pending_broadcast = self._pending_broadcast, None
         frames_of_all = b"".join(packet.frame for packet in packets)
         for eio_sid in listeners.values():
             if connection := self._find(eio_sid):
@@ -113,7 +113,7 @@ class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not t
 
     def _write_all(self) -> None:
         eventlet.sleep(0)  # Whom the last commit has woken may speak first: it leaves together.
-        self.tell_gathered()
+        self.flush_broadcast()
         self._is_awake = False
         waiting, self._waiting = self._waiting, []
         for count, connection in enumerate(waiting, 1):
@@ -196,7 +196,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         """Tell the client a packet."""
         if self.closed:
             raise exceptions.SocketIsClosedError
-        self.server.tell_gathered()
+        self.server.flush_broadcast()
         if self._socket is not None:
             self._write(frames.make_frame(pkt.encode()))
         else:
@@ -228,7 +228,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         if self._is_blocked:
             if self._size > limits.WAITING_BYTES or len(self._frames) > limits.WAITING_FRAMES:
                 self._give_up("it does not read what it is told")
-        elif not self.server.is_joining:
+        elif not self.server.coalesces_writes:
             self.write_waiting()
         elif not self._is_waiting:
             self._is_waiting = True
@@ -279,7 +279,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             self._write(frames.make_pong(data))
 
     def _end(self, reason: str, *, is_offence: bool = True) -> None:
-        self.server.doorkeeper.end(self.sid, reason, is_offence=is_offence)
+        self.server.connection_guard.end(self.sid, reason, is_offence=is_offence)
 
     # What the client says.
 
@@ -322,10 +322,10 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             packets = environ["wsgi.input"].read(size).decode().split("\x1e")
             if len(packets) > limits.PACKETS:
                 raise Malformed("too many packets in a request")
-            visit = self.server.doorkeeper.find_visit(self.sid)
+            state = self.server.connection_guard.find_connection_state(self.sid)
             for text in packets:
-                if visit is not None and not self.closed:
-                    visit.count(len(text))
+                if state is not None and not self.closed:
+                    state.count(len(text))
                     self.take(text)
         except (ValueError, OSError) as error:
             self._end(str(error) if isinstance(error, Malformed) else "a malformed request")
@@ -335,13 +335,13 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         socket = ws.socket
         # Silent clients are found by their pings.
         socket.settimeout(None)
-        visit = self.server.doorkeeper.find_visit(self.sid)
-        if visit is None:
+        state = self.server.connection_guard.find_connection_state(self.sid)
+        if state is None:
             return []
         reader = frames.FrameReader(
             socket.recv,
             self.server.max_http_buffer_size,
-            visit.count,
+            state.count,
             self._pong,
         )
         ws.websocket_closed = True  # Its closing frame is ours to send.
@@ -356,7 +356,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         except (frames.Closed, OSError):
             pass
         except Exception:
-            log.exception("connection failed", user=visit.user_id)
+            log.exception("connection failed", user=state.user_id)
         finally:
             if self._socket is socket:
                 self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)

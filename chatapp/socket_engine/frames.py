@@ -5,8 +5,8 @@ See RFC 6455, section 5. Eventlet's own reader makes three system calls for a fr
 
 from collections.abc import Callable
 
-from chatapp.realtime.engine.limits import FRAGMENTS
-from chatapp.realtime.engine.packets import Malformed
+from chatapp.socket_engine.limits import FRAGMENTS
+from chatapp.socket_engine.packets import Malformed
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 

@@ -38,7 +38,7 @@ WAITING_FRAMES = 5_000
 HANDSHAKE = 10.0
 """Seconds that a connection has until it is let in."""
 
-STRANGERS = 500
+UNAUTHENTICATED_CONNECTIONS = 500
 """Connections from one address at the most that are not let in yet."""
 
 OPENING_BURST = 20
@@ -63,7 +63,7 @@ def packet_bytes(message_limit: int) -> int:
     return max(PACKET_BYTES, 12 * message_limit + 4_096)
 
 
-class Bucket:
+class TokenBucket:
     """What may be used at a rate, and at once as far as it was left unused for a while."""
 
     __slots__ = ("_at", "_burst", "_level", "_rate")
@@ -74,7 +74,7 @@ class Bucket:
         self._level = burst
         self._at = time.monotonic()
 
-    def use(self, cost: float) -> float:
+    def consume(self, cost: float) -> float:
         """Use `cost` up, into debt if need be; give the seconds until the debt is paid.
 
         It is never more than what may be used at once: who stops to do harm is soon served again.
@@ -82,7 +82,7 @@ class Bucket:
         self._level = level = max(self._refill() - cost, -self._burst)
         return -level / self._rate if level < 0 else 0.0
 
-    def use_if_there(self, cost: float) -> bool:
+    def try_consume(self, cost: float) -> bool:
         """Use `cost` up if it is there."""
         if self._refill() < cost:
             return False
@@ -101,39 +101,39 @@ class Bucket:
         return self._level
 
 
-class Meter:
+class RateMeter:
     """What a socket has used of its own share, of its person's and of its address'."""
 
     __slots__ = ("_buckets",)
 
-    def __init__(self, *buckets: Bucket) -> None:
+    def __init__(self, *buckets: TokenBucket) -> None:
         self._buckets = buckets
 
-    def share(self, bucket: Bucket) -> None:
+    def share(self, bucket: TokenBucket) -> None:
         """Let a bucket that is shared with others count too."""
         self._buckets += (bucket,)
 
-    def use(self, size: int) -> float:
+    def consume(self, size: int) -> float:
         """Count a packet of `size` bytes; give the seconds to wait before the next one is read."""
         cost = max(1.0, size / COST_BYTES)
         pause = 0.0
         for bucket in self._buckets:
-            pause = max(pause, bucket.use(cost))
+            pause = max(pause, bucket.consume(cost))
         return min(pause, LONGEST_PAUSE)
 
 
-class Buckets:
-    """Buckets by what they are of; those that are full are forgotten."""
+class TokenBuckets:
+    """TokenBuckets by what they are of; those that are full are forgotten."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate = rate
         self._burst = burst
-        self._buckets: dict[object, Bucket] = {}
+        self._buckets: dict[object, TokenBucket] = {}
 
-    def __getitem__(self, key: object) -> Bucket:
+    def __getitem__(self, key: object) -> TokenBucket:
         """Give the bucket of a person or an address."""
         if key not in self._buckets:
             if len(self._buckets) >= 10_000:
                 self._buckets = {each: bucket for each, bucket in self._buckets.items() if not bucket.is_full}
-            self._buckets[key] = Bucket(self._rate, self._burst)
+            self._buckets[key] = TokenBucket(self._rate, self._burst)
         return self._buckets[key]

@@ -9,7 +9,7 @@ from typing import Any
 
 from socketio.packet import CONNECT, DISCONNECT, EVENT, Packet
 
-from chatapp.realtime.engine.limits import DEPTH
+from chatapp.socket_engine.limits import DEPTH
 
 
 class Malformed(ValueError):

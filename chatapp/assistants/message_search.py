@@ -37,7 +37,7 @@ class Found:
     created_at: datetime
 
 
-class Library:
+class MessageSearch:
     """The history, as far as it is open to one asker, and to everybody who hears what is found.
 
     In a session nobody but the asker listens. Elsewhere others do, and what the asker alone may read (direct messages,

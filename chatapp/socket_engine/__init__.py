@@ -1,7 +1,7 @@
 """The edge of Socket.IO: fast writes, and clients that mean harm.
 
 The only place that knows the insides of python-socketio, python-engineio and eventlet. Everything that is safe without
-them (`doorkeeper.py`, `packets.py`) holds whichever way sockets are written to.
+them (`connection_guard.py`, `packets.py`) holds whichever way sockets are written to.
 """
 
 from typing import Any
@@ -13,17 +13,17 @@ from flask_socketio import SocketIO
 
 from chatapp.config import Settings
 from chatapp.native import is_green
-from chatapp.realtime import codec
-from chatapp.realtime.engine.doorkeeper import Doorkeeper
-from chatapp.realtime.engine.limits import PACKETS, packet_bytes
-from chatapp.realtime.engine.logs import quieten
-from chatapp.realtime.engine.packets import StrictPacket
-from chatapp.realtime.engine.versions import list_unknown
+from chatapp.socket_engine import codec
+from chatapp.socket_engine.connection_guard import ConnectionGuard
+from chatapp.socket_engine.limits import PACKETS, packet_bytes
+from chatapp.socket_engine.logs import quieten
+from chatapp.socket_engine.packets import StrictPacket
+from chatapp.socket_engine.versions import list_unknown
 
 log = structlog.get_logger(__name__)
 
-EXTENSION = "chatapp.doorkeeper"
-"""Where the application keeps its doorkeeper, in `app.extensions`."""
+EXTENSION = "chatapp.connection_guard"
+"""Where the application keeps its connection_guard, in `app.extensions`."""
 
 
 def init_engine(app: Flask, socketio: SocketIO, settings: Settings, events: frozenset[str]) -> None:
@@ -41,28 +41,28 @@ def init_engine(app: Flask, socketio: SocketIO, settings: Settings, events: froz
     }
     manager: dict[str, Any] = {}
     if is_fast:
-        from chatapp.realtime.engine.fanout import FanOut
+        from chatapp.socket_engine.fanout import FanOut
 
         manager["client_manager"] = FanOut()
     socketio.init_app(app, async_handlers=False, manage_session=False, serializer=StrictPacket, **manager, **options)
     server = socketio.server
     if is_fast:
-        from chatapp.realtime.engine.connection import FastServer
+        from chatapp.socket_engine.connection import FastServer
 
         handlers = server.eio.handlers
-        server.eio = FastServer(is_joining=settings.socket_joining, async_handlers=False, **options)
+        server.eio = FastServer(coalesces_writes=settings.socket_coalescing, async_handlers=False, **options)
         server.eio.handlers.update(handlers)
-    app.extensions[EXTENSION] = doorkeeper = Doorkeeper(server, settings, counts=not is_fast)
+    app.extensions[EXTENSION] = connection_guard = ConnectionGuard(server, settings, counts=not is_fast)
     if is_fast:
-        server.eio.doorkeeper = doorkeeper
+        server.eio.connection_guard = connection_guard
     quieten()
-    app.wsgi_app = doorkeeper.guard(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    app.wsgi_app = connection_guard.wrap_wsgi(app.wsgi_app)  # type: ignore[assignment, method-assign]
 
 
-def current_doorkeeper() -> Doorkeeper:
-    """Give the doorkeeper of the application at hand."""
-    doorkeeper: Doorkeeper = current_app.extensions[EXTENSION]
-    return doorkeeper
+def current_connection_guard() -> ConnectionGuard:
+    """Give the connection_guard of the application at hand."""
+    connection_guard: ConnectionGuard = current_app.extensions[EXTENSION]
+    return connection_guard
 
 
 def _is_fast(settings: Settings) -> bool:

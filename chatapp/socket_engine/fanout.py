@@ -6,10 +6,10 @@ from engineio.packet import MESSAGE
 from socketio import Manager
 from socketio.packet import EVENT
 
-from chatapp.realtime.engine.connection import FramedPacket
+from chatapp.socket_engine.connection import FramedPacket
 
 if TYPE_CHECKING:
-    from chatapp.realtime.engine.connection import FastServer
+    from chatapp.socket_engine.connection import FastServer
 
 
 class FanOut(Manager):  # type: ignore[misc]  # the library is not typed
@@ -37,16 +37,16 @@ class FanOut(Manager):  # type: ignore[misc]  # the library is not typed
         told = [event] if data is None else [event, data]
         packet = FramedPacket(MESSAGE, self.server.packet_class(EVENT, told, namespace).encode())
         skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid] if skip_sid else []
-        self._engine.tell_all(listeners, packet, skipped)
+        self._engine.broadcast(listeners, packet, skipped)
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
         """Let a socket hear a channel from now on."""
-        self._engine.tell_gathered()
+        self._engine.flush_broadcast()
         super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
 
     def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
         """Let a socket hear a channel up to now."""
-        self._engine.tell_gathered()
+        self._engine.flush_broadcast()
         super().basic_leave_room(sid, namespace, room)
 
     @property

@@ -16,11 +16,11 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
-from chatapp.identity import SignedIn
+from chatapp.identity import AuthenticatedUser
 
 log = structlog.get_logger(__name__)
 
-Answer = dict[str, Any]
+Ack = dict[str, Any]
 
 
 EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
@@ -37,7 +37,7 @@ class Payload(BaseModel):
 class Caller:
     """Whose event it is, and the socket that it came from."""
 
-    person: SignedIn
+    person: AuthenticatedUser
     sid: str
     server: Server
 
@@ -56,12 +56,12 @@ class Caller:
 
 P = TypeVar("P", bound=Payload)
 
-Handler = Callable[[Caller, P], Answer | None]
+Handler = Callable[[Caller, P], Ack | None]
 
 _handlers: dict[str, tuple[type[Any], Handler[Any]]] = {}
 
 
-def answers(event: str, payload: type[P]) -> Callable[[Handler[P]], Handler[P]]:
+def handles(event: str, payload: type[P]) -> Callable[[Handler[P]], Handler[P]]:
     """Make a function the handler of an event.
 
     What it returns is acknowledged beside `ok`, what it raises as the error.
@@ -79,21 +79,21 @@ def list_events() -> frozenset[str]:
     return frozenset(_handlers)
 
 
-def serve_events(app: Flask, server: Server, find_person: Callable[[str], SignedIn | None]) -> None:
+def serve_events(app: Flask, server: Server, find_person: Callable[[str], AuthenticatedUser | None]) -> None:
     """Let the server answer every event that has a handler. `find_person` tells whose socket it is."""
     for event, (payload, handle) in _handlers.items():
-        server.on(event, _answering(app, server, find_person, event, payload, handle))
+        server.on(event, _make_handler(app, server, find_person, event, payload, handle))
 
 
-def _answering(
+def _make_handler(
     app: Flask,
     server: Server,
-    find_person: Callable[[str], SignedIn | None],
+    find_person: Callable[[str], AuthenticatedUser | None],
     event: str,
     payload: type[P],
     handle: Handler[P],
-) -> Callable[..., Answer]:
-    def answer(sid: str, *arguments: object) -> Answer:
+) -> Callable[..., Ack]:
+    def answer(sid: str, *arguments: object) -> Ack:
         person = find_person(sid)
         try:
             if person is None:
@@ -112,7 +112,7 @@ def _answering(
     return answer
 
 
-def _refuse(error: ChatError) -> Answer:
+def _refuse(error: ChatError) -> Ack:
     return {"ok": False, "error": error.as_dict()}
 
 
