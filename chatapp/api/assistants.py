@@ -30,7 +30,6 @@ from chatapp.api.schemas import (
 from chatapp.assistants import service
 from chatapp.assistants.following import Follower
 from chatapp.assistants.queries import SessionSummary, find_shared, list_history, list_sessions
-from chatapp.config import current_settings
 from chatapp.conversations.assistants import current_assistants
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_reading
@@ -117,16 +116,16 @@ def ask(session_id: str, json: NewMessage, headers: Keyed) -> Response:
     here = _session(_number(session_id))
     name = ConversationName(here.kind, here.id)
     client_id = read_client_id(json.client_id, headers.idempotency_key)
-    actor, limit = current_caller().actor, current_settings().message_limit
+    actor = current_caller().actor
     if request.accept_mimetypes.best_match([MIMETYPE, EVENTS]) != EVENTS:
-        question = post(name, actor, content=json.content, client_id=client_id, limit=limit)
+        question = post(name, actor, content=json.content, client_id=client_id)
         location = url_for("api.show_message", conversation=question.conversation, seq=question.seq)
         return answer(present_for_others(question), HTTPStatus.CREATED, Location=location)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Werkzeug documents it
     follower = Follower(app)
     follower.listen()
     try:
-        question = post(name, actor, content=json.content, client_id=client_id, limit=limit)
+        question = post(name, actor, content=json.content, client_id=client_id)
     except BaseException:
         follower.close()
         raise

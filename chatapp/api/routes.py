@@ -24,7 +24,6 @@ from chatapp.api.schemas import (
     parse_number,
     read_client_id,
 )
-from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import authorize_reading, no_such_conversation
 from chatapp.conversations.queries import ConversationAccess, direct_key, find_access, find_direct, list_people
@@ -97,7 +96,6 @@ def post_message(conversation: str, json: NewMessage, headers: Keyed) -> Respons
         current_caller().actor,
         content=json.content,
         client_id=read_client_id(json.client_id, headers.idempotency_key),
-        limit=current_settings().message_limit,
     )
     location = url_for("api.show_message", conversation=message.conversation, seq=message.seq)
     return answer(present_for_others(message), HTTPStatus.CREATED, Location=location)
@@ -114,8 +112,7 @@ def show_message(conversation: str, seq: str) -> Response:
 @answers(Message, *IN_CONVERSATIONS, *WRITING, *CONTENT, json=ChangedMessage)
 def edit_message(conversation: str, seq: str, json: ChangedMessage) -> Response:
     """Give one's own message another content."""
-    name, limit = _name(conversation), current_settings().message_limit
-    return _message(edit(name, current_caller().actor, _seq(seq), content=json.content, limit=limit))
+    return _message(edit(_name(conversation), current_caller().actor, _seq(seq), content=json.content))
 
 
 @blueprint.delete(MESSAGE)

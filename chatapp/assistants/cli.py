@@ -7,7 +7,6 @@ from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
 from chatapp.assistants.importing import Outcome, Target, import_rows, open_source
-from chatapp.config import current_settings
 from chatapp.conversations.assistants import current_assistants
 from chatapp.errors import ChatError
 from chatapp.extensions import db
@@ -35,7 +34,6 @@ def import_history(path: Path, owner: str | None, assistant: str | None) -> None
         raise click.UsageError("The file has sessions: say whose they become, with --owner.")
     target = Target(
         titles={each.name: each.shown for each in assistants.values()},
-        message_limit=current_settings().message_limit,
         owner_id=_find_owner(owner) if owner is not None else None,
         assistant=assistant or next(iter(assistants)),
     )

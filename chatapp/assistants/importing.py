@@ -89,7 +89,6 @@ class Target:
     """Where rows go: how assistants are called, and whose sessions are made."""
 
     titles: Mapping[str, str]
-    message_limit: int
     owner_id: int | None = None
     assistant: str = ""
 
@@ -193,7 +192,7 @@ def _check(row: Row, source: Source, target: Target) -> _Entry:
         client_id=str(uuid.uuid5(NAMESPACE, json.dumps([owner, *row.key], default=repr))),
         role=role or "user",
         sender_name=name,
-        content=check_content(row.content, target.message_limit),
+        content=check_content(row.content),
         created_at=parse_moment(row.timestamp),
     )
 

@@ -3,7 +3,6 @@
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from chatapp.config import current_settings
 from chatapp.conversations.assistants import find_assistants
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import authorize_reading, is_manager
@@ -39,13 +38,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
     name = parse_name(conversation)
     content = request.form.get("content", "")
     try:
-        message = post(
-            name,
-            current_person().actor,
-            content=content,
-            client_id=request.form.get("client_id"),
-            limit=current_settings().message_limit,
-        )
+        message = post(name, current_person().actor, content=content, client_id=request.form.get("client_id"))
     except (Invalid, Busy, Unavailable) as error:
         return render_conversation(_place(name), draft=content, error=error), error.status
     return redirect(f"{find_path(name)}#message-{message.seq}", code=303)

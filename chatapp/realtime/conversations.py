@@ -4,7 +4,6 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
@@ -101,7 +100,6 @@ def send_message(caller: Caller, payload: Sending) -> Ack:
         caller.person.actor,
         content=payload.content,
         client_id=payload.client_id,
-        limit=current_settings().message_limit,
         admitted=_admitted(caller, name),
     )
     return {"message": present_message(message)}
@@ -134,8 +132,8 @@ class Reacting(Payload):
 @handles("edit_message", Editing)
 def edit_message(caller: Caller, payload: Editing) -> Ack:
     """Give a message another content."""
-    name, limit = parse_name(payload.conversation), current_settings().message_limit
-    return _changed(edit(name, caller.person.actor, payload.seq, content=payload.content, limit=limit))
+    name = parse_name(payload.conversation)
+    return _changed(edit(name, caller.person.actor, payload.seq, content=payload.content))
 
 
 @handles("delete_message", Deleting)

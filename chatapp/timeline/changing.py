@@ -25,13 +25,13 @@ Alter = Callable[[Session, Conversation, Message, Membership | None], bool]
 """Changes the row and tells whether it did: what changes nothing takes no number."""
 
 
-def edit(conversation: ConversationName, actor: Actor, seq: int, *, content: object, limit: int) -> TimelineMessage:
+def edit(conversation: ConversationName, actor: Actor, seq: int, *, content: object) -> TimelineMessage:
     """Give one's own message another content, and give it as it is now.
 
     Raises what `check_content` and `authorize_posting` raise, `NotFound`, `Forbidden`, and `Conflict` for a deleted
     one.
     """
-    checked = check_content(content, limit)
+    checked = check_content(content)
 
     def alter(session: Session, here: Conversation, message: Message, membership: Membership | None) -> bool:
         authorize_editing(message, actor)

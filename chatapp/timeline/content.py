@@ -1,16 +1,20 @@
 """What the content of a message may be."""
 
+from chatapp.config import current_settings
 from chatapp.errors import BadCharacters, Empty, NotText, TooLong
 
 
-def check_content(content: object, limit: int) -> str:
-    """Give `content` with line feeds alone between its lines and without blank space at its end.
+def check_content(content: object, limit: int | None = None) -> str:
+    """Return `content` with line feeds between its lines and without trailing white space.
 
-    Raises `NotText`, `Empty` (nothing that shows), `TooLong` (over `limit` characters) or `BadCharacters` (NUL, which
-    PostgreSQL keeps in no text; a lone surrogate, which no encoding has).
+    `limit` is the maximum length in characters; the application's setting `message_limit` unless given. Raises
+    `NotText`, `Empty` (no visible character), `TooLong` or `BadCharacters` (NUL, which PostgreSQL cannot store; a lone
+    surrogate, which has no encoding).
     """
     if not isinstance(content, str):
         raise NotText("A message must be text.")
+    if limit is None:
+        limit = current_settings().message_limit
     # A form sends two characters for each line break.
     content = content.replace("\r\n", "\n")
     if len(content) > limit:

@@ -75,10 +75,9 @@ def post(
     *,
     content: object,
     client_id: object,
-    limit: int,
     admitted: Person | None = None,
 ) -> TimelineMessage:
-    """Store a message of at most `limit` characters and give it as it stands, once it is durable.
+    """Store a message and give it as it stands, once it is durable.
 
     A second arrival under the same `client_id` is answered with the first one's message, whatever that says now. While
     the database is away a message is durable in the spool, and given as `is_pending`, if the sender is `admitted`: let
@@ -87,7 +86,7 @@ def post(
     Raises what `check_content`, `check_client_id` and `authorize_posting` raise, and `SignedOut`, `Busy`,
     `Unavailable`.
     """
-    checked = check_content(content, limit)
+    checked = check_content(content)
     return write(Post(conversation, actor, checked, check_client_id(client_id), now(), admitted))
 
 

@@ -3,7 +3,6 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access
@@ -88,9 +87,7 @@ def post(token: str) -> tuple[dict[str, object], int]:
 
     Plain text, a form with `text`, or JSON `{"text": …}`. Under one `Idempotency-Key` it is posted once.
     """
-    message = service.post_by_webhook(
-        token, _read_text(), request.headers.get("Idempotency-Key"), limit=current_settings().message_limit
-    )
+    message = service.post_by_webhook(token, _read_text(), request.headers.get("Idempotency-Key"))
     return {"message": present_for_others(message)}, 201
 
 

@@ -121,13 +121,13 @@ def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
     write(change)
 
 
-def post_by_webhook(token: str, content: object, idempotency_key: str | None, *, limit: int) -> TimelineMessage:
+def post_by_webhook(token: str, content: object, idempotency_key: str | None) -> TimelineMessage:
     """Post what has come to an address of ours, and give the message.
 
     Under one key, if there is one, it is posted once. Raises what `check_content` and `client_id_of` raise, `NotFound`
     for an address that there is not, `Archived`.
     """
-    checked = check_content(content, limit)
+    checked = check_content(content)
     key = None if idempotency_key is None else client_id_of(idempotency_key)
 
     def change(transaction: Transaction) -> TimelineMessage:

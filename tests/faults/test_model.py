@@ -25,7 +25,6 @@ from chatapp.timeline.cleanup import plan_trim, trim
 pytestmark = pytest.mark.faults
 
 TEMPLATE = Path(tempfile.mkdtemp())
-LIMIT = 100
 
 
 class Client:
@@ -77,7 +76,7 @@ class Timeline(RuleBasedStateMachine):
     @rule(content=st.text("abc", min_size=1, max_size=5))
     def post(self, content: str) -> None:
         key = str(uuid.uuid4())
-        message = post(GENERAL, self.actor, content=content, client_id=key, limit=LIMIT)
+        message = post(GENERAL, self.actor, content=content, client_id=key)
         self.events += 1
         assert (message.seq, message.version) == (self.events, self.events)
         self.model[self.events] = (content, self.events, frozenset())
@@ -87,7 +86,7 @@ class Timeline(RuleBasedStateMachine):
     def repeat(self, data: st.DataObject) -> None:
         if self.keys:
             key = data.draw(st.sampled_from(list(self.keys)))
-            again = post(GENERAL, self.actor, content="again", client_id=key, limit=LIMIT)
+            again = post(GENERAL, self.actor, content="again", client_id=key)
             assert again.seq == self.keys[key]
 
     def some(self, data: st.DataObject) -> int | None:
@@ -97,7 +96,7 @@ class Timeline(RuleBasedStateMachine):
     @rule(data=st.data(), content=st.text("xyz", min_size=1, max_size=5))
     def edit(self, data: st.DataObject, content: str) -> None:
         if (seq := self.some(data)) is not None and self.model[seq][0] != content:
-            edit(GENERAL, self.actor, seq, content=content, limit=LIMIT)
+            edit(GENERAL, self.actor, seq, content=content)
             self.changed(seq, content=content)
 
     @rule(data=st.data())

@@ -96,19 +96,19 @@ def test_what_a_revoked_token_has_under_way_is_refused_where_it_is_written() -> 
         transaction.session.add(ApiToken(id=1, user_id=1, token_hash="x", name="x", scopes="read write"))
 
     write(make)
-    said = post(GENERAL, Actor(1, token_id=1), content="hello", client_id=str(uuid.uuid4()), limit=100)
+    said = post(GENERAL, Actor(1, token_id=1), content="hello", client_id=str(uuid.uuid4()))
     revoked = Actor(1, token_id=2)
     assert said.seq is not None
     for write_something in (
-        partial(post, GENERAL, revoked, content="x", client_id=str(uuid.uuid4()), limit=100),
-        partial(edit, GENERAL, revoked, said.seq, content="x", limit=100),
+        partial(post, GENERAL, revoked, content="x", client_id=str(uuid.uuid4())),
+        partial(edit, GENERAL, revoked, said.seq, content="x"),
         partial(delete, GENERAL, revoked, said.seq),
         partial(react, GENERAL, revoked, said.seq, "👍", on=True),
         partial(mark_read, GENERAL, revoked, said.seq),
     ):
         with pytest.raises(SignedOut):
             write_something()
-    assert edit(GENERAL, Actor(1, token_id=1), said.seq, content="changed", limit=100).version == 2
+    assert edit(GENERAL, Actor(1, token_id=1), said.seq, content="changed").version == 2
 
 
 def test_a_token_that_may_only_read_writes_nothing(server: Server, ana: Person) -> None:

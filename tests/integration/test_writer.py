@@ -126,7 +126,7 @@ def test_past_its_bound_it_refuses_and_says_when_to_try_again(writer: Writer) ->
 
 
 def test_after_a_stop_it_takes_nothing_more(writer: Writer) -> None:
-    assert post(GENERAL, Actor(1), content="before", client_id=str(uuid.uuid4()), limit=10).seq == 1
+    assert post(GENERAL, Actor(1), content="before", client_id=str(uuid.uuid4())).seq == 1
     writer.stop(5)
     with pytest.raises(Unavailable):
         writer.submit(a_post("after"))
