@@ -130,10 +130,13 @@ def start_session(user_id: int) -> str:
 
 def end_session(actor: Actor) -> None:
     """Sign a person out where they act from."""
+    session_id = actor.session_id
+    if session_id is None:
+        return
 
     def change(transaction: Transaction) -> None:
-        transaction.session.execute(delete(LoginSession).where(LoginSession.id == actor.session_id))
-        transaction.send_revocation(login_sessions_revoked, [actor.session_id])
+        transaction.session.execute(delete(LoginSession).where(LoginSession.id == session_id))
+        transaction.send_revocation(login_sessions_revoked, [session_id])
 
     write(change)
 

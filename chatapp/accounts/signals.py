@@ -1,8 +1,6 @@
-"""What accounts tell, after the commit."""
+"""Signals of accounts, sent after the commit."""
 
-from blinker import Namespace
+from chatapp.signals import Signal
 
-_signals = Namespace()
-
-login_sessions_revoked = _signals.signal("login-sessions-revoked")
-"""The ids of sessions that let nobody in any longer (`list[int]`)."""
+login_sessions_revoked: Signal[list[int]] = Signal("login-sessions-revoked")
+"""The ids of login sessions that are no longer valid."""

@@ -1,16 +1,8 @@
-"""What assistants tell. Each signal is sent with one fact (a value, no row) and nothing else."""
+"""Signals of assistants."""
 
 from dataclasses import dataclass
 
-from blinker import Namespace
-
-_signals = Namespace()
-
-answer_grew = _signals.signal("answer-grew")
-"""A `Growth`, while an answer comes and once when it is over."""
-
-answer_stopped = _signals.signal("answer-stopped")
-"""The id of a message that somebody wants no more of."""
+from chatapp.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +13,10 @@ class Growth:
     seq: int
     content: str
     is_over: bool = False
+
+
+answer_grew: Signal[Growth] = Signal("answer-grew")
+"""Sent while an answer comes and once when it is over."""
+
+answer_stopped: Signal[int] = Signal("answer-stopped")
+"""The id of a message that somebody wants no more of."""

@@ -1,21 +1,21 @@
-"""What memberships tell, after the commit."""
+"""Signals of memberships, sent after the commit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blinker import Namespace
-
-_signals = Namespace()
-
-membership_revoked = _signals.signal("membership-revoked")
-"""A `MembershipRevoked`: the person may read the conversation no longer."""
-
-sidebar_changed = _signals.signal("sidebar-changed")
-"""The ids of people whose list of conversations is another one now (`Sequence[int]`)."""
+from chatapp.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipRevoked:
-    """Who left or was removed, and from where."""
+    """Somebody left a conversation or was removed from it."""
 
     conversation: str
     user_id: int
+
+
+membership_revoked: Signal[MembershipRevoked] = Signal("membership-revoked")
+"""The user may no longer read the conversation."""
+
+sidebar_changed: Signal[Sequence[int]] = Signal("sidebar-changed")
+"""The ids of the users whose list of conversations has changed."""

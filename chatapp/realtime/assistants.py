@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blinker import Namespace
 from flask import Flask
 from markupsafe import Markup
 
@@ -15,9 +14,7 @@ from chatapp.extensions import socketio
 from chatapp.presentation.markdown import GrowingMarkdown
 from chatapp.presentation.messages import draw_blocks, present_message
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
-
-delta_made = Namespace().signal("delta-made")
-"""A `Delta`: tell the other processes."""
+from chatapp.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +27,10 @@ class Delta:
     start: int
     blocks: Sequence[str]
     is_over: bool
+
+
+delta_made: Signal[Delta] = Signal("delta-made")
+"""For the other processes."""
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """Who is connected: the handshake, and the end of sessions and memberships on open sockets."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,7 @@ def remove_from_conversation(ended: MembershipRevoked) -> None:
         socketio.server.emit("removed_from_chat", {"conversation": ended.conversation}, to=sid)
 
 
-def tell_sidebar_changed(user_ids: list[int]) -> None:
+def tell_sidebar_changed(user_ids: Sequence[int]) -> None:
     """Let people's pages fetch their sidebar again."""
     for user_id in user_ids:
         socketio.emit("sidebar_changed", {}, to=user_channel(user_id))

@@ -4,6 +4,7 @@ Messages are not among it: that a conversation has got further is, and each proc
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -74,7 +75,7 @@ class Processes:
         """Tell who may read a conversation no longer."""
         self._bus.publish("membership_revoked", asdict(ended))
 
-    def tell_sidebar_changed(self, user_ids: list[int]) -> None:
+    def tell_sidebar_changed(self, user_ids: Sequence[int]) -> None:
         """Tell whose list of conversations is another one."""
         self._bus.publish("sidebar_changed", list(user_ids))
 

@@ -3,22 +3,18 @@
 import time
 from dataclasses import dataclass
 
-from blinker import Namespace
-
 from chatapp.conversations.names import parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_posting
 from chatapp.conversations.queries import find_access_of
 from chatapp.extensions import db
 from chatapp.realtime.handlers import Caller, Payload, handles
+from chatapp.signals import Signal
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted
 
 PERIOD = 1.0
 """Seconds that a person's typing in a conversation is told once in, however often their pages say it."""
-
-typed = Namespace().signal("typed")
-"""A `Typing`: tell the others."""
 
 _told: dict[tuple[int, str], float] = {}
 """When a person's typing was told last, for those of the last `PERIOD`."""
@@ -30,6 +26,10 @@ class Typing:
 
     conversation: str
     person: Person
+
+
+typed: Signal[Typing] = Signal("typed")
+"""For the others of the conversation."""
 
 
 class TypingPayload(Payload):

@@ -189,11 +189,11 @@ class Post(SpoolableChange[TimelineMessage]):
             is_pending=True,
         )
 
-    def announce_pending(self, pending: TimelineMessage) -> DeferredSignal:
+    def announce_pending(self, pending: TimelineMessage) -> DeferredSignal[Any]:
         """Tell the others what was said."""
         return DeferredSignal(message_pending, pending)
 
-    def announce_refused(self, reason: str) -> DeferredSignal:
+    def announce_refused(self, reason: str) -> DeferredSignal[Any]:
         """Tell that it will not stand in the conversation."""
         return DeferredSignal(
             message_refused, Refusal(self.conversation.wire_name, self.actor.user_id, self.client_id, reason)

@@ -1,19 +1,15 @@
-"""What the core tells, after the commit and in its order. Whoever wants to hear of it subscribes.
-
-Each signal is sent with one fact (a value, no row) and nothing else.
-"""
+"""Signals of the timeline. All but `messages_stored` are sent after the commit, in the order of the changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blinker import Namespace
+from chatapp.signals import Signal
 
 if TYPE_CHECKING:
-    from chatapp.timeline.messages import TimelineMessage
-    from chatapp.timeline.writer import Transaction
-
-_signals = Namespace()
+    from chatapp.timeline.messages import Head, TimelineMessage
+    from chatapp.timeline.read_state import ReadReceiptChanged, ReadState
+    from chatapp.timeline.writer import Backlog, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +24,40 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class MessagesStored:
-    """Which messages are new, and the transaction in which they are."""
+    """New messages, and the transaction that inserted them."""
 
     transaction: "Transaction"
     messages: "Sequence[TimelineMessage]"
 
 
-messages_stored = _signals.signal("messages-stored")
-"""`MessagesStored`, before the commit and within it, on a native thread: what has to be stored with a message or not at
-all. The only signal that is sent before a commit; who raises here has the messages refused.
+messages_stored: Signal[MessagesStored] = Signal("messages-stored")
+"""Sent before the commit, within the transaction and on a native thread: for rows that must be stored together with a
+message. A receiver that raises rolls the messages back.
 """
 
-message_posted = _signals.signal("message-posted")
-"""A `TimelineMessage` that is new."""
+message_posted: "Signal[TimelineMessage]" = Signal("message-posted")
+"""A new message."""
 
-message_changed = _signals.signal("message-changed")
-"""A `TimelineMessage` that was edited, deleted or reacted to."""
+message_changed: "Signal[TimelineMessage]" = Signal("message-changed")
+"""A message that was edited, deleted or reacted to."""
 
-message_pending = _signals.signal("message-pending")
-"""A `TimelineMessage` without number: it waits in the spool."""
+message_pending: "Signal[TimelineMessage]" = Signal("message-pending")
+"""A message without `seq`, which waits in the spool."""
 
-message_saved = _signals.signal("message-saved")
-"""A `TimelineMessage` that had waited in the spool and has its number now."""
+message_saved: "Signal[TimelineMessage]" = Signal("message-saved")
+"""A message that has waited in the spool and has its `seq` now."""
 
-message_refused = _signals.signal("message-refused")
-"""A `Refusal`: the database will not have a message that had waited in the spool; it is kept aside."""
+message_refused: Signal[Refusal] = Signal("message-refused")
+"""A message that has waited in the spool and that the database rejected. The spool keeps it."""
 
-timeline_trimmed = _signals.signal("timeline-trimmed")
-"""A `Head`: messages up to its floor are gone."""
+timeline_trimmed: "Signal[Head]" = Signal("timeline-trimmed")
+"""The messages up to the floor of this head were removed."""
 
-backlog_changed = _signals.signal("backlog-changed")
-"""A `Backlog`: how much waits in the spool."""
+backlog_changed: "Signal[Backlog]" = Signal("backlog-changed")
+"""The number of messages that wait in the spool has changed."""
 
-read_state_changed = _signals.signal("read-state-changed")
-"""A `ReadState`: a person's mark in a conversation was moved."""
+read_state_changed: "Signal[ReadState]" = Signal("read-state-changed")
+"""The mark of a user in a conversation was moved."""
 
-read_receipt_changed = _signals.signal("read-receipt-changed")
-"""A `ReadReceiptChanged`: the others of the conversation see how far somebody has read."""
+read_receipt_changed: "Signal[ReadReceiptChanged]" = Signal("read-receipt-changed")
+"""Somebody has read further in a conversation that shows read receipts."""

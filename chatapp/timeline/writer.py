@@ -19,7 +19,6 @@ from itertools import groupby
 from typing import Any, ClassVar, Generic, TypeVar
 
 import structlog
-from blinker import NamedSignal
 from flask import current_app
 from sqlalchemy import Connection, Engine, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
@@ -30,6 +29,7 @@ from chatapp.extensions import db
 from chatapp.failpoints import failpoint
 from chatapp.models import Installation, now
 from chatapp.native import run_native
+from chatapp.signals import Signal
 from chatapp.timeline.signals import backlog_changed
 from chatapp.timeline.spool import Entry, Spool
 
@@ -49,12 +49,16 @@ PROBES = (0.1, 0.5, 1, 2, 3)
 """Seconds before each attempt to reach the database again; the last one repeats."""
 
 
-@dataclass(slots=True)
-class DeferredSignal:
-    """What a change will tell once it is committed: a signal and the fact that it carries."""
+@dataclass(frozen=True, slots=True)
+class DeferredSignal(Generic[T]):
+    """A signal with its payload, to be sent after the commit."""
 
-    signal: NamedSignal
-    fact: object
+    signal: Signal[T]
+    payload: T
+
+    def send(self) -> None:
+        """Send it; exceptions of receivers are logged."""
+        self.signal.send_robust(self.payload)
 
 
 class Transaction:
@@ -62,16 +66,16 @@ class Transaction:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.deferred_signals: list[DeferredSignal] = []
+        self.deferred_signals: list[DeferredSignal[Any]] = []
 
-    def send_on_commit(self, signal: NamedSignal, fact: object) -> None:
-        """Send `signal` with `fact` after the commit, in the order of the changes; never if there is no commit."""
-        self.deferred_signals.append(DeferredSignal(signal, fact))
+    def send_on_commit(self, signal: Signal[T], payload: T) -> None:
+        """Send `signal` with `payload` after the commit, in the order of the changes; never if there is no commit."""
+        self.deferred_signals.append(DeferredSignal(signal, payload))
 
-    def send_revocation(self, signal: NamedSignal, fact: object) -> None:
+    def send_revocation(self, signal: Signal[T], payload: T) -> None:
         """Announce the end of a sign-in or of a membership, and count it: other processes hear no deferred_signal."""
         self.session.execute(update(Installation).values(revocations=Installation.revocations + 1))
-        self.send_on_commit(signal, fact)
+        self.send_on_commit(signal, payload)
 
 
 class BatchChange(Generic[T]):
@@ -105,7 +109,7 @@ class SpoolableChange(BatchChange[T]):
         """Give what is answered while it waits; None where it may not wait, since nobody can permit it now."""
         raise NotImplementedError
 
-    def announce_pending(self, pending: T) -> DeferredSignal:
+    def announce_pending(self, pending: T) -> DeferredSignal[Any]:
         """Give what to tell when it has come into the spool."""
         raise NotImplementedError
 
@@ -118,7 +122,7 @@ class SpoolableChange(BatchChange[T]):
         """Make the change of what the spool kept."""
         raise NotImplementedError
 
-    def announce_refused(self, reason: str) -> DeferredSignal:
+    def announce_refused(self, reason: str) -> DeferredSignal[Any]:
         """Give what to tell when the database refused for good what had waited."""
         raise NotImplementedError
 
@@ -295,7 +299,7 @@ class Writer:
             job.settle()
 
     @staticmethod
-    def _settle(batch: Iterable[_Job], deferred_signals: Iterable[DeferredSignal]) -> None:
+    def _settle(batch: Iterable[_Job], deferred_signals: Iterable[DeferredSignal[Any]]) -> None:
         for job in batch:
             job.settle()
         failpoint("after-acknowledgement")
@@ -407,7 +411,7 @@ class Writer:
             connection.execute(update(Installation).values(epoch=Installation.epoch))
             connection.commit()
 
-    def _commit(self, batch: list[_Job]) -> list[DeferredSignal]:
+    def _commit(self, batch: list[_Job]) -> list[DeferredSignal[Any]]:
         try:
             if self._connection is None:
                 self._connection = self._engine.connect()
@@ -479,13 +483,9 @@ def current_writer() -> Writer:
     return writer
 
 
-def _send_signals(deferred_signals: Iterable[DeferredSignal]) -> None:
+def _send_signals(deferred_signals: Iterable[DeferredSignal[Any]]) -> None:
     for deferred_signal in deferred_signals:
-        try:
-            deferred_signal.signal.send(deferred_signal.fact)
-        except Exception:
-            # A listener's mistake must end neither the writer nor what the other listeners hear.
-            log.exception("listener failed", signal=deferred_signal.signal.name)
+        deferred_signal.send()
 
 
 def _kind(job: _Job) -> type[BatchChange[Any]] | None:
