@@ -7,13 +7,13 @@ from chatapp.accounts.routes import blueprint as accounts_blueprint
 from chatapp.api.assistants import blueprint as api_assistants_blueprint
 from chatapp.api.pages import blueprint as api_pages_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
+from chatapp.assistant_config import init_assistants
 from chatapp.assistants.asking import init_asking
 from chatapp.assistants.routes import blueprint as assistants_blueprint
 from chatapp.assistants.transcripts import blueprint as transcripts_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings
-from chatapp.conversations.assistants import init_assistants
 from chatapp.database import init_database
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.extensions import db, migrate

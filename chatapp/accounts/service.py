@@ -10,10 +10,11 @@ from chatapp.accounts.passwords import hash_password, verify_password
 from chatapp.accounts.queries import get_invitation_token, get_owner_id
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.conversations.policy import Actor
-from chatapp.conversations.queries import USERNAME, find_person
+from chatapp.conversations.queries import find_person
 from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.extensions import db
 from chatapp.models import Conversation, Installation, LoginSession, Membership, User
+from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.models.conversations import GENERAL_ID
 from chatapp.timeline import Transaction, write
 from chatapp.tokens import hash_token, new_token
@@ -27,7 +28,7 @@ NAME_LENGTH = 64
 def check_username(value: str) -> str:
     """Give the username in lower case. Raises `Invalid` when it is not one."""
     username = value.strip().lower()
-    if not USERNAME.fullmatch(username):
+    if not USERNAME_PATTERN.fullmatch(username):
         raise Invalid(
             "A username has 1 to 32 of the letters a to z, digits, and “.”, “_” or “-” between them. "
             "The display name can be anything."

@@ -27,10 +27,10 @@ from chatapp.api.schemas import (
     parse_number,
     read_client_id,
 )
+from chatapp.assistant_config import current_assistants
 from chatapp.assistants import service
 from chatapp.assistants.following import Follower
 from chatapp.assistants.queries import SessionSummary, find_shared, list_history, list_sessions
-from chatapp.conversations.assistants import current_assistants
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access

@@ -9,6 +9,8 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatapp.assistant_config import EXTENSION as ASSISTANTS
+from chatapp.assistant_config import Assistant
 from chatapp.assistants.context import build_turns
 from chatapp.assistants.message_search import MessageSearch
 from chatapp.assistants.providers import Provider, ProviderFailed, Question
@@ -17,8 +19,6 @@ from chatapp.assistants.service import share_with_all
 from chatapp.assistants.signals import Growth, answer_grew, answer_stopped
 from chatapp.assistants.work import INTERRUPTED, Job, finish, interrupt_orphans, is_work_open, keep, take_jobs
 from chatapp.config import Settings
-from chatapp.conversations.assistants import EXTENSION as ASSISTANTS
-from chatapp.conversations.assistants import Assistant
 from chatapp.conversations.policy import Actor
 from chatapp.errors import ChatError
 from chatapp.extensions import db

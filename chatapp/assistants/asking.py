@@ -7,10 +7,10 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from chatapp.assistant_config import EXTENSION as ASSISTANTS
+from chatapp.assistant_config import Assistant
 from chatapp.assistants.signals import answer_stopped
 from chatapp.config import Settings
-from chatapp.conversations.assistants import EXTENSION as ASSISTANTS
-from chatapp.conversations.assistants import Assistant
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import Actor, authorize_answer_control, authorize_posting
 from chatapp.conversations.queries import find_access_of, is_admin
@@ -56,7 +56,7 @@ def queue_answers(stored: MessagesStored) -> None:
         for assistant in _asked(conversation, message):
             problem = find_obstacle(session, message.sender.id)
             answer = begin_answer(
-                stored.transaction, conversation, name=assistant.shown, question=message, problem=problem
+                stored.transaction, conversation, name=assistant.display_name, question=message, problem=problem
             )
             if problem is None:
                 _queue(session, answer, message.sender.id, assistant.name)

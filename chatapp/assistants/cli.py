@@ -6,8 +6,8 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
+from chatapp.assistant_config import current_assistants
 from chatapp.assistants.importing import Outcome, Target, import_rows, open_source
-from chatapp.conversations.assistants import current_assistants
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import User
@@ -33,7 +33,7 @@ def import_history(path: Path, owner: str | None, assistant: str | None) -> None
     if source.has_sessions and owner is None:
         raise click.UsageError("The file has sessions: say whose they become, with --owner.")
     target = Target(
-        titles={each.name: each.shown for each in assistants.values()},
+        titles={each.name: each.display_name for each in assistants.values()},
         owner_id=_find_owner(owner) if owner is not None else None,
         assistant=assistant or next(iter(assistants)),
     )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from chatapp.assistant_config import Assistant
 from chatapp.assistants.providers import Turn
 from chatapp.assistants.work import Job
-from chatapp.conversations.assistants import Assistant
 from chatapp.models import Message, User
 
 CHARACTERS_PER_TOKEN = 4

@@ -23,9 +23,10 @@ from sqlalchemy.orm import Session
 from chatapp.assistants.asking import make_title
 from chatapp.assistants.queries import find_shared
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.queries import USERNAME, find_conversation
+from chatapp.conversations.queries import find_conversation
 from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message
+from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.timeline import Transaction, write
 from chatapp.timeline.content import check_content
 from chatapp.timeline.messages import next_seq
@@ -170,7 +171,7 @@ def _is_number(value: str) -> bool:
 
 
 def _check_bot(name: str) -> str | None:
-    return None if USERNAME.fullmatch(name) else "The bot_id cannot be an assistant's name."
+    return None if USERNAME_PATTERN.fullmatch(name) else "The bot_id cannot be an assistant's name."
 
 
 def _check(row: Row, source: Source, target: Target) -> _Entry:

@@ -3,10 +3,10 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from chatapp.assistant_config import Assistant, current_assistants
 from chatapp.assistants import service
 from chatapp.assistants.forms import TitleForm
 from chatapp.assistants.queries import find_shared, list_sessions
-from chatapp.conversations.assistants import Assistant, current_assistants
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access

@@ -16,9 +16,9 @@ from flask import (
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as AnyResponse
 
+from chatapp.assistant_config import current_assistants
 from chatapp.assistants.export import write_json, write_markdown
 from chatapp.assistants.sharing import find_token, get_shared, share, unshare
-from chatapp.conversations.assistants import current_assistants
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import Actor, authorize_reading
 from chatapp.conversations.queries import find_access_of
@@ -144,4 +144,4 @@ def _title(here: Conversation) -> str:
     if here.is_private:
         return here.name or "New session"
     assistant = current_assistants().get(here.assistant or "")
-    return assistant.shown if assistant else here.assistant or ""
+    return assistant.display_name if assistant else here.assistant or ""

@@ -1,6 +1,5 @@
 """How conversations are found."""
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,14 +12,13 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.policy import Actor
 from chatapp.errors import SignedOut
 from chatapp.models import ApiToken, Conversation, Installation, LoginSession, Membership, User
+from chatapp.models.accounts import USERNAME_PATTERN
 
 SIDEBAR_DIRECT = 20
 """Direct conversations in the sidebar; the others stand on a page of their own."""
 
 SIDEBAR_SESSIONS = 5
 """Own sessions with assistants in the sidebar, likewise."""
-
-USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +232,7 @@ def get_summary(session: Session, room: Conversation) -> RoomSummary:
 def find_person(session: Session, username: str) -> User | None:
     """Find the active account of that name, in whatever case it is written."""
     lowered = username.lower()
-    if not USERNAME.fullmatch(lowered):
+    if not USERNAME_PATTERN.fullmatch(lowered):
         return None
     return session.scalars(select(User).where(User.username == lowered, User.is_active)).one_or_none()
 

@@ -6,8 +6,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person
-from chatapp.conversations.queries import USERNAME
 from chatapp.models import Block, User
+from chatapp.models.accounts import USERNAME_PATTERN
 
 FOUND = 50
 """People that a search lists at the most."""
@@ -15,7 +15,7 @@ FOUND = 50
 
 def find_named(session: Session, usernames: Collection[str]) -> Sequence[Person]:
     """Find the people of these names, in whatever case they are written."""
-    lowered = {lower for username in usernames if USERNAME.fullmatch(lower := username.lower())}
+    lowered = {lower for username in usernames if USERNAME_PATTERN.fullmatch(lower := username.lower())}
     return [Person.of(user) for user in session.scalars(select(User).where(User.username.in_(lowered)))]
 
 

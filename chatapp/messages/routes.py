@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from chatapp.conversations.assistants import find_assistants
+from chatapp.assistant_config import list_assistants
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import authorize_reading, is_manager
 from chatapp.conversations.queries import ConversationAccess, find_access
@@ -67,7 +67,7 @@ def mentionable(conversation: str) -> str:
     return render_template(
         "messages/_people.html",
         people=list_mentionable(db.session(), here, prefix),
-        assistants=find_assistants(prefix) if here.kind != "assistant" else [],
+        assistants=list_assistants(prefix) if here.kind != "assistant" else [],
         may_name_all=here.kind == "room" and is_manager(place.membership),
     )
 

@@ -1,11 +1,15 @@
 """People, their sessions, and the installation that they belong to."""
 
+import re
 from datetime import datetime
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, now
+
+USERNAME_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?", re.ASCII)
+"""A valid name of a user, an assistant or a webhook, to be matched in full."""
 
 
 class User(Base):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from flask import render_template
 
+from chatapp.assistant_config import Assistant, current_assistants
 from chatapp.config import current_settings
-from chatapp.conversations.assistants import Assistant, current_assistants
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person, shown_people
 from chatapp.conversations.policy import authorize_reading, is_manager, may_manage_session, may_post
@@ -98,7 +98,7 @@ def conversation_title(conversation: Conversation) -> str:
     if conversation.kind != "assistant" or conversation.name:
         return conversation.name
     assistant = current_assistants().get(conversation.assistant or "")
-    title = assistant.shown if assistant else str(conversation.assistant)
+    title = assistant.display_name if assistant else str(conversation.assistant)
     return f"New session with {title}" if conversation.is_private else title
 
 

@@ -11,7 +11,7 @@ from jinja2.runtime import new_context
 from jinja2.utils import urlize
 from markupsafe import Markup, escape
 
-from chatapp.conversations.assistants import current_assistants
+from chatapp.assistant_config import current_assistants
 from chatapp.presentation.markdown import render_blocks
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import EVERYBODY, PATTERN
@@ -44,7 +44,7 @@ def draw_blocks(blocks: Iterable[Markup]) -> Markup:
 
 def find_avatar(assistant: str) -> str:
     """Give the emoji of the assistant that people see under this name, if it is still there."""
-    return next((each.avatar for each in current_assistants().values() if each.shown == assistant), "")
+    return next((each.avatar for each in current_assistants().values() if each.display_name == assistant), "")
 
 
 def _marked(message: TimelineMessage) -> Iterator[Markup]:

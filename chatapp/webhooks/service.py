@@ -9,9 +9,10 @@ from sqlalchemy import delete, select, update
 
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import Actor, authorize_management
-from chatapp.conversations.queries import USERNAME, find_access, find_person
+from chatapp.conversations.queries import find_access, find_person
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
+from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.timeline import TimelineMessage, Transaction, store_bot_message, write
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import EVERYBODY, find_names
@@ -54,7 +55,7 @@ def add_webhook(actor: Actor, room_id: int, name: str, url: str) -> str:
     Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` when the name is taken.
     """
     checked_name, checked_url, secret = name.strip().removeprefix("@").lower(), check_url(url), secrets.token_hex(32)
-    if not USERNAME.fullmatch(checked_name) or checked_name == EVERYBODY:
+    if not USERNAME_PATTERN.fullmatch(checked_name) or checked_name == EVERYBODY:
         raise Invalid("A webhook's name has 1 to 32 of the letters a to z, digits, and “.”, “_” or “-” between them.")
 
     def change(transaction: Transaction) -> str:

@@ -9,9 +9,9 @@ from typing import Self
 import pytest
 from pydantic import HttpUrl
 
+from chatapp.assistant_config import OpenAIConfig
 from chatapp.assistants.providers import ProviderFailed, Question, Turn
 from chatapp.assistants.providers.openai import OpenAIProvider
-from chatapp.conversations.assistants import OpenAICompatible
 from chatapp.conversations.people import Person
 from tests.harness.ports import free_port
 
@@ -20,7 +20,7 @@ TURNS = [Turn("system", "Be brief."), Turn("user", "Hi"), Turn("assistant", "Hel
 
 
 def provider(url: str, *, timeout: float = 10, retries: int = 0) -> OpenAIProvider:
-    config = OpenAICompatible(
+    config = OpenAIConfig(
         kind="openai", base_url=HttpUrl(url), model="talker", api_key=KEY, timeout=timeout, retries=retries
     )
     return OpenAIProvider(config)

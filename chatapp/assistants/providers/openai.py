@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from chatapp.assistant_config import OpenAIConfig
 from chatapp.assistants.providers import ProviderFailed, Question
-from chatapp.conversations.assistants import OpenAICompatible
 
 if TYPE_CHECKING:
     from openai import APIError, OpenAI
@@ -34,7 +34,7 @@ REASONS = {
 class OpenAIProvider:
     """Answers by the official library: it connects, waits, tries again before the first word, and names what failed."""
 
-    def __init__(self, settings: OpenAICompatible) -> None:
+    def __init__(self, settings: OpenAIConfig) -> None:
         self._settings = settings
 
     def answer(self, question: Question) -> Iterator[str]:
@@ -73,7 +73,7 @@ class OpenAIProvider:
 
         return openai.OpenAI(
             base_url=str(self._settings.base_url),
-            api_key=self._settings.key,
+            api_key=self._settings.effective_api_key,
             timeout=openai.Timeout(self._settings.timeout, connect=CONNECTING),
             max_retries=self._settings.retries,
         )
