@@ -24,8 +24,8 @@ IN_FLIGHT = 10
 """Messages that each of the senders has on their way."""
 SECONDS = 4.0
 SIDES = {
-    "ours": {"CHATAPP_SOCKET_ENGINE": "fast", "CHATAPP_SOCKET_JOINING": "true"},
-    "without joining": {"CHATAPP_SOCKET_ENGINE": "fast", "CHATAPP_SOCKET_JOINING": "false"},
+    "ours": {"CHATAPP_SOCKET_ENGINE": "fast", "CHATAPP_SOCKET_COALESCING": "true"},
+    "without joining": {"CHATAPP_SOCKET_ENGINE": "fast", "CHATAPP_SOCKET_COALESCING": "false"},
     "the stock path": {"CHATAPP_SOCKET_ENGINE": "stock"},
 }
 

@@ -20,7 +20,7 @@ SIZES = {"1,000,000 messages": 1_000_000, "1,000 messages": 1_000}
 
 def run() -> Sequence[Figure]:
     """Measure both rooms in turn."""
-    with installation(CHATAPP_API_RATE="0") as place:
+    with installation(CHATAPP_API_REQUESTS_PER_MINUTE="0") as place:
         rooms = {side: place.create_room(side) for side in SIZES}
         for side, size in SIZES.items():
             place.fill(rooms[side], size)

@@ -21,7 +21,7 @@ from tests.harness.servers import ROOT, Server
 SERVER_CORE, LOAD_CORE = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
 """Found before anything is bound to one of them."""
 
-UNLIMITED = {"CHATAPP_EVENT_RATE": "0", "CHATAPP_CONNECTION_RATE": "0"}
+UNLIMITED = {"CHATAPP_EVENTS_PER_SECOND": "0", "CHATAPP_CONNECTIONS_PER_SECOND": "0"}
 """Settings of a server that lets everybody come and talk as fast as they can."""
 
 

@@ -41,7 +41,7 @@ def run() -> Sequence[Figure]:
     with tempfile.TemporaryDirectory() as folder, _model() as port:
         path = Path(folder) / "assistants.toml"
         path.write_text(ASSISTANT.format(port=port))
-        with installation(CHATAPP_ASSISTANTS=str(path), CHATAPP_ASSISTANT_DAILY_LIMIT="0") as place:
+        with installation(CHATAPP_ASSISTANTS_FILE=str(path), CHATAPP_ASSISTANT_DAILY_LIMIT="0") as place:
             beside, alone, deltas = asyncio.run(_measure(place))
     sides = ("beside 100 answers", beside), ("without", alone)
     print(f"{statistics.median(deltas):.0f} deltas a second were told meanwhile", file=sys.stderr)

@@ -13,7 +13,7 @@ from chatapp.assistants.routes import blueprint as assistants_blueprint
 from chatapp.assistants.transcripts import blueprint as transcripts_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
-from chatapp.config import ROOT, Settings, load_settings
+from chatapp.config import ROOT, Settings, load_settings, log_variable_problems
 from chatapp.database import init_database
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.extensions import db, migrate
@@ -35,7 +35,7 @@ from chatapp.webhooks.sender import init_webhooks
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make the application from `settings`, or from the environment. It serves nothing yet: see `wsgi.py`."""
+    """Create the application from `settings`, or from the environment. `wsgi.py` serves it."""
     settings = settings or load_settings()
     app = Flask(
         __name__,
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[SETTINGS] = settings
     settings.prepare_data_dir()
     init_logs(settings.log_level)
+    log_variable_problems()
     init_metrics()
     init_security(app, settings)
     init_database(app, settings)

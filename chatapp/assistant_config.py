@@ -82,7 +82,7 @@ BUILT_IN_ASSISTANT = Assistant(
 
 def load_assistants(settings: Settings) -> Mapping[str, Assistant]:
     """Return the configured assistants by name. Exit the process with a message if the file is invalid."""
-    path = settings.assistants_file
+    path = settings.assistants_path
     try:
         loaded = (
             _File.model_validate(tomllib.loads(path.read_text())).assistant if path.exists() else [BUILT_IN_ASSISTANT]

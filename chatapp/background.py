@@ -64,7 +64,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     app.extensions[ANSWERER] = answerer = Answerer(app, settings)
     _start(answerer.run)
     _start(beat_forever, REVOCATION_CHECK_SECONDS, broadcaster.check_revocations)
-    _start(beat_forever, settings.heads_interval, broadcaster.beat, writer.look_into_spool, remember)
+    _start(beat_forever, settings.heartbeat_seconds, broadcaster.beat, writer.look_into_spool, remember)
     if settings.general_keep_last:
         _start(trim_general, app, settings.general_keep_last)
 

@@ -1,145 +1,183 @@
-"""Every setting, with its default and its environment variable, in one place."""
+"""Every setting, with its default and its environment variable."""
 
 import os
 import secrets
 import sys
+from collections.abc import Collection, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
+import structlog
+from dotenv import dotenv_values
 from flask import current_app
 from pydantic import AliasChoices, AliasGenerator, BeforeValidator, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+log = structlog.get_logger(__name__)
+
 ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = ROOT / ".env"
+
+PREFIX = "CHATAPP_"
+
+RENAMED_VARIABLES = {
+    "CHATAPP_API_RATE": "CHATAPP_API_REQUESTS_PER_MINUTE",
+    "CHATAPP_ASSISTANTS": "CHATAPP_ASSISTANTS_FILE",
+    "CHATAPP_ASSISTANT_STREAMS": "CHATAPP_MAX_CONCURRENT_ANSWERS",
+    "CHATAPP_CONNECTIONS": "CHATAPP_MAX_CONNECTIONS",
+    "CHATAPP_CONNECTION_RATE": "CHATAPP_CONNECTIONS_PER_SECOND",
+    "CHATAPP_EVENT_RATE": "CHATAPP_EVENTS_PER_SECOND",
+    "CHATAPP_HEADS_INTERVAL": "CHATAPP_HEARTBEAT_SECONDS",
+    "CHATAPP_MESSAGE_LIMIT": "CHATAPP_MAX_MESSAGE_CHARS",
+    "CHATAPP_SOCKET_JOINING": "CHATAPP_SOCKET_COALESCING",
+    "CHATAPP_SPOOL_LIMIT": "CHATAPP_MAX_SPOOLED_MESSAGES",
+    "CHATAPP_WEBHOOK_BACK_OFF": "CHATAPP_WEBHOOK_RETRY_SECONDS",
+    "CHATAPP_WRITE_QUEUE": "CHATAPP_MAX_QUEUED_WRITES",
+}
+"""Old names of environment variables and their new names. The old names still work."""
+
+OTHER_VARIABLES = frozenset({"CHATAPP_ASYNC_MODE", "CHATAPP_FAILPOINT", "CHATAPP_SEED"})
+"""Variables that are no settings: `wsgi.py`, `failpoints.py` and the tests read them from the environment."""
+
+
+def _aliases(field: str) -> AliasChoices:
+    name = PREFIX + field.upper()
+    return AliasChoices(name, *(old for old, new in RENAMED_VARIABLES.items() if new == name))
 
 
 class Settings(BaseSettings):
     """What an operator can change, read from the environment or from `.env` in the project's folder.
 
-    Raises `pydantic.ValidationError`, naming each variable, when a value does not fit.
+    Raises `pydantic.ValidationError`, which names each variable with an invalid value.
     """
 
     model_config = SettingsConfigDict(
-        # An alias, not a prefix: errors then name the variable that the operator has set.
-        alias_generator=AliasGenerator(validation_alias=lambda name: f"CHATAPP_{name.upper()}"),
-        env_file=ROOT / ".env",
+        # Aliases instead of `env_prefix` alone, so that errors name the variable.
+        alias_generator=AliasGenerator(validation_alias=_aliases),
+        populate_by_name=True,
+        # `populate_by_name` also reads variables that are called like a field, such as LOG_LEVEL. These two prevent it.
+        env_prefix=PREFIX,
+        case_sensitive=True,
+        env_file=ENV_FILE,
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
-        populate_by_name=True,
     )
 
-    host: str = Field("127.0.0.1", validation_alias=AliasChoices("HOST", "host"), description="address to listen on")
-    port: int = Field(
-        5000, ge=0, le=65535, validation_alias=AliasChoices("PORT", "port"), description="port to listen on"
-    )
-    data_dir: Path = Field(ROOT / "instance", description="folder of the database, the secrets and the files")
+    host: str = Field("127.0.0.1", validation_alias="HOST", description="address to listen on")
+    port: int = Field(5000, ge=0, le=65535, validation_alias="PORT", description="port to listen on")
+    data_dir: Path = Field(ROOT / "instance", description="folder for the database, secrets and files")
     database_url: str = Field(
         "",
-        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
-        description="SQLite in the data folder when empty; `postgresql://user:password@host/name` for PostgreSQL",
+        validation_alias="DATABASE_URL",
+        description="`postgresql://user:password@host/name` for PostgreSQL; SQLite in the data folder when empty",
     )
     redis_url: str = Field(
         "",
-        validation_alias=AliasChoices("REDIS_URL", "redis_url"),
-        description="`redis://host:6379/0` where several processes serve one database; none when empty",
+        validation_alias="REDIS_URL",
+        description="`redis://host:6379/0`, required when several processes serve one database",
     )
     general_keep_last: int = Field(
-        100, ge=0, description="messages that the general chat keeps when chatapp starts; 0 keeps all"
+        100, ge=0, description="number of messages kept in the general chat when chatapp starts; `0` keeps all"
     )
-    message_limit: int = Field(10_000, ge=1, le=100_000, description="characters in a message at the most")
-    api_rate: int = Field(
-        600, ge=0, description="requests a minute that one person may make to the API; 0 sets no limit"
+    max_message_chars: int = Field(10_000, ge=1, le=100_000, description="maximum length of a message in characters")
+    api_requests_per_minute: int = Field(
+        600, ge=0, description="API requests per minute for each person; `0` disables the limit"
     )
     trusted_proxies: int = Field(
-        0, ge=0, le=10, description="proxies in front that set X-Forwarded-For and X-Forwarded-Proto"
+        0, ge=0, le=10, description="number of proxies in front that set `X-Forwarded-For`, `-Proto` and `-Host`"
     )
-    secure_cookies: bool = Field(False, description="send cookies over HTTPS alone; switch on behind an HTTPS proxy")
+    secure_cookies: bool = Field(False, description="send cookies only over HTTPS; enable behind an HTTPS proxy")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = Field(
-        "INFO", description="least severity that is logged"
+        "INFO", description="lowest severity that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`"
     )
-    heads_interval: float = Field(15.0, gt=0, description="seconds between two beacons of the conversations' heads")
-    spool_limit: int = Field(
-        100_000, ge=0, description="messages that wait on the disk at most, while there is no database"
+    heartbeat_seconds: float = Field(
+        15.0, gt=0, description="seconds between two heartbeats, which let pages notice a missed message"
+    )
+    max_spooled_messages: int = Field(
+        100_000, ge=0, description="maximum number of messages spooled to disk while the database is unavailable"
     )
     write_batch: int = Field(
-        500, ge=1, description="changes in one transaction at the most; 1 commits each by itself, for comparison"
+        500, ge=1, description="maximum number of changes in one transaction; `1` commits each change separately"
     )
-    write_queue: int = Field(10_000, ge=1, description="changes that may wait for the database before one hears `busy`")
+    max_queued_writes: int = Field(
+        10_000, ge=1, description="maximum number of changes waiting to be written; more are refused as `busy`"
+    )
 
     socket_engine: Literal["fast", "stock"] = Field(
-        "fast", description="`stock` writes to sockets as the libraries do: slower, and independent of their insides"
+        "fast",
+        description="`stock` writes to sockets through the libraries' public interfaces only; it is slower",
     )
     socket_coalescing: bool = Field(
-        True,
-        validation_alias=AliasChoices("CHATAPP_SOCKET_COALESCING", "CHATAPP_SOCKET_JOINING", "socket_coalescing"),
-        description="send frames that are queued for a socket at the same time in one write; not with `stock`",
+        True, description="send all frames queued for a socket in one write; `fast` socket engine only"
     )
-    connections: int = Field(10_000, ge=1, description="connections at the most, pages and sockets together")
-    connection_rate: int = Field(
-        50, ge=0, description="new sockets a second from one address, and 20 times that at once; 0 sets no limit"
+    max_connections: int = Field(10_000, ge=1, description="maximum number of open connections, HTTP and sockets")
+    connections_per_second: int = Field(
+        50, ge=0, description="new sockets per second from one address, with bursts of 20 times that; `0`: no limit"
     )
-    event_rate: int = Field(
+    events_per_second: int = Field(
         100,
         ge=0,
-        description="events a second of one socket, beyond which it is read more slowly; twice that of one person, "
-        "20 times of one address; 0 sets no limit",
+        description="events per second from one socket before it is throttled; twice that per person and 20 times "
+        "per address; `0` disables the limit",
     )
 
     webhook_private_networks: bool = Field(
-        False, description="let webhooks reach addresses in private networks, this machine included"
+        False, description="allow webhooks to addresses in private networks, including this machine"
     )
-    webhook_back_off: float = Field(
-        10.0, gt=0, description="seconds before a webhook's second attempt; each further pause is six times as long"
+    webhook_retry_seconds: float = Field(
+        10.0, gt=0, description="seconds before a failed webhook is retried; each further delay is six times as long"
     )
 
-    assistants_path: Path | None = Field(
-        None,
-        validation_alias=AliasChoices("CHATAPP_ASSISTANTS", "assistants_path"),
-        description="file of the assistants; `assistants.toml` in the data folder when empty",
+    assistants_file: Path | None = Field(
+        None, description="file that configures the assistants; `assistants.toml` in the data folder when empty"
     )
     assistant_daily_limit: int = Field(
-        200, ge=0, description="questions that one person may ask assistants in 24 hours; 0 sets no limit"
+        200, ge=0, description="questions to assistants per person in 24 hours; `0` disables the limit"
     )
-    assistant_streams: int = Field(200, ge=1, description="answers that one process works on at once")
+    max_concurrent_answers: int = Field(
+        200, ge=1, description="maximum number of assistant answers that one process generates at the same time"
+    )
 
     @field_validator("data_dir")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
+    def _make_absolute(cls, value: Path) -> Path:
         return (ROOT / value.expanduser()).resolve()
 
     @field_validator("database_url")
     @classmethod
-    def _named_driver(cls, value: str) -> str:
+    def _name_driver(cls, value: str) -> str:
         # A bare scheme leaves the choice of driver to SQLAlchemy's version; the writer's thread needs psycopg 3.
         scheme, separator, rest = value.partition("://")
         return f"postgresql+psycopg{separator}{rest}" if scheme in {"postgres", "postgresql"} else value
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The database's address in SQLAlchemy's form."""
+        """The database URL in SQLAlchemy's form."""
         return self.database_url or f"sqlite:///{self.data_dir / 'chatapp.sqlite3'}"
 
     @property
-    def assistants_file(self) -> Path:
-        """The file of the assistants; it need not be there."""
-        return self.assistants_path or self.data_dir / "assistants.toml"
+    def assistants_path(self) -> Path:
+        """The path of the assistants' configuration, which need not exist."""
+        return self.assistants_file or self.data_dir / "assistants.toml"
 
     @property
     def spool_path(self) -> Path:
-        """The spool of the process that listens on this port: each process has its own, and finds it again."""
+        """The path of this process' spool. The port in its name keeps the spools of several processes apart."""
         return self.data_dir / f"spool-{self.port}.sqlite3"
 
     def prepare_data_dir(self) -> None:
-        """Make the data folder, readable by its owner alone."""
+        """Create the data folder, accessible to its owner only."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def secret_key(self) -> str:
-        """Give the key that signs cookies: made at the first start, kept in the data folder with mode 0600."""
+        """Return the key that signs cookies. It is created at the first start and stored with mode 0600."""
         path = self.data_dir / "secret_key"
         if not path.exists():
-            # Written aside and linked into place: of two processes that start at once both read the same whole key.
+            # Written to a temporary file, then linked: two processes that start at the same time read the same key.
             draft = path.with_name(f"secret_key.{os.getpid()}")
             draft.touch(mode=0o600)
             draft.write_text(secrets.token_hex(32))
@@ -152,20 +190,65 @@ class Settings(BaseSettings):
         return path.read_text()
 
 
+def _variable(field: FieldInfo) -> str:
+    alias = field.validation_alias
+    return str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)
+
+
+VARIABLES: Mapping[str, FieldInfo] = {_variable(field): field for field in Settings.model_fields.values()}
+"""The settings by the names of their environment variables."""
+
+
 def load_settings() -> Settings:
-    """Read the settings from the environment. Ends the process, naming each variable, when one does not fit."""
+    """Read the settings from the environment and `.env`. Exits, naming each invalid variable."""
     try:
         return Settings()
     except ValidationError as error:
-        problems = [f"{each['loc'][0]}: {each['msg']}" for each in error.errors()]
+        problems = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
+        problems += find_variable_problems(_defined_variables())
         sys.exit("chatapp cannot start with these settings (see README.md):\n  " + "\n  ".join(problems))
 
 
+def find_variable_problems(names: Iterable[str]) -> list[str]:
+    """Return a sentence for each name of a `CHATAPP_…` variable that was renamed or is unknown."""
+    known = VARIABLES.keys() | OTHER_VARIABLES
+    defined = {name for name in names if name.upper().startswith(PREFIX)}
+    problems = []
+    for name in sorted(defined - known):
+        if new := RENAMED_VARIABLES.get(name):
+            effect = f"it is ignored because {new} is set" if new in defined else "the old name still works"
+            problems.append(f"{name} was renamed to {new}; {effect}")
+        else:
+            suggestion = _find_similar(name.upper(), known | RENAMED_VARIABLES.keys())
+            hint = f"; did you mean {suggestion}?" if suggestion else ""
+            problems.append(f"{name} is not a setting of chatapp and has no effect{hint}")
+    return problems
+
+
+def _find_similar(name: str, known: Collection[str]) -> str | None:
+    # Some settings have no prefix: CHATAPP_PORT means PORT.
+    if (unprefixed := name.removeprefix(PREFIX)) in known:
+        return unprefixed
+    matches = get_close_matches(name, known, n=1, cutoff=0.7)
+    return RENAMED_VARIABLES.get(matches[0], matches[0]) if matches else None
+
+
+def log_variable_problems() -> None:
+    """Log a warning for each variable in the environment or `.env` that was renamed or is unknown."""
+    for problem in find_variable_problems(_defined_variables()):
+        log.warning(problem)
+
+
+def _defined_variables() -> set[str]:
+    variables = {**dotenv_values(ENV_FILE, encoding="utf-8"), **os.environ}
+    return {name for name, value in variables.items() if value}
+
+
 EXTENSION = "chatapp.settings"
-"""Where the application keeps its settings, in `app.extensions`."""
+"""The key of the settings in `app.extensions`."""
 
 
 def current_settings() -> Settings:
-    """Give the settings of the application at hand."""
+    """Return the settings of the current application."""
     settings: Settings = current_app.extensions[EXTENSION]
     return settings

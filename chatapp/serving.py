@@ -80,7 +80,7 @@ def _serve_with_eventlet(app: Flask, settings: Settings) -> None:
         # A socket keeps both for as long as it is open: eventlet's 24 KB are half of what one takes.
         rbufsize = wbufsize = 2_048
 
-    _allow_connections(settings.connections)
+    _allow_connections(settings.max_connections)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # Without `reuse_port=False` a second server on the port would take a share of the first one's connections.
     listener = eventlet.listen((settings.host, settings.port), family=family, backlog=1024, reuse_port=False)
@@ -88,7 +88,7 @@ def _serve_with_eventlet(app: Flask, settings: Settings) -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     start_background(app, settings)
     gate = Gate(app)
-    options = {"max_size": settings.connections, "log_output": False, "protocol": Protocol}
+    options = {"max_size": settings.max_connections, "log_output": False, "protocol": Protocol}
     eventlet.spawn(eventlet.wsgi.server, listener, gate, **options)
     _say_ready(settings.host, listener.getsockname()[1])
     _wait_for_signal()
@@ -105,7 +105,7 @@ def _allow_connections(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
         if allowed < needed:
             log.warning(
-                "fewer connections than CHATAPP_CONNECTIONS: raise the limit of open files (ulimit -n)",
+                "fewer connections than CHATAPP_MAX_CONNECTIONS: raise the limit of open files (ulimit -n)",
                 wanted=wanted,
                 possible=allowed - SPARE_FILES,
             )

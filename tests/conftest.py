@@ -111,7 +111,7 @@ def two(postgres: Postgres, redis: Redis, new_server: NewServer) -> tuple[Server
     """Two processes on one database."""
     url = postgres.create_database()
     first, second = (
-        new_server(database_url=url, REDIS_URL=redis.url, CHATAPP_HEADS_INTERVAL="3", CHATAPP_GENERAL_KEEP_LAST="0")
+        new_server(database_url=url, REDIS_URL=redis.url, CHATAPP_HEARTBEAT_SECONDS="3", CHATAPP_GENERAL_KEEP_LAST="0")
         for _ in range(2)
     )
     first.start()

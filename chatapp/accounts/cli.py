@@ -8,22 +8,26 @@ import click
 from flask.cli import AppGroup
 
 from chatapp.accounts import service
+from chatapp.deprecation import add_deprecated_alias
 from chatapp.errors import ChatError
 
-users = AppGroup("users", help="Manage accounts.")
+users = AppGroup("users", help="Create, ban and unban accounts.")
 
 
 @users.command("create")
 @click.argument("username", metavar="NAME")
-@click.option("--admin", is_flag=True, help="Let the account administer the installation.")
-@click.option("--display-name", default="", help="The name that others see; the username when not given.")
+@click.option("--admin", is_flag=True, help="Make the account an admin of the installation.")
+@click.option("--display-name", default="", show_default="NAME", help="The name that others see.")
 def create(username: str, *, admin: bool, display_name: str) -> None:
-    """Make an account called NAME. The password is asked for, or read from standard input."""
+    """Create an account with the username NAME.
+
+    The password is read from a prompt, or from standard input if that is not a terminal.
+    """
     if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
         password = _read_line()
-    with _refusals_told():
+    with _errors_reported():
         service.create_user(username, display_name, password, is_admin=admin)
     click.echo(f"Created {'the admin' if admin else 'the account'} {service.check_username(username)}.")
 
@@ -31,24 +35,30 @@ def create(username: str, *, admin: bool, display_name: str) -> None:
 @users.command("ban")
 @click.argument("username", metavar="NAME")
 def ban(username: str) -> None:
-    """Let NAME in no longer. What they have open closes within a second; what they said stays."""
-    with _refusals_told():
+    """Ban NAME: sign them out everywhere and refuse further sign-ins.
+
+    Their messages stay. `flask users unban` reverses it.
+    """
+    with _errors_reported():
         service.ban(username)
     click.echo(f"{username} is banned.")
 
 
-@users.command("let-back")
+@users.command("unban")
 @click.argument("username", metavar="NAME")
 def unban(username: str) -> None:
-    """Let NAME, who was banned, sign in again."""
-    with _refusals_told():
+    """Allow NAME, who was banned, to sign in again."""
+    with _errors_reported():
         service.unban(username)
     click.echo(f"{username} can sign in again.")
 
 
+add_deprecated_alias(users, unban, "let-back")
+
+
 @contextmanager
-def _refusals_told() -> Iterator[None]:
-    """Let the shell say what the core refuses."""
+def _errors_reported() -> Iterator[None]:
+    """Print a `ChatError` to the shell instead of a traceback."""
     try:
         yield
     except ChatError as error:

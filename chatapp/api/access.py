@@ -63,12 +63,12 @@ def admit() -> None:
 
 def request_limit() -> str:
     """Give how many requests a person may make."""
-    return f"{current_settings().api_rate}/minute"
+    return f"{current_settings().api_requests_per_minute}/minute"
 
 
 def is_unlimited() -> bool:
     """Tell whether there is no such limit."""
-    return current_settings().api_rate == 0
+    return current_settings().api_requests_per_minute == 0
 
 
 def counted_by() -> str:

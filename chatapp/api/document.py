@@ -66,9 +66,9 @@ Errors are problem documents (RFC 9457). Their `code` is what a program goes by,
 HTTP refuses (405, 413, 415) is `invalid`. After an error nothing was done, but for `internal` and `unavailable`, after
 which that is not known: send again with the same `client_id` or `Idempotency-Key`, and it is done once.
 
-Limits: 100 items in an answer, 1,000,000 bytes in a request, as many characters in a message as the installation allows
-(`CHATAPP_MESSAGE_LIMIT`, 10,000), as many requests a minute for each person (`CHATAPP_API_RATE`, 600; the headers
-`X-RateLimit-…` tell how many are left).
+Limits: 100 items in a response, 1,000,000 bytes in a request, 10,000 characters in a message (the installation's
+`CHATAPP_MAX_MESSAGE_CHARS`), 600 requests per minute for each person (`CHATAPP_API_REQUESTS_PER_MINUTE`). The
+`X-RateLimit-…` headers contain the number of remaining requests.
 """
 
 

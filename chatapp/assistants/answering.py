@@ -81,7 +81,7 @@ class Answerer:
     def __init__(self, app: Flask, settings: Settings) -> None:
         self._app = app
         self._is_alone = not settings.redis_url
-        self._most = settings.assistant_streams
+        self._most = settings.max_concurrent_answers
         self._assistants: Mapping[str, Assistant] = app.extensions[ASSISTANTS]
         self._providers: dict[str, Provider] = {}
         self._live: dict[int, Live] = {}

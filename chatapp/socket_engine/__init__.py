@@ -37,7 +37,7 @@ def init_engine(app: Flask, socketio: SocketIO, settings: Settings, events: froz
     options: dict[str, Any] = {
         "async_mode": "eventlet" if is_green() else "threading",
         "json": codec,
-        "max_http_buffer_size": packet_bytes(settings.message_limit),
+        "max_http_buffer_size": packet_bytes(settings.max_message_chars),
     }
     manager: dict[str, Any] = {}
     if is_fast:

@@ -55,11 +55,11 @@ class ConnectionGuard:
         self._states: dict[str, ConnectionState] = {}
         self._unauthenticated: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
-        rate = settings.event_rate
+        rate = settings.events_per_second
         self._rate = rate
         self._people = TokenBuckets(limits.PERSON * rate, limits.PERSON * rate * limits.BURST)
         self._addresses = TokenBuckets(limits.ADDRESS * rate, limits.ADDRESS * rate * limits.BURST)
-        opening = settings.connection_rate
+        opening = settings.connections_per_second
         self._openings = TokenBuckets(opening, opening * limits.OPENING_BURST) if opening else None
         self._inner: dict[str, Callable[..., object]] = dict(server.eio.handlers)
         server.eio.on("connect", self._open)

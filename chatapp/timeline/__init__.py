@@ -44,6 +44,6 @@ def make_writer(settings: Settings) -> Writer:
         Spool(settings.spool_path),
         Post,
         batch=settings.write_batch,
-        bound=settings.write_queue,
-        spool_bound=settings.spool_limit,
+        bound=settings.max_queued_writes,
+        spool_bound=settings.max_spooled_messages,
     )

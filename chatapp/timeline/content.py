@@ -14,7 +14,7 @@ def check_content(content: object, limit: int | None = None) -> str:
     if not isinstance(content, str):
         raise NotText("A message must be text.")
     if limit is None:
-        limit = current_settings().message_limit
+        limit = current_settings().max_message_chars
     # A form sends two characters for each line break.
     content = content.replace("\r\n", "\n")
     if len(content) > limit:

@@ -32,7 +32,7 @@ class WebhookSender:
     def __init__(self, app: Flask, settings: Settings) -> None:
         self._app = app
         self._allows_private = settings.webhook_private_networks
-        self._back_off = settings.webhook_back_off
+        self._back_off = settings.webhook_retry_seconds
 
     def run(self) -> None:
         """Send what is due, for ever. What is due at one time is sent at once: a slow address holds up no other."""

@@ -50,7 +50,7 @@ class Latecomer(Talker):
 def test_nothing_falls_between_what_is_told_at_joining_and_what_is_heard(
     new_server: NewServer, new_person: NewPerson, way: dict[str, str]
 ) -> None:
-    server = new_server(CHATAPP_GENERAL_KEEP_LAST="0", CHATAPP_EVENT_RATE="0", **way).start()
+    server = new_server(CHATAPP_GENERAL_KEEP_LAST="0", CHATAPP_EVENTS_PER_SECOND="0", **way).start()
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     talkers = [Talker(ana, "general", f"ana {number}", pause=0) for number in range(4)]
     latecomers = [Latecomer(bob, "general", f"bob {number}") for number in range(2)]

@@ -129,7 +129,7 @@ def test_who_may_only_read_is_not_told_that_a_message_waits(server: Server, new_
 def test_a_spool_at_its_bound_refuses_and_says_when_to_try_again(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
-    server = new_server(database_url=own_postgres.create_database(), CHATAPP_SPOOL_LIMIT="2").start()
+    server = new_server(database_url=own_postgres.create_database(), CHATAPP_MAX_SPOOLED_MESSAGES="2").start()
     ana, _bob = talkers(server, new_person)
     own_postgres.stop()
     assert [ana.sockets[0].send(text)["ok"] for text in ("one", "two")] == [True, True]
@@ -144,7 +144,7 @@ def test_what_the_database_refuses_for_good_is_kept_aside_with_the_reason(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     database_url = own_postgres.create_database()
-    server = new_server(database_url=database_url, CHATAPP_HEADS_INTERVAL="0.5").start()
+    server = new_server(database_url=database_url, CHATAPP_HEARTBEAT_SECONDS="0.5").start()
     ana, bob = talkers(server, new_person)
     room = ana.create_room()
     ana.invite(room, bob)

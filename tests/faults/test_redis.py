@@ -205,7 +205,7 @@ def test_nonsense_on_the_channel_is_survived(two: tuple[Server, Server], new_per
 def test_installations_that_share_a_redis_do_not_mix(
     new_server: NewServer, new_person: NewPerson, redis: Redis
 ) -> None:
-    ours, theirs = (new_server(REDIS_URL=redis.url, CHATAPP_HEADS_INTERVAL="2").start() for _ in range(2))
+    ours, theirs = (new_server(REDIS_URL=redis.url, CHATAPP_HEARTBEAT_SECONDS="2").start() for _ in range(2))
     ana, dan = new_person(ours, "ana"), new_person(theirs, "dan")
     assert ana.id == dan.id == 1
     hers = ana.connect()

@@ -18,6 +18,7 @@ import psycopg
 import requests
 from sqlalchemy import Engine, create_engine
 
+from chatapp.config import RENAMED_VARIABLES
 from tests.harness.ports import eventually, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +54,9 @@ class Server:
     @property
     def environment(self) -> dict[str, str]:
         """What the server and the shell's commands run with."""
-        return clean_environment(**self._settings)
+        old_names = {old: self._settings[new] for old, new in RENAMED_VARIABLES.items() if new in self._settings}
+        # A server of another commit may know the settings by their old names only.
+        return clean_environment(**self._settings, **({} if self._root == ROOT else old_names))
 
     @property
     def pid(self) -> int:

@@ -8,6 +8,7 @@ import requests
 import socketio
 from flask import Flask
 from sqlalchemy import select
+from structlog.testing import capture_logs
 from werkzeug.routing import Map
 
 from chatapp import create_app
@@ -383,3 +384,14 @@ def test_the_shell_tells_why_an_account_cannot_be_made(app: Flask) -> None:
         code, printed = create(*arguments, password=password)
         assert (code, reason in printed) == (1, True), printed
     assert db.session.scalars(select(User.username)).all() == ["ana"]
+
+
+def test_a_command_under_its_old_name_works_and_logs_the_new_one(app: Flask) -> None:
+    shell = app.test_cli_runner()
+    shell.invoke(args=("users", "create", "ana"), input=PASSWORD)
+    shell.invoke(args=("users", "ban", "ana"))
+    with capture_logs() as logs:
+        assert shell.invoke(args=("users", "let-back", "ana")).output == "ana can sign in again.\n"
+    assert "users let-back` was renamed to `" in logs[0]["event"]
+    assert db.session.scalars(select(User.is_active)).all() == [True]
+    assert "let-back" not in shell.invoke(args=("users", "--help")).output

@@ -501,7 +501,7 @@ def test_what_is_no_part_of_it_is_refused_as_a_problem_too(server: Server, ana: 
 
 
 def test_too_many_requests_are_told_when_to_come_back(new_server: NewServer, new_person: NewPerson) -> None:
-    server = new_server(CHATAPP_API_RATE="5").start()
+    server = new_server(CHATAPP_API_REQUESTS_PER_MINUTE="5").start()
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     api = ana.api()
     statuses = [api.get("/conversations").status_code for _ in range(6)]

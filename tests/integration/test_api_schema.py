@@ -27,7 +27,7 @@ CHECKS = [
 def test_schemathesis_finds_no_fault(
     new_server: NewServer, database_url: str, new_person: NewPerson, tmp_path: Path
 ) -> None:
-    server = new_server(database_url=database_url, CHATAPP_API_RATE="0").start()
+    server = new_server(database_url=database_url, CHATAPP_API_REQUESTS_PER_MINUTE="0").start()
     ana = new_person(server, "ana")
     bob = new_person(server, "bob")
     room = ana.create_room()

@@ -29,14 +29,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
 def assisted(new_server: NewServer, model: ModelServer, tmp_path: Path) -> Server:
     """A server with the built-in assistant and one behind a model server."""
     file = configure(tmp_path / "assistants.toml", model.url, timeout=2, retries=1)
-    return new_server(CHATAPP_ASSISTANTS=str(file)).start()
+    return new_server(CHATAPP_ASSISTANTS_FILE=str(file)).start()
 
 
 @pytest.fixture
 def on_both(new_server: NewServer, database_url: str, model: ModelServer, tmp_path: Path) -> Server:
     """The same on each of the two databases in turn."""
     file = configure(tmp_path / "assistants.toml", model.url, timeout=2, retries=1)
-    return new_server(database_url=database_url, CHATAPP_ASSISTANTS=str(file)).start()
+    return new_server(database_url=database_url, CHATAPP_ASSISTANTS_FILE=str(file)).start()
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def test_an_outage_of_the_database_loses_no_question_and_no_answer(
     postgres: Any, new_server: NewServer, new_person: NewPerson, model: ModelServer, tmp_path: Path
 ) -> None:
     file = configure(tmp_path / "assistants.toml", model.url)
-    server = new_server(database_url=postgres.create_database(), CHATAPP_ASSISTANTS=str(file)).start()
+    server = new_server(database_url=postgres.create_database(), CHATAPP_ASSISTANTS_FILE=str(file)).start()
     ana = new_person(server, "ana")
     place = shared(server)
     socket = ana.connect()
@@ -255,7 +255,7 @@ def test_what_fails_is_said_in_the_conversation(
     new_server: NewServer, new_person: NewPerson, model: ModelServer, tmp_path: Path
 ) -> None:
     file = configure(tmp_path / "assistants.toml", model.url, timeout=2, retries=1)
-    server = new_server(CHATAPP_ASSISTANTS=str(file)).start()
+    server = new_server(CHATAPP_ASSISTANTS_FILE=str(file)).start()
     ana = new_person(server, "ana")
     place, socket = shared(server), ana.connect()
     socket.join(place)
@@ -348,7 +348,7 @@ def test_a_person_asks_only_so_often_in_a_day(
     new_server: NewServer, new_person: NewPerson, model: ModelServer, tmp_path: Path
 ) -> None:
     file = configure(tmp_path / "assistants.toml", model.url)
-    server = new_server(CHATAPP_ASSISTANTS=str(file), CHATAPP_ASSISTANT_DAILY_LIMIT="2").start()
+    server = new_server(CHATAPP_ASSISTANTS_FILE=str(file), CHATAPP_ASSISTANT_DAILY_LIMIT="2").start()
     ana = new_person(server, "ana")
     bob = new_person(server, "bob")
     place, socket = shared(server), ana.connect()
@@ -452,7 +452,7 @@ def test_many_questions_at_once_are_all_answered(assisted: Server, ana: Person) 
 def test_a_file_that_does_not_fit_is_said_at_the_start(new_server: NewServer, tmp_path: Path, text: str) -> None:
     file = tmp_path / "assistants.toml"
     file.write_text(text)
-    server = new_server(CHATAPP_ASSISTANTS=str(file))
+    server = new_server(CHATAPP_ASSISTANTS_FILE=str(file))
     told = server.flask("users", "--help", expect=1)
     assert str(file) in told
     assert "Traceback" not in told

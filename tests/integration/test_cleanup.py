@@ -69,7 +69,7 @@ def test_the_command_tells_what_it_would_do_asks_and_does_it(any_server: Server,
 def test_open_pages_drop_what_a_cleanup_removed_and_do_not_take_it_for_a_gap(
     new_server: NewServer, new_person: NewPerson
 ) -> None:
-    server = new_server(CHATAPP_HEADS_INTERVAL="0.2").start()
+    server = new_server(CHATAPP_HEARTBEAT_SECONDS="0.2").start()
     ana = new_person(server, "ana")
     socket = ana.connect()
     socket.join()

@@ -51,7 +51,7 @@ def test_whom_the_shell_bans_is_out_at_once_and_may_be_let_back(server: Server, 
     with pytest.raises(socketio.exceptions.ConnectionError):
         bob.connect()
     assert hers.post("without him")["seq"] == 1
-    server.flask("users", "let-back", "bob")
+    server.flask("users", "unban", "bob")
     assert bob.sign_in(PASSWORD).url == server.url + "/"
     assert bob.connect().join()["messages"][0]["content"] == "without him"
 

@@ -31,7 +31,7 @@ def server(request: pytest.FixtureRequest, new_server: NewServer) -> Server:
         "not joined": {"CHATAPP_SOCKET_ENGINE": "fast", "CHATAPP_SOCKET_COALESCING": "false"},
         "stock": {"CHATAPP_SOCKET_ENGINE": "stock"},
     }[request.param]
-    return new_server(CHATAPP_EVENT_RATE="0", CHATAPP_GENERAL_KEEP_LAST="0", **way).start()
+    return new_server(CHATAPP_EVENTS_PER_SECOND="0", CHATAPP_GENERAL_KEEP_LAST="0", **way).start()
 
 
 class PollingSocket(PythonSocket):

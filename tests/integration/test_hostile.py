@@ -41,7 +41,7 @@ from tests.harness.ports import eventually
 from tests.harness.servers import Server, SqliteTemplate
 
 ENDED = "connection ended"
-PACKET = limits.packet_bytes(Settings.model_fields["message_limit"].default)
+PACKET = limits.packet_bytes(Settings.model_fields["max_message_chars"].default)
 """Bytes of a packet at the most."""
 SOON = 3.0
 """Seconds within which a hostile connection is ended, on a busy machine."""
@@ -83,7 +83,10 @@ class Place:
 @pytest.fixture(scope="module")
 def place(sqlite_template: SqliteTemplate) -> Iterator[Place]:
     server = Server(
-        sqlite_template.copy(), CHATAPP_LOG_LEVEL="WARNING", CHATAPP_EVENT_RATE="0", CHATAPP_CONNECTION_RATE="100000"
+        sqlite_template.copy(),
+        CHATAPP_LOG_LEVEL="WARNING",
+        CHATAPP_EVENTS_PER_SECOND="0",
+        CHATAPP_CONNECTIONS_PER_SECOND="100000",
     )
     people: list[Person] = []
     try:
@@ -604,8 +607,8 @@ def bounded(sqlite_template: SqliteTemplate) -> Iterator[Bounded]:
     server = Server(
         sqlite_template.copy(),
         CHATAPP_LOG_LEVEL="WARNING",
-        CHATAPP_EVENT_RATE=str(RATE),
-        CHATAPP_CONNECTION_RATE=str(OPENINGS),
+        CHATAPP_EVENTS_PER_SECOND=str(RATE),
+        CHATAPP_CONNECTIONS_PER_SECOND=str(OPENINGS),
     )
     people: list[Person] = []
     try:

@@ -240,7 +240,7 @@ def test_who_leaves_hears_nothing_more_from_the_room(ana: Person, bob: Person) -
 def test_the_beacon_tells_of_a_room_to_its_members_only(
     new_server: NewServer, new_person: NewPerson, database_url: str
 ) -> None:
-    server = new_server(database_url=database_url, CHATAPP_HEADS_INTERVAL="0.2").start()
+    server = new_server(database_url=database_url, CHATAPP_HEARTBEAT_SECONDS="0.2").start()
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     room = ana.create_room()
     ana.invite(room, bob)

@@ -63,7 +63,7 @@ def receiver() -> Iterator[Receiver]:
     receiver.server_close()
 
 
-SETTINGS = {"CHATAPP_WEBHOOK_PRIVATE_NETWORKS": "true", "CHATAPP_WEBHOOK_BACK_OFF": "0.05"}
+SETTINGS = {"CHATAPP_WEBHOOK_PRIVATE_NETWORKS": "true", "CHATAPP_WEBHOOK_RETRY_SECONDS": "0.05"}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Settings, the secret that they keep, and the table that tells of them."""
+"""Settings, their environment variables, the secret key, and the tables that document them."""
 
 import os
 import re
@@ -9,45 +9,63 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from pydantic import AliasChoices
-from pydantic.fields import FieldInfo
+from structlog.testing import capture_logs
 
-from chatapp.config import Settings, load_settings
+from chatapp import config
+from chatapp.config import (
+    OTHER_VARIABLES,
+    RENAMED_VARIABLES,
+    VARIABLES,
+    Settings,
+    find_variable_problems,
+    load_settings,
+    log_variable_problems,
+)
 from tests.harness.servers import ROOT, clean_environment
-
-
-def variable(field: FieldInfo) -> str:
-    alias = field.validation_alias
-    return str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)
-
-
-VARIABLES = {variable(field): field for field in Settings.model_fields.values()}
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in VARIABLES:
+    for name in [*VARIABLES, *RENAMED_VARIABLES]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CHATAPP_DATA_DIR", str(tmp_path / "data"))
 
 
-def test_every_setting_stands_in_the_readme_with_its_default_and_nothing_else_does() -> None:
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+def documented_settings(document: str) -> dict[str, tuple[str, str]]:
+    """Return default and meaning of each variable in the tables of a document."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:(.*?) )?\| (.*) \|$", (ROOT / document).read_text(), re.MULTILINE)
+    return {name: (default, meaning) for name, default, meaning in rows}
+
+
+def test_every_setting_is_documented_once_with_its_default() -> None:
+    for_operators, for_benchmarks = documented_settings("README.md"), documented_settings("docs/operations.md")
+    assert not for_operators.keys() & for_benchmarks.keys()
+    rows = for_operators | for_benchmarks
     assert rows.keys() == VARIABLES.keys()
-    for name in VARIABLES.keys() - {"DATABASE_URL", "REDIS_URL", "CHATAPP_DATA_DIR", "CHATAPP_ASSISTANTS"}:
+    for name, field in VARIABLES.items():
+        assert rows[name][1] == field.description, name
+    for name in VARIABLES.keys() - {"DATABASE_URL", "REDIS_URL", "CHATAPP_DATA_DIR", "CHATAPP_ASSISTANTS_FILE"}:
         default = VARIABLES[name].default
-        shown = (
-            str(default).lower()
-            if isinstance(default, bool)
-            else f"{default:g}"
-            if isinstance(default, float)
-            else str(default)
-        )
-        assert rows[name] == f"`{shown}`", name
+        shown = f"{default:g}" if isinstance(default, float) else str(default)
+        assert rows[name][0] == f"`{shown.lower() if isinstance(default, bool) else shown}`", name
+
+
+def test_every_variable_in_code_and_documents_is_known() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    # These name old and unknown variables on purpose.
+    paths = {path for path in listed.split("\0") if path} - {
+        "CHANGELOG.md",
+        "chatapp/config.py",
+        "tests/unit/test_settings.py",
+    }
+    known = VARIABLES.keys() | OTHER_VARIABLES
+    for path in sorted(paths):
+        text = (ROOT / path).read_text(errors="ignore") if (ROOT / path).is_file() else ""
+        assert set(re.findall(r"CHATAPP_[A-Z_]*[A-Z]", text)) <= known, path
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"HOST": "0.0.0.0", "PORT": "8080", "CHATAPP_GENERAL_KEEP_LAST": "5", "CHATAPP_LOG_LEVEL": "DEBUG"}  # noqa: S104
+    given = {"HOST": "0.0.0.0", "PORT": "8080", "CHATAPP_GENERAL_KEEP_LAST": "5", "CHATAPP_LOG_LEVEL": "debug"}  # noqa: S104
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     settings = Settings()
@@ -59,33 +77,106 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
+def test_a_variable_without_the_prefix_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
+    monkeypatch.setenv("log_level", "DEBUG")
+    assert Settings().log_level == "INFO"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *[("PORT", "x"), ("PORT", "65536"), ("CHATAPP_GENERAL_KEEP_LAST", "-1"), ("CHATAPP_MESSAGE_LIMIT", "0")],
-        *[("CHATAPP_HEADS_INTERVAL", "0"), ("CHATAPP_LOG_LEVEL", "LOUD"), ("CHATAPP_SECURE_COOKIES", "perhaps")],
+        ("PORT", "x"),
+        ("PORT", "65536"),
+        ("CHATAPP_GENERAL_KEEP_LAST", "-1"),
+        ("CHATAPP_MAX_MESSAGE_CHARS", "0"),
+        ("CHATAPP_HEARTBEAT_SECONDS", "0"),
+        ("CHATAPP_LOG_LEVEL", "LOUD"),
+        ("CHATAPP_SECURE_COOKIES", "perhaps"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_by_its_variables_name(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+def test_an_invalid_value_is_reported_with_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit, match=f"{name}: "):
         load_settings()
 
 
-def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_value_under_an_old_name_is_reported_with_both_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATAPP_EVENT_RATE", "many")
+    with pytest.raises(SystemExit, match=r"(?s)CHATAPP_EVENTS_PER_SECOND: .*CHATAPP_EVENT_RATE was renamed"):
+        load_settings()
+
+
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "")
     assert Settings().port == Settings.model_fields["port"].default
 
 
+@pytest.mark.parametrize(("old", "new"), RENAMED_VARIABLES.items())
+def test_a_renamed_variable_still_works_under_its_old_name(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+    field = new.removeprefix("CHATAPP_").lower()
+    monkeypatch.setenv(old, "1")
+    assert str(getattr(Settings(), field)) in {"1", "1.0", "True"}
+    monkeypatch.setenv(new, "0.5" if VARIABLES[new].annotation is float else "0" if field.startswith("socket") else "2")
+    assert str(getattr(Settings(), field)) in {"2", "0.5", "False"}
+
+
+def test_a_variable_that_is_known_is_no_problem() -> None:
+    assert find_variable_problems([*VARIABLES, *OTHER_VARIABLES, "PATH", "OPENAI_API_KEY"]) == []
+
+
+def test_a_renamed_variable_is_reported_with_its_new_name() -> None:
+    assert find_variable_problems(["CHATAPP_SOCKET_JOINING"]) == [
+        "CHATAPP_SOCKET_JOINING was renamed to CHATAPP_SOCKET_COALESCING; the old name still works"
+    ]
+
+
+def test_a_renamed_variable_is_ignored_when_the_new_one_is_set() -> None:
+    (problem,) = find_variable_problems(["CHATAPP_SOCKET_COALESCING", "CHATAPP_SOCKET_JOINING"])
+    assert problem.endswith("; it is ignored because CHATAPP_SOCKET_COALESCING is set")
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("CHATAPP_SECURE_COOKIE", "CHATAPP_SECURE_COOKIES"),
+        ("CHATAPP_GENERAL_KEEPLAST", "CHATAPP_GENERAL_KEEP_LAST"),
+        ("CHATAPP_EVENTRATE", "CHATAPP_EVENTS_PER_SECOND"),
+        ("CHATAPP_PORT", "PORT"),
+        ("chatapp_log_level", "CHATAPP_LOG_LEVEL"),
+    ],
+)
+def test_an_unknown_variable_is_reported_with_the_closest_known_name(name: str, suggestion: str) -> None:
+    assert find_variable_problems([name]) == [
+        f"{name} is not a setting of chatapp and has no effect; did you mean {suggestion}?"
+    ]
+
+
+def test_an_unknown_variable_without_a_similar_name_is_reported_without_a_suggestion() -> None:
+    assert find_variable_problems(["CHATAPP_XYZZY"]) == ["CHATAPP_XYZZY is not a setting of chatapp and has no effect"]
+
+
+def test_variables_of_the_environment_and_of_the_env_file_are_reported_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("CHATAPP_API_RATE=5\nCHATAPP_GENERAL_KEEP=\n")
+    monkeypatch.setattr(config, "ENV_FILE", tmp_path / ".env")
+    monkeypatch.setenv("CHATAPP_XYZZY", "1")
+    with capture_logs() as logs:
+        log_variable_problems()
+    assert [(entry["log_level"], entry["event"]) for entry in logs] == [
+        ("warning", "CHATAPP_API_RATE was renamed to CHATAPP_API_REQUESTS_PER_MINUTE; the old name still works"),
+        ("warning", "CHATAPP_XYZZY is not a setting of chatapp and has no effect"),
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-def test_postgresql_is_reached_by_psycopg_3(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_postgresql_is_connected_to_with_psycopg_3(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("DATABASE_URL", f"{scheme}://ana:a%40b@host:5433/chat")
     assert Settings().sqlalchemy_url == "postgresql+psycopg://ana:a%40b@host:5433/chat"
 
 
-def test_the_secret_key_is_made_once_and_only_its_owner_can_read_it() -> None:
+def test_the_secret_key_is_created_once_and_only_its_owner_can_read_it() -> None:
     old = os.umask(0)
     try:
         settings = Settings()
@@ -98,10 +189,10 @@ def test_the_secret_key_is_made_once_and_only_its_owner_can_read_it() -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(settings.data_dir.stat().st_mode) == 0o700
     assert Settings().secret_key() == key == path.read_text()
-    assert [each.name for each in settings.data_dir.iterdir()] == ["secret_key"]
+    assert [file.name for file in settings.data_dir.iterdir()] == ["secret_key"]
 
 
-def test_processes_that_start_at_once_read_the_same_key(tmp_path: Path) -> None:
+def test_processes_that_start_at_the_same_time_read_the_same_key(tmp_path: Path) -> None:
     script = (
         "import sys; from chatapp.config import Settings; settings = Settings(); settings.prepare_data_dir();"
         "print('ready', flush=True); sys.stdin.readline(); print(settings.secret_key())"
@@ -121,6 +212,7 @@ def test_processes_that_start_at_once_read_the_same_key(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
     with ThreadPoolExecutor(len(processes)) as threads:
-        keys = [out for out, _ in threads.map(lambda process: process.communicate("go\n", timeout=20), processes)]
+        outputs = threads.map(lambda process: process.communicate("go\n", timeout=20), processes)
+        keys = [out for out, _ in outputs]
     assert len(set(keys)) == 1
     assert len(keys[0].strip()) == 64
