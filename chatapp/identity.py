@@ -23,7 +23,7 @@ class AuthenticatedUser(UserMixin):  # type: ignore[misc]  # the library is not 
     username: str
     name: str
     is_admin: bool
-    session_id: int
+    login_session_id: int
     token: str
 
     def get_id(self) -> str:
@@ -37,7 +37,7 @@ class AuthenticatedUser(UserMixin):  # type: ignore[misc]  # the library is not 
     @property
     def actor(self) -> Actor:
         """The person as policy and services know them."""
-        return Actor(self.id, self.session_id)
+        return Actor(self.id, self.login_session_id)
 
 
 def current_person() -> AuthenticatedUser:

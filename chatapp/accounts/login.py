@@ -7,7 +7,7 @@ from flask_login import login_user
 from werkzeug.wrappers import Response
 
 from chatapp.accounts.queries import find_signed_in, is_set_up
-from chatapp.accounts.service import start_session
+from chatapp.accounts.service import start_login_session
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.identity import AuthenticatedUser
@@ -40,7 +40,7 @@ def sign_in(user_id: int) -> None:
     """Sign a person in on the browser that asks. What was in its cookie before goes."""
     session.clear()
     session.permanent = True
-    signed_in = load_signed_in(start_session(user_id))
+    signed_in = load_signed_in(start_login_session(user_id))
     login_user(signed_in)
 
 

@@ -87,7 +87,7 @@ def sign_in() -> ViewResponse:
 @login_required
 def sign_out() -> Response:
     """Sign out on this browser."""
-    service.end_session(current_person().actor)
+    service.end_login_session(current_person().actor)
     logout_user()
     return redirect(url_for("accounts.sign_in"))
 

@@ -122,16 +122,16 @@ def authenticate(username: str, password: str) -> int | None:
     return person.id if person and is_right else None
 
 
-def start_session(user_id: int) -> str:
+def start_login_session(user_id: int) -> str:
     """Sign a person in on one browser. Gives the token for its cookie."""
     token = new_token()
     write(lambda transaction: transaction.session.add(LoginSession(user_id=user_id, token_hash=hash_token(token))))
     return token
 
 
-def end_session(actor: Actor) -> None:
+def end_login_session(actor: Actor) -> None:
     """Sign a person out where they act from."""
-    session_id = actor.session_id
+    session_id = actor.login_session_id
     if session_id is None:
         return
 
@@ -174,7 +174,9 @@ def change_password(actor: Actor, current: str, new: str) -> None:
 
     def change(transaction: Transaction) -> None:
         transaction.session.execute(update(User).where(User.id == actor.user_id).values(password_hash=new_hash))
-        _revoke_login_sessions(transaction, LoginSession.user_id == actor.user_id, LoginSession.id != actor.session_id)
+        _revoke_login_sessions(
+            transaction, LoginSession.user_id == actor.user_id, LoginSession.id != actor.login_session_id
+        )
 
     write(change)
 

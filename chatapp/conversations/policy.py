@@ -15,7 +15,7 @@ class Actor:
     """Who acts: a person, through one of their sign-ins or API tokens (none where the shell acts for them)."""
 
     user_id: int
-    session_id: int | None = None
+    login_session_id: int | None = None
     token_id: int | None = None
 
 

@@ -82,14 +82,14 @@ def find_signed_in(session: Session, actors: Collection[Actor]) -> set[Actor]:
     active = set(
         session.scalars(select(User.id).where(User.id.in_({actor.user_id for actor in actors}), User.is_active))
     )
-    session_ids = {actor.session_id for actor in actors if actor.session_id is not None}
+    session_ids = {actor.login_session_id for actor in actors if actor.login_session_id is not None}
     sessions = set(session.scalars(select(LoginSession.id).where(LoginSession.id.in_(session_ids))))
     tokens = find_tokens(session, actors)
     return {
         actor
         for actor in actors
         if actor.user_id in active
-        and (actor.session_id is None or actor.session_id in sessions)
+        and (actor.login_session_id is None or actor.login_session_id in sessions)
         and (actor.token_id is None or actor.token_id in tokens)
     }
 

@@ -152,7 +152,9 @@ class Broadcaster:
     def _turn_out_signed_out(self, people: Collection[AuthenticatedUser]) -> None:
         with self._app.app_context():
             signed_in = find_signed_in(db.session(), {person.actor for person in people})
-        disconnect_login_sessions(sorted({person.session_id for person in people if person.actor not in signed_in}))
+        disconnect_login_sessions(
+            sorted({person.login_session_id for person in people if person.actor not in signed_in})
+        )
 
     def _turn_out(self, conversation: str) -> None:
         """Let nobody hear more whose sign-in or membership another process has ended.

@@ -53,7 +53,7 @@ def connect(sid: str, auth: object) -> None:
     _people[sid] = person
     current_connection_guard().know(sid, person.id)
     socketio.server.enter_room(sid, user_channel(person.id))
-    socketio.server.enter_room(sid, session_channel(person.session_id))
+    socketio.server.enter_room(sid, session_channel(person.login_session_id))
     follow_news(person.id, [sid])
     presence.enter(sid, person.id)
     backlog = current_writer().backlog

@@ -255,7 +255,7 @@ class _Batch:
                 .execution_options(populate_existing=True)
             )
         }
-        session_ids = {post.actor.session_id for post in posts if post.actor.session_id is not None}
+        session_ids = {post.actor.login_session_id for post in posts if post.actor.login_session_id is not None}
         senders = session.execute(
             select(User.id, User.username, User.name, LoginSession.id)
             .outerjoin(LoginSession, and_(LoginSession.user_id == User.id, LoginSession.id.in_(session_ids)))
@@ -353,7 +353,7 @@ class _Batch:
     def _is_signed_in(self, actor: Actor) -> bool:
         return (
             actor.user_id in self._senders
-            and (actor.session_id is None or actor.session_id in self._sessions)
+            and (actor.login_session_id is None or actor.login_session_id in self._sessions)
             and (actor.token_id is None or actor.token_id in self._tokens)
         )
 
