@@ -66,8 +66,8 @@ function drawFrom(answer, start, { html, n }) {
 async function copy(text, button) {
   try {
     await navigator.clipboard.writeText(text);
-    button.classList.add("is-done");
-    setTimeout(() => button.classList.remove("is-done"), 1500);
+    button.classList.add("is-copied");
+    setTimeout(() => button.classList.remove("is-copied"), 1500);
   } catch {
     // On plain HTTP there is no clipboard: the text is selected, ready for Ctrl + C.
     getSelection().selectAllChildren(

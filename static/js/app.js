@@ -45,7 +45,7 @@ function showConversation(main) {
   // A page of older messages stands for itself: what is new now would not follow on what it shows.
   if (main.dataset.isLatest !== "true") return arrangeMessages(messages, userId);
   const list = new MessageList(messages, userId);
-  const tools = main.querySelector("[data-tools]") && offerTools(main, list);
+  const tools = main.querySelector("[data-message-toolbar]") && offerTools(main, list);
   const offerCopy = offerAnswerCopies(messages);
   arrangeMessages(messages, userId, (message) => {
     offerCopy(message);
@@ -58,7 +58,7 @@ function showConversation(main) {
 /** What one can do with messages that are there: react, edit, delete. */
 function offerTools(main, list) {
   const { conversation, messageLimit } = main.dataset;
-  const menu = main.querySelector("[data-reaction-menu]");
+  const menu = main.querySelector("[data-reaction-picker]");
   const changes = new Changes(list, connection, conversation);
   const tools = new MessageTools(main, list.element, menu, userId);
   const editing = new MessageEditing(list.element, tools, changes, Number(messageLimit));
@@ -72,7 +72,7 @@ function offerTools(main, list) {
 function followConversation(main, list, tools) {
   const { conversation, messageLimit, lastReadSeq } = main.dataset;
   const view = main.querySelector("[data-timeline]");
-  const scroller = new Scroller(view, list.element, main.querySelector("[data-to-newest]"));
+  const scroller = new Scroller(view, list.element, main.querySelector("[data-jump-to-latest]"));
   const line = new UnreadLine(list, { userId, lastReadSeq });
   const mark = new ReadMark(list, scroller, connection, { conversation, lastReadSeq });
   const timeline = new Timeline(list, connection, main.dataset);

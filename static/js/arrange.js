@@ -25,12 +25,12 @@ export function arrangeMessages(list, userId, prepare = () => {}) {
       arrangeOne(message, userId);
       prepare(message);
     }
-    while (list.lastElementChild?.matches(".day")) list.lastElementChild.remove();
+    while (list.lastElementChild?.matches(".date-separator")) list.lastElementChild.remove();
     observer.takeRecords();
   }
 
   function arrangeAll() {
-    for (const line of list.querySelectorAll(".day")) line.remove();
+    for (const line of list.querySelectorAll(".date-separator")) line.remove();
     arrange(list.querySelectorAll(".message"));
   }
 
@@ -50,7 +50,7 @@ function arrangeOne(message, userId) {
   if (edited) edited.title = fullTime(new Date(edited.dateTime));
   markOwnReactions(message, userId);
   message.classList.toggle("is-own", message.dataset.senderId === String(userId));
-  message.classList.toggle("is-for-me", message.dataset.mentions?.split(" ").includes(String(userId)) ?? false);
+  message.classList.toggle("mentions-me", message.dataset.mentions?.split(" ").includes(String(userId)) ?? false);
   // First: a line that no longer belongs there would part the group.
   drawDay(message, startsDay ? created : null);
   message.classList.toggle("is-continued", !startsDay && continues(message, previous));
@@ -66,12 +66,12 @@ function continues(message, previous) {
 function drawDay(message, day) {
   let place = message;
   while (place.previousElementSibling && !isMessage(place.previousElementSibling)) {
-    if (place.previousElementSibling.matches(".day")) place.previousElementSibling.remove();
+    if (place.previousElementSibling.matches(".date-separator")) place.previousElementSibling.remove();
     else place = place.previousElementSibling;
   }
   if (!day) return;
   const line = document.createElement("li");
-  line.className = "day";
+  line.className = "date-separator";
   line.textContent = dayName(day);
   place.before(line);
 }

@@ -2,7 +2,7 @@ import { shortTime } from "./dates.js";
 
 /** Say while the database is away that nothing is lost, and how many messages wait for it. */
 export function showBacklog(main, connection) {
-  const note = main.querySelector("[data-backlog]");
+  const note = main.querySelector("[data-outage-notice]");
   connection.on("backlog", ({ waiting, since }) => {
     note.hidden = since === null;
     if (since === null) return;

@@ -40,9 +40,9 @@ export class Changes {
 
   #complain(seq, reason) {
     const message = this.#list.find(seq);
-    message?.querySelector(":scope > .message-problem")?.remove();
+    message?.querySelector(":scope > .message-error")?.remove();
     if (!message || reason === null) return;
-    const problem = document.getElementById("message-problem").content.cloneNode(true).firstElementChild;
+    const problem = document.getElementById("message-error").content.cloneNode(true).firstElementChild;
     message.append(problem);
     problem.textContent = reason;
   }

@@ -36,7 +36,7 @@ export class Composer {
     form.addEventListener("submit", (event) => this.#submit(event));
     this.#text.addEventListener("keydown", (event) => this.#pressed(event));
     this.#text.addEventListener("input", () => this.#typed());
-    this.#allDialog = form.parentElement.querySelector("[data-all-dialog]");
+    this.#allDialog = form.parentElement.querySelector("[data-mention-all-dialog]");
     this.#allDialog?.addEventListener("close", ({ target }) => {
       if (target.returnValue === "send") this.#send();
       target.returnValue = "";

@@ -6,7 +6,7 @@
  */
 export function endWithMembership(main, connection, timeline) {
   function end() {
-    main.querySelector("[data-removed]").hidden = false;
+    main.querySelector("[data-removed-notice]").hidden = false;
     main.dataset.mayPost = "false";
     for (const control of main.querySelector("[data-composer]")?.elements ?? []) control.disabled = true;
   }

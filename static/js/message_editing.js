@@ -82,7 +82,7 @@ export class MessageEditing {
     const isSame = content === contentOf(message) && !message.matches(".is-deleted");
     if (isSame) return this.#close(form);
     const problem = findProblem(content, this.#limit);
-    say(form, "problem", problem);
+    say(form, "error", problem);
     if (problem) return;
     form.ariaBusy = "true";
     form.content.readOnly = true;
@@ -91,7 +91,7 @@ export class MessageEditing {
       this.#close(form);
       this.#changes.draw(changed);
     } catch (error) {
-      say(form, "problem", reasonOf(error));
+      say(form, "error", reasonOf(error));
     }
     form.ariaBusy = null;
     form.content.readOnly = false;
@@ -105,8 +105,8 @@ export class MessageEditing {
     fresh.classList.add("is-editing");
     if (isFocused) form.content.focus();
     if (form.ariaBusy === "true") return;
-    if (fresh.matches(".is-deleted")) say(form, "note", "This message was deleted meanwhile.");
-    else if (contentOf(fresh) !== contentOf(old)) say(form, "note", `It was changed meanwhile: ${contentOf(fresh)}`);
+    if (fresh.matches(".is-deleted")) say(form, "notice", "This message was deleted meanwhile.");
+    else if (contentOf(fresh) !== contentOf(old)) say(form, "notice", `It was changed meanwhile: ${contentOf(fresh)}`);
   }
 }
 

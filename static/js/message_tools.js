@@ -20,7 +20,7 @@ export class MessageTools {
 
   /** @param {HTMLElement} menu what opens from the toolbar: while it is open, the toolbar stays */
   constructor(main, list, menu, userId) {
-    this.element = main.querySelector("[data-tools]");
+    this.element = main.querySelector("[data-message-toolbar]");
     this.#main = main;
     this.#list = list;
     this.#menu = menu;

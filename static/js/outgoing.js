@@ -42,7 +42,7 @@ export class OutgoingMessages {
   }
 
   #append({ client_id, content, created_at }) {
-    const message = document.getElementById("outgoing-message").content.cloneNode(true).querySelector(".message");
+    const message = document.getElementById("outbox-message").content.cloneNode(true).querySelector(".message");
     const created = new Date(created_at).toISOString();
     message.dataset.clientId = client_id;
     message.dataset.created = created;

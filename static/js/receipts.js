@@ -19,7 +19,7 @@ export function showReceipts(list, connection, timeline, { conversation, userId 
   }
 
   function draw() {
-    for (const old of list.element.querySelectorAll(".readers")) old.remove();
+    for (const old of list.element.querySelectorAll(".read-receipts")) old.remove();
     const messages = [...list.element.querySelectorAll(".message[data-seq]")];
     for (const reader of readers.values()) {
       const read = messages.findLast((message) => Number(message.dataset.seq) <= reader.seq);
@@ -28,9 +28,9 @@ export function showReceipts(list, connection, timeline, { conversation, userId 
   }
 
   function place({ name }, message) {
-    const line = message.querySelector(".readers") ?? message.appendChild(document.createElement("p"));
+    const line = message.querySelector(".read-receipts") ?? message.appendChild(document.createElement("p"));
     const names = line.textContent ? `${line.dataset.names}, ${name}` : name;
-    line.className = "readers";
+    line.className = "read-receipts";
     line.dataset.names = names;
     line.textContent = `Read by ${names}`;
   }

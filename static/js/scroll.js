@@ -47,11 +47,11 @@ export class Scroller {
     if (scrollHeight - scrollTop - clientHeight <= NEAR) this.#isFollowing = true;
     else if (scrollTop < this.#lastTop) this.#isFollowing = false;
     this.#lastTop = scrollTop;
-    if (wasFollowing && !this.#isFollowing) this.#label("To the newest");
+    if (wasFollowing && !this.#isFollowing) this.#label("Jump to latest");
     this.#button.hidden = this.#isFollowing;
   }
 
   #label(words) {
-    this.#button.querySelector("[data-to-newest-text]").textContent = words;
+    this.#button.querySelector("[data-jump-to-latest-label]").textContent = words;
   }
 }

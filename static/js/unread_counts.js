@@ -33,7 +33,7 @@ export class UnreadCounts {
     const entry = this.#sidebar.find(conversation);
     // A conversation that was not there until somebody said something in it.
     if (!entry) return this.#sidebar.refresh();
-    if (entry.dataset.hasMark !== "true" || seq <= Number(entry.dataset.lastEvent)) return;
+    if (entry.dataset.hasReadState !== "true" || seq <= Number(entry.dataset.lastEvent)) return;
     entry.dataset.lastEvent = seq;
     if (entry.dataset.kind === "direct") this.#sidebar.raise(entry);
     if (senderId === this.#userId) return;
@@ -51,7 +51,7 @@ export class UnreadCounts {
     Object.assign(badge.dataset, { unread, mentions });
     badge.hidden = unread === 0;
     badge.firstChild.textContent = unread > 99 ? "99+" : unread;
-    badge.classList.toggle("is-loud", mentions > 0 || entry.dataset.kind === "direct");
+    badge.classList.toggle("is-highlighted", mentions > 0 || entry.dataset.kind === "direct");
     entry.classList.toggle("is-unread", unread > 0);
     this.#show();
   }

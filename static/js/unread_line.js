@@ -61,7 +61,7 @@ export class UnreadLine {
   #drawBefore(message) {
     this.remove();
     this.#line = document.createElement("li");
-    this.#line.className = "new-line";
+    this.#line.className = "unread-divider";
     this.#line.textContent = "New messages";
     message.before(this.#line);
   }
@@ -80,7 +80,7 @@ export class UnreadLine {
  */
 export function offerFirstUnread(main, line, list, history) {
   const { lastReadSeq, unread } = main.dataset;
-  const note = main.querySelector("[data-first-unread]");
+  const note = main.querySelector("[data-unread-banner]");
   const link = note.querySelector("a");
   const oldest = Number(list.oldest?.dataset.seq);
   if (lastReadSeq === "" || Number(unread) === 0 || !list.hasOlder || oldest <= Number(lastReadSeq) + 1) return;

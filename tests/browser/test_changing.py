@@ -14,19 +14,19 @@ pytestmark = pytest.mark.browser
 def offered(page: Page, seq: int) -> set[str]:
     """Point at a message and list what can be done with it."""
     page.locator(f"#message-{seq}").hover()
-    tools = page.locator("[data-tools]")
+    tools = page.locator("[data-message-toolbar]")
     expect(tools).to_be_visible()
     return {each.get_attribute("aria-label") or "" for each in tools.locator("button:visible").all()}
 
 
 def tool(page: Page, seq: int, name: str) -> Locator:
     assert name in offered(page, seq)
-    return page.locator(f"[data-tools] [aria-label={name}]")
+    return page.locator(f"[data-message-toolbar] [aria-label={name}]")
 
 
 def react(page: Page, seq: int, name: str) -> None:
     tool(page, seq, "React").click()
-    page.locator(f"[data-reaction-menu] [aria-label='{name}']").click()
+    page.locator(f"[data-reaction-picker] [aria-label='{name}']").click()
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def pages(ana: Person, bob: Person, new_page: NewPage) -> tuple[Page, Page]:
 
 def test_one_is_offered_what_one_may_do(pages: tuple[Page, Page]) -> None:
     his, hers = pages
-    assert offered(his, 1) == {"React", "Mark as unread from here", "Edit", "Delete"}
-    assert offered(his, 2) == {"React", "Mark as unread from here"}
-    assert offered(hers, 1) == {"React", "Mark as unread from here", "Delete"}
+    assert offered(his, 1) == {"React", "Mark as unread", "Edit", "Delete"}
+    assert offered(his, 2) == {"React", "Mark as unread"}
+    assert offered(hers, 1) == {"React", "Mark as unread", "Delete"}
 
 
 def test_an_edit_is_seen_by_everybody_and_after_a_reload(pages: tuple[Page, Page]) -> None:
@@ -109,15 +109,15 @@ def test_the_tools_can_be_used_by_touch_and_by_keyboard(ana: Person, new_page: N
         socket.post(text)
     phone = wait_connected(new_page(ana, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True))
     phone.locator("#message-1 [data-more]").tap()
-    phone.locator("[data-tools] [data-react]").tap()
-    phone.locator("[data-reaction-menu] [aria-label=Party]").tap()
+    phone.locator("[data-message-toolbar] [data-react]").tap()
+    phone.locator("[data-reaction-picker] [aria-label=Party]").tap()
     desk = wait_connected(new_page(ana))
     expect(desk.locator("#message-1 .reaction")).to_have_text("🎉 1")
 
     desk.locator("#message-2").focus()
     desk.keyboard.press("ArrowUp")
     expect(desk.locator("#message-1")).to_be_focused()
-    desk.locator("[data-tools] [data-edit]").focus()
+    desk.locator("[data-message-toolbar] [data-edit]").focus()
     desk.keyboard.press("Enter")
     desk.keyboard.type("!")
     desk.keyboard.press("Enter")

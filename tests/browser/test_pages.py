@@ -56,7 +56,7 @@ def test_rooms_by_clicking(ana: Person, bob: Person, new_page: NewPage) -> None:
     say(his, "here I am")
     wait_sent(his)
     hers.click("[aria-label='Remove Bob']")
-    expect(his.locator("[data-removed]")).to_be_visible()
+    expect(his.locator("[data-removed-notice]")).to_be_visible()
     expect(his.locator("#content")).to_be_disabled()
     expect(his.locator(".sidebar-link", has_text="Design")).to_have_count(0)
 
@@ -169,9 +169,9 @@ def test_new_messages_below_do_not_move_what_one_reads(ana: Person, bob: Person,
     page.wait_for_timeout(300)
     before = view.evaluate("view => view.scrollTop")
     socket.post("news")
-    expect(page.locator("[data-to-newest]")).to_be_visible()
+    expect(page.locator("[data-jump-to-latest]")).to_be_visible()
     assert abs(view.evaluate("view => view.scrollTop") - before) <= 2
-    page.click("[data-to-newest]")
+    page.click("[data-jump-to-latest]")
     expect(page.locator("#message-81")).to_be_in_viewport()
 
 

@@ -41,14 +41,14 @@ def test_a_direct_message_is_announced_read_and_receipted_and_all_is_right_after
     server.start()
     wait_connected(his)
     expect(badge(his, name)).to_have_text(re.compile(r"^1"))
-    expect(hers.locator(".readers")).to_have_count(0)
+    expect(hers.locator(".read-receipts")).to_have_count(0)
     entry(his, name).click()
     wait_connected(his)
     wait_for_text(his, "have you seen this?")
-    expect(his.locator(".new-line")).to_be_visible()
+    expect(his.locator(".unread-divider")).to_be_visible()
     his.bring_to_front()
     expect(badge(his, name)).to_be_hidden()
-    expect(hers.locator(".readers")).to_have_text("Read by Bob")
+    expect(hers.locator(".read-receipts")).to_have_text("Read by Bob")
     expect(his).to_have_title(re.compile(r"^\s*Ana"))
 
     server.kill()
@@ -56,7 +56,7 @@ def test_a_direct_message_is_announced_read_and_receipted_and_all_is_right_after
     for page in (hers, his):
         page.reload()
         wait_connected(page)
-    expect(hers.locator(".readers")).to_have_text("Read by Bob")
+    expect(hers.locator(".read-receipts")).to_have_text("Read by Bob")
     expect(badge(his, name)).to_be_hidden()
     shows_typing_and_presence(hers, his)
 
@@ -94,16 +94,16 @@ def test_the_counts_are_the_same_on_two_devices(ana: Person, bob: Person, new_pa
     desk.bring_to_front()
     entry(desk, room).click()
     wait_connected(desk)
-    expect(desk.locator(".message.is-for-me .mention")).to_have_text("@bob")
+    expect(desk.locator(".message.mentions-me .mention")).to_have_text("@bob")
     for page in (desk, phone):
         expect(badge(page, room)).to_have_attribute("data-unread", "0")
     expect(phone).not_to_have_title(re.compile(r"^\(1\)"))
 
     desk.locator(".message").nth(1).hover()
-    desk.click("[data-tools] [data-mark-unread]")
+    desk.click("[data-message-toolbar] [data-mark-unread]")
     for page in (desk, phone):
         expect(badge(page, room)).to_have_attribute("data-unread", "3")
-    expect(desk.locator(".new-line + .message .message-body")).to_have_text("message 1")
+    expect(desk.locator(".unread-divider + .message .message-body")).to_have_text("message 1")
 
 
 def test_one_can_go_to_the_first_unread_message(ana: Person, bob: Person, new_page: NewPage) -> None:
@@ -112,12 +112,12 @@ def test_one_can_go_to_the_first_unread_message(ana: Person, bob: Person, new_pa
     for number in range(80):
         socket.post(f"message {number}", name)
     page = wait_connected(new_page(bob, "/direct/ana"))
-    note = page.locator("[data-first-unread]")
+    note = page.locator("[data-unread-banner]")
     expect(note).to_contain_text("80 unread messages")
     assert numbers(page)[0] > 1
     note.locator("a").click()
     expect(page.locator("#message-1")).to_be_in_viewport()
-    expect(page.locator(".new-line + #message-1")).to_have_count(1)
+    expect(page.locator(".unread-divider + #message-1")).to_have_count(1)
     expect(note).to_be_hidden()
 
 
@@ -152,7 +152,7 @@ def test_a_name_for_everybody_in_a_large_room_is_asked_about(server: Server, ana
         f"SELECT {room.removeprefix('room_')}, id, 'member', '2026-01-01 00:00:00' FROM users WHERE name = 'P'"
     )
     page = wait_connected(new_page(ana, "/rooms/" + room.removeprefix("room_")))
-    dialog = page.locator("[data-all-dialog]")
+    dialog = page.locator("[data-mention-all-dialog]")
     say(page, "@all lunch?")
     expect(dialog).to_contain_text("26 people")
     dialog.locator("text=Cancel").click()

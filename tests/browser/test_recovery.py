@@ -139,7 +139,7 @@ def test_pages_say_that_messages_wait_for_the_database_and_show_them_saved_when_
     for page in (hers, his):
         waiting = page.locator(".message[data-pending]")
         expect(waiting).to_contain_text("Waiting to be saved", timeout=20_000)
-        expect(page.locator("[data-backlog]")).to_contain_text("1 waiting")
+        expect(page.locator("[data-outage-notice]")).to_contain_text("1 waiting")
     say(his, "me too")
     expect(hers.locator(".message[data-pending]")).to_have_count(2)
     other.execute("ROLLBACK")
@@ -147,7 +147,7 @@ def test_pages_say_that_messages_wait_for_the_database_and_show_them_saved_when_
 
     for page in (hers, his):
         expect(page.locator(".message[data-pending]")).to_have_count(0, timeout=20_000)
-        expect(page.locator("[data-backlog]")).to_be_hidden()
+        expect(page.locator("[data-outage-notice]")).to_be_hidden()
         assert bodies(page) == ["before", "in between", "me too"]
         assert numbers(page) == [1, 2, 3]
 

@@ -151,7 +151,7 @@ def test_who_is_blocked_can_read_but_not_write(people: tuple[Person, Person, Per
     ):
         assert his.call(event, payload | {"conversation": name})["error"]["code"] == "forbidden", event
     assert his.join(name)["last_event"] == 1
-    assert "You may read here, but not write" in bob.get("/direct/ana").text
+    assert "You can’t post in this conversation" in bob.get("/direct/ana").text
     assert his.post("in a group", open_direct(bob, ana, eve))
     ana.post("/direct/bob/unblock", "/direct/bob")
     assert his.post("back", name)

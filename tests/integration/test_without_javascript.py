@@ -84,7 +84,7 @@ def test_links_lead_through_the_whole_history_and_back_to_the_newest(ana: Person
         socket.post(f"message {number}", room)
     path = room_path(room)
     page, read = ana.get(path).text, []
-    assert "To the newest" not in page
+    assert "Jump to latest" not in page
     while True:
         shown = [seq for seq, _ in drawn_messages(page)]
         read = shown + read
@@ -95,7 +95,7 @@ def test_links_lead_through_the_whole_history_and_back_to_the_newest(ana: Person
         page = ana.get(unescape(link[1])).text
         # Who reads what was said long ago does not write beside it.
         assert "<textarea" not in page
-        assert f'href="{path}">To the newest' in page
+        assert f'href="{path}">Jump to latest' in page
     assert read == list(range(1, 26))
 
 
