@@ -1,10 +1,10 @@
 """A message as the wire carries it. One partial draws it, on the first page and live."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 from flask import current_app
 from jinja2.runtime import new_context
@@ -12,6 +12,7 @@ from jinja2.utils import urlize
 from markupsafe import Markup, escape
 
 from chatapp.assistant_config import current_assistants
+from chatapp.presentation import resources
 from chatapp.presentation.markdown import render_blocks
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import EVERYBODY, PATTERN
@@ -76,15 +77,15 @@ def render_message(message: TimelineMessage) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def present_message(message: TimelineMessage) -> Mapping[str, Any]:
+def present_message(message: TimelineMessage) -> resources.PageMessage:
     """Give the message as `docs/protocol.md` describes it.
 
     Drawn once for the acknowledgement, the broadcast and whoever catches up: nobody may change what is given.
     """
-    return present_for_others(message) | {"pending": message.is_pending, "html": render_message(message)}
+    return {**present_for_others(message), "pending": message.is_pending, "html": render_message(message)}
 
 
-def present_for_others(message: TimelineMessage) -> dict[str, Any]:
+def present_for_others(message: TimelineMessage) -> resources.Message:
     """Give the message as a program outside gets it: without what only our pages draw."""
     sender = message.sender
     return {
@@ -92,7 +93,7 @@ def present_for_others(message: TimelineMessage) -> dict[str, Any]:
         "id": message.id,
         "seq": message.seq,
         "version": message.version,
-        "sender": sender and {"id": sender.id, "username": sender.username, "name": sender.name},
+        "sender": None if sender is None else {"id": sender.id, "username": sender.username, "name": sender.name},
         "sender_type": message.sender_type,
         "sender_name": message.sender_name,
         "message_type": message.message_type,
@@ -120,6 +121,14 @@ def present_news(message: TimelineMessage) -> dict[str, Any]:
         "sender_id": message.sender and message.sender.id,
         "mentions": [person.id for person in message.mentions],
     }
+
+
+@overload
+def isoformat(moment: datetime) -> str: ...
+
+
+@overload
+def isoformat(moment: datetime | None) -> str | None: ...
 
 
 def isoformat(moment: datetime | None) -> str | None:

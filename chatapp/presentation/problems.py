@@ -1,10 +1,11 @@
 """Errors as programs read them: problem documents (RFC 9457), with the codes that the socket has too."""
 
 from http import HTTPStatus
-from typing import Any
 
 import orjson
 from flask import Response, request
+
+from chatapp.presentation.resources import Problem
 
 MIMETYPE = "application/problem+json"
 
@@ -36,16 +37,18 @@ def code_of(status: HTTPStatus) -> str:
     return CODES.get(status, "internal" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid")
 
 
-def describe_problem(status: HTTPStatus, message: str, code: str, retry_after: int | None = None) -> dict[str, Any]:
-    """Give what a problem document says."""
-    problem = {
+def describe_problem(status: HTTPStatus, message: str, code: str, retry_after: int | None = None) -> Problem:
+    """Return the content of a problem document."""
+    problem: Problem = {
         "type": f"urn:chatapp:problem:{code}",
         "title": status.phrase,
         "status": status.value,
         "detail": message,
         "code": code,
     }
-    return problem if retry_after is None else problem | {"retry_after": retry_after}
+    if retry_after is not None:
+        problem["retry_after"] = retry_after
+    return problem
 
 
 def problem_response(status: HTTPStatus, message: str, code: str, retry_after: int | None = None) -> Response:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from chatapp.presentation import resources
 from chatapp.timeline.read_state import ReadReceipt, ReadState
 
 
-def present_read_state(state: ReadState) -> dict[str, Any]:
+def present_read_state(state: ReadState) -> resources.ReadState:
     """Give a person's mark in a conversation, with what lies after it."""
     return {
         "conversation": state.conversation,

@@ -4,7 +4,7 @@ Handlers are registered with python-socketio itself: Flask-SocketIO would rebuil
 more than the event. Who somebody is was found at the handshake; what they may do is asked of the database each time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -20,7 +20,7 @@ from chatapp.identity import AuthenticatedUser
 
 log = structlog.get_logger(__name__)
 
-Ack = dict[str, Any]
+Ack = Mapping[str, Any]
 
 
 EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
@@ -99,7 +99,7 @@ def _make_handler(
             if person is None:
                 raise SignedOut("You are signed out. Sign in again.")
             with app.app_context():
-                return {"ok": True} | (handle(Caller(person, sid, server), _parse(payload, arguments)) or {})
+                return {"ok": True, **(handle(Caller(person, sid, server), _parse(payload, arguments)) or {})}
         except ChatError as error:
             return _refuse(error)
         except (OperationalError, InterfaceError, PoolTimeout) as error:

@@ -1,0 +1,99 @@
+"""JSON objects that clients receive: from the API, in webhooks and on the socket.
+
+Presenters build them as plain dictionaries, whose keys and types mypy checks. The API's document is generated from the
+same classes.
+"""
+
+from typing import Annotated, NotRequired
+
+from pydantic import Field, WithJsonSchema
+
+# pydantic accepts `typing.TypedDict` only from Python 3.12 on.
+from typing_extensions import TypedDict
+
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+SenderType = Annotated[str, Field(json_schema_extra={"enum": ["user", "assistant", "system"]})]
+
+AnswerState = Annotated[
+    str, Field(json_schema_extra={"enum": ["queued", "streaming", "complete", "stopped", "interrupted", "failed"]})
+]
+
+EventNumber = Annotated[int | None, WithJsonSchema({"type": "integer"})]
+"""Null only while a message is pending. The API does not return pending messages."""
+
+
+class Person(TypedDict):
+    """A user."""
+
+    id: int
+    username: str
+    name: str
+
+
+class ReactionUser(TypedDict):
+    """A user who reacted to a message."""
+
+    id: int
+    name: str
+
+
+class Reaction(TypedDict):
+    """An emoji under a message and the users who added it."""
+
+    reaction: str
+    users: list[ReactionUser]
+
+
+class Message(TypedDict):
+    """A message."""
+
+    conversation: str
+    id: Annotated[int | None, Field(description="Null if a cleanup has removed the message.")]
+    seq: EventNumber
+    version: Annotated[EventNumber, Field(description="The number of the event that last changed the message.")]
+    sender: Annotated[
+        Person | None, Field(description="Null if the account was deleted or the message was not sent by a user.")
+    ]
+    sender_type: SenderType
+    sender_name: Annotated[str | None, Field(description="The name of a bot or an assistant.")]
+    message_type: str
+    reply_to: Annotated[int | None, Field(description="The `seq` of the message that an assistant answers.")]
+    state: Annotated[
+        AnswerState | None, Field(description="The state of an assistant's answer; null for other messages.")
+    ]
+    problem: Annotated[str | None, Field(description="Why an assistant's answer is incomplete.")]
+    content: Annotated[str, Field(description="Empty if the message was deleted.")]
+    client_id: str | None
+    created_at: Timestamp
+    edited_at: Timestamp | None
+    deleted_at: Timestamp | None
+    mentions: Annotated[list[int], Field(description="The ids of the mentioned users.")]
+    reactions: list[Reaction]
+
+
+class PageMessage(Message):
+    """A message as pages receive it, with its HTML."""
+
+    pending: bool
+    html: str
+
+
+class ReadState(TypedDict):
+    """The last message that a user has read in a conversation, and the numbers of unread ones."""
+
+    conversation: str
+    last_read_seq: int
+    unread: int
+    mentions: int
+
+
+class Problem(TypedDict):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, Field(description="A stable code for programs.", examples=["not_found"])]
+    retry_after: NotRequired[Annotated[int, Field(description="Seconds to wait before retrying.")]]
