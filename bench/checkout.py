@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.harness.servers import ROOT
+from tests.harness import ROOT
 
 
 @contextmanager

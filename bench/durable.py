@@ -19,7 +19,7 @@ from bench.checkout import checkout
 from bench.installation import LOAD_CORE, UNLIMITED, Installation, installation
 from bench.report import Figure
 from bench.sockets import LoadSocket
-from tests.harness.servers import ROOT
+from tests.harness import ROOT
 
 ROUNDS = 3
 ROOMS = 50

@@ -15,8 +15,9 @@ from flask.sessions import SecureCookieSessionInterface
 
 from chatapp.security import SESSION_COOKIE
 from chatapp.tokens import hash_token, new_token
+from tests.harness import ROOT
 from tests.harness.people import Person
-from tests.harness.servers import ROOT, Server
+from tests.harness.servers import Server
 
 SERVER_CORE, LOAD_CORE = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
 """Found before anything is bound to one of them."""
@@ -123,7 +124,7 @@ class Installation:
 def installation(root: Path = ROOT, /, **settings: str) -> Iterator[Installation]:
     """Start a server, on the first of our cores."""
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder) / "data", root=root, CHATAPP_LOG_LEVEL="WARNING", **settings)
+        server = Server(Path(folder) / "data", root, CHATAPP_LOG_LEVEL="WARNING", **settings)
         server.flask("db", "upgrade")
         server.start()
         try:

@@ -20,7 +20,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
                 "id": "chatcmpl-1",
                 "object": "chat.completion.chunk",
                 "created": 1,
-                "model": "talker",
+                "model": "participant",
                 "choices": [{"index": 0, "delta": delta, "finish_reason": None}],
             }
             writer.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")

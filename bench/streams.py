@@ -31,8 +31,8 @@ SECONDS = 8.0
 
 ASSISTANT = """
 [[assistant]]
-name = "talker"
-provider = {{ kind = "openai", base_url = "http://127.0.0.1:{port}/v1", model = "talker" }}
+name = "participant"
+provider = {{ kind = "openai", base_url = "http://127.0.0.1:{port}/v1", model = "participant" }}
 """
 
 
@@ -108,7 +108,7 @@ class Model:
 
 def _begin(place: Installation, http: Any) -> str:
     token = http.get(f"{place.url}/sessions").text.partition('name="csrf_token" value="')[2].partition('"')[0]
-    page = http.post(f"{place.url}/sessions", data={"assistant": "talker", "csrf_token": token})
+    page = http.post(f"{place.url}/sessions", data={"assistant": "participant", "csrf_token": token})
     return f"assistant_{page.url.rpartition('/')[2]}"
 
 

@@ -1,7 +1,7 @@
-"""What all tests start from."""
+"""Fixtures that all tests share."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,14 +9,16 @@ from flask import Flask
 
 from chatapp import create_app
 from chatapp.config import Settings
-from tests.harness.people import Person
+from tests.harness import ROOT
+from tests.harness.launcher import Launcher
+from tests.harness.people import NewPerson, Person
 from tests.harness.redis import Redis
-from tests.harness.servers import Postgres, Server, SqliteTemplate
+from tests.harness.servers import NewServer, Postgres, Server, SqliteTemplate
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the long tests too")
-    parser.addoption("--engine", choices=["fast", "stock"], help="how servers write to sockets, unless a test says it")
+    parser.addoption("--engine", choices=["fast", "stock"], help="socket engine of servers, unless a test chooses it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -39,22 +41,26 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     postgres.close()
 
 
-NewServer = Callable[..., Server]
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launcher]:
+    launcher = Launcher()
+    yield launcher
+    launcher.close()
 
 
 @pytest.fixture
-def new_server(sqlite_template: SqliteTemplate, pytestconfig: pytest.Config) -> Iterator[NewServer]:
-    """Make servers; each has its own data folder and is not started yet."""
+def new_server(sqlite_template: SqliteTemplate, launcher: Launcher, pytestconfig: pytest.Config) -> Iterator[NewServer]:
+    """Create servers, each with its own data folder. They are not started."""
     servers: list[Server] = []
     chosen = pytestconfig.getoption("--engine")
     engine = {"CHATAPP_SOCKET_ENGINE": chosen} if chosen else {}
 
-    def make(*, database_url: str = "", **settings: str) -> Server:
-        server = Server(sqlite_template.copy(), database_url=database_url, **engine | settings)
+    def create(*, database_url: str = "", **settings: str) -> Server:
+        server = Server(sqlite_template.copy(), ROOT, launcher, database_url=database_url, **engine | settings)
         servers.append(server)
         return server
 
-    yield make
+    yield create
     for server in servers:
         server.close()
         shutil.rmtree(server.data_dir, ignore_errors=True)
@@ -62,13 +68,13 @@ def new_server(sqlite_template: SqliteTemplate, pytestconfig: pytest.Config) -> 
 
 @pytest.fixture
 def server(new_server: NewServer) -> Server:
-    """A server that runs on SQLite."""
+    """A server on SQLite."""
     return new_server().start()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """Each of the two databases in turn, migrated and empty."""
+    """A migrated, empty database: one test runs with SQLite, one with PostgreSQL."""
     if request.param == "sqlite":
         return ""
     postgres: Postgres = request.getfixturevalue("postgres")
@@ -77,13 +83,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def any_server(new_server: NewServer, database_url: str) -> Server:
-    """A server on each of the two databases in turn."""
+    """A server on each of the two databases."""
     return new_server(database_url=database_url).start()
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "stock"])
-def way(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Settings of a server: on each of the two databases in turn, and with sockets in the libraries' own way."""
+def variant_settings(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of a server on each of the two databases, and of one with the libraries' own socket engine."""
     if request.param == "stock":
         return {"CHATAPP_SOCKET_ENGINE": "stock"}
     if request.param == "sqlite":
@@ -93,9 +99,9 @@ def way(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture
-def each_server(new_server: NewServer, way: dict[str, str]) -> Server:
-    """A server in each of these ways in turn."""
-    return new_server(**way).start()
+def server_variant(new_server: NewServer, variant_settings: dict[str, str]) -> Server:
+    """A server in each of these variants."""
+    return new_server(**variant_settings).start()
 
 
 @pytest.fixture
@@ -107,7 +113,7 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def two(postgres: Postgres, redis: Redis, new_server: NewServer) -> tuple[Server, Server]:
+def two_servers(postgres: Postgres, redis: Redis, new_server: NewServer) -> tuple[Server, Server]:
     """Two processes on one database."""
     url = postgres.create_database()
     first, second = (
@@ -119,21 +125,18 @@ def two(postgres: Postgres, redis: Redis, new_server: NewServer) -> tuple[Server
     return first, second.start()
 
 
-NewPerson = Callable[..., Person]
-
-
 @pytest.fixture
 def new_person() -> Iterator[NewPerson]:
-    """Make people. The first of a server is its owner, the others come by invitation."""
+    """Create people. The first person of a server is its owner, the others come by invitation."""
     people: list[Person] = []
 
-    def make(server: Server, username: str) -> Person:
+    def create(server: Server, username: str) -> Person:
         person = Person(server, username)
         owner = next((other for other in people if other.server is server), None)
         people.append(person)
         return person.accept(owner.invitation()) if owner else person.set_up()
 
-    yield make
+    yield create
     for person in people:
         person.close()
 
@@ -152,13 +155,13 @@ def bob(server: Server, ana: Person, new_person: NewPerson) -> Person:
 
 @pytest.fixture
 def eve(server: Server, bob: Person, new_person: NewPerson) -> Person:
-    """Another member, who is in no room."""
+    """Another member of `server`, who is in no room."""
     return new_person(server, "eve")
 
 
 @pytest.fixture
 def app(sqlite_template: SqliteTemplate, database_url: str) -> Iterator[Flask]:
-    """The application in the tests' own process, on each of the two databases in turn."""
+    """The application in the process of the tests, on each of the two databases."""
     data_dir = sqlite_template.copy()
     app = create_app(Settings(data_dir=data_dir, database_url=database_url, log_level="WARNING"))
     with app.app_context():

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import NewPage
 from tests.browser.pages import say, wait_connected
 from tests.harness.people import Person
-from tests.harness.ports import eventually
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.browser
 

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import NewPage
 from tests.browser.pages import bodies, numbers, say, wait_connected, wait_for_text, wait_sent
-from tests.harness.people import Person, drawn_messages, room_path
+from tests.harness.people import Person, rendered_messages, room_path
 from tests.harness.servers import Server
 
 pytestmark = pytest.mark.browser
@@ -50,7 +50,7 @@ def test_both_pages_recover_when_the_server_is_killed_and_started_again(
     third.locator("[data-timeline]").evaluate("view => { view.scrollTop = 0; }")
     expect(third.locator("#message-1")).to_be_attached()
     assert bodies(third) == stored
-    assert [text for _, text in drawn_messages(ana.get(path).text)] == stored[-10:]
+    assert [text for _, text in rendered_messages(ana.get(path).text)] == stored[-10:]
 
 
 def test_what_is_unsent_survives_a_reload_and_is_sent_once(server: Server, ana: Person, new_page: NewPage) -> None:

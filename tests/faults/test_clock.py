@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.people import Person, drawn_messages
+from tests.harness.people import Person, rendered_messages
 from tests.harness.servers import Server
 
 pytestmark = pytest.mark.faults
@@ -24,7 +24,7 @@ def test_a_clock_that_is_set_back_changes_no_order(server: Server, ana: Person, 
     his = bob.connect()
     cursor = his.join()["last_event"]
     second = ana.connect().post("after")
-    his.hear("after")
+    his.wait_for_contents("after")
     server.terminate()
     server.start(LD_PRELOAD="", FAKETIME="")
     third = ana.connect().post("at last")
@@ -33,4 +33,4 @@ def test_a_clock_that_is_set_back_changes_no_order(server: Server, ana: Person, 
     assert [message["seq"] for message in (first, second, third)] == [1, 2, 3]
     missed = bob.connect().join(after=cursor)["messages"]
     assert [message["content"] for message in missed] == ["after", "at last"]
-    assert [text for _, text in drawn_messages(bob.get("/").text)] == ["before", "after", "at last"]
+    assert [text for _, text in rendered_messages(bob.get("/").text)] == ["before", "after", "at last"]

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import NewPerson, NewServer
-from tests.harness.audit import Talker, audit, talking
+from tests.harness.audit import Participant, audit, chatting
+from tests.harness.people import NewPerson
+from tests.harness.servers import NewServer
 
 pytestmark = pytest.mark.faults
 
@@ -17,13 +18,13 @@ JOINS = 60
 
 
 @dataclass
-class Latecomer(Talker):
+class Latecomer(Participant):
     """Somebody who comes in and leaves again and again, and says nothing."""
 
     joins: int = 0
     versions: list[int] = field(default_factory=list)
 
-    async def talk(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event) -> None:
         """Come in, wait for what is new, leave; until `stop`."""
         socket = await self._connect()
         while not stop.is_set():
@@ -42,22 +43,22 @@ class Latecomer(Talker):
         if new[0] != told + 1:
             self.problems.append(f"told up to {told}, then heard {new[0]}")
 
-    def _hear(self, event: str, payload: Any) -> None:
+    def _receive(self, event: str, payload: Any) -> None:
         if event == "chat_message":
             self.versions.append(payload["version"])
 
 
 def test_nothing_falls_between_what_is_told_at_joining_and_what_is_heard(
-    new_server: NewServer, new_person: NewPerson, way: dict[str, str]
+    new_server: NewServer, new_person: NewPerson, variant_settings: dict[str, str]
 ) -> None:
-    server = new_server(CHATAPP_GENERAL_KEEP_LAST="0", CHATAPP_EVENTS_PER_SECOND="0", **way).start()
+    server = new_server(CHATAPP_GENERAL_KEEP_LAST="0", CHATAPP_EVENTS_PER_SECOND="0", **variant_settings).start()
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
-    talkers = [Talker(ana, "general", f"ana {number}", pause=0) for number in range(4)]
+    participants = [Participant(ana, "general", f"ana {number}", pause=0) for number in range(4)]
     latecomers = [Latecomer(bob, "general", f"bob {number}") for number in range(2)]
-    with talking(*talkers, *latecomers):
+    with chatting(*participants, *latecomers):
         end = time.monotonic() + 60
         while sum(latecomer.joins for latecomer in latecomers) < JOINS and time.monotonic() < end:
             time.sleep(0.05)
     assert not [problem for latecomer in latecomers for problem in latecomer.problems]
     assert sum(latecomer.joins for latecomer in latecomers) >= JOINS
-    audit(server, *talkers)
+    audit(server, *participants)

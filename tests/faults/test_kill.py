@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from tests.conftest import NewPerson, NewServer
-from tests.harness.audit import Talker, audit, talking
-from tests.harness.servers import Server
+from tests.harness.audit import Participant, audit, chatting
+from tests.harness.people import NewPerson
+from tests.harness.servers import NewServer, Server
 
 pytestmark = pytest.mark.faults
 
@@ -41,17 +41,17 @@ def talk_through(cycles: int, new_server: NewServer, new_person: NewPerson, data
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     room = ana.create_room()
     ana.invite(room, bob)
-    talkers = [
-        Talker(person, conversation, f"{person.username} in {conversation}", edits=5)
+    participants = [
+        Participant(person, conversation, f"{person.username} in {conversation}", edit_every=5)
         for person in (ana, bob)
         for conversation in ("general", room)
     ]
     server.kill()
-    with talking(*talkers):
+    with chatting(*participants):
         for moment in moments:
             cycle(server, moment, chance)
         server.start(CHATAPP_FAILPOINT="")
-    audit(server, *talkers)
+    audit(server, *participants)
 
 
 @pytest.mark.timeout(300)

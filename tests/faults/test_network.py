@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.audit import Talker, audit, talking
+from tests.harness.audit import Participant, audit, chatting
 from tests.harness.people import Person
-from tests.harness.ports import eventually
 from tests.harness.proxy import Proxy
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
 
@@ -21,44 +21,44 @@ def proxy(server: Server) -> Iterator[Proxy]:
     proxy.close()
 
 
-def two_talkers(ana: Person, bob: Person, proxy: Proxy) -> list[Talker]:
-    return [Talker(person, "general", person.username, url=proxy.url, patience=2) for person in (ana, bob)]
+def two_participants(ana: Person, bob: Person, proxy: Proxy) -> list[Participant]:
+    return [Participant(person, "general", person.username, url=proxy.url, ack_timeout=2) for person in (ana, bob)]
 
 
 def test_connections_that_are_cut_lose_nothing(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
-    talkers = two_talkers(ana, bob, proxy)
-    with talking(*talkers):
+    participants = two_participants(ana, bob, proxy)
+    with chatting(*participants):
         for _ in range(15):
             time.sleep(0.2)
             proxy.cut()
-    audit(server, *talkers)
+    audit(server, *participants)
 
 
 def test_half_open_connections_lose_nothing(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
-    talkers = two_talkers(ana, bob, proxy)
-    with talking(*talkers):
+    participants = two_participants(ana, bob, proxy)
+    with chatting(*participants):
         for _ in range(2):
             time.sleep(0.5)
             proxy.hold()
             time.sleep(2.5)
             proxy.release()
         time.sleep(1)
-    audit(server, *talkers)
+    audit(server, *participants)
 
 
 def test_acknowledgements_that_never_arrive_double_nothing(
     server: Server, ana: Person, bob: Person, proxy: Proxy
 ) -> None:
-    talkers = two_talkers(ana, bob, proxy)
-    with talking(*talkers):
+    participants = two_participants(ana, bob, proxy)
+    with chatting(*participants):
         for _ in range(8):
             time.sleep(0.2)
             stored = count_messages(server)
-            proxy.mute()
+            proxy.hold_downstream()
             # Whoever speaks now is heard, and never told so.
             eventually(lambda stored=stored: count_messages(server) > stored, "something is stored", timeout=30)
             proxy.release()
-    audit(server, *talkers)
+    audit(server, *participants)
 
 
 def count_messages(server: Server) -> int:
@@ -69,25 +69,29 @@ def count_messages(server: Server) -> int:
 
 def test_a_slow_network_loses_nothing(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
     proxy.delay = 0.05
-    talkers = two_talkers(ana, bob, proxy)
-    with talking(*talkers):
+    participants = two_participants(ana, bob, proxy)
+    with chatting(*participants):
         time.sleep(3)
         proxy.cut()
         time.sleep(2)
-    audit(server, *talkers)
+    audit(server, *participants)
 
 
 @pytest.mark.timeout(360)
 def test_five_hundred_who_come_back_at_once_all_see_everything(server: Server, ana: Person) -> None:
-    talkers = [Talker(ana, "general", f"socket {number}", pause=5, patience=60) for number in range(500)]
-    with talking(*talkers):
-        eventually(lambda: all(talker.acknowledged for talker in talkers), "everybody is there", timeout=100)
+    participants = [Participant(ana, "general", f"socket {number}", pause=5, ack_timeout=60) for number in range(500)]
+    with chatting(*participants):
+        eventually(
+            lambda: all(participant.acknowledged for participant in participants), "everybody is there", timeout=100
+        )
         server.kill()
-        said = [len(talker.acknowledged) for talker in talkers]
+        said = [len(participant.acknowledged) for participant in participants]
         server.start(CHATAPP_GENERAL_KEEP_LAST="0")
         eventually(
-            lambda: all(len(talker.acknowledged) > before for talker, before in zip(talkers, said, strict=True)),
+            lambda: all(
+                len(participant.acknowledged) > before for participant, before in zip(participants, said, strict=True)
+            ),
             "everybody is back",
             timeout=100,
         )
-    audit(server, *talkers)
+    audit(server, *participants)

@@ -10,11 +10,10 @@ from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 
-from tests.conftest import NewPerson, NewServer
-from tests.harness.audit import Talker, audit, talking
-from tests.harness.people import Person, drawn_messages, message_payload
-from tests.harness.ports import eventually
-from tests.harness.servers import Postgres, Server
+from tests.harness.audit import Participant, audit, chatting
+from tests.harness.people import NewPerson, Person, message_payload, rendered_messages
+from tests.harness.servers import NewServer, Postgres, Server
+from tests.harness.waiting import eventually
 from tests.integration.test_direct import open_direct
 
 pytestmark = pytest.mark.faults
@@ -29,7 +28,7 @@ def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]
     postgres.close()
 
 
-def talkers(server: Server, new_person: NewPerson) -> tuple[Person, Person]:
+def participants(server: Server, new_person: NewPerson) -> tuple[Person, Person]:
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     for person in (ana, bob):
         person.connect().join()
@@ -40,7 +39,7 @@ def test_messages_wait_on_the_disk_while_postgresql_is_away_and_are_saved_in_the
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(database_url=own_postgres.create_database()).start()
-    ana, bob = talkers(server, new_person)
+    ana, bob = participants(server, new_person)
     hers, his = ana.sockets[0], bob.sockets[0]
     hers.post("before")
 
@@ -53,7 +52,7 @@ def test_messages_wait_on_the_disk_while_postgresql_is_away_and_are_saved_in_the
     assert hers.send("again", client_id=client_id) == first
     for number in (2, 3):
         assert his.send(f"during {number}")["message"]["pending"]
-    his.hear("before", "during 1", "during 2", "during 3")
+    his.wait_for_contents("before", "during 1", "during 2", "during 3")
     assert his.messages()[1]["pending"]
     health = server.health()
     assert health.status_code == 503
@@ -71,7 +70,7 @@ def test_messages_wait_on_the_disk_while_postgresql_is_away_and_are_saved_in_the
     assert saved[0]["client_id"] == client_id
     eventually(lambda: server.health().status_code == 200, "health")
     hers.post("after")
-    assert drawn_messages(bob.get("/").text) == list(
+    assert rendered_messages(bob.get("/").text) == list(
         enumerate(["before", "during 1", "during 2", "during 3", "after"], start=1)
     )
     assert his.payloads("backlog")[-1] == {"waiting": 0, "since": None}
@@ -81,7 +80,7 @@ def test_a_full_spool_outlives_the_kill_of_the_server_and_drains_at_the_next_sta
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(database_url=own_postgres.create_database()).start()
-    ana, _bob = talkers(server, new_person)
+    ana, _bob = participants(server, new_person)
     own_postgres.stop(signal.SIGQUIT)
     said = [f"message {number}" for number in range(20)]
     for text in said:
@@ -96,7 +95,7 @@ def test_a_full_spool_outlives_the_kill_of_the_server_and_drains_at_the_next_sta
 
 
 def test_a_lock_of_another_program_on_sqlite_holds_nobody_up(server: Server, new_person: NewPerson) -> None:
-    ana, bob = talkers(server, new_person)
+    ana, bob = participants(server, new_person)
     other = sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
@@ -114,7 +113,7 @@ def test_a_lock_of_another_program_on_sqlite_holds_nobody_up(server: Server, new
 
 
 def test_who_may_only_read_is_not_told_that_a_message_waits(server: Server, new_person: NewPerson) -> None:
-    ana, bob = talkers(server, new_person)
+    ana, bob = participants(server, new_person)
     name = open_direct(ana, bob)
     ana.post("/direct/bob/block", "/direct/bob")
     ana.sockets[0].join(name)
@@ -130,7 +129,7 @@ def test_a_spool_at_its_bound_refuses_and_says_when_to_try_again(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_MAX_SPOOLED_MESSAGES="2").start()
-    ana, _bob = talkers(server, new_person)
+    ana, _bob = participants(server, new_person)
     own_postgres.stop()
     assert [ana.sockets[0].send(text)["ok"] for text in ("one", "two")] == [True, True]
 
@@ -145,7 +144,7 @@ def test_what_the_database_refuses_for_good_is_kept_aside_with_the_reason(
 ) -> None:
     database_url = own_postgres.create_database()
     server = new_server(database_url=database_url, CHATAPP_HEARTBEAT_SECONDS="0.5").start()
-    ana, bob = talkers(server, new_person)
+    ana, bob = participants(server, new_person)
     room = ana.create_room()
     ana.invite(room, bob)
     for person in (ana, bob):
@@ -222,8 +221,8 @@ Fault = Callable[[Postgres], AbstractContextManager[None]]
 FAULTS: list[Fault] = [stopped, killed, cut_off, read_only]
 
 
-def two_talkers(server: Server, new_person: NewPerson) -> list[Talker]:
-    return [Talker(new_person(server, name), "general", name, edits=5) for name in ("ana", "bob")]
+def two_participants(server: Server, new_person: NewPerson) -> list[Participant]:
+    return [Participant(new_person(server, name), "general", name, edit_every=5) for name in ("ana", "bob")]
 
 
 def waiting(server: Server) -> int:
@@ -238,14 +237,16 @@ def is_saved(server: Server) -> bool:
     return server.health().status_code == 200
 
 
-def talk_through(fault: Fault, seconds: float, postgres: Postgres, server: Server, talkers: list[Talker]) -> None:
-    with talking(*talkers):
+def talk_through(
+    fault: Fault, seconds: float, postgres: Postgres, server: Server, participants: list[Participant]
+) -> None:
+    with chatting(*participants):
         time.sleep(1)
         with fault(postgres):
             time.sleep(seconds)
         eventually(lambda: is_saved(server), "drained", timeout=60)
         time.sleep(0.5)
-    audit(server, *talkers)
+    audit(server, *participants)
     assert "spool drained" in server.log()
 
 
@@ -254,7 +255,7 @@ def test_people_talk_through_whatever_happens_to_postgresql(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Fault
 ) -> None:
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
-    talk_through(fault, 1.5, own_postgres, server, two_talkers(server, new_person))
+    talk_through(fault, 1.5, own_postgres, server, two_participants(server, new_person))
 
 
 @pytest.mark.soak
@@ -264,10 +265,10 @@ def test_people_talk_through_a_minute_of_it(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Fault
 ) -> None:
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
-    talkers = two_talkers(server, new_person)
-    for talker in talkers:
-        talker.pause = 0.1  # More than 2,000 events later one starts from the last page.
-    talk_through(fault, 60, own_postgres, server, talkers)
+    participants = two_participants(server, new_person)
+    for participant in participants:
+        participant.pause = 0.1  # More than 2,000 events later one starts from the last page.
+    talk_through(fault, 60, own_postgres, server, participants)
 
 
 def kill_with_a_full_spool(server: Server, failpoint: str) -> None:
@@ -288,11 +289,11 @@ def test_a_kill_during_an_outage_loses_nothing(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Fault, failpoint: str
 ) -> None:
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
-    talkers = two_talkers(server, new_person)
+    participants = two_participants(server, new_person)
     server.terminate()
     server.start(CHATAPP_FAILPOINT=failpoint)
     is_drain = failpoint == "after-drain"
-    with talking(*talkers):
+    with chatting(*participants):
         time.sleep(1)
         with fault(own_postgres):
             time.sleep(1)
@@ -301,17 +302,19 @@ def test_a_kill_during_an_outage_loses_nothing(
         if is_drain:
             kill_with_a_full_spool(server, failpoint)
         eventually(lambda: is_saved(server), "drained", timeout=60)
-    audit(server, *talkers)
-    assert any(None in talker.acknowledged.values() for talker in talkers), "nothing was acknowledged as pending"
+    audit(server, *participants)
+    assert any(None in participant.acknowledged.values() for participant in participants), (
+        "nothing was acknowledged as pending"
+    )
 
 
 def test_people_talk_through_a_lock_on_sqlite_and_a_kill_meanwhile(
     new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(CHATAPP_GENERAL_KEEP_LAST="0").start()
-    talkers = two_talkers(server, new_person)
+    participants = two_participants(server, new_person)
     other = sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)
-    with talking(*talkers), closing(other):
+    with chatting(*participants), closing(other):
         time.sleep(0.5)
         other.execute("BEGIN IMMEDIATE")
         eventually(lambda: waiting(server) > 5, "past the time-out messages wait in the spool", timeout=30)
@@ -320,15 +323,17 @@ def test_people_talk_through_a_lock_on_sqlite_and_a_kill_meanwhile(
         other.execute("ROLLBACK")
         eventually(lambda: is_saved(server), "drained", timeout=30)
         time.sleep(0.5)
-    audit(server, *talkers)
-    assert any(None in talker.acknowledged.values() for talker in talkers), "nothing was acknowledged as pending"
+    audit(server, *participants)
+    assert any(None in participant.acknowledged.values() for participant in participants), (
+        "nothing was acknowledged as pending"
+    )
 
 
 def test_a_message_that_is_sent_again_and_again_during_an_outage_waits_once(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(database_url=own_postgres.create_database()).start()
-    ana, bob = talkers(server, new_person)
+    ana, bob = participants(server, new_person)
     hers, his = ana.sockets[0], bob.sockets[0]
     other = ana.connect()
     other.join()
@@ -357,8 +362,8 @@ def test_a_full_disk_keeps_everything_in_the_outboxes_until_there_is_room(
     new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(CHATAPP_GENERAL_KEEP_LAST="0").start()
-    talkers = two_talkers(server, new_person)
-    with talking(*talkers):
+    participants = two_participants(server, new_person)
+    with chatting(*participants):
         time.sleep(1)
         # No file of the process may grow any more: SQLite hears “disk full”, and so does the spool.
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
@@ -367,7 +372,7 @@ def test_a_full_disk_keeps_everything_in_the_outboxes_until_there_is_room(
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         eventually(lambda: server.health().status_code == 200, "room again", timeout=30)
         time.sleep(1)
-    audit(server, *talkers)
+    audit(server, *participants)
 
 
 def test_programs_are_told_that_the_database_is_away_and_lose_nothing_by_trying_again(

@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import NewPerson, NewServer
-from tests.harness.audit import Talker, audit, talking
-from tests.harness.people import Socket
-from tests.harness.ports import eventually
+from tests.harness.audit import Participant, audit, chatting
+from tests.harness.people import NewPerson, Socket
 from tests.harness.redis import Redis
-from tests.harness.servers import Server
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 from tests.integration.test_presence import heard_after, watch
 
 pytestmark = pytest.mark.faults
@@ -51,11 +50,11 @@ def publish_everywhere(redis: Redis, text: str) -> None:
 
 
 def test_without_redis_each_process_goes_on_and_hears_of_the_other_a_little_later(
-    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+    two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
-    first, second = two
+    first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    hers, near, far = ana.connect(), bob.connect(), bob.elsewhere(second).connect()
+    hers, near, far = ana.connect(), bob.connect(), bob.on_server(second).connect()
     for socket in (hers, near, far):
         socket.join()
     assert heard_after(far, hers, "with redis") < 1
@@ -69,16 +68,16 @@ def test_without_redis_each_process_goes_on_and_hears_of_the_other_a_little_late
 
 
 def test_two_processes_lose_double_and_mix_up_nothing(
-    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+    two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
-    first, second = two
+    first, second = two_servers
     people = [new_person(first, name) for name in ("ana", "bob", "eve", "dan")]
-    options: dict[str, Any] = {"conversation": "general", "edits": 7}
-    talkers = [
-        Talker(person, name=person.username, url=server.url, **options)
+    options: dict[str, Any] = {"conversation": "general", "edit_every": 7}
+    participants = [
+        Participant(person, name=person.username, url=server.url, **options)
         for person, server in zip(people, (first, second, first, second), strict=True)
     ]
-    with talking(*talkers):
+    with chatting(*participants):
         time.sleep(2)
         redis.stop(signal.SIGKILL)
         time.sleep(2)
@@ -86,17 +85,17 @@ def test_two_processes_lose_double_and_mix_up_nothing(
         second.kill()
         second.start()
         time.sleep(3)
-    audit(first, *talkers)
+    audit(first, *participants)
 
 
 def test_who_is_removed_while_redis_is_away_hears_nothing_more_on_the_other_process(
-    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+    two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
-    first, second = two
+    first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     room = ana.create_room()
     ana.invite(room, bob)
-    hers, there, his = ana.connect(), ana.elsewhere(second).connect(), bob.elsewhere(second).connect()
+    hers, there, his = ana.connect(), ana.on_server(second).connect(), bob.on_server(second).connect()
     his.join(room)
     there.join(room)
     redis.stop(signal.SIGKILL)
@@ -104,37 +103,37 @@ def test_who_is_removed_while_redis_is_away_hears_nothing_more_on_the_other_proc
     ana.remove(room, bob)
     hers.post("said there", room)
     there.post("said here", room)
-    there.hear("said there", "said here", conversation=room)
+    there.wait_for_contents("said there", "said here", conversation=room)
     assert his.contents(room) == []
     assert his.wait_for("removed_from_chat") == [{"conversation": room}]
 
 
 def test_who_signs_out_while_redis_is_away_hears_nothing_more_on_the_other_process(
-    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+    two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
-    first, second = two
+    first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    there, his = ana.elsewhere(second).connect(), bob.elsewhere(second).connect()
+    there, his = ana.on_server(second).connect(), bob.on_server(second).connect()
     for socket in (there, his):
         socket.join()
     redis.stop(signal.SIGKILL)
     wait_until_missed(first, second)
     bob.post("/sign-out")
     there.post("among us")
-    there.hear("among us")
+    there.wait_for_contents("among us")
     assert his.contents() == []
     his.wait_for("signed_out")
     eventually(lambda: not his.is_connected(), "his socket is closed")
 
 
 def test_what_happened_while_redis_was_away_is_not_replayed_when_it_is_back(
-    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+    two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
-    first, second = two
+    first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     room = ana.create_room()
     ana.invite(room, bob)
-    hers, his = ana.connect(), bob.elsewhere(second).connect()
+    hers, his = ana.connect(), bob.on_server(second).connect()
     for socket in (hers, his):
         socket.join(room)
     redis.stop(signal.SIGKILL)
@@ -153,10 +152,12 @@ def test_what_happened_while_redis_was_away_is_not_replayed_when_it_is_back(
     assert len(his.payloads("removed_from_chat")) == before
 
 
-def test_a_redis_that_hangs_stops_nobody(two: tuple[Server, Server], new_person: NewPerson, redis: Redis) -> None:
-    first, second = two
+def test_a_redis_that_hangs_stops_nobody(
+    two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    hers, near, far = ana.connect(), bob.connect(), bob.elsewhere(second).connect()
+    hers, near, far = ana.connect(), bob.connect(), bob.on_server(second).connect()
     for socket in (hers, near, far):
         socket.join()
     wait_until_fast(far, hers)
@@ -172,13 +173,13 @@ def test_a_redis_that_hangs_stops_nobody(two: tuple[Server, Server], new_person:
 
 
 def test_what_is_unread_elsewhere_is_counted_without_redis_too(
-    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+    two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
-    first, second = two
+    first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     room = ana.create_room()
     ana.invite(room, bob)
-    hers, his = ana.connect(), bob.elsewhere(second).connect()
+    hers, his = ana.connect(), bob.on_server(second).connect()
     hers.post("with redis", room)
     his.wait_for("news")
     redis.stop(signal.SIGKILL)
@@ -186,10 +187,12 @@ def test_what_is_unread_elsewhere_is_counted_without_redis_too(
     assert [news["seq"] for news in his.wait_for("news", 2)] == [1, 2]
 
 
-def test_nonsense_on_the_channel_is_survived(two: tuple[Server, Server], new_person: NewPerson, redis: Redis) -> None:
-    first, second = two
+def test_nonsense_on_the_channel_is_survived(
+    two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    hers, his = ana.connect(), bob.elsewhere(second).connect()
+    hers, his = ana.connect(), bob.on_server(second).connect()
     his.join()
     wait_until_fast(his, hers)
     for text in ("", "x", "1", "[]", "{}", '{"process": 1}', '{"process": "x", "kind": "timeline", "data": null}'):
@@ -220,9 +223,9 @@ def test_installations_that_share_a_redis_do_not_mix(
 
 
 def test_a_process_that_starts_tells_nothing_again(
-    two: tuple[Server, Server], new_person: NewPerson, redis: Redis
+    two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
-    first, second = two
+    first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     room = ana.create_room()
     ana.invite(room, bob)
@@ -231,9 +234,9 @@ def test_a_process_that_starts_tells_nothing_again(
     hers.post("long ago", room)
     second.kill()
     second.start()
-    his = bob.elsewhere(second).connect()
+    his = bob.on_server(second).connect()
     his.join()
     time.sleep(HEADS + 1.5)
     assert his.contents() == his.payloads("news") == []
     hers.post("new")
-    his.hear("new")
+    his.wait_for_contents("new")

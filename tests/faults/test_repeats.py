@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import NewPerson
-from tests.harness.people import Person, message_payload
-from tests.harness.ports import eventually
+from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
 
@@ -30,7 +29,7 @@ def test_a_message_sent_fifty_times_at_once_is_stored_heard_and_acknowledged_as_
     assert answers[0]["ok"]
     assert any_server.rows("SELECT content, seq FROM messages") == [("once", 1)]
     ana.sockets[0].post("marker")
-    his.hear("once", "marker")
+    his.wait_for_contents("once", "marker")
 
 
 def test_form_and_socket_with_one_client_id_make_one_message(server: Server, ana: Person) -> None:

@@ -4,11 +4,10 @@ import time
 
 import pytest
 
-from tests.conftest import NewPerson, NewServer
-from tests.harness.audit import Talker, audit, stored_rows, talking
-from tests.harness.people import Person
-from tests.harness.ports import eventually
-from tests.harness.servers import Server
+from tests.harness.audit import Participant, audit, chatting, stored_rows
+from tests.harness.people import NewPerson, Person
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
 
@@ -18,16 +17,18 @@ def test_a_stop_under_load_takes_less_than_ten_seconds_and_leaves_nothing_unackn
 ) -> None:
     server = new_server(database_url=database_url, CHATAPP_GENERAL_KEEP_LAST="0").start()
     people = [new_person(server, name) for name in ("ana", "bob")]
-    talkers = [
-        Talker(person, "general", f"{person.username} {n}", pause=0, edits=5) for person in people for n in range(3)
+    participants = [
+        Participant(person, "general", f"{person.username} {n}", pause=0, edit_every=5)
+        for person in people
+        for n in range(3)
     ]
 
     def unacknowledged() -> set[str]:
         return {row.client_id for row in stored_rows(server, "general")}.difference(
-            *(talker.acknowledged for talker in talkers)
+            *(participant.acknowledged for participant in participants)
         )
 
-    with talking(*talkers):
+    with chatting(*participants):
         for _ in range(3):
             time.sleep(0.5)
             start = time.monotonic()
@@ -35,7 +36,7 @@ def test_a_stop_under_load_takes_less_than_ten_seconds_and_leaves_nothing_unackn
             assert time.monotonic() - start < 10
             eventually(lambda: not unacknowledged(), "what is stored is acknowledged")
             server.start()
-    audit(server, *talkers)
+    audit(server, *participants)
 
 
 def test_each_client_is_told_another_time_to_come_back(server: Server, ana: Person, bob: Person) -> None:

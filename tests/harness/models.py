@@ -7,12 +7,13 @@ from typing import Any
 
 import requests
 
+from tests.harness import ROOT
 from tests.harness.people import find_node
-from tests.harness.ports import eventually, free_port
-from tests.harness.servers import ROOT
+from tests.harness.ports import free_port
+from tests.harness.waiting import eventually, scaled
 
 LONG = " ".join(f"word{number}" for number in range(200))
-"""What a model says that is asked to talk."""
+"""The response to “talk”."""
 
 FIXTURES: list[dict[str, Any]] = [
     {"match": {"userMessage": "talk"}, "response": {"content": LONG}, "latency": 25, "chunkSize": 8},
@@ -24,12 +25,12 @@ FIXTURES: list[dict[str, Any]] = [
     {"match": {"userMessage": "broken"}, "response": {"error": {"message": "oops"}, "status": 500}},
     {"match": {"userMessage": "garbage"}, "response": {"content": "x"}, "chaos": {"malformedRate": 1.0}},
     {"match": {"userMessage": "nothing"}, "response": {"content": ""}},
-    {"match": {}, "response": {"content": "I was asked something."}},
+    {"match": {}, "response": {"content": "You asked something."}},
 ]
 
 
 class ModelServer:
-    """The mock as a process. What it answers depends on a word of the question: see `FIXTURES`."""
+    """The mock as a process. Its response depends on a word in the question: see `FIXTURES`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -42,35 +43,35 @@ class ModelServer:
         fixtures = self._folder / "fixtures.json"
         fixtures.write_text(json.dumps({"fixtures": FIXTURES}))
         program = ROOT / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
-        assert program.exists(), "there is no aimock: run bin/setup --dev"
+        assert program.exists(), "aimock is not installed: run bin/setup --dev"
         self._process = subprocess.Popen(
             [find_node(), str(program), "--port", str(self.port), "--fixtures", str(fixtures), "--log-level", "silent"]
         )
-        eventually(self._is_there, "the model server listens")
+        eventually(self._is_ready, "the model server is ready", timeout=20)
         return self
 
     def stop(self) -> None:
-        """End it."""
+        """End the process if it runs."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
-    def questions(self) -> list[dict[str, Any]]:
-        """List the bodies of the requests so far."""
-        entries = requests.get(f"http://127.0.0.1:{self.port}/__aimock/journal", timeout=10).json()
+    def received_requests(self) -> list[dict[str, Any]]:
+        """Return the bodies of the requests so far."""
+        entries = requests.get(f"http://127.0.0.1:{self.port}/__aimock/journal", timeout=scaled(10)).json()
         listed = entries if isinstance(entries, list) else entries["entries"]
         return [entry["body"] for entry in listed if entry["path"].endswith("/chat/completions")]
 
-    def _is_there(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
-            return requests.get(f"http://127.0.0.1:{self.port}/health", timeout=1).status_code < 500
+            return requests.get(f"http://127.0.0.1:{self.port}/health", timeout=scaled(1)).status_code < 500
         except requests.ConnectionError:
             return False
 
 
-def configure(path: Path, url: str, **options: str | float) -> Path:
-    """Write a file of assistants: the built-in one, and `model` behind a model server."""
+def write_assistants(path: Path, url: str, **options: str | float) -> Path:
+    """Write a file of assistants: the built-in one, and `model`, which uses a model server."""
     settings = {"kind": "openai", "base_url": url, "model": "gpt-4o", "api_key": "sk-secret"} | options
     provider = ", ".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
     path.write_text(

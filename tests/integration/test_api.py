@@ -14,9 +14,8 @@ from chatapp.conversations.policy import Actor
 from chatapp.errors import SignedOut
 from chatapp.models import ApiToken, Membership, User
 from chatapp.timeline import Transaction, delete, edit, mark_read, post, react, write
-from tests.conftest import NewPerson, NewServer
-from tests.harness.people import Api, Person, find_csrf_token, room_path
-from tests.harness.servers import Server
+from tests.harness.people import Api, NewPerson, Person, find_csrf_token, room_path
+from tests.harness.servers import NewServer, Server
 
 TALK = "/conversations/general/messages"
 

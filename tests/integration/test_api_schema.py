@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import NewPerson, NewServer
-from tests.harness.people import Person
-from tests.harness.servers import clean_environment
+from tests.harness.people import NewPerson, Person
+from tests.harness.servers import NewServer, clean_environment
 
 CHECKS = [
     "not_a_server_error",

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import NewPerson, NewServer
-from tests.harness.models import LONG, ModelServer, configure
-from tests.harness.people import Person, Socket
-from tests.harness.ports import eventually
-from tests.harness.servers import Server
+from tests.harness.models import LONG, ModelServer, write_assistants
+from tests.harness.people import NewPerson, Person, Socket
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 
 STATES = {"queued", "streaming", "complete", "stopped", "interrupted", "failed"}
 
@@ -28,14 +27,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
 @pytest.fixture
 def assisted(new_server: NewServer, model: ModelServer, tmp_path: Path) -> Server:
     """A server with the built-in assistant and one behind a model server."""
-    file = configure(tmp_path / "assistants.toml", model.url, timeout=2, retries=1)
+    file = write_assistants(tmp_path / "assistants.toml", model.url, timeout=2, retries=1)
     return new_server(CHATAPP_ASSISTANTS_FILE=str(file)).start()
 
 
 @pytest.fixture
 def on_both(new_server: NewServer, database_url: str, model: ModelServer, tmp_path: Path) -> Server:
     """The same on each of the two databases in turn."""
-    file = configure(tmp_path / "assistants.toml", model.url, timeout=2, retries=1)
+    file = write_assistants(tmp_path / "assistants.toml", model.url, timeout=2, retries=1)
     return new_server(database_url=database_url, CHATAPP_ASSISTANTS_FILE=str(file)).start()
 
 
@@ -218,7 +217,7 @@ def test_a_server_that_ends_in_the_middle_leaves_an_interrupted_answer_and_works
 def test_an_outage_of_the_database_loses_no_question_and_no_answer(
     postgres: Any, new_server: NewServer, new_person: NewPerson, model: ModelServer, tmp_path: Path
 ) -> None:
-    file = configure(tmp_path / "assistants.toml", model.url)
+    file = write_assistants(tmp_path / "assistants.toml", model.url)
     server = new_server(database_url=postgres.create_database(), CHATAPP_ASSISTANTS_FILE=str(file)).start()
     ana = new_person(server, "ana")
     place = shared(server)
@@ -254,7 +253,7 @@ FAILURES = {
 def test_what_fails_is_said_in_the_conversation(
     new_server: NewServer, new_person: NewPerson, model: ModelServer, tmp_path: Path
 ) -> None:
-    file = configure(tmp_path / "assistants.toml", model.url, timeout=2, retries=1)
+    file = write_assistants(tmp_path / "assistants.toml", model.url, timeout=2, retries=1)
     server = new_server(CHATAPP_ASSISTANTS_FILE=str(file)).start()
     ana = new_person(server, "ana")
     place, socket = shared(server), ana.connect()
@@ -285,7 +284,7 @@ def test_a_model_is_given_its_prompt_and_the_last_real_messages_in_order(
     hers.post("and now something", place)
     wait_for_answer(hers, place, 3)
     messages = next(
-        each["messages"] for each in model.questions() if each["messages"][-1]["content"] == "and now something"
+        each["messages"] for each in model.received_requests() if each["messages"][-1]["content"] == "and now something"
     )
     assert messages == [
         {"role": "system", "content": "Be brief."},
@@ -347,7 +346,7 @@ def test_clearing_is_for_the_admin_or_the_owner(assisted: Server, ana: Person, b
 def test_a_person_asks_only_so_often_in_a_day(
     new_server: NewServer, new_person: NewPerson, model: ModelServer, tmp_path: Path
 ) -> None:
-    file = configure(tmp_path / "assistants.toml", model.url)
+    file = write_assistants(tmp_path / "assistants.toml", model.url)
     server = new_server(CHATAPP_ASSISTANTS_FILE=str(file), CHATAPP_ASSISTANT_DAILY_LIMIT="2").start()
     ana = new_person(server, "ana")
     bob = new_person(server, "bob")

@@ -5,8 +5,7 @@ from html import unescape
 
 import requests
 
-from tests.conftest import NewPerson
-from tests.harness.people import Person, find_csrf_token, message_payload
+from tests.harness.people import NewPerson, Person, find_csrf_token, message_payload
 from tests.harness.servers import Server
 from tests.integration.test_permissions import EVENTS
 

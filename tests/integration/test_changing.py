@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.conftest import NewPerson
-from tests.harness.people import Person, Socket, drawn_messages
+from tests.harness.people import NewPerson, Person, Socket, rendered_messages
 from tests.harness.servers import Server
 
 
@@ -23,7 +22,7 @@ def test_changes_take_the_next_numbers_and_reach_everybody(any_server: Server, n
     hers, his = ana.connect(), bob.connect()
     cursor = his.join()["last_event"]
     hers.join()
-    his.hear()
+    his.wait_for_contents()
     seq = hers.post("helo")["seq"]
 
     edited = hers.call("edit_message", {"conversation": "general", "seq": seq, "content": "greetings"})["message"]
@@ -67,7 +66,7 @@ def test_only_who_wrote_it_edits_and_only_managers_delete_what_others_wrote(
         refuses(eve, event, from_ana, "not_found")
         refuses(bob, event, {"seq": 99}, "not_found")
     assert hers.call("delete_message", {"conversation": room, "seq": from_bob["seq"]})["ok"]
-    assert next(text for _, text in drawn_messages(ana.get("/rooms/" + room[5:]).text)) == "from ana"
+    assert next(text for _, text in rendered_messages(ana.get("/rooms/" + room[5:]).text)) == "from ana"
 
 
 @pytest.mark.parametrize("reaction", ["", "x", "<b>", "👍" * 17, "👍x", " ", None, 5, "\ud800"])

@@ -7,10 +7,9 @@ from flask import Flask
 
 from chatapp import create_app
 from chatapp.config import Settings
-from tests.conftest import NewPerson, NewServer
-from tests.harness.people import Person, drawn_messages
-from tests.harness.ports import eventually
-from tests.harness.servers import Server
+from tests.harness.people import NewPerson, Person, rendered_messages
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 from tests.integration.test_history import fill
 
 
@@ -28,7 +27,7 @@ def test_the_general_chat_keeps_its_last_messages_when_it_starts(
     server.start()
 
     eventually(lambda: "general chat trimmed" in server.log().rpartition("is ready on")[2], "trimmed")
-    assert [text for _, text in drawn_messages(ana.get("/").text)] == [f"general {number}" for number in range(4, 9)]
+    assert [text for _, text in rendered_messages(ana.get("/").text)] == [f"general {number}" for number in range(4, 9)]
     assert server.rows("SELECT count(*) FROM messages WHERE conversation_id <> 1") == [(8,)]
     assert server.rows("SELECT floor, last_event FROM conversations WHERE id = 1") == [(3, 8)]
     assert server.rows("SELECT count(*) FROM retired_keys") == [(3,)]

@@ -4,8 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conftest import NewPerson
-from tests.harness.people import Person, drawn_messages, message_payload
+from tests.harness.people import NewPerson, Person, message_payload, rendered_messages
 from tests.harness.servers import Server
 
 
@@ -37,8 +36,8 @@ def test_two_people_have_one_conversation_whoever_opens_it_and_both_at_once(
     his.join(name)
     hers.post("hello bob", name)
     his.post("hello ana", name)
-    hers.hear("hello bob", "hello ana", conversation=name)
-    assert [text for _, text in drawn_messages(bob.get("/direct/ana").text)] == ["hello bob", "hello ana"]
+    hers.wait_for_contents("hello bob", "hello ana", conversation=name)
+    assert [text for _, text in rendered_messages(bob.get("/direct/ana").text)] == ["hello bob", "hello ana"]
 
 
 def test_a_conversation_with_oneself_is_a_notepad(people: tuple[Person, Person, Person]) -> None:
@@ -58,7 +57,7 @@ def test_each_set_of_people_has_one_conversation_in_whatever_order(people: tuple
     for person in people:
         person.connect().post(f"from {person.username}", name)
     page = ana.get("/direct/bob,eve").text
-    assert [text for _, text in drawn_messages(page)] == ["from ana", "from bob", "from eve"]
+    assert [text for _, text in rendered_messages(page)] == ["from ana", "from bob", "from eve"]
     assert ana.get("/direct/EVE,Bob,ana").url.endswith("/direct/bob,eve")
     assert ana.post("/direct", "/direct", person="bob").url.endswith("/direct/bob")
 

@@ -3,10 +3,9 @@
 import pytest
 import socketio
 
-from tests.conftest import NewPerson, NewServer
-from tests.harness.people import PASSWORD, Person
-from tests.harness.ports import eventually
-from tests.harness.servers import Server
+from tests.harness.people import PASSWORD, NewPerson, Person
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 
 SOON = 2.0
 """Seconds in which an open socket is closed: within one, and a little for a machine that does much else."""
@@ -29,7 +28,7 @@ def test_what_ends_on_one_process_ends_on_the_other_though_nobody_tells_it(
     room = ana.create_room()
     for person in (bob, eve):
         ana.invite(room, person)
-    his, hers = (person.elsewhere(second).connect() for person in (bob, eve))
+    his, hers = (person.on_server(second).connect() for person in (bob, eve))
     his.join(room)
     ana.remove(room, bob)
     eventually(lambda: his.payloads("removed_from_chat"), "he is out", timeout=SOON)

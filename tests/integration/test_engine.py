@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from engineio.payload import Payload
 
-from tests.conftest import NewPerson, NewServer
 from tests.harness.hostile import Polling
-from tests.harness.people import Person, PythonSocket, Socket, message_payload
-from tests.harness.ports import eventually
-from tests.harness.servers import Server
+from tests.harness.people import NewPerson, Person, PythonSocket, Socket, message_payload
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 from tests.harness.wire import ACKNOWLEDGED, PolledWire, Wire
 
 END = "That is all"
@@ -165,7 +164,7 @@ def test_a_library_of_an_unknown_version_is_used_in_its_own_way(
     socket.join()
     socket.post("Good morning")
 
-    socket.hear("Good morning")
+    socket.wait_for_contents("Good morning")
     warnings = [line for line in server.log().splitlines() if "python-engineio 99.0" in line]
     assert len(warnings) == 1, server.log()
 

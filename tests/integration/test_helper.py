@@ -9,8 +9,7 @@ from chatapp.assistants.message_search import Found, MessageSearch
 from chatapp.assistants.providers import Question, Turn
 from chatapp.assistants.providers.builtin import compose
 from chatapp.conversations.people import Person as Somebody
-from tests.conftest import NewPerson
-from tests.harness.people import Person
+from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
 from tests.integration.test_assistants import shared, wait_for_answer
 
@@ -162,11 +161,11 @@ def test_hostile_words_do_no_harm(ana: Person, bob: Person, ask: Ask, helped: Se
 
 
 def test_people_on_another_process_see_the_answer_come_and_stop_it(
-    two: tuple[Server, Server], new_person: NewPerson
+    two_servers: tuple[Server, Server], new_person: NewPerson
 ) -> None:
-    first, second = two
+    first, second = two_servers
     owner = new_person(first, "owner")
-    here, there = owner.connect(), owner.elsewhere(second).connect()
+    here, there = owner.connect(), owner.on_server(second).connect()
     for number in range(5):
         here.post(f"The budget, part {number}: " + "a word or two about money " * 10)
     place = shared(first, "helper")
@@ -174,7 +173,7 @@ def test_people_on_another_process_see_the_answer_come_and_stop_it(
         socket.join(place)
     asked = here.post("find budget", place)["seq"]
     assert there.wait_for("assistant_delta", 3)[0]["n"] == 1
-    again = owner.elsewhere(second).connect()
+    again = owner.on_server(second).connect()
     (stream,) = again.join(place)["answers"]
     assert "budget" in stream["html"]
     assert there.call("stop_answer", {"conversation": place, "seq": asked + 1})["ok"]

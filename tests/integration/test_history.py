@@ -3,10 +3,9 @@
 import re
 import sqlite3
 
-from tests.conftest import NewPerson
-from tests.harness.people import Person, drawn_messages, message_payload
-from tests.harness.ports import eventually
+from tests.harness.people import NewPerson, Person, message_payload, rendered_messages
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 
 
 def fill(server: Server, count: int) -> None:
@@ -25,13 +24,13 @@ def fill(server: Server, count: int) -> None:
 
 def test_the_page_has_the_last_ten_and_older_ones_page_by_page_each_once(server: Server, ana: Person) -> None:
     fill(server, 137)
-    assert [seq for seq, _ in drawn_messages(ana.get("/").text)] == list(range(128, 138))
+    assert [seq for seq, _ in rendered_messages(ana.get("/").text)] == list(range(128, 138))
 
     seen: list[int] = []
     before = 138
     while True:
         fragment = ana.get(f"/conversations/general/messages?before={before}").text
-        page = [seq for seq, _ in drawn_messages(fragment)]
+        page = [seq for seq, _ in rendered_messages(fragment)]
         seen = page + seen
         if 'data-older="false"' in fragment:
             break
@@ -39,7 +38,7 @@ def test_the_page_has_the_last_ten_and_older_ones_page_by_page_each_once(server:
         before = page[0]
     assert seen == list(range(1, 138))
     older = ana.get("/?before=128").text
-    assert [seq for seq, _ in drawn_messages(older)] == list(range(118, 128))
+    assert [seq for seq, _ in rendered_messages(older)] == list(range(118, 128))
 
 
 def test_a_message_is_drawn_live_as_on_the_page(ana: Person) -> None:
@@ -100,7 +99,7 @@ def test_a_catch_up_covers_changes_of_old_messages_and_tells_each_once(ana: Pers
     assert brought == [(5, 5, "message 5"), (7, 2, "changed 2"), (8, 1, "changed 1 again"), (9, 4, "")]
     assert (answer["to"], answer["last_event"], answer["more"]) == (9, 9, False)
     # The page keeps the order in which they were said.
-    said = [seq for seq, _ in drawn_messages(ana.get("/").text)]
+    said = [seq for seq, _ in rendered_messages(ana.get("/").text)]
     assert said == sorted(said)
     assert {1, 2, 3, 5} <= set(said)
 

@@ -37,8 +37,8 @@ from tests.harness.hostile import (
     frame,
 )
 from tests.harness.people import Person, message_payload
-from tests.harness.ports import eventually
 from tests.harness.servers import Server, SqliteTemplate
+from tests.harness.waiting import eventually
 
 ENDED = "connection ended"
 PACKET = limits.packet_bytes(Settings.model_fields["max_message_chars"].default)

@@ -10,7 +10,7 @@ import pytest
 
 from chatapp.assistants.importing import parse_moment
 from chatapp.errors import Invalid
-from tests.conftest import NewPerson
+from tests.harness.people import NewPerson
 from tests.harness.servers import Server
 
 SAID = (

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.conftest import NewPerson
-from tests.harness.people import Person
+from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
 from tests.integration.test_read_state import counts, mark
 

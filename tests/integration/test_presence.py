@@ -2,10 +2,9 @@
 
 import time
 
-from tests.conftest import NewPerson
-from tests.harness.people import Person, Socket
-from tests.harness.ports import eventually
+from tests.harness.people import NewPerson, Person, Socket
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 from tests.integration.test_direct import open_direct
 
 
@@ -120,10 +119,12 @@ def heard_after(listener: Socket, speaker: Socket, text: str, timeout: float = 2
     return time.monotonic() - start
 
 
-def test_what_happens_on_one_process_is_heard_on_the_other(two: tuple[Server, Server], new_person: NewPerson) -> None:
-    first, second = two
+def test_what_happens_on_one_process_is_heard_on_the_other(
+    two_servers: tuple[Server, Server], new_person: NewPerson
+) -> None:
+    first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    his = bob.elsewhere(second).connect()
+    his = bob.on_server(second).connect()
     hers = ana.connect()
     hers.join()
     his.join()
@@ -160,11 +161,13 @@ def test_what_happens_on_one_process_is_heard_on_the_other(two: tuple[Server, Se
         assert versions == sorted(set(versions))
 
 
-def test_a_killed_process_leaves_nobody_behind_on_the_other(two: tuple[Server, Server], new_person: NewPerson) -> None:
-    first, second = two
+def test_a_killed_process_leaves_nobody_behind_on_the_other(
+    two_servers: tuple[Server, Server], new_person: NewPerson
+) -> None:
+    first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     watcher = ana.connect()
-    bob.elsewhere(second).connect()
+    bob.on_server(second).connect()
     watch(watcher, bob.id, "online")
     second.kill()
     watch(watcher, bob.id, "offline", timeout=40)

@@ -5,10 +5,9 @@ from sqlalchemy import text
 
 from chatapp.models import Membership
 from chatapp.timeline.read_state import SELECT_STATES
-from tests.conftest import NewPerson
-from tests.harness.people import Person, Socket
-from tests.harness.ports import eventually
+from tests.harness.people import NewPerson, Person, Socket
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 from tests.integration.test_direct import open_direct
 
 
@@ -78,7 +77,7 @@ def test_every_tab_and_device_hears_of_the_mark_and_of_what_is_new(server: Serve
 
     device.join(name)
     his.post("again", name)
-    device.hear("again", conversation=name)
+    device.wait_for_contents("again", conversation=name)
     eventually(lambda: len(tab.payloads("news")) == 2, "the other tab hears of it")
     assert len(device.payloads("news")) == 1, "who has joined is not told twice"
     device.call("leave_chat", {"conversation": name})

@@ -7,10 +7,9 @@ from html import unescape
 import pytest
 import requests
 
-from tests.conftest import NewPerson, NewServer
-from tests.harness.people import Person, PythonSocket, drawn_messages, message_payload, room_path
-from tests.harness.ports import eventually
-from tests.harness.servers import Server
+from tests.harness.people import NewPerson, Person, PythonSocket, message_payload, rendered_messages, room_path
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 
 
 def body(answer: requests.Response) -> str:
@@ -74,13 +73,13 @@ def test_an_open_room_is_listed_and_joined_before_it_is_read(ana: Person, bob: P
     assert bob.get(f"/conversations/{room}/messages").status_code == 403
 
     assert bob.post(f"{path}/membership", path).ok
-    assert drawn_messages(bob.get(path).text) == [(1, "Noodles?")]
+    assert rendered_messages(bob.get(path).text) == [(1, "Noodles?")]
     his.join(room)
     his.post("Yes", room)
     bob.post(f"{path}/membership/end", path)
     assert his.call("join_chat", {"conversation": room})["error"]["code"] == "forbidden"
     bob.post(f"{path}/membership", path)
-    assert [text for _, text in drawn_messages(bob.get(path).text)] == ["Noodles?", "Yes"]
+    assert [text for _, text in rendered_messages(bob.get(path).text)] == ["Noodles?", "Yes"]
 
 
 def test_a_removed_member_stops_receiving_at_once(ana: Person, bob: Person) -> None:
@@ -92,7 +91,7 @@ def test_a_removed_member_stops_receiving_at_once(ana: Person, bob: Person) -> N
         socket.join(room)
     hers.post("before", room)
     for socket in his:
-        socket.hear("before", conversation=room)
+        socket.wait_for_contents("before", conversation=room)
 
     assert ana.remove(room, bob).ok
     hers.post("after", room)
@@ -103,7 +102,7 @@ def test_a_removed_member_stops_receiving_at_once(ana: Person, bob: Person) -> N
         assert socket.call("join_chat", {"conversation": room, "after": 0})["error"]["code"] == "not_found"
         assert socket.contents(room) == ["before"]
         assert socket.is_connected()
-    hers.hear("before", "after", conversation=room)
+    hers.wait_for_contents("before", "after", conversation=room)
     assert bob.get(room_path(room)).status_code == 404
 
 
@@ -135,7 +134,7 @@ def test_an_archived_room_is_read_only_until_it_is_restored(ana: Person, bob: Pe
     assert socket.send("late", room)["error"]["code"] == "archived"
     assert socket.call("edit_message", {"conversation": room, "seq": 1, "content": "x"})["error"]["code"] == "archived"
     assert bob.post(f"/conversations/{room}/messages", **message_payload("late")).status_code == 409
-    assert drawn_messages(bob.get(path).text) == [(1, "kept")]
+    assert rendered_messages(bob.get(path).text) == [(1, "kept")]
     assert "Done" not in bob.get("/sidebar").text
     assert "Done" in bob.get("/rooms").text
     ana.post(f"{path}/restore", f"{path}/settings")
@@ -231,7 +230,7 @@ def test_who_leaves_hears_nothing_more_from_the_room(ana: Person, bob: Person) -
     hers.post("marker")
 
     for socket in (his, page):
-        socket.hear("marker")
+        socket.wait_for_contents("marker")
     assert his.contents(room) == ["one"]
     assert page.contents(room) == []
     assert his.payloads("message_changed") == page.payloads("message_changed") == []
@@ -315,5 +314,5 @@ def test_who_joins_while_being_removed_is_out_all_the_same(any_server: Server, n
         assert [knock(20)["ok"] for knock in knocking][-5:] == [False] * 5
         hers.post(f"also secret {number}", room)
         hers.post(f"marker {number}")
-    his.hear(*(f"marker {number}" for number in range(5)))
+    his.wait_for_contents(*(f"marker {number}" for number in range(5)))
     assert his.contents(room) == []

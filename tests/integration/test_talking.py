@@ -4,8 +4,7 @@ import uuid
 
 import pytest
 
-from tests.conftest import NewPerson
-from tests.harness.people import JavaScriptSocket, PythonSocket, Socket, drawn_messages, message_payload
+from tests.harness.people import JavaScriptSocket, NewPerson, PythonSocket, Socket, message_payload, rendered_messages
 from tests.harness.servers import Server
 
 CLIENTS = pytest.mark.parametrize("client", [PythonSocket, JavaScriptSocket], ids=["python", "javascript"])
@@ -13,30 +12,30 @@ CLIENTS = pytest.mark.parametrize("client", [PythonSocket, JavaScriptSocket], id
 
 @CLIENTS
 def test_a_message_reaches_everybody_in_the_conversation_once(
-    each_server: Server, new_person: NewPerson, client: type[Socket]
+    server_variant: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
-    ana, bob = (new_person(each_server, name) for name in ("ana", "bob"))
+    ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
     hers, his = ana.connect(client), bob.connect(client)
     assert hers.join()["messages"] == []
     his.join()
 
     sent = hers.post("Good morning")
-    his.hear("Good morning")
-    hers.hear("Good morning")
+    his.wait_for_contents("Good morning")
+    hers.wait_for_contents("Good morning")
 
     (heard,) = his.messages()
     assert heard == sent
     assert (heard["seq"], heard["version"]) == (1, 1)
     assert heard["sender"] == {"id": ana.id, "username": "ana", "name": "Ana"}
     assert 'class="message"' in heard["html"]
-    assert drawn_messages(bob.get("/").text) == [(1, "Good morning")]
+    assert rendered_messages(bob.get("/").text) == [(1, "Good morning")]
 
 
 @CLIENTS
 def test_a_repeated_message_is_answered_with_the_first_one_and_not_heard_again(
-    each_server: Server, new_person: NewPerson, client: type[Socket]
+    server_variant: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
-    ana = new_person(each_server, "ana")
+    ana = new_person(server_variant, "ana")
     socket = ana.connect(client)
     socket.join()
     client_id = str(uuid.uuid4())
@@ -46,14 +45,14 @@ def test_a_repeated_message_is_answered_with_the_first_one_and_not_heard_again(
     socket.post("after")
 
     assert first == second
-    socket.hear("once", "after")
+    socket.wait_for_contents("once", "after")
 
 
 @CLIENTS
 def test_two_hundred_messages_sent_without_waiting_keep_their_order(
-    each_server: Server, new_person: NewPerson, client: type[Socket]
+    server_variant: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
-    ana, bob = (new_person(each_server, name) for name in ("ana", "bob"))
+    ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
     hers, his = ana.connect(client), bob.connect(client)
     his.join()
     said = [f"message {number}" for number in range(200)]
@@ -62,13 +61,15 @@ def test_two_hundred_messages_sent_without_waiting_keep_their_order(
     acknowledged = [wait(30) for wait in waiting]
 
     assert [answer["message"]["seq"] for answer in acknowledged] == list(range(1, 201))
-    his.hear(*said)
-    assert [text for _, text in drawn_messages(bob.get("/").text)] == said[-10:]
+    his.wait_for_contents(*said)
+    assert [text for _, text in rendered_messages(bob.get("/").text)] == said[-10:]
 
 
 @CLIENTS
-def test_who_comes_back_gets_what_was_missed(each_server: Server, new_person: NewPerson, client: type[Socket]) -> None:
-    ana, bob = (new_person(each_server, name) for name in ("ana", "bob"))
+def test_who_comes_back_gets_what_was_missed(
+    server_variant: Server, new_person: NewPerson, client: type[Socket]
+) -> None:
+    ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
     hers = ana.connect(client)
     hers.post("before")
     cursor = bob.connect(client).join()["last_event"]
@@ -82,22 +83,22 @@ def test_who_comes_back_gets_what_was_missed(each_server: Server, new_person: Ne
 
 
 def test_everything_acknowledged_is_there_after_the_server_was_killed(
-    each_server: Server, new_person: NewPerson
+    server_variant: Server, new_person: NewPerson
 ) -> None:
-    ana, bob = (new_person(each_server, name) for name in ("ana", "bob"))
+    ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
     room = ana.create_room()
     ana.invite(room, bob)
     socket = ana.connect()
     sent = [socket.post(f"message {number}", room)["content"] for number in range(5)]
 
-    each_server.kill()
-    each_server.start()
+    server_variant.kill()
+    server_variant.start()
 
-    assert [text for _, text in drawn_messages(bob.get("/rooms/" + room.removeprefix("room_")).text)] == sent
+    assert [text for _, text in rendered_messages(bob.get("/rooms/" + room.removeprefix("room_")).text)] == sent
     again = bob.connect()
     again.join(room, after=0)
     ana.connect().post("after", room)
-    again.hear("after", conversation=room)
+    again.wait_for_contents("after", conversation=room)
 
 
 def test_a_message_that_was_cleaned_up_is_not_stored_again(server: Server, new_person: NewPerson) -> None:

@@ -1,7 +1,7 @@
 """Without eventlet: the same core on real threads."""
 
-from tests.conftest import NewPerson, NewServer
-from tests.harness.people import JavaScriptSocket, drawn_messages, message_payload
+from tests.harness.people import JavaScriptSocket, NewPerson, message_payload, rendered_messages
+from tests.harness.servers import NewServer
 
 
 def test_people_talk_on_real_threads_as_well(new_server: NewServer, new_person: NewPerson, database_url: str) -> None:
@@ -16,9 +16,9 @@ def test_people_talk_on_real_threads_as_well(new_server: NewServer, new_person: 
     waiting = [hers.emit("send_message", message_payload(text, room)) for text in said]
 
     assert [wait(30)["message"]["seq"] for wait in waiting] == list(range(1, 51))
-    his.hear(*said, conversation=room)
+    his.wait_for_contents(*said, conversation=room)
     server.kill()
     server.start()
     page = bob.get("/rooms/" + room.removeprefix("room_")).text
-    assert [text for _, text in drawn_messages(page)] == said[-10:]
+    assert [text for _, text in rendered_messages(page)] == said[-10:]
     assert bob.connect(JavaScriptSocket).join(room, after=48)["to"] == 50

@@ -9,8 +9,7 @@ import requests
 from chatapp.assistants.pdf import make_pdf
 from chatapp.models import now
 from chatapp.timeline import TimelineMessage
-from tests.conftest import NewPerson
-from tests.harness.people import Person, find_csrf_token
+from tests.harness.people import NewPerson, Person, find_csrf_token
 from tests.harness.servers import Server
 
 

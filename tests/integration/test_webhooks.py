@@ -14,10 +14,9 @@ import requests
 
 from chatapp.errors import Invalid
 from chatapp.webhooks.outside import check_url, is_public
-from tests.conftest import NewPerson, NewServer
-from tests.harness.people import Person, room_path
-from tests.harness.ports import eventually
-from tests.harness.servers import Server
+from tests.harness.people import NewPerson, Person, room_path
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 
 
 class Receiver(ThreadingHTTPServer):
@@ -263,7 +262,7 @@ def test_a_program_posts_to_a_room_as_a_bot(server: Server, ana: Person, new_per
     # What `curl -d` sends says that it is a form, and is none.
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     assert requests.post(address, data=b"50 % & more", headers=headers, timeout=20).status_code == 201
-    socket.hear("plain <b>text</b>", "of a form", "JSON for @bob", "50 % & more", conversation=room)
+    socket.wait_for_contents("plain <b>text</b>", "of a form", "JSON for @bob", "50 % & more", conversation=room)
     message = socket.messages(room)[0]
     assert (message["sender"], message["sender_name"], message["sender_type"]) == (None, "Builder", "system")
     page = bob.get(room_path(room)).text

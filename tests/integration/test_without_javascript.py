@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 import requests
 
-from tests.harness.people import Person, drawn_messages, find_csrf_token, room_path
+from tests.harness.people import Person, find_csrf_token, rendered_messages, room_path
 
 
 @pytest.fixture
@@ -41,21 +41,21 @@ def test_a_form_posts_and_leads_back_to_the_page_with_the_message(ana: Person, b
         answer = say(ana, path, "Good morning")
         assert [step.status_code for step in answer.history] == [303]
         assert answer.url == f"{ana.server.url}{path}#message-1"
-        assert drawn_messages(answer.text) == [(1, "Good morning")]
+        assert rendered_messages(answer.text) == [(1, "Good morning")]
         assert 'id="message-1"' in answer.text
         assert textarea(answer.text) == ""
-        assert drawn_messages(bob.get(path).text) == [(1, "Good morning")], name
+        assert rendered_messages(bob.get(path).text) == [(1, "Good morning")], name
     # Who listens hears it too.
-    listening.hear("Good morning", conversation=room)
+    listening.wait_for_contents("Good morning", conversation=room)
 
 
 def test_a_form_that_is_sent_twice_posts_once(ana: Person, bob: Person) -> None:
     client_id = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
     for content in ("once", "twice"):
-        assert drawn_messages(say(ana, "/", content, client_id).text) == [(1, "once")]
+        assert rendered_messages(say(ana, "/", content, client_id).text) == [(1, "once")]
     # Each page brings a key of its own, and another person's key is another one.
     say(bob, "/", "once more", client_id)
-    assert drawn_messages(say(ana, "/", "again").text) == [(1, "once"), (2, "once more"), (3, "again")]
+    assert rendered_messages(say(ana, "/", "again").text) == [(1, "once"), (2, "once more"), (3, "again")]
 
 
 def test_what_is_refused_stays_in_the_form_with_the_reason(ana: Person, room: str) -> None:
@@ -86,7 +86,7 @@ def test_links_lead_through_the_whole_history_and_back_to_the_newest(ana: Person
     page, read = ana.get(path).text, []
     assert "Jump to latest" not in page
     while True:
-        shown = [seq for seq, _ in drawn_messages(page)]
+        shown = [seq for seq, _ in rendered_messages(page)]
         read = shown + read
         link = re.search(r'href="([^"]+)">Older messages', page)
         assert link
@@ -104,6 +104,6 @@ def test_a_room_can_be_made_joined_and_left_by_forms(ana: Person, bob: Person) -
     assert "<textarea" not in bob.get(path).text
     joined = bob.post(f"{path}/membership", "/rooms")
     assert joined.url == bob.server.url + path
-    assert drawn_messages(say(bob, path, "Hello").text) == [(1, "Hello")]
+    assert rendered_messages(say(bob, path, "Hello").text) == [(1, "Hello")]
     assert bob.post(f"{path}/membership/end", path).url == bob.server.url + "/rooms"
     assert "Hello" not in bob.get(path).text

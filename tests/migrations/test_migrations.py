@@ -11,9 +11,8 @@ from chatapp.config import Settings
 from chatapp.database import BUSY_TIMEOUT, writer_engine
 from chatapp.extensions import db
 from chatapp.models import Conversation
-from tests.conftest import NewServer
 from tests.harness.people import Person
-from tests.harness.servers import Postgres, Server, SqliteTemplate
+from tests.harness.servers import NewServer, Postgres, Server, SqliteTemplate
 
 TABLES = "users, conversations WHERE kind <> 'assistant', messages, reactions, user_sessions"
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import psycopg
 
+from tests.harness import ROOT
 from tests.harness.people import find_node
 from tests.harness.redis import Redis
-from tests.harness.servers import ROOT, Postgres
+from tests.harness.servers import Postgres
 
 
 def test_postgresql_keeps_what_was_committed_when_it_is_killed(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_redis_starts_again_after_it_was_killed(tmp_path: Path) -> None:
         redis.start()
         redis.stop(signal.SIGKILL)
         redis.start()
-        assert redis.answers()
+        assert redis.is_ready()
         redis.stop()
     finally:
         redis.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 from chatapp import create_app
 from chatapp.config import Settings
 from chatapp.errors import every_error
-from tests.harness.servers import ROOT
+from tests.harness import ROOT
 
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text()
 SOURCES = "\n".join(path.read_text() for path in sorted((ROOT / "chatapp").rglob("*.py")))

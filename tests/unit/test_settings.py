@@ -21,7 +21,8 @@ from chatapp.config import (
     load_settings,
     log_variable_problems,
 )
-from tests.harness.servers import ROOT, clean_environment
+from tests.harness import ROOT
+from tests.harness.servers import clean_environment
 
 
 @pytest.fixture(autouse=True)
