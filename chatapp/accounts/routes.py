@@ -16,14 +16,12 @@ from chatapp.accounts.queries import (
     list_people,
     sends_receipts,
 )
-from chatapp.errors import ChatError, Conflict, Forbidden, Invalid, NotFound
+from chatapp.errors import Forbidden, NotFound
 from chatapp.extensions import db, limiter
 from chatapp.identity import current_admin, current_person, login_required
-from chatapp.presentation.forms import Form
+from chatapp.presentation.forms import ViewResponse
 
 blueprint = Blueprint("accounts", __name__)
-
-ViewResponse = str | Response | tuple[str, int]
 
 
 def _attempts() -> str:
@@ -38,15 +36,13 @@ def setup() -> ViewResponse:
     if is_set_up(db.session()):
         raise NotFound("chatapp is set up already. Sign in, or ask for the invitation link.")
     form = SignUpForm()
-    if form.validate_on_submit():
-        try:
+    with form.show_errors():
+        if form.validate_on_submit():
             begin_session(
                 service.create_owner(form.text(form.username), form.text(form.name), form.text(form.password))
             )
-        except (Invalid, Conflict) as error:
-            return _again("accounts/setup.html", form, error)
-        return redirect(url_for("general.show"))
-    return _page("accounts/setup.html", form)
+            return redirect(url_for("general.show"))
+    return form.page("accounts/setup.html")
 
 
 @blueprint.route("/invitation/<token>", methods=["GET", "POST"])
@@ -56,15 +52,13 @@ def accept_invitation(token: str) -> ViewResponse:
     if not service.is_invitation(token, get_invitation_token(db.session())):
         raise NotFound("This invitation link is no longer valid. Ask for the new one.")
     form = SignUpForm()
-    if form.validate_on_submit():
-        try:
+    with form.show_errors():
+        if form.validate_on_submit():
             begin_session(
                 service.create_invited(token, form.text(form.username), form.text(form.name), form.text(form.password))
             )
-        except (Invalid, Conflict) as error:
-            return _again("accounts/sign_up.html", form, error)
-        return redirect(url_for("general.show"))
-    return _page("accounts/sign_up.html", form)
+            return redirect(url_for("general.show"))
+    return form.page("accounts/sign_up.html")
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
@@ -75,12 +69,12 @@ def sign_in() -> ViewResponse:
     form = SignInForm(next=request.args.get("next", ""))
     if form.validate_on_submit():
         user_id = service.authenticate(form.text(form.username), form.text(form.password))
-        if user_id is None:
-            return _again("accounts/sign_in.html", form, Forbidden("That username and password do not fit together."))
-        begin_session(user_id)
-        target = form.text(form.next)
-        return redirect(target if is_inside(target) else url_for("general.show"))
-    return _page("accounts/sign_in.html", form)
+        if user_id is not None:
+            begin_session(user_id)
+            target = form.text(form.next)
+            return redirect(target if is_inside(target) else url_for("general.show"))
+        form.refuse(Forbidden("That username and password do not fit together."))
+    return form.page("accounts/sign_in.html")
 
 
 @blueprint.post("/sign-out")
@@ -94,9 +88,9 @@ def sign_out() -> Response:
 
 @blueprint.get("/settings")
 @login_required
-def settings() -> ViewResponse:
+def settings() -> str:
     """Show one's own settings."""
-    return _settings()
+    return _render_settings()
 
 
 @blueprint.post("/settings/name")
@@ -104,14 +98,12 @@ def settings() -> ViewResponse:
 def change_name() -> ViewResponse:
     """Set one's display name."""
     form = NameForm()
-    try:
-        if form.validate_on_submit():
+    with form.show_errors():
+        if form.validate():
             service.change_name(current_person().actor, form.text(form.name))
             flash("Your display name is changed.")
             return redirect(url_for("accounts.settings"))
-    except Invalid as error:
-        form.refuse(error.message)
-    return _settings(name_form=form)
+    return _render_settings(name_form=form), form.status
 
 
 @blueprint.post("/settings/receipts")
@@ -129,16 +121,14 @@ def change_receipts() -> Response:
 def change_password() -> ViewResponse:
     """Set one's password."""
     form = PasswordForm()
-    try:
-        if form.validate_on_submit():
+    with form.show_errors(Forbidden):
+        if form.validate():
             service.change_password(
                 current_person().actor, form.text(form.current_password), form.text(form.new_password)
             )
             flash("Your password is changed. Other browsers are signed out.")
             return redirect(url_for("accounts.settings"))
-    except (Invalid, Forbidden) as error:
-        form.refuse(error.message)
-    return _settings(password_form=form)
+    return _render_settings(password_form=form), form.status
 
 
 @blueprint.get("/people")
@@ -188,21 +178,10 @@ def rotate_invitation() -> Response:
     return redirect(url_for("accounts.people"))
 
 
-def _page(template: str, form: Form) -> ViewResponse:
-    page = render_template(template, form=form)
-    return (page, 422) if form.is_submitted() else page
-
-
-def _again(template: str, form: Form, error: ChatError) -> ViewResponse:
-    form.refuse(error.message)
-    return render_template(template, form=form), error.status
-
-
-def _settings(name_form: NameForm | None = None, password_form: PasswordForm | None = None) -> ViewResponse:
-    page = render_template(
+def _render_settings(name_form: NameForm | None = None, password_form: PasswordForm | None = None) -> str:
+    return render_template(
         "accounts/settings.html",
         name_form=name_form or NameForm(formdata=None, name=current_person().name),
         password_form=password_form or PasswordForm(formdata=None),
         receipts_form=ReceiptsForm(formdata=None, are_sent=sends_receipts(db.session(), current_person().id)),
     )
-    return (page, 422) if name_form or password_form else page

@@ -1,5 +1,7 @@
 """The pages about the API: one's tokens, and a page to try it."""
 
+from http import HTTPStatus
+
 from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -8,14 +10,11 @@ from chatapp.api.document import openapi
 from chatapp.api.forms import TokenForm
 from chatapp.api.presenting import answer
 from chatapp.api.queries import list_tokens
-from chatapp.errors import Conflict, Invalid
 from chatapp.extensions import db, limiter
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.urls import ID
 
 blueprint = Blueprint("api_pages", __name__)
-
-ViewResponse = str | tuple[str, int]
 
 
 @blueprint.get("/api/openapi.json")
@@ -33,25 +32,21 @@ def docs() -> str:
 
 @blueprint.get("/settings/tokens")
 @login_required
-def tokens() -> ViewResponse:
+def tokens() -> str:
     """Show one's tokens."""
-    return _page()
+    return _render_tokens(TokenForm(formdata=None))
 
 
 @blueprint.post("/settings/tokens")
 @login_required
 @limiter.limit("20/minute")
-def create() -> ViewResponse:
+def create() -> tuple[str, HTTPStatus]:
     """Make a token; it is shown this once."""
-    form = TokenForm()
-    if not form.validate():
-        return _page(form)
-    try:
-        token = service.create_token(current_person().actor, form.text(form.name), form.text(form.scope))
-    except (Invalid, Conflict) as error:
-        form.refuse(error.message)
-        return _page(form)
-    return _page(token=token)
+    form, token = TokenForm(), None
+    with form.show_errors():
+        if form.validate():
+            token = service.create_token(current_person().actor, form.text(form.name), form.text(form.scope))
+    return _render_tokens(TokenForm(formdata=None) if token else form, token), form.status
 
 
 @blueprint.post(f"/settings/tokens/<{ID}:token_id>/revoke")
@@ -63,11 +58,7 @@ def revoke(token_id: int) -> AnyResponse:
     return redirect(url_for("api_pages.tokens"))
 
 
-def _page(form: TokenForm | None = None, token: str | None = None) -> ViewResponse:
-    page = render_template(
-        "api/tokens.html",
-        tokens=list_tokens(db.session(), current_person().id),
-        form=form or TokenForm(formdata=None),
-        token=token,
+def _render_tokens(form: TokenForm, token: str | None = None) -> str:
+    return render_template(
+        "api/tokens.html", tokens=list_tokens(db.session(), current_person().id), form=form, token=token
     )
-    return (page, 422) if form else page

@@ -10,15 +10,14 @@ from chatapp.assistants.queries import find_shared, list_sessions
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
-from chatapp.errors import Invalid, NotFound
+from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import render_conversation
+from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID, find_path
 
 blueprint = Blueprint("assistants", __name__)
-
-ViewResponse = str | Response | tuple[str, int]
 
 
 @blueprint.get("/assistants/<assistant>")
@@ -73,15 +72,11 @@ def rename(session_id: int) -> ViewResponse:
     place = _place(ConversationName("assistant", session_id))
     conversation = authorize_session_management(*place, is_admin=False)
     form = TitleForm(data={"title": conversation.name})
-    if form.validate_on_submit():
-        try:
+    with form.show_errors():
+        if form.validate_on_submit():
             service.rename_session(current_person().actor, session_id, form.text(form.title))
-        except Invalid as error:
-            form.refuse(error.message)
-        else:
             return _to_session(session_id)
-    page = render_template("assistants/title.html", form=form, session_id=session_id)
-    return (page, 422) if form.is_submitted() else page
+    return form.page("assistants/title.html", session_id=session_id)
 
 
 @blueprint.post(f"/sessions/<{ID}:session_id>/end")

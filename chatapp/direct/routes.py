@@ -1,16 +1,21 @@
 """The pages of direct conversations."""
 
+from collections.abc import Iterable, Sequence
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from chatapp.conversations.names import ConversationName
+from chatapp.conversations.people import Person
 from chatapp.conversations.queries import find_access, list_direct_conversations
 from chatapp.direct import service
+from chatapp.direct.forms import StartForm
 from chatapp.direct.queries import find_named, has_blocked, search_people
-from chatapp.errors import Invalid, NotFound
+from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import conversation_items, render_conversation
+from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import direct_path
 from chatapp.timeline.reading import last_messages
 
@@ -23,28 +28,21 @@ LISTED = 200
 @blueprint.get("")
 @login_required
 def index() -> str:
-    """List one's direct conversations, the last one first, and find people to start one with."""
-    person = current_person()
-    words = request.args.get("q", "")
-    conversations = list_direct_conversations(db.session(), person.id, limit=LISTED)
-    return render_template(
-        "direct/index.html",
-        items=conversation_items(person, conversations),
-        last_messages=last_messages(db.session(), conversations),
-        most=service.PEOPLE,
-        words=words,
-        people=search_people(db.session(), words),
-    )
+    """List the user's direct conversations, the last used first, and the people to start one with."""
+    return _render_index(StartForm(formdata=None))
 
 
 @blueprint.post("")
 @login_required
-def start() -> Response:
-    """Lead to the conversation with the chosen people. Raises `Invalid` for none, or too many."""
-    names = request.form.getlist("person")
-    if not names:
-        raise Invalid("Choose at least one person.")
-    return redirect(url_for("direct.show", names=",".join(names)))
+def start() -> ViewResponse:
+    """Redirect to the conversation with the chosen people."""
+    form = StartForm()
+    with form.show_errors():
+        if form.validate():
+            people = _find_people(form.person.data or ())
+            service.check_size({current_person().id, *(person.id for person in people)})
+            return redirect(direct_path(people, current_person().id))
+    return _render_index(form), form.status
 
 
 @blueprint.get("/<names>")
@@ -52,10 +50,7 @@ def start() -> Response:
 def show(names: str) -> str | Response:
     """Show the conversation with the people of these usernames; with one's own, the notepad."""
     person = current_person()
-    wanted = set(names.lower().split(","))
-    people = find_named(db.session(), wanted)
-    if len(people) != len(wanted):
-        raise NotFound("There is no such person.")
+    people = _find_people(names.split(","))
     others = [each for each in people if each.id != person.id]
     path = direct_path(people, person.id)
     if request.path != path:
@@ -85,6 +80,29 @@ def unblock(name: str) -> Response:
     """Take direct messages from a person again."""
     service.unblock(current_person().actor, _find_id(name))
     return redirect(url_for("direct.show", names=name))
+
+
+def _render_index(form: StartForm) -> str:
+    person, words = current_person(), request.args.get("q", "")
+    conversations = list_direct_conversations(db.session(), person.id, limit=LISTED)
+    return render_template(
+        "direct/index.html",
+        items=conversation_items(person, conversations),
+        last_messages=last_messages(db.session(), conversations),
+        max_others=service.PEOPLE - 1,
+        words=words,
+        people=search_people(db.session(), words),
+        form=form,
+    )
+
+
+def _find_people(usernames: Iterable[str]) -> Sequence[Person]:
+    """Return the people of these usernames. Raises `NotFound` when one of them does not exist."""
+    wanted = {username.lower() for username in usernames}
+    people = find_named(db.session(), wanted)
+    if len(people) != len(wanted):
+        raise NotFound("There is no such person.")
+    return people
 
 
 def _find_id(name: str) -> int:

@@ -6,18 +6,16 @@ from werkzeug.wrappers import Response
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_reading, authorize_viewing, is_manager
 from chatapp.conversations.queries import ConversationAccess, find_access, get_summary
-from chatapp.errors import Conflict, Invalid
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import render_conversation
+from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID
 from chatapp.rooms import service
 from chatapp.rooms.forms import InviteForm, RoomForm
 from chatapp.rooms.queries import list_members, list_rooms
 
 blueprint = Blueprint("rooms", __name__, url_prefix="/rooms")
-
-ViewResponse = str | Response | tuple[str, int]
 
 
 @blueprint.get("")
@@ -33,17 +31,13 @@ def index() -> str:
 def new() -> ViewResponse:
     """Make a room."""
     form = RoomForm()
-    if form.validate_on_submit():
-        try:
+    with form.show_errors():
+        if form.validate_on_submit():
             room_id = service.create_room(
                 current_person().actor, form.text(form.name), form.text(form.topic), form.text(form.visibility)
             )
-        except Invalid as error:
-            form.refuse(error.message)
-        else:
             return _to_room(room_id)
-    page = render_template("rooms/new.html", form=form)
-    return (page, 422) if form.is_submitted() else page
+    return form.page("rooms/new.html")
 
 
 @blueprint.get(f"/<{ID}:room_id>")
@@ -73,28 +67,30 @@ def leave(room_id: int) -> Response:
     return redirect(url_for("rooms.index"))
 
 
-@blueprint.route(f"/<{ID}:room_id>/settings", methods=["GET", "POST"])
+@blueprint.get(f"/<{ID}:room_id>/settings")
 @login_required
-def edit(room_id: int) -> ViewResponse:
+def edit(room_id: int) -> str:
     """Show a room's members and, to its managers, its settings."""
-    form = None
-    if request.method == "POST":
-        form = RoomForm()
+    return _render_settings(room_id)
+
+
+@blueprint.post(f"/<{ID}:room_id>/settings")
+@login_required
+def update(room_id: int) -> ViewResponse:
+    """Save a room's settings."""
+    form = RoomForm()
+    with form.show_errors():
         if form.validate():
-            try:
-                service.update_room(
-                    current_person().actor,
-                    room_id,
-                    form.text(form.name),
-                    form.text(form.topic),
-                    form.text(form.visibility),
-                )
-            except Invalid as error:
-                form.refuse(error.message)
-            else:
-                flash("The room is changed.")
-                return redirect(url_for("rooms.edit", room_id=room_id))
-    return _settings(room_id, form=form)
+            service.update_room(
+                current_person().actor,
+                room_id,
+                form.text(form.name),
+                form.text(form.topic),
+                form.text(form.visibility),
+            )
+            flash("The room's settings are saved.")
+            return redirect(url_for("rooms.edit", room_id=room_id))
+    return _render_settings(room_id, form=form), form.status
 
 
 @blueprint.post(f"/<{ID}:room_id>/members")
@@ -102,15 +98,12 @@ def edit(room_id: int) -> ViewResponse:
 def invite(room_id: int) -> ViewResponse:
     """Invite a person into a room."""
     form = InviteForm()
-    if form.validate():
-        try:
+    with form.show_errors():
+        if form.validate():
             name = service.invite(current_person().actor, room_id, form.text(form.username))
-        except (Invalid, Conflict) as error:
-            form.refuse(error.message)
-        else:
-            flash(f"{name} is in this room now.")
+            flash(f"{name} was added to the room.")
             return redirect(url_for("rooms.edit", room_id=room_id))
-    return _settings(room_id, invite_form=form)
+    return _render_settings(room_id, invite_form=form), form.status
 
 
 @blueprint.post(f"/<{ID}:room_id>/members/<{ID}:user_id>/remove")
@@ -145,10 +138,10 @@ def _to_room(room_id: int) -> Response:
     return redirect(url_for("rooms.show", room_id=room_id))
 
 
-def _settings(room_id: int, form: RoomForm | None = None, invite_form: InviteForm | None = None) -> ViewResponse:
+def _render_settings(room_id: int, form: RoomForm | None = None, invite_form: InviteForm | None = None) -> str:
     place = _place(room_id)
     room = authorize_reading(*place)
-    page = render_template(
+    return render_template(
         "rooms/edit.html",
         room=get_summary(db.session(), room),
         members=list_members(db.session(), room),
@@ -156,4 +149,3 @@ def _settings(room_id: int, form: RoomForm | None = None, invite_form: InviteFor
         form=form or RoomForm(formdata=None, obj=room),
         invite_form=invite_form or InviteForm(formdata=None),
     )
-    return (page, 422) if form or invite_form else page

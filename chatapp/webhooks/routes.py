@@ -6,9 +6,10 @@ from werkzeug.wrappers import Response
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access
-from chatapp.errors import Conflict, Invalid
+from chatapp.errors import Invalid
 from chatapp.extensions import csrf, db, limiter
 from chatapp.identity import current_person, login_required
+from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.messages import present_for_others
 from chatapp.presentation.urls import ID
 from chatapp.tokens import hash_token
@@ -20,14 +21,12 @@ blueprint = Blueprint("webhooks", __name__)
 
 PATH = f"/rooms/<{ID}:room_id>/webhooks"
 
-ViewResponse = str | Response | tuple[str, int]
-
 
 @blueprint.get(PATH)
 @login_required
-def index(room_id: int) -> ViewResponse:
+def index(room_id: int) -> str:
     """Show a room's webhooks to its managers."""
-    return _page(room_id)
+    return _render_webhooks(room_id)
 
 
 @blueprint.post(PATH)
@@ -36,14 +35,11 @@ def add(room_id: int) -> ViewResponse:
     """Make a webhook; its secret is shown this once."""
     form = WebhookForm()
     _permit(room_id)
-    if not form.validate():
-        return _page(room_id, form)
-    try:
-        secret = service.add_webhook(current_person().actor, room_id, form.text(form.name), form.text(form.url))
-    except (Invalid, Conflict) as error:
-        form.refuse(error.message)
-        return _page(room_id, form)
-    return _page(room_id, secret=secret)
+    with form.show_errors():
+        if form.validate():
+            secret = service.add_webhook(current_person().actor, room_id, form.text(form.name), form.text(form.url))
+            return _render_webhooks(room_id, secret=secret)
+    return _render_webhooks(room_id, form=form), form.status
 
 
 @blueprint.post(f"{PATH}/<{ID}:webhook_id>/remove")
@@ -61,14 +57,11 @@ def add_incoming(room_id: int) -> ViewResponse:
     """Make an incoming webhook; its address is shown this once."""
     form = IncomingForm()
     _permit(room_id)
-    if not form.validate():
-        return _page(room_id, incoming_form=form)
-    try:
-        token = service.add_incoming(current_person().actor, room_id, form.text(form.bot_name))
-    except (Invalid, Conflict) as error:
-        form.refuse(error.message)
-        return _page(room_id, incoming_form=form)
-    return _page(room_id, address=url_for("webhooks.post", token=token, _external=True))
+    with form.show_errors():
+        if form.validate():
+            token = service.add_incoming(current_person().actor, room_id, form.text(form.bot_name))
+            return _render_webhooks(room_id, address=url_for("webhooks.post", token=token, _external=True))
+    return _render_webhooks(room_id, incoming_form=form), form.status
 
 
 @blueprint.post(f"{PATH}/incoming/<{ID}:webhook_id>/remove")
@@ -113,16 +106,16 @@ def _permit(room_id: int) -> None:
     authorize_management(*find_access(db.session(), ConversationName("room", room_id), current_person().id))
 
 
-def _page(
+def _render_webhooks(
     room_id: int,
     form: WebhookForm | None = None,
     secret: str | None = None,
     incoming_form: IncomingForm | None = None,
     address: str | None = None,
-) -> ViewResponse:
+) -> str:
     place = find_access(db.session(), ConversationName("room", room_id), current_person().id)
     room = authorize_management(*place)
-    page = render_template(
+    return render_template(
         "webhooks/index.html",
         room=room,
         webhooks=list_webhooks(db.session(), room),
@@ -132,4 +125,3 @@ def _page(
         secret=secret,
         address=address,
     )
-    return (page, 422) if form or incoming_form else page
