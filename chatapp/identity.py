@@ -7,8 +7,8 @@ from typing import ParamSpec, TypeVar, cast
 import flask_login
 from flask_login import UserMixin, current_user
 
+from chatapp.actors import Actor
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import Actor
 from chatapp.errors import Forbidden, SignedOut
 
 P = ParamSpec("P")

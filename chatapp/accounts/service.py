@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from chatapp.accounts.passwords import hash_password, verify_password
 from chatapp.accounts.queries import get_invitation_token, get_owner_id
 from chatapp.accounts.signals import login_sessions_revoked
-from chatapp.conversations.policy import Actor
-from chatapp.conversations.queries import find_person
+from chatapp.actors import Actor
+from chatapp.conversations.people import find_active_user
 from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.extensions import db
 from chatapp.models import Conversation, Installation, LoginSession, Membership, User
@@ -115,7 +115,7 @@ def create_user(username: str, name: str, password: str, *, is_admin: bool) -> i
 
 def authenticate(username: str, password: str) -> int | None:
     """Give the id of the active account that the password opens, or None."""
-    person = find_person(db.session(), username.strip())
+    person = find_active_user(db.session(), username.strip())
     # What follows waits for another thread: the reader's connection is given back first.
     db.session.close()
     is_right = verify_password(person.password_hash if person else None, password)

@@ -6,10 +6,10 @@ from flask import Blueprint, g, request
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFError
 
+from chatapp.actors import Actor
 from chatapp.api.queries import find_token
 from chatapp.api.service import READ, WRITE, note_use
 from chatapp.config import current_settings
-from chatapp.conversations.policy import Actor
 from chatapp.errors import Forbidden, SignedOut
 from chatapp.extensions import csrf, db, limiter
 from chatapp.identity import current_person

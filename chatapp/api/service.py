@@ -5,8 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, func, select, update
 
-from chatapp.conversations.policy import Actor
-from chatapp.conversations.queries import require_active_login
+from chatapp.actors import Actor, require_active_login
 from chatapp.errors import ChatError, Conflict, Invalid, NotFound
 from chatapp.models import ApiToken, now
 from chatapp.timeline import Transaction, write

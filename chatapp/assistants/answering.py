@@ -9,6 +9,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatapp.actors import Actor
 from chatapp.assistant_config import EXTENSION as ASSISTANTS
 from chatapp.assistant_config import Assistant
 from chatapp.assistants.context import build_turns
@@ -19,7 +20,6 @@ from chatapp.assistants.service import share_with_all
 from chatapp.assistants.signals import Growth, answer_grew, answer_stopped
 from chatapp.assistants.work import INTERRUPTED, Job, finish, interrupt_orphans, is_work_open, keep, take_jobs
 from chatapp.config import Settings
-from chatapp.conversations.policy import Actor
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.timeline import TimelineMessage

@@ -7,13 +7,14 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor, is_admin
 from chatapp.assistant_config import EXTENSION as ASSISTANTS
 from chatapp.assistant_config import Assistant
 from chatapp.assistants.signals import answer_stopped
 from chatapp.config import Settings
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import Actor, authorize_answer_control, authorize_posting
-from chatapp.conversations.queries import find_access_of, is_admin
+from chatapp.conversations.policy import authorize_answer_control, authorize_posting
+from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Conflict, NotFound, RateLimited
 from chatapp.models import Answer, Conversation, Message, now

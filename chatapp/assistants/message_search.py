@@ -8,10 +8,10 @@ from flask import Flask
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor, find_active_actors
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import Actor
-from chatapp.conversations.queries import find_signed_in, list_people
+from chatapp.conversations.queries import list_people
 from chatapp.database import read_at_length
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, ShareLink, User
@@ -65,7 +65,7 @@ class MessageSearch:
             return []
         with self._app.app_context():
             session = db.session()
-            if not find_signed_in(session, [self._asker]):
+            if not find_active_actors(session, [self._asker]):
                 return []
             query = self._query(session, wanted, sender).limit(limit)
             rows = read_at_length(session, lambda reading: reading.execute(query).all())

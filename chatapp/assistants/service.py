@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor, is_admin, require_active_login
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import Actor, authorize_session_management
-from chatapp.conversations.queries import find_access_of, is_admin, list_shared_conversations, require_active_login
+from chatapp.conversations.policy import authorize_session_management
+from chatapp.conversations.queries import find_access_of, list_shared_conversations
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now

@@ -3,9 +3,10 @@
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor, is_admin
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import Actor, authorize_session_management
-from chatapp.conversations.queries import find_access_of, is_admin
+from chatapp.conversations.policy import authorize_session_management
+from chatapp.conversations.queries import find_access_of
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, ShareLink
 from chatapp.timeline import Transaction, write

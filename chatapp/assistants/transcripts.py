@@ -16,11 +16,12 @@ from flask import (
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as AnyResponse
 
+from chatapp.actors import Actor
 from chatapp.assistant_config import current_assistants
 from chatapp.assistants.export import write_json, write_markdown
 from chatapp.assistants.sharing import find_token, get_shared, share, unshare
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import Actor, authorize_reading
+from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access_of
 from chatapp.errors import NotFound
 from chatapp.extensions import db

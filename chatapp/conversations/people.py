@@ -1,15 +1,19 @@
-"""People as everything but their account sees them."""
+"""People as other people see them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from chatapp.models import User
+from chatapp.models.accounts import USERNAME_PATTERN
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody, as others see them."""
+    """A user as other users see them."""
 
     id: int
     username: str
@@ -17,10 +21,18 @@ class Person:
 
     @classmethod
     def of(cls, user: User) -> Self:
-        """Make the value of a row."""
+        """Create the value from a row."""
         return cls(user.id, user.username, user.name)
 
 
+def find_active_user(session: Session, username: str) -> User | None:
+    """Find the active account with this username, which may be written in any case."""
+    lowered = username.lower()
+    if not USERNAME_PATTERN.fullmatch(lowered):
+        return None
+    return session.scalars(select(User).where(User.username == lowered, User.is_active)).one_or_none()
+
+
 def shown_people(people: Sequence[Person], user_id: int) -> Sequence[Person]:
-    """Give whom a person sees in a direct conversation: the others; in one with oneself, oneself."""
-    return [each for each in people if each.id != user_id] or people
+    """Return the people that a user sees in a direct conversation: the others, or themselves if there are none."""
+    return [person for person in people if person.id != user_id] or people

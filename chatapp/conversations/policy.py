@@ -4,19 +4,9 @@ The functions look at rows and raise; where the rows come from (a reader's snaps
 caller's. What one may not know of raises `NotFound`, what one may see but not do `Forbidden`.
 """
 
-from dataclasses import dataclass
-
+from chatapp.actors import Actor
 from chatapp.errors import Archived, ChatError, Forbidden, NotFound
 from chatapp.models import Conversation, Membership, Message
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who acts: a person, through one of their sign-ins or API tokens (none where the shell acts for them)."""
-
-    user_id: int
-    login_session_id: int | None = None
-    token_id: int | None = None
 
 
 def no_such_conversation() -> NotFound:

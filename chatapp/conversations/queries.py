@@ -7,12 +7,10 @@ from typing import NamedTuple
 from sqlalchemy import Select, and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor, require_active_login
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import Actor
-from chatapp.errors import SignedOut
-from chatapp.models import ApiToken, Conversation, Installation, LoginSession, Membership, User
-from chatapp.models.accounts import USERNAME_PATTERN
+from chatapp.models import Conversation, Installation, Membership, User
 
 SIDEBAR_DIRECT = 20
 """Direct conversations in the sidebar; the others stand on a page of their own."""
@@ -75,44 +73,6 @@ def find_accesses(session: Session, keys: Collection[tuple[int, int]]) -> dict[t
         (conversation.id, membership.user_id): ConversationAccess(conversation, membership)
         for conversation, membership in rows
     }
-
-
-def find_signed_in(session: Session, actors: Collection[Actor]) -> set[Actor]:
-    """Find those whose account is active and whose sign-in or token, if they act with one, still holds."""
-    active = set(
-        session.scalars(select(User.id).where(User.id.in_({actor.user_id for actor in actors}), User.is_active))
-    )
-    session_ids = {actor.login_session_id for actor in actors if actor.login_session_id is not None}
-    sessions = set(session.scalars(select(LoginSession.id).where(LoginSession.id.in_(session_ids))))
-    tokens = find_tokens(session, actors)
-    return {
-        actor
-        for actor in actors
-        if actor.user_id in active
-        and (actor.login_session_id is None or actor.login_session_id in sessions)
-        and (actor.token_id is None or actor.token_id in tokens)
-    }
-
-
-def find_tokens(session: Session, actors: Collection[Actor]) -> set[int]:
-    """Find the API tokens that hold still, of those that some of the people act with."""
-    ids = {actor.token_id for actor in actors if actor.token_id is not None}
-    # Most act with none, and nobody need ask.
-    return set(session.scalars(select(ApiToken.id).where(ApiToken.id.in_(ids)))) if ids else set()
-
-
-def require_active_login(session: Session, actor: Actor) -> None:
-    """Let pass whoever's account is active and whose sign-in or token, if they act with one, still holds.
-
-    Raises `SignedOut`.
-    """
-    if not find_signed_in(session, [actor]):
-        raise SignedOut("You are signed out. Sign in again.")
-
-
-def is_admin(session: Session, actor: Actor) -> bool:
-    """Tell whether somebody administers the installation."""
-    return session.scalars(select(User.role).where(User.id == actor.user_id)).one_or_none() == "admin"
 
 
 def direct_key(user_ids: Collection[int]) -> str:
@@ -229,19 +189,6 @@ def get_summary(session: Session, room: Conversation) -> RoomSummary:
     return summary
 
 
-def find_person(session: Session, username: str) -> User | None:
-    """Find the active account of that name, in whatever case it is written."""
-    lowered = username.lower()
-    if not USERNAME_PATTERN.fullmatch(lowered):
-        return None
-    return session.scalars(select(User).where(User.username == lowered, User.is_active)).one_or_none()
-
-
 def get_revocation_count(session: Session) -> int:
     """Give how many sign-ins and memberships have ended in this installation."""
     return session.scalars(select(Installation.revocations)).one()
-
-
-def get_epoch(session: Session) -> str:
-    """Give the installation's epoch."""
-    return session.scalars(select(Installation.epoch)).one()

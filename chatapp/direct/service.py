@@ -6,7 +6,7 @@ from sqlalchemy import Select, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.policy import Actor
+from chatapp.actors import Actor
 from chatapp.conversations.queries import direct_key, find_direct
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Invalid, NotFound

@@ -11,20 +11,14 @@ from chatapp.config import current_settings
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person, shown_people
 from chatapp.conversations.policy import authorize_reading, is_manager, may_manage_session, may_post
-from chatapp.conversations.queries import (
-    ConversationAccess,
-    RoomSummary,
-    get_epoch,
-    get_summary,
-    list_conversations,
-    list_people,
-)
+from chatapp.conversations.queries import ConversationAccess, RoomSummary, get_summary, list_conversations, list_people
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser, current_person
 from chatapp.models import Conversation, now
 from chatapp.presentation.urls import conversation_path, direct_path, parse_seq
 from chatapp.timeline import TimelineMessage, list_pending, page
+from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.read_state import get_read_state, list_read_states
 from chatapp.timeline.reading import PAGE
 

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from flask import Flask
 
 from chatapp.accounts.signals import login_sessions_revoked
+from chatapp.actors import find_active_actors
 from chatapp.conversations.names import parse_name
 from chatapp.conversations.policy import is_open_to_all
-from chatapp.conversations.queries import find_accesses, find_signed_in, get_epoch, get_revocation_count
+from chatapp.conversations.queries import find_accesses, get_revocation_count
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import InvalidConversation
 from chatapp.extensions import db, socketio
@@ -34,6 +35,7 @@ from chatapp.realtime.connection import (
 from chatapp.realtime.news import PREFIX, follow_news, news_channel
 from chatapp.realtime.typing import Typing, typed
 from chatapp.timeline import Head, TimelineMessage, list_heads
+from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.read_state import ReadReceiptChanged, ReadState
 from chatapp.timeline.reading import list_events
 from chatapp.timeline.signals import (
@@ -151,7 +153,7 @@ class Broadcaster:
 
     def _turn_out_signed_out(self, people: Collection[AuthenticatedUser]) -> None:
         with self._app.app_context():
-            signed_in = find_signed_in(db.session(), {person.actor for person in people})
+            signed_in = find_active_actors(db.session(), {person.actor for person in people})
         disconnect_login_sessions(
             sorted({person.login_session_id for person in people if person.actor not in signed_in})
         )

@@ -3,16 +3,17 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor
 from chatapp.conversations.names import ConversationName
+from chatapp.conversations.people import find_active_user
 from chatapp.conversations.policy import (
-    Actor,
     authorize_management,
     authorize_posting,
     authorize_reading,
     authorize_viewing,
     is_manager,
 )
-from chatapp.conversations.queries import find_access, find_person, list_member_ids
+from chatapp.conversations.queries import find_access, list_member_ids
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Archived, Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
@@ -96,7 +97,7 @@ def invite(actor: Actor, room_id: int, username: str) -> str:
 
     def change(transaction: Transaction) -> str:
         room = authorize_posting(*_place(transaction.session, actor, room_id))
-        person = find_person(transaction.session, username.strip().removeprefix("@"))
+        person = find_active_user(transaction.session, username.strip().removeprefix("@"))
         if person is None:
             raise Invalid(f"Nobody here is called “{username}”. Enter a username as it stands under People.")
         if transaction.session.get(Membership, (room_id, person.id)) is not None:

@@ -7,9 +7,9 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor, is_admin, require_active_login
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import Actor, authorize_deletion, authorize_editing, authorize_posting
-from chatapp.conversations.queries import is_admin, require_active_login
+from chatapp.conversations.policy import authorize_deletion, authorize_editing, authorize_posting
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Reaction, now
 from chatapp.timeline.content import check_content

@@ -12,12 +12,16 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.queries import get_epoch
 from chatapp.extensions import db
 from chatapp.models import Conversation, Installation
 from chatapp.timeline.writer import Transaction, write
 
 log = structlog.get_logger(__name__)
+
+
+def get_epoch(session: Session) -> str:
+    """Return the installation's epoch."""
+    return session.scalars(select(Installation.epoch)).one()
 
 
 def renew_epoch() -> None:

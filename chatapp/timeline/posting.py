@@ -9,10 +9,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from sqlalchemy import Table, and_, insert, select, tuple_
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor, find_active_tokens
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import Actor, authorize_posting
-from chatapp.conversations.queries import find_tokens
+from chatapp.conversations.policy import authorize_posting
 from chatapp.errors import Archived, ChatError, Invalid, SignedOut
 from chatapp.failpoints import failpoint
 from chatapp.models import (
@@ -263,7 +263,7 @@ class _Batch:
         ).all()
         self._senders = {user_id: Person(user_id, username, name) for user_id, username, name, _ in senders}
         self._sessions = {session_id for _, _, _, session_id in senders}
-        self._tokens = find_tokens(session, [post.actor for post in posts])
+        self._tokens = find_active_tokens(session, [post.actor for post in posts])
         self._known = _find_known(session, {post.key for post in posts})
         self._new: list[dict[str, Any]] = []
         self._new_by_key: dict[Key, int] = {}

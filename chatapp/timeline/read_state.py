@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Row, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor, find_active_actors
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import Actor, authorize_reading
-from chatapp.conversations.queries import ConversationAccess, find_accesses, find_signed_in
+from chatapp.conversations.policy import authorize_reading
+from chatapp.conversations.queries import ConversationAccess, find_accesses
 from chatapp.errors import ChatError, Invalid, NotFound, SignedOut
 from chatapp.models import Conversation, Membership, Mention, Message, User
 from chatapp.timeline.signals import read_receipt_changed, read_state_changed
@@ -90,7 +91,7 @@ class Marking(BatchChange[ReadState]):
     def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[ReadState | ChatError]:
         """Move the marks, each as far as it may."""
         session = transaction.session
-        signed_in = find_signed_in(session, {marking.actor for marking in changes})
+        signed_in = find_active_actors(session, {marking.actor for marking in changes})
         places = find_accesses(session, {marking.key for marking in changes})
         refused: dict[int, ChatError] = {}
         before: dict[Key, int] = {}

@@ -7,10 +7,10 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from chatapp.conversations.people import Person
-from chatapp.conversations.queries import get_epoch
 from chatapp.database import read_at_length
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, User
+from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.messages import (
     Head,
     TimelineMessage,

@@ -7,9 +7,11 @@ from datetime import timedelta
 
 from sqlalchemy import delete, select, update
 
+from chatapp.actors import Actor
 from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import Actor, authorize_management
-from chatapp.conversations.queries import find_access, find_person
+from chatapp.conversations.people import find_active_user
+from chatapp.conversations.policy import authorize_management
+from chatapp.conversations.queries import find_access
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
 from chatapp.models.accounts import USERNAME_PATTERN
@@ -62,7 +64,7 @@ def add_webhook(actor: Actor, room_id: int, name: str, url: str) -> str:
         session = transaction.session
         authorize_management(*find_access(session, ConversationName("room", room_id), actor.user_id))
         names = session.scalars(select(OutgoingWebhook.name).where(OutgoingWebhook.conversation_id == room_id)).all()
-        if checked_name in names or find_person(session, checked_name) is not None:
+        if checked_name in names or find_active_user(session, checked_name) is not None:
             raise Conflict(f"“{checked_name}” is somebody's name already. Choose another one.")
         if len(names) >= MOST:
             raise Conflict(f"A room has at most {MOST} webhooks.")

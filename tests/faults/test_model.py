@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from chatapp import create_app
 from chatapp.accounts.service import create_owner
+from chatapp.actors import Actor
 from chatapp.config import ROOT, Settings
 from chatapp.conversations.names import GENERAL
-from chatapp.conversations.policy import Actor
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.timeline import TimelineMessage, catch_up, cleanup, delete, edit, page, post, react, reading

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
+from chatapp.actors import Actor
 from chatapp.conversations.names import GENERAL
-from chatapp.conversations.policy import Actor
 from chatapp.errors import SignedOut
 from chatapp.models import ApiToken, Membership, User
 from chatapp.timeline import Transaction, delete, edit, mark_read, post, react, write

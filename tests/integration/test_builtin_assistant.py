@@ -8,13 +8,13 @@ import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor
 from chatapp.assistants.message_search import MessageSearch
 from chatapp.assistants.providers import Question, Turn, builtin
 from chatapp.assistants.providers.builtin import BuiltInProvider
 from chatapp.config import current_settings
 from chatapp.conversations.names import GENERAL, ConversationName, parse_name
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import Actor
 from chatapp.database import writer_engine
 from chatapp.models import Conversation, Membership, Message, ShareLink, User, now
 from chatapp.presentation.markdown import render_blocks

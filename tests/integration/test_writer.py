@@ -10,9 +10,9 @@ from flask import Flask
 from sqlalchemy import event, insert, select
 
 from chatapp.accounts.service import create_owner
+from chatapp.actors import Actor
 from chatapp.config import Settings
 from chatapp.conversations.names import GENERAL
-from chatapp.conversations.policy import Actor
 from chatapp.errors import Busy, ChatError, Forbidden, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message, User

@@ -1,0 +1,54 @@
+"""The users who act, and whether their login sessions and API tokens are still valid."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chatapp.errors import SignedOut
+from chatapp.models import ApiToken, LoginSession, User
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A user who acts through a login session or an API token; through neither on the command line."""
+
+    user_id: int
+    login_session_id: int | None = None
+    token_id: int | None = None
+
+
+def find_active_actors(session: Session, actors: Collection[Actor]) -> set[Actor]:
+    """Return the actors whose account is active and whose login session or token has not been revoked."""
+    active = set(
+        session.scalars(select(User.id).where(User.id.in_({actor.user_id for actor in actors}), User.is_active))
+    )
+    session_ids = {actor.login_session_id for actor in actors if actor.login_session_id is not None}
+    sessions = set(session.scalars(select(LoginSession.id).where(LoginSession.id.in_(session_ids))))
+    tokens = find_active_tokens(session, actors)
+    return {
+        actor
+        for actor in actors
+        if actor.user_id in active
+        and (actor.login_session_id is None or actor.login_session_id in sessions)
+        and (actor.token_id is None or actor.token_id in tokens)
+    }
+
+
+def find_active_tokens(session: Session, actors: Collection[Actor]) -> set[int]:
+    """Return the ids of the API tokens of these actors that have not been revoked."""
+    ids = {actor.token_id for actor in actors if actor.token_id is not None}
+    # Most actors have no token: save the query.
+    return set(session.scalars(select(ApiToken.id).where(ApiToken.id.in_(ids)))) if ids else set()
+
+
+def require_active_login(session: Session, actor: Actor) -> None:
+    """Raise `SignedOut` unless the account is active and the login session or token has not been revoked."""
+    if not find_active_actors(session, [actor]):
+        raise SignedOut("You are signed out. Sign in again.")
+
+
+def is_admin(session: Session, actor: Actor) -> bool:
+    """Return whether the actor administers the installation."""
+    return session.scalars(select(User.role).where(User.id == actor.user_id)).one_or_none() == "admin"
