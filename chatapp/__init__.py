@@ -24,6 +24,8 @@ from chatapp.presentation.errors import init_errors
 from chatapp.realtime import init_realtime
 from chatapp.rooms.routes import blueprint as rooms_blueprint
 from chatapp.security import init_security, trust_proxies
+from chatapp.supervision import EXTENSION as SUPERVISOR
+from chatapp.supervision import Supervisor
 from chatapp.telemetry.health import blueprint as telemetry_blueprint
 from chatapp.telemetry.logs import init_logs
 from chatapp.telemetry.metrics import blueprint as metrics_blueprint
@@ -47,11 +49,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings.prepare_data_dir()
     init_logs(settings.log_level)
     log_variable_problems()
-    init_metrics()
     init_security(app, settings)
     init_database(app, settings)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
-    app.extensions[WRITER] = make_writer(settings)
+    app.extensions[SUPERVISOR] = supervisor = Supervisor()
+    init_metrics(app)
+    app.extensions[WRITER] = make_writer(settings, supervisor)
     init_assistants(app, settings)
     init_login(app)
     init_presentation(app)

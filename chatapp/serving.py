@@ -6,9 +6,9 @@ import resource
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,6 +20,8 @@ from chatapp.background import start_background
 from chatapp.config import Settings
 from chatapp.extensions import socketio
 from chatapp.native import is_green
+from chatapp.supervision import EXTENSION as SUPERVISOR
+from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.writer import EXTENSION as WRITER
 from chatapp.timeline.writer import Writer
 
@@ -89,7 +91,10 @@ def _serve_with_eventlet(app: Flask, settings: Settings) -> None:
     start_background(app, settings)
     gate = Gate(app)
     options = {"max_size": settings.max_connections, "log_output": False, "protocol": Protocol}
-    eventlet.spawn(eventlet.wsgi.server, listener, gate, **options)
+    supervisor: Supervisor = app.extensions[SUPERVISOR]
+    supervisor.start(
+        "http server", partial(eventlet.wsgi.server, listener, gate, **options), on_failure=OnFailure.END_PROCESS
+    )
     _say_ready(settings.host, listener.getsockname()[1])
     _wait_for_signal()
     gate.close()
@@ -117,7 +122,8 @@ def _serve_with_threads(app: Flask, settings: Settings) -> None:
     gate = Gate(app)
     server = make_server(settings.host, settings.port, gate, threaded=True)
     start_background(app, settings)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    supervisor: Supervisor = app.extensions[SUPERVISOR]
+    supervisor.start("http server", server.serve_forever, on_failure=OnFailure.END_PROCESS)
     _say_ready(settings.host, server.port)
     _wait_for_signal()
     gate.close()

@@ -22,6 +22,7 @@ from chatapp.assistants.work import INTERRUPTED, Job, finish, interrupt_orphans,
 from chatapp.config import Settings
 from chatapp.errors import ChatError
 from chatapp.extensions import db
+from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_changed, message_posted
 
@@ -78,14 +79,16 @@ class Live:
 class Answerer:
     """Works on answers, each on a thread of its own: one at a time in a conversation, in the order of the questions."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings, supervisor: Supervisor) -> None:
         self._app = app
+        self._supervisor = supervisor
         self._is_alone = not settings.redis_url
         self._most = settings.max_concurrent_answers
         self._assistants: Mapping[str, Assistant] = app.extensions[ASSISTANTS]
         self._providers: dict[str, Provider] = {}
         self._live: dict[int, Live] = {}
         self._woken = threading.Event()
+        self._is_stopping = False
         message_posted.connect(self._hear)
         message_changed.connect(self._hear)
         answer_stopped.connect(self._stop)
@@ -94,16 +97,17 @@ class Answerer:
         """Answer, for ever."""
         while not self._tidy():
             time.sleep(RETRY)
-        threading.Thread(target=self._keep_forever, daemon=True).start()
+        self._supervisor.start("storing of growing answers", self._keep_forever)
         while True:
             self._woken.wait(PERIOD)
             self._woken.clear()
             for job in self._take():
                 self._live[job.message_id] = live = Live(job)
-                threading.Thread(target=self._answer, args=(live,), daemon=True).start()
+                self._supervisor.start("answers", self._answer, live, on_failure=OnFailure.LOG)
 
     def interrupt(self) -> None:
         """End all answers under way where they are, and wait until that is stored: the process stops."""
+        self._is_stopping = True  # The questions that are queued are answered after the restart.
         for live in list(self._live.values()):
             live.end("interrupted", INTERRUPTED)
         deadline = time.monotonic() + PATIENCE
@@ -135,6 +139,8 @@ class Answerer:
         return True
 
     def _take(self) -> list[Job]:
+        if self._is_stopping:
+            return []
         try:
             with self._app.app_context():
                 if not is_work_open(db.session()):
@@ -147,7 +153,7 @@ class Answerer:
 
     def _answer(self, live: Live) -> None:
         """Follow an answer from its beginning to its end: tell and store how it grows."""
-        threading.Thread(target=self._listen, args=(live,), daemon=True).start()
+        self._supervisor.start("assistant providers", self._listen, live, on_failure=OnFailure.LOG)
         told = ""
         while not live.is_over.wait(self._pace):
             if live.content != told:

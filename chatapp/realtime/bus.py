@@ -7,7 +7,6 @@ on by itself. Whoever publishes never waits.
 import hashlib
 import json
 import queue
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from typing import Any
 
 import structlog
 from redis import Redis, RedisError
+
+from chatapp.supervision import Supervisor
 
 log = structlog.get_logger(__name__)
 
@@ -62,10 +63,10 @@ class Bus:
         except queue.Full:
             log.warning("too much waits for redis: one wake-up is lost", kind=kind)
 
-    def start(self) -> None:
-        """Begin to speak and to hear."""
-        for work in (self._speak, self._hear):
-            threading.Thread(target=self._keep_at, args=(work,), daemon=True).start()
+    def start(self, supervisor: Supervisor) -> None:
+        """Start to publish and to receive."""
+        supervisor.start("bus publishing", self._keep_at, self._speak)
+        supervisor.start("bus receiving", self._keep_at, self._hear)
 
     def _keep_at(self, work: Callable[[], None]) -> None:
         failures = 0

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_backlog
+from chatapp.supervision import WorkStatus, current_supervisor
 from chatapp.timeline.writer import current_writer
 
 blueprint = Blueprint("telemetry", __name__)
@@ -15,14 +16,30 @@ blueprint = Blueprint("telemetry", __name__)
 
 @blueprint.get("/health")
 def health() -> tuple[dict[str, Any], int]:
-    """Answer 200 while the database reads and writes, 503 otherwise; and how many messages wait for it, since when."""
+    """Return 200 while the database reads and writes, 503 otherwise.
+
+    The body also has the number of messages in the spool, and the state of the background work. A restart of that is no
+    reason for 503: a proxy would take a process out of service that serves its clients.
+    """
     backlog = current_writer().backlog
-    spool = present_backlog(backlog)
+    details = {
+        "spool": present_backlog(backlog),
+        "background": [_present_work(status) for status in current_supervisor().list_statuses()],
+    }
     try:
         db.session.execute(text("SELECT 1"))
     except SQLAlchemyError:
         db.session.rollback()
-        return {"status": "unavailable", "reason": "The database does not answer.", "spool": spool}, 503
+        return {"status": "unavailable", "reason": "The database does not answer."} | details, 503
     if backlog.since is not None:
-        return {"status": "unavailable", "reason": "The database cannot commit.", "spool": spool}, 503
-    return {"status": "ok", "spool": spool}, 200
+        return {"status": "unavailable", "reason": "The database cannot commit."} | details, 503
+    return {"status": "ok"} | details, 200
+
+
+def _present_work(status: WorkStatus) -> dict[str, Any]:
+    return {
+        "name": status.name,
+        "state": status.state,
+        "restarts": status.restarts,
+        "last_error_at": status.last_error_at and status.last_error_at.isoformat(),
+    }

@@ -1,38 +1,77 @@
-"""Numbers for a monitoring system, at `/metrics` in the format of Prometheus."""
+"""Metrics of this process in the format of Prometheus, at `/metrics`. They hold numbers, never content or names."""
 
-from flask import Blueprint, Response, current_app
+from collections.abc import Iterator
+
+from flask import Blueprint, Flask, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from chatapp.supervision import Supervisor, current_supervisor
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted, message_saved
 from chatapp.timeline.writer import Backlog, current_writer
 
 blueprint = Blueprint("metrics", __name__)
 
-_registry = CollectorRegistry()
-_stored = Counter("chatapp_messages_stored", "Messages stored by this process.", registry=_registry)
-_waiting = Gauge("chatapp_spool_waiting", "Messages that wait for the database.", registry=_registry)
-_away_since = Gauge(
-    "chatapp_database_away_since",
-    "When the database was lost, in Unix time; 0 while it is there.",
-    registry=_registry,
-)
+EXTENSION = "chatapp.metrics"
+"""Key of the application's metrics in `app.extensions`."""
 
 
-def init_metrics() -> None:
-    """Count what is stored."""
-    message_posted.connect(_count)
-    message_saved.connect(_count)
+class Metrics:
+    """The metrics of one application."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._stored = Counter("chatapp_messages_stored", "Messages stored by this process.", registry=registry)
+        self._spooled = Gauge("chatapp_spool_waiting", "Messages that wait for the database.", registry=registry)
+        self._unavailable_since = Gauge(
+            "chatapp_database_away_since",
+            "When the database was lost, in Unix time; 0 while it is there.",
+            registry=registry,
+        )
+        registry.register(BackgroundCollector(supervisor))
+        message_posted.connect(self.count_message)
+        message_saved.connect(self.count_message)
+
+    def count_message(self, _message: TimelineMessage) -> None:
+        """Count a stored message."""
+        self._stored.inc()
+
+    def set_backlog(self, backlog: Backlog) -> None:
+        """Set the gauges of the spool and of the database's outage."""
+        self._spooled.set(backlog.waiting)
+        self._unavailable_since.set(backlog.since.timestamp() if backlog.since else 0)
 
 
-@blueprint.get("/metrics")
-def metrics() -> Response:
-    """Give the numbers. They tell how much, never who or what."""
-    backlog: Backlog = current_writer().backlog
-    _waiting.set(backlog.waiting)
-    _away_since.set(backlog.since.timestamp() if backlog.since else 0)
-    return current_app.response_class(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
+class BackgroundCollector(Collector):
+    """Failures and restarts of background work, as its supervisor has counted them."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics with their current values."""
+        failures = CounterMetricFamily("chatapp_background_failures", "Exceptions of background work.", labels=["work"])
+        restarts = CounterMetricFamily(
+            "chatapp_background_restarts", "Restarts of background work after an exception.", labels=["work"]
+        )
+        for status in self._supervisor.list_statuses():
+            failures.add_metric([status.name], status.failures)
+            restarts.add_metric([status.name], status.restarts)
+        yield failures
+        yield restarts
 
 
-def _count(_message: TimelineMessage) -> None:
-    _stored.inc()
+def init_metrics(app: Flask) -> None:
+    """Count what the application stores and how its background work fares."""
+    with app.app_context():
+        app.extensions[EXTENSION] = Metrics(current_supervisor())
+
+
+@blueprint.get("/metrics", endpoint="metrics")
+def show_metrics() -> Response:
+    """Return the metrics."""
+    metrics: Metrics = current_app.extensions[EXTENSION]
+    metrics.set_backlog(current_writer().backlog)
+    return current_app.response_class(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)

@@ -5,6 +5,7 @@ Whoever writes submits a change to the `Writer`; whoever wants to hear of it sub
 
 from chatapp.config import Settings
 from chatapp.database import writer_engine
+from chatapp.supervision import Supervisor
 from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, TimelineMessage
 from chatapp.timeline.posting import Post, list_pending, post, store_bot_message
@@ -37,12 +38,13 @@ __all__ = [
 ]
 
 
-def make_writer(settings: Settings) -> Writer:
+def make_writer(settings: Settings, supervisor: Supervisor) -> Writer:
     """Make the writer of a process, with its spool."""
     return Writer(
         writer_engine(settings),
         Spool(settings.spool_path),
         Post,
+        supervisor,
         batch=settings.write_batch,
         bound=settings.max_queued_writes,
         spool_bound=settings.max_spooled_messages,

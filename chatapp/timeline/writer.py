@@ -30,6 +30,7 @@ from chatapp.failpoints import failpoint
 from chatapp.models import Installation, now
 from chatapp.native import run_native
 from chatapp.signals import Signal
+from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.signals import backlog_changed
 from chatapp.timeline.spool import Entry, Spool
 
@@ -173,6 +174,7 @@ class Writer:
         engine: Engine,
         spool: Spool,
         spoolable: type[SpoolableChange[Any]],
+        supervisor: Supervisor,
         *,
         batch: int,
         bound: int,
@@ -181,6 +183,7 @@ class Writer:
         self._engine = engine
         self._spool = spool
         self._spoolable = spoolable
+        self._supervisor = supervisor
         self._batch = batch
         self._spool_bound = spool_bound
         self._queue: queue.Queue[_Job | None] = queue.Queue(maxsize=bound)
@@ -232,8 +235,8 @@ class Writer:
         """
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, args=(recover,), name="writer", daemon=True)
-                self._thread.start()
+                # A writer that was started again would leave changes of the failed batch waiting for ever.
+                self._thread = self._supervisor.start("writer", self._run, recover, on_failure=OnFailure.END_PROCESS)
 
     def look_into_spool(self) -> None:
         """Drain what the shell let wait again, if the database is there."""
@@ -327,7 +330,7 @@ class Writer:
         log.warning("database cannot commit", reason=reason)
         self._is_away, self._is_back = True, False
         self._away_since = self._away_since or since or now()
-        threading.Thread(target=self._probe, name="probe", daemon=True).start()
+        self._supervisor.start("database probe", self._probe)
 
     def _probe(self) -> None:
         """Ask for the database until it commits, then wake the writer."""

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import threading
 import time
 from collections.abc import Sequence
 
@@ -15,6 +14,7 @@ from chatapp.config import Settings
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_for_others
+from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.signals import messages_stored
 from chatapp.webhooks.outside import Undelivered, post
 from chatapp.webhooks.queries import is_delivery_due
@@ -29,8 +29,9 @@ PERIOD = 1.0
 class WebhookSender:
     """Delivers at least once: `X-Chatapp-Delivery` tells a second arrival from a first one."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings, supervisor: Supervisor) -> None:
         self._app = app
+        self._supervisor = supervisor
         self._allows_private = settings.webhook_private_networks
         self._back_off = settings.webhook_retry_seconds
 
@@ -38,9 +39,10 @@ class WebhookSender:
         """Send what is due, for ever. What is due at one time is sent at once: a slow address holds up no other."""
         while True:
             deliveries = self._take()
-            threads = [threading.Thread(target=self._deliver, args=(each,), daemon=True) for each in deliveries]
-            for thread in threads:
-                thread.start()
+            threads = [
+                self._supervisor.start("webhook deliveries", self._deliver, each, on_failure=OnFailure.LOG)
+                for each in deliveries
+            ]
             for thread in threads:
                 thread.join()
             if not deliveries:

@@ -16,6 +16,7 @@ from chatapp.conversations.names import GENERAL
 from chatapp.errors import Busy, ChatError, Forbidden, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message, User
+from chatapp.supervision import Supervisor
 from chatapp.timeline import Transaction, Writer, make_writer
 from chatapp.timeline.posting import Post, post
 from chatapp.timeline.writer import current_writer
@@ -27,7 +28,7 @@ BOUND = 20
 def writer(app: Flask) -> Iterator[Writer]:
     create_owner("ana", "Ana", "a good password")
     settings: Settings = app.extensions["chatapp.settings"]
-    writer = make_writer(settings.model_copy(update={"write_queue": BOUND}))
+    writer = make_writer(settings.model_copy(update={"write_queue": BOUND}), Supervisor())
     yield writer
     writer.stop(5)
     current_writer().stop(5)
