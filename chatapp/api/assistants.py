@@ -119,7 +119,7 @@ def ask(session_id: str, json: NewMessage, headers: Keyed) -> Response:
     actor = current_caller().actor
     if request.accept_mimetypes.best_match([MIMETYPE, EVENTS]) != EVENTS:
         question = post(name, actor, content=json.content, client_id=client_id)
-        location = url_for("api.show_message", conversation=question.conversation, seq=question.seq)
+        location = url_for("api.show_message", conversation=question.conversation.wire_name, seq=question.seq)
         return answer(present_for_others(question), HTTPStatus.CREATED, Location=location)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Werkzeug documents it
     follower = Follower(app)

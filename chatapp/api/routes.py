@@ -97,7 +97,7 @@ def post_message(conversation: str, json: NewMessage, headers: Keyed) -> Respons
         content=json.content,
         client_id=read_client_id(json.client_id, headers.idempotency_key),
     )
-    location = url_for("api.show_message", conversation=message.conversation, seq=message.seq)
+    location = url_for("api.show_message", conversation=message.conversation.wire_name, seq=message.seq)
     return answer(present_for_others(message), HTTPStatus.CREATED, Location=location)
 
 

@@ -203,7 +203,7 @@ class Answerer:
         return self._providers[job.assistant], Question(turns, job.asker, library)
 
     def _tell(self, live: Live, *, is_over: bool = False) -> None:
-        answer_grew.send(Growth(live.job.conversation.wire_name, live.job.seq, live.content, is_over))
+        answer_grew.send(Growth(live.job.conversation, live.job.seq, live.content, is_over))
 
     def _keep_forever(self) -> None:
         """Store now and then how far the answers have come: a commit for each would hold up what people say."""

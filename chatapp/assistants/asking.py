@@ -12,7 +12,7 @@ from chatapp.assistant_config import EXTENSION as ASSISTANTS
 from chatapp.assistant_config import Assistant
 from chatapp.assistants.signals import answer_stopped
 from chatapp.config import Settings
-from chatapp.conversations.names import ConversationName, parse_name
+from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_answer_control, authorize_posting
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.signals import sidebar_changed
@@ -50,10 +50,9 @@ def queue_answers(stored: MessagesStored) -> None:
     for message in stored.messages:
         if message.sender_type != "user" or message.sender is None:
             continue
-        name = parse_name(message.conversation)
-        if name.kind != "assistant" and "@" not in message.content:
+        if message.conversation.kind != "assistant" and "@" not in message.content:
             continue
-        conversation = session.get_one(Conversation, name.id)
+        conversation = session.get_one(Conversation, message.conversation.id)
         for assistant in _asked(conversation, message):
             problem = find_obstacle(session, message.sender.id)
             answer = begin_answer(

@@ -8,7 +8,6 @@ from flask import Flask
 from sqlalchemy import select
 
 from chatapp.assistants.signals import Growth, answer_grew
-from chatapp.conversations.names import parse_name
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message
 from chatapp.timeline import TimelineMessage
@@ -76,7 +75,7 @@ class Follower:
                 select(Conversation, Message.id)
                 .join(Message, Message.conversation_id == Conversation.id)
                 .where(
-                    Conversation.id == parse_name(question.conversation).id,
+                    Conversation.id == question.conversation.id,
                     Message.reply_to == question.seq,
                     Message.sender_type == "assistant",
                     Message.deleted_at.is_(None),

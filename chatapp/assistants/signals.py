@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from chatapp.conversations.names import ConversationName
 from chatapp.signals import Signal
 
 
@@ -9,7 +10,7 @@ from chatapp.signals import Signal
 class Growth:
     """How far an answer has come, as the process knows that works on it."""
 
-    conversation: str
+    conversation: ConversationName
     seq: int
     content: str
     is_over: bool = False

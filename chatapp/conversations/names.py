@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from typing import Self
 
 from chatapp.errors import InvalidConversation
 from chatapp.models.base import LAST_ID
-from chatapp.models.conversations import GENERAL_ID
+from chatapp.models.conversations import GENERAL_ID, Conversation
 
 # No leading zero, no sign, no exponent.
 _NAME = re.compile(r"general|(?P<kind>room|direct|assistant)_(?P<id>[1-9][0-9]{0,9})", re.ASCII)
@@ -17,6 +18,11 @@ class ConversationName:
 
     kind: str
     id: int
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> Self:
+        """Return the name of a row."""
+        return cls(conversation.kind, conversation.id)
 
     @property
     def wire_name(self) -> str:

@@ -189,14 +189,5 @@ def conversation_items(person: AuthenticatedUser, conversations: Sequence[Conver
 def _outgoing(person: AuthenticatedUser, conversation: Conversation) -> TimelineMessage:
     """Make the blank that the page draws a message on its way with."""
     return TimelineMessage(
-        conversation=conversation.wire_name,
-        id=None,
-        seq=None,
-        version=None,
-        sender=person.as_person(),
-        sender_type="user",
-        message_type="text",
-        content="",
-        client_id=None,
-        created_at=now(),
+        conversation=ConversationName.of(conversation), sender=person.as_person(), content="", created_at=now()
     )

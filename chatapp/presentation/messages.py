@@ -89,7 +89,7 @@ def present_for_others(message: TimelineMessage) -> resources.Message:
     """Give the message as a program outside gets it: without what only our pages draw."""
     sender = message.sender
     return {
-        "conversation": message.conversation,
+        "conversation": message.conversation.wire_name,
         "id": message.id,
         "seq": message.seq,
         "version": message.version,
@@ -116,7 +116,7 @@ def present_for_others(message: TimelineMessage) -> resources.Message:
 def present_news(message: TimelineMessage) -> dict[str, Any]:
     """Give what a list of conversations need know of a new message."""
     return {
-        "conversation": message.conversation,
+        "conversation": message.conversation.wire_name,
         "seq": message.seq,
         "sender_id": message.sender and message.sender.id,
         "mentions": [person.id for person in message.mentions],

@@ -9,7 +9,7 @@ from chatapp.timeline.read_state import ReadReceipt, ReadState
 def present_read_state(state: ReadState) -> resources.ReadState:
     """Give a person's mark in a conversation, with what lies after it."""
     return {
-        "conversation": state.conversation,
+        "conversation": state.conversation.wire_name,
         "last_read_seq": state.last_read_seq,
         "unread": state.unread,
         "mentions": state.mentions,

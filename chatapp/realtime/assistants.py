@@ -85,10 +85,11 @@ class AnswerTeller:
 
     def tell_growth(self, growth: Growth) -> None:
         """Tell what is new of an answer that this process works on."""
-        key = (growth.conversation, growth.seq)
+        conversation = growth.conversation.wire_name
+        key = (conversation, growth.seq)
         start, blocks = self._growing.setdefault(key, GrowingMarkdown()).grow(growth.content)
         n = _streams[key].n + 1 if key in _streams else 1
-        delta = Delta(growth.conversation, growth.seq, n, start, [str(block) for block in blocks], growth.is_over)
+        delta = Delta(conversation, growth.seq, n, start, [str(block) for block in blocks], growth.is_over)
         if growth.is_over:
             del self._growing[key]
         self.tell(delta)

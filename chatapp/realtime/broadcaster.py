@@ -93,7 +93,7 @@ class Broadcaster:
 
     def _emit_posted(self, message: TimelineMessage) -> None:
         self.tell_pending(message)
-        socketio.emit("news", present_news(message), to=news_channel(message.conversation))
+        socketio.emit("news", present_news(message), to=news_channel(message.conversation.wire_name))
 
     def hear_of(self, conversation: str, version: int) -> None:
         """Emit what another process has written to a conversation, up to the event `version` at least."""
@@ -110,14 +110,15 @@ class Broadcaster:
             yield True
             return
         with self._telling:
-            self._turn_out(message.conversation)
-            told = _told.get(message.conversation, message.version - 1)
+            conversation = message.conversation.wire_name
+            self._turn_out(conversation)
+            told = _told.get(conversation, message.version - 1)
             if told < message.version - 1:
-                _told[message.conversation] = told
-                self._read_up(message.conversation)
-                told = _told[message.conversation]
+                _told[conversation] = told
+                self._read_up(conversation)
+                told = _told[conversation]
             yield told < message.version
-            _told[message.conversation] = max(told, message.version)
+            _told[conversation] = max(told, message.version)
 
     def _read_up(self, conversation: str) -> None:
         """Emit what the database has after what was told."""
@@ -180,27 +181,29 @@ class Broadcaster:
     def tell_pending(self, message: TimelineMessage) -> None:
         """Emit a message that waits for the database to everybody in its conversation."""
         with self._app.app_context():
-            socketio.emit("chat_message", present_message(message), to=message.conversation)
+            socketio.emit("chat_message", present_message(message), to=message.conversation.wire_name)
 
     def tell_changed(self, message: TimelineMessage) -> None:
         """Emit what a message is now."""
         with self._in_order(message) as is_new, self._app.app_context():
             if is_new:
-                socketio.emit("message_changed", present_message(message), to=message.conversation)
+                socketio.emit("message_changed", present_message(message), to=message.conversation.wire_name)
 
     def tell_saved(self, message: TimelineMessage) -> None:
         """Emit what a message that waited has become."""
         with self._in_order(message), self._app.app_context():
-            socketio.emit("news", present_news(message), to=news_channel(message.conversation))
+            socketio.emit("news", present_news(message), to=news_channel(message.conversation.wire_name))
             sender_id = message.sender and message.sender.id
-            key = {"conversation": message.conversation, "sender_id": sender_id, "client_id": message.client_id}
-            socketio.emit("message_saved", {**key, "message": present_message(message)}, to=message.conversation)
+            conversation = message.conversation.wire_name
+            key = {"conversation": conversation, "sender_id": sender_id, "client_id": message.client_id}
+            socketio.emit("message_saved", {**key, "message": present_message(message)}, to=conversation)
 
     def tell_refused(self, refusal: Refusal) -> None:
         """Emit that a message that waited will not stand in its conversation."""
         error = {"code": "conflict", "message": refusal.reason}
-        key = {"conversation": refusal.conversation, "sender_id": refusal.sender_id, "client_id": refusal.client_id}
-        socketio.emit("message_saved", {**key, "message": None, "error": error}, to=refusal.conversation)
+        conversation = refusal.conversation.wire_name
+        key = {"conversation": conversation, "sender_id": refusal.sender_id, "client_id": refusal.client_id}
+        socketio.emit("message_saved", {**key, "message": None, "error": error}, to=conversation)
 
     def tell_backlog(self, backlog: Backlog) -> None:
         """Let every page say that messages wait to be saved, or that they no longer do."""
@@ -212,8 +215,8 @@ class Broadcaster:
 
     def tell_reader(self, moved: ReadReceiptChanged) -> None:
         """Emit how far somebody has read."""
-        told = {"conversation": moved.conversation, "reader": present_read_receipt(moved.reader)}
-        socketio.emit("messages_read", told, to=moved.conversation)
+        told = {"conversation": moved.conversation.wire_name, "reader": present_read_receipt(moved.reader)}
+        socketio.emit("messages_read", told, to=moved.conversation.wire_name)
 
     def tell_typing(self, typing: Typing) -> None:
         """Emit who is writing, to the others."""
@@ -250,8 +253,8 @@ class Broadcaster:
     def _catch_up(self) -> None:
         for head in list_heads(db.session(), listened_conversation_ids(with_news=True)):
             # What was said before this process looked for the first time is no news.
-            _told.setdefault(head.conversation, head.last_event)
-            self.hear_of(head.conversation, head.last_event)
+            _told.setdefault(head.conversation.wire_name, head.last_event)
+            self.hear_of(head.conversation.wire_name, head.last_event)
 
     @staticmethod
     def _emit_heads(heads: Sequence[Head]) -> None:
@@ -260,8 +263,8 @@ class Broadcaster:
         epoch = get_epoch(db.session())
         for head in heads:
             numbers = {"last_event": head.last_event, "floor": head.floor}
-            told = {"epoch": epoch, "conversations": {head.conversation: numbers}}
-            socketio.emit("heads", told, to=head.conversation)
+            told = {"epoch": epoch, "conversations": {head.conversation.wire_name: numbers}}
+            socketio.emit("heads", told, to=head.conversation.wire_name)
 
 
 def _listeners(conversation: str) -> list[str]:

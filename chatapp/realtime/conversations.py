@@ -67,7 +67,7 @@ def join_chat(caller: Caller, payload: Joining) -> Ack:
     missed = catch_up(db.session(), conversation, after=payload.after, epoch=payload.epoch)
     begin_telling(name.wire_name, missed.head.last_event)
     return {
-        "conversation": missed.head.conversation,
+        "conversation": name.wire_name,
         "epoch": missed.epoch,
         "last_event": missed.head.last_event,
         "floor": missed.head.floor,
@@ -77,7 +77,7 @@ def join_chat(caller: Caller, payload: Joining) -> Ack:
         "reset": missed.is_reset,
         "messages": [present_message(message) for message in missed.messages],
         "pending": [present_message(message) for message in list_pending(conversation)],
-        "answers": present_streams(missed.head.conversation),
+        "answers": present_streams(name.wire_name),
         "readers": [present_read_receipt(reader) for reader in list_read_receipts(db.session(), conversation)],
     }
 

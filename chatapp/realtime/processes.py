@@ -11,6 +11,7 @@ from typing import Any
 from flask import Flask
 
 from chatapp.accounts.signals import login_sessions_revoked
+from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.realtime.assistants import AnswerTeller, Delta, delta_made
@@ -55,7 +56,7 @@ class Processes:
         bus.on("login_sessions_revoked", lambda _, ids: disconnect_login_sessions(ids))
         bus.on("membership_revoked", lambda _, ended: remove_from_conversation(MembershipRevoked(**ended)))
         bus.on("sidebar_changed", self._hear_sidebar_changed)
-        bus.on("read", lambda _, state: broadcaster.tell_read(ReadState(**state)))
+        bus.on("read", self._hear_read)
         bus.on("reader", self._hear_reader)
         bus.on("delta", lambda _, delta: self._answers.tell(Delta(**delta)))
         bus.on("typing", self._hear_typing)
@@ -65,7 +66,7 @@ class Processes:
 
     def tell_timeline(self, message: TimelineMessage) -> None:
         """Tell how far a conversation has got."""
-        self._bus.publish("timeline", [message.conversation, message.version])
+        self._bus.publish("timeline", [message.conversation.wire_name, message.version])
 
     def tell_login_sessions_revoked(self, session_ids: list[int]) -> None:
         """Tell which sign-ins have ended."""
@@ -110,10 +111,15 @@ class Processes:
         tell_sidebar_changed(user_ids)
         self._broadcaster.follow_news(user_ids)
 
+    def _hear_read(self, _process: str, state: dict[str, Any]) -> None:
+        self._broadcaster.tell_read(ReadState(**state | {"conversation": ConversationName(**state["conversation"])}))
+
     def _hear_reader(self, _process: str, moved: dict[str, Any]) -> None:
         reader = moved["reader"]
         self._broadcaster.tell_reader(
-            ReadReceiptChanged(moved["conversation"], ReadReceipt(Person(**reader["person"]), reader["seq"]))
+            ReadReceiptChanged(
+                ConversationName(**moved["conversation"]), ReadReceipt(Person(**reader["person"]), reader["seq"])
+            )
         )
 
     def _hear_typing(self, _process: str, typing: dict[str, Any]) -> None:

@@ -51,7 +51,7 @@ def type_in(caller: Caller, payload: TypingPayload) -> None:
 def forget(message: TimelineMessage) -> None:
     """Let whoever has said something be told as typing at once when they go on."""
     if message.sender is not None:
-        _told.pop((message.sender.id, message.conversation), None)
+        _told.pop((message.sender.id, message.conversation.wire_name), None)
 
 
 def _is_due(key: tuple[int, str]) -> bool:

@@ -51,4 +51,4 @@ def init_logs(level: str) -> None:
 
 def log_posted(message: TimelineMessage) -> None:
     """Log that a message is stored; never what it says."""
-    log.info("message stored", message_id=message.id, conversation=message.conversation, seq=message.seq)
+    log.info("message stored", message_id=message.id, conversation=message.conversation.wire_name, seq=message.seq)

@@ -8,6 +8,7 @@ from typing import Self
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.models import Conversation, Message, Reaction, RetiredKey, User, now
 from chatapp.timeline.mentions import fetch_mentions
@@ -21,19 +22,19 @@ class ReactionGroup:
     users: tuple[Person, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineMessage:
-    """A message with its sender and the wire name of its conversation."""
+    """A message with its sender and the name of its conversation."""
 
-    conversation: str
-    id: int | None
-    seq: int | None
-    version: int | None
-    sender: Person | None
-    sender_type: str
-    message_type: str
+    conversation: ConversationName
+    id: int | None = None
+    seq: int | None = None
+    version: int | None = None
+    sender: Person | None = None
+    sender_type: str = "user"
+    message_type: str = "text"
     content: str
-    client_id: str | None
+    client_id: str | None = None
     created_at: datetime
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
@@ -56,7 +57,7 @@ class TimelineMessage:
         cls,
         message: Message,
         sender: Person | None,
-        conversation: str,
+        conversation: ConversationName,
         reactions: tuple[ReactionGroup, ...] = (),
         mentions: tuple[Person, ...] = (),
     ) -> Self:
@@ -84,16 +85,13 @@ class TimelineMessage:
         )
 
     @classmethod
-    def removed(cls, key: RetiredKey, sender: Person | None, conversation: str) -> Self:
+    def removed(cls, key: RetiredKey, sender: Person | None, conversation: ConversationName) -> Self:
         """Make the value of a message of which a cleanup left nothing but the key."""
         return cls(
             conversation=conversation,
-            id=None,
             seq=key.seq,
             version=key.seq,
             sender=sender,
-            sender_type="user",
-            message_type="text",
             content="",
             client_id=key.client_id,
             created_at=key.retired_at,
@@ -105,14 +103,14 @@ class TimelineMessage:
 class Head:
     """How far a conversation's timeline reaches."""
 
-    conversation: str
+    conversation: ConversationName
     last_event: int
     floor: int
 
     @classmethod
     def of(cls, conversation: Conversation) -> Self:
         """Make the value of a row."""
-        return cls(conversation.wire_name, conversation.last_event, conversation.floor)
+        return cls(ConversationName.of(conversation), conversation.last_event, conversation.floor)
 
 
 def next_seq(conversation: Conversation) -> int:
@@ -135,7 +133,7 @@ def fetch_messages(
     session: Session, query: Select[Message, User], conversation: Conversation
 ) -> Sequence[TimelineMessage]:
     """Run a query made by `select_messages` and give its messages as values."""
-    name = conversation.wire_name
+    name = ConversationName.of(conversation)
     rows = session.execute(query).all()
     reactions = _fetch_reactions(session, [message.id for message, _ in rows])
     mentions = fetch_mentions(session, [message.id for message, _ in rows if "@" in message.content])

@@ -130,7 +130,7 @@ def add_message(session: Session, conversation: Conversation, **columns: Any) ->
 def list_pending(conversation: Conversation) -> list[TimelineMessage]:
     """List the conversation's messages that wait in this process' spool, in the order of their arrival."""
     pending: list[TimelineMessage] = current_writer().list_pending()
-    return [message for message in pending if message.conversation == conversation.wire_name]
+    return [message for message in pending if message.conversation.id == conversation.id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +176,8 @@ class Post(SpoolableChange[TimelineMessage]):
         if self.admitted is None:
             return None
         return TimelineMessage(
-            conversation=self.conversation.wire_name,
-            id=None,
-            seq=None,
-            version=None,
+            conversation=self.conversation,
             sender=self.admitted,
-            sender_type="user",
-            message_type="text",
             content=self.content,
             client_id=self.client_id,
             created_at=self.created_at,
@@ -195,9 +190,7 @@ class Post(SpoolableChange[TimelineMessage]):
 
     def announce_refused(self, reason: str) -> DeferredSignal[Any]:
         """Tell that it will not stand in the conversation."""
-        return DeferredSignal(
-            message_refused, Refusal(self.conversation.wire_name, self.actor.user_id, self.client_id, reason)
-        )
+        return DeferredSignal(message_refused, Refusal(self.conversation, self.actor.user_id, self.client_id, reason))
 
     def to_fields(self) -> dict[str, object]:
         """Give what the spool keeps."""
@@ -322,13 +315,11 @@ class _Batch:
         )
         return [
             TimelineMessage(
-                conversation=self._conversations[row["conversation_id"]].wire_name,
+                conversation=ConversationName.of(self._conversations[row["conversation_id"]]),
                 id=message_id,
                 seq=row["seq"],
                 version=row["version"],
                 sender=self._senders[row["sender_id"]],
-                sender_type=row["sender_type"],
-                message_type=row["message_type"],
                 content=row["content"],
                 client_id=row["client_id"],
                 created_at=row["created_at"],
@@ -362,7 +353,7 @@ class _Batch:
         conversation = self._session.get_one(Conversation, row.conversation_id)
         if isinstance(row, Message):
             return fetch_message(self._session, conversation, row.id)
-        return TimelineMessage.removed(row, self._senders.get(row.sender_id), conversation.wire_name)
+        return TimelineMessage.removed(row, self._senders.get(row.sender_id), ConversationName.of(conversation))
 
 
 def _find_known(session: Session, keys: Iterable[Key]) -> dict[Key, Message | RetiredKey]:

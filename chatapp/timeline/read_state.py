@@ -31,8 +31,7 @@ RECEIPT_MEMBERS = 20
 class ReadState:
     """A person's mark in a conversation, and how many messages of others, and mentions, lie after it."""
 
-    conversation_id: int
-    conversation: str
+    conversation: ConversationName
     user_id: int
     last_read_seq: int
     unread: int
@@ -41,7 +40,7 @@ class ReadState:
     @property
     def key(self) -> Key:
         """Whose mark it is, and where."""
-        return self.conversation_id, self.user_id
+        return self.conversation.id, self.user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class ReadReceipt:
 class ReadReceiptChanged:
     """Who has read further, and where."""
 
-    conversation: str
+    conversation: ConversationName
     reader: ReadReceipt
 
 
@@ -141,7 +140,7 @@ def get_read_state(session: Session, conversation: Conversation, user_id: int) -
 def list_read_states(session: Session, user_id: int) -> dict[str, ReadState]:
     """Give a person's marks in all their conversations, by the conversation's wire name."""
     rows = session.execute(SELECT_STATES.where(Membership.user_id == user_id))
-    return {state.conversation: state for state in map(_state, rows)}
+    return {state.conversation.wire_name: state for state in map(_state, rows)}
 
 
 def list_read_receipts(session: Session, conversation: Conversation) -> Sequence[ReadReceipt]:
@@ -186,7 +185,8 @@ def _tell_readers(
             readers = _select_read_receipts(conversation.id).where(User.id.in_(user_ids))
             for user, seq in transaction.session.execute(readers):
                 transaction.send_on_commit(
-                    read_receipt_changed, ReadReceiptChanged(conversation.wire_name, ReadReceipt(Person.of(user), seq))
+                    read_receipt_changed,
+                    ReadReceiptChanged(ConversationName.of(conversation), ReadReceipt(Person.of(user), seq)),
                 )
 
 
@@ -233,4 +233,4 @@ def _fetch_states(session: Session, keys: Collection[Key]) -> dict[Key, ReadStat
 
 def _state(row: Row[Conversation, int, int, int, int]) -> ReadState:
     conversation, user_id, last_read_seq, unread, mentions = row
-    return ReadState(conversation.id, conversation.wire_name, user_id, last_read_seq, unread, mentions)
+    return ReadState(ConversationName.of(conversation), user_id, last_read_seq, unread, mentions)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
+from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.database import read_at_length
 from chatapp.errors import NotFound
@@ -120,7 +121,9 @@ def last_messages(session: Session, conversations: Sequence[Conversation]) -> di
         .where(Conversation.id.in_([conversation.id for conversation in conversations]))
     )
     return {
-        conversation.wire_name: TimelineMessage.of(message, Person.of(user) if user else None, conversation.wire_name)
+        conversation.wire_name: TimelineMessage.of(
+            message, Person.of(user) if user else None, ConversationName.of(conversation)
+        )
         for conversation, message, user in rows
     }
 

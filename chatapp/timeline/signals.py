@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chatapp.conversations.names import ConversationName
 from chatapp.signals import Signal
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class Refusal:
     """Which message was refused, and why."""
 
-    conversation: str
+    conversation: ConversationName
     sender_id: int
     client_id: str
     reason: str

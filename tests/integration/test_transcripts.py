@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from chatapp.assistants.pdf import make_pdf
+from chatapp.conversations.names import ConversationName
 from chatapp.models import now
 from chatapp.timeline import TimelineMessage
 from tests.harness.people import NewPerson, Person, find_csrf_token
@@ -50,7 +51,15 @@ def test_every_form_of_an_export_has_all_that_was_said(any_server: Server, new_p
 
 @pytest.mark.parametrize("text", ["日本語 🎉👩‍👩‍👧", "עברית العربية", "\u200b x \x07", "w" * 10_000, "\n\n", "<b>&"])
 def test_a_pdf_is_made_of_any_text(text: str) -> None:
-    said = TimelineMessage("assistant_1", 1, 1, 1, None, "user", "text", text, None, now(), sender_name=text[:20])
+    said = TimelineMessage(
+        conversation=ConversationName("assistant", 1),
+        id=1,
+        seq=1,
+        version=1,
+        content=text,
+        created_at=now(),
+        sender_name=text[:20],
+    )
     assert make_pdf(text[:80], [said]).startswith(b"%PDF-")
 
 
