@@ -3,8 +3,8 @@
 from flask import Flask
 
 from chatapp.supervision import Supervisor, WorkStatus, current_supervisor
-from tests.harness.ports import eventually
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 
 
 def test_health_reports_the_background_work_of_a_server(server: Server) -> None:
