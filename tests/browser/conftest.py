@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.harness.people import Person
+from tests.harness.waiting import scaled
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -52,6 +53,7 @@ def new_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[NewPa
 
     The test fails on a mistake in a page's script and on what the content-security policy refused.
     """
+    expect.set_options(timeout=1_000 * scaled(30))
     contexts: list[BrowserContext] = []
     mistakes: list[str] = []
 
@@ -61,6 +63,7 @@ def new_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[NewPa
 
     def open_page(person: Person | None = None, path: str = "/", *, url: str = "", **options: Any) -> Page:
         context = browser.new_context(viewport=options.pop("viewport", {"width": 1280, "height": 800}), **options)
+        context.set_default_timeout(1_000 * scaled(30))
         contexts.append(context)
         if person is not None:
             url = person.server.url

@@ -30,15 +30,15 @@ def numbers(page: Page) -> list[int]:
 
 def wait_connected(page: Page) -> Page:
     """Wait until the socket has taken over."""
-    expect(page.locator("[data-connection]")).to_have_attribute("data-state", "connected", timeout=30_000)
+    expect(page.locator("[data-connection]")).to_have_attribute("data-state", "connected")
     return page
 
 
 def wait_sent(page: Page) -> None:
     """Wait until nothing is on its way any more."""
-    expect(page.locator(f"{SHOWN}:not([data-seq])")).to_have_count(0, timeout=30_000)
+    expect(page.locator(f"{SHOWN}:not([data-seq])")).to_have_count(0)
 
 
 def wait_for_text(page: Page, text: str) -> None:
     """Wait until a message says this."""
-    expect(page.locator(".message-body", has_text=text).last).to_be_visible(timeout=30_000)
+    expect(page.locator(".message-body", has_text=text).last).to_be_visible()

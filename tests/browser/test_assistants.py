@@ -20,7 +20,7 @@ def answer(page: Page, state: str = "") -> str:
     """Wait for the last answer on the page, in a state if one is given, and give its text."""
     found = page.locator(".message[data-answer-state]").last
     if state:
-        expect(found).to_have_attribute("data-answer-state", state, timeout=30_000)
+        expect(found).to_have_attribute("data-answer-state", state)
     text: str = found.locator("[data-answer]").inner_text()
     return text
 
@@ -64,7 +64,7 @@ def test_an_answer_streams_in_two_browsers_is_stopped_and_survives_a_restart(
         "what grows is stored",
     )
     server.kill()
-    expect(his.locator("[data-connection]")).to_have_attribute("data-state", "offline", timeout=30_000)
+    expect(his.locator("[data-connection]")).to_have_attribute("data-state", "offline")
     server.start()
     interrupted = answer(hers, "interrupted")
     assert answer(his, "interrupted") == interrupted

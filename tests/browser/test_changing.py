@@ -73,7 +73,7 @@ def test_what_one_is_writing_survives_a_restart_and_others_changes(server: Serve
     wait_connected(his)
     expect(text).to_have_value("half of")
     text.press("Enter")
-    expect(hers.locator("#message-1 .message-body")).to_have_text("half of", timeout=30_000)
+    expect(hers.locator("#message-1 .message-body")).to_have_text("half of")
     expect(hers.locator("#message-1 .reaction")).to_be_visible()
 
 

@@ -28,7 +28,7 @@ def test_both_pages_recover_when_the_server_is_killed_and_started_again(
         say(his, f"bob {number}")
 
     server.kill()
-    expect(hers.locator("[data-connection]")).to_have_attribute("data-state", "offline", timeout=30_000)
+    expect(hers.locator("[data-connection]")).to_have_attribute("data-state", "offline")
     for number in range(5, 10):
         say(hers, f"ana {number}")
         say(his, f"bob {number}")
@@ -81,7 +81,7 @@ def test_another_account_in_the_same_browser_does_not_send_what_is_unsent(
     )
     page.context.set_offline(offline=False)
 
-    expect(page.locator("[data-connection]")).to_have_attribute("data-state", "signed-out", timeout=30_000)
+    expect(page.locator("[data-connection]")).to_have_attribute("data-state", "signed-out")
     other = page.context.new_page()
     other.goto(server.url)
     wait_connected(other)
@@ -138,7 +138,7 @@ def test_pages_say_that_messages_wait_for_the_database_and_show_them_saved_when_
     say(hers, "in between")
     for page in (hers, his):
         waiting = page.locator(".message[data-pending]")
-        expect(waiting).to_contain_text("Waiting to be saved", timeout=20_000)
+        expect(waiting).to_contain_text("Waiting to be saved")
         expect(page.locator("[data-outage-notice]")).to_contain_text("1 waiting")
     say(his, "me too")
     expect(hers.locator(".message[data-pending]")).to_have_count(2)
@@ -146,7 +146,7 @@ def test_pages_say_that_messages_wait_for_the_database_and_show_them_saved_when_
     other.close()
 
     for page in (hers, his):
-        expect(page.locator(".message[data-pending]")).to_have_count(0, timeout=20_000)
+        expect(page.locator(".message[data-pending]")).to_have_count(0)
         expect(page.locator("[data-outage-notice]")).to_be_hidden()
         assert bodies(page) == ["before", "in between", "me too"]
         assert numbers(page) == [1, 2, 3]

@@ -54,7 +54,6 @@ def talk_through(cycles: int, new_server: NewServer, new_person: NewPerson, data
     audit(server, *participants)
 
 
-@pytest.mark.timeout(300)
 def test_nothing_acknowledged_is_lost_doubled_or_out_of_order_when_the_server_is_killed_again_and_again(
     new_server: NewServer, new_person: NewPerson, database_url: str
 ) -> None:

@@ -170,7 +170,6 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 Timeline.TestCase.settings = settings(max_examples=25, stateful_step_count=50, deadline=None, phases=PHASES)
 
 
-@pytest.mark.timeout(240)
 class TestTimeline(Timeline.TestCase):
     """Run the machine."""
 

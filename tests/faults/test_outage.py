@@ -259,7 +259,6 @@ def test_people_talk_through_whatever_happens_to_postgresql(
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_people_talk_through_a_minute_of_it(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Fault

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import NewServer, clean_environment
 
@@ -22,7 +20,6 @@ CHECKS = [
 ]
 
 
-@pytest.mark.timeout(120)
 def test_schemathesis_finds_no_fault(
     new_server: NewServer, database_url: str, new_person: NewPerson, tmp_path: Path
 ) -> None:
