@@ -38,7 +38,7 @@ from tests.harness.hostile import (
 )
 from tests.harness.people import Person, message_payload
 from tests.harness.servers import Server, SqliteTemplate
-from tests.harness.waiting import eventually
+from tests.harness.waiting import eventually, scaled
 
 ENDED = "connection ended"
 PACKET = limits.packet_bytes(Settings.model_fields["max_message_chars"].default)
@@ -265,7 +265,7 @@ def check_ended(place: Place, packet: str | bytes) -> None:
     start = len(place.lines())
     with place.enter() as eve:
         eve.send(packet if isinstance(packet, bytes) else frame(packet))
-        assert eve.ends_within(SOON)
+        assert eve.ends_within(scaled(SOON))
     place.check_one_line(start, place.eve_id)
 
 
@@ -281,7 +281,7 @@ def test_an_event_before_the_opening_ends_the_connection(place: Place, packet: s
     start = len(place.lines())
     with RawSocket(place.server.url, place.eve.cookie if is_signed_in else "") as somebody:
         somebody.say(packet)
-        assert somebody.ends_within(SOON)
+        assert somebody.ends_within(scaled(SOON))
     place.check_one_line(start, None)
 
 
@@ -291,7 +291,7 @@ def test_nobody_without_a_sign_in_is_let_in(place: Place) -> None:
         RawSocket.enter(place.server.url, "")
     with RawSocket(place.server.url, "session=forged") as nobody:
         nobody.say("40", '421["send_message",{}]')
-        assert nobody.ends_within(SOON)
+        assert nobody.ends_within(scaled(SOON))
     assert sum(ENDED in line for line in place.lines(start)) <= 1
     place.hostile += 1
 
@@ -303,7 +303,7 @@ def test_what_follows_on_harm_is_not_done(place: Place) -> None:
         good = '421["send_message",' + payload_text(content) + "]"
         with place.enter() as eve:
             eve.send(bad + frame(good) * 50)
-            assert eve.ends_within(SOON)
+            assert eve.ends_within(scaled(SOON))
     eventually(lambda: len(place.lines(start)) == 2, "two lines")
     place.hostile += 2
     quoted = ", ".join(f"'{content}'" for content in contents)
@@ -385,7 +385,7 @@ def test_many_connections_that_come_and_go_slow_nobody_else(place: Place) -> Non
     for _ in range(60):
         with place.enter() as eve:
             eve.say("42[")
-            assert eve.ends_within(SOON)
+            assert eve.ends_within(scaled(SOON))
     assert place.bystanders.longest_wait() < 1
     eventually(lambda: len(place.lines(start)) == 60, "a line for each of them")
     place.hostile += 60
@@ -477,7 +477,7 @@ def test_a_malformed_upgrade_ends_the_connection(place: Place, packet: str | byt
     polling = Polling.enter(place.server.url, place.eve.cookie)
     with RawSocket(place.server.url, place.eve.cookie, sid=polling.sid) as eve:
         eve.send(packet if isinstance(packet, bytes) else frame(packet))
-        assert eve.ends_within(SOON)
+        assert eve.ends_within(scaled(SOON))
     place.check_one_line(start, place.eve_id)
     assert polling.is_over()
 
@@ -695,7 +695,7 @@ def test_connections_that_end_for_harm_count_for_more(bounded: Bounded) -> None:
     def open_and_do_harm() -> RawSocket:
         with RawSocket.enter(url, cookie, address=address) as socket:
             socket.say("42[")
-            assert socket.ends_within(SOON)
+            assert socket.ends_within(scaled(SOON))
         return socket
 
     ended = len(open_many(50, open_and_do_harm)[0])
@@ -739,7 +739,7 @@ def is_let_in(server: Server, cookie: str, address: str) -> bool:
 
 def test_a_connection_that_does_not_open_is_ended(bounded: Bounded) -> None:
     with bounded.silent[0], bounded.silent[1]:
-        assert all(socket.ends_within(limits.HANDSHAKE + SOON) for socket in bounded.silent)
+        assert all(socket.ends_within(limits.HANDSHAKE + scaled(SOON)) for socket in bounded.silent)
     lines = [line for line in bounded.server.log().splitlines() if ENDED in line and "127.0.0.9" in line]
     assert len(lines) == len(bounded.silent)
     assert all("user=None" in line for line in lines)
@@ -756,7 +756,7 @@ def test_a_client_that_does_not_read_is_cut_off_and_misses_nothing_when_it_is_ba
             said += [speaker.ask("send_message", message_payload(long))["message"]["client_id"] for _ in range(10)]
             assert len(said) < 1_000, "everything is kept for it"
         place.check_one_line(start, place.eve_id)
-        assert deaf.ends_within(SOON)
+        assert deaf.ends_within(scaled(SOON))
         assert speaker.ask("typing", {"conversation": "general"})["ok"]
     assert place.bystanders.longest_wait() < 1
     with place.enter() as back:
