@@ -31,7 +31,7 @@ from chatapp.assistant_config import current_assistants
 from chatapp.assistants import service
 from chatapp.assistants.following import Follower
 from chatapp.assistants.queries import SessionSummary, find_shared, list_history, list_sessions
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.names import ConversationName, assistant_name
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
 from chatapp.errors import NotFound
@@ -114,7 +114,7 @@ def ask(session_id: str, json: NewMessage, headers: Keyed) -> Response:
     has the next piece of the answer as `content`, `done` is the whole answer.
     """
     here = _session(_number(session_id))
-    name = ConversationName(here.kind, here.id)
+    name = ConversationName.of(here)
     client_id = read_client_id(json.client_id, headers.idempotency_key)
     actor = current_caller().actor
     if request.accept_mimetypes.best_match([MIMETYPE, EVENTS]) != EVENTS:
@@ -155,7 +155,7 @@ def clear_history(query: WhichHistory) -> Response:
     shared = find_shared(db.session(), _assistant(query.bot_id))
     if shared is None:
         raise NotFound("Nobody has talked with this assistant yet.")
-    deleted = service.clear(current_caller().actor, ConversationName(shared.kind, shared.id))
+    deleted = service.clear(current_caller().actor, ConversationName.of(shared))
     return answer({"success": True, "deleted": deleted, "timestamp": isoformat(now())})
 
 
@@ -192,7 +192,7 @@ def _number(session_id: str) -> int:
 
 def _session(session_id: int) -> Conversation:
     """Find a session of one's own. Raises `NotFound`."""
-    place = find_access(db.session(), ConversationName("assistant", session_id), current_caller().actor.user_id)
+    place = find_access(db.session(), assistant_name(session_id), current_caller().actor.user_id)
     if place.membership is None:
         raise NotFound("There is no such session.")
     return authorize_reading(*place)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import ConversationAccess
 from chatapp.models import ApiToken, Conversation, Membership, User
@@ -63,9 +64,10 @@ def list_places(session: Session, user_id: int, *, before: int | None, after: in
     )
 
 
-def find_kind(session: Session, conversation_id: int) -> str | None:
-    """Find of what kind the conversation of that id is. Whether one may know of it is another question."""
-    return session.scalars(select(Conversation.kind).where(Conversation.id == conversation_id)).one_or_none()
+def find_name(session: Session, conversation_id: int) -> ConversationName | None:
+    """Find the name of the conversation with this id. Does not check permissions."""
+    conversation = session.get(Conversation, conversation_id)
+    return None if conversation is None else ConversationName.of(conversation)
 
 
 def find_active(session: Session, user_id: int) -> Person | None:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, url_for
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONTENT, IN_CONVERSATIONS, WRITING, answers
 from chatapp.api.presenting import answer, answer_conversations, answer_messages, present_place
-from chatapp.api.queries import find_active, find_kind, list_places
+from chatapp.api.queries import find_active, find_name, list_places
 from chatapp.api.schemas import (
     LAST_SEQ,
     ChangedMessage,
@@ -24,9 +24,9 @@ from chatapp.api.schemas import (
     parse_number,
     read_client_id,
 )
-from chatapp.conversations.names import ConversationName, parse_name
+from chatapp.conversations.names import ConversationName, direct_name, parse_name
 from chatapp.conversations.policy import authorize_reading, no_such_conversation
-from chatapp.conversations.queries import ConversationAccess, direct_key, find_access, find_direct, list_people
+from chatapp.conversations.queries import ConversationAccess, direct_key, find_access, find_direct, list_title_people
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
@@ -57,9 +57,7 @@ def list_conversations(query: ConversationsQuery) -> Response:
     """List the conversations that one is in."""
     user_id = current_caller().actor.user_id
     shown = list_places(db.session(), user_id, before=query.before, after=query.after, limit=query.limit)
-    people = list_people(
-        db.session(), [each.conversation.id for each in shown.places if _is_direct(each) and each.conversation]
-    )
+    people = list_title_people(db.session(), [each.conversation for each in shown.places if each.conversation])
     return answer_conversations(shown, people, user_id, query)
 
 
@@ -70,7 +68,7 @@ def show_conversation(conversation: str) -> Response:
     user_id = current_caller().actor.user_id
     place = _place(_name(conversation))
     here = authorize_reading(*place)
-    people = list_people(db.session(), [here.id])[here.id] if _is_direct(place) else None
+    people = list_title_people(db.session(), [here]).get(here.id)
     return answer(present_place(place, people, user_id))
 
 
@@ -170,10 +168,10 @@ def _name(conversation: str) -> ConversationName:
     if not (conversation.isascii() and conversation.isdecimal()):
         return parse_name(conversation)
     number = parse_number(conversation, "A conversation's id", LAST_ID)
-    kind = find_kind(db.session(), number)
-    if kind is None:
+    name = find_name(db.session(), number)
+    if name is None:
         raise no_such_conversation()
-    return ConversationName(kind, number)
+    return name
 
 
 def _place(name: ConversationName) -> ConversationAccess:
@@ -186,16 +184,12 @@ def _direct(person_id: str) -> ConversationName | None:
     found = find_direct(db.session(), direct_key({current_caller().actor.user_id, number}))
     if found is None and find_active(db.session(), number) is None:
         raise NotFound("There is no such person.")
-    return None if found is None else ConversationName("direct", found.id)
+    return None if found is None else direct_name(found.id)
 
 
 def _seq(value: str) -> int:
     """Read a message's number. Raises `Invalid`."""
     return parse_number(value, "A message's number", LAST_SEQ)
-
-
-def _is_direct(place: ConversationAccess) -> bool:
-    return place.conversation is not None and place.conversation.kind == "direct"
 
 
 def _mark(name: ConversationName, mark: Mark) -> Response:

@@ -12,6 +12,7 @@ from chatapp.assistant_config import EXTENSION as ASSISTANTS
 from chatapp.assistant_config import Assistant
 from chatapp.assistants.signals import answer_stopped
 from chatapp.config import Settings
+from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_answer_control, authorize_posting
 from chatapp.conversations.queries import find_access_of
@@ -50,9 +51,10 @@ def queue_answers(stored: MessagesStored) -> None:
     for message in stored.messages:
         if message.sender_type != "user" or message.sender is None:
             continue
-        if message.conversation.kind != "assistant" and "@" not in message.content:
-            continue
         conversation = session.get_one(Conversation, message.conversation.id)
+        kind = kind_of(conversation)
+        if not kind.has_assistant and "@" not in message.content:
+            continue
         for assistant in _asked(conversation, message):
             problem = find_obstacle(session, message.sender.id)
             answer = begin_answer(
@@ -60,7 +62,7 @@ def queue_answers(stored: MessagesStored) -> None:
             )
             if problem is None:
                 _queue(session, answer, message.sender.id, assistant.name)
-        if conversation.kind == "assistant" and conversation.is_private and not conversation.name:
+        if kind.is_titled_by_first_message and not conversation.name:
             conversation.name = make_title(message.content)
             stored.transaction.send_on_commit(sidebar_changed, [message.sender.id])
 

@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 
 from chatapp.assistants.asking import make_title
 from chatapp.assistants.queries import find_shared
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.kinds import AssistantSession, SharedAssistant
+from chatapp.conversations.names import assistant_name
 from chatapp.conversations.queries import find_conversation
 from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message
@@ -243,7 +244,7 @@ def _store(
 def _find_session(session: Session, conversation_id: int | None) -> Conversation | None:
     if conversation_id is None:
         return None
-    found = find_conversation(session, ConversationName("assistant", conversation_id))
+    found = find_conversation(session, assistant_name(conversation_id))
     if found is None:
         raise NotFound("The session was deleted meanwhile.")
     return found
@@ -251,10 +252,8 @@ def _find_session(session: Session, conversation_id: int | None) -> Conversation
 
 def _begin_session(session: Session, target: Target, entries: list[_Entry]) -> Conversation:
     first = next((entry for entry in entries if entry.role == "user"), entries[0])
-    conversation = Conversation(
-        kind="assistant",
+    conversation = AssistantSession.new(
         name=make_title(first.content),
-        visibility="private",
         assistant=target.assistant,
         creator_id=target.owner_id,
         created_at=min(entry.created_at for entry in entries),
@@ -268,7 +267,7 @@ def _begin_session(session: Session, target: Target, entries: list[_Entry]) -> C
 def _find_shared(session: Session, name: str) -> Conversation:
     conversation = find_shared(session, name)
     if conversation is None:
-        conversation = Conversation(kind="assistant", name="", visibility="open", assistant=name)
+        conversation = SharedAssistant.new(assistant=name)
         session.add(conversation)
         session.flush()
     return conversation

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal,
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_actors
+from chatapp.conversations.kinds import General, SharedAssistant
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import list_people
@@ -116,11 +117,11 @@ class MessageSearch:
         is_member = exists().where(
             Membership.conversation_id == Conversation.id, Membership.user_id == self._asker.user_id
         )
-        is_shared = and_(Conversation.kind == "assistant", Conversation.visibility == "open")
+        is_shared = SharedAssistant.condition()
         if self._is_private and session.get(ShareLink, self._conversation.id) is None:
             return or_(is_member, is_shared)
         is_for_all = or_(
-            Conversation.id == self._conversation.id, Conversation.kind == "general", Conversation.visibility == "open"
+            Conversation.id == self._conversation.id, General.condition(), Conversation.visibility == "open"
         )
         return or_(is_shared, and_(is_member, is_for_all))
 

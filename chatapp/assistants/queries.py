@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from chatapp.conversations.kinds import SharedAssistant
 from chatapp.conversations.queries import select_sessions
 from chatapp.models import Conversation, Message
 from chatapp.timeline import TimelineMessage
@@ -53,9 +54,7 @@ class Sessions:
 def find_shared(session: Session, assistant: str) -> Conversation | None:
     """Find the conversation that everybody has with an assistant."""
     return session.scalars(
-        select(Conversation).where(
-            Conversation.kind == "assistant", Conversation.visibility == "open", Conversation.assistant == assistant
-        )
+        select(Conversation).where(SharedAssistant.condition(), Conversation.assistant == assistant)
     ).one_or_none()
 
 

@@ -7,7 +7,7 @@ from chatapp.assistant_config import Assistant, current_assistants
 from chatapp.assistants import service
 from chatapp.assistants.forms import TitleForm
 from chatapp.assistants.queries import find_shared, list_sessions
-from chatapp.conversations.names import ConversationName, parse_name
+from chatapp.conversations.names import ConversationName, assistant_name, parse_name
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.errors import NotFound
@@ -59,7 +59,7 @@ def start() -> Response:
 @login_required
 def show_session(session_id: int) -> str:
     """Show one of one's sessions."""
-    place = _place(ConversationName("assistant", session_id))
+    place = _place(assistant_name(session_id))
     if place.membership is None:
         raise NotFound("There is no such session.")
     return render_conversation(place, before=request.args.get("before"))
@@ -69,7 +69,7 @@ def show_session(session_id: int) -> str:
 @login_required
 def rename(session_id: int) -> ViewResponse:
     """Give a session another title."""
-    place = _place(ConversationName("assistant", session_id))
+    place = _place(assistant_name(session_id))
     conversation = authorize_session_management(*place, is_admin=False)
     form = TitleForm(data={"title": conversation.name})
     with form.show_errors():

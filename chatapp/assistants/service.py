@@ -6,7 +6,8 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin, require_active_login
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.kinds import AssistantSession, SharedAssistant
+from chatapp.conversations.names import ConversationName, assistant_name
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import find_access_of, list_shared_conversations
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
@@ -25,7 +26,7 @@ def share_with_all(names: Iterable[str]) -> None:
         session = transaction.session
         known = {conversation.assistant for conversation in list_shared_conversations(session)}
         for name in sorted(set(names) - known):
-            session.add(Conversation(kind="assistant", name="", visibility="open", assistant=name))
+            session.add(SharedAssistant.new(assistant=name))
 
     write(change)
 
@@ -40,9 +41,7 @@ def start_session(actor: Actor, assistant: str, title: str = "") -> int:
     def change(transaction: Transaction) -> int:
         session = transaction.session
         require_active_login(session, actor)
-        conversation = Conversation(
-            kind="assistant", name=checked, visibility="private", assistant=assistant, creator_id=actor.user_id
-        )
+        conversation = AssistantSession.new(name=checked, assistant=assistant, creator_id=actor.user_id)
         session.add(conversation)
         session.flush()
         session.add(Membership(conversation_id=conversation.id, user_id=actor.user_id, role="manager"))
@@ -105,7 +104,7 @@ def clear(actor: Actor, name: ConversationName) -> int:
 
 
 def _own(session: Session, actor: Actor, session_id: int) -> Conversation:
-    place = find_access_of(session, ConversationName("assistant", session_id), actor)
+    place = find_access_of(session, assistant_name(session_id), actor)
     conversation = authorize_session_management(*place, is_admin=False)
     if not conversation.is_private:
         raise NotFound("There is no such session.")

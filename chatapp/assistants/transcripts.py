@@ -21,9 +21,8 @@ from chatapp.assistant_config import current_assistants
 from chatapp.assistants.export import write_json, write_markdown
 from chatapp.assistants.sharing import find_token, get_shared, share, unshare
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import authorize_reading
+from chatapp.conversations.policy import authorize_export
 from chatapp.conversations.queries import find_access_of
-from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.models import Conversation
@@ -109,10 +108,7 @@ def share_url(conversation_id: int) -> str | None:
 
 
 def _read(name: ConversationName, actor: Actor) -> Conversation:
-    here = authorize_reading(*find_access_of(db.session(), name, actor))
-    if here.kind != "assistant":
-        raise NotFound("That is no conversation with an assistant.")
-    return here
+    return authorize_export(*find_access_of(db.session(), name, actor))
 
 
 def _all_messages(name: ConversationName, actor: Actor, end: int) -> Iterator[TimelineMessage]:

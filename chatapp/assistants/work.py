@@ -8,6 +8,7 @@ from typing import cast
 from sqlalchemy import Select, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.models import Answer, Conversation, Message, User, now
@@ -134,8 +135,8 @@ def _take(session: Session, answer: Answer) -> Job | None:
     return Job(
         answer_id=answer.id,
         message_id=message.id,
-        conversation=ConversationName(conversation.kind, conversation.id),
-        is_private=conversation.kind == "assistant" and conversation.is_private,
+        conversation=ConversationName.of(conversation),
+        is_private=kind_of(conversation).is_personal,
         seq=message.seq,
         reply_to=message.reply_to or message.seq,
         assistant=answer.assistant,

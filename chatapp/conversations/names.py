@@ -6,7 +6,7 @@ from typing import Self
 
 from chatapp.errors import InvalidConversation
 from chatapp.models.base import LAST_ID
-from chatapp.models.conversations import GENERAL_ID, Conversation
+from chatapp.models.conversations import GENERAL_ID, Conversation, format_wire_name
 
 # No leading zero, no sign, no exponent.
 _NAME = re.compile(r"general|(?P<kind>room|direct|assistant)_(?P<id>[1-9][0-9]{0,9})", re.ASCII)
@@ -14,27 +14,42 @@ _NAME = re.compile(r"general|(?P<kind>room|direct|assistant)_(?P<id>[1-9][0-9]{0
 
 @dataclass(frozen=True, slots=True)
 class ConversationName:
-    """A well-formed name. Whether there is such a conversation, and of that kind, is another question."""
+    """A well-formed name. A conversation with this name need not exist."""
 
     kind: str
     id: int
 
     @classmethod
     def of(cls, conversation: Conversation) -> Self:
-        """Return the name of a row."""
+        """Return the name of a conversation."""
         return cls(conversation.kind, conversation.id)
 
     @property
     def wire_name(self) -> str:
-        """The name in its written form."""
-        return self.kind if self.kind == "general" else f"{self.kind}_{self.id}"
+        """The name as text."""
+        return format_wire_name(self.kind, self.id)
 
 
 GENERAL = ConversationName("general", GENERAL_ID)
 
 
+def room_name(room_id: int) -> ConversationName:
+    """Return the name of a room."""
+    return ConversationName("room", room_id)
+
+
+def direct_name(conversation_id: int) -> ConversationName:
+    """Return the name of a direct conversation."""
+    return ConversationName("direct", conversation_id)
+
+
+def assistant_name(conversation_id: int) -> ConversationName:
+    """Return the name of a conversation with an assistant, shared or not."""
+    return ConversationName("assistant", conversation_id)
+
+
 def parse_name(value: object) -> ConversationName:
-    """Read a conversation's name: `general`, `room_<id>`, `direct_<id>` or `assistant_<id>`.
+    """Parse a conversation's name: `general`, `room_<id>`, `direct_<id>` or `assistant_<id>`.
 
     Raises `InvalidConversation` for anything else.
     """
@@ -44,7 +59,7 @@ def parse_name(value: object) -> ConversationName:
     if match is None or int(match["id"] or 0) > LAST_ID:
         shown = ascii(value[:40])[1:-1]
         raise InvalidConversation(
-            f"“{shown}” is no conversation. A name is “general”, or “room_”, “direct_” or “assistant_” and a number."
+            f"“{shown}” is not a conversation. A name is “general”, or “room_”, “direct_” or “assistant_” and a number."
         )
     if match["kind"] is None:
         return GENERAL

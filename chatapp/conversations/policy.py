@@ -1,50 +1,50 @@
-"""Who may do what in a conversation: the same functions for pages, socket events and forms.
+"""Who may do what in a conversation, for pages, the API, socket events and commands alike.
 
-The functions look at rows and raise; where the rows come from (a reader's snapshot, the writer's transaction) is the
-caller's. What one may not know of raises `NotFound`, what one may see but not do `Forbidden`.
+The functions take rows and raise. The caller chooses where the rows come from: a reader's snapshot or the writer's
+transaction. What a user may not know about raises `NotFound`; what they may see but not do raises `Forbidden`.
 """
 
 from chatapp.actors import Actor
+from chatapp.conversations.kinds import is_manager, kind_of
 from chatapp.errors import Archived, ChatError, Forbidden, NotFound
 from chatapp.models import Conversation, Membership, Message
 
 
 def no_such_conversation() -> NotFound:
-    """Give the one answer for what does not exist and for what this person may not know of."""
-    return NotFound("There is no such conversation, or you are not in it.")
+    """Return the same error for a conversation that does not exist and for one that the user may not know about."""
+    return NotFound("This conversation does not exist, or you are not a member.")
 
 
 def authorize_viewing(conversation: Conversation | None, membership: Membership | None) -> Conversation:
-    """Let pass whoever may know that the conversation exists. Raises `NotFound`."""
+    """Return the conversation if the user may know that it exists. Raises `NotFound`."""
     if conversation is None or (conversation.is_private and membership is None):
         raise no_such_conversation()
     return conversation
 
 
 def authorize_reading(conversation: Conversation | None, membership: Membership | None) -> Conversation:
-    """Let pass whoever may read: members, and everybody where it is open to all. Raises `NotFound`, `Forbidden`."""
-    seen = authorize_viewing(conversation, membership)
-    if membership is None and not is_open_to_all(seen):
-        raise Forbidden("Join this room to read and write in it.")
-    return seen
+    """Return the conversation if the user may read it. Raises `NotFound`, `Forbidden`."""
+    visible = authorize_viewing(conversation, membership)
+    if membership is None and not kind_of(visible).is_open_to_all:
+        raise Forbidden("Join this room to read and post messages.")
+    return visible
 
 
 def authorize_posting(conversation: Conversation | None, membership: Membership | None) -> Conversation:
-    """Let pass whoever may write: readers, unless it has ended or the other one of two blocks them.
+    """Return the conversation if the user may post to it: read it, unless it is archived or the user is blocked.
 
     Raises `NotFound`, `Forbidden`, `Archived`.
     """
-    read = authorize_reading(conversation, membership)
-    if read.is_archived:
-        what = "session has ended" if read.kind == "assistant" else "room is archived"
-        raise Archived(f"This {what}: it can be read, not written to.")
+    readable = authorize_reading(conversation, membership)
+    if readable.is_archived:
+        raise Archived(kind_of(readable).archived_text)
     if membership is not None and membership.is_blocked:
-        raise Forbidden("This person takes no direct messages from you.")
-    return read
+        raise Forbidden("This person does not accept direct messages from you.")
+    return readable
 
 
 def may_post(conversation: Conversation | None, membership: Membership | None) -> bool:
-    """Tell whether `authorize_posting` lets pass."""
+    """Return whether `authorize_posting` succeeds."""
     try:
         authorize_posting(conversation, membership)
     except ChatError:
@@ -53,69 +53,52 @@ def may_post(conversation: Conversation | None, membership: Membership | None) -
 
 
 def authorize_management(conversation: Conversation | None, membership: Membership | None) -> Conversation:
-    """Let pass a room's managers. Raises `NotFound`, `Forbidden`."""
-    seen = authorize_viewing(conversation, membership)
-    if not is_manager(membership):
-        raise Forbidden("Only a manager of this room may do that.")
-    return seen
+    """Return the room if the user is one of its managers. Raises `NotFound`, `Forbidden`."""
+    visible = authorize_viewing(conversation, membership)
+    if not kind_of(visible).may_manage(membership, is_admin=False):
+        raise Forbidden("Only managers of this room may do this.")
+    return visible
 
 
 def authorize_session_management(
     conversation: Conversation | None, membership: Membership | None, *, is_admin: bool
 ) -> Conversation:
-    """Let pass who looks after a conversation with an assistant: the owner of a session, an admin for the shared one.
+    """Return the conversation with an assistant if the user may rename, share, clear or delete it.
 
-    Raises `NotFound`, `Forbidden`.
+    The owner of a session may, and an admin in a shared conversation. Raises `NotFound`, `Forbidden`.
     """
-    seen = authorize_viewing(conversation, membership)
-    if seen.kind != "assistant":
-        raise NotFound("That is no conversation with an assistant.")
-    if not is_manager(membership) and not (is_admin and not seen.is_private):
-        raise Forbidden("Only an admin may do that in the conversation that everybody shares.")
-    return seen
+    visible = _require_assistant(authorize_viewing(conversation, membership))
+    if not kind_of(visible).may_manage(membership, is_admin=is_admin):
+        raise Forbidden("Only admins may do this in a shared conversation.")
+    return visible
 
 
-def may_manage_session(conversation: Conversation | None, membership: Membership | None, *, is_admin: bool) -> bool:
-    """Tell whether `authorize_session_management` lets pass."""
-    try:
-        authorize_session_management(conversation, membership, is_admin=is_admin)
-    except ChatError:
-        return False
-    return True
+def authorize_export(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+    """Return the conversation with an assistant if the user may read it. Raises `NotFound`."""
+    return _require_assistant(authorize_reading(conversation, membership))
 
 
 def authorize_answer_control(message: Message, actor: Actor, membership: Membership | None, *, is_admin: bool) -> None:
-    """Let pass who may end an assistant's answer or ask for another: its asker, managers and admins.
-
-    Raises `Forbidden`.
-    """
+    """Raise `Forbidden` unless the user may stop or retry an assistant's answer: its asker, managers and admins."""
     if message.asker_id != actor.user_id and not is_manager(membership) and not is_admin:
-        raise Forbidden("Only who asked, or a manager, may do that.")
+        raise Forbidden("Only the person who asked, or a manager, may do this.")
 
 
 def authorize_editing(message: Message, actor: Actor) -> None:
-    """Let pass whoever wrote the message. Raises `Forbidden`."""
+    """Raise `Forbidden` unless the user sent the message."""
     if message.sender_id != actor.user_id:
-        raise Forbidden("Only who wrote a message may edit it.")
+        raise Forbidden("You can edit only your own messages.")
 
 
 def authorize_deletion(
     conversation: Conversation, message: Message, actor: Actor, membership: Membership | None, *, is_admin: bool
 ) -> None:
-    """Let pass whoever wrote the message; except among a few in private the managers and the admins too.
-
-    Raises `Forbidden`.
-    """
-    is_in_charge = conversation.kind != "direct" and (is_admin or is_manager(membership))
-    if message.sender_id != actor.user_id and not is_in_charge:
-        raise Forbidden("Only who wrote a message, or a manager, may delete it.")
+    """Raise `Forbidden` unless the user sent the message or moderates the conversation."""
+    if message.sender_id != actor.user_id and not kind_of(conversation).may_moderate(membership, is_admin=is_admin):
+        raise Forbidden("You can delete only your own messages.")
 
 
-def is_open_to_all(conversation: Conversation) -> bool:
-    """Tell whether one reads and writes without being a member: in the general chat, and with an assistant together."""
-    return conversation.kind == "general" or (conversation.kind == "assistant" and not conversation.is_private)
-
-
-def is_manager(membership: Membership | None) -> bool:
-    """Tell whether the membership is a manager's."""
-    return membership is not None and membership.role == "manager"
+def _require_assistant(conversation: Conversation) -> Conversation:
+    if not kind_of(conversation).has_assistant:
+        raise NotFound("This conversation is not with an assistant.")
+    return conversation

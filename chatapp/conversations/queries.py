@@ -1,22 +1,23 @@
-"""How conversations are found."""
+"""Queries for conversations. None of them checks permissions: see `policy`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
+from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant, kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.models import Conversation, Installation, Membership, User
+from chatapp.models import Block, Conversation, Installation, Membership, User
 
-SIDEBAR_DIRECT = 20
-"""Direct conversations in the sidebar; the others stand on a page of their own."""
+SIDEBAR_DIRECT_LIMIT = 20
+"""Maximum number of direct conversations in the sidebar; a page of its own lists more."""
 
-SIDEBAR_SESSIONS = 5
-"""Own sessions with assistants in the sidebar, likewise."""
+SIDEBAR_SESSION_LIMIT = 5
+"""Maximum number of sessions with assistants in the sidebar; a page of its own lists more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,37 +33,40 @@ class RoomSummary:
 
 
 class ConversationAccess(NamedTuple):
-    """A conversation and what one person has to do with it; both None where there is nothing."""
+    """A conversation and one user's membership in it; each is None if it does not exist."""
 
     conversation: Conversation | None
     membership: Membership | None
 
 
+def is_named(name: ConversationName) -> ColumnElement[bool]:
+    """Return the SQL condition that selects the conversation with this name."""
+    return and_(Conversation.id == name.id, Conversation.kind == name.kind)
+
+
 def find_access(session: Session, name: ConversationName, user_id: int) -> ConversationAccess:
-    """Find the conversation of that name with the person's membership. It permits nothing: see `policy`."""
+    """Find a conversation with a user's membership in it."""
     row = session.execute(
         select(Conversation, Membership)
         .outerjoin(Membership, and_(Membership.conversation_id == Conversation.id, Membership.user_id == user_id))
-        .where(Conversation.id == name.id, Conversation.kind == name.kind)
+        .where(is_named(name))
     ).one_or_none()
     return ConversationAccess(None, None) if row is None else ConversationAccess(row[0], row[1])
 
 
 def find_conversation(session: Session, name: ConversationName) -> Conversation | None:
-    """Find the conversation of that name. It permits nothing."""
-    return session.scalars(
-        select(Conversation).where(Conversation.id == name.id, Conversation.kind == name.kind)
-    ).one_or_none()
+    """Find a conversation by its name."""
+    return session.scalars(select(Conversation).where(is_named(name))).one_or_none()
 
 
 def find_access_of(session: Session, name: ConversationName, actor: Actor) -> ConversationAccess:
-    """Find the conversation of that name with the membership of somebody who is signed in. Raises `SignedOut`."""
+    """Find a conversation with the actor's membership in it. Raises `SignedOut` if the actor's login was revoked."""
     require_active_login(session, actor)
     return find_access(session, name, actor.user_id)
 
 
 def find_accesses(session: Session, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], ConversationAccess]:
-    """Find many places at once, by the conversation's id and the person's: those with a membership, and no others."""
+    """Find many memberships at once, by conversation id and user id. Keys without a membership are left out."""
     rows = session.execute(
         select(Conversation, Membership)
         .join(Membership, Membership.conversation_id == Conversation.id)
@@ -76,63 +80,66 @@ def find_accesses(session: Session, keys: Collection[tuple[int, int]]) -> dict[t
 
 
 def direct_key(user_ids: Collection[int]) -> str:
-    """Give the key of the one direct conversation that these people have."""
+    """Return the key of the direct conversation between these people, of which there is at most one."""
     return ":".join(map(str, sorted(set(user_ids))))
 
 
 def find_direct(session: Session, key: str) -> Conversation | None:
-    """Find the conversation with the key."""
+    """Find the direct conversation with this key."""
     return session.scalars(select(Conversation).where(Conversation.direct_key == key)).one_or_none()
 
 
-def list_conversations(session: Session, user_id: int) -> Sequence[Conversation]:
-    """List what stands in a person's sidebar.
+def has_blocked(session: Session, blocker_id: int, blocked_id: int) -> bool:
+    """Return whether one user has blocked direct messages from the other."""
+    return session.get(Block, (blocker_id, blocked_id)) is not None
 
-    The general chat, then their rooms that are not archived by name, then the direct conversations that were last used,
-    the conversations with assistants that all share, and the own sessions that were last used.
+
+def list_conversations(session: Session, user_id: int) -> Sequence[Conversation]:
+    """List the conversations of a user's sidebar.
+
+    In this order: the general chat, the rooms that are not archived by name, the direct conversations by their last
+    use, the shared conversations with assistants, and the sessions by their last use.
     """
     rooms = session.scalars(
-        _select_mine(user_id)
-        .where(Conversation.kind.in_(("general", "room")), Conversation.ended_at.is_(None))
-        .order_by(Conversation.kind != "general", func.lower(Conversation.name), Conversation.id)
+        _select_joined(user_id)
+        .where(or_(General.condition(), Room.condition()), Conversation.ended_at.is_(None))
+        .order_by(General.condition().desc(), func.lower(Conversation.name), Conversation.id)
     ).all()
     return [
         *rooms,
-        *list_direct_conversations(session, user_id, limit=SIDEBAR_DIRECT),
+        *list_direct_conversations(session, user_id, limit=SIDEBAR_DIRECT_LIMIT),
         *list_shared_conversations(session),
-        *session.scalars(select_sessions(user_id).limit(SIDEBAR_SESSIONS)),
+        *session.scalars(select_sessions(user_id).limit(SIDEBAR_SESSION_LIMIT)),
     ]
 
 
 def list_direct_conversations(session: Session, user_id: int, *, limit: int) -> Sequence[Conversation]:
-    """List a person's direct conversations in which somebody said something, the last one first."""
+    """List a user's direct conversations that have had a message, the last used first."""
     return session.scalars(
-        _select_mine(user_id)
-        .where(Conversation.kind == "direct", Conversation.last_event > 0)
+        _select_joined(user_id)
+        .where(Direct.condition(), Conversation.last_event > 0)
         .order_by(Conversation.updated_at.desc(), Conversation.id.desc())
         .limit(limit)
     ).all()
 
 
 def list_shared_conversations(session: Session) -> Sequence[Conversation]:
-    """List the conversations that everybody has with assistants together, by the assistant's name."""
+    """List the shared conversations with assistants, by the assistant's name."""
     return session.scalars(
-        select(Conversation)
-        .where(Conversation.kind == "assistant", Conversation.visibility == "open")
-        .order_by(Conversation.assistant)
+        select(Conversation).where(SharedAssistant.condition()).order_by(Conversation.assistant)
     ).all()
 
 
 def select_sessions(user_id: int) -> Select[Conversation]:
-    """Select a person's own sessions with assistants, the one that was last used first."""
+    """Select a user's sessions with assistants, the last used first."""
     return (
-        _select_mine(user_id)
-        .where(Conversation.kind == "assistant")
+        _select_joined(user_id)
+        .where(AssistantSession.condition())
         .order_by(Conversation.updated_at.desc(), Conversation.id.desc())
     )
 
 
-def _select_mine(user_id: int) -> Select[Conversation]:
+def _select_joined(user_id: int) -> Select[Conversation]:
     return (
         select(Conversation)
         .join(Membership, Membership.conversation_id == Conversation.id)
@@ -141,12 +148,12 @@ def _select_mine(user_id: int) -> Select[Conversation]:
 
 
 def list_conversation_names(session: Session, user_id: int) -> Sequence[str]:
-    """List the wire names of all conversations that a person is in."""
-    return [conversation.wire_name for conversation in session.scalars(_select_mine(user_id))]
+    """List the wire names of all conversations that a user is a member of."""
+    return [conversation.wire_name for conversation in session.scalars(_select_joined(user_id))]
 
 
 def list_people(session: Session, conversation_ids: Sequence[int]) -> dict[int, list[Person]]:
-    """List who is in each of the conversations, by name."""
+    """List the members of each conversation, by name."""
     people: dict[int, list[Person]] = {conversation_id: [] for conversation_id in conversation_ids}
     for conversation_id, user in session.execute(
         select(Membership.conversation_id, User)
@@ -158,13 +165,19 @@ def list_people(session: Session, conversation_ids: Sequence[int]) -> dict[int, 
     return people
 
 
+def list_title_people(session: Session, conversations: Iterable[Conversation]) -> dict[int, list[Person]]:
+    """List the members of each conversation whose title consists of their names. Other conversations are left out."""
+    ids = [conversation.id for conversation in conversations if kind_of(conversation).is_titled_by_people]
+    return list_people(session, ids) if ids else {}
+
+
 def list_member_ids(session: Session, conversation_id: int) -> Sequence[int]:
-    """List the ids of a room's members."""
+    """List the user ids of a conversation's members."""
     return session.scalars(select(Membership.user_id).where(Membership.conversation_id == conversation_id)).all()
 
 
 def select_rooms() -> Select[Conversation, int]:
-    """Select rooms, each with how many members it has."""
+    """Select rooms, each with its number of members."""
     count = (
         select(func.count())
         .select_from(Membership)
@@ -172,11 +185,11 @@ def select_rooms() -> Select[Conversation, int]:
         .correlate(Conversation)
         .scalar_subquery()
     )
-    return select(Conversation, count).where(Conversation.kind == "room")
+    return select(Conversation, count).where(Room.condition())
 
 
 def list_summaries(session: Session, query: Select[Conversation, int]) -> list[RoomSummary]:
-    """Run a query made by `select_rooms`, by name."""
+    """Run a query made by `select_rooms`, ordered by name."""
     rows = session.execute(query.order_by(func.lower(Conversation.name), Conversation.id))
     return [
         RoomSummary(room.id, room.name, room.topic, room.is_private, room.is_archived, count) for room, count in rows
@@ -184,11 +197,11 @@ def list_summaries(session: Session, query: Select[Conversation, int]) -> list[R
 
 
 def get_summary(session: Session, room: Conversation) -> RoomSummary:
-    """Give one room as lists show it."""
+    """Return the summary of one room."""
     (summary,) = list_summaries(session, select_rooms().where(Conversation.id == room.id))
     return summary
 
 
 def get_revocation_count(session: Session) -> int:
-    """Give how many sign-ins and memberships have ended in this installation."""
+    """Return how many login sessions and memberships have been revoked in this installation."""
     return session.scalars(select(Installation.revocations)).one()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.names import direct_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import find_access, list_direct_conversations
 from chatapp.direct import service
@@ -56,7 +56,7 @@ def show(names: str) -> str | Response:
     if request.path != path:
         return redirect(path)
     conversation_id = service.open_direct(person.actor, [each.id for each in people])
-    place = find_access(db.session(), ConversationName("direct", conversation_id), person.id)
+    place = find_access(db.session(), direct_name(conversation_id), person.id)
     can_block = len(others) == 1
     return render_conversation(
         place,

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
+from chatapp.conversations.kinds import Direct
 from chatapp.conversations.queries import direct_key, find_direct
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Invalid, NotFound
@@ -79,7 +80,7 @@ def unblock(actor: Actor, user_id: int) -> None:
 
 
 def _make(session: Session, key: str, actor: Actor, everybody: Collection[int]) -> int:
-    conversation = Conversation(kind="direct", name="", visibility="private", direct_key=key, creator_id=actor.user_id)
+    conversation = Direct.new(direct_key=key, creator_id=actor.user_id)
     session.add(conversation)
     session.flush()
     blocked = _find_blocked(session, everybody) if len(everybody) == 2 else set()

@@ -4,8 +4,9 @@ from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from chatapp.assistant_config import list_assistants
+from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import authorize_reading, is_manager
+from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.errors import Busy, Invalid, Unavailable
 from chatapp.extensions import db
@@ -63,12 +64,12 @@ def mentionable(conversation: str) -> str:
     """Give whom a message here can name or ask, and whose name begins like `prefix`, as HTML."""
     place = _place(parse_name(conversation))
     here = authorize_reading(*place)
-    prefix = request.args.get("prefix", "")
+    kind, prefix = kind_of(here), request.args.get("prefix", "")
     return render_template(
         "messages/_people.html",
         people=list_mentionable(db.session(), here, prefix),
-        assistants=list_assistants(prefix) if here.kind != "assistant" else [],
-        may_name_all=here.kind == "room" and is_manager(place.membership),
+        assistants=list_assistants(prefix) if not kind.has_assistant else [],
+        may_name_all=kind.may_mention_all(place.membership),
     )
 
 

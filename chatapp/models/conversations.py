@@ -13,6 +13,11 @@ GENERAL_ID = 1
 _IS_SHARED = text("kind = 'assistant' AND visibility = 'open'")
 
 
+def format_wire_name(kind: str, conversation_id: int) -> str:
+    """Return the name on the wire of the conversation with this kind and id."""
+    return kind if kind == "general" else f"{kind}_{conversation_id}"
+
+
 class Conversation(Base):
     """A place where people talk: the general chat, a room, a direct conversation or a talk with an assistant.
 
@@ -61,7 +66,7 @@ class Conversation(Base):
     @property
     def wire_name(self) -> str:
         """The conversation's name on the wire: `general`, `room_26`, `direct_7`, `assistant_9`."""
-        return "general" if self.kind == "general" else f"{self.kind}_{self.id}"
+        return format_wire_name(self.kind, self.id)
 
     @property
     def is_private(self) -> bool:

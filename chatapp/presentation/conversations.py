@@ -8,9 +8,10 @@ from flask import render_template
 
 from chatapp.assistant_config import Assistant, current_assistants
 from chatapp.config import current_settings
+from chatapp.conversations.kinds import is_manager, kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person, shown_people
-from chatapp.conversations.policy import authorize_reading, is_manager, may_manage_session, may_post
+from chatapp.conversations.policy import authorize_reading, may_post
 from chatapp.conversations.queries import ConversationAccess, RoomSummary, get_summary, list_conversations, list_people
 from chatapp.errors import ChatError
 from chatapp.extensions import db
@@ -148,7 +149,7 @@ def render_conversation(
         epoch=get_epoch(db.session()),
         may_post=may_post(*place),
         may_manage=is_manager(place.membership),
-        may_manage_session=may_manage_session(*place, is_admin=person.is_admin),
+        may_manage_session=kind_of(conversation).may_manage(place.membership, is_admin=person.is_admin),
         kept_last=keep_last if keep_last and name.kind == "general" and person.is_admin else None,
         outgoing=_outgoing(person, conversation),
         client_id=str(uuid.uuid4()),

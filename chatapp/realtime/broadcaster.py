@@ -14,8 +14,8 @@ from flask import Flask
 
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import find_active_actors
+from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import parse_name
-from chatapp.conversations.policy import is_open_to_all
 from chatapp.conversations.queries import find_accesses, get_revocation_count
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import InvalidConversation
@@ -173,7 +173,7 @@ class Broadcaster:
         with self._app.app_context():
             places = find_accesses(db.session(), {(name.id, person.id) for person in people})
             here = db.session.get(Conversation, name.id)
-            needs_membership = here is None or not is_open_to_all(here)
+            needs_membership = here is None or not kind_of(here).is_open_to_all
         if needs_membership:
             for user_id in {person.id for person in people} - {user_id for _, user_id in places}:
                 remove_from_conversation(MembershipRevoked(conversation, user_id))

@@ -3,8 +3,9 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from chatapp.conversations.names import ConversationName
-from chatapp.conversations.policy import authorize_reading, authorize_viewing, is_manager
+from chatapp.conversations.kinds import is_manager
+from chatapp.conversations.names import room_name
+from chatapp.conversations.policy import authorize_reading, authorize_viewing
 from chatapp.conversations.queries import ConversationAccess, find_access, get_summary
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
@@ -131,7 +132,7 @@ def restore(room_id: int) -> Response:
 
 
 def _place(room_id: int) -> ConversationAccess:
-    return find_access(db.session(), ConversationName("room", room_id), current_person().id)
+    return find_access(db.session(), room_name(room_id), current_person().id)
 
 
 def _to_room(room_id: int) -> Response:

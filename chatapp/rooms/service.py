@@ -4,14 +4,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.kinds import Room, is_manager
+from chatapp.conversations.names import room_name
 from chatapp.conversations.people import find_active_user
 from chatapp.conversations.policy import (
     authorize_management,
     authorize_posting,
     authorize_reading,
     authorize_viewing,
-    is_manager,
 )
 from chatapp.conversations.queries import find_access, list_member_ids
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
@@ -26,8 +26,7 @@ VISIBILITIES = ("open", "private")
 
 def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
     """Make a room with `actor` as its manager. Gives its id. Raises `Invalid`."""
-    room = Conversation(
-        kind="room",
+    room = Room.new(
         name=_check_line(name, NAME_LENGTH, "name", at_least=1),
         topic=_check_line(topic, TOPIC_LENGTH, "topic"),
         visibility=_check_visibility(visibility),
@@ -150,7 +149,7 @@ def restore(actor: Actor, room_id: int) -> None:
 
 
 def _place(session: Session, actor: Actor, room_id: int) -> tuple[Conversation | None, Membership | None]:
-    return find_access(session, ConversationName("room", room_id), actor.user_id)
+    return find_access(session, room_name(room_id), actor.user_id)
 
 
 def _add_member(transaction: Transaction, room: Conversation, user_id: int, role: str = "member") -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from chatapp.actors import Actor, is_admin, require_active_login
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_deletion, authorize_editing, authorize_posting
+from chatapp.conversations.queries import is_named
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Reaction, now
 from chatapp.timeline.content import check_content
@@ -109,10 +110,7 @@ def _change(name: ConversationName, actor: Actor, seq: int, alter: Alter) -> Cal
         session = transaction.session
         require_active_login(session, actor)
         locked = session.scalars(
-            select(Conversation)
-            .where(Conversation.id == name.id, Conversation.kind == name.kind)
-            .with_for_update()
-            .execution_options(populate_existing=True)
+            select(Conversation).where(is_named(name)).with_for_update().execution_options(populate_existing=True)
         ).one_or_none()
         membership = session.get(Membership, (name.id, actor.user_id), populate_existing=True)
         conversation = authorize_posting(locked, membership)

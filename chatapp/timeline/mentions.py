@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
+from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import is_manager
 from chatapp.models import Conversation, Membership, Mention, User
 
 EVERYBODY = "all"
@@ -37,7 +37,7 @@ class Draft:
     @property
     def is_to_all(self) -> bool:
         """Whether everybody in the room is named."""
-        return EVERYBODY in self.names and self.conversation.kind == "room" and is_manager(self.membership)
+        return EVERYBODY in self.names and kind_of(self.conversation).may_mention_all(self.membership)
 
 
 def find_names(content: str) -> set[str]:

@@ -339,7 +339,7 @@ class _Batch:
 
     def _find(self, name: ConversationName) -> Conversation | None:
         conversation = self._conversations.get(name.id)
-        return conversation if conversation is not None and conversation.kind == name.kind else None
+        return conversation if conversation is not None and ConversationName.of(conversation) == name else None
 
     def _is_signed_in(self, actor: Actor) -> bool:
         return (

@@ -8,6 +8,7 @@ from sqlalchemy import Row, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_actors
+from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading
@@ -22,9 +23,6 @@ Key = tuple[int, int]
 
 COUNTED = 1_000
 """Messages after the mark that are looked at to count the unread ones: more than anybody reads a number of."""
-
-RECEIPT_MEMBERS = 20
-"""Members of a room up to which its people see who has read how far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ class Marking(BatchChange[ReadState]):
         if self.actor not in signed_in:
             raise SignedOut("You are signed out. Sign in again.")
         conversation, membership = places.get(self.key, ConversationAccess(None, None))
-        is_it = conversation is not None and conversation.kind == self.conversation.kind
+        is_it = conversation is not None and ConversationName.of(conversation) == self.conversation
         here = authorize_reading(conversation if is_it else None, membership)
         if membership is None:
             raise NotFound("You are not in this conversation.")
@@ -144,22 +142,20 @@ def list_read_states(session: Session, user_id: int) -> dict[str, ReadState]:
 
 
 def list_read_receipts(session: Session, conversation: Conversation) -> Sequence[ReadReceipt]:
-    """List how far people have read who let it be known.
-
-    Nobody in the general chat, and in rooms of more than `RECEIPT_MEMBERS`.
-    """
+    """List the read receipts of the members who share them, in conversations that have receipts."""
     if not has_receipts(session, conversation):
         return []
     return [ReadReceipt(Person.of(user), seq) for user, seq in session.execute(_select_read_receipts(conversation.id))]
 
 
 def has_receipts(session: Session, conversation: Conversation) -> bool:
-    """Tell whether people see here who has read how far."""
-    if conversation.kind == "direct":
+    """Return whether the members of a conversation see each other's read receipts."""
+    limit = kind_of(conversation).receipt_member_limit
+    if limit is None:
         return True
-    some = select(Membership.user_id).where(Membership.conversation_id == conversation.id).limit(RECEIPT_MEMBERS + 1)
-    count = session.scalars(select(func.count()).select_from(some.subquery())).one()
-    return conversation.kind == "room" and count <= RECEIPT_MEMBERS
+    members = select(Membership.user_id).where(Membership.conversation_id == conversation.id).limit(limit + 1)
+    count = session.scalars(select(func.count()).select_from(members.subquery())).one()
+    return count <= limit
 
 
 def _select_read_receipts(conversation_id: int) -> Select[User, int]:

@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.names import room_name
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access
 from chatapp.errors import Invalid
@@ -103,7 +103,7 @@ def _read_text() -> object:
 
 
 def _permit(room_id: int) -> None:
-    authorize_management(*find_access(db.session(), ConversationName("room", room_id), current_person().id))
+    authorize_management(*find_access(db.session(), room_name(room_id), current_person().id))
 
 
 def _render_webhooks(
@@ -113,7 +113,7 @@ def _render_webhooks(
     incoming_form: IncomingForm | None = None,
     address: str | None = None,
 ) -> str:
-    place = find_access(db.session(), ConversationName("room", room_id), current_person().id)
+    place = find_access(db.session(), room_name(room_id), current_person().id)
     room = authorize_management(*place)
     return render_template(
         "webhooks/index.html",

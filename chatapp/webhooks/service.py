@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select, update
 
 from chatapp.actors import Actor
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.names import room_name
 from chatapp.conversations.people import find_active_user
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access
@@ -62,7 +62,7 @@ def add_webhook(actor: Actor, room_id: int, name: str, url: str) -> str:
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
-        authorize_management(*find_access(session, ConversationName("room", room_id), actor.user_id))
+        authorize_management(*find_access(session, room_name(room_id), actor.user_id))
         names = session.scalars(select(OutgoingWebhook.name).where(OutgoingWebhook.conversation_id == room_id)).all()
         if checked_name in names or find_active_user(session, checked_name) is not None:
             raise Conflict(f"“{checked_name}” is somebody's name already. Choose another one.")
@@ -79,7 +79,7 @@ def remove_webhook(actor: Actor, room_id: int, webhook_id: int) -> None:
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        authorize_management(*find_access(session, ConversationName("room", room_id), actor.user_id))
+        authorize_management(*find_access(session, room_name(room_id), actor.user_id))
         webhook = session.get(OutgoingWebhook, webhook_id)
         if webhook is None or webhook.conversation_id != room_id:
             raise NotFound("There is no such webhook.")
@@ -100,7 +100,7 @@ def add_incoming(actor: Actor, room_id: int, name: str) -> str:
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
-        authorize_management(*find_access(session, ConversationName("room", room_id), actor.user_id))
+        authorize_management(*find_access(session, room_name(room_id), actor.user_id))
         theirs = select(IncomingWebhook.id).where(IncomingWebhook.conversation_id == room_id)
         if len(session.scalars(theirs).all()) >= MOST:
             raise Conflict(f"A room has at most {MOST} incoming webhooks.")
@@ -115,7 +115,7 @@ def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        authorize_management(*find_access(session, ConversationName("room", room_id), actor.user_id))
+        authorize_management(*find_access(session, room_name(room_id), actor.user_id))
         webhook = session.get(IncomingWebhook, webhook_id)
         if webhook is None or webhook.conversation_id != room_id:
             raise NotFound("There is no such webhook.")

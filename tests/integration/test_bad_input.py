@@ -50,7 +50,7 @@ def test_a_malformed_conversation_is_refused_everywhere(server: Server, ana: Per
     for name in ("room_", "room_x", "room_-1", "room_1e9", "room_01"):
         answer = ana.get(f"/conversations/{name}/messages")
         assert answer.status_code == 400
-        assert "is no conversation" in answer.text
+        assert "is not a conversation" in answer.text
         assert ana.post(f"/conversations/{name}/messages", **message_payload("x")).status_code == 400
     for path in ("/rooms/0", "/rooms/1", "/rooms/-1", "/rooms/x", "/rooms/1e9", "/rooms/" + "9" * 40):
         assert ana.get(path).status_code == 404, path

@@ -1,0 +1,163 @@
+"""The kinds of conversations: one class for each, with everything that differs from the others.
+
+No other module compares the columns `kind` and `visibility`: it asks `kind_of(conversation)`. Who may do what is
+decided in `chatapp.conversations.policy`, by these classes; how a conversation looks on a page is in
+`chatapp.presentation.kinds`.
+"""
+
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, and_
+
+from chatapp.models import Conversation, Membership
+
+
+class ConversationKind:
+    """A kind of conversation. The defaults are those of a conversation that its members read and write."""
+
+    name: ClassVar[str]
+    """The value of the column `kind`, with which the wire name begins."""
+
+    is_open_to_all: ClassVar[bool] = False
+    """Whether every user may read and post without a membership."""
+
+    has_assistant: ClassVar[bool] = False
+    """Whether every message is a question to the assistant of the conversation."""
+
+    is_personal: ClassVar[bool] = False
+    """Whether only its owner reads it."""
+
+    is_titled_by_people: ClassVar[bool] = False
+    """Whether it has no name of its own: its title and its URL consist of its people's names."""
+
+    is_titled_by_first_message: ClassVar[bool] = False
+    """Whether its first message becomes its name."""
+
+    receipt_member_limit: ClassVar[int | None] = 0
+    """Maximum number of members who see each other's read receipts; None for no maximum."""
+
+    archived_text: ClassVar[str] = "This room is archived and is read-only."
+    """The reason why nobody can post to an archived conversation."""
+
+    @classmethod
+    def condition(cls) -> ColumnElement[bool]:
+        """Return the SQL condition that selects the conversations of this kind."""
+        return Conversation.kind == cls.name
+
+    @classmethod
+    def new(cls, **columns: Any) -> Conversation:
+        """Create a conversation of this kind. It is not added to a database session."""
+        return Conversation(kind=cls.name, **columns)
+
+    @classmethod
+    def may_manage(cls, membership: Membership | None, *, is_admin: bool) -> bool:  # noqa: ARG003 - for subclasses
+        """Return whether a user may change the conversation itself: its settings, its members, its existence."""
+        return is_manager(membership)
+
+    @classmethod
+    def may_moderate(cls, membership: Membership | None, *, is_admin: bool) -> bool:
+        """Return whether a user may delete other people's messages."""
+        return is_admin or is_manager(membership)
+
+    @classmethod
+    def may_mention_all(cls, membership: Membership | None) -> bool:  # noqa: ARG003 - for subclasses
+        """Return whether a user may mention `@all`."""
+        return False
+
+
+class General(ConversationKind):
+    """The general chat: one for each installation, and every user is a member."""
+
+    name = "general"
+    is_open_to_all = True
+
+
+class Room(ConversationKind):
+    """A room: everyone may join an open one, members are invited to a private one."""
+
+    name = "room"
+    receipt_member_limit = 20
+
+    @classmethod
+    def may_mention_all(cls, membership: Membership | None) -> bool:
+        """Return whether the user is a manager of the room."""
+        return is_manager(membership)
+
+
+class Direct(ConversationKind):
+    """Direct messages between a few people. Nobody has more rights than the others, not even an admin."""
+
+    name = "direct"
+    is_titled_by_people = True
+    receipt_member_limit = None
+
+    @classmethod
+    def new(cls, **columns: Any) -> Conversation:
+        """Create a private conversation without a name."""
+        return super().new(name="", visibility="private", **columns)
+
+    @classmethod
+    def may_moderate(cls, membership: Membership | None, *, is_admin: bool) -> bool:  # noqa: ARG003
+        """Return False: people delete their own messages only."""
+        return False
+
+
+class AssistantConversation(ConversationKind):
+    """A conversation with an assistant: `SharedAssistant` or `AssistantSession`."""
+
+    name = "assistant"
+    has_assistant = True
+    archived_text = "This session has ended and is read-only."
+
+
+class SharedAssistant(AssistantConversation):
+    """The conversation that all users share with an assistant: one for each assistant."""
+
+    is_open_to_all = True
+
+    @classmethod
+    def condition(cls) -> ColumnElement[bool]:
+        """Return the SQL condition that selects shared conversations."""
+        return and_(super().condition(), Conversation.visibility == "open")
+
+    @classmethod
+    def new(cls, **columns: Any) -> Conversation:
+        """Create an open conversation without a name."""
+        return super().new(name="", visibility="open", **columns)
+
+    @classmethod
+    def may_manage(cls, membership: Membership | None, *, is_admin: bool) -> bool:
+        """Return whether the user is an admin."""
+        return is_admin or is_manager(membership)
+
+
+class AssistantSession(AssistantConversation):
+    """A user's own conversation with an assistant, of which the user is the manager."""
+
+    is_personal = True
+    is_titled_by_first_message = True
+
+    @classmethod
+    def condition(cls) -> ColumnElement[bool]:
+        """Return the SQL condition that selects sessions."""
+        return and_(super().condition(), Conversation.visibility == "private")
+
+    @classmethod
+    def new(cls, **columns: Any) -> Conversation:
+        """Create a private conversation."""
+        return super().new(visibility="private", **columns)
+
+
+_BY_NAME: dict[str, type[ConversationKind]] = {kind.name: kind for kind in (General, Room, Direct)}
+
+
+def kind_of(conversation: Conversation) -> type[ConversationKind]:
+    """Return the kind of a conversation."""
+    if conversation.kind == AssistantConversation.name:
+        return AssistantSession if conversation.is_private else SharedAssistant
+    return _BY_NAME[conversation.kind]
+
+
+def is_manager(membership: Membership | None) -> bool:
+    """Return whether the membership has the role of a manager."""
+    return membership is not None and membership.role == "manager"
