@@ -10,6 +10,7 @@ from flask import Flask
 from chatapp import create_app
 from chatapp.config import Settings
 from tests.harness import ROOT
+from tests.harness.accounts import add_people
 from tests.harness.launcher import Launcher
 from tests.harness.people import NewPerson, Person
 from tests.harness.redis import Redis
@@ -127,14 +128,12 @@ def two_servers(postgres: Postgres, redis: Redis, new_server: NewServer) -> tupl
 
 @pytest.fixture
 def new_person() -> Iterator[NewPerson]:
-    """Create people. The first person of a server is its owner, the others come by invitation."""
+    """Create people. The first person of a server is its owner."""
     people: list[Person] = []
 
     def create(server: Server, username: str) -> Person:
-        person = Person(server, username)
-        owner = next((other for other in people if other.server is server), None)
-        people.append(person)
-        return person.accept(owner.invitation()) if owner else person.set_up()
+        people.extend(add_people(server, username))
+        return people[-1]
 
     yield create
     for person in people:

@@ -1,0 +1,46 @@
+"""Create accounts fast: in the database, without the forms and the cost of hashing a password."""
+
+from argon2 import PasswordHasher
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+from sqlalchemy.orm import Session
+
+from chatapp.models import Installation, LoginSession, User
+from chatapp.security import SESSION_COOKIE
+from chatapp.tokens import hash_token, new_token
+from tests.harness.people import PASSWORD, Person
+from tests.harness.servers import Server
+
+PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+"""A hash that is cheap to verify: its parameters are part of it."""
+
+
+def add_people(server: Server, *usernames: str) -> list[Person]:
+    """Create people with an account and a login session on a running server. The first account is the owner's."""
+    people = [Person(server, username) for username in usernames]
+    tokens = {username: new_token() for username in usernames}
+    engine = server.engine()
+    with Session(engine) as session, session.begin():
+        users = [User(username=name, name=name.title(), password_hash=PASSWORD_HASH) for name in usernames]
+        session.add_all(users)
+        session.flush()
+        installation = session.get_one(Installation, 1)
+        if installation.owner_id is None:
+            users[0].role = "admin"
+            installation.owner_id = users[0].id
+        session.add_all(LoginSession(user_id=user.id, token_hash=hash_token(tokens[user.username])) for user in users)
+    engine.dispose()
+    for person in people:
+        person.http.cookies.set(
+            SESSION_COOKIE, sign_cookie(server, tokens[person.username]), domain="127.0.0.1", path="/"
+        )
+    return people
+
+
+def sign_cookie(server: Server, token: str) -> str:
+    """Return the value of the cookie that carries the token of a login session."""
+    app = Flask("chatapp")
+    app.secret_key = (server.data_dir / "secret_key").read_text()
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert serializer is not None
+    return serializer.dumps({"_user_id": token, "_fresh": True, "_permanent": True})
