@@ -5,7 +5,7 @@ import time
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, make_response, render_template, request
+from flask import Flask, Response, current_app, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -70,6 +70,8 @@ def answer_unreachable(error: Exception) -> Response:
 def answer_mistake(error: Exception) -> Response:
     """Answer a mistake of ours; what happened is in the log."""
     log.error("request failed", exc_info=error)
+    if current_app.debug:
+        raise error
     return answer_refusal(Internal("Something went wrong on the server. Try again."))
 
 

@@ -86,6 +86,13 @@ class Person:
         path = room_path(room)
         return self.post(f"{path}/members/{person.id}/remove", f"{path}/settings")
 
+    def open_direct(self, *others: "Person") -> str:
+        """Open the direct conversation with other people, and return its name on the wire."""
+        response = self.get("/direct/" + ",".join(person.username for person in others))
+        match = re.search(r'data-conversation="([^"]+)"', response.text)
+        assert match is not None, response.text
+        return match[1]
+
     def create_token(self, scope: str = "write", name: str = "a program") -> str:
         """Create an API token."""
         page = self.post("/settings/tokens", "/settings/tokens", name=name, scope=scope)
