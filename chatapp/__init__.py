@@ -8,7 +8,7 @@ from chatapp.api.assistants import blueprint as api_assistants_blueprint
 from chatapp.api.pages import blueprint as api_pages_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.assistant_config import init_assistants
-from chatapp.assistants.asking import init_asking
+from chatapp.assistants.answer_requests import init_answer_requests
 from chatapp.assistants.routes import blueprint as assistants_blueprint
 from chatapp.assistants.transcripts import blueprint as transcripts_blueprint
 from chatapp.cli import init_cli
@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     ):
         app.register_blueprint(blueprint)
     init_webhooks()
-    init_asking(app, settings)
+    init_answer_requests(app, settings)
     init_realtime(app, settings)
     trust_proxies(app, settings)
     init_cli(app)

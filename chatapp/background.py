@@ -12,13 +12,14 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatapp.assistants.answering import EXTENSION as ANSWERER
-from chatapp.assistants.answering import Answerer
+from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
+from chatapp.assistants.worker import AnswerWorker
 from chatapp.config import Settings
 from chatapp.conversations.names import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Conversation
-from chatapp.realtime.assistants import AnswerTeller
+from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
+from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
 from chatapp.realtime.presence import PERIOD, presence
@@ -52,10 +53,10 @@ def start_background(app: Flask, settings: Settings) -> None:
     broadcaster = Broadcaster(app, is_alone=not settings.redis_url)
     # Signals hold their listeners weakly.
     app.extensions["chatapp.broadcaster"] = broadcaster
-    app.extensions["chatapp.teller"] = teller = AnswerTeller(app)
+    app.extensions[ANSWER_BROADCASTER] = answer_broadcaster = AnswerBroadcaster()
     if settings.redis_url:
         bus = Bus(settings.redis_url, settings.secret_key())
-        app.extensions["chatapp.processes"] = processes = Processes(app, broadcaster, teller, bus)
+        app.extensions["chatapp.processes"] = processes = Processes(app, broadcaster, answer_broadcaster, bus)
         repeat("presence between processes", PERIOD, processes.tell_presence)
         bus.start(supervisor)
     repeat("presence", PERIOD, presence.tell_changes)
@@ -72,8 +73,8 @@ def start_background(app: Flask, settings: Settings) -> None:
         log.warning("database does not answer at the start", reason=str(error))
 
     supervisor.start("webhooks", WebhookSender(app, settings, supervisor).run)
-    app.extensions[ANSWERER] = answerer = Answerer(app, settings, supervisor)
-    supervisor.start("assistants", answerer.run)
+    app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)
+    answer_worker.start()
     repeat("revocations", REVOCATION_CHECK_SECONDS, broadcaster.check_revocations)
     repeat("heartbeats", settings.heartbeat_seconds, broadcaster.beat)
     repeat("spool check", settings.heartbeat_seconds, writer.look_into_spool)

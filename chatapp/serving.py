@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import structlog
 from flask import Flask
 
-from chatapp.assistants.answering import EXTENSION as ANSWERER
-from chatapp.assistants.answering import Answerer
+from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
+from chatapp.assistants.worker import AnswerWorker
 from chatapp.background import start_background
 from chatapp.config import Settings
 from chatapp.extensions import socketio
@@ -152,8 +152,8 @@ def _stop(app: Flask) -> None:
     sids = [sid for sid, _ in server.manager.get_participants("/", None)]
     for sid in sids:
         server.emit("restarting", {"reconnect_after": random.randint(*COME_BACK)}, to=sid)  # noqa: S311 - no secret
-    answerer: Answerer = app.extensions[ANSWERER]
-    answerer.interrupt()
+    answer_worker: AnswerWorker = app.extensions[ANSWER_WORKER]
+    answer_worker.stop()
     writer: Writer = app.extensions[WRITER]
     writer.stop(STOP_TIMEOUT)
     time.sleep(0.2)  # The acknowledgements of the last commit go out.

@@ -29,8 +29,8 @@ from chatapp.api.schemas import (
 )
 from chatapp.assistant_config import current_assistants
 from chatapp.assistants import service
-from chatapp.assistants.following import Follower
 from chatapp.assistants.queries import SessionSummary, find_shared, list_history, list_sessions
+from chatapp.assistants.subscription import AnswerSubscription
 from chatapp.conversations.names import ConversationName, assistant_name
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
@@ -38,7 +38,7 @@ from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.models import Conversation, now
 from chatapp.models.base import LAST_ID
-from chatapp.presentation.messages import isoformat, present_for_others
+from chatapp.presentation.messages import isoformat, present_message_data
 from chatapp.timeline import TimelineMessage, page, post
 
 blueprint = Blueprint("api_assistants", __name__, url_prefix="/api")
@@ -120,17 +120,19 @@ def ask(session_id: str, json: NewMessage, headers: Keyed) -> Response:
     if request.accept_mimetypes.best_match([MIMETYPE, EVENTS]) != EVENTS:
         question = post(name, actor, content=json.content, client_id=client_id)
         location = url_for("api.show_message", conversation=question.conversation.wire_name, seq=question.seq)
-        return answer(present_for_others(question), HTTPStatus.CREATED, Location=location)
+        return answer(present_message_data(question), HTTPStatus.CREATED, Location=location)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Werkzeug documents it
-    follower = Follower(app)
-    follower.listen()
+    subscription = AnswerSubscription(app)
+    subscription.open()
     try:
         question = post(name, actor, content=json.content, client_id=client_id)
     except BaseException:
-        follower.close()
+        subscription.close()
         raise
     return Response(
-        _stream(follower, question), mimetype=EVENTS, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        _stream(subscription, question),
+        mimetype=EVENTS,
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
@@ -155,25 +157,25 @@ def clear_history(query: WhichHistory) -> Response:
     shared = find_shared(db.session(), _assistant(query.bot_id))
     if shared is None:
         raise NotFound("Nobody has talked with this assistant yet.")
-    deleted = service.clear(current_caller().actor, ConversationName.of(shared))
+    deleted = service.clear_conversation(current_caller().actor, ConversationName.of(shared))
     return answer({"success": True, "deleted": deleted, "timestamp": isoformat(now())})
 
 
-def _stream(follower: Follower, question: TimelineMessage) -> Iterator[bytes]:
+def _stream(subscription: AnswerSubscription, question: TimelineMessage) -> Iterator[bytes]:
     told = 0
     try:
-        yield _event("message", present_for_others(question))
-        for step in follower.follow(question):
+        yield _event("message", present_message_data(question))
+        for step in subscription.updates(question):
             if step is None:
                 # Whatever stands between keeps a connection open on which something comes.
                 yield b": \n\n"
             elif isinstance(step, TimelineMessage):
-                yield _event("done", present_for_others(step))
+                yield _event("done", present_message_data(step))
             elif len(step) > told:
                 yield _event("delta", {"content": step[told:]})
                 told = len(step)
     finally:
-        follower.close()
+        subscription.close()
 
 
 def _event(name: str, data: Mapping[str, object]) -> bytes:

@@ -13,7 +13,7 @@ from chatapp.api.schemas import PageQuery
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import ConversationAccess
 from chatapp.presentation.conversations import direct_title
-from chatapp.presentation.messages import isoformat, present_for_others
+from chatapp.presentation.messages import isoformat, present_message_data
 from chatapp.timeline import Page
 
 
@@ -28,7 +28,7 @@ def answer(body: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK, **header
 def answer_messages(conversation: str | None, total: int, shown: Page, query: PageQuery) -> Response:
     """Answer with a stretch of a conversation."""
     seqs = [message.seq for message in shown.messages if message.seq is not None]
-    body = {"conversation": conversation, "messages": [present_for_others(message) for message in shown.messages]}
+    body = {"conversation": conversation, "messages": [present_message_data(message) for message in shown.messages]}
     return _answer_stretch(body, total, query, seqs, has_older=shown.has_older, has_newer=shown.has_newer)
 
 

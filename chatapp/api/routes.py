@@ -30,7 +30,7 @@ from chatapp.conversations.queries import ConversationAccess, direct_key, find_a
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
-from chatapp.presentation.messages import present_for_others
+from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.read_state import present_read_state
 from chatapp.timeline import (
     Page,
@@ -96,7 +96,7 @@ def post_message(conversation: str, json: NewMessage, headers: Keyed) -> Respons
         client_id=read_client_id(json.client_id, headers.idempotency_key),
     )
     location = url_for("api.show_message", conversation=message.conversation.wire_name, seq=message.seq)
-    return answer(present_for_others(message), HTTPStatus.CREATED, Location=location)
+    return answer(present_message_data(message), HTTPStatus.CREATED, Location=location)
 
 
 @blueprint.get(MESSAGE)
@@ -199,4 +199,4 @@ def _mark(name: ConversationName, mark: Mark) -> Response:
 
 
 def _message(message: TimelineMessage) -> Response:
-    return answer(present_for_others(message))
+    return answer(present_message_data(message))

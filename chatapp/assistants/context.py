@@ -1,4 +1,4 @@
-"""What an assistant is given of a conversation: its prompt, the last real messages, and the question."""
+"""The context of a question: what a model receives of the conversation besides the question."""
 
 import re
 from collections.abc import Sequence
@@ -7,22 +7,21 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.assistant_config import Assistant
+from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.providers import Turn
-from chatapp.assistants.work import Job
 from chatapp.models import Message, User
 
-CHARACTERS_PER_TOKEN = 4
-"""A rule of thumb: each model counts in its own way, and the limit need not be met exactly."""
+CHARS_PER_TOKEN = 4
+"""A rule of thumb: each model counts tokens differently, and the limit need not be met exactly."""
 
-PER_MESSAGE = 4
-"""Tokens that a message costs besides its content."""
+TOKENS_PER_MESSAGE = 4
+"""Tokens of a message besides those of its content."""
 
 
 def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Turn]:
-    """Give the system prompt, the last messages before the question, as many as there is room for, and the question.
+    """Return the system prompt, the latest messages before the question that fit into the context, and the question.
 
-    Only what people and assistants have said counts: nothing deleted, nothing that failed, no other question that is
-    not answered yet.
+    Deleted messages, failed and unfinished answers, and other unanswered questions are left out.
     """
     question = session.scalars(
         select(Message.content).where(Message.conversation_id == job.conversation.id, Message.seq == job.reply_to)
@@ -44,32 +43,36 @@ def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Tu
         .order_by(Message.seq.desc())
         .limit(assistant.context_messages - 1)
     ).all()
-    last = Turn("user", _without_call(question or "", assistant))
-    left = assistant.context_tokens - estimate_tokens(assistant.prompt) - estimate_tokens(last.content)
-    turns = [last]
-    for message, name in rows:
-        turn = _turn(message, name, job)
-        left -= estimate_tokens(turn.content)
-        if left < 0:
+    newest_first = [make_turn(message, name, is_private=job.is_private) for message, name in rows]
+    return fit_turns(newest_first, remove_mention(question or "", assistant.name), assistant)
+
+
+def fit_turns(newest_first: Sequence[Turn], question: str, assistant: Assistant) -> Sequence[Turn]:
+    """Return the system prompt, as many of the newest turns as the context has room for, and the question."""
+    room = assistant.context_tokens - estimate_tokens(assistant.prompt) - estimate_tokens(question)
+    turns = [Turn("user", question)]
+    for turn in newest_first:
+        room -= estimate_tokens(turn.content)
+        if room < 0:
             break
         turns.insert(0, turn)
     return [Turn("system", assistant.prompt), *turns]
 
 
 def estimate_tokens(text: str) -> int:
-    """Estimate what a message with this content costs."""
-    return len(text) // CHARACTERS_PER_TOKEN + PER_MESSAGE
+    """Return the estimated number of tokens of a message with this content."""
+    return len(text) // CHARS_PER_TOKEN + TOKENS_PER_MESSAGE
 
 
-def _turn(message: Message, name: str | None, job: Job) -> Turn:
+def make_turn(message: Message, sender: str | None, *, is_private: bool) -> Turn:
+    """Return a message in the form that models expect. Where several users write, their names are included."""
     if message.sender_type == "assistant":
         return Turn("assistant", message.content)
-    # Where several people talk, the model is told who says what.
-    speaker = None if job.is_private else (name or message.sender_name)
-    return Turn("user", f"{speaker}: {message.content}" if speaker else message.content)
+    name = None if is_private else (sender or message.sender_name)
+    return Turn("user", f"{name}: {message.content}" if name else message.content)
 
 
-def _without_call(question: str, assistant: Assistant) -> str:
-    """Take the assistant's name off the question's beginning: that it is asked, it knows."""
-    stripped = re.sub(rf"^\s*@{re.escape(assistant.name)}\b[\s,:]*", "", question, flags=re.IGNORECASE)
+def remove_mention(question: str, assistant: str) -> str:
+    """Return a question without the mention of the assistant at its beginning."""
+    stripped = re.sub(rf"^\s*@{re.escape(assistant)}\b[\s,:]*", "", question, flags=re.IGNORECASE)
     return stripped or question

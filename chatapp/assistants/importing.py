@@ -20,8 +20,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chatapp.assistants.asking import make_title
 from chatapp.assistants.queries import find_shared
+from chatapp.assistants.titles import make_title
 from chatapp.conversations.kinds import AssistantSession, SharedAssistant
 from chatapp.conversations.names import assistant_name
 from chatapp.conversations.queries import find_conversation

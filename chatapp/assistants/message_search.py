@@ -1,4 +1,4 @@
-"""What an assistant may read: what its asker may, and so may everybody else who hears the answer."""
+"""Search of the messages that an assistant may use: those that the asker and all readers of the answer may read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,20 +18,19 @@ from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, ShareLink, User
 from chatapp.presentation.conversations import conversation_title, direct_title
 
-LOOKED_AT = 20_000
-"""Newest messages that a search looks at: what that costs does not grow with the history."""
+MAX_SEARCHED_MESSAGES = 20_000
+"""Only the newest messages are searched, so that the cost of a search does not grow with the history."""
 
-WORDS = 12
-"""Words of a search that count."""
+MAX_WORDS = 12
+"""Further words of a search are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A message that was found, and where it stands."""
+class FoundMessage:
+    """A message that was found."""
 
     conversation: str
-    place: str
-    """What people call the conversation."""
+    conversation_title: str
     seq: int
     sender: str
     content: str
@@ -39,42 +38,43 @@ class Found:
 
 
 class MessageSearch:
-    """The history, as far as it is open to one asker, and to everybody who hears what is found.
+    """Searches messages for one question.
 
-    In a session nobody but the asker listens. Elsewhere others do, and what the asker alone may read (direct messages,
-    private rooms) is no business of theirs: there only what is open to all of them is looked at. Whoever has the public
-    link of a session listens too.
+    In an assistant session only the asker reads the answer, so that everything the asker may read is searched. In a
+    conversation with other readers, and in a session with a public link, the answer must not quote the asker's direct
+    conversations and private rooms: there the search is limited to open conversations and the conversation itself.
     """
 
     def __init__(
-        self, app: Flask, asker: Actor, conversation: ConversationName, question: int, *, is_private: bool
+        self, app: Flask, asker: Actor, conversation: ConversationName, question_seq: int, *, is_private: bool
     ) -> None:
         self._app = app
         self._asker = asker
         self._conversation = conversation
-        self._question = question
+        self._question_seq = question_seq
         self._is_private = is_private
 
-    def search(self, words: Sequence[str], *, sender: str | None = None, limit: int = 5) -> Sequence[Found]:
-        """Find messages that have some of the words in them, or all that a person has said where there are no words.
+    def find_messages(
+        self, words: Sequence[str], *, sender: str | None = None, limit: int = 5
+    ) -> Sequence[FoundMessage]:
+        """Find messages that contain at least one of the words, those with the most words first, then the newest.
 
-        Those with the most of the words come first, then the newest. `sender` is a username. Strange words find
-        nothing.
+        With the username `sender`, find only messages of that user; all of them if there are no words.
         """
-        wanted = [word for word in words if "\0" not in word][:WORDS]
-        if not wanted and sender is None:
+        searched_words = _clean(words)
+        if not searched_words and sender is None:
             return []
         with self._app.app_context():
             session = db.session()
             if not find_active_actors(session, [self._asker]):
                 return []
-            query = self._query(session, wanted, sender).limit(limit)
+            query = self._select(session, searched_words, sender).limit(limit)
             rows = read_at_length(session, lambda reading: reading.execute(query).all())
             people = list_people(session, [conversation.id for _, _, conversation in rows])
             return [
-                Found(
+                FoundMessage(
                     conversation=conversation.wire_name,
-                    place=self._place(conversation, people[conversation.id]),
+                    conversation_title=self._get_title(conversation, people[conversation.id]),
                     seq=message.seq,
                     sender=user.name if user else (message.sender_name or "Somebody"),
                     content=message.content,
@@ -84,15 +84,17 @@ class MessageSearch:
             ]
 
     def find_person(self, words: Sequence[str]) -> Person | None:
-        """Find the person whose username, or a part of whose name, is among the words."""
-        lowered = [word.lower() for word in words if "\0" not in word][:WORDS]
+        """Find a user whose username, name or first name is one of the words."""
+        lowered = [word.lower() for word in _clean(words)]
         with self._app.app_context():
-            names: list[ColumnElement[bool]] = [User.username.in_(lowered), func.lower(User.name).in_(lowered)]
-            names += [func.lower(User.name).startswith(f"{word} ", autoescape=True) for word in lowered]
-            user = db.session.scalars(select(User).where(or_(*names)).order_by(User.id).limit(1)).one_or_none()
+            matches: list[ColumnElement[bool]] = [User.username.in_(lowered), func.lower(User.name).in_(lowered)]
+            matches += [func.lower(User.name).startswith(f"{word} ", autoescape=True) for word in lowered]
+            user = db.session.scalars(select(User).where(or_(*matches)).order_by(User.id).limit(1)).one_or_none()
             return None if user is None else Person.of(user)
 
-    def _query(self, session: Session, words: Sequence[str], sender: str | None) -> Select[Message, User, Conversation]:
+    def _select(
+        self, session: Session, words: Sequence[str], sender: str | None
+    ) -> Select[Message, User, Conversation]:
         matches = [_contains(word) for word in words]
         rank = sum((case((match, 1), else_=0) for match in matches), literal(0))
         newest = session.scalars(select(func.max(Message.id))).one() or 0
@@ -101,11 +103,11 @@ class MessageSearch:
             .join(Conversation, Conversation.id == Message.conversation_id)
             .outerjoin(User, User.id == Message.sender_id)
             .where(
-                Message.id > newest - LOOKED_AT,
+                Message.id > newest - MAX_SEARCHED_MESSAGES,
                 Message.deleted_at.is_(None),
                 Message.sender_type != "assistant",
-                or_(Message.conversation_id != self._conversation.id, Message.seq != self._question),
-                self._is_open(session),
+                or_(Message.conversation_id != self._conversation.id, Message.seq != self._question_seq),
+                self._is_readable(session),
             )
             .order_by(rank.desc(), Message.id.desc())
         )
@@ -113,25 +115,30 @@ class MessageSearch:
             query = query.where(or_(*matches))
         return query if sender is None else query.where(User.username == sender)
 
-    def _is_open(self, session: Session) -> ColumnElement[bool]:
+    def _is_readable(self, session: Session) -> ColumnElement[bool]:
         is_member = exists().where(
             Membership.conversation_id == Conversation.id, Membership.user_id == self._asker.user_id
         )
         is_shared = SharedAssistant.condition()
         if self._is_private and session.get(ShareLink, self._conversation.id) is None:
             return or_(is_member, is_shared)
-        is_for_all = or_(
+        is_readable_by_all = or_(
             Conversation.id == self._conversation.id, General.condition(), Conversation.visibility == "open"
         )
-        return or_(is_shared, and_(is_member, is_for_all))
+        return or_(is_shared, and_(is_member, is_readable_by_all))
 
-    def _place(self, conversation: Conversation, people: Sequence[Person]) -> str:
+    def _get_title(self, conversation: Conversation, people: Sequence[Person]) -> str:
         if conversation.kind == "direct":
             return direct_title(people, self._asker.user_id)
         return conversation_title(conversation)
 
 
+def _clean(words: Sequence[str]) -> Sequence[str]:
+    # PostgreSQL accepts no NUL in a query.
+    return [word for word in words if "\0" not in word][:MAX_WORDS]
+
+
 def _contains(word: str) -> ColumnElement[bool]:
-    # SQLite knows capitals of ASCII alone: other words are looked for in the ways they are usually written.
+    # SQLite ignores case for ASCII only. Other words are searched in their usual spellings.
     spellings = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
     return or_(*(Message.content.icontains(spelling, autoescape=True) for spelling in sorted(spellings)))

@@ -28,7 +28,7 @@ def show(assistant: str) -> str:
     conversation = find_shared(db.session(), name)
     if conversation is None:
         # Its file was changed while the server ran, or the start had no database.
-        service.share_with_all([name])
+        service.create_shared_conversations([name])
         db.session.rollback()
         conversation = find_shared(db.session(), name)
     return render_conversation(ConversationAccess(conversation, None), before=request.args.get("before"))
@@ -101,7 +101,7 @@ def delete(session_id: int) -> Response:
 def clear(conversation: str) -> Response:
     """Remove all messages of a conversation with an assistant."""
     name = parse_name(conversation)
-    service.clear(current_person().actor, name)
+    service.clear_conversation(current_person().actor, name)
     flash("The conversation is cleared.")
     return redirect(find_path(name))
 

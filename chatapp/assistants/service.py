@@ -1,4 +1,4 @@
-"""What is written about conversations with assistants. Each function permits within the transaction it writes in."""
+"""Writes of conversations with assistants. Each function authorizes within the transaction that it writes in."""
 
 from collections.abc import Iterable
 
@@ -16,32 +16,32 @@ from chatapp.models import Conversation, Membership, now
 from chatapp.timeline import Transaction, write
 from chatapp.timeline.cleanup import Trim, plan_clearing, trim
 
-TITLE_LENGTH = 80
+MAX_TITLE_CHARS = 80
 
 
-def share_with_all(names: Iterable[str]) -> None:
-    """Make the conversation that everybody has with each of these assistants, where there is none yet."""
+def create_shared_conversations(assistants: Iterable[str]) -> None:
+    """Create the conversation that all users share with each of these assistants, where it does not exist yet."""
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        known = {conversation.assistant for conversation in list_shared_conversations(session)}
-        for name in sorted(set(names) - known):
+        existing = {conversation.assistant for conversation in list_shared_conversations(session)}
+        for name in sorted(set(assistants) - existing):
             session.add(SharedAssistant.new(assistant=name))
 
     write(change)
 
 
 def start_session(actor: Actor, assistant: str, title: str = "") -> int:
-    """Begin a conversation of one's own with an assistant. Gives its id. Raises `SignedOut`, `Invalid`.
+    """Start an assistant session of the actor and return its id. Raises `SignedOut`, `Invalid`.
 
-    Without a title it gets one by its first message.
+    A session without a title is named after its first message.
     """
-    checked = _check_title(title)
+    checked_title = _check_title(title)
 
     def change(transaction: Transaction) -> int:
         session = transaction.session
         require_active_login(session, actor)
-        conversation = AssistantSession.new(name=checked, assistant=assistant, creator_id=actor.user_id)
+        conversation = AssistantSession.new(name=checked_title, assistant=assistant, creator_id=actor.user_id)
         session.add(conversation)
         session.flush()
         session.add(Membership(conversation_id=conversation.id, user_id=actor.user_id, role="manager"))
@@ -52,25 +52,25 @@ def start_session(actor: Actor, assistant: str, title: str = "") -> int:
 
 
 def rename_session(actor: Actor, session_id: int, title: str) -> None:
-    """Give a session of one's own another title. Raises `NotFound`, `Invalid`."""
-    checked = _check_title(title)
-    if not checked:
+    """Change the title of the actor's session. Raises `NotFound`, `Invalid`."""
+    checked_title = _check_title(title)
+    if not checked_title:
         raise Invalid("A session needs a title.")
 
     def change(transaction: Transaction) -> None:
-        _own(transaction.session, actor, session_id).name = checked
+        _get_own_session(transaction.session, actor, session_id).name = checked_title
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
 
 
 def end_session(actor: Actor, session_id: int) -> None:
-    """Let a session of one's own be read only. Raises `NotFound`, `Conflict`."""
+    """End the actor's session: it becomes read-only. Raises `NotFound`, `Conflict`."""
 
     def change(transaction: Transaction) -> None:
-        conversation = _own(transaction.session, actor, session_id)
+        conversation = _get_own_session(transaction.session, actor, session_id)
         if conversation.ended_at is not None:
-            raise Conflict("This session has ended already.")
+            raise Conflict("This session has already ended.")
         conversation.ended_at = now()
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
@@ -78,10 +78,10 @@ def end_session(actor: Actor, session_id: int) -> None:
 
 
 def delete_session(actor: Actor, session_id: int) -> None:
-    """Remove a session of one's own, with all that was said. Raises `NotFound`."""
+    """Delete the actor's session with its messages. Raises `NotFound`."""
 
     def change(transaction: Transaction) -> None:
-        conversation = _own(transaction.session, actor, session_id)
+        conversation = _get_own_session(transaction.session, actor, session_id)
         transaction.session.execute(delete(Conversation).where(Conversation.id == conversation.id))
         transaction.send_revocation(membership_revoked, MembershipRevoked(conversation.wire_name, actor.user_id))
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
@@ -89,23 +89,23 @@ def delete_session(actor: Actor, session_id: int) -> None:
     write(change)
 
 
-def clear(actor: Actor, name: ConversationName) -> int:
-    """Remove all messages that a conversation with an assistant has. Gives how many went.
+def clear_conversation(actor: Actor, name: ConversationName) -> int:
+    """Delete all messages of a conversation with an assistant and return their number.
 
     Raises what `authorize_session_management` raises, and `SignedOut`.
     """
 
     def plan(transaction: Transaction) -> Trim:
         session = transaction.session
-        place = find_access_of(session, name, actor)
-        return plan_clearing(authorize_session_management(*place, is_admin=is_admin(session, actor)))
+        access = find_access_of(session, name, actor)
+        return plan_clearing(authorize_session_management(*access, is_admin=is_admin(session, actor)))
 
     return sum(trim(write(plan)))
 
 
-def _own(session: Session, actor: Actor, session_id: int) -> Conversation:
-    place = find_access_of(session, assistant_name(session_id), actor)
-    conversation = authorize_session_management(*place, is_admin=False)
+def _get_own_session(session: Session, actor: Actor, session_id: int) -> Conversation:
+    access = find_access_of(session, assistant_name(session_id), actor)
+    conversation = authorize_session_management(*access, is_admin=False)
     if not conversation.is_private:
         raise NotFound("There is no such session.")
     return conversation
@@ -113,6 +113,6 @@ def _own(session: Session, actor: Actor, session_id: int) -> Conversation:
 
 def _check_title(value: str) -> str:
     line = " ".join(value.split())
-    if not line.isprintable() or len(line) > TITLE_LENGTH:
-        raise Invalid(f"A title has at most {TITLE_LENGTH} printable characters.")
+    if not line.isprintable() or len(line) > MAX_TITLE_CHARS:
+        raise Invalid(f"A title has at most {MAX_TITLE_CHARS} printable characters.")
     return line

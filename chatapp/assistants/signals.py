@@ -7,8 +7,8 @@ from chatapp.signals import Signal
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
-    """How far an answer has come, as the process knows that works on it."""
+class AnswerProgress:
+    """The content of an answer so far, in the process whose worker runs it."""
 
     conversation: ConversationName
     seq: int
@@ -16,8 +16,8 @@ class Growth:
     is_over: bool = False
 
 
-answer_grew: Signal[Growth] = Signal("answer-grew")
-"""Sent while an answer comes and once when it is over."""
+answer_progressed: Signal[AnswerProgress] = Signal("answer-progressed")
+"""Sent while an answer grows, and once more when it is over."""
 
 answer_stopped: Signal[int] = Signal("answer-stopped")
-"""The id of a message that somebody wants no more of."""
+"""The message id of an answer that a user has stopped."""

@@ -8,13 +8,13 @@ from flask_login import current_user
 from chatapp.config import current_settings
 from chatapp.identity import current_person
 from chatapp.presentation.conversations import sidebar_items
-from chatapp.presentation.messages import find_avatar, message_body
+from chatapp.presentation.messages import find_assistant_avatar, render_body
 
 
 def init_presentation(app: Flask) -> None:
     """Give the templates what all of them use."""
-    app.jinja_env.filters["message_body"] = message_body
-    app.jinja_env.filters["assistant_avatar"] = find_avatar
+    app.jinja_env.filters["message_body"] = render_body
+    app.jinja_env.filters["assistant_avatar"] = find_assistant_avatar
     app.context_processor(_shared)
 
 

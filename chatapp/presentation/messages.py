@@ -1,4 +1,4 @@
-"""A message as the wire carries it. One partial draws it, on the first page and live."""
+"""Messages as JSON and HTML. One template renders a message, in pages and for live events."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,75 +18,74 @@ from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import EVERYBODY, PATTERN
 from chatapp.timeline.writer import Backlog
 
-PARTIAL = "messages/_message.html"
+MESSAGE_TEMPLATE = "messages/_message.html"
 
-BLOCK = Markup('<div class="block">{}</div>')
+_BLOCK = Markup('<div class="block">{}</div>')
 
-MAYBE_ADDRESS = re.compile(r"[.:@]\S")
-"""What every address has: most messages have none, and to look for addresses takes the longest of drawing one."""
+_MENTION = Markup('<span class="mention" data-mention="{name}">{text}</span>')
 
-MENTION = Markup('<span class="mention" data-mention="{name}">{text}</span>')
+# Every URL and e-mail address contains this, most messages do not, and finding them is the slowest part of rendering.
+_MAY_CONTAIN_LINK = re.compile(r"[.:@]\S")
 
 
-def message_body(message: TimelineMessage) -> Markup:
-    """Give the content as HTML: an assistant's Markdown drawn.
-
-    Of everybody else's everything is escaped, addresses are made links, and whom it names is marked.
-    """
+def render_body(message: TimelineMessage) -> Markup:
+    """Render the content: Markdown for an answer, otherwise escaped text with links and mentions."""
     if message.sender_type == "assistant":
-        return draw_blocks(render_blocks(message.content))
-    return Markup("").join(_marked(message)) if message.mentions else _linked(message.content)
+        return render_answer_blocks(render_blocks(message.content))
+    return Markup("").join(_render_mentions(message)) if message.mentions else _render_links(message.content)
 
 
-def draw_blocks(blocks: Iterable[Markup]) -> Markup:
-    """Give the blocks of an assistant's Markdown as they stand in a message."""
-    return Markup("").join(BLOCK.format(block) for block in blocks)
+def render_answer_blocks(blocks: Iterable[Markup]) -> Markup:
+    """Render blocks of Markdown as they appear in the body of an answer."""
+    return Markup("").join(_BLOCK.format(block) for block in blocks)
 
 
-def find_avatar(assistant: str) -> str:
-    """Give the emoji of the assistant that people see under this name, if it is still there."""
-    return next((each.avatar for each in current_assistants().values() if each.display_name == assistant), "")
+def find_assistant_avatar(display_name: str) -> str:
+    """Return the emoji of the assistant with this display name; empty if it has none or is no longer configured."""
+    return next(
+        (assistant.avatar for assistant in current_assistants().values() if assistant.display_name == display_name), ""
+    )
 
 
-def _marked(message: TimelineMessage) -> Iterator[Markup]:
-    names = {person.username for person in message.mentions}
+def _render_mentions(message: TimelineMessage) -> Iterator[Markup]:
+    mentioned = {person.username for person in message.mentions}
     written = {match[1].lower() for match in PATTERN.finditer(message.content)}
-    # More people than are written out: they are named together.
-    marked = names | {EVERYBODY} if names - written else names
+    # Users who are not written out were mentioned by “@all”.
+    highlighted = mentioned | {EVERYBODY} if mentioned - written else mentioned
     end = 0
     for match in PATTERN.finditer(message.content):
-        if match[1].lower() in marked:
-            yield _linked(message.content[end : match.start()])
-            yield MENTION.format(name=match[1].lower(), text=match[0])
+        if match[1].lower() in highlighted:
+            yield _render_links(message.content[end : match.start()])
+            yield _MENTION.format(name=match[1].lower(), text=match[0])
             end = match.end()
-    yield _linked(message.content[end:])
+    yield _render_links(message.content[end:])
 
 
-def _linked(text: str) -> Markup:
-    if not MAYBE_ADDRESS.search(text):
+def _render_links(text: str) -> Markup:
+    if not _MAY_CONTAIN_LINK.search(text):
         return escape(text)
     return Markup(urlize(text, rel="noopener noreferrer nofollow", target="_blank"))  # noqa: S704 - urlize escapes
 
 
 def render_message(message: TimelineMessage) -> str:
-    """Draw the message. The partial sees nothing of a request: it looks the same for everybody."""
-    template = current_app.jinja_env.get_template(PARTIAL)
-    # `render()` would copy the globals first, none of which is used, and that takes as long as the drawing.
-    context = new_context(template.environment, PARTIAL, template.blocks, {"message": message}, shared=True)
+    """Render the message. The HTML depends on nothing else: it is the same for all users."""
+    template = current_app.jinja_env.get_template(MESSAGE_TEMPLATE)
+    # `render()` first copies the globals, which this template does not use: that would double the time.
+    context = new_context(template.environment, MESSAGE_TEMPLATE, template.blocks, {"message": message}, shared=True)
     return "".join(template.root_render_func(context))
 
 
 @lru_cache(maxsize=1_000)
 def present_message(message: TimelineMessage) -> resources.PageMessage:
-    """Give the message as `docs/protocol.md` describes it.
+    """Return the message as events carry it; see `docs/protocol.md`.
 
-    Drawn once for the acknowledgement, the broadcast and whoever catches up: nobody may change what is given.
+    The result is cached, and shared by acknowledgement, broadcast and catch-up: do not modify it.
     """
-    return {**present_for_others(message), "pending": message.is_pending, "html": render_message(message)}
+    return {**present_message_data(message), "pending": message.is_pending, "html": render_message(message)}
 
 
-def present_for_others(message: TimelineMessage) -> resources.Message:
-    """Give the message as a program outside gets it: without what only our pages draw."""
+def present_message_data(message: TimelineMessage) -> resources.Message:
+    """Return the message as the API and webhooks carry it: without the HTML for chatapp's own pages."""
     sender = message.sender
     return {
         "conversation": message.conversation.wire_name,
@@ -114,7 +113,7 @@ def present_for_others(message: TimelineMessage) -> resources.Message:
 
 
 def present_news(message: TimelineMessage) -> dict[str, Any]:
-    """Give what a list of conversations need know of a new message."""
+    """Return the part of a new message that updates a list of conversations."""
     return {
         "conversation": message.conversation.wire_name,
         "seq": message.seq,
@@ -132,10 +131,10 @@ def isoformat(moment: datetime | None) -> str | None: ...
 
 
 def isoformat(moment: datetime | None) -> str | None:
-    """Give a moment in UTC as RFC 3339 writes it."""
+    """Return a UTC time in the format of RFC 3339."""
     return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def present_backlog(backlog: Backlog) -> dict[str, Any]:
-    """Give how much waits for the database, and since when."""
+    """Return the number of pending messages, and the time since which the database cannot commit."""
     return {"waiting": backlog.waiting, "since": isoformat(backlog.since)}

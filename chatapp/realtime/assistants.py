@@ -1,25 +1,29 @@
-"""Answers while they come: what is new of one goes to everybody who has its conversation open."""
+"""Answers while they grow: each delta is emitted to the sockets that have joined the conversation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask
+from flask import current_app
 from markupsafe import Markup
 
-from chatapp.assistants import asking
-from chatapp.assistants.signals import Growth, answer_grew
+from chatapp.assistants import answer_requests
+from chatapp.assistants.answer_requests import current_answer_requests
+from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.conversations.names import parse_name
 from chatapp.extensions import socketio
 from chatapp.presentation.markdown import GrowingMarkdown
-from chatapp.presentation.messages import draw_blocks, present_message
+from chatapp.presentation.messages import present_message, render_answer_blocks
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.signals import Signal
+
+EXTENSION = "chatapp.answer_broadcaster"
+"""Key of the `AnswerBroadcaster` of a serving process in `app.extensions`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What has changed of an answer: the blocks from the one numbered `start` on. It is the `n`th of the answer."""
+    """A change of a growing answer: its blocks from index `start` on are replaced. It is the `n`th of the answer."""
 
     conversation: str
     seq: int
@@ -29,82 +33,90 @@ class Delta:
     is_over: bool
 
 
-delta_made: Signal[Delta] = Signal("delta-made")
-"""For the other processes."""
+delta_created: Signal[Delta] = Signal("delta-created")
+"""A delta by the worker of this process, for the other processes."""
 
 
 @dataclass(slots=True)
-class Stream:
-    """An answer as far as this process has told of it."""
+class AnswerStream:
+    """A growing answer, as far as this process has broadcast it."""
 
     n: int
     blocks: list[str]
 
 
-class Steering(Payload):
+class AnswerBroadcaster:
+    """Broadcasts the deltas of answers to the sockets of this process, whichever process runs the answer."""
+
+    def __init__(self) -> None:
+        self._markdown: dict[tuple[str, int], GrowingMarkdown] = {}
+        self._streams: dict[tuple[str, int], AnswerStream] = {}
+        answer_progressed.connect(self.on_progress)
+
+    def on_progress(self, progress: AnswerProgress) -> None:
+        """Broadcast what has changed of an answer that this process runs."""
+        conversation, seq = progress.conversation.wire_name, progress.seq
+        n = self._streams[conversation, seq].n + 1 if (conversation, seq) in self._streams else 1
+        start, blocks = 0, list[str]()
+        if progress.is_over:
+            self._markdown.pop((conversation, seq), None)
+        else:
+            markdown = self._markdown.setdefault((conversation, seq), GrowingMarkdown())
+            start, changed = markdown.grow(progress.content)
+            blocks = [str(block) for block in changed]
+        delta = Delta(conversation, seq, n, start, blocks, progress.is_over)
+        self.broadcast(delta)
+        delta_created.send_robust(delta)
+
+    def broadcast(self, delta: Delta) -> None:
+        """Emit a delta, and store it for sockets that join later."""
+        key = delta.conversation, delta.seq
+        answer = {"conversation": delta.conversation, "seq": delta.seq}
+        if delta.is_over:
+            self._streams.pop(key, None)
+            socketio.emit("assistant_done", answer, to=delta.conversation)
+            return
+        stream = self._streams.setdefault(key, AnswerStream(0, []))
+        stream.n = delta.n
+        stream.blocks[delta.start :] = delta.blocks
+        change = {"n": delta.n, "from": delta.start, "html": _render(delta.blocks)}
+        socketio.emit("assistant_delta", answer | change, to=delta.conversation)
+
+    def present_streams(self, conversation: str) -> list[Mapping[str, Any]]:
+        """Return the growing answers of a conversation. The next delta of each continues there."""
+        return [
+            {"seq": seq, "n": stream.n, "html": _render(stream.blocks)}
+            for (name, seq), stream in list(self._streams.items())
+            if name == conversation
+        ]
+
+
+def current_answer_broadcaster() -> AnswerBroadcaster:
+    """Return the `AnswerBroadcaster` of the current application."""
+    broadcaster: AnswerBroadcaster = current_app.extensions[EXTENSION]
+    return broadcaster
+
+
+class AnswerControl(Payload):
     """Payload of `stop_answer` and `answer_again`."""
 
     conversation: object
     seq: EventNumber
 
 
-@handles("stop_answer", Steering)
-def stop_answer(caller: Caller, payload: Steering) -> Ack:
-    """End an answer and keep what was said."""
-    stopped = asking.stop_answer(parse_name(payload.conversation), caller.person.actor, payload.seq)
-    return {"message": present_message(stopped)}
+@handles("stop_answer", AnswerControl)
+def stop_answer(caller: Caller, payload: AnswerControl) -> Ack:
+    """Stop an answer; its content so far is kept."""
+    name = parse_name(payload.conversation)
+    return {"message": present_message(answer_requests.stop_answer(name, caller.person.actor, payload.seq))}
 
 
-@handles("answer_again", Steering)
-def answer_again(caller: Caller, payload: Steering) -> Ack:
-    """Ask for another answer in the place of one."""
-    begun = asking.ask_again(parse_name(payload.conversation), caller.person.actor, payload.seq)
-    return {"message": present_message(begun)}
+@handles("answer_again", AnswerControl)
+def regenerate_answer(caller: Caller, payload: AnswerControl) -> Ack:
+    """Queue another answer that replaces an earlier one."""
+    name = parse_name(payload.conversation)
+    return {"message": present_message(current_answer_requests().regenerate(name, caller.person.actor, payload.seq))}
 
 
-_streams: dict[tuple[str, int], Stream] = {}
-"""The answers under way that this process knows of, by conversation and number."""
-
-
-def present_streams(conversation: str) -> list[Mapping[str, Any]]:
-    """Give how far the answers under way in a conversation have come: a later delta continues there."""
-    return [
-        {"seq": seq, "n": stream.n, "html": draw_blocks(map(Markup, stream.blocks))}
-        for (name, seq), stream in list(_streams.items())
-        if name == conversation
-    ]
-
-
-class AnswerTeller:
-    """Tells of answers, those of this process and those that others work on."""
-
-    def __init__(self, app: Flask) -> None:
-        self._app = app
-        self._growing: dict[tuple[str, int], GrowingMarkdown] = {}
-        answer_grew.connect(self.tell_growth)
-
-    def tell_growth(self, growth: Growth) -> None:
-        """Tell what is new of an answer that this process works on."""
-        conversation = growth.conversation.wire_name
-        key = (conversation, growth.seq)
-        start, blocks = self._growing.setdefault(key, GrowingMarkdown()).grow(growth.content)
-        n = _streams[key].n + 1 if key in _streams else 1
-        delta = Delta(conversation, growth.seq, n, start, [str(block) for block in blocks], growth.is_over)
-        if growth.is_over:
-            del self._growing[key]
-        self.tell(delta)
-        delta_made.send(delta)
-
-    def tell(self, delta: Delta) -> None:
-        """Emit a delta, and remember it for whoever joins."""
-        key = (delta.conversation, delta.seq)
-        place = {"conversation": delta.conversation, "seq": delta.seq}
-        if delta.is_over:
-            _streams.pop(key, None)
-            socketio.emit("assistant_done", place, to=delta.conversation)
-            return
-        stream = _streams.setdefault(key, Stream(0, []))
-        stream.n = delta.n
-        stream.blocks[delta.start :] = delta.blocks
-        numbered = {"n": delta.n, "from": delta.start, "html": draw_blocks(map(Markup, delta.blocks))}
-        socketio.emit("assistant_delta", place | numbered, to=delta.conversation)
+def _render(blocks: Sequence[str]) -> str:
+    return render_answer_blocks(map(Markup, blocks))

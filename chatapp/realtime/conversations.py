@@ -12,7 +12,7 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
 from chatapp.presentation.read_state import present_read_receipt
-from chatapp.realtime.assistants import present_streams
+from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.broadcaster import begin_telling
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.realtime.news import news_channel
@@ -77,7 +77,7 @@ def join_chat(caller: Caller, payload: Joining) -> Ack:
         "reset": missed.is_reset,
         "messages": [present_message(message) for message in missed.messages],
         "pending": [present_message(message) for message in list_pending(conversation)],
-        "answers": present_streams(name.wire_name),
+        "answers": current_answer_broadcaster().present_streams(name.wire_name),
         "readers": [present_read_receipt(reader) for reader in list_read_receipts(db.session(), conversation)],
     }
 

@@ -14,7 +14,7 @@ from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
-from chatapp.realtime.assistants import AnswerTeller, Delta, delta_made
+from chatapp.realtime.assistants import AnswerBroadcaster, Delta, delta_created
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
 from chatapp.realtime.connection import disconnect_login_sessions, remove_from_conversation, tell_sidebar_changed
@@ -37,10 +37,10 @@ PRESENCE_PERIOD = 5.0
 class Processes:
     """This process among the others."""
 
-    def __init__(self, app: Flask, broadcaster: Broadcaster, teller: AnswerTeller, bus: Bus) -> None:
+    def __init__(self, app: Flask, broadcaster: Broadcaster, answer_broadcaster: AnswerBroadcaster, bus: Bus) -> None:
         self._app = app
         self._broadcaster = broadcaster
-        self._answers = teller
+        self._answer_broadcaster = answer_broadcaster
         self._bus = bus
         self._last_picture: tuple[float, dict[int, str]] = (0.0, {})
         for signal in (message_posted, message_changed, message_saved):
@@ -51,14 +51,14 @@ class Processes:
         read_state_changed.connect(self.tell_read)
         read_receipt_changed.connect(self.tell_reader)
         typed.connect(self.tell_typing)
-        delta_made.connect(self.tell_delta)
+        delta_created.connect(self.tell_delta)
         bus.on("timeline", self._hear_timeline)
         bus.on("login_sessions_revoked", lambda _, ids: disconnect_login_sessions(ids))
         bus.on("membership_revoked", lambda _, ended: remove_from_conversation(MembershipRevoked(**ended)))
         bus.on("sidebar_changed", self._hear_sidebar_changed)
         bus.on("read", self._hear_read)
         bus.on("reader", self._hear_reader)
-        bus.on("delta", lambda _, delta: self._answers.tell(Delta(**delta)))
+        bus.on("delta", lambda _, delta: self._answer_broadcaster.broadcast(Delta(**delta)))
         bus.on("typing", self._hear_typing)
         bus.on("presence", self._hear_presence)
         bus.on("hello", lambda *_: self.tell_presence(is_asked=True))

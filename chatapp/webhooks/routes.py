@@ -10,7 +10,7 @@ from chatapp.errors import Invalid
 from chatapp.extensions import csrf, db, limiter
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.forms import ViewResponse
-from chatapp.presentation.messages import present_for_others
+from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.urls import ID
 from chatapp.tokens import hash_token
 from chatapp.webhooks import service
@@ -81,7 +81,7 @@ def post(token: str) -> tuple[dict[str, object], int]:
     Plain text, a form with `text`, or JSON `{"text": …}`. Under one `Idempotency-Key` it is posted once.
     """
     message = service.post_by_webhook(token, _read_text(), request.headers.get("Idempotency-Key"))
-    return {"message": present_for_others(message)}, 201
+    return {"message": present_message_data(message)}, 201
 
 
 csrf.exempt(post)  # Programs post there, and no browser's cookie is asked for.

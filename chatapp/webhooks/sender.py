@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chatapp.config import Settings
 from chatapp.errors import ChatError
 from chatapp.extensions import db
-from chatapp.presentation.messages import present_for_others
+from chatapp.presentation.messages import present_message_data
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.signals import messages_stored
 from chatapp.webhooks.outside import Undelivered, post
@@ -60,7 +60,7 @@ class WebhookSender:
         error = None
         try:
             with self._app.app_context():
-                body = json.dumps({"message": present_for_others(delivery.message)}).encode()
+                body = json.dumps({"message": present_message_data(delivery.message)}).encode()
             post(delivery.url, body, sign(delivery, body), allows_private=self._allows_private)
         except Undelivered as undelivered:
             error = str(undelivered)

@@ -71,7 +71,7 @@ def test_an_answer_streams_in_two_browsers_is_stopped_and_survives_a_restart(
     assert interrupted
     third = wait_connected(new_page(bob, PATH))
     assert answer(third) == interrupted
-    expect(third.get_by_text("chatapp was restarted in the middle of this answer.")).to_be_visible()
+    expect(third.get_by_text("chatapp restarted while this answer was being written.")).to_be_visible()
 
     hers.get_by_role("button", name="Try again").click()
     whole = answer(third, "complete")

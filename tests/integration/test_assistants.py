@@ -210,7 +210,7 @@ def test_a_server_that_ends_in_the_middle_leaves_an_interrupted_answer_and_works
     assert LONG.startswith(said)
     assert other == "Good **morning**, Ana."
     page = ana.get("/assistants/model").text
-    assert "chatapp was restarted in the middle of this answer." in page
+    assert "chatapp restarted while this answer was being written." in page
     assert said in page
 
 
@@ -240,13 +240,13 @@ def test_an_outage_of_the_database_loses_no_question_and_no_answer(
 
 
 FAILURES = {
-    "break": "The connection to the model's server broke.",
+    "break": "The connection to the model server was lost.",
     "silence": "The model took too long to answer.",
-    "busy": "The model's server is too busy, or our quota is used up. Try again in a while.",
-    "locked": "The model's server does not accept our key. An admin has to look at assistants.toml.",
-    "broken": "The model's server has a problem. Try again in a while.",
-    "garbage": "The model gave no answer.",
-    "nothing": "The model gave no answer.",
+    "busy": "The model server is overloaded, or the quota is used up. Try again later.",
+    "locked": "The model server rejected the API key. Ask an admin to check assistants.toml.",
+    "broken": "The model server has a problem. Try again later.",
+    "garbage": "The model did not answer.",
+    "nothing": "The model did not answer.",
 }
 
 
@@ -358,7 +358,7 @@ def test_a_person_asks_only_so_often_in_a_day(
     socket.post("hello", place)
     refused = wait_for_answer(socket, place, 3)
     assert refused["state"] == "failed"
-    assert "2 times in 24 hours" in refused["problem"]
+    assert "limit of 2 questions in 24 hours" in refused["problem"]
     assert socket.call("answer_again", {"conversation": place, "seq": seq + 1})["error"]["code"] == "rate_limited"
     bob.connect().post("hello", place)
     assert wait_for_answer(socket, place, 4)["state"] == "complete"

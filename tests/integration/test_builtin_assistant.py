@@ -87,7 +87,7 @@ class House:
 
 @pytest.fixture
 def house(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    monkeypatch.setattr(builtin, "PAUSE", 0)
+    monkeypatch.setattr(builtin, "WORD_PAUSE_SECONDS", 0)
     engine = writer_engine(current_settings())
     with Session(engine, expire_on_commit=False) as session:
         house = House(session)
@@ -112,8 +112,8 @@ class Ask:
     def __call__(self, who: str, content: str, place: ConversationName = GENERAL) -> str:
         user = self._house.people[who]
         is_private = self._house.is_session(place)
-        library = MessageSearch(self._app, Actor(user.id), place, question=0, is_private=is_private)
-        question = Question([Turn("system", "Be brief."), Turn("user", content)], Person.of(user), library)
+        search = MessageSearch(self._app, Actor(user.id), place, question_seq=0, is_private=is_private)
+        question = Question([Turn("system", "Be brief."), Turn("user", content)], Person.of(user), search)
         return "".join(BuiltInProvider().answer(question))
 
 

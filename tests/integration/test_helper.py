@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chatapp.assistants.message_search import Found, MessageSearch
+from chatapp.assistants.message_search import FoundMessage, MessageSearch
 from chatapp.assistants.providers import Question, Turn
-from chatapp.assistants.providers.builtin import compose
+from chatapp.assistants.providers.builtin import compose_answer
 from chatapp.conversations.people import Person as Somebody
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
@@ -25,7 +25,9 @@ class EmptyLibrary(MessageSearch):
     def find_person(self, words: Sequence[str]) -> None:
         assert words
 
-    def search(self, words: Sequence[str], *, sender: str | None = None, limit: int = 5) -> Sequence[Found]:
+    def find_messages(
+        self, words: Sequence[str], *, sender: str | None = None, limit: int = 5
+    ) -> Sequence[FoundMessage]:
         assert words or sender
         return [][:limit]
 
@@ -95,7 +97,7 @@ def test_it_finds_by_words_alone_whatever_their_case(ana: Person, bob: Person, a
 
 def test_it_says_so_when_it_found_nothing(ana: Person, bob: Person, ask: Ask) -> None:
     assert "I found nothing about “unicorns”" in ask(ana, "who mentioned unicorns?")
-    assert "I found nothing that Bob has said about “unicorns”" in ask(ana, "did bob mention unicorns?")
+    assert "I found nothing by Bob about “unicorns”" in ask(ana, "did bob mention unicorns?")
 
 
 def test_it_finds_nothing_that_its_asker_may_not_read(ana: Person, bob: Person, ask: Ask) -> None:
@@ -136,16 +138,16 @@ def test_what_was_deleted_is_not_found(ana: Person, ask: Ask) -> None:
     ("question", "part"),
     [
         ("How do I invite somebody?", "invitation link"),
-        ("how can I make a private room?", "The **+** beside *Rooms*"),
-        ("what happens when the database is away?", "Nothing is lost"),
+        ("how can I make a private room?", "The **+** next to *Rooms*"),
+        ("what happens when the database is away?", "No message is lost"),
         ("help", "Inviting people"),
-        ("hello", "I find what was said here"),
-        ("thanks!", "You are welcome"),
-        ("what can you do?", "I find what was said here"),
+        ("hello", "I search the messages here"),
+        ("thanks!", "You’re welcome"),
+        ("what can you do?", "I search the messages here"),
     ],
 )
 def test_it_knows_chatapp(question: str, part: str) -> None:
-    assert part in compose(Question([Turn("user", question)], Somebody(1, "ana", "Ana"), EmptyLibrary()))
+    assert part in compose_answer(Question([Turn("user", question)], Somebody(1, "ana", "Ana"), EmptyLibrary()))
 
 
 def test_hostile_words_do_no_harm(ana: Person, bob: Person, ask: Ask, helped: Server) -> None:

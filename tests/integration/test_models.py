@@ -28,7 +28,7 @@ def provider(url: str, *, timeout: float = 10, retries: int = 0) -> OpenAIProvid
 
 def ask(provider: OpenAIProvider) -> Iterator[str]:
     # It reads nothing by itself: what a model is given are the turns.
-    return provider.answer(Question(TURNS, Person(1, "ana", "Ana"), library=None))  # type: ignore[arg-type]
+    return provider.answer(Question(TURNS, Person(1, "ana", "Ana"), search=None))  # type: ignore[arg-type]
 
 
 def failure(provider: OpenAIProvider) -> tuple[str, str]:
@@ -44,7 +44,7 @@ def failure(provider: OpenAIProvider) -> tuple[str, str]:
 @pytest.mark.parametrize("event", ["{broken", "[]", '"text"', '{"choices": 7}', '{"choices": [null]}', '{"other": 1}'])
 def test_a_malformed_event_ends_an_answer(event: str) -> None:
     with RawServer(f"data: {event}\n\ndata: [DONE]\n\n") as raw:
-        assert failure(provider(raw.url)) == ("", "The model's server said something that is no answer.")
+        assert failure(provider(raw.url)) == ("", "The model server sent an invalid response.")
 
 
 def test_an_error_in_the_middle_of_a_stream_is_told() -> None:
@@ -58,7 +58,7 @@ def test_an_error_in_the_middle_of_a_stream_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("finish", "expected"),
-    [("length", "cut at 2000 tokens"), ("content_filter", "withheld"), ("stop", "gave no answer")],
+    [("length", "cut off after 2000 tokens"), ("content_filter", "withheld"), ("stop", "did not answer")],
 )
 def test_an_end_that_is_no_good_one_is_told(finish: str, expected: str) -> None:
     with RawServer(f'data: {{"choices": [{{"delta": {{}}, "finish_reason": "{finish}"}}]}}\n\n') as raw:
@@ -67,7 +67,7 @@ def test_an_end_that_is_no_good_one_is_told(finish: str, expected: str) -> None:
 
 def test_an_answer_that_ends_without_a_reason_has_broken_off() -> None:
     with RawServer('data: {"choices": [{"delta": {"content": "Well, "}}]}\n\n') as raw:
-        assert failure(provider(raw.url)) == ("Well, ", "The connection to the model's server broke.")
+        assert failure(provider(raw.url)) == ("Well, ", "The connection to the model server was lost.")
 
 
 def test_nobody_at_the_address_is_told() -> None:

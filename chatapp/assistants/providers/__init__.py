@@ -1,4 +1,4 @@
-"""Where answers come from, behind one small protocol."""
+"""Providers produce the answers of assistants. All implement one small protocol."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from chatapp.conversations.people import Person
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A message as a model is given it."""
+    """A message of the conversation in the form that models expect."""
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -18,21 +18,21 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What an assistant is to answer: its prompt, the last messages, and the question as the last of the turns."""
+    """A question with its context: the system prompt, the latest messages, and the question itself as the last turn."""
 
     turns: Sequence[Turn]
     asker: Person
-    library: MessageSearch
-    """What the asker, and everybody else who hears the answer, may read."""
+    search: MessageSearch
+    """Searches the messages that the asker and all other readers of the answer may read."""
 
 
 class Provider(Protocol):
-    """Somewhere that answers come from. It is called on a thread of its own, and may take its time."""
+    """A source of answers. It runs on a thread of its own and may block."""
 
     def answer(self, question: Question) -> Iterator[str]:
-        """Yield the answer piece by piece. Raises `ProviderFailed`, also in the middle."""
+        """Yield the answer in pieces. Raises `ProviderFailed`, also after some pieces."""
         ...
 
 
 class ProviderFailed(Exception):
-    """The answer did not come, or not to its end. The text is for the people who wait for it."""
+    """The answer could not be produced, or only a part of it. The text is shown to users."""

@@ -1,4 +1,4 @@
-"""Which provider an assistant answers with."""
+"""Creation of an assistant's provider from its configuration."""
 
 from chatapp.assistant_config import Assistant, OpenAIConfig
 from chatapp.assistants.providers import Provider
@@ -7,7 +7,7 @@ from chatapp.assistants.providers.openai import OpenAIProvider
 
 
 def make_provider(assistant: Assistant) -> Provider:
-    """Make the provider that the assistant is configured with."""
+    """Return a provider for the assistant."""
     if isinstance(assistant.provider, OpenAIConfig):
         return OpenAIProvider(assistant.provider)
     return BuiltInProvider()

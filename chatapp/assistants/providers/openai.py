@@ -1,4 +1,4 @@
-"""Models behind the protocol that OpenAI's API speaks: OpenAI itself, Ollama, vLLM, llama.cpp and others."""
+"""Provider for model servers with an OpenAI-compatible API: OpenAI itself, Ollama, vLLM, llama.cpp and others."""
 
 from __future__ import annotations
 
@@ -17,101 +17,101 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-CONNECTING = 10.0
-"""Seconds that a connection may take."""
+CONNECT_TIMEOUT_SECONDS = 10.0
 
-REASONS = {
-    400: "The model did not accept the question.",
-    401: "The model's server does not accept our key. An admin has to look at assistants.toml.",
-    403: "The model's server does not let us use this model. An admin has to look at assistants.toml.",
-    404: "The model's server knows no such model. An admin has to look at assistants.toml.",
-    413: "The question, with what was said before, is too long for the model.",
-    422: "The model did not accept the question.",
-    429: "The model's server is too busy, or our quota is used up. Try again in a while.",
+STATUS_PROBLEMS = {
+    400: "The model server rejected the request.",
+    401: "The model server rejected the API key. Ask an admin to check assistants.toml.",
+    403: "The model server denies access to this model. Ask an admin to check assistants.toml.",
+    404: "The model server does not have this model. Ask an admin to check assistants.toml.",
+    413: "The question and its context are too long for the model.",
+    422: "The model server rejected the request.",
+    429: "The model server is overloaded, or the quota is used up. Try again later.",
 }
+"""What users read when the model server responds with one of these statuses."""
 
 
 class OpenAIProvider:
-    """Answers by the official library: it connects, waits, tries again before the first word, and names what failed."""
+    """Streams answers with the official library, which handles connections, timeouts and retries."""
 
-    def __init__(self, settings: OpenAIConfig) -> None:
-        self._settings = settings
+    def __init__(self, config: OpenAIConfig) -> None:
+        self._config = config
 
     def answer(self, question: Question) -> Iterator[str]:
-        """Yield what the model says. Raises `ProviderFailed`."""
+        """Yield the model's answer. Raises `ProviderFailed`."""
         import openai
 
-        said, end = False, None
+        has_content, finish_reason = False, None
         try:
-            with closing(self._ask(question)) as events:
-                for event in events:
-                    piece, reason = _read(event)
-                    end = reason or end
-                    if piece:
-                        said = True
-                        yield piece
+            with closing(self._request(question)) as chunks:
+                for chunk in chunks:
+                    content, reason = _parse_chunk(chunk)
+                    finish_reason = reason or finish_reason
+                    if content:
+                        has_content = True
+                        yield content
         except openai.APIError as error:
             status = error.status_code if isinstance(error, openai.APIStatusError) else None
-            log.warning("model failed", model=self._settings.model, kind=type(error).__name__, status=status)
-            raise ProviderFailed(_explain(error, said=said)) from error
+            log.warning("model failed", model=self._config.model, kind=type(error).__name__, status=status)
+            raise ProviderFailed(_explain(error, has_content=has_content)) from error
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise ProviderFailed("The model's server said something that is no answer.") from error
-        if end == "length":
-            raise ProviderFailed(f"The answer was cut at {self._settings.max_tokens} tokens.")
-        if end == "content_filter":
-            raise ProviderFailed("The model's server withheld the rest of the answer.")
-        if not said:
-            raise ProviderFailed("The model gave no answer.")
-        if end is None:
-            # However politely the connection was closed: a whole answer says why it ends.
-            raise ProviderFailed("The connection to the model's server broke.")
+            raise ProviderFailed("The model server sent an invalid response.") from error
+        if finish_reason == "length":
+            raise ProviderFailed(f"The answer was cut off after {self._config.max_tokens} tokens.")
+        if finish_reason == "content_filter":
+            raise ProviderFailed("The model server withheld the rest of the answer.")
+        if not has_content:
+            raise ProviderFailed("The model did not answer.")
+        if finish_reason is None:
+            # A complete answer has a finish reason, even where the connection was closed in an orderly way.
+            raise ProviderFailed("The connection to the model server was lost.")
 
     @cached_property
     def _client(self) -> OpenAI:
-        # Some fifty megabytes and most of a second: only for those who use it.
+        # The library takes about 50 MB and most of a second to import: only assistants that use it pay for it.
         import openai
 
         return openai.OpenAI(
-            base_url=str(self._settings.base_url),
-            api_key=self._settings.effective_api_key,
-            timeout=openai.Timeout(self._settings.timeout, connect=CONNECTING),
-            max_retries=self._settings.retries,
+            base_url=str(self._config.base_url),
+            api_key=self._config.effective_api_key,
+            timeout=openai.Timeout(self._config.timeout, connect=CONNECT_TIMEOUT_SECONDS),
+            max_retries=self._config.retries,
         )
 
-    def _ask(self, question: Question) -> Any:
+    def _request(self, question: Question) -> Any:
         from openai import Stream
 
-        # OpenAI's newer models refuse the older name, many other servers know no other one.
-        is_openai = self._settings.base_url.host == "api.openai.com"
+        # OpenAI's newer models reject the older parameter, many other servers know only that one.
+        is_openai = self._config.base_url.host == "api.openai.com"
         body = {
-            "model": self._settings.model,
+            "model": self._config.model,
             "messages": [{"role": turn.role, "content": turn.content} for turn in question.turns],
-            "max_completion_tokens" if is_openai else "max_tokens": self._settings.max_tokens,
+            "max_completion_tokens" if is_openai else "max_tokens": self._config.max_tokens,
             "stream": True,
         }
-        # Events as they are: to make the library's objects of them takes longer than all the rest.
+        # Chunks as plain objects: converting them to the library's models takes longer than everything else.
         return self._client.post("/chat/completions", body=body, cast_to=object, stream=True, stream_cls=Stream[object])
 
 
-def _read(event: Any) -> tuple[str | None, str | None]:
-    """Give what an event adds to the answer, and why the answer ends with it; some add nothing, most end nothing."""
-    choices = event["choices"]
+def _parse_chunk(chunk: Any) -> tuple[str | None, str | None]:
+    """Return the content and the finish reason of a chunk, each None if the chunk has none."""
+    choices = chunk["choices"]
     if not choices:
         return None, None
     content = choices[0]["delta"].get("content")
     if content is not None and not isinstance(content, str):
-        raise TypeError("content is no text")
+        raise TypeError("content is not a string")
     return content, choices[0].get("finish_reason")
 
 
-def _explain(error: APIError, *, said: bool) -> str:
-    """Say to people what went wrong. What the server says is not shown: it may quote what it was sent."""
+def _explain(error: APIError, *, has_content: bool) -> str:
+    """Return the text for users. The server's own message is left out: it may quote the request."""
     import openai
 
     if isinstance(error, openai.APITimeoutError):
         return "The model took too long to answer."
     if isinstance(error, openai.APIConnectionError):
-        return "The connection to the model's server broke." if said else "The model's server cannot be reached."
+        return "The connection to the model server was lost." if has_content else "The model server cannot be reached."
     if isinstance(error, openai.APIStatusError):
-        return REASONS.get(error.status_code, "The model's server has a problem. Try again in a while.")
-    return "The model's server reported an error."
+        return STATUS_PROBLEMS.get(error.status_code, "The model server has a problem. Try again later.")
+    return "The model server reported an error."

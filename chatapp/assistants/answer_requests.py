@@ -1,0 +1,197 @@
+"""Requests of users: a message to an assistant queues an answer; an answer can be stopped and regenerated."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from flask import Flask, current_app
+from sqlalchemy import func, make_url, select
+from sqlalchemy.orm import Session
+
+from chatapp.actors import Actor, is_admin
+from chatapp.assistant_config import EXTENSION as ASSISTANTS
+from chatapp.assistant_config import Assistant
+from chatapp.assistants.signals import answer_stopped
+from chatapp.assistants.titles import make_title
+from chatapp.config import Settings
+from chatapp.conversations.kinds import kind_of
+from chatapp.conversations.names import ConversationName
+from chatapp.conversations.policy import authorize_answer_control, authorize_posting
+from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.signals import sidebar_changed
+from chatapp.errors import Conflict, NotFound, RateLimited
+from chatapp.models import Answer, Conversation, Message, now
+from chatapp.timeline import TimelineMessage, Transaction, write
+from chatapp.timeline.answers import RUNNING, begin_answer, change_answer, find_locked
+from chatapp.timeline.mentions import find_names
+from chatapp.timeline.messages import fetch_message
+from chatapp.timeline.signals import MessagesStored, messages_stored
+
+EXTENSION = "chatapp.answer_requests"
+"""Key of the application's `AnswerRequests` in `app.extensions`."""
+
+DAILY_LIMIT_PERIOD = timedelta(hours=24)
+
+MAX_OPEN_ANSWERS = 10
+"""Answers that one user may wait for at the same time."""
+
+
+class AnswerRequests:
+    """Queues the answers of one application.
+
+    `queue_answers` runs on the writer's native thread, outside of any application context: the object holds what it
+    needs of its application.
+    """
+
+    def __init__(self, assistants: Mapping[str, Assistant], settings: Settings) -> None:
+        self._assistants = assistants
+        self._daily_limit = settings.assistant_daily_limit
+        self._database_url = make_url(settings.sqlalchemy_url)
+
+    def queue_answers(self, stored: MessagesStored) -> None:
+        """Queue the answers to new messages, in their transaction.
+
+        Every message of a user in a conversation with an assistant is a question, elsewhere a message that mentions it.
+        """
+        transaction = stored.transaction
+        if transaction.session.get_bind().engine.url != self._database_url:
+            return  # Another application of this process has sent the signal.
+        for message in stored.messages:
+            if message.sender_type != "user" or message.sender is None:
+                continue
+            conversation = transaction.session.get_one(Conversation, message.conversation.id)
+            kind = kind_of(conversation)
+            if not kind.has_assistant and "@" not in message.content:
+                continue
+            for assistant in self._find_addressed(conversation, message):
+                self._queue_answer(transaction, conversation, message, message.sender.id, assistant)
+            if kind.is_titled_by_first_message and not conversation.name:
+                conversation.name = make_title(message.content)
+                transaction.send_on_commit(sidebar_changed, [message.sender.id])
+
+    def regenerate(self, name: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
+        """Queue another answer that replaces the answer `seq`, and return that message as it is then.
+
+        Raises what `authorize_posting` and `authorize_answer_control` raise, `NotFound`, `RateLimited`, and `Conflict`
+        while the answer is not over.
+        """
+
+        def change(transaction: Transaction) -> TimelineMessage:
+            session = transaction.session
+            conversation, message = _get_answer_message(session, name, actor, seq)
+            if message.state in RUNNING:
+                raise Conflict("This answer is still being written. Stop it first.")
+            if message.deleted_at is not None:
+                raise Conflict("This message was deleted.")
+            if problem := self._find_exceeded_limit(session, actor.user_id):
+                raise RateLimited(problem)
+            last_assistant = session.scalars(
+                select(Answer.assistant).where(Answer.message_id == message.id).order_by(Answer.id.desc()).limit(1)
+            ).one_or_none()
+            assistant = self._assistants.get(last_assistant or conversation.assistant or "")
+            if assistant is None:
+                raise Conflict("This assistant is no longer available.")
+            _add_answer(session, message, actor.user_id, assistant)
+            return change_answer(transaction, message, state="queued", content="")
+
+        return write(change)
+
+    def _find_addressed(self, conversation: Conversation, message: TimelineMessage) -> Iterator[Assistant]:
+        names = {conversation.assistant} if conversation.assistant else find_names(message.content)
+        return (assistant for name, assistant in self._assistants.items() if name in names)
+
+    def _queue_answer(
+        self,
+        transaction: Transaction,
+        conversation: Conversation,
+        question: TimelineMessage,
+        asker_id: int,
+        assistant: Assistant,
+    ) -> None:
+        problem = self._find_exceeded_limit(transaction.session, asker_id)
+        message = begin_answer(
+            transaction, conversation, name=assistant.display_name, question=question, problem=problem
+        )
+        if problem is None:
+            _add_answer(transaction.session, message, asker_id, assistant)
+
+    def _find_exceeded_limit(self, session: Session, user_id: int) -> str | None:
+        """Return the message about a limit that the user has reached; None if they may ask."""
+        open_answers = select(func.count()).where(Answer.asker_id == user_id, Answer.ended_at.is_(None))
+        if session.scalars(open_answers).one() >= MAX_OPEN_ANSWERS:
+            return f"You already have {MAX_OPEN_ANSWERS} unanswered questions. Wait for an answer, then ask again."
+        recent_answers = select(func.count()).where(
+            Answer.asker_id == user_id, Answer.created_at > now() - DAILY_LIMIT_PERIOD
+        )
+        if self._daily_limit and session.scalars(recent_answers).one() >= self._daily_limit:
+            return f"You have reached the limit of {self._daily_limit} questions in 24 hours. Try again later."
+        return None
+
+
+def stop_answer(name: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
+    """Stop the answer `seq`; its content so far is kept. Return the message, whose final state follows soon.
+
+    An answer that is over stays as it is. Raises what `authorize_posting` and `authorize_answer_control` raise, and
+    `NotFound`.
+    """
+
+    def change(transaction: Transaction) -> TimelineMessage:
+        session = transaction.session
+        conversation, message = _get_answer_message(session, name, actor, seq)
+        for answer in session.scalars(
+            select(Answer)
+            .where(Answer.message_id == message.id, Answer.ended_at.is_(None))
+            .execution_options(populate_existing=True)
+        ):
+            answer.is_stopped = True
+            if answer.leased_until is None:
+                # No worker has claimed it, so that nobody else ends it.
+                answer.ended_at = now()
+                return change_answer(transaction, message, state="stopped", content=message.content)
+            transaction.send_on_commit(answer_stopped, message.id)
+        return fetch_message(session, conversation, message.id)
+
+    return write(change)
+
+
+def init_answer_requests(app: Flask, settings: Settings) -> None:
+    """Queue answers to all messages that the application stores, those of its shell commands included."""
+    requests = AnswerRequests(app.extensions[ASSISTANTS], settings)
+    # The signal has a weak reference only.
+    app.extensions[EXTENSION] = requests
+    messages_stored.connect(requests.queue_answers)
+
+
+def current_answer_requests() -> AnswerRequests:
+    """Return the `AnswerRequests` of the current application."""
+    requests: AnswerRequests = current_app.extensions[EXTENSION]
+    return requests
+
+
+def _add_answer(session: Session, message: Message, asker_id: int, assistant: Assistant) -> None:
+    session.add(
+        Answer(
+            message_id=message.id,
+            conversation_id=message.conversation_id,
+            asker_id=asker_id,
+            assistant=assistant.name,
+        )
+    )
+    session.flush()
+
+
+def _get_answer_message(
+    session: Session, name: ConversationName, actor: Actor, seq: int
+) -> tuple[Conversation, Message]:
+    """Lock the conversation and return it with the message of the answer `seq`, if the actor may control that."""
+    access = find_access_of(session, name, actor)
+    conversation = authorize_posting(*access)
+    find_locked(session, conversation.id)
+    message = session.scalars(
+        select(Message)
+        .where(Message.conversation_id == conversation.id, Message.seq == seq, Message.sender_type == "assistant")
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if message is None:
+        raise NotFound("There is no such answer.")
+    authorize_answer_control(message, actor, access.membership, is_admin=is_admin(session, actor))
+    return conversation, message

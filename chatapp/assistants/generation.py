@@ -1,0 +1,70 @@
+"""Producing an answer: the question and its context go to the assistant's provider, the provider's text comes back."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+from flask import Flask
+
+from chatapp.actors import Actor
+from chatapp.assistant_config import Assistant
+from chatapp.assistants.answer_queue import Job
+from chatapp.assistants.context import build_turns
+from chatapp.assistants.message_search import MessageSearch
+from chatapp.assistants.providers import Provider, ProviderFailed, Question
+from chatapp.assistants.providers.factory import make_provider
+from chatapp.assistants.running import RunningAnswer
+from chatapp.extensions import db
+
+log = structlog.get_logger(__name__)
+
+BUFFERED_SECONDS = 0.001
+"""A piece of text that arrives within this time was already buffered."""
+
+SERVER_PROBLEM = "Something went wrong on the server. Try again."
+
+
+class AnswerGenerator:
+    """Runs the providers of the assistants."""
+
+    def __init__(self, app: Flask, assistants: Mapping[str, Assistant]) -> None:
+        self._app = app
+        self._assistants = assistants
+        self._providers: dict[str, Provider] = {}
+
+    def generate(self, answer: RunningAnswer, get_pause: Callable[[], float]) -> None:
+        """Append the provider's text to the answer until either is over. Whatever fails ends the answer.
+
+        After each piece of text that was not buffered yet, wait for `get_pause()` seconds: then more text is read at
+        once.
+        """
+        try:
+            provider, question = self._prepare(answer.job)
+            asked_at = time.monotonic()
+            for piece in provider.answer(question):
+                answer.append(piece)
+                if time.monotonic() - asked_at > BUFFERED_SECONDS:
+                    answer.is_over.wait(get_pause())
+                if answer.is_over.is_set():
+                    return
+                asked_at = time.monotonic()
+            answer.end("complete")
+        except ProviderFailed as failure:
+            answer.end("failed", str(failure))
+        except Exception:
+            log.exception("answer failed", answer=answer.job.answer_id, assistant=answer.job.assistant)
+        finally:
+            answer.end("failed", SERVER_PROBLEM)
+
+    def _prepare(self, job: Job) -> tuple[Provider, Question]:
+        assistant = self._assistants.get(job.assistant)
+        if assistant is None:
+            raise ProviderFailed("This assistant is no longer available.")
+        if job.assistant not in self._providers:
+            self._providers[job.assistant] = make_provider(assistant)
+        with self._app.app_context():
+            turns = build_turns(db.session(), job, assistant)
+        search = MessageSearch(
+            self._app, Actor(job.asker.id), job.conversation, job.reply_to, is_private=job.is_private
+        )
+        return self._providers[job.assistant], Question(turns, job.asker, search)

@@ -1,0 +1,33 @@
+"""Keywords of a question: the words that say what it is about."""
+
+import re
+from collections.abc import Sequence
+
+# Words of a question that say nothing about its subject.
+_STOP_WORDS = frozenset(
+    """
+    a about all am an and any anybody anyone anything are as ask asked at be been but by can could did do does done
+    everybody find for from get gets give got had has have hello help here hey hi him his how i if in into is it its
+    know last latest let look me mention mentioned message messages my of on or our out please said saw say says
+    search searched see she show so some somebody someone something speak spoke talk talked talking tell tells than
+    thank thanks that the their them then there these they thing things think this those to told up us was we were
+    what when where which who whom whose why will with wrote write writes written would you your
+    """.split()  # noqa: SIM905 - easier to read than a list
+)
+
+_WORD = re.compile(r"[^\W_](?:[\w.'’-]*[^\W_])?")
+
+
+def find_keywords(question: str) -> Sequence[str]:
+    """Return the different words of a question, in their order, without those that say nothing about its subject."""
+    return [word for word in dict.fromkeys(_WORD.findall(question)) if _is_keyword(word)]
+
+
+def stem(word: str) -> str:
+    """Return the singular of a regular plural: “invoices” should find “invoice”."""
+    return word[:-1] if len(word) > 4 and word.isascii() and re.search("[^s]s$", word, re.IGNORECASE) else word
+
+
+def _is_keyword(word: str) -> bool:
+    # A single Latin letter occurs in nearly every message; a single Chinese character is a word.
+    return word.lower() not in _STOP_WORDS and (len(word) > 1 or not word.isascii())

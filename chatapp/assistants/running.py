@@ -1,0 +1,40 @@
+"""An answer while it is produced."""
+
+import re
+import threading
+
+from chatapp.assistants.answer_queue import Job
+
+MAX_ANSWER_CHARS = 50_000
+
+# PostgreSQL stores no NUL, and no encoding has lone surrogates; a model server may send both.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class RunningAnswer:
+    """The content and the final state of an answer that a provider is producing.
+
+    One thread appends, other threads read.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.content = ""
+        self.state = "streaming"
+        self.problem: str | None = None
+        self.is_over = threading.Event()
+        self._ending = threading.Lock()
+
+    def append(self, text: str) -> None:
+        """Add text. Replace what cannot be stored; end the answer when it gets too long."""
+        self.content += _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+        if len(self.content) > MAX_ANSWER_CHARS:
+            self.content = self.content[:MAX_ANSWER_CHARS]
+            self.end("stopped", "The answer was cut off because it is too long.")
+
+    def end(self, state: str, problem: str | None = None) -> None:
+        """Set the final state. Only the first call has an effect."""
+        with self._ending:
+            if not self.is_over.is_set():
+                self.state, self.problem = state, problem
+                self.is_over.set()

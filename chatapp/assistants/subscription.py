@@ -1,0 +1,88 @@
+"""Subscription to the answer of one question, for an API client that waits for it."""
+
+import queue
+import time
+from collections.abc import Iterator
+
+from flask import Flask
+from sqlalchemy import select
+
+from chatapp.assistants.signals import AnswerProgress, answer_progressed
+from chatapp.extensions import db
+from chatapp.models import Conversation, Message
+from chatapp.timeline import TimelineMessage
+from chatapp.timeline.answers import RUNNING
+from chatapp.timeline.messages import fetch_message
+from chatapp.timeline.signals import message_changed, message_posted
+
+POLL_SECONDS = 2.0
+"""Interval at which the database is polled: the worker of another process may run the answer."""
+
+AnswerUpdate = str | TimelineMessage | None
+"""The content of the answer so far, the final answer, or nothing new."""
+
+
+class AnswerSubscription:
+    """Receives the progress of an answer, from this process by signals and from others by polling."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._received: queue.Queue[AnswerProgress | TimelineMessage] = queue.Queue()
+
+    def open(self) -> None:
+        """Subscribe. Call it before the question is posted, and `close` at the end."""
+        answer_progressed.connect(self._receive)
+        message_posted.connect(self._receive)
+        message_changed.connect(self._receive)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        answer_progressed.disconnect(self._receive)
+        message_posted.disconnect(self._receive)
+        message_changed.disconnect(self._receive)
+
+    def updates(self, question: TimelineMessage) -> Iterator[AnswerUpdate]:
+        """Yield the growing content and at last the final answer. Stop without that if the answer was deleted."""
+        seq: int | None = None
+        polled_at = 0.0
+        while True:
+            try:
+                received = self._received.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                received = None
+            if received is None or time.monotonic() - polled_at > POLL_SECONDS:
+                polled_at = time.monotonic()
+                answer = self._find_answer(question)
+                if answer is None:
+                    return
+                seq = answer.seq
+                if answer.state not in RUNNING:
+                    yield answer
+                    return
+                yield None
+            if received is None or (received.conversation, received.seq) != (question.conversation, seq):
+                continue
+            if isinstance(received, AnswerProgress):
+                yield received.content
+            elif received.state not in RUNNING:
+                yield received
+                return
+
+    def _receive(self, update: AnswerProgress | TimelineMessage) -> None:
+        self._received.put(update)
+
+    def _find_answer(self, question: TimelineMessage) -> TimelineMessage | None:
+        with self._app.app_context():
+            row = db.session.execute(
+                select(Conversation, Message.id)
+                .join(Message, Message.conversation_id == Conversation.id)
+                .where(
+                    Conversation.id == question.conversation.id,
+                    Message.reply_to == question.seq,
+                    Message.sender_type == "assistant",
+                    Message.deleted_at.is_(None),
+                )
+                .order_by(Message.seq)
+                .limit(1)
+            ).one_or_none()
+            return None if row is None else fetch_message(db.session(), row[0], row[1])

@@ -1,0 +1,224 @@
+"""The worker of a process: it claims queued answers, produces them, and publishes and saves their progress."""
+
+import random
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+import structlog
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from chatapp.assistant_config import EXTENSION as ASSISTANTS
+from chatapp.assistant_config import Assistant
+from chatapp.assistants.answer_queue import (
+    INTERRUPTED_PROBLEM,
+    Job,
+    claim_jobs,
+    finish_job,
+    has_open_answers,
+    interrupt_orphans,
+    save_progress,
+)
+from chatapp.assistants.generation import SERVER_PROBLEM, AnswerGenerator
+from chatapp.assistants.running import RunningAnswer
+from chatapp.assistants.service import create_shared_conversations
+from chatapp.assistants.signals import AnswerProgress, answer_progressed, answer_stopped
+from chatapp.config import Settings
+from chatapp.errors import Busy, ChatError, Unavailable
+from chatapp.extensions import db
+from chatapp.supervision import OnFailure, Supervisor
+from chatapp.timeline import TimelineMessage
+from chatapp.timeline.signals import message_changed, message_posted
+
+log = structlog.get_logger(__name__)
+
+EXTENSION = "chatapp.answer_worker"
+"""Key of the worker of a serving process in `app.extensions`."""
+
+CLAIM_INTERVAL_SECONDS = 3.0
+"""Time between two polls of the queue. Usually a signal wakes the worker earlier."""
+
+MIN_PROGRESS_INTERVAL_SECONDS = 0.05
+PROGRESS_INTERVAL_SECONDS_PER_ANSWER = 0.01
+"""The more answers run, the less often the progress of each is published: a hundred cost no more than ten."""
+
+MIN_SAVE_INTERVAL_SECONDS = 1.0
+SAVE_INTERVAL_SECONDS_PER_ANSWER = 0.05
+"""The more answers run, the less often they are saved: at most twenty answers a second."""
+
+RETRY_SECONDS = 1.0
+MAX_FINISH_ATTEMPTS = 3
+"""Attempts to store the end of an answer, apart from those while the database is unavailable."""
+
+STOP_TIMEOUT_SECONDS = 2.0
+"""Time to store the running answers when the process stops. The next process interrupts the others."""
+
+
+class AnswerWorker:
+    """Runs answers on threads of their own: one at a time in each conversation, in the order of the questions."""
+
+    def __init__(self, app: Flask, settings: Settings, supervisor: Supervisor) -> None:
+        self._app = app
+        self._supervisor = supervisor
+        self._is_only_process = not settings.redis_url
+        self._max_answers = settings.max_concurrent_answers
+        self._assistants: Mapping[str, Assistant] = app.extensions[ASSISTANTS]
+        self._generator = AnswerGenerator(app, self._assistants)
+        self._running: dict[int, RunningAnswer] = {}
+        """The running answers by their id, which differs from that of the message: it may be answered again."""
+        self._threads: list[threading.Thread] = []
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        message_posted.connect(self._on_message)
+        message_changed.connect(self._on_message)
+        answer_stopped.connect(self._on_stopped)
+
+    def start(self) -> None:
+        """Start to claim and run answers."""
+        self._threads = [
+            self._supervisor.start("answer queue", self._claim_forever),
+            self._supervisor.start("answer saving", self._save_forever),
+        ]
+
+    def stop(self, timeout: float = STOP_TIMEOUT_SECONDS) -> None:
+        """Interrupt the running answers and wait up to `timeout` seconds until they are stored."""
+        deadline = time.monotonic() + timeout
+        self._stopping.set()
+        self._wake.set()
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for answer in list(self._running.values()):
+            answer.end("interrupted", INTERRUPTED_PROBLEM)
+        while self._running and time.monotonic() < deadline:
+            time.sleep(MIN_PROGRESS_INTERVAL_SECONDS)
+
+    def _on_message(self, message: TimelineMessage) -> None:
+        if message.state == "queued":
+            self._wake.set()
+
+    def _on_stopped(self, message_id: int) -> None:
+        for answer in list(self._running.values()):
+            if answer.job.message_id == message_id:
+                answer.end("stopped")
+
+    # Claiming.
+
+    def _claim_forever(self) -> None:
+        while not self._recover():
+            if self._stopping.wait(RETRY_SECONDS):
+                return
+        while not self._stopping.is_set():
+            for job in self._claim():
+                self._running[job.answer_id] = answer = RunningAnswer(job)
+                self._supervisor.start("answers", self._run_answer, answer, on_failure=OnFailure.LOG)
+            self._wake.wait(CLAIM_INTERVAL_SECONDS)
+            self._wake.clear()
+
+    def _recover(self) -> bool:
+        """Create missing conversations and interrupt the answers of the previous process.
+
+        Return False if the database is unavailable.
+        """
+        try:
+            with self._app.app_context():
+                create_shared_conversations(self._assistants)
+                if self._is_only_process and has_open_answers(db.session()):
+                    interrupt_orphans(running=set(self._running))
+        except (ChatError, SQLAlchemyError) as error:
+            log.info("answers wait for the database", reason=str(error))
+            return False
+        return True
+
+    def _claim(self) -> Sequence[Job]:
+        try:
+            with self._app.app_context():
+                if not has_open_answers(db.session()):
+                    return []
+                return claim_jobs(self._max_answers - len(self._running), running=set(self._running))
+        except (ChatError, SQLAlchemyError) as error:
+            log.info("answers wait for the database", reason=str(error))
+            return []
+
+    # Running one answer.
+
+    def _run_answer(self, answer: RunningAnswer) -> None:
+        """Run an answer to its end. Whatever fails, the conversation is free for the next one afterwards."""
+        try:
+            self._supervisor.start(
+                "answer providers", self._generator.generate, answer, self._progress_interval, on_failure=OnFailure.LOG
+            )
+            self._publish_until_over(answer)
+        finally:
+            answer.end("failed", SERVER_PROBLEM)
+            try:
+                self._finish(answer)
+            finally:
+                del self._running[answer.job.answer_id]
+                self._publish(answer, is_over=True)
+                self._wake.set()
+
+    def _publish_until_over(self, answer: RunningAnswer) -> None:
+        published = ""
+        while not answer.is_over.wait(self._progress_interval()):
+            if answer.content != published:
+                published = answer.content
+                self._publish(answer)
+        self._publish(answer)
+
+    @staticmethod
+    def _publish(answer: RunningAnswer, *, is_over: bool = False) -> None:
+        job = answer.job
+        answer_progressed.send_robust(AnswerProgress(job.conversation, job.seq, answer.content, is_over))
+
+    def _progress_interval(self) -> float:
+        """Return the seconds between two publications of an answer's progress, with jitter that spreads the load."""
+        jitter = random.uniform(0.6, 1.4)  # noqa: S311 - not for security
+        return max(MIN_PROGRESS_INTERVAL_SECONDS, PROGRESS_INTERVAL_SECONDS_PER_ANSWER * len(self._running) * jitter)
+
+    # Storing.
+
+    def _save_forever(self) -> None:
+        """Save all running answers from time to time. A commit for each would slow down the messages of users."""
+        while not self._stopping.wait(self._save_interval()):
+            if growing := [answer for answer in list(self._running.values()) if not answer.is_over.is_set()]:
+                self._save(growing)
+
+    def _save_interval(self) -> float:
+        return max(MIN_SAVE_INTERVAL_SECONDS, SAVE_INTERVAL_SECONDS_PER_ANSWER * len(self._running))
+
+    def _save(self, growing: Sequence[RunningAnswer]) -> None:
+        try:
+            with self._app.app_context():
+                wanted = save_progress([(answer.job, answer.content) for answer in growing])
+        except ChatError as error:
+            log.info("answers not saved yet", answers=len(growing), reason=error.message)
+            return
+        for answer in growing:
+            if answer.job.answer_id not in wanted:
+                answer.end("stopped")
+
+    def _finish(self, answer: RunningAnswer) -> None:
+        """Store how an answer ended, or at least that it failed.
+
+        If even that is impossible, its lease expires, and the next claim interrupts it.
+        """
+        job = answer.job
+        if not self._try_to_finish(job, answer.state, answer.content, answer.problem):
+            self._try_to_finish(job, "failed", "", SERVER_PROBLEM)
+
+    def _try_to_finish(self, job: Job, state: str, content: str, problem: str | None) -> bool:
+        failures = 0
+        while failures < MAX_FINISH_ATTEMPTS:
+            try:
+                with self._app.app_context():
+                    finish_job(job, state=state, content=content, problem=problem)
+            except (Busy, Unavailable) as error:
+                log.info("end of answer not stored yet", answer=job.answer_id, reason=error.message)
+            except Exception:
+                log.exception("end of answer cannot be stored", answer=job.answer_id)
+                failures += 1
+            else:
+                return True
+            time.sleep(RETRY_SECONDS)
+        return False

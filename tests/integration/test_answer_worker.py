@@ -1,0 +1,212 @@
+"""The worker that runs answers: whatever fails in one answer, the conversation's next question is answered."""
+
+import time
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from chatapp.accounts.service import create_owner
+from chatapp.actors import Actor
+from chatapp.assistants import answer_queue, generation, worker
+from chatapp.assistants.answer_queue import Job, claim_jobs, finish_job
+from chatapp.assistants.answer_requests import current_answer_requests
+from chatapp.assistants.providers import ProviderFailed, Question
+from chatapp.assistants.running import RunningAnswer
+from chatapp.assistants.service import start_session
+from chatapp.assistants.signals import AnswerProgress, answer_progressed
+from chatapp.assistants.worker import AnswerWorker
+from chatapp.config import current_settings
+from chatapp.conversations.names import ConversationName
+from chatapp.errors import Internal, Unavailable
+from chatapp.extensions import db
+from chatapp.models import Message
+from chatapp.supervision import Supervisor
+from chatapp.timeline import post
+from chatapp.timeline.writer import current_writer
+from tests.harness.waiting import eventually
+
+ACTOR = Actor(1)
+
+
+class ScriptedProvider:
+    """Answers as the question asks it to."""
+
+    def answer(self, question: Question) -> Iterator[str]:
+        content = question.turns[-1].content
+        if content == "fail":
+            raise ProviderFailed("The model is busy.")
+        if content == "crash":
+            raise ZeroDivisionError
+        if content == "garbage":
+            yield "half a \ud83d surrogate and \0"
+            return
+        if content == "talk":
+            for number in range(1_000):
+                yield f"{number} "
+                time.sleep(0.05)
+        yield f"You asked: {content}"
+
+
+@pytest.fixture
+def database_url() -> str:
+    """SQLite alone: nothing here depends on the database."""
+    return ""
+
+
+@pytest.fixture
+def answer_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[AnswerWorker]:
+    monkeypatch.setattr(generation, "make_provider", lambda _assistant: ScriptedProvider())
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.01)
+    answer_worker = AnswerWorker(app, current_settings(), Supervisor())
+    answer_worker.start()
+    yield answer_worker
+    answer_worker.stop(5)
+    current_writer().stop(5)
+
+
+@pytest.fixture
+def session(answer_worker: AnswerWorker) -> ConversationName:
+    """A session with the assistant whose answers `answer_worker` runs."""
+    create_owner("ana", "Ana", "a good password")
+    return ConversationName("assistant", start_session(ACTOR, "helper"))
+
+
+def ask(session: ConversationName, content: str) -> None:
+    post(session, ACTOR, content=content, client_id=str(uuid.uuid4()))
+
+
+def list_answers(session: ConversationName) -> list[tuple[str | None, str]]:
+    db.session.rollback()
+    rows = db.session.execute(
+        select(Message.state, Message.content)
+        .where(Message.conversation_id == session.id, Message.sender_type == "assistant")
+        .order_by(Message.seq)
+    )
+    return [(state, content) for state, content in rows]
+
+
+def wait_for_answers(session: ConversationName, *expected: tuple[str, str]) -> None:
+    eventually(lambda: list_answers(session) == list(expected), f"the answers are {expected}")
+
+
+SECOND = ("complete", "You asked: second")
+
+
+def test_a_receiver_that_raises_does_not_block_the_next_answer(session: ConversationName) -> None:
+    def fail(_progress: AnswerProgress) -> None:
+        raise RuntimeError("a receiver failed")
+
+    answer_progressed.connect(fail)
+    ask(session, "first")
+    ask(session, "second")
+    wait_for_answers(session, ("complete", "You asked: first"), SECOND)
+
+
+@pytest.mark.parametrize("question", ["fail", "crash"])
+def test_a_provider_that_fails_does_not_block_the_next_answer(session: ConversationName, question: str) -> None:
+    ask(session, question)
+    ask(session, "second")
+    wait_for_answers(session, ("failed", ""), SECOND)
+
+
+def test_text_that_cannot_be_stored_does_not_block_the_next_answer(session: ConversationName) -> None:
+    ask(session, "garbage")
+    ask(session, "second")
+    wait_for_answers(
+        session, ("complete", "half a \N{REPLACEMENT CHARACTER} surrogate and \N{REPLACEMENT CHARACTER}"), SECOND
+    )
+
+
+def test_an_answer_that_cannot_be_published_fails_and_does_not_block_the_next_one(
+    session: ConversationName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = AnswerWorker._publish_until_over
+
+    def fail_once(answer_worker: AnswerWorker, answer: RunningAnswer) -> None:
+        monkeypatch.setattr(AnswerWorker, "_publish_until_over", publish)
+        raise RuntimeError
+
+    monkeypatch.setattr(AnswerWorker, "_publish_until_over", fail_once)
+    ask(session, "talk")
+    ask(session, "second")
+    eventually(lambda: [state for state, _ in list_answers(session)] == ["failed", "complete"], "both have ended")
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), Internal("The batch failed.")])
+def test_an_end_that_cannot_be_stored_is_a_failure(
+    session: ConversationName, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def finish(job: Job, **end: Any) -> None:
+        if end["content"] == "You asked: first":
+            raise error
+        finish_job(job, **end)
+
+    monkeypatch.setattr(worker, "finish_job", finish)
+    ask(session, "first")
+    ask(session, "second")
+    wait_for_answers(session, ("failed", ""), SECOND)
+
+
+def test_an_answer_that_cannot_be_ended_is_interrupted_when_its_lease_expires(
+    session: ConversationName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish(job: Job, **end: Any) -> None:
+        if job.seq == 2:
+            raise ZeroDivisionError
+        finish_job(job, **end)
+
+    monkeypatch.setattr(worker, "finish_job", finish)
+    monkeypatch.setattr(worker, "CLAIM_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(answer_queue, "LEASE_DURATION", timedelta(seconds=0.2))
+    ask(session, "first")
+    ask(session, "second")
+    wait_for_answers(session, ("interrupted", ""), SECOND)
+
+
+def test_an_end_is_stored_when_the_database_is_available_again(
+    session: ConversationName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[str] = []
+
+    def finish(job: Job, **end: Any) -> None:
+        attempts.append(end["content"])
+        if len(attempts) <= 2 * worker.MAX_FINISH_ATTEMPTS:
+            raise Unavailable("The database does not answer.")
+        finish_job(job, **end)
+
+    monkeypatch.setattr(worker, "finish_job", finish)
+    ask(session, "second")
+    wait_for_answers(session, SECOND)
+
+
+def test_the_worker_goes_on_after_an_error_in_claiming(
+    session: ConversationName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_once(limit: int, *, running: Collection[int]) -> Sequence[Job]:
+        monkeypatch.setattr(worker, "claim_jobs", claim_jobs)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(worker, "claim_jobs", fail_once)
+    ask(session, "second")
+    wait_for_answers(session, SECOND)
+
+
+def test_an_answer_is_regenerated_while_the_worker_runs(app: Flask, session: ConversationName) -> None:
+    ask(session, "second")
+    wait_for_answers(session, SECOND)
+    with app.app_context():
+        current_answer_requests().regenerate(session, ACTOR, 2)
+    eventually(lambda: list_answers(session) == [SECOND], "it is answered again")
+
+
+def test_stopping_the_worker_interrupts_running_answers(session: ConversationName, answer_worker: AnswerWorker) -> None:
+    ask(session, "talk")
+    eventually(lambda: list_answers(session)[0][0] == "streaming", "it is running")
+    answer_worker.stop()
+    ((state, _),) = list_answers(session)
+    assert state == "interrupted"
