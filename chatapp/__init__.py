@@ -10,7 +10,6 @@ from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.assistant_config import init_assistants
 from chatapp.assistants.answer_requests import init_answer_requests
 from chatapp.assistants.routes import blueprint as assistants_blueprint
-from chatapp.assistants.transcripts import blueprint as transcripts_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings, log_variable_problems
@@ -32,6 +31,7 @@ from chatapp.telemetry.metrics import blueprint as metrics_blueprint
 from chatapp.telemetry.metrics import init_metrics
 from chatapp.timeline import make_writer
 from chatapp.timeline.writer import EXTENSION as WRITER
+from chatapp.transcripts.routes import blueprint as transcripts_blueprint
 from chatapp.webhooks.routes import blueprint as webhooks_blueprint
 from chatapp.webhooks.sender import init_webhooks
 

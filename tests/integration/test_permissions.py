@@ -107,7 +107,7 @@ ROUTES = {
     "POST /sessions/<session_id>/delete": Entrance(NOT_HERE_POST, session=SESSION_POST),
     # Rooms are cleared by nobody.
     "POST /conversations/<conversation>/clear": Entrance(NOT_HERE_POST, NOT_HERE_POST, session=SESSION_POST),
-    "GET /conversations/<conversation>/export.<form>": Entrance(NOT_HERE, NOT_HERE, session=SESSION),
+    "GET /conversations/<conversation>/export.<file_format>": Entrance(NOT_HERE, NOT_HERE, session=SESSION),
     "POST /conversations/<conversation>/share": Entrance(NOT_HERE_POST, NOT_HERE_POST, session=SESSION_POST),
     "POST /conversations/<conversation>/unshare": Entrance(NOT_HERE_POST, NOT_HERE_POST, session=SESSION_POST),
     # Who knows a token may, and this is none.

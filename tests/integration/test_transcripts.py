@@ -6,10 +6,10 @@ import re
 import pytest
 import requests
 
-from chatapp.assistants.pdf import make_pdf
 from chatapp.conversations.names import ConversationName
 from chatapp.models import now
 from chatapp.timeline import TimelineMessage
+from chatapp.transcripts.pdf import make_pdf
 from tests.harness.people import NewPerson, Person, find_csrf_token
 from tests.harness.servers import Server
 

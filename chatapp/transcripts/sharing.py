@@ -1,4 +1,4 @@
-"""Public links: at a secret address everybody reads a conversation with an assistant, until the link is revoked."""
+"""Share links: anyone with the secret URL can read a conversation with an assistant, until the link is revoked."""
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -13,16 +13,16 @@ from chatapp.timeline import Transaction, write
 from chatapp.tokens import new_token
 
 
-def share(actor: Actor, name: ConversationName) -> str:
-    """Make a conversation's public link and give its token; the one that it has if there is one.
+def create_share_link(actor: Actor, name: ConversationName) -> str:
+    """Create the share link of a conversation, unless it has one, and return its token.
 
     Raises what `authorize_session_management` raises, and `SignedOut`.
     """
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
-        conversation = _keep(session, actor, name)
-        # Two who share at once get one link.
+        conversation = _get_managed(session, actor, name)
+        # The lock lets simultaneous requests create one link.
         session.refresh(conversation, with_for_update=True)
         link = session.get(ShareLink, conversation.id)
         if link is None:
@@ -34,40 +34,33 @@ def share(actor: Actor, name: ConversationName) -> str:
     return write(change)
 
 
-def unshare(actor: Actor, name: ConversationName) -> None:
-    """Revoke a conversation's public link.
+def revoke_share_link(actor: Actor, name: ConversationName) -> None:
+    """Revoke the share link of a conversation.
 
     Raises what `authorize_session_management` raises, and `SignedOut`.
     """
 
     def change(transaction: Transaction) -> None:
-        conversation = _keep(transaction.session, actor, name)
+        conversation = _get_managed(transaction.session, actor, name)
         transaction.session.execute(delete(ShareLink).where(ShareLink.conversation_id == conversation.id))
 
     write(change)
 
 
-def find_token(session: Session, conversation_id: int) -> str | None:
-    """Find the token of a conversation's public link. It permits nothing."""
+def find_share_token(session: Session, conversation_id: int) -> str | None:
+    """Find the token of a conversation's share link. It does not authorize anything."""
     return session.scalars(select(ShareLink.token).where(ShareLink.conversation_id == conversation_id)).one_or_none()
 
 
-def get_shared(session: Session, token: str) -> Conversation:
-    """Give the conversation that everybody may read at this token's address. Raises `NotFound`."""
-    # PostgreSQL cannot even be asked for NUL.
-    found = (
-        None
-        if "\0" in token
-        else session.scalars(
-            select(Conversation)
-            .join(ShareLink, ShareLink.conversation_id == Conversation.id)
-            .where(ShareLink.token == token)
-        ).one_or_none()
-    )
-    if found is None:
-        raise NotFound("Nothing is shared at this address, or not any more.")
-    return found
+def get_shared_conversation(session: Session, token: str) -> Conversation:
+    """Return the conversation that is shared under this token. Raises `NotFound`."""
+    query = select(Conversation).join(ShareLink, ShareLink.conversation_id == Conversation.id)
+    # PostgreSQL accepts no NUL in a query.
+    conversation = None if "\0" in token else session.scalars(query.where(ShareLink.token == token)).one_or_none()
+    if conversation is None:
+        raise NotFound("This link does not exist or was revoked.")
+    return conversation
 
 
-def _keep(session: Session, actor: Actor, name: ConversationName) -> Conversation:
+def _get_managed(session: Session, actor: Actor, name: ConversationName) -> Conversation:
     return authorize_session_management(*find_access_of(session, name, actor), is_admin=is_admin(session, actor))

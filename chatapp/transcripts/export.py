@@ -1,4 +1,4 @@
-"""A conversation as a file to keep: JSON or Markdown; see `pdf.py` for the third form."""
+"""Export of a conversation as JSON and Markdown. PDF has a module of its own."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,28 +7,28 @@ from chatapp.timeline import TimelineMessage
 
 
 def write_json(title: str, messages: Iterable[TimelineMessage]) -> Iterator[str]:
-    """Give the conversation as one JSON object, piece by piece."""
+    """Yield the pieces of a JSON object with the title and all messages."""
     yield f'{{"title": {json.dumps(title, ensure_ascii=False)}, "messages": ['
-    for number, message in enumerate(messages):
-        said = {
+    for index, message in enumerate(messages):
+        exported = {
             "seq": message.seq,
             "role": message.sender_type,
-            "name": name_sender(message),
+            "name": sender_name(message),
             "content": message.content,
             "timestamp": message.created_at.isoformat(),
             "state": message.state,
         }
-        yield (",\n" if number else "\n") + json.dumps(said, ensure_ascii=False)
+        yield (",\n" if index else "\n") + json.dumps(exported, ensure_ascii=False)
     yield "\n]}\n"
 
 
 def write_markdown(title: str, messages: Iterable[TimelineMessage]) -> Iterator[str]:
-    """Give the conversation as Markdown, piece by piece. What was said stands there as it was written."""
+    """Yield the pieces of a Markdown document. The content of messages is not escaped: it may be Markdown."""
     yield f"# {title}\n"
     for message in messages:
-        yield f"\n## {name_sender(message)}, {message.created_at:%Y-%m-%d %H:%M} UTC\n\n{message.content}\n"
+        yield f"\n## {sender_name(message)}, {message.created_at:%Y-%m-%d %H:%M} UTC\n\n{message.content}\n"
 
 
-def name_sender(message: TimelineMessage) -> str:
-    """Give the name under which people see who said it."""
+def sender_name(message: TimelineMessage) -> str:
+    """Return the sender's name as users see it."""
     return message.sender.name if message.sender else (message.sender_name or "Former member")

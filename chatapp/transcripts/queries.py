@@ -1,0 +1,68 @@
+"""Queries for transcripts."""
+
+from collections.abc import Iterator
+
+from chatapp.actors import Actor
+from chatapp.assistant_config import current_assistants
+from chatapp.conversations.names import ConversationName
+from chatapp.conversations.policy import authorize_export
+from chatapp.conversations.queries import find_access_of
+from chatapp.extensions import db
+from chatapp.models import Conversation
+from chatapp.timeline import TimelineMessage, page
+
+BATCH_SIZE = 200
+"""Messages read by one query."""
+
+MAX_PDF_CHARS = 300_000
+"""Maximum length of a PDF, which contains the latest messages. The other formats contain all."""
+
+CHARS_PER_MESSAGE = 100
+"""What a message adds to the length of a PDF besides its content: its sender, and space."""
+
+
+def get_readable(name: ConversationName, actor: Actor) -> Conversation:
+    """Return the conversation with an assistant, if the actor may read it.
+
+    Raises what `authorize_export` raises, and `SignedOut`.
+    """
+    return authorize_export(*find_access_of(db.session(), name, actor))
+
+
+def iterate_messages(name: ConversationName, actor: Actor, last_event: int) -> Iterator[TimelineMessage]:
+    """Yield all messages up to the event number `last_event`.
+
+    The actor is authorized again for each batch, and no database connection is held between them: the client may read
+    slowly.
+    """
+    after, has_newer = 0, True
+    while has_newer:
+        conversation = get_readable(name, actor)
+        messages = page(db.session(), conversation, after=after, before=last_event + 1, limit=BATCH_SIZE).messages
+        db.session.remove()
+        yield from (message for message in messages if message.deleted_at is None)
+        after, has_newer = (messages[-1].seq or last_event if messages else last_event), len(messages) == BATCH_SIZE
+
+
+def list_latest_messages(conversation: Conversation) -> tuple[list[TimelineMessage], bool]:
+    """List the latest messages that fit into a PDF, and return whether older ones were left out."""
+    newest_first: list[TimelineMessage] = []
+    chars, before, has_older = 0, conversation.last_event + 1, True
+    while has_older:
+        batch = page(db.session(), conversation, before=before, limit=BATCH_SIZE)
+        for message in reversed(batch.messages):
+            chars += len(message.content) + CHARS_PER_MESSAGE
+            if chars > MAX_PDF_CHARS:
+                return newest_first[::-1], True
+            if message.deleted_at is None:
+                newest_first.append(message)
+        before, has_older = batch.oldest_seq or 0, batch.has_older
+    return newest_first[::-1], False
+
+
+def transcript_title(conversation: Conversation) -> str:
+    """Return the title of a session, or the name of the assistant of a shared conversation."""
+    if conversation.is_private:
+        return conversation.name or "New session"
+    assistant = current_assistants().get(conversation.assistant or "")
+    return assistant.display_name if assistant else conversation.assistant or ""

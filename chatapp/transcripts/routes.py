@@ -1,0 +1,101 @@
+"""Pages of transcripts: export, share links, and the public page."""
+
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
+from werkzeug.utils import secure_filename
+from werkzeug.wrappers import Response as BaseResponse
+
+from chatapp.conversations.names import parse_name
+from chatapp.extensions import db
+from chatapp.identity import current_person, login_required
+from chatapp.native import run_native
+from chatapp.presentation.urls import find_path, parse_seq
+from chatapp.timeline import page
+from chatapp.transcripts.export import write_json, write_markdown
+from chatapp.transcripts.queries import get_readable, iterate_messages, list_latest_messages, transcript_title
+from chatapp.transcripts.sharing import create_share_link, find_share_token, get_shared_conversation, revoke_share_link
+
+blueprint = Blueprint("transcripts", __name__)
+
+PUBLIC_PAGE_SIZE = 200
+"""Messages on a public page."""
+
+
+@blueprint.get("/conversations/<conversation>/export.<any(json, md, pdf):file_format>")
+@login_required
+def export(conversation: str, file_format: str) -> Response:
+    """Download a conversation with an assistant as a file."""
+    name, actor = parse_name(conversation), current_person().actor
+    readable = get_readable(name, actor)
+    title, last_event = transcript_title(readable), readable.last_event
+    if file_format == "pdf":
+        # The library takes a tenth of the server's start to import, and a native thread could not import it.
+        from chatapp.transcripts.pdf import make_pdf
+
+        messages, is_cut = list_latest_messages(readable)
+        # The PDF takes long. Meanwhile others need the database connection.
+        db.session.remove()
+        response = Response(run_native(make_pdf, title, messages, is_cut=is_cut), mimetype="application/pdf")
+    else:
+        is_json = file_format == "json"
+        write, mimetype = (write_json, "application/json") if is_json else (write_markdown, "text/markdown")
+        pieces = write(title, iterate_messages(name, actor, last_event))
+        response = Response(stream_with_context(pieces), content_type=f"{mimetype}; charset=utf-8")
+    filename = f"{secure_filename(title) or conversation}.{file_format}"
+    response.headers.set("Content-Disposition", "attachment", filename=filename)
+    return response
+
+
+@blueprint.post("/conversations/<conversation>/share")
+@login_required
+def create_link(conversation: str) -> BaseResponse:
+    """Create the share link of a conversation."""
+    name = parse_name(conversation)
+    create_share_link(current_person().actor, name)
+    flash("Anyone with the link can now read this conversation. You find the link in the menu.")
+    return redirect(find_path(name))
+
+
+@blueprint.post("/conversations/<conversation>/unshare")
+@login_required
+def revoke_link(conversation: str) -> BaseResponse:
+    """Revoke the share link of a conversation."""
+    name = parse_name(conversation)
+    revoke_share_link(current_person().actor, name)
+    flash("The link was revoked. It no longer works.")
+    return redirect(find_path(name))
+
+
+@blueprint.get("/shared/<token>")
+def shared(token: str) -> Response:
+    """Show the public page of a conversation, without a login."""
+    conversation = get_shared_conversation(db.session(), token)
+    before = parse_seq(request.args.get("before"))
+    response = make_response(
+        render_template(
+            "transcripts/shared.html",
+            title=transcript_title(conversation),
+            page=page(db.session(), conversation, before=before, limit=PUBLIC_PAGE_SIZE),
+            token=token,
+        )
+    )
+    response.headers["X-Robots-Tag"] = "noindex"
+    # After the link was revoked, no cache may show the page.
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.app_template_global()
+def share_url(conversation_id: int) -> str | None:
+    """Return the URL of a conversation's public page; None if it has no share link."""
+    token = find_share_token(db.session(), conversation_id)
+    return None if token is None else url_for("transcripts.shared", token=token, _external=True)
