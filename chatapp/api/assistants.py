@@ -29,7 +29,7 @@ from chatapp.api.schemas import (
 )
 from chatapp.assistant_config import current_assistants
 from chatapp.assistants import service
-from chatapp.assistants.queries import SessionSummary, find_shared, list_history, list_sessions
+from chatapp.assistants.queries import SessionSummary, find_shared_conversation, list_history, list_sessions
 from chatapp.assistants.subscription import AnswerSubscription
 from chatapp.conversations.names import ConversationName, assistant_name
 from chatapp.conversations.policy import authorize_reading
@@ -54,7 +54,7 @@ MIMETYPE, EVENTS = "application/json", "text/event-stream"
 def list_own_sessions(query: SessionsQuery) -> Response:
     """List one's sessions, the one that was last used first."""
     user_id = current_caller().actor.user_id
-    found = list_sessions(db.session(), user_id, words=query.q, limit=query.limit, offset=query.offset)
+    found = list_sessions(db.session(), user_id, title=query.q, limit=query.limit, offset=query.offset)
     body = {"sessions": [_present(each) for each in found.sessions], "total": found.total}
     return answer({"limit": query.limit, "offset": query.offset} | body)
 
@@ -140,7 +140,7 @@ def ask(session_id: str, json: NewMessage, headers: Keyed) -> Response:
 @answers(History, NotFound, tag=TAG, query=HistoryQuery)
 def show_history(query: HistoryQuery) -> Response:
     """List what everybody has said to an assistant, and what it answered, from the first message on."""
-    shared = find_shared(db.session(), _assistant(query.bot_id))
+    shared = find_shared_conversation(db.session(), _assistant(query.bot_id))
     found = list_history(db.session(), shared, limit=query.limit, offset=query.offset) if shared else []
     messages = [
         {"role": each.sender_type, "content": each.content, "timestamp": isoformat(each.created_at)} for each in found
@@ -154,7 +154,7 @@ def show_history(query: HistoryQuery) -> Response:
 @answers(Cleared, NotFound, tag=TAG, query=WhichHistory)
 def clear_history(query: WhichHistory) -> Response:
     """Remove all that was said in the conversation that everybody has with an assistant. Admins only."""
-    shared = find_shared(db.session(), _assistant(query.bot_id))
+    shared = find_shared_conversation(db.session(), _assistant(query.bot_id))
     if shared is None:
         raise NotFound("Nobody has talked with this assistant yet.")
     deleted = service.clear_conversation(current_caller().actor, ConversationName.of(shared))
@@ -211,7 +211,7 @@ def _present(session: SessionSummary) -> dict[str, object]:
         "conversation": f"assistant_{session.id}",
         "assistant": session.assistant,
         "title": session.title,
-        "began_at": isoformat(session.began_at),
+        "began_at": isoformat(session.started_at),
         "used_at": isoformat(session.used_at),
         "ended_at": isoformat(session.ended_at),
         "total": session.message_count,

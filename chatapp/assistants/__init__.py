@@ -1,1 +1,1 @@
-"""Assistants: they are asked in a conversation, and answer there in a stream."""
+"""Assistants: they answer questions in conversations, and their answers are streamed."""

@@ -1,4 +1,4 @@
-"""`flask import-history`: what was said with assistants elsewhere."""
+"""`flask import-history`: import of conversations from other chat programs."""
 
 from pathlib import Path
 
@@ -7,7 +7,8 @@ from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
 from chatapp.assistant_config import current_assistants
-from chatapp.assistants.importing import Outcome, Target, import_rows, open_source
+from chatapp.assistants.importing.importer import BatchResult, Target, import_rows
+from chatapp.assistants.importing.sources import open_source
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import User
@@ -15,13 +16,13 @@ from chatapp.models import User
 
 @click.command("import-history")
 @click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--owner", metavar="USERNAME", help="Whose the sessions of the file become.")
-@click.option("--assistant", metavar="NAME", help="With whom the sessions were; the first assistant when not given.")
+@click.option("--owner", metavar="USERNAME", help="Owner of the imported sessions.")
+@click.option("--assistant", metavar="NAME", help="Assistant of the imported sessions; the first one by default.")
 @with_appcontext
 def import_history(path: Path, owner: str | None, assistant: str | None) -> None:
-    """Take in a JSON dump or a SQLite file of a chat with assistants.
+    """Import conversations with assistants from a JSON dump or a SQLite file.
 
-    A second run adds nothing. Bad rows are told by number; the others go in.
+    Importing a file again adds nothing. Invalid rows are reported with their number and skipped.
     """
     assistants = current_assistants()
     if assistant is not None and assistant not in assistants:
@@ -31,26 +32,26 @@ def import_history(path: Path, owner: str | None, assistant: str | None) -> None
     except ChatError as error:
         raise click.BadParameter(error.message, param_hint="FILE") from None
     if source.has_sessions and owner is None:
-        raise click.UsageError("The file has sessions: say whose they become, with --owner.")
+        raise click.UsageError("The file contains sessions. Specify their owner with --owner.")
     target = Target(
-        titles={each.name: each.display_name for each in assistants.values()},
-        owner_id=_find_owner(owner) if owner is not None else None,
+        assistant_names={name: each.display_name for name, each in assistants.items()},
+        owner_id=_get_user_id(owner) if owner is not None else None,
         assistant=assistant or next(iter(assistants)),
     )
-    outcomes: list[Outcome] = []
+    results: list[BatchResult] = []
     with click.progressbar(length=source.count, label="Importing", show_pos=True) as bar:
-        for outcome in import_rows(source, target):
-            outcomes.append(outcome)
-            bar.update(outcome.total)
-    problems = [problem for outcome in outcomes for problem in outcome.problems]
+        for result in import_rows(source, target):
+            results.append(result)
+            bar.update(result.total)
+    problems = [problem for result in results for problem in result.problems]
     for problem in problems:
         click.echo(problem, err=True)
-    imported, known = (sum(getattr(each, name) for each in outcomes) for name in ("imported", "known"))
-    click.echo(f"{imported:,} imported, {known:,} already there, {len(problems):,} bad.")
+    imported, known = sum(result.imported for result in results), sum(result.known for result in results)
+    click.echo(f"{imported:,} imported, {known:,} already imported, {len(problems):,} invalid.")
 
 
-def _find_owner(username: str) -> int:
-    found = db.session.scalars(select(User.id).where(func.lower(User.username) == username.lower())).one_or_none()
-    if found is None:
-        raise click.BadParameter(f"There is nobody called {username}.", param_hint="--owner")
-    return found
+def _get_user_id(username: str) -> int:
+    user_id = db.session.scalars(select(User.id).where(func.lower(User.username) == username.lower())).one_or_none()
+    if user_id is None:
+        raise click.BadParameter(f"There is no user {username}.", param_hint="--owner")
+    return user_id

@@ -1,4 +1,4 @@
-"""The forms of sessions."""
+"""Forms of assistant sessions."""
 
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
@@ -8,6 +8,6 @@ from chatapp.presentation.forms import Form
 
 
 class TitleForm(Form):
-    """What a session is called."""
+    """The title of a session."""
 
     title = StringField("Title", [InputRequired("A session needs a title."), Length(max=MAX_TITLE_CHARS)])

@@ -1,4 +1,4 @@
-"""The pages of assistants: the conversation that all share, and one's own sessions."""
+"""Pages of assistants: the conversation that all users share with each assistant, and the user's own sessions."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -6,8 +6,8 @@ from werkzeug.wrappers import Response
 from chatapp.assistant_config import Assistant, current_assistants
 from chatapp.assistants import service
 from chatapp.assistants.forms import TitleForm
-from chatapp.assistants.queries import find_shared, list_sessions
-from chatapp.conversations.names import ConversationName, assistant_name, parse_name
+from chatapp.assistants.queries import find_shared_conversation, list_sessions
+from chatapp.conversations.names import assistant_name, parse_name
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.errors import NotFound
@@ -23,99 +23,98 @@ blueprint = Blueprint("assistants", __name__)
 @blueprint.get("/assistants/<assistant>")
 @login_required
 def show(assistant: str) -> str:
-    """Show the conversation that everybody has with an assistant."""
-    name = _assistant(assistant).name
-    conversation = find_shared(db.session(), name)
+    """Show the conversation that all users share with an assistant."""
+    name = _get_assistant(assistant).name
+    conversation = find_shared_conversation(db.session(), name)
     if conversation is None:
-        # Its file was changed while the server ran, or the start had no database.
+        # The database was unavailable when the server started.
         service.create_shared_conversations([name])
         db.session.rollback()
-        conversation = find_shared(db.session(), name)
+        conversation = find_shared_conversation(db.session(), name)
     return render_conversation(ConversationAccess(conversation, None), before=request.args.get("before"))
 
 
 @blueprint.get("/sessions")
 @login_required
 def index() -> str:
-    """List one's sessions, the one that was last used first, or those with some words in their title."""
-    words = request.args.get("q", "")
+    """List the user's sessions, or those whose title contains the query."""
+    query = request.args.get("q", "")
     return render_template(
         "assistants/index.html",
         assistants=current_assistants(),
-        sessions=list_sessions(db.session(), current_person().id, words=words).sessions,
-        words=words,
+        sessions=list_sessions(db.session(), current_person().id, title=query).sessions,
+        query=query,
     )
 
 
 @blueprint.post("/sessions")
 @login_required
 def start() -> Response:
-    """Begin a session."""
-    assistant = _assistant(request.form.get("assistant", ""))
-    return _to_session(service.start_session(current_person().actor, assistant.name))
+    """Start a session."""
+    assistant = _get_assistant(request.form.get("assistant", ""))
+    return _redirect_to_session(service.start_session(current_person().actor, assistant.name))
 
 
 @blueprint.get(f"/sessions/<{ID}:session_id>")
 @login_required
 def show_session(session_id: int) -> str:
-    """Show one of one's sessions."""
-    place = _place(assistant_name(session_id))
-    if place.membership is None:
+    """Show a session of the user."""
+    access = _find_session_access(session_id)
+    if access.membership is None:
         raise NotFound("There is no such session.")
-    return render_conversation(place, before=request.args.get("before"))
+    return render_conversation(access, before=request.args.get("before"))
 
 
 @blueprint.route(f"/sessions/<{ID}:session_id>/title", methods=["GET", "POST"])
 @login_required
 def rename(session_id: int) -> ViewResponse:
-    """Give a session another title."""
-    place = _place(assistant_name(session_id))
-    conversation = authorize_session_management(*place, is_admin=False)
+    """Rename a session."""
+    conversation = authorize_session_management(*_find_session_access(session_id), is_admin=False)
     form = TitleForm(data={"title": conversation.name})
     with form.show_errors():
         if form.validate_on_submit():
             service.rename_session(current_person().actor, session_id, form.text(form.title))
-            return _to_session(session_id)
+            return _redirect_to_session(session_id)
     return form.page("assistants/title.html", session_id=session_id)
 
 
 @blueprint.post(f"/sessions/<{ID}:session_id>/end")
 @login_required
 def end(session_id: int) -> Response:
-    """Let a session be read only."""
+    """End a session: it becomes read-only."""
     service.end_session(current_person().actor, session_id)
-    return _to_session(session_id)
+    return _redirect_to_session(session_id)
 
 
 @blueprint.post(f"/sessions/<{ID}:session_id>/delete")
 @login_required
 def delete(session_id: int) -> Response:
-    """Remove a session."""
+    """Delete a session."""
     service.delete_session(current_person().actor, session_id)
-    flash("The session is deleted.")
+    flash("Session deleted.")
     return redirect(url_for("assistants.index"))
 
 
 @blueprint.post("/conversations/<conversation>/clear")
 @login_required
 def clear(conversation: str) -> Response:
-    """Remove all messages of a conversation with an assistant."""
+    """Delete all messages of a conversation with an assistant."""
     name = parse_name(conversation)
     service.clear_conversation(current_person().actor, name)
-    flash("The conversation is cleared.")
+    flash("Conversation cleared.")
     return redirect(find_path(name))
 
 
-def _assistant(name: str) -> Assistant:
+def _get_assistant(name: str) -> Assistant:
     try:
         return current_assistants()[name]
     except KeyError:
         raise NotFound("There is no such assistant.") from None
 
 
-def _place(name: ConversationName) -> ConversationAccess:
-    return find_access(db.session(), name, current_person().id)
+def _find_session_access(session_id: int) -> ConversationAccess:
+    return find_access(db.session(), assistant_name(session_id), current_person().id)
 
 
-def _to_session(session_id: int) -> Response:
+def _redirect_to_session(session_id: int) -> Response:
     return redirect(url_for("assistants.show_session", session_id=session_id))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.assistants.importing import parse_moment
+from chatapp.assistants.importing.entries import parse_timestamp
 from chatapp.errors import Invalid
 from tests.harness.people import NewPerson
 from tests.harness.servers import Server
@@ -31,8 +31,8 @@ def test_a_dump_goes_into_the_shared_conversation_once_and_asks_nobody(any_serve
     ]
     file = dump(tmp_path / "dump.json", {"helper": rows, "gone": rows[:1]})
 
-    assert "3 imported, 0 already there, 0 bad" in any_server.flask("import-history", file)
-    assert "0 imported, 3 already there, 0 bad" in any_server.flask("import-history", file)
+    assert "3 imported, 0 already imported, 0 invalid" in any_server.flask("import-history", file)
+    assert "0 imported, 3 already imported, 0 invalid" in any_server.flask("import-history", file)
     assert any_server.rows(SAID) == [
         ("user", None, "When is lunch?", None),
         ("assistant", "Helper", "At noon.", "complete"),
@@ -48,7 +48,7 @@ def test_bad_rows_are_told_by_number_and_the_others_go_in(server: Server, tmp_pa
     good = {"role": "user", "content": "good", "timestamp": 1}
     bad = [good | change for change in ({"role": "x"}, {"content": " "}, {"content": "a\0"}, {"timestamp": "soon"})]
     printed = server.flask("import-history", dump(tmp_path / "dump.json", {"helper": [*bad, "text", good]}))
-    assert "1 imported, 0 already there, 5 bad" in printed
+    assert "1 imported, 0 already imported, 5 invalid" in printed
     assert [row[2] for row in server.rows(SAID)] == ["good"]
 
 
@@ -84,10 +84,10 @@ def test_a_file_that_is_neither_is_refused_with_a_reason(server: Server, tmp_pat
     "written", ["2024-05-01T10:00:00", "2024-05-01T12:00:00+02:00", "2024-05-01 10:00:00Z", 1714557600, 1714557600000]
 )
 def test_moments_are_read_in_the_forms_that_chats_write(written: object) -> None:
-    assert parse_moment(written) == datetime(2024, 5, 1, 10, tzinfo=UTC)
+    assert parse_timestamp(written) == datetime(2024, 5, 1, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("written", [None, True, "", "soon", float("nan"), 1e300])
 def test_what_is_no_moment_is_refused(written: object) -> None:
     with pytest.raises(Invalid):
-        parse_moment(written)
+        parse_timestamp(written)

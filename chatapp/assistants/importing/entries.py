@@ -1,0 +1,86 @@
+"""Validation of imported rows."""
+
+import json
+import math
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chatapp.assistants.importing.sources import Row
+from chatapp.errors import Invalid
+from chatapp.timeline.content import check_content
+
+CLIENT_ID_NAMESPACE = uuid.UUID("5c1f6f0e-6d0b-4c39-9c0e-0a6d8b0a7b51")
+
+ROLES = {
+    "user": "user",
+    "human": "user",
+    "person": "user",
+    "me": "user",
+    "assistant": "assistant",
+    "bot": "assistant",
+    "ai": "assistant",
+    "model": "assistant",
+    "system": "system",
+}
+"""The sender types of chatapp by the names that other programs use."""
+
+MAX_SENDER_NAME_CHARS = 64
+
+MIN_MILLISECONDS = 100_000_000_000
+"""Numbers from here on are milliseconds: as seconds they would lie in the year 5138 or later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A validated row."""
+
+    client_id: str
+    sender_type: str
+    sender_name: str | None
+    content: str
+    created_at: datetime
+
+
+def parse_entry(row: Row, assistant_name: str, *, owner_id: int | None, has_sessions: bool) -> Entry:
+    """Validate a row of a conversation with the assistant of this display name. Raises `Invalid`."""
+    if not isinstance(row.sender, str) or not row.sender.strip():
+        raise Invalid("The sender is missing.")
+    sender = row.sender.strip()
+    sender_type = ROLES.get(sender.lower())
+    if sender_type is None and not has_sessions:
+        raise Invalid(f"The role is not one of: {', '.join(sorted(set(ROLES.values())))}.")
+    if not sender.isprintable():
+        raise Invalid("The name of the sender has characters that cannot be displayed.")
+    if sender_type == "assistant":
+        sender_name: str | None = assistant_name
+    else:
+        sender_name = None if sender_type else sender[:MAX_SENDER_NAME_CHARS]
+    return Entry(
+        client_id=str(uuid.uuid5(CLIENT_ID_NAMESPACE, json.dumps([owner_id, *row.key], default=repr))),
+        sender_type=sender_type or "user",
+        sender_name=sender_name,
+        content=check_content(row.content),
+        created_at=parse_timestamp(row.timestamp),
+    )
+
+
+def parse_timestamp(value: object) -> datetime:
+    """Parse ISO 8601 (UTC unless it has an offset), or seconds or milliseconds since 1970. Raises `Invalid`."""
+    try:
+        if isinstance(value, str) and not _is_number(value):
+            moment = datetime.fromisoformat(value.strip())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            number = float(value)
+            return datetime.fromtimestamp(number / 1000 if abs(number) >= MIN_MILLISECONDS else number, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise Invalid("The timestamp is neither ISO 8601 nor seconds or milliseconds since 1970.")
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
