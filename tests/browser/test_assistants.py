@@ -107,9 +107,9 @@ def test_a_session_is_begun_named_renamed_and_deleted(ana: Person, new_page: New
     page.press("#title", "Enter")
     expect(page.get_by_role("heading", name="What it knows")).to_be_visible()
     page.get_by_role("button", name="More").click()
-    page.get_by_role("button", name="Delete the session…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete the session").click()
-    expect(page.get_by_text("The session is deleted.")).to_be_visible()
+    page.get_by_role("button", name="Delete session…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete session").click()
+    expect(page.get_by_text("Session deleted.")).to_be_visible()
     expect(page.get_by_role("link", name="What it knows")).to_have_count(0)
 
 
