@@ -113,7 +113,9 @@ def test_whoever_joins_in_the_middle_sees_what_is_there_and_the_rest_live(
     assert stream["n"] >= 5
     assert "word0" in stream["html"]
     wait_for_answer(his, place)
-    assert his.payloads("assistant_delta")[0]["n"] == stream["n"] + 1
+    # A delta that was sent while the socket joined may arrive before the acknowledgement.
+    numbers = [delta["n"] for delta in his.payloads("assistant_delta") if delta["n"] > stream["n"]]
+    assert numbers[0] == stream["n"] + 1
     assert his.join(place)["answers"] == []
 
 

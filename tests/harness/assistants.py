@@ -1,0 +1,60 @@
+"""Helpers for tests of assistants on a running server."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+from tests.harness.people import Person, Socket
+from tests.harness.servers import Server
+from tests.harness.waiting import eventually
+
+UNFINISHED_STATES = {"queued", "streaming"}
+
+
+def shared_conversation(server: Server, assistant: str = "model") -> str:
+    """Wait for the conversation that all users share with an assistant, and return its name."""
+
+    def list_ids() -> list[Any]:
+        return server.rows(f"SELECT id FROM conversations WHERE assistant = '{assistant}' AND visibility = 'open'")
+
+    ((conversation_id,),) = eventually(list_ids, "the shared conversation exists")
+    return f"assistant_{conversation_id}"
+
+
+def start_session(person: Person, assistant: str = "helper") -> str:
+    """Start a session and return the name of its conversation."""
+    return "assistant_" + person.post("/sessions", "/sessions", assistant=assistant).url.rpartition("/")[2]
+
+
+def received_answers(socket: Socket, conversation: str) -> list[dict[str, Any]]:
+    """Return the latest version that the socket has received of each answer, in the order of `seq`."""
+    received = [*socket.payloads("chat_message"), *socket.payloads("message_changed")]
+    by_seq = {
+        message["seq"]: message
+        for message in sorted(received, key=lambda message: message["version"])
+        if message["conversation"] == conversation and message["sender_type"] == "assistant"
+    }
+    return [by_seq[seq] for seq in sorted(by_seq)]
+
+
+def wait_for_answer(socket: Socket, conversation: str, count: int = 1) -> dict[str, Any]:
+    """Wait until the socket has received `count` finished answers, and return the last of them."""
+
+    def finished() -> list[dict[str, Any]]:
+        answers = received_answers(socket, conversation)
+        return [answer for answer in answers if answer["state"] not in UNFINISHED_STATES]
+
+    eventually(lambda: len(finished()) >= count, f"{count} answers are finished", 30)
+    return finished()[count - 1]
+
+
+def read_events(response: requests.Response) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the data of each server-sent event."""
+    name = ""
+    for line in response.iter_lines(decode_unicode=True):
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))

@@ -1,0 +1,56 @@
+"""Two applications in one process: each has assistants and limits of its own."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from chatapp import create_app
+from chatapp.accounts.service import create_owner
+from chatapp.actors import Actor
+from chatapp.config import Settings
+from chatapp.conversations.names import GENERAL
+from chatapp.extensions import db
+from chatapp.models import Message
+from chatapp.timeline import post
+from chatapp.timeline.writer import current_writer
+from tests.harness.servers import SqliteTemplate
+
+
+@pytest.fixture
+def apps(sqlite_template: SqliteTemplate) -> Iterator[list[Flask]]:
+    apps = [make_app(sqlite_template.copy(), assistant, limit) for assistant, limit in (("first", 1), ("second", 2))]
+    yield apps
+    for app in apps:
+        with app.app_context():
+            current_writer().stop(5)
+            db.engine.dispose()
+
+
+def make_app(data_dir: Path, assistant: str, daily_limit: int) -> Flask:
+    (data_dir / "assistants.toml").write_text(f'[[assistant]]\nname = "{assistant}"\n')
+    app = create_app(Settings(data_dir=data_dir, assistant_daily_limit=daily_limit, log_level="WARNING"))
+    with app.app_context():
+        create_owner("ana", "Ana", "a good password")
+    return app
+
+
+def ask_both(app: Flask) -> list[tuple[str | None, str | None]]:
+    """Mention both assistants, and return the sender and the state of the answers so far."""
+    with app.app_context():
+        post(GENERAL, Actor(1), content="@first @second hello", client_id=str(uuid.uuid4()))
+        rows = db.session.execute(
+            select(Message.sender_name, Message.state).where(Message.sender_type == "assistant").order_by(Message.seq)
+        )
+        return [(name, state) for name, state in rows]
+
+
+def test_only_the_assistants_of_the_application_answer_within_its_limit(apps: list[Flask]) -> None:
+    first, second = apps
+    assert ask_both(first) == [("first", "queued")]
+    assert ask_both(second) == [("second", "queued")]
+    assert ask_both(first) == [("first", "queued"), ("first", "failed")]
+    assert ask_both(second) == [("second", "queued")] * 2

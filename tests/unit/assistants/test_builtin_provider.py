@@ -1,0 +1,100 @@
+"""The answers of the built-in assistant, composed from what its search finds."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from chatapp.assistants.message_search import FoundMessage, MessageSearch
+from chatapp.assistants.providers import Question, Turn, builtin
+from chatapp.assistants.providers.builtin import MAX_QUOTE_CHARS, BuiltInProvider, compose_answer
+from chatapp.conversations.people import Person
+
+ANA = Person(1, "ana", "Ana Lima")
+
+
+class FakeSearch(MessageSearch):
+    """Finds the given messages and persons, and records what it is asked for."""
+
+    def __init__(self, *contents: str, person: Person | None = None) -> None:
+        self.contents = contents
+        self.person = person
+        self.searches: list[tuple[Sequence[str], str | None]] = []
+
+    def find_person(self, words: Sequence[str]) -> Person | None:
+        assert words
+        return self.person
+
+    def find_messages(
+        self, words: Sequence[str], *, sender: str | None = None, limit: int = 5
+    ) -> Sequence[FoundMessage]:
+        self.searches.append((words, sender))
+        written_at = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
+        return [FoundMessage("general", "General", 7, "Bob", content, written_at) for content in self.contents][:limit]
+
+
+def compose(question: str, search: FakeSearch | None = None) -> str:
+    return compose_answer(Question([Turn("user", question)], ANA, search or FakeSearch()))
+
+
+@pytest.mark.parametrize(
+    ("question", "part"),
+    [
+        ("hello", "Hello Ana Lima! I search the messages here"),
+        ("Good morning!", "Hello Ana Lima! I search the messages here"),
+        ("thanks!", "You’re welcome."),
+        ("what can you do?", "I search the messages here"),
+        ("How do I invite somebody?", "copies the invitation link"),
+        ("who mentioned unicorns?", "I found nothing about “unicorns” in the messages you can read."),
+    ],
+)
+def test_it_answers_without_messages(question: str, part: str) -> None:
+    assert part in compose(question)
+
+
+def test_it_quotes_messages_with_a_link() -> None:
+    search = FakeSearch("The *printer* is broken")
+    assert compose("Find the printers", search) == (
+        "Messages about “printers”:\n\n"
+        "> The \\*printer\\* is broken\n>\n"
+        "> — Bob, [General, 1 May 2026, 09:30 UTC](/conversations/general/messages/7)"
+    )
+    assert search.searches == [(["printer"], None)]
+
+
+def test_it_searches_the_messages_of_a_named_person() -> None:
+    search = FakeSearch("Paid", person=Person(2, "bob", "Bob Ray"))
+    assert compose("What did bob’s team say about the invoice?", search).startswith("Bob Ray wrote:\n\n")
+    assert search.searches == [(["team", "invoice"], "bob")]
+
+
+def test_it_reports_that_a_person_wrote_nothing_about_it() -> None:
+    search = FakeSearch(person=Person(2, "bob", "Bob"))
+    assert compose("did Bob mention unicorns?", search) == (
+        "I found nothing by Bob about “unicorns” in the messages you can read."
+    )
+
+
+def test_the_question_itself_is_not_quoted() -> None:
+    answer = compose("find zeppelin", FakeSearch("@helper Find zeppelin", "The zeppelin lands"))
+    assert "The zeppelin lands" in answer
+    assert answer.count("> —") == 1
+
+
+def test_only_a_few_messages_are_quoted_and_long_ones_are_cut() -> None:
+    answer = compose("find zeppelin", FakeSearch(*(f"zeppelin {number} " + "x" * 500 for number in range(9))))
+    assert answer.count("> —") == builtin.MAX_QUOTED_MESSAGES
+    assert all(len(line) <= MAX_QUOTE_CHARS + 2 for line in answer.splitlines() if line.startswith("> zeppelin"))
+
+
+@pytest.mark.parametrize(
+    "text", ["# Heading", "- item", "1. item", "> quote", "`code`", "[a](b)", "https://evil.example"]
+)
+def test_quoted_text_is_no_markdown(text: str) -> None:
+    assert f"> {text}\n" not in compose("find zeppelin", FakeSearch(text))
+
+
+def test_the_answer_is_yielded_word_by_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builtin, "WORD_PAUSE_SECONDS", 0)
+    pieces = list(BuiltInProvider().answer(Question([Turn("user", "thanks")], ANA, FakeSearch())))
+    assert pieces == ["You’re ", "welcome."]

@@ -1,0 +1,35 @@
+"""The words of a question that messages are searched for."""
+
+import pytest
+
+from chatapp.assistants.providers.keywords import find_keywords, stem
+
+
+@pytest.mark.parametrize(
+    ("question", "keywords"),
+    [
+        ("What did Ana say about the invoices?", ["Ana", "invoices"]),
+        ("find the printer, the PRINTER and the printer", ["printer", "PRINTER"]),
+        ("Who mentioned snake_case or ana's v1.2?", ["snake_case", "ana's", "v1.2"]),
+        ("übergabe – “Dienstag”", ["übergabe", "Dienstag"]),
+        ("a b c 日", ["日"]),
+        ("what did you say?", []),
+        ("… ?! _ -- ’", []),
+        ("", []),
+    ],
+)
+def test_words_that_say_nothing_about_the_subject_are_left_out(question: str, keywords: list[str]) -> None:
+    assert find_keywords(question) == keywords
+
+
+@pytest.mark.parametrize(
+    ("word", "stemmed"),
+    [("invoices", "invoice"), ("INVOICES", "INVOICE"), ("class", "class"), ("bus", "bus"), ("naïves", "naïves")],
+)
+def test_regular_plurals_become_singular(word: str, stemmed: str) -> None:
+    assert stem(word) == stemmed
+
+
+@pytest.mark.parametrize("hostile", ["_" * 10_000, "a." * 5_000, "’" * 10_000, "a-" * 5_000 + "_"])
+def test_hostile_questions_are_parsed_quickly(hostile: str) -> None:
+    assert len(find_keywords(hostile)) <= 1

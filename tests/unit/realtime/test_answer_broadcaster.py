@@ -1,0 +1,79 @@
+"""The broadcaster of growing answers."""
+
+from typing import Any
+
+import pytest
+
+from chatapp.assistants.signals import AnswerProgress
+from chatapp.conversations.names import ConversationName
+from chatapp.extensions import socketio
+from chatapp.realtime.assistants import AnswerBroadcaster, Delta, delta_created
+
+CONVERSATION = ConversationName("assistant", 3)
+ANSWER = {"conversation": "assistant_3", "seq": 2}
+
+
+class Emitted(list[tuple[str, dict[str, Any]]]):
+    """What was emitted, as pairs of event and payload."""
+
+    def emit(self, event: str, payload: dict[str, Any], to: str) -> None:
+        assert to == payload["conversation"]
+        self.append((event, payload))
+
+
+@pytest.fixture
+def emitted(monkeypatch: pytest.MonkeyPatch) -> Emitted:
+    emitted = Emitted()
+    monkeypatch.setattr(socketio, "emit", emitted.emit)
+    return emitted
+
+
+def progress(content: str, *, is_over: bool = False) -> AnswerProgress:
+    return AnswerProgress(CONVERSATION, 2, content, is_over)
+
+
+def test_deltas_are_numbered_and_carry_the_changed_blocks(emitted: Emitted) -> None:
+    broadcaster = AnswerBroadcaster()
+    for content in ("one", "one\n\ntwo\n", "one\n\ntwo\n\nthree"):
+        broadcaster.on_progress(progress(content))
+    broadcaster.on_progress(progress("one\n\ntwo\n\nthree", is_over=True))
+    block = '<div class="block"><p>{}</p>\n</div>'
+    assert emitted == [
+        ("assistant_delta", ANSWER | {"n": 1, "from": 0, "html": block.format("one")}),
+        ("assistant_delta", ANSWER | {"n": 2, "from": 0, "html": block.format("one") + block.format("two")}),
+        ("assistant_delta", ANSWER | {"n": 3, "from": 1, "html": block.format("two") + block.format("three")}),
+        ("assistant_done", ANSWER),
+    ]
+
+
+def test_a_socket_that_joins_gets_the_answer_so_far(emitted: Emitted) -> None:
+    broadcaster = AnswerBroadcaster()
+    broadcaster.on_progress(progress("one\n\ntwo\n"))
+    broadcaster.on_progress(progress("one\n\ntwo\n\nthree"))
+    html = "".join(f'<div class="block"><p>{word}</p>\n</div>' for word in ("one", "two", "three"))
+    assert broadcaster.present_streams("assistant_3") == [{"seq": 2, "n": 2, "html": html}]
+    assert broadcaster.present_streams("assistant_4") == []
+    broadcaster.on_progress(progress("", is_over=True))
+    assert broadcaster.present_streams("assistant_3") == []
+
+
+def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None:
+    here, there = AnswerBroadcaster(), AnswerBroadcaster()
+    deltas: list[Delta] = []
+
+    def receive(delta: Delta) -> None:
+        deltas.append(delta)
+
+    delta_created.connect(receive)
+    for content in ("one", "one\n\ntwo"):
+        here.on_progress(progress(content))
+    for delta in deltas:
+        there.broadcast(delta)
+    assert there.present_streams("assistant_3") == here.present_streams("assistant_3")
+    assert emitted[2:] == emitted[:2]
+
+
+def test_two_applications_in_one_process_share_no_streams(emitted: Emitted) -> None:
+    first, second = AnswerBroadcaster(), AnswerBroadcaster()
+    first.on_progress(progress("one"))
+    assert second.present_streams("assistant_3") == []
