@@ -4,9 +4,10 @@ from flask import Flask
 
 from chatapp.accounts.login import init_login
 from chatapp.accounts.routes import blueprint as accounts_blueprint
-from chatapp.api.assistants import blueprint as api_assistants_blueprint
-from chatapp.api.pages import blueprint as api_pages_blueprint
+from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
+from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
+from chatapp.api.tokens.routes import blueprint as api_tokens_blueprint
 from chatapp.assistant_config import init_assistants
 from chatapp.assistants.answer_requests import init_answer_requests
 from chatapp.assistants.routes import blueprint as assistants_blueprint
@@ -68,8 +69,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         webhooks_blueprint,
         messages_blueprint,
         api_blueprint,
-        api_assistants_blueprint,
-        api_pages_blueprint,
+        api_sessions_blueprint,
+        api_tokens_blueprint,
+        api_docs_blueprint,
         accounts_blueprint,
         telemetry_blueprint,
         metrics_blueprint,

@@ -15,7 +15,7 @@ from chatapp.presentation.problems import is_for_program
 from chatapp.tokens import hash_token
 
 _IS_SET_UP = "chatapp.is_set_up"
-_OPEN_BEFORE_SETUP = {"accounts.setup", "api_pages.document", "static", "telemetry.health", "metrics.metrics"}
+_OPEN_BEFORE_SETUP = {"accounts.setup", "api_docs.document", "static", "telemetry.health", "metrics.metrics"}
 
 
 def init_login(app: Flask) -> None:

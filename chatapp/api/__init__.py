@@ -1,1 +1,1 @@
-"""The API: conversations and their history for programs, and the tokens that they act with."""
+"""The HTTP API: conversations and messages, assistant sessions, API tokens, and the API's document."""

@@ -1,4 +1,4 @@
-"""The OpenAPI document, by spectree: routes say what they take and answer, it reads requests by that and tells it."""
+"""The OpenAPI document, generated with spectree. The same declarations validate the requests."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -6,13 +6,15 @@ from typing import Any
 
 from flask import Request
 from pydantic import BaseModel
-from spectree import Response as Described
+from spectree import Response as ResponseSpec
 from spectree import SecurityScheme, SpecTree
+from spectree.model_adapter.pydantic_adapter import PydanticModelAdapter
 from spectree.models import InType, SecureType, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
+from typing_extensions import is_typeddict
 from werkzeug.exceptions import BadRequest
 
-from chatapp.api.schemas import PATH_PARAMETERS, ListResponse, Problem
+from chatapp.api.schemas import PATH_PARAMETERS
 from chatapp.errors import (
     Archived,
     BadCharacters,
@@ -32,110 +34,119 @@ from chatapp.errors import (
     Unavailable,
 )
 from chatapp.presentation.problems import MIMETYPE
+from chatapp.presentation.resources import Problem
 from chatapp.security import SESSION_COOKIE
 
-EVERYWHERE: tuple[type[ChatError], ...] = (Invalid, SignedOut, Forbidden, RateLimited, Internal, Unavailable, Busy)
-IN_CONVERSATIONS: tuple[type[ChatError], ...] = (InvalidConversation, NotFound)
-WRITING: tuple[type[ChatError], ...] = (Archived, Conflict)
+COMMON_ERRORS: tuple[type[ChatError], ...] = (Invalid, SignedOut, Forbidden, RateLimited, Internal, Unavailable, Busy)
+CONVERSATION_ERRORS: tuple[type[ChatError], ...] = (InvalidConversation, NotFound)
+WRITE_ERRORS: tuple[type[ChatError], ...] = (Archived, Conflict)
+CONTENT_ERRORS: tuple[type[ChatError], ...] = (NotText, Empty, TooLong, BadCharacters)
 
-CONTENT: tuple[type[ChatError], ...] = (NotText, Empty, TooLong, BadCharacters)
-
-# What HTTP itself refuses of a request with a body; its code is `invalid`.
-OF_BODIES = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+BODY_STATUSES = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+"""Statuses of requests whose body HTTP refuses. Their code is `invalid`."""
 
 LINK = {"Link": {"description": "`first`, `prev` and `next` (RFC 8288).", "schema": {"type": "string"}}}
 RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}}
 HEADERS = {
-    "201": {"Location": {"description": "The address of what was made.", "schema": {"type": "string"}}},
-    "401": {"WWW-Authenticate": {"description": "That a token is asked for.", "schema": {"type": "string"}}},
+    "201": {"Location": {"description": "The URL of the created object.", "schema": {"type": "string"}}},
+    "401": {"WWW-Authenticate": {"description": "The authentication scheme.", "schema": {"type": "string"}}},
     "429": RETRY,
     "503": RETRY,
 }
-"""Headers that answers have, by their status."""
+"""Response headers by status."""
 
 DESCRIPTION = """
-Conversations, their messages and what one does with them. Every call acts in one person's name: by an API token
-(`Authorization: Bearer …`; made under *Your settings → API tokens*), or by the session of a browser that is signed in.
-With a session, what writes needs the page's CSRF token too, in the header `X-CSRFToken`.
+Read and write conversations and messages. Each request acts on behalf of one user. Authenticate with an API token
+(`Authorization: Bearer …`; create one under *Your settings → API tokens*) or with the session cookie of a signed-in
+browser. With a cookie, requests that write also need the page's CSRF token in the `X-CSRFToken` header.
 
-A conversation is called `general`, `room_26`, `direct_7` or `assistant_9`; its `id` will do too. A message is known by
-its conversation and `seq`, its number there: the order on the page. Lists are in that order, the oldest first; `next`
-leads to what is newer, `previous` to what is older, `null` says that there is none. `Link` headers carry the same.
+A conversation is identified by its name (`general`, `room_26`, `direct_7`, `assistant_9`) or its `id`, a message by its
+conversation and its number there, `seq`. Lists are ordered by number, oldest first. `next` is the URL of newer items,
+`previous` the URL of older items; `null` means that there are none. `Link` headers contain the same URLs.
 
-Errors are problem documents (RFC 9457). Their `code` is what a program goes by, the same as on the socket; what only
-HTTP refuses (405, 413, 415) is `invalid`. After an error nothing was done, but for `internal` and `unavailable`, after
-which that is not known: send again with the same `client_id` or `Idempotency-Key`, and it is done once.
+Errors are problem documents (RFC 9457). Programs should check the `code`, which is the same as on the socket. Errors of
+HTTP itself (405, 413, 415) have the code `invalid`. A request that fails has changed nothing, except with the codes
+`internal` and `unavailable`, where the outcome is unknown: repeat the request with the same `client_id` or
+`Idempotency-Key`, and it takes effect once.
 
 Limits: 100 items in a response, 1,000,000 bytes in a request, 10,000 characters in a message (the installation's
-`CHATAPP_MAX_MESSAGE_CHARS`), 600 requests per minute for each person (`CHATAPP_API_REQUESTS_PER_MINUTE`). The
+`CHATAPP_MAX_MESSAGE_CHARS`), 600 requests per minute for each user (`CHATAPP_API_REQUESTS_PER_MINUTE`). The
 `X-RateLimit-…` headers contain the number of remaining requests.
 """
 
 
-class Answers(Described):
-    """What an operation answers: a model, or one of the refusals as a problem document."""
+class ModelAdapter(PydanticModelAdapter):
+    """Also accepts typed dictionaries, which describe responses."""
+
+    def is_model_type(self, value: type) -> bool:
+        """Return whether a class describes a request or a response."""
+        return is_typeddict(value) or super().is_model_type(value)
+
+
+class Responses(ResponseSpec):
+    """The responses of an operation: a model, and the errors as problem documents."""
 
     def __init__(
         self,
         status: HTTPStatus,
-        model: type[BaseModel] | None,
-        refusals: tuple[type[ChatError], ...],
+        model: type | None,
+        errors: tuple[type[ChatError], ...],
         *,
         has_body: bool,
     ) -> None:
         super().__init__(**{f"HTTP_{status.value}": model})
-        self._links = model is not None and issubclass(model, ListResponse)
-        self._problems: dict[int, list[str]] = {}
-        for refusal in refusals:
-            self._problems.setdefault(refusal.status.value, []).append(refusal.code)
+        self._has_links = model is not None and "next" in model.__annotations__
+        self._codes: dict[int, set[str]] = {}
+        for error in errors:
+            self._codes.setdefault(error.status.value, set()).add(error.code)
         if has_body:
-            self._problems |= {each.value: [Invalid.code] for each in OF_BODIES}
+            self._codes |= {body_status.value: {Invalid.code} for body_status in BODY_STATUSES}
 
     def generate_spec(self, *arguments: Any, **options: Any) -> dict[str, Any]:
-        """Give the answers as the document lists them."""
+        """Return the responses as the document lists them."""
         problem = {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
         spec: dict[str, Any] = super().generate_spec(*arguments, **options)
-        for status, codes in sorted(self._problems.items()):
+        for status, codes in sorted(self._codes.items()):
             spec[str(status)] = {
-                "description": f"`{'`, `'.join(sorted(set(codes)))}`",
+                "description": f"`{'`, `'.join(sorted(codes))}`",
                 "content": {MIMETYPE: problem},
             }
-        if self._links:
+        if self._has_links:
             spec["200"]["headers"] = LINK
         return spec | {status: spec[status] | {"headers": HEADERS[status]} for status in HEADERS.keys() & spec.keys()}
 
 
 class Plugin(FlaskPlugin):
-    """The library's part for Flask, without what it does twice or too kindly."""
+    """The library's Flask plugin, with stricter requests and without validation of responses."""
 
     def request_validation(self, request: Any, query: Any, json: Any, *others: Any) -> None:
-        """Read a request. Raises `Invalid` where the library would take what is no JSON object for an empty one."""
+        """Validate a request. Raises `Invalid` for a body that is no JSON object, which the library would ignore."""
         if json:
             _check_body(request)
         super().request_validation(request, query, json, *others)  # type: ignore[no-untyped-call]
         if json and request.context.json is None:
-            # A body that is empty, and said to be a form's.
+            # An empty body with the content type of a form.
             request.context = request.context._replace(json=json.model_validate({}))
 
     def validate_response(self, resp: Any, *_unused: Any) -> tuple[Any, None]:
-        """Let an answer pass: tests hold the answers to the document, and nobody has to wait for it each time."""
+        """Accept every response. mypy checks how they are built, and tests check them against the document."""
         return resp, None
 
     def parse_path(self, route: Any, descriptions: Mapping[str, str] | None) -> tuple[str, list[Any]]:
-        """Give a path and its parameters, of which the library knows less than we."""
+        """Return a path and its parameters, with our descriptions and schemas."""
         path, parameters = super().parse_path(route, descriptions)
         return path, [parameter | PATH_PARAMETERS[parameter["name"]] for parameter in parameters]
 
 
-def _refuse_malformed(_request: Request, _response: Any, error: Any, *_unused: Any) -> None:
-    """Answer a request that has not the form that it should have as every other refusal."""
+def _raise_invalid(_request: Request, _response: Any, error: Any, *_unused: Any) -> None:
+    """Raise `Invalid` if the library found an error in a request."""
     if error is not None:
-        raise Invalid("; ".join(map(_describe, error.errors()[:3])))
+        raise Invalid("; ".join(map(_describe_error, error.errors()[:3])))
 
 
-def _describe(error: Mapping[str, Any]) -> str:
-    place = ".".join(map(str, error["loc"])) or "body"
-    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+def _describe_error(error: Mapping[str, Any]) -> str:
+    location = ".".join(map(str, error["loc"])) or "body"
+    return f"{location}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _check_body(request: Request) -> None:
@@ -144,14 +155,15 @@ def _check_body(request: Request) -> None:
     try:
         body = request.get_json()
     except (BadRequest, RecursionError):
-        raise Invalid("The body is no JSON.") from None
+        raise Invalid("The body must be valid JSON.") from None
     if not isinstance(body, dict):
-        raise Invalid("The body must be one JSON object.")
+        raise Invalid("The body must be a JSON object.")
 
 
 document = SpecTree(
     backend=Plugin,
-    before=_refuse_malformed,
+    model_adapter=ModelAdapter(),  # type: ignore[arg-type]  # nor does the library's own adapter fit its protocol
+    before=_raise_invalid,
     validation_error_status=HTTPStatus.BAD_REQUEST.value,
     validation_error_model=Problem,
     naming_strategy=lambda model: model.__name__,
@@ -171,7 +183,7 @@ document = SpecTree(
                 type=SecureType.API_KEY,
                 field_in=InType.COOKIE,
                 name=SESSION_COOKIE,
-                description="The session of a browser that is signed in.",
+                description="The session cookie of a signed-in browser.",
             ),
         ),
     ],
@@ -181,41 +193,41 @@ document = SpecTree(
 View = Callable[..., Any]
 
 
-def answers(
-    model: type[BaseModel] | None,
-    *refusals: type[ChatError],
+def describe(
+    model: type | None,
+    *errors: type[ChatError],
     status: HTTPStatus = HTTPStatus.OK,
     tag: str = "Messages",
     query: type[BaseModel] | None = None,
     json: type[BaseModel] | None = None,
     headers: type[BaseModel] | None = None,
 ) -> Callable[[View], View]:
-    """Say of a view what it takes and answers.
+    """Declare the request and the responses of a view, for the document and for validation.
 
-    It is called with what was read: `query`, `json` and `headers`, as far as it takes them.
+    The view receives the validated parts of the request as the arguments `query`, `json` and `headers`, if declared.
     """
 
-    def describe(view: View) -> View:
-        described: View = document.validate(
+    def decorate(view: View) -> View:
+        decorated: View = document.validate(
             query=query,
             json=json,
             headers=headers,
-            resp=Answers(status, model, (*EVERYWHERE, *refusals), has_body=json is not None),
+            resp=Responses(status, model, (*COMMON_ERRORS, *errors), has_body=json is not None),
             tags=[tag],
             operation_id=view.__name__,
         )(view)
-        return described
+        return decorated
 
-    return describe
+    return decorate
 
 
 def openapi() -> dict[str, Any]:
-    """Give the document."""
+    """Return the OpenAPI document."""
     spec: dict[str, Any] = document.spec
-    for operation in (each for path in spec["paths"].values() for each in path.values()):
+    for operation in (operation for path in spec["paths"].values() for operation in path.values()):
         body = operation.get("requestBody")
         if body:
-            # The library asks for every body, of which nothing is required too.
+            # The library marks every body as required, even if all of its fields are optional.
             name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
             body["required"] = bool(spec["components"]["schemas"][name].get("required"))
     return spec

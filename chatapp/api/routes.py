@@ -1,28 +1,24 @@
-"""The API. Each view permits, does one thing, and answers; what it takes and answers is the document's to say too."""
+"""Conversations, messages, reactions, read state and direct messages."""
 
 from http import HTTPStatus
 
 from flask import Blueprint, Response, url_for
 
+from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
-from chatapp.api.document import CONTENT, IN_CONVERSATIONS, WRITING, answers
-from chatapp.api.presenting import answer, answer_conversations, answer_messages, present_place
-from chatapp.api.queries import find_active, find_name, list_places
+from chatapp.api.document import CONTENT_ERRORS, CONVERSATION_ERRORS, WRITE_ERRORS, describe
+from chatapp.api.queries import find_active_person, find_name, list_conversation_page
+from chatapp.api.responses import present_conversation, respond, respond_conversations, respond_messages
 from chatapp.api.schemas import (
-    LAST_SEQ,
-    ChangedMessage,
-    Conversation,
-    Conversations,
+    MAX_SEQ,
     ConversationsQuery,
-    Keyed,
-    Mark,
-    Message,
-    Messages,
+    IdempotencyHeaders,
+    MessageEdit,
     NewMessage,
     PageQuery,
-    ReadState,
+    ReadMark,
     parse_number,
-    read_client_id,
+    resolve_client_id,
 )
 from chatapp.conversations.names import ConversationName, direct_name, parse_name
 from chatapp.conversations.policy import authorize_reading, no_such_conversation
@@ -32,6 +28,7 @@ from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.read_state import present_read_state
+from chatapp.presentation.resources import Message, ReadState
 from chatapp.timeline import (
     Page,
     TimelineMessage,
@@ -52,151 +49,170 @@ MESSAGE = f"{CONVERSATION}/messages/<seq>"
 
 
 @blueprint.get("/conversations")
-@answers(Conversations, tag="Conversations", query=ConversationsQuery)
+@describe(resources.Conversations, tag="Conversations", query=ConversationsQuery)
 def list_conversations(query: ConversationsQuery) -> Response:
-    """List the conversations that one is in."""
+    """List the conversations that you are a member of."""
     user_id = current_caller().actor.user_id
-    shown = list_places(db.session(), user_id, before=query.before, after=query.after, limit=query.limit)
-    people = list_title_people(db.session(), [each.conversation for each in shown.places if each.conversation])
-    return answer_conversations(shown, people, user_id, query)
+    conversations = list_conversation_page(
+        db.session(), user_id, before=query.before, after=query.after, limit=query.limit
+    )
+    people = list_title_people(
+        db.session(), [access.conversation for access in conversations.accesses if access.conversation]
+    )
+    return respond_conversations(conversations, people, user_id, query)
 
 
 @blueprint.get(CONVERSATION)
-@answers(Conversation, *IN_CONVERSATIONS, tag="Conversations")
+@describe(resources.Conversation, *CONVERSATION_ERRORS, tag="Conversations")
 def show_conversation(conversation: str) -> Response:
-    """Show one conversation."""
+    """Get a conversation."""
     user_id = current_caller().actor.user_id
-    place = _place(_name(conversation))
-    here = authorize_reading(*place)
-    people = list_title_people(db.session(), [here]).get(here.id)
-    return answer(present_place(place, people, user_id))
+    access = _find_access(_parse_name(conversation))
+    readable = authorize_reading(*access)
+    people = list_title_people(db.session(), [readable]).get(readable.id)
+    return respond(present_conversation(access, people, user_id))
 
 
 @blueprint.get(f"{CONVERSATION}/messages")
-@answers(Messages, *IN_CONVERSATIONS, query=PageQuery)
+@describe(resources.Messages, *CONVERSATION_ERRORS, query=PageQuery)
 def list_messages(conversation: str, query: PageQuery) -> Response:
-    """List a conversation's messages: the last ones, or those around a number."""
-    here = authorize_reading(*_place(_name(conversation)))
-    shown = page(db.session(), here, before=query.before, after=query.after, limit=query.limit)
-    return answer_messages(here.wire_name, here.message_count, shown, query)
+    """List a conversation's messages: the last ones, or those beside a cursor."""
+    return _respond_page(_parse_name(conversation), query)
 
 
 @blueprint.post(f"{CONVERSATION}/messages")
-@answers(Message, *IN_CONVERSATIONS, *WRITING, *CONTENT, status=HTTPStatus.CREATED, json=NewMessage, headers=Keyed)
-def post_message(conversation: str, json: NewMessage, headers: Keyed) -> Response:
-    """Post a message. It is durable when this answers.
+@describe(
+    Message,
+    *CONVERSATION_ERRORS,
+    *WRITE_ERRORS,
+    *CONTENT_ERRORS,
+    status=HTTPStatus.CREATED,
+    json=NewMessage,
+    headers=IdempotencyHeaders,
+)
+def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeaders) -> Response:
+    """Post a message. The response confirms that it is stored.
 
-    The same request again (the same `client_id` or `Idempotency-Key`) is answered with the same message, stored once.
+    Repeating the request with the same `client_id` or `Idempotency-Key` returns the same message, stored once.
     """
-    name = _name(conversation)
     message = post(
-        name,
+        _parse_name(conversation),
         current_caller().actor,
         content=json.content,
-        client_id=read_client_id(json.client_id, headers.idempotency_key),
+        client_id=resolve_client_id(json.client_id, headers.idempotency_key),
     )
     location = url_for("api.show_message", conversation=message.conversation.wire_name, seq=message.seq)
-    return answer(present_message_data(message), HTTPStatus.CREATED, Location=location)
+    return respond(present_message_data(message), HTTPStatus.CREATED, Location=location)
 
 
 @blueprint.get(MESSAGE)
-@answers(Message, *IN_CONVERSATIONS)
+@describe(Message, *CONVERSATION_ERRORS)
 def show_message(conversation: str, seq: str) -> Response:
-    """Show one message."""
-    return _message(get_message(db.session(), authorize_reading(*_place(_name(conversation))), _seq(seq)))
+    """Get a message."""
+    readable = authorize_reading(*_find_access(_parse_name(conversation)))
+    return _respond_message(get_message(db.session(), readable, _parse_seq(seq)))
 
 
 @blueprint.patch(MESSAGE)
-@answers(Message, *IN_CONVERSATIONS, *WRITING, *CONTENT, json=ChangedMessage)
-def edit_message(conversation: str, seq: str, json: ChangedMessage) -> Response:
-    """Give one's own message another content."""
-    return _message(edit(_name(conversation), current_caller().actor, _seq(seq), content=json.content))
+@describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, *CONTENT_ERRORS, json=MessageEdit)
+def edit_message(conversation: str, seq: str, json: MessageEdit) -> Response:
+    """Edit one of your own messages."""
+    name = _parse_name(conversation)
+    return _respond_message(edit(name, current_caller().actor, _parse_seq(seq), content=json.content))
 
 
 @blueprint.delete(MESSAGE)
-@answers(Message, *IN_CONVERSATIONS, *WRITING)
+@describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS)
 def delete_message(conversation: str, seq: str) -> Response:
-    """Take a message's content away; its place stays. One's own, or anybody's for a manager or an admin."""
-    return _message(delete(_name(conversation), current_caller().actor, _seq(seq)))
+    """Delete the content of a message; its number remains.
+
+    You can delete your own messages. Managers and admins can delete the messages of others, except in direct
+    conversations.
+    """
+    return _respond_message(delete(_parse_name(conversation), current_caller().actor, _parse_seq(seq)))
 
 
 @blueprint.put(f"{MESSAGE}/reactions/<reaction>")
-@answers(Message, *IN_CONVERSATIONS, *WRITING, tag="Reactions")
+@describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, tag="Reactions")
 def add_reaction(conversation: str, seq: str, reaction: str) -> Response:
-    """Put an emoji under a message."""
-    return _message(react(_name(conversation), current_caller().actor, _seq(seq), reaction, on=True))
+    """React to a message with an emoji."""
+    name = _parse_name(conversation)
+    return _respond_message(react(name, current_caller().actor, _parse_seq(seq), reaction, on=True))
 
 
 @blueprint.delete(f"{MESSAGE}/reactions/<reaction>")
-@answers(Message, *IN_CONVERSATIONS, *WRITING, tag="Reactions")
+@describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, tag="Reactions")
 def remove_reaction(conversation: str, seq: str, reaction: str) -> Response:
-    """Take one's own emoji back."""
-    return _message(react(_name(conversation), current_caller().actor, _seq(seq), reaction, on=False))
+    """Remove your own reaction."""
+    name = _parse_name(conversation)
+    return _respond_message(react(name, current_caller().actor, _parse_seq(seq), reaction, on=False))
 
 
 @blueprint.post(f"{CONVERSATION}/read")
-@answers(ReadState, *IN_CONVERSATIONS, tag="Reading", json=Mark)
-def mark_conversation_read(conversation: str, json: Mark) -> Response:
-    """Say how far one has read. The mark moves forward only."""
-    return _mark(_name(conversation), json)
+@describe(ReadState, *CONVERSATION_ERRORS, tag="Reading", json=ReadMark)
+def mark_conversation_read(conversation: str, json: ReadMark) -> Response:
+    """Mark messages as read, up to a number. The mark never moves back."""
+    return _mark_read(_parse_name(conversation), json)
 
 
 @blueprint.get("/chat/history/<person_id>")
-@answers(Messages, NotFound, tag="Direct messages", query=PageQuery)
+@describe(resources.Messages, NotFound, tag="Direct messages", query=PageQuery)
 def list_direct_messages(person_id: str, query: PageQuery) -> Response:
-    """List the direct messages with a person, as `GET /api/conversations/…/messages` does."""
-    name = _direct(person_id)
+    """List the direct messages with a user, like `GET /api/conversations/…/messages`."""
+    name = _find_direct_name(person_id)
     if name is None:
-        return answer_messages(None, 0, Page([], has_older=False), query)
-    here = authorize_reading(*_place(name))
-    shown = page(db.session(), here, before=query.before, after=query.after, limit=query.limit)
-    return answer_messages(here.wire_name, here.message_count, shown, query)
+        return respond_messages(None, 0, Page([], has_older=False), query)
+    return _respond_page(name, query)
 
 
 @blueprint.post("/chat/mark-read/<person_id>")
-@answers(ReadState, NotFound, tag="Direct messages", json=Mark)
-def mark_direct_read(person_id: str, json: Mark) -> Response:
-    """Say how far one has read the direct messages with a person. The mark moves forward only."""
-    name = _direct(person_id)
+@describe(ReadState, NotFound, tag="Direct messages", json=ReadMark)
+def mark_direct_read(person_id: str, json: ReadMark) -> Response:
+    """Mark the direct messages with a user as read, up to a number. The mark never moves back."""
+    name = _find_direct_name(person_id)
     if name is None:
-        raise NotFound("There are no direct messages with this person.")
-    return _mark(name, json)
+        raise NotFound("There are no direct messages with this user.")
+    return _mark_read(name, json)
 
 
-def _name(conversation: str) -> ConversationName:
-    """Read a conversation's name, or its number. Raises `Invalid`, `NotFound` (for a number)."""
+def _parse_name(conversation: str) -> ConversationName:
+    """Parse a conversation's name or id. Raises `Invalid`, and `NotFound` if no conversation has the id."""
     if not (conversation.isascii() and conversation.isdecimal()):
         return parse_name(conversation)
-    number = parse_number(conversation, "A conversation's id", LAST_ID)
-    name = find_name(db.session(), number)
+    name = find_name(db.session(), parse_number(conversation, "A conversation's id", LAST_ID))
     if name is None:
         raise no_such_conversation()
     return name
 
 
-def _place(name: ConversationName) -> ConversationAccess:
+def _parse_seq(value: str) -> int:
+    return parse_number(value, "A message's number", MAX_SEQ)
+
+
+def _find_access(name: ConversationName) -> ConversationAccess:
     return find_access(db.session(), name, current_caller().actor.user_id)
 
 
-def _direct(person_id: str) -> ConversationName | None:
-    """Name the conversation with a person, if there is one. Raises `Invalid`, `NotFound` (no such person)."""
-    number = parse_number(person_id, "A person's id", LAST_ID)
-    found = find_direct(db.session(), direct_key({current_caller().actor.user_id, number}))
-    if found is None and find_active(db.session(), number) is None:
-        raise NotFound("There is no such person.")
-    return None if found is None else direct_name(found.id)
+def _find_direct_name(person_id: str) -> ConversationName | None:
+    """Return the name of the direct conversation with a user, or None. Raises `Invalid`, `NotFound` (no such user)."""
+    user_id = parse_number(person_id, "A user's id", LAST_ID)
+    conversation = find_direct(db.session(), direct_key({current_caller().actor.user_id, user_id}))
+    if conversation is None and find_active_person(db.session(), user_id) is None:
+        raise NotFound("There is no such user.")
+    return None if conversation is None else direct_name(conversation.id)
 
 
-def _seq(value: str) -> int:
-    """Read a message's number. Raises `Invalid`."""
-    return parse_number(value, "A message's number", LAST_SEQ)
+def _mark_read(name: ConversationName, mark: ReadMark) -> Response:
+    conversation = authorize_reading(*_find_access(name))
+    seq = conversation.last_event if mark.seq is None else mark.seq
+    return respond(present_read_state(mark_read(name, current_caller().actor, seq)))
 
 
-def _mark(name: ConversationName, mark: Mark) -> Response:
-    here = authorize_reading(*_place(name))
-    seq = here.last_event if mark.seq is None else mark.seq
-    return answer(present_read_state(mark_read(name, current_caller().actor, seq)))
+def _respond_page(name: ConversationName, query: PageQuery) -> Response:
+    conversation = authorize_reading(*_find_access(name))
+    messages = page(db.session(), conversation, before=query.before, after=query.after, limit=query.limit)
+    return respond_messages(conversation.wire_name, conversation.message_count, messages, query)
 
 
-def _message(message: TimelineMessage) -> Response:
-    return answer(present_message_data(message))
+def _respond_message(message: TimelineMessage) -> Response:
+    return respond(present_message_data(message))

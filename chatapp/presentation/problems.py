@@ -9,7 +9,7 @@ from chatapp.presentation.resources import Problem
 
 MIMETYPE = "application/problem+json"
 
-BLUEPRINTS = {"api", "api_assistants"}
+BLUEPRINTS = {"api", "api_sessions"}
 """Where programs ask."""
 
 ENDPOINTS = {"webhooks.post"}

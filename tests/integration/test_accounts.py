@@ -26,7 +26,7 @@ PUBLIC = {
     "accounts.accept_invitation",
     "telemetry.health",
     "metrics.metrics",
-    "api_pages.document",
+    "api_docs.document",
     "webhooks.post",
     "transcripts.shared",
 }
@@ -43,7 +43,7 @@ def routes(url_map: Map, method: str) -> list[tuple[str, str]]:
     return [
         (rule.endpoint, re.sub(r"<[^>]*>", lambda part: _example(part.group()), rule.rule))
         for rule in url_map.iter_rules()
-        if method in (rule.methods or ()) and not rule.endpoint.startswith(("api.", "api_assistants."))
+        if method in (rule.methods or ()) and not rule.endpoint.startswith(("api.", "api_sessions."))
     ]
 
 

@@ -1,0 +1,105 @@
+"""JSON objects that only the API returns. See `chatapp.presentation.resources` for the others."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from chatapp.presentation.resources import Message, Person, SenderType, Timestamp
+
+ConversationKind = Annotated[str, Field(json_schema_extra={"enum": ["general", "room", "direct", "assistant"]})]
+MemberRole = Annotated[str, Field(json_schema_extra={"enum": ["member", "manager"]})]
+
+
+class Conversation(TypedDict):
+    """A conversation as one user sees it."""
+
+    conversation: Annotated[str, Field(description="Its name in URLs and on the socket.")]
+    id: int
+    kind: ConversationKind
+    name: Annotated[
+        str, Field(description="Its name on pages; for a direct conversation the names of the other people.")
+    ]
+    topic: str
+    is_private: bool
+    is_archived: bool
+    role: MemberRole | None
+    people: Annotated[
+        list[Person] | None, Field(description="The people in a direct conversation; null for other kinds.")
+    ]
+    total: Annotated[int, Field(description="The number of messages.")]
+    last_event: Annotated[int, Field(description="The number of the last event.")]
+    floor: Annotated[int, Field(description="A cleanup removed messages up to this `seq`.")]
+    last_read_seq: int | None
+    updated_at: Timestamp
+
+
+class ListResponse(TypedDict):
+    """The fields of every list that is paginated with cursors."""
+
+    total: Annotated[int, Field(description="The number of items on all pages.")]
+    limit: Annotated[int, Field(description="The maximum number of items in this response.")]
+    next: Annotated[str | None, Field(description="The URL of the page with newer items.")]
+    previous: Annotated[str | None, Field(description="The URL of the page with older items.")]
+
+
+class Messages(ListResponse):
+    """A page of a conversation's messages, oldest first."""
+
+    conversation: Annotated[str | None, Field(description="Null if two people have no direct conversation yet.")]
+    messages: list[Message]
+
+
+class Conversations(ListResponse):
+    """A page of the user's conversations, in the order of their ids."""
+
+    conversations: list[Conversation]
+
+
+class Session(TypedDict):
+    """A private conversation with an assistant."""
+
+    id: int
+    conversation: Annotated[str, Field(description="Its name in URLs and on the socket.")]
+    assistant: Annotated[str, Field(description="The assistant's name.")]
+    title: Annotated[str, Field(description="Derived from the first message if no title was given.")]
+    began_at: Timestamp
+    used_at: Annotated[Timestamp, Field(description="The time of the last activity.")]
+    ended_at: Annotated[Timestamp | None, Field(description="The time since which the session is read-only.")]
+    total: Annotated[int, Field(description="The number of messages.")]
+
+
+class Sessions(TypedDict):
+    """The user's assistant sessions, most recently used first."""
+
+    limit: int
+    offset: int
+    sessions: list[Session]
+    total: int
+
+
+class HistoryMessage(TypedDict):
+    """A message in the form that language models use."""
+
+    role: SenderType
+    content: str
+    timestamp: Timestamp
+
+
+class History(TypedDict):
+    """A page of the conversation that all users share with an assistant, oldest first."""
+
+    success: Literal[True]
+    messages: list[HistoryMessage]
+    timestamp: Annotated[Timestamp, Field(description="The time of this response.")]
+    total: int
+    limit: int
+    offset: int
+
+
+class ClearedHistory(TypedDict):
+    """The result of clearing a shared conversation."""
+
+    success: Literal[True]
+    deleted: Annotated[int, Field(description="The number of deleted messages.")]
+    timestamp: Timestamp

@@ -1,0 +1,124 @@
+"""JSON responses, with pagination links."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+import orjson
+from flask import Response, request
+
+from chatapp.api import resources
+from chatapp.api.queries import ConversationPage
+from chatapp.api.schemas import PageQuery
+from chatapp.conversations.people import Person
+from chatapp.conversations.queries import ConversationAccess
+from chatapp.presentation.conversations import direct_title
+from chatapp.presentation.messages import isoformat, present_message_data
+from chatapp.timeline import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The URLs of the first page and of the pages beside this one."""
+
+    first: str
+    previous: str | None
+    next: str | None
+
+    @property
+    def header(self) -> str:
+        """The `Link` header (RFC 8288)."""
+        targets = {"first": self.first, "prev": self.previous, "next": self.next}
+        return ", ".join(f'<{target}>; rel="{relation}"' for relation, target in targets.items() if target)
+
+
+def respond(body: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK, **headers: str) -> Response:
+    """Return a JSON response that is not cached."""
+    response = Response(orjson.dumps(body), status=status, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers.extend(headers)
+    return response
+
+
+def respond_messages(conversation: str | None, total: int, page: Page, query: PageQuery) -> Response:
+    """Return a page of a conversation's messages."""
+    seqs = [message.seq for message in page.messages if message.seq is not None]
+    links = _make_links(query, seqs, has_older=page.has_older, has_newer=page.has_newer)
+    body: resources.Messages = {
+        "total": total,
+        "limit": query.limit,
+        "next": links.next,
+        "previous": links.previous,
+        "conversation": conversation,
+        "messages": [present_message_data(message) for message in page.messages],
+    }
+    return respond(body, Link=links.header)
+
+
+def respond_conversations(
+    page: ConversationPage, people: Mapping[int, Sequence[Person]], user_id: int, query: PageQuery
+) -> Response:
+    """Return a page of a user's conversations. `people` has the people of the direct ones."""
+    accesses = [(access, access.conversation.id) for access in page.accesses if access.conversation is not None]
+    ids = [conversation_id for _, conversation_id in accesses]
+    links = _make_links(query, ids, has_older=page.has_older, has_newer=page.has_newer)
+    body: resources.Conversations = {
+        "total": page.total,
+        "limit": query.limit,
+        "next": links.next,
+        "previous": links.previous,
+        "conversations": [
+            present_conversation(access, people.get(conversation_id), user_id) for access, conversation_id in accesses
+        ],
+    }
+    return respond(body, Link=links.header)
+
+
+def present_conversation(
+    access: ConversationAccess, people: Sequence[Person] | None, user_id: int
+) -> resources.Conversation:
+    """Return a conversation as the user sees it. `people` are those of a direct conversation."""
+    conversation, membership = access
+    assert conversation is not None  # noqa: S101 - the caller has authorised reading it
+    return {
+        "conversation": conversation.wire_name,
+        "id": conversation.id,
+        "kind": conversation.kind,
+        "name": conversation.name if people is None else direct_title(people, user_id),
+        "topic": conversation.topic,
+        "is_private": conversation.is_private,
+        "is_archived": conversation.is_archived,
+        "role": None if membership is None else membership.role,
+        "people": None
+        if people is None
+        else [{"id": person.id, "username": person.username, "name": person.name} for person in people],
+        "total": conversation.message_count,
+        "last_event": conversation.last_event,
+        "floor": conversation.floor,
+        "last_read_seq": None if membership is None else membership.last_read_seq,
+        "updated_at": isoformat(conversation.updated_at),
+    }
+
+
+def _make_links(query: PageQuery, numbers: Sequence[int], *, has_older: bool, has_newer: bool) -> Links:
+    first, last = _find_bounds(query, numbers)
+    return Links(
+        first=_make_url(query, after=0),
+        previous=_make_url(query, before=first) if has_older else None,
+        next=_make_url(query, after=last) if has_newer else None,
+    )
+
+
+def _find_bounds(query: PageQuery, numbers: Sequence[int]) -> tuple[int, int]:
+    """Return the first and the last number of a page. For an empty page derive them from its cursor."""
+    if numbers:
+        return numbers[0], numbers[-1]
+    if query.after is not None:
+        return min(query.after + 1, query.max_cursor), query.after
+    before = query.before or 0
+    return before, max(before - 1, 0)
+
+
+def _make_url(query: PageQuery, **cursor: int) -> str:
+    return f"{request.path}?{urlencode(cursor | {'limit': query.limit})}"

@@ -1,0 +1,1 @@
+"""The API of assistants: private sessions, and the conversation that all users share."""

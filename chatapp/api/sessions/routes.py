@@ -1,0 +1,206 @@
+"""Assistant sessions, and the conversation that all users share with an assistant."""
+
+from http import HTTPStatus
+
+from flask import Blueprint, Flask, Response, current_app, request, url_for
+
+from chatapp.api import resources
+from chatapp.api.access import current_caller, protect
+from chatapp.api.document import CONTENT_ERRORS, WRITE_ERRORS, describe
+from chatapp.api.responses import respond, respond_messages
+from chatapp.api.schemas import (
+    AssistantQuery,
+    HistoryQuery,
+    IdempotencyHeaders,
+    NewMessage,
+    NewSession,
+    PageQuery,
+    SessionsQuery,
+    SessionUpdate,
+    parse_number,
+    resolve_client_id,
+)
+from chatapp.api.sessions.streaming import MIMETYPE as EVENT_STREAM
+from chatapp.api.sessions.streaming import stream_answer
+from chatapp.assistant_config import current_assistants
+from chatapp.assistants import service
+from chatapp.assistants.queries import SessionSummary, find_shared_conversation, list_history, list_sessions
+from chatapp.conversations.names import ConversationName, assistant_name
+from chatapp.conversations.policy import authorize_reading
+from chatapp.conversations.queries import find_access
+from chatapp.errors import NotFound
+from chatapp.extensions import db
+from chatapp.models import Conversation, now
+from chatapp.models.base import LAST_ID
+from chatapp.presentation.messages import isoformat, present_message_data
+from chatapp.presentation.resources import Message
+from chatapp.timeline import page, post
+
+blueprint = Blueprint("api_sessions", __name__, url_prefix="/api")
+protect(blueprint)
+
+TAG = "Assistants"
+SESSION = "/sessions/<session_id>"
+
+
+@blueprint.get("/sessions")
+@describe(resources.Sessions, tag=TAG, query=SessionsQuery)
+def list_own_sessions(query: SessionsQuery) -> Response:
+    """List your assistant sessions, most recently used first."""
+    user_id = current_caller().actor.user_id
+    found = list_sessions(db.session(), user_id, title=query.q, limit=query.limit, offset=query.offset)
+    body: resources.Sessions = {
+        "limit": query.limit,
+        "offset": query.offset,
+        "sessions": [_present(session) for session in found.sessions],
+        "total": found.total,
+    }
+    return respond(body)
+
+
+@blueprint.post("/sessions")
+@describe(resources.Session, NotFound, tag=TAG, status=HTTPStatus.CREATED, json=NewSession)
+def begin_session(json: NewSession) -> Response:
+    """Start a session with an assistant."""
+    name = json.assistant or next(iter(current_assistants()))
+    session_id = service.start_session(current_caller().actor, _check_assistant(name), json.title)
+    location = url_for("api_sessions.show_session", session_id=session_id)
+    return respond(_present(_get_summary(session_id)), HTTPStatus.CREATED, Location=location)
+
+
+@blueprint.get(SESSION)
+@describe(resources.Session, NotFound, tag=TAG)
+def show_session(session_id: str) -> Response:
+    """Get one of your sessions."""
+    return respond(_present(_get_summary(_parse_id(session_id))))
+
+
+@blueprint.patch(SESSION)
+@describe(resources.Session, NotFound, *WRITE_ERRORS, tag=TAG, json=SessionUpdate)
+def change_session(session_id: str, json: SessionUpdate) -> Response:
+    """Rename a session, or make it read-only."""
+    number, actor = _parse_id(session_id), current_caller().actor
+    if json.title is not None:
+        service.rename_session(actor, number, json.title)
+    if json.ended:
+        service.end_session(actor, number)
+    return respond(_present(_get_summary(number)))
+
+
+@blueprint.delete(SESSION)
+@describe(None, NotFound, tag=TAG, status=HTTPStatus.NO_CONTENT)
+def delete_session(session_id: str) -> Response:
+    """Delete a session with all its messages."""
+    service.delete_session(current_caller().actor, _parse_id(session_id))
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+@blueprint.get(f"{SESSION}/messages")
+@describe(resources.Messages, NotFound, tag=TAG, query=PageQuery)
+def list_session_messages(session_id: str, query: PageQuery) -> Response:
+    """List a session's messages, like `GET /api/conversations/…/messages`."""
+    session = _get_session(_parse_id(session_id))
+    messages = page(db.session(), session, before=query.before, after=query.after, limit=query.limit)
+    return respond_messages(session.wire_name, session.message_count, messages, query)
+
+
+@blueprint.post(f"{SESSION}/messages")
+@describe(
+    Message,
+    NotFound,
+    *WRITE_ERRORS,
+    *CONTENT_ERRORS,
+    tag=TAG,
+    status=HTTPStatus.CREATED,
+    json=NewMessage,
+    headers=IdempotencyHeaders,
+)
+def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Response:
+    """Ask the assistant a question. The response confirms that the question is stored.
+
+    With `Accept: text/event-stream` the status is 200 and the response is a stream of events: `message` is the
+    question, each `delta` has the next part of the answer as `content`, `done` is the complete answer.
+    """
+    session = _get_session(_parse_id(session_id))
+    name = ConversationName.of(session)
+    client_id = resolve_client_id(json.client_id, headers.idempotency_key)
+    actor = current_caller().actor
+    if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) != EVENT_STREAM:
+        question = post(name, actor, content=json.content, client_id=client_id)
+        location = url_for("api.show_message", conversation=question.conversation.wire_name, seq=question.seq)
+        return respond(present_message_data(question), HTTPStatus.CREATED, Location=location)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Werkzeug documents it
+    return stream_answer(app, lambda: post(name, actor, content=json.content, client_id=client_id))
+
+
+@blueprint.get("/chat/history")
+@describe(resources.History, NotFound, tag=TAG, query=HistoryQuery)
+def show_history(query: HistoryQuery) -> Response:
+    """List the messages of the conversation that all users share with an assistant, oldest first."""
+    shared = find_shared_conversation(db.session(), _check_assistant(query.bot_id))
+    messages = list_history(db.session(), shared, limit=query.limit, offset=query.offset) if shared else []
+    body: resources.History = {
+        "success": True,
+        "messages": [
+            {
+                "role": message.sender_type,
+                "content": message.content,
+                "timestamp": isoformat(message.created_at),
+            }
+            for message in messages
+        ],
+        "timestamp": isoformat(now()),
+        "total": shared.message_count if shared else 0,
+        "limit": query.limit,
+        "offset": query.offset,
+    }
+    return respond(body)
+
+
+@blueprint.delete("/chat/history")
+@describe(resources.ClearedHistory, NotFound, tag=TAG, query=AssistantQuery)
+def clear_history(query: AssistantQuery) -> Response:
+    """Delete all messages of the conversation that all users share with an assistant. Admins only."""
+    shared = find_shared_conversation(db.session(), _check_assistant(query.bot_id))
+    if shared is None:
+        raise NotFound("Nobody has written to this assistant yet.")
+    deleted = service.clear_conversation(current_caller().actor, ConversationName.of(shared))
+    body: resources.ClearedHistory = {"success": True, "deleted": deleted, "timestamp": isoformat(now())}
+    return respond(body)
+
+
+def _check_assistant(name: str) -> str:
+    if name not in current_assistants():
+        raise NotFound("There is no such assistant.")
+    return name
+
+
+def _parse_id(session_id: str) -> int:
+    return parse_number(session_id, "A session's id", LAST_ID)
+
+
+def _get_session(session_id: int) -> Conversation:
+    """Return one of the caller's own sessions. Raises `NotFound`."""
+    access = find_access(db.session(), assistant_name(session_id), current_caller().actor.user_id)
+    if access.membership is None:
+        raise NotFound("There is no such session.")
+    return authorize_reading(*access)
+
+
+def _get_summary(session_id: int) -> SessionSummary:
+    # Start a new read transaction, which sees what was just written.
+    db.session.rollback()
+    return SessionSummary.of(_get_session(session_id))
+
+
+def _present(session: SessionSummary) -> resources.Session:
+    return {
+        "id": session.id,
+        "conversation": f"assistant_{session.id}",
+        "assistant": session.assistant,
+        "title": session.title,
+        "began_at": isoformat(session.started_at),
+        "used_at": isoformat(session.used_at),
+        "ended_at": isoformat(session.ended_at),
+        "total": session.message_count,
+    }

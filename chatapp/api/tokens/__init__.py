@@ -1,0 +1,1 @@
+"""API tokens and the page on which users create and revoke them."""

@@ -1,0 +1,49 @@
+"""The page of a user's API tokens."""
+
+from http import HTTPStatus
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from chatapp.api.tokens import service
+from chatapp.api.tokens.forms import TokenForm
+from chatapp.api.tokens.queries import list_tokens
+from chatapp.extensions import db, limiter
+from chatapp.identity import current_person, login_required
+from chatapp.presentation.urls import ID
+
+blueprint = Blueprint("api_tokens", __name__)
+
+
+@blueprint.get("/settings/tokens")
+@login_required
+def index() -> str:
+    """Show the user's tokens."""
+    return _render(TokenForm(formdata=None))
+
+
+@blueprint.post("/settings/tokens")
+@login_required
+@limiter.limit("20/minute")
+def create() -> tuple[str, HTTPStatus]:
+    """Create a token and show it once."""
+    form, token = TokenForm(), None
+    with form.show_errors():
+        if form.validate():
+            token = service.create_token(current_person().actor, form.text(form.name), form.text(form.scope))
+    return _render(TokenForm(formdata=None) if token else form, token), form.status
+
+
+@blueprint.post(f"/settings/tokens/<{ID}:token_id>/revoke")
+@login_required
+def revoke(token_id: int) -> Response:
+    """Revoke a token."""
+    service.revoke_token(current_person().actor, token_id)
+    flash("The token was revoked.")
+    return redirect(url_for("api_tokens.index"))
+
+
+def _render(form: TokenForm, token: str | None = None) -> str:
+    return render_template(
+        "api/tokens.html", tokens=list_tokens(db.session(), current_person().id), form=form, token=token
+    )

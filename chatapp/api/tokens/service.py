@@ -1,0 +1,74 @@
+"""Creating, revoking and using API tokens."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select, update
+
+from chatapp.actors import Actor, require_active_login
+from chatapp.errors import ChatError, Conflict, Invalid, NotFound
+from chatapp.models import ApiToken, now
+from chatapp.timeline import Transaction, write
+from chatapp.tokens import hash_token, new_token
+
+MAX_NAME_CHARS = 64
+MAX_TOKENS = 50
+"""Maximum number of tokens of one user."""
+
+READ, WRITE = "read", "write"
+SCOPES = {"read": READ, "write": f"{READ} {WRITE}"}
+"""The scopes of a token by the form's choice."""
+
+PREFIX = "chatapp_"
+"""Lets people and secret scanners recognise a leaked token."""
+
+LAST_USED_INTERVAL = timedelta(minutes=1)
+"""`last_used_at` is updated at most once in this time."""
+
+
+def create_token(actor: Actor, name: str, choice: str) -> str:
+    """Create a token and return it. Only its hash is stored.
+
+    Raises `Invalid`, `SignedOut`, and `Conflict` if the user has too many tokens.
+    """
+    checked = " ".join(name.split())
+    if not 1 <= len(checked) <= MAX_NAME_CHARS or not checked.isprintable():
+        raise Invalid(f"A token name must have 1 to {MAX_NAME_CHARS} printable characters.")
+    if choice not in SCOPES:
+        raise Invalid("Choose the access of the token.")
+    token = PREFIX + new_token()
+
+    def change(transaction: Transaction) -> str:
+        session = transaction.session
+        require_active_login(session, actor)
+        if session.scalars(select(func.count()).where(ApiToken.user_id == actor.user_id)).one() >= MAX_TOKENS:
+            raise Conflict(f"You can have at most {MAX_TOKENS} tokens. Revoke one that you no longer use.")
+        session.add(ApiToken(user_id=actor.user_id, token_hash=hash_token(token), name=checked, scopes=SCOPES[choice]))
+        return token
+
+    return write(change)
+
+
+def revoke_token(actor: Actor, token_id: int) -> None:
+    """Revoke one of the user's own tokens. Raises `NotFound`, `SignedOut`."""
+
+    def change(transaction: Transaction) -> None:
+        session = transaction.session
+        require_active_login(session, actor)
+        revoked = session.scalars(
+            delete(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == actor.user_id).returning(ApiToken.id)
+        ).one_or_none()
+        if revoked is None:
+            raise NotFound("There is no such token.")
+
+    write(change)
+
+
+def record_use(token: ApiToken) -> None:
+    """Update the time at which a token was last used."""
+    if token.last_used_at is not None and now() - token.last_used_at < LAST_USED_INTERVAL:
+        return
+    statement = update(ApiToken).where(ApiToken.id == token.id).values(last_used_at=now())
+    # A request that only reads must not fail because nothing can be written at the moment.
+    with suppress(ChatError):
+        write(lambda transaction: transaction.session.execute(statement))
