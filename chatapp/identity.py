@@ -1,4 +1,4 @@
-"""Who is signed in, as every feature sees it."""
+"""The signed-in user, as every feature sees them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedUser(UserMixin):  # type: ignore[misc]  # the library is not typed
-    """A person on one browser, as `current_user` has it: values, no row that a closed session would take away."""
+    """A user with a login session. A value instead of a row, which would be unusable after its transaction."""
 
     id: int
     username: str
@@ -27,34 +27,34 @@ class AuthenticatedUser(UserMixin):  # type: ignore[misc]  # the library is not 
     token: str
 
     def get_id(self) -> str:
-        """Give what the cookie carries: the session's token, not the account's number."""
+        """Return what Flask-Login stores in the cookie: the login session's token instead of the account's id."""
         return self.token
 
     def as_person(self) -> Person:
-        """Give the person as others see them."""
+        """Return the user as other users see them."""
         return Person(self.id, self.username, self.name)
 
     @property
     def actor(self) -> Actor:
-        """The person as policy and services know them."""
+        """The user as policies and services know them."""
         return Actor(self.id, self.login_session_id)
 
 
 def current_person() -> AuthenticatedUser:
-    """Give who is signed in on this request or socket. Raises `SignedOut` when nobody is, or no longer."""
+    """Return the signed-in user of this request or socket. Raises `SignedOut` if there is none."""
     if not current_user.is_authenticated:
         raise SignedOut("You are signed out. Sign in again.")
     return cast(AuthenticatedUser, current_user._get_current_object())  # noqa: SLF001 - Werkzeug documents it for this
 
 
 def current_admin() -> AuthenticatedUser:
-    """Give who is signed in, if they administer the installation. Raises `SignedOut`, `Forbidden`."""
+    """Return the signed-in user if they are an admin. Raises `SignedOut`, `Forbidden`."""
     person = current_person()
     if not person.is_admin:
-        raise Forbidden("Only an admin may do that.")
+        raise Forbidden("Only admins can do that.")
     return person
 
 
 def login_required(view: Callable[P, T]) -> Callable[P, T]:
-    """Let a view be reached by who is signed in; the others are led to the sign-in, or told."""
+    """Require a signed-in user for a view. `chatapp.accounts.login.handle_unauthorized` handles other visitors."""
     return cast(Callable[P, T], flask_login.login_required(view))

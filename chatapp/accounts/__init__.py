@@ -1,1 +1,1 @@
-"""Accounts: the first one, invitations, signing in and out, one's own name and password."""
+"""Accounts: the first one, invitations, signing in and out, profile, password and bans."""

@@ -1,58 +1,45 @@
-"""The forms of accounts. What a value may be is the service's to say; here is what the page asks for."""
+"""The forms of accounts. They check what a browser can check; `service` checks the rest."""
 
 from wtforms import BooleanField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
-from chatapp.accounts.service import NAME_LENGTH, PASSWORD_LENGTH
+from chatapp.accounts.service import MAX_DISPLAY_NAME_CHARS, MIN_PASSWORD_CHARS
 from chatapp.presentation.forms import Form
 
-_BOUND = Length(max=1_000)
+_BOUNDED = Length(max=1_000)
+_LONG_ENOUGH = Length(min=MIN_PASSWORD_CHARS, message=f"A password must have at least {MIN_PASSWORD_CHARS} characters.")
 
 
 class SignUpForm(Form):
     """A new account."""
 
-    username = StringField("Username", [InputRequired("Choose a username."), Length(max=32)])
-    name = StringField("Display name", [Length(max=NAME_LENGTH)])
-    password = PasswordField(
-        "Password",
-        [
-            InputRequired("Choose a password."),
-            Length(min=PASSWORD_LENGTH[0], message=f"A password has at least {PASSWORD_LENGTH[0]} characters."),
-            _BOUND,
-        ],
-    )
+    username = StringField("Username", [InputRequired("Enter a username."), Length(max=32)])
+    name = StringField("Display name", [Length(max=MAX_DISPLAY_NAME_CHARS)])
+    password = PasswordField("Password", [InputRequired("Enter a password."), _LONG_ENOUGH, _BOUNDED])
 
 
 class SignInForm(Form):
-    """Name and password."""
+    """Username and password, and the page to open afterwards."""
 
-    username = StringField("Username", [InputRequired("Enter your username."), _BOUND])
-    password = PasswordField("Password", [InputRequired("Enter your password."), _BOUND])
+    username = StringField("Username", [InputRequired("Enter your username."), _BOUNDED])
+    password = PasswordField("Password", [InputRequired("Enter your password."), _BOUNDED])
     next = HiddenField()
 
 
 class NameForm(Form):
-    """One's own display name."""
+    """The user's display name."""
 
-    name = StringField("Display name", [InputRequired("Enter a name."), Length(max=NAME_LENGTH)])
+    name = StringField("Display name", [InputRequired("Enter a name."), Length(max=MAX_DISPLAY_NAME_CHARS)])
 
 
-class ReceiptsForm(Form):
-    """Whether others are told how far one has read."""
+class ReadReceiptsForm(Form):
+    """Whether other users see how far the user has read."""
 
-    are_sent = BooleanField("Let others see how far I have read")
+    are_sent = BooleanField("Send read receipts")
 
 
 class PasswordForm(Form):
-    """One's own password."""
+    """A new password."""
 
-    current_password = PasswordField("Current password", [InputRequired("Enter your current password."), _BOUND])
-    new_password = PasswordField(
-        "New password",
-        [
-            InputRequired("Choose a new password."),
-            Length(min=PASSWORD_LENGTH[0], message=f"A password has at least {PASSWORD_LENGTH[0]} characters."),
-            _BOUND,
-        ],
-    )
+    current_password = PasswordField("Current password", [InputRequired("Enter your current password."), _BOUNDED])
+    new_password = PasswordField("New password", [InputRequired("Enter a new password."), _LONG_ENOUGH, _BOUNDED])

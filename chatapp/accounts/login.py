@@ -1,4 +1,4 @@
-"""From a cookie to a person: what the login library asks of us."""
+"""Flask-Login: the user of a cookie, signing in, and redirects of visitors who are not signed in."""
 
 from urllib.parse import urlsplit
 
@@ -6,8 +6,8 @@ from flask import Flask, current_app, redirect, request, session, url_for
 from flask_login import login_user
 from werkzeug.wrappers import Response
 
-from chatapp.accounts.queries import find_signed_in, is_set_up
-from chatapp.accounts.service import start_login_session
+from chatapp.accounts.queries import find_login_session, is_set_up
+from chatapp.accounts.service import create_login_session
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.identity import AuthenticatedUser
@@ -19,41 +19,40 @@ _OPEN_BEFORE_SETUP = {"accounts.setup", "api_docs.document", "static", "telemetr
 
 
 def init_login(app: Flask) -> None:
-    """Connect the login library: its cookie carries the token of a row in `user_sessions`."""
+    """Configure Flask-Login. Its cookie contains the token of a login session, which is a row of the database."""
     login_manager.init_app(app, add_context_processor=False)
     login_manager.session_protection = None
-    login_manager.user_loader(load_signed_in)
-    login_manager.unauthorized_handler(ask_to_sign_in)
-    app.before_request(lead_to_setup)
+    login_manager.user_loader(load_user)
+    login_manager.unauthorized_handler(handle_unauthorized)
+    app.before_request(redirect_to_setup)
 
 
-def load_signed_in(token: str) -> AuthenticatedUser | None:
-    """Find who the token lets in; None when the session has ended or the account was switched off."""
-    found = find_signed_in(db.session(), hash_token(token))
+def load_user(token: str) -> AuthenticatedUser | None:
+    """Return the user of a login session, or None if it was revoked or the account is banned."""
+    found = find_login_session(db.session(), hash_token(token))
     if found is None:
         return None
-    row, user = found
-    return AuthenticatedUser(user.id, user.username, user.name, user.is_admin, row.id, token)
+    login_session, user = found
+    return AuthenticatedUser(user.id, user.username, user.name, user.is_admin, login_session.id, token)
 
 
-def sign_in(user_id: int) -> None:
-    """Sign a person in on the browser that asks. What was in its cookie before goes."""
+def log_in(user_id: int) -> None:
+    """Start a login session in this browser, and clear what its cookie contained before."""
     session.clear()
     session.permanent = True
-    signed_in = load_signed_in(start_login_session(user_id))
-    login_user(signed_in)
+    login_user(load_user(create_login_session(user_id)))
 
 
-def ask_to_sign_in() -> Response:
-    """Lead a person who opens a page to the sign-in and back afterwards; tell a script that it is signed out."""
-    is_for_script = request.blueprint == "messages" and request.endpoint != "messages.show"
-    if request.method != "GET" or is_for_script:
-        raise SignedOut("You are signed out. Sign in again; what you wrote is still in your browser.")
+def handle_unauthorized() -> Response:
+    """Redirect a visitor of a page to the sign-in page and back afterwards. Raises `SignedOut` for scripts."""
+    is_script = request.blueprint == "messages" and request.endpoint != "messages.show"
+    if request.method != "GET" or is_script:
+        raise SignedOut("You are signed out. Sign in again; your message is still in your browser.")
     return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))
 
 
-def lead_to_setup() -> Response | None:
-    """Lead everybody to the first account's page while there is none."""
+def redirect_to_setup() -> Response | None:
+    """Redirect to the page that creates the first account as long as there is none."""
     if current_app.extensions.get(_IS_SET_UP) or request.endpoint in _OPEN_BEFORE_SETUP or is_for_program():
         return None
     if is_set_up(db.session()):
@@ -62,10 +61,10 @@ def lead_to_setup() -> Response | None:
     return redirect(url_for("accounts.setup"))
 
 
-def is_inside(target: str) -> bool:
-    """Tell whether a browser that follows `target` stays in this installation.
+def is_local_url(target: str) -> bool:
+    """Return whether a browser that follows `target` stays in this installation.
 
-    Browsers drop tabs and line breaks and read a backslash as a slash, so such targets are refused.
+    Browsers remove tabs and line breaks and treat a backslash as a slash, so such targets are refused.
     """
     if not target.startswith("/") or target.startswith("//") or "\\" in target or not target.isprintable():
         return False

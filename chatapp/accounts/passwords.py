@@ -1,4 +1,4 @@
-"""Password hashes: argon2id with the library's own parameters (RFC 9106, low memory), on a native thread."""
+"""Password hashes: argon2id with the library's default parameters (RFC 9106, low memory), on a native thread."""
 
 import secrets
 from base64 import b64encode
@@ -12,8 +12,8 @@ from chatapp.native import run_native
 _hasher = PasswordHasher()
 
 
-def _make_nobody() -> str:
-    # By chance, in the form that a hash has: to hash something would be a tenth of a server's start.
+def _make_dummy_hash() -> str:
+    # Random, in the format of a hash: computing a real one would take a tenth of the time that a server needs to start.
     cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
     salt, digest = (
         b64encode(secrets.token_bytes(length)).rstrip(b"=").decode() for length in (_hasher.salt_len, _hasher.hash_len)
@@ -21,18 +21,18 @@ def _make_nobody() -> str:
     return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"
 
 
-_NOBODY = _make_nobody()
-"""Verified against where there is no account, so that the time taken does not tell which names exist."""
+_DUMMY_HASH = _make_dummy_hash()
+"""Verified if an account does not exist, so that the response time does not reveal which usernames exist."""
 
 
 def hash_password(password: str) -> str:
-    """Give the hash to store for `password`."""
+    """Return the hash of a password, to be stored."""
     return run_native(_hasher.hash, password)
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Tell whether `password` belongs to the hash; never where there is no hash, after the same time."""
-    return run_native(_verify, password_hash or _NOBODY, password) and password_hash is not None
+    """Return whether a password has this hash. Without a hash, return False after the same time."""
+    return run_native(_verify, password_hash or _DUMMY_HASH, password) and password_hash is not None
 
 
 def _verify(password_hash: str, password: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is written about accounts."""
+"""Creating and changing accounts, login sessions and the invitation link."""
 
 from hmac import compare_digest
 
@@ -16,91 +16,97 @@ from chatapp.extensions import db
 from chatapp.models import Conversation, Installation, LoginSession, Membership, User
 from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.models.conversations import GENERAL_ID
+from chatapp.text import clean_line
 from chatapp.timeline import Transaction, write
 from chatapp.tokens import hash_token, new_token
 
-RESERVED = frozenset({"all", "channel", "everyone", "here", "system"})
-"""Names that mean something in a mention."""
-PASSWORD_LENGTH = range(10, 1001)
-NAME_LENGTH = 64
+RESERVED_USERNAMES = frozenset({"all", "channel", "everyone", "here", "system"})
+"""Names with a meaning of their own in mentions."""
+
+MIN_PASSWORD_CHARS = 10
+MAX_PASSWORD_CHARS = 1_000
+MAX_DISPLAY_NAME_CHARS = 64
 
 
 def check_username(value: str) -> str:
-    """Give the username in lower case. Raises `Invalid` when it is not one."""
+    """Return the username in lower case. Raises `Invalid`."""
     username = value.strip().lower()
     if not USERNAME_PATTERN.fullmatch(username):
         raise Invalid(
-            "A username has 1 to 32 of the letters a to z, digits, and “.”, “_” or “-” between them. "
-            "The display name can be anything."
+            "A username must have 1 to 32 characters: letters from a to z and digits, with “.”, “_” or “-” between "
+            "them. The display name has no such limits."
         )
-    if username in RESERVED:
+    if username in RESERVED_USERNAMES:
         raise Invalid(f"“{username}” is reserved. Choose another username.")
     return username
 
 
-def check_name(value: str) -> str:
-    """Give the display name without blanks around it. Raises `Invalid` when it does not fit."""
-    name = " ".join(value.split())
-    if not name.isprintable() or not 1 <= len(name) <= NAME_LENGTH:
-        raise Invalid(f"A display name has 1 to {NAME_LENGTH} printable characters.")
-    return name
+def check_display_name(value: str) -> str:
+    """Return the display name with white space collapsed. Raises `Invalid`."""
+    return clean_line(value, "A display name", max_chars=MAX_DISPLAY_NAME_CHARS)
 
 
 def check_password(value: str) -> str:
-    """Give the password as it is. Raises `Invalid` when it is too short or too long."""
-    if len(value) not in PASSWORD_LENGTH:
-        raise Invalid(f"A password has at least {PASSWORD_LENGTH[0]} characters, and at most {PASSWORD_LENGTH[-1]}.")
+    """Return the password unchanged. Raises `Invalid`."""
+    if not MIN_PASSWORD_CHARS <= len(value) <= MAX_PASSWORD_CHARS:
+        raise Invalid(
+            f"A password must have at least {MIN_PASSWORD_CHARS} characters, and at most {MAX_PASSWORD_CHARS}."
+        )
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise Invalid("The password has characters that cannot be typed again.")
+        raise Invalid("The password contains characters that cannot be typed.")
     return value
 
 
 def create_owner(username: str, name: str, password: str) -> int:
-    """Make the first account, the owner's, an admin. Gives its id.
+    """Create the first account, which is the owner's and an admin. Return its id.
 
-    Raises `Conflict` when somebody else was first.
+    Raises `Invalid`, and `Conflict` if there is an owner already.
     """
-    user = _new_user(username, name, password, role="admin")
+    user = _make_user(username, name, password, role="admin")
 
     def change(transaction: Transaction) -> int:
         _insert_user(transaction.session, user)
-        taken = transaction.session.execute(
+        updated = transaction.session.execute(
             update(Installation)
             .where(Installation.owner_id.is_(None))
             .values(owner_id=user.id)
             .returning(Installation.id)
         ).one_or_none()
-        if taken is None:
-            raise Conflict("Somebody else has just set chatapp up. Ask them for the invitation link.")
+        if updated is None:
+            raise Conflict("Someone else has just set up chatapp. Ask them for the invitation link.")
         return user.id
 
     return write(change)
 
 
-def create_invited(invitation_token: str, username: str, name: str, password: str) -> int:
-    """Make an account for whoever has the invitation link. Gives its id.
+def create_invited_user(invitation_token: str, username: str, name: str, password: str) -> int:
+    """Create an account with the token of the invitation link. Return its id.
 
-    Raises `NotFound` when the link is no longer valid.
+    Raises `Invalid`, `Conflict` if the username is taken, and `NotFound` if the link is no longer valid.
     """
-    user = _new_user(username, name, password, role="member")
+    user = _make_user(username, name, password, role="member")
 
     def change(transaction: Transaction) -> int:
-        if not is_invitation(invitation_token, get_invitation_token(transaction.session)):
-            raise NotFound("This invitation link is no longer valid. Ask for the new one.")
+        require_valid_invitation(transaction.session, invitation_token)
         _insert_user(transaction.session, user)
         return user.id
 
     return write(change)
 
 
-def is_invitation(token: str, current: str) -> bool:
-    """Tell whether `token` is the `current` invitation link's, in a time that does not tell how much of it is right."""
-    return compare_digest(token.encode(errors="replace"), current.encode())
+def require_valid_invitation(session: Session, token: str) -> None:
+    """Raise `NotFound` unless `token` is that of the current invitation link."""
+    # In constant time, so that the response time does not reveal how much of a token is right.
+    if not compare_digest(token.encode(errors="replace"), get_invitation_token(session).encode()):
+        raise NotFound("This invitation link is no longer valid. Ask for the new one.")
 
 
 def create_user(username: str, name: str, password: str, *, is_admin: bool) -> int:
-    """Make an account by hand. The first admin is the owner. Gives its id."""
-    user = _new_user(username, name, password, role="admin" if is_admin else "member")
+    """Create an account on the command line. The first admin becomes the owner. Return its id.
+
+    Raises `Invalid`, and `Conflict` if the username is taken.
+    """
+    user = _make_user(username, name, password, role="admin" if is_admin else "member")
 
     def change(transaction: Transaction) -> int:
         _insert_user(transaction.session, user)
@@ -114,37 +120,32 @@ def create_user(username: str, name: str, password: str, *, is_admin: bool) -> i
 
 
 def authenticate(username: str, password: str) -> int | None:
-    """Give the id of the active account that the password opens, or None."""
-    person = find_active_user(db.session(), username.strip())
-    # What follows waits for another thread: the reader's connection is given back first.
+    """Return the id of the active account with this username and password, or None."""
+    user = find_active_user(db.session(), username.strip())
+    # Return the connection to the pool before waiting for another thread.
     db.session.close()
-    is_right = verify_password(person.password_hash if person else None, password)
-    return person.id if person and is_right else None
+    is_right = verify_password(user.password_hash if user else None, password)
+    return user.id if user and is_right else None
 
 
-def start_login_session(user_id: int) -> str:
-    """Sign a person in on one browser. Gives the token for its cookie."""
+def create_login_session(user_id: int) -> str:
+    """Create a login session and return its token, which the cookie carries."""
     token = new_token()
     write(lambda transaction: transaction.session.add(LoginSession(user_id=user_id, token_hash=hash_token(token))))
     return token
 
 
-def end_login_session(actor: Actor) -> None:
-    """Sign a person out where they act from."""
-    session_id = actor.login_session_id
-    if session_id is None:
+def revoke_login_session(actor: Actor) -> None:
+    """Revoke the login session through which a user acts."""
+    login_session_id = actor.login_session_id
+    if login_session_id is None:
         return
-
-    def change(transaction: Transaction) -> None:
-        transaction.session.execute(delete(LoginSession).where(LoginSession.id == session_id))
-        transaction.send_revocation(login_sessions_revoked, [session_id])
-
-    write(change)
+    write(lambda transaction: _revoke_login_sessions(transaction, LoginSession.id == login_session_id))
 
 
-def change_name(actor: Actor, name: str) -> None:
-    """Set a person's display name. Raises `Invalid`."""
-    checked = check_name(name)
+def change_display_name(actor: Actor, name: str) -> None:
+    """Change a user's display name. Raises `Invalid`."""
+    checked = check_display_name(name)
     write(
         lambda transaction: transaction.session.execute(
             update(User).where(User.id == actor.user_id).values(name=checked)
@@ -152,8 +153,8 @@ def change_name(actor: Actor, name: str) -> None:
     )
 
 
-def change_receipts(actor: Actor, *, are_sent: bool) -> None:
-    """Set whether others are told how far a person has read."""
+def change_read_receipts(actor: Actor, *, are_sent: bool) -> None:
+    """Set whether other users see how far a user has read."""
     write(
         lambda transaction: transaction.session.execute(
             update(User).where(User.id == actor.user_id).values(sends_receipts=are_sent)
@@ -162,9 +163,9 @@ def change_receipts(actor: Actor, *, are_sent: bool) -> None:
 
 
 def change_password(actor: Actor, current: str, new: str) -> None:
-    """Set a person's password and end their sessions elsewhere.
+    """Change a user's password and revoke their other login sessions.
 
-    Raises `Forbidden` when `current` is wrong, `Invalid` when `new` does not fit.
+    Raises `Forbidden` if `current` is wrong, and `Invalid` if `new` is not acceptable.
     """
     old_hash = db.session.scalars(select(User.password_hash).where(User.id == actor.user_id)).one()
     db.session.close()
@@ -182,54 +183,55 @@ def change_password(actor: Actor, current: str, new: str) -> None:
 
 
 def ban(username: str) -> None:
-    """Let a person in no longer, and end what they have open. What they said stays; `unban()` undoes it.
+    """Ban a user: refuse further sign-ins and revoke all login sessions. The user's messages stay.
 
     Raises `NotFound`, and `Forbidden` for the owner.
     """
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        person = _get_person(session, username)
-        if person.id == get_owner_id(session):
-            raise Forbidden("Nobody can ban the owner of this installation.")
-        person.is_active = False
-        _revoke_login_sessions(transaction, LoginSession.user_id == person.id)
+        user = _get_user(session, username)
+        if user.id == get_owner_id(session):
+            raise Forbidden("The owner of this installation cannot be banned.")
+        user.is_active = False
+        _revoke_login_sessions(transaction, LoginSession.user_id == user.id)
 
     write(change)
 
 
 def unban(username: str) -> None:
-    """Let a banned person sign in again. Raises `NotFound`."""
+    """Allow a banned user to sign in again. Raises `NotFound`."""
 
     def change(transaction: Transaction) -> None:
-        _get_person(transaction.session, username).is_active = True
+        _get_user(transaction.session, username).is_active = True
 
     write(change)
 
 
-def _revoke_login_sessions(transaction: Transaction, *which: ColumnElement[bool]) -> None:
-    ended = transaction.session.scalars(delete(LoginSession).where(*which).returning(LoginSession.id)).all()
-    transaction.send_revocation(login_sessions_revoked, list(ended))
-
-
-def _get_person(session: Session, username: str) -> User:
-    name = username.strip().removeprefix("@").lower()
-    person = session.scalars(select(User).where(User.username == name)).one_or_none()
-    if person is None:
-        raise NotFound(f"There is no account called “{name}”.")
-    return person
-
-
-def rotate_invitation() -> None:
-    """Make a new invitation link; the old one lets nobody in any longer."""
+def renew_invitation() -> None:
+    """Create a new invitation link, which revokes the old one."""
     write(lambda transaction: transaction.session.execute(update(Installation).values(invitation_token=new_token())))
 
 
-def _new_user(username: str, name: str, password: str, role: str) -> User:
+def _revoke_login_sessions(transaction: Transaction, *conditions: ColumnElement[bool]) -> None:
+    statement = delete(LoginSession).where(*conditions).returning(LoginSession.id)
+    revoked = transaction.session.scalars(statement).all()
+    transaction.send_revocation(login_sessions_revoked, list(revoked))
+
+
+def _get_user(session: Session, username: str) -> User:
+    name = username.strip().removeprefix("@").lower()
+    user = session.scalars(select(User).where(User.username == name)).one_or_none()
+    if user is None:
+        raise NotFound(f"There is no account called “{name}”.")
+    return user
+
+
+def _make_user(username: str, name: str, password: str, role: str) -> User:
     checked = check_username(username)
     return User(
         username=checked,
-        name=check_name(name or checked),
+        name=check_display_name(name or checked),
         password_hash=hash_password(check_password(password)),
         role=role,
     )
@@ -241,6 +243,6 @@ def _insert_user(session: Session, user: User) -> None:
         session.flush()
     except IntegrityError:
         raise Conflict(f"The username “{user.username}” is taken. Choose another one.") from None
-    # What was said before somebody came is not unread.
+    # Messages from before the account was created do not count as unread.
     last_event = select(Conversation.last_event).where(Conversation.id == GENERAL_ID).scalar_subquery()
     session.add(Membership(conversation_id=GENERAL_ID, user_id=user.id, last_read_seq=last_event))

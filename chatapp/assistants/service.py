@@ -13,6 +13,7 @@ from chatapp.conversations.queries import find_access_of, list_shared_conversati
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
+from chatapp.text import clean_line
 from chatapp.timeline import Transaction, write
 from chatapp.timeline.cleanup import Trim, plan_clearing, trim
 
@@ -36,7 +37,7 @@ def start_session(actor: Actor, assistant: str, title: str = "") -> int:
 
     A session without a title is named after its first message.
     """
-    checked_title = _check_title(title)
+    checked_title = clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS)
 
     def change(transaction: Transaction) -> int:
         session = transaction.session
@@ -53,7 +54,7 @@ def start_session(actor: Actor, assistant: str, title: str = "") -> int:
 
 def rename_session(actor: Actor, session_id: int, title: str) -> None:
     """Change the title of the actor's session. Raises `NotFound`, `Invalid`."""
-    checked_title = _check_title(title)
+    checked_title = clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS)
     if not checked_title:
         raise Invalid("A session needs a title.")
 
@@ -109,10 +110,3 @@ def _get_own_session(session: Session, actor: Actor, session_id: int) -> Convers
     if not conversation.is_private:
         raise NotFound("There is no such session.")
     return conversation
-
-
-def _check_title(value: str) -> str:
-    line = " ".join(value.split())
-    if not line.isprintable() or len(line) > MAX_TITLE_CHARS:
-        raise Invalid(f"A title has at most {MAX_TITLE_CHARS} printable characters.")
-    return line

@@ -17,6 +17,7 @@ from chatapp.conversations.queries import find_access, list_member_ids
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Archived, Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
+from chatapp.text import clean_line
 from chatapp.timeline import Transaction, write
 
 NAME_LENGTH = 80
@@ -27,8 +28,8 @@ VISIBILITIES = ("open", "private")
 def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
     """Make a room with `actor` as its manager. Gives its id. Raises `Invalid`."""
     room = Room.new(
-        name=_check_line(name, NAME_LENGTH, "name", at_least=1),
-        topic=_check_line(topic, TOPIC_LENGTH, "topic"),
+        name=clean_line(name, "The name of a room", max_chars=NAME_LENGTH),
+        topic=clean_line(topic, "The topic of a room", min_chars=0, max_chars=TOPIC_LENGTH),
         visibility=_check_visibility(visibility),
         creator_id=actor.user_id,
     )
@@ -45,8 +46,8 @@ def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
 
 def update_room(actor: Actor, room_id: int, name: str, topic: str, visibility: str) -> None:
     """Rename a room, set its topic, open or close it. Raises `Invalid`, `NotFound`, `Forbidden`, `Archived`."""
-    checked_name = _check_line(name, NAME_LENGTH, "name", at_least=1)
-    checked_topic = _check_line(topic, TOPIC_LENGTH, "topic")
+    checked_name = clean_line(name, "The name of a room", max_chars=NAME_LENGTH)
+    checked_topic = clean_line(topic, "The topic of a room", min_chars=0, max_chars=TOPIC_LENGTH)
     checked_visibility = _check_visibility(visibility)
 
     def change(transaction: Transaction) -> None:
@@ -183,13 +184,6 @@ def _keep_a_manager(session: Session, room: Conversation) -> None:
 
 def _tell_members(transaction: Transaction, room: Conversation) -> None:
     transaction.send_on_commit(sidebar_changed, list_member_ids(transaction.session, room.id))
-
-
-def _check_line(value: str, length: int, what: str, *, at_least: int = 0) -> str:
-    line = " ".join(value.split())
-    if not line.isprintable() or not at_least <= len(line) <= length:
-        raise Invalid(f"The {what} of a room has {at_least} to {length} printable characters.")
-    return line
 
 
 def _check_visibility(value: str) -> str:

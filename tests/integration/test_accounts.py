@@ -1,4 +1,4 @@
-"""Accounts: the first one, invitations, signing in and out, and what a browser must refuse."""
+"""Accounts: setup, invitations, signing in and out, settings, commands, and the security of forms and cookies."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -34,12 +34,12 @@ PUBLIC = {
 
 @pytest.fixture(scope="module")
 def url_map(tmp_path_factory: pytest.TempPathFactory) -> Map:
-    """Every address that there is."""
+    """All routes of the application."""
     return create_app(Settings(data_dir=tmp_path_factory.mktemp("routes"), database_url="")).url_map
 
 
 def routes(url_map: Map, method: str) -> list[tuple[str, str]]:
-    """List the endpoint and an address of each route for browsers that takes the method."""
+    """List the endpoint and an example path of each page's route with this method."""
     return [
         (rule.endpoint, re.sub(r"<[^>]*>", lambda part: _example(part.group()), rule.rule))
         for rule in url_map.iter_rules()
@@ -48,124 +48,124 @@ def routes(url_map: Map, method: str) -> list[tuple[str, str]]:
 
 
 def _example(part: str) -> str:
-    """Give something that may stand for a part of a route."""
+    """Return a value for a variable part of a route."""
     if part.endswith("conversation>"):
         return "general"
     choice = re.match(r"<any\((\w+)", part)
     return choice[1] if choice else "1" if re.match("<(int|path)|<token>", part) else part
 
 
-def test_an_empty_installation_leads_everybody_to_the_first_account(any_server: Server, url_map: Map) -> None:
-    stranger = Person(any_server, "ana")
+def test_every_page_of_an_empty_installation_redirects_to_the_setup(any_server: Server, url_map: Map) -> None:
+    visitor = Person(any_server, "ana")
     pages = [path for endpoint, path in routes(url_map, "GET") if endpoint not in PUBLIC - {"accounts.sign_in"}]
     assert len(pages) > 5
     for path in pages:
-        answer = stranger.get(path, allow_redirects=False)
-        assert (answer.status_code, answer.headers["Location"]) == (302, "/setup"), path
+        response = visitor.get(path, allow_redirects=False)
+        assert (response.status_code, response.headers["Location"]) == (302, "/setup"), path
     assert any_server.rows("SELECT count(*) FROM users") == [(0,)]
 
-    stranger.set_up()
+    visitor.set_up()
     assert any_server.rows("SELECT username, role FROM users") == [("ana", "admin")]
-    assert any_server.rows("SELECT owner_id FROM installation") == [(stranger.id,)]
+    assert any_server.rows("SELECT owner_id FROM installation") == [(visitor.id,)]
     assert Person(any_server, "eve").get("/setup").status_code == 404
-    token = find_csrf_token(stranger.get("/").text)
-    again = stranger.http.post(
+    token = find_csrf_token(visitor.get("/").text)
+    again = visitor.http.post(
         any_server.url + "/setup", data={"csrf_token": token, "username": "eve", "password": PASSWORD}
     )
     assert again.status_code == 404
     assert any_server.rows("SELECT count(*) FROM users") == [(1,)]
 
 
-def test_of_many_who_race_for_the_first_account_one_wins_and_the_others_are_told(any_server: Server) -> None:
-    racers = [Person(any_server, f"racer{number}") for number in range(6)]
-    tokens = [find_csrf_token(racer.get("/setup").text) for racer in racers]
+def test_one_of_many_simultaneous_setups_succeeds_and_the_others_get_an_error(any_server: Server) -> None:
+    visitors = [Person(any_server, f"visitor{number}") for number in range(6)]
+    tokens = [find_csrf_token(visitor.get("/setup").text) for visitor in visitors]
 
-    def race(racer: Person, token: str) -> requests.Response:
-        form = {"csrf_token": token, "username": racer.username, "name": "", "password": PASSWORD}
-        return racer.http.post(any_server.url + "/setup", data=form, allow_redirects=False, timeout=30)
+    def set_up(visitor: Person, token: str) -> requests.Response:
+        form = {"csrf_token": token, "username": visitor.username, "name": "", "password": PASSWORD}
+        return visitor.http.post(any_server.url + "/setup", data=form, allow_redirects=False, timeout=30)
 
-    with ThreadPoolExecutor(len(racers)) as threads:
-        answers = list(threads.map(race, racers, tokens))
+    with ThreadPoolExecutor(len(visitors)) as threads:
+        responses = list(threads.map(set_up, visitors, tokens))
 
-    winners = [racer for racer, answer in zip(racers, answers, strict=True) if answer.status_code == 302]
-    assert len(winners) == 1
-    for answer in answers:
-        if answer.status_code != 302:
-            assert answer.status_code in {404, 409}
-            assert re.search("Somebody else has just set chatapp up|set up already", answer.text)
-    assert any_server.rows("SELECT username, role FROM users") == [(winners[0].username, "admin")]
-    assert winners[0].get("/").ok
-    for racer in racers:
-        racer.close()
+    owners = [visitor for visitor, response in zip(visitors, responses, strict=True) if response.status_code == 302]
+    assert len(owners) == 1
+    for response in responses:
+        if response.status_code != 302:
+            assert response.status_code in {404, 409}
+            assert re.search("Someone else has just set up chatapp|set up already", response.text)
+    assert any_server.rows("SELECT username, role FROM users") == [(owners[0].username, "admin")]
+    assert owners[0].get("/").ok
+    for visitor in visitors:
+        visitor.close()
 
 
-def test_people_come_by_the_invitation_link_until_it_is_rotated(server: Server, ana: Person, bob: Person) -> None:
+def test_an_invitation_link_creates_accounts_until_it_is_renewed(server: Server, ana: Person, bob: Person) -> None:
     assert server.rows("SELECT username, role FROM users ORDER BY id") == [("ana", "admin"), ("bob", "member")]
     assert "/invitation/" not in bob.get("/people").text
     old = ana.invitation()
-    stranger = Person(server, "cleo")
-    taken = stranger.post(old.removeprefix(server.url), old.removeprefix(server.url), username="ANA", password=PASSWORD)
+    visitor = Person(server, "cleo")
+    taken = visitor.post(old.removeprefix(server.url), old.removeprefix(server.url), username="ANA", password=PASSWORD)
     assert (taken.status_code, "is taken" in taken.text) == (409, True)
 
-    # Only an admin may.
+    # Only an admin may renew it.
     assert bob.post("/people/invitation").status_code == 403
     assert ana.invitation() == old
-    page = stranger.get(old.removeprefix(server.url)).text
+    page = visitor.get(old.removeprefix(server.url)).text
     assert ana.post("/people/invitation", "/people").ok
     new = ana.invitation()
 
     assert new != old
-    assert stranger.get(old.removeprefix(server.url)).status_code == 404
+    assert visitor.get(old.removeprefix(server.url)).status_code == 404
     form = {"csrf_token": find_csrf_token(page), "username": "cleo", "password": PASSWORD}
-    assert stranger.http.post(old, data=form).status_code == 404
+    assert visitor.http.post(old, data=form).status_code == 404
     for path in ("/invitation/x", "/invitation/" + new[-32:] + "x", "/invitation/ä%00"):
-        assert stranger.get(path).status_code == 404
+        assert visitor.get(path).status_code == 404
     assert server.rows("SELECT count(*) FROM users") == [(2,)]
-    assert stranger.accept(new).get("/").ok
+    assert visitor.accept(new).get("/").ok
 
 
-def test_an_account_that_does_not_fit_is_refused_with_the_reason(server: Server) -> None:
-    stranger = Person(server, "ana")
+def test_an_invalid_account_is_refused_with_the_reason(server: Server) -> None:
+    visitor = Person(server, "ana")
     for field, value, reason in (
-        ("username", "", "Choose a username"),
-        ("username", "a b", "A username has"),
+        ("username", "", "Enter a username"),
+        ("username", "a b", "A username must have"),
         ("username", "everyone", "is reserved"),
         ("password", "short", "at least 10 characters"),
-        ("password", "", "Choose a password"),
+        ("password", "", "Enter a password"),
         ("name", "a\u202eb", "printable"),
     ):
         form = {"username": "ana", "name": "Ana", "password": PASSWORD} | {field: value}
-        answer = stranger.post("/setup", "/setup", **form)
-        assert 400 <= answer.status_code < 500
-        assert reason in answer.text
-        assert PASSWORD not in answer.text
+        response = visitor.post("/setup", "/setup", **form)
+        assert 400 <= response.status_code < 500
+        assert reason in response.text
+        assert PASSWORD not in response.text
     assert server.rows("SELECT count(*) FROM users") == [(0,)]
 
 
-def test_a_wrong_password_gets_a_message_and_too_many_tries_are_stopped(
+def test_a_wrong_password_is_reported_and_too_many_attempts_are_throttled(
     server: Server, ana: Person, new_person: NewPerson
 ) -> None:
-    stranger = Person(server, "ana")
-    refused = [stranger.sign_in("wrong password")]
+    visitor = Person(server, "ana")
+    refused = [visitor.sign_in("wrong password")]
     nobody = Person(server, "nobody").sign_in()
     assert refused[0].status_code == nobody.status_code == 403
-    for answer in (refused[0], nobody):
-        assert "do not fit together" in answer.text
-    refused += [stranger.sign_in("wrong password") for _ in range(9)]
-    assert [answer.status_code for answer in refused] == [403] * 10
+    for response in (refused[0], nobody):
+        assert "Wrong username or password" in response.text
+    refused += [visitor.sign_in("wrong password") for _ in range(9)]
+    assert [response.status_code for response in refused] == [403] * 10
 
-    # The right one does not help any more, in whatever case the name is written.
-    throttled = [stranger.sign_in(), Person(server, " ANA").sign_in()]
-    assert [answer.status_code for answer in throttled] == [429, 429]
+    # The right password is throttled too, however the username is written.
+    throttled = [visitor.sign_in(), Person(server, " ANA").sign_in()]
+    assert [response.status_code for response in throttled] == [429, 429]
     assert "Too many tries" in throttled[0].text
     assert "Retry-After" in throttled[0].headers
-    # Others from the same address still come in.
+    # Other accounts can still sign in from the same address.
     bob = new_person(server, "bob")
     assert Person(server, "bob").sign_in().ok
     assert bob.get("/").ok
 
 
-def test_who_signs_out_is_out_on_pages_and_sockets(server: Server, ana: Person, bob: Person) -> None:
+def test_signing_out_ends_pages_and_sockets_of_this_browser_only(server: Server, ana: Person, bob: Person) -> None:
     socket, elsewhere = bob.connect(), Person(server, "bob")
     assert elsewhere.sign_in(PASSWORD).url == server.url + "/"
     other = elsewhere.connect()
@@ -186,7 +186,7 @@ def test_who_signs_out_is_out_on_pages_and_sockets(server: Server, ana: Person, 
     assert "html" in thief.get("/sidebar", allow_redirects=False).headers["Content-Type"]
     assert thief.get("/sidebar", allow_redirects=False).status_code == 401
 
-    # The other browser's sign-in stands.
+    # The other browser is still signed in.
     ana.connect().post("still there?")
     other.join()
     assert other.is_connected()
@@ -194,10 +194,10 @@ def test_who_signs_out_is_out_on_pages_and_sockets(server: Server, ana: Person, 
     elsewhere.close()
 
 
-def test_a_new_password_ends_the_sign_ins_elsewhere_but_not_here(server: Server, ana: Person) -> None:
+def test_a_new_password_revokes_all_other_login_sessions(server: Server, ana: Person) -> None:
     elsewhere = Person(server, "ana")
     elsewhere.sign_in()
-    here, there = ana.connect(), elsewhere.connect()
+    own_socket, other_socket = ana.connect(), elsewhere.connect()
 
     def change(current: str, new: str) -> requests.Response:
         return ana.post("/settings/password", "/settings", current_password=current, new_password=new)
@@ -205,42 +205,42 @@ def test_a_new_password_ends_the_sign_ins_elsewhere_but_not_here(server: Server,
     wrong = change("wrong password", "another horse")
     assert (wrong.status_code, "not your current password" in wrong.text) == (403, True)
     assert change(PASSWORD, "short").status_code == 400
-    assert there.call("join_chat", {"conversation": "general"})["ok"]
+    assert other_socket.call("join_chat", {"conversation": "general"})["ok"]
 
-    assert "Your password is changed" in change(PASSWORD, "another horse").text
+    assert "Your password was changed" in change(PASSWORD, "another horse").text
 
-    there.wait_for("signed_out")
-    eventually(lambda: not there.is_connected(), "the other socket closes")
+    other_socket.wait_for("signed_out")
+    eventually(lambda: not other_socket.is_connected(), "the other socket closes")
     assert elsewhere.get("/", allow_redirects=False).status_code == 302
-    here.post("still here")
-    assert here.payloads("signed_out") == []
+    own_socket.post("still here")
+    assert own_socket.payloads("signed_out") == []
     assert ana.get("/", allow_redirects=False).ok
     assert Person(server, "ana").sign_in().status_code == 403
     assert Person(server, "ana").sign_in("another horse").ok
     elsewhere.close()
 
 
-def test_a_display_name_shows_beside_messages_old_and_new(server: Server, ana: Person) -> None:
+def test_a_new_display_name_is_shown_on_old_and_new_messages(server: Server, ana: Person) -> None:
     socket = ana.connect()
     socket.post("before")
-    assert "is changed" in ana.post("/settings/name", "/settings", name="<Ana> & Co").text
+    assert "was changed" in ana.post("/settings/name", "/settings", name="<Ana> & Co").text
     assert "&lt;Ana&gt; &amp; Co" in ana.get("/").text
     assert ana.connect().post("after")["sender"]["name"] == "<Ana> & Co"
     assert ana.post("/settings/name", "/settings", name="\u200b").status_code == 400
 
 
-def test_signing_in_leads_back_inside_and_never_outside(server: Server, ana: Person) -> None:
+def test_signing_in_redirects_within_the_installation_only(server: Server, ana: Person) -> None:
     def land(target: str) -> str:
         page = "/sign-in?" + requests.models.RequestEncodingMixin._encode_params({"next": target})
-        stranger = Person(server, "ana")
-        text = stranger.get(page).text
+        visitor = Person(server, "ana")
+        text = visitor.get(page).text
         match = re.search(r'name="next"[^>]*value="([^"]*)"', text)
         form = {"csrf_token": find_csrf_token(text), "username": "ana", "password": PASSWORD, "next": target}
         assert match is not None
-        answer = stranger.http.post(server.url + page, data=form, allow_redirects=False)
-        assert answer.status_code == 302
-        stranger.close()
-        return answer.headers["Location"]
+        response = visitor.http.post(server.url + page, data=form, allow_redirects=False)
+        assert response.status_code == 302
+        visitor.close()
+        return response.headers["Location"]
 
     assert Person(server, "x").get("/rooms/1?before=5", allow_redirects=False).headers["Location"] == (
         "/sign-in?next=/rooms/1?before%3D5"
@@ -250,7 +250,7 @@ def test_signing_in_leads_back_inside_and_never_outside(server: Server, ana: Per
         assert land(target) == "/"
 
 
-def test_no_form_is_taken_without_its_token(server: Server, ana: Person, bob: Person, url_map: Map) -> None:
+def test_no_form_is_accepted_without_its_csrf_token(server: Server, ana: Person, bob: Person, url_map: Map) -> None:
     room = ana.create_room()
     ana.invite(room, bob)
     number = room.removeprefix("room_")
@@ -271,22 +271,22 @@ def test_no_form_is_taken_without_its_token(server: Server, ana: Person, bob: Pe
     for pattern in posts:
         path = pattern.replace("/rooms/1", f"/rooms/{number}").replace("/members/1/", f"/members/{bob.id}/")
         for extra in ({}, {"csrf_token": "x"}):
-            answer = ana.http.post(server.url + path, data=form | extra, allow_redirects=False)
-            assert answer.status_code == 400, path
-            assert "This form has expired" in answer.text
+            response = ana.http.post(server.url + path, data=form | extra, allow_redirects=False)
+            assert response.status_code == 400, path
+            assert "This form has expired" in response.text
     assert {table: server.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables} == before
-    # Somebody else's token is worth nothing either.
+    # Nor with the token of another user.
     token = find_csrf_token(bob.get("/").text)
     assert ana.http.post(server.url + "/sign-out", data={"csrf_token": token}).status_code == 400
 
 
-def test_cookies_and_pages_carry_what_keeps_a_browser_safe(server: Server, ana: Person) -> None:
+def test_cookies_and_pages_have_security_attributes_and_headers(server: Server, ana: Person) -> None:
     cookie = (
         ana.get("/settings").headers.get("Set-Cookie", "") or Person(server, "x").get("/sign-in").headers["Set-Cookie"]
     )
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= {part.strip() for part in cookie.split(";")}
-    stranger = Person(server, "x")
-    for page in (ana.get("/"), ana.get("/rooms"), ana.get("/nothing"), stranger.get("/sign-in")):
+    visitor = Person(server, "x")
+    for page in (ana.get("/"), ana.get("/rooms"), ana.get("/nothing"), visitor.get("/sign-in")):
         headers = page.headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
@@ -300,32 +300,34 @@ def test_cookies_and_pages_carry_what_keeps_a_browser_safe(server: Server, ana: 
     assert "Content-Security-Policy" in ana.get("/static/icon.svg").headers
 
 
-def test_a_cookie_is_only_sent_over_https_where_that_is_set(new_server: NewServer) -> None:
+def test_cookies_can_be_restricted_to_https(new_server: NewServer) -> None:
     server = new_server(CHATAPP_SECURE_COOKIES="true").start()
-    answer = Person(server, "ana").get("/setup")
-    assert "Secure" in answer.headers["Set-Cookie"]
-    assert "Strict-Transport-Security" in answer.headers
+    response = Person(server, "ana").get("/setup")
+    assert "Secure" in response.headers["Set-Cookie"]
+    assert "Strict-Transport-Security" in response.headers
 
 
-def test_nothing_opens_to_who_is_signed_out(server: Server, ana: Person, url_map: Map) -> None:
-    ana.connect().post("for members' eyes")
-    stranger = Person(server, "eve")
+def test_no_page_is_accessible_without_signing_in(server: Server, ana: Person, url_map: Map) -> None:
+    ana.connect().post("for members only")
+    visitor = Person(server, "eve")
     for endpoint, path in routes(url_map, "GET"):
         if endpoint in PUBLIC:
             continue
-        answer = stranger.get(path, allow_redirects=False)
-        assert answer.status_code in {302, 401}, path
-        assert answer.status_code == 401 or answer.headers["Location"].startswith("/sign-in?next=/"), path
-        assert "members' eyes" not in answer.text
-    token = find_csrf_token(stranger.get("/sign-in").text)
+        response = visitor.get(path, allow_redirects=False)
+        assert response.status_code in {302, 401}, path
+        assert response.status_code == 401 or response.headers["Location"].startswith("/sign-in?next=/"), path
+        assert "members only" not in response.text
+    token = find_csrf_token(visitor.get("/sign-in").text)
     for endpoint, path in routes(url_map, "POST"):
         if endpoint not in PUBLIC:
-            assert stranger.http.post(server.url + path, data={"csrf_token": token}).status_code == 401, path
+            assert visitor.http.post(server.url + path, data={"csrf_token": token}).status_code == 401, path
 
 
-def test_a_socket_of_nobody_or_for_somebody_else_or_from_elsewhere_is_refused(server: Server, ana: Person) -> None:
+def test_a_socket_without_a_cookie_or_for_another_user_or_from_another_origin_is_refused(
+    server: Server, ana: Person
+) -> None:
     def refusal(cookie: str = "", origin: str = server.url, **auth: int) -> object:
-        """Connect as a page does, and give what the server says against it."""
+        """Connect as a page does, and return the reason of the refusal."""
         client = socketio.Client(reconnection=False)
         reasons: list[object] = []
         client.on("connect_error", reasons.append)
@@ -345,7 +347,7 @@ def test_a_socket_of_nobody_or_for_somebody_else_or_from_elsewhere_is_refused(se
     assert refusal(ana.cookie, origin="http://evil.example") is not None
 
 
-def test_accounts_can_be_made_in_the_shell(new_server: NewServer, database_url: str) -> None:
+def test_accounts_can_be_created_on_the_command_line(new_server: NewServer, database_url: str) -> None:
     server = new_server(database_url=database_url)
     assert server.flask("users", "create", "Ana", "--admin", stdin=PASSWORD + "\n") == "Created the admin ana.\n"
     assert (
@@ -364,7 +366,7 @@ def test_accounts_can_be_made_in_the_shell(new_server: NewServer, database_url: 
     assert ana.invitation()
 
 
-def test_the_shell_tells_why_an_account_cannot_be_made(app: Flask) -> None:
+def test_the_command_line_reports_why_an_account_cannot_be_created(app: Flask) -> None:
     def create(*arguments: str, password: str | bytes = PASSWORD) -> tuple[int, str]:
         done = app.test_cli_runner().invoke(args=("users", "create", *arguments), input=password)
         assert done.exception is None or isinstance(done.exception, SystemExit)
@@ -373,12 +375,12 @@ def test_the_shell_tells_why_an_account_cannot_be_made(app: Flask) -> None:
     assert create("ana") == (0, "Created the account ana.\n")
     for arguments, password, reason in (
         (("ANA",), PASSWORD, "is taken"),
-        (("a b",), PASSWORD, "A username has"),
+        (("a b",), PASSWORD, "A username must have"),
         (("here",), PASSWORD, "is reserved"),
         (("cleo",), "short", "at least 10 characters"),
         (("cleo",), "", "at least 10 characters"),
         (("cleo",), b"correct \xff battery", "not UTF-8"),
-        (("cleo", "--display-name", "x" * 65), PASSWORD, "A display name has"),
+        (("cleo", "--display-name", "x" * 65), PASSWORD, "A display name must have"),
     ):
         code, printed = create(*arguments, password=password)
         assert (code, reason in printed) == (1, True), printed

@@ -133,7 +133,7 @@ ROUTES = {
     "POST /people/invitation": Entrance(ADMIN_POST),
     # There is nobody of that name.
     "POST /people/<username>/ban": Entrance(ADMIN_POST | {"admin": 404}),
-    "POST /people/<username>/let-back": Entrance(ADMIN_POST | {"admin": 404}),
+    "POST /people/<username>/ban/remove": Entrance(ADMIN_POST | {"admin": 404}),
     "GET /rooms": Entrance(HERE),
     "GET /rooms/new": Entrance(HERE),
     "POST /rooms/new": Entrance(HERE_POST, sent={"name": "Another room"}),

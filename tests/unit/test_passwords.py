@@ -1,4 +1,4 @@
-"""Passwords, where there is an account and where there is none."""
+"""Verifying passwords, for accounts that exist and for others."""
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
@@ -8,17 +8,17 @@ from chatapp.accounts import passwords
 from chatapp.accounts.passwords import hash_password, verify_password
 
 
-def test_a_password_belongs_to_its_own_hash_alone() -> None:
+def test_a_hash_verifies_its_own_password_only() -> None:
     stored = hash_password("correct horse")
     assert verify_password(stored, "correct horse")
     assert not verify_password(stored, "wrong horse")
     assert not verify_password("no hash at all", "correct horse")
 
 
-def test_where_there_is_no_account_as_much_is_computed_and_no_password_fits() -> None:
-    nobody = passwords._NOBODY
-    assert extract_parameters(nobody) == extract_parameters(hash_password("correct horse"))
-    # It is compared to the end, and not refused as what it is not.
+def test_a_password_for_an_unknown_account_is_refused_after_the_same_computation() -> None:
+    dummy = passwords._DUMMY_HASH
+    assert extract_parameters(dummy) == extract_parameters(hash_password("correct horse"))
+    # The library computes the whole hash, instead of refusing the dummy as malformed.
     with pytest.raises(VerifyMismatchError):
-        PasswordHasher().verify(nobody, "correct horse")
+        PasswordHasher().verify(dummy, "correct horse")
     assert not verify_password(None, "correct horse")

@@ -1,13 +1,13 @@
-"""Where `next=` may lead: inside, whatever a browser makes of the address."""
+"""Targets of redirects after signing in: only pages of this installation, however a browser reads the URL."""
 
 import pytest
 
-from chatapp.accounts.login import is_inside
+from chatapp.accounts.login import is_local_url
 
 
 @pytest.mark.parametrize("target", ["/", "/rooms/26", "/rooms?q=1", "/?before=5#m-4", "/a:b", "/x//y"])
-def test_paths_of_ours_are_inside(target: str) -> None:
-    assert is_inside(target)
+def test_paths_of_this_installation_are_local(target: str) -> None:
+    assert is_local_url(target)
 
 
 @pytest.mark.parametrize(
@@ -22,5 +22,5 @@ def test_paths_of_ours_are_inside(target: str) -> None:
     ],
     ids=ascii,
 )
-def test_everything_else_is_not(target: str) -> None:
-    assert not is_inside(target)
+def test_all_other_targets_are_refused(target: str) -> None:
+    assert not is_local_url(target)

@@ -43,7 +43,7 @@ def revoke(token_id: int) -> Response:
     return redirect(url_for("api_tokens.index"))
 
 
-def _render(form: TokenForm, token: str | None = None) -> str:
+def _render(form: TokenForm, new_token: str | None = None) -> str:
     return render_template(
-        "api/tokens.html", tokens=list_tokens(db.session(), current_person().id), form=form, token=token
+        "api/tokens.html", tokens=list_tokens(db.session(), current_person().id), form=form, new_token=new_token
     )

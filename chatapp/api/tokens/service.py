@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select, update
 from chatapp.actors import Actor, require_active_login
 from chatapp.errors import ChatError, Conflict, Invalid, NotFound
 from chatapp.models import ApiToken, now
+from chatapp.text import clean_line
 from chatapp.timeline import Transaction, write
 from chatapp.tokens import hash_token, new_token
 
@@ -31,9 +32,7 @@ def create_token(actor: Actor, name: str, choice: str) -> str:
 
     Raises `Invalid`, `SignedOut`, and `Conflict` if the user has too many tokens.
     """
-    checked = " ".join(name.split())
-    if not 1 <= len(checked) <= MAX_NAME_CHARS or not checked.isprintable():
-        raise Invalid(f"A token name must have 1 to {MAX_NAME_CHARS} printable characters.")
+    checked = clean_line(name, "The name of a token", max_chars=MAX_NAME_CHARS)
     if choice not in SCOPES:
         raise Invalid("Choose the access of the token.")
     token = PREFIX + new_token()
