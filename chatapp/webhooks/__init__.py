@@ -1,1 +1,1 @@
-"""Outgoing webhooks: a room's messages that name one are sent to its address."""
+"""Webhooks of rooms: outgoing ones receive messages that mention them, incoming ones post messages."""

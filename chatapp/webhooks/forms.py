@@ -4,16 +4,17 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from chatapp.presentation.forms import Form
+from chatapp.webhooks.service import MAX_BOT_NAME_CHARS
 
 
-class WebhookForm(Form):
-    """What a webhook is called, and where it is."""
+class OutgoingWebhookForm(Form):
+    """Name and URL of an outgoing webhook."""
 
-    name = StringField("Name", [InputRequired("A webhook needs a name."), Length(max=32)])
-    url = StringField("Address", [InputRequired("Where are messages to be sent?"), Length(max=500)])
+    name = StringField("Name", [InputRequired("Enter a name."), Length(max=32)])
+    url = StringField("URL", [InputRequired("Enter the URL that receives the messages."), Length(max=500)])
 
 
-class IncomingForm(Form):
-    """What the bot is called."""
+class IncomingWebhookForm(Form):
+    """Name of the bot of an incoming webhook."""
 
-    bot_name = StringField("Name of the bot", [InputRequired("The bot needs a name."), Length(max=64)])
+    bot_name = StringField("Bot name", [InputRequired("Enter a name for the bot."), Length(max=MAX_BOT_NAME_CHARS)])

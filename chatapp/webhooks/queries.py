@@ -1,4 +1,4 @@
-"""How webhooks are found."""
+"""Queries of webhooks."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from chatapp.models import Conversation, IncomingWebhook, OutgoingWebhook, WebhookDelivery, now
 
 
-def list_webhooks(session: Session, room: Conversation) -> Sequence[OutgoingWebhook]:
-    """List a room's webhooks by name."""
+def list_outgoing(session: Session, room: Conversation) -> Sequence[OutgoingWebhook]:
+    """List a room's outgoing webhooks by name."""
     return session.scalars(
         select(OutgoingWebhook).where(OutgoingWebhook.conversation_id == room.id).order_by(OutgoingWebhook.name)
     ).all()
@@ -25,6 +25,6 @@ def list_incoming(session: Session, room: Conversation) -> Sequence[IncomingWebh
 
 
 def is_delivery_due(session: Session) -> bool:
-    """Tell whether a message is to be sent to a webhook now."""
+    """Return whether a delivery is due now."""
     due = select(WebhookDelivery.id).where(WebhookDelivery.due_at <= now()).limit(1)
     return session.scalars(due).first() is not None

@@ -1,4 +1,4 @@
-"""Sends what is on its way to webhooks."""
+"""Delivers messages to outgoing webhooks, in the background."""
 
 import hashlib
 import hmac
@@ -16,44 +16,47 @@ from chatapp.extensions import db
 from chatapp.presentation.messages import present_message_data
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.signals import messages_stored
-from chatapp.webhooks.outside import Undelivered, post
+from chatapp.webhooks.client import DeliveryFailed, post
 from chatapp.webhooks.queries import is_delivery_due
-from chatapp.webhooks.service import Delivery, queue_deliveries, settle_delivery, take_deliveries
+from chatapp.webhooks.service import Delivery, claim_deliveries, finish_attempt, queue_deliveries
 
 log = structlog.get_logger(__name__)
 
-PERIOD = 1.0
-"""Seconds between two looks at what is due."""
+POLL_SECONDS = 1.0
+"""Interval between two checks for due deliveries."""
 
 
 class WebhookSender:
-    """Delivers at least once: `X-Chatapp-Delivery` tells a second arrival from a first one."""
+    """Sends due deliveries, each at least once: a receiver recognises a repetition by `X-Chatapp-Delivery`."""
 
     def __init__(self, app: Flask, settings: Settings, supervisor: Supervisor) -> None:
         self._app = app
         self._supervisor = supervisor
-        self._allows_private = settings.webhook_private_networks
-        self._back_off = settings.webhook_retry_seconds
+        self._allow_private = settings.webhook_private_networks
+        self._retry_seconds = settings.webhook_retry_seconds
 
     def run(self) -> None:
-        """Send what is due, for ever. What is due at one time is sent at once: a slow address holds up no other."""
+        """Send due deliveries, forever.
+
+        Those that are due at the same time are sent at the same time, so that a slow receiver delays no other.
+        """
         while True:
-            deliveries = self._take()
+            deliveries = self._claim()
             threads = [
-                self._supervisor.start("webhook deliveries", self._deliver, each, on_failure=OnFailure.LOG)
-                for each in deliveries
+                self._supervisor.start("webhook deliveries", self._deliver, delivery, on_failure=OnFailure.LOG)
+                for delivery in deliveries
             ]
             for thread in threads:
                 thread.join()
             if not deliveries:
-                time.sleep(PERIOD)
+                time.sleep(POLL_SECONDS)
 
-    def _take(self) -> Sequence[Delivery]:
+    def _claim(self) -> Sequence[Delivery]:
         try:
             with self._app.app_context():
-                return take_deliveries() if is_delivery_due(db.session()) else []
+                return claim_deliveries() if is_delivery_due(db.session()) else []
         except (ChatError, SQLAlchemyError) as error:
-            log.info("webhooks wait for the database", reason=str(error))
+            log.info("webhook deliveries wait for the database", reason=str(error))
             return []
 
     def _deliver(self, delivery: Delivery) -> None:
@@ -61,31 +64,34 @@ class WebhookSender:
         try:
             with self._app.app_context():
                 body = json.dumps({"message": present_message_data(delivery.message)}).encode()
-            post(delivery.url, body, sign(delivery, body), allows_private=self._allows_private)
-        except Undelivered as undelivered:
-            error = str(undelivered)
-            log.info("webhook not delivered", delivery=delivery.id, attempt=delivery.attempts, reason=error)
+            post(delivery.url, body, make_headers(delivery, body), allow_private=self._allow_private)
+        except DeliveryFailed as failure:
+            error = str(failure)
+            log.info("webhook delivery failed", delivery=delivery.id, attempt=delivery.attempts, reason=error)
         try:
             with self._app.app_context():
-                settle_delivery(delivery, error, back_off=self._back_off)
-        except ChatError as unsettled:
-            # The lease runs out, and it is sent again.
-            log.warning("webhook delivery not settled", delivery=delivery.id, reason=unsettled.message)
+                finish_attempt(delivery, error, retry_seconds=self._retry_seconds)
+        except ChatError as not_stored:
+            # It is sent again when its lease expires.
+            log.warning("webhook delivery result not stored", delivery=delivery.id, reason=not_stored.message)
 
 
-def sign(delivery: Delivery, body: bytes) -> dict[str, str]:
-    """Give the headers by which a receiver knows that `body` is from here, and not an old one sent again."""
-    moment = str(int(time.time()))
-    signature = hmac.new(delivery.secret.encode(), f"{moment}.".encode() + body, hashlib.sha256)
+def make_headers(delivery: Delivery, body: bytes) -> dict[str, str]:
+    """Return the headers of a delivery.
+
+    The signature proves that this installation sent the body, and its timestamp that it is not an old request.
+    """
+    timestamp = str(int(time.time()))
+    signature = hmac.new(delivery.secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
     return {
         "Content-Type": "application/json",
         "User-Agent": "chatapp",
         "X-Chatapp-Delivery": str(delivery.id),
-        "X-Chatapp-Timestamp": moment,
+        "X-Chatapp-Timestamp": timestamp,
         "X-Chatapp-Signature": f"sha256={signature.hexdigest()}",
     }
 
 
 def init_webhooks() -> None:
-    """Put messages on their way whoever stores them, be it the shell."""
+    """Queue deliveries for all stored messages, including those that commands store."""
     messages_stored.connect(queue_deliveries)

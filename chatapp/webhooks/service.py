@@ -1,4 +1,4 @@
-"""What is written about webhooks: they themselves, and what is on its way to them."""
+"""Creating and deleting webhooks, and their deliveries."""
 
 import secrets
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
 from chatapp.conversations.names import room_name
@@ -15,6 +16,7 @@ from chatapp.conversations.queries import find_access
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
 from chatapp.models.accounts import USERNAME_PATTERN
+from chatapp.text import clean_line
 from chatapp.timeline import TimelineMessage, Transaction, store_bot_message, write
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import EVERYBODY, find_names
@@ -22,26 +24,31 @@ from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.posting import client_id_of
 from chatapp.timeline.signals import MessagesStored
 from chatapp.tokens import hash_token, new_token
-from chatapp.webhooks.outside import check_url
+from chatapp.webhooks.client import check_url
 
-NAME_LENGTH = 64
+MAX_BOT_NAME_CHARS = 64
 
-MOST = 10
-"""Webhooks of one room, of each kind."""
+MAX_WEBHOOKS = 10
+"""Maximum number of webhooks of a room, of each kind."""
 
-ATTEMPTS = 6
-"""Attempts before a delivery is given up."""
+MAX_ATTEMPTS = 6
+"""Number of attempts after which a delivery is discarded."""
 
 LEASE = timedelta(seconds=60)
-"""How long the process that has taken a delivery has for it; afterwards another one takes it."""
+"""The time that a process has for a delivery that it claimed. Afterwards another process may claim it."""
 
-TAKEN = 10
-"""Deliveries that are under way at once."""
+CLAIM_LIMIT = 10
+"""Maximum number of deliveries that a process claims and sends at the same time."""
+
+RETRY_FACTOR = 6
+"""Each delay between two attempts is this many times as long as the one before."""
+
+MAX_ERROR_CHARS = 250
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message that is to be sent, and where to."""
+    """A message to be sent to an outgoing webhook."""
 
     id: int
     webhook_id: int
@@ -51,35 +58,39 @@ class Delivery:
     message: TimelineMessage
 
 
-def add_webhook(actor: Actor, room_id: int, name: str, url: str) -> str:
-    """Make a webhook of a room. Gives the secret that signs what is sent to it.
+def add_outgoing(actor: Actor, room_id: int, name: str, url: str) -> str:
+    """Add an outgoing webhook to a room. Return the secret that signs its deliveries.
 
-    Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` when the name is taken.
+    Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` if the name is taken or there are too
+    many webhooks.
     """
     checked_name, checked_url, secret = name.strip().removeprefix("@").lower(), check_url(url), secrets.token_hex(32)
     if not USERNAME_PATTERN.fullmatch(checked_name) or checked_name == EVERYBODY:
-        raise Invalid("A webhook's name has 1 to 32 of the letters a to z, digits, and “.”, “_” or “-” between them.")
+        raise Invalid(
+            "A webhook name must have 1 to 32 characters: letters from a to z and digits, with “.”, “_” or “-” "
+            "between them."
+        )
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
-        authorize_management(*find_access(session, room_name(room_id), actor.user_id))
+        _authorize(session, actor, room_id)
         names = session.scalars(select(OutgoingWebhook.name).where(OutgoingWebhook.conversation_id == room_id)).all()
         if checked_name in names or find_active_user(session, checked_name) is not None:
-            raise Conflict(f"“{checked_name}” is somebody's name already. Choose another one.")
-        if len(names) >= MOST:
-            raise Conflict(f"A room has at most {MOST} webhooks.")
+            raise Conflict(f"The name “{checked_name}” is taken. Choose another one.")
+        if len(names) >= MAX_WEBHOOKS:
+            raise Conflict(f"A room can have at most {MAX_WEBHOOKS} outgoing webhooks.")
         session.add(OutgoingWebhook(conversation_id=room_id, name=checked_name, url=checked_url, secret=secret))
         return secret
 
     return write(change)
 
 
-def remove_webhook(actor: Actor, room_id: int, webhook_id: int) -> None:
-    """Remove a webhook, and what is on its way to it. Raises `NotFound`, `Forbidden`."""
+def remove_outgoing(actor: Actor, room_id: int, webhook_id: int) -> None:
+    """Delete an outgoing webhook and its queued deliveries. Raises `NotFound`, `Forbidden`."""
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        authorize_management(*find_access(session, room_name(room_id), actor.user_id))
+        _authorize(session, actor, room_id)
         webhook = session.get(OutgoingWebhook, webhook_id)
         if webhook is None or webhook.conversation_id != room_id:
             raise NotFound("There is no such webhook.")
@@ -90,20 +101,18 @@ def remove_webhook(actor: Actor, room_id: int, webhook_id: int) -> None:
 
 
 def add_incoming(actor: Actor, room_id: int, name: str) -> str:
-    """Make an address at which a bot called `name` posts to the room. Gives the secret in it.
+    """Add an incoming webhook, whose bot is called `name`, to a room. Return the token of its URL.
 
-    Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` for too many.
+    Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` if there are too many.
     """
-    checked, token = " ".join(name.split()), new_token()
-    if not checked.isprintable() or not 1 <= len(checked) <= NAME_LENGTH:
-        raise Invalid(f"A bot's name has 1 to {NAME_LENGTH} printable characters.")
+    checked, token = clean_line(name, "The name of a bot", max_chars=MAX_BOT_NAME_CHARS), new_token()
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
-        authorize_management(*find_access(session, room_name(room_id), actor.user_id))
-        theirs = select(IncomingWebhook.id).where(IncomingWebhook.conversation_id == room_id)
-        if len(session.scalars(theirs).all()) >= MOST:
-            raise Conflict(f"A room has at most {MOST} incoming webhooks.")
+        _authorize(session, actor, room_id)
+        existing = session.scalars(select(IncomingWebhook.id).where(IncomingWebhook.conversation_id == room_id)).all()
+        if len(existing) >= MAX_WEBHOOKS:
+            raise Conflict(f"A room can have at most {MAX_WEBHOOKS} incoming webhooks.")
         session.add(IncomingWebhook(conversation_id=room_id, name=checked, token_hash=hash_token(token)))
         return token
 
@@ -111,11 +120,11 @@ def add_incoming(actor: Actor, room_id: int, name: str) -> str:
 
 
 def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
-    """Let an address post no longer. Raises `NotFound`, `Forbidden`."""
+    """Delete an incoming webhook. Raises `NotFound`, `Forbidden`."""
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        authorize_management(*find_access(session, room_name(room_id), actor.user_id))
+        _authorize(session, actor, room_id)
         webhook = session.get(IncomingWebhook, webhook_id)
         if webhook is None or webhook.conversation_id != room_id:
             raise NotFound("There is no such webhook.")
@@ -125,13 +134,12 @@ def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
 
 
 def post_by_webhook(token: str, content: object, idempotency_key: str | None) -> TimelineMessage:
-    """Post what has come to an address of ours, and give the message.
+    """Post a message through an incoming webhook and return it. With the same key it is posted once.
 
-    Under one key, if there is one, it is posted once. Raises what `check_content` and `client_id_of` raise, `NotFound`
-    for an address that there is not, `Archived`.
+    Raises what `check_content` and `client_id_of` raise, `NotFound` for an unknown token, and `Archived`.
     """
     checked = check_content(content)
-    key = None if idempotency_key is None else client_id_of(idempotency_key)
+    client_id = None if idempotency_key is None else client_id_of(idempotency_key)
 
     def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
@@ -139,37 +147,36 @@ def post_by_webhook(token: str, content: object, idempotency_key: str | None) ->
             select(IncomingWebhook).where(IncomingWebhook.token_hash == hash_token(token))
         ).one_or_none()
         if webhook is None:
-            raise NotFound("There is no such webhook, or no longer.")
+            raise NotFound("This webhook does not exist or was deleted.")
         room = session.get_one(Conversation, webhook.conversation_id)
-        return store_bot_message(transaction, room, webhook.name, checked, key)
+        return store_bot_message(transaction, room, webhook.name, checked, client_id)
 
     return write(change)
 
 
 def queue_deliveries(stored: MessagesStored) -> None:
-    """Put messages that name a webhook on their way, in the transaction that stores them: a crash loses none."""
-    # Only people's: two bots that name each other would never end.
-    spoken = [message for message in stored.messages if message.sender_type == "user"]
-    named = {message: names for message in spoken if (names := find_names(message.content))}
-    if not named:
+    """Queue messages that mention a webhook, in the transaction that stores them: a crash loses none."""
+    # Only messages of users: two bots that mention each other would never stop.
+    messages = [message for message in stored.messages if message.sender_type == "user"]
+    names_by_id = {message.id: names for message in messages if (names := find_names(message.content))}
+    if not names_by_id:
         return
     session = stored.transaction.session
     rows = session.execute(
         select(OutgoingWebhook, Message.id)
         .join(Message, Message.conversation_id == OutgoingWebhook.conversation_id)
-        .where(Message.id.in_([message.id for message in named]))
+        .where(Message.id.in_(names_by_id.keys()))
     ).all()
-    by_id = {message.id: names for message, names in named.items()}
     session.add_all(
         WebhookDelivery(webhook_id=webhook.id, message_id=message_id)
         for webhook, message_id in rows
-        if webhook.name in by_id[message_id]
+        if webhook.name in names_by_id[message_id]
     )
     session.flush()
 
 
-def take_deliveries() -> Sequence[Delivery]:
-    """Take what is due, so that no other process does. What is not settled comes again when the lease has run out."""
+def claim_deliveries() -> Sequence[Delivery]:
+    """Set a lease on due deliveries and return them. They become due again if they are not finished in time."""
 
     def change(transaction: Transaction) -> Sequence[Delivery]:
         session = transaction.session
@@ -177,10 +184,10 @@ def take_deliveries() -> Sequence[Delivery]:
             select(WebhookDelivery)
             .where(WebhookDelivery.due_at <= now())
             .order_by(WebhookDelivery.due_at)
-            .limit(TAKEN)
+            .limit(CLAIM_LIMIT)
             .with_for_update(skip_locked=True)
         ).all()
-        taken = []
+        claimed = []
         for delivery in due:
             webhook = session.get_one(OutgoingWebhook, delivery.webhook_id)
             room = session.get_one(Conversation, webhook.conversation_id)
@@ -190,28 +197,29 @@ def take_deliveries() -> Sequence[Delivery]:
                 continue
             delivery.attempts += 1
             delivery.due_at = now() + LEASE
-            taken.append(Delivery(delivery.id, webhook.id, webhook.url, webhook.secret, delivery.attempts, message))
-        return taken
+            claimed.append(Delivery(delivery.id, webhook.id, webhook.url, webhook.secret, delivery.attempts, message))
+        return claimed
 
     return write(change)
 
 
-def settle_delivery(delivery: Delivery, error: str | None, *, back_off: float) -> None:
-    """Say what became of a delivery: it arrived (no `error`), or is tried again later, or given up.
-
-    The n-th pause is `back_off` seconds times six to the power of n - 1.
-    """
-    is_over = error is None or delivery.attempts >= ATTEMPTS
-    pause = timedelta(seconds=back_off * 6 ** (delivery.attempts - 1))
-    ended = delete(WebhookDelivery).where(WebhookDelivery.id == delivery.id)
-    again = update(WebhookDelivery).where(WebhookDelivery.id == delivery.id).values(due_at=now() + pause)
+def finish_attempt(delivery: Delivery, error: str | None, *, retry_seconds: float) -> None:
+    """Store the result of an attempt. After an `error`, schedule the next attempt or discard the delivery."""
+    is_finished = error is None or delivery.attempts >= MAX_ATTEMPTS
+    delay = timedelta(seconds=retry_seconds * RETRY_FACTOR ** (delivery.attempts - 1))
+    removal = delete(WebhookDelivery).where(WebhookDelivery.id == delivery.id)
+    retry = update(WebhookDelivery).where(WebhookDelivery.id == delivery.id).values(due_at=now() + delay)
 
     def change(transaction: Transaction) -> None:
-        transaction.session.execute(ended if is_over else again)
+        transaction.session.execute(removal if is_finished else retry)
         transaction.session.execute(
             update(OutgoingWebhook)
             .where(OutgoingWebhook.id == delivery.webhook_id)
-            .values(last_error=error and error[:250])
+            .values(last_error=error and error[:MAX_ERROR_CHARS])
         )
 
     write(change)
+
+
+def _authorize(session: Session, actor: Actor, room_id: int) -> None:
+    authorize_management(*find_access(session, room_name(room_id), actor.user_id))

@@ -1,0 +1,22 @@
+"""Names, titles and topics: single lines of text."""
+
+import pytest
+
+from chatapp.errors import Invalid
+from chatapp.text import clean_line
+
+
+def test_white_space_is_collapsed() -> None:
+    assert clean_line("  Ana \t de  Á \n", "A name", max_chars=8) == "Ana de Á"
+
+
+@pytest.mark.parametrize("value", ["", " \n ", "a\0", "a\u202eb", "\u200b", "\ud800", "a" * 9], ids=ascii)
+def test_an_empty_unprintable_or_long_line_is_refused_with_the_reason(value: str) -> None:
+    with pytest.raises(Invalid, match=r"^A name must have 1 to 8 printable characters\.$"):
+        clean_line(value, "A name", max_chars=8)
+
+
+def test_a_line_may_be_optional() -> None:
+    assert clean_line(" ", "A topic", min_chars=0, max_chars=8) == ""
+    with pytest.raises(Invalid, match=r"^A topic must have at most 8 printable characters\.$"):
+        clean_line("x" * 9, "A topic", min_chars=0, max_chars=8)

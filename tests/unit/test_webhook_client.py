@@ -1,0 +1,64 @@
+"""Which URLs and IP addresses webhooks may use."""
+
+import socket
+
+import pytest
+
+from chatapp.errors import Invalid
+from chatapp.webhooks.client import DeliveryFailed, check_url, is_public, post
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1"])
+def test_an_address_of_the_internet_is_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254"),
+        *("0.1.2.3", "100.64.0.1", "224.0.0.1", "255.255.255.255", "192.0.2.1"),
+        *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1"),
+        *("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1"),
+    ],
+)
+def test_a_private_local_or_special_address_is_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.com", "https://example.com/hook?x=1", "https://example.com:8443/", "http://[2606:4700::1]/"]
+)
+def test_a_url_of_http_is_accepted(url: str) -> None:
+    assert check_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "example.com", "ftp://example.com/", "file:///etc/passwd", "http://", "javascript:1"),
+        *("http://a:b@example.com/", "http://exa mple.com", "http://example.com/\r\nX: 1", "http://[::1"),
+        *("http://example.com:99999/", "http://example.com:0/", "http://exämple/"),
+    ],
+)
+def test_another_url_is_refused(url: str) -> None:
+    with pytest.raises(Invalid):
+        check_url(url)
+
+
+def test_a_host_with_one_private_address_among_public_ones_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(_host: str, port: int, **_options: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("1.1.1.1", "10.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(DeliveryFailed, match="private network"):
+        post("http://example.com/", b"", {}, allow_private=False)
+
+
+def test_a_host_that_does_not_resolve_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise socket.gaierror("unknown host")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(DeliveryFailed, match="not found"):
+        post("http://example.com/", b"", {}, allow_private=True)
