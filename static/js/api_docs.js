@@ -1,16 +1,18 @@
-/* global SwaggerUIBundle */
-// The page to try the API: calls are made with the session that one is signed in with, or with a token that is entered.
+// The API reference, where requests can be tried with the login session or with a token.
 
-const place = document.querySelector("[data-api-document]");
+import { find } from "./dom.js";
+
+const { SwaggerUIBundle } = /** @type {any} */ (window);
+const element = find(document, "[data-api-document]");
 
 SwaggerUIBundle({
-  domNode: place,
-  url: place.dataset.apiDocument,
+  domNode: element,
+  url: element.dataset.apiDocument,
   deepLinking: true,
   tryItOutEnabled: true,
   validatorUrl: null,
-  requestInterceptor(request) {
-    request.headers["X-CSRFToken"] = place.dataset.csrfToken;
+  requestInterceptor(/** @type {{headers: Record<string, string | undefined>}} */ request) {
+    request.headers["X-CSRFToken"] = element.dataset.csrfToken;
     return request;
   },
 });

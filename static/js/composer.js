@@ -1,71 +1,83 @@
-import { findProblem } from "./content.js";
-import { tabKeep } from "./storage.js";
+// The form for a new message. Enter sends, Shift + Enter starts a new line, and a draft survives a reload.
 
-/** As the server reads it. */
-const NAMES_ALL = /(?<![\w@./-])@all(?![\w@])/i;
+import { mentionsAll } from "./core/mentions.js";
+import { validateContent } from "./core/message_validation.js";
+import { find } from "./dom.js";
+
+/** @import { FallbackStorage } from "./core/fallback_storage.js" */
+/** @import { Outbox } from "./core/outbox.js" */
 
 /**
- * The form in which one writes: Enter sends, Shift + Enter starts a new line, and what is half written survives a
- * reload. Without JavaScript it posts as any form does.
- *
- * The form dispatches `message:written` when a message has left for the outbox, and `message:edit-last` on an arrow up
- * with nothing written.
+ * Without JavaScript the form posts to the server. With it, the form dispatches `message:submitted` when a message was
+ * added to the outbox, and `message:edit-last` on arrow up in the empty field.
  */
 export class Composer {
   #form;
   #text;
   #error;
   #outbox;
+  #drafts;
   #conversation;
-  #limit;
+  #maxChars;
   #draftKey;
-  /** Where a room is so large that one is asked before naming everybody. */
-  #allDialog;
+  /** @type {HTMLDialogElement | null} exists where the room is so large that @all asks for a confirmation */
+  #mentionAllDialog;
 
-  /** @param {import("./outbox.js").Outbox} outbox */
-  constructor(form, outbox, { conversation, userId, limit }) {
+  /**
+   * @param {HTMLFormElement} form
+   * @param {Outbox} outbox
+   * @param {FallbackStorage} drafts
+   * @param {{conversation: string, userId: number, maxChars: number}} options
+   */
+  constructor(form, outbox, drafts, { conversation, userId, maxChars }) {
     this.#form = form;
-    this.#text = form.querySelector("textarea");
-    this.#error = form.querySelector("[data-composer-error]");
+    this.#text = find(form, "textarea", HTMLTextAreaElement);
+    this.#error = find(form, "[data-composer-error]");
     this.#outbox = outbox;
+    this.#drafts = drafts;
     this.#conversation = conversation;
-    this.#limit = limit;
+    this.#maxChars = maxChars;
     this.#draftKey = `chatapp:draft:${userId}:${conversation}`;
 
     form.noValidate = true;
-    form.addEventListener("submit", (event) => this.#submit(event));
-    this.#text.addEventListener("keydown", (event) => this.#pressed(event));
-    this.#text.addEventListener("input", () => this.#typed());
-    this.#allDialog = form.parentElement.querySelector("[data-mention-all-dialog]");
-    this.#allDialog?.addEventListener("close", ({ target }) => {
-      if (target.returnValue === "send") this.#send();
-      target.returnValue = "";
-      this.#text.focus();
-    });
+    form.addEventListener("submit", (event) => this.#onSubmit(event));
+    this.#text.addEventListener("keydown", (event) => this.#onKeydown(event));
+    this.#text.addEventListener("input", () => this.#onInput());
+    this.#mentionAllDialog = form.parentElement?.querySelector("[data-mention-all-dialog]") ?? null;
+    this.#mentionAllDialog?.addEventListener("close", () => this.#onMentionAllClose());
     this.#restoreDraft();
-    // On a phone the keyboard would cover half of what one came to read.
+    // On a phone the focus would open the keyboard over half of the messages.
     if (matchMedia("(pointer: fine)").matches) this.#text.focus();
   }
 
-  #submit(event) {
+  /** @param {SubmitEvent} event */
+  #onSubmit(event) {
     event.preventDefault();
-    const problem = findProblem(this.#text.value, this.#limit);
-    this.#complain(problem);
+    const error = validateContent(this.#text.value, this.#maxChars);
+    this.#showError(error);
     this.#text.focus();
-    if (problem) return;
-    if (this.#allDialog && NAMES_ALL.test(this.#text.value)) this.#allDialog.showModal();
+    if (error) return;
+    if (this.#mentionAllDialog && mentionsAll(this.#text.value)) this.#mentionAllDialog.showModal();
     else this.#send();
+  }
+
+  #onMentionAllClose() {
+    const dialog = /** @type {HTMLDialogElement} */ (this.#mentionAllDialog);
+    if (dialog.returnValue === "send") this.#send();
+    dialog.returnValue = "";
+    this.#text.focus();
   }
 
   #send() {
     this.#outbox.add(this.#conversation, this.#text.value);
     this.#text.value = "";
-    this.#typed();
-    this.#form.dispatchEvent(new Event("message:written"));
+    this.#onInput();
+    this.#form.dispatchEvent(new Event("message:submitted"));
   }
 
-  #pressed(event) {
-    // While an input method composes, Enter picks a word. Safari tells so only by the key code.
+  /** @param {KeyboardEvent} event */
+  #onKeydown(event) {
+    // In an input method Enter selects a word. Safari reports this only by the key code.
     const isComposing = event.isComposing || event.keyCode === 229;
     if (event.key === "ArrowUp" && this.#text.value === "") {
       event.preventDefault();
@@ -76,25 +88,26 @@ export class Composer {
     this.#form.requestSubmit();
   }
 
-  #typed() {
-    this.#complain(null);
-    this.#fit();
-    if (this.#text.value) tabKeep.write(this.#draftKey, this.#text.value);
-    else tabKeep.remove(this.#draftKey);
+  #onInput() {
+    this.#showError(null);
+    this.#fitHeight();
+    if (this.#text.value) this.#drafts.set(this.#draftKey, this.#text.value);
+    else this.#drafts.delete(this.#draftKey);
   }
 
   #restoreDraft() {
-    this.#text.value ||= tabKeep.read(this.#draftKey) ?? "";
-    this.#fit();
+    this.#text.value ||= this.#drafts.get(this.#draftKey) ?? "";
+    this.#fitHeight();
   }
 
-  #complain(problem) {
-    this.#error.textContent = problem ?? "";
-    this.#error.hidden = !problem;
+  /** @param {string | null} text */
+  #showError(text) {
+    this.#error.textContent = text ?? "";
+    this.#error.hidden = !text;
   }
 
-  /** Grow with the text where CSS cannot do it; how far is the style sheet's. */
-  #fit() {
+  /** Grow with the text, in browsers without `field-sizing`. The style sheet sets the limit. */
+  #fitHeight() {
     if (CSS.supports("field-sizing", "content")) return;
     this.#text.style.height = "auto";
     this.#text.style.height = `${this.#text.scrollHeight}px`;

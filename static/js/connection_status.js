@@ -1,18 +1,24 @@
-const WORDS = {
+// Shows whether the page is connected.
+
+import { find } from "./dom.js";
+
+/** @import { Connection } from "./core/connection.js" */
+
+const LABELS = {
   connecting: "Connecting…",
   connected: "Connected",
   restarting: "Restarting…",
-  offline: "Offline – messages are kept and sent when back",
+  offline: "Offline – messages are kept and sent when you reconnect",
   "signed-out": "You are signed out",
 };
 
-/** Tell, always in sight, whether the page is connected. */
-export function showConnection(connection) {
-  const pill = document.querySelector("[data-connection]");
-  connection.watch((state) => {
-    pill.dataset.state = state;
-    pill.querySelector("[data-connection-text]").textContent = WORDS[state];
-    pill.querySelector("a").hidden = state !== "signed-out";
-    pill.hidden = false;
+/** @param {Connection} connection */
+export function showConnectionStatus(connection) {
+  const status = find(document, "[data-connection]");
+  connection.watchState((state) => {
+    status.dataset.state = state;
+    find(status, "[data-connection-text]").textContent = LABELS[state];
+    find(status, "a").hidden = state !== "signed-out";
+    status.hidden = false;
   });
 }

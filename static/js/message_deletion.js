@@ -1,21 +1,28 @@
-/**
- * Delete a message, after a question.
- *
- * @param {HTMLDialogElement} dialog
- * @param {import("./message_tools.js").MessageTools} tools
- * @param {import("./changes.js").Changes} changes
- */
-export function offerDeletion(dialog, tools, changes) {
-  let seq = null;
+// Deletes a message after a confirmation.
 
-  tools.element.querySelector("[data-delete]").addEventListener("click", () => {
-    seq = Number(tools.message.dataset.seq);
-    dialog.querySelector("[data-quote]").textContent = tools.message.querySelector(".message-body").textContent;
+import { find } from "./dom.js";
+import { contentOf, findMessage, seqOf } from "./message_element.js";
+
+/** @import { MessageActions } from "./message_actions.js" */
+/** @import { MessageToolbar } from "./message_toolbar.js" */
+
+/**
+ * @param {HTMLDialogElement} dialog
+ * @param {MessageToolbar} toolbar
+ * @param {MessageActions} actions
+ */
+export function enableDeletion(dialog, toolbar, actions) {
+  let seq = NaN;
+
+  find(toolbar.element, "[data-delete]").addEventListener("click", () => {
+    if (!toolbar.message) return;
+    seq = seqOf(toolbar.message);
+    find(dialog, "[data-quote]").textContent = contentOf(toolbar.message);
     dialog.returnValue = "";
     dialog.showModal();
   });
   dialog.addEventListener("close", () => {
-    document.getElementById(`message-${seq}`)?.focus();
-    if (dialog.returnValue === "delete") changes.attempt("delete_message", seq);
+    findMessage(seq)?.focus();
+    if (dialog.returnValue === "delete") actions.perform("delete_message", { seq });
   });
 }

@@ -1,21 +1,32 @@
-import { parseHtml } from "./html.js";
+// The messages on the page, in the order of `seq`, followed by those that have no number yet.
+
+import { find, findAll, parseHtml } from "./dom.js";
+import { findMessage, findMessages, seqOf } from "./message_element.js";
+
+/** @import { Message, PendingMessage, StoredMessage } from "./protocol.js" */
+
+const ACCEPTED = ":is([data-seq], [data-pending])";
+const UNNUMBERED = ":not([data-seq])";
 
 /**
- * The messages on the page: one element for each `seq`, in the order of `seq`, and below them those that the server
- * has not acknowledged yet (without a `data-seq`).
+ * There is one element for each `seq`. Messages that are pending on the server or not acknowledged yet have none; they
+ * are identified by sender and `client_id`.
  *
- * The element dispatches `message:arrived` for each message that is newer than all before, `message:prepended` when
- * older ones were put above, and `message:replaced` with `old` and `fresh` for one that is drawn anew, while both are on
- * the page: what is kept can be taken over then.
+ * The element dispatches `message:arrived`, `message:prepended` and `message:replaced` (dom_events.d.ts).
  */
 export class MessageList {
   #userId;
 
+  /**
+   * @param {HTMLElement} element
+   * @param {number} userId
+   */
   constructor(element, userId) {
     this.element = element;
     this.#userId = userId;
   }
 
+  /** @returns {HTMLElement | null} */
   get oldest() {
     return this.element.querySelector(".message[data-seq]");
   }
@@ -30,117 +41,161 @@ export class MessageList {
     return this.element.dataset.older === "true";
   }
 
-  /** Draw a message, or bring the drawn one up to date. To draw the same again changes nothing. */
-  draw(message) {
-    if (message.pending) return this.#drawPending(message);
-    this.#findUnnumbered(message.sender?.id, message.client_id)?.remove();
-    const drawn = elementOf(message.seq);
-    if (drawn) {
-      if (Number(drawn.dataset.version) < message.version) this.#replace(drawn, drawing(message));
-    } else if (!this.#liesAbove(message.seq)) {
-      this.#insert(drawing(message));
+  /** @param {number} seq */
+  find(seq) {
+    return findMessage(seq);
+  }
+
+  /**
+   * Add a message, or replace an older version of it. The same version again changes nothing.
+   *
+   * @param {Message} message
+   */
+  show(message) {
+    if (message.pending) return this.#showPending(message);
+    this.#findBySender(message.sender?.id, message.client_id, UNNUMBERED)?.remove();
+    const shown = findMessage(message.seq);
+    if (shown) {
+      if (Number(shown.dataset.version) < message.version) this.#replace(shown, createElement(message));
+    } else if (!this.#isAboveLoaded(message.seq)) {
+      this.#insert(createElement(message));
     }
   }
 
-  /** Show only these messages, which are the conversation's last page, and what still waits for its number. */
+  /**
+   * Show only these messages, the last page of the conversation, and pending ones that are not among them.
+   *
+   * @param {StoredMessage[]} messages
+   * @param {boolean} hasOlder
+   */
   replaceAll(messages, hasOlder) {
-    const known = new Set(messages.map((message) => message.client_id));
-    const pending = [...this.element.querySelectorAll(".message[data-pending]")];
-    const waiting = pending.filter((each) => !known.has(each.dataset.clientId));
-    const fresh = messages.map(drawing);
-    for (const message of fresh) {
-      const drawn = elementOf(message.dataset.seq);
-      // After a restored backup the number may be another message's.
-      if (drawn?.dataset.clientId === message.dataset.clientId) this.#replace(drawn, message);
+    const clientIds = new Set(messages.map((message) => message.client_id));
+    const pending = findAll(this.element, ".message[data-pending]").filter(
+      (element) => !clientIds.has(element.dataset.clientId ?? ""),
+    );
+    const newElements = messages.map(createElement);
+    for (const newElement of newElements) {
+      const shown = findMessage(seqOf(newElement));
+      // After a restored backup the number may belong to another message.
+      if (shown && shown.dataset.clientId === newElement.dataset.clientId) this.#replace(shown, newElement);
     }
-    const shown = new Set([...fresh, ...waiting]);
-    for (const each of [...this.element.children]) if (!shown.has(each)) each.remove();
+    const kept = new Set([...newElements, ...pending]);
+    for (const element of findAll(this.element, ":scope > *")) if (!kept.has(element)) element.remove();
     let above = null;
-    for (const message of fresh) {
-      // What has taken its place already is not moved: the focus may be in it.
-      const isPlaced = message.parentNode === this.element;
-      if (!isPlaced && above) above.after(message);
-      else if (!isPlaced) this.element.prepend(message);
-      above = message;
+    for (const element of newElements) {
+      // An element that has replaced an older one stays in its place: it may have the focus.
+      const isPlaced = element.parentNode === this.element;
+      if (!isPlaced && above) above.after(element);
+      else if (!isPlaced) this.element.prepend(element);
+      above = element;
     }
     this.element.dataset.older = String(hasOlder);
   }
 
-  /** Put a page of older messages, as the server sent it, above what is there. */
+  /**
+   * Add a page of older messages above the others.
+   *
+   * @param {string} html as the server rendered it
+   */
   prepend(html) {
-    const page = parseHtml(html).querySelector("[data-messages]");
-    const unknown = [...page.children].filter((message) => !elementOf(message.dataset.seq));
-    this.element.prepend(...unknown);
+    const page = find(parseHtml(html), "[data-messages]");
+    this.element.prepend(...findMessages(page).filter((message) => !findMessage(seqOf(message))));
     this.element.dataset.older = page.dataset.older;
     this.element.dispatchEvent(new Event("message:prepended"));
   }
 
+  /**
+   * Remove the messages that the server has purged.
+   *
+   * @param {number} floor
+   */
   removeUpTo(floor) {
-    for (const message of this.element.querySelectorAll(".message[data-seq]")) {
+    for (const message of findMessages(this.element)) {
       if (seqOf(message) > floor) break;
       message.remove();
     }
   }
 
-  /** Say under a message that waited why it will not be saved. */
-  refuse(senderId, clientId, reason) {
-    const message = this.#findUnnumbered(senderId, clientId);
+  /**
+   * Show below a pending message why it will not be stored.
+   *
+   * @param {number} senderId
+   * @param {string} clientId
+   * @param {string} reason
+   */
+  rejectPending(senderId, clientId, reason) {
+    const message = this.#findBySender(senderId, clientId, UNNUMBERED);
     if (!message) return;
     const note = document.createElement("span");
     note.className = "message-failed";
     note.textContent = `Not saved: ${reason}`;
     message.dataset.state = "failed";
-    message.querySelector("[data-status]").replaceChildren(note);
-  }
-
-  /** The element of the message with this number, if it is drawn. */
-  find(seq) {
-    return elementOf(seq);
-  }
-
-  /** The element of one's own message that waits for its acknowledgement. */
-  findOutgoing(clientId) {
-    return this.#findUnnumbered(this.#userId, clientId);
-  }
-
-  /** Whether the server has one's own message, be it that its acknowledgement got lost. */
-  hasStored(clientId) {
-    return this.#find(this.#userId, clientId, ":is([data-seq], [data-pending])") !== null;
+    find(message, "[data-status]").replaceChildren(note);
   }
 
   /**
-   * Draw a message that waits for its number, below all others, or in the place where it waited to be sent; the same
-   * one again changes nothing.
+   * Return the element of this person's message that is not stored yet.
+   *
+   * @param {string} clientId
    */
-  #drawPending(message) {
-    if (this.#find(message.sender.id, message.client_id, ":is([data-seq], [data-pending])")) return;
-    const outgoing = this.#findUnnumbered(message.sender.id, message.client_id);
-    const element = drawing(message);
-    if (outgoing) outgoing.replaceWith(element);
+  findUnstored(clientId) {
+    return this.#findBySender(this.#userId, clientId, UNNUMBERED);
+  }
+
+  /**
+   * Return whether the server has this person's message, even if its acknowledgement was lost.
+   *
+   * @param {string} clientId
+   */
+  isAccepted(clientId) {
+    return this.#findBySender(this.#userId, clientId, ACCEPTED) !== null;
+  }
+
+  /**
+   * Add a pending message below all others, or in the place of the unacknowledged one.
+   *
+   * @param {PendingMessage} message
+   */
+  #showPending(message) {
+    if (this.#findBySender(message.sender?.id, message.client_id, ACCEPTED)) return;
+    const unacknowledged = this.#findBySender(message.sender?.id, message.client_id, UNNUMBERED);
+    const element = createElement(message);
+    if (unacknowledged) unacknowledged.replaceWith(element);
     else this.element.append(element);
     this.element.dispatchEvent(new CustomEvent("message:arrived", { detail: element }));
   }
 
-  #replace(old, fresh) {
-    old.before(fresh);
-    this.element.dispatchEvent(new CustomEvent("message:replaced", { detail: { old, fresh } }));
-    old.remove();
+  /**
+   * @param {HTMLElement} oldElement
+   * @param {HTMLElement} newElement
+   */
+  #replace(oldElement, newElement) {
+    oldElement.before(newElement);
+    this.element.dispatchEvent(new CustomEvent("message:replaced", { detail: { oldElement, newElement } }));
+    oldElement.remove();
   }
 
-  #findUnnumbered(senderId, clientId) {
-    return this.#find(senderId, clientId, ":not([data-seq])");
-  }
-
-  #find(senderId, clientId, state) {
+  /**
+   * @param {number | undefined} senderId
+   * @param {string | null} clientId
+   * @param {string} state a selector
+   * @returns {HTMLElement | null}
+   */
+  #findBySender(senderId, clientId, state) {
     const key = `[data-sender-id="${senderId}"][data-client-id="${CSS.escape(clientId ?? "")}"]`;
     return this.element.querySelector(`.message${state}${key}`);
   }
 
-  /** Whether the message belongs to the older ones that are not loaded: drawn here, it would hide the gap below it. */
-  #liesAbove(seq) {
+  /**
+   * Return whether a message is among the older ones that are not loaded. Shown here, it would hide the gap below it.
+   *
+   * @param {number} seq
+   */
+  #isAboveLoaded(seq) {
     return this.hasOlder && this.oldest !== null && seq < seqOf(this.oldest);
   }
 
+  /** @param {HTMLElement} message */
   #insert(message) {
     const seq = seqOf(message);
     let before = this.element.lastElementChild;
@@ -155,9 +210,5 @@ export class MessageList {
   }
 }
 
-/** NaN, which is neither above nor below any number, for what has no `seq`: the lines between, the unsent. */
-const seqOf = (element) => Number(element?.dataset.seq);
-
-const elementOf = (seq) => document.getElementById(`message-${seq}`);
-
-const drawing = (message) => parseHtml(message.html).firstElementChild;
+/** @param {Message} message */
+const createElement = (message) => find(parseHtml(message.html), ".message");

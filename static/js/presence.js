@@ -1,59 +1,65 @@
-/** Milliseconds without a touch of mouse or keyboard after which one is away. */
-const IDLE = 5 * 60_000;
+// Shows who is online, and reports whether this person is active.
 
-/** Milliseconds between two looks at whether one still is here. */
-const LOOK = 15_000;
+import { findAll } from "./dom.js";
 
-const SIGNS_OF_LIFE = ["pointermove", "pointerdown", "keydown", "scroll", "focus"];
+/** @import { Presence } from "./protocol.js" */
+/** @import { Connection } from "./core/connection.js" */
+/** @import { Sidebar } from "./sidebar.js" */
+
+const IDLE_AFTER_MS = 5 * 60_000;
+const CHECK_INTERVAL_MS = 15_000;
+const ACTIVITY_EVENTS = ["pointermove", "pointerdown", "keydown", "scroll", "focus"];
 
 /**
- * Show who is online (`data-presence` beside each `data-presence-of`), and tell whether somebody looks at this page.
+ * Set `data-presence` on each element with `data-presence-of`.
  *
- * @param {import("./connection.js").Connection} connection
- * @param {import("./sidebar.js").Sidebar} sidebar
+ * @param {Connection} connection
+ * @param {Sidebar} sidebar
  */
-export function keepPresence(connection, sidebar) {
+export function trackPresence(connection, sidebar) {
+  /** @type {Record<string, Presence>} */
   let people = {};
-  let seenAt = Date.now();
-  let told = null;
+  let lastActivityAt = Date.now();
+  /** @type {Presence | null} */
+  let reported = null;
 
-  function draw() {
-    for (const place of document.querySelectorAll("[data-presence-of]")) {
-      const state = people[place.dataset.presenceOf] ?? "offline";
-      if (place.dataset.presence === state) continue;
-      place.dataset.presence = state;
-      place.title = state;
-      place.role = "img";
-      place.ariaLabel = state;
+  function render() {
+    for (const indicator of findAll(document, "[data-presence-of]")) {
+      const presence = people[indicator.dataset.presenceOf ?? ""] ?? "offline";
+      if (indicator.dataset.presence === presence) continue;
+      indicator.dataset.presence = presence;
+      indicator.title = presence;
+      indicator.role = "img";
+      indicator.ariaLabel = presence;
     }
   }
 
-  function tell() {
+  function report() {
     if (!connection.isConnected) return;
-    const state = document.hidden || Date.now() - seenAt > IDLE ? "away" : "online";
-    if (state === told) return;
-    told = state;
-    connection.ask("presence", { state }).catch(() => {
-      told = null;
+    const state = document.hidden || Date.now() - lastActivityAt > IDLE_AFTER_MS ? "away" : "online";
+    if (state === reported) return;
+    reported = state;
+    connection.request("presence", { state }).catch(() => {
+      reported = null;
     });
   }
 
-  function seen() {
-    seenAt = Date.now();
-    if (told === "away") tell();
+  function onActivity() {
+    lastActivityAt = Date.now();
+    if (reported === "away") report();
   }
 
   connection.on("presence", ({ people: changed, whole }) => {
     people = whole ? changed : { ...people, ...changed };
-    draw();
+    render();
   });
-  connection.watch(() => {
-    // The server takes a new connection for somebody who is there.
-    told = "online";
-    tell();
+  connection.watchState(() => {
+    // The server counts a new connection as online.
+    reported = "online";
+    report();
   });
-  sidebar.addEventListener("refreshed", draw);
-  document.addEventListener("visibilitychange", tell);
-  for (const sign of SIGNS_OF_LIFE) window.addEventListener(sign, seen, { passive: true, capture: true });
-  setInterval(tell, LOOK);
+  sidebar.on("refreshed", render);
+  document.addEventListener("visibilitychange", report);
+  for (const name of ACTIVITY_EVENTS) window.addEventListener(name, onActivity, { passive: true, capture: true });
+  setInterval(report, CHECK_INTERVAL_MS);
 }

@@ -1,77 +1,109 @@
-/** So far from the button, and from the window's edge. */
-const GAP = 6;
+// Reactions: a click on one below a message adds or removes this person's; the picker adds another.
 
-/** Mark which of a message's reactions are one's own. */
+import { closest, find, findAll } from "./dom.js";
+import { messageOf, seqOf } from "./message_element.js";
+
+/** @import { MessageActions } from "./message_actions.js" */
+/** @import { MessageToolbar } from "./message_toolbar.js" */
+
+/** Distance of the picker from the button, and from the edge of the window. */
+const GAP_PX = 6;
+
+/**
+ * Mark the reactions that this person has added.
+ *
+ * @param {HTMLElement} message
+ * @param {number} userId
+ */
 export function markOwnReactions(message, userId) {
-  for (const chip of message.querySelectorAll("[data-reaction]")) {
-    chip.ariaPressed = String(chip.dataset.userIds.split(" ").includes(String(userId)));
+  for (const button of reactionButtons(message)) {
+    button.ariaPressed = String(button.dataset.userIds?.split(" ").includes(String(userId)));
   }
-}
-
-export function enableReactions(message, isAllowed) {
-  for (const chip of message.querySelectorAll("[data-reaction]")) chip.disabled = !isAllowed;
 }
 
 /**
- * React: a click on a reaction under a message takes part in it or leaves it, the menu adds another one.
- *
- * @param {HTMLElement} menu a popover with a button for each emoji
- * @param {HTMLElement} list
- * @param {import("./message_tools.js").MessageTools} tools
- * @param {import("./changes.js").Changes} changes
+ * @param {HTMLElement} message
+ * @param {boolean} isEnabled
  */
-export function offerReactions(menu, list, tools, changes) {
-  const emojis = [...menu.querySelectorAll("[data-emoji]")];
+export function setReactionsEnabled(message, isEnabled) {
+  for (const button of reactionButtons(message)) button.disabled = !isEnabled;
+}
 
+/**
+ * @param {HTMLElement} picker a popover with a button for each emoji
+ * @param {HTMLElement} list
+ * @param {MessageToolbar} toolbar
+ * @param {MessageActions} actions
+ */
+export function enableReactions(picker, list, toolbar, actions) {
+  const emojiButtons = findAll(picker, "[data-emoji]");
+
+  /**
+   * @param {HTMLElement} message
+   * @param {string} emoji
+   */
   async function toggle(message, emoji) {
-    const chip = findChip(message, emoji);
-    if (chip?.ariaBusy === "true") return;
-    if (chip) chip.ariaBusy = "true";
-    await changes.attempt("react", Number(message.dataset.seq), { reaction: emoji, on: chip?.ariaPressed !== "true" });
-    if (chip) chip.ariaBusy = null;
+    const button = findButton(message, emoji);
+    if (button?.ariaBusy === "true") return;
+    if (button) button.ariaBusy = "true";
+    await actions.perform("react", { seq: seqOf(message), reaction: emoji, on: button?.ariaPressed !== "true" });
+    if (button) button.ariaBusy = null;
   }
 
-  function place() {
-    const button = tools.element.querySelector("[data-react]").getBoundingClientRect();
-    const { offsetWidth: width, offsetHeight: height } = menu;
-    const hasRoomAbove = button.top > height + 2 * GAP;
-    const left = Math.min(button.right - width, document.documentElement.clientWidth - width - GAP);
-    menu.style.top = `${hasRoomAbove ? button.top - height - GAP : button.bottom + GAP}px`;
-    menu.style.left = `${Math.max(GAP, left)}px`;
+  function placePicker() {
+    const button = find(toolbar.element, "[data-react]").getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = picker;
+    const fitsAbove = button.top > height + 2 * GAP_PX;
+    const left = Math.min(button.right - width, document.documentElement.clientWidth - width - GAP_PX);
+    picker.style.top = `${fitsAbove ? button.top - height - GAP_PX : button.bottom + GAP_PX}px`;
+    picker.style.left = `${Math.max(GAP_PX, left)}px`;
   }
 
-  function step(event) {
-    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!by) return;
+  /** @param {KeyboardEvent} event */
+  function onKeydown(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step || !(document.activeElement instanceof HTMLElement)) return;
     event.preventDefault();
-    emojis.at((emojis.indexOf(document.activeElement) + by) % emojis.length).focus();
+    emojiButtons.at((emojiButtons.indexOf(document.activeElement) + step) % emojiButtons.length)?.focus();
   }
 
-  menu.addEventListener("toggle", ({ newState }) => {
-    if (newState !== "open") return;
-    place();
-    emojis[0].focus();
+  picker.addEventListener("toggle", (event) => {
+    if (/** @type {ToggleEvent} */ (event).newState !== "open") return;
+    placePicker();
+    emojiButtons[0]?.focus();
   });
-  menu.addEventListener("keydown", step);
-  menu.addEventListener("click", ({ target }) => {
-    const emoji = target.closest("[data-emoji]")?.dataset.emoji;
-    const { message } = tools;
+  picker.addEventListener("keydown", onKeydown);
+  picker.addEventListener("click", ({ target }) => {
+    const emoji = closest(target, "[data-emoji]")?.dataset.emoji;
+    const { message } = toolbar;
     if (!emoji) return;
-    menu.hidePopover();
+    picker.hidePopover();
     if (message) toggle(message, emoji);
   });
   list.addEventListener("click", ({ target }) => {
-    const chip = target.closest("[data-reaction]");
-    if (chip) toggle(chip.closest(".message"), chip.dataset.reaction);
+    const emoji = closest(target, "[data-reaction]")?.dataset.reaction;
+    const message = messageOf(target);
+    if (emoji && message) toggle(message, emoji);
   });
-  // Whoever reacts by the keyboard stays where he is.
-  list.addEventListener("message:replaced", ({ detail: { old, fresh } }) => {
+  // After a reaction by keyboard the focus stays on the button.
+  list.addEventListener("message:replaced", ({ detail: { oldElement, newElement } }) => {
     const focused = document.activeElement;
-    if (old.contains(focused) && focused.matches("[data-reaction]")) {
-      enableReactions(fresh, true);
-      (findChip(fresh, focused.dataset.reaction) ?? fresh).focus();
-    }
+    const emoji = focused instanceof HTMLElement && oldElement.contains(focused) ? focused.dataset.reaction : undefined;
+    if (emoji === undefined) return;
+    setReactionsEnabled(newElement, true);
+    (findButton(newElement, emoji) ?? newElement).focus();
   });
 }
 
-const findChip = (message, emoji) => message.querySelector(`[data-reaction="${CSS.escape(emoji)}"]`);
+/**
+ * @param {HTMLElement} message
+ * @returns {NodeListOf<HTMLButtonElement>}
+ */
+const reactionButtons = (message) => message.querySelectorAll("[data-reaction]");
+
+/**
+ * @param {HTMLElement} message
+ * @param {string} emoji
+ * @returns {HTMLButtonElement | null}
+ */
+const findButton = (message, emoji) => message.querySelector(`[data-reaction="${CSS.escape(emoji)}"]`);

@@ -1,20 +1,26 @@
-import { parseHtml } from "./html.js";
+// The list of conversations, fetched again when the server reports a change, after a reconnect, and when the page is shown.
+
+import { TypedEventTarget } from "./core/typed_event_target.js";
+import { find, findAll, parseHtml } from "./dom.js";
+
+/** @import { Connection } from "./core/connection.js" */
 
 /**
- * The list of conversations, fetched again when it has become another one, or may have while the page was not connected
- * or not looked at. Dispatches `refreshed`.
+ * Emits `refreshed`.
+ *
+ * @extends {TypedEventTarget<{refreshed: void}>}
  */
-export class Sidebar extends EventTarget {
-  #lists = document.querySelector("[data-sidebar]");
+export class Sidebar extends TypedEventTarget {
+  #lists = find(document, "[data-sidebar]");
   #wasConnected = false;
   #isFetching = false;
   #isStale = false;
 
-  /** @param {import("./connection.js").Connection} connection */
+  /** @param {Connection} connection */
   constructor(connection) {
     super();
     connection.on("sidebar_changed", () => this.refresh());
-    connection.watch((state) => {
+    connection.watchState((state) => {
       if (state !== "connected") return;
       if (this.#wasConnected) this.refresh();
       this.#wasConnected = true;
@@ -22,22 +28,30 @@ export class Sidebar extends EventTarget {
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh());
   }
 
-  /** The conversations' links. */
+  /** The links to the conversations. */
   get entries() {
-    return [...this.#lists.querySelectorAll("[data-entry]")];
+    return findAll(this.#lists, "[data-entry]");
   }
 
+  /**
+   * @param {string} conversation
+   * @returns {HTMLElement | null}
+   */
   find(conversation) {
     return this.#lists.querySelector(`[data-entry="${CSS.escape(conversation)}"]`);
   }
 
-  /** Put a conversation at the head of its list. */
-  raise(entry) {
+  /**
+   * Move a conversation to the top of its section.
+   *
+   * @param {HTMLElement} entry
+   */
+  moveToTop(entry) {
     const item = entry.closest("li");
-    if (item.previousElementSibling) item.parentElement.prepend(item);
+    if (item?.previousElementSibling) item.parentElement?.prepend(item);
   }
 
-  /** Fetch it again. What makes it stale meanwhile has it fetched once more. */
+  /** Fetch the list again, and once more if it has changed in the meantime. */
   async refresh() {
     this.#isStale = true;
     if (this.#isFetching) return;
@@ -51,15 +65,15 @@ export class Sidebar extends EventTarget {
 
   async #fetch() {
     const response = await fetch("/sidebar").catch(() => null);
-    // A redirect leads to the sign-in.
+    // A redirect leads to the sign-in page.
     if (!response?.ok || response.redirected) return;
-    const fresh = parseHtml(await response.text());
-    for (const link of fresh.querySelectorAll("a.sidebar-link")) {
+    const lists = parseHtml(await response.text());
+    for (const link of findAll(lists, "a.sidebar-link")) {
       link.toggleAttribute("aria-current", false);
       if (link.getAttribute("href") === decodeURIComponent(location.pathname))
         link.setAttribute("aria-current", "page");
     }
-    this.#lists.replaceChildren(...fresh.childNodes);
-    this.dispatchEvent(new Event("refreshed"));
+    this.#lists.replaceChildren(...lists.childNodes);
+    this.emit("refreshed");
   }
 }

@@ -1,0 +1,66 @@
+// Sends the messages in the outbox.
+
+import { backoffDelay, sleep } from "./backoff.js";
+import { RequestError } from "./connection.js";
+
+/** @import { Connection } from "./connection.js" */
+/** @import { Outbox, OutboxEntry } from "./outbox.js" */
+
+/** Another tab sends its own messages; this one takes over those that are still there after this delay. */
+const OTHER_TAB_DELAY_MS = 2_000;
+
+/**
+ * Send the entries of each conversation in order, one at a time, so that none overtakes an earlier one that is retried.
+ * Two tabs may send the same entry: the server recognises its client_id.
+ *
+ * @param {Outbox} outbox
+ * @param {Pick<Connection, "isConnected" | "request" | "watchState">} connection
+ */
+export function sendOutbox(outbox, connection) {
+  const sending = new Set();
+
+  function sendAll() {
+    for (const { conversation } of outbox.queue) sendConversation(conversation);
+  }
+
+  /** @param {string} conversation */
+  async function sendConversation(conversation) {
+    if (sending.has(conversation)) return;
+    sending.add(conversation);
+    let failures = 0;
+    while (connection.isConnected) {
+      const entry = outbox.queue.find((queued) => queued.conversation === conversation);
+      if (!entry) break;
+      const failure = await send(entry);
+      failures = failure ? failures + 1 : 0;
+      if (failure && connection.isConnected) await sleep(Math.max(backoffDelay(failures), failure.retryAfterMs));
+    }
+    sending.delete(conversation);
+  }
+
+  /**
+   * Send an entry once. Returns what failed if it is to be sent again.
+   *
+   * @param {OutboxEntry} entry
+   * @returns {Promise<{retryAfterMs: number} | null>}
+   */
+  async function send(entry) {
+    const { conversation, content, client_id } = entry;
+    try {
+      const { message } = await connection.request("send_message", { conversation, content, client_id });
+      outbox.acknowledge(entry, message);
+      return null;
+    } catch (error) {
+      if (!(error instanceof RequestError)) return { retryAfterMs: 0 };
+      if (!error.isPermanent) return error;
+      outbox.reject(entry, error.message);
+      return null;
+    }
+  }
+
+  outbox.on("change", ({ isFromOtherTab }) => {
+    if (isFromOtherTab) setTimeout(sendAll, OTHER_TAB_DELAY_MS);
+    else sendAll();
+  });
+  connection.watchState(sendAll);
+}

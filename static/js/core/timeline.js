@@ -1,0 +1,157 @@
+// Keeps the page's message list equal to the conversation on the server.
+
+import { backoffDelay, sleep } from "./backoff.js";
+import { RequestError } from "./connection.js";
+import { TypedEventTarget } from "./typed_event_target.js";
+
+/** @import { AnswerContent, CatchUp, Message, ReadReceipt, SavedMessage } from "../protocol.js" */
+/** @import { ServerEvents, StoredMessage } from "../protocol.js" */
+/** @import { Connection } from "./connection.js" */
+
+/**
+ * @typedef {object} MessageView where the messages are shown
+ * @property {(message: Message) => void} show adds a message, or replaces an older version of it
+ * @property {(messages: StoredMessage[], hasOlder: boolean) => void} replaceAll
+ * @property {(floor: number) => void} removeUpTo
+ * @property {(senderId: number, clientId: string, reason: string) => void} rejectPending
+ */
+
+/**
+ * The page knows the conversation up to its cursor. An event with the next version is shown, an earlier one is merged,
+ * and a later one means that some were missed: then the page requests what follows the cursor.
+ *
+ * Emits `joined` with the receipts and answers of a catch-up, `reset` when the list was replaced, `current` when a
+ * catch-up has fetched everything, and `closed` when the server no longer shows the conversation to this person.
+ *
+ * @extends {TypedEventTarget<{joined: {readers: ReadReceipt[], answers: AnswerContent[]}, reset: void, current: void, closed: void}>}
+ */
+export class Timeline extends TypedEventTarget {
+  #view;
+  #connection;
+  #conversation;
+  #cursor;
+  #epoch;
+  /** @type {StoredMessage[]} events that arrived during a catch-up */
+  #buffer = [];
+  #isBehind = false;
+  #isCatchingUp = false;
+
+  /**
+   * @param {MessageView} view
+   * @param {Pick<Connection, "isConnected" | "on" | "request" | "watchState">} connection
+   * @param {{conversation: string, cursor: number, epoch: string}} page what the page was rendered with
+   */
+  constructor(view, connection, { conversation, cursor, epoch }) {
+    super();
+    this.#view = view;
+    this.#connection = connection;
+    this.#conversation = conversation;
+    this.#cursor = cursor;
+    this.#epoch = epoch;
+
+    connection.on("chat_message", (message) => this.#onMessage(message));
+    connection.on("message_changed", (message) => this.#onMessage(message));
+    connection.on("message_saved", (saved) => this.#onSaved(saved));
+    connection.on("heads", (heads) => this.#onHeads(heads));
+    connection.watchState((state) => state === "connected" && this.#onConnect());
+  }
+
+  /** Fetch what follows the cursor until there is no more. Failures are retried. */
+  async catchUp() {
+    this.#isBehind = true;
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    for (let failures = 0; this.#isBehind && this.#connection.isConnected;) {
+      this.#isBehind = false;
+      try {
+        this.#apply(await this.#fetch());
+        failures = 0;
+      } catch (error) {
+        if (error instanceof RequestError && error.isPermanent) return this.#close();
+        this.#isBehind = true;
+        if (this.#connection.isConnected) await sleep(backoffDelay(++failures));
+      }
+    }
+    this.#isCatchingUp = false;
+    if (!this.#isBehind) this.#flushBuffer();
+  }
+
+  #fetch() {
+    return this.#connection.request("join_chat", {
+      conversation: this.#conversation,
+      after: this.#cursor,
+      epoch: this.#epoch,
+    });
+  }
+
+  /**
+   * Apply all events from the cursor to `to`.
+   *
+   * @param {CatchUp} catchUp
+   */
+  #apply({ messages, pending, readers, answers, reset, to, more, epoch, floor }) {
+    if (reset) {
+      const [oldest] = messages;
+      this.#view.replaceAll(messages, oldest !== undefined && oldest.seq > floor + 1);
+      this.emit("reset");
+    } else {
+      for (const message of messages) this.#view.show(message);
+      this.#view.removeUpTo(floor);
+    }
+    for (const message of pending) this.#view.show(message);
+    this.emit("joined", { readers, answers });
+    this.#cursor = to;
+    this.#epoch = epoch;
+    this.#isBehind ||= more;
+  }
+
+  #close() {
+    this.#isCatchingUp = false;
+    this.#buffer = [];
+    this.emit("closed");
+  }
+
+  #onConnect() {
+    // The catch-up includes what was buffered on the previous connection.
+    this.#buffer = [];
+    this.catchUp();
+  }
+
+  /** @param {Message} message */
+  #onMessage(message) {
+    if (message.conversation !== this.#conversation) return;
+    if (message.pending) return this.#view.show(message);
+    if (this.#isCatchingUp || message.version > this.#cursor + 1) {
+      this.#buffer.push(message);
+      if (!this.#isCatchingUp) this.catchUp();
+      return;
+    }
+    this.#view.show(message);
+    this.#cursor = Math.max(this.#cursor, message.version);
+  }
+
+  /**
+   * A pending message was stored, or rejected.
+   *
+   * @param {SavedMessage} saved
+   */
+  #onSaved({ conversation, sender_id: senderId, client_id: clientId, message, error }) {
+    if (message) this.#onMessage(message);
+    else if (conversation === this.#conversation) this.#view.rejectPending(senderId, clientId, error?.message ?? "");
+  }
+
+  #flushBuffer() {
+    const messages = this.#buffer.sort((a, b) => a.version - b.version);
+    this.#buffer = [];
+    for (const message of messages) this.#onMessage(message);
+    if (!this.#isBehind) this.emit("current");
+  }
+
+  /** @param {ServerEvents["heads"]} heads */
+  #onHeads({ epoch, conversations }) {
+    const head = conversations[this.#conversation];
+    if (!head) return;
+    if (epoch !== this.#epoch || head.last_event > this.#cursor) this.catchUp();
+    else this.#view.removeUpTo(head.floor);
+  }
+}

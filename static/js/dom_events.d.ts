@@ -1,0 +1,18 @@
+// Events that modules of the page dispatch on elements.
+
+export {};
+
+declare global {
+  interface HTMLElementEventMap {
+    /** On the message list: a message was added below all others. */
+    "message:arrived": CustomEvent<HTMLElement>;
+    /** On the message list: older messages were added above. */
+    "message:prepended": Event;
+    /** On the message list: a message is being replaced by a newer version. Both are on the page. */
+    "message:replaced": CustomEvent<{ oldElement: HTMLElement; newElement: HTMLElement }>;
+    /** On the composer: a message was added to the outbox. */
+    "message:submitted": Event;
+    /** On the composer: arrow up was pressed in the empty field. */
+    "message:edit-last": Event;
+  }
+}

@@ -1,0 +1,133 @@
+// Adds to the messages what depends on the reader: local times, date separators, groups, own messages and reactions.
+
+import { formatDateTime, formatDay, formatTime } from "./core/dates.js";
+import { continuesGroup, startsDay } from "./core/message_grouping.js";
+import { find, findAll } from "./dom.js";
+import { isSentBy } from "./message_element.js";
+import { markOwnReactions } from "./reactions.js";
+
+/** @typedef {(message: HTMLElement) => void} Decorator */
+
+/**
+ * Decorate the messages in the list, and those that are added. Only the neighbours of a change are visited.
+ *
+ * @param {HTMLElement} list
+ * @param {number} userId
+ * @param {Decorator[]} decorators called for each message
+ */
+export function decorateMessages(list, userId, decorators) {
+  const observer = new MutationObserver((records) => {
+    /** @type {Set<HTMLElement | null>} */
+    const changed = new Set();
+    for (const { addedNodes, nextSibling } of records) {
+      for (const node of addedNodes) if (isMessage(node)) changed.add(node);
+      changed.add(isMessage(nextSibling) ? nextSibling : nextMessage(nextSibling));
+    }
+    decorate(changed);
+  });
+
+  /** @param {Iterable<HTMLElement | null>} messages */
+  function decorate(messages) {
+    for (const message of messages) {
+      if (!message?.isConnected) continue;
+      decorateMessage(message, userId);
+      for (const decorator of decorators) decorator(message);
+    }
+    while (list.lastElementChild?.matches(".date-separator")) list.lastElementChild.remove();
+    observer.takeRecords();
+  }
+
+  function decorateAll() {
+    for (const separator of findAll(list, ".date-separator")) separator.remove();
+    decorate(findAll(list, ".message"));
+  }
+
+  observer.observe(list, { childList: true });
+  decorateAll();
+  // "Today" becomes another day.
+  everyMidnight(decorateAll);
+}
+
+/**
+ * @param {HTMLElement} message
+ * @param {number} userId
+ */
+function decorateMessage(message, userId) {
+  const previousElement = previousMessage(message);
+  const previous = previousElement && groupingOf(previousElement);
+  const current = groupingOf(message);
+  const time = find(message, ".message-time");
+  time.textContent = formatTime(current.createdAt);
+  time.title = formatDateTime(current.createdAt);
+  /** @type {HTMLTimeElement | null} */
+  const edited = message.querySelector(".message-edited");
+  if (edited) edited.title = formatDateTime(new Date(edited.dateTime));
+  markOwnReactions(message, userId);
+  message.classList.toggle("is-own", isSentBy(message, userId));
+  message.classList.toggle("mentions-me", message.dataset.mentions?.split(" ").includes(String(userId)) ?? false);
+  // Before the group: a separator that has become obsolete would divide it.
+  updateDateSeparator(message, startsDay(previous, current) ? current.createdAt : null);
+  const isAdjacent = message.previousElementSibling === previousElement;
+  message.classList.toggle("is-continued", isAdjacent && continuesGroup(previous, current));
+}
+
+/** @param {HTMLElement} message */
+const groupingOf = (message) => ({
+  senderId: message.dataset.senderId ?? "",
+  createdAt: new Date(message.dataset.created ?? ""),
+});
+
+/**
+ * Replace the separators between the message and the previous one.
+ *
+ * @param {HTMLElement} message
+ * @param {Date | null} day null for no separator
+ */
+function updateDateSeparator(message, day) {
+  /** @type {Element} */
+  let first = message;
+  while (first.previousElementSibling && !isMessage(first.previousElementSibling)) {
+    if (first.previousElementSibling.matches(".date-separator")) first.previousElementSibling.remove();
+    else first = first.previousElementSibling;
+  }
+  if (!day) return;
+  const separator = document.createElement("li");
+  separator.className = "date-separator";
+  separator.textContent = formatDay(day);
+  first.before(separator);
+}
+
+/**
+ * @param {Node | null} node
+ * @returns {node is HTMLElement}
+ */
+const isMessage = (node) => node instanceof HTMLElement && node.matches(".message");
+
+/**
+ * @param {Element} element
+ * @returns {HTMLElement | null}
+ */
+function previousMessage(element) {
+  let previous = element.previousElementSibling;
+  while (previous && !isMessage(previous)) previous = previous.previousElementSibling;
+  return previous;
+}
+
+/**
+ * @param {Node | null} node
+ * @returns {HTMLElement | null}
+ */
+function nextMessage(node) {
+  let next = node?.nextSibling ?? null;
+  while (next && !isMessage(next)) next = next.nextSibling;
+  return next;
+}
+
+/** @param {() => void} action */
+function everyMidnight(action) {
+  const midnight = new Date().setHours(24, 0, 1, 0);
+  setTimeout(() => {
+    action();
+    everyMidnight(action);
+  }, midnight - Date.now());
+}

@@ -1,0 +1,161 @@
+// Edits a message in place: Enter saves, Escape cancels, Shift + Enter starts a new line.
+
+import { describeError } from "./core/connection.js";
+import { validateContent } from "./core/message_validation.js";
+import { cloneTemplate, closest, find } from "./dom.js";
+import { contentOf, findMessages, isSentBy, messageOf, seqOf } from "./message_element.js";
+
+/** @import { MessageActions } from "./message_actions.js" */
+/** @import { MessageToolbar } from "./message_toolbar.js" */
+
+/** The text stays until the server has stored it, even if another change replaces the message's element. */
+export class MessageEditor {
+  #list;
+  #toolbar;
+  #actions;
+  #maxChars;
+  /** @type {WeakMap<HTMLFormElement, Element | null>} the element that had the focus before the form was opened */
+  #origins = new WeakMap();
+
+  /**
+   * @param {HTMLElement} list
+   * @param {MessageToolbar} toolbar
+   * @param {MessageActions} actions
+   * @param {number} maxChars
+   */
+  constructor(list, toolbar, actions, maxChars) {
+    this.#list = list;
+    this.#toolbar = toolbar;
+    this.#actions = actions;
+    this.#maxChars = maxChars;
+
+    find(toolbar.element, "[data-edit]").addEventListener("click", () => this.#open(toolbar.message));
+    list.addEventListener("submit", (event) => this.#onSubmit(event));
+    list.addEventListener("click", ({ target }) => closest(target, "[data-cancel]") && this.#close(formAt(target)));
+    list.addEventListener("keydown", (event) => this.#onKeydown(event));
+    list.addEventListener("message:replaced", ({ detail }) => this.#onReplaced(detail));
+  }
+
+  editLast() {
+    const last = findMessages(this.#list).findLast(
+      (message) => isSentBy(message, this.#toolbar.userId) && !message.matches(".is-deleted"),
+    );
+    if (last) this.#open(last);
+  }
+
+  /** @param {HTMLElement | null} message */
+  #open(message) {
+    if (!message) return;
+    const open = formIn(message);
+    if (open) return textOf(open).focus();
+    this.#toolbar.hide();
+    const form = find(cloneTemplate("message-edit"), "form", HTMLFormElement);
+    const text = textOf(form);
+    text.value = contentOf(message);
+    find(message, ".message-content").after(form);
+    message.classList.add("is-editing");
+    this.#origins.set(form, document.activeElement);
+    text.focus();
+    text.setSelectionRange(text.value.length, text.value.length);
+    form.scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {HTMLFormElement | null} form */
+  #close(form) {
+    const message = form && messageOf(form);
+    if (!form || !message) return;
+    form.remove();
+    message.classList.remove("is-editing");
+    this.#toolbar.prepare(message);
+    // The composer gets the focus back; the toolbar's button is hidden by now.
+    const origin = this.#origins.get(form);
+    const isComposer = origin instanceof HTMLTextAreaElement && origin.isConnected;
+    (isComposer ? origin : message).focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKeydown(event) {
+    const form = formAt(event.target);
+    if (!form || event.target !== textOf(form) || event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Escape") this.#close(form);
+    else if (event.key === "Enter" && !event.shiftKey) form.requestSubmit();
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {SubmitEvent} event */
+  #onSubmit(event) {
+    const form = formAt(event.target);
+    const message = messageOf(event.target);
+    if (!form || !message) return;
+    event.preventDefault();
+    if (form.ariaBusy !== "true") this.#save(form, message);
+  }
+
+  /**
+   * @param {HTMLFormElement} form
+   * @param {HTMLElement} message
+   */
+  async #save(form, message) {
+    const text = textOf(form);
+    const content = text.value;
+    if (content === contentOf(message) && !message.matches(".is-deleted")) return this.#close(form);
+    const error = validateContent(content, this.#maxChars);
+    show(form, "[data-error]", error);
+    if (error) return;
+    form.ariaBusy = "true";
+    text.readOnly = true;
+    try {
+      const changed = await this.#actions.request("edit_message", { seq: seqOf(message), content });
+      this.#close(form);
+      this.#actions.show(changed);
+    } catch (failure) {
+      show(form, "[data-error]", describeError(failure));
+    }
+    form.ariaBusy = null;
+    text.readOnly = false;
+  }
+
+  /**
+   * Move an open form to the message's new element.
+   *
+   * @param {{oldElement: HTMLElement, newElement: HTMLElement}} elements
+   */
+  #onReplaced({ oldElement, newElement }) {
+    const form = formIn(oldElement);
+    if (!form) return;
+    const hadFocus = form.contains(document.activeElement);
+    find(newElement, ".message-content").after(form);
+    newElement.classList.add("is-editing");
+    if (hadFocus) textOf(form).focus();
+    if (form.ariaBusy === "true") return;
+    const content = contentOf(newElement);
+    if (newElement.matches(".is-deleted")) show(form, "[data-notice]", "This message was deleted in the meantime.");
+    else if (content !== contentOf(oldElement)) {
+      show(form, "[data-notice]", `This message was changed in the meantime: ${content}`);
+    }
+  }
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {string} selector
+ * @param {string | null} text null to hide the element
+ */
+function show(form, selector, text) {
+  const element = find(form, selector);
+  element.hidden = !text;
+  element.textContent = text ?? "";
+}
+
+/** @param {HTMLFormElement} form */
+const textOf = (form) => find(form, "textarea", HTMLTextAreaElement);
+
+/**
+ * @param {HTMLElement} message
+ * @returns {HTMLFormElement | null}
+ */
+const formIn = (message) => message.querySelector(".message-edit");
+
+/** @param {EventTarget | null} target */
+const formAt = (target) => /** @type {HTMLFormElement | null} */ (closest(target, ".message-edit"));

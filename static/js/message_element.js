@@ -1,0 +1,33 @@
+// Reads what a message's element says about the message.
+
+import { closest, findAll } from "./dom.js";
+
+/**
+ * Return NaN, which is neither less nor greater than a number, for elements without a `seq`: separators and messages
+ * that have no number yet.
+ *
+ * @param {Element | null | undefined} element
+ */
+export const seqOf = (element) => (element instanceof HTMLElement ? Number(element.dataset.seq) : NaN);
+
+/** @param {number | string} seq */
+export const findMessage = (seq) => document.getElementById(`message-${seq}`);
+
+/**
+ * Return the elements of all messages that have a number, in order.
+ *
+ * @param {ParentNode} list
+ */
+export const findMessages = (list) => findAll(list, ".message[data-seq]");
+
+/** @param {EventTarget | null} target */
+export const messageOf = (target) => closest(target, ".message");
+
+/**
+ * @param {HTMLElement} message
+ * @param {number} userId
+ */
+export const isSentBy = (message, userId) => message.dataset.senderId === String(userId);
+
+/** @param {HTMLElement} message */
+export const contentOf = (message) => message.querySelector(".message-body")?.textContent ?? "";

@@ -1,0 +1,182 @@
+// The toolbar of the message under the mouse, with the keyboard focus, or whose "…" was touched.
+
+import { cloneTemplate, closest, find, findAll } from "./dom.js";
+import { findMessages, isSentBy, messageOf } from "./message_element.js";
+import { setReactionsEnabled } from "./reactions.js";
+
+/** On touch screens, where nothing hovers, each message has a "…" button. */
+const IS_TOUCH = matchMedia("(hover: none)").matches;
+
+/**
+ * There is one toolbar on the page, which moves between messages. Messages form a roving tab stop: Tab reaches one of
+ * them, at first the newest, and the arrow keys move to the others.
+ */
+export class MessageToolbar {
+  element;
+  userId;
+  /** @type {HTMLElement | null} the message that the toolbar belongs to */
+  message = null;
+  #main;
+  #list;
+  #picker;
+  /** @type {HTMLElement | null} the message that Tab reaches */
+  #tabStop = null;
+
+  /**
+   * @param {HTMLElement} main
+   * @param {HTMLElement} list
+   * @param {HTMLElement} picker a popover that the toolbar opens; while it is open, the toolbar stays
+   * @param {number} userId
+   */
+  constructor(main, list, picker, userId) {
+    this.element = find(main, "[data-message-toolbar]");
+    this.userId = userId;
+    this.#main = main;
+    this.#list = list;
+    this.#picker = picker;
+
+    list.addEventListener("pointerover", (event) => this.#onPointerOver(event));
+    list.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && this.#onLeave());
+    list.addEventListener("focusin", ({ target }) => this.#onFocusIn(target));
+    list.addEventListener("focusout", ({ relatedTarget }) => isInside(list, relatedTarget) || this.#onLeave());
+    list.addEventListener("keydown", (event) => this.#onKeydown(event));
+    list.addEventListener("click", ({ target }) => closest(target, "[data-more]") && this.#show(messageOf(target)));
+    list.addEventListener("message:arrived", ({ detail }) => this.#onArrived(detail));
+    list.addEventListener("message:replaced", ({ detail }) => this.#onReplaced(detail));
+    document.addEventListener("pointerdown", ({ target }) => this.#isOutside(target) && this.hide());
+  }
+
+  /**
+   * Enable the actions of a message that was added to the list.
+   *
+   * @param {HTMLElement} message
+   */
+  prepare(message) {
+    message.tabIndex = message === this.#tabStop ? 0 : -1;
+    if (!this.#tabStop?.isConnected) this.#setTabStop(findMessages(this.#list).at(-1) ?? null);
+    const isUsable = this.#isUsable(message);
+    setReactionsEnabled(message, isUsable);
+    if (isUsable && IS_TOUCH && !message.querySelector("[data-more]")) message.append(cloneTemplate("message-more"));
+  }
+
+  hide() {
+    if (this.#picker.matches(":popover-open")) this.#picker.hidePopover();
+    this.element.hidden = true;
+    this.message = null;
+  }
+
+  /** @param {HTMLElement} message */
+  #isUsable(message) {
+    return message.matches("[data-seq]:not(.is-deleted)") && this.#main.dataset.mayPost === "true";
+  }
+
+  /** @param {HTMLElement | null} message */
+  #show(message) {
+    if (message === this.message) return;
+    this.hide();
+    if (!message || !this.#isUsable(message) || message.matches(".is-editing")) return;
+    const isOwn = isSentBy(message, this.userId);
+    find(this.element, "[data-edit]").hidden = !isOwn;
+    find(this.element, "[data-delete]").hidden = !isOwn && this.#main.dataset.mayManage !== "true";
+    message.append(this.element);
+    this.element.hidden = false;
+    this.message = message;
+  }
+
+  /** @param {PointerEvent} event */
+  #onPointerOver({ target, pointerType }) {
+    // A touch ends over whichever message has scrolled there.
+    if (pointerType === "mouse" && !this.#isInUse()) this.#show(messageOf(target));
+  }
+
+  #onLeave() {
+    if (!this.#isInUse()) this.hide();
+  }
+
+  /** @param {EventTarget | null} target */
+  #onFocusIn(target) {
+    const message = messageOf(target);
+    if (!message || !(target instanceof Element) || !target.matches(":focus-visible")) return;
+    if (!this.element.contains(target)) this.#show(message);
+    this.#setTabStop(message);
+  }
+
+  #isInUse() {
+    return this.#picker.matches(":popover-open") || this.element.matches(":has(:focus-visible)");
+  }
+
+  /** @param {EventTarget | null} target */
+  #isOutside(target) {
+    return this.message && !isInside(this.message, target) && !isInside(this.#picker, target);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKeydown(event) {
+    const { target, key } = event;
+    if (!(target instanceof HTMLElement)) return;
+    if (this.element.contains(target)) {
+      if (key === "Escape") this.message?.focus();
+      moveFocus(event, findAll(this.element, "button:not([hidden])"), { ArrowLeft: -1, ArrowRight: 1 }[key]);
+    } else if (target.matches(".message")) {
+      moveFocus(event, findMessages(this.#list), { ArrowUp: -1, ArrowDown: 1 }[key]);
+    }
+  }
+
+  /** @param {HTMLElement} message */
+  #onArrived(message) {
+    if (!this.#list.contains(document.activeElement)) this.#setTabStop(message);
+  }
+
+  /** @param {HTMLElement | null} message */
+  #setTabStop(message) {
+    if (this.#tabStop) this.#tabStop.tabIndex = -1;
+    this.#tabStop = message;
+    if (message) message.tabIndex = 0;
+  }
+
+  /**
+   * Move the toolbar and the focus to the message's new element.
+   *
+   * @param {{oldElement: HTMLElement, newElement: HTMLElement}} elements
+   */
+  #onReplaced({ oldElement, newElement }) {
+    const focused = document.activeElement;
+    const hadFocus = focused === oldElement || (this.message === oldElement && this.element.contains(focused));
+    if (this.#tabStop === oldElement) this.#setTabStop(newElement);
+    if (hadFocus) {
+      // While the focused button moves, the message has the focus: otherwise `focusout` would hide the toolbar.
+      newElement.tabIndex = newElement === this.#tabStop ? 0 : -1;
+      newElement.focus({ preventScroll: true });
+    }
+    if (this.message === oldElement) this.#moveTo(newElement);
+    if (hadFocus && focused instanceof HTMLElement && newElement.contains(focused)) {
+      focused.focus({ preventScroll: true });
+    }
+  }
+
+  /** @param {HTMLElement} message */
+  #moveTo(message) {
+    if (!this.#isUsable(message)) return this.hide();
+    message.append(this.element);
+    this.message = message;
+  }
+}
+
+/**
+ * Move the focus by `step` elements, if the key has one.
+ *
+ * @param {KeyboardEvent} event
+ * @param {HTMLElement[]} elements
+ * @param {number | undefined} step
+ */
+function moveFocus(event, elements, step) {
+  if (step === undefined) return;
+  event.preventDefault();
+  elements[elements.indexOf(/** @type {HTMLElement} */ (event.target)) + step]?.focus();
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {EventTarget | null} target
+ */
+const isInside = (element, target) => target instanceof Node && element.contains(target);

@@ -1,0 +1,97 @@
+// Shows the messages in the outbox below the others, with their state: sending or rejected.
+
+import { cloneTemplate, closest, find, findAll } from "./dom.js";
+import { messageOf } from "./message_element.js";
+
+/** @import { Outbox, OutboxEntry } from "./core/outbox.js" */
+/** @import { MessageList } from "./message_list.js" */
+/** @import { Message } from "./protocol.js" */
+
+export class OutboxView {
+  #list;
+  #outbox;
+  #conversation;
+
+  /**
+   * @param {MessageList} list
+   * @param {Outbox} outbox
+   * @param {string} conversation
+   */
+  constructor(list, outbox, conversation) {
+    this.#list = list;
+    this.#outbox = outbox;
+    this.#conversation = conversation;
+
+    outbox.on("change", () => this.render());
+    outbox.on("acknowledged", ({ entry, message }) => this.#onAcknowledged(entry, message));
+    list.element.addEventListener("click", ({ target }) => this.#onClick(target));
+    this.render();
+  }
+
+  render() {
+    const entries = this.#outbox.entries.filter((entry) => entry.conversation === this.#conversation);
+    for (const entry of entries) this.#renderEntry(entry);
+    const clientIds = new Set(entries.map((entry) => entry.client_id));
+    for (const message of findAll(this.#list.element, ".message:not([data-seq], [data-pending])")) {
+      if (!clientIds.has(message.dataset.clientId ?? "")) this.#onRemoved(message);
+    }
+  }
+
+  /** @param {OutboxEntry} entry */
+  #renderEntry(entry) {
+    if (this.#list.isAccepted(entry.client_id)) return;
+    const message = this.#list.findUnstored(entry.client_id) ?? this.#append(entry);
+    const state = entry.error ? "failed" : "sending";
+    if (message.dataset.state === state) return;
+    message.dataset.state = state;
+    const status = find(message, "[data-status]");
+    status.replaceChildren(cloneTemplate(`${state}-status`));
+    if (entry.error) find(status, "[data-reason]").textContent = `Not sent: ${entry.error}`;
+  }
+
+  /** @param {OutboxEntry} entry */
+  #append({ client_id, content, created_at }) {
+    const message = find(cloneTemplate("outbox-message"), ".message");
+    const created = new Date(created_at).toISOString();
+    message.dataset.clientId = client_id;
+    message.dataset.created = created;
+    find(message, ".message-time", HTMLTimeElement).dateTime = created;
+    find(message, ".message-body").textContent = content;
+    this.#list.element.append(message);
+    return message;
+  }
+
+  /**
+   * The entry was discarded after a rejection, or another tab has sent it and the message has not arrived here yet.
+   *
+   * @param {HTMLElement} message
+   */
+  #onRemoved(message) {
+    if (message.dataset.state === "failed") {
+      message.remove();
+    } else {
+      message.dataset.state = "sent";
+      find(message, "[data-status]").replaceChildren();
+    }
+  }
+
+  /**
+   * @param {OutboxEntry} entry
+   * @param {Message} message
+   */
+  #onAcknowledged(entry, message) {
+    if (entry.conversation !== this.#conversation) return;
+    // The message was sent before, and has been purged since.
+    const isPurged = message.deleted_at !== null && message.id === null;
+    if (isPurged) this.#list.findUnstored(entry.client_id)?.remove();
+    else this.#list.show(message);
+  }
+
+  /** @param {EventTarget | null} target */
+  #onClick(target) {
+    const clientId = messageOf(target)?.dataset.clientId;
+    if (!clientId) return;
+    if (closest(target, "[data-retry]")) this.#outbox.retry(clientId);
+    if (closest(target, "[data-discard]")) this.#outbox.remove(clientId);
+  }
+}

@@ -1,0 +1,105 @@
+// Types of the payloads between server and page (docs/protocol.md). Nothing in it runs.
+
+/**
+ * @typedef {object} MessageFields
+ * @property {string} conversation
+ * @property {number | null} id
+ * @property {{id: number, username: string, name: string} | null} sender
+ * @property {string} content
+ * @property {string | null} client_id
+ * @property {string | null} deleted_at
+ * @property {number[]} mentions ids of the people whom it mentions
+ * @property {string} html
+ */
+
+/**
+ * A message that the server has accepted but not yet stored in the database has no number.
+ *
+ * @typedef {MessageFields & {pending: true, seq: null, version: null}} PendingMessage
+ */
+
+/** @typedef {MessageFields & {pending: false, seq: number, version: number}} StoredMessage */
+
+/** @typedef {PendingMessage | StoredMessage} Message */
+
+/**
+ * @typedef {object} ReadReceipt
+ * @property {number} id of the person
+ * @property {string} name
+ * @property {number} seq of the last message that the person has read
+ */
+
+/** @typedef {{conversation: string, last_read_seq: number, unread: number, mentions: number}} ReadState */
+
+/**
+ * @typedef {object} AnswerContent the content of an assistant's unfinished answer
+ * @property {number} seq
+ * @property {number} n number of the last delta in it
+ * @property {string} html
+ */
+
+/** @typedef {AnswerContent & {conversation: string, from: number}} AnswerDelta `from` is the first block that changed */
+
+/**
+ * @typedef {object} CatchUp
+ * @property {StoredMessage[]} messages
+ * @property {PendingMessage[]} pending
+ * @property {ReadReceipt[]} readers
+ * @property {AnswerContent[]} answers
+ * @property {boolean} reset whether `messages` replace all that is shown
+ * @property {number} to the new cursor
+ * @property {boolean} more whether there are later events
+ * @property {string} epoch
+ * @property {number} floor
+ */
+
+/** @typedef {"online" | "away" | "offline"} Presence */
+
+/** @typedef {{code?: string, message?: string, retry_after?: number}} ErrorPayload */
+
+/** @typedef {{conversation: string, seq: number}} MessageReference */
+
+/** @typedef {{payload: MessageReference, ack: {message: StoredMessage}}} MessageChange */
+
+/**
+ * @typedef {object} Requests the events that the page sends, each with its acknowledgement
+ * @property {{payload: {conversation: string, after: number, epoch: string}, ack: CatchUp}} join_chat
+ * @property {{payload: {conversation: string, content: string, client_id: string}, ack: {message: Message}}} send_message
+ * @property {{payload: MessageReference & {content: string}, ack: {message: StoredMessage}}} edit_message
+ * @property {{payload: MessageReference & {reaction: string, on: boolean}, ack: {message: StoredMessage}}} react
+ * @property {MessageChange} delete_message
+ * @property {MessageChange} stop_answer
+ * @property {MessageChange} answer_again
+ * @property {{payload: {conversation: string}, ack: object}} typing
+ * @property {{payload: {state: Presence}, ack: object}} presence
+ * @property {{payload: MessageReference, ack: ReadState}} mark_as_read
+ * @property {{payload: MessageReference, ack: ReadState}} mark_as_unread
+ */
+
+/**
+ * @typedef {object} ServerEvents the events that the page receives
+ * @property {Message} chat_message
+ * @property {StoredMessage} message_changed
+ * @property {SavedMessage} message_saved
+ * @property {{waiting: number, since: string | null}} backlog
+ * @property {AnswerDelta} assistant_delta
+ * @property {{conversation: string, user: {id: number, name: string}}} typing
+ * @property {{people: Record<string, Presence>, whole: boolean}} presence
+ * @property {{conversation: string, seq: number, sender_id: number | null, mentions: number[]}} news
+ * @property {ReadState} unread_changed
+ * @property {{conversation: string, reader: ReadReceipt}} messages_read
+ * @property {{epoch: string, conversations: Record<string, {last_event: number, floor: number}>}} heads
+ * @property {{conversation: string}} removed_from_chat
+ * @property {object} sidebar_changed
+ */
+
+/**
+ * @typedef {object} SavedMessage what a pending message has become
+ * @property {string} conversation
+ * @property {number} sender_id
+ * @property {string} client_id
+ * @property {StoredMessage | null} message null if the database rejected it
+ * @property {ErrorPayload} [error]
+ */
+
+export {};

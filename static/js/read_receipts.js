@@ -1,0 +1,63 @@
+// Shows under each message who has read up to it.
+
+import { placeReceipts } from "./core/read_receipts.js";
+import { findAll } from "./dom.js";
+import { findMessages, seqOf } from "./message_element.js";
+
+/** @import { ReadReceipt } from "./protocol.js" */
+/** @import { Connection } from "./core/connection.js" */
+/** @import { Timeline } from "./core/timeline.js" */
+/** @import { MessageList } from "./message_list.js" */
+
+/**
+ * @param {MessageList} list
+ * @param {Connection} connection
+ * @param {Timeline} timeline
+ * @param {{conversation: string, userId: number}} options
+ */
+export function showReadReceipts(list, connection, timeline, { conversation, userId }) {
+  /** @type {Map<number, ReadReceipt>} */
+  const receipts = new Map();
+  let isScheduled = false;
+
+  function scheduleRender() {
+    if (isScheduled) return;
+    isScheduled = true;
+    requestAnimationFrame(() => {
+      isScheduled = false;
+      render();
+    });
+  }
+
+  function render() {
+    for (const line of findAll(list.element, ".read-receipts")) line.remove();
+    const messages = findMessages(list.element).map((message) => ({
+      seq: seqOf(message),
+      senderId: message.dataset.senderId ?? "",
+    }));
+    for (const [seq, names] of placeReceipts(receipts.values(), messages)) {
+      const line = document.createElement("p");
+      line.className = "read-receipts";
+      line.textContent = `Read by ${names.join(", ")}`;
+      list.find(seq)?.append(line);
+    }
+  }
+
+  /** @param {ReadReceipt} receipt */
+  function store(receipt) {
+    if (receipt.id !== userId) receipts.set(receipt.id, receipt);
+  }
+
+  timeline.on("joined", ({ readers }) => {
+    receipts.clear();
+    readers.forEach(store);
+    scheduleRender();
+  });
+  connection.on("messages_read", ({ conversation: name, reader }) => {
+    if (name !== conversation) return;
+    store(reader);
+    scheduleRender();
+  });
+  list.element.addEventListener("message:arrived", scheduleRender);
+  list.element.addEventListener("message:replaced", scheduleRender);
+}

@@ -1,0 +1,44 @@
+// Shows who is typing, and reports that this person is.
+
+import { describeTyping, TypingUsers } from "./core/typing_users.js";
+import { find } from "./dom.js";
+
+/** @import { Connection } from "./core/connection.js" */
+
+/** While somebody types, one report is sent in this interval. */
+const REPORT_INTERVAL_MS = 3_000;
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement} line where the names are shown
+ * @param {Connection} connection
+ * @param {string} conversation
+ */
+export function showTyping(form, line, connection, conversation) {
+  const text = find(form, "textarea", HTMLTextAreaElement);
+  const users = new TypingUsers();
+  let reportedAt = -Infinity;
+
+  function report() {
+    const now = performance.now();
+    if (!text.value || now - reportedAt < REPORT_INTERVAL_MS || !connection.isConnected) return;
+    reportedAt = now;
+    // A lost report does no harm, and sending the message shows an error where it is not allowed.
+    connection.request("typing", { conversation }).catch(() => {});
+  }
+
+  text.addEventListener("input", report);
+  form.addEventListener("message:submitted", () => {
+    reportedAt = -Infinity;
+  });
+  users.on("change", () => {
+    line.textContent = describeTyping(users.names);
+  });
+  connection.on("typing", ({ conversation: name, user }) => {
+    if (name === conversation) users.add(user);
+  });
+  connection.on("chat_message", (message) => {
+    if (message.conversation === conversation) users.remove(message.sender?.id);
+  });
+  connection.watchState((state) => state !== "connected" && users.clear());
+}

@@ -1,0 +1,100 @@
+// Unread counts in the sidebar, the page's title and its icon. They are counted here between reports of the server.
+
+import { countMessage, formatCount, titlePrefix } from "./core/unread_counts.js";
+import { find } from "./dom.js";
+
+/** @import { Message, ReadState } from "./protocol.js" */
+/** @import { Connection } from "./core/connection.js" */
+/** @import { ConversationCounts, NewMessage } from "./core/unread_counts.js" */
+/** @import { Sidebar } from "./sidebar.js" */
+
+export class UnreadBadges {
+  #sidebar;
+  #userId;
+  #title = document.title;
+  #icon = find(document, "link[rel=icon]", HTMLLinkElement);
+  #iconHref = this.#icon.href;
+
+  /**
+   * @param {Connection} connection
+   * @param {Sidebar} sidebar
+   * @param {number} userId
+   */
+  constructor(connection, sidebar, userId) {
+    this.#sidebar = sidebar;
+    this.#userId = userId;
+    connection.on("news", ({ conversation, sender_id: senderId, ...news }) =>
+      this.#onNewMessage(conversation, { ...news, senderId }),
+    );
+    connection.on("chat_message", (message) => this.#onMessage(message));
+    connection.on("message_saved", ({ message }) => message && this.#onMessage(message));
+    connection.on("unread_changed", (state) => this.#onReadState(state));
+    sidebar.on("refreshed", () => this.#updateTitle());
+    this.#updateTitle();
+  }
+
+  /** @param {Message} message */
+  #onMessage({ conversation, seq, sender, mentions }) {
+    // A pending message is counted when it is stored.
+    if (seq !== null) this.#onNewMessage(conversation, { seq, mentions, senderId: sender?.id ?? null });
+  }
+
+  /**
+   * @param {string} conversation
+   * @param {NewMessage} message
+   */
+  #onNewMessage(conversation, message) {
+    const entry = this.#sidebar.find(conversation);
+    // The first message of a new conversation.
+    if (!entry) return this.#sidebar.refresh();
+    const counts = countsOf(entry);
+    const newCounts = countMessage(counts, message, this.#userId);
+    if (newCounts === counts) return;
+    if (counts.isDirect) this.#sidebar.moveToTop(entry);
+    this.#render(entry, newCounts);
+  }
+
+  /** @param {ReadState} state */
+  #onReadState({ conversation, unread, mentions }) {
+    const entry = this.#sidebar.find(conversation);
+    if (entry) this.#render(entry, { ...countsOf(entry), unread, mentions });
+  }
+
+  /**
+   * @param {HTMLElement} entry
+   * @param {ConversationCounts} counts
+   */
+  #render(entry, { isDirect, lastEvent, unread, mentions }) {
+    const badge = find(entry, "[data-badge]");
+    entry.dataset.lastEvent = String(lastEvent);
+    badge.dataset.unread = String(unread);
+    badge.dataset.mentions = String(mentions);
+    badge.hidden = unread === 0;
+    if (badge.firstChild) badge.firstChild.textContent = formatCount(unread);
+    badge.classList.toggle("is-highlighted", mentions > 0 || isDirect);
+    entry.classList.toggle("is-unread", unread > 0);
+    this.#updateTitle();
+  }
+
+  #updateTitle() {
+    const prefix = titlePrefix(this.#sidebar.entries.map(countsOf));
+    document.title = prefix + this.#title;
+    this.#icon.href = prefix ? this.#iconHref.replace("icon.svg", "icon-unread.svg") : this.#iconHref;
+  }
+}
+
+/**
+ * @param {HTMLElement} entry
+ * @returns {ConversationCounts}
+ */
+function countsOf(entry) {
+  const { kind, hasReadState, lastEvent } = entry.dataset;
+  const { unread, mentions } = find(entry, "[data-badge]").dataset;
+  return {
+    isDirect: kind === "direct",
+    hasReadState: hasReadState === "true",
+    lastEvent: Number(lastEvent),
+    unread: Number(unread),
+    mentions: Number(mentions),
+  };
+}

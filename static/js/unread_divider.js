@@ -1,0 +1,79 @@
+// The "New messages" line above the first unread message.
+
+import { findMessages, isSentBy, seqOf } from "./message_element.js";
+import { isPageFocused, onPageFocusChange } from "./page_focus.js";
+
+/** @import { MessageList } from "./message_list.js" */
+
+/**
+ * When the page opens, the line is above the first message after the last read one. Later it is above the first message
+ * that arrived while the page was not focused. It stays until the person sends a message, or until new messages arrive
+ * without the focus.
+ */
+export class UnreadDivider {
+  #list;
+  #userId;
+  #wasUnfocused = !isPageFocused();
+  /** @type {HTMLElement | null} */
+  #line = null;
+
+  /**
+   * @param {MessageList} list
+   * @param {{userId: number, lastReadSeq: number | null}} options null where the server keeps no read state
+   */
+  constructor(list, { userId, lastReadSeq }) {
+    this.#list = list;
+    this.#userId = userId;
+    list.element.addEventListener("message:arrived", ({ detail }) => this.#onArrived(detail));
+    onPageFocusChange((isFocused) => {
+      this.#wasUnfocused ||= !isFocused;
+    });
+    if (lastReadSeq === null) return;
+    const insert = () => this.#line || this.insertAfter(lastReadSeq);
+    insert();
+    list.element.addEventListener("message:prepended", insert);
+    list.element.addEventListener("message:arrived", () => {
+      list.element.removeEventListener("message:prepended", insert);
+    });
+  }
+
+  remove() {
+    this.#line?.remove();
+    this.#line = null;
+  }
+
+  /**
+   * Insert the line above the first message of others after this number. Returns that message.
+   *
+   * @param {number} seq
+   */
+  insertAfter(seq) {
+    const messages = findMessages(this.#list.element);
+    const first = messages.find((message) => seqOf(message) > seq && !isSentBy(message, this.#userId));
+    // Unless everything down from `seq` is loaded, an earlier unread message may be above the first one on the page.
+    const isComplete = !this.#list.hasOlder || seqOf(this.#list.oldest) <= seq + 1;
+    if (first && (first !== messages[0] || isComplete)) this.#insertBefore(first);
+    return first;
+  }
+
+  /** A catch-up has shown all missed messages. On a focused page, those that follow are read as they arrive. */
+  onCaughtUp() {
+    if (isPageFocused()) this.#wasUnfocused = false;
+  }
+
+  /** @param {HTMLElement} message */
+  #onArrived(message) {
+    if (!this.#wasUnfocused || isSentBy(message, this.#userId)) return;
+    this.#insertBefore(message);
+    this.#wasUnfocused = false;
+  }
+
+  /** @param {HTMLElement} message */
+  #insertBefore(message) {
+    this.remove();
+    this.#line = document.createElement("li");
+    this.#line.className = "unread-divider";
+    this.#line.textContent = "New messages";
+    message.before(this.#line);
+  }
+}
