@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RequestError } from "../../../static/js/core/connection.js";
+import { FallbackStorage } from "../../../static/js/core/fallback_storage.js";
+import { Outbox } from "../../../static/js/core/outbox.js";
+import { sendOutbox } from "../../../static/js/core/outbox_sender.js";
+import { defer, disableJitter, FakeConnection, FakeStorage, settle, tick, useFakeTimers } from "../harness.mjs";
+
+const stored = (payload) => ({ message: { ...payload, seq: 1 } });
+
+function start(handler, { isConnected = true, area = new FakeStorage() } = {}) {
+  const connection = new FakeConnection((_event, payload) => handler(payload));
+  connection.isConnected = isConnected;
+  const outbox = new Outbox(new FallbackStorage(() => area), 1);
+  return { connection, outbox, sent: () => connection.requests.map(({ content }) => content) };
+}
+
+test("messages are sent in order, each after the acknowledgement of the one before", async () => {
+  const acks = { one: defer(), two: defer() };
+  const { connection, outbox, sent } = start((payload) => acks[payload.content].promise);
+  sendOutbox(outbox, connection);
+  outbox.add("general", "one");
+  outbox.add("general", "two");
+  await settle();
+  assert.deepEqual(sent(), ["one"]);
+  acks.one.resolve(stored(connection.requests[0]));
+  await settle();
+  assert.deepEqual(sent(), ["one", "two"]);
+  acks.two.resolve(stored(connection.requests[1]));
+  await settle();
+  assert.deepEqual(outbox.entries, []);
+});
+
+test("a failed message is sent again with its client_id before later ones", async (t) => {
+  useFakeTimers(t);
+  disableJitter(t);
+  let failures = 2;
+  const { connection, outbox, sent } = start((payload) => {
+    if (failures-- > 0) throw new Error("no acknowledgement");
+    return stored(payload);
+  });
+  outbox.add("general", "one");
+  outbox.add("general", "two");
+  sendOutbox(outbox, connection);
+  await settle();
+  await tick(500);
+  assert.deepEqual(sent(), ["one", "one"]);
+  await tick(999);
+  assert.deepEqual(sent(), ["one", "one"]);
+  await tick(1);
+  assert.deepEqual(sent(), ["one", "one", "one", "two"]);
+  assert.equal(new Set(connection.requests.map((payload) => payload.client_id)).size, 2);
+  assert.deepEqual(outbox.entries, []);
+});
+
+test("a busy server is asked again after the time that it names", async (t) => {
+  useFakeTimers(t);
+  disableJitter(t);
+  let isBusy = true;
+  const { connection, outbox, sent } = start((payload) => {
+    if (isBusy) throw new RequestError({ code: "busy", retry_after: 30 });
+    return stored(payload);
+  });
+  outbox.add("general", "one");
+  sendOutbox(outbox, connection);
+  await settle();
+  isBusy = false;
+  await tick(29_999);
+  assert.deepEqual(sent(), ["one"]);
+  await tick(1);
+  assert.deepEqual(sent(), ["one", "one"]);
+});
+
+test("a rejected message is kept with its error, and holds up no other", async () => {
+  const { connection, outbox, sent } = start((payload) => {
+    if (payload.content === "bad") throw new RequestError({ code: "archived", message: "This room is archived." });
+    return stored(payload);
+  });
+  outbox.add("room_1", "bad");
+  outbox.add("room_1", "good");
+  sendOutbox(outbox, connection);
+  await settle();
+  assert.deepEqual(sent(), ["bad", "good"]);
+  assert.deepEqual(
+    outbox.entries.map(({ content, error }) => [content, error]),
+    [["bad", "This room is archived."]],
+  );
+});
+
+test("a message that is not acknowledged holds up no other conversation", async () => {
+  const { connection, outbox } = start((payload) =>
+    payload.conversation === "general" ? new Promise(() => {}) : stored(payload),
+  );
+  sendOutbox(outbox, connection);
+  outbox.add("general", "slow");
+  outbox.add("room_1", "quick");
+  await settle();
+  assert.deepEqual(
+    outbox.entries.map(({ content }) => content),
+    ["slow"],
+  );
+});
+
+test("messages wait for the connection", async () => {
+  const { connection, outbox, sent } = start(stored, { isConnected: false });
+  sendOutbox(outbox, connection);
+  outbox.add("general", "one");
+  await settle();
+  assert.deepEqual(sent(), []);
+  connection.setConnected(true);
+  await settle();
+  assert.deepEqual(sent(), ["one"]);
+  assert.deepEqual(outbox.entries, []);
+});
+
+test("a message whose acknowledgement was lost with the connection is sent again with its client_id", async () => {
+  const { connection, outbox } = start((payload) => {
+    if (connection.requests.length > 1) return stored(payload);
+    connection.isConnected = false;
+    throw new Error("disconnected");
+  });
+  sendOutbox(outbox, connection);
+  outbox.add("general", "one");
+  await settle();
+  connection.setConnected(true);
+  await settle();
+  const [first, second] = connection.requests;
+  assert.deepEqual(first, second);
+  assert.deepEqual(outbox.entries, []);
+});
+
+test("messages of another tab are sent only if they are still there after two seconds", async (t) => {
+  useFakeTimers(t);
+  const area = new FakeStorage();
+  const { connection, outbox, sent } = start(stored, { area });
+  sendOutbox(outbox, connection);
+  const otherTab = new Outbox(new FallbackStorage(() => area), 1);
+  for (const text of ["sent by the other tab", "left behind"]) otherTab.add("general", text);
+  outbox.onStorageChange(null);
+  otherTab.remove(otherTab.entries[0].client_id);
+  await tick(1_999);
+  assert.deepEqual(sent(), []);
+  await tick(1);
+  assert.deepEqual(sent(), ["left behind"]);
+});
