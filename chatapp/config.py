@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
@@ -219,18 +219,20 @@ def find_variable_problems(names: Iterable[str]) -> list[str]:
             effect = f"it is ignored because {new} is set" if new in defined else "the old name still works"
             problems.append(f"{name} was renamed to {new}; {effect}")
         else:
-            suggestion = _find_similar(name.upper(), known | RENAMED_VARIABLES.keys())
+            suggestion = _find_similar(name)
             hint = f"; did you mean {suggestion}?" if suggestion else ""
             problems.append(f"{name} is not a setting of chatapp and has no effect{hint}")
     return problems
 
 
-def _find_similar(name: str, known: Collection[str]) -> str | None:
-    # Some settings have no prefix: CHATAPP_PORT means PORT.
-    if (unprefixed := name.removeprefix(PREFIX)) in known:
-        return unprefixed
-    matches = get_close_matches(name, known, n=1, cutoff=0.7)
-    return RENAMED_VARIABLES.get(matches[0], matches[0]) if matches else None
+def _find_similar(name: str) -> str | None:
+    # Compared without the prefix, which some settings do not have: CHATAPP_PORT means PORT.
+    candidates = {known.removeprefix(PREFIX): known for known in [*VARIABLES, *RENAMED_VARIABLES]}
+    matches = get_close_matches(name.upper().removeprefix(PREFIX), candidates, n=1)
+    if not matches:
+        return None
+    similar = candidates[matches[0]]
+    return RENAMED_VARIABLES.get(similar, similar)
 
 
 def log_variable_problems() -> None:
@@ -240,8 +242,8 @@ def log_variable_problems() -> None:
 
 
 def _defined_variables() -> set[str]:
-    variables = {**dotenv_values(ENV_FILE, encoding="utf-8"), **os.environ}
-    return {name for name, value in variables.items() if value}
+    sources = (os.environ, dotenv_values(ENV_FILE, encoding="utf-8"))
+    return {name for source in sources for name, value in source.items() if value}
 
 
 EXTENSION = "chatapp.settings"

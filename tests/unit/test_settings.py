@@ -142,6 +142,7 @@ def test_a_renamed_variable_is_ignored_when_the_new_one_is_set() -> None:
         ("CHATAPP_GENERAL_KEEPLAST", "CHATAPP_GENERAL_KEEP_LAST"),
         ("CHATAPP_EVENTRATE", "CHATAPP_EVENTS_PER_SECOND"),
         ("CHATAPP_PORT", "PORT"),
+        ("CHATAPP_DATABASE", "DATABASE_URL"),
         ("chatapp_log_level", "CHATAPP_LOG_LEVEL"),
     ],
 )
@@ -151,8 +152,9 @@ def test_an_unknown_variable_is_reported_with_the_closest_known_name(name: str, 
     ]
 
 
-def test_an_unknown_variable_without_a_similar_name_is_reported_without_a_suggestion() -> None:
-    assert find_variable_problems(["CHATAPP_XYZZY"]) == ["CHATAPP_XYZZY is not a setting of chatapp and has no effect"]
+@pytest.mark.parametrize("name", ["CHATAPP_XYZZY", "CHATAPP_FOO", "CHATAPP_"])
+def test_an_unknown_variable_without_a_similar_name_is_reported_without_a_suggestion(name: str) -> None:
+    assert find_variable_problems([name]) == [f"{name} is not a setting of chatapp and has no effect"]
 
 
 def test_variables_of_the_environment_and_of_the_env_file_are_reported_in_the_log(
