@@ -1,15 +1,15 @@
-"""The pages of the API: tokens, and trying a call."""
+"""API tokens, and the API reference where requests can be tried."""
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import NewPage
+from tests.harness.pages import NewPage
 from tests.harness.people import Person
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_token_is_made_used_and_revoked_by_clicking(ana: Person, new_page: NewPage) -> None:
+def test_a_token_is_created_used_and_revoked(ana: Person, new_page: NewPage) -> None:
     page = new_page(ana, "/settings")
     page.click("text=API tokens")
     page.fill("#name", "Build server")
@@ -24,16 +24,16 @@ def test_a_token_is_made_used_and_revoked_by_clicking(ana: Person, new_page: New
     assert api.get("/conversations").status_code == 401
 
 
-def test_the_api_is_tried_on_its_page_with_nothing_from_elsewhere(ana: Person, new_page: NewPage) -> None:
+def test_the_api_reference_sends_requests_and_loads_nothing_from_other_hosts(ana: Person, new_page: NewPage) -> None:
     page = new_page(ana, "/settings")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.click("main a:text-is('API')")
-    call = page.locator("[id$='post_message']")
-    call.locator(".opblock-summary-control").click()
-    call.locator("textarea").fill('{"content": "tried on the page"}')
-    call.get_by_role("button", name="Execute").click()
-    expect(call.locator(".live-responses-table tbody .response-col_status").first).to_contain_text("201")
+    operation = page.locator("[id$='post_message']")
+    operation.locator(".opblock-summary-control").click()
+    operation.locator("textarea").fill('{"content": "sent from the reference"}')
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".live-responses-table tbody .response-col_status").first).to_contain_text("201")
     page.goto(ana.server.url)
-    expect(page.locator(".message-body", has_text="tried on the page")).to_be_visible()
-    assert all(url.startswith((ana.server.url, "data:", "blob:")) for url in asked), asked
+    expect(page.locator(".message-body", has_text="sent from the reference")).to_be_visible()
+    assert all(url.startswith((ana.server.url, "data:", "blob:")) for url in requested), requested

@@ -1,0 +1,131 @@
+"""Editing, deleting and reacting on the page, and which actions are available to whom."""
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.harness.pages import (
+    NewPage,
+    message_texts,
+    send_message,
+    wait_for_message,
+    wait_until_connected,
+    wait_until_stored,
+)
+from tests.harness.people import Person
+from tests.harness.servers import Server
+
+pytestmark = pytest.mark.browser
+
+
+def available_actions(page: Page, seq: int) -> set[str]:
+    """Move the mouse over a message, and return the labels of its toolbar."""
+    page.locator(f"#message-{seq}").hover()
+    toolbar = page.locator("[data-message-toolbar]")
+    expect(toolbar).to_be_visible()
+    return {button.get_attribute("aria-label") or "" for button in toolbar.locator("button:visible").all()}
+
+
+def action(page: Page, seq: int, name: str) -> Locator:
+    assert name in available_actions(page, seq)
+    return page.locator(f"[data-message-toolbar] [aria-label={name}]")
+
+
+def react(page: Page, seq: int, name: str) -> None:
+    action(page, seq, "React").click()
+    page.locator(f"[data-reaction-picker] [aria-label='{name}']").click()
+
+
+@pytest.fixture
+def pages(ana: Person, bob: Person, new_page: NewPage) -> tuple[Page, Page]:
+    """The pages of Bob, a member, and of Ana, an administrator, with a message by each."""
+    bob_page, ana_page = wait_until_connected(new_page(bob)), wait_until_connected(new_page(ana))
+    send_message(bob_page, "from bob")
+    wait_until_stored(bob_page)
+    send_message(ana_page, "from ana")
+    wait_for_message(bob_page, "from ana")
+    return bob_page, ana_page
+
+
+def test_the_toolbar_has_the_actions_that_the_person_may_use(pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    assert available_actions(bob_page, 1) == {"React", "Mark as unread", "Edit", "Delete"}
+    assert available_actions(bob_page, 2) == {"React", "Mark as unread"}
+    assert available_actions(ana_page, 1) == {"React", "Mark as unread", "Delete"}
+
+
+def test_an_edit_is_shown_on_all_pages_and_after_a_reload(pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    bob_page.press("#content", "ArrowUp")
+    form = bob_page.locator("#message-1 .message-edit")
+    expect(form.locator("textarea")).to_have_value("from bob")
+    form.locator("textarea").fill("from Robert")
+    form.locator("textarea").press("Enter")
+    for page in (bob_page, ana_page):
+        expect(page.locator("#message-1 .message-body")).to_have_text("from Robert")
+        expect(page.locator("#message-1 .message-edited")).to_be_visible()
+    ana_page.reload()
+    assert message_texts(ana_page) == ["from Robert", "from ana"]
+
+
+def test_an_unsaved_edit_survives_a_restart_and_changes_by_others(server: Server, pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    action(bob_page, 1, "Edit").click()
+    text = bob_page.locator("#message-1 .message-edit textarea")
+    text.fill("half of")
+    react(ana_page, 1, "Heart")
+    expect(bob_page.locator("#message-1 .reaction")).to_be_visible()
+    server.kill()
+    server.start()
+    wait_until_connected(bob_page)
+    expect(text).to_have_value("half of")
+    text.press("Enter")
+    expect(ana_page.locator("#message-1 .message-body")).to_have_text("half of")
+    expect(ana_page.locator("#message-1 .reaction")).to_be_visible()
+
+
+def test_a_deleted_message_is_removed_from_all_pages(pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    action(ana_page, 1, "Delete").click()
+    ana_page.locator("[data-delete-dialog] button", has_text="Cancel").click()
+    expect(ana_page.locator("#message-1 .message-body")).to_have_text("from bob")
+    action(ana_page, 1, "Delete").click()
+    ana_page.locator("[data-delete-dialog] button", has_text="Delete").click()
+    for page in (bob_page, ana_page):
+        expect(page.locator("#message-1")).to_contain_text("This message was deleted.")
+    assert "from bob" not in bob_page.content()
+
+
+def test_reactions_are_counted_and_removed(pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    react(ana_page, 1, "Thumbs up")
+    button = bob_page.locator("#message-1 .reaction")
+    expect(button).to_have_text("👍 1")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    button.click()
+    expect(ana_page.locator("#message-1 .reaction")).to_have_text("👍 2")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    button.click()
+    ana_page.locator("#message-1 .reaction").click()
+    expect(button).to_have_count(0)
+
+
+def test_the_toolbar_works_by_touch_and_by_keyboard(ana: Person, new_page: NewPage) -> None:
+    socket = ana.connect()
+    for text in ("one", "two"):
+        socket.post(text)
+    phone = wait_until_connected(new_page(ana, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True))
+    phone.locator("#message-1 [data-more]").tap()
+    phone.locator("[data-message-toolbar] [data-react]").tap()
+    phone.locator("[data-reaction-picker] [aria-label=Party]").tap()
+    desktop = wait_until_connected(new_page(ana))
+    expect(desktop.locator("#message-1 .reaction")).to_have_text("🎉 1")
+
+    desktop.locator("#message-2").focus()
+    desktop.keyboard.press("ArrowUp")
+    expect(desktop.locator("#message-1")).to_be_focused()
+    desktop.locator("[data-message-toolbar] [data-edit]").focus()
+    desktop.keyboard.press("Enter")
+    desktop.keyboard.type("!")
+    desktop.keyboard.press("Enter")
+    expect(desktop.locator("#message-1 .message-body")).to_have_text("one!")
+    expect(phone.locator("#message-1 .message-body")).to_have_text("one!")
