@@ -47,7 +47,7 @@ def test_the_first_visitor_sets_up_and_invites_another(server: Server, new_page:
     expect(other).to_have_url(re.compile("/sign-in"))
 
 
-def test_a_room_is_created_joined_and_left(ana: Person, bob: Person, new_page: NewPage) -> None:
+def test_a_member_is_added_to_a_room_and_removed(ana: Person, bob: Person, new_page: NewPage) -> None:
     ana_page, bob_page = new_page(ana, "/rooms/new"), wait_until_connected(new_page(bob))
     ana_page.fill("#name", "Design")
     ana_page.check("input[value=private]")
