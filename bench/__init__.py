@@ -1,1 +1,1 @@
-"""The measurements: `bin/bench NAME [--json]`. Sides that are compared take turns in one run; figures are medians."""
+"""Benchmarks: `bin/bench NAME [--json]`. The sides of a comparison alternate in one run; figures are medians."""

@@ -19,18 +19,18 @@ FULL = {"hostile": hostile.run_full}
 
 
 def main() -> None:
-    """Run the measurement that was asked for."""
+    """Run the benchmark named on the command line."""
     parser = argparse.ArgumentParser(prog="bin/bench", description="Measure chatapp.")
     names = "\n".join(f"{name}: {(module.__doc__ or '').splitlines()[0]}" for name, module in BENCHMARKS.items())
     parser.add_argument("name", choices=BENCHMARKS, help=names)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--full", action="store_true", help=f"the long form, which these have: {', '.join(FULL)}")
-    parser.add_argument("--against", metavar="COMMIT", help="durable alone: compare to the server of another commit")
+    parser.add_argument("--full", action="store_true", help=f"long form, of: {', '.join(FULL)}")
+    parser.add_argument("--against", metavar="COMMIT", help="of durable: compare with the server of another commit")
     options = parser.parse_args()
     if options.full and options.name not in FULL:
         parser.error(f"{options.name} has no long form")
     if options.against and options.name != "durable":
-        parser.error("--against goes with durable")
+        parser.error("--against is an option of durable")
     run = FULL[options.name] if options.full else BENCHMARKS[options.name].run
     if options.against:
         run = partial(durable.run, options.against)

@@ -1,6 +1,6 @@
-"""Attacks: `python -m bench.attacker`, with a `Plan` as JSON on standard input; prints a `Toll` when it is over.
+"""Attacks: `python -m bench.attacker` reads a `Plan` as JSON from standard input and prints an `Outcome` at the end.
 
-It is a process of its own, and gives way to the load on its core: how long that waits is to be the server's doing.
+It is a process of its own with a low priority, so that it does not slow down the load on the same core.
 """
 
 import json
@@ -16,8 +16,8 @@ from itertools import count
 from tests.harness.fuzzing import PAYLOADS, Fuzzer
 from tests.harness.hostile import BINARY, CONTINUATION, PING, NotAdmitted, RawSocket, frame
 
-HURRY = 0.2
-"""Seconds after which somebody who was refused is back: they were told to wait longer."""
+RETRY_SECONDS = 0.2
+"""Pause of an attacker that was refused: less than the server asks for."""
 
 FORGED = [
     '42["connect",{"user_id":1}]',
@@ -34,7 +34,7 @@ PINGS = "pings"
 
 @dataclass
 class Plan:
-    """What to do, with whose sign-ins and from where."""
+    """The attack, with the cookies and the addresses that it uses."""
 
     attack: str
     url: str
@@ -43,58 +43,58 @@ class Plan:
     seconds: float
     threads: int = 4
     packets: int | None = None
-    """When enough was said, if that is to be before `seconds` are over. Of fuzzed packets only."""
+    """Number of fuzzed packets after which the attack ends, if that is before `seconds` are over."""
     events: int = 20
-    """Well-formed events between two malformed ones, of fuzzed packets."""
+    """Well-formed events between two malformed ones, in an attack with fuzzed packets."""
 
 
 @dataclass
-class Toll:
-    """What came of it."""
+class Outcome:
+    """The connections and packets of an attack."""
 
     opened: int = 0
-    """Connections that the server has let in."""
+    """Connections that the server accepted."""
     ended: int = 0
-    """Those of them that it has ended."""
+    """Accepted connections that the server closed."""
     refused: int = 0
-    """Connections that it has not let in."""
+    """Connections that the server refused."""
     handled: int = 0
-    """Fuzzed packets of which it is known that it has seen them."""
+    """Fuzzed packets that the server has certainly processed."""
     silent: int = 0
-    """Fuzzed events that it should have answered."""
+    """Fuzzed events that the server should have acknowledged and did not."""
 
     @classmethod
-    def sum(cls, tolls: "Sequence[Toll]") -> "Toll":
-        """Add up what came of several."""
-        return cls(*(sum(column) for column in zip(*map(astuple, tolls), strict=True)))
+    def sum(cls, outcomes: "Sequence[Outcome]") -> "Outcome":
+        """Return the sums of several outcomes."""
+        return cls(*(sum(column) for column in zip(*map(astuple, outcomes), strict=True)))
 
 
 def main() -> None:
-    """Carry out a plan."""
+    """Run an attack."""
     os.nice(10)
     plan = Plan(**json.loads(sys.stdin.readline()))
-    toll = _fuzz(plan) if plan.attack == FUZZ else _attack(plan)
-    print(json.dumps(asdict(toll)), flush=True)
+    outcome = _fuzz(plan) if plan.attack == FUZZ else _attack(plan)
+    print(json.dumps(asdict(outcome)), flush=True)
 
 
-def _large_frames(_chance: random.Random) -> bytes:
+def _large_frames(_rng: random.Random) -> bytes:
     return frame(b"4" * 900_000) * 3
 
 
-def _fragments(_chance: random.Random) -> bytes:
+def _fragments(_rng: random.Random) -> bytes:
     return frame("4", fin=False) + frame(b"2", opcode=CONTINUATION, fin=False) * 1_100
 
 
-def _forged(chance: random.Random) -> bytes:
+def _forged(rng: random.Random) -> bytes:
     bad = [frame(f'42{n}["{event}",{{"conversation":5}}]') for n, event in enumerate(PAYLOADS)]
-    return b"".join(chance.sample(bad, 5)) + frame(chance.choice(FORGED)) * 100
+    return b"".join(rng.sample(bad, 5)) + frame(rng.choice(FORGED)) * 100
 
 
-def _attachments(_chance: random.Random) -> bytes:
+def _attachments(_rng: random.Random) -> bytes:
     return frame('4510000000-["send_message",{}]') + frame(b"x" * 60_000, opcode=BINARY) * 20
 
 
-def _pings(_chance: random.Random) -> bytes:
+def _pings(_rng: random.Random) -> bytes:
     return frame(b"x" * 125, opcode=PING) * 100_000
 
 
@@ -105,35 +105,40 @@ ATTACKS: dict[str, Callable[[random.Random], bytes]] = {
     "10,000,000 attachments": _attachments,
     PINGS: _pings,
 }
-"""What each says in one connection, before it waits for the end and comes back."""
+"""Data that each attack sends over one connection, before it waits for the end and reconnects."""
 
 
-def _attack(plan: Plan) -> Toll:
-    tolls = [Toll() for _ in range(plan.threads)]
+def _attack(plan: Plan) -> Outcome:
+    outcomes = [Outcome() for _ in range(plan.threads)]
     until = time.monotonic() + plan.seconds
-    _run([threading.Thread(target=_come_back, args=(plan, n, until, toll)) for n, toll in enumerate(tolls)])
-    return Toll.sum(tolls)
+    _run(
+        [
+            threading.Thread(target=_reconnect_until, args=(plan, n, until, outcome))
+            for n, outcome in enumerate(outcomes)
+        ]
+    )
+    return Outcome.sum(outcomes)
 
 
-def _come_back(plan: Plan, number: int, until: float, toll: Toll) -> None:
-    chance = random.Random(number)
+def _reconnect_until(plan: Plan, number: int, until: float, outcome: Outcome) -> None:
+    rng = random.Random(number)
     cookie, address = plan.cookies[number % len(plan.cookies)], plan.addresses[number % len(plan.addresses)]
     while (left := until - time.monotonic()) > 0:
-        # Whoever is read slowly is still at it when the time is over; whoever is to be ended is given time for it.
-        patience = left if plan.attack in {FRAGMENTS, PINGS} else 10
+        # Attackers that are read slowly go on until the time is over; the others are disconnected soon.
+        timeout = left if plan.attack in {FRAGMENTS, PINGS} else 10
         try:
-            with RawSocket.enter(plan.url, cookie, address=address, patience=patience) as connection:
-                toll.opened += 1
-                connection.send(ATTACKS[plan.attack](chance))
-                toll.ended += connection.ends_within(patience)
+            with RawSocket.enter(plan.url, cookie, address=address, patience=timeout) as connection:
+                outcome.opened += 1
+                connection.send(ATTACKS[plan.attack](rng))
+                outcome.ended += connection.ends_within(timeout)
         except NotAdmitted:
-            toll.refused += 1
-            time.sleep(HURRY)
+            outcome.refused += 1
+            time.sleep(RETRY_SECONDS)
         except (TimeoutError, ConnectionError):
             continue
 
 
-def _fuzz(plan: Plan) -> Toll:
+def _fuzz(plan: Plan) -> Outcome:
     fuzzers = [
         Fuzzer(
             plan.url,
@@ -149,7 +154,9 @@ def _fuzz(plan: Plan) -> Toll:
     if plan.packets is not None:
         threads.append(threading.Thread(target=_stop_at, args=(fuzzers, plan.packets, until)))
     _run(threads)
-    return Toll.sum([Toll(each.opened, each.ended, each.refused, each.handled, len(each.silent)) for each in fuzzers])
+    return Outcome.sum(
+        [Outcome(fuzzer.opened, fuzzer.ended, fuzzer.refused, fuzzer.handled, len(fuzzer.silent)) for fuzzer in fuzzers]
+    )
 
 
 def _stop_at(fuzzers: Sequence[Fuzzer], packets: int, until: float) -> None:

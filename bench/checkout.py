@@ -1,4 +1,4 @@
-"""Another commit of this repository, to be measured beside the one at hand."""
+"""Check-outs of other commits of this repository, for comparisons."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from tests.harness import ROOT
 
 @contextmanager
 def checkout(commit: str) -> Iterator[Path]:
-    """Give a folder with a commit's code and an environment of its own; both go afterwards."""
+    """Check a commit out into a folder with an environment of its own; remove both afterwards."""
     name = subprocess.run(
         ["git", "rev-parse", "--verify", f"{commit}^{{commit}}"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.strip()

@@ -1,4 +1,4 @@
-"""A server to measure, on a data folder of its own."""
+"""The server under measurement, with a data folder of its own."""
 
 import os
 import re
@@ -13,6 +13,7 @@ import requests
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
+from chatapp.config import RENAMED_VARIABLES
 from chatapp.security import SESSION_COOKIE
 from chatapp.tokens import hash_token, new_token
 from tests.harness import ROOT
@@ -20,14 +21,14 @@ from tests.harness.people import Person
 from tests.harness.servers import Server
 
 SERVER_CORE, LOAD_CORE = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
-"""Found before anything is bound to one of them."""
+"""Determined before any process is bound to one of them."""
 
 UNLIMITED = {"CHATAPP_EVENTS_PER_SECOND": "0", "CHATAPP_CONNECTIONS_PER_SECOND": "0"}
-"""Settings of a server that lets everybody come and talk as fast as they can."""
+"""Settings of a server without rate limits."""
 
 
 class Installation:
-    """A running server and its owner."""
+    """A running server, and its owner's account."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -37,18 +38,18 @@ class Installation:
         self.pid = server.pid
 
     def create_room(self, name: str) -> str:
-        """Make a room and give its wire name."""
+        """Create a room and return its wire name."""
         return self._owner.create_room(name)
 
     def restart(self, **settings: str) -> None:
-        """Start the server again with other settings. People stay signed in."""
+        """Restart the server with other settings. Login sessions remain valid."""
         self._server.terminate()
         self._server.start(**settings)
         self.pid = self._server.pid
         _pin(self.pid)
 
     def add_people(self, count: int) -> list[Person]:
-        """Make accounts that are signed in, past the server: it lets in no more than 60 in a minute."""
+        """Create accounts with login sessions, in the database: the server allows only 60 sign-ups a minute."""
         people = [Person(self._server, f"person{number}") for number in range(count)]
         tokens = {person.username: new_token() for person in people}
         with closing(sqlite3.connect(self._server.data_dir / "chatapp.sqlite3", timeout=60)) as database, database:
@@ -76,7 +77,7 @@ class Installation:
         return serializer.dumps
 
     def admit(self, room: str, people: Sequence[Person]) -> None:
-        """Make people members of a room, past the server."""
+        """Make people members of a room, in the database."""
         names = ", ".join(f"'{person.username}'" for person in people)
         self._server.execute(
             "INSERT INTO memberships (conversation_id, user_id, role, created_at) "
@@ -84,7 +85,7 @@ class Installation:
         )
 
     def fill(self, room: str, count: int) -> None:
-        """Put `count` messages into a room, past the server: it looks as if they had been said."""
+        """Insert `count` messages into a room, in the database, as if they had been posted."""
         number = int(re.sub(r"\D", "", room))
         query = """
             INSERT INTO messages (conversation_id, seq, version, sender_id, sender_type, message_type, content,
@@ -101,20 +102,20 @@ class Installation:
             )
 
     def log(self) -> str:
-        """Give what the server has written so far."""
+        """Return the server's log."""
         return self._server.log()
 
     def memory(self) -> float:
-        """Give the memory that the server has in use, in MB."""
+        """Return the resident memory of the server in MB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
-    def session(self) -> requests.Session:
-        """Give the owner's browser."""
+    def browser(self) -> requests.Session:
+        """Return an HTTP session with the owner's cookie."""
         return self._owner.http
 
-    def program(self) -> requests.Session:
-        """Give a program that acts in the owner's name."""
+    def api_client(self) -> requests.Session:
+        """Return an HTTP session with an API token of the owner."""
         http = requests.Session()
         http.headers["Authorization"] = f"Bearer {self._owner.create_token()}"
         return http
@@ -122,7 +123,12 @@ class Installation:
 
 @contextmanager
 def installation(root: Path = ROOT, /, **settings: str) -> Iterator[Installation]:
-    """Start a server, on the first of our cores."""
+    """Start a server on a core of its own.
+
+    The code in another folder than ours may be older: it gets each setting under its old name too.
+    """
+    if root != ROOT:
+        settings |= {old: settings[new] for old, new in RENAMED_VARIABLES.items() if new in settings}
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder) / "data", root, CHATAPP_LOG_LEVEL="WARNING", **settings)
         server.flask("db", "upgrade")

@@ -1,8 +1,8 @@
-"""Listeners that cost next to nothing: one process reads the sockets of hundreds, and checks the order of messages.
+"""Cheap listeners: one process reads the sockets of hundreds of users, and checks the order of messages.
 
-`python -m bench.listeners` takes a `Crowd`'s fields as a line of JSON and says in how many seconds all have come. A
-number on the next line is how many messages each has to hear; the answer to it is a `Report`. asyncio would be slower
-than what is measured.
+`python -m bench.listeners` reads the arguments of a `Crowd` as a line of JSON and prints how many seconds connecting
+has taken. The next line is the number of messages that each listener has to receive; the result is a `Report`. asyncio
+would be slower than the server.
 """
 
 import json
@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 
 from bench.installation import LOAD_CORE
 
-AT_ONCE = 40
-"""Connections that are being made at a time."""
-PATIENCE = 20.0
-"""Seconds without anything new after which what is missing counts as lost."""
-SETTLING = 0.5
-"""Seconds in which a message that came too often would be heard."""
+MAX_CONNECTING = 40
+"""Connections that are opened at the same time."""
+SILENCE_SECONDS = 20.0
+"""Time without a message after which the missing ones count as lost."""
+SETTLING_SECONDS = 0.5
+"""Time in which a duplicate of the last message would arrive."""
 
 MESSAGE = b'42["chat_message",{"conversation":'
 SEQ = b'"seq":'
@@ -33,7 +33,7 @@ SEQ = b'"seq":'
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What all listeners heard together, when the last message came (monotonic), and what was wrong with it."""
+    """Number of messages that all listeners received, time of the last one (monotonic), and problems."""
 
     heard: int
     last: float
@@ -41,12 +41,12 @@ class Report:
 
 
 class Listener:
-    """One connection. It joins the conversation, if there is one, and expects its messages from number 1 on."""
+    """One connection. It joins the conversation, if one is given, and expects its messages from number 1 on."""
 
     def __init__(self, url: str, cookie: str, conversation: str | None) -> None:
         parts = urlsplit(url)
         self.heard = 0
-        self.is_in = False
+        self.is_connected = False
         self.problem = ""
         self._conversation = conversation
         self._is_upgraded = False
@@ -61,7 +61,7 @@ class Listener:
         self.socket.setblocking(False)
 
     def read(self, buffer: bytearray) -> bool:
-        """Take in what has come, by way of a buffer that all share. Tells whether the connection stands."""
+        """Read from the socket into a buffer that all listeners share. Return whether the connection is open."""
         kept = len(self._rest)
         buffer[:kept] = self._rest
         with memoryview(buffer) as view:
@@ -72,25 +72,25 @@ class Listener:
         if not size:
             self.problem = self.problem or "the connection was closed"
             return False
-        at = self._hear(buffer, kept + size)
-        self._rest = bytes(buffer[at : kept + size])
+        end = self._parse(buffer, kept + size)
+        self._rest = bytes(buffer[end : kept + size])
         return True
 
-    def _hear(self, data: bytearray, size: int) -> int:
-        """Hear all whole frames; give where the rest begins."""
-        at = 0
+    def _parse(self, data: bytearray, size: int) -> int:
+        """Process all complete frames; return the position of the rest."""
+        position = 0
         if not self._is_upgraded:
-            at = data.find(b"\r\n\r\n", 0, size) + 4
-            if at < 4:
+            position = data.find(b"\r\n\r\n", 0, size) + 4
+            if position < 4:
                 return 0
-            if data.find(b" 101 ", 0, at) < 0:
-                raise ConnectionError(data[:at].decode(errors="replace"))
+            if data.find(b" 101 ", 0, position) < 0:
+                raise ConnectionError(data[:position].decode(errors="replace"))
             self._is_upgraded = True
-        while at + 2 <= size:
-            length, start = data[at + 1], at + 2
+        while position + 2 <= size:
+            length, start = data[position + 1], position + 2
             if length >= 126:
-                start = at + 4 if length == 126 else at + 10
-                length = int.from_bytes(data[at + 2 : start], "big")
+                start = position + 4 if length == 126 else position + 10
+                length = int.from_bytes(data[position + 2 : start], "big")
             end = start + length
             if end > size:
                 break
@@ -99,13 +99,13 @@ class Listener:
                 if data.startswith(b"%d," % (self.heard + 1), seq):
                     self.heard += 1
                 elif not self.problem:
-                    self.problem = f"heard {data[seq : seq + 8].decode()}… after {self.heard}"
+                    self.problem = f"received {data[seq : seq + 8].decode()}… after {self.heard}"
             else:
-                self._answer(bytes(data[start : min(end, start + 3)]))
-            at = end
-        return at
+                self._respond(bytes(data[start : min(end, start + 3)]))
+            position = end
+        return position
 
-    def _answer(self, packet: bytes) -> None:
+    def _respond(self, packet: bytes) -> None:
         if packet == b"2":
             self._send("3")
         elif packet.startswith(b"0"):
@@ -113,9 +113,9 @@ class Listener:
         elif packet.startswith(b"40") and self._conversation:
             self._send("420" + json.dumps(["join_chat", {"conversation": self._conversation}]))
         elif packet.startswith(b"44"):
-            self.problem = "the server lets nobody in with this cookie"
+            self.problem = "the server refuses this cookie"
         elif packet == b"430" or packet.startswith(b"40"):
-            self.is_in = True
+            self.is_connected = True
 
     def _send(self, text: str) -> None:
         data = text.encode()
@@ -123,7 +123,7 @@ class Listener:
 
 
 class Crowd:
-    """Everybody who listens."""
+    """All listeners of the process."""
 
     def __init__(self, url: str, cookies: Sequence[str], conversation: str | None) -> None:
         self._url = url
@@ -134,33 +134,36 @@ class Crowd:
         self._buffer = bytearray(2**21)
         self._last = 0.0
 
-    def gather(self) -> None:
-        """Connect everybody, some dozens at a time."""
-        coming: list[Listener] = []
-        while self._waiting or coming:
-            while self._waiting and len(coming) < AT_ONCE:
-                coming.append(listener := Listener(self._url, self._waiting.pop(), self._conversation))
+    def connect(self) -> None:
+        """Connect all listeners, some dozens at a time."""
+        connecting: list[Listener] = []
+        while self._waiting or connecting:
+            while self._waiting and len(connecting) < MAX_CONNECTING:
+                connecting.append(listener := Listener(self._url, self._waiting.pop(), self._conversation))
                 self._listeners[listener.socket.fileno()] = listener
                 self._poll.register(listener.socket, select.EPOLLIN)
             self._listen()
-            coming = [listener for listener in coming if not listener.is_in]
+            connecting = [listener for listener in connecting if not listener.is_connected]
             if problems := self._problems():
                 raise ConnectionError(problems[0])
 
     def listen_for(self, expected: Callable[[], int | None]) -> Report:
-        """Listen; once it is known how many messages there are, until everybody has heard them or nothing comes."""
+        """Listen until every listener has received the expected number of messages, or none has arrived for a while.
+
+        `expected` returns None as long as the number is not known.
+        """
         self._last = time.monotonic()
         while (count := expected()) is None:
             self._listen()
-        while time.monotonic() - self._last < PATIENCE and not all(
+        while time.monotonic() - self._last < SILENCE_SECONDS and not all(
             listener.heard >= count for listener in self._listeners.values()
         ):
             self._listen()
-        last, end = self._last, time.monotonic() + SETTLING
+        last, end = self._last, time.monotonic() + SETTLING_SECONDS
         while time.monotonic() < end:
             self._listen()
         heard = [listener.heard for listener in self._listeners.values()]
-        missing = [f"{count} were said, and {each} heard" for each in heard if each != count]
+        missing = [f"{count} were sent, and {number} received" for number in heard if number != count]
         return Report(sum(heard), last, [*self._problems(), *missing])
 
     def _listen(self) -> None:
@@ -177,16 +180,16 @@ class Crowd:
 
 
 class Listening:
-    """A crowd in its own process."""
+    """A crowd in a process of its own."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
-        """Wait until all are there."""
+        """Wait until all listeners are connected."""
         self._process = process
         self.seconds = float(self._next_line())
-        """What it took them to come."""
+        """Time that connecting has taken."""
 
     def finish(self, count: int) -> Report:
-        """Say how many messages there were, and give the crowd's report."""
+        """Send the process how many messages there were, and return its report."""
         assert self._process.stdin is not None
         print(count, file=self._process.stdin, flush=True)
         return Report(**json.loads(self._next_line()))
@@ -194,13 +197,13 @@ class Listening:
     def _next_line(self) -> str:
         assert self._process.stdout is not None
         if not (line := self._process.stdout.readline()):
-            raise RuntimeError("the listeners' process has ended")
+            raise RuntimeError("the process of the listeners has ended")
         return line
 
 
 @contextmanager
 def listening(url: str, cookies: Sequence[str], conversation: str | None) -> Iterator[Listening]:
-    """Let people listen, on the core of the load, while the block runs."""
+    """Connect listeners, on the core of the load, while the block runs."""
     with subprocess.Popen(
         [sys.executable, "-m", "bench.listeners"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -214,16 +217,16 @@ def listening(url: str, cookies: Sequence[str], conversation: str | None) -> Ite
 
 
 def main() -> None:
-    """Be the process."""
+    """Run a crowd."""
     os.sched_setaffinity(0, {LOAD_CORE})
     fields: dict[str, Any] = json.loads(sys.stdin.readline())
     crowd = Crowd(**fields)
     start = time.monotonic()
-    crowd.gather()
+    crowd.connect()
     print(time.monotonic() - start, flush=True)
-    told = select.poll()
-    told.register(sys.stdin, select.POLLIN)
-    report = crowd.listen_for(lambda: int(sys.stdin.readline()) if told.poll(0) else None)
+    stdin = select.poll()
+    stdin.register(sys.stdin, select.POLLIN)
+    report = crowd.listen_for(lambda: int(sys.stdin.readline()) if stdin.poll(0) else None)
     print(json.dumps(asdict(report)), flush=True)
 
 

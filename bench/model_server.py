@@ -1,12 +1,12 @@
-"""A model that never stops talking, by the protocol of OpenAI: `python -m bench.model_server` prints its port."""
+"""Model server whose answers never end, with OpenAI's protocol: `python -m bench.model_server` prints its port."""
 
 import asyncio
 import json
 
-CHUNKS_A_SECOND = 25
+CHUNKS_PER_SECOND = 25
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(int(line[15:]) for line in head.lower().splitlines() if line.startswith(b"content-length:"))
     await reader.readexactly(length)
@@ -25,13 +25,13 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             }
             writer.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
             await writer.drain()
-            await asyncio.sleep(1 / CHUNKS_A_SECOND)
+            await asyncio.sleep(1 / CHUNKS_PER_SECOND)
     except ConnectionError:
         writer.close()
 
 
 async def _main() -> None:
-    server = await asyncio.start_server(_answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(_stream, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()

@@ -1,4 +1,4 @@
-"""How a measurement is told: a table for people, one JSON object for programs."""
+"""Output of a benchmark: a table, or one JSON object."""
 
 import json
 import statistics
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of the subject beside the same figure of what it is compared to: medians of the rounds."""
+    """A figure of the subject and of the side that it is compared to: medians of the rounds."""
 
     name: str
     unit: str
@@ -22,9 +22,9 @@ class Figure:
     def of(
         cls, name: str, unit: str, subject: tuple[str, Sequence[float]], other: tuple[str, Sequence[float]]
     ) -> "Figure":
-        """Make a figure of the values of each round."""
-        mine, theirs = statistics.median(subject[1]), statistics.median(other[1])
-        return cls(name, unit, subject[0], mine, other[0], theirs, mine / theirs)
+        """Create a figure from the values of each round."""
+        value, other_value = statistics.median(subject[1]), statistics.median(other[1])
+        return cls(name, unit, subject[0], value, other[0], other_value, value / other_value)
 
 
 def print_report(name: str, figures: Sequence[Figure], *, as_json: bool) -> None:

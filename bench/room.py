@@ -1,4 +1,4 @@
-"""People who chat, and how long what they say takes to each of the others."""
+"""Users who chat, and the latency of their messages to each of the others."""
 
 import asyncio
 import statistics
@@ -15,64 +15,64 @@ SENTENCE = "A sentence of about sixty characters, as people write them."
 
 
 class Room:
-    """A conversation in which everybody says something again and again."""
+    """A conversation in which every user sends a message at an interval."""
 
-    def __init__(self, conversation: str, pause: float, content: str) -> None:
+    def __init__(self, conversation: str, interval_seconds: float, content: str) -> None:
         self.conversation = conversation
-        self.said: list[str] = []
+        self.acknowledged: list[str] = []
         """The client ids of the messages that were acknowledged."""
-        self._pause = pause
+        self._interval_seconds = interval_seconds
         self._content = content
-        self._people: list[LoadSocket] = []
-        self._sent: dict[str, float] = {}
-        self._latencies: list[float] = []
+        self._sockets: list[LoadSocket] = []
+        self._sent_at: dict[str, float] = {}
+        self._latencies_ms: list[float] = []
 
     @classmethod
     async def open(
         cls,
-        place: Installation,
+        target: Installation,
         people: Sequence[Person],
         *,
         conversation: str = "general",
-        pause: float = 2.0,
+        interval_seconds: float = 2.0,
         content: str = SENTENCE,
     ) -> "Room":
-        """Let people in. `pause` is how many seconds each of them waits between two messages."""
-        room = cls(conversation, pause, content)
+        """Connect users to a conversation."""
+        room = cls(conversation, interval_seconds, content)
         for person in people:
-            socket = await LoadSocket.connect(place.url, person.cookie, room._hear)
+            socket = await LoadSocket.connect(target.url, person.cookie, room._on_event)
             assert (await socket.call("join_chat", {"conversation": conversation}))["ok"]
-            room._people.append(socket)
+            room._sockets.append(socket)
         return room
 
     async def chat(self, seconds: float) -> list[float]:
-        """Let everybody talk for a while; give the latencies in milliseconds."""
-        self._latencies.clear()
+        """Let all users send messages for a while; return the latencies in milliseconds."""
+        self._latencies_ms.clear()
         end = time.monotonic() + seconds
-        count = len(self._people)
-        await asyncio.gather(*(self._talk(each, self._pause * n / count, end) for n, each in enumerate(self._people)))
-        return list(self._latencies)
+        step = self._interval_seconds / len(self._sockets)
+        await asyncio.gather(*(self._send(socket, step * n, end) for n, socket in enumerate(self._sockets)))
+        return list(self._latencies_ms)
 
-    async def _talk(self, socket: LoadSocket, delay: float, end: float) -> None:
+    async def _send(self, socket: LoadSocket, delay: float, end: float) -> None:
         await asyncio.sleep(delay)
         while time.monotonic() < end:
             message = make_message(self.conversation, self._content)
-            self._sent[message["client_id"]] = time.perf_counter()
-            answer = await socket.call("send_message", message)
-            assert answer["ok"], answer
-            self.said.append(message["client_id"])
-            await asyncio.sleep(self._pause)
+            self._sent_at[message["client_id"]] = time.perf_counter()
+            ack = await socket.call("send_message", message)
+            assert ack["ok"], ack
+            self.acknowledged.append(message["client_id"])
+            await asyncio.sleep(self._interval_seconds)
 
-    def _hear(self, event: str, payload: Any) -> None:
-        if event == "chat_message" and payload["client_id"] in self._sent:
-            self._latencies.append((time.perf_counter() - self._sent[payload["client_id"]]) * 1000)
+    def _on_event(self, event: str, payload: Any) -> None:
+        if event == "chat_message" and payload["client_id"] in self._sent_at:
+            self._latencies_ms.append((time.perf_counter() - self._sent_at[payload["client_id"]]) * 1000)
 
 
 def make_message(conversation: str, content: str) -> dict[str, str]:
-    """Give what `send_message` carries."""
+    """Return the payload of `send_message`."""
     return {"conversation": conversation, "content": content, "client_id": str(uuid.uuid4())}
 
 
 def p99(values: Sequence[float]) -> float:
-    """Give what one in a hundred is above of."""
+    """Return the 99th percentile."""
     return statistics.quantiles(values, n=100)[98]

@@ -1,6 +1,6 @@
-"""A Socket.IO client for load: asyncio, WebSocket only, and no more of the protocol than a measurement needs.
+"""Socket.IO client for load tests: asyncio, WebSocket only, with the part of the protocol that a benchmark needs.
 
-The official clients would be the slower side of most measurements.
+The official clients would be slower than the server in most benchmarks.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class LoadSocket:
 
     @classmethod
     async def connect(cls, url: str, cookie: str, listener: Listener | None = None) -> "LoadSocket":
-        """Open a connection with a sign-in's cookie and wait until the server has let it in."""
+        """Open a connection with the cookie of a login session and wait until it is connected."""
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**22)
         key = base64.b64encode(os.urandom(16)).decode()
@@ -44,11 +44,11 @@ class LoadSocket:
                 raise ConnectionError(head.decode(errors="replace"))
             await socket._receive()  # Engine.IO's opening
             socket._send("40")
-            # What is told to a new connection may come before it is let in.
-            while (answer := await socket._receive()).startswith("42"):
+            # Servers of older commits send events before the CONNECT packet.
+            while (packet := await socket._receive()).startswith("42"):
                 pass
-            if not answer.startswith("40"):
-                raise ConnectionError(answer)
+            if not packet.startswith("40"):
+                raise ConnectionError(packet)
         except BaseException:
             writer.close()
             raise
@@ -56,7 +56,7 @@ class LoadSocket:
         return socket
 
     async def call(self, event: str, payload: object) -> Any:
-        """Emit an event and give its acknowledgement. Raises `ConnectionError` when the connection ends before it."""
+        """Emit an event and return its acknowledgement. Raises `ConnectionError` if none comes."""
         if self.is_closed.is_set():
             raise ConnectionError("closed")
         self._last_id += 1
@@ -73,7 +73,7 @@ class LoadSocket:
 
     def _send(self, text: str) -> None:
         data = text.encode()
-        # A mask of zeros is a mask: the server unmasks all the same.
+        # The mask is zero, which the server has to apply all the same.
         if len(data) < 126:
             head = bytes((0x81, 0x80 | len(data)))
         elif len(data) < 2**16:

@@ -1,7 +1,8 @@
-"""Chat beside assistants: a room of 50 people while 100 answers stream, against the same room without them.
+"""Chat beside assistants: a room of 50 users while 100 answers are streamed, against the same room without them.
 
-Latency is from the sending of a message until each of the others has it. The sides take turns on one server; the model
-speaks the protocol of OpenAI, 25 pieces a second in each answer. The server has one core, load and model the other one.
+Latency is from the sending of a message until each of the others receives it. The sides alternate on one server; the
+model server has OpenAI's protocol and sends 25 chunks a second in each answer. The server has one core, the load and
+the model server the other.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ ROUNDS = 3
 PEOPLE = 50
 ASKERS = 10
 SESSIONS = 10
-"""Answers that each of the askers has streaming."""
+"""Assistant sessions of each asker, with one answer in each."""
 SECONDS = 8.0
 
 ASSISTANT = """
@@ -37,24 +38,24 @@ provider = {{ kind = "openai", base_url = "http://127.0.0.1:{port}/v1", model = 
 
 
 def run() -> Sequence[Figure]:
-    """Measure both sides in turn."""
+    """Measure both sides alternately."""
     with tempfile.TemporaryDirectory() as folder, _model() as port:
         path = Path(folder) / "assistants.toml"
         path.write_text(ASSISTANT.format(port=port))
-        with installation(CHATAPP_ASSISTANTS_FILE=str(path), CHATAPP_ASSISTANT_DAILY_LIMIT="0") as place:
-            beside, alone, deltas = asyncio.run(_measure(place))
+        with installation(CHATAPP_ASSISTANTS_FILE=str(path), CHATAPP_ASSISTANT_DAILY_LIMIT="0") as target:
+            beside, alone, deltas = asyncio.run(_measure(target))
     sides = ("beside 100 answers", beside), ("without", alone)
-    print(f"{statistics.median(deltas):.0f} deltas a second were told meanwhile", file=sys.stderr)
+    print(f"{statistics.median(deltas):.0f} deltas a second were received meanwhile", file=sys.stderr)
     return [
         Figure.of(name, "ms", *((side, [pick(values) for values in rounds]) for side, rounds in sides))
         for name, pick in (("latency, median", statistics.median), ("latency, p99", p99))
     ]
 
 
-async def _measure(place: Installation) -> tuple[list[list[float]], list[list[float]], list[float]]:
-    people = place.add_people(PEOPLE)
-    room = await Room.open(place, people)
-    model = await Model.open(place, people[:ASKERS])
+async def _measure(target: Installation) -> tuple[list[list[float]], list[list[float]], list[float]]:
+    people = target.add_people(PEOPLE)
+    room = await Room.open(target, people)
+    model = await Model.open(target, people[:ASKERS])
     os.sched_setaffinity(0, {LOAD_CORE})
     beside, alone, deltas = [], [], []
     await room.chat(SECONDS)
@@ -62,53 +63,54 @@ async def _measure(place: Installation) -> tuple[list[list[float]], list[list[fl
         alone.append(await room.chat(SECONDS))
         await model.ask()
         await asyncio.sleep(2)
-        told, start = model.deltas, time.monotonic()
+        before, start = model.deltas, time.monotonic()
         beside.append(await room.chat(SECONDS))
-        deltas.append((model.deltas - told) / (time.monotonic() - start))
+        deltas.append((model.deltas - before) / (time.monotonic() - start))
         await model.stop()
     return beside, alone, deltas
 
 
 class Model:
-    """Sessions in which a model talks, with their owners listening."""
+    """Assistant sessions in which a model answers, with their owners connected."""
 
     def __init__(self) -> None:
         self.deltas = 0
         self._sessions: list[tuple[LoadSocket, str]] = []
-        self._answers: dict[str, int] = {}
+        self._answer_seqs: dict[str, int] = {}
+        """The number of the answer in each session."""
 
     @classmethod
-    async def open(cls, place: Installation, people: Sequence[Person]) -> "Model":
-        """Begin the sessions."""
+    async def open(cls, target: Installation, people: Sequence[Person]) -> "Model":
+        """Create the sessions."""
         model = cls()
         for person in people:
-            socket = await LoadSocket.connect(place.url, person.cookie, model._hear)
+            socket = await LoadSocket.connect(target.url, person.cookie, model._on_event)
             for _ in range(SESSIONS):
-                session = _begin(place, person.http)
+                session = _create_session(target, person.http)
                 assert (await socket.call("join_chat", {"conversation": session}))["ok"]
                 model._sessions.append((socket, session))
         return model
 
     async def ask(self) -> None:
-        """Let the model talk in every session."""
+        """Ask a question in every session."""
         for socket, session in self._sessions:
-            asked = await socket.call("send_message", make_message(session, "Talk."))
-            self._answers[session] = asked["message"]["seq"] + 1
+            ack = await socket.call("send_message", make_message(session, "Talk."))
+            self._answer_seqs[session] = ack["message"]["seq"] + 1
 
     async def stop(self) -> None:
-        """End all answers."""
+        """Stop all answers."""
         for socket, session in self._sessions:
-            stopped = await socket.call("stop_answer", {"conversation": session, "seq": self._answers[session]})
-            assert stopped["message"]["state"] == "streaming", stopped
+            ack = await socket.call("stop_answer", {"conversation": session, "seq": self._answer_seqs[session]})
+            assert ack["message"]["state"] == "streaming", ack
         await asyncio.sleep(2)
 
-    def _hear(self, event: str, _payload: Any) -> None:
+    def _on_event(self, event: str, _payload: Any) -> None:
         self.deltas += event == "assistant_delta"
 
 
-def _begin(place: Installation, http: Any) -> str:
-    token = http.get(f"{place.url}/sessions").text.partition('name="csrf_token" value="')[2].partition('"')[0]
-    page = http.post(f"{place.url}/sessions", data={"assistant": "participant", "csrf_token": token})
+def _create_session(target: Installation, http: Any) -> str:
+    token = http.get(f"{target.url}/sessions").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    page = http.post(f"{target.url}/sessions", data={"assistant": "participant", "csrf_token": token})
     return f"assistant_{page.url.rpartition('/')[2]}"
 
 
