@@ -13,7 +13,6 @@ import requests
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
-from chatapp.config import RENAMED_VARIABLES
 from chatapp.security import SESSION_COOKIE
 from chatapp.tokens import hash_token, new_token
 from tests.harness import ROOT
@@ -123,12 +122,7 @@ class Installation:
 
 @contextmanager
 def installation(root: Path = ROOT, /, **settings: str) -> Iterator[Installation]:
-    """Start a server on a core of its own.
-
-    The code in another folder than ours may be older: it gets each setting under its old name too.
-    """
-    if root != ROOT:
-        settings |= {old: settings[new] for old, new in RENAMED_VARIABLES.items() if new in settings}
+    """Start the server of the code in a folder, on a core of its own."""
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder) / "data", root, CHATAPP_LOG_LEVEL="WARNING", **settings)
         server.flask("db", "upgrade")

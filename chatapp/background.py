@@ -22,10 +22,11 @@ from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
 from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
-from chatapp.realtime.presence import PERIOD, presence
-from chatapp.realtime.processes import Processes
-from chatapp.socket_engine import EXTENSION as CONNECTION_GUARD
-from chatapp.socket_engine.connection_guard import ConnectionGuard
+from chatapp.realtime.eviction import Evictor
+from chatapp.realtime.heartbeats import Heartbeats
+from chatapp.realtime.presence import BROADCAST_SECONDS
+from chatapp.realtime.relay import Relay
+from chatapp.realtime.state import get_realtime
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.cleanup import plan_trim, trim
@@ -33,6 +34,9 @@ from chatapp.timeline.epoch import remember_events, renew_epoch_if_restored
 from chatapp.timeline.writer import EXTENSION as WRITER
 from chatapp.timeline.writer import Writer
 from chatapp.webhooks.sender import WebhookSender
+
+EXTENSION = "chatapp.background"
+"""Key of the receivers of signals in `app.extensions`."""
 
 REVOCATION_CHECK_SECONDS = 0.5
 """Interval at which revocations by other processes are looked for."""
@@ -50,18 +54,20 @@ def start_background(app: Flask, settings: Settings) -> None:
     def repeat(name: str, interval_seconds: float, function: Callable[[], object]) -> None:
         supervisor.start(name, repeat_forever, interval_seconds, function)
 
-    broadcaster = Broadcaster(app, is_alone=not settings.redis_url)
-    # Signals hold their listeners weakly.
-    app.extensions["chatapp.broadcaster"] = broadcaster
-    app.extensions[ANSWER_BROADCASTER] = answer_broadcaster = AnswerBroadcaster()
-    if settings.redis_url:
+    realtime = get_realtime(app)
+    evictor = Evictor(app, realtime)
+    broadcaster = Broadcaster(app, realtime, evictor, is_single_process=not settings.redis_url)
+    app.extensions[ANSWER_BROADCASTER] = answer_broadcaster = AnswerBroadcaster(realtime.server)
+    # Signals refer to their receivers weakly.
+    app.extensions[EXTENSION] = [evictor, broadcaster]
+    if broadcaster.order is not None:
         bus = Bus(settings.redis_url, settings.secret_key())
-        app.extensions["chatapp.processes"] = processes = Processes(app, broadcaster, answer_broadcaster, bus)
-        repeat("presence between processes", PERIOD, processes.tell_presence)
+        relay = Relay(realtime, broadcaster, broadcaster.order, evictor, answer_broadcaster, bus)
+        app.extensions[EXTENSION].append(relay)
+        repeat("presence of other processes", BROADCAST_SECONDS, relay.publish_presence)
         bus.start(supervisor)
-    repeat("presence", PERIOD, presence.tell_changes)
-    connection_guard: ConnectionGuard = app.extensions[CONNECTION_GUARD]
-    repeat("connection sweep", SWEEP_SECONDS, connection_guard.sweep)
+    repeat("presence", BROADCAST_SECONDS, realtime.presence.broadcast_changes)
+    repeat("connection sweep", SWEEP_SECONDS, realtime.engine.connection_guard.sweep)
 
     writer: Writer = app.extensions[WRITER]
     writer.start(recover=True)
@@ -75,8 +81,8 @@ def start_background(app: Flask, settings: Settings) -> None:
     supervisor.start("webhooks", WebhookSender(app, settings, supervisor).run)
     app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)
     answer_worker.start()
-    repeat("revocations", REVOCATION_CHECK_SECONDS, broadcaster.check_revocations)
-    repeat("heartbeats", settings.heartbeat_seconds, broadcaster.beat)
+    repeat("revocations", REVOCATION_CHECK_SECONDS, evictor.check_revocations)
+    repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
     repeat("spool check", settings.heartbeat_seconds, writer.look_into_spool)
     repeat("remembered events", settings.heartbeat_seconds, partial(_remember_events, app, remembered_events))
     if settings.general_keep_last:

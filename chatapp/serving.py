@@ -18,8 +18,8 @@ from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.assistants.worker import AnswerWorker
 from chatapp.background import start_background
 from chatapp.config import Settings
-from chatapp.extensions import socketio
 from chatapp.native import is_green
+from chatapp.realtime.state import get_realtime
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.writer import EXTENSION as WRITER
@@ -148,7 +148,7 @@ def _wait_for_signal() -> None:
 def _stop(app: Flask) -> None:
     """Finish what is under way, tell the clients to come back, and end the process."""
     log.info("stopping")
-    server = socketio.server
+    server = get_realtime(app).server
     sids = [sid for sid, _ in server.manager.get_participants("/", None)]
     for sid in sids:
         server.emit("restarting", {"reconnect_after": random.randint(*COME_BACK)}, to=sid)  # noqa: S311 - no secret

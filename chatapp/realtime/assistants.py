@@ -6,12 +6,12 @@ from typing import Any
 
 from flask import current_app
 from markupsafe import Markup
+from socketio import Server
 
 from chatapp.assistants import answer_requests
 from chatapp.assistants.answer_requests import current_answer_requests
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.conversations.names import parse_name
-from chatapp.extensions import socketio
 from chatapp.presentation.markdown import GrowingMarkdown
 from chatapp.presentation.messages import present_message, render_answer_blocks
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
@@ -48,7 +48,8 @@ class AnswerStream:
 class AnswerBroadcaster:
     """Broadcasts the deltas of answers to the sockets of this process, whichever process runs the answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._markdown: dict[tuple[str, int], GrowingMarkdown] = {}
         self._streams: dict[tuple[str, int], AnswerStream] = {}
         answer_progressed.connect(self.on_progress)
@@ -74,13 +75,13 @@ class AnswerBroadcaster:
         answer = {"conversation": delta.conversation, "seq": delta.seq}
         if delta.is_over:
             self._streams.pop(key, None)
-            socketio.emit("assistant_done", answer, to=delta.conversation)
+            self._server.emit("assistant_done", answer, to=delta.conversation)
             return
         stream = self._streams.setdefault(key, AnswerStream(0, []))
         stream.n = delta.n
         stream.blocks[delta.start :] = delta.blocks
         change = {"n": delta.n, "from": delta.start, "html": _render(delta.blocks)}
-        socketio.emit("assistant_delta", answer | change, to=delta.conversation)
+        self._server.emit("assistant_delta", answer | change, to=delta.conversation)
 
     def present_streams(self, conversation: str) -> list[Mapping[str, Any]]:
         """Return the growing answers of a conversation. The next delta of each continues there."""
@@ -108,14 +109,14 @@ class AnswerControl(Payload):
 def stop_answer(caller: Caller, payload: AnswerControl) -> Ack:
     """Stop an answer; its content so far is kept."""
     name = parse_name(payload.conversation)
-    return {"message": present_message(answer_requests.stop_answer(name, caller.person.actor, payload.seq))}
+    return {"message": present_message(answer_requests.stop_answer(name, caller.user.actor, payload.seq))}
 
 
 @handles("answer_again", AnswerControl)
 def regenerate_answer(caller: Caller, payload: AnswerControl) -> Ack:
     """Queue another answer that replaces an earlier one."""
     name = parse_name(payload.conversation)
-    return {"message": present_message(current_answer_requests().regenerate(name, caller.person.actor, payload.seq))}
+    return {"message": present_message(current_answer_requests().regenerate(name, caller.user.actor, payload.seq))}
 
 
 def _render(blocks: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
-"""What the processes of an installation tell each other, through Redis: news that may get lost.
+"""Messages between the processes of an installation, through Redis. They may get lost.
 
-Nothing depends on it. What is lost is found in the database a moment later, and while Redis is away each process goes
-on by itself. Whoever publishes never waits.
+Nothing depends on a single one: what was lost is found in the database a moment later, and while Redis is unavailable
+each process works by itself. Publishing never blocks.
 """
 
 import hashlib
@@ -19,94 +19,101 @@ from chatapp.supervision import Supervisor
 
 log = structlog.get_logger(__name__)
 
-BOUND = 10_000
-"""What waits to be published at the most; beyond it something gets lost."""
+MAX_QUEUED = 10_000
+"""Messages that wait to be published; more are discarded."""
 
-PAUSES = (0.2, 0.5, 1, 2, 5)
-"""Seconds before each attempt to reach Redis again; the last one repeats."""
+RETRY_SECONDS = (0.2, 0.5, 1, 2, 5)
+"""Pauses before successive attempts to reach Redis; the last one repeats."""
 
-TIMEOUT = 5.0
-"""Seconds in which Redis has to answer."""
+TIMEOUT_SECONDS = 5.0
+"""Time in which Redis has to respond."""
 
-FRESH = 3.0
-"""Seconds after which what waits to be published is no news any more: Redis was away meanwhile."""
+CONNECT_TIMEOUT_SECONDS = 2.0
+
+MAX_AGE_SECONDS = 3.0
+"""Age at which a message that waits to be published is discarded: Redis was unavailable meanwhile."""
 
 Handler = Callable[[str, Any], None]
-"""Called with the process that tells, and what it tells."""
+"""Called with the id of the sending process and the data."""
 
 
 class Bus:
-    """One process' way to the others of its installation, on the installation's own channel."""
+    """The connection of one process to the others of its installation, on a channel of the installation's own."""
 
     def __init__(self, url: str, secret: str) -> None:
         self.process = uuid.uuid4().hex
         # All processes of an installation have its secret, and no other installation on the same Redis has.
         self._channel = f"chatapp:{hashlib.sha256(secret.encode()).hexdigest()[:16]}"
-        self._redis = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=2, decode_responses=True)
-        self._outgoing: queue.Queue[tuple[float, str]] = queue.Queue(BOUND)
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=TIMEOUT_SECONDS,
+            socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            decode_responses=True,
+        )
+        self._outgoing: queue.Queue[tuple[float, str]] = queue.Queue(MAX_QUEUED)
         self._handlers: dict[str, Handler] = {}
-        self._connected: list[Callable[[], None]] = []
+        self._on_connected: list[Callable[[], None]] = []
 
     def on(self, kind: str, handler: Handler) -> None:
-        """Let a function hear of what the others publish under `kind`."""
+        """Call `handler` for messages of a kind from other processes."""
         self._handlers[kind] = handler
 
-    def on_connected(self, told: Callable[[], None]) -> None:
-        """Let a function know when this process hears the others, for the first time or again."""
-        self._connected.append(told)
+    def on_connected(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever this process begins to receive, for the first time or again."""
+        self._on_connected.append(callback)
 
     def publish(self, kind: str, data: object) -> None:
-        """Tell the others, if they can be told."""
+        """Queue a message for the other processes."""
         try:
-            told = json.dumps({"process": self.process, "kind": kind, "data": data})
-            self._outgoing.put_nowait((time.monotonic(), told))
+            message = json.dumps({"process": self.process, "kind": kind, "data": data})
+            self._outgoing.put_nowait((time.monotonic(), message))
         except queue.Full:
-            log.warning("too much waits for redis: one wake-up is lost", kind=kind)
+            log.warning("message to other processes discarded: too many wait for redis", kind=kind)
 
     def start(self, supervisor: Supervisor) -> None:
         """Start to publish and to receive."""
-        supervisor.start("bus publishing", self._keep_at, self._speak)
-        supervisor.start("bus receiving", self._keep_at, self._hear)
+        supervisor.start("bus publishing", self._retry_forever, self._publish_forever)
+        supervisor.start("bus receiving", self._retry_forever, self._receive_forever)
 
-    def _keep_at(self, work: Callable[[], None]) -> None:
+    def _retry_forever(self, work: Callable[[], None]) -> None:
         failures = 0
         while True:
-            begun = time.monotonic()
+            started = time.monotonic()
             try:
                 work()
             except (RedisError, OSError) as error:
-                if time.monotonic() - begun > PAUSES[-1]:
+                if time.monotonic() - started > RETRY_SECONDS[-1]:
                     failures = 0
                 if failures == 0:
-                    log.warning("redis is away", reason=str(error))
-                time.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+                    log.warning("redis is unavailable", reason=str(error))
+                time.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
 
-    def _speak(self) -> None:
+    def _publish_forever(self) -> None:
         while True:
-            moment, told = self._outgoing.get()
-            if moment > time.monotonic() - FRESH:
-                self._redis.publish(self._channel, told)
+            queued_at, message = self._outgoing.get()
+            if queued_at > time.monotonic() - MAX_AGE_SECONDS:
+                self._redis.publish(self._channel, message)
 
-    def _hear(self) -> None:
+    def _receive_forever(self) -> None:
         with self._redis.pubsub() as subscription:  # type: ignore[no-untyped-call]  # the library's types end there
             subscription.subscribe(self._channel)
             while True:
-                message = subscription.get_message(timeout=TIMEOUT / 2)
+                message = subscription.get_message(timeout=TIMEOUT_SECONDS / 2)
                 if message is None:
                     subscription.ping()
                 elif message["type"] == "subscribe":
-                    log.info("redis is there")
-                    for told in self._connected:
-                        told()
+                    log.info("redis is available")
+                    for callback in self._on_connected:
+                        callback()
                 elif message["type"] == "message":
                     self._handle(message["data"])
 
     def _handle(self, text: str) -> None:
         try:
-            told = json.loads(text)
-            if told["process"] != self.process and told["kind"] in self._handlers:
-                self._handlers[told["kind"]](told["process"], told["data"])
+            message = json.loads(text)
+            if message["process"] != self.process and message["kind"] in self._handlers:
+                self._handlers[message["kind"]](message["process"], message["data"])
         except Exception as error:
-            # Whoever reaches Redis can write there.
-            log.warning("what was heard could not be handled", text=text[:100], reason=repr(error))
+            # Anybody with access to Redis can publish on the channel.
+            log.warning("message from another process failed", text=text[:100], reason=repr(error))

@@ -1,57 +1,59 @@
-"""How an event is answered: its payload read, its errors mapped, once for all handlers.
+"""Handlers of socket events: payloads are parsed and errors mapped to acknowledgements in one place.
 
-Handlers are registered with python-socketio itself: Flask-SocketIO would rebuild a request for each event, which costs
-more than the event. Who somebody is was found at the handshake; what they may do is asked of the database each time.
+Handlers are registered with python-socketio itself: Flask-SocketIO would rebuild a request for each event, which takes
+longer than the event. The user was authenticated at the handshake; authorization is checked in the database each time.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import structlog
 from flask import Flask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from socketio import Server
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
 from chatapp.identity import AuthenticatedUser
 
+if TYPE_CHECKING:
+    from chatapp.realtime.state import Realtime
+
 log = structlog.get_logger(__name__)
 
 Ack = Mapping[str, Any]
-
+"""Acknowledgement of an event."""
 
 EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
-"""A message's number, or an event's, as a payload carries it."""
+"""The number of a message or of an event in a payload."""
 
 
 class Payload(BaseModel):
-    """What an event brings. Types are taken as they are: a number in a text is no number."""
+    """Payload of an event. Types are not converted: a number in a string is refused."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose event it is, and the socket that it came from."""
+    """The user and the socket that an event came from."""
 
-    person: AuthenticatedUser
+    user: AuthenticatedUser
     sid: str
-    server: Server
+    realtime: "Realtime"
 
     def enter(self, channel: str) -> None:
-        """Let the socket hear a channel."""
-        self.server.enter_room(self.sid, channel)
-
-    def has_entered(self, channel: str) -> bool:
-        """Tell whether the socket hears a channel."""
-        return self.sid in self.server.manager.rooms.get("/", {}).get(channel, ())
+        """Add the socket to a channel."""
+        self.realtime.server.enter_room(self.sid, channel)
 
     def leave(self, channel: str) -> None:
-        """Let the socket hear a channel no longer."""
-        self.server.leave_room(self.sid, channel)
+        """Remove the socket from a channel."""
+        self.realtime.server.leave_room(self.sid, channel)
+
+    def has_entered(self, channel: str) -> bool:
+        """Return whether the socket is in a channel."""
+        return self.sid in self.realtime.server.manager.rooms.get("/", {}).get(channel, ())
 
 
 P = TypeVar("P", bound=Payload)
@@ -59,57 +61,55 @@ P = TypeVar("P", bound=Payload)
 Handler = Callable[[Caller, P], Ack | None]
 
 _handlers: dict[str, tuple[type[Any], Handler[Any]]] = {}
+"""Filled while the modules of this package are imported, and not changed afterwards."""
 
 
 def handles(event: str, payload: type[P]) -> Callable[[Handler[P]], Handler[P]]:
-    """Make a function the handler of an event.
+    """Register a function as the handler of an event.
 
-    What it returns is acknowledged beside `ok`, what it raises as the error.
+    Its result is acknowledged beside `ok`, its exception as the error.
     """
 
-    def register(handle: Handler[P]) -> Handler[P]:
-        _handlers[event] = (payload, handle)
-        return handle
+    def register(handler: Handler[P]) -> Handler[P]:
+        _handlers[event] = (payload, handler)
+        return handler
 
     return register
 
 
-def list_events() -> frozenset[str]:
-    """List the names of the events that have a handler."""
+def list_event_names() -> frozenset[str]:
+    """Return the names of the events that have a handler."""
     return frozenset(_handlers)
 
 
-def serve_events(app: Flask, server: Server, find_person: Callable[[str], AuthenticatedUser | None]) -> None:
-    """Let the server answer every event that has a handler. `find_person` tells whose socket it is."""
-    for event, (payload, handle) in _handlers.items():
-        server.on(event, _make_handler(app, server, find_person, event, payload, handle))
+def serve_events(app: Flask, realtime: "Realtime") -> None:
+    """Register all handlers with the application's server."""
+    for event, (payload, handler) in _handlers.items():
+        realtime.server.on(event, _wrap_handler(app, realtime, event, payload, handler))
 
 
-def _make_handler(
-    app: Flask,
-    server: Server,
-    find_person: Callable[[str], AuthenticatedUser | None],
-    event: str,
-    payload: type[P],
-    handle: Handler[P],
+def _wrap_handler(
+    app: Flask, realtime: "Realtime", event: str, payload: type[P], handler: Handler[P]
 ) -> Callable[..., Ack]:
-    def answer(sid: str, *arguments: object) -> Ack:
-        person = find_person(sid)
+    find_user = realtime.connections.find_user
+
+    def acknowledge(sid: str, *arguments: object) -> Ack:
+        user = find_user(sid)
         try:
-            if person is None:
+            if user is None:
                 raise SignedOut("You are signed out. Sign in again.")
             with app.app_context():
-                return {"ok": True, **(handle(Caller(person, sid, server), _parse(payload, arguments)) or {})}
+                return {"ok": True, **(handler(Caller(user, sid, realtime), _parse(payload, arguments)) or {})}
         except ChatError as error:
             return _refuse(error)
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             log.warning("database does not answer", socket_event=event, error=str(error))
             return _refuse(Unavailable("The database does not answer. Try again in a moment."))
         except Exception:
-            log.exception("event failed", socket_event=event, user=person and person.id)
+            log.exception("event failed", socket_event=event, user=user and user.id)
             return _refuse(Internal("Something went wrong on the server. Try again."))
 
-    return answer
+    return acknowledge
 
 
 def _refuse(error: ChatError) -> Ack:

@@ -1,80 +1,87 @@
-"""Presence: who is online, away or offline.
+"""Presence: whether a user is online, away or offline.
 
-It lives in memory, so no crash leaves anybody behind. A person is online if one of their sockets is, away if all of
-them are. Changes are gathered for a second and told in one event: five hundred who come at once make a few of them.
+It is kept in memory, so a crash leaves nobody online. A user is online if one of their sockets is, away if all of them
+are. Changes are collected for a second and broadcast in one event, so five hundred users who connect at once cause few.
 """
 
 import time
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from chatapp.extensions import socketio
+from socketio import Server
+
+from chatapp.realtime.channels import EVERYONE
 from chatapp.realtime.handlers import Caller, Payload, handles
 
-PERIOD = 1.0
-"""Seconds between two looks at what has changed."""
+BROADCAST_SECONDS = 1.0
+"""Interval at which changes are broadcast."""
 
-GRACE = 3.0
-"""Seconds that somebody without a socket still counts as there: a page that is loaded again is not gone."""
+GRACE_SECONDS = 3.0
+"""Time for which a user without a socket counts as present: reloading a page is not leaving."""
 
-REMOTE_LIFETIME = 15.0
-"""Seconds after which what another process has said is worth nothing any more: it has crashed, or nobody hears it."""
+REMOTE_LIFETIME_SECONDS = 15.0
+"""Age at which the presence of another process is discarded: that has crashed, or nothing is received from it."""
 
 Picture = dict[int, str]
-"""People who are not offline, and how they are."""
+"""State of the users who are not offline."""
 
 
 class Presence:
-    """How people are, as this process sees them."""
+    """Presence of the users of one application."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._sockets: dict[str, tuple[int, str]] = {}
         self._remote: dict[str, tuple[float, Picture]] = {}
-        self._shown: Picture = {}
+        """Time of reception and picture of each other process."""
+        self._broadcast: Picture = {}
+        """The state that clients know."""
         self._last_seen: dict[int, float] = {}
 
-    def enter(self, sid: str, user_id: int) -> None:
-        """Count a new socket, and show it everybody who is there."""
+    def add(self, sid: str, user_id: int) -> None:
+        """Add a new socket, and send it the state of all users."""
         self._sockets[sid] = (user_id, "online")
-        socketio.emit("presence", {"people": _present(self._shown | {user_id: "online"}), "whole": True}, to=sid)
+        people = _present(self._broadcast | {user_id: "online"})
+        self._server.emit("presence", {"people": people, "whole": True}, to=sid)
 
     def set_state(self, sid: str, state: str) -> None:
-        """Take over what a socket's page says."""
+        """Store the state that a socket's page reports."""
         if sid in self._sockets:
             self._sockets[sid] = (self._sockets[sid][0], state)
 
-    def leave(self, sid: str) -> None:
-        """Forget a socket that is gone."""
+    def remove(self, sid: str) -> None:
+        """Forget a closed socket."""
         self._sockets.pop(sid, None)
 
     def local_picture(self) -> Picture:
-        """Give how the people are who are connected to this process."""
+        """Return the state of the users who are connected to this process."""
         return _merge(list(self._sockets.values()))
 
-    def hear(self, process: str, picture: Picture) -> None:
-        """Take over another process' picture."""
+    def set_remote_picture(self, process: str, picture: Picture) -> None:
+        """Store the picture of another process."""
         self._remote[process] = (time.monotonic(), picture)
 
-    def tell_changes(self) -> None:
-        """Emit to everybody what is otherwise than they were told."""
+    def broadcast_changes(self) -> None:
+        """Emit what has changed since the last broadcast to all sockets."""
         now = time.monotonic()
-        self._remote = {key: each for key, each in self._remote.items() if each[0] > now - REMOTE_LIFETIME}
+        self._remote = {
+            process: (received_at, picture)
+            for process, (received_at, picture) in self._remote.items()
+            if received_at > now - REMOTE_LIFETIME_SECONDS
+        }
         pictures = [self.local_picture(), *(picture for _, picture in self._remote.values())]
-        current = _merge(person for picture in pictures for person in picture.items())
+        current = _merge(state for picture in pictures for state in picture.items())
         self._last_seen |= dict.fromkeys(current, now)
-        gone = {user_id for user_id, seen in self._last_seen.items() if seen <= now - GRACE}
-        kept = {user_id: state for user_id, state in self._shown.items() if user_id not in gone | current.keys()}
+        gone = {user_id for user_id, seen_at in self._last_seen.items() if seen_at <= now - GRACE_SECONDS}
+        kept = {user_id: state for user_id, state in self._broadcast.items() if user_id not in gone | current.keys()}
         after = kept | current
-        changed = {user_id: state for user_id, state in after.items() if self._shown.get(user_id) != state}
-        changed |= dict.fromkeys(self._shown.keys() - after.keys(), "offline")
-        self._shown = after
+        changed = {user_id: state for user_id, state in after.items() if self._broadcast.get(user_id) != state}
+        changed |= dict.fromkeys(self._broadcast.keys() - after.keys(), "offline")
+        self._broadcast = after
         for user_id in gone:
             del self._last_seen[user_id]
         if changed:
-            socketio.emit("presence", {"people": _present(changed), "whole": False})
-
-
-presence = Presence()
+            self._server.emit("presence", {"people": _present(changed), "whole": False}, to=EVERYONE)
 
 
 class PresencePayload(Payload):
@@ -84,14 +91,14 @@ class PresencePayload(Payload):
 
 
 @handles("presence", PresencePayload)
-def take_presence(caller: Caller, payload: PresencePayload) -> None:
-    """Take over whether somebody looks at a page."""
-    presence.set_state(caller.sid, payload.state)
+def set_presence(caller: Caller, payload: PresencePayload) -> None:
+    """Store whether a page is being looked at."""
+    caller.realtime.presence.set_state(caller.sid, payload.state)
 
 
-def _merge(people: Iterable[tuple[int, str]]) -> Picture:
+def _merge(states: Iterable[tuple[int, str]]) -> Picture:
     merged: Picture = {}
-    for user_id, state in people:
+    for user_id, state in states:
         if merged.get(user_id) != "online":
             merged[user_id] = state
     return merged

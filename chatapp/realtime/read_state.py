@@ -1,4 +1,4 @@
-"""The events of reading: how far one has got."""
+"""Events that change a read marker."""
 
 from chatapp.conversations.names import parse_name
 from chatapp.presentation.read_state import present_read_state
@@ -6,20 +6,20 @@ from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.timeline import mark_read, mark_unread
 
 
-class Marking(Payload):
+class MarkPayload(Payload):
     """Payload of `mark_as_read` and `mark_as_unread`."""
 
     conversation: object
     seq: EventNumber
 
 
-@handles("mark_as_read", Marking)
-def mark_as_read(caller: Caller, payload: Marking) -> Ack:
-    """Move one's mark forward to a message."""
-    return present_read_state(mark_read(parse_name(payload.conversation), caller.person.actor, payload.seq))
+@handles("mark_as_read", MarkPayload)
+def mark_as_read(caller: Caller, payload: MarkPayload) -> Ack:
+    """Mark a message, and all before it, as read."""
+    return present_read_state(mark_read(parse_name(payload.conversation), caller.user.actor, payload.seq))
 
 
-@handles("mark_as_unread", Marking)
-def mark_as_unread(caller: Caller, payload: Marking) -> Ack:
-    """Make a message and what follows unread again."""
-    return present_read_state(mark_unread(parse_name(payload.conversation), caller.person.actor, payload.seq))
+@handles("mark_as_unread", MarkPayload)
+def mark_as_unread(caller: Caller, payload: MarkPayload) -> Ack:
+    """Mark a message, and all after it, as unread."""
+    return present_read_state(mark_unread(parse_name(payload.conversation), caller.user.actor, payload.seq))

@@ -1,4 +1,4 @@
-"""Typing: who is writing something just now. Nothing of it is stored."""
+"""Typing notifications. They are not stored."""
 
 import time
 from dataclasses import dataclass
@@ -9,27 +9,43 @@ from chatapp.conversations.policy import authorize_posting
 from chatapp.conversations.queries import find_access_of
 from chatapp.extensions import db
 from chatapp.realtime.handlers import Caller, Payload, handles
-from chatapp.signals import Signal
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted
 
-PERIOD = 1.0
-"""Seconds that a person's typing in a conversation is told once in, however often their pages say it."""
-
-_told: dict[tuple[int, str], float] = {}
-"""When a person's typing was told last, for those of the last `PERIOD`."""
+THROTTLE_SECONDS = 1.0
+"""Time in which a user's typing in a conversation is broadcast once, however often their pages report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Typing:
-    """Who is writing, and where."""
+    """Somebody is typing in a conversation."""
 
     conversation: str
     person: Person
 
 
-typed: Signal[Typing] = Signal("typed")
-"""For the others of the conversation."""
+class TypingThrottle:
+    """Limits the typing notifications of one application."""
+
+    def __init__(self) -> None:
+        self._last_broadcasts: dict[tuple[int, str], float] = {}
+        """Time of the last broadcast by user and conversation, for those of the last `THROTTLE_SECONDS`."""
+        message_posted.connect(self.reset)
+
+    def is_due(self, user_id: int, conversation: str) -> bool:
+        """Return whether to broadcast that a user is typing in a conversation, and count that as a broadcast."""
+        key, now = (user_id, conversation), time.monotonic()
+        for old in [old for old, moment in list(self._last_broadcasts.items()) if moment <= now - THROTTLE_SECONDS]:
+            del self._last_broadcasts[old]
+        if key in self._last_broadcasts:
+            return False
+        self._last_broadcasts[key] = now
+        return True
+
+    def reset(self, message: TimelineMessage) -> None:
+        """Let the next notification of a message's sender through at once."""
+        if message.sender is not None:
+            self._last_broadcasts.pop((message.sender.id, message.conversation.wire_name), None)
 
 
 class TypingPayload(Payload):
@@ -39,26 +55,9 @@ class TypingPayload(Payload):
 
 
 @handles("typing", TypingPayload)
-def type_in(caller: Caller, payload: TypingPayload) -> None:
-    """Tell the others of a conversation that one is writing."""
+def notify_typing(caller: Caller, payload: TypingPayload) -> None:
+    """Notify the others in a conversation that the caller is typing."""
     name = parse_name(payload.conversation)
-    authorize_posting(*find_access_of(db.session(), name, caller.person.actor))
-    if _is_due((caller.person.id, name.wire_name)):
-        typed.send(Typing(name.wire_name, caller.person.as_person()))
-
-
-@message_posted.connect
-def forget(message: TimelineMessage) -> None:
-    """Let whoever has said something be told as typing at once when they go on."""
-    if message.sender is not None:
-        _told.pop((message.sender.id, message.conversation.wire_name), None)
-
-
-def _is_due(key: tuple[int, str]) -> bool:
-    now = time.monotonic()
-    for old in [each for each, moment in list(_told.items()) if moment <= now - PERIOD]:
-        del _told[old]
-    if key in _told:
-        return False
-    _told[key] = now
-    return True
+    authorize_posting(*find_access_of(db.session(), name, caller.user.actor))
+    if caller.realtime.typing_throttle.is_due(caller.user.id, name.wire_name):
+        caller.realtime.typed.send_robust(Typing(name.wire_name, caller.user.as_person()))

@@ -1,74 +1,105 @@
-"""The edge of Socket.IO: fast writes, and clients that mean harm.
+"""Socket.IO server: fast writes, strict parsing, rate limits and protection against abusive clients.
 
-The only place that knows the insides of python-socketio, python-engineio and eventlet. Everything that is safe without
-them (`connection_guard.py`, `packets.py`) holds whichever way sockets are written to.
+The only package that depends on internals of python-socketio, python-engineio and eventlet. It knows nothing of the
+application: it is told which events there are and whom to call.
+
+The interface is in this module:
+
+- `init_engine` serves Socket.IO for an application and returns its `SocketEngine`.
+- `SocketEngine.server` is the `socketio.Server`: register handlers with `on`, send with `emit`, and change channels
+  with `enter_room` and `leave_room`.
+- `SocketEngine.connection_guard` has `authenticate`, which the connect handler calls, and `sweep`, which has to be
+  called about once a second.
+
+There are two engines. `fast` writes to sockets itself: see `server.py` and `connection.py`. `stock` uses the libraries
+as they are; it also serves where threads are not green or a library's version is not known. Limits, parsing and abuse
+handling (`limits.py`, `token_bucket.py`, `packets.py`, `connection_guard.py`) are the same for both.
 """
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from engineio.payload import Payload
-from flask import Flask, current_app
+from flask import Flask
 from flask_socketio import SocketIO
+from socketio import Server
 
 from chatapp.config import Settings
 from chatapp.native import is_green
 from chatapp.socket_engine import codec
 from chatapp.socket_engine.connection_guard import ConnectionGuard
-from chatapp.socket_engine.limits import PACKETS, packet_bytes
-from chatapp.socket_engine.logs import quieten
-from chatapp.socket_engine.packets import StrictPacket
-from chatapp.socket_engine.versions import list_unknown
+from chatapp.socket_engine.limits import max_packet_bytes
+from chatapp.socket_engine.logs import shorten_client_errors
+from chatapp.socket_engine.packets import make_packet_class
+from chatapp.socket_engine.versions import list_unknown_versions
+from chatapp.supervision import Supervisor
 
 log = structlog.get_logger(__name__)
 
-EXTENSION = "chatapp.connection_guard"
-"""Where the application keeps its connection_guard, in `app.extensions`."""
+
+@dataclass(frozen=True, slots=True)
+class SocketEngine:
+    """The Socket.IO server of one application."""
+
+    server: Server
+    connection_guard: ConnectionGuard
 
 
-def init_engine(app: Flask, socketio: SocketIO, settings: Settings, events: frozenset[str]) -> None:
-    """Serve Socket.IO for `app`, and take the events named.
+def init_engine(
+    app: Flask,
+    settings: Settings,
+    supervisor: Supervisor,
+    *,
+    event_names: Collection[str],
+    concurrent_events: Collection[str] = (),
+    on_connected: Callable[[str], None],
+) -> SocketEngine:
+    """Serve Socket.IO for `app` and accept the events named.
 
-    Handlers run one after the other for each client: the order in which a person sends is the order of the timeline.
+    The handlers of one client run one after the other, so the order in which a client sends is the order of the
+    timeline. Only `concurrent_events` may be handled before the handler of the same event before it has returned; their
+    handlers must have done what depends on the order before they yield for the first time. `on_connected(sid)` is
+    called after a client has been sent its CONNECT packet.
     """
-    StrictPacket.events = events
-    Payload.max_decode_packets = PACKETS
     is_fast = _is_fast(settings)
-    options: dict[str, Any] = {
+    engine_options: dict[str, Any] = {
         "async_mode": "eventlet" if is_green() else "threading",
         "json": codec,
-        "max_http_buffer_size": packet_bytes(settings.max_message_chars),
+        "max_http_buffer_size": max_packet_bytes(settings.max_message_chars),
     }
-    manager: dict[str, Any] = {}
+    options: dict[str, Any] = {"serializer": make_packet_class(event_names)}
     if is_fast:
-        from chatapp.socket_engine.fanout import FanOut
+        from chatapp.socket_engine.manager import BroadcastManager
 
-        manager["client_manager"] = FanOut()
-    socketio.init_app(app, async_handlers=False, manage_session=False, serializer=StrictPacket, **manager, **options)
+        options["client_manager"] = BroadcastManager()
+    socketio = SocketIO()
+    socketio.init_app(app, async_handlers=False, manage_session=False, **options, **engine_options)
     server = socketio.server
     if is_fast:
-        from chatapp.socket_engine.connection import FastServer
+        from chatapp.socket_engine.server import FastServer
 
         handlers = server.eio.handlers
-        server.eio = FastServer(coalesces_writes=settings.socket_coalescing, async_handlers=False, **options)
+        server.eio = FastServer(
+            supervisor,
+            concurrent_events,
+            coalesces_writes=settings.socket_coalescing,
+            async_handlers=False,
+            **engine_options,
+        )
         server.eio.handlers.update(handlers)
-    app.extensions[EXTENSION] = connection_guard = ConnectionGuard(server, settings, counts=not is_fast)
+    connection_guard = ConnectionGuard(server, settings, on_connected, throttles_packets=not is_fast)
     if is_fast:
         server.eio.connection_guard = connection_guard
-    quieten()
+    shorten_client_errors()
     app.wsgi_app = connection_guard.wrap_wsgi(app.wsgi_app)  # type: ignore[assignment, method-assign]
-
-
-def current_connection_guard() -> ConnectionGuard:
-    """Give the connection_guard of the application at hand."""
-    connection_guard: ConnectionGuard = current_app.extensions[EXTENSION]
-    return connection_guard
+    return SocketEngine(server, connection_guard)
 
 
 def _is_fast(settings: Settings) -> bool:
     if settings.socket_engine == "stock" or not is_green():
         return False
-    if unknown := list_unknown():
-        log.warning("sockets are written to in the libraries' own way, which is slower: versions unknown", of=unknown)
+    if unknown := list_unknown_versions():
+        log.warning("using the slower stock socket engine: versions of libraries are not known", unknown=unknown)
         return False
     return True

@@ -1,6 +1,6 @@
-"""Who is let in, and what ends a connection: the same for both ways of writing to sockets.
+"""Admission and abuse: limits of connections and events, and the closing of connections that break the protocol.
 
-Only public ways into the libraries are used here: Engine.IO's handlers, and WSGI.
+It is the same for both engines, and uses public interfaces of the libraries only: Engine.IO's handlers, and WSGI.
 """
 
 import time
@@ -14,8 +14,8 @@ from socketio import Server
 
 from chatapp.config import Settings
 from chatapp.socket_engine import limits
-from chatapp.socket_engine.limits import RateMeter, TokenBucket, TokenBuckets
 from chatapp.socket_engine.packets import Malformed
+from chatapp.socket_engine.token_bucket import RateMeter, TokenBucket, TokenBuckets
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -24,159 +24,174 @@ log = structlog.get_logger(__name__)
 
 
 class ConnectionState:
-    """One connection: where it comes from, whose it is once it is let in, and what it has used."""
+    """A connection: its address, its user once it is authenticated, and its use of the rate limits."""
 
-    __slots__ = ("address", "is_ended", "is_known", "opened_at", "rate_meter", "user_id")
+    __slots__ = ("address", "is_authenticated", "is_closing", "opened_at", "rate_meter", "user_id")
 
     def __init__(self, address: str, rate_meter: RateMeter | None) -> None:
         self.address = address
         self.rate_meter = rate_meter
         self.opened_at = time.monotonic()
         self.user_id: int | None = None
-        self.is_known = False
-        """Whether it was let in."""
-        self.is_ended = False
+        self.is_authenticated = False
+        self.is_closing = False
 
-    def count(self, size: int) -> None:
-        """Count what came from it, and wait as long as it has to: meanwhile no more of it is read."""
+    def throttle(self, size: int) -> None:
+        """Count a packet of `size` bytes, and sleep while a rate limit is exceeded: meanwhile no more is read."""
         if self.rate_meter is not None and (pause := self.rate_meter.consume(size)):
             time.sleep(pause)
 
 
 class ConnectionGuard:
-    """Looks at everything that comes in before the libraries do.
+    """Checks everything that clients send before the libraries process it.
 
-    With `counts` it counts packets; not where connections count what comes before they take it apart.
+    With `throttles_packets` it applies the rate limits to packets; the fast engine does so itself, to frames, before it
+    parses them. `on_connected(sid)` is called once a connection has been acknowledged with a CONNECT packet, so what is
+    emitted there arrives after that.
     """
 
-    def __init__(self, server: Server, settings: Settings, *, counts: bool) -> None:
+    def __init__(
+        self, server: Server, settings: Settings, on_connected: Callable[[str], None], *, throttles_packets: bool
+    ) -> None:
         self._server = server
-        self._counts = counts
+        self._on_connected = on_connected
+        self._throttles_packets = throttles_packets
         self._states: dict[str, ConnectionState] = {}
         self._unauthenticated: Counter[str] = Counter()
-        self._held: Counter[str] = Counter()
+        """Number of connections that are not authenticated, by address."""
+        self._delayed_refusals: Counter[str] = Counter()
+        """Number of refusals that are being delayed, by address."""
         rate = settings.events_per_second
-        self._rate = rate
-        self._people = TokenBuckets(limits.PERSON * rate, limits.PERSON * rate * limits.BURST)
-        self._addresses = TokenBuckets(limits.ADDRESS * rate, limits.ADDRESS * rate * limits.BURST)
-        opening = settings.connections_per_second
-        self._openings = TokenBuckets(opening, opening * limits.OPENING_BURST) if opening else None
-        self._inner: dict[str, Callable[..., object]] = dict(server.eio.handlers)
-        server.eio.on("connect", self._open)
-        server.eio.on("message", self._take)
-        server.eio.on("disconnect", self._close)
+        self._events_per_second = rate
+        self._user_buckets = TokenBuckets(
+            limits.USER_RATE_FACTOR * rate, limits.USER_RATE_FACTOR * rate * limits.BURST_SECONDS
+        )
+        self._address_buckets = TokenBuckets(
+            limits.ADDRESS_RATE_FACTOR * rate, limits.ADDRESS_RATE_FACTOR * rate * limits.BURST_SECONDS
+        )
+        connections = settings.connections_per_second
+        self._connection_buckets = (
+            TokenBuckets(connections, connections * limits.CONNECTION_BURST_SECONDS) if connections else None
+        )
+        self._library_handlers: dict[str, Callable[..., object]] = dict(server.eio.handlers)
+        server.eio.on("connect", self._on_connect)
+        server.eio.on("message", self._on_message)
+        server.eio.on("disconnect", self._on_disconnect)
 
     def wrap_wsgi(self, app: "WSGIApplication") -> "WSGIApplication":
-        """Give a WSGI application that refuses new connections where an address opens too many."""
+        """Return a WSGI application that refuses new connections of an address that opens too many."""
 
         def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
             if environ.get("PATH_INFO", "").startswith("/socket.io"):
-                # Compressing what is told takes two thirds of the throughput, and 100 KB for each connection.
+                # Compression would take two thirds of the throughput, and 100 KB for each connection.
                 environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-                if not self._may_open(environ):
-                    self._hold(_address(environ))
+                if not self._may_connect(environ):
+                    self._delay_refusal(_get_address(environ))
                     start_response("429 Too Many Requests", [("Retry-After", "5"), ("Connection", "close")])
                     return [b"Too many new connections from your address. Try again in a moment."]
             return app(environ, start_response)
 
         return guarded
 
-    def know(self, sid: str, user_id: int) -> None:
-        """Note whose connection it is that was let in."""
+    def authenticate(self, sid: str, user_id: int) -> None:
+        """Record the user of a connection, and apply the user's rate limit to it."""
         if state := self._states.get(self._server.manager.eio_sid_from_sid(sid, "/")):
-            self._unauthenticated[state.address] -= not state.is_known
-            state.is_known = True
+            self._unauthenticated[state.address] -= not state.is_authenticated
+            state.is_authenticated = True
             state.user_id = user_id
             if state.rate_meter is not None:
-                state.rate_meter.share(self._people[user_id])
+                state.rate_meter.add(self._user_buckets[user_id])
 
     def find_connection_state(self, eio_sid: str) -> ConnectionState | None:
-        """Give what is known of a connection."""
+        """Return the state of a connection; None when it is closed."""
         return self._states.get(eio_sid)
 
-    def end(self, eio_sid: str, reason: str, *, is_offence: bool = True) -> None:
-        """End a connection that does harm, with one line in the log.
+    def disconnect(self, eio_sid: str, reason: str, *, is_abuse: bool = True) -> None:
+        """Close a connection, with one line in the log.
 
-        What a bad network does as well is no offence: its address may open others as before.
+        Abuse counts against the address: it may open fewer connections for a while. What a bad network causes as well
+        is not abuse.
         """
         state = self._states.get(eio_sid)
-        if state is None or state.is_ended:
+        if state is None or state.is_closing:
             return
-        log.warning("connection ended", reason=reason, user=state.user_id, address=state.address)
-        if self._openings is not None and is_offence:
-            self._openings[state.address].consume(limits.OFFENCE)
-        self._drop(eio_sid, state)
+        log.warning("connection closed by the server", reason=reason, user=state.user_id, address=state.address)
+        if self._connection_buckets is not None and is_abuse:
+            self._connection_buckets[state.address].consume(limits.ABUSE_PENALTY_CONNECTIONS)
+        self._close(eio_sid, state)
 
     def sweep(self) -> None:
-        """End connections that were not let in in time, and what is left of those that were signed out."""
+        """Close connections that did not authenticate in time, and those of which only Engine.IO's part is left."""
         now = time.monotonic()
         for eio_sid, state in list(self._states.items()):
-            if self._server.manager.sid_from_eio_sid(eio_sid, "/") is not None or state.is_ended:
+            if self._server.manager.sid_from_eio_sid(eio_sid, "/") is not None or state.is_closing:
                 continue
-            if state.is_known:
-                self._drop(eio_sid, state)
-            elif now - state.opened_at > limits.HANDSHAKE:
-                self.end(eio_sid, f"it did not open within {limits.HANDSHAKE:.0f} s", is_offence=False)
+            if state.is_authenticated:
+                self._close(eio_sid, state)
+            elif now - state.opened_at > limits.HANDSHAKE_SECONDS:
+                self.disconnect(eio_sid, f"no authentication within {limits.HANDSHAKE_SECONDS:.0f} s", is_abuse=False)
 
-    def _may_open(self, environ: "WSGIEnvironment") -> bool:
-        if self._openings is None or "sid" in parse_qs(environ.get("QUERY_STRING", "")):
+    def _may_connect(self, environ: "WSGIEnvironment") -> bool:
+        if self._connection_buckets is None or "sid" in parse_qs(environ.get("QUERY_STRING", "")):
             return True
-        address = _address(environ)
-        return self._unauthenticated[address] < limits.UNAUTHENTICATED_CONNECTIONS and self._openings[
+        address = _get_address(environ)
+        return self._unauthenticated[address] < limits.MAX_UNAUTHENTICATED_CONNECTIONS and self._connection_buckets[
             address
         ].try_consume(1)
 
-    def _hold(self, address: str) -> None:
-        if self._held[address] < limits.HELD:
-            self._held[address] += 1
-            time.sleep(limits.HOLD)
-            self._held[address] -= 1
-        if not self._held[address]:
-            del self._held[address]
+    def _delay_refusal(self, address: str) -> None:
+        if self._delayed_refusals[address] < limits.MAX_DELAYED_REFUSALS:
+            self._delayed_refusals[address] += 1
+            time.sleep(limits.REFUSAL_DELAY_SECONDS)
+            self._delayed_refusals[address] -= 1
+        if not self._delayed_refusals[address]:
+            del self._delayed_refusals[address]
 
-    def _open(self, eio_sid: str, environ: "WSGIEnvironment") -> object:
-        address = _address(environ)
+    def _on_connect(self, eio_sid: str, environ: "WSGIEnvironment") -> object:
+        address = _get_address(environ)
+        rate = self._events_per_second
         rate_meter = (
-            RateMeter(TokenBucket(self._rate, self._rate * limits.BURST), self._addresses[address])
-            if self._rate
-            else None
+            RateMeter(TokenBucket(rate, rate * limits.BURST_SECONDS), self._address_buckets[address]) if rate else None
         )
         self._states[eio_sid] = ConnectionState(address, rate_meter)
         self._unauthenticated[address] += 1
-        return self._inner["connect"](eio_sid, environ)
+        return self._library_handlers["connect"](eio_sid, environ)
 
-    def _take(self, eio_sid: str, data: object) -> None:
+    def _on_message(self, eio_sid: str, data: object) -> None:
         state = self._states.get(eio_sid)
-        if state is None or state.is_ended:
+        if state is None or state.is_closing:
             return
-        if self._counts and isinstance(data, str | bytes):
-            state.count(len(data))
-        is_open = self._server.manager.sid_from_eio_sid(eio_sid, "/") is not None
+        if self._throttles_packets and isinstance(data, str | bytes):
+            state.throttle(len(data))
+        is_connected = self._server.manager.sid_from_eio_sid(eio_sid, "/") is not None
         try:
             if not data:
                 raise Malformed("an empty packet")
-            if isinstance(data, str) and (data[:1] == "0") is is_open:
-                if state.is_known and not is_open:
-                    # It was signed out a moment ago, while this was on its way.
-                    self._drop(eio_sid, state)
+            if isinstance(data, str) and (data[:1] == "0") is is_connected:
+                if state.is_authenticated and not is_connected:
+                    # It was signed out a moment ago, while this packet was on its way.
+                    self._close(eio_sid, state)
                     return
-                raise Malformed("an opening on an open connection" if is_open else "an event before the opening")
-            self._inner["message"](eio_sid, data)
+                raise Malformed("a second CONNECT packet" if is_connected else "an event before the CONNECT packet")
+            self._library_handlers["message"](eio_sid, data)
         except Malformed as error:
-            self.end(eio_sid, str(error))
+            self.disconnect(eio_sid, str(error))
+            return
+        if not is_connected and (sid := self._server.manager.sid_from_eio_sid(eio_sid, "/")) is not None:
+            self._on_connected(sid)
 
-    def _close(self, eio_sid: str, reason: str) -> object:
+    def _on_disconnect(self, eio_sid: str, reason: str) -> object:
         if state := self._states.pop(eio_sid, None):
-            self._unauthenticated[state.address] -= not state.is_known
+            self._unauthenticated[state.address] -= not state.is_authenticated
             if not self._unauthenticated[state.address]:
                 del self._unauthenticated[state.address]
-        return self._inner["disconnect"](eio_sid, reason)
+        return self._library_handlers["disconnect"](eio_sid, reason)
 
-    def _drop(self, eio_sid: str, state: ConnectionState) -> None:
-        state.is_ended = True
+    def _close(self, eio_sid: str, state: ConnectionState) -> None:
+        state.is_closing = True
         if socket := self._server.eio.sockets.get(eio_sid):
             socket.close(wait=False)
 
 
-def _address(environ: "WSGIEnvironment") -> str:
+def _get_address(environ: "WSGIEnvironment") -> str:
     return str(environ.get("REMOTE_ADDR", ""))

@@ -1,10 +1,10 @@
-"""What the libraries say of clients: a line each at the most, and no traceback."""
+"""Logging of Engine.IO: one line without a traceback for a request that it could not parse."""
 
 import logging
 
 
 class _OneLine(logging.Filter):
-    """What a client sent is no fault of the program: the reason is enough."""
+    """Shortens errors that a client has caused: the reason is enough."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], ValueError | KeyError | IndexError):
@@ -14,8 +14,8 @@ class _OneLine(logging.Filter):
         return True
 
 
-def quieten() -> None:
-    """Let Engine.IO's own server log no tracebacks of what it could not read."""
+def shorten_client_errors() -> None:
+    """Keep Engine.IO from logging a traceback for each malformed request."""
     logger = logging.getLogger("engineio.server")
-    if not any(isinstance(each, _OneLine) for each in logger.filters):
+    if not any(isinstance(existing, _OneLine) for existing in logger.filters):
         logger.addFilter(_OneLine())

@@ -1,30 +1,35 @@
-"""The packets that are taken from clients: a small part of what Socket.IO's protocol allows, the part that we speak.
+"""Parsing of Socket.IO packets from clients. Only the part of the protocol that our pages use is accepted.
 
-See https://github.com/socketio/socket.io-protocol. Acknowledgements, other namespaces and binary packets never come
-from our pages; a binary packet may claim ten million attachments and make the library wait for them.
+See https://github.com/socketio/socket.io-protocol. Acknowledgements, other namespaces and binary packets are refused: a
+binary packet may claim ten million attachments, for which the library would wait.
 """
 
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from engineio.payload import Payload
 from socketio.packet import CONNECT, DISCONNECT, EVENT, Packet
 
-from chatapp.socket_engine.limits import DEPTH
+from chatapp.socket_engine import codec
+from chatapp.socket_engine.limits import MAX_JSON_DEPTH, MAX_PACKETS_PER_REQUEST
+
+# Engine.IO has no option for this limit, which the stock engine applies. It is the same for every application.
+Payload.max_decode_packets = MAX_PACKETS_PER_REQUEST
 
 
 class Malformed(ValueError):
-    """What none of our pages sends: the connection ends. The text is the reason, for the log."""
+    """Input that our pages never send; the connection is closed. The text is the reason, for the log."""
 
 
 class StrictPacket(Packet):  # type: ignore[misc]  # the library is not typed
-    """A packet that is an event of ours, or opens or ends the connection. Decoding another one raises `Malformed`."""
+    """A packet that opens or closes the connection, or carries an event. See `make_packet_class`."""
 
     uses_binary_events = False
-    events: Collection[str] = ()
-    """The names of events that are taken."""
+    event_names: Collection[str] = ()
+    """Events that are accepted."""
 
     def decode(self, encoded_packet: object) -> int:
-        """Read a packet. Raises `Malformed`."""
+        """Parse a packet. Raises `Malformed`."""
         if not isinstance(encoded_packet, str):
             raise Malformed("a binary packet")
         self.namespace = None
@@ -34,14 +39,14 @@ class StrictPacket(Packet):  # type: ignore[misc]  # the library is not typed
             self._decode_event(encoded_packet)
         elif kind == "0":
             self.packet_type = CONNECT
-            self.data = _read_json(encoded_packet[1:]) if len(encoded_packet) > 1 else None
+            self.data = _parse_json(encoded_packet[1:]) if len(encoded_packet) > 1 else None
             if not isinstance(self.data, dict | None):
-                raise Malformed("a malformed opening, or an unknown namespace")
+                raise Malformed("a malformed CONNECT packet, or an unknown namespace")
         elif encoded_packet == "1":
             self.packet_type = DISCONNECT
             self.data = None
         else:
-            raise Malformed("a packet of a kind that is not taken")
+            raise Malformed("a packet of a type that is not accepted")
         return 0
 
     def _decode_event(self, encoded: str) -> None:
@@ -50,31 +55,36 @@ class StrictPacket(Packet):  # type: ignore[misc]  # the library is not typed
         if start < 0 or (number and not (number.isascii() and number.isdigit() and len(number) <= 10)):
             raise Malformed("a malformed event, or an unknown namespace")
         self.id = int(number) if number else None
-        self.data = _read_json(encoded[start:])
+        self.data = _parse_json(encoded[start:])
         name = self.data[0] if isinstance(self.data, list) and self.data else None
-        if not isinstance(name, str) or name not in self.events:
+        if not isinstance(name, str) or name not in self.event_names:
             raise Malformed("an event with an unknown name")
 
 
-def _read_json(text: str) -> Any:
+def make_packet_class(event_names: Collection[str]) -> type[StrictPacket]:
+    """Return a packet class that accepts the events named: the library takes a class, not an object."""
+    return type("AcceptedPacket", (StrictPacket,), {"event_names": event_names})
+
+
+def _parse_json(text: str) -> Any:
     try:
-        value = StrictPacket.json.loads(text)
+        value = codec.loads(text)
     except (ValueError, RecursionError):
         raise Malformed("malformed JSON") from None
-    # Brackets in texts count too: only then one looks closely.
-    if text.count("[") + text.count("{") > DEPTH and _is_deep(value):
+    # Brackets in strings count too, so this is only a cheap upper bound.
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _is_too_deep(value):
         raise Malformed("JSON that is nested too deeply")
     return value
 
 
-def _is_deep(value: object) -> bool:
+def _is_too_deep(value: object) -> bool:
     level: Iterable[object] = [value]
-    for _ in range(DEPTH + 1):
+    for _ in range(MAX_JSON_DEPTH + 1):
         level = [
-            each
+            element
             for container in level
             if isinstance(container, list | dict)
-            for each in (container if isinstance(container, list) else container.values())
+            for element in (container if isinstance(container, list) else container.values())
         ]
         if not level:
             return False

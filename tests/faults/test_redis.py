@@ -30,7 +30,7 @@ def wait_until_fast(listener: Socket, speaker: Socket) -> None:
 def wait_until_missed(*servers: Server) -> None:
     """Wait until the processes know that Redis is away."""
     for server in servers:
-        eventually(lambda log=server.log: "redis is away" in log(), "Redis is missed", timeout=15)  # type: ignore[misc]
+        eventually(lambda log=server.log: "redis is unavailable" in log(), "Redis is missed", timeout=15)  # type: ignore[misc]
 
 
 def command(redis: Redis, *words: str) -> str:
@@ -145,7 +145,9 @@ def test_what_happened_while_redis_was_away_is_not_replayed_when_it_is_back(
     his.join(room)
     before = len(his.payloads("removed_from_chat"))
     redis.start()
-    eventually(lambda: "redis is there" in second.log().rpartition("redis is away")[2], "Redis is back", timeout=20)
+    eventually(
+        lambda: "redis is available" in second.log().rpartition("redis is unavailable")[2], "Redis is back", timeout=20
+    )
     hers.post("welcome back", room)
     eventually(lambda: "welcome back" in his.contents(room), "he hears it", timeout=HEADS + 5)
     assert his.payloads("typing") == []

@@ -40,8 +40,8 @@ from tests.harness.people import Person, message_payload
 from tests.harness.servers import Server, SqliteTemplate
 from tests.harness.waiting import eventually, scaled
 
-ENDED = "connection ended"
-PACKET = limits.packet_bytes(Settings.model_fields["max_message_chars"].default)
+ENDED = "connection closed by the server"
+PACKET = limits.max_packet_bytes(Settings.model_fields["max_message_chars"].default)
 """Bytes of a packet at the most."""
 SOON = 3.0
 """Seconds within which a hostile connection is ended, on a busy machine."""
@@ -195,7 +195,7 @@ def test_a_malformed_packet_ends_the_connection(place: Place, packet: str) -> No
     comma='42["typing",{},]',
     more_after_it='42["typing",{}]]',
     control_character='42["typing",{"a":"\n"}]',
-    deeper_than_32=nested(limits.DEPTH + 2),
+    deeper_than_32=nested(limits.MAX_JSON_DEPTH + 2),
     objects_deeper_than_32='421["typing",' + '{"a":' * 40 + "1" + "}" * 40 + "]",
     deeper_than_a_thousand=nested(1_100),
     deeper_than_30_000=nested(30_000),
@@ -251,10 +251,10 @@ def test_a_frame_that_is_too_long_ends_the_connection_before_its_body_comes(plac
 
 @packets(
     that_grow=frame("4", fin=False) + frame(b"x" * 1_000, opcode=CONTINUATION, fin=False) * (PACKET // 1_000 + 5),
-    of_one_byte=frame("4", fin=False) + frame(b"x", opcode=CONTINUATION, fin=False) * (limits.FRAGMENTS + 10),
-    of_nothing=frame("", fin=False) + frame(b"", opcode=CONTINUATION, fin=False) * (limits.FRAGMENTS + 10),
+    of_one_byte=frame("4", fin=False) + frame(b"x", opcode=CONTINUATION, fin=False) * (limits.MAX_FRAGMENTS + 10),
+    of_nothing=frame("", fin=False) + frame(b"", opcode=CONTINUATION, fin=False) * (limits.MAX_FRAGMENTS + 10),
     with_pings=frame("4", fin=False)
-    + (frame(b"x", opcode=CONTINUATION, fin=False) + frame(b"", opcode=PING)) * (limits.FRAGMENTS + 10),
+    + (frame(b"x", opcode=CONTINUATION, fin=False) + frame(b"", opcode=PING)) * (limits.MAX_FRAGMENTS + 10),
 )
 def test_fragments_without_an_end_end_the_connection(place: Place, packet: bytes) -> None:
     check_ended(place, packet)
@@ -332,7 +332,7 @@ def test_a_payload_of_the_wrong_form_is_answered(place: Place, event: str) -> No
 
 @packets(
     text_of_the_greatest_length='421["typing",' + " " * (PACKET - 16) + "{}]",
-    nested_just_so=nested(limits.DEPTH - 1),
+    nested_just_so=nested(limits.MAX_JSON_DEPTH - 1),
     brackets_in_a_text='421["typing",{"conversation":"' + "[{" * 5_000 + '"}]',
 )
 def test_what_is_just_within_the_limits_is_answered(place: Place, packet: str) -> None:
@@ -628,7 +628,7 @@ def bounded(sqlite_template: SqliteTemplate) -> Iterator[Bounded]:
 
 
 def test_events_beyond_the_rate_are_read_more_slowly_and_none_is_lost(bounded: Bounded) -> None:
-    burst = RATE * limits.BURST
+    burst = RATE * limits.BURST_SECONDS
     start = time.monotonic()
     assert ask_many(bounded.server, bounded.people[0], burst + RATE) == burst + RATE
     assert 0.8 < time.monotonic() - start < 5
@@ -636,19 +636,19 @@ def test_events_beyond_the_rate_are_read_more_slowly_and_none_is_lost(bounded: B
 
 
 def test_several_sockets_of_a_person_share_their_rate(bounded: Bounded) -> None:
-    burst = RATE * limits.BURST
+    burst = RATE * limits.BURST_SECONDS
     start = time.monotonic()
     with ThreadPoolExecutor() as pool:
         asking = [pool.submit(ask_many, bounded.server, bounded.people[1], burst) for _ in range(3)]
         assert [each.result() for each in asking] == [burst] * 3
     # A person has the rate of two sockets: the burst of the third one is waited for.
-    assert time.monotonic() - start > 0.8 * burst / RATE / limits.PERSON
+    assert time.monotonic() - start > 0.8 * burst / RATE / limits.USER_RATE_FACTOR
     assert bounded.bystanders.longest_wait() < 1
 
 
 def test_bytes_beyond_the_rate_are_read_more_slowly(bounded: Bounded) -> None:
     long = '["typing",' + " " * (PACKET - 20) + "{}]"
-    count = int((RATE * limits.BURST + RATE) / (PACKET / limits.COST_BYTES)) + 2
+    count = int((RATE * limits.BURST_SECONDS + RATE) / (PACKET / limits.BYTES_PER_EVENT)) + 2
     with RawSocket.enter(bounded.server.url, bounded.people[2].cookie, address="127.0.0.3") as socket:
         start = time.monotonic()
         socket.say(*(f"42{n}{long}" for n in range(count)))
@@ -672,7 +672,7 @@ def test_without_a_rate_events_are_read_as_they_come(place: Place) -> None:
 
 def test_an_address_that_opens_too_many_connections_is_refused_for_a_while(bounded: Bounded) -> None:
     url, cookie, address = bounded.server.url, bounded.people[2].cookie, "127.0.0.4"
-    burst = OPENINGS * limits.OPENING_BURST
+    burst = OPENINGS * limits.CONNECTION_BURST_SECONDS
     sockets, refused = open_many(burst + 20, lambda: RawSocket.enter(url, cookie, address=address))
     assert burst <= len(sockets) < burst + 15
     assert refused.status == 429
@@ -699,16 +699,16 @@ def test_connections_that_end_for_harm_count_for_more(bounded: Bounded) -> None:
         return socket
 
     ended = len(open_many(50, open_and_do_harm)[0])
-    assert 1 < ended <= OPENINGS * limits.OPENING_BURST / limits.OFFENCE + 2
+    assert 1 < ended <= OPENINGS * limits.CONNECTION_BURST_SECONDS / limits.ABUSE_PENALTY_CONNECTIONS + 2
     lines = bounded.server.log().splitlines()
     assert sum(ENDED in line and address in line for line in lines) == ended
 
 
 def test_no_address_has_many_connections_that_are_not_let_in(place: Place) -> None:
     url, cookie, address = place.server.url, place.eve.cookie, "127.0.0.7"
-    sockets, refused = open_many(limits.STRANGERS + 20, lambda: RawSocket(url, address=address))
+    sockets, refused = open_many(limits.MAX_UNAUTHENTICATED_CONNECTIONS + 20, lambda: RawSocket(url, address=address))
     assert refused.status == 429
-    assert limits.STRANGERS - 1 <= len(sockets) <= limits.STRANGERS + 1
+    assert limits.MAX_UNAUTHENTICATED_CONNECTIONS - 1 <= len(sockets) <= limits.MAX_UNAUTHENTICATED_CONNECTIONS + 1
     assert is_let_in(place.server, cookie, AWAY)
     for socket in sockets:
         socket.close()
@@ -739,7 +739,7 @@ def is_let_in(server: Server, cookie: str, address: str) -> bool:
 
 def test_a_connection_that_does_not_open_is_ended(bounded: Bounded) -> None:
     with bounded.silent[0], bounded.silent[1]:
-        assert all(socket.ends_within(limits.HANDSHAKE + scaled(SOON)) for socket in bounded.silent)
+        assert all(socket.ends_within(limits.HANDSHAKE_SECONDS + scaled(SOON)) for socket in bounded.silent)
     lines = [line for line in bounded.server.log().splitlines() if ENDED in line and "127.0.0.9" in line]
     assert len(lines) == len(bounded.silent)
     assert all("user=None" in line for line in lines)

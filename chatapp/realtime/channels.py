@@ -1,0 +1,28 @@
+"""Names of channels. A conversation's own channel has its wire name: sockets that have joined it receive its events."""
+
+from chatapp.conversations.names import ConversationName
+
+NEWS_PREFIX = "news:"
+
+EVERYONE = "everyone"
+"""All sockets that have been acknowledged with a CONNECT packet."""
+
+
+def news_channel(conversation: str) -> str:
+    """Return the channel of sockets that count the new messages of a conversation without having joined it."""
+    return NEWS_PREFIX + conversation
+
+
+def user_channel(user_id: int) -> str:
+    """Return the channel of all sockets of a user."""
+    return f"user:{user_id}"
+
+
+def login_session_channel(login_session_id: int) -> str:
+    """Return the channel of all sockets of a login session."""
+    return f"session:{login_session_id}"
+
+
+def posters_channel(name: ConversationName) -> str:
+    """Return the channel of sockets whose user might post when they joined. Nothing is emitted there."""
+    return f"writers:{name.wire_name}"

@@ -1,0 +1,57 @@
+"""The sockets of this process: their users, and the channels that they are in."""
+
+from collections.abc import Collection
+
+from socketio import Server
+
+from chatapp.conversations.names import ConversationName, parse_name
+from chatapp.errors import InvalidConversation
+from chatapp.identity import AuthenticatedUser
+from chatapp.realtime.channels import NEWS_PREFIX, news_channel
+
+
+class Connections:
+    """The authenticated sockets of one application."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._users: dict[str, AuthenticatedUser] = {}
+
+    def add(self, sid: str, user: AuthenticatedUser) -> None:
+        """Record the user of a new socket."""
+        self._users[sid] = user
+
+    def remove(self, sid: str) -> None:
+        """Forget a closed socket."""
+        self._users.pop(sid, None)
+
+    def find_user(self, sid: str) -> AuthenticatedUser | None:
+        """Return the user of a socket; None when it is closed."""
+        return self._users.get(sid)
+
+    def list_users(self) -> Collection[AuthenticatedUser]:
+        """Return the users of all sockets, once for each socket."""
+        return list(self._users.values())
+
+    def list_sids(self, channel: str) -> list[str]:
+        """Return the ids of the sockets in a channel."""
+        return [sid for sid, _ in self._server.manager.get_participants("/", channel)]
+
+    def list_listeners(self, conversation: str) -> list[str]:
+        """Return the ids of the sockets that receive a conversation's events or its news."""
+        return [*self.list_sids(conversation), *self.list_sids(news_channel(conversation))]
+
+    def list_listening_users(self, conversation: str) -> list[AuthenticatedUser]:
+        """Return the users of the sockets that receive a conversation's events or its news."""
+        users = (self.find_user(sid) for sid in self.list_listeners(conversation))
+        return [user for user in users if user is not None]
+
+    def list_conversations(self, *, with_news: bool = False) -> list[ConversationName]:
+        """Return the conversations that sockets have joined; `with_news` also those whose news they receive."""
+        names = set()
+        for channel in list(self._server.manager.rooms.get("/", {})):
+            try:
+                names.add(parse_name(str(channel).removeprefix(NEWS_PREFIX) if with_news else channel))
+            except InvalidConversation:
+                continue  # A channel of a user, a login session or a socket.
+        return sorted(names, key=lambda name: name.wire_name)

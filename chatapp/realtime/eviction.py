@@ -1,0 +1,90 @@
+"""Eviction: sockets stop receiving when their login session or their membership is revoked, by whichever process."""
+
+from collections.abc import Collection
+
+from flask import Flask
+
+from chatapp.accounts.signals import login_sessions_revoked
+from chatapp.actors import find_active_actors
+from chatapp.conversations.kinds import kind_of
+from chatapp.conversations.names import parse_name
+from chatapp.conversations.queries import find_accesses, get_revocation_count
+from chatapp.conversations.signals import MembershipRevoked, membership_revoked
+from chatapp.extensions import db
+from chatapp.identity import AuthenticatedUser
+from chatapp.models import Conversation
+from chatapp.realtime.channels import login_session_channel, news_channel, user_channel
+from chatapp.realtime.state import Realtime
+
+
+class Evictor:
+    """Evicts the sockets of one process.
+
+    Revocations of this process are received as signals. Those of other processes and of the command line are found by
+    the count of revocations in the database, which `check_revocations` compares.
+    """
+
+    def __init__(self, app: Flask, realtime: Realtime) -> None:
+        self._app = app
+        self._server = realtime.server
+        self._connections = realtime.connections
+        self._local_revocations = 0
+        self._remote_revocations: int | None = None
+        """Revocations by others that were evicted; None before the first check."""
+        login_sessions_revoked.connect(self._on_login_sessions_revoked)
+        membership_revoked.connect(self._on_membership_revoked)
+
+    def evict_login_sessions(self, login_session_ids: Collection[int]) -> None:
+        """Close the sockets of login sessions."""
+        for login_session_id in login_session_ids:
+            for sid in self._connections.list_sids(login_session_channel(login_session_id)):
+                self._server.emit("signed_out", {}, to=sid)
+                self._server.disconnect(sid)
+
+    def evict_member(self, revoked: MembershipRevoked) -> None:
+        """Remove a user's sockets from a conversation."""
+        for sid in self._connections.list_sids(user_channel(revoked.user_id)):
+            self._server.leave_room(sid, revoked.conversation)
+            self._server.leave_room(sid, news_channel(revoked.conversation))
+            self._server.emit("removed_from_chat", {"conversation": revoked.conversation}, to=sid)
+
+    def check_revocations(self) -> None:
+        """Evict everybody whose login session or membership another process has revoked, if there are new ones."""
+        with self._app.app_context():
+            remote = get_revocation_count(db.session()) - self._local_revocations
+        if remote == self._remote_revocations:
+            return
+        self._evict_signed_out(self._connections.list_users())
+        for name in self._connections.list_conversations(with_news=True):
+            self._evict_former_members(name.wire_name, self._connections.list_listening_users(name.wire_name))
+        # Not before: if the database failed meanwhile, the next check has to find them.
+        self._remote_revocations = remote
+
+    def evict_from(self, conversation: str) -> None:
+        """Evict the listeners of a conversation whose login session or membership is revoked."""
+        users = self._connections.list_listening_users(conversation)
+        self._evict_signed_out(users)
+        self._evict_former_members(conversation, users)
+
+    def _on_login_sessions_revoked(self, login_session_ids: Collection[int]) -> None:
+        self._local_revocations += 1
+        self.evict_login_sessions(login_session_ids)
+
+    def _on_membership_revoked(self, revoked: MembershipRevoked) -> None:
+        self._local_revocations += 1
+        self.evict_member(revoked)
+
+    def _evict_signed_out(self, users: Collection[AuthenticatedUser]) -> None:
+        with self._app.app_context():
+            active = find_active_actors(db.session(), {user.actor for user in users})
+        self.evict_login_sessions(sorted({user.login_session_id for user in users if user.actor not in active}))
+
+    def _evict_former_members(self, conversation: str, users: Collection[AuthenticatedUser]) -> None:
+        name = parse_name(conversation)
+        with self._app.app_context():
+            accesses = find_accesses(db.session(), {(name.id, user.id) for user in users})
+            row = db.session.get(Conversation, name.id)
+            needs_membership = row is None or not kind_of(row).is_open_to_all
+        if needs_membership:
+            for user_id in {user.id for user in users} - {user_id for _, user_id in accesses}:
+                self.evict_member(MembershipRevoked(conversation, user_id))

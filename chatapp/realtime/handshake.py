@@ -1,0 +1,71 @@
+"""The handshake of a socket: authentication, and the first events after it."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+from flask import Flask
+from flask_login import current_user
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from chatapp.identity import current_person
+from chatapp.presentation.messages import present_backlog
+from chatapp.realtime.channels import EVERYONE, login_session_channel, user_channel
+from chatapp.realtime.news import follow_news
+from chatapp.realtime.state import Realtime
+from chatapp.timeline.writer import current_writer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+log = structlog.get_logger(__name__)
+
+
+def serve_handshake(app: Flask, realtime: Realtime) -> None:
+    """Register the handlers of new and of closed sockets."""
+    realtime.server.on("connect", partial(_connect, app, realtime))
+    realtime.server.on("disconnect", partial(_disconnect, realtime))
+
+
+def _connect(app: Flask, realtime: Realtime, sid: str, environ: "WSGIEnvironment", auth: object) -> None:
+    """Authenticate a socket by the cookie of its handshake, or refuse it.
+
+    A page sends its user (`{user_id}`): it must not act for a user who has signed in on the same browser since.
+    Nothing is emitted here: it would be sent before the CONNECT packet.
+    """
+    # The login library reads the cookie from a request.
+    with app.request_context(environ):
+        claimed_id = auth.get("user_id") if isinstance(auth, dict) else None
+        if not current_user.is_authenticated or claimed_id not in (None, current_person().id):
+            # The library's own exception: only that carries a reason to the client.
+            raise Refused("signed_out")
+        user = current_person()
+    realtime.connections.add(sid, user)
+    realtime.engine.connection_guard.authenticate(sid, user.id)
+    # Revocations reach the socket from here on.
+    realtime.server.enter_room(sid, user_channel(user.id))
+    realtime.server.enter_room(sid, login_session_channel(user.login_session_id))
+
+
+def greet(app: Flask, realtime: Realtime, sid: str) -> None:
+    """Send the first events to a socket, once it has been sent its CONNECT packet."""
+    user = realtime.connections.find_user(sid)
+    if user is None:
+        return
+    try:
+        with app.app_context():
+            realtime.server.enter_room(sid, EVERYONE)
+            follow_news(realtime.server, user.id, [sid])
+            realtime.presence.add(sid, user.id)
+            backlog = current_writer().backlog
+            if backlog.since is not None:
+                realtime.server.emit("backlog", present_backlog(backlog), to=sid)
+    except Exception:
+        # Without its news channels the page would show wrong counts: let it connect again.
+        log.exception("greeting of a new connection failed", user=user.id)
+        realtime.server.disconnect(sid)
+
+
+def _disconnect(realtime: Realtime, sid: str, _reason: str) -> None:
+    realtime.connections.remove(sid)
+    realtime.presence.remove(sid)

@@ -1,0 +1,50 @@
+"""Heartbeats: the heads of conversations, by which a client detects that it missed the last event."""
+
+from collections.abc import Sequence
+
+from flask import Flask
+from socketio import Server
+
+from chatapp.extensions import db
+from chatapp.realtime.ordering import TimelineOrder
+from chatapp.realtime.state import Realtime
+from chatapp.timeline import Head, list_heads
+from chatapp.timeline.epoch import get_epoch
+
+
+class Heartbeats:
+    """Sends the heads of the conversations that sockets of this process have joined."""
+
+    def __init__(self, app: Flask, realtime: Realtime, order: TimelineOrder | None) -> None:
+        self._app = app
+        self._server = realtime.server
+        self._connections = realtime.connections
+        self._positions = realtime.positions
+        self._order = order
+
+    def send(self) -> None:
+        """Emit the heads; before that the events of other processes, in case a notification from Redis was lost."""
+        with self._app.app_context():
+            if self._order is not None:
+                self._catch_up(self._order)
+            ids = [name.id for name in self._connections.list_conversations()]
+            emit_heads(self._server, list_heads(db.session(), ids))
+
+    def _catch_up(self, order: TimelineOrder) -> None:
+        ids = [name.id for name in self._connections.list_conversations(with_news=True)]
+        for head in list_heads(db.session(), ids):
+            conversation = head.conversation.wire_name
+            # Events from before the first heartbeat are not broadcast: clients have read them.
+            self._positions.start_at(conversation, head.last_event)
+            order.on_remote_commit(conversation, head.last_event)
+
+
+def emit_heads(server: Server, heads: Sequence[Head]) -> None:
+    """Emit each head to its conversation."""
+    if not heads:
+        return
+    epoch = get_epoch(db.session())
+    for head in heads:
+        conversation = head.conversation.wire_name
+        numbers = {"last_event": head.last_event, "floor": head.floor}
+        server.emit("heads", {"epoch": epoch, "conversations": {conversation: numbers}}, to=conversation)

@@ -1,0 +1,130 @@
+"""Relay between the processes of an installation: local signals are published, those of the others are handled.
+
+Messages themselves are not published, only that a conversation has a new event: each process reads it from the
+database.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from chatapp.accounts.signals import login_sessions_revoked
+from chatapp.conversations.names import ConversationName
+from chatapp.conversations.people import Person
+from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
+from chatapp.realtime.assistants import AnswerBroadcaster, Delta, delta_created
+from chatapp.realtime.broadcaster import Broadcaster
+from chatapp.realtime.bus import Bus
+from chatapp.realtime.eviction import Evictor
+from chatapp.realtime.ordering import TimelineOrder
+from chatapp.realtime.state import Realtime
+from chatapp.realtime.typing import Typing
+from chatapp.timeline import TimelineMessage
+from chatapp.timeline.read_state import ReadReceipt, ReadReceiptChanged, ReadState
+from chatapp.timeline.signals import (
+    message_changed,
+    message_posted,
+    message_saved,
+    read_receipt_changed,
+    read_state_changed,
+)
+
+PRESENCE_SECONDS = 5.0
+"""Interval at which a process publishes its presence when nothing changes."""
+
+
+class Relay:
+    """Publishes the signals of this process on the bus, and handles those of the others."""
+
+    def __init__(
+        self,
+        realtime: Realtime,
+        broadcaster: Broadcaster,
+        order: TimelineOrder,
+        evictor: Evictor,
+        answer_broadcaster: AnswerBroadcaster,
+        bus: Bus,
+    ) -> None:
+        self._presence = realtime.presence
+        self._broadcaster = broadcaster
+        self._order = order
+        self._bus = bus
+        self._published_presence: tuple[float, dict[int, str]] = (0.0, {})
+        """Time and content of the last publication."""
+        for signal in (message_posted, message_changed, message_saved):
+            signal.connect(self.publish_commit)
+        login_sessions_revoked.connect(self.publish_login_sessions_revoked)
+        membership_revoked.connect(self.publish_membership_revoked)
+        sidebar_changed.connect(self.publish_sidebar_changed)
+        read_state_changed.connect(self.publish_read_state)
+        read_receipt_changed.connect(self.publish_read_receipt)
+        realtime.typed.connect(self.publish_typing)
+        delta_created.connect(self.publish_delta)
+        bus.on("timeline", self._on_commit)
+        bus.on("login_sessions_revoked", lambda _, ids: evictor.evict_login_sessions(ids))
+        bus.on("membership_revoked", lambda _, revoked: evictor.evict_member(MembershipRevoked(**revoked)))
+        bus.on("sidebar_changed", lambda _, user_ids: broadcaster.broadcast_sidebar_changed(user_ids))
+        bus.on("read", self._on_read_state)
+        bus.on("reader", self._on_read_receipt)
+        bus.on("delta", lambda _, delta: answer_broadcaster.broadcast(Delta(**delta)))
+        bus.on("typing", self._on_typing)
+        bus.on("presence", lambda process, picture: self._presence.set_remote_picture(process, dict(picture)))
+        bus.on("hello", lambda *_: self.publish_presence(is_requested=True))
+        bus.on_connected(lambda: bus.publish("hello", None))
+
+    def publish_commit(self, message: TimelineMessage) -> None:
+        """Publish the number of a conversation's last event."""
+        self._bus.publish("timeline", [message.conversation.wire_name, message.version])
+
+    def publish_login_sessions_revoked(self, login_session_ids: list[int]) -> None:
+        """Publish the ids of revoked login sessions."""
+        self._bus.publish("login_sessions_revoked", login_session_ids)
+
+    def publish_membership_revoked(self, revoked: MembershipRevoked) -> None:
+        """Publish a revoked membership."""
+        self._bus.publish("membership_revoked", asdict(revoked))
+
+    def publish_sidebar_changed(self, user_ids: Sequence[int]) -> None:
+        """Publish the ids of users whose list of conversations has changed."""
+        self._bus.publish("sidebar_changed", list(user_ids))
+
+    def publish_read_state(self, state: ReadState) -> None:
+        """Publish a user's unread counts."""
+        self._bus.publish("read", asdict(state))
+
+    def publish_read_receipt(self, changed: ReadReceiptChanged) -> None:
+        """Publish how far a user has read."""
+        self._bus.publish("reader", asdict(changed))
+
+    def publish_typing(self, typing: Typing) -> None:
+        """Publish that a user is typing."""
+        self._bus.publish("typing", asdict(typing))
+
+    def publish_delta(self, delta: Delta) -> None:
+        """Publish a delta of an answer."""
+        self._bus.publish("delta", asdict(delta))
+
+    def publish_presence(self, *, is_requested: bool = False) -> None:
+        """Publish the users of this process when they have changed, when that was long ago, or on request."""
+        picture = self._presence.local_picture()
+        published_at, published = self._published_presence
+        if is_requested or picture != published or time.monotonic() - published_at > PRESENCE_SECONDS:
+            self._published_presence = (time.monotonic(), picture)
+            self._bus.publish("presence", [[user_id, state] for user_id, state in picture.items()])
+
+    def _on_commit(self, _process: str, commit: list[Any]) -> None:
+        self._order.on_remote_commit(*commit)
+
+    def _on_read_state(self, _process: str, state: dict[str, Any]) -> None:
+        name = ConversationName(**state["conversation"])
+        self._broadcaster.broadcast_read_state(ReadState(**state | {"conversation": name}))
+
+    def _on_read_receipt(self, _process: str, changed: dict[str, Any]) -> None:
+        name, receipt = ConversationName(**changed["conversation"]), changed["reader"]
+        self._broadcaster.broadcast_read_receipt(
+            ReadReceiptChanged(name, ReadReceipt(Person(**receipt["person"]), receipt["seq"]))
+        )
+
+    def _on_typing(self, _process: str, typing: dict[str, Any]) -> None:
+        self._broadcaster.broadcast_typing(Typing(typing["conversation"], Person(**typing["person"])))

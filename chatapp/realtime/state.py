@@ -1,0 +1,40 @@
+"""The realtime state of one application. Two applications in one process share nothing of it."""
+
+from flask import Flask, current_app
+from socketio import Server
+
+from chatapp.realtime.connections import Connections
+from chatapp.realtime.ordering import BroadcastPositions
+from chatapp.realtime.presence import Presence
+from chatapp.realtime.typing import Typing, TypingThrottle
+from chatapp.signals import Signal
+from chatapp.socket_engine import SocketEngine
+
+EXTENSION = "chatapp.realtime"
+"""Key of the application's `Realtime` in `app.extensions`."""
+
+
+class Realtime:
+    """The Socket.IO server of an application, and what is known of its sockets."""
+
+    def __init__(self, engine: SocketEngine) -> None:
+        self.engine = engine
+        self.server: Server = engine.server
+        self.connections = Connections(self.server)
+        self.presence = Presence(self.server)
+        self.positions = BroadcastPositions()
+        self.typing_throttle = TypingThrottle()
+        self.typed: Signal[Typing] = Signal("typed")
+        """Somebody is typing: to be broadcast by this process and the others."""
+
+
+def get_realtime(app: Flask) -> Realtime:
+    """Return the realtime state of an application."""
+    realtime: Realtime = app.extensions[EXTENSION]
+    return realtime
+
+
+def current_realtime() -> Realtime:
+    """Return the realtime state of the current application."""
+    realtime: Realtime = current_app.extensions[EXTENSION]
+    return realtime

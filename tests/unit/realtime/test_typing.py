@@ -1,0 +1,29 @@
+"""Typing notifications: one a second for each user and conversation."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from chatapp.conversations.names import GENERAL
+from chatapp.conversations.people import Person
+from chatapp.realtime import typing as module
+from chatapp.realtime.typing import TypingThrottle
+from chatapp.timeline import TimelineMessage
+
+
+def test_a_user_is_reported_once_a_second_and_again_after_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    throttle = TypingThrottle()
+    assert throttle.is_due(1, "general")
+    assert not throttle.is_due(1, "general")
+    assert throttle.is_due(1, "room_1")
+    assert throttle.is_due(2, "general")
+    now[0] += 1
+    assert throttle.is_due(1, "general")
+    assert not throttle.is_due(1, "general")
+    message = TimelineMessage(
+        conversation=GENERAL, sender=Person(1, "ana", "Ana"), content="", created_at=datetime.now(UTC)
+    )
+    throttle.reset(message)
+    assert throttle.is_due(1, "general")
