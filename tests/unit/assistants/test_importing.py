@@ -3,13 +3,17 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from chatapp.assistants.importing.entries import parse_timestamp
+from chatapp.assistants.importing.entries import Entry, parse_entry, parse_timestamp
 from chatapp.assistants.importing.sources import Row, open_source
+from chatapp.config import EXTENSION as SETTINGS
+from chatapp.config import Settings
 from chatapp.errors import Invalid
 
 
@@ -55,3 +59,48 @@ def test_other_files_are_rejected(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(Invalid):
         open_source(file)
+
+
+VALID = Row(1, "helper", "user", "Hi", 1)
+
+
+def parse(row: Row, *, has_sessions: bool = False) -> Entry:
+    app = Flask(__name__)
+    app.extensions[SETTINGS] = Settings()
+    with app.app_context():
+        return parse_entry(row, "Helper", owner_id=1, has_sessions=has_sessions)
+
+
+def test_a_row_of_an_assistant_gets_its_display_name() -> None:
+    entry = parse(replace(VALID, sender=" Bot "))
+    assert (entry.sender_type, entry.sender_name, entry.content) == ("assistant", "Helper", "Hi")
+
+
+def test_an_unknown_sender_in_a_session_is_a_user_of_that_name() -> None:
+    entry = parse(replace(VALID, sender="Bob"), has_sessions=True)
+    assert (entry.sender_type, entry.sender_name) == ("user", "Bob")
+
+
+def test_the_client_id_depends_on_the_whole_row() -> None:
+    rows = [VALID, replace(VALID, number=2), replace(VALID, content="Ho"), replace(VALID, timestamp=2)]
+    ids = [parse(row).client_id for row in rows]
+    assert len(set(ids)) == len(rows)
+    assert parse(VALID).client_id == ids[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (replace(VALID, sender=None), "The sender is missing."),
+        (replace(VALID, sender=" "), "The sender is missing."),
+        (replace(VALID, sender="stranger"), "The role is not one of: assistant, system, user."),
+        (replace(VALID, sender="us\x00er"), "The role is not one of"),
+        (replace(VALID, content=" "), "A message"),
+        (replace(VALID, content="a\0"), "characters that cannot be stored"),
+        (replace(VALID, timestamp="soon"), "The timestamp is neither"),
+    ],
+)
+def test_an_invalid_row_is_rejected_with_the_reason(row: Row, problem: str) -> None:
+    with pytest.raises(Invalid) as rejected:
+        parse(row)
+    assert problem in rejected.value.message

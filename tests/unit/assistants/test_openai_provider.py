@@ -1,0 +1,119 @@
+"""The provider for OpenAI-compatible APIs, on model servers that violate the protocol."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Self
+
+import pytest
+from pydantic import HttpUrl
+
+from chatapp.assistant_config import OpenAIConfig
+from chatapp.assistants.providers import ProviderFailed, Question, Turn
+from chatapp.assistants.providers.openai import OpenAIProvider
+from chatapp.conversations.people import Person
+from tests.harness.ports import free_port
+
+API_KEY = "sk-very-secret"
+TURNS = [Turn("system", "Be brief."), Turn("user", "Hi"), Turn("assistant", "Hello"), Turn("user", "How are you?")]
+
+
+def make_provider(url: str) -> OpenAIProvider:
+    return OpenAIProvider(
+        OpenAIConfig(kind="openai", base_url=HttpUrl(url), model="talker", api_key=API_KEY, timeout=10, retries=0)
+    )
+
+
+def answer(provider: OpenAIProvider) -> Iterator[str]:
+    # The provider does not search: it sends only the turns.
+    return provider.answer(Question(TURNS, Person(1, "ana", "Ana"), search=None))  # type: ignore[arg-type]
+
+
+def fail(provider: OpenAIProvider) -> tuple[str, str]:
+    """Return the content of an answer that fails, and the reason."""
+    content: list[str] = []
+    with pytest.raises(ProviderFailed) as failure:
+        content.extend(answer(provider))
+    problem = str(failure.value)
+    assert API_KEY not in problem
+    assert len(problem) <= 300
+    return "".join(content), problem
+
+
+@pytest.mark.parametrize("event", ["{broken", "[]", '"text"', '{"choices": 7}', '{"choices": [null]}', '{"other": 1}'])
+def test_a_malformed_event_fails_the_answer(event: str) -> None:
+    with RawServer(f"data: {event}\n\ndata: [DONE]\n\n") as server:
+        assert fail(make_provider(server.url)) == ("", "The model server sent an invalid response.")
+
+
+def test_an_error_inside_the_stream_fails_the_answer_and_keeps_its_content() -> None:
+    chunk = 'data: {"choices": [{"index": 0, "delta": {"content": "Well, "}}]}\n\n'
+    with RawServer(f'{chunk}data: {{"error": {{"message": "{API_KEY}"}}}}\n\n') as server:
+        assert fail(make_provider(server.url)) == ("Well, ", "The model server reported an error.")
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "problem"),
+    [
+        ("length", "The answer was cut off after 2000 tokens."),
+        ("content_filter", "The model server withheld the rest of the answer."),
+        ("stop", "The model did not answer."),
+    ],
+)
+def test_an_incomplete_answer_fails(finish_reason: str, problem: str) -> None:
+    with RawServer(f'data: {{"choices": [{{"delta": {{}}, "finish_reason": "{finish_reason}"}}]}}\n\n') as server:
+        assert fail(make_provider(server.url)) == ("", problem)
+
+
+def test_a_stream_without_a_finish_reason_counts_as_a_lost_connection() -> None:
+    with RawServer('data: {"choices": [{"delta": {"content": "Well, "}}]}\n\n') as server:
+        assert fail(make_provider(server.url)) == ("Well, ", "The connection to the model server was lost.")
+
+
+def test_a_server_that_is_down_fails_the_answer() -> None:
+    provider = make_provider(f"http://127.0.0.1:{free_port()}/v1")
+    assert fail(provider) == ("", "The model server cannot be reached.")
+
+
+def test_closing_the_answer_closes_the_connection() -> None:
+    chunk = 'data: {"choices": [{"index": 0, "delta": {"content": "word "}}]}\n\n'
+    with RawServer(chunk, repeats=True) as server:
+        pieces = answer(make_provider(server.url))
+        next(pieces)
+        pieces.close()  # type: ignore[attr-defined]
+
+        assert server.was_disconnected.wait(10)
+
+
+class RawServer:
+    """An HTTP server that responds to one request with exactly these events."""
+
+    def __init__(self, events: str, *, repeats: bool = False) -> None:
+        self._events = events.encode()
+        self._repeats = repeats
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        self.was_disconnected = threading.Event()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            request = b""
+            while b"\r\n\r\n" not in request or not request.endswith(b"}"):
+                request += connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+            connection.sendall(self._events)
+            try:
+                while self._repeats:
+                    time.sleep(0.05)
+                    connection.sendall(self._events)
+            except OSError:
+                self.was_disconnected.set()
