@@ -5,7 +5,8 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy.orm import Session
 
-from chatapp.models import Installation, LoginSession, User
+from chatapp.models import Conversation, Installation, LoginSession, Membership, User
+from chatapp.models.conversations import GENERAL_ID
 from chatapp.security import SESSION_COOKIE
 from chatapp.tokens import hash_token, new_token
 from tests.harness.people import PASSWORD, Person
@@ -28,6 +29,10 @@ def add_people(server: Server, *usernames: str) -> list[Person]:
         if installation.owner_id is None:
             users[0].role = "admin"
             installation.owner_id = users[0].id
+        last_event = session.get_one(Conversation, GENERAL_ID).last_event
+        session.add_all(
+            Membership(conversation_id=GENERAL_ID, user_id=user.id, last_read_seq=last_event) for user in users
+        )
         session.add_all(LoginSession(user_id=user.id, token_hash=hash_token(tokens[user.username])) for user in users)
     engine.dispose()
     for person in people:
