@@ -64,7 +64,7 @@ class ConversationView:
     may_manage: bool
     may_manage_session: bool
     kept_last: int | None
-    outgoing: TimelineMessage
+    outbox_message: TimelineMessage
     client_id: str
     draft: str
     error: str | None
@@ -82,8 +82,8 @@ class ConversationItem:
     others: Sequence[Person]
     assistant: Assistant | None
     last_event: int
-    has_mark: bool
-    """Whether the person's reading is kept there."""
+    has_read_state: bool
+    """Whether the person has a read state there."""
     unread: int
     mentions: int
 
@@ -151,7 +151,7 @@ def render_conversation(
         may_manage=is_manager(place.membership),
         may_manage_session=kind_of(conversation).may_manage(place.membership, is_admin=person.is_admin),
         kept_last=keep_last if keep_last and name.kind == "general" and person.is_admin else None,
-        outgoing=_outgoing(person, conversation),
+        outbox_message=_outbox_message(person, conversation),
         client_id=str(uuid.uuid4()),
         draft=draft,
         error=error.message if error else None,
@@ -179,7 +179,7 @@ def conversation_items(person: AuthenticatedUser, conversations: Sequence[Conver
             others=shown_people(people.get(each.id, ()), person.id),
             assistant=assistants.get(each.assistant or ""),
             last_event=each.last_event,
-            has_mark=each.wire_name in states,
+            has_read_state=each.wire_name in states,
             unread=states[each.wire_name].unread if each.wire_name in states else 0,
             mentions=states[each.wire_name].mentions if each.wire_name in states else 0,
         )
@@ -187,8 +187,8 @@ def conversation_items(person: AuthenticatedUser, conversations: Sequence[Conver
     ]
 
 
-def _outgoing(person: AuthenticatedUser, conversation: Conversation) -> TimelineMessage:
-    """Make the blank that the page draws a message on its way with."""
+def _outbox_message(person: AuthenticatedUser, conversation: Conversation) -> TimelineMessage:
+    """Return an empty message of this person: the template of messages in the browser's outbox."""
     return TimelineMessage(
         conversation=ConversationName.of(conversation), sender=person.as_person(), content="", created_at=now()
     )

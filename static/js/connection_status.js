@@ -8,7 +8,7 @@ const LABELS = {
   connecting: "Connecting…",
   connected: "Connected",
   restarting: "Restarting…",
-  offline: "Offline – messages are kept and sent when you reconnect",
+  offline: "Offline – messages are sent when you reconnect",
   "signed-out": "You are signed out",
 };
 
