@@ -6,7 +6,6 @@ import pytest
 
 from chatapp.assistants.signals import AnswerProgress
 from chatapp.conversations.names import ConversationName
-from chatapp.extensions import socketio
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta, delta_created
 
 CONVERSATION = ConversationName("assistant", 3)
@@ -22,10 +21,8 @@ class Emitted(list[tuple[str, dict[str, Any]]]):
 
 
 @pytest.fixture
-def emitted(monkeypatch: pytest.MonkeyPatch) -> Emitted:
-    emitted = Emitted()
-    monkeypatch.setattr(socketio, "emit", emitted.emit)
-    return emitted
+def emitted() -> Emitted:
+    return Emitted()
 
 
 def progress(content: str, *, is_over: bool = False) -> AnswerProgress:
@@ -33,7 +30,7 @@ def progress(content: str, *, is_over: bool = False) -> AnswerProgress:
 
 
 def test_deltas_are_numbered_and_carry_the_changed_blocks(emitted: Emitted) -> None:
-    broadcaster = AnswerBroadcaster()
+    broadcaster = AnswerBroadcaster(emitted)
     for content in ("one", "one\n\ntwo\n", "one\n\ntwo\n\nthree"):
         broadcaster.on_progress(progress(content))
     broadcaster.on_progress(progress("one\n\ntwo\n\nthree", is_over=True))
@@ -47,7 +44,7 @@ def test_deltas_are_numbered_and_carry_the_changed_blocks(emitted: Emitted) -> N
 
 
 def test_a_socket_that_joins_gets_the_answer_so_far(emitted: Emitted) -> None:
-    broadcaster = AnswerBroadcaster()
+    broadcaster = AnswerBroadcaster(emitted)
     broadcaster.on_progress(progress("one\n\ntwo\n"))
     broadcaster.on_progress(progress("one\n\ntwo\n\nthree"))
     html = "".join(f'<div class="block"><p>{word}</p>\n</div>' for word in ("one", "two", "three"))
@@ -58,7 +55,7 @@ def test_a_socket_that_joins_gets_the_answer_so_far(emitted: Emitted) -> None:
 
 
 def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None:
-    here, there = AnswerBroadcaster(), AnswerBroadcaster()
+    here, there = AnswerBroadcaster(emitted), AnswerBroadcaster()
     deltas: list[Delta] = []
 
     def receive(delta: Delta) -> None:
@@ -74,6 +71,6 @@ def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None
 
 
 def test_two_applications_in_one_process_share_no_streams(emitted: Emitted) -> None:
-    first, second = AnswerBroadcaster(), AnswerBroadcaster()
+    first, second = AnswerBroadcaster(emitted), AnswerBroadcaster()
     first.on_progress(progress("one"))
     assert second.present_streams("assistant_3") == []
