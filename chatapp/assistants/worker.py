@@ -11,21 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.assistant_config import EXTENSION as ASSISTANTS
 from chatapp.assistant_config import Assistant
-from chatapp.assistants.answer_queue import (
-    INTERRUPTED_PROBLEM,
-    Job,
-    claim_jobs,
-    finish_job,
-    has_open_answers,
-    interrupt_orphans,
-    save_progress,
-)
+from chatapp.assistants.answer_queue import INTERRUPTED_PROBLEM, Job, claim_jobs, has_open_answers, interrupt_orphans
 from chatapp.assistants.generation import SERVER_PROBLEM, AnswerGenerator
 from chatapp.assistants.running import RunningAnswer
+from chatapp.assistants.saving import AnswerSaver
 from chatapp.assistants.service import create_shared_conversations
 from chatapp.assistants.signals import AnswerProgress, answer_progressed, answer_stopped
 from chatapp.config import Settings
-from chatapp.errors import Busy, ChatError, Unavailable
+from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline import TimelineMessage
@@ -47,9 +40,7 @@ MIN_SAVE_INTERVAL_SECONDS = 1.0
 SAVE_INTERVAL_SECONDS_PER_ANSWER = 0.05
 """The more answers run, the less often they are saved: at most twenty answers a second."""
 
-RETRY_SECONDS = 1.0
-MAX_FINISH_ATTEMPTS = 3
-"""Attempts to store the end of an answer, apart from those while the database is unavailable."""
+RECOVERY_RETRY_SECONDS = 1.0
 
 STOP_TIMEOUT_SECONDS = 2.0
 """Time to store the running answers when the process stops. The next process interrupts the others."""
@@ -65,6 +56,7 @@ class AnswerWorker:
         self._max_answers = settings.max_concurrent_answers
         self._assistants: Mapping[str, Assistant] = app.extensions[ASSISTANTS]
         self._generator = AnswerGenerator(app, self._assistants)
+        self._saver = AnswerSaver(app)
         self._running: dict[int, RunningAnswer] = {}
         """The running answers by their id, which differs from that of the message: it may be answered again."""
         self._threads: list[threading.Thread] = []
@@ -102,16 +94,13 @@ class AnswerWorker:
             if answer.job.message_id == message_id:
                 answer.end("stopped")
 
-    # Claiming.
-
     def _claim_forever(self) -> None:
         while not self._recover():
-            if self._stopping.wait(RETRY_SECONDS):
+            if self._stopping.wait(RECOVERY_RETRY_SECONDS):
                 return
         while not self._stopping.is_set():
             for job in self._claim():
-                self._running[job.answer_id] = answer = RunningAnswer(job)
-                self._supervisor.start("answers", self._run_answer, answer, on_failure=OnFailure.LOG)
+                self._start_answer(job)
             self._wake.wait(CLAIM_INTERVAL_SECONDS)
             self._wake.clear()
 
@@ -140,7 +129,14 @@ class AnswerWorker:
             log.info("answers wait for the database", reason=str(error))
             return []
 
-    # Running one answer.
+    def _start_answer(self, job: Job) -> None:
+        self._running[job.answer_id] = answer = RunningAnswer(job)
+        try:
+            self._supervisor.start("answers", self._run_answer, answer, on_failure=OnFailure.LOG)
+        except BaseException:
+            # Its lease expires, and the next claim interrupts it.
+            del self._running[job.answer_id]
+            raise
 
     def _run_answer(self, answer: RunningAnswer) -> None:
         """Run an answer to its end. Whatever fails, the conversation is free for the next one afterwards."""
@@ -152,7 +148,7 @@ class AnswerWorker:
         finally:
             answer.end("failed", SERVER_PROBLEM)
             try:
-                self._finish(answer)
+                self._saver.finish(answer)
             finally:
                 del self._running[answer.job.answer_id]
                 self._publish(answer, is_over=True)
@@ -176,49 +172,11 @@ class AnswerWorker:
         jitter = random.uniform(0.6, 1.4)  # noqa: S311 - not for security
         return max(MIN_PROGRESS_INTERVAL_SECONDS, PROGRESS_INTERVAL_SECONDS_PER_ANSWER * len(self._running) * jitter)
 
-    # Storing.
-
     def _save_forever(self) -> None:
         """Save all running answers from time to time. A commit for each would slow down the messages of users."""
         while not self._stopping.wait(self._save_interval()):
             if growing := [answer for answer in list(self._running.values()) if not answer.is_over.is_set()]:
-                self._save(growing)
+                self._saver.save_progress(growing)
 
     def _save_interval(self) -> float:
         return max(MIN_SAVE_INTERVAL_SECONDS, SAVE_INTERVAL_SECONDS_PER_ANSWER * len(self._running))
-
-    def _save(self, growing: Sequence[RunningAnswer]) -> None:
-        try:
-            with self._app.app_context():
-                wanted = save_progress([(answer.job, answer.content) for answer in growing])
-        except ChatError as error:
-            log.info("answers not saved yet", answers=len(growing), reason=error.message)
-            return
-        for answer in growing:
-            if answer.job.answer_id not in wanted:
-                answer.end("stopped")
-
-    def _finish(self, answer: RunningAnswer) -> None:
-        """Store how an answer ended, or at least that it failed.
-
-        If even that is impossible, its lease expires, and the next claim interrupts it.
-        """
-        job = answer.job
-        if not self._try_to_finish(job, answer.state, answer.content, answer.problem):
-            self._try_to_finish(job, "failed", "", SERVER_PROBLEM)
-
-    def _try_to_finish(self, job: Job, state: str, content: str, problem: str | None) -> bool:
-        failures = 0
-        while failures < MAX_FINISH_ATTEMPTS:
-            try:
-                with self._app.app_context():
-                    finish_job(job, state=state, content=content, problem=problem)
-            except (Busy, Unavailable) as error:
-                log.info("end of answer not stored yet", answer=job.answer_id, reason=error.message)
-            except Exception:
-                log.exception("end of answer cannot be stored", answer=job.answer_id)
-                failures += 1
-            else:
-                return True
-            time.sleep(RETRY_SECONDS)
-        return False

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
-from chatapp.assistants import answer_queue, generation, worker
+from chatapp.assistants import answer_queue, generation, saving, worker
 from chatapp.assistants.answer_queue import Job, claim_jobs, finish_job
 from chatapp.assistants.answer_requests import current_answer_requests
 from chatapp.assistants.providers import ProviderFailed, Question
@@ -61,7 +61,7 @@ def database_url() -> str:
 @pytest.fixture
 def answer_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[AnswerWorker]:
     monkeypatch.setattr(generation, "make_provider", lambda _assistant: ScriptedProvider())
-    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(saving, "RETRY_SECONDS", 0.01)
     answer_worker = AnswerWorker(app, current_settings(), Supervisor())
     answer_worker.start()
     yield answer_worker
@@ -146,7 +146,7 @@ def test_an_end_that_cannot_be_stored_is_a_failure(
             raise error
         finish_job(job, **end)
 
-    monkeypatch.setattr(worker, "finish_job", finish)
+    monkeypatch.setattr(saving, "finish_job", finish)
     ask(session, "first")
     ask(session, "second")
     wait_for_answers(session, ("failed", ""), SECOND)
@@ -160,7 +160,7 @@ def test_an_answer_that_cannot_be_ended_is_interrupted_when_its_lease_expires(
             raise ZeroDivisionError
         finish_job(job, **end)
 
-    monkeypatch.setattr(worker, "finish_job", finish)
+    monkeypatch.setattr(saving, "finish_job", finish)
     monkeypatch.setattr(worker, "CLAIM_INTERVAL_SECONDS", 0.05)
     monkeypatch.setattr(answer_queue, "LEASE_DURATION", timedelta(seconds=0.2))
     ask(session, "first")
@@ -175,11 +175,11 @@ def test_an_end_is_stored_when_the_database_is_available_again(
 
     def finish(job: Job, **end: Any) -> None:
         attempts.append(end["content"])
-        if len(attempts) <= 2 * worker.MAX_FINISH_ATTEMPTS:
+        if len(attempts) <= 2 * saving.MAX_FINISH_ATTEMPTS:
             raise Unavailable("The database does not answer.")
         finish_job(job, **end)
 
-    monkeypatch.setattr(worker, "finish_job", finish)
+    monkeypatch.setattr(saving, "finish_job", finish)
     ask(session, "second")
     wait_for_answers(session, SECOND)
 

@@ -1,0 +1,62 @@
+"""Storing running answers: their progress from time to time, and their end, whatever fails."""
+
+import time
+from collections.abc import Sequence
+
+import structlog
+from flask import Flask
+
+from chatapp.assistants.answer_queue import Job, finish_job, save_progress
+from chatapp.assistants.generation import SERVER_PROBLEM
+from chatapp.assistants.running import RunningAnswer
+from chatapp.errors import Busy, ChatError, Unavailable
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 1.0
+
+MAX_FINISH_ATTEMPTS = 3
+"""Attempts to store the end of an answer, not counting those while the database is unavailable."""
+
+
+class AnswerSaver:
+    """Stores the answers that a worker runs."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def save_progress(self, answers: Sequence[RunningAnswer]) -> None:
+        """Store the content of running answers. End those that were stopped or deleted in another process."""
+        try:
+            with self._app.app_context():
+                wanted = save_progress([(answer.job, answer.content) for answer in answers])
+        except ChatError as error:
+            log.info("answers not saved yet", answers=len(answers), reason=error.message)
+            return
+        for answer in answers:
+            if answer.job.answer_id not in wanted:
+                answer.end("stopped")
+
+    def finish(self, answer: RunningAnswer) -> None:
+        """Store the content and the state of an answer that is over, or at least that it failed.
+
+        If even that is impossible, the lease of the answer expires, and the next claim interrupts it.
+        """
+        if not self._try_to_finish(answer.job, answer.state, answer.content, answer.problem):
+            self._try_to_finish(answer.job, "failed", "", SERVER_PROBLEM)
+
+    def _try_to_finish(self, job: Job, state: str, content: str, problem: str | None) -> bool:
+        failures = 0
+        while failures < MAX_FINISH_ATTEMPTS:
+            try:
+                with self._app.app_context():
+                    finish_job(job, state=state, content=content, problem=problem)
+            except (Busy, Unavailable) as error:
+                log.info("end of answer not stored yet", answer=job.answer_id, reason=error.message)
+            except Exception:
+                log.exception("end of answer cannot be stored", answer=job.answer_id)
+                failures += 1
+            else:
+                return True
+            time.sleep(RETRY_SECONDS)
+        return False
