@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 from playwright.sync_api import expect
 
+from tests.harness.html import rendered_messages
 from tests.harness.pages import (
     NewPage,
     message_seqs,
@@ -14,7 +15,7 @@ from tests.harness.pages import (
     wait_until_connected,
     wait_until_stored,
 )
-from tests.harness.people import Person, rendered_messages, room_path
+from tests.harness.people import Person, room_path
 from tests.harness.servers import Server
 
 pytestmark = pytest.mark.browser

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.people import Person, rendered_messages
+from tests.harness.html import rendered_messages
+from tests.harness.people import Person
 from tests.harness.servers import Server
 
 pytestmark = pytest.mark.faults

@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 import pytest
 
 from tests.harness.audit import Participant, audit, chatting
-from tests.harness.people import NewPerson, Person, message_payload, rendered_messages
+from tests.harness.html import rendered_messages
+from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.servers import NewServer, Postgres, Server
 from tests.harness.waiting import eventually
 from tests.integration.test_direct import open_direct

@@ -5,18 +5,17 @@ acknowledged, and only then the next one; it merges events by their versions, an
 """
 
 import asyncio
-import re
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html import unescape
 from typing import Any, NamedTuple
 
 from bench.sockets import LoadSocket
 from chatapp.timeline.reading import CATCH_UP_BOUND
+from tests.harness.html import rendered_messages
 from tests.harness.people import Person
 from tests.harness.servers import Server
 from tests.harness.waiting import scaled
@@ -301,8 +300,8 @@ def fresh_page(person: Person, conversation: str) -> list[tuple[int, str]]:
     before = 10**15
     while True:
         page = person.get(f"/conversations/{conversation}/messages?before={before}").text
-        found = re.findall(r'data-seq="(\d+)".*?class="message-body[^"]*">(.*?)</div>', page, re.DOTALL)
-        messages = [(int(seq), unescape(body)) for seq, body in found] + messages
+        older = rendered_messages(page)
+        messages = older + messages
         if 'data-older="true"' not in page:
             return messages
-        before = int(found[0][0])
+        before = older[0][0]

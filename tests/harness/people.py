@@ -7,7 +7,6 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ import requests
 import socketio
 
 from tests.harness import ROOT
+from tests.harness.html import attribute, find_csrf_token
 from tests.harness.servers import Server
 from tests.harness.waiting import eventually, scaled
 
@@ -59,9 +59,7 @@ class Person:
 
     def invitation(self) -> str:
         """Return the invitation link, which admins see."""
-        match = re.search(r'value="([^"]*/invitation/[^"]+)"', self.get("/people").text)
-        assert match is not None
-        return unescape(match[1])
+        return attribute(self.get("/people").text, "input[value*='/invitation/']", "value")
 
     @property
     def cookie(self) -> str:
@@ -89,16 +87,12 @@ class Person:
     def open_direct(self, *others: "Person") -> str:
         """Open the direct conversation with other people, and return its name on the wire."""
         response = self.get("/direct/" + ",".join(person.username for person in others))
-        match = re.search(r'data-conversation="([^"]+)"', response.text)
-        assert match is not None, response.text
-        return match[1]
+        return attribute(response.text, "[data-conversation]", "data-conversation")
 
     def create_token(self, scope: str = "write", name: str = "a program") -> str:
         """Create an API token."""
         page = self.post("/settings/tokens", "/settings/tokens", name=name, scope=scope)
-        match = re.search(r'id="token"[^>]*value="([^"]+)"', page.text)
-        assert match is not None, page.text
-        return match[1]
+        return attribute(page.text, "#token", "value")
 
     def api(self, token: str | None = None) -> "Api":
         """Return an API client with `token`, or with a new token of this person."""
@@ -107,9 +101,7 @@ class Person:
     @property
     def id(self) -> int:
         """The id of the account."""
-        match = re.search(r'data-user-id="(\d+)"', self.get("/").text)
-        assert match is not None
-        return int(match[1])
+        return int(attribute(self.get("/").text, "[data-user-id]", "data-user-id"))
 
     def connect(self, client: "Callable[[str, str], Socket] | None" = None) -> "Socket":
         """Open a socket with a client, by default python-socketio."""
@@ -329,13 +321,6 @@ def find_node() -> str:
     return node
 
 
-def find_csrf_token(page: str) -> str:
-    """Return the CSRF token of the forms on a page."""
-    match = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
-    assert match is not None, f"this page has no form: {page[:500]}"
-    return match[1]
-
-
 def room_path(room: str) -> str:
     """Return the path of a room's page."""
     return "/rooms/" + room.removeprefix("room_")
@@ -344,11 +329,3 @@ def room_path(room: str) -> str:
 def message_payload(content: Any, conversation: str = "general", client_id: str | None = None) -> dict[str, Any]:
     """Return a payload of `send_message`."""
     return {"conversation": conversation, "content": content, "client_id": client_id or str(uuid.uuid4())}
-
-
-def rendered_messages(page: str) -> list[tuple[int, str]]:
-    """Return seq and text of the messages on a page, as the server rendered them."""
-    found = re.findall(
-        r'<li class="message"[^>]*data-seq="(\d+)".*?class="message-body[^"]*">(.*?)</div>', page, re.DOTALL
-    )
-    return [(int(seq), unescape(body)) for seq, body in found]

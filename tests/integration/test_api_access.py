@@ -13,7 +13,8 @@ from chatapp.errors import SignedOut
 from chatapp.models import ApiToken, Membership, User
 from chatapp.timeline import Transaction, delete, edit, mark_read, post, react, write
 from tests.harness.api import MESSAGES, check_problem, list_seqs, post_message
-from tests.harness.people import NewPerson, Person, find_csrf_token
+from tests.harness.html import find_csrf_token
+from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.harness.people import NewPerson, Person, Socket, rendered_messages
+from tests.harness.html import rendered_messages
+from tests.harness.people import NewPerson, Person, Socket
 from tests.harness.servers import Server
 
 

@@ -7,7 +7,8 @@ from flask import Flask
 
 from chatapp import create_app
 from chatapp.config import Settings
-from tests.harness.people import NewPerson, Person, rendered_messages
+from tests.harness.html import rendered_messages
+from tests.harness.people import NewPerson, Person
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
 from tests.integration.test_history import fill

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.harness.people import NewPerson, Person, message_payload, rendered_messages
+from tests.harness.html import rendered_messages
+from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.servers import Server
 
 

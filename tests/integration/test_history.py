@@ -3,7 +3,8 @@
 import re
 import sqlite3
 
-from tests.harness.people import NewPerson, Person, message_payload, rendered_messages
+from tests.harness.html import rendered_messages
+from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.servers import Server
 from tests.harness.waiting import eventually
 

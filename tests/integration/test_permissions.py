@@ -11,7 +11,8 @@ import socketio
 
 from chatapp import create_app
 from chatapp.config import Settings
-from tests.harness.people import Person, Socket, find_csrf_token, message_payload
+from tests.harness.html import find_csrf_token
+from tests.harness.people import Person, Socket, message_payload
 from tests.harness.servers import Server
 
 PEOPLE = ("admin", "manager", "member", "removed", "stranger", "blocked")

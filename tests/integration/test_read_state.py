@@ -5,6 +5,7 @@ from sqlalchemy import text
 
 from chatapp.models import Membership
 from chatapp.timeline.read_state import SELECT_STATES
+from tests.harness.html import attribute, find_element
 from tests.harness.people import NewPerson, Person, Socket
 from tests.harness.servers import Server
 from tests.harness.waiting import eventually
@@ -24,8 +25,10 @@ def mark(socket: Socket, conversation: str, seq: int, event: str = "mark_as_read
 
 def counts(person: Person, conversation: str) -> tuple[int, int]:
     """Read how much is unread, and how often one is named, off the sidebar."""
-    entry = person.get("/sidebar").text.split(f'data-entry="{conversation}"', 1)[1].split("</a>", 1)[0]
-    unread, mentions = (entry.split(f'data-{kind}="', 1)[1].split('"', 1)[0] for kind in ("unread", "mentions"))
+    entry = find_element(person.get("/sidebar").text, f"[data-entry='{conversation}']")
+    unread, mentions = (
+        attribute(entry.html or "", f"[data-{kind}]", f"data-{kind}") for kind in ("unread", "mentions")
+    )
     return int(unread), int(mentions)
 
 

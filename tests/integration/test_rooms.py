@@ -7,7 +7,8 @@ from html import unescape
 import pytest
 import requests
 
-from tests.harness.people import NewPerson, Person, PythonSocket, message_payload, rendered_messages, room_path
+from tests.harness.html import rendered_messages
+from tests.harness.people import NewPerson, Person, PythonSocket, message_payload, room_path
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
 

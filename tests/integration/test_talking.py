@@ -4,7 +4,8 @@ import uuid
 
 import pytest
 
-from tests.harness.people import JavaScriptSocket, NewPerson, PythonSocket, Socket, message_payload, rendered_messages
+from tests.harness.html import rendered_messages
+from tests.harness.people import JavaScriptSocket, NewPerson, PythonSocket, Socket, message_payload
 from tests.harness.servers import Server
 
 CLIENTS = pytest.mark.parametrize("client", [PythonSocket, JavaScriptSocket], ids=["python", "javascript"])

@@ -1,6 +1,7 @@
 """Without eventlet: the same core on real threads."""
 
-from tests.harness.people import JavaScriptSocket, NewPerson, message_payload, rendered_messages
+from tests.harness.html import rendered_messages
+from tests.harness.people import JavaScriptSocket, NewPerson, message_payload
 from tests.harness.servers import NewServer
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
+from tests.harness.html import attribute
 from tests.harness.people import NewPerson, Person, room_path
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
@@ -79,9 +79,7 @@ def add_webhook(person: Person, room: str, url: str, name: str = "deploy") -> st
     response = person.post(path, path, name=name, url=url)
     assert response.ok, response.text
     assert f"@{name}<" in response.text
-    match = re.search(r'id="secret"[^>]*value="(\w{64})"', response.text)
-    assert match is not None
-    return match[1]
+    return attribute(response.text, "#secret", "value")
 
 
 def test_a_message_that_mentions_a_webhook_is_sent_and_signed(
@@ -179,9 +177,8 @@ def test_a_removed_webhook_and_a_deleted_message_are_not_sent(server: Server, an
     server.execute("UPDATE webhook_deliveries SET due_at = '2026-01-01 00:00:00'")
     eventually(lambda: server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)], "discarded", timeout=20)
     page = f"{room_path(room)}/webhooks"
-    match = re.search(r"/webhooks/(\d+)/remove", ana.get(page).text)
-    assert match is not None
-    assert "This room has no outgoing webhooks" in ana.post(f"{page}/{match[1]}/remove", page).text
+    remove = attribute(ana.get(page).text, "form[action$='/remove']", "action")
+    assert "This room has no outgoing webhooks" in ana.post(remove, page).text
     before = len(receiver.requests)
     socket.post("@deploy two", room)
     assert server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
@@ -224,9 +221,7 @@ def add_incoming(person: Person, room: str, name: str = "Builder") -> str:
     """Add an incoming webhook and return its URL."""
     page = f"{room_path(room)}/webhooks"
     response = person.post(f"{page}/incoming", page, bot_name=name)
-    match = re.search(r'id="webhook-url"[^>]*value="([^"]+)"', response.text)
-    assert match is not None, response.text
-    return match[1]
+    return attribute(response.text, "#webhook-url", "value")
 
 
 def test_a_program_posts_to_a_room_as_a_bot(server: Server, ana: Person, new_person: NewPerson) -> None:
@@ -277,9 +272,7 @@ def test_invalid_texts_and_unknown_urls_are_refused(server: Server, ana: Person)
     ana.post(f"{room_path(room)}/archive", room_path(room))
     assert requests.post(url, data=b"hello", timeout=20).status_code == 409
     page = f"{room_path(room)}/webhooks"
-    match = re.search(r"/webhooks/incoming/(\d+)/remove", ana.get(page).text)
-    assert match is not None
-    ana.post(f"{page}/incoming/{match[1]}/remove", page)
+    ana.post(attribute(ana.get(page).text, "form[action*='/incoming/'][action$='/remove']", "action"), page)
     refused = requests.post(url, data=b"hello", timeout=20)
     assert (refused.status_code, refused.headers["Content-Type"]) == (404, "application/problem+json")
     assert server.rows("SELECT count(*) FROM messages") == [(0,)]

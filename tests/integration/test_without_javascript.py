@@ -1,12 +1,12 @@
 """Pages, links and forms alone: reading and posting work without JavaScript."""
 
-import re
 from html import unescape
 
 import pytest
 import requests
 
-from tests.harness.people import Person, find_csrf_token, rendered_messages, room_path
+from tests.harness.html import attribute, find_csrf_token, rendered_messages, text
+from tests.harness.people import Person, room_path
 
 
 @pytest.fixture
@@ -19,19 +19,14 @@ def room(ana: Person, bob: Person) -> str:
 def say(person: Person, path: str, content: str, client_id: str = "") -> requests.Response:
     """Fill in the form that stands on a page and send it, as a browser does."""
     page = person.get(path).text
-    action = re.search(r'<form class="composer"\s+method="post"\s+action="([^"]+)"', page)
-    own_id = re.search(r'name="client_id"\s+value="([^"]+)"', page)
-    assert action
-    assert own_id
-    form = {"csrf_token": find_csrf_token(page), "client_id": client_id or own_id[1], "content": content}
-    return person.http.post(person.server.url + unescape(action[1]), data=form)
+    own_id = attribute(page, "input[name=client_id]", "value")
+    form = {"csrf_token": find_csrf_token(page), "client_id": client_id or own_id, "content": content}
+    return person.http.post(person.server.url + attribute(page, "form.composer[method=post]", "action"), data=form)
 
 
 def textarea(page: str) -> str:
     """Give what stands in the composer."""
-    match = re.search(r"<textarea[^>]*>(.*?)</textarea>", page, re.DOTALL)
-    assert match is not None
-    return unescape(match[1])
+    return text(page, "textarea")
 
 
 def test_a_form_posts_and_leads_back_to_the_page_with_the_message(ana: Person, bob: Person, room: str) -> None:
@@ -71,10 +66,9 @@ def test_what_is_refused_stays_in_the_form_with_the_reason(ana: Person, room: st
         assert textarea(answer.text).replace("\r\n", "\n") == content
         # It can be corrected and sent from there.
         form = {"csrf_token": find_csrf_token(answer.text), "content": "corrected"}
-        fresh = re.search(r'name="client_id"\s+value="([^"]+)"', answer.text)
-        assert fresh
+        fresh = attribute(answer.text, "input[name=client_id]", "value")
         action = f"{ana.server.url}/conversations/{room}/messages"
-        assert ana.http.post(action, data=form | {"client_id": fresh[1]}).ok
+        assert ana.http.post(action, data=form | {"client_id": fresh}).ok
     assert ana.server.rows("SELECT DISTINCT content FROM messages") == [("corrected",)]
 
 
@@ -88,11 +82,10 @@ def test_links_lead_through_the_whole_history_and_back_to_the_newest(ana: Person
     while True:
         shown = [seq for seq, _ in rendered_messages(page)]
         read = shown + read
-        link = re.search(r'href="([^"]+)">Older messages', page)
-        assert link
+        link = attribute(page, "a:lexbor-contains('Older messages')", "href")
         if 'data-older="true"' not in page:
             break
-        page = ana.get(unescape(link[1])).text
+        page = ana.get(link).text
         # Who reads what was said long ago does not write beside it.
         assert "<textarea" not in page
         assert f'href="{path}">Jump to latest' in page
