@@ -10,10 +10,10 @@ from flask import Flask
 from chatapp import create_app
 from chatapp.config import Settings
 from tests.harness import ROOT
-from tests.harness.accounts import add_people
 from tests.harness.launcher import Launcher
 from tests.harness.people import NewPerson, Person
 from tests.harness.redis import Redis
+from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Postgres, Server, SqliteTemplate
 
 

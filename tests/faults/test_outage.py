@@ -15,7 +15,6 @@ from tests.harness.html import rendered_messages
 from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.servers import NewServer, Postgres, Server
 from tests.harness.waiting import eventually
-from tests.integration.test_direct import open_direct
 
 pytestmark = pytest.mark.faults
 
@@ -115,7 +114,7 @@ def test_a_lock_of_another_program_on_sqlite_holds_nobody_up(server: Server, new
 
 def test_who_may_only_read_is_not_told_that_a_message_waits(server: Server, new_person: NewPerson) -> None:
     ana, bob = participants(server, new_person)
-    name = open_direct(ana, bob)
+    name = ana.open_direct(bob)
     ana.post("/direct/bob/block", "/direct/bob")
     ana.sockets[0].join(name)
     bob.sockets[0].join(name)

@@ -13,8 +13,7 @@ from tests.harness.audit import Participant, audit, chatting
 from tests.harness.people import NewPerson, Socket
 from tests.harness.redis import Redis
 from tests.harness.servers import NewServer, Server
-from tests.harness.waiting import eventually
-from tests.integration.test_presence import heard_after, watch
+from tests.harness.waiting import eventually, scaled
 
 pytestmark = pytest.mark.faults
 
@@ -24,7 +23,7 @@ HEADS = 3.0
 
 def wait_until_fast(listener: Socket, speaker: Socket) -> None:
     """Wait until what one process says is heard on the other at once."""
-    eventually(lambda: heard_after(listener, speaker, os.urandom(4).hex()) < 0.5, "fast again", timeout=30)
+    eventually(lambda: listener.delivery_seconds(speaker, os.urandom(4).hex()) < 0.5, "fast again", timeout=30)
 
 
 def wait_until_missed(*servers: Server) -> None:
@@ -57,13 +56,13 @@ def test_without_redis_each_process_goes_on_and_hears_of_the_other_a_little_late
     hers, near, far = ana.connect(), bob.connect(), bob.on_server(second).connect()
     for socket in (hers, near, far):
         socket.join()
-    assert heard_after(far, hers, "with redis") < 1
+    assert far.delivery_seconds(hers, "with redis") < scaled(1)
     redis.stop(signal.SIGKILL)
-    assert heard_after(near, hers, "without") < 1
-    assert heard_after(far, hers, "without, far away") < 8
+    assert near.delivery_seconds(hers, "without") < scaled(1)
+    assert far.delivery_seconds(hers, "without, far away") < scaled(8)
     assert far.contents() == ["with redis", "without", "without, far away"]
     redis.start()
-    eventually(lambda: heard_after(far, hers, os.urandom(4).hex()) < 0.7, "fast again", timeout=30)
+    eventually(lambda: far.delivery_seconds(hers, os.urandom(4).hex()) < 0.7, "fast again", timeout=30)
     assert "Traceback" not in first.log() + second.log()
 
 
@@ -165,8 +164,8 @@ def test_a_redis_that_hangs_stops_nobody(
     wait_until_fast(far, hers)
     redis.send_signal(signal.SIGSTOP)
     try:
-        assert heard_after(near, hers, "at once") < 1
-        assert heard_after(far, hers, "a little later") < HEADS + 2
+        assert near.delivery_seconds(hers, "at once") < scaled(1)
+        assert far.delivery_seconds(hers, "a little later") < scaled(HEADS + 2)
         wait_until_missed(first, second)
     finally:
         redis.send_signal(signal.SIGCONT)
@@ -203,8 +202,8 @@ def test_nonsense_on_the_channel_is_survived(
     publish_everywhere(redis, '{"process": "x", "kind": "presence", "data": 7}')
     publish_everywhere(redis, '{"process": "x", "kind": "timeline", "data": ["room_999", 5]}')
     for number in range(3):
-        assert heard_after(his, hers, f"still {number}") < 1
-    watch(his, ana.id, "online")
+        assert his.delivery_seconds(hers, f"still {number}") < scaled(1)
+    his.wait_for_presence(ana.id, "online")
 
 
 def test_installations_that_share_a_redis_do_not_mix(

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import requests
 import socketio
 
 from tests.harness import ROOT
-from tests.harness.html import attribute, find_csrf_token
+from tests.harness.html import attribute, find_csrf_token, find_element
 from tests.harness.servers import Server
 from tests.harness.waiting import eventually, scaled
 
@@ -88,6 +89,12 @@ class Person:
         """Open the direct conversation with other people, and return its name on the wire."""
         response = self.get("/direct/" + ",".join(person.username for person in others))
         return attribute(response.text, "[data-conversation]", "data-conversation")
+
+    def sidebar_counts(self, conversation: str) -> tuple[int, int]:
+        """Return the numbers of unread messages and of mentions that the sidebar shows for a conversation."""
+        entry = find_element(self.get("/sidebar").text, f"[data-entry='{conversation}']").html or ""
+        unread, mentions = (int(attribute(entry, f"[data-{name}]", f"data-{name}")) for name in ("unread", "mentions"))
+        return unread, mentions
 
     def create_token(self, scope: str = "write", name: str = "a program") -> str:
         """Create an API token."""
@@ -190,6 +197,34 @@ class Socket:
         assert ack["ok"], ack
         message: dict[str, Any] = ack["message"]
         return message
+
+    def mark(self, conversation: str, seq: int, event: str = "mark_as_read") -> dict[str, Any]:
+        """Mark a conversation as read up to a message, and return the new read state."""
+        ack: dict[str, Any] = self.call(event, {"conversation": conversation, "seq": seq})
+        assert ack.pop("ok"), ack
+        return ack
+
+    def presence(self) -> dict[str, str]:
+        """Return the presence states received so far, by user id."""
+        states: dict[str, str] = {}
+        for payload in self.payloads("presence"):
+            states = payload["people"] if payload["whole"] else states | payload["people"]
+        return states
+
+    def sees_presence(self, person_id: int, state: str) -> bool:
+        """Return whether the last presence state of a person is `state`."""
+        return self.presence().get(str(person_id), "offline") == state
+
+    def wait_for_presence(self, person_id: int, state: str, timeout: float = 10) -> None:
+        """Wait until the presence state of a person is `state`."""
+        eventually(lambda: self.sees_presence(person_id, state), f"{person_id} is {state}", timeout)
+
+    def delivery_seconds(self, sender: "Socket", content: str, timeout: float = 20) -> float:
+        """Let `sender` post a message to the general chat, and return the seconds until it is received here."""
+        start = time.monotonic()
+        sender.post(content)
+        eventually(lambda: content in self.contents(), f"{content!r} is received", timeout)
+        return time.monotonic() - start
 
     def payloads(self, event: str) -> list[Any]:
         """Return the payloads of an event so far."""

@@ -8,8 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.harness.accounts import add_people
 from tests.harness.people import PASSWORD, Person, Socket, message_payload
+from tests.harness.rows import add_people
 from tests.harness.servers import Server
 
 USERNAMES = ("ana", "bob", "cleo", "dan", "eve")

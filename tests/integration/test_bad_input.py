@@ -4,10 +4,10 @@ import uuid
 
 import requests
 
+from tests.harness.fuzzing import PAYLOADS
 from tests.harness.html import find_csrf_token, text
 from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.servers import Server
-from tests.integration.test_permissions import EVENTS
 
 CONTENTS = [
     ("", "empty", "needs some text"),
@@ -83,7 +83,7 @@ def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, 
         "typing": here,
         "presence": {"state": "online"},
     }
-    assert proper.keys() == EVENTS.keys()
+    assert proper.keys() == PAYLOADS.keys()
     malformed: dict[str, list[object]] = {
         "conversation": [{"conversation": "general"}, [["general"]]],
         "after": [-1, 1.5, "1", [1], True, 2**63, 10**99, float("nan"), float("inf")],

@@ -9,9 +9,9 @@ from chatapp import create_app
 from chatapp.config import Settings
 from tests.harness.html import rendered_messages
 from tests.harness.people import NewPerson, Person
+from tests.harness.rows import fill_general
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
-from tests.integration.test_history import fill
 
 
 def test_the_general_chat_keeps_its_last_messages_when_it_starts(
@@ -89,7 +89,7 @@ def test_open_pages_drop_what_a_cleanup_removed_and_do_not_take_it_for_a_gap(
 
 
 def test_people_talk_while_a_large_room_is_cleaned(server: Server, ana: Person) -> None:
-    fill(server, 30_000)
+    fill_general(server, 30_000)
     socket = ana.connect()
     socket.join()
     cleaning = threading.Thread(target=server.flask, args=("cleanup", "--keep-last", "5000", "--yes"))
@@ -120,7 +120,7 @@ def test_a_cleanup_by_hand_keeps_what_the_setting_says_and_refuses_what_makes_no
 
 
 def test_a_large_cleanup_at_the_start_does_not_keep_people_waiting(server: Server, ana: Person) -> None:
-    fill(server, 20_000)
+    fill_general(server, 20_000)
     server.terminate()
     server.start(CHATAPP_GENERAL_KEEP_LAST="100")
     socket = ana.connect()

@@ -9,13 +9,6 @@ from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.servers import Server
 
 
-def open_direct(person: Person, *others: Person) -> str:
-    """Open the page of a direct conversation and give its wire name."""
-    answer = person.get("/direct/" + ",".join(each.username for each in others))
-    assert answer.ok, answer.status_code
-    return answer.text.split('data-conversation="', 1)[1].split('"', 1)[0]
-
-
 @pytest.fixture
 def people(server: Server, new_person: NewPerson) -> tuple[Person, Person, Person]:
     """Ana, who is the admin, Bob and Eve."""
@@ -28,7 +21,7 @@ def test_two_people_have_one_conversation_whoever_opens_it_and_both_at_once(
 ) -> None:
     ana, bob = new_person(any_server, "ana"), new_person(any_server, "bob")
     with ThreadPoolExecutor(20) as pool:
-        opened = set(pool.map(lambda number: open_direct(*((ana, bob) if number % 2 else (bob, ana))), range(40)))
+        opened = set(pool.map(lambda number: ana.open_direct(bob) if number % 2 else bob.open_direct(ana), range(40)))
     assert len(opened) == 1
     assert any_server.rows("SELECT count(*) FROM conversations WHERE kind = 'direct'") == [(1,)]
     (name,) = opened
@@ -43,18 +36,18 @@ def test_two_people_have_one_conversation_whoever_opens_it_and_both_at_once(
 
 def test_a_conversation_with_oneself_is_a_notepad(people: tuple[Person, Person, Person]) -> None:
     ana, bob, _eve = people
-    name = open_direct(ana, ana)
+    name = ana.open_direct(ana)
     ana.connect().post("buy milk", name)
     assert "Ana (you)" in ana.get("/direct/ana").text
-    assert open_direct(bob, ana) != name
+    assert bob.open_direct(ana) != name
     assert "buy milk" not in bob.get("/direct").text
 
 
 def test_each_set_of_people_has_one_conversation_in_whatever_order(people: tuple[Person, Person, Person]) -> None:
     ana, bob, eve = people
-    name = open_direct(ana, bob, eve)
-    assert name == open_direct(eve, ana, bob) == open_direct(bob, eve, bob, ana, bob)
-    assert len({name, open_direct(ana, bob), open_direct(ana, eve), open_direct(bob, eve)}) == 4
+    name = ana.open_direct(bob, eve)
+    assert name == eve.open_direct(ana, bob) == bob.open_direct(eve, bob, ana, bob)
+    assert len({name, ana.open_direct(bob), ana.open_direct(eve), bob.open_direct(eve)}) == 4
     for person in people:
         person.connect().post(f"from {person.username}", name)
     page = ana.get("/direct/bob,eve").text
@@ -72,7 +65,7 @@ def test_too_many_nobody_and_strangers_are_refused_with_the_reason(
         "INSERT INTO users (username, name, password_hash, role, created_at) VALUES "
         + ", ".join(f"('{each.username}', 'Somebody', 'x', 'member', '2026-01-01 00:00:00')" for each in others)
     )
-    assert open_direct(ana, *others[:9])
+    assert ana.open_direct(*others[:9])
     answer = ana.get("/direct/" + ",".join(each.username for each in others))
     assert (answer.status_code, "at most 10 people" in answer.text) == (400, True)
     for names in ("nobody", "bob,nobody", "bob,,eve", "%00", "b" * 500, "bob;eve", "<b>"):
@@ -86,7 +79,7 @@ def test_nobody_else_can_read_find_count_or_change_anything_an_admin_included(
     server: Server, people: tuple[Person, Person, Person]
 ) -> None:
     ana, bob, eve = people
-    name = open_direct(bob, eve)
+    name = bob.open_direct(eve)
     his = bob.connect()
     his.join(name)
     his.post("between us", name)
@@ -118,7 +111,7 @@ def test_nobody_else_can_read_find_count_or_change_anything_an_admin_included(
 
 def test_the_list_shows_the_last_line_first_used_last(people: tuple[Person, Person, Person]) -> None:
     ana, bob, eve = people
-    with_bob, with_eve = open_direct(ana, bob), open_direct(ana, eve)
+    with_bob, with_eve = ana.open_direct(bob), ana.open_direct(eve)
     assert "Nobody has written to you yet" in ana.get("/direct").text
     bob.connect().post("line one", with_bob)
     eve.connect().post("line two", with_eve)
@@ -141,7 +134,7 @@ def test_people_are_found_by_name_in_whatever_case(people: tuple[Person, Person,
 
 def test_who_is_blocked_can_read_but_not_write(people: tuple[Person, Person, Person]) -> None:
     ana, bob, eve = people
-    name = open_direct(ana, bob)
+    name = ana.open_direct(bob)
     his = bob.connect()
     message = his.post("hello", name)
     assert ana.post("/direct/bob/block", "/direct/bob").ok
@@ -153,12 +146,12 @@ def test_who_is_blocked_can_read_but_not_write(people: tuple[Person, Person, Per
         assert his.call(event, payload | {"conversation": name})["error"]["code"] == "forbidden", event
     assert his.join(name)["last_event"] == 1
     assert "You can’t post in this conversation" in bob.get("/direct/ana").text
-    assert his.post("in a group", open_direct(bob, ana, eve))
+    assert his.post("in a group", bob.open_direct(ana, eve))
     ana.post("/direct/bob/unblock", "/direct/bob")
     assert his.post("back", name)
 
     # Before there is a conversation too.
     eve.post("/direct/bob/block", "/direct/bob")
-    assert bob.connect().send("hello", open_direct(bob, eve))["error"]["code"] == "forbidden"
+    assert bob.connect().send("hello", bob.open_direct(eve))["error"]["code"] == "forbidden"
     assert ana.post("/direct/ana/block", "/direct/bob").status_code == 400
     assert ana.post("/direct/nobody/block", "/direct/bob").status_code == 404

@@ -1,30 +1,16 @@
 """Reading: the first page, older ones, and catching up."""
 
 import re
-import sqlite3
 
 from tests.harness.html import rendered_messages
 from tests.harness.people import NewPerson, Person, message_payload
+from tests.harness.rows import fill_general
 from tests.harness.servers import Server
 from tests.harness.waiting import eventually
 
 
-def fill(server: Server, count: int) -> None:
-    """Put messages into the general chat, past a server that is stopped."""
-    server.kill()
-    with sqlite3.connect(server.data_dir / "chatapp.sqlite3") as database:
-        database.executemany(
-            "INSERT INTO messages (conversation_id, seq, version, sender_id, sender_type, message_type, content,"
-            " client_id, created_at) VALUES (1, ?, ?, 1, 'user', 'text', ?, ?, '2026-01-01 00:00:00.000000')",
-            ((n, n, f"message {n}", f"00000000-0000-4000-8000-{n:012}") for n in range(1, count + 1)),
-        )
-        database.execute("UPDATE conversations SET last_event = ?, message_count = ? WHERE id = 1", (count, count))
-    database.close()
-    server.start(CHATAPP_GENERAL_KEEP_LAST="0")
-
-
 def test_the_page_has_the_last_ten_and_older_ones_page_by_page_each_once(server: Server, ana: Person) -> None:
-    fill(server, 137)
+    fill_general(server, 137)
     assert [seq for seq, _ in rendered_messages(ana.get("/").text)] == list(range(128, 138))
 
     seen: list[int] = []
@@ -56,7 +42,7 @@ def test_a_message_is_drawn_live_as_on_the_page(ana: Person) -> None:
 
 
 def test_who_was_away_catches_up_in_steps_and_starts_anew_past_a_bound(server: Server, ana: Person) -> None:
-    fill(server, 2500)
+    fill_general(server, 2500)
     socket = ana.connect()
     cursor, brought = 1000, []
     while True:
@@ -78,7 +64,7 @@ def test_who_was_away_catches_up_in_steps_and_starts_anew_past_a_bound(server: S
 
 
 def test_just_two_hundred_missed_messages_come_in_one_step_and_one_more_in_two(server: Server, ana: Person) -> None:
-    fill(server, 401)
+    fill_general(server, 401)
     socket = ana.connect()
     for after, to, more in ((201, 401, False), (200, 400, True), (400, 401, False), (401, 401, False)):
         answer = socket.join(after=after)

@@ -4,7 +4,6 @@ import pytest
 
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
-from tests.integration.test_read_state import counts, mark
 
 
 @pytest.fixture
@@ -24,10 +23,10 @@ def test_who_is_named_is_counted_apart_until_it_is_read(trio: tuple[Person, Pers
     assert message["html"].count('class="mention"') == 1
     assert '<span class="mention" data-mention="bob">@Bob</span>' in message["html"]
     hers.post("nothing", room)
-    assert counts(bob, room) == (2, 1)
+    assert bob.sidebar_counts(room) == (2, 1)
     assert his.wait_for("news", 2)[0]["mentions"] == [bob.id]
-    assert mark(his, room, 1)["mentions"] == 0
-    assert counts(bob, room) == (1, 0)
+    assert his.mark(room, 1)["mentions"] == 0
+    assert bob.sidebar_counts(room) == (1, 0)
 
 
 def test_whom_the_room_does_not_have_is_not_named_and_nobody_names_himself(
@@ -45,9 +44,9 @@ def test_everybody_is_named_by_a_manager_only(trio: tuple[Person, Person, Person
     message = ana.connect().post("@all lunch", room)
     assert message["mentions"] == [bob.id]
     assert 'data-mention="all"' in message["html"]
-    assert counts(bob, room) == (1, 1)
+    assert bob.sidebar_counts(room) == (1, 1)
     assert bob.connect().post("@all lunch", room)["mentions"] == []
-    assert counts(ana, room) == (1, 0)
+    assert ana.sidebar_counts(room) == (1, 0)
 
 
 def test_an_edit_names_anew_and_a_deletion_nobody(trio: tuple[Person, Person, Person, str]) -> None:
@@ -60,12 +59,12 @@ def test_an_edit_names_anew_and_a_deletion_nobody(trio: tuple[Person, Person, Pe
         return list(message["mentions"])
 
     assert edit("hello @bob") == [bob.id]
-    assert counts(bob, room) == (1, 1)
+    assert bob.sidebar_counts(room) == (1, 1)
     assert edit("hello all") == []
-    assert counts(bob, room) == (1, 0)
+    assert bob.sidebar_counts(room) == (1, 0)
     assert edit("@bob") == [bob.id]
     socket.call("delete_message", {"conversation": room, "seq": 1})
-    assert counts(bob, room) == (1, 0)
+    assert bob.sidebar_counts(room) == (1, 0)
 
 
 def test_mentions_are_there_on_the_page_and_after_a_restart(
@@ -79,4 +78,4 @@ def test_mentions_are_there_on_the_page_and_after_a_restart(
     assert f'data-mentions="{bob.id}"' in page
     marked = '<span class="mention" data-mention="bob">@bob</span>'
     assert f"&lt;b&gt;{marked}&lt;/b&gt; &amp; {marked}</div>" in page
-    assert counts(bob, room) == (1, 1)
+    assert bob.sidebar_counts(room) == (1, 1)

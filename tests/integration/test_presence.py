@@ -2,45 +2,28 @@
 
 import time
 
-from tests.harness.people import NewPerson, Person, Socket
+from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
-from tests.harness.waiting import eventually
-from tests.integration.test_direct import open_direct
-
-
-def states(socket: Socket) -> dict[str, str]:
-    """Give how the people are, as a socket was told."""
-    people: dict[str, str] = {}
-    for told in socket.payloads("presence"):
-        people = told["people"] if told["whole"] else people | told["people"]
-    return people
-
-
-def is_seen(socket: Socket, person_id: int, state: str) -> bool:
-    return states(socket).get(str(person_id), "offline") == state
-
-
-def watch(socket: Socket, person_id: int, state: str, timeout: float = 10) -> None:
-    eventually(lambda: is_seen(socket, person_id, state), f"{person_id} is {state}", timeout=timeout)
+from tests.harness.waiting import eventually, scaled
 
 
 def test_a_person_is_as_present_as_the_liveliest_of_their_pages(ana: Person, bob: Person) -> None:
     watcher = ana.connect()
     bob_id = bob.id
-    assert is_seen(watcher, bob_id, "offline")
+    assert watcher.sees_presence(bob_id, "offline")
     desk, phone = bob.connect(), bob.connect()
-    watch(watcher, bob_id, "online")
+    watcher.wait_for_presence(bob_id, "online")
     assert desk.call("presence", {"state": "away"})["ok"]
     time.sleep(1.5)
-    assert is_seen(watcher, bob_id, "online")
+    assert watcher.sees_presence(bob_id, "online")
     phone.call("presence", {"state": "away"})
-    watch(watcher, bob_id, "away")
+    watcher.wait_for_presence(bob_id, "away")
     phone.call("presence", {"state": "online"})
-    watch(watcher, bob_id, "online")
+    watcher.wait_for_presence(bob_id, "online")
     phone.close()
-    watch(watcher, bob_id, "away")
+    watcher.wait_for_presence(bob_id, "away")
     desk.close()
-    watch(watcher, bob_id, "offline")
+    watcher.wait_for_presence(bob_id, "offline")
     assert desk.is_connected() is False
 
 
@@ -48,7 +31,7 @@ def test_a_page_that_is_loaded_again_is_not_gone_meanwhile(ana: Person, bob: Per
     watcher = ana.connect()
     bob_id = bob.id
     first = bob.connect()
-    watch(watcher, bob_id, "online")
+    watcher.wait_for_presence(bob_id, "online")
     for _ in range(3):
         first.close()
         time.sleep(0.7)
@@ -64,7 +47,7 @@ def test_a_crash_leaves_nobody_behind(server: Server, ana: Person, bob: Person) 
     watcher = ana.connect()
     assert watcher.wait_for("presence")[0] == {"people": {str(ana.id): "online"}, "whole": True}
     time.sleep(2)
-    assert is_seen(watcher, bob.id, "offline")
+    assert watcher.sees_presence(bob.id, "offline")
 
 
 def test_other_states_are_refused(ana: Person) -> None:
@@ -87,16 +70,16 @@ def test_a_storm_of_people_is_told_in_a_few_events(server: Server, ana: Person) 
     start = time.monotonic()
     for person in crowd:
         person.connect()
-    eventually(lambda: list(states(watcher).values()).count("online") == 41, "all are there", timeout=20)
+    eventually(lambda: list(watcher.presence().values()).count("online") == 41, "all are there", timeout=20)
     seconds = time.monotonic() - start
     assert len(watcher.payloads("presence")) <= seconds + 4
     for person in crowd:
         person.close()
-    eventually(lambda: list(states(watcher).values()).count("offline") == 40, "all are gone", timeout=20)
+    eventually(lambda: list(watcher.presence().values()).count("offline") == 40, "all are gone", timeout=20)
 
 
 def test_typing_is_told_to_the_others_at_most_once_a_second(ana: Person, bob: Person, eve: Person) -> None:
-    name = open_direct(ana, bob)
+    name = ana.open_direct(bob)
     hers, her_phone, his, stranger = ana.connect(), ana.connect(), bob.connect(), eve.connect()
     for socket in (hers, her_phone, his):
         socket.join(name)
@@ -111,14 +94,6 @@ def test_typing_is_told_to_the_others_at_most_once_a_second(ana: Person, bob: Pe
     assert hers.payloads("typing") == her_phone.payloads("typing") == stranger.payloads("typing") == []
 
 
-def heard_after(listener: Socket, speaker: Socket, text: str, timeout: float = 20) -> float:
-    """Say something, and tell after how many seconds it was heard."""
-    start = time.monotonic()
-    speaker.post(text)
-    eventually(lambda: text in listener.contents(), f"{text!r} is heard", timeout=timeout)
-    return time.monotonic() - start
-
-
 def test_what_happens_on_one_process_is_heard_on_the_other(
     two_servers: tuple[Server, Server], new_person: NewPerson
 ) -> None:
@@ -128,12 +103,12 @@ def test_what_happens_on_one_process_is_heard_on_the_other(
     hers = ana.connect()
     hers.join()
     his.join()
-    assert heard_after(his, hers, "hello") < 1
-    assert heard_after(hers, his, "hello to you") < 1
+    assert his.delivery_seconds(hers, "hello") < scaled(1)
+    assert hers.delivery_seconds(his, "hello to you") < scaled(1)
     hers.call("edit_message", {"conversation": "general", "seq": 1, "content": "hello!"})
     assert his.wait_for("message_changed")[0]["content"] == "hello!"
-    watch(hers, bob.id, "online")
-    watch(his, ana.id, "online")
+    hers.wait_for_presence(bob.id, "online")
+    his.wait_for_presence(ana.id, "online")
     assert his.call("typing", {"conversation": "general"})["ok"]
     assert hers.wait_for("typing")[0]["user"]["name"] == "Bob"
 
@@ -146,7 +121,7 @@ def test_what_happens_on_one_process_is_heard_on_the_other(
     ana.remove(room, bob)
     assert his.wait_for("removed_from_chat") == [{"conversation": room}]
     hers.post("among us", room)
-    assert heard_after(his, hers, "in general") < 1
+    assert his.delivery_seconds(hers, "in general") < scaled(1)
     assert "among us" not in his.contents(room)
 
     his.call("mark_as_read", {"conversation": "general", "seq": 1})
@@ -168,6 +143,6 @@ def test_a_killed_process_leaves_nobody_behind_on_the_other(
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     watcher = ana.connect()
     bob.on_server(second).connect()
-    watch(watcher, bob.id, "online")
+    watcher.wait_for_presence(bob.id, "online")
     second.kill()
-    watch(watcher, bob.id, "offline", timeout=40)
+    watcher.wait_for_presence(bob.id, "offline", timeout=40)

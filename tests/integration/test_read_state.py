@@ -5,11 +5,9 @@ from sqlalchemy import text
 
 from chatapp.models import Membership
 from chatapp.timeline.read_state import SELECT_STATES
-from tests.harness.html import attribute, find_element
-from tests.harness.people import NewPerson, Person, Socket
+from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
 from tests.harness.waiting import eventually
-from tests.integration.test_direct import open_direct
 
 
 @pytest.fixture
@@ -17,38 +15,23 @@ def pair(server: Server, new_person: NewPerson) -> tuple[Person, Person]:
     return new_person(server, "ana"), new_person(server, "bob")
 
 
-def mark(socket: Socket, conversation: str, seq: int, event: str = "mark_as_read") -> dict[str, object]:
-    answer = socket.call(event, {"conversation": conversation, "seq": seq})
-    assert answer.pop("ok"), answer
-    return dict(answer)
-
-
-def counts(person: Person, conversation: str) -> tuple[int, int]:
-    """Read how much is unread, and how often one is named, off the sidebar."""
-    entry = find_element(person.get("/sidebar").text, f"[data-entry='{conversation}']")
-    unread, mentions = (
-        attribute(entry.html or "", f"[data-{kind}]", f"data-{kind}") for kind in ("unread", "mentions")
-    )
-    return int(unread), int(mentions)
-
-
 def test_the_mark_moves_forward_only_and_back_by_its_own_action(any_server: Server, new_person: NewPerson) -> None:
     ana, bob = new_person(any_server, "ana"), new_person(any_server, "bob")
     socket, his = ana.connect(), bob.connect()
     for number in range(5):
         his.post(f"message {number}")
-    assert counts(ana, "general") == (5, 0)
-    assert mark(socket, "general", 3)["unread"] == 2
-    assert mark(socket, "general", 1)["last_read_seq"] == 3
-    assert counts(ana, "general") == (2, 0)
-    assert mark(socket, "general", 2, "mark_as_unread") == {
+    assert ana.sidebar_counts("general") == (5, 0)
+    assert socket.mark("general", 3)["unread"] == 2
+    assert socket.mark("general", 1)["last_read_seq"] == 3
+    assert ana.sidebar_counts("general") == (2, 0)
+    assert socket.mark("general", 2, "mark_as_unread") == {
         "conversation": "general",
         "last_read_seq": 1,
         "unread": 4,
         "mentions": 0,
     }
-    assert mark(socket, "general", 5)["unread"] == 0
-    assert counts(bob, "general") == (0, 0), "one's own messages are not unread"
+    assert socket.mark("general", 5)["unread"] == 0
+    assert bob.sidebar_counts("general") == (0, 0), "one's own messages are not unread"
 
 
 def test_numbers_that_the_conversation_has_not_reached_are_refused(pair: tuple[Person, Person]) -> None:
@@ -65,7 +48,7 @@ def test_every_tab_and_device_hears_of_the_mark_and_of_what_is_new(server: Serve
     ana, bob = pair
     tab, device = ana.connect(), ana.connect()
     his = bob.connect()
-    name = open_direct(bob, ana)
+    name = bob.open_direct(ana)
     message = his.post("hello", name)
     for socket in (tab, device):
         assert socket.wait_for("news")[0] == {
@@ -74,7 +57,7 @@ def test_every_tab_and_device_hears_of_the_mark_and_of_what_is_new(server: Serve
             "sender_id": bob.id,
             "mentions": [],
         }
-    assert mark(tab, name, message["seq"])["unread"] == 0
+    assert tab.mark(name, message["seq"])["unread"] == 0
     state = {"conversation": name, "last_read_seq": 1, "unread": 0, "mentions": 0}
     assert device.wait_for("unread_changed") == tab.wait_for("unread_changed") == [state]
 
@@ -87,10 +70,10 @@ def test_every_tab_and_device_hears_of_the_mark_and_of_what_is_new(server: Serve
     his.post("and again", name)
     eventually(lambda: len(device.payloads("news")) == 2, "who has left hears of it again")
 
-    before = counts(ana, name)
+    before = ana.sidebar_counts(name)
     server.kill()
     server.start()
-    assert counts(ana, name) == before == (2, 0)
+    assert ana.sidebar_counts(name) == before == (2, 0)
 
 
 def test_a_new_member_hears_of_news_and_a_removed_one_no_longer(pair: tuple[Person, Person]) -> None:
@@ -120,20 +103,20 @@ def test_who_comes_later_has_nothing_unread_from_before(
         socket.post("before", room)
     late = new_person(server, "late")
     ana.invite(room, late)
-    assert counts(late, "general") == counts(late, room) == (0, 0)
+    assert late.sidebar_counts("general") == late.sidebar_counts(room) == (0, 0)
     socket.post("after", room)
-    assert counts(late, room) == (1, 0)
+    assert late.sidebar_counts(room) == (1, 0)
 
 
 def test_people_see_how_far_the_others_have_read_unless_they_keep_it_secret(
     pair: tuple[Person, Person],
 ) -> None:
     ana, bob = pair
-    name = open_direct(ana, bob)
+    name = ana.open_direct(bob)
     hers, his = ana.connect(), bob.connect()
     hers.join(name)
     seq = hers.post("have you seen this?", name)["seq"]
-    mark(his, name, seq)
+    his.mark(name, seq)
     reader = {"id": bob.id, "name": "Bob", "seq": seq}
     assert hers.wait_for("messages_read") == [{"conversation": name, "reader": reader}]
     assert reader in hers.join(name)["readers"]
@@ -141,7 +124,7 @@ def test_people_see_how_far_the_others_have_read_unless_they_keep_it_secret(
     assert "saved" in bob.post("/settings/receipts", "/settings").text
     assert bob.id not in [each["id"] for each in hers.join(name)["readers"]]
     seq = hers.post("and this?", name)["seq"]
-    mark(his, name, seq)
+    his.mark(name, seq)
     eventually(lambda: his.payloads("unread_changed")[-1]["last_read_seq"] == seq, "he has read it")
     assert len(hers.payloads("messages_read")) == 1
 
@@ -169,7 +152,7 @@ def test_the_general_chat_has_no_receipts_and_a_room_only_while_it_is_small(
 
 def test_counting_reads_ranges_of_indexes_and_scans_no_table(any_server: Server, new_person: NewPerson) -> None:
     ana = new_person(any_server, "ana")
-    open_direct(ana, ana)
+    ana.open_direct(ana)
     engine = any_server.engine()
     with engine.connect() as connection:
         states = SELECT_STATES.where(Membership.user_id == 1)

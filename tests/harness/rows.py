@@ -1,11 +1,11 @@
-"""Create accounts fast: in the database, without the forms and the cost of hashing a password."""
+"""Create accounts and messages fast: as rows of the database of a server, without its forms."""
 
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from sqlalchemy.orm import Session
 
-from chatapp.models import Conversation, Installation, LoginSession, Membership, User
+from chatapp.models import Conversation, Installation, LoginSession, Membership, Message, User
 from chatapp.models.conversations import GENERAL_ID
 from chatapp.security import SESSION_COOKIE
 from chatapp.tokens import hash_token, new_token
@@ -49,3 +49,25 @@ def sign_cookie(server: Server, token: str) -> str:
     serializer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert serializer is not None
     return serializer.dumps({"_user_id": token, "_fresh": True, "_permanent": True})
+
+
+def fill_general(server: Server, count: int) -> None:
+    """Create messages in the general chat, and restart the server without its cleanup."""
+    server.kill()
+    engine = server.engine()
+    with Session(engine) as session, session.begin():
+        session.add_all(
+            Message(
+                conversation_id=GENERAL_ID,
+                seq=number,
+                version=number,
+                sender_id=1,
+                content=f"message {number}",
+                client_id=f"00000000-0000-4000-8000-{number:012}",
+            )
+            for number in range(1, count + 1)
+        )
+        general = session.get_one(Conversation, GENERAL_ID)
+        general.last_event = general.message_count = count
+    engine.dispose()
+    server.start(CHATAPP_GENERAL_KEEP_LAST="0")
