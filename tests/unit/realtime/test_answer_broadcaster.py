@@ -55,7 +55,7 @@ def test_a_socket_that_joins_gets_the_answer_so_far(emitted: Emitted) -> None:
 
 
 def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None:
-    here, there = AnswerBroadcaster(emitted), AnswerBroadcaster()
+    here, there = AnswerBroadcaster(emitted), AnswerBroadcaster(emitted)
     deltas: list[Delta] = []
 
     def receive(delta: Delta) -> None:
@@ -71,6 +71,6 @@ def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None
 
 
 def test_two_applications_in_one_process_share_no_streams(emitted: Emitted) -> None:
-    first, second = AnswerBroadcaster(emitted), AnswerBroadcaster()
+    first, second = AnswerBroadcaster(emitted), AnswerBroadcaster(emitted)
     first.on_progress(progress("one"))
     assert second.present_streams("assistant_3") == []
