@@ -14,7 +14,6 @@ from chatapp.assistants.routes import blueprint as assistants_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings, log_variable_problems
-from chatapp.database import init_database
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.extensions import db, migrate
 from chatapp.general.routes import blueprint as general_blueprint
@@ -24,14 +23,15 @@ from chatapp.presentation.errors import init_errors
 from chatapp.realtime import init_realtime
 from chatapp.rooms.routes import blueprint as rooms_blueprint
 from chatapp.security import init_security, trust_proxies
+from chatapp.storage import EXTENSION as WRITER
+from chatapp.storage import init_readers
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import Supervisor
 from chatapp.telemetry.health import blueprint as telemetry_blueprint
 from chatapp.telemetry.logs import init_logs
 from chatapp.telemetry.metrics import blueprint as metrics_blueprint
 from chatapp.telemetry.metrics import init_metrics
-from chatapp.timeline import make_writer
-from chatapp.timeline.writer import EXTENSION as WRITER
+from chatapp.timeline import create_writer
 from chatapp.transcripts.routes import blueprint as transcripts_blueprint
 from chatapp.webhooks.routes import blueprint as webhooks_blueprint
 from chatapp.webhooks.sender import init_webhooks
@@ -51,11 +51,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_logs(settings.log_level)
     log_variable_problems()
     init_security(app, settings)
-    init_database(app, settings)
+    init_readers(app, settings)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     app.extensions[SUPERVISOR] = supervisor = Supervisor()
     init_metrics(app)
-    app.extensions[WRITER] = make_writer(settings, supervisor)
+    app.extensions[WRITER] = create_writer(settings, supervisor)
     init_assistants(app, settings)
     init_login(app)
     init_presentation(app)

@@ -27,12 +27,12 @@ from chatapp.realtime.heartbeats import Heartbeats
 from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.realtime.relay import Relay
 from chatapp.realtime.state import get_realtime
+from chatapp.storage import EXTENSION as WRITER
+from chatapp.storage import Writer
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.epoch import remember_events, renew_epoch_if_restored
-from chatapp.timeline.writer import EXTENSION as WRITER
-from chatapp.timeline.writer import Writer
 from chatapp.webhooks.sender import WebhookSender
 
 EXTENSION = "chatapp.background"
@@ -83,7 +83,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     answer_worker.start()
     repeat("revocations", REVOCATION_CHECK_SECONDS, evictor.check_revocations)
     repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
-    repeat("spool check", settings.heartbeat_seconds, writer.look_into_spool)
+    repeat("spool check", settings.heartbeat_seconds, writer.check_spool)
     repeat("remembered events", settings.heartbeat_seconds, partial(_remember_events, app, remembered_events))
     if settings.general_keep_last:
         supervisor.start("cleanup", trim_general, app, settings.general_keep_last, on_failure=OnFailure.LOG)

@@ -1,4 +1,4 @@
-"""`flask cleanup` and `flask spool`: what is done to messages by hand."""
+"""Commands for messages: `flask cleanup`, `flask restored` and `flask spool`."""
 
 import json
 from collections.abc import Iterator
@@ -17,17 +17,17 @@ from chatapp.conversations.queries import find_conversation
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation
+from chatapp.storage.spool import Spool
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.epoch import renew_epoch
-from chatapp.timeline.spool import Spool
 
 
 def init_cli(app: Flask) -> None:
-    """Add our commands to `flask`."""
+    """Register the commands of chatapp with `flask`."""
     app.cli.add_command(cleanup)
     app.cli.add_command(import_history)
     app.cli.add_command(restored)
-    app.cli.add_command(spool)
+    app.cli.add_command(spool_commands)
     app.cli.add_command(users)
 
 
@@ -36,7 +36,7 @@ def init_cli(app: Flask) -> None:
     "--keep-last",
     metavar="N",
     type=click.IntRange(min=0),
-    help="How many messages stay; 0 keeps all. CHATAPP_GENERAL_KEEP_LAST when not given.",
+    help="Number of messages to keep; 0 keeps all. Defaults to CHATAPP_GENERAL_KEEP_LAST.",
 )
 @click.option(
     "--conversation",
@@ -44,79 +44,79 @@ def init_cli(app: Flask) -> None:
     metavar="NAME",
     default="general",
     show_default=True,
-    help="Which conversation: general, room_26, …",
+    help="The conversation: general, room_26, …",
 )
-@click.option("--dry-run", is_flag=True, help="Only tell how many would be removed.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only show how many messages would be deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_appcontext
 def cleanup(keep_last: int | None, wire_name: str, *, dry_run: bool, yes: bool) -> None:
-    """Remove all but the last messages of a conversation, for good.
+    """Permanently delete all but the last messages of a conversation.
 
-    It works in small batches: people can go on chatting meanwhile.
+    Messages are deleted in small batches: the conversation can be used meanwhile.
     """
     keep = current_settings().general_keep_last if keep_last is None else keep_last
     conversation = _get_conversation(wire_name)
     plan = plan_trim(db.session(), conversation, keep)
-    stay = "all messages stay" if keep == 0 else f"the last {keep:,} stay"
+    kept = "keeping all" if keep == 0 else f"keeping the last {keep:,}"
     if dry_run:
-        click.echo(f"Would delete {plan.count:,} messages of {wire_name} ({stay}).")
+        click.echo(f"Would delete {plan.count:,} messages of {wire_name} ({kept}).")
         return
     if plan.count and not yes:
-        click.confirm(f"Delete {plan.count:,} messages of {wire_name} for good ({stay})?", abort=True)
+        click.confirm(f"Delete {plan.count:,} messages of {wire_name} permanently ({kept})?", abort=True)
     deleted = 0
     with click.progressbar(length=plan.count, label="Deleting", show_pos=True) as bar:
         for removed in trim(plan):
             deleted += removed
             bar.update(removed)
-    click.echo(f"Deleted {deleted:,} messages of {wire_name} ({stay}).")
+    click.echo(f"Deleted {deleted:,} messages of {wire_name} ({kept}).")
 
 
 @click.command()
 @with_appcontext
 def restored() -> None:
-    """Say that the database was restored from a backup.
+    """Make open pages load their conversations anew after the database was restored from a backup.
 
-    Open pages then start from the last page, whatever numbers they know. At its start chatapp notices by itself in most
-    cases; this is for when it could not, since the data folder was restored or moved too.
+    chatapp detects a restored database when it starts. Use this command if the data folder was restored or moved too:
+    it cannot be detected then.
     """
     renew_epoch()
-    click.echo("Pages that are open will start from the last page.")
+    click.echo("Open pages will load their conversations anew.")
 
 
-spool = AppGroup("spool", help="Look after messages that the database refused for good.")
+spool_commands = AppGroup("spool", help="Manage messages that wait for the database or that it has rejected.")
 
 
-@spool.command("list")
+@spool_commands.command("list")
 def list_spool() -> None:
-    """List what waits for the database, and what it refused, with the reason."""
-    for path, box in _spools():
-        for entry in (*box.waiting(), *box.refused()):
-            state = f"refused: {entry.refused}" if entry.refused else "waits"
+    """List the pending messages and the rejected ones, with the reason."""
+    for path, spool in _open_spools():
+        for entry in (*spool.list_pending(), *spool.list_rejected()):
+            state = f"rejected: {entry.rejected}" if entry.rejected else "pending"
             click.echo(f"{path.stem} {entry.id} {entry.spooled_at:%Y-%m-%d %H:%M:%S} {state}")
             click.echo(f"    {entry.fields['conversation']}: {entry.fields['content']}")
 
 
-@spool.command("retry")
+@spool_commands.command("retry")
 def retry_spool() -> None:
-    """Let what was refused wait again. A running server takes it up within its next beat."""
-    count = sum(box.retry() for _, box in _spools())
+    """Try to store rejected messages again: a running server does so at its next heartbeat."""
+    count = sum(spool.retry_rejected() for _, spool in _open_spools())
     click.echo(f"{count:,} messages will be tried again.")
 
 
-@spool.command("export")
+@spool_commands.command("export")
 def export_spool() -> None:
-    """Write what was refused to standard output, a JSON object a line."""
-    for _, box in _spools():
-        for entry in box.refused():
-            line = {**entry.fields, "spooled_at": entry.spooled_at.isoformat(), "refused": entry.refused}
+    """Write the rejected messages to standard output, one JSON object per line."""
+    for _, spool in _open_spools():
+        for entry in spool.list_rejected():
+            line = {**entry.fields, "spooled_at": entry.spooled_at.isoformat(), "refused": entry.rejected}
             click.echo(json.dumps(line, ensure_ascii=False))
 
 
-def _spools() -> Iterator[tuple[Path, Spool]]:
+def _open_spools() -> Iterator[tuple[Path, Spool]]:
     for path in sorted(current_settings().data_dir.glob("spool-*.sqlite3")):
-        box = Spool(path)
-        yield path, box
-        box.close()
+        spool = Spool(path)
+        yield path, spool
+        spool.close()
 
 
 def _get_conversation(wire_name: str) -> Conversation:
@@ -127,9 +127,7 @@ def _get_conversation(wire_name: str) -> Conversation:
     try:
         conversation = find_conversation(db.session(), name)
     except DBAPIError as error:
-        raise click.ClickException(
-            f"The database does not answer, or `flask db upgrade` is due: {error.orig}"
-        ) from None
+        raise click.ClickException(f"The database does not answer, or needs `flask db upgrade`: {error.orig}") from None
     if conversation is None:
         raise click.BadParameter(f"There is no conversation {wire_name}.", param_hint="--conversation")
     return conversation

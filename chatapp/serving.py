@@ -20,10 +20,10 @@ from chatapp.background import start_background
 from chatapp.config import Settings
 from chatapp.native import is_green
 from chatapp.realtime.state import get_realtime
+from chatapp.storage import EXTENSION as WRITER
+from chatapp.storage import Writer
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import OnFailure, Supervisor
-from chatapp.timeline.writer import EXTENSION as WRITER
-from chatapp.timeline.writer import Writer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

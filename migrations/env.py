@@ -4,8 +4,8 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from chatapp.config import current_settings
-from chatapp.database import migration_engine
 from chatapp.models import Base
+from chatapp.storage.engines import migration_engine
 
 
 def migrate(connection: Connection) -> None:

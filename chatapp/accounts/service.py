@@ -16,8 +16,9 @@ from chatapp.extensions import db
 from chatapp.models import Conversation, Installation, LoginSession, Membership, User
 from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.models.conversations import GENERAL_ID
+from chatapp.revocations import revoke
+from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
-from chatapp.timeline import Transaction, write
 from chatapp.tokens import hash_token, new_token
 
 RESERVED_USERNAMES = frozenset({"all", "channel", "everyone", "here", "system"})
@@ -216,7 +217,7 @@ def renew_invitation() -> None:
 def _revoke_login_sessions(transaction: Transaction, *conditions: ColumnElement[bool]) -> None:
     statement = delete(LoginSession).where(*conditions).returning(LoginSession.id)
     revoked = transaction.session.scalars(statement).all()
-    transaction.send_revocation(login_sessions_revoked, list(revoked))
+    revoke(transaction, login_sessions_revoked, list(revoked))
 
 
 def _get_user(session: Session, username: str) -> User:

@@ -12,7 +12,7 @@ from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.models import Answer, Conversation, Message, User, now
-from chatapp.timeline import Transaction, write
+from chatapp.storage import Transaction, write
 from chatapp.timeline.answers import change_answer, find_locked
 
 LEASE_DURATION = timedelta(seconds=30)

@@ -20,7 +20,8 @@ from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Conflict, NotFound, RateLimited
 from chatapp.models import Answer, Conversation, Message, now
-from chatapp.timeline import TimelineMessage, Transaction, write
+from chatapp.storage import Transaction, write
+from chatapp.timeline import TimelineMessage
 from chatapp.timeline.answers import RUNNING, begin_answer, change_answer, find_locked
 from chatapp.timeline.mentions import find_names
 from chatapp.timeline.messages import fetch_message

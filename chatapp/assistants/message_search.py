@@ -13,10 +13,10 @@ from chatapp.conversations.kinds import General, SharedAssistant
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import list_people
-from chatapp.database import read_at_length
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, ShareLink, User
 from chatapp.presentation.conversations import conversation_title, direct_title
+from chatapp.storage import read_natively
 
 MAX_SEARCHED_MESSAGES = 20_000
 """Only the newest messages are searched, so that the cost of a search does not grow with the history."""
@@ -69,7 +69,7 @@ class MessageSearch:
             if not find_active_actors(session, [self._asker]):
                 return []
             query = self._select(session, searched_words, sender).limit(limit)
-            rows = read_at_length(session, lambda reading: reading.execute(query).all())
+            rows = read_natively(session, lambda reading: reading.execute(query).all())
             people = list_people(session, [conversation.id for _, _, conversation in rows])
             return [
                 FoundMessage(

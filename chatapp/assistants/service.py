@@ -13,8 +13,9 @@ from chatapp.conversations.queries import find_access_of, list_shared_conversati
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
+from chatapp.revocations import revoke
+from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
-from chatapp.timeline import Transaction, write
 from chatapp.timeline.cleanup import Trim, plan_clearing, trim
 
 MAX_TITLE_CHARS = 80
@@ -84,7 +85,7 @@ def delete_session(actor: Actor, session_id: int) -> None:
     def change(transaction: Transaction) -> None:
         conversation = _get_own_session(transaction.session, actor, session_id)
         transaction.session.execute(delete(Conversation).where(Conversation.id == conversation.id))
-        transaction.send_revocation(membership_revoked, MembershipRevoked(conversation.wire_name, actor.user_id))
+        revoke(transaction, membership_revoked, MembershipRevoked(conversation.wire_name, actor.user_id))
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)

@@ -11,7 +11,7 @@ from chatapp.actors import Actor, require_active_login
 from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant, kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.models import Block, Conversation, Installation, Membership, User
+from chatapp.models import Block, Conversation, Membership, User
 
 SIDEBAR_DIRECT_LIMIT = 20
 """Maximum number of direct conversations in the sidebar; a page of its own lists more."""
@@ -200,8 +200,3 @@ def get_summary(session: Session, room: Conversation) -> RoomSummary:
     """Return the summary of one room."""
     (summary,) = list_summaries(session, select_rooms().where(Conversation.id == room.id))
     return summary
-
-
-def get_revocation_count(session: Session) -> int:
-    """Return how many login sessions and memberships have been revoked in this installation."""
-    return session.scalars(select(Installation.revocations)).one()

@@ -12,7 +12,7 @@ from chatapp.conversations.queries import direct_key, find_direct
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Invalid, NotFound
 from chatapp.models import Block, Conversation, Membership, User
-from chatapp.timeline import Transaction, write
+from chatapp.storage import Transaction, write
 
 PEOPLE = 10
 """People in one direct conversation at the most. More of them want a room."""

@@ -14,9 +14,9 @@ from markupsafe import Markup, escape
 from chatapp.assistant_config import current_assistants
 from chatapp.presentation import resources
 from chatapp.presentation.markdown import render_blocks
+from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import EVERYBODY, PATTERN
-from chatapp.timeline.writer import Backlog
 
 MESSAGE_TEMPLATE = "messages/_message.html"
 

@@ -23,22 +23,21 @@ from chatapp.realtime.news import follow_news
 from chatapp.realtime.ordering import TimelineOrder
 from chatapp.realtime.state import Realtime
 from chatapp.realtime.typing import Typing
+from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.read_state import ReadReceiptChanged, ReadState
 from chatapp.timeline.reading import list_events
 from chatapp.timeline.signals import (
-    Refusal,
-    backlog_changed,
+    MessageRejected,
     message_changed,
     message_pending,
     message_posted,
-    message_refused,
+    message_rejected,
     message_saved,
     read_receipt_changed,
     read_state_changed,
     timeline_trimmed,
 )
-from chatapp.timeline.writer import Backlog
 
 
 class Broadcaster:
@@ -66,7 +65,7 @@ class Broadcaster:
         message_changed.connect(self.broadcast_changed)
         message_pending.connect(self.broadcast_pending)
         message_saved.connect(self.broadcast_saved)
-        message_refused.connect(self.broadcast_refused)
+        message_rejected.connect(self.broadcast_rejected)
         timeline_trimmed.connect(self.broadcast_trimmed)
         backlog_changed.connect(self.broadcast_backlog)
         read_state_changed.connect(self.broadcast_read_state)
@@ -100,11 +99,11 @@ class Broadcaster:
             key = {"conversation": conversation, "sender_id": sender_id, "client_id": message.client_id}
             self._server.emit("message_saved", {**key, "message": present_message(message)}, to=conversation)
 
-    def broadcast_refused(self, refusal: Refusal) -> None:
+    def broadcast_rejected(self, rejected: MessageRejected) -> None:
         """Emit that the database refused a message that waited in the spool."""
-        error = {"code": "conflict", "message": refusal.reason}
-        conversation = refusal.conversation.wire_name
-        key = {"conversation": conversation, "sender_id": refusal.sender_id, "client_id": refusal.client_id}
+        error = {"code": "conflict", "message": rejected.reason}
+        conversation = rejected.conversation.wire_name
+        key = {"conversation": conversation, "sender_id": rejected.sender_id, "client_id": rejected.client_id}
         self._server.emit("message_saved", {**key, "message": None, "error": error}, to=conversation)
 
     def broadcast_trimmed(self, head: Head) -> None:

@@ -8,13 +8,14 @@ from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import find_active_actors
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import parse_name
-from chatapp.conversations.queries import find_accesses, get_revocation_count
+from chatapp.conversations.queries import find_accesses
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
 from chatapp.realtime.channels import login_session_channel, news_channel, user_channel
 from chatapp.realtime.state import Realtime
+from chatapp.revocations import get_revocation_count
 
 
 class Evictor:

@@ -13,7 +13,7 @@ from chatapp.presentation.messages import present_backlog
 from chatapp.realtime.channels import EVERYONE, login_session_channel, user_channel
 from chatapp.realtime.news import follow_news
 from chatapp.realtime.state import Realtime
-from chatapp.timeline.writer import current_writer
+from chatapp.storage import current_writer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -17,8 +17,9 @@ from chatapp.conversations.queries import find_access, list_member_ids
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Archived, Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
+from chatapp.revocations import revoke
+from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
-from chatapp.timeline import Transaction, write
 
 NAME_LENGTH = 80
 TOPIC_LENGTH = 250
@@ -167,7 +168,7 @@ def _end_membership(transaction: Transaction, room: Conversation, membership: Me
     session.flush()
     if is_manager(membership):
         _keep_a_manager(session, room)
-    transaction.send_revocation(membership_revoked, MembershipRevoked(room.wire_name, membership.user_id))
+    revoke(transaction, membership_revoked, MembershipRevoked(room.wire_name, membership.user_id))
     transaction.send_on_commit(sidebar_changed, [membership.user_id])
 
 

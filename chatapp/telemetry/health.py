@@ -8,8 +8,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_backlog
+from chatapp.storage import current_writer
 from chatapp.supervision import WorkStatus, current_supervisor
-from chatapp.timeline.writer import current_writer
 
 blueprint = Blueprint("telemetry", __name__)
 

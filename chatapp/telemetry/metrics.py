@@ -7,10 +7,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from chatapp.storage import Backlog, current_writer
 from chatapp.supervision import Supervisor, current_supervisor
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted, message_saved
-from chatapp.timeline.writer import Backlog, current_writer
 
 blueprint = Blueprint("metrics", __name__)
 

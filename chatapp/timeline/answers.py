@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, Message
+from chatapp.storage import Transaction
 from chatapp.timeline.messages import TimelineMessage, fetch_message, next_seq
 from chatapp.timeline.posting import add_message
 from chatapp.timeline.signals import message_changed, message_posted
-from chatapp.timeline.writer import Transaction
 
 RUNNING = ("queued", "streaming")
 """States of an answer that is not over."""

@@ -13,11 +13,11 @@ from chatapp.conversations.policy import authorize_deletion, authorize_editing, 
 from chatapp.conversations.queries import is_named
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Reaction, now
+from chatapp.storage import Transaction, write
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import Draft, find_mentions, remove_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message, next_seq
 from chatapp.timeline.signals import message_changed
-from chatapp.timeline.writer import Transaction, write
 
 REACTION_KINDS = 20
 """Different emoji under one message at the most."""

@@ -9,9 +9,9 @@ from sqlalchemy import delete, func, insert, literal, select
 from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, Message, RetiredKey, now
+from chatapp.storage import Transaction, write
 from chatapp.timeline.messages import Head
 from chatapp.timeline.signals import timeline_trimmed
-from chatapp.timeline.writer import Transaction, write
 
 BATCH = 1_000
 """Messages that one transaction removes: some milliseconds in which others wait."""

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.extensions import db
 from chatapp.models import Conversation, Installation
-from chatapp.timeline.writer import Transaction, write
+from chatapp.storage import Transaction, write
 
 log = structlog.get_logger(__name__)
 

@@ -24,19 +24,19 @@ from chatapp.models import (
     User,
     now,
 )
+from chatapp.storage import DeferredSignal, Key, SpoolableChange, Transaction, current_writer, write
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import Draft, find_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message, next_seq
 from chatapp.timeline.signals import (
+    MessageRejected,
     MessagesStored,
-    Refusal,
     message_pending,
     message_posted,
-    message_refused,
+    message_rejected,
     message_saved,
     messages_stored,
 )
-from chatapp.timeline.writer import DeferredSignal, Key, SpoolableChange, Transaction, current_writer, write
 
 MESSAGES = cast(Table, Message.__table__)
 
@@ -184,13 +184,15 @@ class Post(SpoolableChange[TimelineMessage]):
             is_pending=True,
         )
 
-    def announce_pending(self, pending: TimelineMessage) -> DeferredSignal[Any]:
+    def pending_signal(self, pending: TimelineMessage) -> DeferredSignal[Any]:
         """Tell the others what was said."""
         return DeferredSignal(message_pending, pending)
 
-    def announce_refused(self, reason: str) -> DeferredSignal[Any]:
+    def rejected_signal(self, reason: str) -> DeferredSignal[Any]:
         """Tell that it will not stand in the conversation."""
-        return DeferredSignal(message_refused, Refusal(self.conversation, self.actor.user_id, self.client_id, reason))
+        return DeferredSignal(
+            message_rejected, MessageRejected(self.conversation, self.actor.user_id, self.client_id, reason)
+        )
 
     def to_fields(self) -> dict[str, object]:
         """Give what the spool keeps."""

@@ -15,8 +15,8 @@ from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import ConversationAccess, find_accesses
 from chatapp.errors import ChatError, Invalid, NotFound, SignedOut
 from chatapp.models import Conversation, Membership, Mention, Message, User
+from chatapp.storage import BatchChange, Transaction, write
 from chatapp.timeline.signals import read_receipt_changed, read_state_changed
-from chatapp.timeline.writer import BatchChange, Transaction, write
 
 Key = tuple[int, int]
 """A conversation's id and a person's."""
@@ -82,7 +82,7 @@ class Marking(BatchChange[ReadState]):
     actor: Actor
     seq: int
     is_forward_only: bool
-    comes_last = True
+    runs_last = True
 
     @classmethod
     def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[ReadState | ChatError]:

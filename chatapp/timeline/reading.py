@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session, aliased
 
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.database import read_at_length
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, User
+from chatapp.storage import read_natively
 from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.messages import (
     Head,
@@ -81,7 +81,7 @@ def page(
     Found by key: it costs the same in a conversation of ten messages and of ten million. The event loop goes on
     meanwhile.
     """
-    return read_at_length(
+    return read_natively(
         session, lambda reading: _read_page(reading, conversation, before=before, after=after, limit=limit)
     )
 
@@ -145,7 +145,7 @@ def catch_up(session: Session, conversation: Conversation, *, after: int | None,
 def list_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:
     """Give the first `CATCH_UP` messages that were posted or changed after an event, in the order of their versions."""
     query = select_messages(conversation).where(Message.version > after).order_by(Message.version)
-    return read_at_length(session, lambda reading: fetch_messages(reading, query.limit(CATCH_UP), conversation))
+    return read_natively(session, lambda reading: fetch_messages(reading, query.limit(CATCH_UP), conversation))
 
 
 def _can_continue(head: Head, after: int) -> bool:

@@ -8,13 +8,13 @@ from chatapp.conversations.names import ConversationName
 from chatapp.signals import Signal
 
 if TYPE_CHECKING:
+    from chatapp.storage import Transaction
     from chatapp.timeline.messages import Head, TimelineMessage
     from chatapp.timeline.read_state import ReadReceiptChanged, ReadState
-    from chatapp.timeline.writer import Backlog, Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class MessageRejected:
     """Which message was refused, and why."""
 
     conversation: ConversationName
@@ -48,14 +48,11 @@ message_pending: "Signal[TimelineMessage]" = Signal("message-pending")
 message_saved: "Signal[TimelineMessage]" = Signal("message-saved")
 """A message that has waited in the spool and has its `seq` now."""
 
-message_refused: Signal[Refusal] = Signal("message-refused")
+message_rejected: Signal[MessageRejected] = Signal("message-rejected")
 """A message that has waited in the spool and that the database rejected. The spool keeps it."""
 
 timeline_trimmed: "Signal[Head]" = Signal("timeline-trimmed")
 """The messages up to the floor of this head were removed."""
-
-backlog_changed: "Signal[Backlog]" = Signal("backlog-changed")
-"""The number of messages that wait in the spool has changed."""
 
 read_state_changed: "Signal[ReadState]" = Signal("read-state-changed")
 """The mark of a user in a conversation was moved."""

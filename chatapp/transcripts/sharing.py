@@ -9,7 +9,7 @@ from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import find_access_of
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, ShareLink
-from chatapp.timeline import Transaction, write
+from chatapp.storage import Transaction, write
 from chatapp.tokens import new_token
 
 

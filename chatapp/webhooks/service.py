@@ -16,8 +16,9 @@ from chatapp.conversations.queries import find_access
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
 from chatapp.models.accounts import USERNAME_PATTERN
+from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
-from chatapp.timeline import TimelineMessage, Transaction, store_bot_message, write
+from chatapp.timeline import TimelineMessage, store_bot_message
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import EVERYBODY, find_names
 from chatapp.timeline.messages import fetch_message

@@ -26,8 +26,8 @@ from chatapp.conversations.names import ConversationName
 from chatapp.errors import Conflict, RateLimited
 from chatapp.extensions import db
 from chatapp.models import Message
+from chatapp.storage import current_writer
 from chatapp.timeline import delete, post
-from chatapp.timeline.writer import current_writer
 
 ACTOR = Actor(1)
 

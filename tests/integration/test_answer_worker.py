@@ -25,9 +25,9 @@ from chatapp.conversations.names import ConversationName
 from chatapp.errors import Internal, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message
+from chatapp.storage import current_writer
 from chatapp.supervision import Supervisor
 from chatapp.timeline import post
-from chatapp.timeline.writer import current_writer
 from tests.harness.waiting import eventually
 
 ACTOR = Actor(1)

@@ -11,7 +11,8 @@ from chatapp.actors import Actor
 from chatapp.conversations.names import GENERAL
 from chatapp.errors import SignedOut
 from chatapp.models import ApiToken, Membership, User
-from chatapp.timeline import Transaction, delete, edit, mark_read, post, react, write
+from chatapp.storage import Transaction, write
+from chatapp.timeline import delete, edit, mark_read, post, react
 from tests.harness.api import MESSAGES, check_problem, list_seqs, post_message
 from tests.harness.html import find_csrf_token
 from tests.harness.people import NewPerson, Person

@@ -16,9 +16,9 @@ from chatapp.config import current_settings
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import GENERAL, ConversationName
 from chatapp.conversations.people import Person
-from chatapp.database import writer_engine
 from chatapp.models import Conversation, Membership, Message, ShareLink, User, now
 from chatapp.presentation.markdown import render_blocks
+from chatapp.storage.engines import writer_engine
 from tests.harness.assistants import shared_conversation, start_session, wait_for_answer
 from tests.harness.people import NewPerson
 from tests.harness.people import Person as Client

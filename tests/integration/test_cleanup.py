@@ -110,8 +110,8 @@ def test_a_cleanup_by_hand_keeps_what_the_setting_says_and_refuses_what_makes_no
         assert done.exit_code == expect, done.output
         return done.output
 
-    assert "Deleted 0 messages of general (the last 100 stay)" in cleanup("--yes")
-    assert "Would delete 0 messages of general (all messages stay)" in cleanup("--keep-last", "0", "--dry-run")
+    assert "Deleted 0 messages of general (keeping the last 100)" in cleanup("--yes")
+    assert "Would delete 0 messages of general (keeping all)" in cleanup("--keep-last", "0", "--dry-run")
     for wrong in ("-1", "x", "1.5", ""):
         assert "--keep-last" in cleanup("--keep-last", wrong, "--yes", expect=2)
     for wrong in ("room_1", "room_2147483648", "room_01", "ROOM_1", ""):

@@ -15,8 +15,8 @@ from chatapp.config import Settings
 from chatapp.conversations.names import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Message
+from chatapp.storage import current_writer
 from chatapp.timeline import post
-from chatapp.timeline.writer import current_writer
 from tests.harness.servers import SqliteTemplate
 
 

@@ -16,10 +16,10 @@ from chatapp.conversations.names import GENERAL
 from chatapp.errors import Busy, ChatError, Forbidden, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message, User
+from chatapp.storage import Transaction, Writer, current_writer
 from chatapp.supervision import Supervisor
-from chatapp.timeline import Transaction, Writer, make_writer
+from chatapp.timeline import create_writer
 from chatapp.timeline.posting import Post, post
-from chatapp.timeline.writer import current_writer
 
 BOUND = 20
 
@@ -28,7 +28,7 @@ BOUND = 20
 def writer(app: Flask) -> Iterator[Writer]:
     create_owner("ana", "Ana", "a good password")
     settings: Settings = app.extensions["chatapp.settings"]
-    writer = make_writer(settings.model_copy(update={"write_queue": BOUND}), Supervisor())
+    writer = create_writer(settings.model_copy(update={"max_queued_writes": BOUND}), Supervisor())
     yield writer
     writer.stop(5)
     current_writer().stop(5)
@@ -68,7 +68,7 @@ def submit_all(writer: Writer, changes: list[Callable[[Transaction], Any]]) -> l
         threads = [threading.Thread(target=submit, args=(place,)) for place in range(len(changes))]
         for thread in threads:
             thread.start()
-        while writer.waiting < len(changes):
+        while writer.queued < len(changes):
             pass
     for thread in threads:
         thread.join()
@@ -88,7 +88,7 @@ def stored() -> set[str]:
 
 def test_what_waits_meanwhile_is_committed_as_one_transaction(writer: Writer) -> None:
     commits: list[object] = []
-    event.listen(writer._engine, "commit", commits.append)
+    event.listen(writer._committer._engine, "commit", commits.append)
     outcomes = submit_all(writer, [a_post(f"message {number}") for number in range(BOUND)])
     assert sorted(message.seq for message in outcomes) == list(range(1, BOUND + 1))
     assert len(commits) == 1
@@ -116,7 +116,7 @@ def test_past_its_bound_it_refuses_and_says_when_to_try_again(writer: Writer) ->
         threads = [threading.Thread(target=writer.submit, args=(a_post(f"{number}"),)) for number in range(BOUND)]
         for thread in threads:
             thread.start()
-        while writer.waiting < BOUND:
+        while writer.queued < BOUND:
             pass
         with pytest.raises(Busy) as refused:
             writer.submit(a_post("one too many"))

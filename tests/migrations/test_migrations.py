@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError
 from chatapp import create_app
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import Settings
-from chatapp.database import BUSY_TIMEOUT, writer_engine
 from chatapp.extensions import db
 from chatapp.models import Conversation
+from chatapp.storage.engines import BUSY_TIMEOUT_MS, writer_engine
 from tests.harness.people import Person
 from tests.harness.servers import NewServer, Postgres, Server, SqliteTemplate
 
@@ -67,7 +67,7 @@ def test_readers_cannot_write() -> None:
 
 def test_each_connection_has_its_pragmas_and_only_the_writers_may_write(sqlite_template: SqliteTemplate) -> None:
     settings = Settings(data_dir=sqlite_template.copy(), database_url="")
-    promised = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": BUSY_TIMEOUT}
+    promised = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": BUSY_TIMEOUT_MS}
 
     def pragmas(connection: Connection) -> dict[str, object]:
         return {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in [*promised, "query_only"]}

@@ -8,8 +8,8 @@ from sqlalchemy import delete, func, select, update
 from chatapp.actors import Actor, require_active_login
 from chatapp.errors import ChatError, Conflict, Invalid, NotFound
 from chatapp.models import ApiToken, now
+from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
-from chatapp.timeline import Transaction, write
 from chatapp.tokens import hash_token, new_token
 
 MAX_NAME_CHARS = 64

@@ -18,7 +18,7 @@ from chatapp.conversations.queries import find_conversation
 from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message
 from chatapp.models.accounts import USERNAME_PATTERN
-from chatapp.timeline import Transaction, write
+from chatapp.storage import Transaction, write
 from chatapp.timeline.messages import next_seq
 
 BATCH_SIZE = 500

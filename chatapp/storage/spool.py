@@ -1,7 +1,7 @@
-"""The spool: where messages wait, durably, while the database cannot commit.
+"""The spool: a SQLite file on the local disk where changes wait, durably, while the database cannot commit.
 
-A SQLite file of its own in the data folder, on the local disk even where the database is not. What it took outlives a
-crash of the process and of the machine: `synchronous=FULL`, one transaction for what came at once.
+An entry is pending until it is committed to the database, or rejected when the database does not accept it. What was
+added survives a crash of the process and of the machine: `synchronous=FULL`, and one transaction for each call.
 """
 
 import json
@@ -9,11 +9,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chatapp.failpoints import failpoint
-from chatapp.models import now
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spooled (
@@ -30,58 +29,59 @@ CREATE TABLE IF NOT EXISTS spooled (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message in the spool, in the order of `id`. `fields` is its `Post` as JSON."""
+    """A change in the spool, in the order of `id`."""
 
     id: int
     fields: dict[str, object]
+    """The change as JSON: see `SpoolableChange.to_fields`."""
     spooled_at: datetime
-    refused: str | None
-    """Why the database will not have it, ever; None while it waits."""
+    rejected: str | None
+    """Why the database rejected it; None while it is pending."""
 
 
 class Spool:
-    """The spool of one process. Only the writer uses it, on a native thread."""
+    """The spool of one process. A running server uses it from native threads, one call at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
 
     def add(self, entries: Iterable[tuple[str, int, dict[str, object]]]) -> None:
-        """Keep entries (client id, sender, fields) in their order; durable when it returns.
+        """Store entries (client id, sender, fields) in their order; they are durable when it returns.
 
-        One that is in the spool already stays as it is. Raises `sqlite3.Error` when the disk takes nothing more;
-        nothing is kept then.
+        An entry whose key is in the spool already is ignored. Raises `sqlite3.Error` when the disk is full or broken;
+        nothing is stored then.
         """
         connection = self._open()
-        moment = now().isoformat()
+        spooled_at = datetime.now(UTC).isoformat()
         with _transaction(connection):
             connection.executemany(
                 "INSERT INTO spooled (client_id, sender_id, entry, spooled_at) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
-                [(*key, json.dumps(fields), moment) for *key, fields in entries],
+                [(*key, json.dumps(fields), spooled_at) for *key, fields in entries],
             )
             failpoint("in-spool")
 
-    def waiting(self, limit: int = -1) -> Sequence[Entry]:
-        """List what waits for the database, oldest first."""
+    def list_pending(self, limit: int = -1) -> Sequence[Entry]:
+        """Return the pending entries, oldest first."""
         return self._list("refused IS NULL", limit)
 
-    def refused(self) -> Sequence[Entry]:
-        """List what the database refused for good."""
+    def list_rejected(self) -> Sequence[Entry]:
+        """Return the rejected entries, oldest first."""
         return self._list("refused IS NOT NULL", -1)
 
     def remove(self, ids: Iterable[int]) -> None:
-        """Forget entries that are in the database now."""
+        """Remove entries."""
         with _transaction(self._open()) as connection:
-            connection.executemany("DELETE FROM spooled WHERE id = ?", [(each,) for each in ids])
+            connection.executemany("DELETE FROM spooled WHERE id = ?", [(entry_id,) for entry_id in ids])
 
-    def refuse(self, entry_id: int, reason: str) -> None:
-        """Keep an entry aside, with the reason."""
+    def reject(self, entry_id: int, reason: str) -> None:
+        """Mark an entry as rejected."""
         with _transaction(self._open()) as connection:
             connection.execute("UPDATE spooled SET refused = ? WHERE id = ?", (reason, entry_id))
 
-    def retry(self) -> int:
-        """Let what was refused wait again, and tell how many that are."""
+    def retry_rejected(self) -> int:
+        """Make the rejected entries pending again and return their number."""
         with _transaction(self._open()) as connection:
             return connection.execute("UPDATE spooled SET refused = NULL WHERE refused IS NOT NULL").rowcount
 
@@ -97,8 +97,8 @@ class Spool:
         query = f"SELECT id, entry, spooled_at, refused FROM spooled WHERE {condition} ORDER BY id LIMIT ?"  # noqa: S608
         with closing(self._open().execute(query, (limit,))) as rows:
             return [
-                Entry(entry_id, json.loads(entry), datetime.fromisoformat(spooled_at), refused)
-                for entry_id, entry, spooled_at, refused in rows
+                Entry(entry_id, json.loads(fields), datetime.fromisoformat(spooled_at), rejected)
+                for entry_id, fields, spooled_at, rejected in rows
             ]
 
     def _open(self) -> sqlite3.Connection:

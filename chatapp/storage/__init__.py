@@ -1,0 +1,28 @@
+"""The write path: one writer thread for each process, group commit, and a spool on the local disk for outages.
+
+The package knows transactions and changes, not what a change is about or who makes it. Only `application` knows Flask.
+"""
+
+from chatapp.storage.application import EXTENSION, current_writer, init_readers, write
+from chatapp.storage.changes import BatchChange, Change, Key, SpoolableChange
+from chatapp.storage.engines import read_natively
+from chatapp.storage.signals import Backlog, backlog_changed
+from chatapp.storage.transaction import DeferredSignal, Transaction
+from chatapp.storage.writer import Writer
+
+__all__ = [
+    "EXTENSION",
+    "Backlog",
+    "BatchChange",
+    "Change",
+    "DeferredSignal",
+    "Key",
+    "SpoolableChange",
+    "Transaction",
+    "Writer",
+    "backlog_changed",
+    "current_writer",
+    "init_readers",
+    "read_natively",
+    "write",
+]

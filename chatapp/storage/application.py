@@ -1,0 +1,41 @@
+"""The write path of a Flask application: its readers, its writer, and `write` for everything that changes rows."""
+
+from typing import TypeVar
+
+from flask import Flask, current_app
+
+from chatapp.config import Settings
+from chatapp.extensions import db
+from chatapp.storage.changes import Change
+from chatapp.storage.engines import prepare_reader, reader_options
+from chatapp.storage.writer import Writer
+
+T = TypeVar("T")
+
+EXTENSION = "chatapp.writer"
+"""Key of the application's writer in `app.extensions`."""
+
+
+def init_readers(app: Flask, settings: Settings) -> None:
+    """Let `db.session` read only, with one snapshot for each transaction."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.sqlalchemy_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = reader_options(settings)
+    db.init_app(app)
+    with app.app_context():
+        prepare_reader(db.engine)
+
+
+def write(change: Change[T]) -> T:
+    """Submit `change` to the application's writer: see `Writer.submit`.
+
+    The caller's read transaction ends first: it would hold a connection while waiting, and show the state from before
+    the change afterwards.
+    """
+    db.session.remove()  # `close()` would create a session where there is none.
+    return current_writer().submit(change)
+
+
+def current_writer() -> Writer:
+    """Return the writer of the current application."""
+    writer: Writer = current_app.extensions[EXTENSION]
+    return writer

@@ -1,0 +1,64 @@
+"""The changes that the writer accepts: plain functions, changes that are batched, and changes that can be spooled."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from chatapp.errors import ChatError
+from chatapp.storage.transaction import DeferredSignal, Transaction
+
+T = TypeVar("T")
+
+Change = Callable[[Transaction], T]
+"""Changes the database within the transaction, and returns the result for the submitter or raises an error."""
+
+Key = tuple[str, int]
+"""Client id and sender: the idempotency key of a spoolable change."""
+
+
+class BatchChange(Generic[T]):
+    """A change of which many are cheaper together. Adjacent ones of the same class are applied in one call."""
+
+    runs_last: ClassVar[bool] = False
+    """Whether it may be applied after the other changes of its transaction, so that it does not separate them."""
+
+    def __call__(self, transaction: Transaction) -> T:
+        """Apply this change alone."""
+        (result,) = self.apply_batch(transaction, [self])
+        if isinstance(result, ChatError):
+            raise result
+        return result
+
+    @classmethod
+    def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[T | ChatError]:
+        """Apply `changes` in their order. Return for each its result, or the error that rejects it alone."""
+        raise NotImplementedError
+
+
+class SpoolableChange(BatchChange[T]):
+    """A change that can wait in the spool while the database is unavailable."""
+
+    @property
+    def key(self) -> Key:
+        """The idempotency key: however often a change arrives under one key, it is made once."""
+        raise NotImplementedError
+
+    def pending(self) -> T | None:
+        """Return the provisional result while it waits, or None if only the database can authorize it."""
+        raise NotImplementedError
+
+    def pending_signal(self, pending: T) -> DeferredSignal[Any]:
+        """Return the signal to send when it has been spooled."""
+        raise NotImplementedError
+
+    def rejected_signal(self, reason: str) -> DeferredSignal[Any]:
+        """Return the signal to send when it has been spooled and the database then rejects it."""
+        raise NotImplementedError
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the fields that the spool stores as JSON."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "SpoolableChange[T]":
+        """Create the change from the fields that the spool stored."""
+        raise NotImplementedError

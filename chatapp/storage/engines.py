@@ -1,0 +1,107 @@
+"""Database engines: many readers that cannot write, one connection that writes, and migrations.
+
+All writes of a process go through the writer's connection. So no two transactions of one process wait for each other's
+locks, an fsync never blocks the event loop, and code that writes through a reader fails at once.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from chatapp.config import Settings
+from chatapp.native import run_native
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 5_000
+"""How long SQLite waits for the lock of another process."""
+
+
+def read_natively(session: Session, read: Callable[[Session], T]) -> T:
+    """Call `read`, which may take long, in the session's transaction, without blocking the event loop."""
+    # The pool's locks may be green: take the connection before changing the thread.
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        return read(session)  # PostgreSQL's driver yields to the event loop while it waits.
+    # Flask-SQLAlchemy's own session looks up the current application, which a native thread does not have.
+    with Session(connection, join_transaction_mode="rollback_only") as plain:
+        return run_native(read, plain)
+
+
+def reader_options(settings: Settings) -> dict[str, Any]:
+    """Return the arguments of `create_engine` for readers, whose transactions are read only and see one snapshot."""
+    options: dict[str, Any] = {"pool_size": 10, "max_overflow": 30, "connect_args": _connect_arguments(settings)}
+    if not _is_sqlite(settings):
+        # A page reads a conversation and then its messages from one snapshot, which SQLite gives every transaction.
+        options |= {
+            "isolation_level": "REPEATABLE READ",
+            "execution_options": {"postgresql_readonly": True},
+            "pool_pre_ping": True,
+        }
+    return options
+
+
+def prepare_reader(engine: Engine) -> None:
+    """Make the connections of a readers' engine read only, where `reader_options` cannot."""
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, begin="BEGIN", pragmas=("query_only = ON",))
+
+
+def writer_engine(settings: Settings) -> Engine:
+    """Create the engine of the one connection that writes.
+
+    It has no pool: a pool's locks are green under eventlet, and commits run on native threads.
+    """
+    engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, connect_args=_connect_arguments(settings))
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
+    return engine
+
+
+def migration_engine(settings: Settings) -> Engine:
+    """Create the engine that migrations run on.
+
+    Foreign keys are off: batch mode rebuilds a table by dropping it, and the implicit DELETE of a DROP would cascade
+    into the tables that refer to it.
+    """
+    engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys = OFF",))
+    return engine
+
+
+def _is_sqlite(settings: Settings) -> bool:
+    return make_url(settings.sqlalchemy_url).get_backend_name() == "sqlite"
+
+
+def _connect_arguments(settings: Settings) -> dict[str, Any]:
+    # A connection is used from several native threads, one after the other.
+    return {"check_same_thread": False} if _is_sqlite(settings) else {"connect_timeout": 5}
+
+
+def _prepare_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()) -> None:
+    settings = (
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        # Without this each batch would create and remove a file for the journal of its savepoints.
+        "temp_store = MEMORY",
+        *pragmas,
+    )
+
+    # The transactions of the module sqlite3 send no BEGIN before a read, which then has no snapshot:
+    # https://docs.sqlalchemy.org/en/21/dialects/sqlite.html#serializable-isolation-savepoints-transactional-ddl
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+        for setting in settings:
+            connection.execute(f"PRAGMA {setting}")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)

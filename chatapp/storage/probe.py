@@ -1,0 +1,46 @@
+"""The probe: tries during an outage to commit, until that succeeds."""
+
+import time
+from collections.abc import Callable
+from itertools import chain, repeat
+
+import structlog
+
+from chatapp.native import run_native
+from chatapp.supervision import Supervisor
+
+log = structlog.get_logger(__name__)
+
+DELAYS_SECONDS = (0.1, 0.5, 1, 2, 3)
+"""Pauses before successive attempts; the last one repeats."""
+
+
+class Probe:
+    """Calls `commit` on a native thread until it raises nothing, then `on_success` once."""
+
+    def __init__(self, supervisor: Supervisor, commit: Callable[[], None], on_success: Callable[[], None]) -> None:
+        self._supervisor = supervisor
+        self._commit = commit
+        self._on_success = on_success
+        self._is_stopping = False
+
+    def start(self) -> None:
+        """Start to try, in the background."""
+        self._supervisor.start("database probe", self._run)
+
+    def stop(self) -> None:
+        """Make no further attempt."""
+        self._is_stopping = True
+
+    def _run(self) -> None:
+        for delay in chain(DELAYS_SECONDS, repeat(DELAYS_SECONDS[-1])):
+            time.sleep(delay)
+            if self._is_stopping:
+                return
+            try:
+                run_native(self._commit)
+            except Exception as error:
+                log.info("database still cannot commit", reason=str(error))
+            else:
+                self._on_success()
+                return

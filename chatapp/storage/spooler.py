@@ -1,0 +1,100 @@
+"""Spooling of changes while the database is unavailable, and their way back into it."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from chatapp.errors import Busy, Unavailable
+from chatapp.failpoints import failpoint
+from chatapp.native import run_native
+from chatapp.storage.changes import Key, SpoolableChange
+from chatapp.storage.jobs import Job
+from chatapp.storage.spool import Spool
+from chatapp.storage.transaction import DeferredSignal, send_deferred
+
+log = structlog.get_logger(__name__)
+
+
+class Spooler:
+    """Moves changes into the spool and back, and knows the provisional result of each that waits."""
+
+    def __init__(self, spool: Spool, kind: type[SpoolableChange[Any]], *, max_spooled: int) -> None:
+        self._spool = spool
+        self._kind = kind
+        self._max_spooled = max_spooled
+        self._pending: dict[Key, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def list_pending(self) -> list[Any]:
+        """Return the provisional results of the changes that wait, in their order."""
+        return list(self._pending.values())
+
+    def load(self) -> datetime | None:
+        """Load what an earlier process has left in the spool. Return since when the oldest entry waits."""
+        try:
+            entries = run_native(self._spool.list_pending)
+        except sqlite3.Error as error:
+            log.exception("spool cannot be read", reason=str(error))
+            return None
+        for entry in entries:
+            change = self._kind.from_fields(entry.fields)
+            self._pending[change.key] = change.pending()
+        return entries[0].spooled_at if entries else None
+
+    def add(self, jobs: Iterable[Job]) -> list[DeferredSignal[Any]]:
+        """Spool the changes that can wait, and give the others an error. Return the signals to send."""
+        added: dict[Key, tuple[Job, SpoolableChange[Any]]] = {}
+        repeated: list[tuple[Job, Key]] = []
+        for job in jobs:
+            change = job.change
+            pending = change.pending() if isinstance(change, SpoolableChange) else None
+            if not isinstance(change, SpoolableChange) or pending is None:
+                job.error = Unavailable("The database does not answer. Nothing was saved; try again.")
+            elif change.key in self._pending or change.key in added:
+                repeated.append((job, change.key))
+            elif len(self) + len(added) >= self._max_spooled:
+                job.error = Busy("The database is unavailable, and the spool is full. Try again later.")
+            else:
+                job.result, job.error = pending, None
+                added[change.key] = job, change
+        try:
+            if added:
+                run_native(self._spool.add, [(*key, change.to_fields()) for key, (_, change) in added.items()])
+        except sqlite3.Error as error:
+            log.exception("spool cannot be written", reason=str(error))
+            for job in [job for job, _ in added.values()] + [job for job, _ in repeated]:
+                job.error = Unavailable("Neither the database nor the disk accepts messages now. Try again.")
+            return []
+        self._pending |= {key: job.result for key, (job, _) in added.items()}
+        for job, key in repeated:
+            job.result, job.error = self._pending[key], None
+        return [change.pending_signal(job.result) for job, change in added.values()]
+
+    def drain(self, commit: Callable[[Sequence[Job]], list[DeferredSignal[Any]]], max_batch: int) -> None:
+        """Commit the pending entries in their order, until none is left. Raises what `commit` raises."""
+        while entries := run_native(self._spool.list_pending, max_batch):
+            changes = [self._kind.from_fields(entry.fields) for entry in entries]
+            jobs = [Job(change) for change in changes]
+            signals = run_native(commit, jobs)
+            failpoint("after-drain")
+            for entry, change, job in zip(entries, changes, jobs, strict=True):
+                if job.error is not None:
+                    reason = str(job.error)
+                    log.error("spooled message rejected", entry=entry.id, reason=reason)
+                    run_native(self._spool.reject, entry.id, reason)
+                    signals.append(change.rejected_signal(reason))
+            committed = [entry.id for entry, job in zip(entries, jobs, strict=True) if job.error is None]
+            run_native(self._spool.remove, committed)
+            for change in changes:
+                self._pending.pop(change.key, None)
+            send_deferred(signals)
+            log.info("spool drained", messages=len(entries), pending=len(self))
+
+    def close(self) -> None:
+        """Close the spool's file."""
+        run_native(self._spool.close)

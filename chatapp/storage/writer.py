@@ -1,0 +1,173 @@
+"""The writer: all changes of a process in one order, with one commit for all that wait (group commit).
+
+While a commit runs on a native thread the next batch gathers, so that one fsync serves all of it; a lone change is
+committed at once. Its submitter is woken after the commit, then the signals are sent in the order of the changes.
+
+While the database is unavailable, changes that can wait go to the spool. When it is available again the spool is
+drained before anything else is written.
+"""
+
+import threading
+from datetime import datetime
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Engine, Executable
+
+from chatapp.errors import Internal, Unavailable
+from chatapp.failpoints import failpoint
+from chatapp.native import run_native
+from chatapp.storage.changes import Change, SpoolableChange
+from chatapp.storage.committer import UNREACHABLE, Committer
+from chatapp.storage.jobs import Job, JobQueue
+from chatapp.storage.outage import Outage, State
+from chatapp.storage.probe import Probe
+from chatapp.storage.signals import Backlog, backlog_changed
+from chatapp.storage.spool import Spool
+from chatapp.storage.spooler import Spooler
+from chatapp.storage.transaction import DeferredSignal, send_deferred
+from chatapp.supervision import OnFailure, Supervisor
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Writer:
+    """The writer of a process. `submit` may be called from any number of green or native threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        spool: Spool,
+        supervisor: Supervisor,
+        *,
+        spoolable: type[SpoolableChange[Any]],
+        probe: Executable,
+        max_batch: int,
+        max_queued: int,
+        max_spooled: int,
+    ) -> None:
+        self._supervisor = supervisor
+        self._max_batch = max_batch
+        self._queue = JobQueue(max_queued=max_queued, max_batch=max_batch)
+        self._committer = Committer(engine, probe)
+        self._spooler = Spooler(spool, spoolable, max_spooled=max_spooled)
+        self._outage = Outage()
+        self._probe = Probe(supervisor, self._committer.probe, on_success=self._recover)
+        self._thread: threading.Thread | None = None
+        self._start_lock = threading.Lock()
+        self._is_stopping = False
+        self._is_spool_check_due = False
+
+    @property
+    def queued(self) -> int:
+        """The number of changes that wait for the next batch."""
+        return len(self._queue)
+
+    @property
+    def backlog(self) -> Backlog:
+        """How many changes wait in the spool, and since when the database is unavailable."""
+        return Backlog(len(self._spooler), self._outage.since)
+
+    def list_pending(self) -> list[Any]:
+        """Return the provisional results of the changes that wait in the spool, in their order."""
+        return self._spooler.list_pending()
+
+    def submit(self, change: Change[T]) -> T:
+        """Commit `change` and return its result once that is durable.
+
+        Raises what the change raised (nothing of it is stored then), `Busy` when too many changes wait, and
+        `Unavailable` when the database cannot commit and the change cannot be spooled.
+        """
+        if self._is_stopping:
+            raise Unavailable("chatapp is being restarted. Try again in a moment.")
+        job = Job(change)
+        self._queue.put(job)
+        self.start()
+        result: T = job.wait()
+        return result
+
+    def start(self, *, recover: bool = False) -> None:
+        """Start the thread, as the first change does.
+
+        With `recover` it drains first what a crash has left in the spool. Only a server does so: a command of the
+        shell would drain the spool of a running server.
+        """
+        with self._start_lock:
+            if self._thread is None:
+                # A writer that was started again would leave changes of the failed batch waiting for ever.
+                self._thread = self._supervisor.start("writer", self._run, recover, on_failure=OnFailure.END_PROCESS)
+
+    def check_spool(self) -> None:
+        """Drain entries that another process made pending again (`flask spool retry`), unless there is an outage."""
+        self._is_spool_check_due = True
+        self._queue.wake()
+
+    def stop(self, timeout: float) -> None:
+        """Accept no more changes, and wait at most `timeout` seconds until the queued ones are done."""
+        self._is_stopping = True
+        self._probe.stop()
+        if self._thread is not None:
+            self._queue.wake()
+            self._thread.join(timeout)
+        self._spooler.close()
+
+    def _run(self, recover: bool) -> None:  # noqa: FBT001 - a thread's argument
+        if recover and (since := self._spooler.load()):
+            self._start_outage("an earlier process has left messages in the spool", since)
+        while not (self._is_stopping and len(self._queue) == 0):
+            batch = self._queue.take_batch()
+            try:
+                self._drain_if_due()
+                if batch:
+                    self._write(batch)
+            except Exception:
+                # The writer survives any error: the next batch is written.
+                log.exception("batch failed", changes=len(batch))
+                for job in batch:
+                    job.fail(Internal("Something went wrong on the server. Nothing was saved; try again."))
+
+    def _write(self, batch: list[Job]) -> None:
+        signals = self._commit(batch)
+        if signals is None:
+            signals = [*self._spooler.add(batch), DeferredSignal(backlog_changed, self.backlog)]
+        for job in batch:
+            job.settle()
+        failpoint("after-acknowledgement")
+        send_deferred(signals)
+
+    def _commit(self, batch: list[Job]) -> list[DeferredSignal[Any]] | None:
+        """Return the signals to send, or None during an outage."""
+        if self._outage.state is not State.AVAILABLE:
+            return None
+        try:
+            return run_native(self._committer.commit, batch)
+        except UNREACHABLE as error:
+            self._start_outage(str(error.orig))
+            return None
+
+    def _drain_if_due(self) -> None:
+        state, is_check_due = self._outage.state, self._is_spool_check_due
+        self._is_spool_check_due = False
+        if state is State.RECOVERING or (state is State.AVAILABLE and is_check_due):
+            self._drain()
+
+    def _drain(self) -> None:
+        try:
+            self._spooler.drain(self._committer.commit, self._max_batch)
+        except UNREACHABLE as error:
+            self._start_outage(str(error.orig))
+            return
+        if self._outage.state is State.RECOVERING:
+            self._outage.end()
+            backlog_changed.send_robust(self.backlog)
+
+    def _start_outage(self, reason: str, since: datetime | None = None) -> None:
+        log.warning("database cannot commit", reason=reason)
+        self._outage.start(since)
+        self._probe.start()
+
+    def _recover(self) -> None:
+        self._outage.recover()
+        self._queue.wake()

@@ -1,0 +1,95 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, insert, select
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from chatapp.errors import ChatError, Conflict
+from chatapp.storage.committer import Committer
+from chatapp.storage.jobs import Job
+from chatapp.storage.transaction import Transaction
+from tests.unit.storage.changes import AddNote, create_notes, failing_commits, list_notes, note_added, notes
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return create_notes(tmp_path)
+
+
+@pytest.fixture
+def committer(engine: Engine) -> Committer:
+    return Committer(engine, select(notes))
+
+
+def test_a_batch_is_one_transaction(engine: Engine, committer: Committer):
+    commits: list[object] = []
+    event.listen(engine, "commit", commits.append)
+    jobs = [Job(AddNote(name)) for name in ("one", "two", "three")]
+    signals = committer.commit(jobs)
+    assert len(commits) == 1
+    assert [job.result for job in jobs] == ["stored one", "stored two", "stored three"]
+    assert [(deferred.signal, deferred.payload) for deferred in signals] == [
+        (note_added, "one"),
+        (note_added, "two"),
+        (note_added, "three"),
+    ]
+
+
+def test_a_rejected_change_leaves_the_others(engine: Engine, committer: Committer):
+    jobs = [Job(AddNote(name)) for name in ("one", "bad", "two")]
+    committer.commit(jobs)
+    assert list_notes(engine) == ["one", "two"]
+    assert [type(job.error) for job in jobs] == [type(None), Conflict, type(None)]
+
+
+def test_a_change_that_breaks_its_batch_fails_alone(engine: Engine, committer: Committer):
+    jobs = [Job(AddNote(name)) for name in ("one", "broken", "two")]
+    signals = committer.commit(jobs)
+    assert list_notes(engine) == ["one", "two"]
+    assert [type(job.error) for job in jobs] == [type(None), ValueError, type(None)]
+    assert [deferred.payload for deferred in signals] == ["one", "two"]
+
+
+def test_a_function_that_fails_is_undone_with_its_signals(engine: Engine, committer: Committer):
+    def add_twice(transaction: Transaction) -> None:
+        transaction.send_on_commit(note_added, "twice")
+        for _ in range(2):
+            transaction.session.execute(insert(notes).values(text="twice"))
+
+    jobs = [Job(AddNote("one")), Job(add_twice), Job(AddNote("two"))]
+    signals = committer.commit(jobs)
+    assert list_notes(engine) == ["one", "two"]
+    assert isinstance(jobs[1].error, IntegrityError)
+    assert [deferred.payload for deferred in signals] == ["one", "two"]
+
+
+def test_changes_that_may_run_last_do_not_separate_the_others(committer: Committer):
+    batches: list[list[str]] = []
+
+    class Record(AddNote):
+        @classmethod
+        def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[str | ChatError]:
+            batches.append([change.text for change in changes])
+            return super().apply_batch(transaction, changes)
+
+    class RecordLast(Record):
+        runs_last = True
+
+    committer.commit([Job(Record("one")), Job(RecordLast("last")), Job(Record("two"))])
+    assert batches == [["one", "two"], ["last"]]
+
+
+def test_a_commit_that_fails_raises_and_stores_nothing(engine: Engine, committer: Committer):
+    committer.commit([Job(AddNote("before"))])
+    with failing_commits(engine), pytest.raises(OperationalError):
+        committer.commit([Job(AddNote("during"))])
+    committer.commit([Job(AddNote("after"))])
+    assert list_notes(engine) == ["before", "after"]
+
+
+def test_the_probe_raises_while_commits_fail(engine: Engine, committer: Committer):
+    with failing_commits(engine), pytest.raises(OperationalError):
+        committer.probe()
+    committer.probe()

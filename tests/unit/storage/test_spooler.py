@@ -1,0 +1,131 @@
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatapp.errors import Busy, Unavailable
+from chatapp.storage.jobs import Job
+from chatapp.storage.spool import Spool
+from chatapp.storage.spooler import Spooler
+from chatapp.storage.transaction import DeferredSignal, Transaction
+from tests.unit.storage.changes import AddNote, note_added, note_pending, note_rejected
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    with closing(Spool(tmp_path / "spool.sqlite3")) as spool:
+        yield spool
+
+
+@pytest.fixture
+def spooler(spool: Spool) -> Spooler:
+    return Spooler(spool, AddNote, max_spooled=3)
+
+
+class Database:
+    """Commits jobs as a `Committer` does, without a database."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+
+    def commit(self, jobs: Sequence[Job]) -> list[DeferredSignal[Any]]:
+        for job in jobs:
+            if job.change.text.startswith("bad"):
+                job.error = ValueError("refused")
+        self.batches.append([job.change.text for job in jobs])
+        return [DeferredSignal(note_added, job.change.text) for job in jobs if job.error is None]
+
+
+def spool_notes(spooler: Spooler, *texts: str) -> list[Job]:
+    jobs = [Job(AddNote(text)) for text in texts]
+    spooler.add(jobs)
+    return jobs
+
+
+def test_a_spooled_change_has_a_provisional_result(spooler: Spooler):
+    job = Job(AddNote("one"))
+    (signal,) = spooler.add([job])
+    assert (signal.signal, signal.payload) == (note_pending, "pending one")
+    assert job.result == "pending one"
+    assert spooler.list_pending() == ["pending one"]
+
+
+def test_changes_that_cannot_wait_are_unavailable(spooler: Spooler):
+    def change(_transaction: Transaction) -> None:
+        """Do nothing."""
+
+    jobs = [Job(change), Job(AddNote("one", is_spoolable=False)), Job(AddNote("two"))]
+    spooler.add(jobs)
+    assert [type(job.error) for job in jobs] == [Unavailable, Unavailable, type(None)]
+    assert len(spooler) == 1
+
+
+def test_a_repeated_change_gets_the_first_result_and_is_not_announced_again(spooler: Spooler):
+    spool_notes(spooler, "one")
+    jobs = [Job(AddNote(text)) for text in ("one", "two", "two")]
+    assert [signal.payload for signal in spooler.add(jobs)] == ["pending two"]
+    assert [job.result for job in jobs] == ["pending one", "pending two", "pending two"]
+    assert len(spooler) == 2
+
+
+def test_a_full_spool_is_busy_but_repeats_are_answered(spooler: Spooler):
+    spool_notes(spooler, "one", "two", "three")
+    new, repeated = spool_notes(spooler, "four", "one")
+    assert isinstance(new.error, Busy)
+    assert repeated.result == "pending one"
+
+
+def test_an_error_of_the_rolled_back_transaction_is_forgotten(spooler: Spooler):
+    job = Job(AddNote("one"))
+    job.error = ValueError("from before the commit failed")
+    spooler.add([job])
+    assert job.error is None
+    assert job.result == "pending one"
+
+
+def test_nothing_is_accepted_when_the_disk_fails(spooler: Spooler, tmp_path: Path):
+    (tmp_path / "spool.sqlite3").mkdir()
+    (job,) = spool_notes(spooler, "one")
+    assert isinstance(job.error, Unavailable)
+    assert len(spooler) == 0
+
+
+def test_draining_commits_all_entries_in_their_order(spooler: Spooler, spool: Spool):
+    spool_notes(spooler, "b", "a", "c")
+    database = Database()
+    spooler.drain(database.commit, max_batch=2)
+    assert database.batches == [["b", "a"], ["c"]]
+    assert len(spooler) == 0
+    assert spool.list_pending() == []
+
+
+def test_a_rejected_entry_stays_in_the_spool_and_is_announced(spooler: Spooler, spool: Spool):
+    received: list[str] = []
+    receive = received.append
+    for signal in (note_added, note_rejected):
+        signal.connect(receive)
+    spool_notes(spooler, "one", "bad", "two")
+    spooler.drain(Database().commit, max_batch=10)
+    assert received == ["one", "two", "refused"]
+    assert [entry.fields["text"] for entry in spool.list_rejected()] == ["bad"]
+    assert len(spooler) == 0
+
+
+def test_entries_stay_when_the_commit_fails(spooler: Spooler, spool: Spool):
+    def fail(_jobs: Sequence[Job]) -> list[DeferredSignal[Any]]:
+        raise ConnectionError
+
+    spool_notes(spooler, "one")
+    with pytest.raises(ConnectionError):
+        spooler.drain(fail, max_batch=10)
+    assert len(spooler) == len(spool.list_pending()) == 1
+
+
+def test_the_next_process_loads_what_waits(spooler: Spooler, spool: Spool):
+    assert spooler.load() is None
+    spool_notes(spooler, "one", "two")
+    next_process = Spooler(spool, AddNote, max_spooled=3)
+    assert next_process.load() == spool.list_pending()[0].spooled_at
+    assert next_process.list_pending() == ["pending one", "pending two"]

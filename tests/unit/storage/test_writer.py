@@ -1,0 +1,123 @@
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from chatapp.errors import Unavailable
+from chatapp.storage.signals import Backlog, backlog_changed
+from chatapp.storage.spool import Spool
+from chatapp.storage.writer import Writer
+from chatapp.supervision import Supervisor
+from tests.unit.storage.changes import AddNote, create_notes, failing_commits, list_notes, note_added, notes
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return create_notes(tmp_path)
+
+
+@pytest.fixture
+def new_writer(engine: Engine, tmp_path: Path) -> Iterator[Callable[[], Writer]]:
+    writers: list[Writer] = []
+
+    def create() -> Writer:
+        writer = Writer(
+            engine,
+            Spool(tmp_path / "spool.sqlite3"),
+            Supervisor(),
+            spoolable=AddNote,
+            probe=select(notes),
+            max_batch=10,
+            max_queued=10,
+            max_spooled=10,
+        )
+        writers.append(writer)
+        return writer
+
+    yield create
+    for writer in writers:
+        writer.stop(5)
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_change_is_stored_when_submit_returns(engine: Engine, new_writer: Callable[[], Writer]):
+    assert new_writer().submit(AddNote("one")) == "stored one"
+    assert list_notes(engine) == ["one"]
+
+
+def test_an_outage_spools_changes_and_ends_with_all_of_them_stored(engine: Engine, new_writer: Callable[[], Writer]):
+    backlogs: list[Backlog] = []
+    record = backlogs.append
+    backlog_changed.connect(record)
+    writer = new_writer()
+    with failing_commits(engine):
+        assert writer.submit(AddNote("b")) == "pending b"
+        assert writer.submit(AddNote("a")) == "pending a"
+        with pytest.raises(Unavailable):
+            writer.submit(AddNote("c", is_spoolable=False))
+        assert writer.list_pending() == ["pending b", "pending a"]
+        assert writer.backlog.since is not None
+    wait_until(lambda: writer.backlog == Backlog(0, None))
+    assert list_notes(engine) == ["b", "a"]
+    assert writer.submit(AddNote("d")) == "stored d"
+    assert [backlog.waiting for backlog in backlogs] == [1, 2, 2, 0]
+
+
+def test_signals_of_drained_changes_come_before_those_of_later_changes(
+    engine: Engine, new_writer: Callable[[], Writer]
+):
+    received: list[str] = []
+    receive = received.append
+    note_added.connect(receive)
+    writer = new_writer()
+    with failing_commits(engine):
+        writer.submit(AddNote("spooled"))
+    wait_until(lambda: writer.backlog.since is None)
+    writer.submit(AddNote("later"))
+    assert received == ["spooled", "later"]
+
+
+def test_a_server_drains_what_an_earlier_process_has_left(
+    engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path
+):
+    with closing(Spool(tmp_path / "spool.sqlite3")) as spool:
+        spool.add([("one", 1, {"text": "one"})])
+    new_writer().start(recover=True)
+    wait_until(lambda: list_notes(engine) == ["one"])
+
+
+def test_a_command_leaves_the_spool_alone(engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path):
+    with closing(Spool(tmp_path / "spool.sqlite3")) as spool:
+        spool.add([("one", 1, {"text": "one"})])
+        new_writer().submit(AddNote("two"))
+        assert list_notes(engine) == ["two"]
+        assert len(spool.list_pending()) == 1
+
+
+def test_a_spool_check_drains_entries_that_were_retried(
+    engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path
+):
+    writer = new_writer()
+    writer.submit(AddNote("one"))
+    with closing(Spool(tmp_path / "spool.sqlite3")) as spool:
+        spool.add([("two", 1, {"text": "two"})])
+    writer.check_spool()
+    wait_until(lambda: list_notes(engine) == ["one", "two"])
+    assert writer.backlog == Backlog(0, None)
+
+
+def test_a_stopped_writer_refuses_changes(new_writer: Callable[[], Writer]):
+    writer = new_writer()
+    writer.submit(AddNote("one"))
+    writer.stop(5)
+    with pytest.raises(Unavailable):
+        writer.submit(AddNote("two"))
