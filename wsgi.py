@@ -1,17 +1,17 @@
-"""The server: `python wsgi.py`, or `wsgi:app` for another one."""
+"""The server: run `python wsgi.py`, or serve `wsgi:app` with another WSGI server."""
 
 import gc
 import os
 import warnings
 
-# What is imported stays. To look for garbage in it would slow the start by a quarter, and later stop everybody for a
-# tenth of a second each time.
+# Imported objects are never garbage. Collections during the imports would slow the start by a quarter, and later ones
+# would traverse all of them and pause the process for a tenth of a second.
 gc.disable()
 
 if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
-    # psycopg 3 waits in C, which would stop the event loop; its Python wait is patched with everything else.
+    # psycopg 3 waits in C, which would block the event loop. Its wait in Python uses functions that eventlet patches.
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
-    # Its authors warn of new uses; docs/decisions tells why it is used and what the way out is.
+    # Eventlet's authors discourage new uses. docs/decisions has the reasons for it, and the way to replace it.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     import eventlet
 

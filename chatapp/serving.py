@@ -1,4 +1,4 @@
-"""Listening and stopping: with eventlet's own server, or with Werkzeug's where threads are real."""
+"""Serving and graceful shutdown: with eventlet's server, or with Werkzeug's where threads are not green."""
 
 import os
 import random
@@ -30,21 +30,23 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-STOP_TIMEOUT = 7.0
-"""Seconds that changes under way have at a stop."""
+WRITER_STOP_SECONDS = 7.0
+"""Time that the writer has to commit the queued changes at a shutdown."""
 
-COME_BACK = (500, 5_000)
-"""Milliseconds between which clients are told to come back after a stop: not all at once."""
+FLUSH_SECONDS = 0.2
+"""Time for acknowledgements, and later for closing packets, to leave before the process ends."""
 
+RECONNECT_MS = (500, 5_000)
+"""Range of the random delay after which a client reconnects: not all at once."""
 
 SPARE_FILES = 200
-"""Open files beside the connections: the database, logs, webhooks, models."""
+"""Open files besides the connections: the database, logs, webhooks, models."""
 
 
-class Gate:
-    """Lets requests in until it is closed; from then on only sockets that are open go on.
+class ShutdownGate:
+    """WSGI middleware that refuses new requests once it is closed; open sockets continue.
 
-    Ending eventlet's accept loop instead would cut open sockets off before they hear that they should come back.
+    Stopping eventlet's accept loop instead would close the sockets before they receive when to reconnect.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -52,11 +54,11 @@ class Gate:
         self._is_open = True
 
     def close(self) -> None:
-        """Answer everybody who comes from now on that the server stops."""
+        """Refuse new requests from now on."""
         self._is_open = False
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer a request."""
+        """Pass a request to the application, or refuse it."""
         if self._is_open or "sid=" in environ.get("QUERY_STRING", ""):
             return self._app(environ, start_response)
         start_response("503 Service Unavailable", [("Retry-After", "5"), ("Connection", "close")])
@@ -64,7 +66,7 @@ class Gate:
 
 
 def serve(app: Flask, settings: Settings) -> None:
-    """Serve the application until SIGTERM or SIGINT. Says on standard output where, once connections are taken."""
+    """Serve the application until SIGTERM or SIGINT. Prints the address once connections are accepted."""
     try:
         if is_green():
             _serve_with_eventlet(app, settings)
@@ -79,39 +81,39 @@ def _serve_with_eventlet(app: Flask, settings: Settings) -> None:
     import eventlet.wsgi
 
     class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]  # the library is not typed
-        # A socket keeps both for as long as it is open: eventlet's 24 KB are half of what one takes.
+        # A connection keeps both buffers while it is open: eventlet's 24 KB would double its memory.
         rbufsize = wbufsize = 2_048
 
-    _allow_connections(settings.max_connections)
+    _raise_file_limit(settings.max_connections)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # Without `reuse_port=False` a second server on the port would take a share of the first one's connections.
+    # With `reuse_port` a second server on the same port would get a share of the first one's connections.
     listener = eventlet.listen((settings.host, settings.port), family=family, backlog=1024, reuse_port=False)
-    # Small frames are sent as they come; accepted connections inherit it.
+    # Send small frames at once. Accepted connections inherit the option.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     start_background(app, settings)
-    gate = Gate(app)
+    gate = ShutdownGate(app)
     options = {"max_size": settings.max_connections, "log_output": False, "protocol": Protocol}
     supervisor: Supervisor = app.extensions[SUPERVISOR]
     supervisor.start(
         "http server", partial(eventlet.wsgi.server, listener, gate, **options), on_failure=OnFailure.END_PROCESS
     )
-    _say_ready(settings.host, listener.getsockname()[1])
+    _print_address(settings.host, listener.getsockname()[1])
     _wait_for_signal()
     gate.close()
     _stop(app)
 
 
-def _allow_connections(wanted: int) -> None:
-    """Raise the limit of open files as far as may be, and warn where it is too low for so many connections."""
+def _raise_file_limit(max_connections: int) -> None:
+    """Raise the limit of open files if permitted; log a warning if it is too low for so many connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + SPARE_FILES
+    needed = max_connections + SPARE_FILES
     if soft != resource.RLIM_INFINITY and soft < needed:
         allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
         if allowed < needed:
             log.warning(
                 "fewer connections than CHATAPP_MAX_CONNECTIONS: raise the limit of open files (ulimit -n)",
-                wanted=wanted,
+                wanted=max_connections,
                 possible=allowed - SPARE_FILES,
             )
 
@@ -119,24 +121,24 @@ def _allow_connections(wanted: int) -> None:
 def _serve_with_threads(app: Flask, settings: Settings) -> None:
     from werkzeug.serving import make_server
 
-    gate = Gate(app)
+    gate = ShutdownGate(app)
     server = make_server(settings.host, settings.port, gate, threaded=True)
     start_background(app, settings)
     supervisor: Supervisor = app.extensions[SUPERVISOR]
     supervisor.start("http server", server.serve_forever, on_failure=OnFailure.END_PROCESS)
-    _say_ready(settings.host, server.port)
+    _print_address(settings.host, server.port)
     _wait_for_signal()
     gate.close()
     _stop(app)
 
 
-def _say_ready(host: str, port: int) -> None:
+def _print_address(host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
     print(f"chatapp is ready on http://{shown}:{port}", flush=True)
 
 
 def _wait_for_signal() -> None:
-    # A handler in Python would run, but not wake an event loop that waits for its sockets: a byte in a socket does.
+    # A handler in Python would not wake an event loop that waits for its sockets; a byte in a socket does.
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,20 +148,20 @@ def _wait_for_signal() -> None:
 
 
 def _stop(app: Flask) -> None:
-    """Finish what is under way, tell the clients to come back, and end the process."""
+    """Commit queued changes, ask the clients to reconnect later, and end the process."""
     log.info("stopping")
     server = get_realtime(app).server
     sids = [sid for sid, _ in server.manager.get_participants("/", None)]
     for sid in sids:
-        server.emit("restarting", {"reconnect_after": random.randint(*COME_BACK)}, to=sid)  # noqa: S311 - no secret
+        server.emit("restarting", {"reconnect_after": random.randint(*RECONNECT_MS)}, to=sid)  # noqa: S311 - no secret
     answer_worker: AnswerWorker = app.extensions[ANSWER_WORKER]
     answer_worker.stop()
     writer: Writer = app.extensions[WRITER]
-    writer.stop(STOP_TIMEOUT)
-    time.sleep(0.2)  # The acknowledgements of the last commit go out.
+    writer.stop(WRITER_STOP_SECONDS)
+    time.sleep(FLUSH_SECONDS)
     for sid in sids:
         server.disconnect(sid)
-    time.sleep(0.2)
+    time.sleep(FLUSH_SECONDS)
     log.info("stopped")
-    # What is left are threads that wait for work; an orderly exit would wait for them.
+    # An orderly exit would wait for threads that wait for work.
     os._exit(0)

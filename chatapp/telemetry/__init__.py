@@ -1,1 +1,1 @@
-"""What an operator sees: logs and health."""
+"""Logs, health and metrics for operators."""

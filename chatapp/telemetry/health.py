@@ -1,4 +1,4 @@
-"""Whether chatapp can do its work, for a supervisor or a proxy to ask."""
+"""Health check for process managers and proxies."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 
 def init_logs(level: str) -> None:
-    """Send our logs and the libraries' through one formatter."""
+    """Format our logs and those of libraries in the same way."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -43,12 +43,12 @@ def init_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # At INFO these write what people say; the last two work on native threads, where nothing may be logged.
+    # At INFO these log message content. The last two work on native threads, where nothing may be logged.
     for name in ("socketio", "engineio", "geventwebsocket", "fontTools", "fpdf"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     message_posted.connect(log_posted)
 
 
 def log_posted(message: TimelineMessage) -> None:
-    """Log that a message is stored; never what it says."""
+    """Log a stored message without its content."""
     log.info("message stored", message_id=message.id, conversation=message.conversation.wire_name, seq=message.seq)
