@@ -20,7 +20,7 @@ def test_a_token_is_created_used_and_revoked(ana: Person, new_page: NewPage) -> 
     page.goto(f"{ana.server.url}/settings/tokens")
     expect(page.locator(".row", has_text="Build server")).to_contain_text("last used on")
     page.click("[aria-label='Revoke Build server']")
-    expect(page.locator("main")).to_contain_text("You have none.")
+    expect(page.locator("main")).to_contain_text("You have no tokens.")
     assert api.get("/conversations").status_code == 401
 
 
@@ -28,7 +28,7 @@ def test_the_api_reference_sends_requests_and_loads_nothing_from_other_hosts(ana
     page = new_page(ana, "/settings")
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
-    page.click("main a:text-is('API')")
+    page.click("main a:text-is('API documentation')")
     operation = page.locator("[id$='post_message']")
     operation.locator(".opblock-summary-control").click()
     operation.locator("textarea").fill('{"content": "sent from the reference"}')
