@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 import socketio
+import structlog
 from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select
 from structlog.testing import capture_logs
 from werkzeug.routing import Map
 
-from chatapp import create_app
+from chatapp import create_app, deprecation
 from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.models import User
@@ -390,7 +391,9 @@ def test_the_command_line_reports_why_an_account_cannot_be_created(app: Flask) -
     assert db.session.scalars(select(User.username)).all() == ["ana"]
 
 
-def test_a_command_under_its_old_name_works_and_logs_the_new_one(app: Flask) -> None:
+def test_a_command_under_its_old_name_works_and_logs_the_new_one(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A logger that structlog has not bound to the configuration of another application.
+    monkeypatch.setattr(deprecation, "log", structlog.get_logger())
     shell = app.test_cli_runner()
     shell.invoke(args=("users", "create", "ana"), input=PASSWORD)
     shell.invoke(args=("users", "ban", "ana"))

@@ -289,7 +289,7 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
             "names": "admin",
             "username": "nobody",
             "token": "wrong",
-            "form": "md",
+            "file_format": "md",
             "filename": "icon.svg",
             "webhook_id": 1,
             "seq": 1,

@@ -2,10 +2,18 @@
 
 import click
 import pytest
+import structlog
 from click.testing import CliRunner
 from structlog.testing import capture_logs
 
+from chatapp import deprecation
 from chatapp.deprecation import add_deprecated_alias
+
+
+@pytest.fixture(autouse=True)
+def unbound_logger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logger that structlog has not bound to the configuration of another test's application."""
+    monkeypatch.setattr(deprecation, "log", structlog.get_logger())
 
 
 @pytest.fixture

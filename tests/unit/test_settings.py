@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from chatapp import config
@@ -162,6 +163,8 @@ def test_variables_of_the_environment_and_of_the_env_file_are_reported_in_the_lo
 ) -> None:
     (tmp_path / ".env").write_text("CHATAPP_API_RATE=5\nCHATAPP_GENERAL_KEEP=\n")
     monkeypatch.setattr(config, "ENV_FILE", tmp_path / ".env")
+    # A logger that structlog has not bound to the configuration of another test's application.
+    monkeypatch.setattr(config, "log", structlog.get_logger())
     monkeypatch.setenv("CHATAPP_XYZZY", "1")
     with capture_logs() as logs:
         log_variable_problems()
