@@ -10,15 +10,15 @@ from flask import Flask
 from chatapp import create_app
 from chatapp.config import Settings
 from tests.harness import ROOT
-from tests.harness.launcher import Launcher
 from tests.harness.people import NewPerson, Person
 from tests.harness.redis import Redis
 from tests.harness.rows import add_people
-from tests.harness.servers import NewServer, Postgres, Server, SqliteTemplate
+from tests.harness.servers import Launchers, NewServer, Postgres, Server, SqliteTemplate
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="run the long tests too")
+    parser.addini("coverage_floor", "minimum coverage of lines and branches, in percent")
     parser.addoption("--engine", choices=["fast", "stock"], help="socket engine of servers, unless a test chooses it")
 
 
@@ -43,21 +43,23 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def launcher() -> Iterator[Launcher]:
-    launcher = Launcher()
-    yield launcher
-    launcher.close()
+def launchers() -> Iterator[Launchers]:
+    launchers = Launchers()
+    yield launchers
+    launchers.close()
 
 
 @pytest.fixture
-def new_server(sqlite_template: SqliteTemplate, launcher: Launcher, pytestconfig: pytest.Config) -> Iterator[NewServer]:
+def new_server(
+    sqlite_template: SqliteTemplate, launchers: Launchers, pytestconfig: pytest.Config
+) -> Iterator[NewServer]:
     """Create servers, each with its own data folder. They are not started."""
     servers: list[Server] = []
     chosen = pytestconfig.getoption("--engine")
     engine = {"CHATAPP_SOCKET_ENGINE": chosen} if chosen else {}
 
     def create(*, database_url: str = "", **settings: str) -> Server:
-        server = Server(sqlite_template.copy(), ROOT, launcher, database_url=database_url, **engine | settings)
+        server = Server(sqlite_template.copy(), ROOT, launchers, database_url=database_url, **engine | settings)
         servers.append(server)
         return server
 

@@ -1,12 +1,11 @@
-"""Start servers fast, by forking a process that has imported chatapp already.
+"""Start servers and commands fast, by forking a process that has imported chatapp already.
 
-Importing takes 1.3 s of processor time, everything else that a start does 0.1 s. Run as a program, with the file
-descriptor of a Unix socket as its argument, this module is the process that forks.
+Importing takes 1.3 s of processor time, everything else that a start does 0.1 s. Run as a program, this module is the
+process that forks.
 """
 
 import json
 import os
-import runpy
 import select
 import signal
 import socket
@@ -14,9 +13,10 @@ import subprocess
 import sys
 from os import waitpid  # Bound before eventlet replaces it in `os`.
 
-from tests.harness import ROOT
+from tests.harness import ROOT, coverage
+from tests.harness.waiting import scaled
 
-READ_AT_IMPORT = {"CHATAPP_ASYNC_MODE", "CHATAPP_FAILPOINT", "LD_PRELOAD", "PYTHONPATH"}
+READ_AT_IMPORT = {"CHATAPP_ASYNC_MODE", "CHATAPP_FAILPOINT", "LD_PRELOAD"}
 """Variables that take effect before `wsgi.py` runs: a server that is given one of them needs a process of its own."""
 
 
@@ -36,7 +36,7 @@ class ForkedProcess:
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the process to end, and return its exit code."""
         if (code := self._read_exit_code(timeout)) is None:
-            raise subprocess.TimeoutExpired(["wsgi.py"], timeout or 0)
+            raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0)
         return code
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -53,72 +53,76 @@ class ForkedProcess:
 
 
 class Launcher:
-    """The process that has imported chatapp, seen from the tests."""
+    """A process that has imported chatapp: for servers with the green threads of eventlet, for commands without."""
 
-    def __init__(self) -> None:
-        self._control, theirs = socket.socketpair()
-        with theirs:
-            environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PSYCOPG_WAIT_FUNC": "wait_selector"}
+    def __init__(self, *, green: bool) -> None:
+        self._control, control = socket.socketpair()
+        with control:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                [sys.executable, "-m", __name__, str(control.fileno()), *(["green"] if green else [])],
                 cwd=ROOT,
-                env=environment,
-                pass_fds=[theirs.fileno()],
+                env={**os.environ, "PYTHONWARNINGS": "ignore"},
+                pass_fds=[control.fileno()],
             )
 
-    def start(self, environment: dict[str, str], log: int) -> ForkedProcess:
-        """Start a server that writes its output to the file descriptor `log`."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(self._control, [b"."], [theirs.fileno(), log])
-        ours.sendall(json.dumps(environment).encode() + b"\n")
-        return ForkedProcess(ours)
+    def start(self, arguments: list[str], environment: dict[str, str], files: tuple[int, int, int]) -> ForkedProcess:
+        """Run a Python program with these arguments. `files` are its standard input, output and error."""
+        status, other_end = socket.socketpair()
+        with other_end:
+            socket.send_fds(self._control, [b"."], [other_end.fileno(), *files])
+        status.sendall(json.dumps([arguments, environment]).encode() + b"\n")
+        return ForkedProcess(status)
 
     def close(self) -> None:
-        """End the launcher; servers that it has started go on."""
+        """End the launcher. What it has started goes on."""
         self._control.close()
-        self._process.wait()
+        self._process.wait(scaled(30))
 
 
-def main(control: socket.socket) -> None:
-    """Fork a server for each request, until the tests close their end; in the server's process, run it."""
+def main(control: socket.socket, *, green: bool) -> None:
+    """Fork a process for each request, until the tests close their end."""
     import gc
 
     gc.disable()
-    import eventlet
+    if green:
+        os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
+        import eventlet
 
-    eventlet.monkey_patch()
+        eventlet.monkey_patch()
     import chatapp.serving  # noqa: F401  # It imports everything else.
 
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        _, descriptors, _, _ = socket.recv_fds(control, 1, 2)
+        _, descriptors, _, _ = socket.recv_fds(control, 1, 4)
         if not descriptors:
             return
         if os.fork() == 0:
             break
         for descriptor in descriptors:
             os.close(descriptor)
-    # A second fork, so that this one waits for the server and reports how it ended.
+    # This process waits for the program, which it forks in turn, and reports how it ended.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     control.close()
-    status, log = descriptors
-    environment = _read_line(status)
+    status, *files = descriptors
+    arguments, environment = json.loads(_read_line(status))
     if pid := os.fork():
-        os.close(log)
+        for descriptor in files:
+            os.close(descriptor)
         os.write(status, b"%d\n" % pid)
         os.write(status, b"%d\n" % os.waitstatus_to_exitcode(waitpid(pid, 0)[1]))
         os._exit(0)
     os.close(status)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+    for number, descriptor in enumerate(files):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
     os.environ.clear()
-    os.environ.update(json.loads(environment))
-    eventlet.hubs.use_hub()  # A new event loop: the one inherited is shared with the other processes.
-    sys.argv = ["wsgi.py"]
-    runpy.run_path("wsgi.py", run_name="__main__")
+    os.environ.update(environment)
+    if green:
+        eventlet.hubs.use_hub()  # A new event loop: the one inherited is shared with the other processes.
+    else:
+        gc.enable()
+    coverage.run_program(arguments)
 
 
 def _read_line(descriptor: int) -> bytes:
@@ -129,4 +133,4 @@ def _read_line(descriptor: int) -> bytes:
 
 
 if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))
+    main(socket.socket(fileno=int(sys.argv[1])), green=sys.argv[2:] == ["green"])

@@ -7,13 +7,13 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import closing
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Protocol
 
 import psycopg
@@ -21,7 +21,7 @@ import requests
 from sqlalchemy import Engine, create_engine
 
 from chatapp.config import RENAMED_VARIABLES
-from tests.harness import ROOT
+from tests.harness import ROOT, coverage
 from tests.harness.launcher import READ_AT_IMPORT, ForkedProcess, Launcher
 from tests.harness.ports import free_port
 from tests.harness.waiting import eventually, scaled
@@ -33,17 +33,36 @@ def clean_environment(**settings: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not ours.match(name)} | settings
 
 
+class Launchers:
+    """The launchers of servers and of commands, which start when they are needed."""
+
+    @cached_property
+    def servers(self) -> Launcher:
+        """The launcher of servers."""
+        return Launcher(green=True)
+
+    @cached_property
+    def commands(self) -> Launcher:
+        """The launcher of commands."""
+        return Launcher(green=False)
+
+    def close(self) -> None:
+        """End the launchers."""
+        for launcher in vars(self).values():
+            launcher.close()
+
+
 class Server:
     """A chatapp server with its own data folder, on a free port that it keeps across restarts.
 
-    With another `root` it is the server of that folder, in that folder's environment. A `launcher` starts it faster.
+    With another `root` it is the server of that folder, in that folder's environment. `launchers` start it faster.
     """
 
     def __init__(
         self,
         data_dir: Path,
         root: Path = ROOT,
-        launcher: Launcher | None = None,
+        launchers: Launchers | None = None,
         /,
         *,
         database_url: str = "",
@@ -51,8 +70,7 @@ class Server:
     ) -> None:
         self.data_dir = data_dir
         self._root = root
-        self._python = sys.executable if root == ROOT else str(root / ".venv" / "bin" / "python")
-        self._launcher = launcher
+        self._launchers = launchers
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = data_dir.with_name(f"{data_dir.name}.log")
@@ -82,11 +100,14 @@ class Server:
         self._settings |= settings
         with self.log_path.open("ab") as log:
             start = log.tell()
-            if self._launcher and not any(self.environment.get(name) for name in READ_AT_IMPORT):
-                self._process = self._launcher.start(self.environment, log.fileno())
+            if self._launchers and not any(self.environment.get(name) for name in READ_AT_IMPORT):
+                with Path(os.devnull).open("rb") as nothing:
+                    files = nothing.fileno(), log.fileno(), log.fileno()
+                    self._process = self._launchers.servers.start(["wsgi.py"], self.environment, files)
             else:
+                command = self._command("wsgi.py")
                 self._process = subprocess.Popen(
-                    [self._python, "wsgi.py"], cwd=self._root, env=self.environment, stdout=log, stderr=log
+                    command, cwd=self._root, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
         eventually(lambda: self._is_ready(start), f"{self.url} is ready", timeout=30)
         return self
@@ -116,8 +137,10 @@ class Server:
         return self._process.wait(timeout=scaled(15))
 
     def close(self) -> None:
-        """Kill the process if it runs."""
-        if self.is_running:
+        """End the process if it runs."""
+        if self.is_running and coverage.measurement:
+            self._end(signal.SIGUSR1)
+        elif self.is_running:
             self.kill()
 
     def log(self) -> str:
@@ -126,18 +149,29 @@ class Server:
 
     def flask(self, *arguments: str, stdin: str = "", expect: int = 0) -> str:
         """Run a `flask` command on this installation. Return its output, which includes the errors if it must fail."""
-        done = subprocess.run(
-            [self._python, "-m", "flask", "--app", "chatapp", *arguments],
-            cwd=self._root,
-            env=self.environment,
-            input=stdin,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=scaled(120),
-        )
-        assert done.returncode == expect, f"flask {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout if expect == 0 else done.stdout + done.stderr
+        program = ["-m", "flask", "--app", "chatapp", *arguments]
+        with TemporaryFile("w+") as given, TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+            given.write(stdin)
+            given.seek(0)
+            files = given.fileno(), output.fileno(), errors.fileno()
+            process: subprocess.Popen[bytes] | ForkedProcess
+            if self._launchers:
+                process = self._launchers.commands.start(program, self.environment, files)
+            else:
+                process = subprocess.Popen(
+                    self._command(*program), 0, None, *files, cwd=self._root, env=self.environment
+                )
+            code = process.wait(scaled(120))
+            output.seek(0)
+            errors.seek(0)
+            printed, reported = output.read(), errors.read()
+        assert code == expect, f"flask {arguments}: {code}\n{printed}\n{reported}"
+        return printed if expect == 0 else printed + reported
+
+    def _command(self, *arguments: str) -> list[str]:
+        if self._root == ROOT:
+            return coverage.command(*arguments)
+        return [str(self._root / ".venv" / "bin" / "python"), *arguments]
 
     def health(self) -> requests.Response:
         """Request /health."""
