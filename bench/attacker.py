@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass
 from itertools import count
 
+from tests.harness.abuse import BINARY, CONTINUATION, PING, HandshakeRefused, RawSocket, frame
 from tests.harness.fuzzing import PAYLOADS, Fuzzer
-from tests.harness.hostile import BINARY, CONTINUATION, PING, NotAdmitted, RawSocket, frame
 
 RETRY_SECONDS = 0.2
 """Pause of an attacker that was refused: less than the server asks for."""
@@ -54,7 +54,7 @@ class Outcome:
 
     opened: int = 0
     """Connections that the server accepted."""
-    ended: int = 0
+    closed: int = 0
     """Accepted connections that the server closed."""
     refused: int = 0
     """Connections that the server refused."""
@@ -127,11 +127,11 @@ def _reconnect_until(plan: Plan, number: int, until: float, outcome: Outcome) ->
         # Attackers that are read slowly go on until the time is over; the others are disconnected soon.
         timeout = left if plan.attack in {FRAGMENTS, PINGS} else 10
         try:
-            with RawSocket.enter(plan.url, cookie, address=address, patience=timeout) as connection:
+            with RawSocket.connect(plan.url, cookie, address=address, timeout=timeout) as connection:
                 outcome.opened += 1
                 connection.send(ATTACKS[plan.attack](rng))
-                outcome.ended += connection.ends_within(timeout)
-        except NotAdmitted:
+                outcome.closed += connection.is_closed_within(timeout)
+        except HandshakeRefused:
             outcome.refused += 1
             time.sleep(RETRY_SECONDS)
         except (TimeoutError, ConnectionError):
@@ -155,7 +155,10 @@ def _fuzz(plan: Plan) -> Outcome:
         threads.append(threading.Thread(target=_stop_at, args=(fuzzers, plan.packets, until)))
     _run(threads)
     return Outcome.sum(
-        [Outcome(fuzzer.opened, fuzzer.ended, fuzzer.refused, fuzzer.handled, len(fuzzer.silent)) for fuzzer in fuzzers]
+        [
+            Outcome(fuzzer.opened, fuzzer.closed, fuzzer.refused, fuzzer.handled, len(fuzzer.silent))
+            for fuzzer in fuzzers
+        ]
     )
 
 

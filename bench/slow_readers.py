@@ -17,7 +17,7 @@ from bench.installation import LOAD_CORE, Installation, installation
 from bench.report import Figure
 from bench.room import Room, p99
 from bench.sockets import LoadSocket
-from tests.harness.hostile import RawSocket
+from tests.harness.abuse import RawSocket
 from tests.harness.people import Person
 
 ROUNDS = 3
@@ -104,18 +104,18 @@ class SlowReader:
 
     def __init__(self, target: Installation, person: Person, conversation: str, address: str) -> None:
         self._conversation = conversation
-        self._socket = RawSocket.enter(target.url, person.cookie, address=address)
-        ack = self._socket.ask("join_chat", {"conversation": conversation})
+        self._socket = RawSocket.connect(target.url, person.cookie, address=address)
+        ack = self._socket.call("join_chat", {"conversation": conversation})
         self._cursor: int = ack["last_event"]
         self._received: list[str] = []
 
     def send_pong(self) -> None:
         """Send a pong without having read a ping."""
-        self._socket.say("3")
+        self._socket.send_packets("3")
 
     def read_rest(self) -> bool:
         """Read what the server has sent, and return whether it has closed the connection."""
-        self._socket.patience(1)
+        self._socket.set_timeout(1)
         try:
             while True:
                 packet = self._socket.receive()

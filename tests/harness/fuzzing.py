@@ -1,4 +1,4 @@
-"""Packets that nobody would send: valid ones with other values in them, and valid ones with other bytes in them."""
+"""Fuzzing: valid packets with other values or other bytes in them, and a client that sends them."""
 
 import json
 import random
@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
-from tests.harness.hostile import AWAY, BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, NotAdmitted, RawSocket, frame
+from tests.harness.abuse import (
+    ABUSIVE_ADDRESS,
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    HandshakeRefused,
+    RawSocket,
+    frame,
+)
 
 KEY = "0e8a6c1e-7c0b-4f39-9d6b-0a1b2c3d4e5f"
 PAYLOADS: dict[str, dict[str, Any]] = {
@@ -24,7 +35,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "mark_as_read": {"conversation": "general", "seq": 1},
     "mark_as_unread": {"conversation": "general", "seq": 1},
 }
-"""What each event carries."""
+"""A valid payload of each event."""
 
 PACKETS = [
     *(f"421{json.dumps([event, payload])}" for event, payload in PAYLOADS.items()),
@@ -42,7 +53,7 @@ PACKETS = [
     '451-["send_message",{"_placeholder":true,"num":0}]',
     '42/admin,1["typing",{}]',
 ]
-"""What a client says, and what it might say in another application."""
+"""Packets of our pages, and packets that other applications allow."""
 
 VALUES: Sequence[Any] = [
     *(None, True, False, 0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 10**80, 0.5, 1e308, -0.0),
@@ -71,60 +82,60 @@ TOKENS = [
 ]
 
 
-def odd_event(chance: random.Random, number: int) -> str:
-    """Make an event of a known name, with any payload. It is to be acknowledged under its number."""
-    event, valid = chance.choice(list(PAYLOADS.items()))
-    payload: Any = {name: chance.choice(VALUES) if chance.random() < 0.4 else value for name, value in valid.items()}
-    if chance.random() < 0.2:
-        payload.pop(chance.choice(list(payload)))
-    if chance.random() < 0.1:
-        payload[chance.choice(["seq", "other", ""])] = chance.choice(VALUES)
-    if chance.random() < 0.1:
-        payload = chance.choice(VALUES)
-    arguments = [] if chance.random() < 0.02 else [payload] * chance.choice([1] * 20 + [2, 3])
+def fuzz_event(rng: random.Random, number: int) -> str:
+    """Return an event with a known name and any payload. It has to be acknowledged under its number."""
+    event, valid = rng.choice(list(PAYLOADS.items()))
+    payload: Any = {name: rng.choice(VALUES) if rng.random() < 0.4 else value for name, value in valid.items()}
+    if rng.random() < 0.2:
+        payload.pop(rng.choice(list(payload)))
+    if rng.random() < 0.1:
+        payload[rng.choice(["seq", "other", ""])] = rng.choice(VALUES)
+    if rng.random() < 0.1:
+        payload = rng.choice(VALUES)
+    arguments = [] if rng.random() < 0.02 else [payload] * rng.choice([1] * 20 + [2, 3])
     packet = f"42{number}{json.dumps([event, *arguments])}"
-    # What is too long is another matter: it ends the connection.
+    # A packet that is too long closes the connection.
     return packet if len(packet) < 60_000 else f"42{number}{json.dumps([event])}"
 
 
-def mutant(chance: random.Random) -> bytes:
-    """Make a valid packet with other bytes in it."""
-    data = bytearray(chance.choice(PACKETS).encode())
-    for _ in range(chance.choice([1, 1, 1, 2, 3, 8])):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(6):
+def mutate_packet(rng: random.Random) -> bytes:
+    """Return a valid packet with other bytes in it."""
+    data = bytearray(rng.choice(PACKETS).encode())
+    for _ in range(rng.choice([1, 1, 1, 2, 3, 8])):
+        at = rng.randrange(len(data) + 1)
+        match rng.randrange(6):
             case 0:
-                del data[at : at + chance.randint(1, 5)]
+                del data[at : at + rng.randint(1, 5)]
             case 1:
-                data[at:at] = chance.choice(TOKENS) * chance.choice([1, 1, 2, 50])
+                data[at:at] = rng.choice(TOKENS) * rng.choice([1, 1, 2, 50])
             case 2:
-                data[at : at + 1] = bytes((chance.randrange(256),))
+                data[at : at + 1] = bytes((rng.randrange(256),))
             case 3:
-                data[at:at] = data[: chance.randint(1, 20)]
+                data[at:at] = data[: rng.randint(1, 20)]
             case 4:
                 del data[at:]
             case _:
-                data[at:at] = chance.randbytes(chance.randint(1, 4))
+                data[at:at] = rng.randbytes(rng.randint(1, 4))
     return bytes(data)
 
 
-def mutant_frame(chance: random.Random) -> bytes:
-    """Make a frame around a mutant; one in four is none that WebSocket knows."""
-    data = mutant(chance)
-    if chance.random() < 0.75:
+def mutate_frame(rng: random.Random) -> bytes:
+    """Return a frame with a mutated packet; one in four is not a valid frame."""
+    data = mutate_packet(rng)
+    if rng.random() < 0.75:
         return frame(data)
     return frame(
         data,
-        opcode=chance.choice([CONTINUATION, TEXT, BINARY, 3, 7, CLOSE, PING, PONG, 11, 15]),
-        fin=chance.random() < 0.7,
-        reserved=chance.choice([0, 0, 1, 2, 4]),
-        mask=chance.choice([None, chance.randbytes(4)]),
-        claimed=chance.choice([None, None, len(data) + 1, 65_537, 2**31, 2**63]),
+        opcode=rng.choice([CONTINUATION, TEXT, BINARY, 3, 7, CLOSE, PING, PONG, 11, 15]),
+        fin=rng.random() < 0.7,
+        reserved=rng.choice([0, 0, 1, 2, 4]),
+        mask=rng.choice([None, rng.randbytes(4)]),
+        claimed=rng.choice([None, None, len(data) + 1, 65_537, 2**31, 2**63]),
     )
 
 
 class Fuzzer:
-    """Somebody who says what nobody would, and comes back whenever the server has ended the connection."""
+    """A client that sends fuzzed packets, and reconnects whenever the server closes the connection."""
 
     def __init__(
         self,
@@ -132,37 +143,39 @@ class Fuzzer:
         cookies: Sequence[str],
         seed: object,
         *,
-        addresses: Sequence[str] = (AWAY,),
+        addresses: Sequence[str] = (ABUSIVE_ADDRESS,),
         events: int = 20,
         mutants: int = 2,
     ) -> None:
         self._url = url
         self._cookies, self._addresses = cycle(cookies), cycle(addresses)
-        self._chance = random.Random(repr(seed))
+        self._rng = random.Random(repr(seed))
         self._counts = events, mutants
         self.handled = 0
-        """Packets of which it is known that the server has seen them: it has answered them, or ended the connection."""
+        """Packets that the server has certainly processed: it has acknowledged them, or closed the connection."""
         self.opened = 0
-        """Connections that the server has let in."""
-        self.ended = 0
-        """Those of them that it has ended."""
+        """Connections that the server has accepted."""
+        self.closed = 0
+        """Accepted connections that the server has closed."""
         self.silent: list[str] = []
-        """Events that were not acknowledged, though their connection stands."""
+        """Events that were not acknowledged although their connection is open."""
         self.refused = 0
-        """Connections that the server has not let in."""
+        """Connections that the server has refused."""
         self._until = 0.0
 
     def stop(self) -> None:
-        """End soon."""
+        """Stop soon."""
         self._until = 0.0
 
     def run(self, until: float) -> None:
-        """Go on until a time of the monotonic clock."""
+        """Send packets until a time of the monotonic clock."""
         self._until = until
         while time.monotonic() < self._until:
             try:
-                connection = RawSocket.enter(self._url, next(self._cookies), address=next(self._addresses), patience=10)
-            except NotAdmitted:
+                connection = RawSocket.connect(
+                    self._url, next(self._cookies), address=next(self._addresses), timeout=10
+                )
+            except HandshakeRefused:
                 self.refused += 1
                 time.sleep(0.2)
                 continue
@@ -170,42 +183,42 @@ class Fuzzer:
                 continue
             self.opened += 1
             with connection:
-                self._visit(connection)
+                self._fuzz(connection)
 
-    def _visit(self, connection: RawSocket) -> None:
+    def _fuzz(self, connection: RawSocket) -> None:
         number = 0
         try:
             while time.monotonic() < self._until:
-                events = {number + n: odd_event(self._chance, number + n) for n in range(1, self._counts[0] + 1)}
+                events = {number + n: fuzz_event(self._rng, number + n) for n in range(1, self._counts[0] + 1)}
                 number += len(events)
-                connection.say(*events.values())
-                for each, event in events.items():
-                    self._await(connection, each, event)
+                connection.send_packets(*events.values())
+                for event_number, event in events.items():
+                    self._wait_for_ack(connection, event_number, event)
                     self.handled += 1
-                mutants = [mutant_frame(self._chance) for _ in range(self._counts[1])]
+                mutants = [mutate_frame(self._rng) for _ in range(self._counts[1])]
                 connection.send(b"".join(mutants))
-                # A frame that claims more than it has waits for the rest: this is not silence.
+                # After a frame that claims more bytes than it has, the server waits for the rest: it need not respond.
                 number += 1
-                connection.say(f'42{number}["typing",{{}}]')
-                if not self._hears(connection, number):
+                connection.send_packets(f'42{number}["typing",{{}}]')
+                if not self._responds(connection, number):
                     return
                 self.handled += len(mutants)
         except ConnectionError:
             self.handled += 1
-            self.ended += 1
+            self.closed += 1
 
-    def _await(self, connection: RawSocket, number: int, event: str) -> None:
+    def _wait_for_ack(self, connection: RawSocket, number: int, event: str) -> None:
         try:
-            connection.answer(number)
+            connection.wait_for_ack(number)
         except TimeoutError:
             self.silent.append(event)
             raise ConnectionError from None
 
-    def _hears(self, connection: RawSocket, number: int) -> bool:
-        connection.patience(0.5)
+    def _responds(self, connection: RawSocket, number: int) -> bool:
+        connection.set_timeout(0.5)
         try:
-            connection.answer(number)
+            connection.wait_for_ack(number)
         except TimeoutError:
             return False
-        connection.patience(10)
+        connection.set_timeout(10)
         return True

@@ -1,4 +1,4 @@
-"""A WebSocket that is read only when the test says so."""
+"""A Socket.IO connection that is read only when the test asks for it."""
 
 import json
 import threading
@@ -11,24 +11,25 @@ from typing import Any
 import websocket
 
 from tests.harness.people import Event, Person, message_payload
+from tests.harness.waiting import scaled
 
-ACKNOWLEDGED = "acknowledged"
-"""How an acknowledgement is called among the events; its payload is its number and the answer."""
+ACK = "ack"
+"""Name of acknowledgements among the events; the payload is the number of the event and the ack."""
 
 
 class Wire:
-    """One connection, and what came over it in the order of arrival."""
+    """One connection over WebSocket, with its events in the order of arrival."""
 
     def __init__(self, person: Person, *, receive_buffer: int = 0) -> None:
-        """Connect. With a small `receive_buffer` the server soon finds that nobody reads."""
-        self.heard: list[Event] = []
+        """Connect. With a small `receive_buffer` the server soon notices that nothing is read."""
+        self.events: list[Event] = []
         self._person = person
-        self._last_call = 0
-        self._is_in = False
-        person.sockets.append(self)  # type: ignore[arg-type]  # It closes like the others.
+        self._last_number = 0
+        self._is_connected = False
+        person.sockets.append(self)  # type: ignore[arg-type]  # It is closed like the others.
         self._begin(receive_buffer)
         self._send("40")
-        while not self._is_in:
+        while not self._is_connected:
             self.read()
 
     def _begin(self, receive_buffer: int) -> None:
@@ -46,88 +47,88 @@ class Wire:
 
     @property
     def port(self) -> int:
-        """The port at this end."""
+        """The local port."""
         port: int = self._socket.sock.getsockname()[1]
         return port
 
     def _send(self, packet: str) -> None:
         self._socket.send(packet)
 
-    def read(self, patience: float = 20) -> bool:
-        """Read what comes first; tell whether there was something within `patience` seconds."""
-        self._socket.settimeout(patience)
+    def read(self, timeout: float = 20) -> bool:
+        """Read the next packet; return whether there was one within `timeout` seconds."""
+        self._socket.settimeout(timeout)
         try:
             packet = self._socket.recv()
         except websocket.WebSocketTimeoutException:
             return False
         finally:
             self._socket.settimeout(20)
-        self._take(packet)
+        self._process(packet)
         return True
 
-    def _take(self, packet: str) -> None:
+    def _process(self, packet: str) -> None:
         if packet == "2":
             self._send("3")
         elif packet.startswith("40"):
-            self._is_in = True
+            self._is_connected = True
         elif packet.startswith("43"):
-            number, _, answer = packet[2:].partition("[")
-            self.heard.append((ACKNOWLEDGED, (int(number), json.loads("[" + answer)[0])))
+            number, _, arguments = packet[2:].partition("[")
+            self.events.append((ACK, (int(number), json.loads("[" + arguments)[0])))
         elif packet.startswith("42"):
             name, *payload = json.loads(packet[2:])
-            self.heard.append((name, payload[0] if payload else None))
+            self.events.append((name, payload[0] if payload else None))
         else:
             assert packet[:1] in {"0", "6"}, packet
 
-    def read_until(self, is_enough: Callable[[Event], bool], patience: float = 30) -> Event:
-        """Read until something comes that is enough, and give it. Fails after `patience` seconds."""
-        end = time.monotonic() + patience
+    def read_until(self, is_wanted: Callable[[Event], bool], timeout: float = 30) -> Event:
+        """Read until an event is the wanted one, and return it. Fails after `timeout` seconds."""
+        end = time.monotonic() + scaled(timeout)
         while time.monotonic() < end:
-            count = len(self.heard)
+            count = len(self.events)
             self.read(1)
-            for event in self.heard[count:]:
-                if is_enough(event):
+            for event in self.events[count:]:
+                if is_wanted(event):
                     return event
-        raise AssertionError(f"not within {patience} s after {self.heard[-1:]}")
+        raise AssertionError(f"not within {scaled(timeout):.0f} s after {self.events[-1:]}")
 
     def emit(self, event: str, payload: object) -> int:
-        """Emit an event and give the number that its acknowledgement will have."""
-        self._last_call += 1
-        self._send(f"42{self._last_call}{json.dumps([event, payload])}")
-        return self._last_call
+        """Emit an event and return its number."""
+        self._last_number += 1
+        self._send(f"42{self._last_number}{json.dumps([event, payload])}")
+        return self._last_number
 
     def call(self, event: str, payload: object) -> Any:
-        """Emit an event, read up to its acknowledgement, and give that; it must be a good one."""
+        """Emit an event, read up to its ack, and return that; it must be a success."""
         number = self.emit(event, payload)
-        _, (_, answer) = self.read_until(lambda heard: heard[0] == ACKNOWLEDGED and heard[1][0] == number)
-        assert answer["ok"], answer
-        return answer
+        _, (_, ack) = self.read_until(lambda read: read[0] == ACK and read[1][0] == number)
+        assert ack["ok"], ack
+        return ack
 
     def join(self, conversation: str = "general") -> int:
-        """Join a conversation and give the number of the last event that was told."""
+        """Join a conversation and return the number of the last event in the ack."""
         to: int = self.call("join_chat", {"conversation": conversation})["to"]
         return to
 
     def post(self, content: str, conversation: str = "general") -> int:
-        """Send a message without waiting; give the number that its acknowledgement will have."""
+        """Send a message without waiting; return the number of the event."""
         return self.emit("send_message", message_payload(content, conversation, str(uuid.uuid4())))
 
-    def answers(self) -> list[tuple[int, Any]]:
-        """List the acknowledgements that were read: number and answer."""
-        return [payload for name, payload in self.heard if name == ACKNOWLEDGED]
+    def acks(self) -> list[tuple[int, Any]]:
+        """Return the acks that were read: number and ack."""
+        return [payload for name, payload in self.events if name == ACK]
 
     def versions(self, start: int = 0) -> list[int]:
-        """List the events of conversations, by their numbers, that were read since `heard` was so long."""
-        events = ("chat_message", "message_changed")
-        return [payload["version"] for name, payload in self.heard[start:] if name in events]
+        """Return the numbers of the timeline events that were read, from the position `start` in `events` on."""
+        names = ("chat_message", "message_changed")
+        return [payload["version"] for name, payload in self.events[start:] if name in names]
 
     def close(self) -> None:
-        """Drop the connection without a word."""
+        """Close the connection without a closing packet."""
         self._socket.shutdown()
 
 
 class PolledWire(Wire):
-    """Begins with long polling, and goes over to WebSocket as the browsers' client does it."""
+    """Starts with long polling, and upgrades to WebSocket as browsers do."""
 
     def _begin(self, _receive_buffer: int) -> None:
         self._is_upgraded = False
@@ -141,16 +142,16 @@ class PolledWire(Wire):
         else:
             assert self._person.http.post(self._url + self._sid, data=packet, timeout=20).ok
 
-    def read(self, patience: float = 20) -> bool:
-        """Read all that is there."""
+    def read(self, timeout: float = 20) -> bool:
+        """Read the next packet, or while polling all that are there."""
         if self._is_upgraded:
-            return super().read(patience)
+            return super().read(timeout)
         for packet in self._person.http.get(self._url + self._sid, timeout=20).text.split("\x1e"):
-            self._take(packet)
+            self._process(packet)
         return True
 
     def upgrade(self) -> None:
-        """Go over, while what is told still comes by polling."""
+        """Upgrade to WebSocket; packets arrive by polling until then."""
         is_probed = threading.Event()
 
         def poll() -> None:
@@ -168,6 +169,6 @@ class PolledWire(Wire):
         self._is_upgraded = True
 
     def close(self) -> None:
-        """Drop the connection without a word."""
+        """Close the WebSocket without a closing packet."""
         if self._is_upgraded:
             super().close()

@@ -7,7 +7,7 @@ from tests.harness.servers import Server
 from tests.harness.waiting import eventually, scaled
 
 
-def test_a_person_is_as_present_as_the_liveliest_of_their_pages(ana: Person, bob: Person) -> None:
+def test_a_user_is_online_if_one_of_their_pages_is(ana: Person, bob: Person) -> None:
     watcher = ana.connect()
     bob_id = bob.id
     assert watcher.sees_presence(bob_id, "offline")
@@ -27,7 +27,7 @@ def test_a_person_is_as_present_as_the_liveliest_of_their_pages(ana: Person, bob
     assert desk.is_connected() is False
 
 
-def test_a_page_that_is_loaded_again_is_not_gone_meanwhile(ana: Person, bob: Person) -> None:
+def test_a_user_who_reloads_a_page_stays_online(ana: Person, bob: Person) -> None:
     watcher = ana.connect()
     bob_id = bob.id
     first = bob.connect()
@@ -37,10 +37,10 @@ def test_a_page_that_is_loaded_again_is_not_gone_meanwhile(ana: Person, bob: Per
         time.sleep(0.7)
         first = bob.connect()
         time.sleep(0.7)
-    assert "offline" not in [told["people"].get(str(bob_id)) for told in watcher.payloads("presence")]
+    assert "offline" not in [payload["people"].get(str(bob_id)) for payload in watcher.payloads("presence")]
 
 
-def test_a_crash_leaves_nobody_behind(server: Server, ana: Person, bob: Person) -> None:
+def test_nobody_is_online_after_a_crash_of_the_server(server: Server, ana: Person, bob: Person) -> None:
     bob.connect()
     server.kill()
     server.start()
@@ -50,13 +50,13 @@ def test_a_crash_leaves_nobody_behind(server: Server, ana: Person, bob: Person) 
     assert watcher.sees_presence(bob.id, "offline")
 
 
-def test_other_states_are_refused(ana: Person) -> None:
+def test_unknown_states_are_refused(ana: Person) -> None:
     socket = ana.connect()
     for state in ("offline", "", None, 1, "busy"):
         assert socket.call("presence", {"state": state})["error"]["code"] == "invalid"
 
 
-def test_a_storm_of_people_is_told_in_a_few_events(server: Server, ana: Person) -> None:
+def test_many_users_who_connect_at_once_cause_few_events(server: Server, ana: Person) -> None:
     server.execute(
         "INSERT INTO users (username, name, password_hash, role, created_at) "
         "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 40) "
@@ -70,15 +70,15 @@ def test_a_storm_of_people_is_told_in_a_few_events(server: Server, ana: Person) 
     start = time.monotonic()
     for person in crowd:
         person.connect()
-    eventually(lambda: list(watcher.presence().values()).count("online") == 41, "all are there", timeout=20)
+    eventually(lambda: list(watcher.presence().values()).count("online") == 41, "all are online", timeout=20)
     seconds = time.monotonic() - start
     assert len(watcher.payloads("presence")) <= seconds + 4
     for person in crowd:
         person.close()
-    eventually(lambda: list(watcher.presence().values()).count("offline") == 40, "all are gone", timeout=20)
+    eventually(lambda: list(watcher.presence().values()).count("offline") == 40, "all are offline", timeout=20)
 
 
-def test_typing_is_told_to_the_others_at_most_once_a_second(ana: Person, bob: Person, eve: Person) -> None:
+def test_typing_is_broadcast_to_the_others_at_most_once_a_second(ana: Person, bob: Person, eve: Person) -> None:
     name = ana.open_direct(bob)
     hers, her_phone, his, stranger = ana.connect(), ana.connect(), bob.connect(), eve.connect()
     for socket in (hers, her_phone, his):
@@ -87,14 +87,14 @@ def test_typing_is_told_to_the_others_at_most_once_a_second(ana: Person, bob: Pe
     for _ in range(100):
         assert hers.call("typing", {"conversation": name})["ok"]
     seconds = time.monotonic() - start
-    told = his.wait_for("typing")
-    assert told[0] == {"conversation": name, "user": {"id": ana.id, "name": "Ana"}}
-    assert len(told) <= seconds + 1
+    received = his.wait_for("typing")
+    assert received[0] == {"conversation": name, "user": {"id": ana.id, "name": "Ana"}}
+    assert len(received) <= seconds + 1
     assert stranger.call("typing", {"conversation": name})["error"]["code"] == "not_found"
     assert hers.payloads("typing") == her_phone.payloads("typing") == stranger.payloads("typing") == []
 
 
-def test_what_happens_on_one_process_is_heard_on_the_other(
+def test_events_of_one_process_reach_the_sockets_of_the_other(
     two_servers: tuple[Server, Server], new_person: NewPerson
 ) -> None:
     first, second = two_servers
@@ -136,7 +136,7 @@ def test_what_happens_on_one_process_is_heard_on_the_other(
         assert versions == sorted(set(versions))
 
 
-def test_a_killed_process_leaves_nobody_behind_on_the_other(
+def test_the_users_of_a_killed_process_go_offline_on_the_other(
     two_servers: tuple[Server, Server], new_person: NewPerson
 ) -> None:
     first, second = two_servers

@@ -19,7 +19,7 @@ from chatapp.socket_engine.frames import (
 )
 from chatapp.socket_engine.limits import MAX_FRAGMENTS
 from chatapp.socket_engine.packets import Malformed
-from tests.harness.hostile import CONTINUATION, frame
+from tests.harness.abuse import CONTINUATION, frame
 
 MAX_BYTES = 70_000
 

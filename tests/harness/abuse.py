@@ -1,4 +1,4 @@
-"""Hostile clients: connections that send whatever bytes they are told to, and say when the server has ended them."""
+"""Abusive clients: connections that send any bytes, and report when the server has closed them."""
 
 import base64
 import http.client
@@ -17,11 +17,10 @@ from urllib.parse import urlsplit
 from tests.harness.people import Person, message_payload
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-"""WebSocket's opcodes."""
+"""Opcodes of WebSocket."""
 
-HOME = "127.0.0.1"
-AWAY = "127.0.0.2"
-"""Where hostile clients come from: limits of an address do not meet the well-behaved."""
+ABUSIVE_ADDRESS = "127.0.0.2"
+"""Address of abusive clients, so that the limits of an address do not apply to the others."""
 
 
 def frame(
@@ -33,7 +32,7 @@ def frame(
     mask: bytes | None = b"\x37\xfa\x21\x3d",
     claimed: int | None = None,
 ) -> bytes:
-    """Make a WebSocket frame. `claimed` is the length that its header tells, where it is not the true one."""
+    """Return a WebSocket frame. `claimed` is the length in its header, if it is not the true one."""
     body = data.encode() if isinstance(data, str) else data
     length = len(body) if claimed is None else claimed
     masked = 0x80 if mask else 0
@@ -52,8 +51,8 @@ def _masked(body: bytes, mask: bytes) -> bytes:
     return (int.from_bytes(body, "big") ^ int.from_bytes(key, "big")).to_bytes(len(body), "big")
 
 
-class NotAdmitted(ConnectionError):
-    """The server has answered the handshake with something else than a WebSocket."""
+class HandshakeRefused(ConnectionError):
+    """The server's response to the handshake was not a WebSocket."""
 
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         super().__init__(f"status {status}")
@@ -62,10 +61,10 @@ class NotAdmitted(ConnectionError):
 
 
 class RawSocket:
-    """A WebSocket connection to Engine.IO, of a signed-in person with a cookie and of nobody without.
+    """A WebSocket connection to Engine.IO, authenticated if it has a cookie.
 
-    What is sent to a connection that has ended is lost in silence: that it has ended is for `receive` to say. Raises
-    `NotAdmitted` when the server does not upgrade the connection.
+    Sending over a closed connection does nothing: `receive` reports the end. Raises `HandshakeRefused` when the server
+    does not upgrade the connection.
     """
 
     def __init__(
@@ -73,8 +72,8 @@ class RawSocket:
         url: str,
         cookie: str = "",
         *,
-        address: str = AWAY,
-        patience: float = 20,
+        address: str = ABUSIVE_ADDRESS,
+        timeout: float = 20,
         buffer: int | None = None,
         sid: str = "",
         headers: Mapping[str, str] | None = None,
@@ -83,28 +82,28 @@ class RawSocket:
         assert parts.hostname is not None
         self._last_id = 0
         self._rest = b""
-        self._answers: dict[int, bytes] = {}
-        """Acknowledgements that nobody has asked for yet: a refusal comes before what is being stored."""
+        self._acks: dict[int, bytes] = {}
+        """Acks that were not waited for yet: that of a refused event arrives before those of stored ones."""
         self._socket = socket.socket()
         try:
-            self._socket.settimeout(patience)
+            self._socket.settimeout(timeout)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if buffer is not None:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
             self._socket.bind((address, 0))
             self._socket.connect((parts.hostname, parts.port))
-            told = {"Host": parts.netloc, "Origin": url, "Cookie": cookie} | dict(headers or {})
-            self.headers = self._upgrade(told, f"&sid={sid}" if sid else "")
-            """What the server has answered to the handshake."""
+            own_headers = {"Host": parts.netloc, "Origin": url, "Cookie": cookie} | dict(headers or {})
+            self.headers = self._upgrade(own_headers, f"&sid={sid}" if sid else "")
+            """Headers of the server's response to the handshake."""
         except BaseException:
             self._socket.close()
             raise
 
     @classmethod
-    def enter(cls, url: str, cookie: str, **options: Any) -> "RawSocket":
-        """Open a connection and wait until Socket.IO has let it in."""
+    def connect(cls, url: str, cookie: str, **options: Any) -> "RawSocket":
+        """Open a connection and wait for the CONNECT packet. Raises `ConnectionError` when Socket.IO refuses it."""
         connection = cls(url, cookie, **options)
-        connection.say("40")
+        connection.send_packets("40")
         while not (packet := connection.receive()).startswith(b"40"):
             if packet.startswith(b"44"):
                 connection.close()
@@ -113,26 +112,26 @@ class RawSocket:
 
     def _upgrade(self, headers: Mapping[str, str], query: str) -> Mapping[str, str]:
         key = base64.b64encode(os.urandom(16)).decode()
-        told = {
+        upgrade = {
             "Upgrade": "websocket",
             "Connection": "Upgrade",
             "Sec-WebSocket-Key": key,
             "Sec-WebSocket-Version": "13",
         }
-        lines = [f"{name}: {value}" for name, value in (told | dict(headers)).items()]
+        lines = [f"{name}: {value}" for name, value in (upgrade | dict(headers)).items()]
         start = f"GET /socket.io/?EIO=4&transport=websocket{query} HTTP/1.1"
         self.send("\r\n".join([start, *lines, "", ""]).encode())
         while b"\r\n\r\n" not in self._rest:
             self._fill()
         head, _, self._rest = self._rest.partition(b"\r\n\r\n")
         first, *lines = head.decode(errors="replace").split("\r\n")
-        answer = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        response = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         if (status := int(first.split()[1])) != 101:
-            raise NotAdmitted(status, answer)
-        return answer
+            raise HandshakeRefused(status, response)
+        return response
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes without framing."""
         try:
             self._socket.sendall(data)
         except TimeoutError:
@@ -140,41 +139,41 @@ class RawSocket:
         except OSError:
             pass
 
-    def say(self, *packets: str | bytes) -> None:
+    def send_packets(self, *packets: str | bytes) -> None:
         """Send packets, each in a frame of its own."""
         self.send(b"".join(frame(packet) for packet in packets))
 
     def receive(self) -> bytes:
-        """Give the next packet; pings are answered. Raises `ConnectionError` when the connection has ended."""
+        """Return the next packet; respond to pings. Raises `ConnectionError` when the connection is closed."""
         while True:
             opcode, data = self._receive_frame()
             if data == b"2":
-                self.say("3")
+                self.send_packets("3")
             elif opcode in {TEXT, BINARY}:
                 return data
 
-    def ask(self, event: str, *payload: Any) -> Any:
-        """Emit an event and give its acknowledgement."""
+    def call(self, event: str, *payload: Any) -> Any:
+        """Emit an event and return its ack."""
         self._last_id += 1
-        self.say(f"42{self._last_id}" + json.dumps([event, *payload]))
-        return self.answer(self._last_id)
+        self.send_packets(f"42{self._last_id}" + json.dumps([event, *payload]))
+        return self.wait_for_ack(self._last_id)
 
-    def answer(self, number: int) -> Any:
-        """Wait for the acknowledgement with a number. Raises `TimeoutError` when only others are heard for too long."""
+    def wait_for_ack(self, number: int) -> Any:
+        """Return the ack with a number. Raises `TimeoutError` when only other packets arrive for too long."""
         end = time.monotonic() + (self._socket.gettimeout() or 0)
-        while number not in self._answers:
-            if answer := re.match(rb"43(\d+)(\[.*)", self.receive(), re.DOTALL):
-                self._answers[int(answer[1])] = answer[2]
+        while number not in self._acks:
+            if ack := re.match(rb"43(\d+)(\[.*)", self.receive(), re.DOTALL):
+                self._acks[int(ack[1])] = ack[2]
             if time.monotonic() > end:
                 raise TimeoutError
-        return json.loads(self._answers.pop(number))[0]
+        return json.loads(self._acks.pop(number))[0]
 
-    def patience(self, seconds: float) -> None:
-        """Wait for so long, from now on, before a `TimeoutError` is raised."""
+    def set_timeout(self, seconds: float) -> None:
+        """Raise `TimeoutError` after so many seconds from now on."""
         self._socket.settimeout(seconds)
 
-    def ends_within(self, seconds: float) -> bool:
-        """Tell whether the server ends the connection; what it still says is read and forgotten."""
+    def is_closed_within(self, seconds: float) -> bool:
+        """Return whether the server closes the connection; what it sends before is discarded."""
         self._socket.settimeout(0.1)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -188,7 +187,7 @@ class RawSocket:
         return False
 
     def close(self) -> None:
-        """Go away without a word."""
+        """Close the connection without a closing packet."""
         self._socket.close()
 
     def __enter__(self) -> Self:
@@ -213,53 +212,53 @@ class RawSocket:
     def _fill(self) -> None:
         data = self._socket.recv(2**18)
         if not data:
-            raise ConnectionError("the server has ended the connection")
+            raise ConnectionError("the server has closed the connection")
         self._rest += data
 
 
 class Polling:
-    """Engine.IO by long polling: an HTTP request for what is said, and one for what is heard."""
+    """An Engine.IO connection over long polling."""
 
-    def __init__(self, url: str, cookie: str = "", *, address: str = AWAY) -> None:
+    def __init__(self, url: str, cookie: str = "", *, address: str = ABUSIVE_ADDRESS) -> None:
         self._host = urlsplit(url).netloc
         self._headers = {"Cookie": cookie, "Origin": url}
         self._address = address
         self.sid = ""
 
     @classmethod
-    def enter(cls, url: str, cookie: str, **options: Any) -> "Polling":
-        """Open a connection and wait until Socket.IO has let it in."""
+    def connect(cls, url: str, cookie: str, **options: Any) -> "Polling":
+        """Open a connection and wait for the CONNECT packet."""
         connection = cls(url, cookie, **options)
-        status, _, body = connection.listen()
+        status, _, body = connection.fetch()
         assert status == 200, (status, body)
         connection.sid = json.loads(body[1:])["sid"]
-        assert connection.say("40")[0] == 200
-        while b"40{" not in connection.listen()[2]:
+        assert connection.post("40")[0] == 200
+        while b"40{" not in connection.fetch()[2]:
             pass
         return connection
 
-    def listen(self) -> tuple[int, Mapping[str, str], bytes]:
-        """Ask for what is new: status, headers and body of the answer."""
+    def fetch(self) -> tuple[int, Mapping[str, str], bytes]:
+        """Fetch queued packets: return status, headers and body of the response."""
         return self._request("GET")
 
-    def say(self, body: str | bytes, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
-        """Send a request with a body."""
+    def post(self, body: str | bytes, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Send packets: return status, headers and body of the response."""
         return self._request("POST", body.encode() if isinstance(body, str) else body, headers)
 
-    def ask(self, event: str, payload: object) -> Any:
-        """Emit an event and give its acknowledgement."""
-        assert self.say("421" + json.dumps([event, payload]))[0] == 200
+    def call(self, event: str, payload: object) -> Any:
+        """Emit an event and return its ack."""
+        assert self.post("421" + json.dumps([event, payload]))[0] == 200
         while True:
-            status, _, body = self.listen()
+            status, _, body = self.fetch()
             if status != 200:
                 raise ConnectionError(f"status {status}")
             for packet in body.split(b"\x1e"):
                 if packet.startswith(b"431["):
                     return json.loads(packet[3:])[0]
 
-    def is_over(self) -> bool:
-        """Tell whether the server has ended the connection: it knows its id no longer."""
-        return self.say("3")[0] != 200
+    def is_closed(self) -> bool:
+        """Return whether the server has closed the connection: its id is unknown then."""
+        return self.post("3")[0] != 200
 
     def _request(
         self, method: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -268,24 +267,24 @@ class Polling:
         path = "/socket.io/?EIO=4&transport=polling" + (f"&sid={self.sid}" if self.sid else "")
         try:
             connection.request(method, path, body, self._headers | dict(headers or {}))
-            answer = connection.getresponse()
-            told = {name.lower(): value for name, value in answer.getheaders()}
-            return answer.status, told, answer.read()
+            response = connection.getresponse()
+            response_headers = {name.lower(): value for name, value in response.getheaders()}
+            return response.status, response_headers, response.read()
         finally:
             connection.close()
 
 
 class Bystanders:
-    """Two people who go on chatting meanwhile. `check` fails if anything of it was lost, late, or said anew."""
+    """Two users who chat meanwhile. `check` fails if a message was lost, duplicated or out of order."""
 
-    def __init__(self, speaker: Person, listener: Person, pause: float = 0.02) -> None:
-        self._speaker = speaker.connect()
+    def __init__(self, sender: Person, listener: Person, pause: float = 0.02) -> None:
+        self._sender = sender.connect()
         self._listener = listener.connect()
         self._listener.join()
-        self._speaker.join()
+        self._sender.join()
         self._pause = pause
-        self._said: list[str] = []
-        self._waits: list[float] = []
+        self._acknowledged: list[str] = []
+        self._latencies: list[float] = []
         self._stop = threading.Event()
         self._problem: BaseException | None = None
         self._thread = threading.Thread(target=self._chat, daemon=True)
@@ -296,30 +295,30 @@ class Bystanders:
             while not self._stop.wait(self._pause):
                 content = f"bystander {uuid.uuid4()}"
                 start = time.monotonic()
-                answer = self._speaker.call("send_message", message_payload(content))
-                self._waits.append(time.monotonic() - start)
-                assert answer["ok"], answer
-                self._said.append(content)
+                ack = self._sender.call("send_message", message_payload(content))
+                self._latencies.append(time.monotonic() - start)
+                assert ack["ok"], ack
+                self._acknowledged.append(content)
         except BaseException as error:
             self._problem = error
 
-    def longest_wait(self) -> float:
-        """Give the longest time that an acknowledgement took since the last time this was asked."""
-        count = len(self._waits)
-        while len(self._waits) < count + 2 and self._problem is None:
+    def max_latency(self) -> float:
+        """Return the longest time that an ack took since the last call."""
+        count = len(self._latencies)
+        while len(self._latencies) < count + 2 and self._problem is None:
             time.sleep(0.005)
-        waits, self._waits = self._waits, []
-        return max(waits, default=0.0)
+        latencies, self._latencies = self._latencies, []
+        return max(latencies, default=0.0)
 
     def check(self) -> None:
-        """Stop, and compare what was heard with what was said."""
+        """Stop, and compare the received messages with the sent ones."""
         self._stop.set()
         self._thread.join()
         if self._problem is not None:
             raise self._problem
-        assert self._said, "nobody said anything: this proves nothing"
+        assert self._acknowledged, "nothing was sent: this proves nothing"
         time.sleep(0.5)
-        mine = set(self._said)
-        assert [content for content in self._listener.contents() if content in mine] == self._said
-        assert self._speaker.is_connected()
+        own = set(self._acknowledged)
+        assert [content for content in self._listener.contents() if content in own] == self._acknowledged
+        assert self._sender.is_connected()
         assert self._listener.is_connected()

@@ -1,4 +1,4 @@
-"""People talk, with each of the official clients, on each of the databases, and however sockets are written to."""
+"""Posting messages, with each of the official clients, databases and socket engines."""
 
 import uuid
 
@@ -12,7 +12,7 @@ CLIENTS = pytest.mark.parametrize("client", [PythonSocket, JavaScriptSocket], id
 
 
 @CLIENTS
-def test_a_message_reaches_everybody_in_the_conversation_once(
+def test_a_message_is_received_once_by_everybody_in_the_conversation(
     server_variant: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
     ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
@@ -24,16 +24,16 @@ def test_a_message_reaches_everybody_in_the_conversation_once(
     his.wait_for_contents("Good morning")
     hers.wait_for_contents("Good morning")
 
-    (heard,) = his.messages()
-    assert heard == sent
-    assert (heard["seq"], heard["version"]) == (1, 1)
-    assert heard["sender"] == {"id": ana.id, "username": "ana", "name": "Ana"}
-    assert 'class="message"' in heard["html"]
+    (received,) = his.messages()
+    assert received == sent
+    assert (received["seq"], received["version"]) == (1, 1)
+    assert received["sender"] == {"id": ana.id, "username": "ana", "name": "Ana"}
+    assert 'class="message"' in received["html"]
     assert rendered_messages(bob.get("/").text) == [(1, "Good morning")]
 
 
 @CLIENTS
-def test_a_repeated_message_is_answered_with_the_first_one_and_not_heard_again(
+def test_a_repeated_message_is_acknowledged_with_the_first_one_and_not_broadcast_again(
     server_variant: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
     ana = new_person(server_variant, "ana")
@@ -56,18 +56,18 @@ def test_two_hundred_messages_sent_without_waiting_keep_their_order(
     ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
     hers, his = ana.connect(client), bob.connect(client)
     his.join()
-    said = [f"message {number}" for number in range(200)]
+    contents = [f"message {number}" for number in range(200)]
 
-    waiting = [hers.emit("send_message", message_payload(text)) for text in said]
-    acknowledged = [wait(30) for wait in waiting]
+    waiting = [hers.emit("send_message", message_payload(text)) for text in contents]
+    acks = [wait(30) for wait in waiting]
 
-    assert [answer["message"]["seq"] for answer in acknowledged] == list(range(1, 201))
-    his.wait_for_contents(*said)
-    assert [text for _, text in rendered_messages(bob.get("/").text)] == said[-10:]
+    assert [ack["message"]["seq"] for ack in acks] == list(range(1, 201))
+    his.wait_for_contents(*contents)
+    assert [text for _, text in rendered_messages(bob.get("/").text)] == contents[-10:]
 
 
 @CLIENTS
-def test_who_comes_back_gets_what_was_missed(
+def test_a_client_that_reconnects_receives_what_it_missed(
     server_variant: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
     ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
@@ -77,15 +77,13 @@ def test_who_comes_back_gets_what_was_missed(
     for text in ("one", "two"):
         hers.post(text)
 
-    answer = bob.connect(client).join(after=cursor)
+    ack = bob.connect(client).join(after=cursor)
 
-    assert [message["content"] for message in answer["messages"]] == ["one", "two"]
-    assert (answer["from"], answer["to"], answer["more"], answer["reset"]) == (1, 3, False, False)
+    assert [message["content"] for message in ack["messages"]] == ["one", "two"]
+    assert (ack["from"], ack["to"], ack["more"], ack["reset"]) == (1, 3, False, False)
 
 
-def test_everything_acknowledged_is_there_after_the_server_was_killed(
-    server_variant: Server, new_person: NewPerson
-) -> None:
+def test_acknowledged_messages_survive_a_kill_of_the_server(server_variant: Server, new_person: NewPerson) -> None:
     ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
     room = ana.create_room()
     ana.invite(room, bob)
@@ -102,7 +100,7 @@ def test_everything_acknowledged_is_there_after_the_server_was_killed(
     again.wait_for_contents("after", conversation=room)
 
 
-def test_a_message_that_was_cleaned_up_is_not_stored_again(server: Server, new_person: NewPerson) -> None:
+def test_a_message_that_a_cleanup_removed_is_not_stored_again(server: Server, new_person: NewPerson) -> None:
     socket = new_person(server, "ana").connect()
     client_id = str(uuid.uuid4())
     first = socket.send("old", client_id=client_id)

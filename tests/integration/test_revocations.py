@@ -1,4 +1,4 @@
-"""Sign-ins and memberships end on sockets that are open, whoever ends them and wherever."""
+"""Revoked login sessions and memberships take effect on open sockets, whichever process revokes them."""
 
 import pytest
 import socketio
@@ -7,23 +7,23 @@ from tests.harness.people import PASSWORD, NewPerson, Person
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
 
-SOON = 2.0
-"""Seconds in which an open socket is closed: within one, and a little for a machine that does much else."""
+CLOSE_SECONDS = 2.0
+"""Time within which an open socket is closed: one second, and a margin for a busy machine."""
 
 
 @pytest.fixture
-def neighbours(new_server: NewServer, database_url: str) -> tuple[Server, Server]:
-    """Two processes on one database, without Redis: neither tells the other anything."""
+def unconnected_servers(new_server: NewServer, database_url: str) -> tuple[Server, Server]:
+    """Two processes on one database without Redis, so that they do not notify each other."""
     first = new_server(database_url=database_url).start()
     second = new_server(database_url=database_url or f"sqlite:///{first.data_dir / 'chatapp.sqlite3'}")
     (second.data_dir / "secret_key").write_text((first.data_dir / "secret_key").read_text())
     return first, second.start()
 
 
-def test_what_ends_on_one_process_ends_on_the_other_though_nobody_tells_it(
-    neighbours: tuple[Server, Server], new_person: NewPerson
+def test_a_revocation_by_one_process_is_found_by_the_other_without_redis(
+    unconnected_servers: tuple[Server, Server], new_person: NewPerson
 ) -> None:
-    first, second = neighbours
+    first, second = unconnected_servers
     ana, bob, eve = (new_person(first, name) for name in ("ana", "bob", "eve"))
     room = ana.create_room()
     for person in (bob, eve):
@@ -31,19 +31,21 @@ def test_what_ends_on_one_process_ends_on_the_other_though_nobody_tells_it(
     his, hers = (person.on_server(second).connect() for person in (bob, eve))
     his.join(room)
     ana.remove(room, bob)
-    eventually(lambda: his.payloads("removed_from_chat"), "he is out", timeout=SOON)
+    eventually(lambda: his.payloads("removed_from_chat"), "he is removed", timeout=CLOSE_SECONDS)
     assert his.call("join_chat", {"conversation": room})["error"]["code"] == "not_found"
     assert hers.call("join_chat", {"conversation": room})["ok"]
     eve.post("/sign-out")
-    eventually(lambda: not hers.is_connected(), "her socket is closed", timeout=SOON)
+    eventually(lambda: not hers.is_connected(), "her socket is closed", timeout=CLOSE_SECONDS)
     assert his.is_connected()
 
 
-def test_whom_the_shell_bans_is_out_at_once_and_may_be_let_back(server: Server, ana: Person, bob: Person) -> None:
+def test_a_ban_by_a_command_takes_effect_at_once_and_can_be_lifted(
+    server: Server, ana: Person, bob: Person
+) -> None:
     hers, his = ana.connect(), bob.connect()
     his.join()
     server.flask("users", "ban", "@Bob")
-    eventually(lambda: not his.is_connected(), "his socket is closed", timeout=SOON)
+    eventually(lambda: not his.is_connected(), "his socket is closed", timeout=CLOSE_SECONDS)
     assert his.payloads("signed_out") == [{}]
     assert bob.get("/", allow_redirects=False).status_code == 302
     assert bob.sign_in().status_code == 403
@@ -55,7 +57,7 @@ def test_whom_the_shell_bans_is_out_at_once_and_may_be_let_back(server: Server, 
     assert bob.connect().join()["messages"][0]["content"] == "without him"
 
 
-def test_an_admin_bans_on_the_page_and_nobody_bans_the_owner(server: Server, ana: Person, bob: Person) -> None:
+def test_an_admin_can_ban_on_the_page_and_nobody_can_ban_the_owner(server: Server, ana: Person, bob: Person) -> None:
     his = bob.connect()
     assert "Ban" not in bob.get("/people").text
     assert bob.post("/people/ana/ban").status_code == 403
@@ -63,7 +65,7 @@ def test_an_admin_bans_on_the_page_and_nobody_bans_the_owner(server: Server, ana
     page = ana.post("/people/bob/ban", "/people").text
     assert "@bob was banned" in page
     assert "Unban Bob" in page
-    eventually(lambda: not his.is_connected(), "his socket is closed", timeout=SOON)
+    eventually(lambda: not his.is_connected(), "his socket is closed", timeout=CLOSE_SECONDS)
     assert ana.post("/people/ana/ban", "/people").status_code == 403
     assert ana.post("/people/nobody/ban", "/people").status_code == 404
     assert "can sign in again" in ana.post("/people/bob/ban/remove", "/people").text
