@@ -39,9 +39,7 @@ def test_a_revocation_by_one_process_is_found_by_the_other_without_redis(
     assert his.is_connected()
 
 
-def test_a_ban_by_a_command_takes_effect_at_once_and_can_be_lifted(
-    server: Server, ana: Person, bob: Person
-) -> None:
+def test_a_ban_by_a_command_takes_effect_at_once_and_can_be_lifted(server: Server, ana: Person, bob: Person) -> None:
     hers, his = ana.connect(), bob.connect()
     his.join()
     server.flask("users", "ban", "@Bob")

@@ -1,11 +1,13 @@
 """Supervised background work: failures are logged, counted and followed by the declared policy."""
 
+import re
 import threading
 from collections.abc import Callable
 
 import pytest
 
 from chatapp.supervision import OnFailure, Supervisor, WorkStatus
+from tests.harness import ROOT
 
 
 def status(supervisor: Supervisor) -> WorkStatus:
@@ -117,3 +119,12 @@ def test_arguments_are_passed_on() -> None:
     supervisor: Callable[..., threading.Thread] = Supervisor().start
     supervisor("work", work, 7, "seven").join(10)
     assert received == [(7, "seven")]
+
+
+def test_no_other_module_starts_threads() -> None:
+    exempt = {"supervision.py", "socket_engine/server.py", "socket_engine/connection.py"}
+    starts = re.compile(r"\bThread\(|\bspawn(?:_n|_after)?\(|\bstart_background_task\(")
+    root = ROOT / "chatapp"
+    modules = {str(path.relative_to(root)): path.read_text() for path in root.rglob("*.py")}
+    assert exempt <= {name for name, text in modules.items() if starts.search(text)}, "the exceptions are gone"
+    assert [name for name, text in modules.items() if starts.search(text) and name not in exempt] == []
