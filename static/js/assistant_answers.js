@@ -38,7 +38,8 @@ export function streamAnswers(list, connection, timeline, conversation) {
 }
 
 /**
- * Let people stop and regenerate answers. Returns a function that shows the buttons of a message to those who may.
+ * Enable the buttons that stop and regenerate answers. Returns a function that shows them on the answers that this
+ * person may control.
  *
  * @param {HTMLElement} main
  * @param {HTMLElement} list

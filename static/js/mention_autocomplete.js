@@ -1,4 +1,4 @@
-// Suggests people while an "@" and the beginning of a name are typed. Arrows select, Enter or Tab accepts, Escape closes.
+// Suggests people after an "@" in the composer. Arrows select, Enter or Tab accepts, Escape closes.
 
 import { findMentionPrefix } from "./core/mentions.js";
 import { closest, findAll, parseHtml } from "./dom.js";

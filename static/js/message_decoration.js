@@ -1,4 +1,5 @@
-// Adds to the messages what depends on the reader: local times, date separators, groups, own messages and reactions.
+// Adds what depends on the reader, which the server does not render: local times, date separators, groups, and marks on
+// own messages and reactions.
 
 import { formatDateTime, formatDay, formatTime } from "./core/dates.js";
 import { continuesGroup, startsDay } from "./core/message_grouping.js";

@@ -1,4 +1,4 @@
-// Reads what a message's element says about the message.
+// Reads a message's data from its element.
 
 import { closest, findAll } from "./dom.js";
 

@@ -1,4 +1,4 @@
-// The messages on the page, in the order of `seq`, followed by those that have no number yet.
+// The list of messages on the page, in the order of `seq`. Messages without a number follow at the end.
 
 import { find, findAll, parseHtml } from "./dom.js";
 import { findMessage, findMessages, seqOf } from "./message_element.js";

@@ -38,7 +38,11 @@
  * @property {string} html
  */
 
-/** @typedef {AnswerContent & {conversation: string, from: number}} AnswerDelta `from` is the first block that changed */
+/**
+ * `from` is the number of the first block that changed.
+ *
+ * @typedef {AnswerContent & {conversation: string, from: number}} AnswerDelta
+ */
 
 /**
  * @typedef {object} CatchUp
@@ -59,12 +63,14 @@
 
 /** @typedef {{conversation: string, seq: number}} MessageReference */
 
+/** @typedef {{conversation: string, content: string, client_id: string}} NewMessage */
+
 /** @typedef {{payload: MessageReference, ack: {message: StoredMessage}}} MessageChange */
 
 /**
  * @typedef {object} Requests the events that the page sends, each with its acknowledgement
  * @property {{payload: {conversation: string, after: number, epoch: string}, ack: CatchUp}} join_chat
- * @property {{payload: {conversation: string, content: string, client_id: string}, ack: {message: Message}}} send_message
+ * @property {{payload: NewMessage, ack: {message: Message}}} send_message
  * @property {{payload: MessageReference & {content: string}, ack: {message: StoredMessage}}} edit_message
  * @property {{payload: MessageReference & {reaction: string, on: boolean}, ack: {message: StoredMessage}}} react
  * @property {MessageChange} delete_message

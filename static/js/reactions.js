@@ -1,4 +1,4 @@
-// Reactions: a click on one below a message adds or removes this person's; the picker adds another.
+// Reactions: a click on a reaction toggles this person's own; the picker adds a new one.
 
 import { closest, find, findAll } from "./dom.js";
 import { messageOf, seqOf } from "./message_element.js";

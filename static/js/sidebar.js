@@ -1,4 +1,4 @@
-// The list of conversations, fetched again when the server reports a change, after a reconnect, and when the page is shown.
+// The list of conversations. It is fetched again after a change, after a reconnect, and when the page becomes visible.
 
 import { TypedEventTarget } from "./core/typed_event_target.js";
 import { find, findAll, parseHtml } from "./dom.js";

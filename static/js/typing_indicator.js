@@ -1,4 +1,4 @@
-// Shows who is typing, and reports that this person is.
+// Shows who is typing, and reports that this person is typing.
 
 import { describeTyping, TypingUsers } from "./core/typing_users.js";
 import { find } from "./dom.js";

@@ -1,4 +1,4 @@
-"""Editing, deleting and reacting on the page, and which actions are available to whom."""
+"""Editing, deleting and reacting on the page, and the actions that each person may use."""
 
 import pytest
 from playwright.sync_api import Locator, Page, expect

@@ -44,7 +44,7 @@ export const describeError = (error) =>
   error instanceof RequestError ? error.message : "The server did not respond. Try again when the page is connected.";
 
 /**
- * The page's only socket. "signed-out" is final: the next person who signs in with this browser may be somebody else.
+ * The page's only socket. "signed-out" is final: another account may sign in with this browser next.
  */
 export class Connection {
   /** @type {ConnectionState} */

@@ -15,13 +15,15 @@ import { randomUuid } from "./uuid.js";
  * @property {string} [error] why the server rejected it
  */
 
+/** @typedef {{change: {isFromOtherTab: boolean}, acknowledged: {entry: OutboxEntry, message: Message}}} OutboxEvents */
+
 /**
  * The unacknowledged messages of one account. They survive a reload and a restart of the browser, and are shared by its
  * tabs: each entry has a key of its own, so that tabs do not overwrite each other's entries.
  *
  * Emits `change` after each change, in any tab, and `acknowledged` with the entry and the stored message.
  *
- * @extends {TypedEventTarget<{change: {isFromOtherTab: boolean}, acknowledged: {entry: OutboxEntry, message: Message}}>}
+ * @extends {TypedEventTarget<OutboxEvents>}
  */
 export class Outbox extends TypedEventTarget {
   #storage;

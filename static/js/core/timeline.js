@@ -17,13 +17,21 @@ import { TypedEventTarget } from "./typed_event_target.js";
  */
 
 /**
+ * @typedef {object} TimelineEvents
+ * @property {{readers: ReadReceipt[], answers: AnswerContent[]}} joined
+ * @property {void} reset
+ * @property {void} current
+ * @property {void} closed
+ */
+
+/**
  * The page knows the conversation up to its cursor. An event with the next version is shown, an earlier one is merged,
  * and a later one means that some were missed: then the page requests what follows the cursor.
  *
  * Emits `joined` with the receipts and answers of a catch-up, `reset` when the list was replaced, `current` when a
  * catch-up has fetched everything, and `closed` when the server no longer shows the conversation to this person.
  *
- * @extends {TypedEventTarget<{joined: {readers: ReadReceipt[], answers: AnswerContent[]}, reset: void, current: void, closed: void}>}
+ * @extends {TypedEventTarget<TimelineEvents>}
  */
 export class Timeline extends TypedEventTarget {
   #view;

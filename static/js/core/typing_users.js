@@ -1,4 +1,4 @@
-// Tracks who is typing. The server sends no event at the end: it expires.
+// Tracks who is typing. The server sends no event when somebody stops: an entry expires.
 
 import { TypedEventTarget } from "./typed_event_target.js";
 

@@ -53,7 +53,7 @@ test("a failed message is sent again with its client_id before later ones", asyn
   assert.deepEqual(outbox.entries, []);
 });
 
-test("a busy server is asked again after the time that it names", async (t) => {
+test("a message is retried after the time that a busy server names", async (t) => {
   useFakeTimers(t);
   disableJitter(t);
   let isBusy = true;
@@ -71,7 +71,7 @@ test("a busy server is asked again after the time that it names", async (t) => {
   assert.deepEqual(sent(), ["one", "one"]);
 });
 
-test("a rejected message is kept with its error, and holds up no other", async () => {
+test("a rejected message is kept with its error, and does not block later ones", async () => {
   const { connection, outbox, sent } = start((payload) => {
     if (payload.content === "bad") throw new RequestError({ code: "archived", message: "This room is archived." });
     return stored(payload);
@@ -87,7 +87,7 @@ test("a rejected message is kept with its error, and holds up no other", async (
   );
 });
 
-test("a message that is not acknowledged holds up no other conversation", async () => {
+test("a message without an acknowledgement does not block other conversations", async () => {
   const { connection, outbox } = start((payload) =>
     payload.conversation === "general" ? new Promise(() => {}) : stored(payload),
   );

@@ -127,7 +127,7 @@ test("events that arrive during a catch-up are applied after it, in order", asyn
   assert.equal(page.connection.requests.length, 2);
 });
 
-test("a gap behind a catch-up starts another one", async () => {
+test("a gap after a catch-up starts another one", async () => {
   const ack = defer();
   const page = await open(undefined, ack.promise, catchUp([message(13), message(14)], 14));
   page.receive(message(12));
@@ -139,7 +139,7 @@ test("a gap behind a catch-up starts another one", async () => {
   assert.deepEqual(page.view.seqs, [11, 12, 13, 14]);
 });
 
-test("a catch-up that is asked for during another one follows it", async () => {
+test("a catch-up that is requested during another one follows it", async () => {
   const ack = defer();
   const page = await open(undefined, ack.promise);
   page.timeline.catchUp();
@@ -216,7 +216,7 @@ test("a failed catch-up is retried with a back-off", async (t) => {
   assert.deepEqual(page.events, ["joined", "current"]);
 });
 
-test("a catch-up that is interrupted by a lost connection is done on the next one", async () => {
+test("a catch-up that a lost connection interrupts is repeated on the next one", async () => {
   const ack = defer();
   const page = await open(undefined, ack.promise, catchUp([message(11), message(12)], 12));
   page.receive(message(12));
