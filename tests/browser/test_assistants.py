@@ -74,7 +74,7 @@ def test_an_answer_streams_to_two_browsers_is_stopped_and_survives_a_restart(
 
     ana_page.get_by_role("button", name="Try again").click()
     whole = answer_text(third, "complete")
-    assert whole.startswith("About “budget” I found:")
+    assert whole.startswith("Messages about “budget”:")
     for page in (ana_page, bob_page):
         assert answer_text(page, "complete") == whole
         expect(page.locator(".message")).to_have_count(2)
