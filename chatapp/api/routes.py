@@ -36,9 +36,9 @@ from chatapp.timeline import (
     edit,
     get_message,
     mark_read,
-    page,
     post,
     react,
+    read_page,
 )
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -210,7 +210,7 @@ def _mark_read(name: ConversationName, mark: ReadMark) -> Response:
 
 def _respond_page(name: ConversationName, query: PageQuery) -> Response:
     conversation = authorize_reading(*_find_access(name))
-    messages = page(db.session(), conversation, before=query.before, after=query.after, limit=query.limit)
+    messages = read_page(db.session(), conversation, before=query.before, after=query.after, limit=query.limit)
     return respond_messages(conversation.wire_name, conversation.message_count, messages, query)
 
 

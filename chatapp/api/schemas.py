@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from chatapp.errors import Invalid
 from chatapp.models.base import LAST_ID
-from chatapp.timeline.posting import KEY_LENGTH, check_client_id, client_id_of
+from chatapp.timeline.client_ids import MAX_IDEMPOTENCY_KEY_CHARS, check_client_id, client_id_of
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 100
 """Number of items in a response."""
@@ -121,7 +121,9 @@ class ConversationsQuery(PageQuery):
 class IdempotencyHeaders(Request):
     """Headers of a request that takes effect once, even if it is repeated."""
 
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=KEY_LENGTH)] | SkipJsonSchema[None] = Field(
+    idempotency_key: (
+        Annotated[str, Field(min_length=1, max_length=MAX_IDEMPOTENCY_KEY_CHARS)] | SkipJsonSchema[None]
+    ) = Field(
         None,
         alias="Idempotency-Key",
         description="An alternative to `client_id` that may be any text.",

@@ -13,7 +13,8 @@ from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.models import Answer, Conversation, Message, User, now
 from chatapp.storage import Transaction, write
-from chatapp.timeline.answers import change_answer, find_locked
+from chatapp.timeline.answers import update_answer
+from chatapp.timeline.event_numbers import lock_conversation
 
 LEASE_DURATION = timedelta(seconds=30)
 """Time without a saved progress after which the process that claimed a job counts as dead."""
@@ -167,7 +168,7 @@ def _end(
     """End an open answer; keep its saved content if `content` is None."""
     session = transaction.session
     # Every transaction locks the conversation before its answers.
-    if find_locked(session, conversation_id) is None:
+    if lock_conversation(session, conversation_id) is None:
         return
     answer = session.scalars(
         select(Answer)
@@ -179,7 +180,7 @@ def _end(
     answer.ended_at = now()
     message = session.get_one(Message, answer.message_id, populate_existing=True)
     if message.deleted_at is None:
-        change_answer(
+        update_answer(
             transaction,
             message,
             state=state,

@@ -22,7 +22,8 @@ from chatapp.errors import Conflict, NotFound, RateLimited
 from chatapp.models import Answer, Conversation, Message, now
 from chatapp.storage import Transaction, write
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.answers import RUNNING, begin_answer, change_answer, find_locked
+from chatapp.timeline.answers import RUNNING_STATES, create_answer, update_answer
+from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.timeline.mentions import find_names
 from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.signals import MessagesStored, messages_stored
@@ -79,7 +80,7 @@ class AnswerRequests:
         def change(transaction: Transaction) -> TimelineMessage:
             session = transaction.session
             conversation, message = _get_answer_message(session, name, actor, seq)
-            if message.state in RUNNING:
+            if message.state in RUNNING_STATES:
                 raise Conflict("This answer is still being written. Stop it first.")
             if message.deleted_at is not None:
                 raise Conflict("This message was deleted.")
@@ -92,7 +93,7 @@ class AnswerRequests:
             if assistant is None:
                 raise Conflict("This assistant is no longer available.")
             _add_answer(session, message, actor.user_id, assistant)
-            return change_answer(transaction, message, state="queued", content="")
+            return update_answer(transaction, message, state="queued", content="")
 
         return write(change)
 
@@ -109,7 +110,7 @@ class AnswerRequests:
         assistant: Assistant,
     ) -> None:
         problem = self._find_exceeded_limit(transaction.session, asker_id)
-        message = begin_answer(
+        message = create_answer(
             transaction, conversation, name=assistant.display_name, question=question, problem=problem
         )
         if problem is None:
@@ -147,7 +148,7 @@ def stop_answer(name: ConversationName, actor: Actor, seq: int) -> TimelineMessa
             if answer.leased_until is None:
                 # No worker has claimed it, so that nobody else ends it.
                 answer.ended_at = now()
-                return change_answer(transaction, message, state="stopped", content=message.content)
+                return update_answer(transaction, message, state="stopped", content=message.content)
             transaction.send_on_commit(answer_stopped, message.id)
         return fetch_message(session, conversation, message.id)
 
@@ -186,7 +187,7 @@ def _get_answer_message(
     """Lock the conversation and return it with the message of the answer `seq`, if the actor may control that."""
     access = find_access_of(session, name, actor)
     conversation = authorize_posting(*access)
-    find_locked(session, conversation.id)
+    lock_conversation(session, conversation.id)
     message = session.scalars(
         select(Message)
         .where(Message.conversation_id == conversation.id, Message.seq == seq, Message.sender_type == "assistant")

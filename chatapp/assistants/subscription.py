@@ -11,7 +11,7 @@ from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.answers import RUNNING
+from chatapp.timeline.answers import RUNNING_STATES
 from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.signals import message_changed, message_posted
 
@@ -56,7 +56,7 @@ class AnswerSubscription:
                 if answer is None:
                     return
                 seq = answer.seq
-                if answer.state not in RUNNING:
+                if answer.state not in RUNNING_STATES:
                     yield answer
                     return
                 yield None
@@ -64,7 +64,7 @@ class AnswerSubscription:
                 continue
             if isinstance(received, AnswerProgress):
                 yield received.content
-            elif received.state not in RUNNING:
+            elif received.state not in RUNNING_STATES:
                 yield received
                 return
 

@@ -17,7 +17,7 @@ from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import conversation_items, render_conversation
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import direct_path
-from chatapp.timeline.reading import last_messages
+from chatapp.timeline.reading import list_last_messages
 
 blueprint = Blueprint("direct", __name__, url_prefix="/direct")
 
@@ -88,7 +88,7 @@ def _render_index(form: StartForm) -> str:
     return render_template(
         "direct/index.html",
         items=conversation_items(person, conversations),
-        last_messages=last_messages(db.session(), conversations),
+        last_messages=list_last_messages(db.session(), conversations),
         max_others=service.PEOPLE - 1,
         words=words,
         people=search_people(db.session(), words),

@@ -13,9 +13,9 @@ from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import render_conversation
 from chatapp.presentation.urls import find_path, parse_seq
-from chatapp.timeline import get_message, page, post
+from chatapp.timeline import get_message, post, read_page
 from chatapp.timeline.mentions import list_mentionable
-from chatapp.timeline.reading import OLDER
+from chatapp.timeline.reading import OLDER_PAGE_SIZE
 
 blueprint = Blueprint("messages", __name__)
 
@@ -28,7 +28,7 @@ NEWER = 4
 def older(conversation: str) -> str:
     """Give the messages before a number, as HTML to put before the page's first one."""
     room = authorize_reading(*_place(parse_name(conversation)))
-    older_page = page(db.session(), room, before=parse_seq(request.args.get("before")), limit=OLDER)
+    older_page = read_page(db.session(), room, before=parse_seq(request.args.get("before")), limit=OLDER_PAGE_SIZE)
     return render_template("messages/_page.html", page=older_page)
 
 
@@ -52,7 +52,7 @@ def show(conversation: str, seq: str) -> Response:
     name = parse_name(conversation)
     here = authorize_reading(*_place(name))
     number = get_message(db.session(), here, parse_seq(seq) or 0).seq
-    newer = page(db.session(), here, after=number, limit=NEWER)
+    newer = read_page(db.session(), here, after=number, limit=NEWER)
     # One of the last is shown among them, on the page that goes on.
     until = f"?before={(newer.messages[-1].seq or 0) + 1}" if newer.has_newer else ""
     return redirect(f"{find_path(name)}{until}#message-{number}")

@@ -18,10 +18,10 @@ from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser, current_person
 from chatapp.models import Conversation, now
 from chatapp.presentation.urls import conversation_path, direct_path, parse_seq
-from chatapp.timeline import TimelineMessage, list_pending, page
+from chatapp.timeline import TimelineMessage, list_pending, read_page
 from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.read_state import get_read_state, list_read_states
-from chatapp.timeline.reading import PAGE
+from chatapp.timeline.reading import LAST_PAGE_SIZE
 
 TEMPLATES = {
     "general": "general/show.html",
@@ -119,7 +119,9 @@ def render_conversation(
     """
     person = current_person()
     conversation = authorize_reading(*place)
-    shown = page(db.session(), conversation, before=parse_seq(before), limit=SHOWN.get(conversation.kind, PAGE))
+    shown = read_page(
+        db.session(), conversation, before=parse_seq(before), limit=SHOWN.get(conversation.kind, LAST_PAGE_SIZE)
+    )
     name = ConversationName(conversation.kind, conversation.id)
     keep_last = current_settings().general_keep_last
     is_direct = name.kind == "direct"

@@ -16,7 +16,7 @@ from chatapp.presentation import resources
 from chatapp.presentation.markdown import render_blocks
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.mentions import EVERYBODY, PATTERN
+from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN
 
 MESSAGE_TEMPLATE = "messages/_message.html"
 
@@ -49,11 +49,11 @@ def find_assistant_avatar(display_name: str) -> str:
 
 def _render_mentions(message: TimelineMessage) -> Iterator[Markup]:
     mentioned = {person.username for person in message.mentions}
-    written = {match[1].lower() for match in PATTERN.finditer(message.content)}
+    written = {match[1].lower() for match in MENTION_PATTERN.finditer(message.content)}
     # Users who are not written out were mentioned by “@all”.
-    highlighted = mentioned | {EVERYBODY} if mentioned - written else mentioned
+    highlighted = mentioned | {MENTION_ALL} if mentioned - written else mentioned
     end = 0
-    for match in PATTERN.finditer(message.content):
+    for match in MENTION_PATTERN.finditer(message.content):
         if match[1].lower() in highlighted:
             yield _render_links(message.content[end : match.start()])
             yield _MENTION.format(name=match[1].lower(), text=match[0])

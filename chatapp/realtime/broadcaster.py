@@ -122,7 +122,7 @@ class Broadcaster:
     def broadcast_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Emit how far a user has read."""
         conversation = changed.conversation.wire_name
-        payload = {"conversation": conversation, "reader": present_read_receipt(changed.reader)}
+        payload = {"conversation": conversation, "reader": present_read_receipt(changed.receipt)}
         self._server.emit("messages_read", payload, to=conversation)
 
     def broadcast_typing(self, typing: Typing) -> None:

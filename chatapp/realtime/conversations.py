@@ -123,7 +123,7 @@ def send_message(caller: Caller, payload: SendPayload) -> Ack:
         caller.user.actor,
         content=payload.content,
         client_id=payload.client_id,
-        admitted=_find_admitted_poster(caller, name),
+        authorized_sender=_find_authorized_sender(caller, name),
     )
     return _present(message)
 
@@ -152,7 +152,7 @@ def _present(message: TimelineMessage) -> Ack:
     return {"message": present_message(message)}
 
 
-def _find_admitted_poster(caller: Caller, name: ConversationName) -> Person | None:
+def _find_authorized_sender(caller: Caller, name: ConversationName) -> Person | None:
     """Return the caller if their socket was authorized to post when it joined: then no database need be asked."""
-    is_admitted = caller.has_entered(name.wire_name) and caller.has_entered(posters_channel(name))
-    return caller.user.as_person() if is_admitted else None
+    is_authorized = caller.has_entered(name.wire_name) and caller.has_entered(posters_channel(name))
+    return caller.user.as_person() if is_authorized else None

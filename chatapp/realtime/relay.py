@@ -121,7 +121,7 @@ class Relay:
         self._broadcaster.broadcast_read_state(ReadState(**state | {"conversation": name}))
 
     def _on_read_receipt(self, _process: str, changed: dict[str, Any]) -> None:
-        name, receipt = ConversationName(**changed["conversation"]), changed["reader"]
+        name, receipt = ConversationName(**changed["conversation"]), changed["receipt"]
         self._broadcaster.broadcast_read_receipt(
             ReadReceiptChanged(name, ReadReceipt(Person(**receipt["person"]), receipt["seq"]))
         )

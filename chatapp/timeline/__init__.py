@@ -1,6 +1,6 @@
-"""The core: one timeline for every conversation. It knows nothing of HTTP or Socket.IO.
+"""The timeline of every conversation: posting, changing and reading messages. It knows neither HTTP nor Socket.IO.
 
-Whoever writes submits a change to the `Writer`; whoever wants to hear of it subscribes to `signals`.
+Changes are submitted to the writer (`chatapp.storage`); their signals are in `chatapp.timeline.signals`.
 """
 
 from sqlalchemy import update
@@ -11,11 +11,12 @@ from chatapp.storage import Writer
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.spool import Spool
 from chatapp.supervision import Supervisor
+from chatapp.timeline.bots import store_bot_message
 from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, TimelineMessage
-from chatapp.timeline.posting import Post, list_pending, post, store_bot_message
+from chatapp.timeline.posting import Post, list_pending, post
 from chatapp.timeline.read_state import mark_read, mark_unread
-from chatapp.timeline.reading import CatchUp, Page, catch_up, get_message, list_heads, page
+from chatapp.timeline.reading import CatchUp, Page, catch_up, get_message, list_heads, read_page
 
 __all__ = [
     "CatchUp",
@@ -31,9 +32,9 @@ __all__ = [
     "list_pending",
     "mark_read",
     "mark_unread",
-    "page",
     "post",
     "react",
+    "read_page",
     "store_bot_message",
 ]
 

@@ -1,23 +1,20 @@
-"""Messages of assistants: made with their question, filled while they grow, final at their end.
+"""Messages of assistants: stored empty with their question, filled while the answer grows, final at its end.
 
-That a message begins and how it ended are events like any other. What lies between is none: it is stored now and then,
-so that little is lost with a process, and whoever joins meanwhile is told what is there.
+The creation and the end of an answer are events like any other. Its growth is not: the content is stored now and then
+without an event number, and sent to clients as deltas.
 """
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, Message
 from chatapp.storage import Transaction
-from chatapp.timeline.messages import TimelineMessage, fetch_message, next_seq
-from chatapp.timeline.posting import add_message
+from chatapp.timeline.event_numbers import next_seq
+from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
 from chatapp.timeline.signals import message_changed, message_posted
 
-RUNNING = ("queued", "streaming")
-"""States of an answer that is not over."""
+RUNNING_STATES = ("queued", "streaming")
+"""States of an answer that has not ended."""
 
 
-def begin_answer(
+def create_answer(
     transaction: Transaction,
     conversation: Conversation,
     *,
@@ -25,12 +22,12 @@ def begin_answer(
     question: TimelineMessage,
     problem: str | None = None,
 ) -> Message:
-    """Store an empty answer to a person's question by the assistant called `name`, within the question's transaction.
+    """Store an empty answer of the assistant called `name`, within the transaction that stores the question.
 
-    With a `problem` it has failed before it began.
+    With a `problem` the answer has failed already.
     """
     session = transaction.session
-    message = add_message(
+    message = insert_message(
         session,
         conversation,
         sender_type="assistant",
@@ -45,10 +42,10 @@ def begin_answer(
     return message
 
 
-def change_answer(
+def update_answer(
     transaction: Transaction, message: Message, *, state: str, content: str, problem: str | None = None
 ) -> TimelineMessage:
-    """Give an answer another state and content, as an event of its conversation, which must be locked."""
+    """Set state and content of an answer, as an event of its conversation, which must be locked."""
     session = transaction.session
     conversation = session.get_one(Conversation, message.conversation_id)
     message.state, message.content, message.problem = state, content, problem
@@ -57,13 +54,3 @@ def change_answer(
     changed = fetch_message(session, conversation, message.id)
     transaction.send_on_commit(message_changed, changed)
     return changed
-
-
-def find_locked(session: Session, conversation_id: int) -> Conversation | None:
-    """Find and lock a conversation whose next number is to be taken."""
-    return session.scalars(
-        select(Conversation)
-        .where(Conversation.id == conversation_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()

@@ -1,4 +1,4 @@
-"""Changing what was posted: editing, deleting, reacting. Each change takes the conversation's next event number."""
+"""Changing posted messages: editing, deleting, reacting. Each change takes the conversation's next event number."""
 
 import unicodedata
 from collections.abc import Callable
@@ -10,96 +10,98 @@ from sqlalchemy.orm import Session
 from chatapp.actors import Actor, is_admin, require_active_login
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_deletion, authorize_editing, authorize_posting
-from chatapp.conversations.queries import is_named
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Reaction, now
 from chatapp.storage import Transaction, write
 from chatapp.timeline.content import check_content
-from chatapp.timeline.mentions import Draft, find_mentions, remove_mentions, store_mentions
-from chatapp.timeline.messages import TimelineMessage, fetch_message, next_seq
+from chatapp.timeline.event_numbers import lock_conversations, next_seq
+from chatapp.timeline.mentions import Draft, delete_mentions, resolve_mentions, store_mentions
+from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.signals import message_changed
 
-REACTION_KINDS = 20
-"""Different emoji under one message at the most."""
+MAX_DIFFERENT_REACTIONS = 20
+"""Maximum number of different emoji under one message."""
+
+MAX_REACTION_CHARS = 16
 
 Alter = Callable[[Session, Conversation, Message, Membership | None], bool]
-"""Changes the row and tells whether it did: what changes nothing takes no number."""
+"""Changes a message and returns whether anything changed: if not, no event number is taken."""
 
 
-def edit(conversation: ConversationName, actor: Actor, seq: int, *, content: object) -> TimelineMessage:
-    """Give one's own message another content, and give it as it is now.
+def edit(name: ConversationName, actor: Actor, seq: int, *, content: object) -> TimelineMessage:
+    """Replace the content of the actor's own message and return the message.
 
     Raises what `check_content` and `authorize_posting` raise, `NotFound`, `Forbidden`, and `Conflict` for a deleted
-    one.
+    message.
     """
-    checked = check_content(content)
+    new_content = check_content(content)
 
-    def alter(session: Session, here: Conversation, message: Message, membership: Membership | None) -> bool:
+    def alter(session: Session, conversation: Conversation, message: Message, membership: Membership | None) -> bool:
         authorize_editing(message, actor)
         if message.deleted_at is not None:
             raise Conflict("This message was deleted.")
-        if message.content == checked:
+        if message.content == new_content:
             return False
-        message.content, message.edited_at = checked, now()
-        remove_mentions(session, message.id)
-        (people,) = find_mentions(session, [Draft(here, membership, actor.user_id, checked)])
-        store_mentions(session, ((here.id, message.id, message.seq, person) for person in people))
+        message.content, message.edited_at = new_content, now()
+        delete_mentions(session, message.id)
+        (mentioned,) = resolve_mentions(session, [Draft(conversation, membership, actor.user_id, new_content)])
+        store_mentions(session, [(conversation.id, message.id, message.seq, person) for person in mentioned])
         return True
 
-    return write(_change(conversation, actor, seq, alter))
+    return write(_change(name, actor, seq, alter))
 
 
-def delete(conversation: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
-    """Take a message's content and reactions away; its place in the timeline stays. Gives it as it is now.
+def delete(name: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
+    """Delete the content and the reactions of a message and return it. Its place in the timeline stays.
 
     Raises what `authorize_posting` raises, `NotFound` and `Forbidden`.
     """
 
-    def alter(session: Session, here: Conversation, message: Message, membership: Membership | None) -> bool:
-        authorize_deletion(here, message, actor, membership, is_admin=is_admin(session, actor))
+    def alter(session: Session, conversation: Conversation, message: Message, membership: Membership | None) -> bool:
+        authorize_deletion(conversation, message, actor, membership, is_admin=is_admin(session, actor))
         if message.deleted_at is not None:
             return False
         message.content, message.deleted_at = "", now()
-        remove_mentions(session, message.id)
+        delete_mentions(session, message.id)
         session.execute(delete_rows(Reaction).where(Reaction.message_id == message.id))
         return True
 
-    return write(_change(conversation, actor, seq, alter))
+    return write(_change(name, actor, seq, alter))
 
 
-def react(conversation: ConversationName, actor: Actor, seq: int, reaction: object, *, on: bool) -> TimelineMessage:
-    """Put an emoji under a message, or take one's own back (`on` false). Gives the message as it is now.
+def react(name: ConversationName, actor: Actor, seq: int, reaction: object, *, on: bool) -> TimelineMessage:
+    """Add the actor's reaction to a message, or remove it (`on` false), and return the message.
 
-    Raises `Invalid` for what is no emoji, what `authorize_posting` raises, `NotFound`, and `Conflict` for a deleted
-    message.
+    Raises `Invalid` if the reaction is not an emoji, what `authorize_posting` raises, `NotFound`, and `Conflict` if the
+    message was deleted or has too many different reactions.
     """
     emoji = check_reaction(reaction)
 
-    def alter(session: Session, _here: Conversation, message: Message, _membership: Membership | None) -> bool:
+    def alter(session: Session, _conversation: Conversation, message: Message, _membership: Membership | None) -> bool:
         if message.deleted_at is not None:
             raise Conflict("This message was deleted.")
-        mine = session.get(Reaction, (message.id, actor.user_id, emoji))
-        if (mine is not None) == on:
+        existing = session.get(Reaction, (message.id, actor.user_id, emoji))
+        if (existing is not None) == on:
             return False
-        if mine is not None:
-            session.delete(mine)
+        if existing is not None:
+            session.delete(existing)
             return True
-        kinds = select(func.count(Reaction.reaction.distinct())).where(
+        different = select(func.count(Reaction.reaction.distinct())).where(
             Reaction.message_id == message.id, Reaction.reaction != emoji
         )
-        if session.scalars(kinds).one() >= REACTION_KINDS:
-            raise Conflict(f"A message has at most {REACTION_KINDS} different reactions.")
+        if session.scalars(different).one() >= MAX_DIFFERENT_REACTIONS:
+            raise Conflict(f"A message has at most {MAX_DIFFERENT_REACTIONS} different reactions.")
         session.add(Reaction(message_id=message.id, user_id=actor.user_id, reaction=emoji))
         return True
 
-    return write(_change(conversation, actor, seq, alter))
+    return write(_change(name, actor, seq, alter))
 
 
 def check_reaction(value: object) -> str:
-    """Give the emoji. Raises `Invalid` for what is none."""
-    if isinstance(value, str) and 1 <= len(value) <= 16:
+    """Return the emoji. Raises `Invalid` for anything else."""
+    if isinstance(value, str) and 1 <= len(value) <= MAX_REACTION_CHARS:
         categories = {unicodedata.category(character) for character in value}
-        # Symbols, with the modifiers, joiners and selectors that emoji are built with.
+        # Symbols, with the modifiers, joiners and selectors that emoji consist of.
         if "So" in categories and categories <= {"So", "Sk", "Cf", "Mn", "Me", "Po", "Sm"}:
             return value
     raise Invalid("reaction must be one emoji.")
@@ -109,9 +111,7 @@ def _change(name: ConversationName, actor: Actor, seq: int, alter: Alter) -> Cal
     def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
         require_active_login(session, actor)
-        locked = session.scalars(
-            select(Conversation).where(is_named(name)).with_for_update().execution_options(populate_existing=True)
-        ).one_or_none()
+        locked = lock_conversations(session, [name.id]).get(name)
         membership = session.get(Membership, (name.id, actor.user_id), populate_existing=True)
         conversation = authorize_posting(locked, membership)
         message = session.scalars(

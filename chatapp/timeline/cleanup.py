@@ -1,4 +1,4 @@
-"""Cleaning up: a conversation keeps its last messages, the older ones are removed for good."""
+"""Cleanup: removes all but the last messages of a conversation permanently."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,22 +10,23 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, Message, RetiredKey, now
 from chatapp.storage import Transaction, write
+from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.timeline.messages import Head
 from chatapp.timeline.signals import timeline_trimmed
 
-BATCH = 1_000
-"""Messages that one transaction removes: some milliseconds in which others wait."""
+BATCH_MESSAGES = 1_000
+"""Messages that one transaction removes: other changes wait for some milliseconds."""
 
-PAUSE = 0.01
-"""Seconds between two of them, so that another process that wants to write gets its turn."""
+PAUSE_SECONDS = 0.01
+"""Pause between two transactions, in which another process can write."""
 
-KEY_LIFETIME = timedelta(days=30)
-"""How long the key of a removed message is kept; no outbox waits longer."""
+RETIRED_KEY_LIFETIME = timedelta(days=30)
+"""How long the key of a removed message is kept: longer than a message waits in an outbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trim:
-    """What a cleanup will do: remove `count` messages of the conversation, all those before number `cut`."""
+    """The removal of `count` messages of a conversation: those with a `seq` below `cut`."""
 
     conversation_id: int
     cut: int
@@ -33,49 +34,48 @@ class Trim:
 
 
 def plan_trim(session: Session, conversation: Conversation, keep_last: int) -> Trim:
-    """Tell which messages go when the last `keep_last` stay (all of them stay with 0)."""
-    theirs = Message.conversation_id == conversation.id
+    """Plan the removal of all but the last `keep_last` messages; of none if that is 0."""
+    is_in_conversation = Message.conversation_id == conversation.id
     oldest_kept = session.scalar(
-        select(Message.seq).where(theirs).order_by(Message.seq.desc()).offset(keep_last - 1).limit(1)
+        select(Message.seq).where(is_in_conversation).order_by(Message.seq.desc()).offset(keep_last - 1).limit(1)
         if keep_last
-        else select(func.min(Message.seq)).where(theirs)
+        else select(func.min(Message.seq)).where(is_in_conversation)
     )
     cut = oldest_kept or 0
-    count = session.scalars(select(func.count()).where(theirs, Message.seq < cut)).one()
+    count = session.scalars(select(func.count()).where(is_in_conversation, Message.seq < cut)).one()
     return Trim(conversation.id, cut, count)
 
 
 def plan_clearing(conversation: Conversation) -> Trim:
-    """Tell what goes when all messages that are there now go."""
+    """Plan the removal of all messages that exist now."""
     return Trim(conversation.id, conversation.last_event + 1, conversation.message_count)
 
 
 def trim(plan: Trim) -> Iterator[int]:
-    """Carry out the plan, batch by batch, and yield how many messages each removed.
+    """Remove messages as planned, in batches, and yield how many each has removed.
 
-    Numbers are never lowered; the floor is raised to the last message that went. The keys stay, for a repetition that
-    comes late.
+    Event numbers are never lowered; the floor rises to the last removed message. The keys of removed messages are
+    retired, so that a late repetition is not stored again.
     """
-    while removed := write(_remove_some(plan)):
+    while removed := write(_remove_batch(plan)):
         yield removed
-        time.sleep(PAUSE)
-    write(_forget_old_keys)
+        time.sleep(PAUSE_SECONDS)
+    write(_delete_expired_keys)
 
 
-def _remove_some(plan: Trim) -> Callable[[Transaction], int]:
-    def remove(transaction: Transaction) -> int:
+def _remove_batch(plan: Trim) -> Callable[[Transaction], int]:
+    def change(transaction: Transaction) -> int:
         session = transaction.session
-        conversation = session.get(Conversation, plan.conversation_id, with_for_update=True)
-        doomed = session.execute(
-            select(Message.id, Message.seq)
+        conversation = lock_conversation(session, plan.conversation_id)
+        seqs = session.scalars(
+            select(Message.seq)
             .where(Message.conversation_id == plan.conversation_id, Message.seq < plan.cut)
             .order_by(Message.seq)
-            .limit(BATCH)
+            .limit(BATCH_MESSAGES)
         ).all()
-        if conversation is None or not doomed:
+        if conversation is None or not seqs:
             return 0
-        last = doomed[-1].seq
-        these = (Message.conversation_id == plan.conversation_id, Message.seq <= last)
+        is_removed = (Message.conversation_id == plan.conversation_id, Message.seq <= seqs[-1])
         session.execute(
             insert(RetiredKey).from_select(
                 ["client_id", "sender_id", "conversation_id", "seq", "retired_at"],
@@ -85,18 +85,18 @@ def _remove_some(plan: Trim) -> Callable[[Transaction], int]:
                     Message.conversation_id,
                     Message.seq,
                     literal(now(), RetiredKey.retired_at.type),
-                ).where(*these, Message.client_id.is_not(None), Message.sender_id.is_not(None)),
+                ).where(*is_removed, Message.client_id.is_not(None), Message.sender_id.is_not(None)),
             )
         )
-        session.execute(delete(Message).where(*these))
-        conversation.floor = last
-        conversation.message_count -= len(doomed)
+        session.execute(delete(Message).where(*is_removed))
+        conversation.floor = seqs[-1]
+        conversation.message_count -= len(seqs)
         session.flush()
         transaction.send_on_commit(timeline_trimmed, Head.of(conversation))
-        return len(doomed)
+        return len(seqs)
 
-    return remove
+    return change
 
 
-def _forget_old_keys(transaction: Transaction) -> None:
-    transaction.session.execute(delete(RetiredKey).where(RetiredKey.retired_at < now() - KEY_LIFETIME))
+def _delete_expired_keys(transaction: Transaction) -> None:
+    transaction.session.execute(delete(RetiredKey).where(RetiredKey.retired_at < now() - RETIRED_KEY_LIFETIME))

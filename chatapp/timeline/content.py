@@ -1,4 +1,4 @@
-"""What the content of a message may be."""
+"""Validation of message content."""
 
 from chatapp.config import current_settings
 from chatapp.errors import BadCharacters, Empty, NotText, TooLong
@@ -15,13 +15,13 @@ def check_content(content: object, limit: int | None = None) -> str:
         raise NotText("A message must be text.")
     if limit is None:
         limit = current_settings().max_message_chars
-    # A form sends two characters for each line break.
+    # HTML forms submit line breaks as CRLF.
     content = content.replace("\r\n", "\n")
     if len(content) > limit:
         raise TooLong(f"A message has at most {limit:,} characters; this one has {len(content):,}.")
     if "\0" in content or not _is_encodable(content):
         raise BadCharacters("The message has characters that cannot be stored (NUL or half of a surrogate pair).")
-    # Characters without any ink, such as a zero-width space, make a blank message too.
+    # A message of invisible characters only, such as zero-width spaces, is empty too.
     if not any(character.isprintable() and not character.isspace() for character in content):
         raise Empty("A message needs some text.")
     return content.rstrip().lstrip("\n")

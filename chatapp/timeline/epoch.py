@@ -1,7 +1,7 @@
-"""The installation's epoch: how clients learn that the numbers they know are worthless.
+"""The installation's epoch: tells clients that the event numbers they know are invalid.
 
-A restored backup has lower numbers than clients know, and gives the ones in between to other events. So the data folder
-remembers how many events the database has had; a database that has had fewer at the next start was restored.
+A restored backup has lower event numbers than clients know, and assigns the ones in between to other events. The data
+folder therefore records how many events the database has had: a database with fewer at the next start was restored.
 """
 
 import json
@@ -25,24 +25,25 @@ def get_epoch(session: Session) -> str:
 
 
 def renew_epoch() -> None:
-    """Make every client start from the last page."""
+    """Make every client start from the last page: its event numbers are invalid."""
     write(_renew)
 
 
 def renew_epoch_if_restored(path: Path) -> None:
-    """Renew the epoch if the database has had fewer events than `path` remembers, and remember what it has had."""
-    epoch, events = _state(db.session())
+    """Renew the epoch if the database has had fewer events than `path` records, and record the current number."""
+    epoch, events = _read_state(db.session())
     if path.exists():
-        known = json.loads(path.read_text())
-        if known["epoch"] == epoch and known["events"] > events:
-            log.warning("database was restored from a backup", events=events, known=known["events"])
+        recorded = json.loads(path.read_text())
+        if recorded["epoch"] == epoch and recorded["events"] > events:
+            log.warning("database was restored from a backup", events=events, recorded_events=recorded["events"])
             renew_epoch()
     remember_events(path)
 
 
 def remember_events(path: Path) -> None:
-    """Write down how many events the database has had."""
-    epoch, events = _state(db.session())
+    """Record in the file `path` how many events the database has had."""
+    epoch, events = _read_state(db.session())
+    # Replaced at once: a crash leaves the old file or the new one.
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps({"epoch": epoch, "events": events}))
     draft.replace(path)
@@ -52,6 +53,6 @@ def _renew(transaction: Transaction) -> None:
     transaction.session.execute(update(Installation).values(epoch=secrets.token_hex(16)))
 
 
-def _state(session: Session) -> tuple[str, int]:
-    # PostgreSQL gives the sum of large integers as a decimal.
+def _read_state(session: Session) -> tuple[str, int]:
+    # On PostgreSQL the sum of BIGINT values is a Decimal.
     return get_epoch(session), int(session.scalars(select(func.coalesce(func.sum(Conversation.last_event), 0))).one())

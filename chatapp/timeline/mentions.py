@@ -1,4 +1,4 @@
-"""Whom a message names: `@name` for somebody who is in the conversation, `@all` by a room's manager for everybody."""
+"""Mentions: `@username` for a member of the conversation, `@all` for all members."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,51 +11,55 @@ from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.people import Person
 from chatapp.models import Conversation, Membership, Mention, User
 
-EVERYBODY = "all"
+MENTION_ALL = "all"
 
-OFFERED = 8
-"""People that are offered for the beginning of a name."""
+MAX_SUGGESTIONS = 8
+"""Maximum number of people that are suggested for the beginning of a name."""
 
-# Not within a word or an address: “ana@example.com” and “https://example.com/@ana” name nobody.
-PATTERN = re.compile(r"(?<![\w@./-])@([a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?)(?![\w@])", re.ASCII | re.IGNORECASE)
+# Not inside a word or a URL: “ana@example.com” and “https://example.com/@ana” mention nobody.
+MENTION_PATTERN = re.compile(
+    r"(?<![\w@./-])@([a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?)(?![\w@])", re.ASCII | re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is looked at for names: a content, where it is to stand, and who says it."""
+    """The content of a message that is to be stored, with what decides whom it mentions."""
 
     conversation: Conversation
     membership: Membership | None
-    sender_id: int
+    """The sender's membership."""
+    sender_id: int | None
+    """None for a bot."""
     content: str
 
     @property
     def names(self) -> set[str]:
-        """What is named, be it somebody or not."""
+        """The names that the content mentions, whether users have them or not."""
         return find_names(self.content)
 
     @property
     def is_to_all(self) -> bool:
-        """Whether everybody in the room is named."""
-        return EVERYBODY in self.names and kind_of(self.conversation).may_mention_all(self.membership)
+        """Whether it mentions all members."""
+        return MENTION_ALL in self.names and kind_of(self.conversation).may_mention_all(self.membership)
 
 
 def find_names(content: str) -> set[str]:
-    """Find what stands after an “@”, in lower case, be it somebody's name or not."""
-    return {name.lower() for name in PATTERN.findall(content)}
+    """Return the mentioned names in lower case, whether users have them or not."""
+    return {name.lower() for name in MENTION_PATTERN.findall(content)}
 
 
-def find_mentions(session: Session, drafts: Sequence[Draft]) -> list[tuple[Person, ...]]:
-    """Give for each draft whom it names, without its sender, by username: one query for all that name anybody."""
+def resolve_mentions(session: Session, drafts: Sequence[Draft]) -> list[tuple[Person, ...]]:
+    """Return for each draft the people it mentions, without its sender, ordered by username. Uses one query for all."""
     names = {name for draft in drafts for name in draft.names}
     if not names:
         return [()] * len(drafts)
     named = _find_members(session, {draft.conversation.id for draft in drafts if draft.names}, names)
-    everybody = _find_members(session, {draft.conversation.id for draft in drafts if draft.is_to_all})
+    members = _find_members(session, {draft.conversation.id for draft in drafts if draft.is_to_all})
     return [
         tuple(
             person
-            for person in (everybody if draft.is_to_all else named).get(draft.conversation.id, ())
+            for person in (members if draft.is_to_all else named).get(draft.conversation.id, ())
             if person.id != draft.sender_id and (draft.is_to_all or person.username in draft.names)
         )
         for draft in drafts
@@ -63,7 +67,7 @@ def find_mentions(session: Session, drafts: Sequence[Draft]) -> list[tuple[Perso
 
 
 def store_mentions(session: Session, mentions: Iterable[tuple[int, int, int, Person]]) -> None:
-    """Store who is named: conversation, message, its number, person."""
+    """Insert mentions: conversation id, message id, seq, mentioned person."""
     rows = [
         {"conversation_id": conversation_id, "message_id": message_id, "seq": seq, "user_id": person.id}
         for conversation_id, message_id, seq, person in mentions
@@ -72,29 +76,29 @@ def store_mentions(session: Session, mentions: Iterable[tuple[int, int, int, Per
         session.execute(insert(Mention), rows)
 
 
-def remove_mentions(session: Session, message_id: int) -> None:
-    """Let a message name nobody any longer."""
+def delete_mentions(session: Session, message_id: int) -> None:
+    """Delete the mentions of a message."""
     session.execute(delete(Mention).where(Mention.message_id == message_id))
 
 
 def fetch_mentions(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[Person, ...]]:
-    """Give whom each of the messages names, by username."""
+    """Return the people that each message mentions, ordered by username."""
     if not message_ids:
         return {}
-    found: dict[int, tuple[Person, ...]] = {}
+    mentions: dict[int, tuple[Person, ...]] = {}
     for message_id, user in session.execute(
         select(Mention.message_id, User)
         .join(User, User.id == Mention.user_id)
         .where(Mention.message_id.in_(message_ids))
         .order_by(User.username)
     ):
-        found[message_id] = (*found.get(message_id, ()), Person.of(user))
-    return found
+        mentions[message_id] = (*mentions.get(message_id, ()), Person.of(user))
+    return mentions
 
 
 def list_mentionable(session: Session, conversation: Conversation, prefix: str) -> Sequence[Person]:
-    """List a few people of the conversation whose name, or a part of it, begins with `prefix`, by name."""
-    begun = prefix.lower()
+    """Return a few members whose username, name or part of the name begins with `prefix`, ordered by name."""
+    lowered = prefix.lower()
     users = session.scalars(
         select(User)
         .join(Membership, Membership.user_id == User.id)
@@ -102,13 +106,13 @@ def list_mentionable(session: Session, conversation: Conversation, prefix: str) 
             Membership.conversation_id == conversation.id,
             User.is_active,
             or_(
-                User.username.startswith(begun, autoescape=True),
-                func.lower(User.name).startswith(begun, autoescape=True),
-                func.lower(User.name).contains(f" {begun}", autoescape=True),
+                User.username.startswith(lowered, autoescape=True),
+                func.lower(User.name).startswith(lowered, autoescape=True),
+                func.lower(User.name).contains(f" {lowered}", autoescape=True),
             ),
         )
         .order_by(func.lower(User.name), User.id)
-        .limit(OFFERED)
+        .limit(MAX_SUGGESTIONS)
     )
     return [Person.of(user) for user in users]
 

@@ -1,22 +1,23 @@
-"""A message as the core hands it out: a value, free of sessions and requests."""
+"""Messages as immutable values, independent of database sessions and requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.models import Conversation, Message, Reaction, RetiredKey, User, now
+from chatapp.models import Conversation, Message, Reaction, RetiredKey, User
+from chatapp.timeline.event_numbers import append
 from chatapp.timeline.mentions import fetch_mentions
 
 
 @dataclass(frozen=True, slots=True)
 class ReactionGroup:
-    """One emoji under a message, and whom it is from."""
+    """One emoji under a message, and the people who reacted with it."""
 
     reaction: str
     users: tuple[Person, ...]
@@ -39,16 +40,16 @@ class TimelineMessage:
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
     is_pending: bool = False
-    """Whether it waits in the spool for its number, while the database is away."""
+    """Whether it waits in the spool. It has no event number then."""
     reactions: tuple[ReactionGroup, ...] = ()
     mentions: tuple[Person, ...] = ()
-    """Whom it names, by username."""
+    """The people it mentions, ordered by username."""
     sender_name: str | None = None
-    """Who said it, where that is no person."""
+    """The name of the bot or the assistant that sent it."""
     reply_to: int | None = None
     asker_id: int | None = None
     state: str | None = None
-    """How far an assistant's answer has come: `queued`, `streaming`, or how it ended."""
+    """State of an assistant's answer: see `Message.state`."""
     problem: str | None = None
     """Why an assistant's answer is not complete."""
 
@@ -61,7 +62,7 @@ class TimelineMessage:
         reactions: tuple[ReactionGroup, ...] = (),
         mentions: tuple[Person, ...] = (),
     ) -> Self:
-        """Make the value of a row."""
+        """Create the value from a row."""
         return cls(
             conversation=conversation,
             id=message.id,
@@ -85,8 +86,8 @@ class TimelineMessage:
         )
 
     @classmethod
-    def removed(cls, key: RetiredKey, sender: Person | None, conversation: ConversationName) -> Self:
-        """Make the value of a message of which a cleanup left nothing but the key."""
+    def of_retired_key(cls, key: RetiredKey, sender: Person | None, conversation: ConversationName) -> Self:
+        """Create the value of a message that a cleanup has removed."""
         return cls(
             conversation=conversation,
             seq=key.seq,
@@ -101,7 +102,7 @@ class TimelineMessage:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How far a conversation's timeline reaches."""
+    """The last event number of a conversation, and its floor."""
 
     conversation: ConversationName
     last_event: int
@@ -109,15 +110,16 @@ class Head:
 
     @classmethod
     def of(cls, conversation: Conversation) -> Self:
-        """Make the value of a row."""
+        """Create the value from a row."""
         return cls(ConversationName.of(conversation), conversation.last_event, conversation.floor)
 
 
-def next_seq(conversation: Conversation) -> int:
-    """Give the number of the conversation's next event. The row must be locked."""
-    conversation.last_event += 1
-    conversation.updated_at = now()
-    return conversation.last_event
+def insert_message(session: Session, conversation: Conversation, **columns: Any) -> Message:
+    """Insert a message at the end of a locked conversation and return its row."""
+    message = Message(**append(conversation, **columns))
+    session.add(message)
+    session.flush()
+    return message
 
 
 def select_messages(conversation: Conversation) -> Select[Message, User]:
@@ -132,7 +134,7 @@ def select_messages(conversation: Conversation) -> Select[Message, User]:
 def fetch_messages(
     session: Session, query: Select[Message, User], conversation: Conversation
 ) -> Sequence[TimelineMessage]:
-    """Run a query made by `select_messages` and give its messages as values."""
+    """Run a query made with `select_messages` and return its messages."""
     name = ConversationName.of(conversation)
     rows = session.execute(query).all()
     reactions = _fetch_reactions(session, [message.id for message, _ in rows])
@@ -150,13 +152,13 @@ def fetch_messages(
 
 
 def fetch_message(session: Session, conversation: Conversation, message_id: int) -> TimelineMessage:
-    """Give one message of the conversation as a value."""
+    """Return one message of the conversation."""
     (message,) = fetch_messages(session, select_messages(conversation).where(Message.id == message_id), conversation)
     return message
 
 
 def _fetch_reactions(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[ReactionGroup, ...]]:
-    """Give the reactions under the messages: the emoji by its first use, the people by theirs."""
+    """Return the reactions by message id: emoji in the order of their first use, people in the order of theirs."""
     groups: dict[int, dict[str, list[Person]]] = {}
     for reaction, user in session.execute(
         select(Reaction, User)

@@ -1,4 +1,4 @@
-"""How far people have read: their mark in each conversation, what lies after it, and who is told."""
+"""Read state: the read marker of each member, the counts after it, and the read receipts that others see."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from chatapp.storage import BatchChange, Transaction, write
 from chatapp.timeline.signals import read_receipt_changed, read_state_changed
 
 Key = tuple[int, int]
-"""A conversation's id and a person's."""
+"""Conversation id and user id."""
 
-COUNTED = 1_000
-"""Messages after the mark that are looked at to count the unread ones: more than anybody reads a number of."""
+MAX_COUNTED_MESSAGES = 1_000
+"""Maximum number of messages after the read marker that are counted, so that the cost is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadState:
-    """A person's mark in a conversation, and how many messages of others, and mentions, lie after it."""
+    """A user's read marker in a conversation, with the unread count and the number of mentions after it."""
 
     conversation: ConversationName
     user_id: int
@@ -37,13 +37,13 @@ class ReadState:
 
     @property
     def key(self) -> Key:
-        """Whose mark it is, and where."""
+        """Conversation id and user id."""
         return self.conversation.id, self.user_id
 
 
 @dataclass(frozen=True, slots=True)
 class ReadReceipt:
-    """How far somebody has read, as the others are told."""
+    """How far a member has read, as the others see it."""
 
     person: Person
     seq: int
@@ -51,32 +51,31 @@ class ReadReceipt:
 
 @dataclass(frozen=True, slots=True)
 class ReadReceiptChanged:
-    """Who has read further, and where."""
+    """The new read receipt of a member."""
 
     conversation: ConversationName
-    reader: ReadReceipt
+    receipt: ReadReceipt
 
 
 def mark_read(name: ConversationName, actor: Actor, seq: int) -> ReadState:
-    """Move the person's mark up to the message numbered `seq`; never back. Gives where it is then.
+    """Move the actor's read marker forward to `seq` and return the new state. It never moves back.
 
-    Raises what `authorize_reading` raises, `SignedOut`, and `Invalid` for a number that the conversation has not
-    reached.
+    Raises what `authorize_reading` raises, `SignedOut`, and `Invalid` if the conversation has no such event number.
     """
-    return write(Marking(name, actor, seq, is_forward_only=True))
+    return write(MoveReadMarker(name, actor, seq, is_forward_only=True))
 
 
 def mark_unread(name: ConversationName, actor: Actor, seq: int) -> ReadState:
-    """Set the person's mark before the message numbered `seq`, so that it and what follows is unread again.
+    """Move the actor's read marker before `seq`, so that this message and all later ones are unread.
 
     Raises what `mark_read` raises.
     """
-    return write(Marking(name, actor, seq - 1, is_forward_only=False))
+    return write(MoveReadMarker(name, actor, seq - 1, is_forward_only=False))
 
 
 @dataclass(frozen=True, slots=True)
-class Marking(BatchChange[ReadState]):
-    """A mark that is moved. One new message may have hundreds of them moved at once."""
+class MoveReadMarker(BatchChange[ReadState]):
+    """The change of a read marker. One new message can cause hundreds of them at once."""
 
     conversation: ConversationName
     actor: Actor
@@ -86,59 +85,59 @@ class Marking(BatchChange[ReadState]):
 
     @classmethod
     def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[ReadState | ChatError]:
-        """Move the marks, each as far as it may."""
+        """Move the read markers."""
         session = transaction.session
-        signed_in = find_active_actors(session, {marking.actor for marking in changes})
-        places = find_accesses(session, {marking.key for marking in changes})
-        refused: dict[int, ChatError] = {}
-        before: dict[Key, int] = {}
-        for number, marking in enumerate(changes):
+        active = find_active_actors(session, {change.actor for change in changes})
+        accesses = find_accesses(session, {change.key for change in changes})
+        errors: dict[int, ChatError] = {}
+        seq_before: dict[Key, int] = {}
+        for index, change in enumerate(changes):
             try:
-                membership = marking.permit(signed_in, places)
+                membership = change.authorize(active, accesses)
             except ChatError as error:
-                refused[number] = error
+                errors[index] = error
                 continue
-            before.setdefault(marking.key, membership.last_read_seq)
+            seq_before.setdefault(change.key, membership.last_read_seq)
             membership.last_read_seq = (
-                max(membership.last_read_seq, marking.seq) if marking.is_forward_only else marking.seq
+                max(membership.last_read_seq, change.seq) if change.is_forward_only else change.seq
             )
         session.flush()
-        states = _fetch_states(session, before)
-        moved = [state for key, state in states.items() if state.last_read_seq != before[key]]
+        states = _fetch_states(session, seq_before)
+        moved = [state for key, state in states.items() if state.last_read_seq != seq_before[key]]
         for state in moved:
             transaction.send_on_commit(read_state_changed, state)
-        _tell_readers(transaction, moved, places)
-        return [refused.get(number) or states[marking.key] for number, marking in enumerate(changes)]
+        _send_receipts(transaction, moved, accesses)
+        return [errors.get(index) or states[change.key] for index, change in enumerate(changes)]
 
     @property
     def key(self) -> Key:
-        """Whose mark it is, and where."""
+        """Conversation id and user id."""
         return self.conversation.id, self.actor.user_id
 
-    def permit(self, signed_in: Collection[Actor], places: Mapping[Key, ConversationAccess]) -> Membership:
-        """Give the membership that has the mark, if it may be moved there."""
-        if self.actor not in signed_in:
+    def authorize(self, active: Collection[Actor], accesses: Mapping[Key, ConversationAccess]) -> Membership:
+        """Return the membership whose read marker is to move. Raises what `mark_read` raises."""
+        if self.actor not in active:
             raise SignedOut("You are signed out. Sign in again.")
-        conversation, membership = places.get(self.key, ConversationAccess(None, None))
-        is_it = conversation is not None and ConversationName.of(conversation) == self.conversation
-        here = authorize_reading(conversation if is_it else None, membership)
+        conversation, membership = accesses.get(self.key, ConversationAccess(None, None))
+        is_named = conversation is not None and ConversationName.of(conversation) == self.conversation
+        readable = authorize_reading(conversation if is_named else None, membership)
         if membership is None:
             raise NotFound("You are not in this conversation.")
-        if not 0 <= self.seq <= here.last_event:
+        if not 0 <= self.seq <= readable.last_event:
             raise Invalid("seq must be the number of a message in this conversation.")
         return membership
 
 
 def get_read_state(session: Session, conversation: Conversation, user_id: int) -> ReadState:
-    """Give a member's mark in one conversation."""
+    """Return a member's read state in one conversation."""
     (state,) = _fetch_states(session, [(conversation.id, user_id)]).values()
     return state
 
 
 def list_read_states(session: Session, user_id: int) -> dict[str, ReadState]:
-    """Give a person's marks in all their conversations, by the conversation's wire name."""
+    """Return a user's read states in all their conversations, by wire name."""
     rows = session.execute(SELECT_STATES.where(Membership.user_id == user_id))
-    return {state.conversation.wire_name: state for state in map(_state, rows)}
+    return {state.conversation.wire_name: state for state in map(_create_state, rows)}
 
 
 def list_read_receipts(session: Session, conversation: Conversation) -> Sequence[ReadReceipt]:
@@ -167,19 +166,19 @@ def _select_read_receipts(conversation_id: int) -> Select[User, int]:
     )
 
 
-def _tell_readers(
-    transaction: Transaction, moved: Iterable[ReadState], places: Mapping[Key, ConversationAccess]
+def _send_receipts(
+    transaction: Transaction, moved: Iterable[ReadState], accesses: Mapping[Key, ConversationAccess]
 ) -> None:
-    """Announce how far people have read, where the others see it."""
+    """Send the new read receipts, in conversations that have receipts."""
     by_conversation: dict[Conversation, list[int]] = {}
     for state in moved:
-        place = places[state.key]
-        if place.conversation is not None:
-            by_conversation.setdefault(place.conversation, []).append(state.user_id)
+        access = accesses[state.key]
+        if access.conversation is not None:
+            by_conversation.setdefault(access.conversation, []).append(state.user_id)
     for conversation, user_ids in by_conversation.items():
         if has_receipts(transaction.session, conversation):
-            readers = _select_read_receipts(conversation.id).where(User.id.in_(user_ids))
-            for user, seq in transaction.session.execute(readers):
+            receipts = _select_read_receipts(conversation.id).where(User.id.in_(user_ids))
+            for user, seq in transaction.session.execute(receipts):
                 transaction.send_on_commit(
                     read_receipt_changed,
                     ReadReceiptChanged(ConversationName.of(conversation), ReadReceipt(Person.of(user), seq)),
@@ -187,13 +186,13 @@ def _tell_readers(
 
 
 def _select_states() -> Select[Conversation, int, int, int, int]:
-    """Select conversations with a person's mark and the counts after it; each count is a range of an index."""
+    """Select conversations with a member's read marker and the counts after it; each scans a range of an index."""
     after = (
         select(Message.sender_id)
         .where(Message.conversation_id == Membership.conversation_id, Message.seq > Membership.last_read_seq)
         .correlate(Membership)
         .order_by(Message.seq)
-        .limit(COUNTED)
+        .limit(MAX_COUNTED_MESSAGES)
         .subquery()
     )
     unread = (
@@ -223,10 +222,10 @@ SELECT_STATES = _select_states()
 
 
 def _fetch_states(session: Session, keys: Collection[Key]) -> dict[Key, ReadState]:
-    place = tuple_(Membership.conversation_id, Membership.user_id)
-    return {state.key: state for state in map(_state, session.execute(SELECT_STATES.where(place.in_(keys))))}
+    query = SELECT_STATES.where(tuple_(Membership.conversation_id, Membership.user_id).in_(keys))
+    return {state.key: state for state in map(_create_state, session.execute(query))}
 
 
-def _state(row: Row[Conversation, int, int, int, int]) -> ReadState:
+def _create_state(row: Row[Conversation, int, int, int, int]) -> ReadState:
     conversation, user_id, last_read_seq, unread, mentions = row
     return ReadState(ConversationName.of(conversation), user_id, last_read_seq, unread, mentions)

@@ -1,4 +1,4 @@
-"""Reading a timeline: its last page, older pages, and what a client missed."""
+"""Reading a timeline: pages, and the catch-up of a client that missed events. All of it is keyset pagination."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,29 +12,24 @@ from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, User
 from chatapp.storage import read_natively
 from chatapp.timeline.epoch import get_epoch
-from chatapp.timeline.messages import (
-    Head,
-    TimelineMessage,
-    fetch_messages,
-    select_messages,
-)
+from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, select_messages
 
-PAGE = 10
-"""Messages on a conversation's page before the socket takes over."""
+LAST_PAGE_SIZE = 10
+"""Messages that a conversation's page shows at first."""
 
-OLDER = 50
-"""Messages that one step back in the history brings."""
+OLDER_PAGE_SIZE = 50
+"""Messages that are loaded when a user scrolls back."""
 
-CATCH_UP = 200
-"""Messages in one answer of a catch-up at the most."""
+CATCH_UP_SIZE = 200
+"""Maximum number of messages in one catch-up result."""
 
-CATCH_UP_BOUND = 2_000
-"""Events behind which a client starts from the last page instead of catching up."""
+MAX_CATCH_UP_EVENTS = 2_000
+"""A client that is further behind starts from the last page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stretch of a timeline, oldest first."""
+    """Consecutive messages of a timeline, oldest first."""
 
     messages: Sequence[TimelineMessage]
     has_older: bool
@@ -42,16 +37,16 @@ class Page:
 
     @property
     def oldest_seq(self) -> int | None:
-        """The cursor for the page before this one."""
+        """The cursor of the page before this one."""
         return self.messages[0].seq if self.messages else None
 
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """What a client that knows the timeline up to some event has missed.
+    """The messages that were posted or changed after the event `start` up to `end`, in the order of their versions.
 
-    The messages that were posted or changed in the events after `start` up to `end`, in the order of their versions.
-    What is absent there is gone. With `is_reset` the cursor could not be continued: the messages are the last page.
+    A message with a version in this range that is missing here was removed. With `is_reset` the client's cursor could
+    not be continued: the messages are the last page.
     """
 
     head: Head
@@ -63,26 +58,25 @@ class CatchUp:
 
     @property
     def has_more(self) -> bool:
-        """Whether the range ends before the head."""
+        """Whether there are events after `end`."""
         return self.end < self.head.last_event
 
 
-def page(
+def read_page(
     session: Session,
     conversation: Conversation,
     *,
     before: int | None = None,
     after: int | None = None,
-    limit: int = PAGE,
+    limit: int = LAST_PAGE_SIZE,
 ) -> Page:
-    """Give the last `limit` messages, or those before the message numbered `before`.
+    """Return the last `limit` messages with a `seq` below `before`.
 
-    With `after` it gives the first ones after that number, up to `before` if there is one.
-    Found by key: it costs the same in a conversation of ten messages and of ten million. The event loop goes on
-    meanwhile.
+    With `after`, return the first ones with a `seq` above it and below `before` instead. The cost does not depend on
+    the length of the timeline.
     """
     return read_natively(
-        session, lambda reading: _read_page(reading, conversation, before=before, after=after, limit=limit)
+        session, lambda session: _read_page(session, conversation, before=before, after=after, limit=limit)
     )
 
 
@@ -102,15 +96,15 @@ def _read_page(
 
 
 def get_message(session: Session, conversation: Conversation, seq: int) -> TimelineMessage:
-    """Give the message of that number. Raises `NotFound`."""
-    found = fetch_messages(session, select_messages(conversation).where(Message.seq == seq), conversation)
-    if not found:
+    """Return the message with this `seq`. Raises `NotFound`."""
+    messages = fetch_messages(session, select_messages(conversation).where(Message.seq == seq), conversation)
+    if not messages:
         raise NotFound("There is no such message.")
-    return found[0]
+    return messages[0]
 
 
-def last_messages(session: Session, conversations: Sequence[Conversation]) -> dict[str, TimelineMessage]:
-    """Give the last message of each conversation that has one, by the conversation's wire name."""
+def list_last_messages(session: Session, conversations: Sequence[Conversation]) -> dict[str, TimelineMessage]:
+    """Return the last message of each conversation that has one, by wire name."""
     other = aliased(Message)
     last_seq = select(func.max(other.seq)).where(other.conversation_id == Conversation.id).scalar_subquery()
     rows = session.execute(
@@ -129,43 +123,41 @@ def last_messages(session: Session, conversations: Sequence[Conversation]) -> di
 
 
 def catch_up(session: Session, conversation: Conversation, *, after: int | None, epoch: str | None = None) -> CatchUp:
-    """Give what happened after the event `after`, or the last page where that cannot be told (`is_reset`)."""
-    current = get_epoch(session)
+    """Return the messages posted or changed after the event `after`.
+
+    The result is a reset if `after` is None or cannot be continued, or if `epoch` is not the current one.
+    """
+    current_epoch = get_epoch(session)
     head = Head.of(conversation)
-    if after is None or not _can_continue(head, after) or epoch not in {None, current}:
-        messages = page(session, conversation).messages
-        return CatchUp(head, current, 0, head.last_event, is_reset=True, messages=messages)
+    if after is None or not _can_continue(head, after) or epoch not in {None, current_epoch}:
+        messages = read_page(session, conversation).messages
+        return CatchUp(head, current_epoch, 0, head.last_event, is_reset=True, messages=messages)
     messages = list_events(session, conversation, after=after)
     end = head.last_event
-    if len(messages) == CATCH_UP:
+    if len(messages) == CATCH_UP_SIZE:
         end = messages[-1].version or end
-    return CatchUp(head, current, after, end, is_reset=False, messages=messages)
+    return CatchUp(head, current_epoch, after, end, is_reset=False, messages=messages)
 
 
 def list_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:
-    """Give the first `CATCH_UP` messages that were posted or changed after an event, in the order of their versions."""
+    """Return the first messages that were posted or changed after an event, in the order of their versions."""
     query = select_messages(conversation).where(Message.version > after).order_by(Message.version)
-    return read_natively(session, lambda reading: fetch_messages(reading, query.limit(CATCH_UP), conversation))
+    return read_natively(session, lambda session: fetch_messages(session, query.limit(CATCH_UP_SIZE), conversation))
 
 
 def _can_continue(head: Head, after: int) -> bool:
-    # A cursor beyond the head comes from before a backup was restored.
-    return head.floor <= after <= head.last_event and head.last_event - after <= CATCH_UP_BOUND
+    # A cursor above the last event is from the time before a backup was restored.
+    return head.floor <= after <= head.last_event and head.last_event - after <= MAX_CATCH_UP_EVENTS
 
 
 def list_heads(session: Session, conversation_ids: Sequence[int]) -> Sequence[Head]:
-    """Give the heads of the conversations."""
+    """Return the heads of conversations."""
     return [
         Head.of(conversation)
         for conversation in session.scalars(select(Conversation).where(Conversation.id.in_(conversation_ids)))
     ]
 
 
-def _has_any(session: Session, conversation: Conversation, is_there: ColumnElement[bool]) -> bool:
-    query = select(Message.seq).where(Message.conversation_id == conversation.id, is_there).limit(1)
+def _has_any(session: Session, conversation: Conversation, condition: ColumnElement[bool]) -> bool:
+    query = select(Message.seq).where(Message.conversation_id == conversation.id, condition).limit(1)
     return session.execute(query).one_or_none() is not None
-
-
-def count_messages(session: Session, conversation: Conversation) -> int:
-    """Count the conversation's messages."""
-    return session.scalars(select(func.count()).where(Message.conversation_id == conversation.id)).one()

@@ -9,7 +9,7 @@ from chatapp.conversations.policy import authorize_export
 from chatapp.conversations.queries import find_access_of
 from chatapp.extensions import db
 from chatapp.models import Conversation
-from chatapp.timeline import TimelineMessage, page
+from chatapp.timeline import TimelineMessage, read_page
 
 BATCH_SIZE = 200
 """Messages read by one query."""
@@ -38,7 +38,7 @@ def iterate_messages(name: ConversationName, actor: Actor, last_event: int) -> I
     after, has_newer = 0, True
     while has_newer:
         conversation = get_readable(name, actor)
-        messages = page(db.session(), conversation, after=after, before=last_event + 1, limit=BATCH_SIZE).messages
+        messages = read_page(db.session(), conversation, after=after, before=last_event + 1, limit=BATCH_SIZE).messages
         db.session.remove()
         yield from (message for message in messages if message.deleted_at is None)
         after, has_newer = (messages[-1].seq or last_event if messages else last_event), len(messages) == BATCH_SIZE
@@ -49,7 +49,7 @@ def list_latest_messages(conversation: Conversation) -> tuple[list[TimelineMessa
     newest_first: list[TimelineMessage] = []
     chars, before, has_older = 0, conversation.last_event + 1, True
     while has_older:
-        batch = page(db.session(), conversation, before=before, limit=BATCH_SIZE)
+        batch = read_page(db.session(), conversation, before=before, limit=BATCH_SIZE)
         for message in reversed(batch.messages):
             chars += len(message.content) + CHARS_PER_MESSAGE
             if chars > MAX_PDF_CHARS:

@@ -19,7 +19,7 @@ from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.native import run_native
 from chatapp.presentation.urls import find_path, parse_seq
-from chatapp.timeline import page
+from chatapp.timeline import read_page
 from chatapp.transcripts.export import write_json, write_markdown
 from chatapp.transcripts.queries import get_readable, iterate_messages, list_latest_messages, transcript_title
 from chatapp.transcripts.sharing import create_share_link, find_share_token, get_shared_conversation, revoke_share_link
@@ -84,7 +84,7 @@ def shared(token: str) -> Response:
         render_template(
             "transcripts/shared.html",
             title=transcript_title(conversation),
-            page=page(db.session(), conversation, before=before, limit=PUBLIC_PAGE_SIZE),
+            page=read_page(db.session(), conversation, before=before, limit=PUBLIC_PAGE_SIZE),
             token=token,
         )
     )

@@ -10,6 +10,7 @@ from chatapp.conversations.queries import find_access_of
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, ShareLink
 from chatapp.storage import Transaction, write
+from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.tokens import new_token
 
 
@@ -23,7 +24,7 @@ def create_share_link(actor: Actor, name: ConversationName) -> str:
         session = transaction.session
         conversation = _get_managed(session, actor, name)
         # The lock lets simultaneous requests create one link.
-        session.refresh(conversation, with_for_update=True)
+        lock_conversation(session, conversation.id)
         link = session.get(ShareLink, conversation.id)
         if link is None:
             link = ShareLink(conversation_id=conversation.id, token=new_token(), creator_id=actor.user_id)

@@ -19,10 +19,10 @@ from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
 from chatapp.timeline import TimelineMessage, store_bot_message
+from chatapp.timeline.client_ids import client_id_of
 from chatapp.timeline.content import check_content
-from chatapp.timeline.mentions import EVERYBODY, find_names
+from chatapp.timeline.mentions import MENTION_ALL, find_names
 from chatapp.timeline.messages import fetch_message
-from chatapp.timeline.posting import client_id_of
 from chatapp.timeline.signals import MessagesStored
 from chatapp.tokens import hash_token, new_token
 from chatapp.webhooks.client import check_url
@@ -66,7 +66,7 @@ def add_outgoing(actor: Actor, room_id: int, name: str, url: str) -> str:
     many webhooks.
     """
     checked_name, checked_url, secret = name.strip().removeprefix("@").lower(), check_url(url), secrets.token_hex(32)
-    if not USERNAME_PATTERN.fullmatch(checked_name) or checked_name == EVERYBODY:
+    if not USERNAME_PATTERN.fullmatch(checked_name) or checked_name == MENTION_ALL:
         raise Invalid(
             "A webhook name must have 1 to 32 characters: letters from a to z and digits, with “.”, “_” or “-” "
             "between them."

@@ -19,7 +19,7 @@ from chatapp.config import ROOT, Settings
 from chatapp.conversations.names import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Conversation
-from chatapp.timeline import TimelineMessage, catch_up, cleanup, delete, edit, page, post, react, reading
+from chatapp.timeline import TimelineMessage, catch_up, cleanup, delete, edit, post, react, read_page, reading
 from chatapp.timeline.cleanup import plan_trim, trim
 
 pytestmark = pytest.mark.faults
@@ -140,7 +140,7 @@ class Timeline(RuleBasedStateMachine):
     def the_page_is_the_model(self) -> None:
         conversation = db.session.get_one(Conversation, GENERAL.id)
         assert conversation.last_event == self.events
-        shown = [(each.seq, each.content) for each in page(db.session(), conversation, limit=1000).messages]
+        shown = [(each.seq, each.content) for each in read_page(db.session(), conversation, limit=1000).messages]
         assert shown == [(seq, content) for seq, (content, _, _) in sorted(self.model.items())]
         db.session.close()
 
@@ -176,6 +176,6 @@ class TestTimeline(Timeline.TestCase):
     @pytest.fixture(autouse=True)
     def small_scale(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let what takes thousands of events happen within dozens."""
-        monkeypatch.setattr(reading, "CATCH_UP", 4)
-        monkeypatch.setattr(reading, "CATCH_UP_BOUND", 25)
+        monkeypatch.setattr(reading, "CATCH_UP_SIZE", 4)
+        monkeypatch.setattr(reading, "MAX_CATCH_UP_EVENTS", 25)
         monkeypatch.setattr(cleanup, "BATCH", 3)

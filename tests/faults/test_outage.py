@@ -158,7 +158,7 @@ def test_what_the_database_refuses_for_good_is_kept_aside_with_the_reason(
 
     eventually(lambda: "too late" in server.flask("spool", "list"), "kept aside")
     listed = server.flask("spool", "list")
-    assert "not in it" in listed
+    assert "not a member" in listed
     assert "too late" in server.flask("spool", "export")
     eventually(lambda: server.health().status_code == 200, "health")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from bench.sockets import LoadSocket
-from chatapp.timeline.reading import CATCH_UP_BOUND
+from chatapp.timeline.reading import MAX_CATCH_UP_EVENTS
 from tests.harness.html import rendered_messages
 from tests.harness.people import Person
 from tests.harness.servers import Server
@@ -280,7 +280,7 @@ def check_participant(participant: Participant, stored: Sequence[Row]) -> Iterat
         if participant.acknowledged.get(key) not in {None, row.seq}:
             yield f"“{participant.sent[key]}” was acknowledged as {participant.acknowledged[key]} and is {row.seq}"
     displayed = [participant.displayed[seq] for seq in sorted(participant.displayed)]
-    if participant.resets and stored and stored[-1].version < CATCH_UP_BOUND:
+    if participant.resets and stored and stored[-1].version < MAX_CATCH_UP_EVENTS:
         yield f"{participant.name} was reset to the last page {participant.resets} times"
     if displayed != (list(stored[-len(displayed) :]) if participant.resets else stored):
         missed = [row.content for row in stored if row not in displayed]

@@ -1,10 +1,9 @@
-"""Names of conversations on the wire, and the keys of messages."""
+"""Names of conversations on the wire."""
 
 import pytest
 
 from chatapp.conversations.names import GENERAL, ConversationName, parse_name
-from chatapp.errors import Invalid, InvalidConversation
-from chatapp.timeline.posting import check_client_id
+from chatapp.errors import InvalidConversation
 
 
 def test_a_conversation_is_general_or_a_room_with_a_number() -> None:
@@ -52,11 +51,3 @@ def test_every_other_name_is_refused(name: object) -> None:
         parse_name(name)
     assert refused.value.message.isascii() or "“" in refused.value.message
     refused.value.message.encode()
-
-
-def test_a_client_id_is_a_uuid_in_whatever_case() -> None:
-    canonical = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
-    assert check_client_id(canonical) == check_client_id(canonical.upper()) == canonical
-    for value in (None, "", "x", 5, canonical + "0", [canonical], "\ud800"):
-        with pytest.raises(Invalid):
-            check_client_id(value)

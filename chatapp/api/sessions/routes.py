@@ -34,7 +34,7 @@ from chatapp.models import Conversation, now
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import isoformat, present_message_data
 from chatapp.presentation.resources import Message
-from chatapp.timeline import page, post
+from chatapp.timeline import post, read_page
 
 blueprint = Blueprint("api_sessions", __name__, url_prefix="/api")
 protect(blueprint)
@@ -100,7 +100,7 @@ def delete_session(session_id: str) -> Response:
 def list_session_messages(session_id: str, query: PageQuery) -> Response:
     """List a session's messages, like `GET /api/conversations/…/messages`."""
     session = _get_session(_parse_id(session_id))
-    messages = page(db.session(), session, before=query.before, after=query.after, limit=query.limit)
+    messages = read_page(db.session(), session, before=query.before, after=query.after, limit=query.limit)
     return respond_messages(session.wire_name, session.message_count, messages, query)
 
 

@@ -19,7 +19,7 @@ from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message
 from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.storage import Transaction, write
-from chatapp.timeline.messages import next_seq
+from chatapp.timeline.event_numbers import append, lock_conversation
 
 BATCH_SIZE = 500
 """Rows of one transaction, which blocks other writers for some milliseconds."""
@@ -114,24 +114,19 @@ def _store_entries(
             conversation = _find_session(session, known_id) or _create_session(session, target, entries)
         else:
             conversation = _get_or_create_shared_conversation(session, name)
-        session.refresh(conversation, with_for_update=True)
+        lock_conversation(session, conversation.id)
         new_entries = {entry.client_id: entry for entry in entries if entry.client_id not in known}
         for entry in new_entries.values():
-            seq = next_seq(conversation)
-            session.add(
-                Message(
-                    conversation_id=conversation.id,
-                    seq=seq,
-                    version=seq,
-                    sender_type=entry.sender_type,
-                    sender_name=entry.sender_name,
-                    content=entry.content,
-                    client_id=entry.client_id,
-                    state="complete" if entry.sender_type == "assistant" else None,
-                    created_at=entry.created_at,
-                )
+            columns = append(
+                conversation,
+                sender_type=entry.sender_type,
+                sender_name=entry.sender_name,
+                content=entry.content,
+                client_id=entry.client_id,
+                state="complete" if entry.sender_type == "assistant" else None,
+                created_at=entry.created_at,
             )
-        conversation.message_count += len(new_entries)
+            session.add(Message(**columns))
         session.flush()
         return conversation.id, len(new_entries)
 

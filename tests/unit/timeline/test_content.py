@@ -1,5 +1,3 @@
-"""What the content of a message may be."""
-
 import pytest
 
 from chatapp.errors import BadCharacters, ChatError, Empty, NotText, TooLong
@@ -7,7 +5,7 @@ from chatapp.timeline.content import check_content
 
 
 @pytest.mark.parametrize(
-    ("content", "refusal"),
+    ("content", "error"),
     [
         *[(value, NotText) for value in (None, 5, 1.5, True, ["hello"], {"text": "hello"}, b"hello")],
         *[
@@ -19,23 +17,23 @@ from chatapp.timeline.content import check_content
     ],
     ids=ascii,
 )
-def test_what_is_refused_says_why(content: object, refusal: type[ChatError]) -> None:
-    with pytest.raises(refusal) as refused:
+def test_invalid_content_raises_an_error_of_its_own(content: object, error: type[ChatError]) -> None:
+    with pytest.raises(error) as raised:
         check_content(content, 20)
-    assert type(refused.value) is refusal
-    assert refused.value.message
+    assert type(raised.value) is error
+    assert raised.value.message
 
 
 @pytest.mark.parametrize(
     "content",
     ["x", "0", "👍", "x" * 20, "👍" * 20, "מה", "<b>&amp;</b>", "a\n\nb", "\u200bx"],
 )
-def test_everything_else_stays_as_it_is(content: str) -> None:
+def test_valid_content_is_unchanged(content: str) -> None:
     assert check_content(content, 20) == content
 
 
-def test_line_ends_become_line_feeds_and_the_end_is_trimmed() -> None:
+def test_line_breaks_become_line_feeds_and_trailing_white_space_is_removed() -> None:
     assert check_content("one\r\ntwo\r\n \n", 20) == "one\ntwo"
     assert check_content("\n\n    indented", 20) == "    indented"
-    # A form sends two characters for each line break; they count as one.
+    # An HTML form submits two characters for each line break; they count as one.
     assert check_content("x\r\n" * 9 + "xx", 20) == "x\n" * 9 + "xx"

@@ -1,0 +1,43 @@
+"""Messages of bots, which incoming webhooks post."""
+
+from sqlalchemy import select
+
+from chatapp.errors import Archived
+from chatapp.models import Conversation, Message
+from chatapp.storage import Transaction
+from chatapp.timeline.event_numbers import lock_conversation
+from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
+from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
+from chatapp.timeline.signals import MessagesStored, message_posted, messages_stored
+
+
+def store_bot_message(
+    transaction: Transaction, conversation: Conversation, name: str, content: str, client_id: str | None
+) -> TimelineMessage:
+    """Store a message of the bot called `name`, within the caller's transaction, and return it.
+
+    A repeated `client_id` returns the message that is already stored. Raises `Archived`.
+    """
+    session = transaction.session
+    lock_conversation(session, conversation.id)
+    if conversation.is_archived:
+        raise Archived("This room is archived: nothing can be posted to it.")
+    if client_id is not None:
+        known_id = session.scalars(
+            select(Message.id).where(
+                Message.client_id == client_id,
+                Message.sender_id.is_(None),
+                Message.conversation_id == conversation.id,
+            )
+        ).one_or_none()
+        if known_id is not None:
+            return fetch_message(session, conversation, known_id)
+    message = insert_message(
+        session, conversation, sender_type="system", sender_name=name, content=content, client_id=client_id
+    )
+    (mentioned,) = resolve_mentions(session, [Draft(conversation, None, None, content)])
+    store_mentions(session, [(message.conversation_id, message.id, message.seq, person) for person in mentioned])
+    stored = fetch_message(session, conversation, message.id)
+    transaction.send_on_commit(message_posted, stored)
+    messages_stored.send(MessagesStored(transaction, [stored]))
+    return stored

@@ -1,0 +1,46 @@
+"""Event numbers: the order of a conversation's timeline.
+
+Each change of a timeline takes the next number, in its own transaction and while the conversation's row is locked. A
+message has the number of its creation (`seq`) and of its last change (`version`).
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chatapp.conversations.names import ConversationName
+from chatapp.models import Conversation, now
+
+
+def lock_conversations(session: Session, ids: Collection[int]) -> dict[ConversationName, Conversation]:
+    """Lock conversations until the transaction ends, and return them with their current columns."""
+    # All processes lock in the order of the ids, so that they cannot deadlock.
+    conversations = session.scalars(
+        select(Conversation)
+        .where(Conversation.id.in_(ids))
+        .order_by(Conversation.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {ConversationName.of(conversation): conversation for conversation in conversations}
+
+
+def lock_conversation(session: Session, conversation_id: int) -> Conversation | None:
+    """Lock one conversation: see `lock_conversations`."""
+    return next(iter(lock_conversations(session, [conversation_id]).values()), None)
+
+
+def next_seq(conversation: Conversation) -> int:
+    """Return the number of the next event of a locked conversation."""
+    conversation.last_event += 1
+    conversation.updated_at = now()
+    return conversation.last_event
+
+
+def append(conversation: Conversation, **columns: Any) -> dict[str, Any]:
+    """Return the columns of a new message at the end of a locked conversation. The caller inserts the row."""
+    seq = next_seq(conversation)
+    conversation.message_count += 1
+    return {"conversation_id": conversation.id, "seq": seq, "version": seq, **columns}

@@ -1,0 +1,154 @@
+"""A batch of posts: authorized and inserted with one query for each table, however many posts there are."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import Table, and_, insert, select, tuple_
+from sqlalchemy.orm import Session
+
+from chatapp.actors import Actor, find_active_tokens
+from chatapp.conversations.names import ConversationName
+from chatapp.conversations.people import Person
+from chatapp.conversations.policy import authorize_posting
+from chatapp.errors import ChatError, SignedOut
+from chatapp.models import Conversation, LoginSession, Membership, Message, RetiredKey, User
+from chatapp.storage import Key
+from chatapp.timeline.event_numbers import append, lock_conversations
+from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
+from chatapp.timeline.messages import TimelineMessage, fetch_message
+
+if TYPE_CHECKING:
+    from chatapp.timeline.posting import Post
+
+MESSAGES = cast(Table, Message.__table__)
+
+
+class PostBatch:
+    """Call `accept` for each post in order, then `insert` once.
+
+    Rows are inserted as values by one statement: creating an object for each would cost more than everything else.
+    """
+
+    def __init__(self, session: Session, posts: Sequence["Post"]) -> None:
+        self._session = session
+        self._conversations = lock_conversations(session, {post.conversation.id for post in posts})
+        self._memberships = _find_memberships(session, {(post.conversation.id, post.actor.user_id) for post in posts})
+        login_session_ids = {post.actor.login_session_id for post in posts} - {None}
+        senders = session.execute(
+            select(User.id, User.username, User.name, LoginSession.id)
+            .outerjoin(LoginSession, and_(LoginSession.user_id == User.id, LoginSession.id.in_(login_session_ids)))
+            .where(User.id.in_({post.actor.user_id for post in posts}), User.is_active)
+        ).all()
+        self._senders = {user_id: Person(user_id, username, name) for user_id, username, name, _ in senders}
+        self._login_session_ids = {login_session_id for _, _, _, login_session_id in senders}
+        self._token_ids = find_active_tokens(session, [post.actor for post in posts])
+        self._known = _find_known(session, {post.key for post in posts})
+        self._rows: list[dict[str, Any]] = []
+        self._names: list[ConversationName] = []
+        self._index_by_key: dict[Key, int] = {}
+
+    def accept(self, post: "Post") -> TimelineMessage | ChatError | int:
+        """Give the post an event number and return its index among the messages that `insert` returns.
+
+        Returns the stored message if there is one with its key, or the error that rejects the post.
+        """
+        if post.key in self._index_by_key:
+            return self._index_by_key[post.key]
+        if post.key in self._known:
+            return self._present_known(self._known[post.key])
+        if not self._is_active(post.actor):
+            return SignedOut("You are signed out. Sign in again to send this.")
+        try:
+            conversation = authorize_posting(
+                self._conversations.get(post.conversation),
+                self._memberships.get((post.conversation.id, post.actor.user_id)),
+            )
+        except ChatError as error:
+            return error
+        index = self._index_by_key[post.key] = len(self._rows)
+        self._names.append(post.conversation)
+        self._rows.append(
+            append(
+                conversation,
+                sender_id=post.actor.user_id,
+                sender_type="user",
+                message_type="text",
+                content=post.content,
+                client_id=post.client_id,
+                created_at=post.created_at,
+            )
+        )
+        return index
+
+    def insert(self) -> Sequence[TimelineMessage]:
+        """Insert the accepted messages and return them."""
+        self._session.flush()
+        if not self._rows:
+            return []
+        # With `sort_by_parameter_order` SQLite would insert the rows one by one.
+        statement = insert(MESSAGES).returning(MESSAGES.c.id, MESSAGES.c.conversation_id, MESSAGES.c.seq)
+        inserted = self._session.connection().execute(statement, self._rows)
+        ids_by_seq = {(conversation_id, seq): message_id for message_id, conversation_id, seq in inserted}
+        ids = [ids_by_seq[row["conversation_id"], row["seq"]] for row in self._rows]
+        mentions = resolve_mentions(self._session, [self._draft(name, row) for name, row in self._named_rows()])
+        store_mentions(
+            self._session,
+            (
+                (row["conversation_id"], message_id, row["seq"], person)
+                for row, message_id, people in zip(self._rows, ids, mentions, strict=True)
+                for person in people
+            ),
+        )
+        return [
+            TimelineMessage(
+                conversation=name,
+                id=message_id,
+                seq=row["seq"],
+                version=row["version"],
+                sender=self._senders[row["sender_id"]],
+                content=row["content"],
+                client_id=row["client_id"],
+                created_at=row["created_at"],
+                mentions=people,
+            )
+            for (name, row), message_id, people in zip(self._named_rows(), ids, mentions, strict=True)
+        ]
+
+    def _named_rows(self) -> Iterable[tuple[ConversationName, dict[str, Any]]]:
+        return zip(self._names, self._rows, strict=True)
+
+    def _draft(self, name: ConversationName, row: dict[str, Any]) -> Draft:
+        sender_id = row["sender_id"]
+        return Draft(self._conversations[name], self._memberships.get((name.id, sender_id)), sender_id, row["content"])
+
+    def _is_active(self, actor: Actor) -> bool:
+        return (
+            actor.user_id in self._senders
+            and (actor.login_session_id is None or actor.login_session_id in self._login_session_ids)
+            and (actor.token_id is None or actor.token_id in self._token_ids)
+        )
+
+    def _present_known(self, row: Message | RetiredKey) -> TimelineMessage:
+        # It may be a message of another conversation.
+        conversation = self._session.get_one(Conversation, row.conversation_id)
+        if isinstance(row, Message):
+            return fetch_message(self._session, conversation, row.id)
+        return TimelineMessage.of_retired_key(row, self._senders.get(row.sender_id), ConversationName.of(conversation))
+
+
+def _find_memberships(session: Session, keys: set[tuple[int, int]]) -> dict[tuple[int, int], Membership]:
+    memberships = session.scalars(
+        select(Membership)
+        .where(tuple_(Membership.conversation_id, Membership.user_id).in_(keys))
+        .execution_options(populate_existing=True)
+    )
+    return {(membership.conversation_id, membership.user_id): membership for membership in memberships}
+
+
+def _find_known(session: Session, keys: Iterable[Key]) -> dict[Key, Message | RetiredKey]:
+    """Find the messages that are stored under the keys, and the retired keys of removed messages."""
+    client_ids = {client_id for client_id, _ in keys}
+    retired = session.scalars(select(RetiredKey).where(RetiredKey.client_id.in_(client_ids)))
+    stored = session.scalars(select(Message).where(Message.client_id.in_(client_ids)))
+    rows: list[Message | RetiredKey] = [*retired, *stored]
+    return {(row.client_id, row.sender_id): row for row in rows if row.client_id and row.sender_id}
