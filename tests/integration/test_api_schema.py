@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import NewServer, clean_environment
+from tests.harness.waiting import scaled
 
 CHECKS = [
     "not_a_server_error",
@@ -63,6 +64,6 @@ def run_schemathesis(person: Person, folder: Path) -> subprocess.CompletedProces
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=scaled(100),
         check=False,
     )
