@@ -9,7 +9,7 @@ from tests.harness.waiting import eventually
 
 def test_health_reports_the_background_work_of_a_server(server: Server) -> None:
     work = {status["name"]: status for status in server.health().json()["background"]}
-    assert {"writer", "http server", "heartbeats", "presence", "revocations", "assistants", "webhooks"} <= set(work)
+    assert {"writer", "http server", "heartbeats", "presence", "revocations", "answer queue", "webhooks"} <= set(work)
     assert work["writer"] == {"name": "writer", "state": "running", "restarts": 0, "last_error_at": None}
 
 
