@@ -183,6 +183,7 @@ def test_a_restart_interrupts_the_running_answer_and_continues_with_the_queue(
         lambda: [state for state, _ in any_server.rows(answers)] == ["interrupted", "complete"], "both are finished", 20
     )
     (_, interrupted), (_, complete) = any_server.rows(answers)
+    assert isinstance(interrupted, str)
     assert interrupted
     assert LONG.startswith(interrupted)
     assert complete == "Good **morning**, Ana."

@@ -149,8 +149,9 @@ def test_the_same_question_is_not_quoted(installation: Installation) -> None:
 
 
 def test_neither_answers_nor_deleted_messages_are_found(installation: Installation) -> None:
-    columns = {"sender_type": "assistant", "sender_name": "Helper", "state": "complete"}
-    installation.add_message(GENERAL, "", "A zeppelin flies", **columns)
+    installation.add_message(
+        GENERAL, "", "A zeppelin flies", sender_type="assistant", sender_name="Helper", state="complete"
+    )
     installation.add_message(GENERAL, "bob", "My zeppelin", deleted_at=now())
 
     assert "found nothing" in installation.ask("bob", "find the zeppelin")

@@ -132,7 +132,8 @@ def test_incomplete_markup_is_rendered_as_if_it_were_complete(incomplete: str, r
 @example(["para\n#", "> a | b", "\n-|-", "* "], False)
 @settings(max_examples=600, deadline=None)
 def test_a_text_that_grew_looks_like_the_whole_text(pieces: list[str], by_character: bool) -> None:
-    growing, text, blocks = GrowingMarkdown(), "", []
+    growing, text = GrowingMarkdown(), ""
+    blocks: list[str] = []
     for piece in pieces:
         for part in piece if by_character else [piece]:
             text += part
