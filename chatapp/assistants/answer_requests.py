@@ -146,7 +146,7 @@ def stop_answer(name: ConversationName, actor: Actor, seq: int) -> TimelineMessa
         ):
             answer.is_stopped = True
             if answer.leased_until is None:
-                # No worker has claimed it, so that nobody else ends it.
+                # No worker has claimed it that would end it.
                 answer.ended_at = now()
                 return update_answer(transaction, message, state="stopped", content=message.content)
             transaction.send_on_commit(answer_stopped, message.id)

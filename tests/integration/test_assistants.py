@@ -141,24 +141,24 @@ def test_the_answer_is_streamed_and_can_be_stopped_on_another_process(
 ) -> None:
     first, second = two_servers
     owner = new_person(first, "owner")
-    here, there = owner.connect(), owner.on_server(second).connect()
+    first_socket, second_socket = owner.connect(), owner.on_server(second).connect()
     for number in range(5):
-        here.post(f"The budget, part {number}: " + "a word or two about money " * 10)
+        first_socket.post(f"The budget, part {number}: " + "a word or two about money " * 10)
     conversation = shared_conversation(first, "helper")
-    for socket in (here, there):
+    for socket in (first_socket, second_socket):
         socket.join(conversation)
-    question_seq = here.post("find budget", conversation)["seq"]
-    assert there.wait_for("assistant_delta", 3)[0]["n"] == 1
-    later = owner.on_server(second).connect()
-    (stream,) = later.join(conversation)["answers"]
+    question_seq = first_socket.post("find budget", conversation)["seq"]
+    assert second_socket.wait_for("assistant_delta", 3)[0]["n"] == 1
+    later_socket = owner.on_server(second).connect()
+    (stream,) = later_socket.join(conversation)["answers"]
     assert "budget" in stream["html"]
-    assert there.call("stop_answer", {"conversation": conversation, "seq": question_seq + 1})["ok"]
-    answers = [wait_for_answer(socket, conversation) for socket in (here, there, later)]
+    assert second_socket.call("stop_answer", {"conversation": conversation, "seq": question_seq + 1})["ok"]
+    answers = [wait_for_answer(socket, conversation) for socket in (first_socket, second_socket, later_socket)]
     assert {answer["state"] for answer in answers} == {"stopped"}
     assert len({answer["content"] for answer in answers}) == 1
-    for socket in (here, there, later):
+    for socket in (first_socket, second_socket, later_socket):
         socket.wait_for("assistant_done")
-    assert later.join(conversation)["answers"] == []
+    assert later_socket.join(conversation)["answers"] == []
 
 
 @pytest.mark.parametrize("signal", ["kill", "terminate"])

@@ -55,7 +55,7 @@ def test_a_socket_that_joins_gets_the_answer_so_far(emitted: Emitted) -> None:
 
 
 def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None:
-    here, there = AnswerBroadcaster(emitted), AnswerBroadcaster(emitted)
+    sender, receiver = AnswerBroadcaster(emitted), AnswerBroadcaster(emitted)
     deltas: list[Delta] = []
 
     def receive(delta: Delta) -> None:
@@ -63,10 +63,10 @@ def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None
 
     delta_created.connect(receive)
     for content in ("one", "one\n\ntwo"):
-        here.on_progress(progress(content))
+        sender.on_progress(progress(content))
     for delta in deltas:
-        there.broadcast(delta)
-    assert there.present_streams("assistant_3") == here.present_streams("assistant_3")
+        receiver.broadcast(delta)
+    assert receiver.present_streams("assistant_3") == sender.present_streams("assistant_3")
     assert emitted[2:] == emitted[:2]
 
 
