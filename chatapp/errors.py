@@ -1,13 +1,13 @@
-"""What can be refused, with one list of codes for the socket and for HTTP."""
+"""Errors with their codes: one list for Socket.IO and HTTP."""
 
 from http import HTTPStatus
 
 
 class ChatError(Exception):
-    """A refusal that its receiver can act on.
+    """An error that the client can act on.
 
-    Raised where it is found, by whatever layer, and turned into an answer once: by `chatapp.realtime.handlers` for the
-    socket and by `chatapp.presentation.errors` for HTTP.
+    Any layer may raise it. `chatapp.realtime.handlers` converts it into an ack, `chatapp.presentation.errors` into an
+    HTTP response.
     """
 
     code = "internal"
@@ -18,18 +18,18 @@ class ChatError(Exception):
         self.message = message
 
     def as_dict(self) -> dict[str, object]:
-        """Give the error as it stands in an acknowledgement."""
+        """Return the error as an ack contains it."""
         return {"code": self.code, "message": self.message}
 
 
 class Invalid(ChatError):
-    """The request has not the form that it should have."""
+    """The request is malformed."""
 
     code, status = "invalid", HTTPStatus.BAD_REQUEST
 
 
 class InvalidConversation(Invalid):
-    """Not the name of a conversation."""
+    """The text is not the name of a conversation."""
 
     code = "invalid_conversation"
 
@@ -41,86 +41,86 @@ class NotText(Invalid):
 
 
 class Empty(Invalid):
-    """The content is nothing but white space."""
+    """The content has no visible characters."""
 
     code = "empty"
 
 
 class TooLong(Invalid):
-    """The content is over the limit."""
+    """The content exceeds the length limit."""
 
     code = "too_long"
 
 
 class BadCharacters(Invalid):
-    """The content has characters that no database can keep."""
+    """The content has characters that cannot be stored."""
 
     code = "bad_characters"
 
 
 class SignedOut(ChatError):
-    """The session has ended, or there never was one."""
+    """There is no valid login session or API token."""
 
     code, status = "signed_out", HTTPStatus.UNAUTHORIZED
 
 
 class Forbidden(ChatError):
-    """The thing may be seen, but not this done to it."""
+    """The user may see the resource, but not do this."""
 
     code, status = "forbidden", HTTPStatus.FORBIDDEN
 
 
 class NotFound(ChatError):
-    """There is no such thing, or none that this person may know of."""
+    """The resource does not exist, or the user may not know about it."""
 
     code, status = "not_found", HTTPStatus.NOT_FOUND
 
 
 class Conflict(ChatError):
-    """The thing is in no state for this."""
+    """The state of the resource does not allow this."""
 
     code, status = "conflict", HTTPStatus.CONFLICT
 
 
 class Archived(Conflict):
-    """The room is archived and read only."""
+    """The conversation is archived and read-only."""
 
     code = "archived"
 
 
 class RateLimited(ChatError):
-    """Too many tries."""
+    """Too many requests."""
 
     code, status = "rate_limited", HTTPStatus.TOO_MANY_REQUESTS
 
 
 class Busy(ChatError):
-    """More waits to be written than may wait."""
+    """Too many changes wait for the writer, or the spool is full."""
 
     code, status = "busy", HTTPStatus.SERVICE_UNAVAILABLE
     retry_after = 2
-    """Seconds after which another try makes sense."""
+    """Seconds after which to try again."""
 
     def as_dict(self) -> dict[str, object]:
-        """Give the error with the time after which to try again."""
+        """Return the error with the time after which to try again."""
         return super().as_dict() | {"retry_after": self.retry_after}
 
 
 class Unavailable(ChatError):
-    """The database does not answer."""
+    """The database is unavailable."""
 
     code, status = "unavailable", HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class Internal(ChatError):
-    """Our own mistake; what happened is in the log."""
+    """A bug in chatapp; the log has the exception."""
 
 
 def every_error() -> list[type[ChatError]]:
-    """List every kind of refusal."""
-    found, waiting = [], [ChatError]
-    while waiting:
-        kind = waiting.pop()
-        found.append(kind)
-        waiting.extend(kind.__subclasses__())
-    return found
+    """Return all classes of errors."""
+    classes, remaining = [], [ChatError]
+    while remaining:
+        error = remaining.pop()
+        classes.append(error)
+        remaining.extend(error.__subclasses__())
+    return classes

@@ -1,4 +1,4 @@
-"""The libraries that the application is made with: made once here, initialised in `create_app()`."""
+"""Flask extensions: created here, initialised in `create_app()`."""
 
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address

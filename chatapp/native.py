@@ -1,4 +1,4 @@
-"""The engine: whether threads are green, and how blocking work gets a native one."""
+"""Green and native threads: how blocking calls run without blocking eventlet's event loop."""
 
 import sys
 from collections.abc import Callable
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def is_green() -> bool:
-    """Tell whether `wsgi.py` has made the standard library's threads green. The shell's commands run without."""
+    """Return whether threads are green: in a server with eventlet (`wsgi.py`), not in commands of the shell."""
     if "eventlet" not in sys.modules:
         return False
     from eventlet import patcher
@@ -18,10 +18,10 @@ def is_green() -> bool:
 
 
 def run_native(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work` (an fsync, a password hash) without stopping the event loop, and give what it returns or raises.
+    """Run `work` (an fsync, a password hash) on a native thread, and return or raise what it does.
 
-    Where threads are not green it runs where it is called. `work` must not touch anything green: it neither logs nor
-    waits for a lock, a queue or a socket that the event loop made.
+    Where threads are not green, call it directly. `work` must not use anything green: it must not log or wait for a
+    lock, a queue or a socket of the event loop.
     """
     if not is_green():
         return work(*args, **kwargs)

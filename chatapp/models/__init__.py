@@ -1,4 +1,4 @@
-"""The tables: a file for each family."""
+"""The database tables."""
 
 from chatapp.models.accounts import ApiToken, Installation, LoginSession, User
 from chatapp.models.assistants import Answer, ShareLink

@@ -1,4 +1,4 @@
-"""People, their sessions, and the installation that they belong to."""
+"""Users, their login sessions and API tokens, and the installation."""
 
 import re
 from datetime import datetime
@@ -13,7 +13,7 @@ USERNAME_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?", re.ASCI
 
 
 class User(Base):
-    """A person with an account."""
+    """A user with an account."""
 
     __tablename__ = "users"
     __table_args__ = (CheckConstraint("role IN ('member', 'admin')", name="role"), NEVER_REUSE_IDS)
@@ -25,17 +25,17 @@ class User(Base):
     role: Mapped[str] = mapped_column(String(16), default="member")
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     sends_receipts: Mapped[bool] = mapped_column(default=True, server_default=true())
-    """Whether others are told how far the person has read."""
+    """Whether others see the user's read receipts."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     @property
     def is_admin(self) -> bool:
-        """Whether the person administers the installation."""
+        """Whether the user administers the installation."""
         return self.role == "admin"
 
 
 class LoginSession(Base):
-    """A sign-in on one browser; it ends when its row goes."""
+    """A sign-in in one browser. Deleting the row revokes it."""
 
     __tablename__ = "user_sessions"
     __table_args__ = (NEVER_REUSE_IDS,)
@@ -43,12 +43,12 @@ class LoginSession(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    """SHA-256 of the token in the cookie: the database alone lets nobody in."""
+    """SHA-256 of the token in the cookie, so that nobody can sign in with a copy of the database."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class ApiToken(Base):
-    """What a person's program acts with in their name; revoked when its row goes."""
+    """A token with which a program acts as a user. Deleting the row revokes it."""
 
     __tablename__ = "api_tokens"
     __table_args__ = (CheckConstraint("scopes IN ('read', 'read write')", name="scopes"), NEVER_REUSE_IDS)
@@ -56,16 +56,16 @@ class ApiToken(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    """SHA-256 of the token: it is shown once, when it is made."""
+    """SHA-256 of the token, which is shown only when it is created."""
     name: Mapped[str] = mapped_column(String(64))
     scopes: Mapped[str] = mapped_column(String(32))
-    """What it may, with spaces between."""
+    """The permissions, separated by spaces."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     last_used_at: Mapped[datetime | None]
 
 
 class Installation(Base):
-    """The one row that says whose installation this is."""
+    """The single row with the state of the installation."""
 
     __tablename__ = "installation"
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
@@ -74,6 +74,6 @@ class Installation(Base):
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     invitation_token: Mapped[str] = mapped_column(String(64))
     epoch: Mapped[str] = mapped_column(String(32))
-    """A random id; a new one tells clients that event numbers from before are worthless."""
+    """A random id. Event numbers from another epoch are invalid: see `chatapp.timeline.epoch`."""
     revocations: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    """How many sign-ins and memberships have ended: processes see by it that others have ended some."""
+    """Number of revoked login sessions and memberships: see `chatapp.revocations`."""

@@ -1,4 +1,4 @@
-"""Assistants at work, and which conversations the whole world may read."""
+"""Answers of assistants, and share links."""
 
 from datetime import datetime
 
@@ -11,12 +11,12 @@ _IS_OPEN = text("ended_at IS NULL")
 
 
 class Answer(Base):
-    """One run of an assistant that fills a message: queued, under way or over."""
+    """One answer of an assistant, which fills a message: queued, running or ended."""
 
     __tablename__ = "answers"
     __table_args__ = (
         Index(None, "asker_id", "created_at"),
-        # The few that are not over, which workers look for again and again.
+        # A small index of the open answers, which workers poll.
         Index("ix_answers_open", "conversation_id", "id", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
         NEVER_REUSE_IDS,
     )
@@ -25,23 +25,23 @@ class Answer(Base):
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     asker_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    """Whoever it reads for."""
+    """The user with whose permissions the assistant reads."""
     assistant: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(default=now)
     leased_until: Mapped[datetime | None]
-    """Until when the process that works on it is believed to be alive; none while it is queued."""
+    """End of the lease of the process that works on it; None while it is queued."""
     is_stopped: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether somebody has asked for its end."""
+    """Whether a user has requested that it stops."""
     ended_at: Mapped[datetime | None]
 
 
 class ShareLink(Base):
-    """A public address at which everybody may read a conversation."""
+    """A public URL at which anyone can read a conversation."""
 
     __tablename__ = "share_links"
 
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
     token: Mapped[str] = mapped_column(String(64), unique=True)
-    """Kept as it is: whoever may share the conversation sees the address again."""
+    """Not hashed, so that users who may share the conversation can see the URL again."""
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,4 +1,4 @@
-"""What all tables share: names of constraints, and time."""
+"""The base of all models: names of constraints, types of ids and times."""
 
 from datetime import UTC, datetime
 
@@ -7,43 +7,43 @@ from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.types import TypeDecorator
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
-"""A 64-bit key; SQLite numbers rows by itself only where the column says INTEGER."""
+"""A 64-bit key. SQLite generates ids only for columns of the type INTEGER."""
 
 LAST_ID = 2**31 - 1
-"""The highest number of a row in the other tables: PostgreSQL's INTEGER cannot even be asked for a higher one."""
+"""The maximum id in the other tables. PostgreSQL raises an error for a higher value of an INTEGER."""
 
 NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
-"""For tables whose ids are known outside: SQLite would give a removed row's number to the next one."""
+"""For tables whose ids are known to clients: by default SQLite may reuse the id of a deleted row."""
 
 
 def now() -> datetime:
-    """Give the time, in UTC and aware of it."""
+    """Return the current time in UTC, with its time zone."""
     return datetime.now(UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC, aware on both databases (SQLite keeps no time zone)."""
+    """A time in UTC, with its time zone on both databases (SQLite stores none)."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Refuse a moment without a time zone; store the others as UTC."""
+        """Convert to UTC. Raises `ValueError` for a time without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"a moment needs its time zone: {value!r}")
+            raise ValueError(f"a time needs its time zone: {value!r}")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Give the moment in UTC."""
+        """Return the time in UTC, with its time zone."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
-    """The root of the models."""
+    """The base class of the models."""
 
     metadata = MetaData(
         naming_convention={

@@ -1,4 +1,4 @@
-"""Where people talk, and who belongs there."""
+"""Conversations, memberships and blocks."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from chatapp.models.base import NEVER_REUSE_IDS, Base, now
 
 GENERAL_ID = 1
-"""The general chat's row, which the first migration makes."""
+"""The id of the general chat, whose row the first migration inserts."""
 
 _IS_SHARED = text("kind = 'assistant' AND visibility = 'open'")
 
@@ -19,10 +19,9 @@ def format_wire_name(kind: str, conversation_id: int) -> str:
 
 
 class Conversation(Base):
-    """A place where people talk: the general chat, a room, a direct conversation or a talk with an assistant.
+    """The general chat, a room, a direct conversation or a conversation with an assistant.
 
-    All have one kind of timeline. An assistant's open conversation is everybody's, there is one for each assistant; the
-    private ones are people's own sessions.
+    `chatapp.conversations.kinds` describes how they differ.
     """
 
     __tablename__ = "conversations"
@@ -48,20 +47,20 @@ class Conversation(Base):
     topic: Mapped[str] = mapped_column(String(250), default="")
     visibility: Mapped[str] = mapped_column(String(16), default="open")
     direct_key: Mapped[str | None] = mapped_column(String(120), unique=True)
-    """The ids of a direct conversation's people, ascending, with “:” between: one conversation for each set."""
+    """The sorted user ids of a direct conversation, separated by “:”. One conversation for each set of users."""
     assistant: Mapped[str | None] = mapped_column(String(32))
-    """The name of the assistant that answers here."""
+    """The name of the assistant."""
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     last_event: Mapped[int] = mapped_column(BigInteger, default=0)
-    """How many events the timeline has had; each change takes the next number, in its own transaction."""
+    """The last event number: see `chatapp.timeline.event_numbers`."""
     message_count: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    """How many messages the timeline has: raised and lowered with them, so that nobody need count."""
+    """Number of messages, updated with each insertion and removal so that they need not be counted."""
     floor: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Messages up to this `seq` were removed by a cleanup."""
+    """A cleanup has removed the messages up to this `seq`."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
-    """When a room was archived, or a session with an assistant ended."""
+    """When a room was archived or a session with an assistant ended."""
 
     @property
     def wire_name(self) -> str:
@@ -70,17 +69,17 @@ class Conversation(Base):
 
     @property
     def is_private(self) -> bool:
-        """Whether one comes in by invitation only."""
+        """Whether only invited users may see it."""
         return self.visibility == "private"
 
     @property
     def is_archived(self) -> bool:
-        """Whether it is read only for good."""
+        """Whether it is read-only."""
         return self.ended_at is not None
 
 
 class Membership(Base):
-    """One person's place in one conversation. In the general chat everybody has one."""
+    """A user's membership in a conversation. Every user is a member of the general chat."""
 
     __tablename__ = "memberships"
     __table_args__ = (CheckConstraint("role IN ('member', 'manager')", name="role"),)
@@ -90,13 +89,13 @@ class Membership(Base):
     role: Mapped[str] = mapped_column(String(16), default="member")
     created_at: Mapped[datetime] = mapped_column(default=now)
     last_read_seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    """The number of the last message that the person has read."""
+    """The read marker: `seq` of the last message that the user has read."""
     is_blocked: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether the person may not write here, since the other one of two blocks them."""
+    """Whether the user may not post, because the other user of a direct conversation blocks them."""
 
 
 class Block(Base):
-    """One person wants no direct messages from another one."""
+    """A user who accepts no direct messages from another user."""
 
     __tablename__ = "blocks"
 

@@ -1,4 +1,4 @@
-"""The timeline's rows."""
+"""Messages with their reactions and mentions."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ class Message(Base):
     __tablename__ = "messages"
     __table_args__ = (
         UniqueConstraint("conversation_id", "seq"),
-        # Unique for (sender_id, client_id); this order finds a whole batch of client ids by index.
+        # The idempotency key. In this order the index also finds the client ids of a batch.
         UniqueConstraint("client_id", "sender_id"),
         UniqueConstraint("conversation_id", "version"),
         CheckConstraint("sender_type IN ('user', 'assistant', 'system')", name="sender_type"),
@@ -37,32 +37,32 @@ class Message(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     seq: Mapped[int] = mapped_column(BigInteger)
-    """The number of the event that made it: its place on the page."""
+    """The event number of its creation, which orders the timeline."""
     version: Mapped[int] = mapped_column(BigInteger)
-    """The number of the event that last changed it."""
+    """The event number of its last change."""
     sender_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     sender_type: Mapped[str] = mapped_column(String(16), default="user")
     sender_name: Mapped[str | None] = mapped_column(String(64))
-    """Who said it, where that is no person: the name of a bot or an assistant."""
+    """The name of the bot or the assistant that sent it."""
     message_type: Mapped[str] = mapped_column(String(16), default="text")
     content: Mapped[str] = mapped_column(Text)
     client_id: Mapped[str | None] = mapped_column(String(36))
-    """The UUID under which its sender sends it until it is acknowledged."""
+    """The UUID that its sender gave it."""
     reply_to: Mapped[int | None] = mapped_column(BigInteger)
-    """The number of the message that it answers."""
+    """The `seq` of the message that it answers."""
     asker_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    """Whom an assistant answers."""
+    """The user whom an assistant answers."""
     state: Mapped[str | None] = mapped_column(String(16))
-    """How far an assistant's answer has come."""
+    """State of an assistant's answer: `queued`, `streaming`, or how it ended."""
     problem: Mapped[str | None] = mapped_column(String(300))
-    """Why an assistant's answer is not complete, for people to read."""
+    """Why an assistant's answer is not complete, as users see it."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     edited_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
 
 
 class Reaction(Base):
-    """One person's emoji under a message."""
+    """A user's reaction to a message with an emoji."""
 
     __tablename__ = "reactions"
 
@@ -73,10 +73,10 @@ class Reaction(Base):
 
 
 class Mention(Base):
-    """A person whom a message names."""
+    """A user mentioned in a message."""
 
     __tablename__ = "mentions"
-    # How many of a conversation's messages since the last one read name somebody is a range of this index.
+    # Counting the mentions after a read marker scans a range of this index.
     __table_args__ = (Index(None, "user_id", "conversation_id", "seq"),)
 
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
@@ -86,7 +86,7 @@ class Mention(Base):
 
 
 class RetiredKey(Base):
-    """What is left of a message that a cleanup removed, so that a late repetition of it is not stored again."""
+    """The key of a message that a cleanup removed, kept so that a late repetition is not stored again."""
 
     __tablename__ = "retired_keys"
 

@@ -1,4 +1,4 @@
-"""Programs outside: those that hear of messages, and those that post them."""
+"""Outgoing and incoming webhooks."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, now
 
 
 class OutgoingWebhook(Base):
-    """An address that a room's messages are sent to when they name it."""
+    """A URL to which the messages of a room are sent that mention the webhook."""
 
     __tablename__ = "outgoing_webhooks"
     __table_args__ = (UniqueConstraint("conversation_id", "name"), NEVER_REUSE_IDS)
@@ -17,17 +17,17 @@ class OutgoingWebhook(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(32))
-    """What stands after the “@”."""
+    """The name by which messages mention it."""
     url: Mapped[str] = mapped_column(String(500))
     secret: Mapped[str] = mapped_column(String(64))
-    """Signs what is sent. It has to be known here, so it is no hash."""
+    """Signs the deliveries, so it cannot be hashed."""
     last_error: Mapped[str | None] = mapped_column(String(250))
-    """Why the last attempt failed; none after one that did not."""
+    """Why the last attempt failed; None if it succeeded."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class WebhookDelivery(Base):
-    """A message on its way to a webhook; the row goes when it has arrived, or when it is given up."""
+    """A message to be sent to a webhook. The row is deleted after success or the last attempt."""
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (NEVER_REUSE_IDS,)
@@ -40,7 +40,7 @@ class WebhookDelivery(Base):
 
 
 class IncomingWebhook(Base):
-    """An address of ours at which whoever knows it posts to a room, under a bot's name."""
+    """A secret URL at which programs post to a room, under the name of a bot."""
 
     __tablename__ = "incoming_webhooks"
     __table_args__ = (NEVER_REUSE_IDS,)
@@ -48,7 +48,7 @@ class IncomingWebhook(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(64))
-    """The bot's."""
+    """The name of the bot."""
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    """SHA-256 of the secret in the address."""
+    """SHA-256 of the secret in the URL."""
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,4 +1,4 @@
-"""The server is killed, at random moments and where it hurts most, while people talk."""
+"""The server is killed while people post, at failpoints and at random times."""
 
 import os
 import random
@@ -9,34 +9,41 @@ import pytest
 from tests.harness.audit import Participant, audit, chatting
 from tests.harness.people import NewPerson
 from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
 
-MOMENTS = ["before-insert", "before-commit", "after-commit", "after-acknowledgement", "", ""]
-"""The failpoints that are passed while the database is there (test_outage.py has the others), and random moments."""
+FAILPOINTS = [
+    "before-insert",  # before the rows of a batch of posts are inserted
+    "before-commit",  # before a commit
+    "after-commit",  # after it, before its acknowledgements
+    "after-acknowledgement",  # after these, before the broadcast
+    "",  # at a random time
+    "",
+]
+"""Failpoints while the database is available. test_outage.py has those of the spool."""
 
 CYCLES = 10
 SOAK_CYCLES = 150
 
 
-def cycle(server: Server, moment: str, chance: random.Random) -> None:
-    """Start, let people talk, and end the process at a failpoint or at a random moment."""
-    server.start(CHATAPP_FAILPOINT=f"{moment}:{chance.randint(1, 15)}" if moment else "")
-    # Whoever waits for a failpoint is given the time to come there.
-    end = time.monotonic() + (10 if moment else chance.uniform(0.2, 1.0))
-    while server.is_running and time.monotonic() < end:
-        time.sleep(0.005)
-    assert bool(moment) != server.is_running, f"{moment or 'the server'} was not reached"
-    if server.is_running:
+def run_and_kill(server: Server, failpoint: str, chance: random.Random) -> None:
+    """Start the server, and kill it at a failpoint or at a random time."""
+    server.start(CHATAPP_FAILPOINT=f"{failpoint}:{chance.randint(1, 15)}" if failpoint else "")
+    if failpoint:
+        eventually(lambda: not server.is_running, f"killed at {failpoint}")
+    else:
+        time.sleep(chance.uniform(0.2, 1.0))
+        assert server.is_running
         server.kill()
 
 
-def talk_through(cycles: int, new_server: NewServer, new_person: NewPerson, database_url: str) -> None:
+def post_while_killing(cycles: int, new_server: NewServer, new_person: NewPerson, database_url: str) -> None:
     seed = os.environ.get("CHATAPP_SEED") or str(random.randrange(10**6))
     print(f"replay with CHATAPP_SEED={seed}")
     chance = random.Random(seed)
-    moments = [MOMENTS[number % len(MOMENTS)] for number in range(cycles)]
-    chance.shuffle(moments)
+    failpoints = [FAILPOINTS[number % len(FAILPOINTS)] for number in range(cycles)]
+    chance.shuffle(failpoints)
     server = new_server(database_url=database_url, CHATAPP_GENERAL_KEEP_LAST="0").start()
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     room = ana.create_room()
@@ -48,19 +55,19 @@ def talk_through(cycles: int, new_server: NewServer, new_person: NewPerson, data
     ]
     server.kill()
     with chatting(*participants):
-        for moment in moments:
-            cycle(server, moment, chance)
+        for failpoint in failpoints:
+            run_and_kill(server, failpoint, chance)
         server.start(CHATAPP_FAILPOINT="")
     audit(server, *participants)
 
 
-def test_nothing_acknowledged_is_lost_doubled_or_out_of_order_when_the_server_is_killed_again_and_again(
+def test_no_acknowledged_message_is_lost_duplicated_or_reordered_when_the_server_is_killed(
     new_server: NewServer, new_person: NewPerson, database_url: str
 ) -> None:
-    talk_through(CYCLES, new_server, new_person, database_url)
+    post_while_killing(CYCLES, new_server, new_person, database_url)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_the_same_for_long(new_server: NewServer, new_person: NewPerson, database_url: str) -> None:
-    talk_through(SOAK_CYCLES, new_server, new_person, database_url)
+def test_many_kills_in_a_row(new_server: NewServer, new_person: NewPerson, database_url: str) -> None:
+    post_while_killing(SOAK_CYCLES, new_server, new_person, database_url)

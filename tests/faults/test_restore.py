@@ -1,6 +1,7 @@
 """An installation restored from an older backup, while clients know numbers that it never gave or gives again."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ LOST = [f"lost with the disk {number}" for number in range(5)]
 
 def back_up(server: Server) -> Path:
     backup = server.data_dir.with_name("backup.sqlite3")
-    with sqlite3.connect(server.data_dir / "chatapp.sqlite3") as database, sqlite3.connect(backup) as copy:
+    path = server.data_dir / "chatapp.sqlite3"
+    with closing(sqlite3.connect(path)) as database, closing(sqlite3.connect(backup)) as copy:
         database.backup(copy)
     return backup
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import uuid
+from contextlib import closing
 
 import requests
 
@@ -14,7 +15,7 @@ from tests.harness.servers import NewServer, Server
 
 def fill(server: Server, count: int, step: int = 1) -> None:
     """Insert messages into the general chat, `step` numbers apart."""
-    with sqlite3.connect(server.data_dir / "chatapp.sqlite3") as database:
+    with closing(sqlite3.connect(server.data_dir / "chatapp.sqlite3")) as database, database:
         database.executemany(
             "INSERT INTO messages (conversation_id, seq, version, sender_id, sender_type, message_type, content,"
             " client_id, created_at) VALUES (1, ?, ?, 1, 'user', 'text', ?, ?, '2026-01-01 00:00:00.000000')",
