@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, expect
 
 from tests.harness.html import rendered_messages
 from tests.harness.pages import (
@@ -177,7 +177,12 @@ def test_changes_by_others_are_shown(ana: Person, bob: Person, new_page: NewPage
 def test_closing_a_tab_with_unsent_messages_asks_for_a_confirmation(ana: Person, new_page: NewPage) -> None:
     page = wait_until_connected(new_page(ana))
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        dialogs.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     page.context.set_offline(offline=True)
     send_message(page, "not yet")
     expect(page.locator(".message-sending")).to_be_visible()

@@ -170,7 +170,7 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 Timeline.TestCase.settings = settings(max_examples=25, stateful_step_count=50, deadline=None, phases=PHASES)
 
 
-class TestTimeline(Timeline.TestCase):
+class TestTimeline(Timeline.TestCase):  # type: ignore[misc, valid-type]  # Hypothesis creates it
     """Run the machine."""
 
     @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -56,7 +57,9 @@ def test_acknowledgements_that_never_arrive_double_nothing(
             stored = count_messages(server)
             proxy.hold_downstream()
             # Whoever speaks now is heard, and never told so.
-            eventually(lambda stored=stored: count_messages(server) > stored, "something is stored", timeout=30)
+            eventually(
+                partial(lambda before: count_messages(server) > before, stored), "something is stored", timeout=30
+            )
             proxy.release()
     audit(server, *participants)
 

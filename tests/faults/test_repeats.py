@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
@@ -57,4 +58,6 @@ def test_two_who_post_at_once_get_numbers_without_holes(any_server: Server, new_
         return [message["version"] for message in socket.messages()]
 
     for socket in sockets:
-        eventually(lambda socket=socket: heard(socket) == list(range(1, 91)), "all, in the order of their numbers")
+        eventually(
+            partial(lambda socket: heard(socket) == list(range(1, 91)), socket), "all, in the order of their numbers"
+        )

@@ -8,7 +8,7 @@ import asyncio
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -191,7 +191,7 @@ def chatting(*participants: Participant) -> Iterator[None]:
     async def run_all() -> None:
         runs = asyncio.gather(*(participant.run(stop) for participant in participants))
         stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([runs, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([runs, stopping], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
         async with asyncio.timeout(scaled(120)):
             await runs
             await asyncio.gather(*(participant.catch_up() for participant in participants))
@@ -201,7 +201,7 @@ def chatting(*participants: Participant) -> Iterator[None]:
     task = loop.create_task(run_all())
     thread = threading.Thread(target=loop.run_until_complete, args=(asyncio.wait([task]),))
     thread.start()
-    end = stop.set
+    end: Callable[[], object] = stop.set
     try:
         yield
     except BaseException:

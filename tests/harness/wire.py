@@ -48,6 +48,7 @@ class Wire:
     @property
     def port(self) -> int:
         """The local port."""
+        assert self._socket.sock is not None
         port: int = self._socket.sock.getsockname()[1]
         return port
 
@@ -63,6 +64,7 @@ class Wire:
             return False
         finally:
             self._socket.settimeout(20)
+        assert isinstance(packet, str)
         self._process(packet)
         return True
 
@@ -147,7 +149,8 @@ class PolledWire(Wire):
         if self._is_upgraded:
             return super().read(timeout)
         for packet in self._person.http.get(self._url + self._sid, timeout=20).text.split("\x1e"):
-            self._process(packet)
+            assert isinstance(packet, str)
+        self._process(packet)
         return True
 
     def upgrade(self) -> None:

@@ -322,7 +322,8 @@ def payload_text(content: str) -> str:
 def test_a_malformed_payload_is_acknowledged_with_an_error(target: Target, event: str) -> None:
     valid = PAYLOADS[event]
     with target.connect() as eve:
-        for arguments in ([], [None], [5], ["x"], [[]], [{}, {}], [valid, valid], [[valid]]):
+        invalid: tuple[list[Any], ...] = ([], [None], [5], ["x"], [[]], [{}, {}], [valid, valid], [[valid]])
+        for arguments in invalid:
             ack = eve.call(event, *arguments)
             assert ack["ok"] is False, arguments
             assert ack["error"]["code"] == "invalid"

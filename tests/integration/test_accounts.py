@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -234,7 +235,7 @@ def test_a_new_display_name_is_shown_on_old_and_new_messages(server: Server, ana
 
 def test_signing_in_redirects_within_the_installation_only(server: Server, ana: Person) -> None:
     def land(target: str) -> str:
-        page = "/sign-in?" + requests.models.RequestEncodingMixin._encode_params({"next": target})
+        page = "/sign-in?" + urlencode({"next": target})
         visitor = Person(server, "ana")
         text = visitor.get(page).text
         form = {"csrf_token": find_csrf_token(text), "username": "ana", "password": PASSWORD, "next": target}

@@ -185,11 +185,11 @@ def test_a_restart_interrupts_the_running_answer_and_continues_with_the_queue(
     (_, interrupted), (_, complete) = any_server.rows(answers)
     assert isinstance(interrupted, str)
     assert interrupted
-    assert LONG.startswith(interrupted)
+    assert LONG.startswith(str(interrupted))
     assert complete == "Good **morning**, Ana."
     page = ana.get("/assistants/model").text
     assert "chatapp restarted while this answer was being written." in page
-    assert interrupted in page
+    assert str(interrupted) in page
 
 
 def test_an_outage_of_the_database_loses_no_question_and_no_answer(

@@ -1,6 +1,7 @@
 """Bad input gets an error that says what to do, at every entrance; nothing is stored and nothing breaks."""
 
 import uuid
+from typing import Any
 
 import requests
 
@@ -32,8 +33,8 @@ def test_bad_content_is_refused_by_socket_and_by_form(server: Server, ana: Perso
         assert reason in answer.text
         kept = text(answer.text, "textarea")
         assert kept.strip("\n").replace("\ufffd", "\0") == content.strip("\n") or "\0" in content
-    for content in (None, 5, ["text"], {"text": 1}, True):
-        assert socket.send(content)["error"]["code"] == "not_text"
+    for wrong in (None, 5, ["text"], {"text": 1}, True):
+        assert socket.send(wrong)["error"]["code"] == "not_text"
     assert socket.send("half \ud800 of a pair")["error"]["code"] == "bad_characters"
     assert server.rows("SELECT count(*) FROM messages") == [(0,)]
     assert socket.post("x" * 10_000)["seq"] == 1
@@ -69,7 +70,7 @@ def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, 
     socket = ana.connect()
     seq = socket.post("hello")["seq"]
     here = {"conversation": "general"}
-    proper = {
+    proper: dict[str, dict[str, Any]] = {
         "join_chat": here | {"after": 0, "epoch": None},
         "leave_chat": here,
         "send_message": message_payload("x"),
@@ -101,7 +102,8 @@ def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, 
         ],
     }
     for event, payload in proper.items():
-        for wrong in ((), (None,), (5,), ("general",), ([payload],), (payload, payload), ({},)):
+        wrongs: tuple[tuple[Any, ...], ...] = ((), (None,), (5,), ("general",), ([payload],), (payload, payload), ({},))
+        for wrong in wrongs:
             assert socket.call(event, *wrong)["error"]["code"] == "invalid", (event, wrong)
         for key in malformed.keys() & payload.keys():
             for value in malformed[key]:

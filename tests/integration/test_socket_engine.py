@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_every_listener_receives_every_event_in_order(
     for wire in (*senders, *fast, *slow):
         assert wire.versions() == everything
     for socket in (*polling, *upgrading):
-        eventually(lambda socket=socket: END in socket.contents(), "the last message arrives", 30)
+        eventually(partial(lambda socket: END in socket.contents(), socket), "the last message arrives", 30)
         assert versions(socket) == everything
 
 
@@ -184,7 +185,7 @@ def send_many(wire: Wire, name: str) -> None:
     """Send messages, ten in flight at a time; edit some of them and react to some."""
     for start in range(0, MESSAGES, 10):
         numbers = [wire.post(f"{name}: {number}") for number in range(start, start + 10)]
-        wire.read_until(lambda event, last=numbers[-1]: event[0] == ACK and event[1][0] == last)
+        wire.read_until(partial(lambda last, event: event[0] == ACK and event[1][0] == last, numbers[-1]))
         acks = dict(wire.acks())
         seqs = [acks[number]["message"]["seq"] for number in numbers]
         assert seqs == sorted(seqs)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 import requests
@@ -244,7 +245,7 @@ def test_a_program_posts_to_a_room_as_a_bot(server: Server, ana: Person, new_per
     page = bob.get(room_path(room)).text
     assert page.count("Builder") == 4
     assert "plain &lt;b&gt;text&lt;/b&gt;" in page
-    assert server.rows("SELECT token_hash FROM incoming_webhooks")[0][0] not in url
+    assert str(server.rows("SELECT token_hash FROM incoming_webhooks")[0][0]) not in url
     assert url not in ana.get(f"{room_path(room)}/webhooks").text
 
 
@@ -265,7 +266,8 @@ def test_invalid_texts_and_unknown_urls_are_refused(server: Server, ana: Person)
     url = add_incoming(ana, room)
     for body in (b"", b"  ", b"\0", b"\xff\xfe", b"x" * 10_001):
         assert requests.post(url, data=body, timeout=20).status_code == 400, body[:9]
-    for value in ({}, [], {"text": 5}, {"text": None}, "text", {"text": "\ud800"}):
+    invalid: tuple[Any, ...] = ({}, [], {"text": 5}, {"text": None}, "text", {"text": "\ud800"})
+    for value in invalid:
         assert requests.post(url, json=value, timeout=20).status_code == 400, value
     assert requests.post(url[:-1], data=b"hello", timeout=20).status_code == 404
     assert requests.get(url, timeout=20).status_code == 405

@@ -77,7 +77,7 @@ def test_links_lead_through_the_whole_history_and_back_to_the_newest(ana: Person
     for number in range(1, 26):
         socket.post(f"message {number}", room)
     path = room_path(room)
-    page, read = ana.get(path).text, []
+    page, read = ana.get(path).text, list[int]()
     assert "Jump to latest" not in page
     while True:
         shown = [seq for seq, _ in rendered_messages(page)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatapp.config import VARIABLES
-from tests.harness.servers import ROOT
+from tests.harness import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|js|mjs|css|html|toml|sh)")

@@ -49,13 +49,13 @@ def test_nesting_is_limited() -> None:
     def nested(depth: int) -> str:
         return '2["typing",' + "[" * (depth - 1) + "]" * (depth - 1) + "]"
 
-    assert decode(nested(MAX_JSON_DEPTH)).data[0] == "typing"
+    assert (decode(nested(MAX_JSON_DEPTH)).data or [])[0] == "typing"
     with pytest.raises(Malformed, match="too deeply"):
         decode(nested(MAX_JSON_DEPTH + 2))
     with pytest.raises(Malformed):
         decode(nested(100_000))
     brackets_in_a_string = '2["typing","' + "[{" * 5_000 + '"]'
-    assert decode(brackets_in_a_string).data[1] == "[{" * 5_000
+    assert (decode(brackets_in_a_string).data or [])[1] == "[{" * 5_000
 
 
 def test_each_application_has_its_own_events() -> None:

@@ -24,6 +24,11 @@ def spooler(spool: Spool) -> Spooler:
     return Spooler(spool, AddNote, max_spooled=3)
 
 
+def text_of(job: Job) -> str:
+    assert isinstance(job.change, AddNote)
+    return job.change.text
+
+
 class Database:
     """Commits jobs as a `Committer` does, without a database."""
 
@@ -32,10 +37,10 @@ class Database:
 
     def commit(self, jobs: Sequence[Job]) -> list[DeferredSignal[Any]]:
         for job in jobs:
-            if job.change.text.startswith("bad"):
+            if text_of(job).startswith("bad"):
                 job.error = ValueError("refused")
-        self.batches.append([job.change.text for job in jobs])
-        return [DeferredSignal(note_added, job.change.text) for job in jobs if job.error is None]
+        self.batches.append([text_of(job) for job in jobs])
+        return [DeferredSignal(note_added, text_of(job)) for job in jobs if job.error is None]
 
 
 def spool_notes(spooler: Spooler, *texts: str) -> list[Job]:
