@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
-from flask import Flask
+from flask import Flask, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
 from chatapp.config import Settings
+from chatapp.errors import Invalid
 from chatapp.extensions import csrf, limiter
 
 # No inline scripts or styles, and no other origins. 'self' includes sockets to our own origin (CSP level 3).
@@ -40,6 +41,7 @@ def init_security(app: Flask, settings: Settings) -> None:
     )
     csrf.init_app(app)
     limiter.init_app(app)
+    app.before_request(_reject_nul)
     app.after_request(_add_security_headers)
     if settings.secure_cookies:
         app.after_request(_require_https)
@@ -52,6 +54,12 @@ def trust_proxies(app: Flask, settings: Settings) -> None:
     """
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+
+def _reject_nul() -> None:
+    """Reject a query string with NUL: PostgreSQL accepts it in no query. Paths and bodies have stricter checks."""
+    if any("\0" in value for _, value in request.args.items(multi=True)):
+        raise Invalid("The query string must not contain NUL.")
 
 
 def _add_security_headers(response: Response) -> Response:

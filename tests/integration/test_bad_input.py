@@ -169,7 +169,7 @@ def test_broken_addresses_and_cookies_get_an_answer(any_server: Server, new_pers
     assert ana.get("/?before=" + "9" * 18).ok
     assert ana.get("/?before=0").ok
     for search in ("/direct", "/sessions"):
-        assert ana.get(search, params={"q": "a\0b"}).ok, search
+        assert ana.get(search, params={"q": "a\0b"}).status_code == 400, search
     for action in (f"/rooms/{huge}/membership", f"/rooms/{last}/archive", f"/rooms/1/members/{huge}/remove"):
         assert ana.post(action).status_code == 404, action
     for name in ("\0", "\ud7ff", "x" * 900, "' OR 1=1 --", "%", "_"):
