@@ -56,7 +56,7 @@ class LoadSocket:
         return socket
 
     async def call(self, event: str, payload: object) -> Any:
-        """Emit an event and return its acknowledgement. Raises `ConnectionError` if none comes."""
+        """Emit an event and return its acknowledgement. Raises `ConnectionError` if the connection closes."""
         if self.is_closed.is_set():
             raise ConnectionError("closed")
         self._last_id += 1

@@ -1,7 +1,7 @@
 """Socket.IO server: fast writes, strict parsing, rate limits and protection against abusive clients.
 
 The only package that depends on internals of python-socketio, python-engineio and eventlet. It knows nothing of the
-application: it is told which events there are and whom to call.
+application: names of events and callbacks are parameters.
 
 The interface is in this module:
 

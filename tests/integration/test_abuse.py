@@ -282,9 +282,9 @@ def test_an_event_before_the_connect_packet_closes_the_connection(
     target: Target, packet: str, is_signed_in: bool
 ) -> None:
     start = len(target.lines())
-    with RawSocket(target.server.url, target.eve.cookie if is_signed_in else "") as somebody:
-        somebody.send_packets(packet)
-        assert somebody.is_closed_within(scaled(CLOSE_SECONDS))
+    with RawSocket(target.server.url, target.eve.cookie if is_signed_in else "") as client:
+        client.send_packets(packet)
+        assert client.is_closed_within(scaled(CLOSE_SECONDS))
     target.check_one_line(start, None)
 
 
