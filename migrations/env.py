@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: one transaction, on an engine made for migrations."""
+"""Run migrations in one transaction, on the engine for migrations."""
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -9,7 +9,7 @@ from chatapp.storage.engines import migration_engine
 
 
 def migrate(connection: Connection) -> None:
-    """Run what was asked for, and check on SQLite that no row points into the void afterwards."""
+    """Run the requested migrations, then check foreign keys on SQLite."""
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -19,13 +19,13 @@ def migrate(connection: Connection) -> None:
     )
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
-            # Two that start at once take turns, as BEGIN IMMEDIATE makes them do on SQLite.
+            # Simultaneous migrations take turns, as they do on SQLite with BEGIN IMMEDIATE.
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('chatapp.migrations'))"))
         context.run_migrations()
         if connection.dialect.name == "sqlite" and (
             broken := connection.execute(text("PRAGMA foreign_key_check")).all()
         ):
-            raise RuntimeError(f"foreign keys point at nothing: {broken[:5]}")
+            raise RuntimeError(f"foreign keys are violated: {broken[:5]}")
 
 
 with migration_engine(current_settings()).connect() as connection:

@@ -1,4 +1,4 @@
-"""Direct conversations, who blocks whom, how far people have read, and whom messages mention.
+"""Direct conversations, blocks, read markers and mentions.
 
 Revision ID: 0003
 Revises: 0002

@@ -1,4 +1,4 @@
-"""API tokens, and how many messages each conversation has.
+"""API tokens, and the number of messages of each conversation.
 
 Revision ID: 0004
 Revises: 0003

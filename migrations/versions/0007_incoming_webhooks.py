@@ -1,4 +1,4 @@
-"""Incoming webhooks, and messages that no person said.
+"""Incoming webhooks, and messages of bots.
 
 Revision ID: 0007
 Revises: 0006

@@ -1,4 +1,4 @@
-"""Assistants: their conversations, their answers, and links that everybody may read.
+"""Assistants: their conversations, their answers, and share links.
 
 Revision ID: 0008
 Revises: 0007
@@ -84,7 +84,7 @@ def downgrade() -> None:
     op.drop_table("share_links")
     op.drop_table("answers")
     theirs = "(SELECT id FROM conversations WHERE kind = 'assistant')"
-    # SQLite removes nothing by itself here: foreign keys are off while migrations run.
+    # Foreign keys are off while migrations run, so SQLite does not cascade.
     for table in ("mentions", "retired_keys", "memberships"):
         op.execute(f"DELETE FROM {table} WHERE conversation_id IN {theirs}")  # noqa: S608 - names from above
     said = f"sender_type = 'assistant' OR conversation_id IN {theirs}"

@@ -1,4 +1,4 @@
-"""How many sign-ins and memberships have ended.
+"""The number of revoked login sessions and memberships.
 
 Revision ID: 0009
 Revises: 0008

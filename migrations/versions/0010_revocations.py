@@ -1,4 +1,4 @@
-"""Name the count of revoked login sessions and memberships by what it counts.
+"""Rename the count of revoked login sessions and memberships.
 
 Revision ID: 0010
 Revises: 0009

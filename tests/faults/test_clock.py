@@ -1,4 +1,4 @@
-"""Time is for display: order comes from the numbers, whatever the clock does."""
+"""Times are for display only: the order comes from event numbers."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.harness.servers import Server
 pytestmark = pytest.mark.faults
 
 
-def test_a_clock_that_is_set_back_changes_no_order(server: Server, ana: Person, bob: Person) -> None:
+def test_setting_the_clock_back_does_not_change_the_order(server: Server, ana: Person, bob: Person) -> None:
     first = ana.connect().post("before")
     server.terminate()
     library = find_spec("libfaketime")

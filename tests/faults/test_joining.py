@@ -1,4 +1,4 @@
-"""Whoever comes in while others talk hears the next event after those that he was told: nothing falls in between."""
+"""Joining a conversation while others post: no event is lost between the catch-up and the first broadcast."""
 
 import asyncio
 import time
@@ -14,12 +14,12 @@ from tests.harness.servers import NewServer
 pytestmark = pytest.mark.faults
 
 JOINS = 60
-"""Times that somebody comes in, at least."""
+"""Minimum number of joins."""
 
 
 @dataclass
 class Latecomer(Participant):
-    """Somebody who comes in and leaves again and again, and says nothing."""
+    """A person who joins and leaves repeatedly, and posts nothing."""
 
     joins: int = 0
     versions: list[int] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Latecomer(Participant):
             self.versions.append(payload["version"])
 
 
-def test_nothing_falls_between_what_is_told_at_joining_and_what_is_heard(
+def test_no_event_is_lost_between_the_catch_up_and_the_first_broadcast(
     new_server: NewServer, new_person: NewPerson, variant_settings: dict[str, str]
 ) -> None:
     server = new_server(CHATAPP_GENERAL_KEEP_LAST="0", CHATAPP_EVENTS_PER_SECOND="0", **variant_settings).start()

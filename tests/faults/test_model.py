@@ -1,4 +1,4 @@
-"""Any order of posting, changing, catching up and cleaning up against a simple model."""
+"""Random sequences of posts, changes, catch-ups and cleanups, compared with a simple model."""
 
 import shutil
 import tempfile
@@ -28,7 +28,7 @@ TEMPLATE = Path(tempfile.mkdtemp())
 
 
 class Client:
-    """A page that merges what catching up brings."""
+    """A page that merges the results of catch-ups."""
 
     def __init__(self) -> None:
         self.cursor: int | None = None
@@ -58,7 +58,7 @@ class Client:
 
 
 class Timeline(RuleBasedStateMachine):
-    """The general chat, and what it should be."""
+    """The general chat, and the expected state."""
 
     @initialize()
     def start(self) -> None:
@@ -153,7 +153,7 @@ class Timeline(RuleBasedStateMachine):
 
 
 def template() -> Path:
-    """Give a data folder with its owner in it, made once."""
+    """Return a data folder of an installation with its owner, created once."""
     if not (TEMPLATE / "chatapp.sqlite3").exists():
         app = create_app(Settings(data_dir=TEMPLATE, log_level="ERROR"))
         with app.app_context():

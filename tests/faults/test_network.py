@@ -1,4 +1,4 @@
-"""The network is cut, half open and slow, and everybody comes back at once."""
+"""Connections that are cut, half open or slow, and many clients that reconnect at once."""
 
 import time
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def two_participants(ana: Person, bob: Person, proxy: Proxy) -> list[Participant
     return [Participant(person, "general", person.username, url=proxy.url, ack_timeout=2) for person in (ana, bob)]
 
 
-def test_connections_that_are_cut_lose_nothing(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
+def test_no_message_is_lost_when_connections_are_cut(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
     participants = two_participants(ana, bob, proxy)
     with chatting(*participants):
         for _ in range(15):
@@ -35,7 +35,7 @@ def test_connections_that_are_cut_lose_nothing(server: Server, ana: Person, bob:
     audit(server, *participants)
 
 
-def test_half_open_connections_lose_nothing(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
+def test_no_message_is_lost_on_half_open_connections(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
     participants = two_participants(ana, bob, proxy)
     with chatting(*participants):
         for _ in range(2):
@@ -47,7 +47,7 @@ def test_half_open_connections_lose_nothing(server: Server, ana: Person, bob: Pe
     audit(server, *participants)
 
 
-def test_acknowledgements_that_never_arrive_double_nothing(
+def test_no_message_is_duplicated_when_acknowledgements_are_lost(
     server: Server, ana: Person, bob: Person, proxy: Proxy
 ) -> None:
     participants = two_participants(ana, bob, proxy)
@@ -70,7 +70,7 @@ def count_messages(server: Server) -> int:
     return count
 
 
-def test_a_slow_network_loses_nothing(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
+def test_no_message_is_lost_on_a_slow_network(server: Server, ana: Person, bob: Person, proxy: Proxy) -> None:
     proxy.delay = 0.05
     participants = two_participants(ana, bob, proxy)
     with chatting(*participants):
@@ -80,7 +80,7 @@ def test_a_slow_network_loses_nothing(server: Server, ana: Person, bob: Person, 
     audit(server, *participants)
 
 
-def test_five_hundred_who_come_back_at_once_all_see_everything(server: Server, ana: Person) -> None:
+def test_five_hundred_clients_that_reconnect_at_once_receive_all_messages(server: Server, ana: Person) -> None:
     participants = [Participant(ana, "general", f"socket {number}", pause=5, ack_timeout=60) for number in range(500)]
     with chatting(*participants):
         eventually(

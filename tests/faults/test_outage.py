@@ -1,4 +1,4 @@
-"""The database goes away while people talk; chat goes on, and nothing is lost, doubled or out of order."""
+"""Outages of the database while people post: no message is lost, duplicated or reordered."""
 
 import resource
 import signal
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture
 def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A PostgreSQL that the test may break."""
+    """A PostgreSQL server of the test's own, which it may stop."""
     postgres = Postgres(tmp_path_factory.mktemp("own-postgres"))
     postgres.start()
     yield postgres
@@ -35,7 +35,7 @@ def participants(server: Server, new_person: NewPerson) -> tuple[Person, Person]
     return ana, bob
 
 
-def test_messages_wait_on_the_disk_while_postgresql_is_away_and_are_saved_in_their_order(
+def test_messages_are_spooled_while_postgresql_is_stopped_and_stored_in_their_order(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(database_url=own_postgres.create_database()).start()
@@ -76,7 +76,7 @@ def test_messages_wait_on_the_disk_while_postgresql_is_away_and_are_saved_in_the
     assert his.payloads("backlog")[-1] == {"waiting": 0, "since": None}
 
 
-def test_a_full_spool_outlives_the_kill_of_the_server_and_drains_at_the_next_start(
+def test_a_spool_survives_a_kill_of_the_server_and_is_drained_at_the_next_start(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(database_url=own_postgres.create_database()).start()
@@ -94,7 +94,7 @@ def test_a_full_spool_outlives_the_kill_of_the_server_and_drains_at_the_next_sta
     assert [content for (content,) in server.rows("SELECT content FROM messages ORDER BY seq")] == said
 
 
-def test_a_lock_of_another_program_on_sqlite_holds_nobody_up(server: Server, new_person: NewPerson) -> None:
+def test_messages_are_spooled_while_another_program_locks_sqlite(server: Server, new_person: NewPerson) -> None:
     ana, bob = participants(server, new_person)
     other = sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -112,7 +112,7 @@ def test_a_lock_of_another_program_on_sqlite_holds_nobody_up(server: Server, new
     assert server.rows("SELECT content FROM messages") == [("locked",)]
 
 
-def test_who_may_only_read_is_not_told_that_a_message_waits(server: Server, new_person: NewPerson) -> None:
+def test_a_message_is_not_spooled_for_a_user_who_may_only_read(server: Server, new_person: NewPerson) -> None:
     ana, bob = participants(server, new_person)
     name = ana.open_direct(bob)
     ana.post("/direct/bob/block", "/direct/bob")
@@ -125,7 +125,7 @@ def test_who_may_only_read_is_not_told_that_a_message_waits(server: Server, new_
         assert ana.sockets[0].call("send_message", payload, timeout=15)["message"]["pending"]
 
 
-def test_a_spool_at_its_bound_refuses_and_says_when_to_try_again(
+def test_a_full_spool_is_busy_and_tells_when_to_try_again(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_MAX_SPOOLED_MESSAGES="2").start()
@@ -139,7 +139,7 @@ def test_a_spool_at_its_bound_refuses_and_says_when_to_try_again(
     assert refused["error"]["retry_after"] > 0
 
 
-def test_what_the_database_refuses_for_good_is_kept_aside_with_the_reason(
+def test_a_message_that_the_database_rejects_stays_in_the_spool_with_the_reason(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     database_url = own_postgres.create_database()
@@ -188,7 +188,7 @@ def killed(postgres: Postgres) -> Iterator[None]:
 
 @contextmanager
 def cut_off(postgres: Postgres) -> Iterator[None]:
-    """Its connections are ended again and again."""
+    """Terminate its connections repeatedly."""
     for _ in range(5):
         terminate_connections(postgres)
         time.sleep(0.3)
@@ -225,19 +225,19 @@ def two_participants(server: Server, new_person: NewPerson) -> list[Participant]
     return [Participant(new_person(server, name), "general", name, edit_every=5) for name in ("ana", "bob")]
 
 
-def waiting(server: Server) -> int:
-    """Tell how many messages wait in the spool."""
+def count_spooled(server: Server) -> int:
+    """Return the number of messages in the spool."""
     count = server.health().json()["spool"]["waiting"]
     assert isinstance(count, int)
     return count
 
 
 def is_saved(server: Server) -> bool:
-    """Tell whether the database is there and nothing waits for it."""
+    """Return whether the database is available and the spool is empty."""
     return server.health().status_code == 200
 
 
-def talk_through(
+def post_through_outages(
     fault: Fault, seconds: float, postgres: Postgres, server: Server, participants: list[Participant]
 ) -> None:
     with chatting(*participants):
@@ -251,31 +251,31 @@ def talk_through(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_people_talk_through_whatever_happens_to_postgresql(
+def test_no_message_is_lost_in_any_outage_of_postgresql(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Fault
 ) -> None:
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
-    talk_through(fault, 1.5, own_postgres, server, two_participants(server, new_person))
+    post_through_outages(fault, 1.5, own_postgres, server, two_participants(server, new_person))
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("fault", FAULTS)
-def test_people_talk_through_a_minute_of_it(
+def test_no_message_is_lost_in_a_minute_of_outages(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Fault
 ) -> None:
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
     participants = two_participants(server, new_person)
     for participant in participants:
         participant.pause = 0.1  # More than 2,000 events later one starts from the last page.
-    talk_through(fault, 60, own_postgres, server, participants)
+    post_through_outages(fault, 60, own_postgres, server, participants)
 
 
 def kill_with_a_full_spool(server: Server, failpoint: str) -> None:
-    """End the process when messages wait: at the failpoint, or at some moment."""
+    """Kill the server while messages are spooled: at the failpoint, or at a random time."""
     if failpoint:
         eventually(lambda: not server.is_running, f"killed at {failpoint}", timeout=30)
     else:
-        eventually(lambda: waiting(server) > 5, "messages wait")
+        eventually(lambda: count_spooled(server) > 5, "messages wait")
         server.kill()
     server.start(CHATAPP_FAILPOINT="")
 
@@ -284,7 +284,7 @@ def kill_with_a_full_spool(server: Server, failpoint: str) -> None:
     ("fault", "failpoint"),
     [(stopped, ""), (killed, "in-spool:3"), (read_only, ""), (stopped, "after-drain")],
 )
-def test_a_kill_during_an_outage_loses_nothing(
+def test_no_message_is_lost_when_the_server_is_killed_during_an_outage(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson, fault: Fault, failpoint: str
 ) -> None:
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
@@ -307,7 +307,7 @@ def test_a_kill_during_an_outage_loses_nothing(
     )
 
 
-def test_people_talk_through_a_lock_on_sqlite_and_a_kill_meanwhile(
+def test_no_message_is_lost_when_the_server_is_killed_while_sqlite_is_locked(
     new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(CHATAPP_GENERAL_KEEP_LAST="0").start()
@@ -316,7 +316,7 @@ def test_people_talk_through_a_lock_on_sqlite_and_a_kill_meanwhile(
     with chatting(*participants), closing(other):
         time.sleep(0.5)
         other.execute("BEGIN IMMEDIATE")
-        eventually(lambda: waiting(server) > 5, "past the time-out messages wait in the spool", timeout=30)
+        eventually(lambda: count_spooled(server) > 5, "past the time-out messages wait in the spool", timeout=30)
         server.kill()
         server.start()
         other.execute("ROLLBACK")
@@ -328,7 +328,7 @@ def test_people_talk_through_a_lock_on_sqlite_and_a_kill_meanwhile(
     )
 
 
-def test_a_message_that_is_sent_again_and_again_during_an_outage_waits_once(
+def test_a_message_sent_repeatedly_during_an_outage_is_spooled_once(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(database_url=own_postgres.create_database()).start()
@@ -347,7 +347,7 @@ def test_a_message_that_is_sent_again_and_again_during_an_outage_waits_once(
 
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["message"]["pending"]
-    assert waiting(server) == 2
+    assert count_spooled(server) == 2
     own_postgres.start()
     first, again = his.wait_for("message_saved", 2)
     assert (first["client_id"], first["message"]["seq"]) == (payload["client_id"], 2)
@@ -357,9 +357,7 @@ def test_a_message_that_is_sent_again_and_again_during_an_outage_waits_once(
     assert his.contents().count("during") == 1
 
 
-def test_a_full_disk_keeps_everything_in_the_outboxes_until_there_is_room(
-    new_server: NewServer, new_person: NewPerson
-) -> None:
+def test_messages_stay_in_the_outboxes_while_the_disk_is_full(new_server: NewServer, new_person: NewPerson) -> None:
     server = new_server(CHATAPP_GENERAL_KEEP_LAST="0").start()
     participants = two_participants(server, new_person)
     with chatting(*participants):
@@ -374,7 +372,7 @@ def test_a_full_disk_keeps_everything_in_the_outboxes_until_there_is_room(
     audit(server, *participants)
 
 
-def test_programs_are_told_that_the_database_is_away_and_lose_nothing_by_trying_again(
+def test_api_clients_get_unavailable_during_an_outage_and_can_retry_without_loss(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(database_url=own_postgres.create_database()).start()
@@ -396,7 +394,7 @@ def test_programs_are_told_that_the_database_is_away_and_lose_nothing_by_trying_
     audit(server)
 
 
-def test_programs_read_and_wait_while_the_database_cannot_be_written(server: Server, ana: Person) -> None:
+def test_api_clients_can_read_while_the_database_cannot_be_written(server: Server, ana: Person) -> None:
     api = ana.api()
     path, body = "/conversations/general/messages", {"content": "hello", "client_id": str(uuid.uuid4())}
     with closing(sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)) as lock:

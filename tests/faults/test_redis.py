@@ -1,4 +1,4 @@
-"""Redis is away, is slow, is shared with others: each process goes on, and nobody hears what he may not."""
+"""Redis is stopped, slow or shared: each process continues, and nobody receives what they may not read."""
 
 import os
 import signal
@@ -18,22 +18,22 @@ from tests.harness.waiting import eventually, scaled
 pytestmark = pytest.mark.faults
 
 HEADS = 3.0
-"""Seconds between two looks of the servers of `two` into the database."""
+"""Seconds between two heartbeats of the servers of `two_servers`."""
 
 
 def wait_until_fast(listener: Socket, speaker: Socket) -> None:
-    """Wait until what one process says is heard on the other at once."""
+    """Wait until a message of one process reaches the other at once."""
     eventually(lambda: listener.delivery_seconds(speaker, os.urandom(4).hex()) < 0.5, "fast again", timeout=30)
 
 
 def wait_until_missed(*servers: Server) -> None:
-    """Wait until the processes know that Redis is away."""
+    """Wait until the processes have noticed that Redis is unavailable."""
     for server in servers:
         eventually(lambda log=server.log: "redis is unavailable" in log(), "Redis is missed", timeout=15)  # type: ignore[misc]
 
 
 def command(redis: Redis, *words: str) -> str:
-    """Ask Redis something."""
+    """Send a command to Redis and return its reply."""
     parts = urlsplit(redis.url)
     with sockets.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as connection:
         connection.sendall("".join([f"*{len(words)}\r\n", *(f"${len(word)}\r\n{word}\r\n" for word in words)]).encode())
@@ -41,14 +41,14 @@ def command(redis: Redis, *words: str) -> str:
 
 
 def publish_everywhere(redis: Redis, text: str) -> None:
-    """Publish on every channel that somebody listens to."""
+    """Publish on every channel that has subscribers."""
     channels = [line for line in command(redis, "PUBSUB", "CHANNELS").split("\r\n") if line.startswith("chatapp")]
     assert channels
     for channel in channels:
         assert command(redis, "PUBLISH", channel, text).startswith(":2")
 
 
-def test_without_redis_each_process_goes_on_and_hears_of_the_other_a_little_later(
+def test_without_redis_each_process_continues_and_receives_events_of_the_other_at_a_heartbeat(
     two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
     first, second = two_servers
@@ -66,7 +66,7 @@ def test_without_redis_each_process_goes_on_and_hears_of_the_other_a_little_late
     assert "Traceback" not in first.log() + second.log()
 
 
-def test_two_processes_lose_double_and_mix_up_nothing(
+def test_two_processes_lose_duplicate_and_reorder_no_message(
     two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
     first, second = two_servers
@@ -87,7 +87,7 @@ def test_two_processes_lose_double_and_mix_up_nothing(
     audit(first, *participants)
 
 
-def test_who_is_removed_while_redis_is_away_hears_nothing_more_on_the_other_process(
+def test_a_member_removed_while_redis_is_down_receives_nothing_more_on_the_other_process(
     two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
     first, second = two_servers
@@ -107,7 +107,7 @@ def test_who_is_removed_while_redis_is_away_hears_nothing_more_on_the_other_proc
     assert his.wait_for("removed_from_chat") == [{"conversation": room}]
 
 
-def test_who_signs_out_while_redis_is_away_hears_nothing_more_on_the_other_process(
+def test_a_login_session_revoked_while_redis_is_down_receives_nothing_more_on_the_other_process(
     two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
     first, second = two_servers
@@ -125,7 +125,7 @@ def test_who_signs_out_while_redis_is_away_hears_nothing_more_on_the_other_proce
     eventually(lambda: not his.is_connected(), "his socket is closed")
 
 
-def test_what_happened_while_redis_was_away_is_not_replayed_when_it_is_back(
+def test_events_during_an_outage_of_redis_are_not_replayed_after_it(
     two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
     first, second = two_servers
@@ -153,7 +153,7 @@ def test_what_happened_while_redis_was_away_is_not_replayed_when_it_is_back(
     assert len(his.payloads("removed_from_chat")) == before
 
 
-def test_a_redis_that_hangs_stops_nobody(
+def test_a_redis_that_hangs_blocks_nobody(
     two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
     first, second = two_servers
@@ -173,7 +173,7 @@ def test_a_redis_that_hangs_stops_nobody(
     assert far.contents() == near.contents()
 
 
-def test_what_is_unread_elsewhere_is_counted_without_redis_too(
+def test_unread_counts_of_other_conversations_work_without_redis(
     two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
     first, second = two_servers
@@ -188,7 +188,7 @@ def test_what_is_unread_elsewhere_is_counted_without_redis_too(
     assert [news["seq"] for news in his.wait_for("news", 2)] == [1, 2]
 
 
-def test_nonsense_on_the_channel_is_survived(
+def test_invalid_data_on_the_channel_is_ignored(
     two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
     first, second = two_servers
@@ -223,7 +223,7 @@ def test_installations_that_share_a_redis_do_not_mix(
     assert hers.payloads("signed_out") == []
 
 
-def test_a_process_that_starts_tells_nothing_again(
+def test_a_process_that_starts_broadcasts_nothing_again(
     two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
     first, second = two_servers

@@ -1,4 +1,4 @@
-"""The same message, however often and by whatever way it arrives, is one message."""
+"""A message that arrives repeatedly, by any transport, is stored once."""
 
 import threading
 import uuid
@@ -14,7 +14,7 @@ from tests.harness.waiting import eventually
 pytestmark = pytest.mark.faults
 
 
-def test_a_message_sent_fifty_times_at_once_is_stored_heard_and_acknowledged_as_one(
+def test_a_message_sent_fifty_times_at_once_is_stored_broadcast_and_acknowledged_as_one(
     any_server: Server, new_person: NewPerson
 ) -> None:
     ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
@@ -33,7 +33,7 @@ def test_a_message_sent_fifty_times_at_once_is_stored_heard_and_acknowledged_as_
     his.wait_for_contents("once", "marker")
 
 
-def test_form_and_socket_with_one_client_id_make_one_message(server: Server, ana: Person) -> None:
+def test_form_and_socket_with_one_client_id_store_one_message(server: Server, ana: Person) -> None:
     socket = ana.connect()
     ana.get("/")
     for number in range(10):
@@ -45,7 +45,7 @@ def test_form_and_socket_with_one_client_id_make_one_message(server: Server, ana
     assert server.rows("SELECT content FROM messages ORDER BY seq") == [(f"message {n}",) for n in range(10)]
 
 
-def test_two_who_post_at_once_get_numbers_without_holes(any_server: Server, new_person: NewPerson) -> None:
+def test_simultaneous_posts_get_event_numbers_without_holes(any_server: Server, new_person: NewPerson) -> None:
     people = [new_person(any_server, name) for name in ("ana", "bob", "eve")]
     sockets = [person.connect() for person in people]
     for socket in sockets:

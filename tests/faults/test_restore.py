@@ -1,4 +1,4 @@
-"""An installation restored from an older backup, while clients know numbers that it never gave or gives again."""
+"""An installation restored from an older backup, while clients know event numbers that it assigns again."""
 
 import sqlite3
 from contextlib import closing
@@ -31,7 +31,7 @@ def restore(server: Server, backup: Path) -> None:
 
 @pytest.fixture
 def epoch(server: Server, ana: Person) -> str:
-    """The epoch that clients know when the server is down, its database restored from a backup."""
+    """The epoch that clients know, when the server is stopped and its database was restored."""
     socket = ana.connect()
     for text in BEFORE:
         socket.post(text)
@@ -51,9 +51,7 @@ def contents(answer: dict[str, list[dict[str, str]]]) -> list[str]:
     return [message["content"] for message in answer["messages"]]
 
 
-def test_a_client_ahead_of_a_restored_database_starts_from_its_last_page(
-    server: Server, ana: Person, epoch: str
-) -> None:
+def test_a_client_ahead_of_a_restored_database_is_reset(server: Server, ana: Person, epoch: str) -> None:
     server.start()
 
     answer = ana.connect().join(after=8, epoch=epoch)
@@ -63,9 +61,7 @@ def test_a_client_ahead_of_a_restored_database_starts_from_its_last_page(
     assert contents(answer) == BEFORE
 
 
-def test_a_client_whose_numbers_were_given_again_starts_from_the_last_page(
-    server: Server, ana: Person, epoch: str
-) -> None:
+def test_a_client_whose_event_numbers_were_assigned_again_is_reset(server: Server, ana: Person, epoch: str) -> None:
     server.start()
     socket = ana.connect()
     afterwards = [f"afterwards {number}" for number in range(7)]
@@ -79,16 +75,14 @@ def test_a_client_whose_numbers_were_given_again_starts_from_the_last_page(
     assert contents(answer) == BEFORE + afterwards
 
 
-def test_a_client_that_knew_all_from_the_backup_and_no_more_misses_nothing(
-    server: Server, ana: Person, epoch: str
-) -> None:
+def test_a_client_that_knew_only_what_the_backup_has_misses_nothing(server: Server, ana: Person, epoch: str) -> None:
     server.start()
     ana.connect().post("afterwards")
 
     assert contents(ana.connect().join(after=3, epoch=epoch))[-1] == "afterwards"
 
 
-def test_an_outbox_brings_back_what_the_backup_had_not(server: Server, ana: Person, epoch: str) -> None:
+def test_an_outbox_sends_again_what_the_backup_lacks(server: Server, ana: Person, epoch: str) -> None:
     server.start()
     socket = ana.connect()
     client_id = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
@@ -99,7 +93,7 @@ def test_an_outbox_brings_back_what_the_backup_had_not(server: Server, ana: Pers
     assert again == first
 
 
-def test_who_restores_by_hand_says_so(server: Server, ana: Person) -> None:
+def test_the_command_restored_renews_the_epoch(server: Server, ana: Person) -> None:
     socket = ana.connect()
     for text in BEFORE:
         socket.post(text)

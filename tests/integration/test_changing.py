@@ -18,7 +18,7 @@ def seen(socket: Socket) -> list[tuple[int, int, str]]:
     return [(each["seq"], each["version"], each["content"]) for each in socket.wait_for("message_changed")]
 
 
-def test_changes_take_the_next_numbers_and_reach_everybody(any_server: Server, new_person: NewPerson) -> None:
+def test_changes_take_the_next_event_numbers_and_are_broadcast(any_server: Server, new_person: NewPerson) -> None:
     ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
     hers, his = ana.connect(), bob.connect()
     cursor = his.join()["last_event"]
@@ -50,7 +50,7 @@ def test_changes_take_the_next_numbers_and_reach_everybody(any_server: Server, n
     )
 
 
-def test_only_who_wrote_it_edits_and_only_managers_delete_what_others_wrote(
+def test_only_senders_edit_and_only_managers_delete_messages_of_others(
     ana: Person, bob: Person, eve: Person, room: str
 ) -> None:
     hers, his = ana.connect(), bob.connect()
@@ -71,7 +71,7 @@ def test_only_who_wrote_it_edits_and_only_managers_delete_what_others_wrote(
 
 
 @pytest.mark.parametrize("reaction", ["", "x", "<b>", "👍" * 17, "👍x", " ", None, 5, "\ud800"])
-def test_what_is_no_emoji_is_refused(ana: Person, reaction: object) -> None:
+def test_a_reaction_that_is_not_an_emoji_is_invalid(ana: Person, reaction: object) -> None:
     socket = ana.connect()
     seq = socket.post("hello")["seq"]
     answer = socket.call("react", {"conversation": "general", "seq": seq, "reaction": reaction, "on": True})

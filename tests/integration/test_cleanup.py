@@ -1,4 +1,4 @@
-"""Cleaning up: at the start and by hand; nothing else is lost and people go on talking."""
+"""Cleanup at start and by command: only old messages are removed, and people can post meanwhile."""
 
 import threading
 from pathlib import Path
@@ -41,7 +41,7 @@ def test_the_general_chat_keeps_its_last_messages_when_it_starts(
     assert server.rows("SELECT count(*) FROM messages WHERE conversation_id = 1") == [(6,)]
 
 
-def test_the_command_tells_what_it_would_do_asks_and_does_it(any_server: Server, new_person: NewPerson) -> None:
+def test_the_command_has_a_dry_run_asks_for_confirmation_and_deletes(any_server: Server, new_person: NewPerson) -> None:
     ana = new_person(any_server, "ana")
     room = ana.create_room()
     socket = ana.connect()
@@ -66,7 +66,7 @@ def test_the_command_tells_what_it_would_do_asks_and_does_it(any_server: Server,
         assert "Traceback" not in printed
 
 
-def test_open_pages_drop_what_a_cleanup_removed_and_do_not_take_it_for_a_gap(
+def test_open_pages_remove_messages_of_a_cleanup_without_a_catch_up(
     new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(CHATAPP_HEARTBEAT_SECONDS="0.2").start()
@@ -88,7 +88,7 @@ def test_open_pages_drop_what_a_cleanup_removed_and_do_not_take_it_for_a_gap(
     assert socket.join(after=1)["reset"]
 
 
-def test_people_talk_while_a_large_room_is_cleaned(server: Server, ana: Person) -> None:
+def test_people_can_post_while_a_large_room_is_cleaned_up(server: Server, ana: Person) -> None:
     fill_general(server, 30_000)
     socket = ana.connect()
     socket.join()
@@ -104,7 +104,7 @@ def test_people_talk_while_a_large_room_is_cleaned(server: Server, ana: Person) 
     assert server.rows("SELECT count(*) FROM messages WHERE seq <= 25000") == [(0,)]
 
 
-def test_a_cleanup_by_hand_keeps_what_the_setting_says_and_refuses_what_makes_no_sense(app: Flask) -> None:
+def test_the_command_keeps_as_many_messages_as_the_setting_says_and_rejects_invalid_options(app: Flask) -> None:
     def cleanup(*options: str, expect: int = 0) -> str:
         done = app.test_cli_runner().invoke(args=("cleanup", *options))
         assert done.exit_code == expect, done.output
@@ -119,7 +119,7 @@ def test_a_cleanup_by_hand_keeps_what_the_setting_says_and_refuses_what_makes_no
     assert "--dry-run" in cleanup("--help")
 
 
-def test_a_large_cleanup_at_the_start_does_not_keep_people_waiting(server: Server, ana: Person) -> None:
+def test_a_large_cleanup_at_start_does_not_delay_requests(server: Server, ana: Person) -> None:
     fill_general(server, 20_000)
     server.terminate()
     server.start(CHATAPP_GENERAL_KEEP_LAST="100")
@@ -134,7 +134,7 @@ def test_a_large_cleanup_at_the_start_does_not_keep_people_waiting(server: Serve
     eventually(lambda: socket.payloads("heads")[-1]["conversations"]["general"]["floor"] == 19_900, "told")
 
 
-def test_a_cleanup_says_when_there_is_no_database_to_clean(tmp_path: Path) -> None:
+def test_the_command_reports_a_missing_database(tmp_path: Path) -> None:
     app = create_app(Settings(data_dir=tmp_path / "data", database_url="", log_level="ERROR"))
     done = app.test_cli_runner().invoke(args=("cleanup", "--yes"))
     assert done.exit_code == 1

@@ -1,4 +1,4 @@
-"""Reading: the first page, older ones, and catching up."""
+"""Reading: the last page, older pages and catch-ups."""
 
 import re
 
@@ -9,7 +9,7 @@ from tests.harness.servers import Server
 from tests.harness.waiting import eventually
 
 
-def test_the_page_has_the_last_ten_and_older_ones_page_by_page_each_once(server: Server, ana: Person) -> None:
+def test_pages_contain_each_message_once_from_the_last_to_the_first(server: Server, ana: Person) -> None:
     fill_general(server, 137)
     assert [seq for seq, _ in rendered_messages(ana.get("/").text)] == list(range(128, 138))
 
@@ -28,7 +28,7 @@ def test_the_page_has_the_last_ten_and_older_ones_page_by_page_each_once(server:
     assert [seq for seq, _ in rendered_messages(older)] == list(range(118, 128))
 
 
-def test_a_message_is_drawn_live_as_on_the_page(ana: Person) -> None:
+def test_a_broadcast_message_has_the_same_html_as_on_the_page(ana: Person) -> None:
     socket = ana.connect()
     socket.join()
     html = socket.post("<b>Tom & Jerry</b> https://example.com\nsecond line")["html"]
@@ -41,7 +41,7 @@ def test_a_message_is_drawn_live_as_on_the_page(ana: Person) -> None:
     assert "&lt;b&gt;Tom &amp; Jerry&lt;/b&gt;" in html
 
 
-def test_who_was_away_catches_up_in_steps_and_starts_anew_past_a_bound(server: Server, ana: Person) -> None:
+def test_a_client_catches_up_in_steps_and_is_reset_when_it_is_too_far_behind(server: Server, ana: Person) -> None:
     fill_general(server, 2500)
     socket = ana.connect()
     cursor, brought = 1000, []
@@ -63,7 +63,7 @@ def test_who_was_away_catches_up_in_steps_and_starts_anew_past_a_bound(server: S
     assert not socket.join(after=2400, epoch=answer["epoch"])["reset"]
 
 
-def test_just_two_hundred_missed_messages_come_in_one_step_and_one_more_in_two(server: Server, ana: Person) -> None:
+def test_two_hundred_missed_messages_come_in_one_step_and_one_more_in_two(server: Server, ana: Person) -> None:
     fill_general(server, 401)
     socket = ana.connect()
     for after, to, more in ((201, 401, False), (200, 400, True), (400, 401, False), (401, 401, False)):
@@ -72,7 +72,7 @@ def test_just_two_hundred_missed_messages_come_in_one_step_and_one_more_in_two(s
         assert [message["seq"] for message in answer["messages"]] == list(range(after + 1, to + 1))
 
 
-def test_a_catch_up_covers_changes_of_old_messages_and_tells_each_once(ana: Person) -> None:
+def test_a_catch_up_has_each_changed_message_once(ana: Person) -> None:
     socket = ana.connect()
     for number in range(1, 6):
         socket.post(f"message {number}")
@@ -91,7 +91,9 @@ def test_a_catch_up_covers_changes_of_old_messages_and_tells_each_once(ana: Pers
     assert {1, 2, 3, 5} <= set(said)
 
 
-def test_who_catches_up_while_others_talk_sees_every_message_once(any_server: Server, new_person: NewPerson) -> None:
+def test_a_client_that_catches_up_while_others_post_gets_every_message_once(
+    any_server: Server, new_person: NewPerson
+) -> None:
     ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
     hers = ana.connect()
     waiting = [hers.emit("send_message", message_payload(f"message {number}")) for number in range(300)]

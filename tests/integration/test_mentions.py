@@ -1,4 +1,4 @@
-"""Mentions: who is named, and who only looks like it."""
+"""Mentions: who is mentioned, and the counts of mentions."""
 
 import pytest
 
@@ -8,14 +8,14 @@ from tests.harness.servers import Server
 
 @pytest.fixture
 def trio(server: Server, new_person: NewPerson) -> tuple[Person, Person, Person, str]:
-    """Ana, who manages a room, Bob in it, and Eve, who is not."""
+    """Ana, the manager of a room, its member Bob, and Eve, who is not a member."""
     ana, bob, eve = (new_person(server, name) for name in ("ana", "bob", "eve"))
     room = ana.create_room()
     ana.invite(room, bob)
     return ana, bob, eve, room
 
 
-def test_who_is_named_is_counted_apart_until_it_is_read(trio: tuple[Person, Person, Person, str]) -> None:
+def test_mentions_are_counted_until_they_are_read(trio: tuple[Person, Person, Person, str]) -> None:
     ana, bob, _eve, room = trio
     hers, his = ana.connect(), bob.connect()
     message = hers.post("Could you look, @Bob? Not @bob@example.com, @bobby, x@bob or https://x.example/@bob.", room)
@@ -29,7 +29,7 @@ def test_who_is_named_is_counted_apart_until_it_is_read(trio: tuple[Person, Pers
     assert bob.sidebar_counts(room) == (1, 0)
 
 
-def test_whom_the_room_does_not_have_is_not_named_and_nobody_names_himself(
+def test_only_other_members_are_mentioned(
     trio: tuple[Person, Person, Person, str],
 ) -> None:
     ana, _bob, eve, room = trio
@@ -39,7 +39,7 @@ def test_whom_the_room_does_not_have_is_not_named_and_nobody_names_himself(
     assert ana.sockets[0].post("@eve")["mentions"] == [eve.id]
 
 
-def test_everybody_is_named_by_a_manager_only(trio: tuple[Person, Person, Person, str]) -> None:
+def test_only_a_manager_mentions_all(trio: tuple[Person, Person, Person, str]) -> None:
     ana, bob, _eve, room = trio
     message = ana.connect().post("@all lunch", room)
     assert message["mentions"] == [bob.id]
@@ -49,7 +49,7 @@ def test_everybody_is_named_by_a_manager_only(trio: tuple[Person, Person, Person
     assert ana.sidebar_counts(room) == (1, 0)
 
 
-def test_an_edit_names_anew_and_a_deletion_nobody(trio: tuple[Person, Person, Person, str]) -> None:
+def test_an_edit_replaces_mentions_and_a_deletion_removes_them(trio: tuple[Person, Person, Person, str]) -> None:
     ana, bob, _eve, room = trio
     socket = ana.connect()
     socket.post("hello", room)
@@ -67,7 +67,7 @@ def test_an_edit_names_anew_and_a_deletion_nobody(trio: tuple[Person, Person, Pe
     assert bob.sidebar_counts(room) == (1, 0)
 
 
-def test_mentions_are_there_on_the_page_and_after_a_restart(
+def test_mentions_are_rendered_on_the_page_and_survive_a_restart(
     server: Server, trio: tuple[Person, Person, Person, str]
 ) -> None:
     ana, bob, _eve, room = trio

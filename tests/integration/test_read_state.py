@@ -1,4 +1,4 @@
-"""What is unread: the same on every tab, after a reconnect and after a restart."""
+"""Read state: the same in every tab, after a reconnect and after a restart."""
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +15,9 @@ def pair(server: Server, new_person: NewPerson) -> tuple[Person, Person]:
     return new_person(server, "ana"), new_person(server, "bob")
 
 
-def test_the_mark_moves_forward_only_and_back_by_its_own_action(any_server: Server, new_person: NewPerson) -> None:
+def test_reading_moves_the_marker_forward_only_and_marking_as_unread_moves_it_back(
+    any_server: Server, new_person: NewPerson
+) -> None:
     ana, bob = new_person(any_server, "ana"), new_person(any_server, "bob")
     socket, his = ana.connect(), bob.connect()
     for number in range(5):
@@ -34,7 +36,7 @@ def test_the_mark_moves_forward_only_and_back_by_its_own_action(any_server: Serv
     assert bob.sidebar_counts("general") == (0, 0), "one's own messages are not unread"
 
 
-def test_numbers_that_the_conversation_has_not_reached_are_refused(pair: tuple[Person, Person]) -> None:
+def test_a_seq_beyond_the_last_event_is_invalid(pair: tuple[Person, Person]) -> None:
     socket = pair[0].connect()
     socket.post("hello")
     for event in ("mark_as_read", "mark_as_unread"):
@@ -44,7 +46,7 @@ def test_numbers_that_the_conversation_has_not_reached_are_refused(pair: tuple[P
     assert socket.call("mark_as_unread", {"conversation": "general", "seq": 0})["error"]["code"] == "invalid"
 
 
-def test_every_tab_and_device_hears_of_the_mark_and_of_what_is_new(server: Server, pair: tuple[Person, Person]) -> None:
+def test_every_tab_and_device_receives_read_states_and_news(server: Server, pair: tuple[Person, Person]) -> None:
     ana, bob = pair
     tab, device = ana.connect(), ana.connect()
     his = bob.connect()
@@ -76,7 +78,7 @@ def test_every_tab_and_device_hears_of_the_mark_and_of_what_is_new(server: Serve
     assert ana.sidebar_counts(name) == before == (2, 0)
 
 
-def test_a_new_member_hears_of_news_and_a_removed_one_no_longer(pair: tuple[Person, Person]) -> None:
+def test_a_new_member_receives_news_and_a_removed_one_does_not(pair: tuple[Person, Person]) -> None:
     ana, bob = pair
     room = ana.create_room()
     hers, his = ana.connect(), bob.connect()
@@ -92,7 +94,7 @@ def test_a_new_member_hears_of_news_and_a_removed_one_no_longer(pair: tuple[Pers
     assert [each["conversation"] for each in his.payloads("news")] == [room, "general"]
 
 
-def test_who_comes_later_has_nothing_unread_from_before(
+def test_messages_from_before_joining_are_not_unread(
     server: Server, pair: tuple[Person, Person], new_person: NewPerson
 ) -> None:
     ana, _bob = pair
@@ -108,7 +110,7 @@ def test_who_comes_later_has_nothing_unread_from_before(
     assert late.sidebar_counts(room) == (1, 0)
 
 
-def test_people_see_how_far_the_others_have_read_unless_they_keep_it_secret(
+def test_members_see_read_receipts_of_those_who_share_them(
     pair: tuple[Person, Person],
 ) -> None:
     ana, bob = pair
@@ -129,7 +131,7 @@ def test_people_see_how_far_the_others_have_read_unless_they_keep_it_secret(
     assert len(hers.payloads("messages_read")) == 1
 
 
-def test_the_general_chat_has_no_receipts_and_a_room_only_while_it_is_small(
+def test_the_general_chat_and_large_rooms_have_no_read_receipts(
     server: Server, pair: tuple[Person, Person], new_person: NewPerson
 ) -> None:
     ana, bob = pair
@@ -150,7 +152,7 @@ def test_the_general_chat_has_no_receipts_and_a_room_only_while_it_is_small(
     assert hers.join(room)["readers"] == []
 
 
-def test_counting_reads_ranges_of_indexes_and_scans_no_table(any_server: Server, new_person: NewPerson) -> None:
+def test_counting_unread_messages_scans_ranges_of_indexes_only(any_server: Server, new_person: NewPerson) -> None:
     ana = new_person(any_server, "ana")
     ana.open_direct(ana)
     engine = any_server.engine()

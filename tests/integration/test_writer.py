@@ -1,4 +1,4 @@
-"""The writer: one order, one commit for all that waits, and each change's mistakes its own."""
+"""The writer with posts, on both databases: group commit, and errors of single changes."""
 
 import threading
 import uuid
@@ -21,21 +21,21 @@ from chatapp.supervision import Supervisor
 from chatapp.timeline import create_writer
 from chatapp.timeline.posting import Post, post
 
-BOUND = 20
+MAX_QUEUED = 20
 
 
 @pytest.fixture
 def writer(app: Flask) -> Iterator[Writer]:
     create_owner("ana", "Ana", "a good password")
     settings: Settings = app.extensions["chatapp.settings"]
-    writer = create_writer(settings.model_copy(update={"max_queued_writes": BOUND}), Supervisor())
+    writer = create_writer(settings.model_copy(update={"max_queued_writes": MAX_QUEUED}), Supervisor())
     yield writer
     writer.stop(5)
     current_writer().stop(5)
 
 
-class Held:
-    """A change that holds the writer up until it is let go."""
+class Blocked:
+    """A change that blocks the writer while the `with` block runs."""
 
     def __init__(self, writer: Writer) -> None:
         self._entered, self._released = threading.Event(), threading.Event()
@@ -55,7 +55,7 @@ class Held:
 
 
 def submit_all(writer: Writer, changes: list[Callable[[Transaction], Any]]) -> list[Any]:
-    """Submit changes that are to meet in one batch; give for each what it returned or raised."""
+    """Submit changes as one batch, and return the result or the exception of each."""
     outcomes: list[Any] = [None] * len(changes)
 
     def submit(place: int) -> None:
@@ -64,7 +64,7 @@ def submit_all(writer: Writer, changes: list[Callable[[Transaction], Any]]) -> l
         except Exception as error:
             outcomes[place] = error
 
-    with Held(writer):
+    with Blocked(writer):
         threads = [threading.Thread(target=submit, args=(place,)) for place in range(len(changes))]
         for thread in threads:
             thread.start()
@@ -75,59 +75,61 @@ def submit_all(writer: Writer, changes: list[Callable[[Transaction], Any]]) -> l
     return outcomes
 
 
-def a_post(content: str, actor: Actor | None = None) -> Post:
+def create_post(content: str, actor: Actor | None = None) -> Post:
     from chatapp.models import now
 
     return Post(GENERAL, actor or Actor(1), content, str(uuid.uuid4()), now())
 
 
-def stored() -> set[str]:
+def stored_contents() -> set[str]:
     db.session.rollback()
     return set(db.session.scalars(select(Message.content)))
 
 
-def test_what_waits_meanwhile_is_committed_as_one_transaction(writer: Writer) -> None:
+def test_queued_changes_are_committed_as_one_transaction(writer: Writer) -> None:
     commits: list[object] = []
     event.listen(writer._committer._engine, "commit", commits.append)
-    outcomes = submit_all(writer, [a_post(f"message {number}") for number in range(BOUND)])
-    assert sorted(message.seq for message in outcomes) == list(range(1, BOUND + 1))
+    outcomes = submit_all(writer, [create_post(f"message {number}") for number in range(MAX_QUEUED)])
+    assert sorted(message.seq for message in outcomes) == list(range(1, MAX_QUEUED + 1))
     assert len(commits) == 1
-    assert len(stored()) == BOUND
+    assert len(stored_contents()) == MAX_QUEUED
 
 
-def test_a_bad_change_fails_alone(writer: Writer) -> None:
+def test_a_failing_change_does_not_affect_the_others(writer: Writer) -> None:
     def refuse(_transaction: Transaction) -> None:
         raise Forbidden("no")
 
     def break_a_rule(transaction: Transaction) -> None:
         transaction.session.execute(insert(User).values(id=99, username="ana", name="x", password_hash="x", role="x"))
 
-    good = [a_post("one"), a_post("two"), a_post("three")]
-    outcomes = submit_all(writer, [good[0], refuse, break_a_rule, good[1], a_post("nobody's", Actor(77)), good[2]])
-    assert stored() == {"one", "two", "three"}
+    good = [create_post("one"), create_post("two"), create_post("three")]
+    outcomes = submit_all(writer, [good[0], refuse, break_a_rule, good[1], create_post("nobody's", Actor(77)), good[2]])
+    assert stored_contents() == {"one", "two", "three"}
     assert isinstance(outcomes[1], Forbidden)
     assert isinstance(outcomes[2], Exception)
     assert isinstance(outcomes[4], ChatError)
-    assert writer.submit(a_post("four")).seq == 4
+    assert writer.submit(create_post("four")).seq == 4
 
 
-def test_past_its_bound_it_refuses_and_says_when_to_try_again(writer: Writer) -> None:
-    with Held(writer):
-        threads = [threading.Thread(target=writer.submit, args=(a_post(f"{number}"),)) for number in range(BOUND)]
+def test_a_full_queue_is_busy_and_tells_when_to_try_again(writer: Writer) -> None:
+    with Blocked(writer):
+        threads = [
+            threading.Thread(target=writer.submit, args=(create_post(f"{number}"),)) for number in range(MAX_QUEUED)
+        ]
         for thread in threads:
             thread.start()
-        while writer.queued < BOUND:
+        while writer.queued < MAX_QUEUED:
             pass
         with pytest.raises(Busy) as refused:
-            writer.submit(a_post("one too many"))
+            writer.submit(create_post("one too many"))
         assert refused.value.as_dict()["retry_after"] == Busy.retry_after
     for thread in threads:
         thread.join()
-    assert len(stored()) == BOUND
+    assert len(stored_contents()) == MAX_QUEUED
 
 
-def test_after_a_stop_it_takes_nothing_more(writer: Writer) -> None:
+def test_a_stopped_writer_accepts_nothing(writer: Writer) -> None:
     assert post(GENERAL, Actor(1), content="before", client_id=str(uuid.uuid4())).seq == 1
     writer.stop(5)
     with pytest.raises(Unavailable):
-        writer.submit(a_post("after"))
+        writer.submit(create_post("after"))

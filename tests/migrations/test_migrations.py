@@ -1,4 +1,4 @@
-"""Migrations, up and down, and what the connections promise."""
+"""Migrations in both directions, and the settings of database connections."""
 
 import pytest
 from flask import Flask
@@ -26,7 +26,7 @@ def unmigrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return Server(tmp_path_factory.mktemp("unmigrated") / "data", database_url=url)
 
 
-def test_the_schema_is_built_from_nothing_matches_the_models_and_goes_away_again(unmigrated: Server) -> None:
+def test_the_schema_matches_the_models_and_can_be_removed(unmigrated: Server) -> None:
     unmigrated.flask("db", "upgrade")
     unmigrated.flask("db", "check")
     assert unmigrated.rows("SELECT id, kind FROM conversations") == [(1, "general")]
@@ -37,7 +37,9 @@ def test_the_schema_is_built_from_nothing_matches_the_models_and_goes_away_again
     assert unmigrated.rows("SELECT count(*) FROM installation") == [(1,)]
 
 
-def test_each_step_down_and_up_keeps_the_rows_that_it_does_not_drop(new_server: NewServer, database_url: str) -> None:
+def test_each_migration_keeps_the_rows_of_tables_that_it_does_not_drop(
+    new_server: NewServer, database_url: str
+) -> None:
     server = new_server(database_url=database_url).start()
     ana = Person(server, "ana").set_up()
     ana.create_room()
@@ -65,7 +67,7 @@ def test_readers_cannot_write() -> None:
     db.session.rollback()
 
 
-def test_each_connection_has_its_pragmas_and_only_the_writers_may_write(sqlite_template: SqliteTemplate) -> None:
+def test_each_connection_has_its_pragmas_and_only_the_writer_can_write(sqlite_template: SqliteTemplate) -> None:
     settings = Settings(data_dir=sqlite_template.copy(), database_url="")
     promised = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": BUSY_TIMEOUT_MS}
 
@@ -80,7 +82,7 @@ def test_each_connection_has_its_pragmas_and_only_the_writers_may_write(sqlite_t
         assert pragmas(connection) == promised | {"query_only": 0}
 
 
-def test_a_reader_sees_one_moment_until_its_transaction_ends(app: Flask) -> None:
+def test_a_reader_sees_one_snapshot_until_its_transaction_ends(app: Flask) -> None:
     def events() -> int:
         db.session.expire_all()
         return db.session.scalars(select(Conversation.last_event)).one()
