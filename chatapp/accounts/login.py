@@ -11,7 +11,7 @@ from chatapp.accounts.service import create_login_session
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.identity import AuthenticatedUser
-from chatapp.presentation.problems import is_for_program
+from chatapp.presentation.problems import expects_problem
 from chatapp.tokens import hash_token
 
 _IS_SET_UP = "chatapp.is_set_up"
@@ -53,7 +53,7 @@ def handle_unauthorized() -> Response:
 
 def redirect_to_setup() -> Response | None:
     """Redirect to the page that creates the first account as long as there is none."""
-    if current_app.extensions.get(_IS_SET_UP) or request.endpoint in _OPEN_BEFORE_SETUP or is_for_program():
+    if current_app.extensions.get(_IS_SET_UP) or request.endpoint in _OPEN_BEFORE_SETUP or expects_problem():
         return None
     if is_set_up(db.session()):
         current_app.extensions[_IS_SET_UP] = True

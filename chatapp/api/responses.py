@@ -13,7 +13,7 @@ from chatapp.api.queries import ConversationPage
 from chatapp.api.schemas import PageQuery
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import ConversationAccess
-from chatapp.presentation.conversations import direct_title
+from chatapp.presentation.kinds import direct_title
 from chatapp.presentation.messages import isoformat, present_message_data
 from chatapp.timeline import Page
 

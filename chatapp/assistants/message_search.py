@@ -12,10 +12,10 @@ from chatapp.actors import Actor, find_active_actors
 from chatapp.conversations.kinds import General, SharedAssistant
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.conversations.queries import list_people
+from chatapp.conversations.queries import list_title_people
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, ShareLink, User
-from chatapp.presentation.conversations import conversation_title, direct_title
+from chatapp.presentation.kinds import page_of
 from chatapp.storage import read_natively
 
 MAX_SEARCHED_MESSAGES = 20_000
@@ -70,11 +70,13 @@ class MessageSearch:
                 return []
             query = self._select(session, searched_words, sender).limit(limit)
             rows = read_natively(session, lambda reading: reading.execute(query).all())
-            people = list_people(session, [conversation.id for _, _, conversation in rows])
+            people = list_title_people(session, [conversation for _, _, conversation in rows])
             return [
                 FoundMessage(
                     conversation=conversation.wire_name,
-                    conversation_title=self._get_title(conversation, people[conversation.id]),
+                    conversation_title=page_of(
+                        conversation, people.get(conversation.id, ()), self._asker.user_id
+                    ).title,
                     seq=message.seq,
                     sender=user.name if user else (message.sender_name or "Somebody"),
                     content=message.content,
@@ -126,11 +128,6 @@ class MessageSearch:
             Conversation.id == self._conversation.id, General.condition(), Conversation.visibility == "open"
         )
         return or_(is_shared, and_(is_member, is_readable_by_all))
-
-    def _get_title(self, conversation: Conversation, people: Sequence[Person]) -> str:
-        if conversation.kind == "direct":
-            return direct_title(people, self._asker.user_id)
-        return conversation_title(conversation)
 
 
 def _clean(words: Sequence[str]) -> Sequence[str]:

@@ -8,14 +8,14 @@ from chatapp.assistants import service
 from chatapp.assistants.forms import TitleForm
 from chatapp.assistants.queries import find_shared_conversation, list_sessions
 from chatapp.conversations.names import assistant_name, parse_name
-from chatapp.conversations.policy import authorize_session_management
+from chatapp.conversations.policy import authorize_reading, authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.conversations import render_conversation
+from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
-from chatapp.presentation.urls import ID, find_path
+from chatapp.presentation.urls import ID, parse_seq
 
 blueprint = Blueprint("assistants", __name__)
 
@@ -31,7 +31,9 @@ def show(assistant: str) -> str:
         service.create_shared_conversations([name])
         db.session.rollback()
         conversation = find_shared_conversation(db.session(), name)
-    return render_conversation(ConversationAccess(conversation, None), before=request.args.get("before"))
+    return render_conversation(
+        view_conversation(authorize_reading(conversation, None), None, before=parse_seq(request.args.get("before")))
+    )
 
 
 @blueprint.get("/sessions")
@@ -62,7 +64,10 @@ def show_session(session_id: int) -> str:
     access = _find_session_access(session_id)
     if access.membership is None:
         raise NotFound("There is no such session.")
-    return render_conversation(access, before=request.args.get("before"))
+    conversation = authorize_reading(*access)
+    return render_conversation(
+        view_conversation(conversation, access.membership, before=parse_seq(request.args.get("before")))
+    )
 
 
 @blueprint.route(f"/sessions/<{ID}:session_id>/title", methods=["GET", "POST"])

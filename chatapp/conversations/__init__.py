@@ -1,1 +1,1 @@
-"""Conversations as such: their names on the wire, who may do what in them, and how to find them."""
+"""What all features share about conversations: names, kinds, permissions, queries."""

@@ -33,6 +33,15 @@ class ConversationKind:
     is_titled_by_first_message: ClassVar[bool] = False
     """Whether its first message becomes its name."""
 
+    is_managed_by_admins: ClassVar[bool] = False
+    """Whether the installation's admins may manage it, besides its managers."""
+
+    is_moderated: ClassVar[bool] = True
+    """Whether managers and admins may delete other people's messages."""
+
+    has_mention_all: ClassVar[bool] = False
+    """Whether its managers may mention `@all`."""
+
     receipt_member_limit: ClassVar[int | None] = 0
     """Maximum number of members who see each other's read receipts; None for no maximum."""
 
@@ -50,19 +59,19 @@ class ConversationKind:
         return Conversation(kind=cls.name, **columns)
 
     @classmethod
-    def may_manage(cls, membership: Membership | None, *, is_admin: bool) -> bool:  # noqa: ARG003 - for subclasses
+    def may_manage(cls, membership: Membership | None, *, is_admin: bool) -> bool:
         """Return whether a user may change the conversation itself: its settings, its members, its existence."""
-        return is_manager(membership)
+        return is_manager(membership) or (is_admin and cls.is_managed_by_admins)
 
     @classmethod
     def may_moderate(cls, membership: Membership | None, *, is_admin: bool) -> bool:
         """Return whether a user may delete other people's messages."""
-        return is_admin or is_manager(membership)
+        return cls.is_moderated and (is_manager(membership) or is_admin)
 
     @classmethod
-    def may_mention_all(cls, membership: Membership | None) -> bool:  # noqa: ARG003 - for subclasses
+    def may_mention_all(cls, membership: Membership | None) -> bool:
         """Return whether a user may mention `@all`."""
-        return False
+        return cls.has_mention_all and is_manager(membership)
 
 
 class General(ConversationKind):
@@ -76,12 +85,8 @@ class Room(ConversationKind):
     """A room: everyone may join an open one, members are invited to a private one."""
 
     name = "room"
+    has_mention_all = True
     receipt_member_limit = 20
-
-    @classmethod
-    def may_mention_all(cls, membership: Membership | None) -> bool:
-        """Return whether the user is a manager of the room."""
-        return is_manager(membership)
 
 
 class Direct(ConversationKind):
@@ -89,17 +94,13 @@ class Direct(ConversationKind):
 
     name = "direct"
     is_titled_by_people = True
+    is_moderated = False
     receipt_member_limit = None
 
     @classmethod
     def new(cls, **columns: Any) -> Conversation:
         """Create a private conversation without a name."""
         return super().new(name="", visibility="private", **columns)
-
-    @classmethod
-    def may_moderate(cls, membership: Membership | None, *, is_admin: bool) -> bool:  # noqa: ARG003
-        """Return False: people delete their own messages only."""
-        return False
 
 
 class AssistantConversation(ConversationKind):
@@ -114,6 +115,7 @@ class SharedAssistant(AssistantConversation):
     """The conversation that all users share with an assistant: one for each assistant."""
 
     is_open_to_all = True
+    is_managed_by_admins = True
 
     @classmethod
     def condition(cls) -> ColumnElement[bool]:
@@ -124,11 +126,6 @@ class SharedAssistant(AssistantConversation):
     def new(cls, **columns: Any) -> Conversation:
         """Create an open conversation without a name."""
         return super().new(name="", visibility="open", **columns)
-
-    @classmethod
-    def may_manage(cls, membership: Membership | None, *, is_admin: bool) -> bool:
-        """Return whether the user is an admin."""
-        return is_admin or is_manager(membership)
 
 
 class AssistantSession(AssistantConversation):

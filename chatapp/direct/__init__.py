@@ -1,1 +1,1 @@
-"""Direct conversations: of two people, of a few, or with oneself."""
+"""Direct conversations: between two people, between a few, or a notepad."""

@@ -1,4 +1,4 @@
-"""What is written about direct conversations."""
+"""Changes to direct conversations, and blocking."""
 
 from collections.abc import Collection
 
@@ -14,52 +14,52 @@ from chatapp.errors import Invalid, NotFound
 from chatapp.models import Block, Conversation, Membership, User
 from chatapp.storage import Transaction, write
 
-PEOPLE = 10
-"""People in one direct conversation at the most. More of them want a room."""
+MAX_PEOPLE = 10
+"""Maximum number of people in a direct conversation, including the user who starts it."""
 
 
 def check_size(user_ids: Collection[int]) -> None:
-    """Raise `Invalid` when these are too many for a direct conversation."""
-    if len(user_ids) > PEOPLE:
-        raise Invalid(f"A direct conversation has at most {PEOPLE} people. Make a room for more.")
+    """Raise `Invalid` if a direct conversation cannot have this many people."""
+    if len(user_ids) > MAX_PEOPLE:
+        raise Invalid(f"A direct conversation has at most {MAX_PEOPLE} people. Create a room for more.")
 
 
 def open_direct(actor: Actor, user_ids: Collection[int]) -> int:
-    """Give the id of `actor`'s conversation with these people; the first one who asks for it makes it.
+    """Return the id of the conversation between `actor` and these people, which is created if it does not exist.
 
-    Raises `Invalid` when they are too many, `NotFound` when one of them has no account.
+    Raises `Invalid` if they are too many, `NotFound` if one of them has no account.
     """
-    everybody = {actor.user_id, *user_ids}
-    check_size(everybody)
-    key = direct_key(everybody)
+    people_ids = {actor.user_id, *user_ids}
+    check_size(people_ids)
+    key = direct_key(people_ids)
 
     def change(transaction: Transaction) -> int:
         session = transaction.session
         found = find_direct(session, key)
         if found is not None:
             return found.id
-        # Locked, as `block` locks them: neither misses what the other one is doing.
-        known = session.scalars(_lock_people(everybody)).all()
-        if len(known) != len(everybody):
-            raise NotFound("There is no such person.")
+        # `block` takes the same locks, so that a block is seen here or this conversation is seen there.
+        known = session.scalars(_lock_people(people_ids)).all()
+        if len(known) != len(people_ids):
+            raise NotFound("There is no such user.")
         try:
             with session.begin_nested():
-                made = _make(session, key, actor, everybody)
+                conversation_id = _create(session, key, actor, people_ids)
         except IntegrityError:
-            # Another process was first.
+            # Another process has created it in the meantime.
             return session.scalars(select(Conversation.id).where(Conversation.direct_key == key)).one()
-        transaction.send_on_commit(sidebar_changed, sorted(everybody))
-        return made
+        transaction.send_on_commit(sidebar_changed, sorted(people_ids))
+        return conversation_id
 
     return write(change)
 
 
 def block(actor: Actor, user_id: int) -> None:
-    """Take no direct messages from a person any more. Raises `Invalid` for oneself, `NotFound`."""
+    """Block direct messages from a user. Raises `Invalid` for the actor themselves, `NotFound`."""
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        _other(session, actor, user_id)
+        _lock_pair(session, actor, user_id)
         if session.get(Block, (actor.user_id, user_id)) is None:
             session.add(Block(blocker_id=actor.user_id, blocked_id=user_id))
         _mark_blocked(session, actor, user_id, is_blocked=True)
@@ -68,25 +68,25 @@ def block(actor: Actor, user_id: int) -> None:
 
 
 def unblock(actor: Actor, user_id: int) -> None:
-    """Undo `block`. Raises `Invalid` for oneself, `NotFound`."""
+    """Undo `block`. Raises `Invalid` for the actor themselves, `NotFound`."""
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        _other(session, actor, user_id)
+        _lock_pair(session, actor, user_id)
         session.execute(delete(Block).where(Block.blocker_id == actor.user_id, Block.blocked_id == user_id))
         _mark_blocked(session, actor, user_id, is_blocked=False)
 
     write(change)
 
 
-def _make(session: Session, key: str, actor: Actor, everybody: Collection[int]) -> int:
+def _create(session: Session, key: str, actor: Actor, people_ids: Collection[int]) -> int:
     conversation = Direct.new(direct_key=key, creator_id=actor.user_id)
     session.add(conversation)
     session.flush()
-    blocked = _find_blocked(session, everybody) if len(everybody) == 2 else set()
+    blocked = _find_blocked(session, people_ids) if len(people_ids) == 2 else set()
     session.add_all(
         Membership(conversation_id=conversation.id, user_id=user_id, is_blocked=user_id in blocked)
-        for user_id in sorted(everybody)
+        for user_id in sorted(people_ids)
     )
     session.flush()
     return conversation.id
@@ -96,11 +96,11 @@ def _find_blocked(session: Session, pair: Collection[int]) -> set[int]:
     return set(session.scalars(select(Block.blocked_id).where(Block.blocker_id.in_(pair), Block.blocked_id.in_(pair))))
 
 
-def _other(session: Session, actor: Actor, user_id: int) -> None:
+def _lock_pair(session: Session, actor: Actor, user_id: int) -> None:
     if user_id == actor.user_id:
-        raise Invalid("One does not block oneself.")
+        raise Invalid("You cannot block yourself.")
     if user_id not in session.scalars(_lock_people({actor.user_id, user_id})).all():
-        raise NotFound("There is no such person.")
+        raise NotFound("There is no such user.")
 
 
 def _mark_blocked(session: Session, actor: Actor, user_id: int, *, is_blocked: bool) -> None:

@@ -1,1 +1,1 @@
-"""The general chat, where everybody is."""
+"""The general chat, of which every user is a member."""

@@ -1,1 +1,1 @@
-"""Messages over HTTP: older ones as HTML, and posting by a plain form."""
+"""Messages over HTTP: HTML fragments for the page, and posting without JavaScript."""

@@ -1,4 +1,4 @@
-"""What a conversation's page asks for, and the form that posts without JavaScript."""
+"""HTML fragments that a conversation's page fetches, and the form that posts without JavaScript."""
 
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
@@ -11,74 +11,76 @@ from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.errors import Busy, Invalid, Unavailable
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.conversations import render_conversation
-from chatapp.presentation.urls import find_path, parse_seq
+from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
+from chatapp.presentation.urls import parse_seq
 from chatapp.timeline import get_message, post, read_page
 from chatapp.timeline.mentions import list_mentionable
 from chatapp.timeline.reading import OLDER_PAGE_SIZE
 
 blueprint = Blueprint("messages", __name__)
 
-NEWER = 4
-"""Messages below the one that an address leads to."""
+MESSAGES_BELOW_TARGET = 4
+"""Number of messages that a page shows below the message that a URL points to."""
 
 
 @blueprint.get("/conversations/<conversation>/messages")
 @login_required
 def older(conversation: str) -> str:
-    """Give the messages before a number, as HTML to put before the page's first one."""
-    room = authorize_reading(*_place(parse_name(conversation)))
-    older_page = read_page(db.session(), room, before=parse_seq(request.args.get("before")), limit=OLDER_PAGE_SIZE)
+    """Return the HTML of the messages before the number `before`."""
+    readable = authorize_reading(*_find_access(parse_name(conversation)))
+    older_page = read_page(db.session(), readable, before=parse_seq(request.args.get("before")), limit=OLDER_PAGE_SIZE)
     return render_template("messages/_page.html", page=older_page)
 
 
 @blueprint.post("/conversations/<conversation>/messages")
 @login_required
 def create(conversation: str) -> Response | tuple[str, int]:
-    """Post a message; what is refused stands in the composer again, with the reason."""
+    """Post a message. A refused one is shown in the composer again, with the error and its status."""
     name = parse_name(conversation)
     content = request.form.get("content", "")
     try:
         message = post(name, current_person().actor, content=content, client_id=request.form.get("client_id"))
     except (Invalid, Busy, Unavailable) as error:
-        return render_conversation(_place(name), draft=content, error=error), error.status
+        access = _find_access(name)
+        view = view_conversation(authorize_reading(*access), access.membership, draft=content, error=error)
+        return render_conversation(view), error.status
     return redirect(f"{find_path(name)}#message-{message.seq}", code=303)
 
 
 @blueprint.get("/conversations/<conversation>/messages/<seq>")
 @login_required
 def show(conversation: str, seq: str) -> Response:
-    """Lead to a message where it stands in its conversation."""
+    """Redirect to the page that shows a message in its conversation."""
     name = parse_name(conversation)
-    here = authorize_reading(*_place(name))
-    number = get_message(db.session(), here, parse_seq(seq) or 0).seq
-    newer = read_page(db.session(), here, after=number, limit=NEWER)
-    # One of the last is shown among them, on the page that goes on.
-    until = f"?before={(newer.messages[-1].seq or 0) + 1}" if newer.has_newer else ""
-    return redirect(f"{find_path(name)}{until}#message-{number}")
+    readable = authorize_reading(*_find_access(name))
+    number = get_message(db.session(), readable, parse_seq(seq) or 0).seq
+    newer = read_page(db.session(), readable, after=number, limit=MESSAGES_BELOW_TARGET)
+    # Without newer messages below, the page with the latest messages shows it.
+    query = f"?before={(newer.messages[-1].seq or 0) + 1}" if newer.has_newer else ""
+    return redirect(f"{find_path(name)}{query}#message-{number}")
 
 
 @blueprint.get("/conversations/<conversation>/people")
 @login_required
 def mentionable(conversation: str) -> str:
-    """Give whom a message here can name or ask, and whose name begins like `prefix`, as HTML."""
-    place = _place(parse_name(conversation))
-    here = authorize_reading(*place)
-    kind, prefix = kind_of(here), request.args.get("prefix", "")
+    """Return the HTML of the people and assistants that a message can mention, whose names begin with `prefix`."""
+    access = _find_access(parse_name(conversation))
+    readable = authorize_reading(*access)
+    kind, prefix = kind_of(readable), request.args.get("prefix", "")
     return render_template(
         "messages/_people.html",
-        people=list_mentionable(db.session(), here, prefix),
+        people=list_mentionable(db.session(), readable, prefix),
         assistants=list_assistants(prefix) if not kind.has_assistant else [],
-        may_name_all=kind.may_mention_all(place.membership),
+        may_mention_all=kind.may_mention_all(access.membership),
     )
 
 
 @blueprint.get("/sidebar")
 @login_required
 def sidebar() -> str:
-    """Give the sidebar's list, after it changed."""
+    """Return the HTML of the sidebar's lists."""
     return render_template("layout/_sidebar.html")
 
 
-def _place(name: ConversationName) -> ConversationAccess:
+def _find_access(name: ConversationName) -> ConversationAccess:
     return find_access(db.session(), name, current_person().id)

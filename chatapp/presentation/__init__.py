@@ -1,4 +1,4 @@
-"""How things are shown: a message as JSON and HTML, a conversation's page, an error."""
+"""Conversations, messages and errors as HTML and JSON."""
 
 from typing import Any
 
@@ -7,22 +7,22 @@ from flask_login import current_user
 
 from chatapp.config import current_settings
 from chatapp.identity import current_person
-from chatapp.presentation.conversations import sidebar_items
+from chatapp.presentation.conversations import sidebar_sections
 from chatapp.presentation.messages import find_assistant_avatar, render_body
 
 
 def init_presentation(app: Flask) -> None:
-    """Give the templates what all of them use."""
+    """Register the filters and variables that templates use."""
     app.jinja_env.filters["message_body"] = render_body
     app.jinja_env.filters["assistant_avatar"] = find_assistant_avatar
     app.context_processor(_shared)
 
 
 def _shared() -> dict[str, Any]:
-    # Looked up only by templates that use them: the page of an error must not need the database.
+    # Functions, so that the error page does not need the database.
     return {
         "settings": current_settings(),
         "current_user": current_user,
-        "sidebar_items": lambda: sidebar_items(current_person()),
+        "sidebar_sections": lambda: sidebar_sections(current_person()),
         "static_url": lambda path: url_for("static", filename=path),
     }

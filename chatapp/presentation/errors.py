@@ -1,4 +1,4 @@
-"""Errors over HTTP: one page for all of them, and one document for programs."""
+"""Error handlers: an error is shown as a page, or as a problem document to programs."""
 
 import math
 import time
@@ -13,73 +13,75 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from chatapp.errors import ChatError, Internal, Unavailable
 from chatapp.extensions import db, limiter
-from chatapp.presentation.problems import code_of, is_for_program, problem_response
+from chatapp.presentation.problems import code_of, expects_problem, problem_response
 
 log = structlog.get_logger(__name__)
 
-RETRY_AFTER = 5
-"""Seconds after which a database that does not answer is worth another try."""
+RETRY_AFTER_SECONDS = 5
+"""The header `Retry-After` of responses while the database is unavailable."""
 
 
 def init_errors(app: Flask) -> None:
-    """Map every error to its page or document."""
-    app.register_error_handler(ChatError, answer_refusal)
-    app.register_error_handler(CSRFError, answer_expired_form)
-    app.register_error_handler(HTTPException, answer_http)
-    app.register_error_handler(Exception, answer_mistake)
+    """Register a handler for each type of error."""
+    app.register_error_handler(ChatError, handle_chat_error)
+    app.register_error_handler(CSRFError, handle_csrf_error)
+    app.register_error_handler(HTTPException, handle_http_exception)
+    app.register_error_handler(Exception, handle_bug)
     for unreachable in (OperationalError, InterfaceError, PoolTimeout):
-        app.register_error_handler(unreachable, answer_unreachable)
+        app.register_error_handler(unreachable, handle_database_error)
 
 
-def answer_refusal(error: ChatError) -> Response:
-    """Answer what was refused."""
-    return _answer(error.status, error.message, error.code, getattr(error, "retry_after", None))
+def handle_chat_error(error: ChatError) -> Response:
+    """Respond to an error that the application raised on purpose."""
+    return _respond(error.status, error.message, error.code, getattr(error, "retry_after", None))
 
 
-def answer_expired_form(_error: CSRFError) -> Response:
-    """Answer a form without a valid token: it lay open for too long, or is not ours."""
-    return _answer(
-        HTTPStatus.BAD_REQUEST, "This form has expired. Go back, reload the page and send it again.", "invalid"
+def handle_csrf_error(_error: CSRFError) -> Response:
+    """Respond to a form without a valid CSRF token: it has expired, or another site sent it."""
+    return _respond(
+        HTTPStatus.BAD_REQUEST, "This form has expired. Go back, reload the page and submit the form again.", "invalid"
     )
 
 
-def answer_http(error: HTTPException) -> Response:
-    """Answer what the routing or the framework refused."""
+def handle_http_exception(error: HTTPException) -> Response:
+    """Respond to an error that routing or the framework raised."""
     messages = {
-        404: "There is nothing here, or nothing that you may see.",
-        405: "This page cannot be asked for in that way.",
-        413: "That is more than can be sent at once.",
-        415: "The body must be JSON, sent as application/json.",
-        429: "Too many tries. Wait a minute and try again.",
+        404: "This page does not exist, or you do not have access to it.",
+        405: "This page does not support this request method.",
+        413: "The request is too large.",
+        415: "The body must be JSON with the content type application/json.",
+        429: "Too many requests. Wait a minute and try again.",
     }
     status = HTTPStatus(error.code or 500)
-    message = messages.get(status, error.description or "The request could not be answered.")
-    response = _answer(status, message, code_of(status), _wait() if status == HTTPStatus.TOO_MANY_REQUESTS else None)
+    message = messages.get(status, error.description or "The request could not be processed.")
+    response = _respond(
+        status, message, code_of(status), _seconds_until_reset() if status == HTTPStatus.TOO_MANY_REQUESTS else None
+    )
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
     return response
 
 
-def answer_unreachable(error: Exception) -> Response:
-    """Answer while the database does not."""
-    log.warning("database does not answer", error=str(error))
-    advice = "Try again." if is_for_program() else "What you wrote is kept in your browser; try again."
-    return answer_refusal(Unavailable(f"The database does not answer. {advice}"))
+def handle_database_error(error: Exception) -> Response:
+    """Respond while the database is unavailable."""
+    log.warning("database unavailable", error=str(error))
+    advice = "Try again." if expects_problem() else "Your message is kept in your browser. Try again."
+    return handle_chat_error(Unavailable(f"The database is unavailable. {advice}"))
 
 
-def answer_mistake(error: Exception) -> Response:
-    """Answer a mistake of ours; what happened is in the log."""
+def handle_bug(error: Exception) -> Response:
+    """Log an unexpected exception and respond with a general error."""
     log.error("request failed", exc_info=error)
     if current_app.debug:
         raise error
-    return answer_refusal(Internal("Something went wrong on the server. Try again."))
+    return handle_chat_error(Internal("Something went wrong on the server. Try again."))
 
 
-def _answer(status: HTTPStatus, message: str, code: str, retry_after: int | None = None) -> Response:
+def _respond(status: HTTPStatus, message: str, code: str, retry_after: int | None = None) -> Response:
     db.session.rollback()
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        retry_after = retry_after or RETRY_AFTER
-    if is_for_program():
+        retry_after = retry_after or RETRY_AFTER_SECONDS
+    if expects_problem():
         return problem_response(status, message, code, retry_after)
     page = render_template("errors/error.html", status=status.value, title=status.phrase, message=message)
     response = make_response(page, status)
@@ -90,7 +92,7 @@ def _answer(status: HTTPStatus, message: str, code: str, retry_after: int | None
     return response
 
 
-def _wait() -> int:
-    """Give the seconds until the limit that was reached counts anew."""
+def _seconds_until_reset() -> int:
+    """Return the seconds until the exceeded rate limit resets."""
     limit = limiter.current_limit
     return max(1, math.ceil(limit.reset_at - time.time())) if limit else 60

@@ -1,4 +1,4 @@
-"""Errors as programs read them: problem documents (RFC 9457), with the codes that the socket has too."""
+"""Errors as problem documents (RFC 9457), with the same codes as in acks of socket events."""
 
 from http import HTTPStatus
 
@@ -10,10 +10,10 @@ from chatapp.presentation.resources import Problem
 MIMETYPE = "application/problem+json"
 
 BLUEPRINTS = {"api", "api_sessions"}
-"""Where programs ask."""
+"""Blueprints whose errors are problem documents."""
 
 ENDPOINTS = {"webhooks.post"}
-"""Where they ask besides."""
+"""Further endpoints whose errors are problem documents."""
 
 CODES = {
     HTTPStatus.UNAUTHORIZED: "signed_out",
@@ -22,18 +22,18 @@ CODES = {
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limited",
     HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
 }
-"""The codes of what HTTP itself refuses; the other requests that it refuses are `invalid`."""
+"""Codes of the errors that routing and the framework raise; the other 4xx statuses have the code `invalid`."""
 
 
-def is_for_program() -> bool:
-    """Tell whether a program asks: by the API or a webhook, or for what only looks like an address of the API."""
+def expects_problem() -> bool:
+    """Return whether the request is to the API or a webhook, or to an unknown path below that of the API."""
     if request.url_rule is None:
         return request.path.startswith("/api/")
     return request.blueprint in BLUEPRINTS or request.endpoint in ENDPOINTS
 
 
 def code_of(status: HTTPStatus) -> str:
-    """Give the code of an error of HTTP's own."""
+    """Return the code of an error that routing or the framework raised."""
     return CODES.get(status, "internal" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid")
 
 
@@ -52,7 +52,7 @@ def describe_problem(status: HTTPStatus, message: str, code: str, retry_after: i
 
 
 def problem_response(status: HTTPStatus, message: str, code: str, retry_after: int | None = None) -> Response:
-    """Answer with a problem document."""
+    """Return a response with a problem document."""
     response = Response(
         orjson.dumps(describe_problem(status, message, code, retry_after)), status=status, mimetype=MIMETYPE
     )

@@ -1,4 +1,4 @@
-"""Read state as the wire carries it."""
+"""Read states and read receipts as JSON."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from chatapp.timeline.read_state import ReadReceipt, ReadState
 
 
 def present_read_state(state: ReadState) -> resources.ReadState:
-    """Give a person's mark in a conversation, with what lies after it."""
+    """Return the JSON of a read state."""
     return {
         "conversation": state.conversation.wire_name,
         "last_read_seq": state.last_read_seq,
@@ -16,6 +16,6 @@ def present_read_state(state: ReadState) -> resources.ReadState:
     }
 
 
-def present_read_receipt(reader: ReadReceipt) -> dict[str, Any]:
-    """Give who has read, and how far."""
-    return {"id": reader.person.id, "name": reader.person.name, "seq": reader.seq}
+def present_read_receipt(receipt: ReadReceipt) -> dict[str, Any]:
+    """Return the JSON of a read receipt."""
+    return {"id": receipt.person.id, "name": receipt.person.name, "seq": receipt.seq}

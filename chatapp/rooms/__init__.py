@@ -1,1 +1,1 @@
-"""Rooms: open ones, which anybody may join, and private ones, which one is invited to."""
+"""Rooms: open ones, which every user can join, and private ones, whose members add others."""

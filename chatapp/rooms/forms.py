@@ -10,16 +10,16 @@ from chatapp.rooms.service import NAME_LENGTH, TOPIC_LENGTH
 class RoomForm(Form):
     """A room's name, topic and visibility."""
 
-    name = StringField("Name", [InputRequired("A room needs a name."), Length(max=NAME_LENGTH)])
+    name = StringField("Name", [InputRequired("Enter a name."), Length(max=NAME_LENGTH)])
     topic = StringField("Topic", [Length(max=TOPIC_LENGTH)])
     visibility = RadioField(
-        "Who can join?",
-        choices=[("open", "Open: anybody here may join"), ("private", "Private: by invitation")],
+        "Visibility",
+        choices=[("open", "Open: everyone can join"), ("private", "Private: by invitation only")],
         default="open",
     )
 
 
 class InviteForm(Form):
-    """Whom to invite."""
+    """The user to add."""
 
-    username = StringField("Username", [InputRequired("Whom do you want to invite?"), Length(max=64)])
+    username = StringField("Username", [InputRequired("Enter a username."), Length(max=64)])

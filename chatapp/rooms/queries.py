@@ -1,4 +1,4 @@
-"""How rooms and their members are found."""
+"""Queries for rooms and their members."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,28 +12,28 @@ from chatapp.models import Conversation, Membership, User
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person in a room."""
+    """A member of a room."""
 
     user: User
     role: str
 
 
 def list_rooms(session: Session, user_id: int) -> tuple[list[RoomSummary], list[RoomSummary], list[RoomSummary]]:
-    """List a person's rooms, the open ones that they may join, and those of theirs that are archived."""
-    is_mine = (
+    """Return a user's rooms, the open rooms they can join, and their archived rooms."""
+    is_member = (
         select(Membership.user_id)
         .where(Membership.conversation_id == Conversation.id, Membership.user_id == user_id)
         .exists()
     )
-    mine = list_summaries(session, select_rooms().where(is_mine))
+    joined = list_summaries(session, select_rooms().where(is_member))
     joinable = list_summaries(
-        session, select_rooms().where(~is_mine, Conversation.visibility == "open", Conversation.ended_at.is_(None))
+        session, select_rooms().where(~is_member, Conversation.visibility == "open", Conversation.ended_at.is_(None))
     )
-    return [room for room in mine if not room.is_archived], joinable, [room for room in mine if room.is_archived]
+    return [room for room in joined if not room.is_archived], joinable, [room for room in joined if room.is_archived]
 
 
 def list_members(session: Session, room: Conversation) -> Sequence[Member]:
-    """List a room's members: managers first, then by name."""
+    """List the members of a room: managers first, then by name."""
     rows = session.execute(
         select(User, Membership.role)
         .join(Membership, Membership.user_id == User.id)

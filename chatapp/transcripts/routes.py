@@ -18,7 +18,8 @@ from chatapp.conversations.names import parse_name
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.native import run_native
-from chatapp.presentation.urls import find_path, parse_seq
+from chatapp.presentation.conversations import find_path
+from chatapp.presentation.urls import parse_seq
 from chatapp.timeline import read_page
 from chatapp.transcripts.export import write_json, write_markdown
 from chatapp.transcripts.queries import get_readable, iterate_messages, list_latest_messages, transcript_title

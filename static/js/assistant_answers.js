@@ -52,9 +52,9 @@ export function addAnswerControls(main, list, actions, userId) {
     if (closest(target, "[data-stop-answer]")) actions.perform("stop_answer", { seq });
     else if (closest(target, "[data-answer-again]")) actions.perform("answer_again", { seq });
   });
-  const mayManage = main.dataset.mayManage === "true";
+  const mayModerate = main.dataset.mayModerate === "true";
   return (/** @type {HTMLElement} */ message) => {
-    const isAllowed = mayManage || message.dataset.askerId === String(userId);
+    const isAllowed = mayModerate || message.dataset.askerId === String(userId);
     for (const button of findAll(message, "[data-stop-answer], [data-answer-again]")) button.hidden = !isAllowed;
   };
 }

@@ -77,7 +77,7 @@ export class MessageToolbar {
     if (!message || !this.#isUsable(message) || message.matches(".is-editing")) return;
     const isOwn = isSentBy(message, this.userId);
     find(this.element, "[data-edit]").hidden = !isOwn;
-    find(this.element, "[data-delete]").hidden = !isOwn && this.#main.dataset.mayManage !== "true";
+    find(this.element, "[data-delete]").hidden = !isOwn && this.#main.dataset.mayModerate !== "true";
     message.append(this.element);
     this.element.hidden = false;
     this.message = message;

@@ -50,7 +50,7 @@ export class UnreadBadges {
     const counts = countsOf(entry);
     const newCounts = countMessage(counts, message, this.#userId);
     if (newCounts === counts) return;
-    if (counts.isDirect) this.#sidebar.moveToTop(entry);
+    if (counts.notifiesOfAll) this.#sidebar.moveToTop(entry);
     this.#render(entry, newCounts);
   }
 
@@ -64,14 +64,14 @@ export class UnreadBadges {
    * @param {HTMLElement} entry
    * @param {ConversationCounts} counts
    */
-  #render(entry, { isDirect, lastEvent, unread, mentions }) {
+  #render(entry, { notifiesOfAll, lastEvent, unread, mentions }) {
     const badge = find(entry, "[data-badge]");
     entry.dataset.lastEvent = String(lastEvent);
     badge.dataset.unread = String(unread);
     badge.dataset.mentions = String(mentions);
     badge.hidden = unread === 0;
     if (badge.firstChild) badge.firstChild.textContent = formatCount(unread);
-    badge.classList.toggle("is-highlighted", mentions > 0 || isDirect);
+    badge.classList.toggle("is-highlighted", mentions > 0 || notifiesOfAll);
     entry.classList.toggle("is-unread", unread > 0);
     this.#updateTitle();
   }
@@ -88,10 +88,10 @@ export class UnreadBadges {
  * @returns {ConversationCounts}
  */
 function countsOf(entry) {
-  const { kind, hasReadState, lastEvent } = entry.dataset;
+  const { notify, hasReadState, lastEvent } = entry.dataset;
   const { unread, mentions } = find(entry, "[data-badge]").dataset;
   return {
-    isDirect: kind === "direct",
+    notifiesOfAll: notify === "all",
     hasReadState: hasReadState === "true",
     lastEvent: Number(lastEvent),
     unread: Number(unread),

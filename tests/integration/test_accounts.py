@@ -161,7 +161,7 @@ def test_a_wrong_password_is_reported_and_too_many_attempts_are_throttled(
     # The right password is throttled too, however the username is written.
     throttled = [visitor.sign_in(), Person(server, " ANA").sign_in()]
     assert [response.status_code for response in throttled] == [429, 429]
-    assert "Too many tries" in throttled[0].text
+    assert "Too many requests" in throttled[0].text
     assert "Retry-After" in throttled[0].headers
     # Other accounts can still sign in from the same address.
     bob = new_person(server, "bob")

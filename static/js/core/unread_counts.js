@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} ConversationCounts the unread counts of a conversation in the sidebar
- * @property {boolean} isDirect
+ * @property {boolean} notifiesOfAll whether every unread message notifies this person, not only mentions
  * @property {boolean} hasReadState whether the server keeps a read state of this person there
  * @property {number} lastEvent the newest `seq` that the counts include
  * @property {number} unread
@@ -41,7 +41,10 @@ export function countMessage(counts, { seq, senderId, mentions }, userId) {
  * @param {ConversationCounts[]} conversations
  */
 export function titlePrefix(conversations) {
-  const count = conversations.reduce((sum, { isDirect, unread, mentions }) => sum + (isDirect ? unread : mentions), 0);
+  const count = conversations.reduce(
+    (sum, { notifiesOfAll, unread, mentions }) => sum + (notifiesOfAll ? unread : mentions),
+    0,
+  );
   if (count > 0) return `(${formatCount(count)}) `;
   return conversations.some(({ unread }) => unread > 0) ? "• " : "";
 }

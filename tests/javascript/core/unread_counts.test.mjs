@@ -4,7 +4,7 @@ import { countMessage, formatCount, titlePrefix } from "../../../static/js/core/
 
 const ME = 1;
 const counts = (changes = {}) => ({
-  isDirect: false,
+  notifiesOfAll: false,
   hasReadState: true,
   lastEvent: 10,
   unread: 2,
@@ -40,8 +40,8 @@ test("the title counts direct messages and mentions, and has a dot for others", 
   const read = counts({ unread: 0, mentions: 0 });
   assert.equal(titlePrefix([read]), "");
   assert.equal(titlePrefix([read, counts({ mentions: 0 })]), "• ");
-  assert.equal(titlePrefix([counts({ unread: 5, mentions: 1 }), counts({ isDirect: true, unread: 3 })]), "(4) ");
-  assert.equal(titlePrefix([counts({ isDirect: true, unread: 100 })]), "(99+) ");
+  assert.equal(titlePrefix([counts({ unread: 5, mentions: 1 }), counts({ notifiesOfAll: true, unread: 3 })]), "(4) ");
+  assert.equal(titlePrefix([counts({ notifiesOfAll: true, unread: 100 })]), "(99+) ");
 });
 
 test("counts above 99 are shortened", () => {

@@ -1,0 +1,231 @@
+"""How each kind of conversation is shown: one class for each class of `chatapp.conversations.kinds`.
+
+No other module and no template distinguishes kinds: it uses what `page_of` and `pages_of` return.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from flask import url_for
+from sqlalchemy.orm import Session
+
+from chatapp.assistant_config import Assistant, current_assistants
+from chatapp.config import current_settings
+from chatapp.conversations.kinds import (
+    AssistantSession,
+    ConversationKind,
+    Direct,
+    General,
+    Room,
+    SharedAssistant,
+    kind_of,
+)
+from chatapp.conversations.people import Person, shown_people
+from chatapp.conversations.queries import get_summary, has_blocked, list_title_people
+from chatapp.identity import AuthenticatedUser
+from chatapp.models import Conversation
+from chatapp.timeline.reading import LAST_PAGE_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    """The page of a conversation, as one user sees it there and in lists that link to it."""
+
+    conversation: Conversation
+    people: Sequence[Person]
+    """The members, if the title consists of their names; empty for the other kinds."""
+    viewer_id: int
+
+    template: ClassVar[str]
+    sidebar_section: ClassVar[str]
+    max_messages: ClassVar[int] = LAST_PAGE_SIZE
+    """Messages on the page before the socket connects."""
+    notifies_of_all: ClassVar[bool] = False
+    """Whether every unread message counts as addressed to the viewer. In other kinds, only mentions do."""
+
+    @property
+    def title(self) -> str:
+        """The title that the viewer sees."""
+        return self.conversation.name
+
+    @property
+    def path(self) -> str:
+        """The path of the page."""
+        raise NotImplementedError
+
+    @property
+    def icon(self) -> str:
+        """The name of a macro in `layout/_icons.html`."""
+        return "hash"
+
+    @property
+    def emoji(self) -> str:
+        """An emoji that is shown instead of the icon; an empty text for none."""
+        return ""
+
+    @property
+    def others(self) -> Sequence[Person]:
+        """The people whose names are the title."""
+        return shown_people(self.people, self.viewer_id)
+
+    @property
+    def assistant(self) -> Assistant | None:
+        """The assistant of the conversation, if it has one that is still configured."""
+        return current_assistants().get(self.conversation.assistant or "")
+
+    def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:  # noqa: ARG002
+        """Return the variables that only this kind's template uses."""
+        return {}
+
+
+class GeneralPage(ConversationPage):
+    """The page of the general chat."""
+
+    template = "general/show.html"
+    sidebar_section = "general"
+
+    @property
+    def path(self) -> str:
+        """The start page."""
+        return url_for("general.show")
+
+    def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:  # noqa: ARG002
+        """Return how many messages a restart keeps, for admins."""
+        return {"kept_messages": current_settings().general_keep_last if viewer.is_admin else None}
+
+
+class RoomPage(ConversationPage):
+    """The page of a room."""
+
+    template = "rooms/show.html"
+    sidebar_section = "rooms"
+
+    @property
+    def path(self) -> str:
+        """The path with the id."""
+        return url_for("rooms.show", room_id=self.conversation.id)
+
+    @property
+    def icon(self) -> str:
+        """A lock for a private room."""
+        return "lock" if self.conversation.is_private else "hash"
+
+    def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:  # noqa: ARG002
+        """Return the number of members."""
+        return {"member_count": get_summary(session, self.conversation).member_count}
+
+
+class DirectPage(ConversationPage):
+    """The page of a direct conversation."""
+
+    template = "direct/show.html"
+    sidebar_section = "direct"
+    notifies_of_all = True
+
+    @property
+    def title(self) -> str:
+        """The names of the other people."""
+        return direct_title(self.people, self.viewer_id)
+
+    @property
+    def path(self) -> str:
+        """The path with the usernames of the other people."""
+        return direct_path(self.people, self.viewer_id)
+
+    @property
+    def icon(self) -> str:
+        """One person or several."""
+        return "person" if len(self.others) == 1 else "people"
+
+    def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:
+        """Return the person whom the viewer may block, if there is exactly one, and whether they have."""
+        others = [person for person in self.people if person.id != viewer.id]
+        if len(others) != 1:
+            return {}
+        return {"blockable": others[0], "has_blocked": has_blocked(session, viewer.id, others[0].id)}
+
+
+class SharedAssistantPage(ConversationPage):
+    """The page of the conversation that all users share with an assistant."""
+
+    template = "assistants/show.html"
+    sidebar_section = "assistants"
+    max_messages = 50  # Answers refer to earlier messages.
+
+    @property
+    def title(self) -> str:
+        """The assistant's name."""
+        return self.assistant.display_name if self.assistant else self.conversation.assistant or ""
+
+    @property
+    def path(self) -> str:
+        """The path with the assistant's name."""
+        return url_for("assistants.show", assistant=self.conversation.assistant)
+
+    @property
+    def icon(self) -> str:
+        """The icon of an assistant without an emoji."""
+        return "sparkles"
+
+    @property
+    def emoji(self) -> str:
+        """The assistant's emoji."""
+        return self.assistant.avatar if self.assistant else ""
+
+
+class AssistantSessionPage(SharedAssistantPage):
+    """The page of a user's own conversation with an assistant."""
+
+    @property
+    def title(self) -> str:
+        """The title, which a session has after its first message."""
+        return self.conversation.name or f"New session with {super().title}"
+
+    @property
+    def path(self) -> str:
+        """The path with the id."""
+        return url_for("assistants.show_session", session_id=self.conversation.id)
+
+    @property
+    def icon(self) -> str:
+        """The icon of sessions."""
+        return "speech_bubble"
+
+    @property
+    def emoji(self) -> str:
+        """No emoji: in a list, sessions look different from the shared conversation."""
+        return ""
+
+
+PAGES: Mapping[type[ConversationKind], type[ConversationPage]] = {
+    General: GeneralPage,
+    Room: RoomPage,
+    Direct: DirectPage,
+    SharedAssistant: SharedAssistantPage,
+    AssistantSession: AssistantSessionPage,
+}
+
+
+def page_of(conversation: Conversation, people: Sequence[Person], viewer_id: int) -> ConversationPage:
+    """Return the page of a conversation whose title people are known."""
+    return PAGES[kind_of(conversation)](conversation, people, viewer_id)
+
+
+def pages_of(session: Session, conversations: Sequence[Conversation], viewer_id: int) -> list[ConversationPage]:
+    """Return the pages of conversations, with one query for all title people."""
+    people = list_title_people(session, conversations)
+    return [page_of(conversation, people.get(conversation.id, ()), viewer_id) for conversation in conversations]
+
+
+def direct_title(people: Sequence[Person], viewer_id: int) -> str:
+    """Return the title of the direct conversation between these people."""
+    shown = shown_people(people, viewer_id)
+    is_notepad = all(person.id == viewer_id for person in shown)
+    return f"{shown[0].name} (you)" if is_notepad else ", ".join(person.name for person in shown)
+
+
+def direct_path(people: Sequence[Person], viewer_id: int) -> str:
+    """Return the path of the direct conversation between these people."""
+    names = ",".join(sorted(person.username for person in shown_people(people, viewer_id)))
+    return url_for("direct.show", names=names)
