@@ -1,4 +1,4 @@
-"""Bad input gets an error that says what to do, at every entrance; nothing is stored and nothing breaks."""
+"""Every route and event refuses bad input with an error that says what to do. Nothing is stored or broken."""
 
 import uuid
 from typing import Any
@@ -28,10 +28,10 @@ def test_bad_content_is_refused_by_socket_and_by_form(server: Server, ana: Perso
         error = socket.send(content)["error"]
         assert error["code"] == code
         assert reason in error["message"]
-        answer = ana.post("/conversations/general/messages", **message_payload(content))
-        assert answer.status_code == 400
-        assert reason in answer.text
-        kept = text(answer.text, "textarea")
+        response = ana.post("/conversations/general/messages", **message_payload(content))
+        assert response.status_code == 400
+        assert reason in response.text
+        kept = text(response.text, "textarea")
         assert kept.strip("\n").replace("\ufffd", "\0") == content.strip("\n") or "\0" in content
     for wrong in (None, 5, ["text"], {"text": 1}, True):
         assert socket.send(wrong)["error"]["code"] == "not_text"
@@ -49,16 +49,16 @@ def test_a_malformed_conversation_is_refused_everywhere(server: Server, ana: Per
             payload = {"conversation": name, "content": "x", "client_id": str(uuid.uuid4())}
             assert socket.call(event, payload)["error"]["code"] == "invalid_conversation", (event, name)
     for name in ("room_", "room_x", "room_-1", "room_1e9", "room_01"):
-        answer = ana.get(f"/conversations/{name}/messages")
-        assert answer.status_code == 400
-        assert "is not a conversation" in answer.text
+        response = ana.get(f"/conversations/{name}/messages")
+        assert response.status_code == 400
+        assert "is not a conversation" in response.text
         assert ana.post(f"/conversations/{name}/messages", **message_payload("x")).status_code == 400
     for path in ("/rooms/0", "/rooms/1", "/rooms/-1", "/rooms/x", "/rooms/1e9", "/rooms/" + "9" * 40):
         assert ana.get(path).status_code == 404, path
     assert "Traceback" not in server.log()
 
 
-def test_addresses_with_garbage_give_a_page_that_says_so(server: Server, ana: Person) -> None:
+def test_invalid_urls_show_an_error_page(server: Server, ana: Person) -> None:
     for before in ("x", "-1", "1e3", "", "9" * 30, "١"):
         assert ana.get("/", params={"before": before}).status_code == 400
         assert ana.get("/conversations/general/messages", params={"before": before}).status_code == 400
@@ -66,11 +66,11 @@ def test_addresses_with_garbage_give_a_page_that_says_so(server: Server, ana: Pe
     assert "Traceback" not in server.log()
 
 
-def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, ana: Person) -> None:
+def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Person) -> None:
     socket = ana.connect()
     seq = socket.post("hello")["seq"]
-    here = {"conversation": "general"}
-    proper: dict[str, dict[str, Any]] = {
+    here: dict[str, Any] = {"conversation": "general"}
+    valid: dict[str, dict[str, Any]] = {
         "join_chat": here | {"after": 0, "epoch": None},
         "leave_chat": here,
         "send_message": message_payload("x"),
@@ -84,7 +84,7 @@ def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, 
         "typing": here,
         "presence": {"state": "online"},
     }
-    assert proper.keys() == PAYLOADS.keys()
+    assert valid.keys() == PAYLOADS.keys()
     malformed: dict[str, list[object]] = {
         "conversation": [{"conversation": "general"}, [["general"]]],
         "after": [-1, 1.5, "1", [1], True, 2**63, 10**99, float("nan"), float("inf")],
@@ -101,7 +101,7 @@ def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, 
             [message_payload("")["client_id"]],
         ],
     }
-    for event, payload in proper.items():
+    for event, payload in valid.items():
         wrongs: tuple[tuple[Any, ...], ...] = ((), (None,), (5,), ("general",), ([payload],), (payload, payload), ({},))
         for wrong in wrongs:
             assert socket.call(event, *wrong)["error"]["code"] == "invalid", (event, wrong)
@@ -111,17 +111,17 @@ def test_every_event_refuses_what_is_missing_or_of_another_kind(server: Server, 
                 code = "invalid_conversation" if key == "conversation" else "invalid"
                 assert error["code"] == code, (event, key, value)
                 assert error["message"]
-        answer = socket.call(event, payload | {"unknown": {"keys": ["do", "no", "harm"]}})
-        assert answer["ok"] or answer["error"]["code"] == "not_found"
+        ack = socket.call(event, payload | {"unknown": {"keys": ["do", "no", "harm"]}})
+        assert ack["ok"] or ack["error"]["code"] == "not_found"
     assert "Traceback" not in server.log()
 
-    # A number that no type holds.
+    # A number that overflows every type.
     socket.emit("send_message", {"number": 10**101})
     assert socket.post("still here")["content"] == "still here"
     assert server.rows("SELECT count(*) FROM messages") == [(3,)]
 
 
-def test_bad_content_does_not_get_in_by_editing(server: Server, ana: Person) -> None:
+def test_bad_content_is_refused_in_edits(server: Server, ana: Person) -> None:
     socket = ana.connect()
     seq = socket.post("as it was")["seq"]
     others: list[tuple[object, str]] = [(None, "not_text"), ("half \ud800", "bad_characters")]
@@ -131,28 +131,28 @@ def test_bad_content_does_not_get_in_by_editing(server: Server, ana: Person) -> 
     assert server.rows("SELECT content, version FROM messages") == [("as it was", 1)]
 
 
-def test_a_form_that_lacks_something_or_brings_something_else_is_refused(server: Server, ana: Person) -> None:
+def test_incomplete_and_malformed_forms_are_refused(server: Server, ana: Person) -> None:
     action = server.url + "/conversations/general/messages"
     form = message_payload("hello") | {"csrf_token": find_csrf_token(ana.get("/").text)}
     for key, reason in (("content", "needs some text"), ("client_id", "must be a UUID")):
-        answer = ana.http.post(action, data={name: value for name, value in form.items() if name != key})
-        assert (answer.status_code, reason in answer.text) == (400, True)
+        response = ana.http.post(action, data={name: value for name, value in form.items() if name != key})
+        assert (response.status_code, reason in response.text) == (400, True)
     as_file = {name: value for name, value in form.items() if name != "content"}
     assert ana.http.post(action, data=as_file, files={"content": ("x.txt", "hello")}).status_code == 400
     assert ana.http.post(action, json=form).status_code == 400
     assert ana.http.post(action, data=form | {"content": "x" * 1_100_000}).status_code == 413
     assert ana.http.put(action, data=form).status_code == 405
     for name in ("", "r" * 5000, "room_١", "room_%00", "general%20", "%ff", "room_" + "9" * 40):
-        answer = ana.http.post(f"{server.url}/conversations/{name}/messages", data=form)
-        assert answer.status_code == (400 if name else 404), name
-    # HTML has no lone surrogates: what is no UTF-8 arrives with replacement characters, and can be stored.
+        response = ana.http.post(f"{server.url}/conversations/{name}/messages", data=form)
+        assert response.status_code == (400 if name else 404), name
+    # Invalid UTF-8 becomes replacement characters, which can be stored.
     files = {name: (None, value) for name, value in as_file.items()} | {"content": (None, b"half \xed\xa0\x80")}
     assert ana.http.post(action, files=files).ok
     assert [content.rstrip("\ufffd") for (content,) in server.rows("SELECT content FROM messages")] == ["half "]  # type: ignore[attr-defined]
     assert "Traceback" not in server.log()
 
 
-def test_broken_addresses_and_cookies_get_an_answer(any_server: Server, new_person: NewPerson) -> None:
+def test_malformed_urls_and_cookies_get_a_response(any_server: Server, new_person: NewPerson) -> None:
     ana = new_person(any_server, "ana")
     huge, last = 2**31, 2**31 - 1
     for path in (
@@ -175,10 +175,10 @@ def test_broken_addresses_and_cookies_get_an_answer(any_server: Server, new_pers
     for name in ("\0", "\ud7ff", "x" * 900, "' OR 1=1 --", "%", "_"):
         assert Person(any_server, name).sign_in("x").status_code == 403
     for cookie in ("x", "." * 50, "eyJ4IjoxfQ.x.y", "\xff", '"', ";" * 10):
-        answer = requests.get(
+        response = requests.get(
             any_server.url + "/", headers={"Cookie": f"chatapp_session={cookie}"}, allow_redirects=False
         )
-        assert answer.status_code == 302
+        assert response.status_code == 302
     socket = ana.connect()
     for event in ("join_chat", "send_message", "edit_message", "delete_message", "react"):
         payload = message_payload("x", f"room_{last}") | {"seq": 1, "reaction": "👍"}

@@ -1,4 +1,4 @@
-"""Direct conversations: one for each set of people, and nobody else's business."""
+"""Direct conversations: one for each set of people, invisible to all others."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +16,7 @@ def people(server: Server, new_person: NewPerson) -> tuple[Person, Person, Perso
     return ana, bob, eve
 
 
-def test_two_people_have_one_conversation_whoever_opens_it_and_both_at_once(
+def test_two_people_who_open_their_conversation_at_once_get_the_same_one(
     any_server: Server, new_person: NewPerson
 ) -> None:
     ana, bob = new_person(any_server, "ana"), new_person(any_server, "bob")
@@ -43,7 +43,7 @@ def test_a_conversation_with_oneself_is_a_notepad(people: tuple[Person, Person, 
     assert "buy milk" not in bob.get("/direct").text
 
 
-def test_each_set_of_people_has_one_conversation_in_whatever_order(people: tuple[Person, Person, Person]) -> None:
+def test_each_set_of_people_has_one_conversation_in_any_order(people: tuple[Person, Person, Person]) -> None:
     ana, bob, eve = people
     name = ana.open_direct(bob, eve)
     assert name == eve.open_direct(ana, bob) == bob.open_direct(eve, bob, ana, bob)
@@ -56,7 +56,7 @@ def test_each_set_of_people_has_one_conversation_in_whatever_order(people: tuple
     assert ana.post("/direct", "/direct", person="bob").url.endswith("/direct/bob")
 
 
-def test_too_many_nobody_and_strangers_are_refused_with_the_reason(
+def test_too_many_people_none_and_unknown_users_are_refused_with_the_reason(
     server: Server, people: tuple[Person, Person, Person]
 ) -> None:
     ana = people[0]
@@ -66,16 +66,16 @@ def test_too_many_nobody_and_strangers_are_refused_with_the_reason(
         + ", ".join(f"('{each.username}', 'Somebody', 'x', 'member', '2026-01-01 00:00:00')" for each in others)
     )
     assert ana.open_direct(*others[:9])
-    answer = ana.get("/direct/" + ",".join(each.username for each in others))
-    assert (answer.status_code, "at most 10 people" in answer.text) == (400, True)
+    response = ana.get("/direct/" + ",".join(person.username for person in others))
+    assert (response.status_code, "at most 10 people" in response.text) == (400, True)
     for names in ("nobody", "bob,nobody", "bob,,eve", "%00", "b" * 500, "bob;eve", "<b>"):
-        answer = ana.get(f"/direct/{names}")
-        assert (answer.status_code, "no such person" in answer.text) == (404, True), names
+        response = ana.get(f"/direct/{names}")
+        assert (response.status_code, "no such user" in response.text) == (404, True), names
     nobody = ana.post("/direct", "/direct")
     assert (nobody.status_code, "at least one person" in nobody.text) == (400, True)
 
 
-def test_nobody_else_can_read_find_count_or_change_anything_an_admin_included(
+def test_others_including_admins_can_neither_read_nor_find_nor_change_anything(
     server: Server, people: tuple[Person, Person, Person]
 ) -> None:
     ana, bob, eve = people
@@ -109,30 +109,32 @@ def test_nobody_else_can_read_find_count_or_change_anything_an_admin_included(
     assert hers.messages(name) == []
 
 
-def test_the_list_shows_the_last_line_first_used_last(people: tuple[Person, Person, Person]) -> None:
+def test_the_list_shows_the_latest_message_and_the_last_used_conversation_first(
+    people: tuple[Person, Person, Person],
+) -> None:
     ana, bob, eve = people
     with_bob, with_eve = ana.open_direct(bob), ana.open_direct(eve)
-    assert "Nobody has written to you yet" in ana.get("/direct").text
+    assert "You have no direct messages yet" in ana.get("/direct").text
     bob.connect().post("line one", with_bob)
     eve.connect().post("line two", with_eve)
     eve.sockets[0].post("line three", with_eve)
     page = ana.get("/direct").text
     assert page.index("line three") < page.index("line one")
-    assert "line two" not in page.split("Write to somebody", 1)[0]
+    assert "line two" not in page.split("New conversation", 1)[0]
     assert 'data-unread="2"' in page
     bob.sockets[0].post("line four", with_bob)
     page = ana.get("/direct").text
     assert page.index("line four") < page.index("line three")
 
 
-def test_people_are_found_by_name_in_whatever_case(people: tuple[Person, Person, Person]) -> None:
+def test_people_are_found_by_name_ignoring_case(people: tuple[Person, Person, Person]) -> None:
     ana = people[0]
     for words, found in (("EV", {"eve"}), ("@bob", {"bob"}), ("", {"ana", "bob", "eve"}), ("%", set()), ("zzz", set())):
         page = ana.get("/direct", params={"q": words}).text
         assert {name for name in ("ana", "bob", "eve") if f'value="{name}"' in page} == found, words
 
 
-def test_who_is_blocked_can_read_but_not_write(people: tuple[Person, Person, Person]) -> None:
+def test_a_blocked_user_can_read_but_not_post(people: tuple[Person, Person, Person]) -> None:
     ana, bob, eve = people
     name = ana.open_direct(bob)
     his = bob.connect()
@@ -150,7 +152,7 @@ def test_who_is_blocked_can_read_but_not_write(people: tuple[Person, Person, Per
     ana.post("/direct/bob/unblock", "/direct/bob")
     assert his.post("back", name)
 
-    # Before there is a conversation too.
+    # Blocking works before the conversation exists.
     eve.post("/direct/bob/block", "/direct/bob")
     assert bob.connect().send("hello", bob.open_direct(eve))["error"]["code"] == "forbidden"
     assert ana.post("/direct/ana/block", "/direct/bob").status_code == 400

@@ -1,4 +1,4 @@
-"""Who may do what, by every entrance. A route or an event without a line here fails."""
+"""The permission matrix: what each user may do through each route and event. A missing line fails a test."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -26,165 +26,163 @@ def outcomes(default: Outcome, **others: Outcome) -> Outcomes:
     return {name: others.get(name, default) for name in EVERYBODY}
 
 
-# In the room are its manager and the member, who wrote its message; in the direct conversation also the blocked one.
-# Nobody tells the others, an admin included, that there is such a conversation.
+# The manager and the member, who sent its message, are in the room; the direct conversation has the blocked user too.
+# For all others, including admins, neither of them exists.
 OPEN = outcomes("ok")
-HERE = outcomes("ok", anonymous="sign in")
-HERE_POST = outcomes("ok", anonymous=401)
+USER = outcomes("ok", anonymous="sign in")
+USER_POST = outcomes("ok", anonymous=401)
 ADMIN_POST = outcomes(403, anonymous=401, admin="ok")
 ROOM = outcomes(404, anonymous="sign in", member="ok", manager="ok")
 ROOM_POST = ROOM | {"anonymous": 401}
-HERE_API = HERE_POST
+USER_API = USER_POST
 ROOM_API = ROOM_POST
 MANAGER_POST = ROOM_POST | {"member": 403}
 DIRECT = ROOM | {"blocked": "ok"}
 DIRECT_POST = ROOM_POST | {"blocked": 403}
 DIRECT_API = DIRECT | {"anonymous": 401}
-NOT_HERE = outcomes(404, anonymous="sign in")
-NOT_HERE_POST = NOT_HERE | {"anonymous": 401}
-NOT_HERE_EVENT: Outcomes = outcomes(404, anonymous="refused")
-# A session with an assistant is the member's alone.
-SESSION = NOT_HERE | {"member": "ok"}
-SESSION_POST = NOT_HERE_POST | {"member": "ok"}
-SESSION_EVENT = NOT_HERE_EVENT | {"member": "ok"}
+ABSENT = outcomes(404, anonymous="sign in")
+ABSENT_POST = ABSENT | {"anonymous": 401}
+ABSENT_EVENT: Outcomes = outcomes(404, anonymous="refused")
+# The member owns the session with an assistant.
+SESSION = ABSENT | {"member": "ok"}
+SESSION_POST = ABSENT_POST | {"member": "ok"}
+SESSION_EVENT = ABSENT_EVENT | {"member": "ok"}
 REFUSED: Outcomes = {"anonymous": "refused"}
 
 
 @dataclass(frozen=True)
-class Entrance:
-    """A way in: what is sent through it to a room and to a direct conversation, and what becomes of it."""
+class Line:
+    """A line of the matrix: what is sent to a route or event, and the outcome for each user."""
 
     room: Outcomes
     direct: Outcomes | None = None
-    """None where it has nothing to do with conversations of both kinds."""
+    """None if the route or event does not take a conversation."""
     sent: dict[str, object] = field(default_factory=dict)
     session: Outcomes | None = None
-    """None where it has nothing to do with sessions with assistants."""
+    """None if it does not take a session with an assistant."""
 
 
 API = "/api/conversations/<conversation>"
 
 ROUTES = {
-    f"GET {API}": Entrance(ROOM_API, DIRECT_API),
-    f"GET {API}/messages": Entrance(ROOM_API, DIRECT_API, session=SESSION_POST),
-    f"POST {API}/messages": Entrance(ROOM_API, DIRECT_POST, {"content": "by the API"}, session=SESSION_POST),
-    f"GET {API}/messages/<seq>": Entrance(ROOM_API, DIRECT_API),
-    f"PATCH {API}/messages/<seq>": Entrance(
+    f"GET {API}": Line(ROOM_API, DIRECT_API),
+    f"GET {API}/messages": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
+    f"POST {API}/messages": Line(ROOM_API, DIRECT_POST, {"content": "by the API"}, session=SESSION_POST),
+    f"GET {API}/messages/<seq>": Line(ROOM_API, DIRECT_API),
+    f"PATCH {API}/messages/<seq>": Line(
         ROOM_API | {"manager": 403}, DIRECT_POST | {"manager": 403}, {"content": "changed"}
     ),
-    f"DELETE {API}/messages/<seq>": Entrance(ROOM_API, DIRECT_POST | {"manager": 403}),
-    f"PUT {API}/messages/<seq>/reactions/<reaction>": Entrance(ROOM_API, DIRECT_POST),
-    f"DELETE {API}/messages/<seq>/reactions/<reaction>": Entrance(ROOM_API, DIRECT_POST),
-    f"POST {API}/read": Entrance(ROOM_API, DIRECT_API),
-    "GET /api/conversations": Entrance(HERE_API),
-    "GET /api/chat/history/<person_id>": Entrance(HERE_API),
-    "GET /api/chat/history": Entrance(HERE_API, sent={"bot_id": "helper"}),
-    "DELETE /api/chat/history": Entrance(ADMIN_POST, sent={"bot_id": "helper"}),
-    "GET /api/sessions": Entrance(HERE_API),
-    "POST /api/sessions": Entrance(HERE_API),
-    "GET /api/sessions/<session_id>": Entrance(NOT_HERE_POST, session=SESSION_POST),
-    "PATCH /api/sessions/<session_id>": Entrance(NOT_HERE_POST, sent={"title": "New"}, session=SESSION_POST),
-    "DELETE /api/sessions/<session_id>": Entrance(NOT_HERE_POST, session=SESSION_POST),
-    "GET /api/sessions/<session_id>/messages": Entrance(NOT_HERE_POST, session=SESSION_POST),
-    "POST /api/sessions/<session_id>/messages": Entrance(
-        NOT_HERE_POST, sent={"content": "by the API"}, session=SESSION_POST
-    ),
-    # There are no direct messages with oneself.
-    "POST /api/chat/mark-read/<person_id>": Entrance(outcomes(404, anonymous=401)),
-    "GET /api/docs": Entrance(HERE),
-    "GET /api/openapi.json": Entrance(OPEN),
-    "GET /settings/tokens": Entrance(HERE),
-    "POST /settings/tokens": Entrance(HERE_POST, sent={"name": "program", "scope": "read"}),
-    # It has none of anybody's.
-    "POST /settings/tokens/<token_id>/revoke": Entrance(outcomes(404, anonymous=401)),
-    "GET /": Entrance(HERE),
-    "GET /assistants/<assistant>": Entrance(HERE),
-    "GET /sessions": Entrance(HERE),
-    "POST /sessions": Entrance(HERE_POST, sent={"assistant": "helper"}),
-    "GET /sessions/<session_id>": Entrance(NOT_HERE, session=SESSION),
-    "GET /sessions/<session_id>/title": Entrance(NOT_HERE, session=SESSION),
-    "POST /sessions/<session_id>/title": Entrance(NOT_HERE_POST, sent={"title": "New"}, session=SESSION_POST),
-    "POST /sessions/<session_id>/end": Entrance(NOT_HERE_POST, session=SESSION_POST),
-    "POST /sessions/<session_id>/delete": Entrance(NOT_HERE_POST, session=SESSION_POST),
-    # Rooms are cleared by nobody.
-    "POST /conversations/<conversation>/clear": Entrance(NOT_HERE_POST, NOT_HERE_POST, session=SESSION_POST),
-    "GET /conversations/<conversation>/export.<file_format>": Entrance(NOT_HERE, NOT_HERE, session=SESSION),
-    "POST /conversations/<conversation>/share": Entrance(NOT_HERE_POST, NOT_HERE_POST, session=SESSION_POST),
-    "POST /conversations/<conversation>/unshare": Entrance(NOT_HERE_POST, NOT_HERE_POST, session=SESSION_POST),
-    # Who knows a token may, and this is none.
-    "GET /shared/<token>": Entrance(outcomes(404)),
-    "GET /conversations/<conversation>/messages": Entrance(
+    f"DELETE {API}/messages/<seq>": Line(ROOM_API, DIRECT_POST | {"manager": 403}),
+    f"PUT {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
+    f"DELETE {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
+    f"POST {API}/read": Line(ROOM_API, DIRECT_API),
+    "GET /api/conversations": Line(USER_API),
+    "GET /api/chat/history/<person_id>": Line(USER_API),
+    "GET /api/chat/history": Line(USER_API, sent={"bot_id": "helper"}),
+    "DELETE /api/chat/history": Line(ADMIN_POST, sent={"bot_id": "helper"}),
+    "GET /api/sessions": Line(USER_API),
+    "POST /api/sessions": Line(USER_API),
+    "GET /api/sessions/<session_id>": Line(ABSENT_POST, session=SESSION_POST),
+    "PATCH /api/sessions/<session_id>": Line(ABSENT_POST, sent={"title": "New"}, session=SESSION_POST),
+    "DELETE /api/sessions/<session_id>": Line(ABSENT_POST, session=SESSION_POST),
+    "GET /api/sessions/<session_id>/messages": Line(ABSENT_POST, session=SESSION_POST),
+    "POST /api/sessions/<session_id>/messages": Line(ABSENT_POST, sent={"content": "by the API"}, session=SESSION_POST),
+    # Nobody has direct messages with themselves here.
+    "POST /api/chat/mark-read/<person_id>": Line(outcomes(404, anonymous=401)),
+    "GET /api/docs": Line(USER),
+    "GET /api/openapi.json": Line(OPEN),
+    "GET /settings/tokens": Line(USER),
+    "POST /settings/tokens": Line(USER_POST, sent={"name": "program", "scope": "read"}),
+    # There is no such token.
+    "POST /settings/tokens/<token_id>/revoke": Line(outcomes(404, anonymous=401)),
+    "GET /": Line(USER),
+    "GET /assistants/<assistant>": Line(USER),
+    "GET /sessions": Line(USER),
+    "POST /sessions": Line(USER_POST, sent={"assistant": "helper"}),
+    "GET /sessions/<session_id>": Line(ABSENT, session=SESSION),
+    "GET /sessions/<session_id>/title": Line(ABSENT, session=SESSION),
+    "POST /sessions/<session_id>/title": Line(ABSENT_POST, sent={"title": "New"}, session=SESSION_POST),
+    "POST /sessions/<session_id>/end": Line(ABSENT_POST, session=SESSION_POST),
+    "POST /sessions/<session_id>/delete": Line(ABSENT_POST, session=SESSION_POST),
+    # Nobody clears a room.
+    "POST /conversations/<conversation>/clear": Line(ABSENT_POST, ABSENT_POST, session=SESSION_POST),
+    "GET /conversations/<conversation>/export.<file_format>": Line(ABSENT, ABSENT, session=SESSION),
+    "POST /conversations/<conversation>/share": Line(ABSENT_POST, ABSENT_POST, session=SESSION_POST),
+    "POST /conversations/<conversation>/unshare": Line(ABSENT_POST, ABSENT_POST, session=SESSION_POST),
+    # Everyone who knows a token may, but this one is wrong.
+    "GET /shared/<token>": Line(outcomes(404)),
+    "GET /conversations/<conversation>/messages": Line(
         ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}, session=SESSION_POST
     ),
-    "GET /conversations/<conversation>/messages/<seq>": Entrance(ROOM, DIRECT, session=SESSION),
-    "POST /conversations/<conversation>/messages": Entrance(
+    "GET /conversations/<conversation>/messages/<seq>": Line(ROOM, DIRECT, session=SESSION),
+    "POST /conversations/<conversation>/messages": Line(
         ROOM_POST, DIRECT_POST, {"content": "by form"}, session=SESSION_POST
     ),
-    "GET /conversations/<conversation>/people": Entrance(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
-    "GET /direct": Entrance(HERE),
-    "POST /direct": Entrance(HERE_POST, sent={"person": "admin"}),
-    "POST /direct/<name>/block": Entrance(HERE_POST),
-    "POST /direct/<name>/unblock": Entrance(HERE_POST),
-    "GET /direct/<names>": Entrance(HERE),
-    "GET /health": Entrance(OPEN),
-    "GET /metrics": Entrance(OPEN),
-    "GET /invitation/<token>": Entrance(outcomes(404)),
-    "POST /invitation/<token>": Entrance(outcomes(404)),
-    "GET /people": Entrance(HERE),
-    "POST /people/invitation": Entrance(ADMIN_POST),
-    # There is nobody of that name.
-    "POST /people/<username>/ban": Entrance(ADMIN_POST | {"admin": 404}),
-    "POST /people/<username>/ban/remove": Entrance(ADMIN_POST | {"admin": 404}),
-    "GET /rooms": Entrance(HERE),
-    "GET /rooms/new": Entrance(HERE),
-    "POST /rooms/new": Entrance(HERE_POST, sent={"name": "Another room"}),
-    "GET /rooms/<room_id>": Entrance(ROOM),
-    "POST /rooms/<room_id>/archive": Entrance(MANAGER_POST),
-    "POST /rooms/<room_id>/restore": Entrance(MANAGER_POST),
-    "POST /rooms/<room_id>/members": Entrance(ROOM_POST, sent={"username": "admin"}),
-    "POST /rooms/<room_id>/members/<user_id>/remove": Entrance(MANAGER_POST),
-    "POST /rooms/<room_id>/membership": Entrance(ROOM_POST),
-    "POST /rooms/<room_id>/membership/end": Entrance(ROOM_POST),
-    "GET /rooms/<room_id>/settings": Entrance(ROOM),
-    "GET /rooms/<room_id>/webhooks": Entrance(ROOM | {"member": 403}),
-    "POST /rooms/<room_id>/webhooks": Entrance(MANAGER_POST, sent={"name": "hook", "url": "https://example.com/"}),
-    "POST /rooms/<room_id>/webhooks/incoming": Entrance(MANAGER_POST, sent={"bot_name": "Builder"}),
-    "POST /rooms/<room_id>/webhooks/incoming/<webhook_id>/remove": Entrance(MANAGER_POST | {"manager": 404}),
-    # Who knows a token may, and this is none.
-    "POST /hooks/<token>": Entrance(outcomes(404), sent={"text": "hello"}),
+    "GET /conversations/<conversation>/people": Line(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
+    "GET /direct": Line(USER),
+    "POST /direct": Line(USER_POST, sent={"person": "admin"}),
+    "POST /direct/<name>/block": Line(USER_POST),
+    "POST /direct/<name>/unblock": Line(USER_POST),
+    "GET /direct/<names>": Line(USER),
+    "GET /health": Line(OPEN),
+    "GET /metrics": Line(OPEN),
+    "GET /invitation/<token>": Line(outcomes(404)),
+    "POST /invitation/<token>": Line(outcomes(404)),
+    "GET /people": Line(USER),
+    "POST /people/invitation": Line(ADMIN_POST),
+    # There is no user of that name.
+    "POST /people/<username>/ban": Line(ADMIN_POST | {"admin": 404}),
+    "POST /people/<username>/ban/remove": Line(ADMIN_POST | {"admin": 404}),
+    "GET /rooms": Line(USER),
+    "GET /rooms/new": Line(USER),
+    "POST /rooms/new": Line(USER_POST, sent={"name": "Another room"}),
+    "GET /rooms/<room_id>": Line(ROOM),
+    "POST /rooms/<room_id>/archive": Line(MANAGER_POST),
+    "POST /rooms/<room_id>/restore": Line(MANAGER_POST),
+    "POST /rooms/<room_id>/members": Line(ROOM_POST, sent={"username": "admin"}),
+    "POST /rooms/<room_id>/members/<user_id>/remove": Line(MANAGER_POST),
+    "POST /rooms/<room_id>/membership": Line(ROOM_POST),
+    "POST /rooms/<room_id>/membership/end": Line(ROOM_POST),
+    "GET /rooms/<room_id>/settings": Line(ROOM),
+    "GET /rooms/<room_id>/webhooks": Line(ROOM | {"member": 403}),
+    "POST /rooms/<room_id>/webhooks": Line(MANAGER_POST, sent={"name": "hook", "url": "https://example.com/"}),
+    "POST /rooms/<room_id>/webhooks/incoming": Line(MANAGER_POST, sent={"bot_name": "Builder"}),
+    "POST /rooms/<room_id>/webhooks/incoming/<webhook_id>/remove": Line(MANAGER_POST | {"manager": 404}),
+    # Everyone who knows a token may, but this one is wrong.
+    "POST /hooks/<token>": Line(outcomes(404), sent={"text": "hello"}),
     # The manager may, but this room has no such webhook.
-    "POST /rooms/<room_id>/webhooks/<webhook_id>/remove": Entrance(MANAGER_POST | {"manager": 404}),
-    "POST /rooms/<room_id>/settings": Entrance(MANAGER_POST, sent={"name": "Mine", "visibility": "open"}),
-    "GET /settings": Entrance(HERE),
-    "POST /settings/name": Entrance(HERE_POST, sent={"name": "Somebody"}),
-    "POST /settings/password": Entrance(HERE_POST),
-    "POST /settings/receipts": Entrance(HERE_POST),
-    "GET /setup": Entrance(outcomes(404)),
-    "POST /setup": Entrance(outcomes(404)),
-    "GET /sidebar": Entrance(HERE | {"anonymous": 401}),
-    "GET /sign-in": Entrance(OPEN),
-    "POST /sign-in": Entrance(OPEN),
-    "GET /static/<filename>": Entrance(OPEN),
-    "POST /sign-out": Entrance(HERE_POST),
+    "POST /rooms/<room_id>/webhooks/<webhook_id>/remove": Line(MANAGER_POST | {"manager": 404}),
+    "POST /rooms/<room_id>/settings": Line(MANAGER_POST, sent={"name": "Mine", "visibility": "open"}),
+    "GET /settings": Line(USER),
+    "POST /settings/name": Line(USER_POST, sent={"name": "Somebody"}),
+    "POST /settings/password": Line(USER_POST),
+    "POST /settings/receipts": Line(USER_POST),
+    "GET /setup": Line(outcomes(404)),
+    "POST /setup": Line(outcomes(404)),
+    "GET /sidebar": Line(USER | {"anonymous": 401}),
+    "GET /sign-in": Line(OPEN),
+    "POST /sign-in": Line(OPEN),
+    "GET /static/<filename>": Line(OPEN),
+    "POST /sign-out": Line(USER_POST),
 }
 
 EVENTS = {
-    "join_chat": Entrance(ROOM | REFUSED, DIRECT | REFUSED, session=SESSION_EVENT),
-    # Nobody need be in a conversation to leave it, and it tells nothing.
-    "leave_chat": Entrance(OPEN | REFUSED, OPEN | REFUSED),
-    "send_message": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED, {"content": "by socket"}, session=SESSION_EVENT),
-    # What was said in rooms here is no answer.
-    "stop_answer": Entrance(NOT_HERE_EVENT, NOT_HERE_EVENT | {"blocked": 403}, {"seq": 2}, session=SESSION_EVENT),
-    "answer_again": Entrance(NOT_HERE_EVENT, NOT_HERE_EVENT | {"blocked": 403}, {"seq": 2}, session=SESSION_EVENT),
-    "edit_message": Entrance(
+    "join_chat": Line(ROOM | REFUSED, DIRECT | REFUSED, session=SESSION_EVENT),
+    # It needs no membership and reveals nothing.
+    "leave_chat": Line(OPEN | REFUSED, OPEN | REFUSED),
+    "send_message": Line(ROOM | REFUSED, DIRECT_POST | REFUSED, {"content": "by socket"}, session=SESSION_EVENT),
+    # The room has no answer of an assistant.
+    "stop_answer": Line(ABSENT_EVENT, ABSENT_EVENT | {"blocked": 403}, {"seq": 2}, session=SESSION_EVENT),
+    "answer_again": Line(ABSENT_EVENT, ABSENT_EVENT | {"blocked": 403}, {"seq": 2}, session=SESSION_EVENT),
+    "edit_message": Line(
         ROOM | REFUSED | {"manager": 403}, DIRECT_POST | REFUSED | {"manager": 403}, {"content": "changed", "seq": 1}
     ),
-    "delete_message": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED | {"manager": 403}, {"seq": 1}),
-    "react": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "reaction": "👍"}),
-    "typing": Entrance(ROOM | REFUSED, DIRECT_POST | REFUSED),
-    "presence": Entrance(OPEN | REFUSED, sent={"state": "online"}),
-    "mark_as_read": Entrance(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
-    "mark_as_unread": Entrance(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
+    "delete_message": Line(ROOM | REFUSED, DIRECT_POST | REFUSED | {"manager": 403}, {"seq": 1}),
+    "react": Line(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "reaction": "👍"}),
+    "typing": Line(ROOM | REFUSED, DIRECT_POST | REFUSED),
+    "presence": Line(OPEN | REFUSED, sent={"state": "online"}),
+    "mark_as_read": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
+    "mark_as_unread": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
 }
 
 CODES = {"not_found": 404, "forbidden": 403, "signed_out": 401}
@@ -206,8 +204,8 @@ def without_converters(rule: str) -> str:
     return re.sub(r"<[^>]*?(\w+)>", r"<\1>", rule)
 
 
-class Place:
-    """A server with everybody, and a new room or direct conversation whenever one is asked for."""
+class Installation:
+    """A server with all users, and new conversations on demand."""
 
     def __init__(self, server: Server, people: dict[str, Person]) -> None:
         self.server = server
@@ -215,15 +213,15 @@ class Place:
         self.ids = {str(name): number for number, name in server.rows("SELECT id, username FROM users")}
 
     def new_room(self) -> str:
-        """Make a room with its manager and the member, who wrote a message."""
+        """Create a room with the manager and the member, who has sent a message."""
         return self._make("room", manager="manager", member="member")
 
     def new_direct(self) -> str:
-        """Make a direct conversation of the manager, the member, who wrote a message, and one who is blocked there."""
+        """Create a direct conversation of the manager, the member, who has sent a message, and the blocked user."""
         return self._make("direct", manager="member", member="member", blocked="member")
 
     def new_session(self) -> str:
-        """Make a session of the member's with an assistant, which has answered."""
+        """Create a session of the member with an assistant, which has answered."""
         name = self._make("assistant", member="manager")
         number, member = name.partition("_")[2], self.ids["member"]
         self.server.execute(
@@ -259,22 +257,22 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    """One server for all: each line has a conversation of its own."""
+def installation(request: pytest.FixtureRequest) -> Iterator[Installation]:
+    """One server for all tests: each line creates its own conversation."""
     template = request.getfixturevalue("sqlite_template")
     server = Server(template.copy()).start()
     people = {"admin": Person(server, "admin").set_up()}
     people |= {name: Person(server, name).accept(people["admin"].invitation()) for name in PEOPLE[1:]}
-    yield Place(server, people)
+    yield Installation(server, people)
     for person in people.values():
         person.close()
     server.close()
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
-def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
-    http = place.people[name].http if name in place.people else requests.Session()
-    page = http.get(place.server.url + ("/people" if name in place.people else "/sign-in"))
+def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name: str) -> None:
+    http = installation.people[name].http if name in installation.people else requests.Session()
+    page = http.get(installation.server.url + ("/people" if name in installation.people else "/sign-in"))
     token = find_csrf_token(page.text)
 
     def use(route: str, conversation: str, sent: dict[str, object]) -> Outcome:
@@ -284,7 +282,7 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
             "room_id": conversation.partition("_")[2],
             "session_id": conversation.partition("_")[2],
             "assistant": "helper",
-            "user_id": place.ids["member"],
+            "user_id": installation.ids["member"],
             "name": "stranger" if name != "stranger" else "member",
             "names": "admin",
             "username": "nobody",
@@ -294,7 +292,7 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
             "webhook_id": 1,
             "seq": 1,
             "reaction": "👍",
-            "person_id": place.ids.get(name, 1),
+            "person_id": installation.ids.get(name, 1),
             "token_id": 2**31 - 1,
         }
         path = re.sub(r"<(\w+)>", lambda match: str(values[match[1]]), path)
@@ -303,31 +301,36 @@ def test_the_routes_let_in_whom_they_should(place: Place, name: str) -> None:
         if path.startswith("/api/"):
             key = "json" if method in {"POST", "PATCH"} else "params"
             body = {key: sent, "headers": {"X-CSRFToken": token}}
-        answer = http.request(method, place.server.url + path, allow_redirects=False, timeout=30, **body)  # type: ignore[arg-type]
-        if answer.is_redirect and "/sign-in" in answer.headers["Location"] and route != "POST /sign-out":
+        response = http.request(method, installation.server.url + path, allow_redirects=False, timeout=30, **body)  # type: ignore[arg-type]
+        if response.is_redirect and "/sign-in" in response.headers["Location"] and route != "POST /sign-out":
             return "sign in"
-        # What is found fault with has been let in; and too many wrong invitations are one.
-        status = 404 if answer.status_code == 429 else answer.status_code
-        return "ok" if answer.ok or status in {400, 409, 422} else status
+        # An error about the input means that the user was authorized. Too many wrong invitations are a 429.
+        status = 404 if response.status_code == 429 else response.status_code
+        return "ok" if response.ok or status in {400, 409, 422} else status
 
-    assert_as_said(ROUTES, place, name, use)
-    if name in place.people:
-        place.people[name].sign_in()
+    assert_outcomes(ROUTES, installation, name, use)
+    if name in installation.people:
+        installation.people[name].sign_in()
 
 
-def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(place: Place) -> None:
-    token = place.people["member"].create_token("read")
-    for route, entrance in ROUTES.items():
+def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(installation: Installation) -> None:
+    token = installation.people["member"].create_token("read")
+    for route, line in ROUTES.items():
         method, path = route.split()
-        if entrance.room == OPEN:
+        if line.room == OPEN:
             continue
-        session_id = place.new_session().partition("_")[2]
-        values = {"conversation": place.new_room(), "seq": 1, "reaction": "👍", "person_id": place.ids["manager"]}
+        session_id = installation.new_session().partition("_")[2]
+        values = {
+            "conversation": installation.new_room(),
+            "seq": 1,
+            "reaction": "👍",
+            "person_id": installation.ids["manager"],
+        }
         values["session_id"] = session_id
         path = re.sub(r"<(\w+)>", lambda match, values=values: str(values.get(match[1], 1)), path)  # type: ignore[misc]
-        answer = requests.request(
+        response = requests.request(
             method,
-            place.server.url + path,
+            installation.server.url + path,
             headers={"Authorization": f"Bearer {token}"},
             params={"bot_id": "helper"} if path == "/api/chat/history" else None,
             json={"content": "by a program"} if path.startswith("/api/") and method in {"POST", "PATCH"} else None,
@@ -335,41 +338,41 @@ def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(place: 
             timeout=30,
         )
         if path.startswith("/api/") and path != "/api/docs":
-            assert answer.status_code == (200 if method == "GET" else 403), route
+            assert response.status_code == (200 if method == "GET" else 403), route
         else:
-            assert not answer.ok or answer.is_redirect, route
+            assert not response.ok or response.is_redirect, route
 
 
 @pytest.mark.parametrize("name", PEOPLE)
-def test_the_events_let_in_whom_they_should(place: Place, name: str) -> None:
-    socket: Socket = place.people[name].connect()
+def test_events_have_the_outcomes_of_the_matrix(installation: Installation, name: str) -> None:
+    socket: Socket = installation.people[name].connect()
 
     def use(event: str, conversation: str, sent: dict[str, object]) -> Outcome:
-        answer = socket.call(event, message_payload("") | sent | {"conversation": conversation})
-        if answer["ok"] or answer["error"]["code"] not in CODES:
+        ack = socket.call(event, message_payload("") | sent | {"conversation": conversation})
+        if ack["ok"] or ack["error"]["code"] not in CODES:
             return "ok"
-        return CODES[answer["error"]["code"]]
+        return CODES[ack["error"]["code"]]
 
-    assert_as_said(EVENTS, place, name, use)
+    assert_outcomes(EVENTS, installation, name, use)
 
 
-def test_nobody_without_a_sign_in_can_connect(place: Place) -> None:
+def test_nobody_without_a_sign_in_can_connect(installation: Installation) -> None:
     with pytest.raises(socketio.exceptions.ConnectionError):
-        socketio.Client(reconnection=False).connect(place.server.url, transports=["websocket"])
+        socketio.Client(reconnection=False).connect(installation.server.url, transports=["websocket"])
 
 
-def assert_as_said(
-    entrances: dict[str, Entrance], place: Place, name: str, use: Callable[[str, str, dict[str, object]], Outcome]
+def assert_outcomes(
+    lines: dict[str, Line], installation: Installation, name: str, use: Callable[[str, str, dict[str, object]], Outcome]
 ) -> None:
-    """Use every entrance on conversations of both kinds, and compare what became of it with the table."""
-    found, said = {}, {}
-    for way, entrance in entrances.items():
-        found[f"{way}, room"] = use(way, place.new_room(), entrance.sent)
-        said[f"{way}, room"] = entrance.room[name]
-        if entrance.direct is not None:
-            found[f"{way}, direct"] = use(way, place.new_direct(), entrance.sent)
-            said[f"{way}, direct"] = entrance.direct[name]
-        if entrance.session is not None:
-            found[f"{way}, session"] = use(way, place.new_session(), entrance.sent)
-            said[f"{way}, session"] = entrance.session[name]
-    assert found == said
+    """Use every route or event on each kind of conversation that it takes, and compare the outcomes with the matrix."""
+    found, expected = {}, {}
+    for target, line in lines.items():
+        found[f"{target}, room"] = use(target, installation.new_room(), line.sent)
+        expected[f"{target}, room"] = line.room[name]
+        if line.direct is not None:
+            found[f"{target}, direct"] = use(target, installation.new_direct(), line.sent)
+            expected[f"{target}, direct"] = line.direct[name]
+        if line.session is not None:
+            found[f"{target}, session"] = use(target, installation.new_session(), line.sent)
+            expected[f"{target}, session"] = line.session[name]
+    assert found == expected

@@ -1,4 +1,4 @@
-"""Rooms: who may come in, who may not know of them, and who has to leave."""
+"""Rooms: joining, leaving, permissions, and what non-members can find out."""
 
 import re
 from collections.abc import Callable
@@ -13,30 +13,30 @@ from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
 
 
-def body(answer: requests.Response) -> str:
-    """Give what is on a page, without the tokens that differ on each."""
-    return re.sub(r'value="[^"]+"', "", answer.text)
+def body(response: requests.Response) -> str:
+    """Return the text of a page without its tokens, which are different in each response."""
+    return re.sub(r'value="[^"]+"', "", response.text)
 
 
-def test_a_stranger_cannot_tell_a_private_room_from_none_at_all(ana: Person, bob: Person) -> None:
+def test_a_non_member_cannot_distinguish_a_private_room_from_a_missing_one(ana: Person, bob: Person) -> None:
     room = ana.create_room("Secret plans", topic="hush")
     ana.connect().post("the word is swordfish", room)
-    path, nowhere = room_path(room), "/rooms/999"
+    path, missing_path = room_path(room), "/rooms/999"
     number = room.removeprefix("room_")
 
-    for there, not_there in (
-        (path, nowhere),
-        (f"{path}/settings", f"{nowhere}/settings"),
-        (f"{path}?before=5", f"{nowhere}?before=5"),
+    for hidden_url, missing_url in (
+        (path, missing_path),
+        (f"{path}/settings", f"{missing_path}/settings"),
+        (f"{path}?before=5", f"{missing_path}?before=5"),
         (f"/conversations/{room}/messages?before=5", "/conversations/room_999/messages?before=5"),
     ):
-        hidden, missing = bob.get(there), bob.get(not_there)
+        hidden, missing = bob.get(hidden_url), bob.get(missing_url)
         assert (hidden.status_code, body(hidden)) == (missing.status_code, body(missing)) == (404, body(missing))
 
     for action in ("membership", "membership/end", "members", "archive", "restore", "settings", "members/1/remove"):
         fields = {"username": "bob", "name": "mine", "visibility": "open"}
         hidden = bob.post(f"{path}/{action}", **fields)
-        missing = bob.post(f"{nowhere}/{action}", **fields)
+        missing = bob.post(f"{missing_path}/{action}", **fields)
         assert (hidden.status_code, body(hidden)) == (missing.status_code, body(missing)), action
         assert hidden.status_code == 404, action
     posted = bob.post(f"/conversations/{room}/messages", **message_payload("let me in"))
@@ -45,9 +45,9 @@ def test_a_stranger_cannot_tell_a_private_room_from_none_at_all(ana: Person, bob
     his = bob.connect()
     for event in ("join_chat", "send_message", "edit_message", "delete_message", "react"):
         payload = {"content": "x", "client_id": message_payload("")["client_id"], "seq": 1, "reaction": "👍"}
-        hidden_answer = his.call(event, {"conversation": room} | payload)
-        assert hidden_answer == his.call(event, {"conversation": "room_999"} | payload)
-        assert hidden_answer["error"]["code"] == "not_found"
+        hidden_ack = his.call(event, {"conversation": room} | payload)
+        assert hidden_ack == his.call(event, {"conversation": "room_999"} | payload)
+        assert hidden_ack["error"]["code"] == "not_found"
     ana.sockets[0].post("still among us", room)
     bob.connect().post("marker")
     his.join()
@@ -142,7 +142,7 @@ def test_an_archived_room_is_read_only_until_it_is_restored(ana: Person, bob: Pe
     assert socket.post("again", room)["seq"] == 2
 
 
-def test_when_the_last_manager_leaves_somebody_takes_over(ana: Person, bob: Person, eve: Person) -> None:
+def test_when_the_last_manager_leaves_the_oldest_member_becomes_manager(ana: Person, bob: Person, eve: Person) -> None:
     room = ana.create_room(visibility="open")
     path = room_path(room)
     ana.invite(room, bob)
@@ -156,28 +156,28 @@ def test_when_the_last_manager_leaves_somebody_takes_over(ana: Person, bob: Pers
     assert ana.post(f"{path}/archive", path).ok
 
 
-def test_what_is_invited_twice_or_does_not_exist_is_told(ana: Person, bob: Person) -> None:
+def test_inviting_a_member_or_an_unknown_user_shows_an_error(ana: Person, bob: Person) -> None:
     room = ana.create_room()
     path = room_path(room)
     ana.invite(room, bob)
     again = ana.post(f"{path}/members", f"{path}/settings", username="@Bob")
     assert again.status_code == 409
-    assert "is in this room already" in again.text
-    nobody = ana.post(f"{path}/members", f"{path}/settings", username="nobody\0")
-    assert nobody.status_code == 400
-    assert "Nobody here is called" in nobody.text
+    assert "is already a member" in again.text
+    unknown = ana.post(f"{path}/members", f"{path}/settings", username="nobody\0")
+    assert unknown.status_code == 400
+    assert "There is no user" in unknown.text
 
 
-def test_a_room_needs_a_proper_name_and_topic(ana: Person) -> None:
-    fits = {"name": "Tea", "topic": "", "visibility": "open"}
+def test_invalid_names_and_topics_are_refused(ana: Person) -> None:
+    valid = {"name": "Tea", "topic": "", "visibility": "open"}
     for key, value in (("name", ""), ("name", "   "), ("name", "x" * 81), ("name", "a\0b"), ("topic", "x" * 251)):
-        answer = ana.post("/rooms/new", "/rooms/new", **(fits | {key: value}))
-        assert answer.status_code == 400
-        assert key in answer.text
+        response = ana.post("/rooms/new", "/rooms/new", **(valid | {key: value}))
+        assert response.status_code == 400
+        assert key in response.text
     assert ana.server.rows("SELECT count(*) FROM conversations WHERE kind = 'room'") == [(0,)]
 
 
-def test_a_session_that_ends_closes_its_open_sockets(server: Server, ana: Person) -> None:
+def test_signing_out_closes_the_sockets_of_the_login_session(server: Server, ana: Person) -> None:
     copied = Person(server, "ana")
     copied.http.cookies.update(ana.http.cookies)
     elsewhere = Person(server, "ana")
@@ -194,29 +194,28 @@ def test_a_session_that_ends_closes_its_open_sockets(server: Server, ana: Person
     elsewhere.close()
 
 
-def test_a_membership_that_begins_or_ends_is_told_to_the_sidebar(ana: Person, bob: Person) -> None:
+def test_a_change_of_membership_updates_the_sidebar_of_that_user_only(ana: Person, bob: Person) -> None:
     room = ana.create_room("Tea", visibility="open")
     path = room_path(room)
     socket, hers = bob.connect(), ana.connect()
-    told = 0
+    count = 0
 
-    def tells(change: Callable[[], object], *, is_listed: bool) -> None:
-        nonlocal told
+    def updates(change: Callable[[], object], *, is_listed: bool) -> None:
+        nonlocal count
         change()
-        told += 1
-        assert socket.wait_for("sidebar_changed", told) == [{}] * told
+        count += 1
+        assert socket.wait_for("sidebar_changed", count) == [{}] * count
         assert ("Tea" in bob.get("/sidebar").text) is is_listed
 
-    tells(lambda: bob.post(f"{path}/membership", path), is_listed=True)
-    tells(lambda: bob.post(f"{path}/membership/end", path), is_listed=False)
-    tells(lambda: ana.invite(room, bob), is_listed=True)
-    tells(lambda: ana.remove(room, bob), is_listed=False)
+    updates(lambda: bob.post(f"{path}/membership", path), is_listed=True)
+    updates(lambda: bob.post(f"{path}/membership/end", path), is_listed=False)
+    updates(lambda: ana.invite(room, bob), is_listed=True)
+    updates(lambda: ana.remove(room, bob), is_listed=False)
     assert len(socket.payloads("removed_from_chat")) == 2
-    # It is nobody else's business.
     assert hers.payloads("sidebar_changed") == []
 
 
-def test_who_leaves_hears_nothing_more_from_the_room(ana: Person, bob: Person) -> None:
+def test_a_user_who_leaves_a_room_receives_no_more_events_from_it(ana: Person, bob: Person) -> None:
     room = ana.create_room()
     ana.invite(room, bob)
     hers, his, page = ana.connect(), bob.connect(), bob.connect()
@@ -237,7 +236,7 @@ def test_who_leaves_hears_nothing_more_from_the_room(ana: Person, bob: Person) -
     assert his.payloads("message_changed") == page.payloads("message_changed") == []
 
 
-def test_the_beacon_tells_of_a_room_to_its_members_only(
+def test_the_heartbeat_lists_rooms_to_their_members_only(
     new_server: NewServer, new_person: NewPerson, database_url: str
 ) -> None:
     server = new_server(database_url=database_url, CHATAPP_HEARTBEAT_SECONDS="0.2").start()
@@ -250,19 +249,19 @@ def test_the_beacon_tells_of_a_room_to_its_members_only(
     hers = ana.connect()
     hers.join(room)
 
-    def told() -> list[str]:
+    def listed() -> list[str]:
         return [name for beat in list(his.payloads("heads")) for name in beat["conversations"]]
 
-    eventually(lambda: {room, "general"} <= set(told()), "both heads")
+    eventually(lambda: {room, "general"} <= set(listed()), "both heads")
     ana.remove(room, bob)
     his.wait_for("removed_from_chat")
-    so_far, beats = told().count(room), len(hers.payloads("heads"))
+    so_far, beats = listed().count(room), len(hers.payloads("heads"))
     hers.wait_for("heads", beats + 2)
-    assert told().count(room) == so_far
+    assert listed().count(room) == so_far
     assert his.call("join_chat", {"conversation": room})["error"]["code"] == "not_found"
 
 
-def test_a_room_that_is_closed_is_hidden_from_who_is_not_in_it(ana: Person, bob: Person) -> None:
+def test_making_a_room_private_hides_it_from_non_members(ana: Person, bob: Person) -> None:
     room = ana.create_room("Tea", visibility="open")
     path = room_path(room)
     assert bob.get(path).ok
@@ -274,33 +273,29 @@ def test_a_room_that_is_closed_is_hidden_from_who_is_not_in_it(ana: Person, bob:
     assert ana.post(f"{path}/settings", f"{path}/settings", **(form | {"visibility": "secret"})).status_code == 400
 
 
-def test_what_does_not_fit_the_state_of_a_room_is_told(ana: Person, bob: Person) -> None:
+def test_an_action_that_does_not_fit_the_state_of_the_room_is_refused_with_a_reason(ana: Person, bob: Person) -> None:
     room = ana.create_room("Tea", visibility="open")
     path = room_path(room)
 
-    def answer(person: Person, action: str, **fields: str) -> tuple[int, str]:
-        answered = person.post(f"{path}/{action}", **fields)
-        return answered.status_code, unescape(answered.text)
-
     def refuses(person: Person, action: str, status: int, reason: str, **fields: str) -> None:
-        got, text = answer(person, action, **fields)
-        assert (got, reason in text) == (status, True), text
+        response = person.post(f"{path}/{action}", **fields)
+        assert (response.status_code, reason in unescape(response.text)) == (status, True), response.text
 
-    refuses(ana, f"members/{ana.id}/remove", 403, "One does not remove oneself")
-    refuses(ana, f"members/{bob.id}/remove", 404, "is not in this room")
-    refuses(ana, "members/2147483647/remove", 404, "is not in this room")
+    refuses(ana, f"members/{ana.id}/remove", 403, "You cannot remove yourself")
+    refuses(ana, f"members/{bob.id}/remove", 404, "is not a member of this room")
+    refuses(ana, "members/2147483647/remove", 404, "is not a member of this room")
     refuses(ana, "restore", 409, "is not archived")
     refuses(bob, "membership/end", 403, "Join this room")
     refuses(bob, "members", 403, "Join this room", username="bob")
-    assert answer(ana, "archive")[0] == 200
-    refuses(ana, "archive", 409, "archived already")
+    assert ana.post(f"{path}/archive").ok
+    refuses(ana, "archive", 409, "already archived")
     refuses(ana, "members", 409, "archived", username="bob")
     refuses(ana, "settings", 409, "archived", name="Coffee", visibility="open")
     refuses(bob, "membership", 409, "archived")
     assert "Tea" not in bob.get("/rooms").text
 
 
-def test_who_joins_while_being_removed_is_out_all_the_same(any_server: Server, new_person: NewPerson) -> None:
+def test_joining_during_a_removal_does_not_let_the_user_stay(any_server: Server, new_person: NewPerson) -> None:
     ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
     room = ana.create_room()
     hers, his = ana.connect(), bob.connect()
@@ -308,11 +303,11 @@ def test_who_joins_while_being_removed_is_out_all_the_same(any_server: Server, n
     for number in range(5):
         ana.invite(room, bob)
         his.join(room)
-        knocking = [his.emit("join_chat", {"conversation": room}) for _ in range(40)]
+        joins = [his.emit("join_chat", {"conversation": room}) for _ in range(40)]
         assert ana.remove(room, bob).ok
-        knocking += [his.emit("join_chat", {"conversation": room}) for _ in range(5)]
+        joins += [his.emit("join_chat", {"conversation": room}) for _ in range(5)]
         hers.post(f"secret {number}", room)
-        assert [knock(20)["ok"] for knock in knocking][-5:] == [False] * 5
+        assert [wait(20)["ok"] for wait in joins][-5:] == [False] * 5
         hers.post(f"also secret {number}", room)
         hers.post(f"marker {number}")
     his.wait_for_contents(*(f"marker {number}" for number in range(5)))

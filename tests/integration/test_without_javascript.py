@@ -16,8 +16,8 @@ def room(ana: Person, bob: Person) -> str:
     return room
 
 
-def say(person: Person, path: str, content: str, client_id: str = "") -> requests.Response:
-    """Fill in the form that stands on a page and send it, as a browser does."""
+def post_by_form(person: Person, path: str, content: str, client_id: str = "") -> requests.Response:
+    """Fill in the composer of a page and submit it, as a browser does."""
     page = person.get(path).text
     own_id = attribute(page, "input[name=client_id]", "value")
     form = {"csrf_token": find_csrf_token(page), "client_id": client_id or own_id, "content": content}
@@ -25,54 +25,54 @@ def say(person: Person, path: str, content: str, client_id: str = "") -> request
 
 
 def textarea(page: str) -> str:
-    """Give what stands in the composer."""
+    """Return the content of the composer."""
     return text(page, "textarea")
 
 
-def test_a_form_posts_and_leads_back_to_the_page_with_the_message(ana: Person, bob: Person, room: str) -> None:
+def test_the_form_posts_and_redirects_to_the_message(ana: Person, bob: Person, room: str) -> None:
     listening = bob.connect()
     listening.join(room)
     for path, name in (("/", "general"), (room_path(room), room)):
-        answer = say(ana, path, "Good morning")
-        assert [step.status_code for step in answer.history] == [303]
-        assert answer.url == f"{ana.server.url}{path}#message-1"
-        assert rendered_messages(answer.text) == [(1, "Good morning")]
-        assert 'id="message-1"' in answer.text
-        assert textarea(answer.text) == ""
+        response = post_by_form(ana, path, "Good morning")
+        assert [step.status_code for step in response.history] == [303]
+        assert response.url == f"{ana.server.url}{path}#message-1"
+        assert rendered_messages(response.text) == [(1, "Good morning")]
+        assert 'id="message-1"' in response.text
+        assert textarea(response.text) == ""
         assert rendered_messages(bob.get(path).text) == [(1, "Good morning")], name
-    # Who listens hears it too.
+    # Sockets receive it too.
     listening.wait_for_contents("Good morning", conversation=room)
 
 
-def test_a_form_that_is_sent_twice_posts_once(ana: Person, bob: Person) -> None:
+def test_a_form_that_is_submitted_twice_posts_once(ana: Person, bob: Person) -> None:
     client_id = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
     for content in ("once", "twice"):
-        assert rendered_messages(say(ana, "/", content, client_id).text) == [(1, "once")]
-    # Each page brings a key of its own, and another person's key is another one.
-    say(bob, "/", "once more", client_id)
-    assert rendered_messages(say(ana, "/", "again").text) == [(1, "once"), (2, "once more"), (3, "again")]
+        assert rendered_messages(post_by_form(ana, "/", content, client_id).text) == [(1, "once")]
+    # Each page has a new client_id. The same client_id of another user is a different one.
+    post_by_form(bob, "/", "once more", client_id)
+    assert rendered_messages(post_by_form(ana, "/", "again").text) == [(1, "once"), (2, "once more"), (3, "again")]
 
 
-def test_what_is_refused_stays_in_the_form_with_the_reason(ana: Person, room: str) -> None:
+def test_a_refused_message_stays_in_the_form_with_the_reason(ana: Person, room: str) -> None:
     long_text = "<textarea> & “quotes”\n" * 500
     for content, client_id, reason in (
         (long_text, "", "at most 10,000 characters"),
         ("kept", "no uuid", "client_id must be a UUID"),
         ("   ", "", "A message needs some text"),
     ):
-        answer = say(ana, room_path(room), content, client_id)
-        assert answer.status_code == 400
-        assert reason in unescape(answer.text)
-        assert textarea(answer.text).replace("\r\n", "\n") == content
-        # It can be corrected and sent from there.
-        form = {"csrf_token": find_csrf_token(answer.text), "content": "corrected"}
-        fresh = attribute(answer.text, "input[name=client_id]", "value")
+        response = post_by_form(ana, room_path(room), content, client_id)
+        assert response.status_code == 400
+        assert reason in unescape(response.text)
+        assert textarea(response.text).replace("\r\n", "\n") == content
+        # It can be corrected and submitted again.
+        form = {"csrf_token": find_csrf_token(response.text), "content": "corrected"}
+        fresh = attribute(response.text, "input[name=client_id]", "value")
         action = f"{ana.server.url}/conversations/{room}/messages"
         assert ana.http.post(action, data=form | {"client_id": fresh}).ok
     assert ana.server.rows("SELECT DISTINCT content FROM messages") == [("corrected",)]
 
 
-def test_links_lead_through_the_whole_history_and_back_to_the_newest(ana: Person, room: str) -> None:
+def test_links_lead_through_the_whole_history_and_back_to_the_latest(ana: Person, room: str) -> None:
     socket = ana.connect()
     for number in range(1, 26):
         socket.post(f"message {number}", room)
@@ -86,17 +86,17 @@ def test_links_lead_through_the_whole_history_and_back_to_the_newest(ana: Person
         if 'data-older="true"' not in page:
             break
         page = ana.get(link).text
-        # Who reads what was said long ago does not write beside it.
+        # A page of older messages has no composer.
         assert "<textarea" not in page
         assert f'href="{path}">Jump to latest' in page
     assert read == list(range(1, 26))
 
 
-def test_a_room_can_be_made_joined_and_left_by_forms(ana: Person, bob: Person) -> None:
+def test_rooms_are_created_joined_and_left_by_forms(ana: Person, bob: Person) -> None:
     path = room_path(ana.create_room("Tea", "open"))
     assert "<textarea" not in bob.get(path).text
     joined = bob.post(f"{path}/membership", "/rooms")
     assert joined.url == bob.server.url + path
-    assert rendered_messages(say(bob, path, "Hello").text) == [(1, "Hello")]
+    assert rendered_messages(post_by_form(bob, path, "Hello").text) == [(1, "Hello")]
     assert bob.post(f"{path}/membership/end", path).url == bob.server.url + "/rooms"
     assert "Hello" not in bob.get(path).text

@@ -1,0 +1,92 @@
+"""How conversations are found and listed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant
+from chatapp.conversations.names import GENERAL, ConversationName, assistant_name, direct_name, room_name
+from chatapp.conversations.queries import (
+    direct_key,
+    find_access,
+    find_conversation,
+    list_conversations,
+    list_direct_conversations,
+    list_title_people,
+)
+from chatapp.models import Conversation, Membership, User, now
+from chatapp.models.base import Base
+
+ANA, BOB = 1, 2
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add_all(
+            [
+                User(id=ANA, username="ana", name="Ana", password_hash="x"),
+                User(id=BOB, username="bob", name="Bob", password_hash="x"),
+                General.new(id=1, name="General", visibility="open"),
+                Room.new(id=2, name="Tea", visibility="open"),
+                Room.new(id=3, name="Archive", visibility="private", ended_at=now()),
+                Room.new(id=4, name="bread", visibility="private"),
+                Direct.new(id=5, direct_key="1:2", last_event=1, updated_at=datetime(2026, 1, 1, tzinfo=UTC)),
+                Direct.new(id=6, direct_key="1", last_event=1, updated_at=datetime(2026, 1, 2, tzinfo=UTC)),
+                Direct.new(id=7, direct_key="1:2:3", last_event=0),
+                SharedAssistant.new(id=8, assistant="helper"),
+                AssistantSession.new(id=9, name="A question", assistant="helper"),
+                AssistantSession.new(id=10, name="Bob's", assistant="helper"),
+            ]
+        )
+        session.flush()
+        session.add_all(Membership(conversation_id=number, user_id=ANA) for number in (1, 2, 3, 4, 5, 6, 7, 9))
+        session.add_all(Membership(conversation_id=number, user_id=BOB) for number in (1, 5, 10))
+        session.flush()
+        yield session
+    engine.dispose()
+
+
+def test_a_name_finds_a_conversation_of_its_own_kind_only(session: Session) -> None:
+    names = [GENERAL, room_name(2), direct_name(5), assistant_name(8), assistant_name(9)]
+    for name in names:
+        conversation = find_conversation(session, name)
+        assert conversation is not None
+        assert ConversationName.of(conversation) == name
+    for name in (room_name(5), direct_name(2), assistant_name(2), room_name(1), room_name(99)):
+        assert find_conversation(session, name) is None
+        assert find_access(session, name, ANA) == (None, None)
+
+
+def test_access_has_the_membership_of_the_user(session: Session) -> None:
+    for user_id, is_member in ((ANA, True), (BOB, False)):
+        access = find_access(session, room_name(2), user_id)
+        assert access.conversation is session.get(Conversation, 2)
+        assert (access.membership is not None) is is_member
+
+
+def test_the_sidebar_lists_general_rooms_direct_messages_and_assistants(session: Session) -> None:
+    assert [conversation.id for conversation in list_conversations(session, ANA)] == [1, 4, 2, 6, 5, 8, 9]
+    assert [conversation.id for conversation in list_conversations(session, BOB)] == [1, 5, 8, 10]
+
+
+def test_direct_conversations_are_listed_after_their_first_message(session: Session) -> None:
+    assert [conversation.id for conversation in list_direct_conversations(session, ANA, limit=9)] == [6, 5]
+    assert [conversation.id for conversation in list_direct_conversations(session, ANA, limit=1)] == [6]
+
+
+def test_only_direct_conversations_are_titled_by_their_people(session: Session) -> None:
+    people = list_title_people(session, list_conversations(session, ANA))
+    assert {number: [person.username for person in found] for number, found in people.items()} == {
+        5: ["ana", "bob"],
+        6: ["ana"],
+    }
+
+
+def test_the_key_of_a_direct_conversation_does_not_depend_on_the_order() -> None:
+    assert direct_key([3, 1, 2]) == direct_key([1, 2, 3, 1]) == "1:2:3"
