@@ -58,10 +58,9 @@ def fill(people: dict[str, Person], sockets: dict[str, Socket]) -> None:
         ana.invite(design, person)
     bob.invite(lunch, ana)
     choice = random.Random(1)
-    send_many(
-        sockets, [(choice.choice(USERNAMES), choice.choice(SENTENCES)) for _ in range(HISTORY_MESSAGES)], "general"
-    )
-    send_many(sockets, [(choice.choice(("ana", "bob", "cleo")), choice.choice(SENTENCES)) for _ in range(200)], design)
+    # The general chat is trimmed when the server starts: the long history is in the room.
+    for conversation, senders, count in (("general", USERNAMES, 80), (design, USERNAMES[:3], HISTORY_MESSAGES)):
+        send_many(sockets, [(choice.choice(senders), choice.choice(SENTENCES)) for _ in range(count)], conversation)
     latest = sockets["ana"].join(design)["last_event"]
     sockets["ana"].call("mark_as_read", {"conversation": design, "seq": latest})
     reacted = sockets["bob"].post("Here is the new sidebar. What do you think, @ana?", design)
