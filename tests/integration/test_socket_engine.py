@@ -14,7 +14,7 @@ from engineio.payload import Payload
 from tests.harness.abuse import Polling
 from tests.harness.people import NewPerson, Person, PythonSocket, Socket, message_payload
 from tests.harness.servers import NewServer, Server
-from tests.harness.waiting import eventually
+from tests.harness.waiting import eventually, scaled
 from tests.harness.wire import ACK, PolledWire, Wire
 
 END = "the last message"
@@ -70,13 +70,13 @@ def test_every_listener_receives_every_event_in_order(
         visits = [pool.submit(join_and_leave, wire, is_over) for wire in visitors]
         try:
             for sending in [pool.submit(send_many, wire, f"sender {number}") for number, wire in enumerate(senders)]:
-                sending.result(60)
+                sending.result(scaled(60))
             last = senders[0].call("send_message", message_payload(END))["message"]["version"]
         finally:
             is_over.set()
         for reading in listening:
-            reading.result(60)
-        assert sum(visit.result(60) for visit in visits) >= len(visitors), "nobody joined and left: this proves nothing"
+            reading.result(scaled(60))
+        assert sum(visit.result(scaled(60)) for visit in visits) >= len(visitors), "nobody joined and left"
     for wire in senders:
         read_to_end(wire)
 
