@@ -100,6 +100,6 @@ def test_the_command_restored_renews_the_epoch(server: Server, ana: Person) -> N
     joined = socket.join()
     assert not socket.join(after=3, epoch=joined["epoch"])["reset"]
 
-    assert "last page" in server.flask("restored")
+    assert "Open pages will load" in server.flask("restored")
 
     assert socket.join(after=3, epoch=joined["epoch"])["reset"]
