@@ -16,22 +16,22 @@ def test_setting_the_clock_back_does_not_change_the_order(server: Server, ana: P
     first = ana.connect().post("before")
     server.terminate()
     library = find_spec("libfaketime")
-    assert library, "there is no libfaketime: run bin/setup --dev"
+    assert library, "libfaketime is not installed: run bin/setup --dev"
     (preload,) = Path((library.submodule_search_locations or [""])[0]).rglob("libfaketime.so.1")
     server.start(LD_PRELOAD=str(preload), FAKETIME="-1h", FAKETIME_DONT_FAKE_MONOTONIC="1")
     for person in (ana, bob):
-        person.sign_in()  # A cookie that was signed in the future is none.
+        person.sign_in()  # A cookie that was signed in the future is invalid.
 
-    his = bob.connect()
-    cursor = his.join()["last_event"]
+    bob_socket = bob.connect()
+    cursor = bob_socket.join()["last_event"]
     second = ana.connect().post("after")
-    his.wait_for_contents("after")
+    bob_socket.wait_for_contents("after")
     server.terminate()
     server.start(LD_PRELOAD="", FAKETIME="")
-    third = ana.connect().post("at last")
+    third = ana.connect().post("after the correction")
 
     assert second["created_at"] < first["created_at"] < third["created_at"]
     assert [message["seq"] for message in (first, second, third)] == [1, 2, 3]
     missed = bob.connect().join(after=cursor)["messages"]
-    assert [message["content"] for message in missed] == ["after", "at last"]
-    assert [text for _, text in rendered_messages(bob.get("/").text)] == ["before", "after", "at last"]
+    assert [message["content"] for message in missed] == ["after", "after the correction"]
+    assert [text for _, text in rendered_messages(bob.get("/").text)] == ["before", "after", "after the correction"]

@@ -18,30 +18,30 @@ JOINS = 60
 
 
 @dataclass
-class Latecomer(Participant):
+class RejoiningParticipant(Participant):
     """A person who joins and leaves repeatedly, and posts nothing."""
 
     joins: int = 0
     versions: list[int] = field(default_factory=list)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Come in, wait for what is new, leave; until `stop`."""
+        """Join, wait for the next event and leave, until `stop`."""
         socket = await self._connect()
         while not stop.is_set():
             self.versions.clear()
-            told = await socket.call("join_chat", {"conversation": self.conversation})
-            await self._compare(told["to"], stop)
+            ack = await socket.call("join_chat", {"conversation": self.conversation})
+            await self._check_next_event(ack["to"], stop)
             await socket.call("leave_chat", {"conversation": self.conversation})
         socket.close()
 
-    async def _compare(self, told: int, stop: asyncio.Event) -> None:
-        while not (new := [version for version in self.versions if version > told]):
+    async def _check_next_event(self, end: int, stop: asyncio.Event) -> None:
+        while not (new := [version for version in self.versions if version > end]):
             if stop.is_set():
                 return
             await asyncio.sleep(0.001)
         self.joins += 1
-        if new[0] != told + 1:
-            self.problems.append(f"told up to {told}, then heard {new[0]}")
+        if new[0] != end + 1:
+            self.problems.append(f"the catch-up ended at {end}, the next event was {new[0]}")
 
     def _receive(self, event: str, payload: Any) -> None:
         if event == "chat_message":
@@ -54,11 +54,11 @@ def test_no_event_is_lost_between_the_catch_up_and_the_first_broadcast(
     server = new_server(CHATAPP_GENERAL_KEEP_LAST="0", CHATAPP_EVENTS_PER_SECOND="0", **variant_settings).start()
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     participants = [Participant(ana, "general", f"ana {number}", pause=0) for number in range(4)]
-    latecomers = [Latecomer(bob, "general", f"bob {number}") for number in range(2)]
-    with chatting(*participants, *latecomers):
+    rejoining = [RejoiningParticipant(bob, "general", f"bob {number}") for number in range(2)]
+    with chatting(*participants, *rejoining):
         end = time.monotonic() + 60
-        while sum(latecomer.joins for latecomer in latecomers) < JOINS and time.monotonic() < end:
+        while sum(participant.joins for participant in rejoining) < JOINS and time.monotonic() < end:
             time.sleep(0.05)
-    assert not [problem for latecomer in latecomers for problem in latecomer.problems]
-    assert sum(latecomer.joins for latecomer in latecomers) >= JOINS
+    assert not [problem for participant in rejoining for problem in participant.problems]
+    assert sum(participant.joins for participant in rejoining) >= JOINS
     audit(server, *participants)

@@ -37,11 +37,11 @@ class Client:
         self.shown: dict[int, TimelineMessage] = {}
 
     def catch_up(self) -> None:
-        """Ask for what was missed until there is no more."""
-        while self._ask():
+        """Request catch-ups until none is missing."""
+        while self._request():
             pass
 
-    def _ask(self) -> bool:
+    def _request(self) -> bool:
         conversation = db.session.get_one(Conversation, GENERAL.id)
         missed = catch_up(db.session(), conversation, after=self.cursor, epoch=self.epoch)
         if missed.is_reset:
@@ -49,7 +49,7 @@ class Client:
             self.first = min((message.seq or 0 for message in missed.messages), default=missed.end + 1)
         for message in missed.messages:
             assert message.seq is not None
-            if message.seq >= self.first:  # Changes of what is not on the page do not bring it there.
+            if message.seq >= self.first:  # A change of a message that is not on the page does not add it.
                 self.shown[message.seq] = message
         self.shown = {seq: message for seq, message in self.shown.items() if seq > missed.head.floor}
         self.cursor, self.epoch = missed.end, missed.epoch
@@ -89,30 +89,30 @@ class Timeline(RuleBasedStateMachine):
             again = post(GENERAL, self.actor, content="again", client_id=key)
             assert again.seq == self.keys[key]
 
-    def some(self, data: st.DataObject) -> int | None:
+    def draw_message(self, data: st.DataObject) -> int | None:
         alive = [seq for seq, (content, _, _) in self.model.items() if content]
         return data.draw(st.sampled_from(alive)) if alive else None
 
     @rule(data=st.data(), content=st.text("xyz", min_size=1, max_size=5))
     def edit(self, data: st.DataObject, content: str) -> None:
-        if (seq := self.some(data)) is not None and self.model[seq][0] != content:
+        if (seq := self.draw_message(data)) is not None and self.model[seq][0] != content:
             edit(GENERAL, self.actor, seq, content=content)
-            self.changed(seq, content=content)
+            self.record_change(seq, content=content)
 
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
-        if (seq := self.some(data)) is not None:
+        if (seq := self.draw_message(data)) is not None:
             delete(GENERAL, self.actor, seq)
-            self.changed(seq, content="", reactions=frozenset())
+            self.record_change(seq, content="", reactions=frozenset())
 
     @rule(data=st.data(), reaction=st.sampled_from("👍🎉"))
     def react(self, data: st.DataObject, reaction: str) -> None:
-        if (seq := self.some(data)) is not None:
+        if (seq := self.draw_message(data)) is not None:
             had = self.model[seq][2]
             react(GENERAL, self.actor, seq, reaction, on=reaction not in had)
-            self.changed(seq, reactions=had ^ {reaction})
+            self.record_change(seq, reactions=had ^ {reaction})
 
-    def changed(self, seq: int, **parts: Any) -> None:
+    def record_change(self, seq: int, **parts: Any) -> None:
         content, _, reactions = self.model[seq]
         self.events += 1
         self.model[seq] = (parts.get("content", content), self.events, parts.get("reactions", reactions))
@@ -132,7 +132,7 @@ class Timeline(RuleBasedStateMachine):
             seq: (each.content, each.version, frozenset(group.reaction for group in each.reactions))
             for seq, each in client.shown.items()
         }
-        # What was there before the page of the last reset is not on it; the rest is as the model says.
+        # Messages before the page of the last reset are not shown. The others equal the model.
         assert shown == {seq: message for seq, message in self.model.items() if seq >= client.first}
         assert sorted(shown)[-10:] == sorted(self.model)[-10:]
 
@@ -164,7 +164,7 @@ def template() -> Path:
     return TEMPLATE
 
 
-# Without looking for the smallest failure, which takes minutes: the first one tells enough.
+# Without shrinking, which takes minutes: the first failure is informative enough.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 Timeline.TestCase.settings = settings(max_examples=25, stateful_step_count=50, deadline=None, phases=PHASES)
@@ -175,7 +175,7 @@ class TestTimeline(Timeline.TestCase):  # type: ignore[misc, valid-type]  # Hypo
 
     @pytest.fixture(autouse=True)
     def small_scale(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let what takes thousands of events happen within dozens."""
+        """Lower the limits, so that dozens of events reach them instead of thousands."""
         monkeypatch.setattr(reading, "CATCH_UP_SIZE", 4)
         monkeypatch.setattr(reading, "MAX_CATCH_UP_EVENTS", 25)
         monkeypatch.setattr(cleanup, "BATCH", 3)

@@ -56,9 +56,9 @@ def test_no_message_is_duplicated_when_acknowledgements_are_lost(
             time.sleep(0.2)
             stored = count_messages(server)
             proxy.hold_downstream()
-            # Whoever speaks now is heard, and never told so.
+            # Messages that are sent now are stored, but their acknowledgements are lost.
             eventually(
-                partial(lambda before: count_messages(server) > before, stored), "something is stored", timeout=30
+                partial(lambda before: count_messages(server) > before, stored), "a message is stored", timeout=30
             )
             proxy.release()
     audit(server, *participants)
@@ -84,16 +84,18 @@ def test_five_hundred_clients_that_reconnect_at_once_receive_all_messages(server
     participants = [Participant(ana, "general", f"socket {number}", pause=5, ack_timeout=60) for number in range(500)]
     with chatting(*participants):
         eventually(
-            lambda: all(participant.acknowledged for participant in participants), "everybody is there", timeout=100
+            lambda: all(participant.acknowledged for participant in participants),
+            "every client has an acknowledged message",
+            timeout=100,
         )
         server.kill()
-        said = [len(participant.acknowledged) for participant in participants]
+        counts = [len(participant.acknowledged) for participant in participants]
         server.start(CHATAPP_GENERAL_KEEP_LAST="0")
         eventually(
             lambda: all(
-                len(participant.acknowledged) > before for participant, before in zip(participants, said, strict=True)
+                len(participant.acknowledged) > before for participant, before in zip(participants, counts, strict=True)
             ),
-            "everybody is back",
+            "every client has a new acknowledged message",
             timeout=100,
         )
     audit(server, *participants)

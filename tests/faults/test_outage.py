@@ -40,40 +40,40 @@ def test_messages_are_spooled_while_postgresql_is_stopped_and_stored_in_their_or
 ) -> None:
     server = new_server(database_url=own_postgres.create_database()).start()
     ana, bob = participants(server, new_person)
-    hers, his = ana.sockets[0], bob.sockets[0]
-    hers.post("before")
+    ana_socket, bob_socket = ana.sockets[0], bob.sockets[0]
+    ana_socket.post("before")
 
     own_postgres.stop()
     client_id = str(uuid.uuid4())
-    first = hers.send("during 1", client_id=client_id)
+    first = ana_socket.send("during 1", client_id=client_id)
     assert first["ok"]
     assert first["message"]["pending"]
     assert first["message"]["seq"] is None
-    assert hers.send("again", client_id=client_id) == first
+    assert ana_socket.send("again", client_id=client_id) == first
     for number in (2, 3):
-        assert his.send(f"during {number}")["message"]["pending"]
-    his.wait_for_contents("before", "during 1", "during 2", "during 3")
-    assert his.messages()[1]["pending"]
+        assert bob_socket.send(f"during {number}")["message"]["pending"]
+    bob_socket.wait_for_contents("before", "during 1", "during 2", "during 3")
+    assert bob_socket.messages()[1]["pending"]
     health = server.health()
     assert health.status_code == 503
     assert health.json()["spool"]["waiting"] == 3
-    assert his.payloads("backlog")[-1]["waiting"] == 3
+    assert bob_socket.payloads("backlog")[-1]["waiting"] == 3
     assert "chatapp_spool_waiting 3.0" in ana.get("/metrics").text
     page = ana.get("/")
     assert page.status_code == 503
     assert "database" in page.text
 
     own_postgres.start()
-    saved = his.wait_for("message_saved", 3)
+    saved = bob_socket.wait_for("message_saved", 3)
     assert [each["message"]["content"] for each in saved] == ["during 1", "during 2", "during 3"]
     assert [each["message"]["seq"] for each in saved] == [2, 3, 4]
     assert saved[0]["client_id"] == client_id
-    eventually(lambda: server.health().status_code == 200, "health")
-    hers.post("after")
+    eventually(lambda: server.health().status_code == 200, "the server is healthy")
+    ana_socket.post("after")
     assert rendered_messages(bob.get("/").text) == list(
         enumerate(["before", "during 1", "during 2", "during 3", "after"], start=1)
     )
-    assert his.payloads("backlog")[-1] == {"waiting": 0, "since": None}
+    assert bob_socket.payloads("backlog")[-1] == {"waiting": 0, "since": None}
 
 
 def test_a_spool_survives_a_kill_of_the_server_and_is_drained_at_the_next_start(
@@ -82,16 +82,16 @@ def test_a_spool_survives_a_kill_of_the_server_and_is_drained_at_the_next_start(
     server = new_server(database_url=own_postgres.create_database()).start()
     ana, _bob = participants(server, new_person)
     own_postgres.stop(signal.SIGQUIT)
-    said = [f"message {number}" for number in range(20)]
-    for text in said:
-        assert ana.sockets[0].send(text)["ok"]
+    contents = [f"message {number}" for number in range(20)]
+    for content in contents:
+        assert ana.sockets[0].send(content)["ok"]
 
     server.kill()
     own_postgres.start()
     server.start()
 
-    eventually(lambda: server.health().status_code == 200, "drained")
-    assert [content for (content,) in server.rows("SELECT content FROM messages ORDER BY seq")] == said
+    eventually(lambda: server.health().status_code == 200, "the spool is drained")
+    assert [content for (content,) in server.rows("SELECT content FROM messages ORDER BY seq")] == contents
 
 
 def test_messages_are_spooled_while_another_program_locks_sqlite(server: Server, new_person: NewPerson) -> None:
@@ -125,7 +125,7 @@ def test_a_message_is_not_spooled_for_a_user_who_may_only_read(server: Server, n
         assert ana.sockets[0].call("send_message", payload, timeout=15)["message"]["pending"]
 
 
-def test_a_full_spool_is_busy_and_tells_when_to_try_again(
+def test_a_full_spool_refuses_messages_with_busy_and_a_retry_delay(
     own_postgres: Postgres, new_server: NewServer, new_person: NewPerson
 ) -> None:
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_MAX_SPOOLED_MESSAGES="2").start()
@@ -156,15 +156,15 @@ def test_a_message_that_the_database_rejects_stays_in_the_spool_with_the_reason(
     server.rows(f"DELETE FROM memberships WHERE user_id = {bob_id(server)} RETURNING 1")
     server.start()
 
-    eventually(lambda: "too late" in server.flask("spool", "list"), "kept aside")
+    eventually(lambda: "too late" in server.flask("spool", "list"), "the message is rejected")
     listed = server.flask("spool", "list")
     assert "not a member" in listed
     assert "too late" in server.flask("spool", "export")
-    eventually(lambda: server.health().status_code == 200, "health")
+    eventually(lambda: server.health().status_code == 200, "the server is healthy")
 
     ana.invite(room, bob)
     assert "1 messages" in server.flask("spool", "retry")
-    eventually(lambda: server.rows("SELECT content FROM messages") == [("too late",)], "tried again")
+    eventually(lambda: server.rows("SELECT content FROM messages") == [("too late",)], "the message is stored")
     assert server.flask("spool", "list") == ""
 
 
@@ -211,7 +211,7 @@ def set_read_only(postgres: Postgres, state: str) -> None:
     postgres.execute(f"ALTER SYSTEM SET default_transaction_read_only = {state}")
     postgres.execute("SELECT pg_reload_conf()")
     for _ in range(3):
-        # Connections that began before the reload was heard of go too.
+        # Repeated, because connections that were opened before the reload took effect have the old value.
         terminate_connections(postgres)
         time.sleep(0.3)
 
@@ -244,7 +244,7 @@ def post_through_outages(
         time.sleep(1)
         with fault(postgres):
             time.sleep(seconds)
-        eventually(lambda: is_saved(server), "drained", timeout=60)
+        eventually(lambda: is_saved(server), "the spool is drained", timeout=60)
         time.sleep(0.5)
     audit(server, *participants)
     assert "spool drained" in server.log()
@@ -266,7 +266,7 @@ def test_no_message_is_lost_in_a_minute_of_outages(
     server = new_server(database_url=own_postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
     participants = two_participants(server, new_person)
     for participant in participants:
-        participant.pause = 0.1  # More than 2,000 events later one starts from the last page.
+        participant.pause = 0.1  # More than 2,000 missed events would cause a reset to the last page.
     post_through_outages(fault, 60, own_postgres, server, participants)
 
 
@@ -275,7 +275,7 @@ def kill_with_a_full_spool(server: Server, failpoint: str) -> None:
     if failpoint:
         eventually(lambda: not server.is_running, f"killed at {failpoint}", timeout=30)
     else:
-        eventually(lambda: count_spooled(server) > 5, "messages wait")
+        eventually(lambda: count_spooled(server) > 5, "messages are spooled")
         server.kill()
     server.start(CHATAPP_FAILPOINT="")
 
@@ -300,7 +300,7 @@ def test_no_message_is_lost_when_the_server_is_killed_during_an_outage(
                 kill_with_a_full_spool(server, failpoint)
         if is_drain:
             kill_with_a_full_spool(server, failpoint)
-        eventually(lambda: is_saved(server), "drained", timeout=60)
+        eventually(lambda: is_saved(server), "the spool is drained", timeout=60)
     audit(server, *participants)
     assert any(None in participant.acknowledged.values() for participant in participants), (
         "nothing was acknowledged as pending"
@@ -316,11 +316,11 @@ def test_no_message_is_lost_when_the_server_is_killed_while_sqlite_is_locked(
     with chatting(*participants), closing(other):
         time.sleep(0.5)
         other.execute("BEGIN IMMEDIATE")
-        eventually(lambda: count_spooled(server) > 5, "past the time-out messages wait in the spool", timeout=30)
+        eventually(lambda: count_spooled(server) > 5, "messages are spooled after the lock timeout", timeout=30)
         server.kill()
         server.start()
         other.execute("ROLLBACK")
-        eventually(lambda: is_saved(server), "drained", timeout=30)
+        eventually(lambda: is_saved(server), "the spool is drained", timeout=30)
         time.sleep(0.5)
     audit(server, *participants)
     assert any(None in participant.acknowledged.values() for participant in participants), (
@@ -333,28 +333,28 @@ def test_a_message_sent_repeatedly_during_an_outage_is_spooled_once(
 ) -> None:
     server = new_server(database_url=own_postgres.create_database()).start()
     ana, bob = participants(server, new_person)
-    hers, his = ana.sockets[0], bob.sockets[0]
+    ana_socket, bob_socket = ana.sockets[0], bob.sockets[0]
     other = ana.connect()
     other.join()
-    stored = hers.post("before")
+    stored = ana_socket.post("before")
     own_postgres.stop()
     payload = message_payload("during")
 
-    answers = [
-        wait(20) for wait in [socket.emit("send_message", payload) for _ in range(25) for socket in (hers, other)]
+    acks = [
+        wait(20) for wait in [socket.emit("send_message", payload) for _ in range(25) for socket in (ana_socket, other)]
     ]
-    assert hers.send("before", client_id=stored["client_id"])["message"]["pending"]
+    assert ana_socket.send("before", client_id=stored["client_id"])["message"]["pending"]
 
-    assert all(answer == answers[0] for answer in answers)
-    assert answers[0]["message"]["pending"]
+    assert all(ack == acks[0] for ack in acks)
+    assert acks[0]["message"]["pending"]
     assert count_spooled(server) == 2
     own_postgres.start()
-    first, again = his.wait_for("message_saved", 2)
+    first, again = bob_socket.wait_for("message_saved", 2)
     assert (first["client_id"], first["message"]["seq"]) == (payload["client_id"], 2)
     assert (again["client_id"], again["message"]) == (stored["client_id"], stored)
     assert server.rows("SELECT content FROM messages ORDER BY seq") == [("before",), ("during",)]
-    assert hers.send("during", client_id=payload["client_id"])["message"] == first["message"]
-    assert his.contents().count("during") == 1
+    assert ana_socket.send("during", client_id=payload["client_id"])["message"] == first["message"]
+    assert bob_socket.contents().count("during") == 1
 
 
 def test_messages_stay_in_the_outboxes_while_the_disk_is_full(new_server: NewServer, new_person: NewPerson) -> None:
@@ -362,12 +362,12 @@ def test_messages_stay_in_the_outboxes_while_the_disk_is_full(new_server: NewSer
     participants = two_participants(server, new_person)
     with chatting(*participants):
         time.sleep(1)
-        # No file of the process may grow any more: SQLite hears “disk full”, and so does the spool.
+        # The process cannot extend any file: writes of SQLite and of the spool fail as on a full disk.
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         eventually(lambda: server.health().status_code == 503, "the disk is full")
         time.sleep(1)
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        eventually(lambda: server.health().status_code == 200, "room again", timeout=30)
+        eventually(lambda: server.health().status_code == 200, "the disk has space again", timeout=30)
         time.sleep(1)
     audit(server, *participants)
 
@@ -381,11 +381,11 @@ def test_api_clients_get_unavailable_during_an_outage_and_can_retry_without_loss
     assert api.get(path).ok
 
     own_postgres.stop(signal.SIGQUIT)
-    for answer in (api.get(path), api.post(path, json=body), api.get("/conversations")):
-        assert answer.status_code == 503
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert answer.json()["code"] == "unavailable"
-        assert answer.headers["Retry-After"] == str(answer.json()["retry_after"])
+    for response in (api.get(path), api.post(path, json=body), api.get("/conversations")):
+        assert response.status_code == 503
+        assert response.headers["Content-Type"] == "application/problem+json"
+        assert response.json()["code"] == "unavailable"
+        assert response.headers["Retry-After"] == str(response.json()["retry_after"])
 
     own_postgres.start()
     eventually(lambda: api.post(path, json=body).status_code == 201, "the database is back")
@@ -399,9 +399,9 @@ def test_api_clients_can_read_while_the_database_cannot_be_written(server: Serve
     path, body = "/conversations/general/messages", {"content": "hello", "client_id": str(uuid.uuid4())}
     with closing(sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)) as lock:
         lock.execute("BEGIN IMMEDIATE")
-        answer = api.post(path, json=body)
-        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-        assert answer.headers["Retry-After"] == str(answer.json()["retry_after"])
+        response = api.post(path, json=body)
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        assert response.headers["Retry-After"] == str(response.json()["retry_after"])
         assert api.get(path).json()["messages"] == []
         lock.execute("ROLLBACK")
     eventually(lambda: api.post(path, json=body).status_code == 201, "the database is back")

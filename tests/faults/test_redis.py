@@ -23,13 +23,15 @@ HEADS = 3.0
 
 def wait_until_fast(listener: Socket, speaker: Socket) -> None:
     """Wait until a message of one process reaches the other at once."""
-    eventually(lambda: listener.delivery_seconds(speaker, os.urandom(4).hex()) < 0.5, "fast again", timeout=30)
+    eventually(
+        lambda: listener.delivery_seconds(speaker, os.urandom(4).hex()) < 0.5, "delivery is fast again", timeout=30
+    )
 
 
-def wait_until_missed(*servers: Server) -> None:
+def wait_until_unavailable(*servers: Server) -> None:
     """Wait until the processes have noticed that Redis is unavailable."""
     for server in servers:
-        eventually(lambda log=server.log: "redis is unavailable" in log(), "Redis is missed", timeout=15)  # type: ignore[misc]
+        eventually(lambda log=server.log: "redis is unavailable" in log(), "the outage of Redis is logged", timeout=15)  # type: ignore[misc]
 
 
 def command(redis: Redis, *words: str) -> str:
@@ -53,16 +55,20 @@ def test_without_redis_each_process_continues_and_receives_events_of_the_other_a
 ) -> None:
     first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    hers, near, far = ana.connect(), bob.connect(), bob.on_server(second).connect()
-    for socket in (hers, near, far):
+    ana_socket, bob_on_first, bob_on_second = ana.connect(), bob.connect(), bob.on_server(second).connect()
+    for socket in (ana_socket, bob_on_first, bob_on_second):
         socket.join()
-    assert far.delivery_seconds(hers, "with redis") < scaled(1)
+    assert bob_on_second.delivery_seconds(ana_socket, "with redis") < scaled(1)
     redis.stop(signal.SIGKILL)
-    assert near.delivery_seconds(hers, "without") < scaled(1)
-    assert far.delivery_seconds(hers, "without, far away") < scaled(8)
-    assert far.contents() == ["with redis", "without", "without, far away"]
+    assert bob_on_first.delivery_seconds(ana_socket, "without") < scaled(1)
+    assert bob_on_second.delivery_seconds(ana_socket, "without, on the other process") < scaled(8)
+    assert bob_on_second.contents() == ["with redis", "without", "without, on the other process"]
     redis.start()
-    eventually(lambda: far.delivery_seconds(hers, os.urandom(4).hex()) < 0.7, "fast again", timeout=30)
+    eventually(
+        lambda: bob_on_second.delivery_seconds(ana_socket, os.urandom(4).hex()) < 0.7,
+        "delivery is fast again",
+        timeout=30,
+    )
     assert "Traceback" not in first.log() + second.log()
 
 
@@ -94,17 +100,21 @@ def test_a_member_removed_while_redis_is_down_receives_nothing_more_on_the_other
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     room = ana.create_room()
     ana.invite(room, bob)
-    hers, there, his = ana.connect(), ana.on_server(second).connect(), bob.on_server(second).connect()
-    his.join(room)
-    there.join(room)
+    ana_socket, ana_on_second, bob_socket = (
+        ana.connect(),
+        ana.on_server(second).connect(),
+        bob.on_server(second).connect(),
+    )
+    bob_socket.join(room)
+    ana_on_second.join(room)
     redis.stop(signal.SIGKILL)
-    wait_until_missed(first, second)
+    wait_until_unavailable(first, second)
     ana.remove(room, bob)
-    hers.post("said there", room)
-    there.post("said here", room)
-    there.wait_for_contents("said there", "said here", conversation=room)
-    assert his.contents(room) == []
-    assert his.wait_for("removed_from_chat") == [{"conversation": room}]
+    ana_socket.post("from the first process", room)
+    ana_on_second.post("from the second process", room)
+    ana_on_second.wait_for_contents("from the first process", "from the second process", conversation=room)
+    assert bob_socket.contents(room) == []
+    assert bob_socket.wait_for("removed_from_chat") == [{"conversation": room}]
 
 
 def test_a_login_session_revoked_while_redis_is_down_receives_nothing_more_on_the_other_process(
@@ -112,17 +122,17 @@ def test_a_login_session_revoked_while_redis_is_down_receives_nothing_more_on_th
 ) -> None:
     first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    there, his = ana.on_server(second).connect(), bob.on_server(second).connect()
-    for socket in (there, his):
+    ana_on_second, bob_socket = ana.on_server(second).connect(), bob.on_server(second).connect()
+    for socket in (ana_on_second, bob_socket):
         socket.join()
     redis.stop(signal.SIGKILL)
-    wait_until_missed(first, second)
+    wait_until_unavailable(first, second)
     bob.post("/sign-out")
-    there.post("among us")
-    there.wait_for_contents("among us")
-    assert his.contents() == []
-    his.wait_for("signed_out")
-    eventually(lambda: not his.is_connected(), "his socket is closed")
+    ana_on_second.post("after the sign-out")
+    ana_on_second.wait_for_contents("after the sign-out")
+    assert bob_socket.contents() == []
+    bob_socket.wait_for("signed_out")
+    eventually(lambda: not bob_socket.is_connected(), "the socket is closed")
 
 
 def test_events_during_an_outage_of_redis_are_not_replayed_after_it(
@@ -132,25 +142,27 @@ def test_events_during_an_outage_of_redis_are_not_replayed_after_it(
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     room = ana.create_room()
     ana.invite(room, bob)
-    hers, his = ana.connect(), bob.on_server(second).connect()
-    for socket in (hers, his):
+    ana_socket, bob_socket = ana.connect(), bob.on_server(second).connect()
+    for socket in (ana_socket, bob_socket):
         socket.join(room)
     redis.stop(signal.SIGKILL)
-    wait_until_missed(first, second)
+    wait_until_unavailable(first, second)
     ana.remove(room, bob)
     ana.invite(room, bob)
-    hers.call("typing", {"conversation": room})
+    ana_socket.call("typing", {"conversation": room})
     time.sleep(HEADS + 1)
-    his.join(room)
-    before = len(his.payloads("removed_from_chat"))
+    bob_socket.join(room)
+    before = len(bob_socket.payloads("removed_from_chat"))
     redis.start()
     eventually(
-        lambda: "redis is available" in second.log().rpartition("redis is unavailable")[2], "Redis is back", timeout=20
+        lambda: "redis is available" in second.log().rpartition("redis is unavailable")[2],
+        "Redis is available",
+        timeout=20,
     )
-    hers.post("welcome back", room)
-    eventually(lambda: "welcome back" in his.contents(room), "he hears it", timeout=HEADS + 5)
-    assert his.payloads("typing") == []
-    assert len(his.payloads("removed_from_chat")) == before
+    ana_socket.post("welcome back", room)
+    eventually(lambda: "welcome back" in bob_socket.contents(room), "the message is received", timeout=HEADS + 5)
+    assert bob_socket.payloads("typing") == []
+    assert len(bob_socket.payloads("removed_from_chat")) == before
 
 
 def test_a_redis_that_hangs_blocks_nobody(
@@ -158,19 +170,19 @@ def test_a_redis_that_hangs_blocks_nobody(
 ) -> None:
     first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    hers, near, far = ana.connect(), bob.connect(), bob.on_server(second).connect()
-    for socket in (hers, near, far):
+    ana_socket, bob_on_first, bob_on_second = ana.connect(), bob.connect(), bob.on_server(second).connect()
+    for socket in (ana_socket, bob_on_first, bob_on_second):
         socket.join()
-    wait_until_fast(far, hers)
+    wait_until_fast(bob_on_second, ana_socket)
     redis.send_signal(signal.SIGSTOP)
     try:
-        assert near.delivery_seconds(hers, "at once") < scaled(1)
-        assert far.delivery_seconds(hers, "a little later") < scaled(HEADS + 2)
-        wait_until_missed(first, second)
+        assert bob_on_first.delivery_seconds(ana_socket, "at once") < scaled(1)
+        assert bob_on_second.delivery_seconds(ana_socket, "a little later") < scaled(HEADS + 2)
+        wait_until_unavailable(first, second)
     finally:
         redis.send_signal(signal.SIGCONT)
-    wait_until_fast(far, hers)
-    assert far.contents() == near.contents()
+    wait_until_fast(bob_on_second, ana_socket)
+    assert bob_on_second.contents() == bob_on_first.contents()
 
 
 def test_unread_counts_of_other_conversations_work_without_redis(
@@ -180,12 +192,12 @@ def test_unread_counts_of_other_conversations_work_without_redis(
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     room = ana.create_room()
     ana.invite(room, bob)
-    hers, his = ana.connect(), bob.on_server(second).connect()
-    hers.post("with redis", room)
-    his.wait_for("news")
+    ana_socket, bob_socket = ana.connect(), bob.on_server(second).connect()
+    ana_socket.post("with redis", room)
+    bob_socket.wait_for("news")
     redis.stop(signal.SIGKILL)
-    hers.post("without", room)
-    assert [news["seq"] for news in his.wait_for("news", 2)] == [1, 2]
+    ana_socket.post("without", room)
+    assert [news["seq"] for news in bob_socket.wait_for("news", 2)] == [1, 2]
 
 
 def test_invalid_data_on_the_channel_is_ignored(
@@ -193,34 +205,34 @@ def test_invalid_data_on_the_channel_is_ignored(
 ) -> None:
     first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    hers, his = ana.connect(), bob.on_server(second).connect()
-    his.join()
-    wait_until_fast(his, hers)
+    ana_socket, bob_socket = ana.connect(), bob.on_server(second).connect()
+    bob_socket.join()
+    wait_until_fast(bob_socket, ana_socket)
     for text in ("", "x", "1", "[]", "{}", '{"process": 1}', '{"process": "x", "kind": "timeline", "data": null}'):
         publish_everywhere(redis, text)
     publish_everywhere(redis, '{"process": "x", "kind": "timeline", "data": ["room_x", "y"]}')
     publish_everywhere(redis, '{"process": "x", "kind": "presence", "data": 7}')
     publish_everywhere(redis, '{"process": "x", "kind": "timeline", "data": ["room_999", 5]}')
     for number in range(3):
-        assert his.delivery_seconds(hers, f"still {number}") < scaled(1)
-    his.wait_for_presence(ana.id, "online")
+        assert bob_socket.delivery_seconds(ana_socket, f"still {number}") < scaled(1)
+    bob_socket.wait_for_presence(ana.id, "online")
 
 
 def test_installations_that_share_a_redis_do_not_mix(
     new_server: NewServer, new_person: NewPerson, redis: Redis
 ) -> None:
-    ours, theirs = (new_server(REDIS_URL=redis.url, CHATAPP_HEARTBEAT_SECONDS="2").start() for _ in range(2))
-    ana, dan = new_person(ours, "ana"), new_person(theirs, "dan")
+    first, second = (new_server(REDIS_URL=redis.url, CHATAPP_HEARTBEAT_SECONDS="2").start() for _ in range(2))
+    ana, dan = new_person(first, "ana"), new_person(second, "dan")
     assert ana.id == dan.id == 1
-    hers = ana.connect()
+    ana_socket = ana.connect()
     dan.post("/sign-out")
-    bob, eve = new_person(ours, "bob"), new_person(ours, "eve")
+    bob, eve = new_person(first, "bob"), new_person(first, "eve")
     room = ana.create_room()
     ana.invite(room, bob)
     assert {bob.id, eve.id} == {2, 3}
     time.sleep(3)
-    assert hers.is_connected()
-    assert hers.payloads("signed_out") == []
+    assert ana_socket.is_connected()
+    assert ana_socket.payloads("signed_out") == []
 
 
 def test_a_process_that_starts_broadcasts_nothing_again(
@@ -230,14 +242,14 @@ def test_a_process_that_starts_broadcasts_nothing_again(
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
     room = ana.create_room()
     ana.invite(room, bob)
-    hers = ana.connect()
-    hers.post("long ago")
-    hers.post("long ago", room)
+    ana_socket = ana.connect()
+    ana_socket.post("before the start")
+    ana_socket.post("before the start", room)
     second.kill()
     second.start()
-    his = bob.on_server(second).connect()
-    his.join()
+    bob_socket = bob.on_server(second).connect()
+    bob_socket.join()
     time.sleep(HEADS + 1.5)
-    assert his.contents() == his.payloads("news") == []
-    hers.post("new")
-    his.wait_for_contents("new")
+    assert bob_socket.contents() == bob_socket.payloads("news") == []
+    ana_socket.post("new")
+    bob_socket.wait_for_contents("new")

@@ -18,19 +18,19 @@ def test_a_message_sent_fifty_times_at_once_is_stored_broadcast_and_acknowledged
     any_server: Server, new_person: NewPerson
 ) -> None:
     ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
-    his = bob.connect()
-    his.join()
+    bob_socket = bob.connect()
+    bob_socket.join()
     sockets = [ana.connect() for _ in range(5)]
     payload = message_payload("once", client_id=str(uuid.uuid4()))
 
     waiting = [socket.emit("send_message", payload) for _ in range(10) for socket in sockets]
-    answers = [wait(20) for wait in waiting]
+    acks = [wait(20) for wait in waiting]
 
-    assert all(answer == answers[0] for answer in answers)
-    assert answers[0]["ok"]
+    assert all(ack == acks[0] for ack in acks)
+    assert acks[0]["ok"]
     assert any_server.rows("SELECT content, seq FROM messages") == [("once", 1)]
     ana.sockets[0].post("marker")
-    his.wait_for_contents("once", "marker")
+    bob_socket.wait_for_contents("once", "marker")
 
 
 def test_form_and_socket_with_one_client_id_store_one_message(server: Server, ana: Person) -> None:
@@ -45,7 +45,7 @@ def test_form_and_socket_with_one_client_id_store_one_message(server: Server, an
     assert server.rows("SELECT content FROM messages ORDER BY seq") == [(f"message {n}",) for n in range(10)]
 
 
-def test_simultaneous_posts_get_event_numbers_without_holes(any_server: Server, new_person: NewPerson) -> None:
+def test_simultaneous_posts_get_event_numbers_without_gaps(any_server: Server, new_person: NewPerson) -> None:
     people = [new_person(any_server, name) for name in ("ana", "bob", "eve")]
     sockets = [person.connect() for person in people]
     for socket in sockets:
@@ -54,10 +54,11 @@ def test_simultaneous_posts_get_event_numbers_without_holes(any_server: Server, 
     for wait in waiting:
         assert wait(20)["ok"]
 
-    def heard(socket: Any) -> list[int]:
+    def received_versions(socket: Any) -> list[int]:
         return [message["version"] for message in socket.messages()]
 
     for socket in sockets:
         eventually(
-            partial(lambda socket: heard(socket) == list(range(1, 91)), socket), "all, in the order of their numbers"
+            partial(lambda socket: received_versions(socket) == list(range(1, 91)), socket),
+            "all messages are received in the order of their numbers",
         )

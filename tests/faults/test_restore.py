@@ -40,25 +40,25 @@ def epoch(server: Server, ana: Person) -> str:
     for text in LOST:
         socket.post(text)
     server.terminate()
-    server.start()  # So it remembers how much there was.
+    server.start()  # A start stores the number of events in events.json.
     server.kill()
     restore(server, backup)
     assert isinstance(epoch, str)
     return epoch
 
 
-def contents(answer: dict[str, list[dict[str, str]]]) -> list[str]:
-    return [message["content"] for message in answer["messages"]]
+def contents(ack: dict[str, list[dict[str, str]]]) -> list[str]:
+    return [message["content"] for message in ack["messages"]]
 
 
 def test_a_client_ahead_of_a_restored_database_is_reset(server: Server, ana: Person, epoch: str) -> None:
     server.start()
 
-    answer = ana.connect().join(after=8, epoch=epoch)
+    ack = ana.connect().join(after=8, epoch=epoch)
 
-    assert answer["reset"]
-    assert answer["last_event"] == 3
-    assert contents(answer) == BEFORE
+    assert ack["reset"]
+    assert ack["last_event"] == 3
+    assert contents(ack) == BEFORE
 
 
 def test_a_client_whose_event_numbers_were_assigned_again_is_reset(server: Server, ana: Person, epoch: str) -> None:
@@ -68,11 +68,11 @@ def test_a_client_whose_event_numbers_were_assigned_again_is_reset(server: Serve
     for text in afterwards:
         socket.post(text)
 
-    answer = socket.join(after=8, epoch=epoch)
+    ack = socket.join(after=8, epoch=epoch)
 
-    assert answer["reset"]
-    assert answer["epoch"] != epoch
-    assert contents(answer) == BEFORE + afterwards
+    assert ack["reset"]
+    assert ack["epoch"] != epoch
+    assert contents(ack) == BEFORE + afterwards
 
 
 def test_a_client_that_knew_only_what_the_backup_has_misses_nothing(server: Server, ana: Person, epoch: str) -> None:

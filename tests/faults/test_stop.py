@@ -1,4 +1,4 @@
-"""A graceful stop: every commit is acknowledged, and clients are told when to reconnect."""
+"""A graceful stop: every commit is acknowledged, and clients receive a delay for their reconnect."""
 
 import time
 
@@ -34,7 +34,7 @@ def test_a_stop_under_load_takes_less_than_ten_seconds_and_acknowledges_every_co
             start = time.monotonic()
             assert server.terminate() == 0
             assert time.monotonic() - start < 10
-            eventually(lambda: not unacknowledged(), "what is stored is acknowledged")
+            eventually(lambda: not unacknowledged(), "all stored messages are acknowledged")
             server.start()
     audit(server, *participants)
 

@@ -151,7 +151,7 @@ class Participant:
             return
         message = payload["message"] if event == "message_saved" else payload
         if message is None:
-            self.problems.append(f"{self.name} was told that {payload['client_id']} was rejected: {payload['error']}")
+            self.problems.append(f"{self.name} received the rejection of {payload['client_id']}: {payload['error']}")
             return
         self.received.add(message["client_id"])
         if message["pending"]:
@@ -255,25 +255,25 @@ def check_count(server: Server, conversation: str, stored: int) -> Iterator[str]
 
 
 def check_numbers(stored: Sequence[Row]) -> Iterator[str]:
-    """Check that events are numbered without holes and duplicates (a message is edited at most once)."""
+    """Check that events are numbered without gaps and duplicates (a message is edited at most once)."""
     numbers = {row.seq for row in stored} | {row.version for row in stored}
-    if holes := set(range(1, max(numbers, default=0) + 1)) - numbers:
-        yield f"no event has the versions {some(sorted(holes))}"
+    if gaps := set(range(1, max(numbers, default=0) + 1)) - numbers:
+        yield f"no event has the versions {format_some(sorted(gaps))}"
     counts = Counter(row.client_id for row in stored)
     if duplicates := [row.content for row in stored if counts[row.client_id] > 1]:
-        yield f"duplicated: {some(duplicates)}"
+        yield f"duplicated: {format_some(duplicates)}"
 
 
 def check_participant(participant: Participant, stored: Sequence[Row]) -> Iterator[str]:
     """Check that the messages one participant sent, and those it received, agree with the database."""
     rows = {row.client_id: row for row in stored}
     if lost := [participant.sent[key] for key in participant.acknowledged if key not in rows]:
-        yield f"acknowledged and lost: {some(lost)}"
+        yield f"acknowledged and lost: {format_some(lost)}"
     if unknown := participant.received - rows.keys():
         yield f"{participant.name} received {len(unknown)} messages that are not stored"
     own = [row.client_id for row in stored if row.client_id in participant.sent]
     if own != [key for key in participant.sent if key in rows]:
-        yield f"out of order: {some([participant.sent[key] for key in own])}"
+        yield f"out of order: {format_some([participant.sent[key] for key in own])}"
     for key, row in ((key, rows[key]) for key in participant.sent if key in rows):
         if row.content not in {participant.edited.get(key, participant.sent[key]), participant.unconfirmed.get(key)}:
             yield f"“{participant.sent[key]}” is stored as “{row.content}”"
@@ -285,10 +285,10 @@ def check_participant(participant: Participant, stored: Sequence[Row]) -> Iterat
     if displayed != (list(stored[-len(displayed) :]) if participant.resets else stored):
         missed = [row.content for row in stored if row not in displayed]
         wrong = [row.content for row in displayed if row not in stored]
-        yield f"{participant.name} missed {some(missed)}; displayed wrongly {some(wrong)}"
+        yield f"{participant.name} missed {format_some(missed)}; displayed wrongly {format_some(wrong)}"
 
 
-def some(items: Sequence[object]) -> str:
+def format_some(items: Sequence[object]) -> str:
     """Format a count and the first few items."""
     shown = ", ".join(str(item) for item in items[:8])
     return f"{len(items)} ({shown}{' …' if len(items) > 8 else ''})" if items else "0"
