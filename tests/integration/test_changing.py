@@ -14,38 +14,38 @@ def room(ana: Person, bob: Person) -> str:
     return room
 
 
-def seen(socket: Socket) -> list[tuple[int, int, str]]:
+def received_changes(socket: Socket) -> list[tuple[int, int, str]]:
     return [(each["seq"], each["version"], each["content"]) for each in socket.wait_for("message_changed")]
 
 
 def test_changes_take_the_next_event_numbers_and_are_broadcast(any_server: Server, new_person: NewPerson) -> None:
     ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
-    hers, his = ana.connect(), bob.connect()
-    cursor = his.join()["last_event"]
-    hers.join()
-    his.wait_for_contents()
-    seq = hers.post("helo")["seq"]
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    cursor = bob_socket.join()["last_event"]
+    ana_socket.join()
+    bob_socket.wait_for_contents()
+    seq = ana_socket.post("helo")["seq"]
 
-    edited = hers.call("edit_message", {"conversation": "general", "seq": seq, "content": "greetings"})["message"]
-    reacted = his.call("react", {"conversation": "general", "seq": seq, "reaction": "👍", "on": True})["message"]
-    again = his.call("react", {"conversation": "general", "seq": seq, "reaction": "👍", "on": True})["message"]
+    edited = ana_socket.call("edit_message", {"conversation": "general", "seq": seq, "content": "greetings"})["message"]
+    reacted = bob_socket.call("react", {"conversation": "general", "seq": seq, "reaction": "👍", "on": True})["message"]
+    again = bob_socket.call("react", {"conversation": "general", "seq": seq, "reaction": "👍", "on": True})["message"]
 
     assert (edited["seq"], edited["version"], edited["content"]) == (1, 2, "greetings")
     assert edited["edited_at"] is not None
     assert reacted["version"] == again["version"] == 3
     assert reacted["reactions"] == [{"reaction": "👍", "users": [{"id": bob.id, "name": "Bob"}]}]
-    his.wait_for("message_changed", 2)
-    assert [each["version"] for each in his.payloads("message_changed")] == [2, 3]
+    bob_socket.wait_for("message_changed", 2)
+    assert [each["version"] for each in bob_socket.payloads("message_changed")] == [2, 3]
 
     missed = bob.connect().join(after=cursor)
     assert missed["messages"] == [reacted]
     assert (missed["from"], missed["to"]) == (0, 3)
 
-    deleted = hers.call("delete_message", {"conversation": "general", "seq": seq})["message"]
+    deleted = ana_socket.call("delete_message", {"conversation": "general", "seq": seq})["message"]
     assert (deleted["version"], deleted["content"], deleted["reactions"]) == (4, "", [])
     assert "greetings" not in bob.get("/").text
     assert (
-        hers.call("edit_message", {"conversation": "general", "seq": seq, "content": "x"})["error"]["code"]
+        ana_socket.call("edit_message", {"conversation": "general", "seq": seq, "content": "x"})["error"]["code"]
         == "conflict"
     )
 
@@ -53,8 +53,8 @@ def test_changes_take_the_next_event_numbers_and_are_broadcast(any_server: Serve
 def test_only_senders_edit_and_only_managers_delete_messages_of_others(
     ana: Person, bob: Person, eve: Person, room: str
 ) -> None:
-    hers, his = ana.connect(), bob.connect()
-    from_ana, from_bob = hers.post("from ana", room), his.post("from bob", room)
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    from_ana, from_bob = ana_socket.post("from ana", room), bob_socket.post("from bob", room)
 
     def refuses(person: Person, event: str, message: dict[str, object], code: str) -> None:
         payload = {"conversation": room, "seq": message["seq"], "content": "changed", "reaction": "👍", "on": True}
@@ -66,7 +66,7 @@ def test_only_senders_edit_and_only_managers_delete_messages_of_others(
     for event in ("edit_message", "delete_message", "react"):
         refuses(eve, event, from_ana, "not_found")
         refuses(bob, event, {"seq": 99}, "not_found")
-    assert hers.call("delete_message", {"conversation": room, "seq": from_bob["seq"]})["ok"]
+    assert ana_socket.call("delete_message", {"conversation": room, "seq": from_bob["seq"]})["ok"]
     assert next(text for _, text in rendered_messages(ana.get("/rooms/" + room[5:]).text)) == "from ana"
 
 
@@ -74,5 +74,5 @@ def test_only_senders_edit_and_only_managers_delete_messages_of_others(
 def test_a_reaction_that_is_not_an_emoji_is_invalid(ana: Person, reaction: object) -> None:
     socket = ana.connect()
     seq = socket.post("hello")["seq"]
-    answer = socket.call("react", {"conversation": "general", "seq": seq, "reaction": reaction, "on": True})
-    assert answer["error"]["code"] == "invalid"
+    ack = socket.call("react", {"conversation": "general", "seq": seq, "reaction": reaction, "on": True})
+    assert ack["error"]["code"] == "invalid"

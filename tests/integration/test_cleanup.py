@@ -27,7 +27,9 @@ def test_the_general_chat_keeps_its_last_messages_when_it_starts(
     server.terminate()
     server.start()
 
-    eventually(lambda: "general chat trimmed" in server.log().rpartition("is ready on")[2], "trimmed")
+    eventually(
+        lambda: "general chat trimmed" in server.log().rpartition("is ready on")[2], "the general chat is trimmed"
+    )
     assert [text for _, text in rendered_messages(ana.get("/").text)] == [f"general {number}" for number in range(4, 9)]
     assert server.rows("SELECT count(*) FROM messages WHERE conversation_id <> 1") == [(8,)]
     assert server.rows("SELECT floor, last_event FROM conversations WHERE id = 1") == [(3, 8)]
@@ -81,10 +83,10 @@ def test_open_pages_remove_messages_of_a_cleanup_without_a_catch_up(
         lambda: any(
             heads["conversations"]["general"] == {"last_event": 5, "floor": 3} for heads in socket.payloads("heads")
         ),
-        "the floor is told",
+        "the heartbeat has the new floor",
     )
-    answer = socket.join(after=4)
-    assert (answer["reset"], [each["seq"] for each in answer["messages"]]) == (False, [5])
+    ack = socket.join(after=4)
+    assert (ack["reset"], [each["seq"] for each in ack["messages"]]) == (False, [5])
     assert socket.join(after=1)["reset"]
 
 
@@ -94,17 +96,17 @@ def test_people_can_post_while_a_large_room_is_cleaned_up(server: Server, ana: P
     socket.join()
     cleaning = threading.Thread(target=server.flask, args=("cleanup", "--keep-last", "5000", "--yes"))
     cleaning.start()
-    said = 0
+    posted = 0
     while cleaning.is_alive():
-        socket.post(f"meanwhile {said}")
-        said += 1
+        socket.post(f"meanwhile {posted}")
+        posted += 1
     cleaning.join()
-    assert said > 20
-    assert server.rows("SELECT count(*) FROM messages WHERE content LIKE 'meanwhile%' AND seq > 30000") == [(said,)]
+    assert posted > 20
+    assert server.rows("SELECT count(*) FROM messages WHERE content LIKE 'meanwhile%' AND seq > 30000") == [(posted,)]
     assert server.rows("SELECT count(*) FROM messages WHERE seq <= 25000") == [(0,)]
 
 
-def test_the_command_keeps_as_many_messages_as_the_setting_says_and_rejects_invalid_options(app: Flask) -> None:
+def test_the_command_keeps_the_configured_number_of_messages_and_rejects_invalid_options(app: Flask) -> None:
     def cleanup(*options: str, expect: int = 0) -> str:
         done = app.test_cli_runner().invoke(args=("cleanup", *options))
         assert done.exit_code == expect, done.output
@@ -127,11 +129,18 @@ def test_a_large_cleanup_at_start_does_not_delay_requests(server: Server, ana: P
     socket.join()
     sent = [socket.post(f"meanwhile {number}")["seq"] for number in range(10)]
     assert sent == list(range(20_001, 20_011))
-    eventually(lambda: server.rows("SELECT floor FROM conversations WHERE id = 1") == [(19_900,)], "trimmed", 60)
+    eventually(
+        lambda: server.rows("SELECT floor FROM conversations WHERE id = 1") == [(19_900,)],
+        "the general chat is trimmed",
+        60,
+    )
     assert server.rows("SELECT count(*), min(seq) FROM messages") == [(110, 19_901)]
     assert server.rows("SELECT count(*), min(seq), max(seq) FROM retired_keys") == [(19_900, 1, 19_900)]
-    # Every page learns of it.
-    eventually(lambda: socket.payloads("heads")[-1]["conversations"]["general"]["floor"] == 19_900, "told")
+    # The heartbeat sends the new floor to every page.
+    eventually(
+        lambda: socket.payloads("heads")[-1]["conversations"]["general"]["floor"] == 19_900,
+        "the heartbeat has the new floor",
+    )
 
 
 def test_the_command_reports_a_missing_database(tmp_path: Path) -> None:

@@ -25,12 +25,12 @@ def test_two_people_who_open_their_conversation_at_once_get_the_same_one(
     assert len(opened) == 1
     assert any_server.rows("SELECT count(*) FROM conversations WHERE kind = 'direct'") == [(1,)]
     (name,) = opened
-    hers, his = ana.connect(), bob.connect()
-    hers.join(name)
-    his.join(name)
-    hers.post("hello bob", name)
-    his.post("hello ana", name)
-    hers.wait_for_contents("hello bob", "hello ana", conversation=name)
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    ana_socket.join(name)
+    bob_socket.join(name)
+    ana_socket.post("hello bob", name)
+    bob_socket.post("hello ana", name)
+    ana_socket.wait_for_contents("hello bob", "hello ana", conversation=name)
     assert [text for _, text in rendered_messages(bob.get("/direct/ana").text)] == ["hello bob", "hello ana"]
 
 
@@ -80,33 +80,33 @@ def test_others_including_admins_can_neither_read_nor_find_nor_change_anything(
 ) -> None:
     ana, bob, eve = people
     name = bob.open_direct(eve)
-    his = bob.connect()
-    his.join(name)
-    his.post("between us", name)
-    hers = ana.connect()
+    bob_socket = bob.connect()
+    bob_socket.join(name)
+    bob_socket.post("between us", name)
+    ana_socket = ana.connect()
     absent = "direct_999"
     for event, payload in (
         ("join_chat", {}),
-        ("send_message", message_payload("let me in")),
+        ("send_message", message_payload("from outside")),
         ("edit_message", {"seq": 1, "content": "changed"}),
         ("delete_message", {"seq": 1}),
         ("react", {"seq": 1, "reaction": "👍"}),
         ("mark_as_read", {"seq": 1}),
         ("mark_as_unread", {"seq": 1}),
     ):
-        here = hers.call(event, payload | {"conversation": name})
-        nowhere = hers.call(event, payload | {"conversation": absent})
-        assert here == nowhere, event
-        assert here["error"]["code"] == "not_found", event
+        ack = ana_socket.call(event, payload | {"conversation": name})
+        missing_ack = ana_socket.call(event, payload | {"conversation": absent})
+        assert ack == missing_ack, event
+        assert ack["error"]["code"] == "not_found", event
     for path in (f"/conversations/{name}/messages?before=9", f"/conversations/{absent}/messages?before=9"):
         assert ana.get(path).status_code == 404
     for page in ("/direct", "/", "/people", "/sidebar", "/direct/bob", "/direct/eve"):
         text = ana.get(page).text
         assert "between us" not in text, page
         assert name not in text, page
-    his.post("still between us", name)
-    assert hers.payloads("news") == []
-    assert hers.messages(name) == []
+    bob_socket.post("still between us", name)
+    assert ana_socket.payloads("news") == []
+    assert ana_socket.messages(name) == []
 
 
 def test_the_list_shows_the_latest_message_and_the_last_used_conversation_first(
@@ -137,20 +137,20 @@ def test_people_are_found_by_name_ignoring_case(people: tuple[Person, Person, Pe
 def test_a_blocked_user_can_read_but_not_post(people: tuple[Person, Person, Person]) -> None:
     ana, bob, eve = people
     name = ana.open_direct(bob)
-    his = bob.connect()
-    message = his.post("hello", name)
+    bob_socket = bob.connect()
+    message = bob_socket.post("hello", name)
     assert ana.post("/direct/bob/block", "/direct/bob").ok
     for event, payload in (
         ("send_message", message_payload("again")),
         ("edit_message", {"seq": message["seq"], "content": "changed"}),
         ("react", {"seq": message["seq"], "reaction": "👍"}),
     ):
-        assert his.call(event, payload | {"conversation": name})["error"]["code"] == "forbidden", event
-    assert his.join(name)["last_event"] == 1
+        assert bob_socket.call(event, payload | {"conversation": name})["error"]["code"] == "forbidden", event
+    assert bob_socket.join(name)["last_event"] == 1
     assert "You can’t post in this conversation" in bob.get("/direct/ana").text
-    assert his.post("in a group", bob.open_direct(ana, eve))
+    assert bob_socket.post("in a group", bob.open_direct(ana, eve))
     ana.post("/direct/bob/unblock", "/direct/bob")
-    assert his.post("back", name)
+    assert bob_socket.post("back", name)
 
     # Blocking works before the conversation exists.
     eve.post("/direct/bob/block", "/direct/bob")

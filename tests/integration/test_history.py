@@ -44,32 +44,32 @@ def test_a_broadcast_message_has_the_same_html_as_on_the_page(ana: Person) -> No
 def test_a_client_catches_up_in_steps_and_is_reset_when_it_is_too_far_behind(server: Server, ana: Person) -> None:
     fill_general(server, 2500)
     socket = ana.connect()
-    cursor, brought = 1000, []
+    cursor, received = 1000, []
     while True:
-        answer = socket.join(after=cursor)
-        assert not answer["reset"]
-        assert answer["from"] == cursor
-        brought += [message["seq"] for message in answer["messages"]]
-        cursor = answer["to"]
-        if not answer["more"]:
+        ack = socket.join(after=cursor)
+        assert not ack["reset"]
+        assert ack["from"] == cursor
+        received += [message["seq"] for message in ack["messages"]]
+        cursor = ack["to"]
+        if not ack["more"]:
             break
-    assert brought == list(range(1001, 2501))
+    assert received == list(range(1001, 2501))
     assert cursor == 2500
 
     for behind in ({"after": 499}, {"after": 2501}, {"after": 2400, "epoch": "another"}, {}):
-        answer = socket.join(**behind)
-        assert answer["reset"], behind
-        assert [message["seq"] for message in answer["messages"]] == list(range(2491, 2501))
-    assert not socket.join(after=2400, epoch=answer["epoch"])["reset"]
+        ack = socket.join(**behind)
+        assert ack["reset"], behind
+        assert [message["seq"] for message in ack["messages"]] == list(range(2491, 2501))
+    assert not socket.join(after=2400, epoch=ack["epoch"])["reset"]
 
 
 def test_two_hundred_missed_messages_come_in_one_step_and_one_more_in_two(server: Server, ana: Person) -> None:
     fill_general(server, 401)
     socket = ana.connect()
     for after, to, more in ((201, 401, False), (200, 400, True), (400, 401, False), (401, 401, False)):
-        answer = socket.join(after=after)
-        assert (answer["from"], answer["to"], answer["more"], answer["reset"]) == (after, to, more, False)
-        assert [message["seq"] for message in answer["messages"]] == list(range(after + 1, to + 1))
+        ack = socket.join(after=after)
+        assert (ack["from"], ack["to"], ack["more"], ack["reset"]) == (after, to, more, False)
+        assert [message["seq"] for message in ack["messages"]] == list(range(after + 1, to + 1))
 
 
 def test_a_catch_up_has_each_changed_message_once(ana: Person) -> None:
@@ -80,33 +80,36 @@ def test_a_catch_up_has_each_changed_message_once(ana: Person) -> None:
         socket.call("edit_message", {"conversation": "general", "seq": seq, "content": content})
     socket.call("delete_message", {"conversation": "general", "seq": 4})
 
-    answer = socket.join(after=4)
+    ack = socket.join(after=4)
 
-    brought = [(each["version"], each["seq"], each["content"]) for each in answer["messages"]]
-    assert brought == [(5, 5, "message 5"), (7, 2, "changed 2"), (8, 1, "changed 1 again"), (9, 4, "")]
-    assert (answer["to"], answer["last_event"], answer["more"]) == (9, 9, False)
-    # The page keeps the order in which they were said.
-    said = [seq for seq, _ in rendered_messages(ana.get("/").text)]
-    assert said == sorted(said)
-    assert {1, 2, 3, 5} <= set(said)
+    received = [(each["version"], each["seq"], each["content"]) for each in ack["messages"]]
+    assert received == [(5, 5, "message 5"), (7, 2, "changed 2"), (8, 1, "changed 1 again"), (9, 4, "")]
+    assert (ack["to"], ack["last_event"], ack["more"]) == (9, 9, False)
+    # The page keeps the order in which they were posted.
+    shown = [seq for seq, _ in rendered_messages(ana.get("/").text)]
+    assert shown == sorted(shown)
+    assert {1, 2, 3, 5} <= set(shown)
 
 
 def test_a_client_that_catches_up_while_others_post_gets_every_message_once(
     any_server: Server, new_person: NewPerson
 ) -> None:
     ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
-    hers = ana.connect()
-    waiting = [hers.emit("send_message", message_payload(f"message {number}")) for number in range(300)]
+    ana_socket = ana.connect()
+    waiting = [ana_socket.emit("send_message", message_payload(f"message {number}")) for number in range(300)]
 
-    his = bob.connect()
+    bob_socket = bob.connect()
     caught_up: list[int] = []
-    answer = {"to": 0, "more": True}
-    while answer["more"]:
-        answer = his.join(after=answer["to"])
-        caught_up += [message["seq"] for message in answer["messages"]]
+    ack = {"to": 0, "more": True}
+    while ack["more"]:
+        ack = bob_socket.join(after=ack["to"])
+        caught_up += [message["seq"] for message in ack["messages"]]
     assert all(wait(30)["ok"] for wait in waiting)
 
-    eventually(lambda: {*caught_up, *(each["seq"] for each in his.messages())} == set(range(1, 301)), "all of them")
+    eventually(
+        lambda: {*caught_up, *(each["seq"] for each in bob_socket.messages())} == set(range(1, 301)),
+        "all messages are received",
+    )
     assert caught_up == list(range(1, len(caught_up) + 1))
-    live = [each["seq"] for each in his.messages()]
+    live = [each["seq"] for each in bob_socket.messages()]
     assert live == sorted(set(live))

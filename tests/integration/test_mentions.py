@@ -17,15 +17,17 @@ def trio(server: Server, new_person: NewPerson) -> tuple[Person, Person, Person,
 
 def test_mentions_are_counted_until_they_are_read(trio: tuple[Person, Person, Person, str]) -> None:
     ana, bob, _eve, room = trio
-    hers, his = ana.connect(), bob.connect()
-    message = hers.post("Could you look, @Bob? Not @bob@example.com, @bobby, x@bob or https://x.example/@bob.", room)
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    message = ana_socket.post(
+        "Could you look, @Bob? Not @bob@example.com, @bobby, x@bob or https://x.example/@bob.", room
+    )
     assert message["mentions"] == [bob.id]
     assert message["html"].count('class="mention"') == 1
     assert '<span class="mention" data-mention="bob">@Bob</span>' in message["html"]
-    hers.post("nothing", room)
+    ana_socket.post("nothing", room)
     assert bob.sidebar_counts(room) == (2, 1)
-    assert his.wait_for("news", 2)[0]["mentions"] == [bob.id]
-    assert his.mark(room, 1)["mentions"] == 0
+    assert bob_socket.wait_for("news", 2)[0]["mentions"] == [bob.id]
+    assert bob_socket.mark(room, 1)["mentions"] == 0
     assert bob.sidebar_counts(room) == (1, 0)
 
 

@@ -16,15 +16,15 @@ def test_a_message_is_received_once_by_everybody_in_the_conversation(
     server_variant: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
     ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
-    hers, his = ana.connect(client), bob.connect(client)
-    assert hers.join()["messages"] == []
-    his.join()
+    ana_socket, bob_socket = ana.connect(client), bob.connect(client)
+    assert ana_socket.join()["messages"] == []
+    bob_socket.join()
 
-    sent = hers.post("Good morning")
-    his.wait_for_contents("Good morning")
-    hers.wait_for_contents("Good morning")
+    sent = ana_socket.post("Good morning")
+    bob_socket.wait_for_contents("Good morning")
+    ana_socket.wait_for_contents("Good morning")
 
-    (received,) = his.messages()
+    (received,) = bob_socket.messages()
     assert received == sent
     assert (received["seq"], received["version"]) == (1, 1)
     assert received["sender"] == {"id": ana.id, "username": "ana", "name": "Ana"}
@@ -54,15 +54,15 @@ def test_two_hundred_messages_sent_without_waiting_keep_their_order(
     server_variant: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
     ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
-    hers, his = ana.connect(client), bob.connect(client)
-    his.join()
+    ana_socket, bob_socket = ana.connect(client), bob.connect(client)
+    bob_socket.join()
     contents = [f"message {number}" for number in range(200)]
 
-    waiting = [hers.emit("send_message", message_payload(text)) for text in contents]
+    waiting = [ana_socket.emit("send_message", message_payload(text)) for text in contents]
     acks = [wait(30) for wait in waiting]
 
     assert [ack["message"]["seq"] for ack in acks] == list(range(1, 201))
-    his.wait_for_contents(*contents)
+    bob_socket.wait_for_contents(*contents)
     assert [text for _, text in rendered_messages(bob.get("/").text)] == contents[-10:]
 
 
@@ -71,11 +71,11 @@ def test_a_client_that_reconnects_receives_what_it_missed(
     server_variant: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
     ana, bob = (new_person(server_variant, name) for name in ("ana", "bob"))
-    hers = ana.connect(client)
-    hers.post("before")
+    ana_socket = ana.connect(client)
+    ana_socket.post("before")
     cursor = bob.connect(client).join()["last_event"]
     for text in ("one", "two"):
-        hers.post(text)
+        ana_socket.post(text)
 
     ack = bob.connect(client).join(after=cursor)
 

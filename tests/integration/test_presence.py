@@ -80,18 +80,18 @@ def test_many_users_who_connect_at_once_cause_few_events(server: Server, ana: Pe
 
 def test_typing_is_broadcast_to_the_others_at_most_once_a_second(ana: Person, bob: Person, eve: Person) -> None:
     name = ana.open_direct(bob)
-    hers, her_phone, his, stranger = ana.connect(), ana.connect(), bob.connect(), eve.connect()
-    for socket in (hers, her_phone, his):
+    ana_socket, ana_phone, bob_socket, eve_socket = ana.connect(), ana.connect(), bob.connect(), eve.connect()
+    for socket in (ana_socket, ana_phone, bob_socket):
         socket.join(name)
     start = time.monotonic()
     for _ in range(100):
-        assert hers.call("typing", {"conversation": name})["ok"]
+        assert ana_socket.call("typing", {"conversation": name})["ok"]
     seconds = time.monotonic() - start
-    received = his.wait_for("typing")
+    received = bob_socket.wait_for("typing")
     assert received[0] == {"conversation": name, "user": {"id": ana.id, "name": "Ana"}}
     assert len(received) <= seconds + 1
-    assert stranger.call("typing", {"conversation": name})["error"]["code"] == "not_found"
-    assert hers.payloads("typing") == her_phone.payloads("typing") == stranger.payloads("typing") == []
+    assert eve_socket.call("typing", {"conversation": name})["error"]["code"] == "not_found"
+    assert ana_socket.payloads("typing") == ana_phone.payloads("typing") == eve_socket.payloads("typing") == []
 
 
 def test_events_of_one_process_reach_the_sockets_of_the_other(
@@ -99,39 +99,39 @@ def test_events_of_one_process_reach_the_sockets_of_the_other(
 ) -> None:
     first, second = two_servers
     ana, bob = new_person(first, "ana"), new_person(first, "bob")
-    his = bob.on_server(second).connect()
-    hers = ana.connect()
-    hers.join()
-    his.join()
-    assert his.delivery_seconds(hers, "hello") < scaled(1)
-    assert hers.delivery_seconds(his, "hello to you") < scaled(1)
-    hers.call("edit_message", {"conversation": "general", "seq": 1, "content": "hello!"})
-    assert his.wait_for("message_changed")[0]["content"] == "hello!"
-    hers.wait_for_presence(bob.id, "online")
-    his.wait_for_presence(ana.id, "online")
-    assert his.call("typing", {"conversation": "general"})["ok"]
-    assert hers.wait_for("typing")[0]["user"]["name"] == "Bob"
+    bob_socket = bob.on_server(second).connect()
+    ana_socket = ana.connect()
+    ana_socket.join()
+    bob_socket.join()
+    assert bob_socket.delivery_seconds(ana_socket, "hello") < scaled(1)
+    assert ana_socket.delivery_seconds(bob_socket, "hello to you") < scaled(1)
+    ana_socket.call("edit_message", {"conversation": "general", "seq": 1, "content": "hello!"})
+    assert bob_socket.wait_for("message_changed")[0]["content"] == "hello!"
+    ana_socket.wait_for_presence(bob.id, "online")
+    bob_socket.wait_for_presence(ana.id, "online")
+    assert bob_socket.call("typing", {"conversation": "general"})["ok"]
+    assert ana_socket.wait_for("typing")[0]["user"]["name"] == "Bob"
 
     room = ana.create_room()
     ana.invite(room, bob)
-    his.wait_for("sidebar_changed")
-    hers.post("news for bob", room)
-    assert his.wait_for("news")[0]["conversation"] == room
-    his.join(room)
+    bob_socket.wait_for("sidebar_changed")
+    ana_socket.post("news for bob", room)
+    assert bob_socket.wait_for("news")[0]["conversation"] == room
+    bob_socket.join(room)
     ana.remove(room, bob)
-    assert his.wait_for("removed_from_chat") == [{"conversation": room}]
-    hers.post("among us", room)
-    assert his.delivery_seconds(hers, "in general") < scaled(1)
-    assert "among us" not in his.contents(room)
+    assert bob_socket.wait_for("removed_from_chat") == [{"conversation": room}]
+    ana_socket.post("after the removal", room)
+    assert bob_socket.delivery_seconds(ana_socket, "in general") < scaled(1)
+    assert "after the removal" not in bob_socket.contents(room)
 
-    his.call("mark_as_read", {"conversation": "general", "seq": 1})
+    bob_socket.call("mark_as_read", {"conversation": "general", "seq": 1})
     bob_at_first = bob.connect()
-    his.call("mark_as_read", {"conversation": "general", "seq": 2})
+    bob_socket.call("mark_as_read", {"conversation": "general", "seq": 2})
     assert bob_at_first.wait_for("unread_changed")[0]["last_read_seq"] == 2
     bob.post("/sign-out")
-    his.wait_for("signed_out")
-    eventually(lambda: not his.is_connected(), "his socket is closed")
-    for socket in (hers, his):
+    bob_socket.wait_for("signed_out")
+    eventually(lambda: not bob_socket.is_connected(), "the socket is closed")
+    for socket in (ana_socket, bob_socket):
         versions = [message["version"] for message in socket.messages()]
         assert versions == sorted(set(versions))
 

@@ -19,20 +19,20 @@ def test_reading_moves_the_marker_forward_only_and_marking_as_unread_moves_it_ba
     any_server: Server, new_person: NewPerson
 ) -> None:
     ana, bob = new_person(any_server, "ana"), new_person(any_server, "bob")
-    socket, his = ana.connect(), bob.connect()
+    ana_socket, bob_socket = ana.connect(), bob.connect()
     for number in range(5):
-        his.post(f"message {number}")
+        bob_socket.post(f"message {number}")
     assert ana.sidebar_counts("general") == (5, 0)
-    assert socket.mark("general", 3)["unread"] == 2
-    assert socket.mark("general", 1)["last_read_seq"] == 3
+    assert ana_socket.mark("general", 3)["unread"] == 2
+    assert ana_socket.mark("general", 1)["last_read_seq"] == 3
     assert ana.sidebar_counts("general") == (2, 0)
-    assert socket.mark("general", 2, "mark_as_unread") == {
+    assert ana_socket.mark("general", 2, "mark_as_unread") == {
         "conversation": "general",
         "last_read_seq": 1,
         "unread": 4,
         "mentions": 0,
     }
-    assert socket.mark("general", 5)["unread"] == 0
+    assert ana_socket.mark("general", 5)["unread"] == 0
     assert bob.sidebar_counts("general") == (0, 0), "one's own messages are not unread"
 
 
@@ -49,9 +49,9 @@ def test_a_seq_beyond_the_last_event_is_invalid(pair: tuple[Person, Person]) -> 
 def test_every_tab_and_device_receives_read_states_and_news(server: Server, pair: tuple[Person, Person]) -> None:
     ana, bob = pair
     tab, device = ana.connect(), ana.connect()
-    his = bob.connect()
+    bob_socket = bob.connect()
     name = bob.open_direct(ana)
-    message = his.post("hello", name)
+    message = bob_socket.post("hello", name)
     for socket in (tab, device):
         assert socket.wait_for("news")[0] == {
             "conversation": name,
@@ -64,13 +64,13 @@ def test_every_tab_and_device_receives_read_states_and_news(server: Server, pair
     assert device.wait_for("unread_changed") == tab.wait_for("unread_changed") == [state]
 
     device.join(name)
-    his.post("again", name)
+    bob_socket.post("again", name)
     device.wait_for_contents("again", conversation=name)
-    eventually(lambda: len(tab.payloads("news")) == 2, "the other tab hears of it")
-    assert len(device.payloads("news")) == 1, "who has joined is not told twice"
+    eventually(lambda: len(tab.payloads("news")) == 2, "the other tab receives news")
+    assert len(device.payloads("news")) == 1, "a socket in the conversation receives no news of it"
     device.call("leave_chat", {"conversation": name})
-    his.post("and again", name)
-    eventually(lambda: len(device.payloads("news")) == 2, "who has left hears of it again")
+    bob_socket.post("and again", name)
+    eventually(lambda: len(device.payloads("news")) == 2, "a socket that has left receives news again")
 
     before = ana.sidebar_counts(name)
     server.kill()
@@ -81,17 +81,19 @@ def test_every_tab_and_device_receives_read_states_and_news(server: Server, pair
 def test_a_new_member_receives_news_and_a_removed_one_does_not(pair: tuple[Person, Person]) -> None:
     ana, bob = pair
     room = ana.create_room()
-    hers, his = ana.connect(), bob.connect()
-    hers.post("before", room)
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    ana_socket.post("before", room)
     ana.invite(room, bob)
-    hers.post("hello", room)
-    his.wait_for("news")
+    ana_socket.post("hello", room)
+    bob_socket.wait_for("news")
     ana.remove(room, bob)
-    his.wait_for("removed_from_chat")
-    hers.post("among us", room)
-    hers.post("in general")
-    eventually(lambda: his.payloads("news")[-1]["conversation"] == "general", "the general news came")
-    assert [each["conversation"] for each in his.payloads("news")] == [room, "general"]
+    bob_socket.wait_for("removed_from_chat")
+    ana_socket.post("after the removal", room)
+    ana_socket.post("in general")
+    eventually(
+        lambda: bob_socket.payloads("news")[-1]["conversation"] == "general", "the news of the general chat arrive"
+    )
+    assert [each["conversation"] for each in bob_socket.payloads("news")] == [room, "general"]
 
 
 def test_messages_from_before_joining_are_not_unread(
@@ -115,20 +117,20 @@ def test_members_see_read_receipts_of_those_who_share_them(
 ) -> None:
     ana, bob = pair
     name = ana.open_direct(bob)
-    hers, his = ana.connect(), bob.connect()
-    hers.join(name)
-    seq = hers.post("have you seen this?", name)["seq"]
-    his.mark(name, seq)
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    ana_socket.join(name)
+    seq = ana_socket.post("have you seen this?", name)["seq"]
+    bob_socket.mark(name, seq)
     reader = {"id": bob.id, "name": "Bob", "seq": seq}
-    assert hers.wait_for("messages_read") == [{"conversation": name, "reader": reader}]
-    assert reader in hers.join(name)["readers"]
+    assert ana_socket.wait_for("messages_read") == [{"conversation": name, "reader": reader}]
+    assert reader in ana_socket.join(name)["readers"]
 
     assert "saved" in bob.post("/settings/receipts", "/settings").text
-    assert bob.id not in [each["id"] for each in hers.join(name)["readers"]]
-    seq = hers.post("and this?", name)["seq"]
-    his.mark(name, seq)
-    eventually(lambda: his.payloads("unread_changed")[-1]["last_read_seq"] == seq, "he has read it")
-    assert len(hers.payloads("messages_read")) == 1
+    assert bob.id not in [each["id"] for each in ana_socket.join(name)["readers"]]
+    seq = ana_socket.post("and this?", name)["seq"]
+    bob_socket.mark(name, seq)
+    eventually(lambda: bob_socket.payloads("unread_changed")[-1]["last_read_seq"] == seq, "the message is read")
+    assert len(ana_socket.payloads("messages_read")) == 1
 
 
 def test_the_general_chat_and_large_rooms_have_no_read_receipts(
@@ -137,9 +139,9 @@ def test_the_general_chat_and_large_rooms_have_no_read_receipts(
     ana, bob = pair
     room = ana.create_room()
     ana.invite(room, bob)
-    hers = ana.connect()
-    assert hers.join()["readers"] == []
-    assert len(hers.join(room)["readers"]) == 2
+    ana_socket = ana.connect()
+    assert ana_socket.join()["readers"] == []
+    assert len(ana_socket.join(room)["readers"]) == 2
     number = room.removeprefix("room_")
     server.execute(
         "INSERT INTO users (username, name, password_hash, role, created_at) VALUES "
@@ -149,7 +151,7 @@ def test_the_general_chat_and_large_rooms_have_no_read_receipts(
         "INSERT INTO memberships (conversation_id, user_id, role, created_at) "
         f"SELECT {number}, id, 'member', '2026-01-01 00:00:00' FROM users WHERE password_hash = 'x'"
     )
-    assert hers.join(room)["readers"] == []
+    assert ana_socket.join(room)["readers"] == []
 
 
 def test_counting_unread_messages_scans_ranges_of_indexes_only(any_server: Server, new_person: NewPerson) -> None:

@@ -39,19 +39,19 @@ def test_a_non_member_cannot_distinguish_a_private_room_from_a_missing_one(ana: 
         missing = bob.post(f"{missing_path}/{action}", **fields)
         assert (hidden.status_code, body(hidden)) == (missing.status_code, body(missing)), action
         assert hidden.status_code == 404, action
-    posted = bob.post(f"/conversations/{room}/messages", **message_payload("let me in"))
+    posted = bob.post(f"/conversations/{room}/messages", **message_payload("from outside"))
     assert posted.status_code == 404
 
-    his = bob.connect()
+    bob_socket = bob.connect()
     for event in ("join_chat", "send_message", "edit_message", "delete_message", "react"):
         payload = {"content": "x", "client_id": message_payload("")["client_id"], "seq": 1, "reaction": "👍"}
-        hidden_ack = his.call(event, {"conversation": room} | payload)
-        assert hidden_ack == his.call(event, {"conversation": "room_999"} | payload)
+        hidden_ack = bob_socket.call(event, {"conversation": room} | payload)
+        assert hidden_ack == bob_socket.call(event, {"conversation": "room_999"} | payload)
         assert hidden_ack["error"]["code"] == "not_found"
-    ana.sockets[0].post("still among us", room)
+    ana.sockets[0].post("still private", room)
     bob.connect().post("marker")
-    his.join()
-    assert his.messages(room) == []
+    bob_socket.join()
+    assert bob_socket.messages(room) == []
     for page in ("/", "/rooms", "/sidebar", "/people"):
         text = bob.get(page).text
         assert "Secret plans" not in text
@@ -68,17 +68,17 @@ def test_an_open_room_is_listed_and_joined_before_it_is_read(ana: Person, bob: P
     assert page.status_code == 200
     assert "Where to?" in page.text
     assert "Noodles?" not in page.text
-    his = bob.connect()
-    assert his.call("join_chat", {"conversation": room})["error"]["code"] == "forbidden"
-    assert his.send("hello", room)["error"]["code"] == "forbidden"
+    bob_socket = bob.connect()
+    assert bob_socket.call("join_chat", {"conversation": room})["error"]["code"] == "forbidden"
+    assert bob_socket.send("hello", room)["error"]["code"] == "forbidden"
     assert bob.get(f"/conversations/{room}/messages").status_code == 403
 
     assert bob.post(f"{path}/membership", path).ok
     assert rendered_messages(bob.get(path).text) == [(1, "Noodles?")]
-    his.join(room)
-    his.post("Yes", room)
+    bob_socket.join(room)
+    bob_socket.post("Yes", room)
     bob.post(f"{path}/membership/end", path)
-    assert his.call("join_chat", {"conversation": room})["error"]["code"] == "forbidden"
+    assert bob_socket.call("join_chat", {"conversation": room})["error"]["code"] == "forbidden"
     bob.post(f"{path}/membership", path)
     assert [text for _, text in rendered_messages(bob.get(path).text)] == ["Noodles?", "Yes"]
 
@@ -86,24 +86,24 @@ def test_an_open_room_is_listed_and_joined_before_it_is_read(ana: Person, bob: P
 def test_a_removed_member_stops_receiving_at_once(ana: Person, bob: Person) -> None:
     room = ana.create_room()
     ana.invite(room, bob)
-    hers = ana.connect()
-    his = [bob.connect(), bob.connect()]
-    for socket in (hers, *his):
+    ana_socket = ana.connect()
+    bob_sockets = [bob.connect(), bob.connect()]
+    for socket in (ana_socket, *bob_sockets):
         socket.join(room)
-    hers.post("before", room)
-    for socket in his:
+    ana_socket.post("before", room)
+    for socket in bob_sockets:
         socket.wait_for_contents("before", conversation=room)
 
     assert ana.remove(room, bob).ok
-    hers.post("after", room)
+    ana_socket.post("after", room)
 
-    for socket in his:
+    for socket in bob_sockets:
         assert socket.wait_for("removed_from_chat") == [{"conversation": room}]
         assert socket.send("may I?", room)["error"]["code"] == "not_found"
         assert socket.call("join_chat", {"conversation": room, "after": 0})["error"]["code"] == "not_found"
         assert socket.contents(room) == ["before"]
         assert socket.is_connected()
-    hers.wait_for_contents("before", "after", conversation=room)
+    ana_socket.wait_for_contents("before", "after", conversation=room)
     assert bob.get(room_path(room)).status_code == 404
 
 
@@ -182,58 +182,58 @@ def test_signing_out_closes_the_sockets_of_the_login_session(server: Server, ana
     copied.http.cookies.update(ana.http.cookies)
     elsewhere = Person(server, "ana")
     elsewhere.sign_in()
-    here, there = ana.connect(), elsewhere.connect()
+    socket, other_socket = ana.connect(), elsewhere.connect()
     ana.post("/sign-out")
-    assert here.wait_for("signed_out") == [{}]
-    eventually(lambda: not here.is_connected(), "closed")
-    assert there.is_connected()
+    assert socket.wait_for("signed_out") == [{}]
+    eventually(lambda: not socket.is_connected(), "closed")
+    assert other_socket.is_connected()
     assert copied.get("/").url.endswith("/sign-in?next=/")
     with pytest.raises(Exception, match="failed to connect"):
         PythonSocket(server.url, copied.cookie)
-    there.post("I am still here")
+    other_socket.post("still signed in")
     elsewhere.close()
 
 
 def test_a_change_of_membership_updates_the_sidebar_of_that_user_only(ana: Person, bob: Person) -> None:
     room = ana.create_room("Tea", visibility="open")
     path = room_path(room)
-    socket, hers = bob.connect(), ana.connect()
+    bob_socket, ana_socket = bob.connect(), ana.connect()
     count = 0
 
     def updates(change: Callable[[], object], *, is_listed: bool) -> None:
         nonlocal count
         change()
         count += 1
-        assert socket.wait_for("sidebar_changed", count) == [{}] * count
+        assert bob_socket.wait_for("sidebar_changed", count) == [{}] * count
         assert ("Tea" in bob.get("/sidebar").text) is is_listed
 
     updates(lambda: bob.post(f"{path}/membership", path), is_listed=True)
     updates(lambda: bob.post(f"{path}/membership/end", path), is_listed=False)
     updates(lambda: ana.invite(room, bob), is_listed=True)
     updates(lambda: ana.remove(room, bob), is_listed=False)
-    assert len(socket.payloads("removed_from_chat")) == 2
-    assert hers.payloads("sidebar_changed") == []
+    assert len(bob_socket.payloads("removed_from_chat")) == 2
+    assert ana_socket.payloads("sidebar_changed") == []
 
 
 def test_a_user_who_leaves_a_room_receives_no_more_events_from_it(ana: Person, bob: Person) -> None:
     room = ana.create_room()
     ana.invite(room, bob)
-    hers, his, page = ana.connect(), bob.connect(), bob.connect()
-    for socket in (his, page):
+    ana_socket, bob_socket, other_socket = ana.connect(), bob.connect(), bob.connect()
+    for socket in (bob_socket, other_socket):
         socket.join(room)
         socket.join()
-    assert page.call("leave_chat", {"conversation": room}) == {"ok": True}
-    hers.post("one", room)
+    assert other_socket.call("leave_chat", {"conversation": room}) == {"ok": True}
+    ana_socket.post("one", room)
     bob.post(f"{room_path(room)}/membership/end", room_path(room))
-    seq = hers.post("two", room)["seq"]
-    hers.call("edit_message", {"conversation": room, "seq": seq, "content": "three"})
-    hers.post("marker")
+    seq = ana_socket.post("two", room)["seq"]
+    ana_socket.call("edit_message", {"conversation": room, "seq": seq, "content": "three"})
+    ana_socket.post("marker")
 
-    for socket in (his, page):
+    for socket in (bob_socket, other_socket):
         socket.wait_for_contents("marker")
-    assert his.contents(room) == ["one"]
-    assert page.contents(room) == []
-    assert his.payloads("message_changed") == page.payloads("message_changed") == []
+    assert bob_socket.contents(room) == ["one"]
+    assert other_socket.contents(room) == []
+    assert bob_socket.payloads("message_changed") == other_socket.payloads("message_changed") == []
 
 
 def test_the_heartbeat_lists_rooms_to_their_members_only(
@@ -243,22 +243,22 @@ def test_the_heartbeat_lists_rooms_to_their_members_only(
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     room = ana.create_room()
     ana.invite(room, bob)
-    his = bob.connect()
-    his.join()
-    his.join(room)
-    hers = ana.connect()
-    hers.join(room)
+    bob_socket = bob.connect()
+    bob_socket.join()
+    bob_socket.join(room)
+    ana_socket = ana.connect()
+    ana_socket.join(room)
 
     def listed() -> list[str]:
-        return [name for beat in list(his.payloads("heads")) for name in beat["conversations"]]
+        return [name for beat in list(bob_socket.payloads("heads")) for name in beat["conversations"]]
 
     eventually(lambda: {room, "general"} <= set(listed()), "both heads")
     ana.remove(room, bob)
-    his.wait_for("removed_from_chat")
-    so_far, beats = listed().count(room), len(hers.payloads("heads"))
-    hers.wait_for("heads", beats + 2)
+    bob_socket.wait_for("removed_from_chat")
+    so_far, beats = listed().count(room), len(ana_socket.payloads("heads"))
+    ana_socket.wait_for("heads", beats + 2)
     assert listed().count(room) == so_far
-    assert his.call("join_chat", {"conversation": room})["error"]["code"] == "not_found"
+    assert bob_socket.call("join_chat", {"conversation": room})["error"]["code"] == "not_found"
 
 
 def test_making_a_room_private_hides_it_from_non_members(ana: Person, bob: Person) -> None:
@@ -298,17 +298,17 @@ def test_an_action_that_does_not_fit_the_state_of_the_room_is_refused_with_a_rea
 def test_joining_during_a_removal_does_not_let_the_user_stay(any_server: Server, new_person: NewPerson) -> None:
     ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
     room = ana.create_room()
-    hers, his = ana.connect(), bob.connect()
-    his.join()
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    bob_socket.join()
     for number in range(5):
         ana.invite(room, bob)
-        his.join(room)
-        joins = [his.emit("join_chat", {"conversation": room}) for _ in range(40)]
+        bob_socket.join(room)
+        joins = [bob_socket.emit("join_chat", {"conversation": room}) for _ in range(40)]
         assert ana.remove(room, bob).ok
-        joins += [his.emit("join_chat", {"conversation": room}) for _ in range(5)]
-        hers.post(f"secret {number}", room)
+        joins += [bob_socket.emit("join_chat", {"conversation": room}) for _ in range(5)]
+        ana_socket.post(f"secret {number}", room)
         assert [wait(20)["ok"] for wait in joins][-5:] == [False] * 5
-        hers.post(f"also secret {number}", room)
-        hers.post(f"marker {number}")
-    his.wait_for_contents(*(f"marker {number}" for number in range(5)))
-    assert his.contents(room) == []
+        ana_socket.post(f"also secret {number}", room)
+        ana_socket.post(f"marker {number}")
+    bob_socket.wait_for_contents(*(f"marker {number}" for number in range(5)))
+    assert bob_socket.contents(room) == []

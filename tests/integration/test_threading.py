@@ -10,14 +10,14 @@ def test_users_chat_on_native_threads(new_server: NewServer, new_person: NewPers
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     room = ana.create_room()
     ana.invite(room, bob)
-    hers, his = ana.connect(), bob.connect(JavaScriptSocket)
-    his.join(room)
+    ana_socket, bob_socket = ana.connect(), bob.connect(JavaScriptSocket)
+    bob_socket.join(room)
     contents = [f"message {number}" for number in range(50)]
 
-    waiting = [hers.emit("send_message", message_payload(text, room)) for text in contents]
+    waiting = [ana_socket.emit("send_message", message_payload(text, room)) for text in contents]
 
     assert [wait(30)["message"]["seq"] for wait in waiting] == list(range(1, 51))
-    his.wait_for_contents(*contents, conversation=room)
+    bob_socket.wait_for_contents(*contents, conversation=room)
     server.kill()
     server.start()
     page = bob.get("/rooms/" + room.removeprefix("room_")).text
