@@ -124,7 +124,7 @@ def _reconnect_until(plan: Plan, number: int, until: float, outcome: Outcome) ->
     rng = random.Random(number)
     cookie, address = plan.cookies[number % len(plan.cookies)], plan.addresses[number % len(plan.addresses)]
     while (left := until - time.monotonic()) > 0:
-        # Attackers that are read slowly go on until the time is over; the others are disconnected soon.
+        # Attackers that are throttled continue until the time is over; the others are disconnected soon.
         timeout = left if plan.attack in {FRAGMENTS, PINGS} else 10
         try:
             with RawSocket.connect(plan.url, cookie, address=address, timeout=timeout) as connection:

@@ -39,7 +39,7 @@ def run() -> Sequence[Figure]:
             for side, settings in SIDES.items():
                 target.restart(**settings)
                 room = target.create_room(f"Fan-out {number} {side}")
-                target.admit(room, people)
+                target.add_members(room, people)
                 rates[side].append(asyncio.run(_measure(target, room, people)))
     fast, uncoalesced, stock = rates.items()
     return [
@@ -65,7 +65,7 @@ async def _measure(target: Installation, room: str, people: Sequence[Person]) ->
         for socket in sockets:
             socket.close()
     assert not report.problems, report.problems[:5]
-    return report.heard / (report.last - start)
+    return report.received / (report.last - start)
 
 
 async def _send(socket: LoadSocket, room: str, end: float, seqs: list[int]) -> None:

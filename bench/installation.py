@@ -75,7 +75,7 @@ class Installation:
         assert serializer is not None
         return serializer.dumps
 
-    def admit(self, room: str, people: Sequence[Person]) -> None:
+    def add_members(self, room: str, people: Sequence[Person]) -> None:
         """Make people members of a room, in the database."""
         names = ", ".join(f"'{person.username}'" for person in people)
         self._server.execute(

@@ -35,7 +35,7 @@ SEQ = b'"seq":'
 class Report:
     """Number of messages that all listeners received, time of the last one (monotonic), and problems."""
 
-    heard: int
+    received: int
     last: float
     problems: list[str]
 
@@ -45,7 +45,7 @@ class Listener:
 
     def __init__(self, url: str, cookie: str, conversation: str | None) -> None:
         parts = urlsplit(url)
-        self.heard = 0
+        self.received = 0
         self.is_connected = False
         self.problem = ""
         self._conversation = conversation
@@ -96,10 +96,10 @@ class Listener:
                 break
             if data.startswith(MESSAGE, start):
                 seq = data.find(SEQ, start, end) + len(SEQ)
-                if data.startswith(b"%d," % (self.heard + 1), seq):
-                    self.heard += 1
+                if data.startswith(b"%d," % (self.received + 1), seq):
+                    self.received += 1
                 elif not self.problem:
-                    self.problem = f"received {data[seq : seq + 8].decode()}… after {self.heard}"
+                    self.problem = f"received {data[seq : seq + 8].decode()}… after {self.received}"
             else:
                 self._respond(bytes(data[start : min(end, start + 3)]))
             position = end
@@ -156,23 +156,23 @@ class Crowd:
         while (count := expected()) is None:
             self._listen()
         while time.monotonic() - self._last < SILENCE_SECONDS and not all(
-            listener.heard >= count for listener in self._listeners.values()
+            listener.received >= count for listener in self._listeners.values()
         ):
             self._listen()
         last, end = self._last, time.monotonic() + SETTLING_SECONDS
         while time.monotonic() < end:
             self._listen()
-        heard = [listener.heard for listener in self._listeners.values()]
-        missing = [f"{count} were sent, and {number} received" for number in heard if number != count]
-        return Report(sum(heard), last, [*self._problems(), *missing])
+        received = [listener.received for listener in self._listeners.values()]
+        missing = [f"{count} were sent, and {number} received" for number in received if number != count]
+        return Report(sum(received), last, [*self._problems(), *missing])
 
     def _listen(self) -> None:
         for number, _ in self._poll.poll(0.05, 64):
             listener = self._listeners[number]
-            heard = listener.heard
+            received = listener.received
             if not listener.read(self._buffer):
                 self._poll.unregister(number)
-            if listener.heard != heard:
+            if listener.received != received:
                 self._last = time.monotonic()
 
     def _problems(self) -> list[str]:

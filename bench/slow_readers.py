@@ -1,8 +1,8 @@
 """Clients that do not read: 100 of them in a room of 20 active users, against the same room without them.
 
-They respond to pings, so only the frames that are queued for them give them away. The room chats until all of them are
-disconnected. Then each reads what was still on its way, reconnects and catches up: it must have received every message
-once. The sides alternate on one server, which has one core, and the load the other.
+They respond to pings, so the server detects them only by the frames that are queued for them. The room chats until all
+of them are disconnected. Then each reads the data in transit, reconnects and catches up: it must have received every
+message once. The sides alternate on one server, which has one core, and the load the other.
 """
 
 import asyncio
