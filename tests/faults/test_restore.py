@@ -75,14 +75,14 @@ def test_a_client_whose_event_numbers_were_assigned_again_is_reset(server: Serve
     assert contents(ack) == BEFORE + afterwards
 
 
-def test_a_client_that_knew_only_what_the_backup_has_misses_nothing(server: Server, ana: Person, epoch: str) -> None:
+def test_a_client_whose_cursor_is_in_the_backup_misses_nothing(server: Server, ana: Person, epoch: str) -> None:
     server.start()
     ana.connect().post("afterwards")
 
     assert contents(ana.connect().join(after=3, epoch=epoch))[-1] == "afterwards"
 
 
-def test_an_outbox_sends_again_what_the_backup_lacks(server: Server, ana: Person, epoch: str) -> None:
+def test_an_outbox_resends_messages_that_the_backup_lacks(server: Server, ana: Person, epoch: str) -> None:
     server.start()
     socket = ana.connect()
     client_id = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"

@@ -115,7 +115,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("coverage")
     terminalreporter.line(f"{percent:.2f} % of lines and branches; the floor is {floor:g} %. See {FOLDER}/report.txt.")
     if percent < floor:
-        terminalreporter.line("FAILED: test what is not covered.", red=True)
+        terminalreporter.line("FAILED: the coverage is below the floor.", red=True)
     elif percent >= floor + 1:
         terminalreporter.line(f"Raise coverage_floor in pyproject.toml to {int(percent)}.")
 

@@ -74,7 +74,7 @@ class Launcher:
         return ForkedProcess(status)
 
     def close(self) -> None:
-        """End the launcher. What it has started goes on."""
+        """End the launcher. Processes that it has started continue to run."""
         self._control.close()
         self._process.wait(scaled(30))
 

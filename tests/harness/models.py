@@ -1,4 +1,4 @@
-"""A model server: the published mock `@copilotkit/aimock`, which speaks OpenAI's protocol over HTTP."""
+"""A model server: the published mock `@copilotkit/aimock`, which implements OpenAI's protocol over HTTP."""
 
 import json
 import subprocess

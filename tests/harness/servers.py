@@ -29,8 +29,8 @@ from tests.harness.waiting import eventually, scaled
 
 def clean_environment(**settings: str) -> dict[str, str]:
     """Return the environment of this process without the variables that configure chatapp, plus `settings`."""
-    ours = re.compile(r"CHATAPP_|FLASK_|(HOST|PORT|DATABASE_URL|REDIS_URL)$")
-    return {name: value for name, value in os.environ.items() if not ours.match(name)} | settings
+    own_variables = re.compile(r"CHATAPP_|FLASK_|(HOST|PORT|DATABASE_URL|REDIS_URL)$")
+    return {name: value for name, value in os.environ.items() if not own_variables.match(name)} | settings
 
 
 class Launchers:
@@ -270,7 +270,9 @@ class Postgres:
 
     def _is_ready(self) -> bool:
         assert self._process is not None
-        if self._process.poll() is not None:  # The remains of a killed server were in the way: try again.
+        if (
+            self._process.poll() is not None
+        ):  # Leftovers of a killed server, such as its shared memory, may prevent the start: try again.
             time.sleep(0.2)
             self._launch()
         try:

@@ -31,7 +31,7 @@ def eventually(look: Callable[[], T], what: str = "", timeout: float = 10) -> T:
     """Poll until the result of `look` is true, and return it. Fails after `timeout` seconds, scaled."""
     start = time.monotonic()
     while not (result := look()):
-        # The limit is computed when it would end the wait: what slows the machine may have begun meanwhile.
+        # The limit is computed after the wait: the load of the machine may have risen meanwhile.
         if (waited := time.monotonic() - start) > timeout and waited > scaled(timeout):
             raise AssertionError(f"not within {waited:.1f} s: {what or look}; last seen {result!r}")
         time.sleep(0.01)

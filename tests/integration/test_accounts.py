@@ -158,7 +158,7 @@ def test_a_wrong_password_is_reported_and_too_many_attempts_are_throttled(
     refused += [visitor.sign_in("wrong password") for _ in range(9)]
     assert [response.status_code for response in refused] == [403] * 10
 
-    # The right password is throttled too, however the username is written.
+    # The right password is throttled too, in any spelling of the username.
     throttled = [visitor.sign_in(), Person(server, " ANA").sign_in()]
     assert [response.status_code for response in throttled] == [429, 429]
     assert "Too many requests" in throttled[0].text

@@ -1,4 +1,4 @@
-"""The queue of answers in the database: who may claim which answer, and how it ends."""
+"""The queue of answers in the database: claiming, saving, ending and limiting answers."""
 
 import uuid
 from collections.abc import Iterator
@@ -113,7 +113,7 @@ def test_saved_progress_is_stored_and_extends_the_lease(
     assert get_answer(session, seq) == ("streaming", "So far", None)
 
 
-def test_an_answer_whose_lease_has_expired_is_interrupted_unless_it_runs_here(
+def test_an_answer_whose_lease_has_expired_is_interrupted_unless_this_process_runs_it(
     session: ConversationName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = ask(session), ask(session)
@@ -134,7 +134,7 @@ def test_orphans_are_interrupted_and_queued_answers_are_not(session: Conversatio
     assert states == ["interrupted", "queued", "streaming"]
 
 
-def test_a_stopped_answer_is_no_longer_wanted(session: ConversationName) -> None:
+def test_a_stopped_answer_is_cancelled_when_its_progress_is_saved(session: ConversationName) -> None:
     running, queued = ask(session), ask(session)
     (job,) = claim()
     assert stop_answer(session, ACTOR, running).state == "streaming"
@@ -145,7 +145,7 @@ def test_a_stopped_answer_is_no_longer_wanted(session: ConversationName) -> None
     assert stop_answer(session, ACTOR, running).content == "So far"
 
 
-def test_an_answer_that_is_deleted_while_it_runs_is_no_longer_wanted(session: ConversationName) -> None:
+def test_a_deleted_answer_is_cancelled_when_its_progress_is_saved(session: ConversationName) -> None:
     seq = ask(session)
     (job,) = claim()
     delete(session, ACTOR, seq)

@@ -1,4 +1,4 @@
-"""The worker that runs answers: whatever fails in one answer, the conversation's next question is answered."""
+"""The worker that runs answers: a failure of one answer does not block the conversation's next question."""
 
 import time
 import uuid
@@ -34,7 +34,7 @@ ACTOR = Actor(1)
 
 
 class ScriptedProvider:
-    """Answers as the question asks it to."""
+    """A provider whose behaviour the question selects."""
 
     def answer(self, question: Question) -> Iterator[str]:
         content = question.turns[-1].content
@@ -134,7 +134,9 @@ def test_an_answer_that_cannot_be_published_fails_and_does_not_block_the_next_on
     monkeypatch.setattr(AnswerWorker, "_publish_until_over", fail_once)
     ask(session, "talk")
     ask(session, "second")
-    eventually(lambda: [state for state, _ in list_answers(session)] == ["failed", "complete"], "both have ended")
+    eventually(
+        lambda: [state for state, _ in list_answers(session)] == ["failed", "complete"], "both answers have ended"
+    )
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), Internal("The batch failed.")])
@@ -176,7 +178,7 @@ def test_an_end_is_stored_when_the_database_is_available_again(
     def finish(job: Job, **end: Any) -> None:
         attempts.append(end["content"])
         if len(attempts) <= 2 * saving.MAX_FINISH_ATTEMPTS:
-            raise Unavailable("The database does not answer.")
+            raise Unavailable("The database does not respond.")
         finish_job(job, **end)
 
     monkeypatch.setattr(saving, "finish_job", finish)
@@ -184,7 +186,7 @@ def test_an_end_is_stored_when_the_database_is_available_again(
     wait_for_answers(session, SECOND)
 
 
-def test_the_worker_goes_on_after_an_error_in_claiming(
+def test_the_worker_continues_after_an_error_in_claiming(
     session: ConversationName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail_once(limit: int, *, running: Collection[int]) -> Sequence[Job]:
@@ -201,12 +203,12 @@ def test_an_answer_is_regenerated_while_the_worker_runs(app: Flask, session: Con
     wait_for_answers(session, SECOND)
     with app.app_context():
         current_answer_requests().regenerate(session, ACTOR, 2)
-    eventually(lambda: list_answers(session) == [SECOND], "it is answered again")
+    eventually(lambda: list_answers(session) == [SECOND], "the new answer is complete")
 
 
 def test_stopping_the_worker_interrupts_running_answers(session: ConversationName, answer_worker: AnswerWorker) -> None:
     ask(session, "talk")
-    eventually(lambda: list_answers(session)[0][0] == "streaming", "it is running")
+    eventually(lambda: list_answers(session)[0][0] == "streaming", "the answer is streaming")
     answer_worker.stop()
     ((state, _),) = list_answers(session)
     assert state == "interrupted"

@@ -332,7 +332,7 @@ def test_unknown_paths_and_methods_get_problem_documents_too(server: Server, ana
     assert {"GET", "POST"} <= set(response.headers["Allow"].split(", "))
 
 
-def test_a_response_to_too_many_requests_says_when_to_retry(new_server: NewServer, new_person: NewPerson) -> None:
+def test_too_many_requests_are_refused_with_a_retry_after_header(new_server: NewServer, new_person: NewPerson) -> None:
     server = new_server(CHATAPP_API_REQUESTS_PER_MINUTE="5").start()
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     api = ana.api()

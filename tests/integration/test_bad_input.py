@@ -1,4 +1,4 @@
-"""Every route and event refuses bad input with an error that says what to do. Nothing is stored or broken."""
+"""Every route and event refuses bad input with a helpful error. Nothing is stored, and later requests work."""
 
 import uuid
 from typing import Any

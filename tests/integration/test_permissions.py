@@ -15,7 +15,7 @@ from tests.harness.html import find_csrf_token
 from tests.harness.people import Person, Socket, message_payload
 from tests.harness.servers import Server
 
-PEOPLE = ("admin", "manager", "member", "removed", "stranger", "blocked")
+PEOPLE = ("admin", "manager", "member", "removed", "outsider", "blocked")
 EVERYBODY = ("anonymous", *PEOPLE)
 
 Outcome = str | int
@@ -283,7 +283,7 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
             "session_id": conversation.partition("_")[2],
             "assistant": "helper",
             "user_id": installation.ids["member"],
-            "name": "stranger" if name != "stranger" else "member",
+            "name": "outsider" if name != "outsider" else "member",
             "names": "admin",
             "username": "nobody",
             "token": "wrong",
@@ -356,7 +356,7 @@ def test_events_have_the_outcomes_of_the_matrix(installation: Installation, name
     assert_outcomes(EVENTS, installation, name, use)
 
 
-def test_nobody_without_a_sign_in_can_connect(installation: Installation) -> None:
+def test_a_socket_without_a_login_session_is_refused(installation: Installation) -> None:
     with pytest.raises(socketio.exceptions.ConnectionError):
         socketio.Client(reconnection=False).connect(installation.server.url, transports=["websocket"])
 

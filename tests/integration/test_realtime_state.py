@@ -1,4 +1,4 @@
-"""Two applications in one process share nothing of their realtime state."""
+"""Two applications in one process do not share realtime state."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def applications(sqlite_template: SqliteTemplate) -> Iterator[tuple[Flask, Flask
             db.engine.dispose()
 
 
-def test_each_application_has_a_socket_server_of_its_own(applications: tuple[Flask, Flask]) -> None:
+def test_each_application_has_its_own_socket_server(applications: tuple[Flask, Flask]) -> None:
     first, second = map(get_realtime, applications)
     assert first.server is not second.server
     assert first.server.eio is not second.server.eio
@@ -49,7 +49,7 @@ def test_a_socket_of_one_application_is_unknown_to_the_other(applications: tuple
     assert second.connections.list_conversations() == []
 
 
-def test_presence_typing_and_positions_are_kept_apart(applications: tuple[Flask, Flask]) -> None:
+def test_applications_do_not_share_presence_typing_and_positions(applications: tuple[Flask, Flask]) -> None:
     first, second = map(get_realtime, applications)
     first.presence.add("a socket", ANA.id)
     assert first.presence.local_picture() == {ANA.id: "online"}
@@ -64,7 +64,7 @@ def test_presence_typing_and_positions_are_kept_apart(applications: tuple[Flask,
     assert received == []
 
 
-def test_the_events_that_one_application_accepts_are_no_matter_of_the_other(applications: tuple[Flask, Flask]) -> None:
+def test_each_application_accepts_only_its_own_events(applications: tuple[Flask, Flask]) -> None:
     other = Flask("other")
     settings: Settings = applications[0].extensions["chatapp.settings"]
     engine = init_engine(other, settings, Supervisor(), event_names={"vote"}, on_connected=lambda _sid: None)

@@ -1,4 +1,4 @@
-"""Rooms: joining, leaving, permissions, and what non-members can find out."""
+"""Rooms: joining, leaving, permissions, and what is hidden from non-members."""
 
 import re
 from collections.abc import Callable

@@ -56,7 +56,7 @@ def test_every_listener_receives_every_event_in_order(
     slow = [Wire(bob, receive_buffer=16_384) for _ in range(3)]
     polling = [bob.connect(PollingSocket) for _ in range(3)]
     upgrading = [bob.connect(UpgradingSocket) for _ in range(3)]
-    visitors = [Wire(bob) for _ in range(3)]
+    rejoining = [Wire(bob) for _ in range(3)]
     for wire in (*senders, *fast, *slow):
         assert wire.join() == 0
     for socket in (*polling, *upgrading):
@@ -67,7 +67,7 @@ def test_every_listener_receives_every_event_in_order(
         listening = [pool.submit(read_to_end, wire) for wire in fast] + [
             pool.submit(read_to_end, wire, 0.05) for wire in slow
         ]
-        visits = [pool.submit(join_and_leave, wire, is_over) for wire in visitors]
+        rejoins = [pool.submit(join_and_leave, wire, is_over) for wire in rejoining]
         try:
             for sending in [pool.submit(send_many, wire, f"sender {number}") for number, wire in enumerate(senders)]:
                 sending.result(scaled(60))
@@ -76,7 +76,7 @@ def test_every_listener_receives_every_event_in_order(
             is_over.set()
         for reading in listening:
             reading.result(scaled(60))
-        assert sum(visit.result(scaled(60)) for visit in visits) >= len(visitors), "nobody joined and left"
+        assert sum(rejoin.result(scaled(60)) for rejoin in rejoins) >= len(rejoining), "nobody joined and left"
     for wire in senders:
         read_to_end(wire)
 
@@ -144,7 +144,7 @@ def test_a_client_that_reads_late_receives_everything_in_order_and_delays_nobody
         sender.post(f"{number} ".ljust(9_000, "x"))
     sender.post(END)
 
-    eventually(lambda: END in attentive.contents(), "the others receive it meanwhile", 20)
+    eventually(lambda: END in attentive.contents(), "the other client receives the messages meanwhile", 20)
     read_to_end(late)
     assert late.versions(start) == list(range(1, count + 42))
     assert versions(attentive) == late.versions(start)

@@ -1,4 +1,4 @@
-"""Two applications in one process: each has assistants and limits of its own."""
+"""Two applications in one process: each has its own assistants and limits."""
 
 import uuid
 from collections.abc import Iterator

@@ -159,7 +159,7 @@ def test_a_slow_receiver_delays_neither_chat_nor_other_receivers(ana: Person, re
     start = time.monotonic()
     socket.post("@slow and @quick", room)
     socket.post("meanwhile", room)
-    eventually(lambda: quick.requests, "the quick receiver has it")
+    eventually(lambda: quick.requests, "the quick receiver has the message")
     assert time.monotonic() - start < 10
     quick.shutdown()
     thread.join()
@@ -236,7 +236,7 @@ def test_a_program_posts_to_a_room_as_a_bot(server: Server, ana: Person, new_per
     assert requests.post(url, data={"text": "of a form"}, timeout=20).status_code == 201
     response = requests.post(url, json={"text": "JSON for @bob", "icon": "ignored"}, timeout=20)
     assert (response.status_code, response.json()["message"]["mentions"]) == (201, [bob.id])
-    # `curl -d` declares a form whatever the body is.
+    # `curl -d` sends the content type of a form for any body.
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     assert requests.post(url, data=b"50 % & more", headers=headers, timeout=20).status_code == 201
     socket.wait_for_contents("plain <b>text</b>", "of a form", "JSON for @bob", "50 % & more", conversation=room)

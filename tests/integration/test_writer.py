@@ -99,11 +99,13 @@ def test_a_failing_change_does_not_affect_the_others(writer: Writer) -> None:
     def refuse(_transaction: Transaction) -> None:
         raise Forbidden("no")
 
-    def break_a_rule(transaction: Transaction) -> None:
+    def violate_a_constraint(transaction: Transaction) -> None:
         transaction.session.execute(insert(User).values(id=99, username="ana", name="x", password_hash="x", role="x"))
 
     good = [create_post("one"), create_post("two"), create_post("three")]
-    outcomes = submit_all(writer, [good[0], refuse, break_a_rule, good[1], create_post("nobody's", Actor(77)), good[2]])
+    outcomes = submit_all(
+        writer, [good[0], refuse, violate_a_constraint, good[1], create_post("nobody's", Actor(77)), good[2]]
+    )
     assert stored_contents() == {"one", "two", "three"}
     assert isinstance(outcomes[1], Forbidden)
     assert isinstance(outcomes[2], Exception)
@@ -111,7 +113,7 @@ def test_a_failing_change_does_not_affect_the_others(writer: Writer) -> None:
     assert writer.submit(create_post("four")).seq == 4
 
 
-def test_a_full_queue_is_busy_and_tells_when_to_try_again(writer: Writer) -> None:
+def test_a_full_queue_refuses_changes_with_busy_and_a_retry_delay(writer: Writer) -> None:
     with Blocked(writer):
         threads = [
             threading.Thread(target=writer.submit, args=(create_post(f"{number}"),)) for number in range(MAX_QUEUED)

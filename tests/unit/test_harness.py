@@ -1,4 +1,4 @@
-"""What the tests stand on: the servers start, and start again after they were killed."""
+"""The harness: its servers start, and start again after they were killed."""
 
 import signal
 import subprocess
@@ -13,7 +13,7 @@ from tests.harness.servers import Postgres
 
 
 def test_postgresql_keeps_what_was_committed_when_it_is_killed(tmp_path: Path) -> None:
-    # Its own: the session's one must not be killed under the others.
+    # Not the shared one: other tests use that at the same time.
     postgres = Postgres(tmp_path)
     try:
         postgres.start()

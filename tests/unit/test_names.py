@@ -9,7 +9,7 @@ from chatapp.errors import InvalidConversation
 def test_a_conversation_is_general_or_a_room_with_a_number() -> None:
     assert parse_name("general") == GENERAL
     assert parse_name("room_26") == ConversationName("room", 26)
-    assert parse_name("room_2147483647").id == 2**31 - 1  # PostgreSQL cannot be asked for more.
+    assert parse_name("room_2147483647").id == 2**31 - 1  # The maximum of PostgreSQL's INTEGER.
     for name in ("general", "room_1", "room_26"):
         assert parse_name(name).wire_name == name
 

@@ -14,7 +14,7 @@ ANA = Person(1, "ana", "Ana Lima")
 
 
 class FakeSearch(MessageSearch):
-    """Finds the given messages and persons, and records what it is asked for."""
+    """Finds the given messages and persons, and records the queries."""
 
     def __init__(self, *contents: str, person: Person | None = None) -> None:
         self.contents = contents

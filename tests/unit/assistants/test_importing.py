@@ -93,7 +93,7 @@ def test_the_client_id_depends_on_the_whole_row() -> None:
     [
         (replace(VALID, sender=None), "The sender is missing."),
         (replace(VALID, sender=" "), "The sender is missing."),
-        (replace(VALID, sender="stranger"), "The role is not one of: assistant, system, user."),
+        (replace(VALID, sender="robot"), "The role is not one of: assistant, system, user."),
         (replace(VALID, sender="us\x00er"), "The role is not one of"),
         (replace(VALID, content=" "), "A message"),
         (replace(VALID, content="a\0"), "characters that cannot be stored"),

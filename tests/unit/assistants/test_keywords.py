@@ -18,7 +18,7 @@ from chatapp.assistants.providers.keywords import find_keywords, stem
         ("", []),
     ],
 )
-def test_words_that_say_nothing_about_the_subject_are_left_out(question: str, keywords: list[str]) -> None:
+def test_stop_words_are_left_out(question: str, keywords: list[str]) -> None:
     assert find_keywords(question) == keywords
 
 

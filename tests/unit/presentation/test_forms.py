@@ -45,7 +45,7 @@ def test_a_refused_form_has_the_status_and_the_message_of_its_error(flask_app: F
     assert form.form_errors == [error.message]
 
 
-def test_what_a_validator_refuses_has_the_status_of_invalid(flask_app: Flask) -> None:
+def test_validation_errors_have_the_status_of_invalid(flask_app: Flask) -> None:
     form = submit(flask_app, "")
     assert form.status == Invalid.status
     assert form.name.errors == ["A name is needed."]

@@ -100,7 +100,7 @@ def test_each_block_is_rendered_by_itself(text: str, blocks: list[str]) -> None:
     assert list(render_blocks(text)) == blocks
 
 
-def test_of_a_growing_text_only_the_last_block_is_rendered_again() -> None:
+def test_only_the_last_block_of_a_growing_text_is_rendered_again() -> None:
     growing = GrowingMarkdown()
     assert growing.grow("one") == (0, ["<p>one</p>\n"])
     assert growing.grow("one\n\ntw") == (0, ["<p>one</p>\n", "<p>tw</p>\n"])
@@ -131,7 +131,7 @@ def test_incomplete_markup_is_rendered_as_if_it_were_complete(incomplete: str, r
 @given(st.lists(st.sampled_from(PIECES), max_size=14), st.booleans())
 @example(["para\n#", "> a | b", "\n-|-", "* "], False)
 @settings(max_examples=600, deadline=None)
-def test_a_text_that_grew_looks_like_the_whole_text(pieces: list[str], by_character: bool) -> None:
+def test_a_text_rendered_in_steps_equals_the_whole_text(pieces: list[str], by_character: bool) -> None:
     growing, text = GrowingMarkdown(), ""
     blocks: list[str] = []
     for piece in pieces:

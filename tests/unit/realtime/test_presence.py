@@ -113,7 +113,7 @@ def test_the_states_of_all_processes_are_merged(presence: Presence, server: Fake
     assert presence.local_picture() == {1: "away"}
 
 
-def test_the_users_of_a_process_that_is_not_heard_from_go_offline(
+def test_users_of_a_process_that_stopped_reporting_go_offline(
     presence: Presence, server: FakeServer, clock: Clock
 ) -> None:
     presence.set_remote_picture("other", {2: "online"})

@@ -1,4 +1,4 @@
-"""WebSocket frames: what a reader makes of the bytes of a client, however they arrive."""
+"""Parsing of WebSocket frames, in whatever pieces the bytes arrive."""
 
 from collections.abc import Iterator
 

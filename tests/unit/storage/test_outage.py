@@ -5,7 +5,7 @@ import pytest
 from chatapp.storage.outage import Outage, State
 
 
-def test_at_first_the_database_is_available():
+def test_the_initial_state_is_available():
     outage = Outage()
     assert outage.state is State.AVAILABLE
     assert outage.since is None

@@ -57,7 +57,7 @@ def test_a_spooled_change_has_a_provisional_result(spooler: Spooler):
     assert spooler.list_pending() == ["pending one"]
 
 
-def test_changes_that_cannot_wait_are_unavailable(spooler: Spooler):
+def test_changes_that_cannot_be_spooled_are_refused_as_unavailable(spooler: Spooler):
     def change(_transaction: Transaction) -> None:
         """Do nothing."""
 
@@ -75,14 +75,14 @@ def test_a_repeated_change_gets_the_first_result_and_is_not_announced_again(spoo
     assert len(spooler) == 2
 
 
-def test_a_full_spool_is_busy_but_repeats_are_answered(spooler: Spooler):
+def test_a_full_spool_is_busy_but_accepts_repeated_changes(spooler: Spooler):
     spool_notes(spooler, "one", "two", "three")
     new, repeated = spool_notes(spooler, "four", "one")
     assert isinstance(new.error, Busy)
     assert repeated.result == "pending one"
 
 
-def test_an_error_of_the_rolled_back_transaction_is_forgotten(spooler: Spooler):
+def test_an_error_of_the_rolled_back_transaction_is_cleared(spooler: Spooler):
     job = Job(AddNote("one"))
     job.error = ValueError("from before the commit failed")
     spooler.add([job])
@@ -128,7 +128,7 @@ def test_entries_stay_when_the_commit_fails(spooler: Spooler, spool: Spool):
     assert len(spooler) == len(spool.list_pending()) == 1
 
 
-def test_the_next_process_loads_what_waits(spooler: Spooler, spool: Spool):
+def test_pending_entries_are_loaded_by_the_next_process(spooler: Spooler, spool: Spool):
     assert spooler.load() is None
     spool_notes(spooler, "one", "two")
     next_process = Spooler(spool, AddNote, max_spooled=3)

@@ -86,7 +86,7 @@ def test_signals_of_drained_changes_come_before_those_of_later_changes(
     assert received == ["spooled", "later"]
 
 
-def test_a_server_drains_what_an_earlier_process_has_left(
+def test_the_spool_of_an_earlier_process_is_drained_at_start(
     engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path
 ):
     with closing(Spool(tmp_path / "spool.sqlite3")) as spool:
