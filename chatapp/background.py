@@ -39,7 +39,7 @@ EXTENSION = "chatapp.background"
 """Key of the receivers of signals in `app.extensions`."""
 
 REVOCATION_CHECK_SECONDS = 0.5
-"""Interval at which revocations by other processes are looked for."""
+"""Interval between two checks for revocations by other processes."""
 
 SWEEP_SECONDS = 1.0
 """Interval at which connections that did not authenticate in time are closed."""
@@ -76,7 +76,7 @@ def start_background(app: Flask, settings: Settings) -> None:
         with app.app_context():
             renew_epoch_if_restored(remembered_events)
     except SQLAlchemyError as error:
-        log.warning("database does not answer at the start", reason=str(error))
+        log.warning("database does not respond at the start", reason=str(error))
 
     supervisor.start("webhooks", WebhookSender(app, settings, supervisor).run)
     app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)

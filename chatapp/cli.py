@@ -74,13 +74,13 @@ def cleanup(keep_last: int | None, wire_name: str, *, dry_run: bool, yes: bool) 
 @click.command()
 @with_appcontext
 def restored() -> None:
-    """Make open pages load their conversations anew after the database was restored from a backup.
+    """Make open pages reload the last page of their conversation after the database was restored from a backup.
 
     chatapp detects a restored database when it starts. Use this command if the data folder was restored or moved too:
-    it cannot be detected then.
+    the restore is not detected then.
     """
     renew_epoch()
-    click.echo("Open pages will load their conversations anew.")
+    click.echo("Open pages will load the last page of their conversation.")
 
 
 spool_commands = AppGroup("spool", help="Manage messages that wait for the database or that it has rejected.")
@@ -100,7 +100,7 @@ def list_spool() -> None:
 def retry_spool() -> None:
     """Try to store rejected messages again: a running server does so at its next heartbeat."""
     count = sum(spool.retry_rejected() for _, spool in _open_spools())
-    click.echo(f"{count:,} messages will be tried again.")
+    click.echo(f"{count:,} messages will be retried.")
 
 
 @spool_commands.command("export")
@@ -127,7 +127,9 @@ def _get_conversation(wire_name: str) -> Conversation:
     try:
         conversation = find_conversation(db.session(), name)
     except DBAPIError as error:
-        raise click.ClickException(f"The database does not answer, or needs `flask db upgrade`: {error.orig}") from None
+        raise click.ClickException(
+            f"The database does not respond, or needs `flask db upgrade`: {error.orig}"
+        ) from None
     if conversation is None:
         raise click.BadParameter(f"There is no conversation {wire_name}.", param_hint="--conversation")
     return conversation

@@ -39,7 +39,7 @@ RENAMED_VARIABLES = {
 """Old names of environment variables and their new names. The old names still work."""
 
 OTHER_VARIABLES = frozenset({"CHATAPP_ASYNC_MODE", "CHATAPP_FAILPOINT", "CHATAPP_SEED"})
-"""Variables that are no settings: `wsgi.py`, `failpoints.py` and the tests read them from the environment."""
+"""Variables that are not settings: `wsgi.py`, `failpoints.py` and the tests read them from the environment."""
 
 
 def _aliases(field: str) -> AliasChoices:
@@ -48,7 +48,7 @@ def _aliases(field: str) -> AliasChoices:
 
 
 class Settings(BaseSettings):
-    """What an operator can change, read from the environment or from `.env` in the project's folder.
+    """The settings of an operator, read from the environment or from `.env` in the project's folder.
 
     Raises `pydantic.ValidationError`, which names each variable with an invalid value.
     """

@@ -34,10 +34,10 @@ WRITER_STOP_SECONDS = 7.0
 """Time that the writer has to commit the queued changes at a shutdown."""
 
 FLUSH_SECONDS = 0.2
-"""Time for acknowledgements, and later for closing packets, to leave before the process ends."""
+"""Time to send acknowledgements, and later closing packets, before the process ends."""
 
 RECONNECT_MS = (500, 5_000)
-"""Range of the random delay after which a client reconnects: not all at once."""
+"""Range of the random delay after which a client reconnects, so that clients do not all reconnect at once."""
 
 SPARE_FILES = 200
 """Open files besides the connections: the database, logs, webhooks, models."""
@@ -163,5 +163,5 @@ def _stop(app: Flask) -> None:
         server.disconnect(sid)
     time.sleep(FLUSH_SECONDS)
     log.info("stopped")
-    # An orderly exit would wait for threads that wait for work.
+    # A regular exit would block on threads that wait for work.
     os._exit(0)

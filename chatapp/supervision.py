@@ -38,7 +38,7 @@ class OnFailure(Enum):
 
     RESTART = "restart it, with back-off"
     END_PROCESS = "end the process: it cannot do its work without this, and a process manager starts it again"
-    LOG = "nothing: the work was done once, for one thing, and is over"
+    LOG = "do nothing more: the work runs only once"
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class WorkStatus:
 
 
 class Supervisor:
-    """Starts the background work of one application and keeps account of it."""
+    """Starts the background work of one application and tracks its state."""
 
     def __init__(self, *, end_process: Callable[[], None] | None = None, backoff: Sequence[float] = BACKOFF_SECONDS):
         self._end_process = end_process or _end_process
@@ -86,7 +86,7 @@ class Supervisor:
 
         Several threads may share a `name`: they are reported together.
         """
-        with self._account(name) as status:
+        with self._update_status(name) as status:
             status.running += 1
         thread = threading.Thread(target=self._run, args=(name, target, args, on_failure), name=name, daemon=True)
         thread.start()
@@ -95,7 +95,7 @@ class Supervisor:
     def record_failure(self, name: str, error: BaseException) -> None:
         """Log and count an exception of background work that was caught elsewhere."""
         log.error("background work failed", work=name, exc_info=error)
-        with self._account(name) as status:
+        with self._update_status(name) as status:
             status.failures += 1
             status.last_error_at = datetime.now(UTC)
             status.has_failed = True
@@ -114,11 +114,11 @@ class Supervisor:
             except Exception as error:
                 self.record_failure(name, error)
             else:
-                with self._account(name) as status:
+                with self._update_status(name) as status:
                     status.running -= 1
                     status.has_failed = False
                 return
-            with self._account(name) as status:
+            with self._update_status(name) as status:
                 status.running -= 1
                 status.restarting += on_failure is OnFailure.RESTART
             if on_failure is OnFailure.END_PROCESS:
@@ -130,13 +130,13 @@ class Supervisor:
                 failures = 0
             time.sleep(self._backoff[min(failures, len(self._backoff) - 1)])
             failures += 1
-            with self._account(name) as status:
+            with self._update_status(name) as status:
                 status.restarting -= 1
                 status.running += 1
                 status.restarts += 1
 
     @contextmanager
-    def _account(self, name: str) -> Iterator[WorkStatus]:
+    def _update_status(self, name: str) -> Iterator[WorkStatus]:
         with self._lock:
             yield self._statuses.setdefault(name, WorkStatus(name))
 

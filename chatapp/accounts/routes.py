@@ -24,7 +24,7 @@ blueprint = Blueprint("accounts", __name__)
 
 
 def _sign_in_key() -> str:
-    """Return what sign-ins are counted by: the address and the username."""
+    """Return the rate limit's key for sign-ins: the address and the username."""
     return f"{request.remote_addr} {request.form.get('username', '')[:64].strip().lower()}"
 
 

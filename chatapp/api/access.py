@@ -71,7 +71,7 @@ def is_unlimited() -> bool:
 
 
 def get_rate_limit_key() -> str:
-    """Return what requests are counted by: the user, so that further tokens do not allow further requests."""
+    """Return the rate limit's key: the user, so that further tokens do not allow further requests."""
     try:
         return f"person {current_caller().actor.user_id}"
     except SignedOut:

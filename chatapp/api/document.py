@@ -43,7 +43,7 @@ WRITE_ERRORS: tuple[type[ChatError], ...] = (Archived, Conflict)
 CONTENT_ERRORS: tuple[type[ChatError], ...] = (NotText, Empty, TooLong, BadCharacters)
 
 BODY_STATUSES = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-"""Statuses of requests whose body HTTP refuses. Their code is `invalid`."""
+"""Statuses of requests with an unacceptable body, by the standard of HTTP. Their code is `invalid`."""
 
 LINK = {"Link": {"description": "`first`, `prev` and `next` (RFC 8288).", "schema": {"type": "string"}}}
 RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}}

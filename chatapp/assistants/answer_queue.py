@@ -17,7 +17,7 @@ from chatapp.timeline.answers import update_answer
 from chatapp.timeline.event_numbers import lock_conversation
 
 LEASE_DURATION = timedelta(seconds=30)
-"""Time without a saved progress after which the process that claimed a job counts as dead."""
+"""Time without a saved progress after which the process that claimed a job is assumed to have crashed."""
 
 MAX_PROBLEM_CHARS = 300
 
@@ -85,12 +85,12 @@ def interrupt_orphans(*, running: Collection[int]) -> None:
 def save_progress(progress: Sequence[tuple[Job, str]]) -> set[int]:
     """Save the content of answers so far and extend their leases, all in one commit.
 
-    Return the ids of the answers that should go on: the others were stopped or deleted.
+    Return the ids of the answers that continue; the others were stopped or deleted.
     """
 
     def change(transaction: Transaction) -> set[int]:
         session = transaction.session
-        wanted = set(
+        continuing = set(
             session.scalars(
                 select(Answer.id)
                 .join(Message, Message.id == Answer.message_id)
@@ -102,14 +102,14 @@ def save_progress(progress: Sequence[tuple[Job, str]]) -> set[int]:
                 )
             )
         )
-        saved = [(job, content) for job, content in progress if job.answer_id in wanted]
+        saved = [(job, content) for job, content in progress if job.answer_id in continuing]
         if saved:
             connection, new_lease = session.connection(), now() + LEASE_DURATION
             connection.execute(_EXTEND_LEASE, [{"answer": job.answer_id, "new_lease": new_lease} for job, _ in saved])
             connection.execute(
                 _SAVE_CONTENT, [{"message": job.message_id, "new_content": content} for job, content in saved]
             )
-        return wanted
+        return continuing
 
     return write(change)
 

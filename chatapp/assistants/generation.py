@@ -1,4 +1,4 @@
-"""Producing an answer: the question and its context go to the assistant's provider, the provider's text comes back."""
+"""Produce answers: send a question with its context to the assistant's provider, and collect the text it returns."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ class AnswerGenerator:
         self._providers: dict[str, Provider] = {}
 
     def generate(self, answer: RunningAnswer, get_pause: Callable[[], float]) -> None:
-        """Append the provider's text to the answer until either is over. Whatever fails ends the answer.
+        """Append the provider's text to the answer until either is over. Any failure ends the answer.
 
         After each piece of text that was not buffered yet, wait for `get_pause()` seconds: then more text is read at
         once.

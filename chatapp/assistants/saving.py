@@ -1,4 +1,4 @@
-"""Storing running answers: their progress from time to time, and their end, whatever fails."""
+"""Storing running answers: their progress at intervals, and their final state with retries."""
 
 import time
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ class AnswerSaver:
         """Store the content of running answers. End those that were stopped or deleted in another process."""
         try:
             with self._app.app_context():
-                wanted = save_progress([(answer.job, answer.content) for answer in answers])
+                continuing = save_progress([(answer.job, answer.content) for answer in answers])
         except ChatError as error:
             log.info("answers not saved yet", answers=len(answers), reason=error.message)
             return
         for answer in answers:
-            if answer.job.answer_id not in wanted:
+            if answer.job.answer_id not in continuing:
                 answer.end("stopped")
 
     def finish(self, answer: RunningAnswer) -> None:

@@ -42,7 +42,7 @@ class AnswerSubscription:
         message_changed.disconnect(self._receive)
 
     def updates(self, question: TimelineMessage) -> Iterator[AnswerUpdate]:
-        """Yield the growing content and at last the final answer. Stop without that if the answer was deleted."""
+        """Yield the growing content, then the final answer. Stop without it if the answer was deleted."""
         seq: int | None = None
         polled_at = 0.0
         while True:

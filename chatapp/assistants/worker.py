@@ -139,7 +139,7 @@ class AnswerWorker:
             raise
 
     def _run_answer(self, answer: RunningAnswer) -> None:
-        """Run an answer to its end. Whatever fails, the conversation is free for the next one afterwards."""
+        """Run an answer to its end. No failure blocks the conversation's next answer."""
         try:
             self._supervisor.start(
                 "answer providers", self._generator.generate, answer, self._progress_interval, on_failure=OnFailure.LOG
@@ -173,7 +173,7 @@ class AnswerWorker:
         return max(MIN_PROGRESS_INTERVAL_SECONDS, PROGRESS_INTERVAL_SECONDS_PER_ANSWER * len(self._running) * jitter)
 
     def _save_forever(self) -> None:
-        """Save all running answers from time to time. A commit for each would slow down the messages of users."""
+        """Save all running answers at intervals. A commit for each would slow down the messages of users."""
         while not self._stopping.wait(self._save_interval()):
             if growing := [answer for answer in list(self._running.values()) if not answer.is_over.is_set()]:
                 self._saver.save_progress(growing)

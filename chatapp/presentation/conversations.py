@@ -1,4 +1,4 @@
-"""What a conversation's page and the lists of conversations show."""
+"""View models of a conversation's page and of lists of conversations."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ class Composer:
 
 @dataclass(frozen=True, slots=True)
 class ConversationView:
-    """What a conversation's template shows."""
+    """The variables of a conversation's template."""
 
     page: ConversationPage
     history: History
@@ -95,7 +95,7 @@ def view_conversation(
     draft: str = "",
     error: ChatError | None = None,
 ) -> ConversationView:
-    """Return what the page shows: the latest messages, or those before the number `before`.
+    """Return the view of the page: the latest messages, or those before the number `before`.
 
     The viewer must be allowed to read the conversation.
     """

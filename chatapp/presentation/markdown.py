@@ -1,4 +1,4 @@
-"""Rendering of an assistant's Markdown, block by block, so that of a growing answer only the changed end is rendered.
+"""Rendering of an assistant's Markdown, block by block, so that only the changed end of a growing answer is rendered.
 
 The output of a model is as untrusted as that of a user: raw HTML and images stay text, and the rendered HTML is
 sanitised.

@@ -50,7 +50,7 @@ def find_assistant_avatar(display_name: str) -> str:
 def _render_mentions(message: TimelineMessage) -> Iterator[Markup]:
     mentioned = {person.username for person in message.mentions}
     written = {match[1].lower() for match in MENTION_PATTERN.finditer(message.content)}
-    # Users who are not written out were mentioned by “@all”.
+    # Users who are not named in the content were mentioned by “@all”.
     highlighted = mentioned | {MENTION_ALL} if mentioned - written else mentioned
     end = 0
     for match in MENTION_PATTERN.finditer(message.content):

@@ -54,7 +54,7 @@ class Spooler:
             change = job.change
             pending = change.pending() if isinstance(change, SpoolableChange) else None
             if not isinstance(change, SpoolableChange) or pending is None:
-                job.error = Unavailable("The database does not answer. Nothing was saved; try again.")
+                job.error = Unavailable("The database does not respond. Nothing was saved; try again.")
             elif change.key in self._pending or change.key in added:
                 repeated.append((job, change.key))
             elif len(self) + len(added) >= self._max_spooled:

@@ -30,7 +30,7 @@ def health() -> tuple[dict[str, Any], int]:
         db.session.execute(text("SELECT 1"))
     except SQLAlchemyError:
         db.session.rollback()
-        return {"status": "unavailable", "reason": "The database does not answer."} | details, 503
+        return {"status": "unavailable", "reason": "The database does not respond."} | details, 503
     if backlog.since is not None:
         return {"status": "unavailable", "reason": "The database cannot commit."} | details, 503
     return {"status": "ok"} | details, 200

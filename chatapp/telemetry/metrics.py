@@ -27,7 +27,7 @@ class Metrics:
         self._spooled = Gauge("chatapp_spool_waiting", "Messages that wait for the database.", registry=registry)
         self._unavailable_since = Gauge(
             "chatapp_database_away_since",
-            "When the database was lost, in Unix time; 0 while it is there.",
+            "When the database was lost, in Unix time; 0 while it is available.",
             registry=registry,
         )
         registry.register(BackgroundCollector(supervisor))
@@ -64,7 +64,7 @@ class BackgroundCollector(Collector):
 
 
 def init_metrics(app: Flask) -> None:
-    """Count what the application stores and how its background work fares."""
+    """Count stored messages, and failures and restarts of background work."""
     with app.app_context():
         app.extensions[EXTENSION] = Metrics(current_supervisor())
 

@@ -18,7 +18,7 @@ MAX_PDF_CHARS = 300_000
 """Maximum length of a PDF, which contains the latest messages. The other formats contain all."""
 
 CHARS_PER_MESSAGE = 100
-"""What a message adds to the length of a PDF besides its content: its sender, and space."""
+"""Characters that each message counts for in a PDF besides its content: its sender, and space."""
 
 
 def get_readable(name: ConversationName, actor: Actor) -> Conversation:

@@ -1,9 +1,9 @@
-"""Keywords of a question: the words that say what it is about."""
+"""Keywords of a question: the words that describe its subject."""
 
 import re
 from collections.abc import Sequence
 
-# Words of a question that say nothing about its subject.
+# Stop words: words of a question that do not describe its subject.
 _STOP_WORDS = frozenset(
     """
     a about all am an and any anybody anyone anything are as ask asked at be been but by can could did do does done
@@ -19,7 +19,7 @@ _WORD = re.compile(r"[^\W_](?:[\w.'’-]*[^\W_])?")
 
 
 def find_keywords(question: str) -> Sequence[str]:
-    """Return the different words of a question, in their order, without those that say nothing about its subject."""
+    """Return the different words of a question, in their order, without stop words."""
     return [word for word in dict.fromkeys(_WORD.findall(question)) if _is_keyword(word)]
 
 

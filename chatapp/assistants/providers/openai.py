@@ -28,7 +28,7 @@ STATUS_PROBLEMS = {
     422: "The model server rejected the request.",
     429: "The model server is overloaded, or the quota is used up. Try again later.",
 }
-"""What users read when the model server responds with one of these statuses."""
+"""Messages to users by the status of the model server's response."""
 
 
 class OpenAIProvider:
