@@ -17,14 +17,14 @@ from tests.harness.waiting import eventually, scaled
 
 pytestmark = pytest.mark.faults
 
-HEADS = 3.0
+HEARTBEAT_SECONDS = 3.0
 """Seconds between two heartbeats of the servers of `two_servers`."""
 
 
-def wait_until_fast(listener: Socket, speaker: Socket) -> None:
+def wait_until_fast(listener: Socket, sender: Socket) -> None:
     """Wait until a message of one process reaches the other at once."""
     eventually(
-        lambda: listener.delivery_seconds(speaker, os.urandom(4).hex()) < 0.5, "delivery is fast again", timeout=30
+        lambda: listener.delivery_seconds(sender, os.urandom(4).hex()) < 0.5, "delivery is fast again", timeout=30
     )
 
 
@@ -150,7 +150,7 @@ def test_events_during_an_outage_of_redis_are_not_replayed_after_it(
     ana.remove(room, bob)
     ana.invite(room, bob)
     ana_socket.call("typing", {"conversation": room})
-    time.sleep(HEADS + 1)
+    time.sleep(HEARTBEAT_SECONDS + 1)
     bob_socket.join(room)
     before = len(bob_socket.payloads("removed_from_chat"))
     redis.start()
@@ -160,7 +160,9 @@ def test_events_during_an_outage_of_redis_are_not_replayed_after_it(
         timeout=20,
     )
     ana_socket.post("welcome back", room)
-    eventually(lambda: "welcome back" in bob_socket.contents(room), "the message is received", timeout=HEADS + 5)
+    eventually(
+        lambda: "welcome back" in bob_socket.contents(room), "the message is received", timeout=HEARTBEAT_SECONDS + 5
+    )
     assert bob_socket.payloads("typing") == []
     assert len(bob_socket.payloads("removed_from_chat")) == before
 
@@ -177,7 +179,7 @@ def test_a_redis_that_hangs_blocks_nobody(
     redis.send_signal(signal.SIGSTOP)
     try:
         assert bob_on_first.delivery_seconds(ana_socket, "at once") < scaled(1)
-        assert bob_on_second.delivery_seconds(ana_socket, "a little later") < scaled(HEADS + 2)
+        assert bob_on_second.delivery_seconds(ana_socket, "a little later") < scaled(HEARTBEAT_SECONDS + 2)
         wait_until_unavailable(first, second)
     finally:
         redis.send_signal(signal.SIGCONT)
@@ -249,7 +251,7 @@ def test_a_process_that_starts_broadcasts_nothing_again(
     second.start()
     bob_socket = bob.on_server(second).connect()
     bob_socket.join()
-    time.sleep(HEADS + 1.5)
+    time.sleep(HEARTBEAT_SECONDS + 1.5)
     assert bob_socket.contents() == bob_socket.payloads("news") == []
     ana_socket.post("new")
     bob_socket.wait_for_contents("new")

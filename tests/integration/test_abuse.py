@@ -1,4 +1,4 @@
-"""Abusive clients: each is disconnected with one line in the log, and nobody else notices.
+"""Abusive clients: each is disconnected with one line in the log, and other users are not affected.
 
 Two bystanders chat all the time; abusive clients come from another address. The limits of frames are those of the fast
 engine: these servers run it whichever engine the suite is started with.
@@ -336,7 +336,7 @@ def test_a_malformed_payload_is_acknowledged_with_an_error(target: Target, event
 
 @packets(
     text_of_maximum_length='421["typing",' + " " * (MAX_PACKET_BYTES - 16) + "{}]",
-    nested_just_so=nested(limits.MAX_JSON_DEPTH - 1),
+    nested_to_the_limit=nested(limits.MAX_JSON_DEPTH - 1),
     brackets_in_a_text='421["typing",{"conversation":"' + "[{" * 5_000 + '"}]',
 )
 def test_packets_just_within_the_limits_are_acknowledged(target: Target, packet: str) -> None:

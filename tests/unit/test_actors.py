@@ -1,4 +1,4 @@
-"""Which actors may still act: those whose account is active and whose login was not revoked."""
+"""Active actors: the account is active, and the login session or token was not revoked."""
 
 from collections.abc import Iterator
 

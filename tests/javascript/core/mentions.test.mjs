@@ -8,7 +8,7 @@ test("a mention begins with @ after a space or at the start", () => {
   assert.equal(findMentionPrefix("(@Bob.J-1_x"), "Bob.J-1_x");
 });
 
-test("an address or a finished mention is none", () => {
+test("an address or a finished mention is not an unfinished mention", () => {
   for (const text of ["", "hello", "ana@example", "a/@b", "@bob "]) assert.equal(findMentionPrefix(text), null);
 });
 

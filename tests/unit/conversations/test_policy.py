@@ -1,4 +1,4 @@
-"""Who may do what in each kind of conversation."""
+"""Authorization in each kind of conversation."""
 
 from collections.abc import Callable
 
