@@ -24,7 +24,7 @@ const PERMANENT_CODES = new Set([
   "archived",
 ]);
 
-/** The server answered a request with an error. */
+/** The server responded to a request with an error. */
 export class RequestError extends Error {
   /** @param {ErrorPayload} [error] */
   constructor({ code = "internal", message = "The server could not do this.", retry_after: seconds = 0 } = {}) {
