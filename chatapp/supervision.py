@@ -34,7 +34,7 @@ STABLE_SECONDS = 60.0
 
 
 class OnFailure(Enum):
-    """What follows when background work raises an exception, after that was logged and counted."""
+    """The action after background work has raised an exception, which is logged and counted in each case."""
 
     RESTART = "restart it, with back-off"
     END_PROCESS = "end the process: it cannot do its work without this, and a process manager starts it again"

@@ -31,7 +31,7 @@ from chatapp.timeline.signals import MessagesStored, messages_stored
 EXTENSION = "chatapp.answer_requests"
 """Key of the application's `AnswerRequests` in `app.extensions`."""
 
-DAILY_LIMIT_PERIOD = timedelta(hours=24)
+DAILY_LIMIT_WINDOW = timedelta(hours=24)
 
 MAX_OPEN_ANSWERS = 10
 """Answers that one user may wait for at the same time."""
@@ -122,7 +122,7 @@ class AnswerRequests:
         if session.scalars(open_answers).one() >= MAX_OPEN_ANSWERS:
             return f"You already have {MAX_OPEN_ANSWERS} unanswered questions. Wait for an answer, then ask again."
         recent_answers = select(func.count()).where(
-            Answer.asker_id == user_id, Answer.created_at > now() - DAILY_LIMIT_PERIOD
+            Answer.asker_id == user_id, Answer.created_at > now() - DAILY_LIMIT_WINDOW
         )
         if self._daily_limit and session.scalars(recent_answers).one() >= self._daily_limit:
             return f"You have reached the limit of {self._daily_limit} questions in 24 hours. Try again later."

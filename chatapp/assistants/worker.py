@@ -58,7 +58,7 @@ class AnswerWorker:
         self._generator = AnswerGenerator(app, self._assistants)
         self._saver = AnswerSaver(app)
         self._running: dict[int, RunningAnswer] = {}
-        """The running answers by their id, which differs from that of the message: it may be answered again."""
+        """The running answers by their id. It is not the message's id, because an answer can be regenerated."""
         self._threads: list[threading.Thread] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()

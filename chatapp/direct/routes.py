@@ -23,7 +23,7 @@ from chatapp.timeline.reading import list_last_messages
 
 blueprint = Blueprint("direct", __name__, url_prefix="/direct")
 
-MAX_LISTED = 200
+MAX_LISTED_CONVERSATIONS = 200
 """Maximum number of conversations on the page that lists them."""
 
 
@@ -82,7 +82,7 @@ def unblock(name: str) -> Response:
 
 def _render_index(form: StartForm) -> str:
     person, search = current_person(), request.args.get("q", "")
-    conversations = list_direct_conversations(db.session(), person.id, limit=MAX_LISTED)
+    conversations = list_direct_conversations(db.session(), person.id, limit=MAX_LISTED_CONVERSATIONS)
     return render_template(
         "direct/index.html",
         items=conversation_items(person, conversations),

@@ -4,14 +4,14 @@ from wtforms import RadioField, StringField
 from wtforms.validators import InputRequired, Length
 
 from chatapp.presentation.forms import Form
-from chatapp.rooms.service import NAME_LENGTH, TOPIC_LENGTH
+from chatapp.rooms.service import MAX_NAME_CHARS, MAX_TOPIC_CHARS
 
 
 class RoomForm(Form):
     """A room's name, topic and visibility."""
 
-    name = StringField("Name", [InputRequired("Enter a name."), Length(max=NAME_LENGTH)])
-    topic = StringField("Topic", [Length(max=TOPIC_LENGTH)])
+    name = StringField("Name", [InputRequired("Enter a name."), Length(max=MAX_NAME_CHARS)])
+    topic = StringField("Topic", [Length(max=MAX_TOPIC_CHARS)])
     visibility = RadioField(
         "Visibility",
         choices=[("open", "Open: everyone can join"), ("private", "Private: by invitation only")],

@@ -21,16 +21,16 @@ from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
 
-NAME_LENGTH = 80
-TOPIC_LENGTH = 250
+MAX_NAME_CHARS = 80
+MAX_TOPIC_CHARS = 250
 VISIBILITIES = ("open", "private")
 
 
 def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
     """Create a room with `actor` as its manager and return its id. Raises `Invalid`."""
     room = Room.new(
-        name=clean_line(name, "The name of a room", max_chars=NAME_LENGTH),
-        topic=clean_line(topic, "The topic of a room", min_chars=0, max_chars=TOPIC_LENGTH),
+        name=clean_line(name, "The name of a room", max_chars=MAX_NAME_CHARS),
+        topic=clean_line(topic, "The topic of a room", min_chars=0, max_chars=MAX_TOPIC_CHARS),
         visibility=_check_visibility(visibility),
         creator_id=actor.user_id,
     )
@@ -47,8 +47,8 @@ def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
 
 def update_room(actor: Actor, room_id: int, name: str, topic: str, visibility: str) -> None:
     """Set the name, topic and visibility. Raises `Invalid`, `NotFound`, `Forbidden`, `Archived`."""
-    checked_name = clean_line(name, "The name of a room", max_chars=NAME_LENGTH)
-    checked_topic = clean_line(topic, "The topic of a room", min_chars=0, max_chars=TOPIC_LENGTH)
+    checked_name = clean_line(name, "The name of a room", max_chars=MAX_NAME_CHARS)
+    checked_topic = clean_line(topic, "The topic of a room", min_chars=0, max_chars=MAX_TOPIC_CHARS)
     checked_visibility = _check_visibility(visibility)
 
     def change(transaction: Transaction) -> None:

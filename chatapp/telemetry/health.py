@@ -18,8 +18,8 @@ blueprint = Blueprint("telemetry", __name__)
 def health() -> tuple[dict[str, Any], int]:
     """Return 200 while the database reads and writes, 503 otherwise.
 
-    The body also has the number of messages in the spool, and the state of the background work. A restart of that is no
-    reason for 503: a proxy would take a process out of service that serves its clients.
+    The body also has the number of messages in the spool, and the state of the background work. Restarts of that do not
+    cause 503, so that a proxy keeps the process in service.
     """
     backlog = current_writer().backlog
     details = {

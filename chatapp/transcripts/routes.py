@@ -62,7 +62,7 @@ def create_link(conversation: str) -> BaseResponse:
     """Create the share link of a conversation."""
     name = parse_name(conversation)
     create_share_link(current_person().actor, name)
-    flash("Anyone with the link can now read this conversation. You find the link in the menu.")
+    flash("Anyone with the link can now read this conversation. Copy the link from the menu.")
     return redirect(find_path(name))
 
 

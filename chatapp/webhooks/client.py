@@ -14,7 +14,7 @@ import urllib3
 from chatapp.errors import Invalid
 
 TIMEOUT = urllib3.Timeout(connect=3, read=5, total=8)
-"""Seconds."""
+"""Time limits of a request in seconds."""
 
 # IPv6 networks that embed IPv4 addresses. `ipaddress` does not look at the embedded address.
 TRANSITION_NETWORKS = [

@@ -35,10 +35,10 @@ MAX_WEBHOOKS = 10
 MAX_ATTEMPTS = 6
 """Number of attempts after which a delivery is discarded."""
 
-LEASE = timedelta(seconds=60)
+LEASE_DURATION = timedelta(seconds=60)
 """The time that a process has for a delivery that it claimed. Afterwards another process may claim it."""
 
-CLAIM_LIMIT = 10
+MAX_CLAIMED_DELIVERIES = 10
 """Maximum number of deliveries that a process claims and sends at the same time."""
 
 RETRY_FACTOR = 6
@@ -185,7 +185,7 @@ def claim_deliveries() -> Sequence[Delivery]:
             select(WebhookDelivery)
             .where(WebhookDelivery.due_at <= now())
             .order_by(WebhookDelivery.due_at)
-            .limit(CLAIM_LIMIT)
+            .limit(MAX_CLAIMED_DELIVERIES)
             .with_for_update(skip_locked=True)
         ).all()
         claimed = []
@@ -197,7 +197,7 @@ def claim_deliveries() -> Sequence[Delivery]:
                 session.delete(delivery)
                 continue
             delivery.attempts += 1
-            delivery.due_at = now() + LEASE
+            delivery.due_at = now() + LEASE_DURATION
             claimed.append(Delivery(delivery.id, webhook.id, webhook.url, webhook.secret, delivery.attempts, message))
         return claimed
 

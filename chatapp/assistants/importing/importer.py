@@ -30,7 +30,7 @@ BATCH_PAUSE_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where rows are imported to."""
+    """The destination of imported rows."""
 
     assistant_names: Mapping[str, str]
     """Display names by the names of assistants."""
