@@ -150,7 +150,7 @@ class PolledWire(Wire):
             return super().read(timeout)
         for packet in self._person.http.get(self._url + self._sid, timeout=20).text.split("\x1e"):
             assert isinstance(packet, str)
-        self._process(packet)
+            self._process(packet)
         return True
 
     def upgrade(self) -> None:
