@@ -1,4 +1,4 @@
-"""The write path of a Flask application: its readers, its writer, and `write` for everything that changes rows."""
+"""The database access of a Flask application: its reader connections, its writer, and `write` for every change."""
 
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ EXTENSION = "chatapp.writer"
 
 
 def init_readers(app: Flask, settings: Settings) -> None:
-    """Let `db.session` read only, with one snapshot for each transaction."""
+    """Make `db.session` read-only, with one snapshot for each transaction."""
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.sqlalchemy_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = reader_options(settings)
     db.init_app(app)
@@ -28,8 +28,8 @@ def init_readers(app: Flask, settings: Settings) -> None:
 def write(change: Change[T]) -> T:
     """Submit `change` to the application's writer: see `Writer.submit`.
 
-    The caller's read transaction ends first: it would hold a connection while waiting, and show the state from before
-    the change afterwards.
+    The caller's read transaction ends first. Otherwise it would hold a connection during the wait, and later reads
+    would not see the change.
     """
     db.session.remove()  # `close()` would create a session where there is none.
     return current_writer().submit(change)

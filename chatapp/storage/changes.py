@@ -16,7 +16,7 @@ Key = tuple[str, int]
 
 
 class BatchChange(Generic[T]):
-    """A change of which many are cheaper together. Adjacent ones of the same class are applied in one call."""
+    """A change that is cheaper to apply together with others: adjacent changes of one class are applied in one call."""
 
     runs_last: ClassVar[bool] = False
     """Whether it may be applied after the other changes of its transaction, so that it does not separate them."""
@@ -39,11 +39,11 @@ class SpoolableChange(BatchChange[T]):
 
     @property
     def key(self) -> Key:
-        """The idempotency key: however often a change arrives under one key, it is made once."""
+        """The idempotency key: a change that is submitted again under the same key is applied once."""
         raise NotImplementedError
 
     def pending(self) -> T | None:
-        """Return the provisional result while it waits, or None if only the database can authorize it."""
+        """Return the provisional result of the spooled change, or None if only the database can authorize it."""
         raise NotImplementedError
 
     def pending_signal(self, pending: T) -> DeferredSignal[Any]:

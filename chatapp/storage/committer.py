@@ -1,6 +1,6 @@
-"""One transaction for a batch, on the one connection that writes.
+"""Commits a batch in one transaction, on the one connection that writes.
 
-All of it runs on a native thread: it must neither log nor wait for anything green.
+This module runs on native threads: it must neither log nor wait for green threads.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from chatapp.storage.jobs import Job
 from chatapp.storage.transaction import DeferredSignal, Transaction
 
 UNREACHABLE = (OperationalError, InterfaceError, InternalError)
-"""Errors of a database that cannot commit now, whatever the change is ("read only" is an `InternalError`)."""
+"""Errors of a database that cannot commit any change now. A read-only PostgreSQL raises `InternalError`."""
 
 
 class Committer:
@@ -32,18 +32,18 @@ class Committer:
     def commit(self, jobs: Sequence[Job]) -> list[DeferredSignal[Any]]:
         """Apply the jobs' changes in one transaction, commit it, and return the signals to send.
 
-        Each job has its result or its error afterwards; a change that fails takes nothing of the others with it.
-        Raises one of `UNREACHABLE` when the database cannot commit; nothing is stored then.
+        Each job then has its result or its error. A change that fails does not affect the others. Raises one of
+        `UNREACHABLE` when the database cannot commit; nothing is stored then.
         """
         try:
             if self._connection is None:
                 self._connection = self._engine.connect()
             with Session(self._connection, expire_on_commit=False) as session:
                 transaction = Transaction(session)
-                for kind, group in groupby(sorted(jobs, key=_runs_last), key=_batch_kind):
-                    neighbours = list(group)
-                    if kind is None or not _apply_batch(transaction, kind, neighbours):
-                        for job in neighbours:
+                for batch_class, group in groupby(sorted(jobs, key=_runs_last), key=_batch_class):
+                    adjacent = list(group)
+                    if batch_class is None or not _apply_batch(transaction, batch_class, adjacent):
+                        for job in adjacent:
                             _apply(transaction, job)
                 failpoint("before-commit")
                 session.commit()
@@ -66,13 +66,13 @@ class Committer:
             connection.close()
 
 
-def _apply_batch(transaction: Transaction, kind: type[BatchChange[Any]], jobs: Sequence[Job]) -> bool:
-    """Apply changes of one kind together. Return False, with nothing done, when one of them fails for all."""
+def _apply_batch(transaction: Transaction, batch_class: type[BatchChange[Any]], jobs: Sequence[Job]) -> bool:
+    """Apply changes of one class together. If that raises, undo all of them and return False."""
     try:
         with transaction.savepoint():
-            results = kind.apply_batch(transaction, [job.change for job in jobs])
+            results = batch_class.apply_batch(transaction, [job.change for job in jobs])
     except Exception as error:
-        if _is_connection_lost(error):
+        if _is_outage(error):
             raise
         return False
     for job, result in zip(jobs, results, strict=True):
@@ -89,12 +89,12 @@ def _apply(transaction: Transaction, job: Job) -> None:
         with transaction.savepoint():
             job.result = job.change(transaction)
     except Exception as error:
-        if _is_connection_lost(error):
+        if _is_outage(error):
             raise
         job.error = error
 
 
-def _batch_kind(job: Job) -> type[BatchChange[Any]] | None:
+def _batch_class(job: Job) -> type[BatchChange[Any]] | None:
     return type(job.change) if isinstance(job.change, BatchChange) else None
 
 
@@ -102,6 +102,6 @@ def _runs_last(job: Job) -> bool:
     return isinstance(job.change, BatchChange) and job.change.runs_last
 
 
-def _is_connection_lost(error: Exception) -> bool:
-    """Return whether the error is the database's and affects every change of the batch."""
+def _is_outage(error: Exception) -> bool:
+    """Return whether the database cannot commit any change of the batch."""
     return isinstance(error, UNREACHABLE) or (isinstance(error, DBAPIError) and error.connection_invalidated)

@@ -1,7 +1,7 @@
-"""Database engines: many readers that cannot write, one connection that writes, and migrations.
+"""Database engines: for reader connections, for the writer's connection, and for migrations.
 
-All writes of a process go through the writer's connection. So no two transactions of one process wait for each other's
-locks, an fsync never blocks the event loop, and code that writes through a reader fails at once.
+All writes of a process use the writer's connection. So no two transactions of one process wait for each other's locks,
+an fsync never blocks the event loop, and code that writes through a reader connection fails at once.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ BUSY_TIMEOUT_MS = 5_000
 
 
 def read_natively(session: Session, read: Callable[[Session], T]) -> T:
-    """Call `read`, which may take long, in the session's transaction, without blocking the event loop."""
-    # The pool's locks may be green: take the connection before changing the thread.
+    """Call `read` in the session's transaction without blocking the event loop. Use it for queries that take long."""
+    # The pool's locks may be green: take the connection before the call on a native thread.
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         return read(session)  # PostgreSQL's driver yields to the event loop while it waits.
@@ -33,7 +33,7 @@ def read_natively(session: Session, read: Callable[[Session], T]) -> T:
 
 
 def reader_options(settings: Settings) -> dict[str, Any]:
-    """Return the arguments of `create_engine` for readers, whose transactions are read only and see one snapshot."""
+    """Return the arguments of `create_engine` for reader connections: read-only, one snapshot for each transaction."""
     options: dict[str, Any] = {"pool_size": 10, "max_overflow": 30, "connect_args": _connect_arguments(settings)}
     if not _is_sqlite(settings):
         # A page reads a conversation and then its messages from one snapshot, which SQLite gives every transaction.
@@ -46,7 +46,7 @@ def reader_options(settings: Settings) -> dict[str, Any]:
 
 
 def prepare_reader(engine: Engine) -> None:
-    """Make the connections of a readers' engine read only, where `reader_options` cannot."""
+    """Make the reader connections of SQLite read-only, which `reader_options` cannot."""
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN", pragmas=("query_only = ON",))
 

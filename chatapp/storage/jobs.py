@@ -11,10 +11,10 @@ from chatapp.storage.changes import Change
 
 
 class Job:
-    """A change with its result, and a lock that is held until the change is settled.
+    """A change with its result, and a lock that is held until the job is settled: until it has its result or error.
 
-    `concurrent.futures.Future` would do. Under eventlet it costs 21 µs for each job where this costs 7 (CPU time of
-    creating, settling and waiting), which is 2.5 % of the 570 µs that a message takes.
+    It replaces `concurrent.futures.Future`, which takes 21 µs of CPU time for each job under eventlet (create, settle,
+    wait). This class takes 7 µs. The difference is 2.5 % of the 570 µs that a message takes.
     """
 
     __slots__ = ("_is_settled", "_lock", "change", "error", "result")
@@ -34,13 +34,13 @@ class Job:
             self._lock.release()
 
     def fail(self, error: BaseException) -> None:
-        """Settle it with an error, unless it is settled already."""
+        """Settle the job with an error, unless it is settled already."""
         if not self._is_settled:
             self.error = error
             self.settle()
 
     def wait(self) -> Any:
-        """Wait until it is settled. Return the result or raise the error."""
+        """Wait until the job is settled. Return its result or raise its error."""
         self._lock.acquire()
         if self.error is not None:
             raise self.error
@@ -65,12 +65,12 @@ class JobQueue:
             raise Busy("Too much is waiting to be saved. Try again in a moment.") from None
 
     def wake(self) -> None:
-        """Make `take_batch` return, be it with no job."""
+        """Make `take_batch` return, even with an empty batch."""
         with suppress(queue.Full):  # A full queue makes it return anyway.
             self._queue.put_nowait(None)
 
     def take_batch(self) -> list[Job]:
-        """Wait until the queue has something, and return all jobs up to the size of a batch."""
+        """Wait for a job or for `wake`, and return the queued jobs, at most a full batch."""
         batch: list[Job] = []
         job = self._queue.get()
         # Yield until the queue stops growing: submitters that are ready to run join this batch.

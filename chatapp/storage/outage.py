@@ -33,16 +33,16 @@ class Outage:
         """When the database became unavailable; None while it is available."""
 
     def start(self, since: datetime | None = None) -> None:
-        """The database cannot commit, now or since the time given. A failed recovery continues the same outage."""
+        """Enter `UNAVAILABLE`, now or as of `since`. A failed recovery continues the same outage."""
         self._enter(State.UNAVAILABLE)
         self.since = self.since or since or datetime.now(UTC)
 
     def recover(self) -> None:
-        """The database can commit again."""
+        """Enter `RECOVERING`: the database can commit again."""
         self._enter(State.RECOVERING)
 
     def end(self) -> None:
-        """The spool is empty."""
+        """Enter `AVAILABLE`: the spool is empty."""
         self._enter(State.AVAILABLE)
         self.since = None
 

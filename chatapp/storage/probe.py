@@ -1,4 +1,4 @@
-"""The probe: tries during an outage to commit, until that succeeds."""
+"""The probe: attempts to commit during an outage, until it succeeds."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ DELAYS_SECONDS = (0.1, 0.5, 1, 2, 3)
 
 
 class Probe:
-    """Calls `commit` on a native thread until it raises nothing, then `on_success` once."""
+    """Calls `commit` on a native thread until it succeeds, then `on_success` once."""
 
     def __init__(self, supervisor: Supervisor, commit: Callable[[], None], on_success: Callable[[], None]) -> None:
         self._supervisor = supervisor
@@ -25,7 +25,7 @@ class Probe:
         self._is_stopping = False
 
     def start(self) -> None:
-        """Start to try, in the background."""
+        """Start the attempts, in the background."""
         self._supervisor.start("database probe", self._run)
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
-"""The spool: a SQLite file on the local disk where changes wait, durably, while the database cannot commit.
+"""The spool: a SQLite file on the local disk that stores changes durably while the database cannot commit.
 
-An entry is pending until it is committed to the database, or rejected when the database does not accept it. What was
-added survives a crash of the process and of the machine: `synchronous=FULL`, and one transaction for each call.
+An entry is pending until the database commits it, which removes it, or rejects it permanently. Entries survive a crash
+of the process and of the machine: `synchronous=FULL`, and one transaction for each call.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Spooling of changes while the database is unavailable, and their way back into it."""
+"""Spools changes while the database is unavailable, and drains the spool afterwards."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class Spooler:
-    """Moves changes into the spool and back, and knows the provisional result of each that waits."""
+    """Moves changes into the spool and back, and keeps the provisional result of each pending one."""
 
     def __init__(self, spool: Spool, kind: type[SpoolableChange[Any]], *, max_spooled: int) -> None:
         self._spool = spool
@@ -31,11 +31,11 @@ class Spooler:
         return len(self._pending)
 
     def list_pending(self) -> list[Any]:
-        """Return the provisional results of the changes that wait, in their order."""
+        """Return the provisional results of the pending changes, in their order."""
         return list(self._pending.values())
 
     def load(self) -> datetime | None:
-        """Load what an earlier process has left in the spool. Return since when the oldest entry waits."""
+        """Load the entries that an earlier process left in the spool. Return when the oldest was spooled."""
         try:
             entries = run_native(self._spool.list_pending)
         except sqlite3.Error as error:
@@ -47,7 +47,7 @@ class Spooler:
         return entries[0].spooled_at if entries else None
 
     def add(self, jobs: Iterable[Job]) -> list[DeferredSignal[Any]]:
-        """Spool the changes that can wait, and give the others an error. Return the signals to send."""
+        """Spool the spoolable changes, and set an error on the other jobs. Return the signals to send."""
         added: dict[Key, tuple[Job, SpoolableChange[Any]]] = {}
         repeated: list[tuple[Job, Key]] = []
         for job in jobs:

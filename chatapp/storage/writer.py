@@ -1,10 +1,11 @@
 """The writer: all changes of a process in one order, with one commit for all that wait (group commit).
 
-While a commit runs on a native thread the next batch gathers, so that one fsync serves all of it; a lone change is
-committed at once. Its submitter is woken after the commit, then the signals are sent in the order of the changes.
+A commit runs on a native thread. The changes that arrive meanwhile form the next batch, which one fsync makes durable;
+a single change is committed at once. After the commit the submitters are woken, then the signals are sent in the order
+of the changes.
 
-While the database is unavailable, changes that can wait go to the spool. When it is available again the spool is
-drained before anything else is written.
+While the database is unavailable, spoolable changes go to the spool. When it is available again the spool is drained
+before anything else is written.
 """
 
 import threading
@@ -89,18 +90,18 @@ class Writer:
         return result
 
     def start(self, *, recover: bool = False) -> None:
-        """Start the thread, as the first change does.
+        """Start the thread, unless it runs already. The first `submit` starts it too.
 
-        With `recover` it drains first what a crash has left in the spool. Only a server does so: a command of the
-        shell would drain the spool of a running server.
+        With `recover` it first drains the entries that a crash left in the spool. Only a server does so: a shell
+        command would drain the spool of a running server.
         """
         with self._start_lock:
             if self._thread is None:
-                # A writer that was started again would leave changes of the failed batch waiting for ever.
+                # Not restarted: the submitters of the failed batch would wait for ever.
                 self._thread = self._supervisor.start("writer", self._run, recover, on_failure=OnFailure.END_PROCESS)
 
     def check_spool(self) -> None:
-        """Drain entries that another process made pending again (`flask spool retry`), unless there is an outage."""
+        """Drain the entries that `flask spool retry` made pending again, unless there is an outage."""
         self._is_spool_check_due = True
         self._queue.wake()
 
