@@ -1,7 +1,7 @@
-"""Messages of assistants: stored empty with their question, filled while the answer grows, final at its end.
+"""Messages of assistants: stored empty together with the question, updated while the answer is generated.
 
-The creation and the end of an answer are events like any other. Its growth is not: the content is stored now and then
-without an event number, and sent to clients as deltas.
+The creation and the end of an answer are events with a number. Its growth is not an event: the content is stored from
+time to time without an event number, and sent to clients as deltas.
 """
 
 from chatapp.models import Conversation, Message
@@ -24,7 +24,7 @@ def create_answer(
 ) -> Message:
     """Store an empty answer of the assistant called `name`, within the transaction that stores the question.
 
-    With a `problem` the answer has failed already.
+    With a `problem` its state is `failed`, otherwise `queued`.
     """
     session = transaction.session
     message = insert_message(

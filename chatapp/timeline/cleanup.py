@@ -15,7 +15,7 @@ from chatapp.timeline.messages import Head
 from chatapp.timeline.signals import timeline_trimmed
 
 BATCH_MESSAGES = 1_000
-"""Messages that one transaction removes: other changes wait for some milliseconds."""
+"""Maximum number of messages that one transaction removes. Other changes wait meanwhile, for some milliseconds."""
 
 PAUSE_SECONDS = 0.01
 """Pause between two transactions, in which another process can write."""
@@ -54,8 +54,8 @@ def plan_clearing(conversation: Conversation) -> Trim:
 def trim(plan: Trim) -> Iterator[int]:
     """Remove messages as planned, in batches, and yield how many each has removed.
 
-    Event numbers are never lowered; the floor rises to the last removed message. The keys of removed messages are
-    retired, so that a late repetition is not stored again.
+    Event numbers are never lowered. The floor rises to the last removed message. The keys of removed messages are
+    retired, so that a message sent again is not stored again.
     """
     while removed := write(_remove_batch(plan)):
         yield removed

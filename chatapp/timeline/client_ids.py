@@ -18,7 +18,7 @@ def check_client_id(value: object) -> str:
 
 
 def client_id_of(idempotency_key: str) -> str:
-    """Return the client id for the value of a header `Idempotency-Key`: its UUID, or one derived from any other text.
+    """Return the client id for the value of a header `Idempotency-Key`: a UUID is kept, other text is hashed to one.
 
     Raises `Invalid` if the value is empty or too long.
     """

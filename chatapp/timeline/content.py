@@ -5,9 +5,9 @@ from chatapp.errors import BadCharacters, Empty, NotText, TooLong
 
 
 def check_content(content: object, limit: int | None = None) -> str:
-    """Return `content` with line feeds between its lines and without trailing white space.
+    """Return `content` with line feeds between its lines, without leading empty lines and trailing white space.
 
-    `limit` is the maximum length in characters; the application's setting `message_limit` unless given. Raises
+    `limit` is the maximum length in characters; by default the setting `max_message_chars` applies. Raises
     `NotText`, `Empty` (no visible character), `TooLong` or `BadCharacters` (NUL, which PostgreSQL cannot store; a lone
     surrogate, which has no encoding).
     """

@@ -1,4 +1,4 @@
-"""The installation's epoch: tells clients that the event numbers they know are invalid.
+"""The installation's epoch. When it changes, clients discard the event numbers that they know.
 
 A restored backup has lower event numbers than clients know, and assigns the ones in between to other events. The data
 folder therefore records how many events the database has had: a database with fewer at the next start was restored.
@@ -25,7 +25,7 @@ def get_epoch(session: Session) -> str:
 
 
 def renew_epoch() -> None:
-    """Make every client start from the last page: its event numbers are invalid."""
+    """Replace the epoch, so that every client starts again from the last page."""
     write(_renew)
 
 
@@ -43,10 +43,10 @@ def renew_epoch_if_restored(path: Path) -> None:
 def remember_events(path: Path) -> None:
     """Record in the file `path` how many events the database has had."""
     epoch, events = _read_state(db.session())
-    # Replaced at once: a crash leaves the old file or the new one.
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps({"epoch": epoch, "events": events}))
-    draft.replace(path)
+    # Replaced atomically: a crash leaves the old file or the new one.
+    temporary = path.with_suffix(".draft")
+    temporary.write_text(json.dumps({"epoch": epoch, "events": events}))
+    temporary.replace(path)
 
 
 def _renew(transaction: Transaction) -> None:

@@ -1,7 +1,7 @@
-"""Event numbers: the order of a conversation's timeline.
+"""Event numbers: the order of the changes in a conversation's timeline.
 
-Each change of a timeline takes the next number, in its own transaction and while the conversation's row is locked. A
-message has the number of its creation (`seq`) and of its last change (`version`).
+Each change takes the next number in its own transaction, while the conversation's row is locked. A message has the
+number of its creation (`seq`) and of its last change (`version`).
 """
 
 from collections.abc import Collection
@@ -33,7 +33,7 @@ def lock_conversation(session: Session, conversation_id: int) -> Conversation | 
 
 
 def next_seq(conversation: Conversation) -> int:
-    """Return the number of the next event of a locked conversation."""
+    """Increment the last event number of a locked conversation and return it: a new `seq` or `version`."""
     conversation.last_event += 1
     conversation.updated_at = now()
     return conversation.last_event

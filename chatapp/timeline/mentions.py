@@ -24,7 +24,7 @@ MENTION_PATTERN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The content of a message that is to be stored, with what decides whom it mentions."""
+    """The content of a message that is to be stored, and the data that determines its mentions."""
 
     conversation: Conversation
     membership: Membership | None

@@ -24,9 +24,9 @@ MESSAGES = cast(Table, Message.__table__)
 
 
 class PostBatch:
-    """Call `accept` for each post in order, then `insert` once.
+    """Authorizes and inserts posts. Call `accept` for each post in order, then `insert` once.
 
-    Rows are inserted as values by one statement: creating an object for each would cost more than everything else.
+    Rows are inserted as values by one statement: creating an ORM object for each would take most of the time.
     """
 
     def __init__(self, session: Session, posts: Sequence["Post"]) -> None:
@@ -48,9 +48,9 @@ class PostBatch:
         self._index_by_key: dict[Key, int] = {}
 
     def accept(self, post: "Post") -> TimelineMessage | ChatError | int:
-        """Give the post an event number and return its index among the messages that `insert` returns.
+        """Assign an event number to the post, and return its index in the result of `insert`.
 
-        Returns the stored message if there is one with its key, or the error that rejects the post.
+        If a message with its key is stored already, return that message. If the post is rejected, return the error.
         """
         if post.key in self._index_by_key:
             return self._index_by_key[post.key]

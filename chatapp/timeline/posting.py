@@ -1,4 +1,4 @@
-"""Posting messages: the write path that matters most."""
+"""Posting messages."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -37,9 +37,9 @@ def post(
 ) -> TimelineMessage:
     """Store a message and return it, once it is durable.
 
-    A repeated `client_id` returns the message that is already stored, as it is now. During an outage a message of an
-    `authorized_sender`, who was allowed to post when the database was last available, is spooled and returned as
-    `is_pending`.
+    A repeated `client_id` returns the stored message in its current state. During an outage the message is spooled and
+    returned as `is_pending` if `authorized_sender` is given: the sender, whom the database has authorized to post
+    earlier.
 
     Raises what `check_content`, `check_client_id` and `authorize_posting` raise, and `SignedOut`, `Busy`,
     `Unavailable`.
@@ -48,7 +48,7 @@ def post(
 
 
 def list_pending(conversation: Conversation) -> list[TimelineMessage]:
-    """Return the conversation's messages that wait in this process' spool, oldest first."""
+    """Return the conversation's pending messages, those in the spool of this process, oldest first."""
     pending: list[TimelineMessage] = current_writer().list_pending()
     return [message for message in pending if message.conversation.id == conversation.id]
 
@@ -79,7 +79,7 @@ class Post(SpoolableChange[TimelineMessage]):
         stored = batch.insert()
         results = [stored[item] if isinstance(item, int) else item for item in accepted]
         if any(post.was_spooled for post in changes):
-            # Also for messages that an earlier commit has stored although it seemed to fail.
+            # Also for messages that are stored already, by a commit whose acknowledgement was lost.
             for result in results:
                 if isinstance(result, TimelineMessage):
                     transaction.send_on_commit(message_saved, result)
@@ -87,12 +87,12 @@ class Post(SpoolableChange[TimelineMessage]):
             for message in stored:
                 transaction.send_on_commit(message_posted, message)
         if stored:
-            # After the signals of the posts: receivers defer signals for what they store because of them.
+            # After the signals of the posts: receivers store rows, such as an answer, and defer their own signals.
             messages_stored.send(MessagesStored(transaction, stored))
         return results
 
     def pending(self) -> TimelineMessage | None:
-        """Return the message without an event number, or None if nobody has authorized its sender."""
+        """Return the message without an event number, or None if there is no `authorized_sender`."""
         if self.authorized_sender is None:
             return None
         return TimelineMessage(

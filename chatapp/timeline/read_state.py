@@ -1,4 +1,4 @@
-"""Read state: the read marker of each member, the counts after it, and the read receipts that others see."""
+"""Read state: each member's read marker, unread count and count of mentions; read receipts that others see."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from chatapp.models import Conversation, Membership, Mention, Message, User
 from chatapp.storage import BatchChange, Transaction, write
 from chatapp.timeline.signals import read_receipt_changed, read_state_changed
 
-Key = tuple[int, int]
+MemberKey = tuple[int, int]
 """Conversation id and user id."""
 
 MAX_COUNTED_MESSAGES = 1_000
@@ -36,7 +36,7 @@ class ReadState:
     mentions: int
 
     @property
-    def key(self) -> Key:
+    def key(self) -> MemberKey:
         """Conversation id and user id."""
         return self.conversation.id, self.user_id
 
@@ -66,7 +66,7 @@ def mark_read(name: ConversationName, actor: Actor, seq: int) -> ReadState:
 
 
 def mark_unread(name: ConversationName, actor: Actor, seq: int) -> ReadState:
-    """Move the actor's read marker before `seq`, so that this message and all later ones are unread.
+    """Move the actor's read marker to the event before `seq`, so that this message and all later ones are unread.
 
     Raises what `mark_read` raises.
     """
@@ -90,7 +90,7 @@ class MoveReadMarker(BatchChange[ReadState]):
         active = find_active_actors(session, {change.actor for change in changes})
         accesses = find_accesses(session, {change.key for change in changes})
         errors: dict[int, ChatError] = {}
-        seq_before: dict[Key, int] = {}
+        seq_before: dict[MemberKey, int] = {}
         for index, change in enumerate(changes):
             try:
                 membership = change.authorize(active, accesses)
@@ -110,11 +110,11 @@ class MoveReadMarker(BatchChange[ReadState]):
         return [errors.get(index) or states[change.key] for index, change in enumerate(changes)]
 
     @property
-    def key(self) -> Key:
+    def key(self) -> MemberKey:
         """Conversation id and user id."""
         return self.conversation.id, self.actor.user_id
 
-    def authorize(self, active: Collection[Actor], accesses: Mapping[Key, ConversationAccess]) -> Membership:
+    def authorize(self, active: Collection[Actor], accesses: Mapping[MemberKey, ConversationAccess]) -> Membership:
         """Return the membership whose read marker is to move. Raises what `mark_read` raises."""
         if self.actor not in active:
             raise SignedOut("You are signed out. Sign in again.")
@@ -167,7 +167,7 @@ def _select_read_receipts(conversation_id: int) -> Select[User, int]:
 
 
 def _send_receipts(
-    transaction: Transaction, moved: Iterable[ReadState], accesses: Mapping[Key, ConversationAccess]
+    transaction: Transaction, moved: Iterable[ReadState], accesses: Mapping[MemberKey, ConversationAccess]
 ) -> None:
     """Send the new read receipts, in conversations that have receipts."""
     by_conversation: dict[Conversation, list[int]] = {}
@@ -221,7 +221,7 @@ def _select_states() -> Select[Conversation, int, int, int, int]:
 SELECT_STATES = _select_states()
 
 
-def _fetch_states(session: Session, keys: Collection[Key]) -> dict[Key, ReadState]:
+def _fetch_states(session: Session, keys: Collection[MemberKey]) -> dict[MemberKey, ReadState]:
     query = SELECT_STATES.where(tuple_(Membership.conversation_id, Membership.user_id).in_(keys))
     return {state.key: state for state in map(_create_state, session.execute(query))}
 

@@ -15,16 +15,16 @@ from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, select_messages
 
 LAST_PAGE_SIZE = 10
-"""Messages that a conversation's page shows at first."""
+"""Number of messages on the first page of a conversation."""
 
 OLDER_PAGE_SIZE = 50
-"""Messages that are loaded when a user scrolls back."""
+"""Number of messages that are loaded when a user scrolls back."""
 
 CATCH_UP_SIZE = 200
 """Maximum number of messages in one catch-up result."""
 
 MAX_CATCH_UP_EVENTS = 2_000
-"""A client that is further behind starts from the last page."""
+"""Maximum number of events that a client can catch up; one that is further behind starts from the last page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class CatchUp:
-    """The messages that were posted or changed after the event `start` up to `end`, in the order of their versions.
+    """The messages that were posted or changed after the event `start`, up to `end`, in the order of their versions.
 
-    A message with a version in this range that is missing here was removed. With `is_reset` the client's cursor could
-    not be continued: the messages are the last page.
+    If an event number of this range is no message's version, its message was removed or has changed again later. With
+    `is_reset` the client's cursor could not be continued: the messages are the last page.
     """
 
     head: Head

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MessageRejected:
-    """Which message was refused, and why."""
+    """A message that the database rejected, and the reason."""
 
     conversation: ConversationName
     sender_id: int
@@ -43,19 +43,19 @@ message_changed: "Signal[TimelineMessage]" = Signal("message-changed")
 """A message that was edited, deleted or reacted to."""
 
 message_pending: "Signal[TimelineMessage]" = Signal("message-pending")
-"""A message without `seq`, which waits in the spool."""
+"""A pending message, which has no `seq`."""
 
 message_saved: "Signal[TimelineMessage]" = Signal("message-saved")
-"""A message that has waited in the spool and has its `seq` now."""
+"""A message that was pending and is now stored, with its `seq`."""
 
 message_rejected: Signal[MessageRejected] = Signal("message-rejected")
-"""A message that has waited in the spool and that the database rejected. The spool keeps it."""
+"""A message that was pending and that the database rejected. The spool keeps it."""
 
 timeline_trimmed: "Signal[Head]" = Signal("timeline-trimmed")
 """The messages up to the floor of this head were removed."""
 
 read_state_changed: "Signal[ReadState]" = Signal("read-state-changed")
-"""The mark of a user in a conversation was moved."""
+"""A user's read marker in a conversation was moved."""
 
 read_receipt_changed: "Signal[ReadReceiptChanged]" = Signal("read-receipt-changed")
 """Somebody has read further in a conversation that shows read receipts."""
