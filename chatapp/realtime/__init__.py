@@ -1,10 +1,13 @@
-"""Socket.IO events: handlers call the core, and the core's signals are broadcast.
+"""Socket.IO: events from clients call services, and the signals of services are broadcast to clients.
 
-`state.py` holds what is known of an application's sockets; `handshake.py` authenticates them; `handlers.py` parses
-events and acknowledges them, for the handlers in `conversations.py`, `read_state.py`, `typing.py`, `presence.py` and
-`assistants.py`. In the other direction `broadcaster.py` emits the core's signals, `ordering.py` keeps the order where
-several processes write, `eviction.py` stops sockets after a revocation, `heartbeats.py` lets clients detect a missed
-event, and `relay.py` with `bus.py` connects the processes.
+From clients: `handshake.py` authenticates sockets. `handlers.py` parses and acknowledges events, for the handlers in
+`conversations.py`, `read_state.py`, `typing.py`, `presence.py` and `assistants.py`.
+
+To clients: `broadcaster.py` emits signals. `ordering.py` keeps the order of events where several processes write.
+`eviction.py` removes sockets from channels after a revocation. `heartbeats.py` lets clients detect a missed event.
+`relay.py` and `bus.py` connect the processes.
+
+`state.py` has the state of an application's sockets, `channels.py` the names of channels.
 """
 
 from flask import Flask
@@ -15,7 +18,7 @@ from chatapp.realtime import conversations as conversations
 from chatapp.realtime import read_state as read_state
 from chatapp.realtime import typing as typing
 from chatapp.realtime.handlers import list_event_names, serve_events
-from chatapp.realtime.handshake import greet, serve_handshake
+from chatapp.realtime.handshake import send_initial_events, serve_handshake
 from chatapp.realtime.state import EXTENSION, Realtime
 from chatapp.socket_engine import init_engine
 from chatapp.supervision import EXTENSION as SUPERVISOR
@@ -28,9 +31,9 @@ def init_realtime(app: Flask, settings: Settings) -> None:
         settings,
         app.extensions[SUPERVISOR],
         event_names=list_event_names(),
-        # Its handler has submitted the message to the writer before it yields.
+        # Its handler submits the message to the writer before it yields for the first time.
         concurrent_events={"send_message"},
-        on_connected=lambda sid: greet(app, realtime, sid),
+        on_connected=lambda sid: send_initial_events(app, realtime, sid),
     )
     app.extensions[EXTENSION] = realtime = Realtime(engine)
     serve_handshake(app, realtime)

@@ -1,4 +1,4 @@
-"""Answers while they grow: each delta is emitted to the sockets that have joined the conversation."""
+"""Growing answers: each delta is emitted to the sockets that have joined the conversation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

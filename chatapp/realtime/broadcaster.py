@@ -1,8 +1,8 @@
-"""Broadcasting: the core's signals are emitted to the sockets of this process.
+"""Broadcasting: signals are emitted to the sockets of this process.
 
 The writer sends its signals in the order of its commits, on one thread, so the events of a conversation are emitted in
-the order of their numbers; where several processes write, `ordering.py` keeps that order. A client that misses an event
-all the same detects it by the number of the next one, or by a heartbeat.
+the order of their numbers. Where several processes write, `ordering.py` keeps that order. A client that nevertheless
+misses an event detects it by the number of the next event, or by a heartbeat.
 """
 
 from collections.abc import Sequence
@@ -41,9 +41,9 @@ from chatapp.timeline.signals import (
 
 
 class Broadcaster:
-    """Emits the core's signals.
+    """Emits the signals of conversations, timelines and the spool.
 
-    `order` is None in the only process of an installation: its own commits are in order.
+    `order` is None if the installation has one process: its own commits are in order.
     """
 
     def __init__(self, app: Flask, realtime: Realtime, evictor: Evictor, *, is_single_process: bool) -> None:
@@ -86,12 +86,12 @@ class Broadcaster:
                 self._emit_event(message, is_new=False)
 
     def broadcast_pending(self, message: TimelineMessage) -> None:
-        """Emit a message that waits in the spool."""
+        """Emit a pending message."""
         with self._app.app_context():
             self._emit_message(message)
 
     def broadcast_saved(self, message: TimelineMessage) -> None:
-        """Emit the number of a message that waited in the spool, and the message as news."""
+        """Emit a message that was pending and is now stored, also as news."""
         with self._in_order(message), self._app.app_context():
             self._emit_news(message)
             conversation = message.conversation.wire_name
@@ -100,7 +100,7 @@ class Broadcaster:
             self._server.emit("message_saved", {**key, "message": present_message(message)}, to=conversation)
 
     def broadcast_rejected(self, rejected: MessageRejected) -> None:
-        """Emit that the database refused a message that waited in the spool."""
+        """Emit that the database rejected a pending message."""
         error = {"code": "conflict", "message": rejected.reason}
         conversation = rejected.conversation.wire_name
         key = {"conversation": conversation, "sender_id": rejected.sender_id, "client_id": rejected.client_id}
@@ -112,7 +112,7 @@ class Broadcaster:
             emit_heads(self._server, [head])
 
     def broadcast_backlog(self, backlog: Backlog) -> None:
-        """Emit how many messages wait in the spool to all sockets."""
+        """Emit the backlog to all sockets."""
         self._server.emit("backlog", present_backlog(backlog), to=EVERYONE)
 
     def broadcast_read_state(self, state: ReadState) -> None:
@@ -145,7 +145,7 @@ class Broadcaster:
                     follow_news(self._server, user_id, sids)
 
     def _in_order(self, message: TimelineMessage) -> AbstractContextManager[bool]:
-        """Broadcast all events before this one; return whether it is still to be broadcast itself."""
+        """Broadcast all events before this one. The context's value is whether this one is still to be broadcast."""
         if self.order is None or message.version is None:
             return nullcontext(True)
         return self.order.before(message.conversation.wire_name, message.version)

@@ -1,7 +1,7 @@
-"""Messages between the processes of an installation, through Redis. They may get lost.
+"""Messages between the processes of an installation, through Redis. Delivery is not guaranteed.
 
-Nothing depends on a single one: what was lost is found in the database a moment later, and while Redis is unavailable
-each process works by itself. Publishing never blocks.
+A lost message causes only a delay: the change is found in the database at the next event, heartbeat or check. While
+Redis is unavailable each process works by itself. Publishing never blocks.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from chatapp.supervision import Supervisor
 log = structlog.get_logger(__name__)
 
 MAX_QUEUED = 10_000
-"""Messages that wait to be published; more are discarded."""
+"""Maximum number of messages that wait to be published; more are discarded."""
 
 RETRY_SECONDS = (0.2, 0.5, 1, 2, 5)
 """Pauses before successive attempts to reach Redis; the last one repeats."""
 
 TIMEOUT_SECONDS = 5.0
-"""Time in which Redis has to respond."""
+"""Time after which a request to Redis fails."""
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 

@@ -5,11 +5,11 @@ from chatapp.conversations.names import ConversationName
 NEWS_PREFIX = "news:"
 
 EVERYONE = "everyone"
-"""All sockets that have been acknowledged with a CONNECT packet."""
+"""All sockets that have been sent their CONNECT packet."""
 
 
 def news_channel(conversation: str) -> str:
-    """Return the channel of sockets that count the new messages of a conversation without having joined it."""
+    """Return the channel of sockets that receive a conversation's news: they have not joined it."""
     return NEWS_PREFIX + conversation
 
 
@@ -24,5 +24,5 @@ def login_session_channel(login_session_id: int) -> str:
 
 
 def posters_channel(name: ConversationName) -> str:
-    """Return the channel of sockets whose user might post when they joined. Nothing is emitted there."""
-    return f"writers:{name.wire_name}"
+    """Return the channel of sockets that were authorized to post when they joined. Nothing is emitted there."""
+    return f"posters:{name.wire_name}"

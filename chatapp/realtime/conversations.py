@@ -34,7 +34,7 @@ class LeavePayload(Payload):
 
 
 class SendPayload(Payload):
-    """Payload of `send_message`. The core validates the content."""
+    """Payload of `send_message`. `timeline.post` validates content and client id."""
 
     conversation: object
     content: object = None
@@ -69,8 +69,8 @@ class ReactPayload(Payload):
 def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
     """Enter a conversation's channel, then return the events after the cursor.
 
-    In this order no event falls between the two. Authorization is checked before the socket enters, and again in the
-    transaction that reads: a membership that is revoked in between ends the subscription too.
+    In this order no event is missed between the two. Authorization is checked before the socket enters, and again in
+    the transaction that reads: a socket whose membership is revoked in between leaves the channel.
     """
     name = parse_name(payload.conversation)
     authorize_reading(*find_access_of(db.session(), name, caller.user.actor))
@@ -116,7 +116,7 @@ def leave_chat(caller: Caller, payload: LeavePayload) -> None:
 
 @handles("send_message", SendPayload)
 def send_message(caller: Caller, payload: SendPayload) -> Ack:
-    """Post a message; it is acknowledged when it is durable."""
+    """Post a message. It is acknowledged when it is durable."""
     name = parse_name(payload.conversation)
     message = post(
         name,
@@ -153,6 +153,6 @@ def _present(message: TimelineMessage) -> Ack:
 
 
 def _find_authorized_sender(caller: Caller, name: ConversationName) -> Person | None:
-    """Return the caller if their socket was authorized to post when it joined: then no database need be asked."""
+    """Return the caller if their socket was authorized to post when it joined. Uses no database."""
     is_authorized = caller.has_entered(name.wire_name) and caller.has_entered(posters_channel(name))
     return caller.user.as_person() if is_authorized else None

@@ -1,4 +1,4 @@
-"""Eviction: sockets stop receiving when their login session or their membership is revoked, by whichever process."""
+"""Eviction: closes or removes sockets whose login session or membership was revoked, by this or another process."""
 
 from collections.abc import Collection
 
@@ -31,7 +31,7 @@ class Evictor:
         self._connections = realtime.connections
         self._local_revocations = 0
         self._remote_revocations: int | None = None
-        """Revocations by others that were evicted; None before the first check."""
+        """Number of revocations by others at the last check; None before the first check."""
         login_sessions_revoked.connect(self._on_login_sessions_revoked)
         membership_revoked.connect(self._on_membership_revoked)
 
@@ -50,7 +50,7 @@ class Evictor:
             self._server.emit("removed_from_chat", {"conversation": revoked.conversation}, to=sid)
 
     def check_revocations(self) -> None:
-        """Evict everybody whose login session or membership another process has revoked, if there are new ones."""
+        """Evict the users whose login session or membership was revoked, if other processes revoked any since."""
         with self._app.app_context():
             remote = get_revocation_count(db.session()) - self._local_revocations
         if remote == self._remote_revocations:
@@ -58,7 +58,7 @@ class Evictor:
         self._evict_signed_out(self._connections.list_users())
         for name in self._connections.list_conversations(with_news=True):
             self._evict_former_members(name.wire_name, self._connections.list_listening_users(name.wire_name))
-        # Not before: if the database failed meanwhile, the next check has to find them.
+        # Only now: if the database failed meanwhile, the next check has to find them again.
         self._remote_revocations = remote
 
     def evict_from(self, conversation: str) -> None:

@@ -1,7 +1,7 @@
 """Handlers of socket events: payloads are parsed and errors mapped to acknowledgements in one place.
 
 Handlers are registered with python-socketio itself: Flask-SocketIO would rebuild a request for each event, which takes
-longer than the event. The user was authenticated at the handshake; authorization is checked in the database each time.
+longer than the event. The handshake has authenticated the user; each event is authorized in the database.
 """
 
 from collections.abc import Callable, Mapping
@@ -67,7 +67,7 @@ _handlers: dict[str, tuple[type[Any], Handler[Any]]] = {}
 def handles(event: str, payload: type[P]) -> Callable[[Handler[P]], Handler[P]]:
     """Register a function as the handler of an event.
 
-    Its result is acknowledged beside `ok`, its exception as the error.
+    The acknowledgement has `ok: true` and the fields that the function returns, or `ok: false` and the error.
     """
 
     def register(handler: Handler[P]) -> Handler[P]:
@@ -104,7 +104,7 @@ def _wrap_handler(
             return _refuse(error)
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             log.warning("database does not respond", socket_event=event, error=str(error))
-            return _refuse(Unavailable("The database does not respond. Try again in a moment."))
+            return _refuse(Unavailable("The database does not answer. Try again in a moment."))
         except Exception:
             log.exception("event failed", socket_event=event, user=user and user.id)
             return _refuse(Internal("Something went wrong on the server. Try again."))

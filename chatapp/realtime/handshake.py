@@ -30,8 +30,8 @@ def serve_handshake(app: Flask, realtime: Realtime) -> None:
 def _connect(app: Flask, realtime: Realtime, sid: str, environ: "WSGIEnvironment", auth: object) -> None:
     """Authenticate a socket by the cookie of its handshake, or refuse it.
 
-    A page sends its user (`{user_id}`): it must not act for a user who has signed in on the same browser since.
-    Nothing is emitted here: it would be sent before the CONNECT packet.
+    A page sends the id of its user (`{user_id}`). Another user may have signed in on the same browser since, and the
+    page must not act for them. Nothing is emitted here: it would be sent before the CONNECT packet.
     """
     # The login library reads the cookie from a request.
     with app.request_context(environ):
@@ -47,8 +47,8 @@ def _connect(app: Flask, realtime: Realtime, sid: str, environ: "WSGIEnvironment
     realtime.server.enter_room(sid, login_session_channel(user.login_session_id))
 
 
-def greet(app: Flask, realtime: Realtime, sid: str) -> None:
-    """Send the first events to a socket, once it has been sent its CONNECT packet."""
+def send_initial_events(app: Flask, realtime: Realtime, sid: str) -> None:
+    """Add a new socket to its channels and send it the presence and the backlog, after its CONNECT packet."""
     user = realtime.connections.find_user(sid)
     if user is None:
         return
@@ -61,8 +61,8 @@ def greet(app: Flask, realtime: Realtime, sid: str) -> None:
             if backlog.since is not None:
                 realtime.server.emit("backlog", present_backlog(backlog), to=sid)
     except Exception:
-        # Without its news channels the page would show wrong counts: let it connect again.
-        log.exception("greeting of a new connection failed", user=user.id)
+        # Without its news channels the page would show wrong counts. It reconnects after the disconnect.
+        log.exception("initial events of a new socket failed", user=user.id)
         realtime.server.disconnect(sid)
 
 

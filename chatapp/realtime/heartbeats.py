@@ -23,7 +23,7 @@ class Heartbeats:
         self._order = order
 
     def send(self) -> None:
-        """Emit the heads; before that the events of other processes, in case a notification from Redis was lost."""
+        """Emit the heads. Before that, broadcast the events of other processes whose notifications were lost."""
         with self._app.app_context():
             if self._order is not None:
                 self._catch_up(self._order)
@@ -34,7 +34,7 @@ class Heartbeats:
         ids = [name.id for name in self._connections.list_conversations(with_news=True)]
         for head in list_heads(db.session(), ids):
             conversation = head.conversation.wire_name
-            # Events from before the first heartbeat are not broadcast: clients have read them.
+            # Events from before the first heartbeat are not broadcast: clients have loaded them with the page.
             self._positions.start_at(conversation, head.last_event)
             order.on_remote_commit(conversation, head.last_event)
 

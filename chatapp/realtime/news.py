@@ -1,7 +1,7 @@
-"""News: sockets count the new messages in their user's conversations that they have not joined.
+"""News: notifications of new messages in the user's conversations that the socket has not joined.
 
-Each conversation has a channel of its own for that. A socket is in that channel or has joined the conversation, never
-both: a page need not be notified of a message that it shows.
+Each conversation has a channel for its news. A socket is in that channel or has joined the conversation, not both: a
+page needs no news of a message that it shows.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from chatapp.realtime.channels import NEWS_PREFIX, news_channel
 
 
 def follow_news(server: Server, user_id: int, sids: Iterable[str]) -> None:
-    """Put a user's sockets into the news channels of exactly the conversations that the user is in."""
+    """Add a user's sockets to the news channels of the user's conversations, and remove them from all others."""
     names = list_conversation_names(db.session(), user_id)
     for sid in sids:
         current = set(server.manager.get_rooms(sid, "/") or ())

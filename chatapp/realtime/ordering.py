@@ -12,7 +12,7 @@ from chatapp.timeline import TimelineMessage
 
 
 class BroadcastPositions:
-    """The number of the last event of each conversation that this process has broadcast, as far as it is known."""
+    """The position of each conversation: the number of the last event that this process has broadcast, if known."""
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
@@ -31,12 +31,12 @@ class BroadcastPositions:
 
 
 class TimelineOrder:
-    """Brings the events of all processes into the order of their numbers.
+    """Broadcasts the events of all processes in the order of their numbers.
 
     `read_events(conversation, after)` returns events from the database, none at the end. `emit(message, is_new)`
     broadcasts one of them, as a new message or as a change. `evict(conversation)` removes sockets that may no longer
-    read: other processes report revocations through Redis, which may be unavailable. `has_listeners(conversation)` is
-    whether a socket of this process receives anything of it.
+    read: a revocation by another process may not have arrived, since Redis may be unavailable.
+    `has_listeners(conversation)` returns whether a socket of this process receives its events or its news.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class TimelineOrder:
 
     @contextmanager
     def before(self, conversation: str, version: int) -> Iterator[bool]:
-        """Broadcast all events before `version`; yield whether that event itself is still to be broadcast.
+        """Broadcast all events before `version`. Yield whether the event `version` is still to be broadcast.
 
-        Reading the events before it may have included it: then it must not be broadcast again.
+        It is not if it was already read, and broadcast, together with the events before it.
         """
         with self._lock:
             self._evict(conversation)
             if self._positions.start_at(conversation, version - 1) < version - 1:
-                self._read_up(conversation)
+                self._broadcast_missed(conversation)
             yield self._positions.get(conversation) < version
             self._positions.advance_to(conversation, version)
 
@@ -74,10 +74,10 @@ class TimelineOrder:
             if not self._has_listeners(conversation):
                 self._positions.advance_to(conversation, version)
             elif self._positions.start_at(conversation, version - 1) < version:
-                self._read_up(conversation)
+                self._broadcast_missed(conversation)
 
-    def _read_up(self, conversation: str) -> None:
-        """Broadcast the events that the database has after the position."""
+    def _broadcast_missed(self, conversation: str) -> None:
+        """Read the events after the conversation's position from the database, and broadcast them."""
         self._evict(conversation)
         start = self._positions.get(conversation)
         while messages := self._read_events(conversation, self._positions.get(conversation)):

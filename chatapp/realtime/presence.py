@@ -1,7 +1,7 @@
 """Presence: whether a user is online, away or offline.
 
 It is kept in memory, so a crash leaves nobody online. A user is online if one of their sockets is, away if all of them
-are. Changes are collected for a second and broadcast in one event, so five hundred users who connect at once cause few.
+are. The changes of each second are broadcast in one event, so five hundred users who connect at once cause few events.
 """
 
 import time
@@ -17,13 +17,13 @@ BROADCAST_SECONDS = 1.0
 """Interval at which changes are broadcast."""
 
 GRACE_SECONDS = 3.0
-"""Time for which a user without a socket counts as present: reloading a page is not leaving."""
+"""Time after which a user without a socket is offline, so that reloading a page changes nothing."""
 
 REMOTE_LIFETIME_SECONDS = 15.0
-"""Age at which the presence of another process is discarded: that has crashed, or nothing is received from it."""
+"""Age at which the states of another process are discarded: it has crashed, or the bus is down."""
 
-Picture = dict[int, str]
-"""State of the users who are not offline."""
+UserStates = dict[int, str]
+"""The state, `online` or `away`, of each user who is not offline."""
 
 
 class Presence:
@@ -32,10 +32,10 @@ class Presence:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._sockets: dict[str, tuple[int, str]] = {}
-        self._remote: dict[str, tuple[float, Picture]] = {}
-        """Time of reception and picture of each other process."""
-        self._broadcast: Picture = {}
-        """The state that clients know."""
+        self._remote: dict[str, tuple[float, UserStates]] = {}
+        """Time of reception and states of each other process."""
+        self._broadcast: UserStates = {}
+        """The states that were last broadcast."""
         self._last_seen: dict[int, float] = {}
 
     def add(self, sid: str, user_id: int) -> None:
@@ -53,24 +53,24 @@ class Presence:
         """Forget a closed socket."""
         self._sockets.pop(sid, None)
 
-    def local_picture(self) -> Picture:
+    def local_states(self) -> UserStates:
         """Return the state of the users who are connected to this process."""
         return _merge(list(self._sockets.values()))
 
-    def set_remote_picture(self, process: str, picture: Picture) -> None:
-        """Store the picture of another process."""
-        self._remote[process] = (time.monotonic(), picture)
+    def set_remote_states(self, process: str, states: UserStates) -> None:
+        """Store the states that another process has published."""
+        self._remote[process] = (time.monotonic(), states)
 
     def broadcast_changes(self) -> None:
         """Emit what has changed since the last broadcast to all sockets."""
         now = time.monotonic()
         self._remote = {
-            process: (received_at, picture)
-            for process, (received_at, picture) in self._remote.items()
+            process: (received_at, states)
+            for process, (received_at, states) in self._remote.items()
             if received_at > now - REMOTE_LIFETIME_SECONDS
         }
-        pictures = [self.local_picture(), *(picture for _, picture in self._remote.values())]
-        current = _merge(state for picture in pictures for state in picture.items())
+        by_process = [self.local_states(), *(states for _, states in self._remote.values())]
+        current = _merge(item for states in by_process for item in states.items())
         self._last_seen |= dict.fromkeys(current, now)
         gone = {user_id for user_id, seen_at in self._last_seen.items() if seen_at <= now - GRACE_SECONDS}
         kept = {user_id: state for user_id, state in self._broadcast.items() if user_id not in gone | current.keys()}
@@ -96,13 +96,13 @@ def set_presence(caller: Caller, payload: PresencePayload) -> None:
     caller.realtime.presence.set_state(caller.sid, payload.state)
 
 
-def _merge(states: Iterable[tuple[int, str]]) -> Picture:
-    merged: Picture = {}
+def _merge(states: Iterable[tuple[int, str]]) -> UserStates:
+    merged: UserStates = {}
     for user_id, state in states:
         if merged.get(user_id) != "online":
             merged[user_id] = state
     return merged
 
 
-def _present(picture: Mapping[int, str]) -> dict[str, str]:
-    return {str(user_id): state for user_id, state in picture.items()}
+def _present(states: Mapping[int, str]) -> dict[str, str]:
+    return {str(user_id): state for user_id, state in states.items()}

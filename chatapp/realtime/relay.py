@@ -18,6 +18,7 @@ from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.ordering import TimelineOrder
+from chatapp.realtime.presence import UserStates
 from chatapp.realtime.state import Realtime
 from chatapp.realtime.typing import Typing
 from chatapp.timeline import TimelineMessage
@@ -50,7 +51,7 @@ class Relay:
         self._broadcaster = broadcaster
         self._order = order
         self._bus = bus
-        self._published_presence: tuple[float, dict[int, str]] = (0.0, {})
+        self._published_presence: tuple[float, UserStates] = (0.0, {})
         """Time and content of the last publication."""
         for signal in (message_posted, message_changed, message_saved):
             signal.connect(self.publish_commit)
@@ -69,7 +70,7 @@ class Relay:
         bus.on("reader", self._on_read_receipt)
         bus.on("delta", lambda _, delta: answer_broadcaster.broadcast(Delta(**delta)))
         bus.on("typing", self._on_typing)
-        bus.on("presence", lambda process, picture: self._presence.set_remote_picture(process, dict(picture)))
+        bus.on("presence", lambda process, states: self._presence.set_remote_states(process, dict(states)))
         bus.on("hello", lambda *_: self.publish_presence(is_requested=True))
         bus.on_connected(lambda: bus.publish("hello", None))
 
@@ -106,12 +107,12 @@ class Relay:
         self._bus.publish("delta", asdict(delta))
 
     def publish_presence(self, *, is_requested: bool = False) -> None:
-        """Publish the users of this process when they have changed, when that was long ago, or on request."""
-        picture = self._presence.local_picture()
+        """Publish the presence of this process if it has changed, if `PRESENCE_SECONDS` have passed, or on request."""
+        states = self._presence.local_states()
         published_at, published = self._published_presence
-        if is_requested or picture != published or time.monotonic() - published_at > PRESENCE_SECONDS:
-            self._published_presence = (time.monotonic(), picture)
-            self._bus.publish("presence", [[user_id, state] for user_id, state in picture.items()])
+        if is_requested or states != published or time.monotonic() - published_at > PRESENCE_SECONDS:
+            self._published_presence = (time.monotonic(), states)
+            self._bus.publish("presence", [[user_id, state] for user_id, state in states.items()])
 
     def _on_commit(self, _process: str, commit: list[Any]) -> None:
         self._order.on_remote_commit(*commit)

@@ -13,7 +13,7 @@ from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted
 
 THROTTLE_SECONDS = 1.0
-"""Time in which a user's typing in a conversation is broadcast once, however often their pages report it."""
+"""Minimum time between two broadcasts that a user is typing in a conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TypingThrottle:
         message_posted.connect(self.reset)
 
     def is_due(self, user_id: int, conversation: str) -> bool:
-        """Return whether to broadcast that a user is typing in a conversation, and count that as a broadcast."""
+        """Return whether to broadcast that a user is typing in a conversation; if so, record the broadcast."""
         key, now = (user_id, conversation), time.monotonic()
         for old in [old for old, moment in list(self._last_broadcasts.items()) if moment <= now - THROTTLE_SECONDS]:
             del self._last_broadcasts[old]
@@ -43,7 +43,7 @@ class TypingThrottle:
         return True
 
     def reset(self, message: TimelineMessage) -> None:
-        """Let the next notification of a message's sender through at once."""
+        """Allow the next notification of a message's sender at once."""
         if message.sender is not None:
             self._last_broadcasts.pop((message.sender.id, message.conversation.wire_name), None)
 

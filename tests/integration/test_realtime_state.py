@@ -52,8 +52,8 @@ def test_a_socket_of_one_application_is_unknown_to_the_other(applications: tuple
 def test_applications_do_not_share_presence_typing_and_positions(applications: tuple[Flask, Flask]) -> None:
     first, second = map(get_realtime, applications)
     first.presence.add("a socket", ANA.id)
-    assert first.presence.local_picture() == {ANA.id: "online"}
-    assert second.presence.local_picture() == {}
+    assert first.presence.local_states() == {ANA.id: "online"}
+    assert second.presence.local_states() == {}
     assert first.typing_throttle.is_due(ANA.id, "general")
     assert second.typing_throttle.is_due(ANA.id, "general")
     assert first.positions.start_at("general", 5) == 5

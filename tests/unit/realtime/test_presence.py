@@ -75,12 +75,12 @@ def test_a_user_is_online_if_one_of_their_sockets_is(presence: Presence, server:
     presence.add("desk", 1)
     presence.add("phone", 1)
     presence.set_state("desk", "away")
-    assert presence.local_picture() == {1: "online"}
+    assert presence.local_states() == {1: "online"}
     presence.set_state("phone", "away")
-    assert presence.local_picture() == {1: "away"}
+    assert presence.local_states() == {1: "away"}
     presence.remove("phone")
     presence.set_state("phone", "online")
-    assert presence.local_picture() == {1: "away"}
+    assert presence.local_states() == {1: "away"}
     assert changes(presence, server) == {"1": "away"}
 
 
@@ -108,15 +108,15 @@ def test_a_page_that_is_reloaded_stays_online(presence: Presence, server: FakeSe
 def test_the_states_of_all_processes_are_merged(presence: Presence, server: FakeServer) -> None:
     presence.add("a", 1)
     presence.set_state("a", "away")
-    presence.set_remote_picture("other", {1: "online", 2: "away"})
+    presence.set_remote_states("other", {1: "online", 2: "away"})
     assert changes(presence, server) == {"1": "online", "2": "away"}
-    assert presence.local_picture() == {1: "away"}
+    assert presence.local_states() == {1: "away"}
 
 
 def test_users_of_a_process_that_stopped_reporting_go_offline(
     presence: Presence, server: FakeServer, clock: Clock
 ) -> None:
-    presence.set_remote_picture("other", {2: "online"})
+    presence.set_remote_states("other", {2: "online"})
     assert changes(presence, server) == {"2": "online"}
     clock.now += REMOTE_LIFETIME_SECONDS - 0.1
     assert changes(presence, server) is None
