@@ -12,7 +12,7 @@ The interface is in this module:
   called about once a second.
 
 There are two engines. `fast` writes to sockets itself: see `server.py` and `connection.py`. `stock` uses the libraries
-as they are; it also serves where threads are not green or a library's version is not known. Limits, parsing and abuse
+as they are; it is also used where threads are not green or a library's version is not known. Limits, parsing and abuse
 handling (`limits.py`, `token_bucket.py`, `packets.py`, `connection_guard.py`) are the same for both.
 """
 
@@ -57,10 +57,10 @@ def init_engine(
 ) -> SocketEngine:
     """Serve Socket.IO for `app` and accept the events named.
 
-    The handlers of one client run one after the other, so the order in which a client sends is the order of the
-    timeline. Only `concurrent_events` may be handled before the handler of the same event before it has returned; their
-    handlers must have done what depends on the order before they yield for the first time. `on_connected(sid)` is
-    called after a client has been sent its CONNECT packet.
+    The events of one client are handled one after the other, so that its messages are stored in the order in which it
+    sent them. Only consecutive `concurrent_events` are handled at the same time. Their handlers start in order, and
+    must do everything that depends on the order before they yield for the first time. `on_connected(sid)` is called
+    after a client has been sent its CONNECT packet.
     """
     is_fast = _is_fast(settings)
     engine_options: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """JSON codec of Socket.IO packets, with orjson: the standard library's decoder took a third of the time of an event.
 
 It has the interface of the `json` module, which python-socketio expects. Input that orjson refuses, such as a lone
-surrogate, is passed to that module: the handler then refuses it with a reason.
+surrogate, is passed to that module, so that the handler can reject it with a reason.
 """
 
 import json

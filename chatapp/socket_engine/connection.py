@@ -1,8 +1,8 @@
-"""Connections of the fast engine: they parse many frames at once and are written to without a thread of their own.
+"""Connections of the fast engine: they parse many frames at once, and need no thread of their own for writing.
 
-Only when a client does not accept everything at once, a green thread of its own writes the rest; meanwhile further
-frames are queued behind that, so the order is kept. While a connection polls, packets go through the library's queue,
-and from there into its first frames after the upgrade.
+If a socket does not accept all data at once, a green thread writes the rest. Further frames are queued meanwhile, so
+the order is kept. While a connection polls, packets are put into the library's queue. After an upgrade to WebSocket the
+packets that are left there are sent first.
 
 This module and `server.py` depend on internals of python-engineio and eventlet: see `versions.py`.
 """
@@ -52,7 +52,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         """Bytes in the library's queue and in `_frames`."""
         self._is_flush_scheduled = False
         self._is_blocked = False
-        """Whether the client did not accept everything, and a green thread waits to write the rest."""
+        """Whether the socket did not accept all data, and a green thread waits to write the rest."""
 
     # Sending.
 
@@ -81,7 +81,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         return packets
 
     def flush(self) -> None:
-        """Write the queued frames, as far as the client accepts them; the rest as soon as it does."""
+        """Write the queued frames without blocking. A green thread writes what the socket does not accept now."""
         self._is_flush_scheduled = False
         if self._is_blocked or not self._frames or self._send_now is None:
             return
@@ -103,7 +103,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
     def fail(self, error: Exception) -> None:
         """Record an unexpected exception and close the connection: the client reconnects and catches up.
 
-        Without that a part of a frame might be missing, or the connection might wait for ever.
+        An open connection might lack a part of a frame, or wait for ever.
         """
         self.server.record_failure(error)
         self._disconnect_later("an error of the server")
@@ -146,9 +146,9 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         # Not now: the caller may be in the middle of a broadcast.
         self._frames.clear()
         self._queued_bytes = 0
-        self.server.spawn(self._disconnect_well_behaved, reason)
+        self.server.spawn(self._disconnect_without_penalty, reason)
 
-    def _disconnect_well_behaved(self, reason: str) -> None:
+    def _disconnect_without_penalty(self, reason: str) -> None:
         self.server.connection_guard.disconnect(self.sid, reason, is_abuse=False)
 
     def _disconnect_abusive(self, reason: str) -> None:
@@ -218,7 +218,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
 
     def _websocket_handler(self, ws: Any) -> list[bytes]:
         socket = ws.socket
-        # Clients that are gone are found by their pings.
+        # Missing pongs detect clients that are gone.
         socket.settimeout(None)
         state = self.server.connection_guard.find_connection_state(self.sid)
         if state is None:

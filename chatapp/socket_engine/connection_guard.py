@@ -1,4 +1,4 @@
-"""Admission and abuse: limits of connections and events, and the closing of connections that break the protocol.
+"""The connection guard: limits connections and events, and closes connections that break the protocol.
 
 It is the same for both engines, and uses public interfaces of the libraries only: Engine.IO's handlers, and WSGI.
 """
@@ -46,8 +46,8 @@ class ConnectionGuard:
     """Checks everything that clients send before the libraries process it.
 
     With `throttles_packets` it applies the rate limits to packets; the fast engine does so itself, to frames, before it
-    parses them. `on_connected(sid)` is called once a connection has been acknowledged with a CONNECT packet, so what is
-    emitted there arrives after that.
+    parses them. `on_connected(sid)` is called after a client has been sent its CONNECT packet, so that events emitted
+    there arrive after that.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ConnectionGuard:
 
         def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
             if environ.get("PATH_INFO", "").startswith("/socket.io"):
-                # Compression would take two thirds of the throughput, and 100 KB for each connection.
+                # Compression would cost two thirds of the throughput, and 100 KB of memory for each connection.
                 environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
                 if not self._may_connect(environ):
                     self._delay_refusal(_get_address(environ))
@@ -109,7 +109,7 @@ class ConnectionGuard:
     def disconnect(self, eio_sid: str, reason: str, *, is_abuse: bool = True) -> None:
         """Close a connection, with one line in the log.
 
-        Abuse counts against the address: it may open fewer connections for a while. What a bad network causes as well
+        With `is_abuse` the address may open fewer connections for a while. Behaviour that a bad network can cause too
         is not abuse.
         """
         state = self._states.get(eio_sid)
@@ -121,7 +121,7 @@ class ConnectionGuard:
         self._close(eio_sid, state)
 
     def sweep(self) -> None:
-        """Close connections that did not authenticate in time, and those of which only Engine.IO's part is left."""
+        """Close connections that did not authenticate in time, or whose Socket.IO connection has ended."""
         now = time.monotonic()
         for eio_sid, state in list(self._states.items()):
             if self._server.manager.sid_from_eio_sid(eio_sid, "/") is not None or state.is_closing:

@@ -19,7 +19,7 @@ class Closed(Exception):
 
 
 def make_frame(text: str) -> bytes:
-    """Return a text as one server frame."""
+    """Return an unmasked text frame, as servers send it."""
     return _make_frame(TEXT, text.encode())
 
 
@@ -46,7 +46,8 @@ class FrameReader:
     """Reads the messages of a client.
 
     `receive(size)` returns up to `size` bytes, none at the end of the stream. `count(size)` is called with the size of
-    every frame, and `send_pong(data)` for every ping. A message may have `max_bytes` bytes, its fragments together.
+    every frame, and `send_pong(data)` for every ping. A message, all its fragments together, may have `max_bytes`
+    bytes.
     """
 
     def __init__(
@@ -134,8 +135,8 @@ class FrameReader:
 
 
 def unmask(data: bytes, mask: bytes) -> bytes:
-    """Return `data` with the four bytes of `mask` removed, or applied: it is an XOR."""
-    # As two large integers, so that the loop over the bytes is in C.
+    """Return `data` XOR the repeated four bytes of `mask`. This masks and unmasks."""
+    # Computed with two large integers, so that the loop over the bytes is in C.
     size = len(data)
     key = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(data, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")

@@ -1,25 +1,25 @@
 """Limits of what one client may send and what the server queues for it."""
 
 MIN_PACKET_BYTES = 65_536
-"""Limit of a WebSocket message and of the body of a polling request for short messages: see `max_packet_bytes`."""
+"""Lower bound of `max_packet_bytes`, which limits a WebSocket message and the body of a polling request."""
 
 MAX_FRAGMENTS = 1_000
-"""Fragments of one WebSocket message."""
+"""Maximum number of fragments of one WebSocket message."""
 
 MAX_JSON_DEPTH = 32
-"""Lists and objects within one another in a packet."""
+"""Maximum nesting of lists and objects in a packet."""
 
 MAX_PACKETS_PER_REQUEST = 1_000
-"""Packets in the body of a polling request: a page that polls sends all of its outbox at once."""
+"""Maximum number of packets in the body of a polling request: a polling page sends its whole outbox at once."""
 
 MAX_CONCURRENT_EVENTS = 50
-"""Events of one socket that are handled at the same time."""
+"""Maximum number of events of one socket that are handled at the same time."""
 
 BYTES_PER_EVENT = 2_048
 """Bytes of a packet that count as one event: a long packet counts as several."""
 
 BURST_SECONDS = 5
-"""Seconds of its rate of events that a client may use at once."""
+"""Size of a burst of events, in seconds of the event rate."""
 
 USER_RATE_FACTOR, ADDRESS_RATE_FACTOR = 2, 20
 """Rate of all sockets of a user, and of an address, as multiples of the rate of one socket."""
@@ -28,28 +28,28 @@ MAX_PAUSE_SECONDS = 5.0
 """Longest pause of a socket that sends too fast, before its next event is read."""
 
 MAX_QUEUED_BYTES = 2_000_000
-"""Bytes that are queued for a client that does not read."""
+"""Maximum number of bytes that are queued for a client that does not read."""
 
 MAX_QUEUED_FRAMES = 5_000
-"""Frames that are queued for a client that does not read."""
+"""Maximum number of frames that are queued for a client that does not read."""
 
 HANDSHAKE_SECONDS = 10.0
-"""Time from opening a connection to its authentication, and for an upgrade to WebSocket."""
+"""Maximum time from opening a connection to its authentication, and for an upgrade to WebSocket."""
 
 MAX_UNAUTHENTICATED_CONNECTIONS = 500
-"""Connections from one address that are not authenticated yet."""
+"""Maximum number of unauthenticated connections from one address."""
 
 CONNECTION_BURST_SECONDS = 20
-"""Seconds of its rate of new connections that an address may use at once: a whole office reconnects at once."""
+"""Size of a burst of new connections, in seconds of their rate: a whole office reconnects at once."""
 
 ABUSE_PENALTY_CONNECTIONS = 20
-"""New connections that a connection counts as which was closed for abuse."""
+"""Tokens of the address's connection limit that a connection closed for abuse costs. A new connection costs one."""
 
 REFUSAL_DELAY_SECONDS = 1.0
-"""Delay of a refusal (tarpit), so that a client that tries again and again is slowed down."""
+"""Delay of a refusal (tarpit), which slows down a client that retries at once."""
 
 MAX_DELAYED_REFUSALS = 100
-"""Refusals for one address that are delayed at the same time; more are sent at once."""
+"""Maximum number of refusals for one address that are delayed at the same time; more are sent at once."""
 
 
 def max_packet_bytes(max_message_chars: int) -> int:

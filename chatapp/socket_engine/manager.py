@@ -40,12 +40,12 @@ class BroadcastManager(Manager):  # type: ignore[misc]  # the library is not typ
         self._engine.broadcast(listeners, packet, skipped)
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
-        """Add a socket to a channel, after what was emitted there before."""
+        """Add a socket to a channel. It does not receive what was emitted there before."""
         self._engine.flush_broadcast()
         super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
 
     def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
-        """Remove a socket from a channel, after what was emitted there before."""
+        """Remove a socket from a channel. It still receives what was emitted there before."""
         self._engine.flush_broadcast()
         super().basic_leave_room(sid, namespace, room)
 

@@ -62,7 +62,7 @@ class StrictPacket(Packet):  # type: ignore[misc]  # the library is not typed
 
 
 def make_packet_class(event_names: Collection[str]) -> type[StrictPacket]:
-    """Return a packet class that accepts the events named: the library takes a class, not an object."""
+    """Return a packet class that accepts these events. The library takes a class, not an object."""
     return type("AcceptedPacket", (StrictPacket,), {"event_names": event_names})
 
 

@@ -1,7 +1,7 @@
 """Engine.IO server of the fast engine: broadcasts, coalesced writes and pings for all connections.
 
-Everything that is sent to a connection in one turn of the event loop leaves in one write (write coalescing). This
-module and `connection.py` depend on internals of python-engineio and eventlet: see `versions.py`.
+All frames that are queued for a connection in one iteration of the event loop are sent in one write (write
+coalescing). This module and `connection.py` depend on internals of python-engineio and eventlet: see `versions.py`.
 """
 
 import re
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Ts = TypeVarTuple("Ts")
 
-CONNECTIONS_PER_TURN = 256
+CONNECTIONS_PER_ITERATION = 256
 """Connections that are written to before other green threads run."""
 
 PING_CHECK_SECONDS = 1.0
@@ -50,7 +50,7 @@ class FramedPacket(Packet):  # type: ignore[misc]  # the library is not typed
 class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not typed
     """Engine.IO server whose connections are `Connection` objects.
 
-    `concurrent_events` are handled without waiting for earlier events of the same client: see `Connection.receive`.
+    Consecutive `concurrent_events` of a client are handled at the same time: see `Connection.receive`.
     """
 
     start_service_task: bool
@@ -74,7 +74,7 @@ class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not t
     def broadcast(self, listeners: Mapping[str, str], packet: FramedPacket, skipped: Collection[str]) -> None:
         """Send a packet to the listeners of a channel, given as Socket.IO and Engine.IO ids, but not to `skipped`."""
         if self.coalesces_writes and not skipped:
-            # The packets of one commit for one channel are handed to its listeners together.
+            # Consecutive packets for one channel are queued for its listeners together.
             if self._pending_broadcast is None or self._pending_broadcast[0] is not listeners:
                 self.flush_broadcast()
                 self._pending_broadcast = listeners, []
@@ -90,7 +90,10 @@ class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not t
                     connection.fail(error)
 
     def flush_broadcast(self) -> None:
-        """Hand the pending broadcast to its listeners: before anything else is sent, and before the channel changes."""
+        """Queue the pending broadcast for its listeners.
+
+        This has to happen before anything else is sent, and before the channel's sockets change.
+        """
         if self._pending_broadcast is None:
             return
         (listeners, packets), self._pending_broadcast = self._pending_broadcast, None
@@ -108,14 +111,14 @@ class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not t
             connection.send(pkt)
 
     def schedule_flush(self, connection: Connection) -> None:
-        """Let a connection write its frames at the end of this turn of the event loop."""
+        """Schedule the write of a connection's frames for the end of this iteration of the event loop."""
         self._unflushed.append(connection)
         self._schedule_flush()
 
     def spawn(self, function: Callable[[*Ts], object], *args: *Ts) -> None:
         """Call `function` on a green thread, and record its exceptions.
 
-        These green threads are not started by the supervisor: there is one for every group of writes, which would cost
+        The supervisor does not start these green threads: there is one for every group of writes, so that would reduce
         throughput, and none is restarted. A failed one must leave no connection stuck: `Connection.fail` closes it.
         """
         eventlet.spawn_n(self._run_recorded, function, args)
@@ -153,7 +156,7 @@ class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not t
                     connection.flush()
                 except Exception as error:
                     connection.fail(error)
-                if count % CONNECTIONS_PER_TURN == 0:
+                if count % CONNECTIONS_PER_ITERATION == 0:
                     eventlet.sleep(0)
 
     def _handle_connect(
@@ -198,5 +201,5 @@ class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not t
                         connection.ping_if_due(now)
                     except Exception as error:
                         connection.fail(error)
-                if count % CONNECTIONS_PER_TURN == 0:
+                if count % CONNECTIONS_PER_ITERATION == 0:
                     eventlet.sleep(0)

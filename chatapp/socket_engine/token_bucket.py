@@ -5,7 +5,7 @@ import time
 from chatapp.socket_engine.limits import BYTES_PER_EVENT, MAX_PAUSE_SECONDS
 
 MAX_IDLE_BUCKETS = 10_000
-"""Buckets above which full ones are discarded."""
+"""Number of buckets from which on full ones are discarded."""
 
 
 class TokenBucket:
