@@ -1,4 +1,4 @@
-"""The users who act, and whether their login sessions and API tokens are still valid."""
+"""Actors, who perform operations, and the check that their login sessions and API tokens are still valid."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ class Actor:
 
 def find_active_actors(session: Session, actors: Collection[Actor]) -> set[Actor]:
     """Return the actors whose account is active and whose login session or token has not been revoked."""
-    active = set(
+    active_users = set(
         session.scalars(select(User.id).where(User.id.in_({actor.user_id for actor in actors}), User.is_active))
     )
-    session_ids = {actor.login_session_id for actor in actors if actor.login_session_id is not None}
-    sessions = set(session.scalars(select(LoginSession.id).where(LoginSession.id.in_(session_ids))))
-    tokens = find_active_tokens(session, actors)
+    login_ids = {actor.login_session_id for actor in actors if actor.login_session_id is not None}
+    active_logins = set(session.scalars(select(LoginSession.id).where(LoginSession.id.in_(login_ids))))
+    active_tokens = find_active_tokens(session, actors)
     return {
         actor
         for actor in actors
-        if actor.user_id in active
-        and (actor.login_session_id is None or actor.login_session_id in sessions)
-        and (actor.token_id is None or actor.token_id in tokens)
+        if actor.user_id in active_users
+        and (actor.login_session_id is None or actor.login_session_id in active_logins)
+        and (actor.token_id is None or actor.token_id in active_tokens)
     }
 
 

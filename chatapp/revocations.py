@@ -1,6 +1,7 @@
-"""Revocations of login sessions and memberships, counted so that other processes notice them.
+"""Revocations of login sessions and memberships, counted so that other processes detect them.
 
-A process does not receive the signals of another one; it compares the count with what it has revoked itself.
+Signals do not reach other processes. Each process compares the count in the database with the number of revocations
+that it made itself: see `chatapp.realtime.eviction`.
 """
 
 from typing import TypeVar

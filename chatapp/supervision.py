@@ -1,8 +1,8 @@
 """Supervised background work: every thread that chatapp starts is started here.
 
-No background work ends silently: an exception is logged and counted, then the policy that was declared at the start
-applies. `GET /health` and `GET /metrics` report all work by its name. Where eventlet has patched the standard library
-these threads are green.
+No background work ends silently: an exception is logged and counted, then the work's `OnFailure` policy applies.
+`GET /health` and `GET /metrics` report all work by its name. Where eventlet has patched the standard library these
+threads are green.
 """
 
 import logging
@@ -30,15 +30,20 @@ BACKOFF_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0)
 """Pauses before successive restarts; the last one repeats."""
 
 STABLE_SECONDS = 60.0
-"""After running for this long without an exception, work starts again with the first pause."""
+"""Time without an exception after which the pauses begin again with the first one."""
 
 
 class OnFailure(Enum):
-    """The action after background work has raised an exception, which is logged and counted in each case."""
+    """The policy for an exception of background work. In each case it is logged and counted first."""
 
-    RESTART = "restart it, with back-off"
-    END_PROCESS = "end the process: it cannot do its work without this, and a process manager starts it again"
-    LOG = "do nothing more: the work runs only once"
+    RESTART = "restart"
+    """Restart the work, with back-off."""
+
+    END_PROCESS = "end process"
+    """End the process, which cannot run without this work. A process manager starts it again."""
+
+    LOG = "log"
+    """Do nothing more: for work that runs once."""
 
 
 @dataclass(slots=True)
@@ -47,9 +52,9 @@ class WorkStatus:
 
     name: str
     running: int = 0
-    """Threads that run."""
+    """Number of threads that run."""
     restarting: int = 0
-    """Threads that wait to be restarted."""
+    """Number of threads that wait to be restarted."""
     restarts: int = 0
     failures: int = 0
     last_error_at: datetime | None = None
@@ -58,7 +63,7 @@ class WorkStatus:
 
     @property
     def state(self) -> str:
-        """`restarting`, `running`, or where no thread is left `failed` or `finished`."""
+        """`restarting` or `running`; if no thread is left, `failed` or `finished`."""
         if self.restarting:
             return "restarting"
         if self.running:
@@ -67,7 +72,7 @@ class WorkStatus:
 
 
 class Supervisor:
-    """Starts the background work of one application and tracks its state."""
+    """Starts the background work of one application and tracks its status."""
 
     def __init__(self, *, end_process: Callable[[], None] | None = None, backoff: Sequence[float] = BACKOFF_SECONDS):
         self._end_process = end_process or _end_process

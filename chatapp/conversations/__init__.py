@@ -1,1 +1,1 @@
-"""What all features share about conversations: names, kinds, permissions, queries."""
+"""Conversations: names, kinds, authorization and queries, which all features use."""

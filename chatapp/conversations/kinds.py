@@ -1,8 +1,7 @@
 """The kinds of conversations: one class for each, with everything that differs from the others.
 
-No other module compares the columns `kind` and `visibility`: it asks `kind_of(conversation)`. Who may do what is
-decided in `chatapp.conversations.policy`, by these classes; how a conversation looks on a page is in
-`chatapp.presentation.kinds`.
+No other module compares the column `kind`: it calls `kind_of(conversation)`. `chatapp.conversations.policy` uses these
+classes for authorization. `chatapp.presentation.kinds` defines how each kind looks on a page.
 """
 
 from typing import Any, ClassVar
@@ -13,7 +12,7 @@ from chatapp.models import Conversation, Membership
 
 
 class ConversationKind:
-    """A kind of conversation. The defaults are those of a conversation that its members read and write."""
+    """A kind of conversation. By default only members read and write, and managers moderate."""
 
     name: ClassVar[str]
     """The value of the column `kind`, with which the wire name begins."""

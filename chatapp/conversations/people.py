@@ -1,4 +1,4 @@
-"""People as other people see them."""
+"""Users as other users see them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

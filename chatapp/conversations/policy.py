@@ -1,7 +1,8 @@
-"""Who may do what in a conversation, for pages, the API, socket events and commands alike.
+"""Authorization: who may do what in a conversation, for pages, the API, socket events and commands.
 
-The functions take rows and raise. The caller chooses where the rows come from: a reader's snapshot or the writer's
-transaction. What a user may not know about raises `NotFound`; what they may see but not do raises `Forbidden`.
+The functions take rows and raise errors. The caller reads the rows in a reader's snapshot or in the writer's
+transaction. `NotFound` is raised if the user may not know that the conversation exists, `Forbidden` if they may know it
+but not perform the operation.
 """
 
 from chatapp.actors import Actor
@@ -44,7 +45,7 @@ def authorize_posting(conversation: Conversation | None, membership: Membership 
 
 
 def may_post(conversation: Conversation | None, membership: Membership | None) -> bool:
-    """Return whether `authorize_posting` succeeds."""
+    """Return whether the user may post to the conversation: whether `authorize_posting` succeeds."""
     try:
         authorize_posting(conversation, membership)
     except ChatError:

@@ -15,7 +15,7 @@ class MembershipRevoked:
 
 
 membership_revoked: Signal[MembershipRevoked] = Signal("membership-revoked")
-"""The user may no longer read the conversation."""
+"""A membership has ended."""
 
 sidebar_changed: Signal[Sequence[int]] = Signal("sidebar-changed")
 """The ids of the users whose list of conversations has changed."""
