@@ -50,19 +50,22 @@ def find_names(content: str) -> set[str]:
 
 
 def resolve_mentions(session: Session, drafts: Sequence[Draft]) -> list[tuple[Person, ...]]:
-    """Return for each draft the people it mentions, without its sender, ordered by username. Uses one query for all."""
-    names = {name for draft in drafts for name in draft.names}
-    if not names:
+    """Return for each draft the people it mentions, except its sender, ordered by username. At most two queries."""
+    names_of_drafts = [draft.names for draft in drafts]
+    all_names = {name for names in names_of_drafts for name in names}
+    if not all_names:
         return [()] * len(drafts)
-    named = _find_members(session, {draft.conversation.id for draft in drafts if draft.names}, names)
-    members = _find_members(session, {draft.conversation.id for draft in drafts if draft.is_to_all})
+    # The properties of a draft search its content: use them once for each draft, not for each member.
+    parsed = [(draft, names, draft.is_to_all) for draft, names in zip(drafts, names_of_drafts, strict=True)]
+    named = _find_members(session, {draft.conversation.id for draft, names, _ in parsed if names}, all_names)
+    members = _find_members(session, {draft.conversation.id for draft, _, is_to_all in parsed if is_to_all})
     return [
         tuple(
             person
-            for person in (members if draft.is_to_all else named).get(draft.conversation.id, ())
-            if person.id != draft.sender_id and (draft.is_to_all or person.username in draft.names)
+            for person in (members if is_to_all else named).get(draft.conversation.id, ())
+            if person.id != draft.sender_id and (is_to_all or person.username in names)
         )
-        for draft in drafts
+        for draft, names, is_to_all in parsed
     ]
 
 
