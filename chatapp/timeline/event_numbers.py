@@ -39,8 +39,11 @@ def next_seq(conversation: Conversation) -> int:
     return conversation.last_event
 
 
-def append(conversation: Conversation, **columns: Any) -> dict[str, Any]:
-    """Return the columns of a new message at the end of a locked conversation. The caller inserts the row."""
+def new_message_columns(conversation: Conversation, **columns: Any) -> dict[str, Any]:
+    """Take the next event number for a new message of a locked conversation, and return the message's columns.
+
+    The caller inserts the row.
+    """
     seq = next_seq(conversation)
     conversation.message_count += 1
     return {"conversation_id": conversation.id, "seq": seq, "version": seq, **columns}

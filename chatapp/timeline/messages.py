@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.models import Conversation, Message, Reaction, RetiredKey, User
-from chatapp.timeline.event_numbers import append
+from chatapp.timeline.event_numbers import new_message_columns
 from chatapp.timeline.mentions import fetch_mentions
 
 
@@ -116,7 +116,7 @@ class Head:
 
 def insert_message(session: Session, conversation: Conversation, **columns: Any) -> Message:
     """Insert a message at the end of a locked conversation and return its row."""
-    message = Message(**append(conversation, **columns))
+    message = Message(**new_message_columns(conversation, **columns))
     session.add(message)
     session.flush()
     return message

@@ -13,7 +13,7 @@ from chatapp.conversations.policy import authorize_posting
 from chatapp.errors import ChatError, SignedOut
 from chatapp.models import Conversation, LoginSession, Membership, Message, RetiredKey, User
 from chatapp.storage import Key
-from chatapp.timeline.event_numbers import append, lock_conversations
+from chatapp.timeline.event_numbers import lock_conversations, new_message_columns
 from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 
@@ -68,7 +68,7 @@ class PostBatch:
         index = self._index_by_key[post.key] = len(self._rows)
         self._names.append(post.conversation)
         self._rows.append(
-            append(
+            new_message_columns(
                 conversation,
                 sender_id=post.actor.user_id,
                 sender_type="user",

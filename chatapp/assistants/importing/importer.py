@@ -19,7 +19,7 @@ from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message
 from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.storage import Transaction, write
-from chatapp.timeline.event_numbers import append, lock_conversation
+from chatapp.timeline.event_numbers import lock_conversation, new_message_columns
 
 BATCH_SIZE = 500
 """Rows of one transaction, which blocks other writers for some milliseconds."""
@@ -117,7 +117,7 @@ def _store_entries(
         lock_conversation(session, conversation.id)
         new_entries = {entry.client_id: entry for entry in entries if entry.client_id not in known}
         for entry in new_entries.values():
-            columns = append(
+            columns = new_message_columns(
                 conversation,
                 sender_type=entry.sender_type,
                 sender_name=entry.sender_name,

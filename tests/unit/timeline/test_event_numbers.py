@@ -1,5 +1,5 @@
 from chatapp.models import Conversation, now
-from chatapp.timeline.event_numbers import append, next_seq
+from chatapp.timeline.event_numbers import new_message_columns, next_seq
 
 
 def room() -> Conversation:
@@ -22,8 +22,8 @@ def test_an_event_updates_the_time_of_its_conversation():
 
 def test_an_appended_message_has_the_next_number_as_seq_and_version():
     conversation = room()
-    first = append(conversation, content="one")
-    second = append(conversation, content="two", sender_id=1)
+    first = new_message_columns(conversation, content="one")
+    second = new_message_columns(conversation, content="two", sender_id=1)
     assert first == {"conversation_id": 26, "seq": 5, "version": 5, "content": "one"}
     assert second == {"conversation_id": 26, "seq": 6, "version": 6, "content": "two", "sender_id": 1}
     assert (conversation.last_event, conversation.message_count) == (6, 5)
