@@ -104,7 +104,7 @@ def _wrap_handler(
             return _refuse(error)
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             log.warning("database does not respond", socket_event=event, error=str(error))
-            return _refuse(Unavailable("The database does not answer. Try again in a moment."))
+            return _refuse(Unavailable("The database does not respond. Try again in a moment."))
         except Exception:
             log.exception("event failed", socket_event=event, user=user and user.id)
             return _refuse(Internal("Something went wrong on the server. Try again."))
