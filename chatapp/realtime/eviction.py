@@ -43,10 +43,14 @@ class Evictor:
                 self._server.disconnect(sid)
 
     def evict_member(self, revoked: MembershipRevoked) -> None:
-        """Remove a user's sockets from a conversation."""
+        """Remove a user's sockets from a conversation. A socket is notified once, however many checks find it."""
+        channels = {revoked.conversation, news_channel(revoked.conversation)}
         for sid in self._connections.list_sids(user_channel(revoked.user_id)):
-            self._server.leave_room(sid, revoked.conversation)
-            self._server.leave_room(sid, news_channel(revoked.conversation))
+            joined = channels.intersection(self._server.manager.get_rooms(sid, "/") or ())
+            if not joined:
+                continue
+            for channel in joined:
+                self._server.leave_room(sid, channel)
             self._server.emit("removed_from_chat", {"conversation": revoked.conversation}, to=sid)
 
     def check_revocations(self) -> None:

@@ -80,7 +80,11 @@ class TimelineOrder:
         """Read the events after the conversation's position from the database, and broadcast them."""
         self._evict(conversation)
         start = self._positions.get(conversation)
+        # A message that is edited between two reads comes twice. It is new only the first time.
+        emitted: set[int | None] = set()
         while messages := self._read_events(conversation, self._positions.get(conversation)):
             for message in messages:
-                self._emit(message, message.seq is not None and message.seq > start)
+                is_new = message.seq is not None and message.seq > start and message.seq not in emitted
+                self._emit(message, is_new)
+                emitted.add(message.seq)
                 self._positions.advance_to(conversation, message.version or start)

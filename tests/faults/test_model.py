@@ -178,4 +178,4 @@ class TestTimeline(Timeline.TestCase):  # type: ignore[misc, valid-type]  # Hypo
         """Lower the limits, so that dozens of events reach them instead of thousands."""
         monkeypatch.setattr(reading, "CATCH_UP_SIZE", 4)
         monkeypatch.setattr(reading, "MAX_CATCH_UP_EVENTS", 25)
-        monkeypatch.setattr(cleanup, "BATCH", 3)
+        monkeypatch.setattr(cleanup, "BATCH_MESSAGES", 3)

@@ -16,7 +16,7 @@ from os import waitpid  # Bound before eventlet replaces it in `os`.
 from tests.harness import ROOT, coverage
 from tests.harness.waiting import scaled
 
-READ_AT_IMPORT = {"CHATAPP_ASYNC_MODE", "CHATAPP_FAILPOINT", "LD_PRELOAD"}
+READ_AT_IMPORT = {"CHATAPP_ASYNC_MODE", "CHATAPP_FAILPOINT", "LD_PRELOAD", "PYTHONPATH"}
 """Variables that take effect before `wsgi.py` runs: a server that is given one of them needs a process of its own."""
 
 

@@ -60,6 +60,7 @@ def test_work_that_waits_for_its_restart_is_reported() -> None:
     while status(supervisor).state != "restarting":
         pass
     assert status(supervisor).restarts == 0
+    work.release.set()
 
 
 def test_pauses_grow_with_successive_failures(monkeypatch: pytest.MonkeyPatch) -> None:

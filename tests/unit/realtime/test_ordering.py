@@ -19,6 +19,8 @@ class FakeTimeline:
         self.evicted = 0
         self.reads = 0
         self.has_listeners = True
+        self.edits: list[tuple[int, int]] = []
+        """Edits that another process commits during the next broadcasts: the message's `seq` and its new version."""
         self.positions = BroadcastPositions()
         self.order = TimelineOrder(
             self.positions,
@@ -47,6 +49,10 @@ class FakeTimeline:
     def _emit(self, message: TimelineMessage, is_new: bool) -> None:
         assert message.version is not None
         self.emitted.append(("new" if is_new else "changed", message.version))
+        if self.edits:
+            seq, version = self.edits.pop(0)
+            self.messages = {key: each for key, each in self.messages.items() if each.seq != seq}
+            self.commit(version, seq)
 
     def _evict(self, _conversation: str) -> None:
         self.evicted += 1
@@ -72,6 +78,14 @@ def test_events_of_other_processes_are_broadcast_before_a_later_local_event(time
     assert timeline.emitted == [("local", 1), *(("new", version) for version in range(2, 7))]
 
 
+def test_a_message_that_is_edited_during_a_broadcast_is_new_once(timeline: FakeTimeline) -> None:
+    timeline.positions.start_at("general", 0)
+    timeline.commit(1)
+    timeline.edits = [(1, 2)]
+    timeline.order.on_remote_commit("general", 1)
+    assert timeline.emitted == [("new", 1), ("changed", 2)]
+
+
 def test_an_event_that_was_read_already_is_not_broadcast_again(timeline: FakeTimeline) -> None:
     timeline.positions.start_at("general", 0)
     timeline.commit(1)
@@ -89,7 +103,7 @@ def test_changes_of_known_messages_are_broadcast_as_changes(timeline: FakeTimeli
     timeline.commit(5)
     timeline.commit(6, seq=5)
     timeline.order.on_remote_commit("general", 6)
-    assert timeline.emitted == [("changed", 4), ("new", 5), ("new", 6)]
+    assert timeline.emitted == [("changed", 4), ("new", 5), ("changed", 6)]
 
 
 def test_a_notification_about_old_events_does_nothing(timeline: FakeTimeline) -> None:
