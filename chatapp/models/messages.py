@@ -51,7 +51,7 @@ class Message(Base):
     reply_to: Mapped[int | None] = mapped_column(BigInteger)
     """The `seq` of the message that it answers."""
     asker_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    """The user whom an assistant answers."""
+    """The user who asked the question that an assistant answers."""
     state: Mapped[str | None] = mapped_column(String(16))
     """State of an assistant's answer: `queued`, `streaming`, or how it ended."""
     problem: Mapped[str | None] = mapped_column(String(300))

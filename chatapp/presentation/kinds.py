@@ -139,7 +139,7 @@ class DirectPage(ConversationPage):
         return "person" if len(self.others) == 1 else "people"
 
     def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:
-        """Return the person whom the viewer may block, if there is exactly one, and whether they have."""
+        """Return the person that the viewer may block, if there is exactly one, and whether that person is blocked."""
         others = [person for person in self.people if person.id != viewer.id]
         if len(others) != 1:
             return {}

@@ -124,7 +124,7 @@ class GrowingMarkdown:
             last_block = tokens[blocks[-1][0]]
             line = (last_block.map or [0])[0]
             offset = len("".join(tail.splitlines(keepends=True)[:line])) if line else 0
-            # Until its first lines are complete, the last block may turn out to be part of the previous one.
+            # Until its first lines are complete, the last block may still become part of the previous one.
             needed_lines = 2 if last_block.type == "table_open" else 1
             if offset and tail.count("\n", offset) >= needed_lines:
                 settled = [_render(tokens[begin:end]) for begin, end in blocks[:-1]]

@@ -38,8 +38,7 @@ def post(
     """Store a message and return it, once it is durable.
 
     A repeated `client_id` returns the stored message in its current state. During an outage the message is spooled and
-    returned as `is_pending` if `authorized_sender` is given: the sender, whom the database has authorized to post
-    earlier.
+    returned as `is_pending` if `authorized_sender` is given: the sender, if they were authorized to post earlier.
 
     Raises what `check_content`, `check_client_id` and `authorize_posting` raise, and `SignedOut`, `Busy`,
     `Unavailable`.

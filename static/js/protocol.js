@@ -8,7 +8,7 @@
  * @property {string} content
  * @property {string | null} client_id
  * @property {string | null} deleted_at
- * @property {number[]} mentions ids of the people whom it mentions
+ * @property {number[]} mentions ids of the mentioned people
  * @property {string} html
  */
 

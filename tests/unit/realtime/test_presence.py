@@ -6,6 +6,7 @@ import pytest
 
 from chatapp.realtime import presence as module
 from chatapp.realtime.presence import GRACE_SECONDS, REMOTE_LIFETIME_SECONDS, Presence
+from tests.harness.clock import Clock
 
 
 class FakeServer:
@@ -14,14 +15,6 @@ class FakeServer:
 
     def emit(self, _event: str, payload: dict[str, Any], to: str | None = None) -> None:
         self.emitted.append((to, payload))
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

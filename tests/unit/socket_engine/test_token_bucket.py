@@ -5,14 +5,7 @@ import pytest
 from chatapp.socket_engine import token_bucket
 from chatapp.socket_engine.limits import BYTES_PER_EVENT, MAX_PAUSE_SECONDS
 from chatapp.socket_engine.token_bucket import RateMeter, TokenBucket, TokenBuckets
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
+from tests.harness.clock import Clock
 
 
 @pytest.fixture
