@@ -1,5 +1,6 @@
 """The changes that the writer accepts: plain functions, changes that are batched, and changes that can be spooled."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -15,7 +16,7 @@ Key = tuple[str, int]
 """Client id and sender: the idempotency key of a spoolable change."""
 
 
-class BatchChange(Generic[T]):
+class BatchChange(ABC, Generic[T]):
     """A change that is cheaper to apply together with others: adjacent changes of one class are applied in one call."""
 
     runs_last: ClassVar[bool] = False
@@ -29,36 +30,36 @@ class BatchChange(Generic[T]):
         return result
 
     @classmethod
+    @abstractmethod
     def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[T | ChatError]:
         """Apply `changes` in their order. Return for each its result, or the error that rejects it alone."""
-        raise NotImplementedError
 
 
 class SpoolableChange(BatchChange[T]):
     """A change that can wait in the spool while the database is unavailable."""
 
     @property
+    @abstractmethod
     def key(self) -> Key:
         """The idempotency key: a change that is submitted again under the same key is applied once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pending(self) -> T | None:
         """Return the provisional result of the spooled change, or None if only the database can authorize it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pending_signal(self, pending: T) -> DeferredSignal[Any]:
         """Return the signal to send when it has been spooled."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rejected_signal(self, reason: str) -> DeferredSignal[Any]:
         """Return the signal to send when it has been spooled and the database then rejects it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_fields(self) -> dict[str, object]:
         """Return the fields that the spool stores as JSON."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def from_fields(cls, fields: dict[str, Any]) -> "SpoolableChange[T]":
         """Create the change from the fields that the spool stored."""
-        raise NotImplementedError
