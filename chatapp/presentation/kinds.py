@@ -3,6 +3,7 @@
 No other module and no template distinguishes kinds: it uses what `page_of` and `pages_of` return.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -29,7 +30,7 @@ from chatapp.timeline.reading import LAST_PAGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
-class ConversationPage:
+class ConversationPage(ABC):
     """The page of a conversation, as one user sees it there and in lists that link to it."""
 
     conversation: Conversation
@@ -50,9 +51,9 @@ class ConversationPage:
         return self.conversation.name
 
     @property
+    @abstractmethod
     def path(self) -> str:
         """The path of the page."""
-        raise NotImplementedError
 
     @property
     def icon(self) -> str:
