@@ -191,12 +191,15 @@ def chatting(*participants: Participant) -> Iterator[None]:
     async def run_all() -> None:
         runs = asyncio.gather(*(participant.run(stop) for participant in participants))
         stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([runs, stopping], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
-        async with asyncio.timeout(scaled(120)):
-            await runs
-            await asyncio.gather(*(participant.catch_up() for participant in participants))
-        stopping.cancel()
-        await asyncio.sleep(0.1)  # The loop finishes the closing of sockets.
+        try:
+            await asyncio.wait([runs, stopping], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+            async with asyncio.timeout(scaled(120)):
+                await runs
+                await asyncio.gather(*(participant.catch_up() for participant in participants))
+        finally:
+            stopping.cancel()
+            runs.cancel()
+            await asyncio.sleep(0.1)  # The loop finishes the cancelled tasks and the closing of sockets.
 
     task = loop.create_task(run_all())
     thread = threading.Thread(target=loop.run_until_complete, args=(asyncio.wait([task]),))
