@@ -23,12 +23,14 @@ from chatapp.presentation.errors import init_errors
 from chatapp.realtime import init_realtime
 from chatapp.rooms.routes import blueprint as rooms_blueprint
 from chatapp.security import init_security, trust_proxies
+from chatapp.signals import EXTENSION as SIGNALS
+from chatapp.signals import Signals
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import init_readers
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import Supervisor
 from chatapp.telemetry.health import blueprint as telemetry_blueprint
-from chatapp.telemetry.logs import init_logs
+from chatapp.telemetry.logs import init_logs, init_message_log
 from chatapp.telemetry.metrics import blueprint as metrics_blueprint
 from chatapp.telemetry.metrics import init_metrics
 from chatapp.timeline import create_writer
@@ -54,8 +56,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_readers(app, settings)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     app.extensions[SUPERVISOR] = supervisor = Supervisor()
+    app.extensions[SIGNALS] = signals = Signals()
+    init_message_log(app)
     init_metrics(app)
-    app.extensions[WRITER] = create_writer(settings, supervisor)
+    app.extensions[WRITER] = create_writer(settings, supervisor, signals)
     init_assistants(app, settings)
     init_login(app)
     init_presentation(app)
@@ -77,7 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         metrics_blueprint,
     ):
         app.register_blueprint(blueprint)
-    init_webhooks()
+    init_webhooks(app)
     init_answer_requests(app, settings)
     init_realtime(app, settings)
     trust_proxies(app, settings)

@@ -35,9 +35,6 @@ from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.epoch import remember_events, renew_epoch_if_restored
 from chatapp.webhooks.sender import WebhookSender
 
-EXTENSION = "chatapp.background"
-"""Key of the receivers of signals in `app.extensions`."""
-
 REVOCATION_CHECK_SECONDS = 0.5
 """Interval between two checks for revocations by other processes."""
 
@@ -57,13 +54,10 @@ def start_background(app: Flask, settings: Settings) -> None:
     realtime = get_realtime(app)
     evictor = Evictor(app, realtime)
     broadcaster = Broadcaster(app, realtime, evictor, is_single_process=not settings.redis_url)
-    app.extensions[ANSWER_BROADCASTER] = answer_broadcaster = AnswerBroadcaster(realtime.server)
-    # Signals refer to their receivers weakly.
-    app.extensions[EXTENSION] = [evictor, broadcaster]
+    app.extensions[ANSWER_BROADCASTER] = answer_broadcaster = AnswerBroadcaster(realtime.server, realtime.signals)
     if broadcaster.order is not None:
         bus = Bus(settings.redis_url, settings.secret_key())
         relay = Relay(realtime, broadcaster, broadcaster.order, evictor, answer_broadcaster, bus)
-        app.extensions[EXTENSION].append(relay)
         repeat("presence of other processes", BROADCAST_SECONDS, relay.publish_presence)
         bus.start(supervisor)
     repeat("presence", BROADCAST_SECONDS, realtime.presence.broadcast_changes)

@@ -1,47 +1,53 @@
-"""Typed signals: a thin layer over blinker, so that mypy compares each payload with what receivers accept.
+"""Typed signals. A signal is declared once, in the `signals.py` of its package; each application has its own receivers.
 
-A signal carries one payload, a value and not a database row. Receivers are called in no particular order.
+A signal carries one payload, a value and not a database row. mypy compares it with what receivers accept.
 """
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-import blinker
 import structlog
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-R = TypeVar("R")
+
+EXTENSION = "chatapp.signals"
+"""Key of the application's `Signals` in `app.extensions`."""
 
 
+@dataclass(frozen=True, eq=False)
 class Signal(Generic[T]):
-    """A signal whose payload is a `T`."""
+    """The declaration of a signal whose payload is a `T`. `Signals` sends it."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._signal = blinker.Signal()
+    name: str
 
-    def connect(self, receiver: Callable[[T], R], *, weak: bool = True) -> Callable[[T], R]:
-        """Call `receiver` with the payload whenever the signal is sent. Return `receiver`: this is a decorator too.
 
-        The reference is weak: a receiver that nothing else refers to is disconnected when it is garbage collected. A
-        method lives as long as its object; pass `weak=False` for a lambda or a function defined inside another one.
-        """
-        return self._signal.connect(receiver, weak=weak)
+class Signals:
+    """The receivers of one application's signals. They are called in the order in which they were connected."""
 
-    def disconnect(self, receiver: Callable[[T], object]) -> None:
+    def __init__(self) -> None:
+        self._receivers: dict[Signal[Any], tuple[Callable[[Any], object], ...]] = {}
+
+    def connect(self, signal: Signal[T], receiver: Callable[[T], object]) -> None:
+        """Call `receiver` with the payload whenever `signal` is sent."""
+        # Replaced, not changed: another thread may be sending the signal.
+        self._receivers[signal] = (*self._receivers.get(signal, ()), receiver)
+
+    def disconnect(self, signal: Signal[T], receiver: Callable[[T], object]) -> None:
         """Stop calling `receiver`."""
-        self._signal.disconnect(receiver)
+        self._receivers[signal] = tuple(each for each in self._receivers[signal] if each != receiver)
 
-    def send(self, payload: T) -> None:
-        """Call all receivers. An exception of one is raised here, and the others may not have been called."""
-        self._signal.send(payload)
+    def send(self, signal: Signal[T], payload: T) -> None:
+        """Call all receivers. An exception of one is raised here, and those after it are not called."""
+        for receiver in self._receivers.get(signal, ()):
+            receiver(payload)
 
-    def send_robust(self, payload: T) -> None:
+    def send_robust(self, signal: Signal[T], payload: T) -> None:
         """Call all receivers. An exception of one is logged and does not keep the others from being called."""
-        for receiver in self._signal.receivers_for(None):
+        for receiver in self._receivers.get(signal, ()):
             try:
                 receiver(payload)
             except Exception:
-                log.exception("signal receiver failed", signal=self.name)
+                log.exception("signal receiver failed", signal=signal.name)

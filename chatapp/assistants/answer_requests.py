@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from flask import Flask, current_app
-from sqlalchemy import func, make_url, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin
@@ -20,6 +20,8 @@ from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Conflict, NotFound, RateLimited
 from chatapp.models import Answer, Conversation, Message, now
+from chatapp.signals import EXTENSION as SIGNALS
+from chatapp.signals import Signals
 from chatapp.storage import Transaction, write
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.answers import RUNNING_STATES, create_answer, update_answer
@@ -47,7 +49,6 @@ class AnswerRequests:
     def __init__(self, assistants: Mapping[str, Assistant], settings: Settings) -> None:
         self._assistants = assistants
         self._daily_limit = settings.assistant_daily_limit
-        self._database_url = make_url(settings.sqlalchemy_url)
 
     def queue_answers(self, stored: MessagesStored) -> None:
         """Queue the answers to new messages, in their transaction.
@@ -55,8 +56,6 @@ class AnswerRequests:
         Every message of a user in a conversation with an assistant is a question, elsewhere a message that mentions it.
         """
         transaction = stored.transaction
-        if transaction.session.get_bind().engine.url != self._database_url:
-            return  # Another application of this process has sent the signal.
         for message in stored.messages:
             if message.sender_type != "user" or message.sender is None:
                 continue
@@ -157,10 +156,9 @@ def stop_answer(name: ConversationName, actor: Actor, seq: int) -> TimelineMessa
 
 def init_answer_requests(app: Flask, settings: Settings) -> None:
     """Queue answers to all messages that the application stores, those of its shell commands included."""
-    requests = AnswerRequests(app.extensions[ASSISTANTS], settings)
-    # The signal has a weak reference only.
-    app.extensions[EXTENSION] = requests
-    messages_stored.connect(requests.queue_answers)
+    signals: Signals = app.extensions[SIGNALS]
+    app.extensions[EXTENSION] = requests = AnswerRequests(app.extensions[ASSISTANTS], settings)
+    signals.connect(messages_stored, requests.queue_answers)
 
 
 def current_answer_requests() -> AnswerRequests:

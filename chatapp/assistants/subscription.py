@@ -10,6 +10,8 @@ from sqlalchemy import select
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message
+from chatapp.signals import EXTENSION as SIGNALS
+from chatapp.signals import Signals
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.answers import RUNNING_STATES
 from chatapp.timeline.messages import fetch_message
@@ -27,19 +29,20 @@ class AnswerSubscription:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        self._signals: Signals = app.extensions[SIGNALS]
         self._received: queue.Queue[AnswerProgress | TimelineMessage] = queue.Queue()
 
     def open(self) -> None:
         """Subscribe. Call it before the question is posted, and `close` at the end."""
-        answer_progressed.connect(self._receive)
-        message_posted.connect(self._receive)
-        message_changed.connect(self._receive)
+        self._signals.connect(answer_progressed, self._receive)
+        self._signals.connect(message_posted, self._receive)
+        self._signals.connect(message_changed, self._receive)
 
     def close(self) -> None:
         """Unsubscribe."""
-        answer_progressed.disconnect(self._receive)
-        message_posted.disconnect(self._receive)
-        message_changed.disconnect(self._receive)
+        self._signals.disconnect(answer_progressed, self._receive)
+        self._signals.disconnect(message_posted, self._receive)
+        self._signals.disconnect(message_changed, self._receive)
 
     def updates(self, question: TimelineMessage) -> Iterator[AnswerUpdate]:
         """Yield the growing content, then the final answer. Stop without it if the answer was deleted."""

@@ -20,6 +20,8 @@ from chatapp.assistants.signals import AnswerProgress, answer_progressed, answer
 from chatapp.config import Settings
 from chatapp.errors import ChatError
 from chatapp.extensions import db
+from chatapp.signals import EXTENSION as SIGNALS
+from chatapp.signals import Signals
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_changed, message_posted
@@ -57,14 +59,15 @@ class AnswerWorker:
         self._assistants: Mapping[str, Assistant] = app.extensions[ASSISTANTS]
         self._generator = AnswerGenerator(app, self._assistants)
         self._saver = AnswerSaver(app)
+        self._signals: Signals = app.extensions[SIGNALS]
         self._running: dict[int, RunningAnswer] = {}
         """The running answers by their id. It is not the message's id, because an answer can be regenerated."""
         self._threads: list[threading.Thread] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        message_posted.connect(self._on_message)
-        message_changed.connect(self._on_message)
-        answer_stopped.connect(self._on_stopped)
+        self._signals.connect(message_posted, self._on_message)
+        self._signals.connect(message_changed, self._on_message)
+        self._signals.connect(answer_stopped, self._on_stopped)
 
     def start(self) -> None:
         """Start to claim and run answers."""
@@ -162,10 +165,10 @@ class AnswerWorker:
                 self._publish(answer)
         self._publish(answer)
 
-    @staticmethod
-    def _publish(answer: RunningAnswer, *, is_over: bool = False) -> None:
+    def _publish(self, answer: RunningAnswer, *, is_over: bool = False) -> None:
         job = answer.job
-        answer_progressed.send_robust(AnswerProgress(job.conversation, job.seq, answer.content, is_over))
+        progress = AnswerProgress(job.conversation, job.seq, answer.content, is_over)
+        self._signals.send_robust(answer_progressed, progress)
 
     def _progress_interval(self) -> float:
         """Return the seconds between two publications of an answer's progress, with jitter that spreads the load."""

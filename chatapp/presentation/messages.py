@@ -1,12 +1,12 @@
 """Messages as JSON and HTML. One template renders a message, in pages and for live events."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, overload
 
-from flask import current_app
+from flask import Flask, current_app
 from jinja2.runtime import new_context
 from jinja2.utils import urlize
 from markupsafe import Markup, escape
@@ -17,6 +17,11 @@ from chatapp.presentation.markdown import render_blocks
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN
+
+EXTENSION = "chatapp.presented_messages"
+"""Key of the application's cache of presented messages in `app.extensions`."""
+
+CACHED_MESSAGES = 1_000
 
 MESSAGE_TEMPLATE = "messages/_message.html"
 
@@ -68,19 +73,28 @@ def _render_links(text: str) -> Markup:
 
 
 def render_message(message: TimelineMessage) -> str:
-    """Render the message. The HTML depends on nothing else: it is the same for all users."""
+    """Render the message. The HTML is the same for all users."""
     template = current_app.jinja_env.get_template(MESSAGE_TEMPLATE)
     # `render()` first copies the globals, which this template does not use: that would double the time.
     context = new_context(template.environment, MESSAGE_TEMPLATE, template.blocks, {"message": message}, shared=True)
     return "".join(template.root_render_func(context))
 
 
-@lru_cache(maxsize=1_000)
+def init_message_cache(app: Flask) -> None:
+    """Create the cache of `present_message`. Each application has its own: avatars depend on its assistants."""
+    app.extensions[EXTENSION] = lru_cache(CACHED_MESSAGES)(_present_message)
+
+
 def present_message(message: TimelineMessage) -> resources.PageMessage:
     """Return the message as events carry it; see `docs/protocol.md`.
 
     The result is cached, and shared by acknowledgement, broadcast and catch-up: do not modify it.
     """
+    cached: Callable[[TimelineMessage], resources.PageMessage] = current_app.extensions[EXTENSION]
+    return cached(message)
+
+
+def _present_message(message: TimelineMessage) -> resources.PageMessage:
     return {**present_message_data(message), "pending": message.is_pending, "html": render_message(message)}
 
 

@@ -20,6 +20,7 @@ from chatapp.realtime import typing as typing
 from chatapp.realtime.handlers import list_event_names, serve_events
 from chatapp.realtime.handshake import send_initial_events, serve_handshake
 from chatapp.realtime.state import EXTENSION, Realtime
+from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.socket_engine import init_engine
 from chatapp.supervision import EXTENSION as SUPERVISOR
 
@@ -35,6 +36,6 @@ def init_realtime(app: Flask, settings: Settings) -> None:
         concurrent_events={"send_message"},
         on_connected=lambda sid: send_initial_events(app, realtime, sid),
     )
-    app.extensions[EXTENSION] = realtime = Realtime(engine)
+    app.extensions[EXTENSION] = realtime = Realtime(engine, app.extensions[SIGNALS])
     serve_handshake(app, realtime)
     serve_events(app, realtime)

@@ -15,7 +15,7 @@ from chatapp.conversations.names import parse_name
 from chatapp.presentation.markdown import GrowingMarkdown
 from chatapp.presentation.messages import present_message, render_answer_blocks
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
-from chatapp.signals import Signal
+from chatapp.signals import Signal, Signals
 
 EXTENSION = "chatapp.answer_broadcaster"
 """Key of the `AnswerBroadcaster` of a serving process in `app.extensions`."""
@@ -48,11 +48,12 @@ class AnswerStream:
 class AnswerBroadcaster:
     """Broadcasts the deltas of answers to the sockets of this process, whichever process runs the answer."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, signals: Signals) -> None:
         self._server = server
+        self._signals = signals
         self._markdown: dict[tuple[str, int], GrowingMarkdown] = {}
         self._streams: dict[tuple[str, int], AnswerStream] = {}
-        answer_progressed.connect(self.on_progress)
+        signals.connect(answer_progressed, self.on_progress)
 
     def on_progress(self, progress: AnswerProgress) -> None:
         """Broadcast what has changed of an answer that this process runs."""
@@ -67,7 +68,7 @@ class AnswerBroadcaster:
             blocks = [str(block) for block in changed]
         delta = Delta(conversation, seq, n, start, blocks, progress.is_over)
         self.broadcast(delta)
-        delta_created.send_robust(delta)
+        self._signals.send_robust(delta_created, delta)
 
     def broadcast(self, delta: Delta) -> None:
         """Emit a delta, and store it for sockets that join later."""

@@ -22,7 +22,7 @@ from chatapp.realtime.heartbeats import emit_heads
 from chatapp.realtime.news import follow_news
 from chatapp.realtime.ordering import TimelineOrder
 from chatapp.realtime.state import Realtime
-from chatapp.realtime.typing import Typing
+from chatapp.realtime.typing import Typing, typed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.read_state import ReadReceiptChanged, ReadState
@@ -61,17 +61,18 @@ class Broadcaster:
                 has_listeners=lambda conversation: bool(realtime.connections.list_listeners(conversation)),
             )
         )
-        message_posted.connect(self.broadcast_posted)
-        message_changed.connect(self.broadcast_changed)
-        message_pending.connect(self.broadcast_pending)
-        message_saved.connect(self.broadcast_saved)
-        message_rejected.connect(self.broadcast_rejected)
-        timeline_trimmed.connect(self.broadcast_trimmed)
-        backlog_changed.connect(self.broadcast_backlog)
-        read_state_changed.connect(self.broadcast_read_state)
-        read_receipt_changed.connect(self.broadcast_read_receipt)
-        sidebar_changed.connect(self.broadcast_sidebar_changed)
-        realtime.typed.connect(self.broadcast_typing)
+        signals = realtime.signals
+        signals.connect(message_posted, self.broadcast_posted)
+        signals.connect(message_changed, self.broadcast_changed)
+        signals.connect(message_pending, self.broadcast_pending)
+        signals.connect(message_saved, self.broadcast_saved)
+        signals.connect(message_rejected, self.broadcast_rejected)
+        signals.connect(timeline_trimmed, self.broadcast_trimmed)
+        signals.connect(backlog_changed, self.broadcast_backlog)
+        signals.connect(read_state_changed, self.broadcast_read_state)
+        signals.connect(read_receipt_changed, self.broadcast_read_receipt)
+        signals.connect(sidebar_changed, self.broadcast_sidebar_changed)
+        signals.connect(typed, self.broadcast_typing)
 
     def broadcast_posted(self, message: TimelineMessage) -> None:
         """Emit a new message to the sockets in its conversation, and as news to the others."""

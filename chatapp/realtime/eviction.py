@@ -32,8 +32,8 @@ class Evictor:
         self._local_revocations = 0
         self._remote_revocations: int | None = None
         """Number of revocations by others at the last check; None before the first check."""
-        login_sessions_revoked.connect(self._on_login_sessions_revoked)
-        membership_revoked.connect(self._on_membership_revoked)
+        realtime.signals.connect(login_sessions_revoked, self._on_login_sessions_revoked)
+        realtime.signals.connect(membership_revoked, self._on_membership_revoked)
 
     def evict_login_sessions(self, login_session_ids: Collection[int]) -> None:
         """Close the sockets of login sessions."""

@@ -20,7 +20,7 @@ from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.ordering import TimelineOrder
 from chatapp.realtime.presence import UserStates
 from chatapp.realtime.state import Realtime
-from chatapp.realtime.typing import Typing
+from chatapp.realtime.typing import Typing, typed
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.read_state import ReadReceipt, ReadReceiptChanged, ReadState
 from chatapp.timeline.signals import (
@@ -53,15 +53,16 @@ class Relay:
         self._bus = bus
         self._published_presence: tuple[float, UserStates] = (0.0, {})
         """Time and content of the last publication."""
+        signals = realtime.signals
         for signal in (message_posted, message_changed, message_saved):
-            signal.connect(self.publish_commit)
-        login_sessions_revoked.connect(self.publish_login_sessions_revoked)
-        membership_revoked.connect(self.publish_membership_revoked)
-        sidebar_changed.connect(self.publish_sidebar_changed)
-        read_state_changed.connect(self.publish_read_state)
-        read_receipt_changed.connect(self.publish_read_receipt)
-        realtime.typed.connect(self.publish_typing)
-        delta_created.connect(self.publish_delta)
+            signals.connect(signal, self.publish_commit)
+        signals.connect(login_sessions_revoked, self.publish_login_sessions_revoked)
+        signals.connect(membership_revoked, self.publish_membership_revoked)
+        signals.connect(sidebar_changed, self.publish_sidebar_changed)
+        signals.connect(read_state_changed, self.publish_read_state)
+        signals.connect(read_receipt_changed, self.publish_read_receipt)
+        signals.connect(typed, self.publish_typing)
+        signals.connect(delta_created, self.publish_delta)
         bus.on("timeline", self._on_commit)
         bus.on("login_sessions_revoked", lambda _, ids: evictor.evict_login_sessions(ids))
         bus.on("membership_revoked", lambda _, revoked: evictor.evict_member(MembershipRevoked(**revoked)))

@@ -6,8 +6,8 @@ from socketio import Server
 from chatapp.realtime.connections import Connections
 from chatapp.realtime.ordering import BroadcastPositions
 from chatapp.realtime.presence import Presence
-from chatapp.realtime.typing import Typing, TypingThrottle
-from chatapp.signals import Signal
+from chatapp.realtime.typing import TypingThrottle
+from chatapp.signals import Signals
 from chatapp.socket_engine import SocketEngine
 
 EXTENSION = "chatapp.realtime"
@@ -17,15 +17,14 @@ EXTENSION = "chatapp.realtime"
 class Realtime:
     """The Socket.IO server of an application, and what is known of its sockets."""
 
-    def __init__(self, engine: SocketEngine) -> None:
+    def __init__(self, engine: SocketEngine, signals: Signals) -> None:
         self.engine = engine
+        self.signals = signals
         self.server: Server = engine.server
         self.connections = Connections(self.server)
         self.presence = Presence(self.server)
         self.positions = BroadcastPositions()
-        self.typing_throttle = TypingThrottle()
-        self.typed: Signal[Typing] = Signal("typed")
-        """Somebody is typing: to be broadcast by this process and the others."""
+        self.typing_throttle = TypingThrottle(signals)
 
 
 def get_realtime(app: Flask) -> Realtime:

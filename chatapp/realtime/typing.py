@@ -9,6 +9,7 @@ from chatapp.conversations.policy import authorize_posting
 from chatapp.conversations.queries import find_access_of
 from chatapp.extensions import db
 from chatapp.realtime.handlers import Caller, Payload, handles
+from chatapp.signals import Signal, Signals
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted
 
@@ -24,13 +25,17 @@ class Typing:
     person: Person
 
 
+typed: Signal[Typing] = Signal("typed")
+"""Somebody is typing: to be broadcast by this process and the others."""
+
+
 class TypingThrottle:
     """Limits the typing notifications of one application."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Signals) -> None:
         self._last_broadcasts: dict[tuple[int, str], float] = {}
         """Time of the last broadcast by user and conversation, for those of the last `THROTTLE_SECONDS`."""
-        message_posted.connect(self.reset)
+        signals.connect(message_posted, self.reset)
 
     def is_due(self, user_id: int, conversation: str) -> bool:
         """Return whether to broadcast that a user is typing in a conversation; if so, record the broadcast."""
@@ -60,4 +65,4 @@ def notify_typing(caller: Caller, payload: TypingPayload) -> None:
     name = parse_name(payload.conversation)
     authorize_posting(*find_access_of(db.session(), name, caller.user.actor))
     if caller.realtime.typing_throttle.is_due(caller.user.id, name.wire_name):
-        caller.realtime.typed.send_robust(Typing(name.wire_name, caller.user.as_person()))
+        caller.realtime.signals.send_robust(typed, Typing(name.wire_name, caller.user.as_person()))

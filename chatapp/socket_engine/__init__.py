@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from engineio.payload import Payload
 from flask import Flask
 from flask_socketio import SocketIO
 from socketio import Server
@@ -29,7 +30,7 @@ from chatapp.config import Settings
 from chatapp.native import is_green
 from chatapp.socket_engine import codec
 from chatapp.socket_engine.connection_guard import ConnectionGuard
-from chatapp.socket_engine.limits import max_packet_bytes
+from chatapp.socket_engine.limits import MAX_PACKETS_PER_REQUEST, max_packet_bytes
 from chatapp.socket_engine.logs import shorten_client_errors
 from chatapp.socket_engine.packets import make_packet_class
 from chatapp.socket_engine.versions import list_unknown_versions
@@ -88,6 +89,9 @@ def init_engine(
             **engine_options,
         )
         server.eio.handlers.update(handlers)
+    else:
+        # Engine.IO has this limit for the process, not for a server. A higher one of another server stays.
+        Payload.max_decode_packets = max(Payload.max_decode_packets, MAX_PACKETS_PER_REQUEST)
     connection_guard = ConnectionGuard(server, settings, on_connected, throttles_packets=not is_fast)
     if is_fast:
         server.eio.connection_guard = connection_guard

@@ -7,14 +7,10 @@ binary packet may claim ten million attachments, for which the library would wai
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from engineio.payload import Payload
 from socketio.packet import CONNECT, DISCONNECT, EVENT, Packet
 
 from chatapp.socket_engine import codec
-from chatapp.socket_engine.limits import MAX_JSON_DEPTH, MAX_PACKETS_PER_REQUEST
-
-# Engine.IO has no option for this limit, which the stock engine applies. It is the same for every application.
-Payload.max_decode_packets = MAX_PACKETS_PER_REQUEST
+from chatapp.socket_engine.limits import MAX_JSON_DEPTH
 
 
 class Malformed(ValueError):

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
+from chatapp.signals import Signals
 from chatapp.storage.changes import BatchChange
 from chatapp.storage.jobs import Job
 from chatapp.storage.transaction import DeferredSignal, Transaction
@@ -24,8 +25,9 @@ UNREACHABLE = (OperationalError, InterfaceError, InternalError)
 class Committer:
     """Applies batches of changes and commits them."""
 
-    def __init__(self, engine: Engine, probe: Executable) -> None:
+    def __init__(self, engine: Engine, signals: Signals, probe: Executable) -> None:
         self._engine = engine
+        self._signals = signals
         self._probe = probe
         self._connection: Connection | None = None
 
@@ -39,7 +41,7 @@ class Committer:
             if self._connection is None:
                 self._connection = self._engine.connect()
             with Session(self._connection, expire_on_commit=False) as session:
-                transaction = Transaction(session)
+                transaction = Transaction(session, self._signals)
                 for batch_class, group in groupby(sorted(jobs, key=_runs_last), key=_batch_class):
                     adjacent = list(group)
                     if batch_class is None or not _apply_batch(transaction, batch_class, adjacent):

@@ -10,6 +10,7 @@ import structlog
 from chatapp.errors import Busy, Unavailable
 from chatapp.failpoints import failpoint
 from chatapp.native import run_native
+from chatapp.signals import Signals
 from chatapp.storage.changes import Key, SpoolableChange
 from chatapp.storage.jobs import Job
 from chatapp.storage.spool import Spool
@@ -21,8 +22,9 @@ log = structlog.get_logger(__name__)
 class Spooler:
     """Moves changes into the spool and back, and keeps the provisional result of each pending one."""
 
-    def __init__(self, spool: Spool, kind: type[SpoolableChange[Any]], *, max_spooled: int) -> None:
+    def __init__(self, spool: Spool, signals: Signals, kind: type[SpoolableChange[Any]], *, max_spooled: int) -> None:
         self._spool = spool
+        self._signals = signals
         self._kind = kind
         self._max_spooled = max_spooled
         self._pending: dict[Key, Any] = {}
@@ -92,7 +94,7 @@ class Spooler:
             run_native(self._spool.remove, committed)
             for change in changes:
                 self._pending.pop(change.key, None)
-            send_deferred(signals)
+            send_deferred(self._signals, signals)
             log.info("spool drained", messages=len(entries), pending=len(self))
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from chatapp.signals import Signal
+from chatapp.signals import Signal, Signals
 
 T = TypeVar("T")
 
@@ -23,13 +23,18 @@ class DeferredSignal(Generic[T]):
 class Transaction:
     """The database session of a batch, and the signals to send after its commit."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, signals: Signals) -> None:
         self.session = session
+        self._signals = signals
         self.deferred_signals: list[DeferredSignal[Any]] = []
 
     def send_on_commit(self, signal: Signal[T], payload: T) -> None:
         """Send `signal` with `payload` after the commit, in the order of the changes; never if there is no commit."""
         self.deferred_signals.append(DeferredSignal(signal, payload))
+
+    def send(self, signal: Signal[T], payload: T) -> None:
+        """Send `signal` now, so that its receivers write within this transaction. Raises what they raise."""
+        self._signals.send(signal, payload)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -43,7 +48,7 @@ class Transaction:
             raise
 
 
-def send_deferred(deferred_signals: Iterable[DeferredSignal[Any]]) -> None:
+def send_deferred(signals: Signals, deferred_signals: Iterable[DeferredSignal[Any]]) -> None:
     """Send signals in their order. Exceptions of receivers are logged: they must not end the writer."""
     for deferred in deferred_signals:
-        deferred.signal.send_robust(deferred.payload)
+        signals.send_robust(deferred.signal, deferred.payload)

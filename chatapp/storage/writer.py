@@ -18,6 +18,7 @@ from sqlalchemy import Engine, Executable
 from chatapp.errors import Internal, Unavailable
 from chatapp.failpoints import failpoint
 from chatapp.native import run_native
+from chatapp.signals import Signals
 from chatapp.storage.changes import Change, SpoolableChange
 from chatapp.storage.committer import UNREACHABLE, Committer
 from chatapp.storage.jobs import Job, JobQueue
@@ -42,6 +43,7 @@ class Writer:
         engine: Engine,
         spool: Spool,
         supervisor: Supervisor,
+        signals: Signals,
         *,
         spoolable: type[SpoolableChange[Any]],
         probe: Executable,
@@ -50,10 +52,11 @@ class Writer:
         max_spooled: int,
     ) -> None:
         self._supervisor = supervisor
+        self._signals = signals
         self._max_batch = max_batch
         self._queue = JobQueue(max_queued=max_queued, max_batch=max_batch)
-        self._committer = Committer(engine, probe)
-        self._spooler = Spooler(spool, spoolable, max_spooled=max_spooled)
+        self._committer = Committer(engine, signals, probe)
+        self._spooler = Spooler(spool, signals, spoolable, max_spooled=max_spooled)
         self._outage = Outage()
         self._probe = Probe(supervisor, self._committer.probe, on_success=self._recover)
         self._thread: threading.Thread | None = None
@@ -136,7 +139,7 @@ class Writer:
         for job in batch:
             job.settle()
         failpoint("after-acknowledgement")
-        send_deferred(signals)
+        send_deferred(self._signals, signals)
 
     def _commit(self, batch: list[Job]) -> list[DeferredSignal[Any]] | None:
         """Return the signals to send, or None during an outage."""
@@ -162,7 +165,7 @@ class Writer:
             return
         if self._outage.state is State.RECOVERING:
             self._outage.end()
-            backlog_changed.send_robust(self.backlog)
+            self._signals.send_robust(backlog_changed, self.backlog)
 
     def _start_outage(self, reason: str, since: datetime | None = None) -> None:
         log.warning("database cannot commit", reason=reason)

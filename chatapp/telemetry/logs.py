@@ -4,8 +4,11 @@ import logging
 import sys
 
 import structlog
+from flask import Flask
 from structlog.typing import Processor
 
+from chatapp.signals import EXTENSION as SIGNALS
+from chatapp.signals import Signals
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted
 
@@ -46,7 +49,12 @@ def init_logs(level: str) -> None:
     # At INFO these log message content. The last two work on native threads, where nothing may be logged.
     for name in ("socketio", "engineio", "geventwebsocket", "fontTools", "fpdf"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-    message_posted.connect(log_posted)
+
+
+def init_message_log(app: Flask) -> None:
+    """Log the messages that the application stores."""
+    signals: Signals = app.extensions[SIGNALS]
+    signals.connect(message_posted, log_posted)
 
 
 def log_posted(message: TimelineMessage) -> None:

@@ -7,8 +7,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from chatapp.signals import EXTENSION as SIGNALS
+from chatapp.signals import Signals
 from chatapp.storage import Backlog, current_writer
-from chatapp.supervision import Supervisor, current_supervisor
+from chatapp.supervision import EXTENSION as SUPERVISOR
+from chatapp.supervision import Supervisor
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted, message_saved
 
@@ -21,7 +24,7 @@ EXTENSION = "chatapp.metrics"
 class Metrics:
     """The metrics of one application."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, signals: Signals) -> None:
         self.registry = registry = CollectorRegistry()
         self._stored = Counter("chatapp_messages_stored", "Messages stored by this process.", registry=registry)
         self._spooled = Gauge("chatapp_spool_waiting", "Messages that wait for the database.", registry=registry)
@@ -31,8 +34,8 @@ class Metrics:
             registry=registry,
         )
         registry.register(BackgroundCollector(supervisor))
-        message_posted.connect(self.count_message)
-        message_saved.connect(self.count_message)
+        signals.connect(message_posted, self.count_message)
+        signals.connect(message_saved, self.count_message)
 
     def count_message(self, _message: TimelineMessage) -> None:
         """Count a stored message."""
@@ -65,8 +68,7 @@ class BackgroundCollector(Collector):
 
 def init_metrics(app: Flask) -> None:
     """Count stored messages, and failures and restarts of background work."""
-    with app.app_context():
-        app.extensions[EXTENSION] = Metrics(current_supervisor())
+    app.extensions[EXTENSION] = Metrics(app.extensions[SUPERVISOR], app.extensions[SIGNALS])
 
 
 @blueprint.get("/metrics", endpoint="metrics")

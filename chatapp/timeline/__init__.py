@@ -7,6 +7,7 @@ from sqlalchemy import update
 
 from chatapp.config import Settings
 from chatapp.models import Installation
+from chatapp.signals import Signals
 from chatapp.storage import Writer
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.spool import Spool
@@ -39,12 +40,13 @@ __all__ = [
 ]
 
 
-def create_writer(settings: Settings, supervisor: Supervisor) -> Writer:
+def create_writer(settings: Settings, supervisor: Supervisor, signals: Signals) -> Writer:
     """Create the writer of a process. Its spool stores posts."""
     return Writer(
         writer_engine(settings),
         Spool(settings.spool_path),
         supervisor,
+        signals,
         spoolable=Post,
         probe=update(Installation).values(epoch=Installation.epoch),
         max_batch=settings.write_batch,

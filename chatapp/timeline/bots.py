@@ -39,5 +39,5 @@ def store_bot_message(
     store_mentions(session, [(message.conversation_id, message.id, message.seq, person) for person in mentioned])
     stored = fetch_message(session, conversation, message.id)
     transaction.send_on_commit(message_posted, stored)
-    messages_stored.send(MessagesStored(transaction, [stored]))
+    transaction.send(messages_stored, MessagesStored(transaction, [stored]))
     return stored

@@ -87,7 +87,7 @@ class Post(SpoolableChange[TimelineMessage]):
                 transaction.send_on_commit(message_posted, message)
         if stored:
             # After the signals of the posts: receivers store rows, such as an answer, and defer their own signals.
-            messages_stored.send(MessagesStored(transaction, stored))
+            transaction.send(messages_stored, MessagesStored(transaction, stored))
         return results
 
     def pending(self) -> TimelineMessage | None:

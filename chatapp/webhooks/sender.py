@@ -14,6 +14,8 @@ from chatapp.config import Settings
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message_data
+from chatapp.signals import EXTENSION as SIGNALS
+from chatapp.signals import Signals
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.signals import messages_stored
 from chatapp.webhooks.client import DeliveryFailed, post
@@ -92,6 +94,7 @@ def make_headers(delivery: Delivery, body: bytes) -> dict[str, str]:
     }
 
 
-def init_webhooks() -> None:
+def init_webhooks(app: Flask) -> None:
     """Queue deliveries for all stored messages, including those that commands store."""
-    messages_stored.connect(queue_deliveries)
+    signals: Signals = app.extensions[SIGNALS]
+    signals.connect(messages_stored, queue_deliveries)

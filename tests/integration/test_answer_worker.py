@@ -25,6 +25,8 @@ from chatapp.conversations.names import ConversationName
 from chatapp.errors import Internal, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message
+from chatapp.signals import EXTENSION as SIGNALS
+from chatapp.signals import Signals
 from chatapp.storage import current_writer
 from chatapp.supervision import Supervisor
 from chatapp.timeline import post
@@ -97,11 +99,12 @@ def wait_for_answers(session: ConversationName, *expected: tuple[str, str]) -> N
 SECOND = ("complete", "You asked: second")
 
 
-def test_a_receiver_that_raises_does_not_block_the_next_answer(session: ConversationName) -> None:
+def test_a_receiver_that_raises_does_not_block_the_next_answer(app: Flask, session: ConversationName) -> None:
     def fail(_progress: AnswerProgress) -> None:
         raise RuntimeError("a receiver failed")
 
-    answer_progressed.connect(fail)
+    signals: Signals = app.extensions[SIGNALS]
+    signals.connect(answer_progressed, fail)
     ask(session, "first")
     ask(session, "second")
     wait_for_answers(session, ("complete", "You asked: first"), SECOND)

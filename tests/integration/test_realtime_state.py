@@ -10,6 +10,7 @@ from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.realtime.state import get_realtime
+from chatapp.realtime.typing import Typing, typed
 from chatapp.socket_engine import init_engine
 from chatapp.supervision import Supervisor
 from tests.harness.servers import SqliteTemplate
@@ -59,8 +60,8 @@ def test_applications_do_not_share_presence_typing_and_positions(applications: t
     assert first.positions.start_at("general", 5) == 5
     assert second.positions.start_at("general", 7) == 7
     received: list[object] = []
-    second.typed.connect(received.append, weak=False)
-    first.typed.send_robust(None)  # type: ignore[arg-type]
+    second.signals.connect(typed, received.append)
+    first.signals.send(typed, Typing("general", ANA.as_person()))
     assert received == []
 
 

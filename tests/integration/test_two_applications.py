@@ -1,7 +1,8 @@
-"""Two applications in one process: each has its own assistants and limits."""
+"""Two applications in one process: each has its own assistants, limits, signals and presented messages."""
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from chatapp.config import Settings
 from chatapp.conversations.names import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Message
+from chatapp.presentation.messages import present_message
 from chatapp.storage import current_writer
-from chatapp.timeline import post
+from chatapp.timeline import TimelineMessage, post
 from tests.harness.servers import SqliteTemplate
 
 
@@ -31,7 +33,7 @@ def apps(sqlite_template: SqliteTemplate) -> Iterator[list[Flask]]:
 
 
 def make_app(data_dir: Path, assistant: str, daily_limit: int) -> Flask:
-    (data_dir / "assistants.toml").write_text(f'[[assistant]]\nname = "{assistant}"\n')
+    (data_dir / "assistants.toml").write_text(f'[[assistant]]\nname = "{assistant}"\navatar = "{assistant[0]}"\n')
     app = create_app(Settings(data_dir=data_dir, assistant_daily_limit=daily_limit, log_level="WARNING"))
     with app.app_context():
         create_owner("ana", "Ana", "a good password")
@@ -54,3 +56,37 @@ def test_only_the_assistants_of_the_application_answer_within_its_limit(apps: li
     assert ask_both(second) == [("second", "queued")]
     assert ask_both(first) == [("first", "queued"), ("first", "failed")]
     assert ask_both(second) == [("second", "queued")] * 2
+
+
+def test_a_message_is_sent_only_to_the_receivers_of_its_application(apps: list[Flask]) -> None:
+    first, second = apps
+    with first.app_context():
+        post(GENERAL, Actor(1), content="hello", client_id=str(uuid.uuid4()))
+    assert count_stored(first) == 1
+    assert count_stored(second) == 0
+
+
+def test_a_message_is_rendered_with_the_assistants_of_the_application(apps: list[Flask]) -> None:
+    first, second = apps
+    answer = TimelineMessage(
+        conversation=GENERAL,
+        sender_type="assistant",
+        sender_name="first",
+        state="complete",
+        content="hello",
+        created_at=datetime.now(UTC),
+    )
+    with first.app_context():
+        with_avatar = present_message(answer)["html"]
+    with second.app_context():
+        assert present_message(answer)["html"] != with_avatar
+
+
+def count_stored(app: Flask) -> int:
+    """Return how many messages the application has stored, as its metrics count them."""
+    (line,) = (
+        line
+        for line in app.test_client().get("/metrics").text.splitlines()
+        if line.startswith("chatapp_messages_stored_total ")
+    )
+    return round(float(line.split()[1]))

@@ -16,6 +16,7 @@ from chatapp.conversations.names import GENERAL
 from chatapp.errors import Busy, ChatError, Forbidden, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message, User
+from chatapp.signals import Signals
 from chatapp.storage import Transaction, Writer, current_writer
 from chatapp.supervision import Supervisor
 from chatapp.timeline import create_writer
@@ -28,7 +29,7 @@ MAX_QUEUED = 20
 def writer(app: Flask) -> Iterator[Writer]:
     create_owner("ana", "Ana", "a good password")
     settings: Settings = app.extensions["chatapp.settings"]
-    writer = create_writer(settings.model_copy(update={"max_queued_writes": MAX_QUEUED}), Supervisor())
+    writer = create_writer(settings.model_copy(update={"max_queued_writes": MAX_QUEUED}), Supervisor(), Signals())
     yield writer
     writer.stop(5)
     current_writer().stop(5)

@@ -7,6 +7,7 @@ import pytest
 from chatapp.assistants.signals import AnswerProgress
 from chatapp.conversations.names import ConversationName
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta, delta_created
+from chatapp.signals import Signals
 
 CONVERSATION = ConversationName("assistant", 3)
 ANSWER = {"conversation": "assistant_3", "seq": 2}
@@ -30,7 +31,7 @@ def progress(content: str, *, is_over: bool = False) -> AnswerProgress:
 
 
 def test_deltas_are_numbered_and_carry_the_changed_blocks(emitted: Emitted) -> None:
-    broadcaster = AnswerBroadcaster(emitted)
+    broadcaster = AnswerBroadcaster(emitted, Signals())
     for content in ("one", "one\n\ntwo\n", "one\n\ntwo\n\nthree"):
         broadcaster.on_progress(progress(content))
     broadcaster.on_progress(progress("one\n\ntwo\n\nthree", is_over=True))
@@ -44,7 +45,7 @@ def test_deltas_are_numbered_and_carry_the_changed_blocks(emitted: Emitted) -> N
 
 
 def test_a_socket_that_joins_gets_the_answer_so_far(emitted: Emitted) -> None:
-    broadcaster = AnswerBroadcaster(emitted)
+    broadcaster = AnswerBroadcaster(emitted, Signals())
     broadcaster.on_progress(progress("one\n\ntwo\n"))
     broadcaster.on_progress(progress("one\n\ntwo\n\nthree"))
     html = "".join(f'<div class="block"><p>{word}</p>\n</div>' for word in ("one", "two", "three"))
@@ -55,13 +56,10 @@ def test_a_socket_that_joins_gets_the_answer_so_far(emitted: Emitted) -> None:
 
 
 def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None:
-    sender, receiver = AnswerBroadcaster(emitted), AnswerBroadcaster(emitted)
+    signals = Signals()
+    sender, receiver = AnswerBroadcaster(emitted, signals), AnswerBroadcaster(emitted, Signals())
     deltas: list[Delta] = []
-
-    def receive(delta: Delta) -> None:
-        deltas.append(delta)
-
-    delta_created.connect(receive)
+    signals.connect(delta_created, deltas.append)
     for content in ("one", "one\n\ntwo"):
         sender.on_progress(progress(content))
     for delta in deltas:
@@ -71,6 +69,6 @@ def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None
 
 
 def test_two_applications_in_one_process_share_no_streams(emitted: Emitted) -> None:
-    first, second = AnswerBroadcaster(emitted), AnswerBroadcaster(emitted)
+    first, second = AnswerBroadcaster(emitted, Signals()), AnswerBroadcaster(emitted, Signals())
     first.on_progress(progress("one"))
     assert second.present_streams("assistant_3") == []

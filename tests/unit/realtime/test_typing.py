@@ -7,13 +7,14 @@ import pytest
 from chatapp.conversations.names import GENERAL
 from chatapp.conversations.people import Person
 from chatapp.realtime.typing import TypingThrottle
+from chatapp.signals import Signals
 from chatapp.timeline import TimelineMessage
 
 
 def test_a_user_is_reported_once_a_second_and_again_after_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("chatapp.realtime.typing.time.monotonic", lambda: now[0])
-    throttle = TypingThrottle()
+    throttle = TypingThrottle(Signals())
     assert throttle.is_due(1, "general")
     assert not throttle.is_due(1, "general")
     assert throttle.is_due(1, "room_1")

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, event, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from chatapp.errors import ChatError, Conflict
+from chatapp.signals import Signals
 from chatapp.storage.committer import Committer
 from chatapp.storage.jobs import Job
 from chatapp.storage.transaction import Transaction
@@ -20,7 +21,7 @@ def engine(tmp_path: Path) -> Engine:
 
 @pytest.fixture
 def committer(engine: Engine) -> Committer:
-    return Committer(engine, select(notes))
+    return Committer(engine, Signals(), select(notes))
 
 
 def test_a_batch_is_one_transaction(engine: Engine, committer: Committer):

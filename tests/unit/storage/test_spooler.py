@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chatapp.errors import Busy, Unavailable
+from chatapp.signals import Signals
 from chatapp.storage.jobs import Job
 from chatapp.storage.spool import Spool
 from chatapp.storage.spooler import Spooler
@@ -20,8 +21,13 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 @pytest.fixture
-def spooler(spool: Spool) -> Spooler:
-    return Spooler(spool, AddNote, max_spooled=3)
+def signals() -> Signals:
+    return Signals()
+
+
+@pytest.fixture
+def spooler(spool: Spool, signals: Signals) -> Spooler:
+    return Spooler(spool, signals, AddNote, max_spooled=3)
 
 
 def text_of(job: Job) -> str:
@@ -106,11 +112,10 @@ def test_draining_commits_all_entries_in_their_order(spooler: Spooler, spool: Sp
     assert spool.list_pending() == []
 
 
-def test_a_rejected_entry_stays_in_the_spool_and_is_announced(spooler: Spooler, spool: Spool):
+def test_a_rejected_entry_stays_in_the_spool_and_is_announced(spooler: Spooler, spool: Spool, signals: Signals):
     received: list[str] = []
-    receive = received.append
     for signal in (note_added, note_rejected):
-        signal.connect(receive)
+        signals.connect(signal, received.append)
     spool_notes(spooler, "one", "bad", "two")
     spooler.drain(Database().commit, max_batch=10)
     assert received == ["one", "two", "refused"]
@@ -131,6 +136,6 @@ def test_entries_stay_when_the_commit_fails(spooler: Spooler, spool: Spool):
 def test_pending_entries_are_loaded_by_the_next_process(spooler: Spooler, spool: Spool):
     assert spooler.load() is None
     spool_notes(spooler, "one", "two")
-    next_process = Spooler(spool, AddNote, max_spooled=3)
+    next_process = Spooler(spool, Signals(), AddNote, max_spooled=3)
     assert next_process.load() == spool.list_pending()[0].spooled_at
     assert next_process.list_pending() == ["pending one", "pending two"]

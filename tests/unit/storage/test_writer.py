@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from chatapp.errors import Unavailable
+from chatapp.signals import Signals
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.spool import Spool
 from chatapp.storage.writer import Writer
@@ -20,7 +21,12 @@ def engine(tmp_path: Path) -> Engine:
 
 
 @pytest.fixture
-def new_writer(engine: Engine, tmp_path: Path) -> Iterator[Callable[[], Writer]]:
+def signals() -> Signals:
+    return Signals()
+
+
+@pytest.fixture
+def new_writer(engine: Engine, signals: Signals, tmp_path: Path) -> Iterator[Callable[[], Writer]]:
     writers: list[Writer] = []
 
     def create() -> Writer:
@@ -28,6 +34,7 @@ def new_writer(engine: Engine, tmp_path: Path) -> Iterator[Callable[[], Writer]]
             engine,
             Spool(tmp_path / "spool.sqlite3"),
             Supervisor(),
+            signals,
             spoolable=AddNote,
             probe=select(notes),
             max_batch=10,
@@ -54,10 +61,11 @@ def test_a_change_is_stored_when_submit_returns(engine: Engine, new_writer: Call
     assert list_notes(engine) == ["one"]
 
 
-def test_an_outage_spools_changes_and_ends_with_all_of_them_stored(engine: Engine, new_writer: Callable[[], Writer]):
+def test_an_outage_spools_changes_and_ends_with_all_of_them_stored(
+    engine: Engine, new_writer: Callable[[], Writer], signals: Signals
+):
     backlogs: list[Backlog] = []
-    record = backlogs.append
-    backlog_changed.connect(record)
+    signals.connect(backlog_changed, backlogs.append)
     writer = new_writer()
     with failing_commits(engine):
         assert writer.submit(AddNote("b")) == "pending b"
@@ -73,11 +81,10 @@ def test_an_outage_spools_changes_and_ends_with_all_of_them_stored(engine: Engin
 
 
 def test_signals_of_drained_changes_come_before_those_of_later_changes(
-    engine: Engine, new_writer: Callable[[], Writer]
+    engine: Engine, new_writer: Callable[[], Writer], signals: Signals
 ):
     received: list[str] = []
-    receive = received.append
-    note_added.connect(receive)
+    signals.connect(note_added, received.append)
     writer = new_writer()
     with failing_commits(engine):
         writer.submit(AddNote("spooled"))
