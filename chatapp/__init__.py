@@ -17,6 +17,7 @@ from chatapp.config import ROOT, Settings, load_settings, log_variable_problems
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.extensions import db, migrate
 from chatapp.general.routes import blueprint as general_blueprint
+from chatapp.hosts import check_hosts
 from chatapp.messages.routes import blueprint as messages_blueprint
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_webhooks(app)
     init_answer_requests(app, settings)
     init_realtime(app, settings)
+    check_hosts(app, settings)
     trust_proxies(app, settings)
     init_cli(app)
     return app

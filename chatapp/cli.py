@@ -9,7 +9,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import DBAPIError
 
-from chatapp.accounts.cli import users
+from chatapp.accounts.cli import setup_link, users
 from chatapp.assistants.cli import import_history
 from chatapp.config import current_settings
 from chatapp.conversations.names import parse_name
@@ -27,6 +27,7 @@ def init_cli(app: Flask) -> None:
     app.cli.add_command(cleanup)
     app.cli.add_command(import_history)
     app.cli.add_command(restored)
+    app.cli.add_command(setup_link)
     app.cli.add_command(spool_commands)
     app.cli.add_command(users)
 

@@ -1,6 +1,7 @@
 """Every setting, with its default and its environment variable."""
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterable, Mapping
@@ -90,6 +91,11 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         0, ge=0, le=10, description="number of proxies in front that set `X-Forwarded-For`, `-Proto` and `-Host`"
     )
+    allowed_hosts: str = Field(
+        "",
+        description="host names by which chatapp is reached, separated by commas; `.example.org` includes subdomains. "
+        "Default: this machine's addresses and name, and the name that a trusted proxy reports",
+    )
     secure_cookies: bool = Field(False, description="send cookies only over HTTPS; enable behind an HTTPS proxy")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = Field(
         "INFO", description="lowest severity that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`"
@@ -154,6 +160,19 @@ class Settings(BaseSettings):
         scheme, separator, rest = value.partition("://")
         return f"postgresql+psycopg{separator}{rest}" if scheme in {"postgres", "postgresql"} else value
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_host_names(cls, value: str) -> str:
+        for name in _split_names(value):
+            if name != "*" and not re.fullmatch(r"\.?[^\s:/@*]+|\[[0-9a-f:.]+\]", name):
+                raise ValueError(f"“{name}” is not a host name; write chat.example.org, without https:// and port")
+        return value
+
+    @property
+    def allowed_host_names(self) -> frozenset[str]:
+        """The host names in `allowed_hosts`, in lower case."""
+        return frozenset(_split_names(self.allowed_hosts))
+
     @property
     def sqlalchemy_url(self) -> str:
         """The database URL in SQLAlchemy's form."""
@@ -188,6 +207,15 @@ class Settings(BaseSettings):
             finally:
                 draft.unlink()
         return path.read_text()
+
+
+def _split_names(value: str) -> list[str]:
+    return [name.strip().lower().removesuffix(".") for name in value.split(",") if name.strip()]
+
+
+def http_address(host: str, port: int) -> str:
+    """Return the URL of a server that listens on `host` and `port`."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _variable(field: FieldInfo) -> str:

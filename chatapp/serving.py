@@ -8,16 +8,20 @@ import socket
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
+from chatapp.accounts.setup import find_setup_path
 from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.assistants.worker import AnswerWorker
 from chatapp.background import start_background
-from chatapp.config import Settings
+from chatapp.config import Settings, http_address
+from chatapp.extensions import db
 from chatapp.native import is_green
 from chatapp.realtime.state import get_realtime
 from chatapp.storage import EXTENSION as WRITER
@@ -97,7 +101,7 @@ def _serve_with_eventlet(app: Flask, settings: Settings) -> None:
     supervisor.start(
         "http server", partial(eventlet.wsgi.server, listener, gate, **options), on_failure=OnFailure.END_PROCESS
     )
-    _print_address(settings.host, listener.getsockname()[1])
+    _print_address(app, settings.host, listener.getsockname()[1])
     _wait_for_signal()
     gate.close()
     _stop(app)
@@ -126,15 +130,21 @@ def _serve_with_threads(app: Flask, settings: Settings) -> None:
     start_background(app, settings)
     supervisor: Supervisor = app.extensions[SUPERVISOR]
     supervisor.start("http server", server.serve_forever, on_failure=OnFailure.END_PROCESS)
-    _print_address(settings.host, server.port)
+    _print_address(app, settings.host, server.port)
     _wait_for_signal()
     gate.close()
     _stop(app)
 
 
-def _print_address(host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    print(f"chatapp is ready on http://{shown}:{port}", flush=True)
+def _print_address(app: Flask, host: str, port: int) -> None:
+    """Print the server's address, and the setup link as long as there is no account."""
+    address = http_address(host, port)
+    lines = [f"chatapp is ready on {address}"]
+    # Without the database, `/setup` explains how to print the link later.
+    with app.app_context(), suppress(SQLAlchemyError):
+        if path := find_setup_path(db.session()):
+            lines.append(f"Create the owner's account: {address}{path}")
+    print("\n".join(lines), flush=True)
 
 
 def _wait_for_signal() -> None:

@@ -1,17 +1,31 @@
-"""`flask users`: accounts from the shell."""
+"""`flask users` and `flask setup-link`: accounts from the shell."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from chatapp.accounts import service
+from chatapp.accounts.setup import find_setup_path
+from chatapp.config import current_settings, http_address
 from chatapp.deprecation import add_deprecated_alias
 from chatapp.errors import ChatError
+from chatapp.extensions import db
 
 users = AppGroup("users", help="Create, ban and unban accounts.")
+
+
+@click.command("setup-link")
+@with_appcontext
+def setup_link() -> None:
+    """Print the link that creates the owner's account, as the server does when it starts."""
+    path = find_setup_path(db.session())
+    if path is None:
+        raise click.ClickException("chatapp is set up already. Create further accounts with `flask users create`.")
+    settings = current_settings()
+    click.echo(http_address(settings.host, settings.port) + path)
 
 
 @users.command("create")

@@ -15,7 +15,14 @@ from chatapp.presentation.problems import expects_problem
 from chatapp.tokens import hash_token
 
 _IS_SET_UP = "chatapp.is_set_up"
-_OPEN_BEFORE_SETUP = {"accounts.setup", "api_docs.document", "static", "telemetry.health", "metrics.metrics"}
+_OPEN_BEFORE_SETUP = {
+    "accounts.explain_setup",
+    "accounts.setup",
+    "api_docs.document",
+    "static",
+    "telemetry.health",
+    "metrics.metrics",
+}
 
 
 def init_login(app: Flask) -> None:
@@ -52,13 +59,13 @@ def handle_unauthorized() -> Response:
 
 
 def redirect_to_setup() -> Response | None:
-    """Redirect to the page that creates the first account as long as there is none."""
+    """Redirect to the page that explains the setup as long as there is no account."""
     if current_app.extensions.get(_IS_SET_UP) or request.endpoint in _OPEN_BEFORE_SETUP or expects_problem():
         return None
     if is_set_up(db.session()):
         current_app.extensions[_IS_SET_UP] = True
         return None
-    return redirect(url_for("accounts.setup"))
+    return redirect(url_for("accounts.explain_setup"))
 
 
 def is_local_url(target: str) -> bool:

@@ -1,5 +1,7 @@
 """Pages for setup, invitations, signing in and out, settings and people."""
 
+from http import HTTPStatus
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_login import logout_user
 from werkzeug.wrappers import Response
@@ -15,6 +17,7 @@ from chatapp.accounts.queries import (
     list_banned_users,
     sends_read_receipts,
 )
+from chatapp.accounts.setup import require_valid_setup_token
 from chatapp.errors import Forbidden, NotFound
 from chatapp.extensions import db, limiter
 from chatapp.identity import current_admin, current_person, login_required
@@ -28,12 +31,19 @@ def _sign_in_key() -> str:
     return f"{request.remote_addr} {request.form.get('username', '')[:64].strip().lower()}"
 
 
-@blueprint.route("/setup", methods=["GET", "POST"])
-@limiter.limit("20/minute", methods=["POST"])
-def setup() -> ViewResponse:
-    """Create the first account."""
+@blueprint.get("/setup")
+def explain_setup() -> tuple[str, HTTPStatus]:
+    """Explain where the setup link is."""
     if is_set_up(db.session()):
         raise NotFound("chatapp is set up already. Sign in, or ask for the invitation link.")
+    return render_template("accounts/setup_required.html"), HTTPStatus.FORBIDDEN
+
+
+@blueprint.route("/setup/<token>", methods=["GET", "POST"])
+@limiter.limit("20/minute")
+def setup(token: str) -> ViewResponse:
+    """Create the first account with the setup link."""
+    require_valid_setup_token(db.session(), token)
     form = SignUpForm()
     with form.show_errors():
         if form.validate_on_submit():

@@ -77,3 +77,5 @@ class Installation(Base):
     """A random id. Event numbers from another epoch are invalid: see `chatapp.timeline.epoch`."""
     revocations: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """Number of revoked login sessions and memberships: see `chatapp.revocations`."""
+    enforces_hosts: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether requests to unknown host names are refused without `CHATAPP_ALLOWED_HOSTS`: see `chatapp.hosts`."""

@@ -20,9 +20,10 @@ from tests.harness.servers import Server
 pytestmark = pytest.mark.browser
 
 
-def test_the_first_visitor_sets_up_and_invites_another(server: Server, new_page: NewPage) -> None:
+def test_the_owner_sets_up_with_the_link_and_invites_another(server: Server, new_page: NewPage) -> None:
     page = new_page(url=server.url)
     expect(page).to_have_url(re.compile("/setup$"))
+    page.goto(server.url + server.setup_path())
     page.fill("#username", "ana")
     page.fill("#name", "Ana Lopes")
     page.fill("#password", PASSWORD)

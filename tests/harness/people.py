@@ -43,7 +43,7 @@ class Person:
 
     def set_up(self) -> "Person":
         """Create the first account."""
-        return self._sign_up("/setup")
+        return self._sign_up(self.server.setup_path())
 
     def accept(self, invitation: str) -> "Person":
         """Create an account with an invitation link."""

@@ -118,6 +118,12 @@ class Server:
             raise AssertionError(f"the server ended with {self._process.returncode}:\n{self.log()[-4000:]}")
         return b"chatapp is ready on" in self.log_path.read_bytes()[start:]
 
+    def setup_path(self) -> str:
+        """Return the path of the setup link that the server printed when it started."""
+        printed = re.findall(r"(/setup/\S+)$", self.log(), re.MULTILINE)
+        # Older commits print none.
+        return printed[-1] if printed else "/setup"
+
     @property
     def is_running(self) -> bool:
         """Whether the process runs."""

@@ -26,6 +26,7 @@ from tests.harness.waiting import eventually
 PUBLIC = {
     "static",
     "accounts.sign_in",
+    "accounts.explain_setup",
     "accounts.setup",
     "accounts.accept_invitation",
     "telemetry.health",
@@ -68,25 +69,67 @@ def test_every_page_of_an_empty_installation_redirects_to_the_setup(any_server: 
         assert (response.status_code, response.headers["Location"]) == (302, "/setup"), path
     assert any_server.rows("SELECT count(*) FROM users") == [(0,)]
 
+    link = any_server.setup_path()
     visitor.set_up()
     assert any_server.rows("SELECT username, role FROM users") == [("ana", "admin")]
     assert any_server.rows("SELECT owner_id FROM installation") == [(visitor.id,)]
-    assert Person(any_server, "eve").get("/setup").status_code == 404
+    for path in ("/setup", link):
+        assert Person(any_server, "eve").get(path).status_code == 404
     token = find_csrf_token(visitor.get("/").text)
     again = visitor.http.post(
-        any_server.url + "/setup", data={"csrf_token": token, "username": "eve", "password": PASSWORD}
+        any_server.url + link, data={"csrf_token": token, "username": "eve", "password": PASSWORD}
     )
     assert again.status_code == 404
     assert any_server.rows("SELECT count(*) FROM users") == [(1,)]
 
 
+def test_the_first_account_needs_the_link_that_the_server_prints(server: Server) -> None:
+    ready, line = server.log().splitlines()[-2:]
+    assert ready == f"chatapp is ready on {server.url}"
+    assert line == f"Create the owner's account: {server.url}{server.setup_path()}"
+    visitor = Person(server, "mallory")
+    explained = visitor.get("/")
+    assert (explained.status_code, explained.url) == (403, server.url + "/setup")
+    assert "flask --app chatapp setup-link" in explained.text
+    assert "<form" not in explained.text
+    token = find_csrf_token(visitor.get(server.setup_path()).text)
+    form = {"csrf_token": token, "username": "mallory", "password": PASSWORD}
+    for path in ("/setup/" + "A" * 43, server.setup_path() + "A", server.setup_path()[:-1], "/setup/ä", "/setup"):
+        assert visitor.http.post(server.url + path, data=form).status_code in {403, 404}, path
+    assert server.rows("SELECT count(*) FROM users") == [(0,)]
+
+
+def test_the_setup_link_is_shared_and_survives_a_restart_until_it_is_used(server: Server) -> None:
+    path = server.setup_path()
+    assert server.flask("setup-link") == f"{server.url}{path}\n"
+    server.terminate()
+    server.start()
+    assert server.setup_path() == path
+    Person(server, "ana").set_up()
+    server.terminate()
+    start = len(server.log())
+    server.start()
+    assert "/setup" not in server.log()[start:]
+    assert "is set up already" in server.flask("setup-link", expect=1)
+
+
+def test_an_emptied_database_gets_another_setup_link(server: Server) -> None:
+    path = server.setup_path()
+    server.terminate()
+    server.flask("db", "downgrade", "base")
+    server.flask("db", "upgrade")
+    server.start()
+    assert server.setup_path() != path
+
+
 def test_one_of_many_simultaneous_setups_succeeds_and_the_others_get_an_error(any_server: Server) -> None:
     visitors = [Person(any_server, f"visitor{number}") for number in range(6)]
-    tokens = [find_csrf_token(visitor.get("/setup").text) for visitor in visitors]
+    path = any_server.setup_path()
+    tokens = [find_csrf_token(visitor.get(path).text) for visitor in visitors]
 
     def set_up(visitor: Person, token: str) -> requests.Response:
         form = {"csrf_token": token, "username": visitor.username, "name": "", "password": PASSWORD}
-        return visitor.http.post(any_server.url + "/setup", data=form, allow_redirects=False, timeout=30)
+        return visitor.http.post(any_server.url + path, data=form, allow_redirects=False, timeout=30)
 
     with ThreadPoolExecutor(len(visitors)) as threads:
         responses = list(threads.map(set_up, visitors, tokens))
@@ -139,7 +182,7 @@ def test_an_invalid_account_is_refused_with_the_reason(server: Server) -> None:
         ("name", "a\u202eb", "printable"),
     ):
         form = {"username": "ana", "name": "Ana", "password": PASSWORD} | {field: value}
-        response = visitor.post("/setup", "/setup", **form)
+        response = visitor.post(server.setup_path(), server.setup_path(), **form)
         assert 400 <= response.status_code < 500
         assert reason in response.text
         assert PASSWORD not in response.text
@@ -307,7 +350,7 @@ def test_cookies_and_pages_have_security_attributes_and_headers(server: Server, 
 
 def test_cookies_can_be_restricted_to_https(new_server: NewServer) -> None:
     server = new_server(CHATAPP_SECURE_COOKIES="true").start()
-    response = Person(server, "ana").get("/setup")
+    response = Person(server, "ana").get(server.setup_path())
     assert "Secure" in response.headers["Set-Cookie"]
     assert "Strict-Transport-Security" in response.headers
 

@@ -34,7 +34,7 @@ def test_the_schema_matches_the_models_and_can_be_removed(unmigrated: Server) ->
     with pytest.raises(Exception, match="conversations"):
         unmigrated.rows("SELECT * FROM conversations")
     unmigrated.flask("db", "upgrade")
-    assert unmigrated.rows("SELECT count(*) FROM installation") == [(1,)]
+    assert unmigrated.rows("SELECT enforces_hosts FROM installation") == [(True,)]
 
 
 def test_each_migration_keeps_the_rows_of_tables_that_it_does_not_drop(
@@ -56,6 +56,8 @@ def test_each_migration_keeps_the_rows_of_tables_that_it_does_not_drop(
     server.flask("db", "downgrade", "0001")
     server.flask("db", "upgrade")
     assert counts() == before
+    # It had people before host names were checked.
+    assert server.rows("SELECT enforces_hosts FROM installation") == [(False,)]
     assert server.rows("SELECT message_count FROM conversations WHERE kind <> 'assistant' ORDER BY id") == [(3,), (0,)]
 
 

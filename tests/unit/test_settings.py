@@ -46,7 +46,13 @@ def test_every_setting_is_documented_once_with_its_default() -> None:
     assert rows.keys() == VARIABLES.keys()
     for name, field in VARIABLES.items():
         assert rows[name][1] == field.description, name
-    for name in VARIABLES.keys() - {"DATABASE_URL", "REDIS_URL", "CHATAPP_DATA_DIR", "CHATAPP_ASSISTANTS_FILE"}:
+    for name in VARIABLES.keys() - {
+        "DATABASE_URL",
+        "REDIS_URL",
+        "CHATAPP_DATA_DIR",
+        "CHATAPP_ASSISTANTS_FILE",
+        "CHATAPP_ALLOWED_HOSTS",
+    }:
         default = VARIABLES[name].default
         shown = f"{default:g}" if isinstance(default, float) else str(default)
         assert rows[name][0] == f"`{shown.lower() if isinstance(default, bool) else shown}`", name
@@ -93,6 +99,8 @@ def test_a_variable_without_the_prefix_is_not_read(monkeypatch: pytest.MonkeyPat
         ("CHATAPP_HEARTBEAT_SECONDS", "0"),
         ("CHATAPP_LOG_LEVEL", "LOUD"),
         ("CHATAPP_SECURE_COOKIES", "perhaps"),
+        ("CHATAPP_ALLOWED_HOSTS", "https://chat.example.org"),
+        ("CHATAPP_ALLOWED_HOSTS", "chat.example.org:443"),
     ],
 )
 def test_an_invalid_value_is_reported_with_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
