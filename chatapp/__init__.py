@@ -4,6 +4,7 @@ from flask import Flask
 
 from chatapp.accounts.login import init_login
 from chatapp.accounts.routes import blueprint as accounts_blueprint
+from chatapp.admin.routes import blueprint as admin_blueprint
 from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
@@ -31,7 +32,7 @@ from chatapp.storage import init_readers
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import Supervisor
 from chatapp.telemetry.health import blueprint as telemetry_blueprint
-from chatapp.telemetry.logs import init_logs, init_message_log
+from chatapp.telemetry.logs import init_event_log, init_logs
 from chatapp.telemetry.metrics import blueprint as metrics_blueprint
 from chatapp.telemetry.metrics import init_metrics
 from chatapp.timeline import create_writer
@@ -58,7 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     app.extensions[SUPERVISOR] = supervisor = Supervisor()
     app.extensions[SIGNALS] = signals = Signals()
-    init_message_log(app)
+    init_event_log(app)
     init_metrics(app)
     app.extensions[WRITER] = create_writer(settings, supervisor, signals)
     init_assistants(app, settings)
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         api_tokens_blueprint,
         api_docs_blueprint,
         accounts_blueprint,
+        admin_blueprint,
         telemetry_blueprint,
         metrics_blueprint,
     ):

@@ -1,7 +1,7 @@
 """Actors, who perform operations, and the check that their login sessions and API tokens are still valid."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,6 +17,8 @@ class Actor:
     user_id: int
     login_session_id: int | None = None
     token_id: int | None = None
+    address: str | None = field(default=None, compare=False)
+    """The network address for the audit log, if the operator wants it recorded."""
 
 
 def find_active_actors(session: Session, actors: Collection[Actor]) -> set[Actor]:

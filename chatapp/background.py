@@ -14,8 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.assistants.worker import AnswerWorker
+from chatapp.audit_log.retention import delete_expired_entries
 from chatapp.config import Settings
 from chatapp.conversations.names import GENERAL
+from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
@@ -37,6 +39,9 @@ from chatapp.webhooks.sender import WebhookSender
 
 REVOCATION_CHECK_SECONDS = 0.5
 """Interval between two checks for revocations by other processes."""
+
+AUDIT_LOG_CLEANUP_SECONDS = 6 * 3600
+"""Interval at which expired entries of the audit log are deleted."""
 
 SWEEP_SECONDS = 1.0
 """Interval at which connections that did not authenticate in time are closed."""
@@ -79,6 +84,8 @@ def start_background(app: Flask, settings: Settings) -> None:
     repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
     repeat("spool check", settings.heartbeat_seconds, writer.check_spool)
     repeat("remembered events", settings.heartbeat_seconds, partial(_remember_events, app, remembered_events))
+    if settings.audit_log_days:
+        supervisor.start("audit log cleanup", clean_audit_log, app, settings.audit_log_days)
     if settings.general_keep_last:
         supervisor.start("cleanup", trim_general, app, settings.general_keep_last, on_failure=OnFailure.LOG)
 
@@ -99,6 +106,19 @@ def trim_general(app: Flask, keep_last: int) -> None:
         general = db.session.get_one(Conversation, GENERAL.id)
         removed = sum(trim(plan_trim(db.session(), general, keep_last)))
     log.info("general chat trimmed", removed=removed, kept_last=keep_last)
+
+
+def clean_audit_log(app: Flask, days: int) -> None:
+    """Delete the entries of the audit log that are older than `days`, now and then every few hours, forever."""
+    while True:
+        try:
+            with app.app_context():
+                deleted = delete_expired_entries(days)
+        except ChatError as error:
+            log.warning("audit log not cleaned up", reason=error.message)
+        else:
+            log.info("audit log cleaned up", deleted=deleted)
+        time.sleep(AUDIT_LOG_CLEANUP_SECONDS)
 
 
 def _remember_events(app: Flask, path: Path) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chatapp.accounts.cli import setup_link, users
 from chatapp.assistants.cli import import_history
+from chatapp.audit_log.retention import delete_expired_entries
 from chatapp.config import current_settings
 from chatapp.conversations.names import parse_name
 from chatapp.conversations.queries import find_conversation
@@ -51,7 +52,7 @@ def init_cli(app: Flask) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_appcontext
 def cleanup(keep_last: int | None, wire_name: str, *, dry_run: bool, yes: bool) -> None:
-    """Permanently delete all but the last messages of a conversation.
+    """Permanently delete all but the last messages of a conversation, and expired entries of the audit log.
 
     Messages are deleted in small batches: the conversation can be used meanwhile.
     """
@@ -70,6 +71,8 @@ def cleanup(keep_last: int | None, wire_name: str, *, dry_run: bool, yes: bool) 
             deleted += removed
             bar.update(removed)
     click.echo(f"Deleted {deleted:,} messages of {wire_name} ({kept}).")
+    if expired := delete_expired_entries(current_settings().audit_log_days):
+        click.echo(f"Deleted {expired:,} entries of the audit log.")
 
 
 @click.command()

@@ -100,6 +100,10 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = Field(
         "INFO", description="lowest severity that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`"
     )
+    audit_log_days: int = Field(
+        365, ge=0, le=36_500, description="days for which entries of the audit log are kept; `0` keeps all"
+    )
+    audit_log_addresses: bool = Field(True, description="record network addresses in the audit log")
     heartbeat_seconds: float = Field(
         15.0, gt=0, description="seconds between two heartbeats, which let pages notice a missed message"
     )

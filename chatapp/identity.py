@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar, cast
 
 import flask_login
+from flask import has_request_context, request
 from flask_login import UserMixin, current_user
 
 from chatapp.actors import Actor
+from chatapp.config import current_settings
 from chatapp.conversations.people import Person
 from chatapp.errors import Forbidden, SignedOut
+from chatapp.models.audit import MAX_ADDRESS_CHARS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +40,14 @@ class AuthenticatedUser(UserMixin):  # type: ignore[misc]  # the library is not 
     @property
     def actor(self) -> Actor:
         """The user as policies and services know them."""
-        return Actor(self.id, self.login_session_id)
+        return Actor(self.id, self.login_session_id, address=current_address())
+
+
+def current_address() -> str | None:
+    """Return the client's network address for the audit log; None if the operator does not want it recorded."""
+    if not has_request_context() or not current_settings().audit_log_addresses or request.remote_addr is None:
+        return None
+    return request.remote_addr[:MAX_ADDRESS_CHARS]
 
 
 def current_person() -> AuthenticatedUser:

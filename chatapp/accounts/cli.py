@@ -54,7 +54,7 @@ def ban(username: str) -> None:
     Their messages stay. `flask users unban` reverses it.
     """
     with _errors_reported():
-        service.ban(username)
+        service.ban(None, username)
     click.echo(f"{username} is banned.")
 
 
@@ -63,7 +63,7 @@ def ban(username: str) -> None:
 def unban(username: str) -> None:
     """Allow NAME, who was banned, to sign in again."""
     with _errors_reported():
-        service.unban(username)
+        service.unban(None, username)
     click.echo(f"{username} can sign in again.")
 
 

@@ -10,7 +10,7 @@ from chatapp.accounts.queries import find_login_session, is_set_up
 from chatapp.accounts.service import create_login_session
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
-from chatapp.identity import AuthenticatedUser
+from chatapp.identity import AuthenticatedUser, current_address
 from chatapp.presentation.problems import expects_problem
 from chatapp.tokens import hash_token
 
@@ -47,7 +47,7 @@ def log_in(user_id: int) -> None:
     """Start a login session in this browser, and clear what its cookie contained before."""
     session.clear()
     session.permanent = True
-    login_user(load_user(create_login_session(user_id)))
+    login_user(load_user(create_login_session(user_id, address=current_address())))
 
 
 def handle_unauthorized() -> Response:

@@ -18,9 +18,10 @@ from chatapp.accounts.queries import (
     sends_read_receipts,
 )
 from chatapp.accounts.setup import require_valid_setup_token
+from chatapp.audit_log import record_failed_sign_in
 from chatapp.errors import Forbidden, NotFound
 from chatapp.extensions import db, limiter
-from chatapp.identity import current_admin, current_person, login_required
+from chatapp.identity import current_address, current_admin, current_person, login_required
 from chatapp.presentation.forms import ViewResponse
 
 blueprint = Blueprint("accounts", __name__)
@@ -47,7 +48,8 @@ def setup(token: str) -> ViewResponse:
     form = SignUpForm()
     with form.show_errors():
         if form.validate_on_submit():
-            log_in(service.create_owner(form.text(form.username), form.text(form.name), form.text(form.password)))
+            username, name, password = (form.text(field) for field in (form.username, form.name, form.password))
+            log_in(service.create_owner(username, name, password, address=current_address()))
             return redirect(url_for("general.show"))
     return form.page("accounts/setup.html")
 
@@ -61,7 +63,7 @@ def accept_invitation(token: str) -> ViewResponse:
     with form.show_errors():
         if form.validate_on_submit():
             username, name, password = (form.text(field) for field in (form.username, form.name, form.password))
-            log_in(service.create_invited_user(token, username, name, password))
+            log_in(service.create_invited_user(token, username, name, password, address=current_address()))
             return redirect(url_for("general.show"))
     return form.page("accounts/sign_up.html")
 
@@ -78,6 +80,7 @@ def sign_in() -> ViewResponse:
             log_in(user_id)
             target = form.text(form.next)
             return redirect(target if is_local_url(target) else url_for("general.show"))
+        record_failed_sign_in(form.text(form.username), current_address())
         form.refuse(Forbidden("Wrong username or password."))
     return form.page("accounts/sign_in.html")
 
@@ -158,8 +161,7 @@ def people() -> str:
 @login_required
 def ban(username: str) -> Response:
     """Ban a user."""
-    current_admin()
-    service.ban(username)
+    service.ban(current_admin().actor, username)
     flash(f"@{username} was banned and signed out everywhere.")
     return redirect(url_for("accounts.people"))
 
@@ -168,8 +170,7 @@ def ban(username: str) -> Response:
 @login_required
 def unban(username: str) -> Response:
     """Remove the ban of a user."""
-    current_admin()
-    service.unban(username)
+    service.unban(current_admin().actor, username)
     flash(f"@{username} can sign in again.")
     return redirect(url_for("accounts.people"))
 

@@ -10,6 +10,7 @@ from chatapp.accounts.passwords import hash_password, verify_password
 from chatapp.accounts.queries import get_invitation_token, get_owner_id
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import Actor
+from chatapp.audit_log import AuditKind, record, record_failed_sign_in
 from chatapp.conversations.people import find_active_user
 from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.extensions import db
@@ -58,8 +59,8 @@ def check_password(value: str) -> str:
     return value
 
 
-def create_owner(username: str, name: str, password: str) -> int:
-    """Create the first account, which is the owner's and an admin. Return its id.
+def create_owner(username: str, name: str, password: str, *, address: str | None = None) -> int:
+    """Create the first account, which is the owner's and an admin. Return its id. `address` is the visitor's.
 
     Raises `Invalid`, and `Conflict` if there is an owner already.
     """
@@ -75,13 +76,16 @@ def create_owner(username: str, name: str, password: str) -> int:
         ).one_or_none()
         if updated is None:
             raise Conflict("Someone else has just set up chatapp. Ask them for the invitation link.")
+        _record_creation(transaction, user, Actor(user.id, address=address))
         return user.id
 
     return write(change)
 
 
-def create_invited_user(invitation_token: str, username: str, name: str, password: str) -> int:
-    """Create an account with the token of the invitation link. Return its id.
+def create_invited_user(
+    invitation_token: str, username: str, name: str, password: str, *, address: str | None = None
+) -> int:
+    """Create an account with the token of the invitation link. Return its id. `address` is the visitor's.
 
     Raises `Invalid`, `Conflict` if the username is taken, and `NotFound` if the link is no longer valid.
     """
@@ -90,6 +94,7 @@ def create_invited_user(invitation_token: str, username: str, name: str, passwor
     def change(transaction: Transaction) -> int:
         require_valid_invitation(transaction.session, invitation_token)
         _insert_user(transaction.session, user)
+        _record_creation(transaction, user, Actor(user.id, address=address))
         return user.id
 
     return write(change)
@@ -115,6 +120,7 @@ def create_user(username: str, name: str, password: str, *, is_admin: bool) -> i
             transaction.session.execute(
                 update(Installation).where(Installation.owner_id.is_(None)).values(owner_id=user.id)
             )
+        _record_creation(transaction, user, None)
         return user.id
 
     return write(change)
@@ -129,11 +135,16 @@ def authenticate(username: str, password: str) -> int | None:
     return user.id if user and is_right else None
 
 
-def create_login_session(user_id: int) -> str:
-    """Create a login session and return its token, which the cookie carries."""
+def create_login_session(user_id: int, *, address: str | None = None) -> str:
+    """Create a login session and return its token, which the cookie carries. `address` is the user's."""
     token = new_token()
-    write(lambda transaction: transaction.session.add(LoginSession(user_id=user_id, token_hash=hash_token(token))))
-    return token
+
+    def change(transaction: Transaction) -> str:
+        transaction.session.add(LoginSession(user_id=user_id, token_hash=hash_token(token)))
+        record(transaction, AuditKind.SIGN_IN, Actor(user_id, address=address))
+        return token
+
+    return write(change)
 
 
 def revoke_login_session(actor: Actor) -> None:
@@ -141,7 +152,12 @@ def revoke_login_session(actor: Actor) -> None:
     login_session_id = actor.login_session_id
     if login_session_id is None:
         return
-    write(lambda transaction: _revoke_login_sessions(transaction, LoginSession.id == login_session_id))
+
+    def change(transaction: Transaction) -> None:
+        if _revoke_login_sessions(transaction, LoginSession.id == login_session_id):
+            record(transaction, AuditKind.SIGN_OUT, actor)
+
+    write(change)
 
 
 def change_display_name(actor: Actor, name: str) -> None:
@@ -168,9 +184,12 @@ def change_password(actor: Actor, current: str, new: str) -> None:
 
     Raises `Forbidden` if `current` is wrong, and `Invalid` if `new` is not acceptable.
     """
-    old_hash = db.session.scalars(select(User.password_hash).where(User.id == actor.user_id)).one()
+    username, old_hash = db.session.execute(
+        select(User.username, User.password_hash).where(User.id == actor.user_id)
+    ).one()
     db.session.close()
     if not verify_password(old_hash, current):
+        record_failed_sign_in(username, actor.address, AuditKind.PASSWORD_CHANGE_FAILED)
         raise Forbidden("That is not your current password.")
     new_hash = hash_password(check_password(new))
 
@@ -179,14 +198,15 @@ def change_password(actor: Actor, current: str, new: str) -> None:
         _revoke_login_sessions(
             transaction, LoginSession.user_id == actor.user_id, LoginSession.id != actor.login_session_id
         )
+        record(transaction, AuditKind.PASSWORD_CHANGED, actor, target=f"@{username}")
 
     write(change)
 
 
-def ban(username: str) -> None:
+def ban(actor: Actor | None, username: str) -> None:
     """Ban a user: refuse further sign-ins and revoke all login sessions. The user's messages stay.
 
-    Raises `NotFound`, and `Forbidden` for the owner.
+    `actor` is None on the command line. Raises `NotFound`, and `Forbidden` for the owner.
     """
 
     def change(transaction: Transaction) -> None:
@@ -196,15 +216,18 @@ def ban(username: str) -> None:
             raise Forbidden("The owner of this installation cannot be banned.")
         user.is_active = False
         _revoke_login_sessions(transaction, LoginSession.user_id == user.id)
+        record(transaction, AuditKind.USER_BANNED, actor, target=f"@{user.username}")
 
     write(change)
 
 
-def unban(username: str) -> None:
-    """Allow a banned user to sign in again. Raises `NotFound`."""
+def unban(actor: Actor | None, username: str) -> None:
+    """Allow a banned user to sign in again. `actor` is None on the command line. Raises `NotFound`."""
 
     def change(transaction: Transaction) -> None:
-        _get_user(transaction.session, username).is_active = True
+        user = _get_user(transaction.session, username)
+        user.is_active = True
+        record(transaction, AuditKind.USER_UNBANNED, actor, target=f"@{user.username}")
 
     write(change)
 
@@ -214,10 +237,18 @@ def renew_invitation() -> None:
     write(lambda transaction: transaction.session.execute(update(Installation).values(invitation_token=new_token())))
 
 
-def _revoke_login_sessions(transaction: Transaction, *conditions: ColumnElement[bool]) -> None:
+def _revoke_login_sessions(transaction: Transaction, *conditions: ColumnElement[bool]) -> int:
+    """Revoke the login sessions that match, and return how many there were."""
     statement = delete(LoginSession).where(*conditions).returning(LoginSession.id)
     revoked = transaction.session.scalars(statement).all()
     revoke(transaction, login_sessions_revoked, list(revoked))
+    return len(revoked)
+
+
+def _record_creation(transaction: Transaction, user: User, actor: Actor | None) -> None:
+    record(transaction, AuditKind.USER_CREATED, actor, target=f"@{user.username}")
+    if user.role != "member":
+        record(transaction, AuditKind.USER_ROLE_CHANGED, actor, target=f"@{user.username} is an {user.role}")
 
 
 def _get_user(session: Session, username: str) -> User:

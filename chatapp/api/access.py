@@ -12,7 +12,7 @@ from chatapp.api.tokens.service import READ, WRITE, record_use
 from chatapp.config import current_settings
 from chatapp.errors import Forbidden, SignedOut
 from chatapp.extensions import csrf, db, limiter
-from chatapp.identity import current_person
+from chatapp.identity import current_address, current_person
 from chatapp.tokens import hash_token
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -85,7 +85,7 @@ def _authenticate_token() -> Caller:
     token = find_token(db.session(), hash_token(header.token))
     if token is None:
         raise SignedOut("This API token is invalid or was revoked.")
-    caller = Caller(Actor(token.user_id, token_id=token.id), frozenset(token.scopes.split()))
+    caller = Caller(Actor(token.user_id, token_id=token.id, address=current_address()), frozenset(token.scopes.split()))
     record_use(token)
     return caller
 

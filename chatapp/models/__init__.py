@@ -2,6 +2,7 @@
 
 from chatapp.models.accounts import ApiToken, Installation, LoginSession, User
 from chatapp.models.assistants import Answer, ShareLink
+from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, Membership
 from chatapp.models.messages import Mention, Message, Reaction, RetiredKey
@@ -10,6 +11,7 @@ from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDel
 __all__ = [
     "Answer",
     "ApiToken",
+    "AuditEntry",
     "Base",
     "Block",
     "Conversation",

@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
+from chatapp.audit_log import AuditKind, format_person, record
 from chatapp.conversations.kinds import Room, is_manager
 from chatapp.conversations.names import room_name
 from chatapp.conversations.people import find_active_user
@@ -39,6 +40,7 @@ def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
         transaction.session.add(room)
         transaction.session.flush()
         transaction.session.add(Membership(conversation_id=room.id, user_id=actor.user_id, role="manager"))
+        record(transaction, AuditKind.ROOM_CREATED, actor, conversation=room.wire_name)
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
         return room.id
 
@@ -55,6 +57,8 @@ def update_room(actor: Actor, room_id: int, name: str, topic: str, visibility: s
         room = authorize_management(*_find_access(transaction.session, actor, room_id))
         if room.is_archived:
             raise Archived("This room is archived. Restore it before you change it.")
+        if room.visibility != checked_visibility:
+            record(transaction, AuditKind.ROOM_CHANGED, actor, target=checked_visibility, conversation=room.wire_name)
         room.name, room.topic, room.visibility = checked_name, checked_topic, checked_visibility
         _send_sidebar_changed(transaction, room)
 
@@ -72,7 +76,9 @@ def join_room(actor: Actor, room_id: int) -> None:
         if membership is None:
             # A room that everyone has left needs a new manager.
             is_empty = not list_member_ids(transaction.session, room_id)
-            _add_member(transaction, room, actor.user_id, role="manager" if is_empty else "member")
+            role = "manager" if is_empty else "member"
+            _add_member(transaction, room, actor.user_id, role)
+            record(transaction, AuditKind.MEMBER_ADDED, actor, target=role, conversation=room.wire_name)
 
     write(change)
 
@@ -87,7 +93,7 @@ def leave_room(actor: Actor, room_id: int) -> None:
         room, membership = _find_access(transaction.session, actor, room_id)
         authorize_reading(room, membership)
         if room is not None and membership is not None:
-            _end_membership(transaction, room, membership)
+            _end_membership(transaction, actor, room, membership)
 
     write(change)
 
@@ -106,6 +112,7 @@ def invite(actor: Actor, room_id: int, username: str) -> str:
         if transaction.session.get(Membership, (room_id, person.id)) is not None:
             raise Conflict(f"{person.name} is already a member of this room.")
         _add_member(transaction, room, person.id)
+        record(transaction, AuditKind.MEMBER_ADDED, actor, target=f"@{person.username}", conversation=room.wire_name)
         return person.name
 
     return write(change)
@@ -121,7 +128,7 @@ def remove(actor: Actor, room_id: int, user_id: int) -> None:
             raise NotFound("This person is not a member of this room.")
         if user_id == actor.user_id:
             raise Forbidden("You cannot remove yourself. Leave the room instead.")
-        _end_membership(transaction, room, membership)
+        _end_membership(transaction, actor, room, membership)
 
     write(change)
 
@@ -134,6 +141,7 @@ def archive(actor: Actor, room_id: int) -> None:
         if room.is_archived:
             raise Archived("This room is already archived.")
         room.ended_at = now()
+        record(transaction, AuditKind.ROOM_ARCHIVED, actor, conversation=room.wire_name)
         _send_sidebar_changed(transaction, room)
 
     write(change)
@@ -147,6 +155,7 @@ def restore(actor: Actor, room_id: int) -> None:
         if not room.is_archived:
             raise Conflict("This room is not archived.")
         room.ended_at = None
+        record(transaction, AuditKind.ROOM_UNARCHIVED, actor, conversation=room.wire_name)
         _send_sidebar_changed(transaction, room)
 
     write(change)
@@ -164,25 +173,30 @@ def _add_member(transaction: Transaction, room: Conversation, user_id: int, role
     transaction.send_on_commit(sidebar_changed, [user_id])
 
 
-def _end_membership(transaction: Transaction, room: Conversation, membership: Membership) -> None:
+def _end_membership(transaction: Transaction, actor: Actor, room: Conversation, membership: Membership) -> None:
     session = transaction.session
+    member = format_person(session, membership.user_id)
+    record(transaction, AuditKind.MEMBER_REMOVED, actor, target=member, conversation=room.wire_name)
     session.delete(membership)
     session.flush()
     if is_manager(membership):
-        _ensure_manager(session, room)
+        _ensure_manager(transaction, actor, room)
     revoke(transaction, membership_revoked, MembershipRevoked(room.wire_name, membership.user_id))
     transaction.send_on_commit(sidebar_changed, [membership.user_id])
 
 
-def _ensure_manager(session: Session, room: Conversation) -> None:
+def _ensure_manager(transaction: Transaction, actor: Actor, room: Conversation) -> None:
+    session = transaction.session
     next_manager = session.scalars(
         select(Membership)
         .where(Membership.conversation_id == room.id)
         .order_by(Membership.role != "manager", Membership.created_at, Membership.user_id)
         .limit(1)
     ).one_or_none()
-    if next_manager is not None:
+    if next_manager is not None and not is_manager(next_manager):
         next_manager.role = "manager"
+        target = f"{format_person(session, next_manager.user_id)} is a manager"
+        record(transaction, AuditKind.MEMBER_ROLE_CHANGED, actor, target=target, conversation=room.wire_name)
 
 
 def _send_sidebar_changed(transaction: Transaction, room: Conversation) -> None:

@@ -7,6 +7,7 @@ import structlog
 from flask import Flask
 from structlog.typing import Processor
 
+from chatapp.audit_log.signals import RecordedEvent, event_recorded
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.timeline import TimelineMessage
@@ -51,12 +52,26 @@ def init_logs(level: str) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
-def init_message_log(app: Flask) -> None:
-    """Log the messages that the application stores."""
+def init_event_log(app: Flask) -> None:
+    """Log the messages that the application stores, and what it records in the audit log."""
     signals: Signals = app.extensions[SIGNALS]
     signals.connect(message_posted, log_posted)
+    signals.connect(event_recorded, log_recorded)
 
 
 def log_posted(message: TimelineMessage) -> None:
     """Log a stored message without its content."""
     log.info("message stored", message_id=message.id, conversation=message.conversation.wire_name, seq=message.seq)
+
+
+def log_recorded(event: RecordedEvent) -> None:
+    """Log an event of the audit log as one line."""
+    values = {
+        "kind": event.kind,
+        "actor": event.actor,
+        "target": event.target or None,
+        "conversation": event.conversation,
+        "address": event.address,
+        "count": event.count if event.count > 1 else None,
+    }
+    log.info("audit", **{name: value for name, value in values.items() if value is not None})

@@ -4,6 +4,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin
+from chatapp.audit_log import AuditKind, record
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import find_access_of
@@ -30,6 +31,7 @@ def create_share_link(actor: Actor, name: ConversationName) -> str:
             link = ShareLink(conversation_id=conversation.id, token=new_token(), creator_id=actor.user_id)
             session.add(link)
             session.flush()
+            record(transaction, AuditKind.SHARE_LINK_CREATED, actor, conversation=conversation.wire_name)
         return link.token
 
     return write(change)
@@ -43,7 +45,9 @@ def revoke_share_link(actor: Actor, name: ConversationName) -> None:
 
     def change(transaction: Transaction) -> None:
         conversation = _get_managed(transaction.session, actor, name)
-        transaction.session.execute(delete(ShareLink).where(ShareLink.conversation_id == conversation.id))
+        revoked = delete(ShareLink).where(ShareLink.conversation_id == conversation.id).returning(ShareLink.token)
+        if transaction.session.scalars(revoked).all():
+            record(transaction, AuditKind.SHARE_LINK_REVOKED, actor, conversation=conversation.wire_name)
 
     write(change)
 

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
+from chatapp.audit_log import AuditKind, record
 from chatapp.conversations.names import room_name
 from chatapp.conversations.people import find_active_user
 from chatapp.conversations.policy import authorize_management
@@ -81,6 +82,7 @@ def add_outgoing(actor: Actor, room_id: int, name: str, url: str) -> str:
         if len(names) >= MAX_WEBHOOKS:
             raise Conflict(f"A room can have at most {MAX_WEBHOOKS} outgoing webhooks.")
         session.add(OutgoingWebhook(conversation_id=room_id, name=checked_name, url=checked_url, secret=secret))
+        _record(transaction, AuditKind.WEBHOOK_CREATED, actor, f"@{checked_name}", room_id)
         return secret
 
     return write(change)
@@ -97,6 +99,7 @@ def remove_outgoing(actor: Actor, room_id: int, webhook_id: int) -> None:
             raise NotFound("There is no such webhook.")
         session.execute(delete(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook_id))
         session.delete(webhook)
+        _record(transaction, AuditKind.WEBHOOK_DELETED, actor, f"@{webhook.name}", room_id)
 
     write(change)
 
@@ -115,6 +118,7 @@ def add_incoming(actor: Actor, room_id: int, name: str) -> str:
         if len(existing) >= MAX_WEBHOOKS:
             raise Conflict(f"A room can have at most {MAX_WEBHOOKS} incoming webhooks.")
         session.add(IncomingWebhook(conversation_id=room_id, name=checked, token_hash=hash_token(token)))
+        _record(transaction, AuditKind.WEBHOOK_CREATED, actor, checked, room_id)
         return token
 
     return write(change)
@@ -130,6 +134,7 @@ def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
         if webhook is None or webhook.conversation_id != room_id:
             raise NotFound("There is no such webhook.")
         session.delete(webhook)
+        _record(transaction, AuditKind.WEBHOOK_DELETED, actor, webhook.name, room_id)
 
     write(change)
 
@@ -224,3 +229,7 @@ def finish_attempt(delivery: Delivery, error: str | None, *, retry_seconds: floa
 
 def _authorize(session: Session, actor: Actor, room_id: int) -> None:
     authorize_management(*find_access(session, room_name(room_id), actor.user_id))
+
+
+def _record(transaction: Transaction, kind: AuditKind, actor: Actor, webhook_name: str, room_id: int) -> None:
+    record(transaction, kind, actor, target=webhook_name, conversation=room_name(room_id).wire_name)

@@ -32,6 +32,7 @@ OPEN = outcomes("ok")
 USER = outcomes("ok", anonymous="sign in")
 USER_POST = outcomes("ok", anonymous=401)
 ADMIN_POST = outcomes(403, anonymous=401, admin="ok")
+ADMIN = ADMIN_POST | {"anonymous": "sign in"}
 ROOM = outcomes(404, anonymous="sign in", member="ok", manager="ok")
 ROOM_POST = ROOM | {"anonymous": 401}
 USER_API = USER_POST
@@ -133,6 +134,8 @@ ROUTES = {
     # There is no user of that name.
     "POST /people/<username>/ban": Line(ADMIN_POST | {"admin": 404}),
     "POST /people/<username>/ban/remove": Line(ADMIN_POST | {"admin": 404}),
+    "GET /admin/audit-log": Line(ADMIN),
+    "GET /admin/audit-log.<file_format>": Line(ADMIN),
     "GET /rooms": Line(USER),
     "GET /rooms/new": Line(USER),
     "POST /rooms/new": Line(USER_POST, sent={"name": "Another room"}),
@@ -288,7 +291,7 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
             "names": "admin",
             "username": "nobody",
             "token": "wrong",
-            "file_format": "md",
+            "file_format": "csv" if "audit-log" in path else "md",
             "filename": "icon.svg",
             "webhook_id": 1,
             "seq": 1,

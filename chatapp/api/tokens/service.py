@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select, update
 
 from chatapp.actors import Actor, require_active_login
+from chatapp.audit_log import AuditKind, record
 from chatapp.errors import ChatError, Conflict, Invalid, NotFound
 from chatapp.models import ApiToken, now
 from chatapp.storage import Transaction, write
@@ -43,6 +44,7 @@ def create_token(actor: Actor, name: str, choice: str) -> str:
         if session.scalars(select(func.count()).where(ApiToken.user_id == actor.user_id)).one() >= MAX_TOKENS:
             raise Conflict(f"You can have at most {MAX_TOKENS} tokens. Revoke one that you no longer use.")
         session.add(ApiToken(user_id=actor.user_id, token_hash=hash_token(token), name=checked, scopes=SCOPES[choice]))
+        record(transaction, AuditKind.TOKEN_CREATED, actor, target=checked)
         return token
 
     return write(change)
@@ -55,10 +57,11 @@ def revoke_token(actor: Actor, token_id: int) -> None:
         session = transaction.session
         require_active_login(session, actor)
         revoked = session.scalars(
-            delete(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == actor.user_id).returning(ApiToken.id)
+            delete(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == actor.user_id).returning(ApiToken.name)
         ).one_or_none()
         if revoked is None:
             raise NotFound("There is no such token.")
+        record(transaction, AuditKind.TOKEN_REVOKED, actor, target=revoked)
 
     write(change)
 

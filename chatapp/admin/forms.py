@@ -1,0 +1,36 @@
+"""The forms of the pages for admins."""
+
+from datetime import UTC, datetime, time, timedelta
+
+from flask import request
+from wtforms import DateField, SelectField, StringField
+from wtforms.validators import Length, Optional
+
+from chatapp.audit_log.kinds import AuditKind
+from chatapp.audit_log.queries import AuditFilter
+from chatapp.presentation.forms import Form
+
+KIND_LABELS = {kind.value: kind.replace("_", " ").replace(".", " ").capitalize() for kind in AuditKind}
+"""How each kind is named on pages: “Sign in failed”."""
+
+
+class AuditFilterForm(Form):
+    """The conditions on entries of the audit log, in the query of the URL."""
+
+    kind = SelectField("Event", choices=[("", "All events"), *KIND_LABELS.items()], default="")
+    person = StringField("Username", [Length(max=32)])
+    since = DateField("From", [Optional()])
+    until = DateField("To", [Optional()])
+
+    def __init__(self) -> None:
+        super().__init__(formdata=request.args, meta={"csrf": False})
+
+    def parse(self) -> AuditFilter:
+        """Return the conditions, after `validate`. Days are in UTC, and both of them are included."""
+        day = timedelta(days=1)
+        return AuditFilter(
+            kind=AuditKind(self.kind.data) if self.kind.data else None,
+            username=self.text(self.person).strip().removeprefix("@").lower() or None,
+            since=None if self.since.data is None else datetime.combine(self.since.data, time(), UTC),
+            until=None if self.until.data is None else datetime.combine(self.until.data, time(), UTC) + day,
+        )
