@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import Flask
@@ -18,7 +19,7 @@ from chatapp.conversations.queries import find_conversation
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation
-from chatapp.storage.spool import Spool
+from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.epoch import renew_epoch
 
@@ -97,7 +98,7 @@ def list_spool() -> None:
         for entry in (*spool.list_pending(), *spool.list_rejected()):
             state = f"rejected: {entry.rejected}" if entry.rejected else "pending"
             click.echo(f"{path.stem} {entry.id} {entry.spooled_at:%Y-%m-%d %H:%M:%S} {state}")
-            click.echo(f"    {entry.fields['conversation']}: {entry.fields['content']}")
+            click.echo(f"    {_describe_entry(entry)}")
 
 
 @spool_commands.command("retry")
@@ -112,15 +113,36 @@ def export_spool() -> None:
     """Write the rejected messages to standard output, one JSON object per line."""
     for _, spool in _open_spools():
         for entry in spool.list_rejected():
-            line = {**entry.fields, "spooled_at": entry.spooled_at.isoformat(), "refused": entry.rejected}
+            line = {**_entry_fields(entry), "spooled_at": entry.spooled_at.isoformat(), "refused": entry.rejected}
             click.echo(json.dumps(line, ensure_ascii=False))
 
 
 def _open_spools() -> Iterator[tuple[Path, Spool]]:
     for path in sorted(current_settings().data_dir.glob("spool-*.sqlite3")):
         spool = Spool(path)
-        yield path, spool
-        spool.close()
+        try:
+            spool.list_pending(limit=1)
+        except SPOOL_ERRORS as error:
+            click.echo(f"{path} cannot be read: {error}", err=True)
+        else:
+            yield path, spool
+        finally:
+            spool.close()
+
+
+def _entry_fields(entry: Entry) -> dict[str, Any]:
+    """Return the fields of a spooled message; for a damaged one the text that is stored."""
+    try:
+        return entry.parse()
+    except ValueError:
+        return {"entry": entry.text}
+
+
+def _describe_entry(entry: Entry) -> str:
+    fields = _entry_fields(entry)
+    if not {"conversation", "content"} <= fields.keys():
+        return entry.text
+    return f"{fields['conversation']}: {fields['content']}"
 
 
 def _get_conversation(wire_name: str) -> Conversation:

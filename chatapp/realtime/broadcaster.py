@@ -101,8 +101,8 @@ class Broadcaster:
             self._server.emit("message_saved", {**key, "message": present_message(message)}, to=conversation)
 
     def broadcast_rejected(self, rejected: MessageRejected) -> None:
-        """Emit that the database rejected a pending message."""
-        error = {"code": "conflict", "message": rejected.reason}
+        """Emit that a pending message was rejected."""
+        error = rejected.error.as_dict()
         conversation = rejected.conversation.wire_name
         key = {"conversation": conversation, "sender_id": rejected.sender_id, "client_id": rejected.client_id}
         self._server.emit("message_saved", {**key, "message": None, "error": error}, to=conversation)

@@ -52,8 +52,8 @@ class SpoolableChange(BatchChange[T]):
         """Return the signal to send when it has been spooled."""
 
     @abstractmethod
-    def rejected_signal(self, reason: str) -> DeferredSignal[Any]:
-        """Return the signal to send when it has been spooled and the database then rejects it."""
+    def rejected_signal(self, error: ChatError) -> DeferredSignal[Any]:
+        """Return the signal to send when it has been spooled and is then rejected with `error`."""
 
     @abstractmethod
     def to_fields(self) -> dict[str, object]:

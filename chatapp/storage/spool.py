@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from chatapp.failpoints import failpoint
 
@@ -27,16 +29,27 @@ CREATE TABLE IF NOT EXISTS spooled (
 """
 
 
+SPOOL_ERRORS = (sqlite3.Error, OSError)
+"""Errors of a spool whose file cannot be read or written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A change in the spool, in the order of `id`."""
 
     id: int
-    fields: dict[str, object]
-    """The change as JSON: see `SpoolableChange.to_fields`."""
+    text: str
+    """The change as JSON, as it is stored: it may be damaged."""
     spooled_at: datetime
     rejected: str | None
-    """Why the database rejected it; None while it is pending."""
+    """Why it was rejected; None while it is pending."""
+
+    def parse(self) -> dict[str, Any]:
+        """Return the fields of the change: see `SpoolableChange.to_fields`. Raises `ValueError` if it is damaged."""
+        fields = json.loads(self.text)
+        if not isinstance(fields, dict):
+            raise ValueError("the entry is not a JSON object")  # noqa: TRY004 - the value is wrong, not our call
+        return fields
 
 
 class Spool:
@@ -49,8 +62,8 @@ class Spool:
     def add(self, entries: Iterable[tuple[str, int, dict[str, object]]]) -> None:
         """Store entries (client id, sender, fields) in their order; they are durable when it returns.
 
-        An entry whose key is in the spool already is ignored. Raises `sqlite3.Error` when the disk is full or broken;
-        nothing is stored then.
+        An entry whose key is in the spool already is ignored. Raises one of `SPOOL_ERRORS` when the disk is full or
+        broken; nothing is stored then.
         """
         connection = self._open()
         spooled_at = datetime.now(UTC).isoformat()
@@ -94,22 +107,33 @@ class Spool:
     def _list(self, condition: str, limit: int) -> Sequence[Entry]:
         if not self._path.exists():
             return []
-        query = f"SELECT id, entry, spooled_at, refused FROM spooled WHERE {condition} ORDER BY id LIMIT ?"  # noqa: S608
+        columns = "id, CAST(entry AS TEXT), CAST(spooled_at AS TEXT), refused"
+        query = f"SELECT {columns} FROM spooled WHERE {condition} ORDER BY id LIMIT ?"  # noqa: S608
         with closing(self._open().execute(query, (limit,))) as rows:
             return [
-                Entry(entry_id, json.loads(fields), datetime.fromisoformat(spooled_at), rejected)
-                for entry_id, fields, spooled_at, rejected in rows
+                Entry(entry_id, text, _parse_time(spooled_at), rejected)
+                for entry_id, text, spooled_at, rejected in rows
             ]
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
+            # A damaged text must not make the other entries unreadable.
+            connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             self._path.chmod(0o600)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(_SCHEMA)
             self._connection = connection
         return self._connection
+
+
+def _parse_time(text: str) -> datetime:
+    """Return the time that an entry has, or the current time if it is damaged."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.now(UTC)
 
 
 @contextmanager

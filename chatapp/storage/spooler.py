@@ -1,19 +1,18 @@
 """Spools changes while the database is unavailable, and drains the spool afterwards."""
 
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import structlog
 
-from chatapp.errors import Busy, Unavailable
+from chatapp.errors import Busy, ChatError, Internal, Unavailable
 from chatapp.failpoints import failpoint
 from chatapp.native import run_native
 from chatapp.signals import Signals
 from chatapp.storage.changes import Key, SpoolableChange
 from chatapp.storage.jobs import Job
-from chatapp.storage.spool import Spool
+from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool
 from chatapp.storage.transaction import DeferredSignal, send_deferred
 
 log = structlog.get_logger(__name__)
@@ -37,16 +36,13 @@ class Spooler:
         return list(self._pending.values())
 
     def load(self) -> datetime | None:
-        """Load the entries that an earlier process left in the spool. Return when the oldest was spooled."""
-        try:
-            entries = run_native(self._spool.list_pending)
-        except sqlite3.Error as error:
-            log.exception("spool cannot be read", reason=str(error))
-            return None
-        for entry in entries:
-            change = self._kind.from_fields(entry.fields)
-            self._pending[change.key] = change.pending()
-        return entries[0].spooled_at if entries else None
+        """Load the entries that an earlier process left in the spool. Return when the oldest was spooled.
+
+        Raises one of `SPOOL_ERRORS` when the spool cannot be read.
+        """
+        entries = self._parse(run_native(self._spool.list_pending))
+        self._pending |= {change.key: change.pending() for _, change in entries}
+        return entries[0][0].spooled_at if entries else None
 
     def add(self, jobs: Iterable[Job]) -> list[DeferredSignal[Any]]:
         """Spool the spoolable changes, and set an error on the other jobs. Return the signals to send."""
@@ -67,7 +63,7 @@ class Spooler:
         try:
             if added:
                 run_native(self._spool.add, [(*key, change.to_fields()) for key, (_, change) in added.items()])
-        except sqlite3.Error as error:
+        except SPOOL_ERRORS as error:
             log.exception("spool cannot be written", reason=str(error))
             for job in [job for job, _ in added.values()] + [job for job, _ in repeated]:
                 job.error = Unavailable("Neither the database nor the disk accepts messages now. Try again.")
@@ -78,24 +74,48 @@ class Spooler:
         return [change.pending_signal(job.result) for job, change in added.values()]
 
     def drain(self, commit: Callable[[Sequence[Job]], list[DeferredSignal[Any]]], max_batch: int) -> None:
-        """Commit the pending entries in their order, until none is left. Raises what `commit` raises."""
-        while entries := run_native(self._spool.list_pending, max_batch):
-            changes = [self._kind.from_fields(entry.fields) for entry in entries]
-            jobs = [Job(change) for change in changes]
+        """Commit the pending entries in their order, until none is left.
+
+        Raises what `commit` raises, and one of `SPOOL_ERRORS` when the spool cannot be read or written.
+        """
+        while listed := run_native(self._spool.list_pending, max_batch):
+            entries = self._parse(listed)
+            if not entries:
+                continue
+            jobs = [Job(change) for _, change in entries]
             signals = run_native(commit, jobs)
             failpoint("after-drain")
-            for entry, change, job in zip(entries, changes, jobs, strict=True):
-                if job.error is not None:
-                    reason = str(job.error)
-                    log.error("spooled message rejected", entry=entry.id, reason=reason)
-                    run_native(self._spool.reject, entry.id, reason)
-                    signals.append(change.rejected_signal(reason))
-            committed = [entry.id for entry, job in zip(entries, jobs, strict=True) if job.error is None]
+            committed = []
+            for (entry, change), job in zip(entries, jobs, strict=True):
+                if job.error is None:
+                    committed.append(entry.id)
+                else:
+                    # The error of a bug or of the database is for the log: its text may quote rows.
+                    error = job.error if isinstance(job.error, ChatError) else Internal("The message cannot be stored.")
+                    self._reject(entry, job.error)
+                    signals.append(change.rejected_signal(error))
             run_native(self._spool.remove, committed)
-            for change in changes:
+            for _, change in entries:
                 self._pending.pop(change.key, None)
             send_deferred(self._signals, signals)
-            log.info("spool drained", messages=len(entries), pending=len(self))
+            log.info("spool drained", messages=len(committed), pending=len(self))
+
+    def _parse(self, entries: Iterable[Entry]) -> list[tuple[Entry, SpoolableChange[Any]]]:
+        """Return the entries with their changes. Damaged entries are rejected and left out."""
+        parsed = []
+        for entry in entries:
+            try:
+                change = self._kind.from_fields(entry.parse())
+            except Exception as error:
+                self._reject(entry, error)
+            else:
+                parsed.append((entry, change))
+        return parsed
+
+    def _reject(self, entry: Entry, error: BaseException) -> None:
+        reason = error.message if isinstance(error, ChatError) else f"{type(error).__name__}: {error}"
+        log.error("spooled message rejected", entry=entry.id, reason=reason)
+        run_native(self._spool.reject, entry.id, reason)
 
     def close(self) -> None:
         """Close the spool's file."""

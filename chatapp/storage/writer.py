@@ -25,7 +25,7 @@ from chatapp.storage.jobs import Job, JobQueue
 from chatapp.storage.outage import Outage, State
 from chatapp.storage.probe import Probe
 from chatapp.storage.signals import Backlog, backlog_changed
-from chatapp.storage.spool import Spool
+from chatapp.storage.spool import SPOOL_ERRORS, Spool
 from chatapp.storage.spooler import Spooler
 from chatapp.storage.transaction import DeferredSignal, send_deferred
 from chatapp.supervision import OnFailure, Supervisor
@@ -115,15 +115,19 @@ class Writer:
         if self._thread is not None:
             self._queue.wake()
             self._thread.join(timeout)
+            if self._thread.is_alive():
+                # It may still use the spool, which the end of the process closes.
+                log.warning("changes are still being written after the time for stopping")
+                return
         self._spooler.close()
 
     def _run(self, recover: bool) -> None:  # noqa: FBT001 - a thread's argument
-        if recover and (since := self._spooler.load()):
-            self._start_outage("an earlier process has left messages in the spool", since)
+        if recover:
+            self._load_spool()
         while not (self._is_stopping and len(self._queue) == 0):
             batch = self._queue.take_batch()
+            self._drain_if_due()
             try:
-                self._drain_if_due()
                 if batch:
                     self._write(batch)
             except Exception:
@@ -131,6 +135,15 @@ class Writer:
                 log.exception("batch failed", changes=len(batch))
                 for job in batch:
                     job.fail(Internal("Something went wrong on the server. Nothing was saved; try again."))
+
+    def _load_spool(self) -> None:
+        try:
+            since = self._spooler.load()
+        except SPOOL_ERRORS as error:
+            log.exception("spool cannot be read", reason=str(error))
+            return
+        if since:
+            self._start_outage("an earlier process has left messages in the spool", since)
 
     def _write(self, batch: list[Job]) -> None:
         signals = self._commit(batch)
@@ -163,6 +176,9 @@ class Writer:
         except UNREACHABLE as error:
             self._start_outage(str(error.orig))
             return
+        except Exception as error:
+            # What waits for its turn in the queue is sound: it is written. The spool is tried again at the next check.
+            log.exception("spool cannot be drained", reason=str(error))
         if self._outage.state is State.RECOVERING:
             self._outage.end()
             self._signals.send_robust(backlog_changed, self.backlog)

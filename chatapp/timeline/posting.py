@@ -107,10 +107,10 @@ class Post(SpoolableChange[TimelineMessage]):
         """Return the signal that the message waits in the spool."""
         return DeferredSignal(message_pending, pending)
 
-    def rejected_signal(self, reason: str) -> DeferredSignal[Any]:
-        """Return the signal that the database has rejected the message."""
+    def rejected_signal(self, error: ChatError) -> DeferredSignal[Any]:
+        """Return the signal that the message was rejected."""
         return DeferredSignal(
-            message_rejected, MessageRejected(self.conversation, self.actor.user_id, self.client_id, reason)
+            message_rejected, MessageRejected(self.conversation, self.actor.user_id, self.client_id, error)
         )
 
     def to_fields(self) -> dict[str, object]:

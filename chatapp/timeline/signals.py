@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatapp.conversations.names import ConversationName
+from chatapp.errors import ChatError
 from chatapp.signals import Signal
 
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MessageRejected:
-    """A message that the database rejected, and the reason."""
+    """A pending message that was rejected, and the error."""
 
     conversation: ConversationName
     sender_id: int
     client_id: str
-    reason: str
+    error: ChatError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ message_saved: "Signal[TimelineMessage]" = Signal("message-saved")
 """A message that was pending and is now stored, with its `seq`."""
 
 message_rejected: Signal[MessageRejected] = Signal("message-rejected")
-"""A message that was pending and that the database rejected. The spool keeps it."""
+"""A message that was pending and was then rejected. The spool keeps it."""
 
 timeline_trimmed: "Signal[Head]" = Signal("timeline-trimmed")
 """The messages up to the floor of this head were removed."""

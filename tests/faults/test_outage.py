@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 
+from chatapp.storage.spool import Spool
 from tests.harness.audit import Participant, audit, chatting
 from tests.harness.html import rendered_messages
 from tests.harness.people import NewPerson, Person, message_payload
@@ -166,6 +167,19 @@ def test_a_message_that_the_database_rejects_stays_in_the_spool_with_the_reason(
     assert "1 messages" in server.flask("spool", "retry")
     eventually(lambda: server.rows("SELECT content FROM messages") == [("too late",)], "the message is stored")
     assert server.flask("spool", "list") == ""
+
+
+def test_a_server_with_a_damaged_spool_entry_starts_and_lists_it_as_rejected(new_server: NewServer) -> None:
+    server = new_server()
+    with closing(Spool(server.data_dir / f"spool-{server.port}.sqlite3")) as spool:
+        spool.add([("first", 1, {"content": "damaged"})])
+    (server.data_dir / "spool-1.sqlite3").write_bytes(b"no database" * 1_000)
+    server.start()
+
+    eventually(lambda: "rejected" in server.flask("spool", "list"), "the entry is rejected")
+    assert '{"content": "damaged"}' in server.flask("spool", "list")
+    assert '"content": "damaged"' in server.flask("spool", "export")
+    assert server.health().status_code == 200
 
 
 def bob_id(server: Server) -> object:

@@ -77,8 +77,8 @@ class AddNote(SpoolableChange[str]):
     def pending_signal(self, pending: str) -> DeferredSignal[Any]:
         return DeferredSignal(note_pending, pending)
 
-    def rejected_signal(self, reason: str) -> DeferredSignal[Any]:
-        return DeferredSignal(note_rejected, reason)
+    def rejected_signal(self, error: ChatError) -> DeferredSignal[Any]:
+        return DeferredSignal(note_rejected, f"{error.code}: {error.message}")
 
     def to_fields(self) -> dict[str, object]:
         return {"text": self.text}

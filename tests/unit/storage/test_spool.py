@@ -20,7 +20,7 @@ def add(spool: Spool, *names: str) -> None:
 
 
 def contents(spool: Spool) -> list[object]:
-    return [entry.fields["content"] for entry in spool.list_pending()]
+    return [entry.parse()["content"] for entry in spool.list_pending()]
 
 
 def test_reading_creates_no_file(tmp_path: Path):
@@ -50,7 +50,7 @@ def test_an_entry_is_stored_once_for_each_key(spool: Spool):
 
 def test_listing_returns_the_oldest_entries_up_to_the_limit(spool: Spool):
     add(spool, "one", "two", "three")
-    assert [entry.fields["content"] for entry in spool.list_pending(2)] == ["one", "two"]
+    assert [entry.parse()["content"] for entry in spool.list_pending(2)] == ["one", "two"]
 
 
 def test_removed_entries_are_gone(spool: Spool):
@@ -65,7 +65,7 @@ def test_a_rejected_entry_is_kept_with_its_reason_until_it_is_retried(spool: Spo
     spool.reject(spool.list_pending()[0].id, "The room is archived.")
     assert contents(spool) == ["two"]
     (rejected,) = spool.list_rejected()
-    assert (rejected.fields["content"], rejected.rejected) == ("one", "The room is archived.")
+    assert (rejected.parse()["content"], rejected.rejected) == ("one", "The room is archived.")
     assert spool.retry_rejected() == 1
     assert contents(spool) == ["one", "two"]
     assert spool.list_rejected() == []

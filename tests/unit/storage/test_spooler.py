@@ -1,3 +1,4 @@
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -5,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chatapp.errors import Busy, Unavailable
+from chatapp.errors import Archived, Busy, Unavailable
 from chatapp.signals import Signals
 from chatapp.storage.jobs import Job
 from chatapp.storage.spool import Spool
@@ -118,9 +119,49 @@ def test_a_rejected_entry_stays_in_the_spool_and_is_announced(spooler: Spooler, 
         signals.connect(signal, received.append)
     spool_notes(spooler, "one", "bad", "two")
     spooler.drain(Database().commit, max_batch=10)
-    assert received == ["one", "two", "refused"]
-    assert [entry.fields["text"] for entry in spool.list_rejected()] == ["bad"]
+    assert received == ["one", "two", "internal: The message cannot be stored."]
+    assert [entry.parse()["text"] for entry in spool.list_rejected()] == ["bad"]
     assert len(spooler) == 0
+
+
+def test_a_rejection_reaches_clients_with_the_code_of_its_error(spooler: Spooler, signals: Signals):
+    def commit(jobs: Sequence[Job]) -> list[DeferredSignal[Any]]:
+        jobs[0].error = Archived("The room is archived.")
+        return []
+
+    received: list[str] = []
+    signals.connect(note_rejected, received.append)
+    spool_notes(spooler, "one")
+    spooler.drain(commit, max_batch=10)
+    assert received == ["archived: The room is archived."]
+
+
+def damage(tmp_path: Path, text: str, value: str | bytes) -> None:
+    with closing(sqlite3.connect(tmp_path / "spool.sqlite3")) as other, other:
+        other.execute("UPDATE spooled SET entry = ? WHERE client_id = ?", (value, text))
+
+
+@pytest.mark.parametrize("value", ["", "{", "[]", '{"unknown": 1}', "null", b"\xff\xfe", '{"text": "\xff'])
+def test_a_damaged_entry_is_kept_as_rejected_and_the_others_are_stored(
+    spooler: Spooler, spool: Spool, tmp_path: Path, value: str | bytes
+):
+    spool_notes(spooler, "one", "damaged", "two")
+    damage(tmp_path, "damaged", value)
+    database = Database()
+    spooler.drain(database.commit, max_batch=10)
+    assert database.batches == [["one", "two"]]
+    assert [entry.id for entry in spool.list_rejected()] == [2]
+
+
+def test_a_damaged_entry_does_not_prevent_the_start(spooler: Spooler, spool: Spool, tmp_path: Path):
+    spool_notes(spooler, "damaged", "one")
+    damage(tmp_path, "damaged", "{")
+    with closing(sqlite3.connect(tmp_path / "spool.sqlite3")) as other, other:
+        other.execute("UPDATE spooled SET spooled_at = 'never'")
+    next_process = Spooler(spool, Signals(), AddNote, max_spooled=3)
+    assert next_process.load() is not None
+    assert next_process.list_pending() == ["pending one"]
+    assert [entry.text for entry in spool.list_rejected()] == ["{"]
 
 
 def test_entries_stay_when_the_commit_fails(spooler: Spooler, spool: Spool):

@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -120,6 +121,37 @@ def test_a_spool_check_drains_entries_that_were_retried(
     writer.check_spool()
     wait_until(lambda: list_notes(engine) == ["one", "two"])
     assert writer.backlog == Backlog(0, None)
+
+
+def test_an_unreadable_spool_does_not_affect_changes(engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path):
+    (tmp_path / "spool.sqlite3").write_bytes(b"no database" * 1_000)
+    writer = new_writer()
+    writer.start(recover=True)
+    assert writer.submit(AddNote("one")) == "stored one"
+    writer.check_spool()
+    assert writer.submit(AddNote("two")) == "stored two"
+    with failing_commits(engine), pytest.raises(Unavailable):
+        writer.submit(AddNote("three"))
+    wait_until(lambda: writer.backlog.since is None)
+    assert writer.submit(AddNote("four")) == "stored four"
+
+
+def test_the_spool_stays_open_while_a_writer_that_was_not_stopped_in_time_uses_it(
+    new_writer: Callable[[], Writer], monkeypatch: pytest.MonkeyPatch
+):
+    closed: list[Spool] = []
+    monkeypatch.setattr(Spool, "close", lambda spool: closed.append(spool))  # noqa: PLW0108 - a method has a parameter
+    may_continue = threading.Event()
+    writer = new_writer()
+    submitter = threading.Thread(target=writer.submit, args=[lambda _transaction: may_continue.wait(10)])
+    submitter.start()
+    wait_until(lambda: writer.queued == 0)
+    writer.stop(0.1)
+    assert closed == []
+    may_continue.set()
+    submitter.join()
+    writer.stop(5)
+    assert len(closed) == 1
 
 
 def test_a_stopped_writer_refuses_changes(new_writer: Callable[[], Writer]):
