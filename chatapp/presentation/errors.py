@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 import structlog
 from flask import Flask, Response, current_app, make_response, render_template, request
+from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -14,6 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from chatapp.errors import ChatError, Internal, Unavailable
 from chatapp.extensions import db, limiter
 from chatapp.presentation.problems import code_of, expects_problem, problem_response
+from chatapp.storage import claim_repetition
 
 log = structlog.get_logger(__name__)
 
@@ -62,8 +64,13 @@ def handle_http_exception(error: HTTPException) -> Response:
     return response
 
 
-def handle_database_error(error: Exception) -> Response:
-    """Respond while the database is unavailable."""
+def handle_database_error(error: Exception) -> ResponseReturnValue:
+    """Repeat a request whose connection the database has dropped; otherwise respond that it is unavailable."""
+    if claim_repetition(error):
+        try:
+            return current_app.preprocess_request() or current_app.dispatch_request()
+        except Exception as repeated:
+            return current_app.handle_user_exception(repeated)
     log.warning("database unavailable", error=str(error))
     advice = "Try again." if expects_problem() else "Your message is kept in your browser. Try again."
     return handle_chat_error(Unavailable(f"The database is unavailable. {advice}"))

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import structlog
 from flask import Flask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
 from chatapp.identity import AuthenticatedUser
+from chatapp.storage import claim_repetition
 
 if TYPE_CHECKING:
     from chatapp.realtime.state import Realtime
@@ -99,7 +100,14 @@ def _wrap_handler(
             if user is None:
                 raise SignedOut("You are signed out. Sign in again.")
             with app.app_context():
-                return {"ok": True, **(handler(Caller(user, sid, realtime), _parse(payload, arguments)) or {})}
+                caller, parsed = Caller(user, sid, realtime), _parse(payload, arguments)
+                try:
+                    result = handler(caller, parsed)
+                except DBAPIError as error:
+                    if not claim_repetition(error):
+                        raise
+                    result = handler(caller, parsed)
+                return {"ok": True, **(result or {})}
         except ChatError as error:
             return _refuse(error)
         except (OperationalError, InterfaceError, PoolTimeout) as error:

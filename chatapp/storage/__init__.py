@@ -3,7 +3,7 @@
 The package knows transactions and changes, not what a change is about or who makes it. Only `application` knows Flask.
 """
 
-from chatapp.storage.application import EXTENSION, current_writer, init_readers, write
+from chatapp.storage.application import EXTENSION, claim_repetition, current_writer, init_readers, write
 from chatapp.storage.changes import BatchChange, Change, Key, SpoolableChange
 from chatapp.storage.engines import read_natively
 from chatapp.storage.signals import Backlog, backlog_changed
@@ -21,6 +21,7 @@ __all__ = [
     "Transaction",
     "Writer",
     "backlog_changed",
+    "claim_repetition",
     "current_writer",
     "init_readers",
     "read_natively",

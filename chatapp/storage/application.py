@@ -2,7 +2,8 @@
 
 from typing import TypeVar
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
+from sqlalchemy.exc import DBAPIError
 
 from chatapp.config import Settings
 from chatapp.extensions import db
@@ -14,6 +15,9 @@ T = TypeVar("T")
 
 EXTENSION = "chatapp.writer"
 """Key of the application's writer in `app.extensions`."""
+
+_IS_UNREPEATABLE = "chatapp_is_unrepeatable"
+"""Name in `g` of whether the current request or event has submitted a change, or was repeated already."""
 
 
 def init_readers(app: Flask, settings: Settings) -> None:
@@ -31,8 +35,23 @@ def write(change: Change[T]) -> T:
     The caller's read transaction ends first. Otherwise it would hold a connection during the wait, and later reads
     would not see the change.
     """
+    setattr(g, _IS_UNREPEATABLE, True)
     db.session.remove()  # `close()` would create a session where there is none.
     return current_writer().submit(change)
+
+
+def claim_repetition(error: BaseException) -> bool:
+    """Return whether to repeat the current request or socket event, which failed with `error`.
+
+    It is repeated once, on a fresh connection, if the database has dropped the one in use and no change was submitted.
+    A fresh snapshot is read from the beginning: repeating the failed statement alone would mix two.
+    """
+    is_dropped = isinstance(error, DBAPIError) and error.connection_invalidated
+    if not is_dropped or g.get(_IS_UNREPEATABLE):
+        return False
+    setattr(g, _IS_UNREPEATABLE, True)
+    db.session.remove()
+    return True
 
 
 def current_writer() -> Writer:

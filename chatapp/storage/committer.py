@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
 from chatapp.signals import Signals
-from chatapp.storage.changes import BatchChange
+from chatapp.storage.changes import BatchChange, SpoolableChange
 from chatapp.storage.jobs import Job
 from chatapp.storage.transaction import DeferredSignal, Transaction
 
@@ -35,25 +35,18 @@ class Committer:
         """Apply the jobs' changes in one transaction, commit it, and return the signals to send.
 
         Each job then has its result or its error. A change that fails does not affect the others. Raises one of
-        `UNREACHABLE` when the database cannot commit; nothing is stored then.
+        `UNREACHABLE` when the database cannot commit; nothing is stored then, except perhaps of jobs that are
+        `is_uncertain`.
+
+        If the database has dropped the connection, the changes are applied once more on a new one. After COMMIT was
+        sent its outcome is unknown. Only changes with a key are repeated then, as they are looked up by it first.
         """
         try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            with Session(self._connection, expire_on_commit=False) as session:
-                transaction = Transaction(session, self._signals)
-                for batch_class, group in groupby(sorted(jobs, key=_runs_last), key=_batch_class):
-                    adjacent = list(group)
-                    if batch_class is None or not _apply_batch(transaction, batch_class, adjacent):
-                        for job in adjacent:
-                            _apply(transaction, job)
-                failpoint("before-commit")
-                session.commit()
-            failpoint("after-commit")
-        except BaseException:
-            self._disconnect()
-            raise
-        return transaction.deferred_signals
+            return self._attempt(jobs)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return self._attempt([job for job in jobs if not job.is_uncertain])
 
     def probe(self) -> None:
         """Commit a statement that changes nothing, on a connection of its own. Raises what a commit would."""
@@ -61,11 +54,48 @@ class Committer:
             connection.execute(self._probe)
             connection.commit()
 
+    def _attempt(self, jobs: Sequence[Job]) -> list[DeferredSignal[Any]]:
+        for job in jobs:
+            job.result = job.error = None
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            with Session(self._connection, expire_on_commit=False) as session:
+                transaction = Transaction(session, self._signals)
+                try:
+                    for batch_class, group in groupby(sorted(jobs, key=_runs_last), key=_batch_class):
+                        adjacent = list(group)
+                        if batch_class is None or not _apply_batch(transaction, batch_class, adjacent):
+                            for job in adjacent:
+                                _apply(transaction, job)
+                    failpoint("before-commit")
+                except BaseException:
+                    # Rows that a change was created with are then new again, and another attempt can insert them.
+                    session.rollback()
+                    raise
+                _commit(session, jobs)
+            failpoint("after-commit")
+        except BaseException:
+            self._disconnect()
+            raise
+        return transaction.deferred_signals
+
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.invalidate()
             connection.close()
+
+
+def _commit(session: Session, jobs: Sequence[Job]) -> None:
+    try:
+        session.commit()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            for job in jobs:
+                if job.error is None and not isinstance(job.change, SpoolableChange):
+                    job.set_uncertain()
+        raise
 
 
 def _apply_batch(transaction: Transaction, batch_class: type[BatchChange[Any]], jobs: Sequence[Job]) -> bool:

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from chatapp.errors import Busy
+from chatapp.errors import Busy, Unavailable
 from chatapp.storage.changes import Change
 
 
@@ -17,15 +17,25 @@ class Job:
     wait). This class takes 7 µs. The difference is 2.5 % of the 570 µs that a message takes.
     """
 
-    __slots__ = ("_is_settled", "_lock", "change", "error", "result")
+    __slots__ = ("_is_settled", "_lock", "change", "error", "is_uncertain", "result")
 
     def __init__(self, change: Change[Any]) -> None:
         self.change = change
         self.result: Any = None
         self.error: BaseException | None = None
+        self.is_uncertain = False
+        """Whether the connection was lost after COMMIT was sent: the change may be stored."""
         self._is_settled = False
         self._lock = threading.Lock()
         self._lock.acquire()
+
+    def set_uncertain(self) -> None:
+        """Set the error of a change of which nobody knows whether it is stored."""
+        self.is_uncertain = True
+        self.error = Unavailable(
+            "The connection to the database was lost while this was being saved. Check whether it was saved before you "
+            "try again."
+        )
 
     def settle(self) -> None:
         """Wake the waiting submitter. Only the first call has an effect."""

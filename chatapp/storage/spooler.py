@@ -49,6 +49,8 @@ class Spooler:
         added: dict[Key, tuple[Job, SpoolableChange[Any]]] = {}
         repeated: list[tuple[Job, Key]] = []
         for job in jobs:
+            if job.is_uncertain:
+                continue
             change = job.change
             pending = change.pending() if isinstance(change, SpoolableChange) else None
             if not isinstance(change, SpoolableChange) or pending is None:

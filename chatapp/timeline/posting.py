@@ -83,7 +83,14 @@ class Post(SpoolableChange[TimelineMessage]):
                 if isinstance(result, TimelineMessage):
                     transaction.send_on_commit(message_saved, result)
         else:
-            for message in stored:
+            # An earlier attempt stored some of them, and its commit was not acknowledged, if they have the time of this
+            # submission: nobody has received them. A message that its sender submitted again has another time.
+            unsent = [
+                item
+                for post, item in zip(changes, accepted, strict=True)
+                if isinstance(item, TimelineMessage) and item.created_at == post.created_at
+            ]
+            for message in (*unsent, *stored):
                 transaction.send_on_commit(message_posted, message)
         if stored:
             # After the signals of the posts: receivers store rows, such as an answer, and defer their own signals.

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
-    proxy = Proxy(server)
+    proxy = Proxy(server.url)
     yield proxy
     proxy.close()
 

@@ -6,19 +6,22 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from tests.harness.servers import Server
 from tests.harness.waiting import scaled
 
 
 class Proxy:
     """A TCP proxy in front of a server. Clients connect to its `url`."""
 
-    def __init__(self, server: Server) -> None:
-        self._target = ("127.0.0.1", urlsplit(server.url).port)
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._target = ("127.0.0.1", parts.port)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = parts._replace(netloc=f"{parts.username}@{address}" if parts.username else address).geturl()
         self.delay = 0.0
         """Seconds by which each piece of data is delayed."""
+        self.lose_response_to: bytes | None = None
+        """What a client sends once before the server's next response to it is lost, and the connection with it."""
         self._is_held = {"upstream": False, "downstream": False}
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -64,14 +67,20 @@ class Proxy:
                 client.close()
                 continue
             self._open += [client, server]
+            is_lost = threading.Event()
             for source, target, direction in ((client, server, "upstream"), (server, client, "downstream")):
-                thread = threading.Thread(target=self._forward, args=(source, target, direction), daemon=True)
+                thread = threading.Thread(target=self._forward, args=(source, target, direction, is_lost), daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def _forward(self, source: socket.socket, target: socket.socket, direction: str) -> None:
+    def _forward(self, source: socket.socket, target: socket.socket, direction: str, is_lost: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                if direction == "upstream" and self.lose_response_to and self.lose_response_to in data:
+                    self.lose_response_to = None
+                    is_lost.set()
+                elif direction == "downstream" and is_lost.is_set():
+                    break
                 time.sleep(self.delay)
                 while self._is_held[direction]:
                     time.sleep(0.05)

@@ -11,6 +11,7 @@ from chatapp.errors import Unavailable
 from chatapp.signals import Signals
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.spool import Spool
+from chatapp.storage.transaction import Transaction
 from chatapp.storage.writer import Writer
 from chatapp.supervision import Supervisor
 from tests.unit.storage.changes import AddNote, create_notes, failing_commits, list_notes, note_added, notes
@@ -141,11 +142,16 @@ def test_the_spool_stays_open_while_a_writer_that_was_not_stopped_in_time_uses_i
 ):
     closed: list[Spool] = []
     monkeypatch.setattr(Spool, "close", lambda spool: closed.append(spool))  # noqa: PLW0108 - a method has a parameter
-    may_continue = threading.Event()
+    has_started, may_continue = threading.Event(), threading.Event()
+
+    def wait(_transaction: Transaction) -> None:
+        has_started.set()
+        may_continue.wait(10)
+
     writer = new_writer()
-    submitter = threading.Thread(target=writer.submit, args=[lambda _transaction: may_continue.wait(10)])
+    submitter = threading.Thread(target=writer.submit, args=[wait])
     submitter.start()
-    wait_until(lambda: writer.queued == 0)
+    has_started.wait(10)
     writer.stop(0.1)
     assert closed == []
     may_continue.set()
