@@ -15,6 +15,7 @@ from chatapp.assistants.routes import blueprint as assistants_blueprint
 from chatapp.cli import init_cli
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings, log_variable_problems
+from chatapp.data_dir import prepare_data_dir
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.extensions import db, migrate
 from chatapp.general.routes import blueprint as general_blueprint
@@ -51,8 +52,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         template_folder=str(ROOT / "templates"),
     )
     app.extensions[SETTINGS] = settings
-    settings.prepare_data_dir()
     init_logs(settings.log_level)
+    prepare_data_dir(settings.data_dir)
     log_variable_problems()
     init_security(app, settings)
     init_readers(app, settings)

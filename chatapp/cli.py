@@ -20,6 +20,7 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool
+from chatapp.text import escape_controls
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.epoch import renew_epoch
 
@@ -97,8 +98,8 @@ def list_spool() -> None:
     for path, spool in _open_spools():
         for entry in (*spool.list_pending(), *spool.list_rejected()):
             state = f"rejected: {entry.rejected}" if entry.rejected else "pending"
-            click.echo(f"{path.stem} {entry.id} {entry.spooled_at:%Y-%m-%d %H:%M:%S} {state}")
-            click.echo(f"    {_describe_entry(entry)}")
+            click.echo(escape_controls(f"{path.stem} {entry.id} {entry.spooled_at:%Y-%m-%d %H:%M:%S} {state}"))
+            click.echo("    " + escape_controls(_describe_entry(entry)))
 
 
 @spool_commands.command("retry")
@@ -114,7 +115,8 @@ def export_spool() -> None:
     for _, spool in _open_spools():
         for entry in spool.list_rejected():
             line = {**_entry_fields(entry), "spooled_at": entry.spooled_at.isoformat(), "refused": entry.rejected}
-            click.echo(json.dumps(line, ensure_ascii=False))
+            # Its escapes are valid in JSON.
+            click.echo(escape_controls(json.dumps(line, ensure_ascii=False)))
 
 
 def _open_spools() -> Iterator[tuple[Path, Spool]]:

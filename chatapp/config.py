@@ -192,10 +192,6 @@ class Settings(BaseSettings):
         """The path of this process' spool. The port in its name keeps the spools of several processes apart."""
         return self.data_dir / f"spool-{self.port}.sqlite3"
 
-    def prepare_data_dir(self) -> None:
-        """Create the data folder, accessible to its owner only."""
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-
     def secret_key(self) -> str:
         """Return the key that signs cookies. It is created at the first start and stored with mode 0600."""
         path = self.data_dir / "secret_key"

@@ -17,6 +17,9 @@ CONTENT_SECURITY_POLICY = (
 )
 SESSION_COOKIE = "chatapp_session"
 
+HOST_PREFIX = "__Host-"
+"""Browsers accept a cookie with this prefix only over HTTPS and only from the host itself, not from a subdomain."""
+
 MAX_REQUEST_BYTES = 1_000_000
 """Maximum size of a request's body."""
 
@@ -25,7 +28,7 @@ def init_security(app: Flask, settings: Settings) -> None:
     """Configure cookies, CSRF tokens, limits and headers."""
     app.config.update(
         SECRET_KEY=settings.secret_key(),
-        SESSION_COOKIE_NAME=SESSION_COOKIE,
+        SESSION_COOKIE_NAME=cookie_name(SESSION_COOKIE, settings),
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure_cookies,
@@ -45,6 +48,11 @@ def init_security(app: Flask, settings: Settings) -> None:
     app.after_request(_add_security_headers)
     if settings.secure_cookies:
         app.after_request(_require_https)
+
+
+def cookie_name(name: str, settings: Settings) -> str:
+    """Return the name of a cookie, with the prefix that protects it where cookies are secure."""
+    return HOST_PREFIX + name if settings.secure_cookies else name
 
 
 def trust_proxies(app: Flask, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Serving and graceful shutdown: with eventlet's server, or with Werkzeug's where threads are not green."""
 
+import ipaddress
 import os
 import random
 import resource
@@ -71,6 +72,7 @@ class ShutdownGate:
 
 def serve(app: Flask, settings: Settings) -> None:
     """Serve the application until SIGTERM or SIGINT. Prints the address once connections are accepted."""
+    _warn_about_cookies(settings)
     try:
         if is_green():
             _serve_with_eventlet(app, settings)
@@ -78,6 +80,22 @@ def serve(app: Flask, settings: Settings) -> None:
             _serve_with_threads(app, settings)
     except OSError as error:
         sys.exit(f"chatapp cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set HOST or PORT.")
+
+
+def _warn_about_cookies(settings: Settings) -> None:
+    """Log a warning if others can reach the server and its cookies are not restricted to HTTPS."""
+    if not settings.secure_cookies and (settings.trusted_proxies or not _is_loopback(settings.host)):
+        log.warning(
+            "cookies and passwords can be read on the network: serve HTTPS by a proxy and set CHATAPP_SECURE_COOKIES",
+            host=settings.host,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _serve_with_eventlet(app: Flask, settings: Settings) -> None:

@@ -12,6 +12,7 @@ from chatapp.assistants.importing.sources import open_source
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import User
+from chatapp.text import escape_controls
 
 
 @click.command("import-history")
@@ -45,7 +46,7 @@ def import_history(path: Path, owner: str | None, assistant: str | None) -> None
             bar.update(result.total)
     problems = [problem for result in results for problem in result.problems]
     for problem in problems:
-        click.echo(problem, err=True)
+        click.echo(escape_controls(problem), err=True)
     imported, known = sum(result.imported for result in results), sum(result.known for result in results)
     click.echo(f"{imported:,} imported, {known:,} already imported, {len(problems):,} invalid.")
 

@@ -116,4 +116,4 @@ class Bus:
                 self._handlers[message["kind"]](message["process"], message["data"])
         except Exception as error:
             # Anybody with access to Redis can publish on the channel.
-            log.warning("message from another process failed", text=text[:100], reason=repr(error))
+            log.warning("message from another process failed", chars=len(text), reason=type(error).__name__)

@@ -17,6 +17,8 @@ from chatapp.native import run_native
 
 T = TypeVar("T")
 
+# All engines hide the parameters of statements in errors, because errors are logged.
+
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for the lock of another process."""
 
@@ -34,7 +36,12 @@ def read_natively(session: Session, read: Callable[[Session], T]) -> T:
 
 def reader_options(settings: Settings) -> dict[str, Any]:
     """Return the arguments of `create_engine` for reader connections: read-only, one snapshot for each transaction."""
-    options: dict[str, Any] = {"pool_size": 10, "max_overflow": 30, "connect_args": _connect_arguments(settings)}
+    options: dict[str, Any] = {
+        "pool_size": 10,
+        "max_overflow": 30,
+        "connect_args": _connect_arguments(settings),
+        "hide_parameters": True,
+    }
     if not _is_sqlite(settings):
         # A page reads a conversation and then its messages from one snapshot, which SQLite gives every transaction.
         options |= {
@@ -56,7 +63,9 @@ def writer_engine(settings: Settings) -> Engine:
 
     It has no pool: a pool's locks are green under eventlet, and commits run on native threads.
     """
-    engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, connect_args=_connect_arguments(settings))
+    engine = create_engine(
+        settings.sqlalchemy_url, poolclass=NullPool, connect_args=_connect_arguments(settings), hide_parameters=True
+    )
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
     return engine
@@ -68,7 +77,7 @@ def migration_engine(settings: Settings) -> Engine:
     Foreign keys are off: batch mode rebuilds a table by dropping it, and the implicit DELETE of a DROP would cascade
     into the tables that refer to it.
     """
-    engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool)
+    engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys = OFF",))
     return engine

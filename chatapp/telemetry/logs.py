@@ -1,19 +1,36 @@
-"""Logs: one line for each event, with its values, on standard error."""
+"""Logs: one line for each event, with its values, on standard error.
+
+What clients send can neither begin a line nor control the terminal: control characters are escaped, and the lines of a
+traceback are indented.
+"""
 
 import logging
+import re
 import sys
+from io import StringIO
+from typing import TextIO
 
 import structlog
 from flask import Flask
-from structlog.typing import Processor
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from chatapp.audit_log.signals import RecordedEvent, event_recorded
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
+from chatapp.text import escape_controls
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted
 
 log = structlog.get_logger(__name__)
+
+CONTENT_LOGGERS = ("socketio", "engineio", "geventwebsocket", "openai", "httpx", "httpcore", "urllib3")
+"""Loggers that below WARNING log what users have written, or secret URLs."""
+
+NATIVE_LOGGERS = ("fontTools", "fpdf")
+"""Loggers of code on native threads, where nothing may be logged."""
+
+_DETAIL = re.compile(r"\n?DETAIL: .*?(?=\n\[SQL|\n\n|\Z)", re.DOTALL)
+"""The part of an error of PostgreSQL that repeats the values of the row."""
 
 
 def init_logs(level: str) -> None:
@@ -40,15 +57,15 @@ def init_logs(level: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+                _escape_values,
+                structlog.dev.ConsoleRenderer(colors=False, exception_formatter=_write_traceback),
             ],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # At INFO these log message content. The last two work on native threads, where nothing may be logged.
-    for name in ("socketio", "engineio", "geventwebsocket", "fontTools", "fpdf"):
+    for name in (*CONTENT_LOGGERS, *NATIVE_LOGGERS):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
@@ -57,6 +74,21 @@ def init_event_log(app: Flask) -> None:
     signals: Signals = app.extensions[SIGNALS]
     signals.connect(message_posted, log_posted)
     signals.connect(event_recorded, log_recorded)
+
+
+def _escape_values(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
+    return {
+        key: escape_controls(_DETAIL.sub("", value)) if isinstance(value, str) else value
+        for key, value in event_dict.items()
+    }
+
+
+def _write_traceback(output: TextIO, exc_info: ExcInfo) -> None:
+    plain = StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    output.writelines(
+        f"\n    {escape_controls(line)}" for line in _DETAIL.sub("", plain.getvalue()).strip("\n").split("\n")
+    )
 
 
 def log_posted(message: TimelineMessage) -> None:

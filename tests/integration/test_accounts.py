@@ -352,7 +352,14 @@ def test_cookies_can_be_restricted_to_https(new_server: NewServer) -> None:
     server = new_server(CHATAPP_SECURE_COOKIES="true").start()
     response = Person(server, "ana").get(server.setup_path())
     assert "Secure" in response.headers["Set-Cookie"]
+    assert response.headers["Set-Cookie"].startswith("__Host-chatapp_session=")
+    assert "set CHATAPP_SECURE_COOKIES" not in server.log()
     assert "Strict-Transport-Security" in response.headers
+
+
+def test_a_server_that_others_can_reach_without_https_logs_a_warning(server: Server, new_server: NewServer) -> None:
+    assert "set CHATAPP_SECURE_COOKIES" not in server.log()
+    assert "set CHATAPP_SECURE_COOKIES" in new_server(HOST="0.0.0.0").start().log()  # noqa: S104
 
 
 def test_no_page_is_accessible_without_signing_in(server: Server, ana: Person, url_map: Map) -> None:

@@ -1,9 +1,14 @@
-"""Health and metrics: what a process manager, a proxy and a monitoring system read."""
+"""Health, metrics and logs: what a process manager, a proxy, a monitoring system and an operator read."""
+
+import logging
+import re
+import uuid
 
 from flask import Flask
 
 from chatapp.supervision import Supervisor, WorkStatus, current_supervisor
-from tests.harness.servers import Server
+from tests.harness.rows import add_people
+from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
 
 
@@ -34,3 +39,55 @@ def test_work_that_waits_for_its_restart_is_reported_and_counted(app: Flask) -> 
 
 def _find_flaky(supervisor: Supervisor) -> WorkStatus:
     return next(status for status in supervisor.list_statuses() if status.name == "flaky work")
+
+
+def test_a_server_repairs_and_names_files_that_others_can_read(server: Server) -> None:
+    server.terminate()
+    server.data_dir.chmod(0o755)
+    (server.data_dir / "chatapp.sqlite3").chmod(0o644)
+    start = len(server.log())
+    server.start()
+    files = [server.data_dir, *server.data_dir.rglob("*")]
+    assert len(files) > 4
+    assert [path for path in files if path.stat().st_mode & 0o077] == []
+    assert re.search("permissions removed.*chatapp.sqlite3", server.log()[start:])
+
+
+def test_logs_have_neither_control_characters_nor_message_text_nor_values_of_statements(
+    new_server: NewServer, database_url: str
+) -> None:
+    server = new_server(database_url=database_url, CHATAPP_LOG_LEVEL="DEBUG").start()
+    (ana,) = add_people(server, "ana")
+    forged = "ana\n2026-01-01T00:00:00Z [info     ] forged\x1b[31m\x9b\u2028\u202e"
+    for _ in range(11):
+        ana.post("/sign-in", "/sign-in", username=forged, password="wrong password")
+    assert "forged" in server.log(), "the rate limit logs the username"
+
+    socket = ana.connect()
+    socket.post("a secret plan")
+    fault = "ALTER TABLE messages RENAME COLUMN content TO text"
+    server.execute(fault)
+    socket.send("another secret plan")
+    ana.post("/conversations/general/messages", "/settings", content="a third secret plan", client_id=str(uuid.uuid4()))
+    ana.get("/conversations/general/messages")
+    eventually(lambda: "content" in server.log(), "the error is logged")
+
+    log = server.log()
+    assert not re.search("[^\n\x20-\x7e\xa0-\u2027\u2030-\U0010ffff]|\u202e", log)
+    times = r"\d{4}-\d\d-\d\dT"
+    assert all(re.match(rf"{times}|    |chatapp is ready|Create the owner", line) for line in log.splitlines() if line)
+    assert not re.search(rf"^{times}[^.]*Z \[info     \] forged", log, re.MULTILINE)
+    assert "secret plan" not in log
+    for (token_hash,) in server.rows("SELECT token_hash FROM user_sessions"):
+        assert str(token_hash) not in log
+    ana.close()
+
+
+def test_a_traceback_is_indented_and_hides_the_values_of_a_row(app: Flask) -> None:
+    assert app  # It has configured the logs.
+    handler = logging.getLogger().handlers[0]
+    error = ValueError("bad\nDETAIL:  Failing row contains (1, secret).\n[SQL: INSERT]\x1b\nforged")
+    record = logging.makeLogRecord({"msg": "failed", "levelname": "ERROR", "exc_info": (ValueError, error, None)})
+    first, *others = handler.format(record).splitlines()
+    assert "failed" in first
+    assert others == ["    ValueError: bad", "    [SQL: INSERT]\\u001b", "    forged"]

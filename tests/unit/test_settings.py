@@ -22,6 +22,7 @@ from chatapp.config import (
     load_settings,
     log_variable_problems,
 )
+from chatapp.data_dir import prepare_data_dir
 from tests.harness import ROOT
 from tests.harness.servers import clean_environment
 
@@ -192,7 +193,7 @@ def test_the_secret_key_is_created_once_and_only_its_owner_can_read_it() -> None
     old = os.umask(0)
     try:
         settings = Settings()
-        settings.prepare_data_dir()
+        prepare_data_dir(settings.data_dir)
         key = settings.secret_key()
     finally:
         os.umask(old)
@@ -206,7 +207,8 @@ def test_the_secret_key_is_created_once_and_only_its_owner_can_read_it() -> None
 
 def test_processes_that_start_at_the_same_time_read_the_same_key(tmp_path: Path) -> None:
     script = (
-        "import sys; from chatapp.config import Settings; settings = Settings(); settings.prepare_data_dir();"
+        "import sys; from chatapp.config import Settings; settings = Settings();"
+        "settings.data_dir.mkdir(exist_ok=True);"
         "print('ready', flush=True); sys.stdin.readline(); print(settings.secret_key())"
     )
     processes = [

@@ -3,7 +3,7 @@
 import pytest
 
 from chatapp.errors import Invalid
-from chatapp.text import clean_line
+from chatapp.text import clean_line, escape_controls
 
 
 def test_white_space_is_collapsed() -> None:
@@ -20,3 +20,10 @@ def test_a_line_may_be_optional() -> None:
     assert clean_line(" ", "A topic", min_chars=0, max_chars=8) == ""
     with pytest.raises(Invalid, match=r"^A topic must have at most 8 printable characters\.$"):
         clean_line("x" * 9, "A topic", min_chars=0, max_chars=8)
+
+
+def test_control_characters_are_escaped_and_other_characters_are_kept() -> None:
+    assert (
+        escape_controls("a\nb\x1b[31m\x9b\u202e\u2028\ud800\tc") == "a\\nb\\u001b[31m\\u009b\\u202e\\u2028\\ud800\\tc"
+    )
+    assert escape_controls("Zoë 👩‍👩‍👧 “ñ” \\n") == "Zoë 👩‍👩‍👧 “ñ” \\n"
