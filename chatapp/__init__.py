@@ -23,6 +23,7 @@ from chatapp.hosts import check_hosts
 from chatapp.messages.routes import blueprint as messages_blueprint
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
+from chatapp.rate_limits import init_rate_limits
 from chatapp.realtime import init_realtime
 from chatapp.rooms.routes import blueprint as rooms_blueprint
 from chatapp.security import init_security, trust_proxies
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     prepare_data_dir(settings.data_dir)
     log_variable_problems()
     init_security(app, settings)
+    init_rate_limits(app)
     init_readers(app, settings)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     app.extensions[SUPERVISOR] = supervisor = Supervisor()

@@ -88,6 +88,24 @@ class Settings(BaseSettings):
     api_requests_per_minute: int = Field(
         600, ge=0, description="API requests per minute for each person; `0` disables the limit"
     )
+    new_conversations_per_hour: int = Field(
+        60, ge=0, description="rooms and direct conversations that a person may create per hour; `0` disables the limit"
+    )
+    room_invitations_per_hour: int = Field(
+        200, ge=0, description="people whom a person may add to rooms per hour; `0` disables the limit"
+    )
+    form_posts_per_minute: int = Field(
+        240,
+        ge=0,
+        description="forms per minute that a person, or an address without a login session, may submit; `0` disables "
+        "the limit",
+    )
+    exports_per_minute: int = Field(
+        20, ge=0, description="exports of conversations per minute for each person; `0` disables the limit"
+    )
+    searches_per_minute: int = Field(
+        120, ge=0, description="searches for people and sessions per minute for each person; `0` disables the limit"
+    )
     trusted_proxies: int = Field(
         0, ge=0, le=10, description="number of proxies in front that set `X-Forwarded-For`, `-Proto` and `-Host`"
     )

@@ -93,6 +93,11 @@ class RateLimited(ChatError):
 
     code, status = "rate_limited", HTTPStatus.TOO_MANY_REQUESTS
 
+    def __init__(self, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds after which to try again, if known."""
+
 
 class Busy(ChatError):
     """Too many changes wait for the writer, or the spool is full."""

@@ -1,16 +1,23 @@
 """Flask extensions: created here, initialised in `create_app()`."""
 
+from flask import request
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
+from chatapp.addresses import client_network
 from chatapp.models.base import Base
+
+
+def get_client_network() -> str:
+    """Return the network of the client of the current request, by which visitors are limited."""
+    return client_network(request.remote_addr or "")
+
 
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate()
 login_manager = LoginManager()
 csrf = CSRFProtect()
-limiter = Limiter(get_remote_address)
+limiter = Limiter(get_client_network)

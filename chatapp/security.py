@@ -1,14 +1,20 @@
-"""Cookies, CSRF protection, rate limits, security headers and trusted proxies."""
+"""Cookies, CSRF protection, rate limits, JSON bodies, security headers and trusted proxies."""
 
 from datetime import timedelta
+from typing import Any
 
 from flask import Flask, request
+from flask.json.provider import DefaultJSONProvider
+from flask_login import current_user
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
 from chatapp.config import Settings
 from chatapp.errors import Invalid
-from chatapp.extensions import csrf, limiter
+from chatapp.extensions import csrf, get_client_network, limiter
+from chatapp.json_limits import MAX_JSON_DEPTH, is_too_deep
+from chatapp.presentation.problems import expects_problem
+from chatapp.rate_limits import FORM_POSTS, count_use
 
 # No inline scripts or styles, and no other origins. 'self' includes sockets to our own origin (CSP level 3).
 CONTENT_SECURITY_POLICY = (
@@ -22,6 +28,20 @@ HOST_PREFIX = "__Host-"
 
 MAX_REQUEST_BYTES = 1_000_000
 """Maximum size of a request's body."""
+
+
+class BoundedJsonProvider(DefaultJSONProvider):
+    """Flask's JSON provider, which refuses deeply nested JSON as malformed: a request with it gets status 400."""
+
+    def loads(self, s: str | bytes, **options: Any) -> Any:
+        """Parse JSON. Raises `ValueError` if it is malformed or nested too deeply."""
+        try:
+            value = super().loads(s, **options)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        if is_too_deep(value):
+            raise ValueError(f"nested more than {MAX_JSON_DEPTH} levels deep")
+        return value
 
 
 def init_security(app: Flask, settings: Settings) -> None:
@@ -42,6 +62,8 @@ def init_security(app: Flask, settings: Settings) -> None:
         # `Retry-After` belongs to refused requests, where it is set; the library would add it to every response.
         RATELIMIT_HEADER_RETRY_AFTER="X-RateLimit-Retry-After",
     )
+    app.json = BoundedJsonProvider(app)
+    app.before_request(_limit_form_posts)  # Before forms are checked.
     csrf.init_app(app)
     limiter.init_app(app)
     app.before_request(_reject_nul)
@@ -68,6 +90,13 @@ def _reject_nul() -> None:
     """Reject a query string with NUL: PostgreSQL accepts it in no query. Paths and bodies have stricter checks."""
     if any("\0" in value for _, value in request.args.items(multi=True)):
         raise Invalid("The query string must not contain NUL.")
+
+
+def _limit_form_posts() -> None:
+    """Count forms by their person, or by the network of a visitor. Requests of programs have limits of their own."""
+    if request.method == "POST" and not expects_problem():
+        is_signed_in = current_user.is_authenticated
+        count_use(FORM_POSTS, f"person {current_user.id}" if is_signed_in else get_client_network())
 
 
 def _add_security_headers(response: Response) -> Response:

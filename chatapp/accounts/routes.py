@@ -20,7 +20,7 @@ from chatapp.accounts.queries import (
 from chatapp.accounts.setup import require_valid_setup_token
 from chatapp.audit_log import record_failed_sign_in
 from chatapp.errors import Forbidden, NotFound
-from chatapp.extensions import db, limiter
+from chatapp.extensions import db, get_client_network, limiter
 from chatapp.identity import current_address, current_admin, current_person, login_required
 from chatapp.presentation.forms import ViewResponse
 
@@ -29,7 +29,7 @@ blueprint = Blueprint("accounts", __name__)
 
 def _sign_in_key() -> str:
     """Return the rate limit's key for sign-ins: the address and the username."""
-    return f"{request.remote_addr} {request.form.get('username', '')[:64].strip().lower()}"
+    return f"{get_client_network()} {request.form.get('username', '')[:64].strip().lower()}"
 
 
 @blueprint.get("/setup")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from flask import Blueprint, g, request
-from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFError
 
 from chatapp.actors import Actor
@@ -11,7 +10,7 @@ from chatapp.api.tokens.queries import find_token
 from chatapp.api.tokens.service import READ, WRITE, record_use
 from chatapp.config import current_settings
 from chatapp.errors import Forbidden, SignedOut
-from chatapp.extensions import csrf, db, limiter
+from chatapp.extensions import csrf, db, get_client_network, limiter
 from chatapp.identity import current_address, current_person
 from chatapp.tokens import hash_token
 
@@ -38,7 +37,7 @@ def protect(blueprint: Blueprint) -> None:
     """Authenticate the requests to a blueprint's routes, and limit their rate."""
     # Browsers do not add tokens by themselves. `authorize_request` checks the CSRF token where a cookie is used.
     csrf.exempt(blueprint)
-    limiter.limit(get_rate_limit, key_func=get_rate_limit_key, exempt_when=is_unlimited)(blueprint)
+    limiter.shared_limit(get_rate_limit, "api", key_func=get_rate_limit_key, exempt_when=is_unlimited)(blueprint)
     blueprint.before_request(authorize_request)
 
 
@@ -75,7 +74,7 @@ def get_rate_limit_key() -> str:
     try:
         return f"person {current_caller().actor.user_id}"
     except SignedOut:
-        return get_remote_address()
+        return get_client_network()
 
 
 def _authenticate_token() -> Caller:

@@ -33,6 +33,7 @@ from chatapp.errors import (
     TooLong,
     Unavailable,
 )
+from chatapp.json_limits import MAX_JSON_DEPTH
 from chatapp.presentation.problems import MIMETYPE
 from chatapp.presentation.resources import Problem
 from chatapp.security import SESSION_COOKIE
@@ -154,8 +155,8 @@ def _check_body(request: Request) -> None:
         return
     try:
         body = request.get_json()
-    except (BadRequest, RecursionError):
-        raise Invalid("The body must be valid JSON.") from None
+    except BadRequest:
+        raise Invalid(f"The body must be valid JSON, nested at most {MAX_JSON_DEPTH} levels deep.") from None
     if not isinstance(body, dict):
         raise Invalid("The body must be a JSON object.")
 

@@ -16,6 +16,7 @@ from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID, parse_seq
+from chatapp.rate_limits import SEARCHES, count_use
 
 blueprint = Blueprint("assistants", __name__)
 
@@ -41,6 +42,8 @@ def show(assistant: str) -> str:
 def index() -> str:
     """List the user's sessions, or those whose title contains the query."""
     query = request.args.get("q", "")
+    if query:
+        count_use(SEARCHES, current_person().id)
     return render_template(
         "assistants/index.html",
         assistants=current_assistants(),

@@ -13,6 +13,7 @@ from chatapp.conversations.queries import find_access_of, list_shared_conversati
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
+from chatapp.rate_limits import CONVERSATIONS, count_use
 from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
@@ -34,11 +35,12 @@ def create_shared_conversations(assistants: Iterable[str]) -> None:
 
 
 def start_session(actor: Actor, assistant: str, title: str = "") -> int:
-    """Start an assistant session of the actor and return its id. Raises `SignedOut`, `Invalid`.
+    """Start an assistant session of the actor and return its id. Raises `SignedOut`, `Invalid`, `RateLimited`.
 
     A session without a title is named after its first message.
     """
     checked_title = clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS)
+    count_use(CONVERSATIONS, actor.user_id)
 
     def change(transaction: Transaction) -> int:
         session = transaction.session

@@ -1,12 +1,13 @@
 """Users as other users see them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chatapp.errors import NotFound
 from chatapp.models import User
 from chatapp.models.accounts import USERNAME_PATTERN
 
@@ -31,6 +32,16 @@ def find_active_user(session: Session, username: str) -> User | None:
     if not USERNAME_PATTERN.fullmatch(lowered):
         return None
     return session.scalars(select(User).where(User.username == lowered, User.is_active)).one_or_none()
+
+
+def find_named(session: Session, usernames: Collection[str]) -> Sequence[Person]:
+    """Find the people with these usernames, ignoring case. Raises `NotFound` if one of them does not exist."""
+    wanted = {username.lower() for username in usernames}
+    valid = {username for username in wanted if USERNAME_PATTERN.fullmatch(username)}
+    people = [Person.of(user) for user in session.scalars(select(User).where(User.username.in_(valid)))]
+    if len(people) != len(wanted):
+        raise NotFound("There is no such user.")
+    return people
 
 
 def shown_people(people: Sequence[Person], user_id: int) -> Sequence[Person]:

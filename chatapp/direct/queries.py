@@ -1,21 +1,14 @@
 """Queries for the people of direct conversations."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person
 from chatapp.models import User
-from chatapp.models.accounts import USERNAME_PATTERN
 
 MAX_SEARCH_RESULTS = 50
-
-
-def find_named(session: Session, usernames: Collection[str]) -> Sequence[Person]:
-    """Find the people with these usernames, ignoring case."""
-    lowered = {lower for username in usernames if USERNAME_PATTERN.fullmatch(lower := username.lower())}
-    return [Person.of(user) for user in session.scalars(select(User).where(User.username.in_(lowered)))]
 
 
 def search_people(session: Session, text: str) -> Sequence[Person]:

@@ -1,24 +1,26 @@
 """The pages of direct conversations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from chatapp.conversations.names import direct_name
-from chatapp.conversations.people import Person
+from chatapp.conversations.people import Person, find_named
 from chatapp.conversations.policy import authorize_reading
-from chatapp.conversations.queries import find_access, list_direct_conversations
+from chatapp.conversations.queries import direct_key, find_access, find_direct, list_direct_conversations
+from chatapp.conversations.service import MAX_PEOPLE, check_size, open_direct
 from chatapp.direct import service
 from chatapp.direct.forms import StartForm
-from chatapp.direct.queries import find_named, search_people
-from chatapp.errors import NotFound
+from chatapp.direct.queries import search_people
+from chatapp.errors import RateLimited
 from chatapp.extensions import db
-from chatapp.identity import current_person, login_required
+from chatapp.identity import AuthenticatedUser, current_person, login_required
 from chatapp.presentation.conversations import conversation_items, render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
-from chatapp.presentation.kinds import direct_path
+from chatapp.presentation.kinds import block_state, direct_path, direct_title
 from chatapp.presentation.urls import parse_seq
+from chatapp.rate_limits import SEARCHES, count_use
 from chatapp.timeline.reading import list_last_messages
 
 blueprint = Blueprint("direct", __name__, url_prefix="/direct")
@@ -37,12 +39,12 @@ def index() -> str:
 @blueprint.post("")
 @login_required
 def start() -> ViewResponse:
-    """Redirect to the conversation with the chosen people."""
+    """Create the conversation with the chosen people if there is none, and redirect to it."""
     form = StartForm()
-    with form.show_errors():
+    with form.show_errors(RateLimited):
         if form.validate():
-            people = _find_people(form.person.data or ())
-            service.check_size({current_person().id, *(person.id for person in people)})
+            people = find_named(db.session(), form.person.data or ())
+            open_direct(current_person().actor, [person.id for person in people])
             return redirect(direct_path(people, current_person().id))
     return _render_index(form), form.status
 
@@ -50,14 +52,18 @@ def start() -> ViewResponse:
 @blueprint.get("/<names>")
 @login_required
 def show(names: str) -> str | Response:
-    """Show the conversation with the users of these usernames; with the user's own, a notepad."""
-    person = current_person()
-    people = _find_people(names.split(","))
-    path = direct_path(people, person.id)
+    """Show the conversation with the users of these usernames, or offer to start it; with the user's own, a notepad."""
+    viewer = current_person()
+    people = find_named(db.session(), names.split(","))
+    path = direct_path(people, viewer.id)
     if request.path != path:
         return redirect(path)
-    conversation_id = service.open_direct(person.actor, [member.id for member in people])
-    access = find_access(db.session(), direct_name(conversation_id), person.id)
+    user_ids = {viewer.id, *(person.id for person in people)}
+    found = find_direct(db.session(), direct_key(user_ids))
+    if found is None:
+        check_size(user_ids)
+        return _render_start(viewer, people)
+    access = find_access(db.session(), direct_name(found.id), viewer.id)
     conversation = authorize_reading(*access)
     return render_conversation(
         view_conversation(conversation, access.membership, before=parse_seq(request.args.get("before")))
@@ -80,30 +86,32 @@ def unblock(name: str) -> Response:
     return redirect(url_for("direct.show", names=name))
 
 
+def _render_start(viewer: AuthenticatedUser, people: Sequence[Person]) -> str:
+    return render_template(
+        "direct/start.html",
+        title=direct_title(people, viewer.id),
+        people=people,
+        is_notepad=[person.id for person in people] == [viewer.id],
+        **block_state(db.session(), viewer.id, people),
+    )
+
+
 def _render_index(form: StartForm) -> str:
     person, search = current_person(), request.args.get("q", "")
+    if search:
+        count_use(SEARCHES, person.id)
     conversations = list_direct_conversations(db.session(), person.id, limit=MAX_LISTED_CONVERSATIONS)
     return render_template(
         "direct/index.html",
         items=conversation_items(person, conversations),
         last_messages=list_last_messages(db.session(), conversations),
-        max_others=service.MAX_PEOPLE - 1,
+        max_others=MAX_PEOPLE - 1,
         search=search,
         people=search_people(db.session(), search),
         form=form,
     )
 
 
-def _find_people(usernames: Iterable[str]) -> Sequence[Person]:
-    """Return the people of these usernames. Raises `NotFound` when one of them does not exist."""
-    wanted = {username.lower() for username in usernames}
-    people = find_named(db.session(), wanted)
-    if len(people) != len(wanted):
-        raise NotFound("There is no such user.")
-    return people
-
-
 def _find_user_id(name: str) -> int:
-    for person in find_named(db.session(), [name]):
-        return person.id
-    raise NotFound("There is no such user.")
+    (person,) = find_named(db.session(), [name])
+    return person.id

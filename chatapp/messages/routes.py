@@ -13,6 +13,7 @@ from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
 from chatapp.presentation.urls import parse_seq
+from chatapp.rate_limits import SEARCHES, count_use
 from chatapp.timeline import get_message, post, read_page
 from chatapp.timeline.mentions import list_mentionable
 from chatapp.timeline.reading import OLDER_PAGE_SIZE
@@ -66,6 +67,7 @@ def mentionable(conversation: str) -> str:
     """Return the HTML of the people and assistants that a message can mention, whose names begin with `prefix`."""
     access = _find_access(parse_name(conversation))
     readable = authorize_reading(*access)
+    count_use(SEARCHES, current_person().id)
     kind, prefix = kind_of(readable), request.args.get("prefix", "")
     return render_template(
         "messages/_people.html",

@@ -141,10 +141,7 @@ class DirectPage(ConversationPage):
 
     def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:
         """Return the person that the viewer may block, if there is exactly one, and whether that person is blocked."""
-        others = [person for person in self.people if person.id != viewer.id]
-        if len(others) != 1:
-            return {}
-        return {"blockable": others[0], "has_blocked": has_blocked(session, viewer.id, others[0].id)}
+        return block_state(session, viewer.id, self.people)
 
 
 class SharedAssistantPage(ConversationPage):
@@ -217,6 +214,14 @@ def pages_of(session: Session, conversations: Sequence[Conversation], viewer_id:
     """Return the pages of conversations, with one query for all title people."""
     people = list_title_people(session, conversations)
     return [page_of(conversation, people.get(conversation.id, ()), viewer_id) for conversation in conversations]
+
+
+def block_state(session: Session, viewer_id: int, people: Sequence[Person]) -> Mapping[str, object]:
+    """Return the person that the viewer may block, if there is exactly one, and whether that person is blocked."""
+    others = [person for person in people if person.id != viewer_id]
+    if len(others) != 1:
+        return {}
+    return {"blockable": others[0], "has_blocked": has_blocked(session, viewer_id, others[0].id)}
 
 
 def direct_title(people: Sequence[Person], viewer_id: int) -> str:

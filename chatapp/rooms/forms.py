@@ -3,14 +3,14 @@
 from wtforms import RadioField, StringField
 from wtforms.validators import InputRequired, Length
 
+from chatapp.conversations.service import MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
 from chatapp.presentation.forms import Form
-from chatapp.rooms.service import MAX_NAME_CHARS, MAX_TOPIC_CHARS
 
 
 class RoomForm(Form):
     """A room's name, topic and visibility."""
 
-    name = StringField("Name", [InputRequired("Enter a name."), Length(max=MAX_NAME_CHARS)])
+    name = StringField("Name", [InputRequired("Enter a name."), Length(max=MAX_ROOM_NAME_CHARS)])
     topic = StringField("Topic", [Length(max=MAX_TOPIC_CHARS)])
     visibility = RadioField(
         "Visibility",

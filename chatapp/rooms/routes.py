@@ -7,6 +7,8 @@ from chatapp.conversations.kinds import is_manager
 from chatapp.conversations.names import room_name
 from chatapp.conversations.policy import authorize_reading, authorize_viewing
 from chatapp.conversations.queries import ConversationAccess, find_access, get_summary
+from chatapp.conversations.service import create_room
+from chatapp.errors import RateLimited
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import render_conversation, view_conversation
@@ -32,9 +34,9 @@ def index() -> str:
 def new() -> ViewResponse:
     """Create a room."""
     form = RoomForm()
-    with form.show_errors():
+    with form.show_errors(RateLimited):
         if form.validate_on_submit():
-            room_id = service.create_room(
+            room_id = create_room(
                 current_person().actor, form.text(form.name), form.text(form.topic), form.text(form.visibility)
             )
             return _redirect_to_room(room_id)
@@ -99,7 +101,7 @@ def update(room_id: int) -> ViewResponse:
 def invite(room_id: int) -> ViewResponse:
     """Add a user to a room."""
     form = InviteForm()
-    with form.show_errors():
+    with form.show_errors(RateLimited):
         if form.validate():
             name = service.invite(current_person().actor, room_id, form.text(form.username))
             flash(f"{name} was added to the room.")

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, format_person, record
-from chatapp.conversations.kinds import Room, is_manager
+from chatapp.conversations.kinds import is_manager
 from chatapp.conversations.names import room_name
 from chatapp.conversations.people import find_active_user
 from chatapp.conversations.policy import (
@@ -15,43 +15,20 @@ from chatapp.conversations.policy import (
     authorize_viewing,
 )
 from chatapp.conversations.queries import ConversationAccess, find_access, list_member_ids
+from chatapp.conversations.service import check_room_name, check_topic, check_visibility
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Archived, Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
+from chatapp.rate_limits import INVITATIONS, count_use
 from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
-from chatapp.text import clean_line
-
-MAX_NAME_CHARS = 80
-MAX_TOPIC_CHARS = 250
-VISIBILITIES = ("open", "private")
-
-
-def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
-    """Create a room with `actor` as its manager and return its id. Raises `Invalid`."""
-    room = Room.new(
-        name=clean_line(name, "The name of a room", max_chars=MAX_NAME_CHARS),
-        topic=clean_line(topic, "The topic of a room", min_chars=0, max_chars=MAX_TOPIC_CHARS),
-        visibility=_check_visibility(visibility),
-        creator_id=actor.user_id,
-    )
-
-    def change(transaction: Transaction) -> int:
-        transaction.session.add(room)
-        transaction.session.flush()
-        transaction.session.add(Membership(conversation_id=room.id, user_id=actor.user_id, role="manager"))
-        record(transaction, AuditKind.ROOM_CREATED, actor, conversation=room.wire_name)
-        transaction.send_on_commit(sidebar_changed, [actor.user_id])
-        return room.id
-
-    return write(change)
 
 
 def update_room(actor: Actor, room_id: int, name: str, topic: str, visibility: str) -> None:
     """Set the name, topic and visibility. Raises `Invalid`, `NotFound`, `Forbidden`, `Archived`."""
-    checked_name = clean_line(name, "The name of a room", max_chars=MAX_NAME_CHARS)
-    checked_topic = clean_line(topic, "The topic of a room", min_chars=0, max_chars=MAX_TOPIC_CHARS)
-    checked_visibility = _check_visibility(visibility)
+    checked_name = check_room_name(name)
+    checked_topic = check_topic(topic)
+    checked_visibility = check_visibility(visibility)
 
     def change(transaction: Transaction) -> None:
         room = authorize_management(*_find_access(transaction.session, actor, room_id))
@@ -101,8 +78,9 @@ def leave_room(actor: Actor, room_id: int) -> None:
 def invite(actor: Actor, room_id: int, username: str) -> str:
     """Add the user with this username to a room and return their display name. Every member may do this.
 
-    Raises `NotFound`, `Forbidden`, `Archived`, `Invalid` (no such user), `Conflict` (already a member).
+    Raises `NotFound`, `Forbidden`, `Archived`, `Invalid` (no such user), `Conflict` (already a member), `RateLimited`.
     """
+    count_use(INVITATIONS, actor.user_id)
 
     def change(transaction: Transaction) -> str:
         room = authorize_posting(*_find_access(transaction.session, actor, room_id))
@@ -201,9 +179,3 @@ def _ensure_manager(transaction: Transaction, actor: Actor, room: Conversation) 
 
 def _send_sidebar_changed(transaction: Transaction, room: Conversation) -> None:
     transaction.send_on_commit(sidebar_changed, list_member_ids(transaction.session, room.id))
-
-
-def _check_visibility(value: str) -> str:
-    if value not in VISIBILITIES:
-        raise Invalid("A room is “open” or “private”.")
-    return value

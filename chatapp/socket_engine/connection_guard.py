@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import structlog
 from socketio import Server
 
+from chatapp.addresses import client_network
 from chatapp.config import Settings
 from chatapp.socket_engine import limits
 from chatapp.socket_engine.packets import Malformed
@@ -194,4 +195,4 @@ class ConnectionGuard:
 
 
 def _get_address(environ: "WSGIEnvironment") -> str:
-    return str(environ.get("REMOTE_ADDR", ""))
+    return client_network(str(environ.get("REMOTE_ADDR", "")))

@@ -6,9 +6,6 @@ MIN_PACKET_BYTES = 65_536
 MAX_FRAGMENTS = 1_000
 """Maximum number of fragments of one WebSocket message."""
 
-MAX_JSON_DEPTH = 32
-"""Maximum nesting of lists and objects in a packet."""
-
 MAX_PACKETS_PER_REQUEST = 1_000
 """Maximum number of packets in the body of a polling request: a polling page sends its whole outbox at once."""
 

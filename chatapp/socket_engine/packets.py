@@ -4,13 +4,13 @@ See https://github.com/socketio/socket.io-protocol. Acknowledgements, other name
 binary packet may claim ten million attachments, for which the library would wait.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 from socketio.packet import CONNECT, DISCONNECT, EVENT, Packet
 
+from chatapp.json_limits import MAX_JSON_DEPTH, is_too_deep
 from chatapp.socket_engine import codec
-from chatapp.socket_engine.limits import MAX_JSON_DEPTH
 
 
 class Malformed(ValueError):
@@ -68,20 +68,6 @@ def _parse_json(text: str) -> Any:
     except (ValueError, RecursionError):
         raise Malformed("malformed JSON") from None
     # Brackets in strings count too, so this is only a cheap upper bound.
-    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _is_too_deep(value):
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and is_too_deep(value):
         raise Malformed("JSON that is nested too deeply")
     return value
-
-
-def _is_too_deep(value: object) -> bool:
-    level: Iterable[object] = [value]
-    for _ in range(MAX_JSON_DEPTH + 1):
-        level = [
-            element
-            for container in level
-            if isinstance(container, list | dict)
-            for element in (container if isinstance(container, list) else container.values())
-        ]
-        if not level:
-            return False
-    return True

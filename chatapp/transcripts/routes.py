@@ -20,6 +20,7 @@ from chatapp.identity import current_person, login_required
 from chatapp.native import run_native
 from chatapp.presentation.conversations import find_path
 from chatapp.presentation.urls import parse_seq
+from chatapp.rate_limits import EXPORTS, count_use
 from chatapp.timeline import read_page
 from chatapp.transcripts.export import write_json, write_markdown
 from chatapp.transcripts.queries import get_readable, iterate_messages, list_latest_messages, transcript_title
@@ -37,6 +38,7 @@ def export(conversation: str, file_format: str) -> Response:
     """Download a conversation with an assistant as a file."""
     name, actor = parse_name(conversation), current_person().actor
     readable = get_readable(name, actor)
+    count_use(EXPORTS, actor.user_id)
     title, last_event = transcript_title(readable), readable.last_event
     if file_format == "pdf":
         # The library takes a tenth of the server's start to import, and a native thread could not import it.

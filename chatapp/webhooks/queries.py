@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, IncomingWebhook, OutgoingWebhook, WebhookDelivery, now
+from chatapp.tokens import hash_token
 
 
 def list_outgoing(session: Session, room: Conversation) -> Sequence[OutgoingWebhook]:
@@ -22,6 +23,13 @@ def list_incoming(session: Session, room: Conversation) -> Sequence[IncomingWebh
         .where(IncomingWebhook.conversation_id == room.id)
         .order_by(IncomingWebhook.name, IncomingWebhook.id)
     ).all()
+
+
+def find_incoming_id(session: Session, token: str) -> int | None:
+    """Return the id of the incoming webhook with this token, or None."""
+    return session.scalars(
+        select(IncomingWebhook.id).where(IncomingWebhook.token_hash == hash_token(token))
+    ).one_or_none()
 
 
 def is_delivery_due(session: Session) -> bool:

@@ -7,16 +7,16 @@ from chatapp.conversations.names import room_name
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access
 from chatapp.errors import Invalid
-from chatapp.extensions import csrf, db, limiter
+from chatapp.extensions import csrf, db, get_client_network
 from chatapp.identity import current_person, login_required
 from chatapp.models import Conversation
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.urls import ID
-from chatapp.tokens import hash_token
+from chatapp.rate_limits import UNKNOWN_WEBHOOKS, WEBHOOK_POSTS, count_use
 from chatapp.webhooks import service
 from chatapp.webhooks.forms import IncomingWebhookForm, OutgoingWebhookForm
-from chatapp.webhooks.queries import list_incoming, list_outgoing
+from chatapp.webhooks.queries import find_incoming_id, list_incoming, list_outgoing
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -73,13 +73,17 @@ def remove_incoming(room_id: int, webhook_id: int) -> Response:
 
 
 @blueprint.post("/hooks/<token>")
-@limiter.limit("60/minute", key_func=lambda: f"hook {hash_token(request.path)}")
 def post(token: str) -> tuple[dict[str, object], int]:
     """Post a text to the room of an incoming webhook.
 
     The body is plain text, a form with `text`, or JSON `{"text": …}`. With the same `Idempotency-Key` a message is
     posted once.
     """
+    webhook_id = find_incoming_id(db.session(), token)
+    if webhook_id is None:
+        count_use(UNKNOWN_WEBHOOKS, get_client_network())
+        raise service.no_such_webhook()
+    count_use(WEBHOOK_POSTS, webhook_id)
     message = service.post_by_webhook(token, _read_text(), request.headers.get("Idempotency-Key"))
     return {"message": present_message_data(message)}, 201
 

@@ -153,11 +153,16 @@ def post_by_webhook(token: str, content: object, idempotency_key: str | None) ->
             select(IncomingWebhook).where(IncomingWebhook.token_hash == hash_token(token))
         ).one_or_none()
         if webhook is None:
-            raise NotFound("This webhook does not exist or was deleted.")
+            raise no_such_webhook()
         room = session.get_one(Conversation, webhook.conversation_id)
         return store_bot_message(transaction, room, webhook.name, checked, client_id)
 
     return write(change)
+
+
+def no_such_webhook() -> NotFound:
+    """Return the error for an unknown token of an incoming webhook."""
+    return NotFound("This webhook does not exist or was deleted.")
 
 
 def queue_deliveries(stored: MessagesStored) -> None:

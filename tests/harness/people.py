@@ -86,8 +86,10 @@ class Person:
         return self.post(f"{path}/members/{person.id}/remove", f"{path}/settings")
 
     def open_direct(self, *others: "Person") -> str:
-        """Open the direct conversation with other people, and return its name on the wire."""
-        response = self.get("/direct/" + ",".join(person.username for person in others))
+        """Start the direct conversation with other people, and return its name on the wire."""
+        token = find_csrf_token(self.get("/direct").text)
+        form = {"csrf_token": token, "person": [person.username for person in others]}
+        response = self.http.post(f"{self.server.url}/direct", data=form, timeout=scaled(30))
         return attribute(response.text, "[data-conversation]", "data-conversation")
 
     def sidebar_counts(self, conversation: str) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from chatapp.config import Settings
+from chatapp.json_limits import MAX_JSON_DEPTH
 from chatapp.socket_engine import limits
 from tests.harness.abuse import (
     ABUSIVE_ADDRESS,
@@ -194,7 +195,7 @@ def test_a_malformed_packet_closes_the_connection(target: Target, packet: str) -
     comma='42["typing",{},]',
     more_after_it='42["typing",{}]]',
     control_character='42["typing",{"a":"\n"}]',
-    deeper_than_32=nested(limits.MAX_JSON_DEPTH + 2),
+    deeper_than_32=nested(MAX_JSON_DEPTH + 2),
     objects_deeper_than_32='421["typing",' + '{"a":' * 40 + "1" + "}" * 40 + "]",
     deeper_than_a_thousand=nested(1_100),
     deeper_than_30_000=nested(30_000),
@@ -336,7 +337,7 @@ def test_a_malformed_payload_is_acknowledged_with_an_error(target: Target, event
 
 @packets(
     text_of_maximum_length='421["typing",' + " " * (MAX_PACKET_BYTES - 16) + "{}]",
-    nested_to_the_limit=nested(limits.MAX_JSON_DEPTH - 1),
+    nested_to_the_limit=nested(MAX_JSON_DEPTH - 1),
     brackets_in_a_text='421["typing",{"conversation":"' + "[{" * 5_000 + '"}]',
 )
 def test_packets_just_within_the_limits_are_acknowledged(target: Target, packet: str) -> None:

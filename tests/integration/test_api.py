@@ -97,7 +97,7 @@ def test_the_total_counts_posted_messages_minus_removed_ones(any_server: Server,
 def test_conversations_of_the_user_are_listed_in_pages(server: Server, ana: Person, bob: Person) -> None:
     rooms = [ana.create_room(f"Room {number}") for number in range(5)]
     ana.invite(rooms[2], bob)
-    assert bob.get("/direct/ana").ok
+    assert bob.open_direct(ana)
     ((direct,),) = server.rows("SELECT id FROM conversations WHERE kind = 'direct'")
     api = bob.api()
 
@@ -133,7 +133,7 @@ def test_direct_messages_can_be_read_by_their_people_only(any_server: Server, ne
     assert (empty["messages"], empty["total"], empty["conversation"]) == ([], 0, None)
     assert check_problem(ana_api.post(f"/chat/mark-read/{bob.id}")) == (404, "not_found")
 
-    assert ana.get("/direct/bob").ok
+    assert ana.open_direct(bob)
     ((number,),) = any_server.rows("SELECT id FROM conversations WHERE kind = 'direct'")
     for word in ("one", "two", "three"):
         post_message(ana_api, word, f"direct_{number}")

@@ -28,8 +28,8 @@ def test_requests_and_responses_conform_to_the_document(
     ana = new_person(server, "ana")
     bob = new_person(server, "bob")
     room = ana.create_room()
-    assert bob.get("/direct/ana").ok
-    assert ana.get("/direct/ana").ok
+    assert bob.open_direct(ana)
+    assert ana.open_direct(ana)
     session = ana.api().post("/sessions", json={}).json()["conversation"]
     api = ana.api()
     for number in range(3):

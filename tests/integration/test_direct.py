@@ -20,6 +20,8 @@ def test_two_people_who_open_their_conversation_at_once_get_the_same_one(
     any_server: Server, new_person: NewPerson
 ) -> None:
     ana, bob = new_person(any_server, "ana"), new_person(any_server, "bob")
+    for person in (ana, bob):
+        person.get("/")  # From now on the CSRF token of all forms is the same.
     with ThreadPoolExecutor(20) as pool:
         opened = set(pool.map(lambda number: ana.open_direct(bob) if number % 2 else bob.open_direct(ana), range(40)))
     assert len(opened) == 1
@@ -54,6 +56,22 @@ def test_each_set_of_people_has_one_conversation_in_any_order(people: tuple[Pers
     assert [text for _, text in rendered_messages(page)] == ["from ana", "from bob", "from eve"]
     assert ana.get("/direct/EVE,Bob,ana").url.endswith("/direct/bob,eve")
     assert ana.post("/direct", "/direct", person="bob").url.endswith("/direct/bob")
+
+
+def test_a_visit_creates_nothing_and_offers_to_start_the_conversation(
+    server: Server, people: tuple[Person, Person, Person]
+) -> None:
+    ana = people[0]
+    for names, offer in (("bob", "Start a conversation with Bob?"), ("bob,eve", "Start a conversation with Bob, Eve?")):
+        page = ana.get(f"/direct/{names}")
+        assert (page.status_code, offer in page.text) == (200, True)
+    assert "Start your notepad?" in ana.get("/direct/ana").text
+    assert ana.http.head(f"{server.url}/direct/bob").ok
+    assert server.rows("SELECT count(*) FROM conversations WHERE kind = 'direct'") == [(0,)]
+    started = ana.post("/direct", "/direct/bob", person="bob")
+    assert started.url.endswith("/direct/bob")
+    assert "data-conversation" in started.text
+    assert server.rows("SELECT count(*) FROM conversations WHERE kind = 'direct'") == [(1,)]
 
 
 def test_too_many_people_none_and_unknown_users_are_refused_with_the_reason(

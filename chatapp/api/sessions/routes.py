@@ -34,6 +34,7 @@ from chatapp.models import Conversation, now
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import isoformat, present_message_data
 from chatapp.presentation.resources import Message
+from chatapp.rate_limits import SEARCHES, count_use
 from chatapp.timeline import post, read_page
 
 blueprint = Blueprint("api_sessions", __name__, url_prefix="/api")
@@ -48,6 +49,8 @@ SESSION = "/sessions/<session_id>"
 def list_own_sessions(query: SessionsQuery) -> Response:
     """List your assistant sessions, most recently used first."""
     user_id = current_caller().actor.user_id
+    if query.q:
+        count_use(SEARCHES, user_id)
     found = list_sessions(db.session(), user_id, title=query.q, limit=query.limit, offset=query.offset)
     body: resources.Sessions = {
         "limit": query.limit,

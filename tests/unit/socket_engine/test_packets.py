@@ -3,7 +3,8 @@
 import pytest
 from socketio.packet import CONNECT, DISCONNECT, EVENT
 
-from chatapp.socket_engine.limits import MAX_JSON_DEPTH, MIN_PACKET_BYTES, max_packet_bytes
+from chatapp.json_limits import MAX_JSON_DEPTH
+from chatapp.socket_engine.limits import MIN_PACKET_BYTES, max_packet_bytes
 from chatapp.socket_engine.packets import Malformed, StrictPacket, make_packet_class
 
 Packet = make_packet_class({"typing", "send_message"})

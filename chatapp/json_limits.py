@@ -1,0 +1,21 @@
+"""Nesting of JSON from clients: deep values exhaust the stack of whatever walks through them."""
+
+from collections.abc import Iterable
+
+MAX_JSON_DEPTH = 32
+"""Maximum nesting of lists and objects."""
+
+
+def is_too_deep(value: object) -> bool:
+    """Return whether parsed JSON is nested more than `MAX_JSON_DEPTH` levels deep."""
+    level: Iterable[object] = [value]
+    for _ in range(MAX_JSON_DEPTH + 1):
+        level = [
+            element
+            for container in level
+            if isinstance(container, list | dict)
+            for element in (container if isinstance(container, list) else container.values())
+        ]
+        if not level:
+            return False
+    return True

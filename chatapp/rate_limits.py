@@ -1,0 +1,98 @@
+"""Limits of how often one person, or one visitor's network, may do something.
+
+Services count what every entrance offers (pages and API), views the rest. Each process counts for itself.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from flask import Flask, current_app
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from chatapp.config import current_settings
+from chatapp.errors import RateLimited
+
+EXTENSION = "chatapp.rate_limits"
+
+
+class Period(Protocol):
+    """The period of a limit: a class of the library."""
+
+    def __call__(self, amount: int) -> RateLimitItem:
+        """Return the limit of `amount` uses in this period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit whose amount is a setting (0 disables it) or a constant."""
+
+    name: str
+    amount: str | int
+    period: Period
+    message: str
+    """The error of a person who exceeds it."""
+
+
+CONVERSATIONS = Limit(
+    "conversations",
+    "new_conversations_per_hour",
+    RateLimitItemPerHour,
+    "You have created too many conversations in the last hour. Try again later.",
+)
+INVITATIONS = Limit(
+    "invitations",
+    "room_invitations_per_hour",
+    RateLimitItemPerHour,
+    "You have added too many people to rooms in the last hour. Try again later.",
+)
+FORM_POSTS = Limit(
+    "form posts",
+    "form_posts_per_minute",
+    RateLimitItemPerMinute,
+    "You have sent too many forms in the last minute. Try again later.",
+)
+EXPORTS = Limit(
+    "exports",
+    "exports_per_minute",
+    RateLimitItemPerMinute,
+    "You have exported too much in the last minute. Try again later.",
+)
+SEARCHES = Limit(
+    "searches",
+    "searches_per_minute",
+    RateLimitItemPerMinute,
+    "You have searched too often in the last minute. Try again later.",
+)
+WEBHOOK_POSTS = Limit(
+    "webhook posts",
+    60,
+    RateLimitItemPerMinute,
+    "This webhook has posted too many messages in the last minute. Try again later.",
+)
+UNKNOWN_WEBHOOKS = Limit(
+    "unknown webhooks",
+    30,
+    RateLimitItemPerMinute,
+    "Too many requests from your address to webhooks that do not exist. Try again later.",
+)
+
+
+def init_rate_limits(app: Flask) -> None:
+    """Start counting for an application."""
+    app.extensions[EXTENSION] = FixedWindowRateLimiter(MemoryStorage())
+
+
+def count_use(limit: Limit, key: object) -> None:
+    """Count one use by `key`: a person's id, or a network. Raises `RateLimited` if the limit is exceeded."""
+    amount = limit.amount if isinstance(limit.amount, int) else getattr(current_settings(), limit.amount)
+    if amount == 0:
+        return
+    limiter: FixedWindowRateLimiter = current_app.extensions[EXTENSION]
+    item, identifiers = limit.period(amount), (limit.name, str(key))
+    if not limiter.hit(item, *identifiers):
+        seconds = limiter.get_window_stats(item, *identifiers).reset_time - time.time()
+        raise RateLimited(limit.message, retry_after=max(1, math.ceil(seconds)))
