@@ -106,6 +106,12 @@ class Settings(BaseSettings):
     searches_per_minute: int = Field(
         120, ge=0, description="searches for people and sessions per minute for each person; `0` disables the limit"
     )
+    sign_in_attempts: int = Field(
+        10, ge=0, description="failed sign-ins to an account before further ones are delayed; `0` disables the delays"
+    )
+    sign_in_max_delay_seconds: int = Field(
+        3_600, ge=1, description="maximum delay between failed sign-ins; it starts at 30 seconds and doubles"
+    )
     trusted_proxies: int = Field(
         0, ge=0, le=10, description="number of proxies in front that set `X-Forwarded-For`, `-Proto` and `-Host`"
     )

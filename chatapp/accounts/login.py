@@ -6,8 +6,10 @@ from flask import Flask, current_app, redirect, request, session, url_for
 from flask_login import login_user
 from werkzeug.wrappers import Response
 
+from chatapp.accounts.devices import remember_device
 from chatapp.accounts.queries import find_login_session, is_set_up
 from chatapp.accounts.service import create_login_session
+from chatapp.accounts.sign_in_limits import AttemptKey
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.identity import AuthenticatedUser, current_address
@@ -43,11 +45,17 @@ def load_user(token: str) -> AuthenticatedUser | None:
     return AuthenticatedUser(user.id, user.username, user.name, user.is_admin, login_session.id, token)
 
 
-def log_in(user_id: int) -> None:
-    """Start a login session in this browser, and clear what its cookie contained before."""
+def log_in(user_id: int, key: AttemptKey | None = None) -> None:
+    """Start a login session in this browser, and clear what its cookie contained before.
+
+    `key` is that of the attempts to sign in, which are forgotten.
+    """
     session.clear()
     session.permanent = True
-    login_user(load_user(create_login_session(user_id, address=current_address())))
+    user = load_user(create_login_session(user_id, address=current_address(), key=key))
+    login_user(user)
+    if user is not None:
+        remember_device(user.username)
 
 
 def handle_unauthorized() -> Response:

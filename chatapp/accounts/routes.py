@@ -7,6 +7,7 @@ from flask_login import logout_user
 from werkzeug.wrappers import Response
 
 from chatapp.accounts import service
+from chatapp.accounts.devices import find_known_device
 from chatapp.accounts.forms import NameForm, PasswordForm, ReadReceiptsForm, SignInForm, SignUpForm
 from chatapp.accounts.login import is_local_url, log_in
 from chatapp.accounts.queries import (
@@ -18,8 +19,9 @@ from chatapp.accounts.queries import (
     sends_read_receipts,
 )
 from chatapp.accounts.setup import require_valid_setup_token
-from chatapp.audit_log import record_failed_sign_in
-from chatapp.errors import Forbidden, NotFound
+from chatapp.accounts.sign_in_limits import make_attempt_key
+from chatapp.audit_log import AuditKind, record_failed_sign_in
+from chatapp.errors import Forbidden, NotFound, RateLimited
 from chatapp.extensions import db, get_client_network, limiter
 from chatapp.identity import current_address, current_admin, current_person, login_required
 from chatapp.presentation.forms import ViewResponse
@@ -75,12 +77,18 @@ def sign_in() -> ViewResponse:
     """Sign in, and open the page that was requested before."""
     form = SignInForm(next=request.args.get("next", ""))
     if form.validate_on_submit():
-        user_id = service.authenticate(form.text(form.username), form.text(form.password))
+        username = form.text(form.username)
+        key = make_attempt_key(username, find_known_device(username))
+        try:
+            user_id = service.authenticate(username, form.text(form.password), key)
+        except RateLimited:
+            record_failed_sign_in(username, current_address(), AuditKind.SIGN_IN_LIMITED)
+            raise
         if user_id is not None:
-            log_in(user_id)
+            log_in(user_id, key)
             target = form.text(form.next)
             return redirect(target if is_local_url(target) else url_for("general.show"))
-        record_failed_sign_in(form.text(form.username), current_address())
+        record_failed_sign_in(username, current_address())
         form.refuse(Forbidden("Wrong username or password."))
     return form.page("accounts/sign_in.html")
 

@@ -6,8 +6,10 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from chatapp.accounts.password_strength import explain_weakness
 from chatapp.accounts.passwords import hash_password, verify_password
 from chatapp.accounts.queries import get_invitation_token, get_owner_id
+from chatapp.accounts.sign_in_limits import AttemptKey, clear_attempts, count_attempt
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, record, record_failed_sign_in
@@ -48,14 +50,16 @@ def check_display_name(value: str) -> str:
     return clean_line(value, "A display name", max_chars=MAX_DISPLAY_NAME_CHARS)
 
 
-def check_password(value: str) -> str:
-    """Return the password unchanged. Raises `Invalid`."""
+def check_password(value: str, *names: str) -> str:
+    """Return the password unchanged. `names` are those of the user. Raises `Invalid`, also if it is easy to guess."""
     if not MIN_PASSWORD_CHARS <= len(value) <= MAX_PASSWORD_CHARS:
         raise Invalid(
             f"A password must have at least {MIN_PASSWORD_CHARS} characters, and at most {MAX_PASSWORD_CHARS}."
         )
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise Invalid("The password contains characters that cannot be typed.")
+    if reason := explain_weakness(value, names):
+        raise Invalid(f"This password is too easy to guess. {reason} Use several words that do not belong together.")
     return value
 
 
@@ -126,8 +130,12 @@ def create_user(username: str, name: str, password: str, *, is_admin: bool) -> i
     return write(change)
 
 
-def authenticate(username: str, password: str) -> int | None:
-    """Return the id of the active account with this username and password, or None."""
+def authenticate(username: str, password: str, key: AttemptKey) -> int | None:
+    """Return the id of the active account with this username and password, or None.
+
+    Raises `RateLimited` after too many failed attempts that are counted for `key`.
+    """
+    count_attempt(key)
     user = find_active_user(db.session(), username.strip())
     # Return the connection to the pool before waiting for another thread.
     db.session.close()
@@ -135,12 +143,17 @@ def authenticate(username: str, password: str) -> int | None:
     return user.id if user and is_right else None
 
 
-def create_login_session(user_id: int, *, address: str | None = None) -> str:
-    """Create a login session and return its token, which the cookie carries. `address` is the user's."""
+def create_login_session(user_id: int, *, address: str | None = None, key: AttemptKey | None = None) -> str:
+    """Create a login session and return its token, which the cookie carries.
+
+    `address` is the user's; `key` is that of the attempts to sign in, which are forgotten.
+    """
     token = new_token()
 
     def change(transaction: Transaction) -> str:
         transaction.session.add(LoginSession(user_id=user_id, token_hash=hash_token(token)))
+        if key is not None:
+            clear_attempts(transaction, key)
         record(transaction, AuditKind.SIGN_IN, Actor(user_id, address=address))
         return token
 
@@ -184,14 +197,14 @@ def change_password(actor: Actor, current: str, new: str) -> None:
 
     Raises `Forbidden` if `current` is wrong, and `Invalid` if `new` is not acceptable.
     """
-    username, old_hash = db.session.execute(
-        select(User.username, User.password_hash).where(User.id == actor.user_id)
+    username, display_name, old_hash = db.session.execute(
+        select(User.username, User.name, User.password_hash).where(User.id == actor.user_id)
     ).one()
     db.session.close()
     if not verify_password(old_hash, current):
         record_failed_sign_in(username, actor.address, AuditKind.PASSWORD_CHANGE_FAILED)
         raise Forbidden("That is not your current password.")
-    new_hash = hash_password(check_password(new))
+    new_hash = hash_password(check_password(new, username, display_name))
 
     def change(transaction: Transaction) -> None:
         transaction.session.execute(update(User).where(User.id == actor.user_id).values(password_hash=new_hash))
@@ -264,7 +277,7 @@ def _make_user(username: str, name: str, password: str, role: str) -> User:
     return User(
         username=checked,
         name=check_display_name(name or checked),
-        password_hash=hash_password(check_password(password)),
+        password_hash=hash_password(check_password(password, username, name)),
         role=role,
     )
 

@@ -1,6 +1,6 @@
 """The database tables."""
 
-from chatapp.models.accounts import ApiToken, Installation, LoginSession, User
+from chatapp.models.accounts import ApiToken, Installation, LoginSession, SignInAttempts, User
 from chatapp.models.assistants import Answer, ShareLink
 from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
@@ -25,6 +25,7 @@ __all__ = [
     "Reaction",
     "RetiredKey",
     "ShareLink",
+    "SignInAttempts",
     "User",
     "WebhookDelivery",
     "now",

@@ -47,6 +47,17 @@ class LoginSession(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class SignInAttempts(Base):
+    """The recent failed sign-ins to an account, or to an account from one of its known devices."""
+
+    __tablename__ = "sign_in_attempts"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """A hash: see `chatapp.accounts.sign_in_limits`."""
+    count: Mapped[int]
+    last_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class ApiToken(Base):
     """A token with which a program acts as a user. Deleting the row revokes it."""
 

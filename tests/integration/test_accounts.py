@@ -179,6 +179,8 @@ def test_an_invalid_account_is_refused_with_the_reason(server: Server) -> None:
         ("username", "everyone", "is reserved"),
         ("password", "short", "at least 10 characters"),
         ("password", "", "Enter a password"),
+        ("password", "1234567890", "too easy to guess"),
+        ("password", "aaaaaaaaaa", "too easy to guess"),
         ("name", "a\u202eb", "printable"),
     ):
         form = {"username": "ana", "name": "Ana", "password": PASSWORD} | {field: value}
@@ -252,6 +254,7 @@ def test_a_new_password_revokes_all_other_login_sessions(server: Server, ana: Pe
     wrong = change("wrong password", "another horse")
     assert (wrong.status_code, "not your current password" in wrong.text) == (403, True)
     assert change(PASSWORD, "short").status_code == 400
+    assert "too easy to guess" in change(PASSWORD, "ana1ana1ana").text
     assert other_socket.call("join_chat", {"conversation": "general"})["ok"]
 
     assert "Your password was changed" in change(PASSWORD, "another horse").text

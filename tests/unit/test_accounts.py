@@ -5,6 +5,7 @@ import re
 import pytest
 
 from chatapp.accounts.service import check_display_name, check_password, check_username
+from chatapp.accounts.sign_in_limits import compute_delay
 from chatapp.errors import Invalid
 from chatapp.tokens import hash_token, new_token
 
@@ -36,7 +37,7 @@ def test_an_empty_unprintable_or_long_display_name_is_refused(name: str) -> None
         check_display_name(name)
 
 
-@pytest.mark.parametrize("password", ["  spaces count  ", "ten chars!", "x" * 1000, "пароль-пароль"])
+@pytest.mark.parametrize("password", ["  spaces count  ", "ten chars!", "correct horse " * 71, "пароль-пароль"])
 def test_an_acceptable_password_is_unchanged(password: str) -> None:
     assert check_password(password) == password
 
@@ -49,6 +50,45 @@ def test_an_acceptable_password_is_unchanged(password: str) -> None:
 def test_a_password_that_is_too_short_or_long_or_cannot_be_typed_is_refused(password: str) -> None:
     with pytest.raises(Invalid):
         check_password(password)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "1234567890",
+        "aaaaaaaaaa",
+        "qwertyuiop",
+        "password12",
+        "P@ssw0rd123",
+        "abcabcabcabc",
+        "a" * 500,
+        "iloveyou12",
+        "lopeslopes",
+    ],
+)
+def test_a_password_that_is_easy_to_guess_is_refused_with_the_reason(password: str) -> None:
+    with pytest.raises(Invalid, match=r"^This password is too easy to guess\. \S.*\. Use several words"):
+        check_password(password, "ana", "Ana Lopes")
+
+
+@pytest.mark.parametrize(
+    "password", ["correct horse battery", "another horse", "x8#kQ!p2zz", "Trübe Aussicht 7", "x8#kQ!p2zz" * 20]
+)
+def test_a_password_that_is_hard_to_guess_is_accepted(password: str) -> None:
+    assert check_password(password, "ana", "Ana Lopes") == password
+
+
+def test_the_delay_after_failed_sign_ins_doubles_up_to_its_maximum() -> None:
+    assert [compute_delay(count, 10, 3_600) for count in (0, 9, 10, 11, 12, 16, 17, 10_000)] == [
+        0,
+        0,
+        30,
+        60,
+        120,
+        1_920,
+        3_600,
+        3_600,
+    ]
 
 
 def test_tokens_differ_and_fit_into_a_url() -> None:
