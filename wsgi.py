@@ -1,7 +1,11 @@
-"""The server: run `python wsgi.py`, or serve `wsgi:app` with another WSGI server."""
+"""The server: run `python wsgi.py`, or serve `wsgi:app` with another WSGI server.
+
+With `--upgrade` it first brings the database to the newest schema.
+"""
 
 import gc
 import os
+import sys
 import warnings
 
 # Imported objects are never garbage. Collections during the imports would slow the start by a quarter, and later ones
@@ -27,4 +31,4 @@ gc.freeze()
 gc.enable()
 
 if __name__ == "__main__":
-    serve(app, settings)
+    serve(app, settings, upgrade="--upgrade" in sys.argv[1:])

@@ -1,6 +1,7 @@
 """Serving and graceful shutdown: with eventlet's server, or with Werkzeug's where threads are not green."""
 
 import ipaddress
+import json
 import os
 import random
 import resource
@@ -25,6 +26,7 @@ from chatapp.config import Settings, http_address
 from chatapp.extensions import db
 from chatapp.native import is_green
 from chatapp.realtime.state import get_realtime
+from chatapp.startup import prepare_database
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer
 from chatapp.supervision import EXTENSION as SUPERVISOR
@@ -48,38 +50,63 @@ SPARE_FILES = 200
 """Open files besides the connections: the database, logs, webhooks, models."""
 
 
-class ShutdownGate:
-    """WSGI middleware that refuses new requests once it is closed; open sockets continue.
+class RequestGate:
+    """WSGI middleware that refuses new requests until the server is ready, and again when it stops.
 
     Stopping eventlet's accept loop instead would close the sockets before they receive when to reconnect.
     """
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._is_open = True
+        self._reason: str | None = "chatapp is starting."
+        self._has_sockets = False
+
+    def wait(self, reason: str) -> None:
+        """Refuse requests with `reason` until `open` is called."""
+        self._reason = reason
+
+    def open(self) -> None:
+        """Pass requests to the application from now on."""
+        self._reason, self._has_sockets = None, True
 
     def close(self) -> None:
-        """Refuse new requests from now on."""
-        self._is_open = False
+        """Refuse new requests from now on; open sockets continue."""
+        self._reason = "chatapp is being restarted."
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Pass a request to the application, or refuse it."""
-        if self._is_open or "sid=" in environ.get("QUERY_STRING", ""):
+        if self._reason is None or (self._has_sockets and "sid=" in environ.get("QUERY_STRING", "")):
             return self._app(environ, start_response)
-        start_response("503 Service Unavailable", [("Retry-After", "5"), ("Connection", "close")])
-        return [b"chatapp is being restarted."]
+        headers = [("Retry-After", "5"), ("Connection", "close")]
+        if environ.get("PATH_INFO") == "/health":
+            start_response("503 Service Unavailable", [("Content-Type", "application/json"), *headers])
+            return [json.dumps({"status": "unavailable", "reason": self._reason}).encode()]
+        # Browsers repeat the request by themselves.
+        start_response("503 Service Unavailable", [("Content-Type", "text/plain"), ("Refresh", "5"), *headers])
+        return [self._reason.encode()]
 
 
-def serve(app: Flask, settings: Settings) -> None:
-    """Serve the application until SIGTERM or SIGINT. Prints the address once connections are accepted."""
+def serve(app: Flask, settings: Settings, *, upgrade: bool = False) -> None:
+    """Serve the application until SIGTERM or SIGINT. Prints the address once requests are accepted.
+
+    Until the database responds, `/health` and all other requests get 503 with the reason. With `upgrade` its schema is
+    upgraded if necessary.
+    """
     _warn_about_cookies(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: os._exit(0))  # Nothing is to be saved yet.
+    gate = RequestGate(app)
     try:
-        if is_green():
-            _serve_with_eventlet(app, settings)
-        else:
-            _serve_with_threads(app, settings)
+        host, port = _listen_with_eventlet(app, settings, gate) if is_green() else _listen(app, settings, gate)
     except OSError as error:
         sys.exit(f"chatapp cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set HOST or PORT.")
+    prepare_database(app, gate.wait, upgrade=upgrade)
+    start_background(app, settings)
+    gate.open()
+    _print_address(app, host, port)
+    _wait_for_signal()
+    gate.close()
+    _stop(app)
 
 
 def _warn_about_cookies(settings: Settings) -> None:
@@ -98,7 +125,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _serve_with_eventlet(app: Flask, settings: Settings) -> None:
+def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> tuple[str, int]:
+    """Start the HTTP server, and return its address."""
     import eventlet
     import eventlet.wsgi
 
@@ -112,17 +140,12 @@ def _serve_with_eventlet(app: Flask, settings: Settings) -> None:
     listener = eventlet.listen((settings.host, settings.port), family=family, backlog=1024, reuse_port=False)
     # Send small frames at once. Accepted connections inherit the option.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    start_background(app, settings)
-    gate = ShutdownGate(app)
     options = {"max_size": settings.max_connections, "log_output": False, "protocol": Protocol}
     supervisor: Supervisor = app.extensions[SUPERVISOR]
     supervisor.start(
         "http server", partial(eventlet.wsgi.server, listener, gate, **options), on_failure=OnFailure.END_PROCESS
     )
-    _print_address(app, settings.host, listener.getsockname()[1])
-    _wait_for_signal()
-    gate.close()
-    _stop(app)
+    return settings.host, listener.getsockname()[1]
 
 
 def _raise_file_limit(max_connections: int) -> None:
@@ -140,18 +163,14 @@ def _raise_file_limit(max_connections: int) -> None:
             )
 
 
-def _serve_with_threads(app: Flask, settings: Settings) -> None:
+def _listen(app: Flask, settings: Settings, gate: RequestGate) -> tuple[str, int]:
+    """Start the HTTP server of the standard library, and return its address."""
     from werkzeug.serving import make_server
 
-    gate = ShutdownGate(app)
     server = make_server(settings.host, settings.port, gate, threaded=True)
-    start_background(app, settings)
     supervisor: Supervisor = app.extensions[SUPERVISOR]
     supervisor.start("http server", server.serve_forever, on_failure=OnFailure.END_PROCESS)
-    _print_address(app, settings.host, server.port)
-    _wait_for_signal()
-    gate.close()
-    _stop(app)
+    return settings.host, server.port
 
 
 def _print_address(app: Flask, host: str, port: int) -> None:

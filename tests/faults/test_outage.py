@@ -292,7 +292,7 @@ def kill_with_a_full_spool(server: Server, failpoint: str) -> None:
     else:
         eventually(lambda: count_spooled(server) > 5, "messages are spooled")
         server.kill()
-    server.start(CHATAPP_FAILPOINT="")
+    server.launch(CHATAPP_FAILPOINT="")
 
 
 @pytest.mark.parametrize(
@@ -315,6 +315,7 @@ def test_no_message_is_lost_when_the_server_is_killed_during_an_outage(
                 kill_with_a_full_spool(server, failpoint)
         if is_drain:
             kill_with_a_full_spool(server, failpoint)
+        server.wait_until_ready()
         eventually(lambda: is_saved(server), "the spool is drained", timeout=60)
     audit(server, *participants)
     assert any(None in participant.acknowledged.values() for participant in participants), (

@@ -74,6 +74,7 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = data_dir.with_name(f"{data_dir.name}.log")
+        self._log_start = 0
         self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self._settings = {
             "CHATAPP_DATA_DIR": str(data_dir),
@@ -97,26 +98,34 @@ class Server:
 
     def start(self, **settings: str) -> "Server":
         """Start, and wait until the server is ready. `settings` hold for later starts too."""
+        self.launch(**settings)
+        self.wait_until_ready()
+        return self
+
+    def launch(self, *arguments: str, **settings: str) -> None:
+        """Start `wsgi.py` with these arguments, without waiting until the server is ready."""
         self._settings |= settings
         with self.log_path.open("ab") as log:
-            start = log.tell()
+            self._log_start = log.tell()
             if self._launchers and not any(self.environment.get(name) for name in READ_AT_IMPORT):
                 with Path(os.devnull).open("rb") as nothing:
                     files = nothing.fileno(), log.fileno(), log.fileno()
-                    self._process = self._launchers.servers.start(["wsgi.py"], self.environment, files)
+                    self._process = self._launchers.servers.start(["wsgi.py", *arguments], self.environment, files)
             else:
-                command = self._command("wsgi.py")
+                command = self._command("wsgi.py", *arguments)
                 self._process = subprocess.Popen(
                     command, cwd=self._root, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
-        eventually(lambda: self._is_ready(start), f"{self.url} is ready", timeout=30)
-        return self
 
-    def _is_ready(self, start: int) -> bool:
+    def wait_until_ready(self) -> None:
+        """Wait until the process that was last launched is ready."""
+        eventually(self._is_ready, f"{self.url} is ready", timeout=30)
+
+    def _is_ready(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
             raise AssertionError(f"the server ended with {self._process.returncode}:\n{self.log()[-4000:]}")
-        return b"chatapp is ready on" in self.log_path.read_bytes()[start:]
+        return b"chatapp is ready on" in self.log_path.read_bytes()[self._log_start :]
 
     def setup_path(self) -> str:
         """Return the path of the setup link that the server printed when it started."""
