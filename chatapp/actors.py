@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chatapp.errors import SignedOut
+from chatapp.errors import Forbidden, SignedOut
 from chatapp.models import ApiToken, LoginSession, User
 
 
@@ -49,6 +49,13 @@ def require_active_login(session: Session, actor: Actor) -> None:
     """Raise `SignedOut` unless the account is active and the login session or token has not been revoked."""
     if not find_active_actors(session, [actor]):
         raise SignedOut("You are signed out. Sign in again.")
+
+
+def require_admin(session: Session, actor: Actor) -> None:
+    """Raise `SignedOut` unless the actor is active, and `Forbidden` unless they administer the installation."""
+    require_active_login(session, actor)
+    if not is_admin(session, actor):
+        raise Forbidden("Only admins can do that.")
 
 
 def is_admin(session: Session, actor: Actor) -> bool:

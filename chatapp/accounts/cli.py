@@ -48,13 +48,15 @@ def create(username: str, *, admin: bool, display_name: str) -> None:
 
 @users.command("ban")
 @click.argument("username", metavar="NAME")
-def ban(username: str) -> None:
+@click.option("--revoke-invitations", is_flag=True, help="Also revoke all invitation links: NAME may know one.")
+def ban(username: str, *, revoke_invitations: bool) -> None:
     """Ban NAME: sign them out everywhere and refuse further sign-ins.
 
-    Their messages stay. `flask users unban` reverses it.
+    Their API tokens, share links and invitations are revoked, and their webhooks are suspended until another manager
+    of the room adopts them. Their messages stay. `flask users unban` allows them to sign in again.
     """
     with _errors_reported():
-        service.ban(None, username)
+        service.ban(None, username, revokes_invitations=revoke_invitations)
     click.echo(f"{username} is banned.")
 
 

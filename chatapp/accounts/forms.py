@@ -1,6 +1,6 @@
 """The forms of accounts. They check what a browser can check; `service` checks the rest."""
 
-from wtforms import BooleanField, HiddenField, PasswordField, StringField
+from wtforms import BooleanField, HiddenField, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
 from chatapp.accounts.service import MAX_DISPLAY_NAME_CHARS, MIN_PASSWORD_CHARS
@@ -30,6 +30,27 @@ class NameForm(Form):
     """The user's display name."""
 
     name = StringField("Display name", [InputRequired("Enter a name."), Length(max=MAX_DISPLAY_NAME_CHARS)])
+
+
+class InvitationForm(Form):
+    """The limits of a new invitation."""
+
+    days = SelectField(
+        "Expires after",
+        choices=[("1", "1 day"), ("7", "7 days"), ("30", "30 days"), ("", "Never")],
+        default="7",
+    )
+    max_uses = SelectField(
+        "Number of accounts",
+        choices=[("1", "1"), ("5", "5"), ("10", "10"), ("25", "25"), ("100", "100"), ("", "No limit")],
+        default="10",
+    )
+
+
+class BanForm(Form):
+    """What else a ban revokes."""
+
+    revokes_invitations = BooleanField("Revoke all invitation links", default=True)
 
 
 class ReadReceiptsForm(Form):

@@ -1,11 +1,14 @@
 """Queries of accounts, login sessions and the installation."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from chatapp.models import Installation, LoginSession, User
+from chatapp.credentials import is_webhook_of
+from chatapp.errors import NotFound
+from chatapp.models import ApiToken, IncomingWebhook, Installation, LoginSession, OutgoingWebhook, ShareLink, User
 
 
 def find_login_session(session: Session, token_hash: str) -> tuple[LoginSession, User] | None:
@@ -28,9 +31,37 @@ def get_owner_id(session: Session) -> int | None:
     return session.scalars(select(Installation.owner_id)).one()
 
 
-def get_invitation_token(session: Session) -> str:
-    """Return the token of the invitation link."""
-    return session.scalars(select(Installation.invitation_token)).one()
+def get_user(session: Session, username: str) -> User:
+    """Return the account with this username, banned or not. Raises `NotFound`."""
+    name = username.strip().removeprefix("@").lower()
+    # PostgreSQL accepts no NUL in a query.
+    user = None if "\0" in name else session.scalars(select(User).where(User.username == name)).one_or_none()
+    if user is None:
+        raise NotFound(f"There is no account called “{name}”.")
+    return user
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialCounts:
+    """How many of each kind a ban of the user revokes or suspends."""
+
+    tokens: int
+    share_links: int
+    webhooks: int
+
+
+def count_credentials(session: Session, user_id: int) -> CredentialCounts:
+    """Count what a ban of the user revokes or suspends."""
+    counts = [
+        session.scalars(select(func.count()).select_from(model).where(condition)).one()
+        for model, condition in (
+            (ApiToken, ApiToken.user_id == user_id),
+            (ShareLink, ShareLink.creator_id == user_id),
+            (IncomingWebhook, is_webhook_of(IncomingWebhook, user_id)),
+            (OutgoingWebhook, is_webhook_of(OutgoingWebhook, user_id)),
+        )
+    ]
+    return CredentialCounts(counts[0], counts[1], counts[2] + counts[3])
 
 
 def list_active_users(session: Session) -> Sequence[User]:

@@ -6,13 +6,24 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_login import logout_user
 from werkzeug.wrappers import Response
 
+from chatapp.accounts import invitations as invitation_service
 from chatapp.accounts import service
 from chatapp.accounts.devices import find_known_device
-from chatapp.accounts.forms import NameForm, PasswordForm, ReadReceiptsForm, SignInForm, SignUpForm
+from chatapp.accounts.forms import (
+    BanForm,
+    InvitationForm,
+    NameForm,
+    PasswordForm,
+    ReadReceiptsForm,
+    SignInForm,
+    SignUpForm,
+)
+from chatapp.accounts.invitations import count_usable_invitations, list_invitations
 from chatapp.accounts.login import is_local_url, log_in
 from chatapp.accounts.queries import (
-    get_invitation_token,
+    count_credentials,
     get_owner_id,
+    get_user,
     is_set_up,
     list_active_users,
     list_banned_users,
@@ -25,6 +36,7 @@ from chatapp.errors import Forbidden, NotFound, RateLimited
 from chatapp.extensions import db, get_client_network, limiter
 from chatapp.identity import current_address, current_admin, current_person, login_required
 from chatapp.presentation.forms import ViewResponse
+from chatapp.presentation.urls import ID
 
 blueprint = Blueprint("accounts", __name__)
 
@@ -60,7 +72,7 @@ def setup(token: str) -> ViewResponse:
 @limiter.limit("20/minute")
 def accept_invitation(token: str) -> ViewResponse:
     """Create an account with the invitation link."""
-    service.require_valid_invitation(db.session(), token)
+    invitation_service.require_valid_invitation(db.session(), token)
     form = SignUpForm()
     with form.show_errors():
         if form.validate_on_submit():
@@ -142,7 +154,7 @@ def change_password() -> ViewResponse:
             service.change_password(
                 current_person().actor, form.text(form.current_password), form.text(form.new_password)
             )
-            flash("Your password was changed. You were signed out in other browsers.")
+            flash("Your password was changed. You were signed out in other browsers, and your API tokens were revoked.")
             return redirect(url_for("accounts.settings"))
     return _render_settings(password_form=form), form.status
 
@@ -150,28 +162,32 @@ def change_password() -> ViewResponse:
 @blueprint.get("/people")
 @login_required
 def people() -> str:
-    """List the users; show admins the invitation link and the banned users too."""
-    is_admin = current_person().is_admin
-    invitation_url = None
-    if is_admin:
-        token = get_invitation_token(db.session())
-        invitation_url = url_for("accounts.accept_invitation", token=token, _external=True)
+    """List the users; show admins the banned users too."""
     return render_template(
         "accounts/people.html",
         people=list_active_users(db.session()),
         owner_id=get_owner_id(db.session()),
-        banned=list_banned_users(db.session()) if is_admin else [],
-        invitation_url=invitation_url,
+        banned=list_banned_users(db.session()) if current_person().is_admin else [],
     )
 
 
-@blueprint.post("/people/<username>/ban")
+@blueprint.route("/people/<username>/ban", methods=["GET", "POST"])
 @login_required
-def ban(username: str) -> Response:
-    """Ban a user."""
-    service.ban(current_admin().actor, username)
-    flash(f"@{username} was banned and signed out everywhere.")
-    return redirect(url_for("accounts.people"))
+def ban(username: str) -> ViewResponse:
+    """Ask whether to ban a user, and do it."""
+    admin = current_admin()
+    user = get_user(db.session(), username)
+    form = BanForm()
+    if form.validate_on_submit():
+        service.ban(admin.actor, user.username, revokes_invitations=bool(form.revokes_invitations.data))
+        flash(f"@{user.username} was banned and signed out everywhere.")
+        return redirect(url_for("accounts.people"))
+    return form.page(
+        "accounts/ban.html",
+        person=user,
+        credentials=count_credentials(db.session(), user.id),
+        invitation_count=count_usable_invitations(db.session()),
+    )
 
 
 @blueprint.post("/people/<username>/ban/remove")
@@ -183,14 +199,47 @@ def unban(username: str) -> Response:
     return redirect(url_for("accounts.people"))
 
 
-@blueprint.post("/people/invitation")
+@blueprint.get("/people/invitations")
 @login_required
-def renew_invitation() -> Response:
-    """Create a new invitation link, which revokes the old one."""
+def invitations() -> ViewResponse:
+    """List the invitations."""
     current_admin()
-    service.renew_invitation()
-    flash("A new invitation link was created. The old one no longer works.")
-    return redirect(url_for("accounts.people"))
+    return _render_invitations(InvitationForm(formdata=None))
+
+
+@blueprint.post("/people/invitations")
+@login_required
+def create_invitation() -> ViewResponse:
+    """Create an invitation."""
+    admin, form = current_admin(), InvitationForm()
+    with form.show_errors():
+        if form.validate():
+            days, max_uses = (int(form.text(field)) if field.data else None for field in (form.days, form.max_uses))
+            new_id = invitation_service.create_invitation(admin.actor, days=days, max_uses=max_uses)
+            return redirect(url_for("accounts.invitations", _anchor=f"invitation-{new_id}"))
+    return _render_invitations(form)
+
+
+@blueprint.post(f"/people/invitations/<{ID}:invitation_id>/revoke")
+@login_required
+def revoke_invitation(invitation_id: int) -> Response:
+    """Revoke an invitation."""
+    invitation_service.revoke_invitation(current_admin().actor, invitation_id)
+    flash("The invitation link was revoked. It no longer works.")
+    return redirect(url_for("accounts.invitations"))
+
+
+@blueprint.post("/people/invitations/revoke")
+@login_required
+def revoke_all_invitations() -> Response:
+    """Revoke all invitations."""
+    invitation_service.revoke_all_invitations(current_admin().actor)
+    flash("All invitation links were revoked.")
+    return redirect(url_for("accounts.invitations"))
+
+
+def _render_invitations(form: InvitationForm) -> ViewResponse:
+    return form.page("accounts/invitations.html", invitations=list_invitations(db.session()))
 
 
 def _render_settings(name_form: NameForm | None = None, password_form: PasswordForm | None = None) -> str:

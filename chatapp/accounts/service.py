@@ -1,22 +1,22 @@
 """Creating and changing accounts, login sessions and the invitation link."""
 
-from hmac import compare_digest
-
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from chatapp.accounts.invitations import use_invitation
 from chatapp.accounts.password_strength import explain_weakness
 from chatapp.accounts.passwords import hash_password, verify_password
-from chatapp.accounts.queries import get_invitation_token, get_owner_id
+from chatapp.accounts.queries import get_owner_id, get_user
 from chatapp.accounts.sign_in_limits import AttemptKey, clear_attempts, count_attempt
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, record, record_failed_sign_in
 from chatapp.conversations.people import find_active_user
-from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
+from chatapp.credentials import revoke_credentials, revoke_invitations, revoke_tokens
+from chatapp.errors import Conflict, Forbidden, Invalid
 from chatapp.extensions import db
-from chatapp.models import Conversation, Installation, LoginSession, Membership, User
+from chatapp.models import ApiToken, Conversation, Installation, LoginSession, Membership, User
 from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.models.conversations import GENERAL_ID
 from chatapp.revocations import revoke
@@ -96,19 +96,12 @@ def create_invited_user(
     user = _make_user(username, name, password, role="member")
 
     def change(transaction: Transaction) -> int:
-        require_valid_invitation(transaction.session, invitation_token)
+        invitation_id = use_invitation(transaction.session, invitation_token)
         _insert_user(transaction.session, user)
-        _record_creation(transaction, user, Actor(user.id, address=address))
+        _record_creation(transaction, user, Actor(user.id, address=address), f" by invitation {invitation_id}")
         return user.id
 
     return write(change)
-
-
-def require_valid_invitation(session: Session, token: str) -> None:
-    """Raise `NotFound` unless `token` is that of the current invitation link."""
-    # In constant time, so that the response time does not reveal how much of a token is right.
-    if not compare_digest(token.encode(errors="replace"), get_invitation_token(session).encode()):
-        raise NotFound("This invitation link is no longer valid. Ask for the new one.")
 
 
 def create_user(username: str, name: str, password: str, *, is_admin: bool) -> int:
@@ -193,7 +186,7 @@ def change_read_receipts(actor: Actor, *, are_sent: bool) -> None:
 
 
 def change_password(actor: Actor, current: str, new: str) -> None:
-    """Change a user's password and revoke their other login sessions.
+    """Change a user's password, and revoke their other login sessions and all their API tokens.
 
     Raises `Forbidden` if `current` is wrong, and `Invalid` if `new` is not acceptable.
     """
@@ -211,43 +204,47 @@ def change_password(actor: Actor, current: str, new: str) -> None:
         _revoke_login_sessions(
             transaction, LoginSession.user_id == actor.user_id, LoginSession.id != actor.login_session_id
         )
+        revoke_tokens(transaction, actor, ApiToken.user_id == actor.user_id)
         record(transaction, AuditKind.PASSWORD_CHANGED, actor, target=f"@{username}")
 
     write(change)
 
 
-def ban(actor: Actor | None, username: str) -> None:
-    """Ban a user: refuse further sign-ins and revoke all login sessions. The user's messages stay.
+def ban(actor: Actor | None, username: str, *, revokes_invitations: bool = False) -> None:
+    """Ban a user: refuse further sign-ins, revoke all login sessions, API tokens and share links, suspend webhooks.
 
-    `actor` is None on the command line. Raises `NotFound`, and `Forbidden` for the owner.
+    The user's messages stay. `revokes_invitations` revokes all invitations too, of which the user may know one.
+    `actor` is None on the command line. Raises `NotFound`, and `Forbidden` unless the actor is an admin, and for the
+    owner.
     """
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        user = _get_user(session, username)
+        user = get_user(session, username)
         if user.id == get_owner_id(session):
             raise Forbidden("The owner of this installation cannot be banned.")
         user.is_active = False
         _revoke_login_sessions(transaction, LoginSession.user_id == user.id)
+        revoke_credentials(transaction, actor, user.id)
+        if revokes_invitations:
+            revoke_invitations(transaction, actor)
         record(transaction, AuditKind.USER_BANNED, actor, target=f"@{user.username}")
 
     write(change)
 
 
 def unban(actor: Actor | None, username: str) -> None:
-    """Allow a banned user to sign in again. `actor` is None on the command line. Raises `NotFound`."""
+    """Allow a banned user to sign in again. What the ban revoked or suspended stays so.
+
+    `actor` is None on the command line. Raises `NotFound`.
+    """
 
     def change(transaction: Transaction) -> None:
-        user = _get_user(transaction.session, username)
+        user = get_user(transaction.session, username)
         user.is_active = True
         record(transaction, AuditKind.USER_UNBANNED, actor, target=f"@{user.username}")
 
     write(change)
-
-
-def renew_invitation() -> None:
-    """Create a new invitation link, which revokes the old one."""
-    write(lambda transaction: transaction.session.execute(update(Installation).values(invitation_token=new_token())))
 
 
 def _revoke_login_sessions(transaction: Transaction, *conditions: ColumnElement[bool]) -> int:
@@ -258,18 +255,10 @@ def _revoke_login_sessions(transaction: Transaction, *conditions: ColumnElement[
     return len(revoked)
 
 
-def _record_creation(transaction: Transaction, user: User, actor: Actor | None) -> None:
-    record(transaction, AuditKind.USER_CREATED, actor, target=f"@{user.username}")
+def _record_creation(transaction: Transaction, user: User, actor: Actor | None, detail: str = "") -> None:
+    record(transaction, AuditKind.USER_CREATED, actor, target=f"@{user.username}{detail}")
     if user.role != "member":
         record(transaction, AuditKind.USER_ROLE_CHANGED, actor, target=f"@{user.username} is an {user.role}")
-
-
-def _get_user(session: Session, username: str) -> User:
-    name = username.strip().removeprefix("@").lower()
-    user = session.scalars(select(User).where(User.username == name)).one_or_none()
-    if user is None:
-        raise NotFound(f"There is no account called “{name}”.")
-    return user
 
 
 def _make_user(username: str, name: str, password: str, role: str) -> User:

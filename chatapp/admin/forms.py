@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 
 from flask import request
-from wtforms import DateField, SelectField, StringField
+from wtforms import BooleanField, DateField, SelectField, StringField
 from wtforms.validators import Length, Optional
 
 from chatapp.audit_log.kinds import AuditKind
@@ -30,7 +30,32 @@ class AuditFilterForm(Form):
         day = timedelta(days=1)
         return AuditFilter(
             kind=AuditKind(self.kind.data) if self.kind.data else None,
-            username=self.text(self.person).strip().removeprefix("@").lower() or None,
+            username=_parse_username(self.text(self.person)),
             since=None if self.since.data is None else datetime.combine(self.since.data, time(), UTC),
             until=None if self.until.data is None else datetime.combine(self.until.data, time(), UTC) + day,
         )
+
+
+class PersonForm(Form):
+    """The user whose webhooks, links and tokens are listed, in the query of the URL."""
+
+    person = StringField("Username", [Length(max=32)])
+
+    def __init__(self) -> None:
+        super().__init__(formdata=request.args, meta={"csrf": False})
+
+    @property
+    def username(self) -> str | None:
+        """The username that was entered."""
+        return _parse_username(self.text(self.person))
+
+
+class SwitchesForm(Form):
+    """What users of the installation may do."""
+
+    has_share_links = BooleanField("Public links to conversations with assistants")
+    has_outgoing_webhooks = BooleanField("Outgoing webhooks")
+
+
+def _parse_username(text: str) -> str | None:
+    return text.replace("\0", "").strip().removeprefix("@").lower() or None

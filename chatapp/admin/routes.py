@@ -1,22 +1,109 @@
 """The pages for admins."""
 
-from flask import Blueprint, Response, render_template, request, stream_with_context
+from flask import Blueprint, Response, flash, redirect, render_template, request, stream_with_context, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
+from chatapp.admin import service
 from chatapp.admin.export import write_csv, write_json_lines
-from chatapp.admin.forms import KIND_LABELS, AuditFilterForm
+from chatapp.admin.forms import KIND_LABELS, AuditFilterForm, PersonForm, SwitchesForm
+from chatapp.admin.queries import (
+    MAX_LISTED,
+    get_installation,
+    list_abandoned_rooms,
+    list_all_tokens,
+    list_share_links,
+    list_webhooks,
+)
 from chatapp.audit_log import AuditKind, record
 from chatapp.audit_log.queries import iterate_entries, list_entries
 from chatapp.errors import Invalid
 from chatapp.extensions import db
 from chatapp.identity import current_admin, login_required
 from chatapp.presentation.forms import ViewResponse
-from chatapp.presentation.urls import parse_seq
+from chatapp.presentation.urls import ID, parse_seq
 from chatapp.storage import write
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 
 PAGE_SIZE = 100
 """Entries on a page of the audit log."""
+
+
+@blueprint.get("/access")
+@login_required
+def access() -> ViewResponse:
+    """List the webhooks, share links and tokens, of one user or of all, and the switches of the installation."""
+    current_admin()
+    form, session = PersonForm(), db.session()
+    username = form.username if form.validate() else None
+    installation = get_installation(session)
+    page = render_template(
+        "admin/access.html",
+        form=form,
+        switches=SwitchesForm(formdata=None, obj=installation),
+        webhooks=list_webhooks(session, username),
+        share_links=list_share_links(session, username),
+        tokens=list_all_tokens(session, username),
+        max_listed=MAX_LISTED,
+    )
+    return page, form.status
+
+
+@blueprint.post("/switches")
+@login_required
+def set_switches() -> BaseResponse:
+    """Switch share links and outgoing webhooks on or off."""
+    admin, form = current_admin(), SwitchesForm()
+    service.set_switches(
+        admin.actor,
+        has_share_links=bool(form.has_share_links.data),
+        has_outgoing_webhooks=bool(form.has_outgoing_webhooks.data),
+    )
+    flash("Settings saved.")
+    return redirect(url_for("admin.access"))
+
+
+@blueprint.post(f"/webhooks/<any(incoming, outgoing):direction>/<{ID}:webhook_id>/revoke")
+@login_required
+def revoke_webhook(direction: str, webhook_id: int) -> BaseResponse:
+    """Delete a webhook."""
+    service.revoke_webhook(current_admin().actor, direction, webhook_id)
+    flash("The webhook was deleted.")
+    return redirect(url_for("admin.access"))
+
+
+@blueprint.post(f"/share-links/<{ID}:conversation_id>/revoke")
+@login_required
+def revoke_share_link(conversation_id: int) -> BaseResponse:
+    """Revoke a share link."""
+    service.revoke_share_link(current_admin().actor, conversation_id)
+    flash("The public link was revoked. It no longer works.")
+    return redirect(url_for("admin.access"))
+
+
+@blueprint.post(f"/tokens/<{ID}:token_id>/revoke")
+@login_required
+def revoke_token(token_id: int) -> BaseResponse:
+    """Revoke an API token."""
+    service.revoke_token(current_admin().actor, token_id)
+    flash("The API token was revoked.")
+    return redirect(url_for("admin.access"))
+
+
+@blueprint.get("/rooms")
+@login_required
+def rooms() -> str:
+    """List the private rooms without an active member."""
+    current_admin()
+    return render_template("admin/rooms.html", rooms=list_abandoned_rooms(db.session()))
+
+
+@blueprint.post(f"/rooms/<{ID}:room_id>/recover")
+@login_required
+def recover_room(room_id: int) -> BaseResponse:
+    """Become the manager of a private room without an active member."""
+    service.recover_room(current_admin().actor, room_id)
+    return redirect(url_for("rooms.edit", room_id=room_id))
 
 
 @blueprint.get("/audit-log")

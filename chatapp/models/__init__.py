@@ -1,6 +1,6 @@
 """The database tables."""
 
-from chatapp.models.accounts import ApiToken, Installation, LoginSession, SignInAttempts, User
+from chatapp.models.accounts import ApiToken, Installation, Invitation, LoginSession, SignInAttempts, User
 from chatapp.models.assistants import Answer, ShareLink
 from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
@@ -17,6 +17,7 @@ __all__ = [
     "Conversation",
     "IncomingWebhook",
     "Installation",
+    "Invitation",
     "LoginSession",
     "Membership",
     "Mention",

@@ -75,6 +75,22 @@ class ApiToken(Base):
     last_used_at: Mapped[datetime | None]
 
 
+class Invitation(Base):
+    """A link with which people create accounts, until it expires or was used often enough. Deleting it revokes it."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (NEVER_REUSE_IDS,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(String(64), unique=True)
+    """Not hashed, so that admins can see the link again."""
+    creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime | None]
+    max_uses: Mapped[int | None]
+    uses: Mapped[int] = mapped_column(default=0, server_default="0")
+
+
 class Installation(Base):
     """The single row with the state of the installation."""
 
@@ -83,10 +99,13 @@ class Installation(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    invitation_token: Mapped[str] = mapped_column(String(64))
     epoch: Mapped[str] = mapped_column(String(32))
     """A random id. Event numbers from another epoch are invalid: see `chatapp.timeline.epoch`."""
     revocations: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """Number of revoked login sessions and memberships: see `chatapp.revocations`."""
     enforces_hosts: Mapped[bool] = mapped_column(default=True, server_default=true())
     """Whether requests to unknown host names are refused without `CHATAPP_ALLOWED_HOSTS`: see `chatapp.hosts`."""
+    has_share_links: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether conversations can be shared by public links. Otherwise existing links do not work."""
+    has_outgoing_webhooks: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether messages are sent to outgoing webhooks."""

@@ -23,6 +23,10 @@ class OutgoingWebhook(Base):
     """Signs the deliveries, so it cannot be hashed."""
     last_error: Mapped[str | None] = mapped_column(String(250))
     """Why the last attempt failed; None if it succeeded."""
+    creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    """The manager who created or adopted it; None if that was not recorded yet."""
+    suspended_at: Mapped[datetime | None]
+    """When its creator was banned or removed from the room. It is not used until another manager adopts it."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -51,4 +55,8 @@ class IncomingWebhook(Base):
     """The name of the bot."""
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     """SHA-256 of the secret in the URL."""
+    creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    """The manager who created or adopted it; None if that was not recorded yet."""
+    suspended_at: Mapped[datetime | None]
+    """When its creator was banned or removed from the room. It is not used until another manager adopts it."""
     created_at: Mapped[datetime] = mapped_column(default=now)

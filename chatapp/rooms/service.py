@@ -17,6 +17,7 @@ from chatapp.conversations.policy import (
 from chatapp.conversations.queries import ConversationAccess, find_access, list_member_ids
 from chatapp.conversations.service import check_room_name, check_topic, check_visibility
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
+from chatapp.credentials import end_access_to_room
 from chatapp.errors import Archived, Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
 from chatapp.rate_limits import INVITATIONS, count_use
@@ -155,6 +156,7 @@ def _end_membership(transaction: Transaction, actor: Actor, room: Conversation, 
     session = transaction.session
     member = format_person(session, membership.user_id)
     record(transaction, AuditKind.MEMBER_REMOVED, actor, target=member, conversation=room.wire_name)
+    end_access_to_room(transaction, actor, room, membership.user_id)
     session.delete(membership)
     session.flush()
     if is_manager(membership):

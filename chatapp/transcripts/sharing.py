@@ -8,7 +8,8 @@ from chatapp.audit_log import AuditKind, record
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import find_access_of
-from chatapp.errors import NotFound
+from chatapp.credentials import has_share_links
+from chatapp.errors import Forbidden, NotFound
 from chatapp.models import Conversation, ShareLink
 from chatapp.storage import Transaction, write
 from chatapp.timeline.event_numbers import lock_conversation
@@ -18,12 +19,14 @@ from chatapp.tokens import new_token
 def create_share_link(actor: Actor, name: ConversationName) -> str:
     """Create the share link of a conversation, unless it has one, and return its token.
 
-    Raises what `authorize_session_management` raises, and `SignedOut`.
+    Raises what `authorize_session_management` raises, `SignedOut`, and `Forbidden` if share links are switched off.
     """
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
         conversation = _get_managed(session, actor, name)
+        if not session.scalars(select(has_share_links())).one():
+            raise Forbidden("An admin has switched public links off.")
         # The lock lets simultaneous requests create one link.
         lock_conversation(session, conversation.id)
         link = session.get(ShareLink, conversation.id)
@@ -59,9 +62,13 @@ def find_share_token(session: Session, conversation_id: int) -> str | None:
 
 def get_shared_conversation(session: Session, token: str) -> Conversation:
     """Return the conversation that is shared under this token. Raises `NotFound`."""
-    query = select(Conversation).join(ShareLink, ShareLink.conversation_id == Conversation.id)
+    query = (
+        select(Conversation)
+        .join(ShareLink, ShareLink.conversation_id == Conversation.id)
+        .where(ShareLink.token == token, has_share_links())
+    )
     # PostgreSQL accepts no NUL in a query.
-    conversation = None if "\0" in token else session.scalars(query.where(ShareLink.token == token)).one_or_none()
+    conversation = None if "\0" in token else session.scalars(query).one_or_none()
     if conversation is None:
         raise NotFound("This link does not exist or was revoked.")
     return conversation

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chatapp.credentials import has_outgoing_webhooks
 from chatapp.models import Conversation, IncomingWebhook, OutgoingWebhook, WebhookDelivery, now
 from chatapp.tokens import hash_token
 
@@ -30,6 +31,11 @@ def find_incoming_id(session: Session, token: str) -> int | None:
     return session.scalars(
         select(IncomingWebhook.id).where(IncomingWebhook.token_hash == hash_token(token))
     ).one_or_none()
+
+
+def is_sending(session: Session) -> bool:
+    """Return whether messages are sent to outgoing webhooks, which admins can switch off."""
+    return session.scalars(select(has_outgoing_webhooks())).one()
 
 
 def is_delivery_due(session: Session) -> bool:

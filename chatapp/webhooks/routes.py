@@ -9,14 +9,14 @@ from chatapp.conversations.queries import find_access
 from chatapp.errors import Invalid
 from chatapp.extensions import csrf, db, get_client_network
 from chatapp.identity import current_person, login_required
-from chatapp.models import Conversation
+from chatapp.models import Conversation, IncomingWebhook, OutgoingWebhook
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.urls import ID
 from chatapp.rate_limits import UNKNOWN_WEBHOOKS, WEBHOOK_POSTS, count_use
 from chatapp.webhooks import service
 from chatapp.webhooks.forms import IncomingWebhookForm, OutgoingWebhookForm
-from chatapp.webhooks.queries import find_incoming_id, list_incoming, list_outgoing
+from chatapp.webhooks.queries import find_incoming_id, is_sending, list_incoming, list_outgoing
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -69,6 +69,26 @@ def remove_incoming(room_id: int, webhook_id: int) -> Response:
     """Delete an incoming webhook."""
     service.remove_incoming(current_person().actor, room_id, webhook_id)
     flash("The webhook was deleted. Its URL no longer works.")
+    return redirect(url_for("webhooks.index", room_id=room_id))
+
+
+@blueprint.post(f"{PATH}/<{ID}:webhook_id>/adopt")
+@login_required
+def adopt_outgoing(room_id: int, webhook_id: int) -> Response:
+    """Make the user responsible for an outgoing webhook, which works again if it was suspended."""
+    return _adopt(room_id, OutgoingWebhook, webhook_id)
+
+
+@blueprint.post(f"{PATH}/incoming/<{ID}:webhook_id>/adopt")
+@login_required
+def adopt_incoming(room_id: int, webhook_id: int) -> Response:
+    """Make the user responsible for an incoming webhook, which works again if it was suspended."""
+    return _adopt(room_id, IncomingWebhook, webhook_id)
+
+
+def _adopt(room_id: int, model: type[service.W], webhook_id: int) -> Response:
+    service.adopt(current_person().actor, room_id, model, webhook_id)
+    flash("The webhook works again.")
     return redirect(url_for("webhooks.index", room_id=room_id))
 
 
@@ -126,6 +146,7 @@ def _render(
         incoming=list_incoming(db.session(), room),
         outgoing_form=outgoing_form or OutgoingWebhookForm(formdata=None),
         incoming_form=incoming_form or IncomingWebhookForm(formdata=None),
+        is_sending=is_sending(db.session()),
         secret=secret,
         webhook_url=webhook_url,
     )

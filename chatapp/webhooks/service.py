@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -14,7 +15,8 @@ from chatapp.conversations.names import room_name
 from chatapp.conversations.people import find_active_user
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access
-from chatapp.errors import Conflict, Invalid, NotFound
+from chatapp.credentials import delete_webhook, has_outgoing_webhooks
+from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
 from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.storage import Transaction, write
@@ -27,6 +29,8 @@ from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.signals import MessagesStored
 from chatapp.tokens import hash_token, new_token
 from chatapp.webhooks.client import check_url
+
+W = TypeVar("W", IncomingWebhook, OutgoingWebhook)
 
 MAX_BOT_NAME_CHARS = 64
 
@@ -81,8 +85,12 @@ def add_outgoing(actor: Actor, room_id: int, name: str, url: str) -> str:
             raise Conflict(f"The name “{checked_name}” is taken. Choose another one.")
         if len(names) >= MAX_WEBHOOKS:
             raise Conflict(f"A room can have at most {MAX_WEBHOOKS} outgoing webhooks.")
-        session.add(OutgoingWebhook(conversation_id=room_id, name=checked_name, url=checked_url, secret=secret))
-        _record(transaction, AuditKind.WEBHOOK_CREATED, actor, f"@{checked_name}", room_id)
+        session.add(
+            OutgoingWebhook(
+                conversation_id=room_id, name=checked_name, url=checked_url, secret=secret, creator_id=actor.user_id
+            )
+        )
+        _record(transaction, AuditKind.WEBHOOK_CREATED, actor, checked_name, room_id)
         return secret
 
     return write(change)
@@ -97,9 +105,7 @@ def remove_outgoing(actor: Actor, room_id: int, webhook_id: int) -> None:
         webhook = session.get(OutgoingWebhook, webhook_id)
         if webhook is None or webhook.conversation_id != room_id:
             raise NotFound("There is no such webhook.")
-        session.execute(delete(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook_id))
-        session.delete(webhook)
-        _record(transaction, AuditKind.WEBHOOK_DELETED, actor, f"@{webhook.name}", room_id)
+        delete_webhook(transaction, actor, webhook)
 
     write(change)
 
@@ -117,7 +123,11 @@ def add_incoming(actor: Actor, room_id: int, name: str) -> str:
         existing = session.scalars(select(IncomingWebhook.id).where(IncomingWebhook.conversation_id == room_id)).all()
         if len(existing) >= MAX_WEBHOOKS:
             raise Conflict(f"A room can have at most {MAX_WEBHOOKS} incoming webhooks.")
-        session.add(IncomingWebhook(conversation_id=room_id, name=checked, token_hash=hash_token(token)))
+        session.add(
+            IncomingWebhook(
+                conversation_id=room_id, name=checked, token_hash=hash_token(token), creator_id=actor.user_id
+            )
+        )
         _record(transaction, AuditKind.WEBHOOK_CREATED, actor, checked, room_id)
         return token
 
@@ -133,8 +143,25 @@ def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
         webhook = session.get(IncomingWebhook, webhook_id)
         if webhook is None or webhook.conversation_id != room_id:
             raise NotFound("There is no such webhook.")
-        session.delete(webhook)
-        _record(transaction, AuditKind.WEBHOOK_DELETED, actor, webhook.name, room_id)
+        delete_webhook(transaction, actor, webhook)
+
+    write(change)
+
+
+def adopt(actor: Actor, room_id: int, model: type[W], webhook_id: int) -> None:
+    """Make `actor` responsible for a webhook, which works again if it was suspended.
+
+    Raises `NotFound`, `Forbidden` (managers only).
+    """
+
+    def change(transaction: Transaction) -> None:
+        session = transaction.session
+        _authorize(session, actor, room_id)
+        webhook = session.get(model, webhook_id)
+        if webhook is None or webhook.conversation_id != room_id:
+            raise NotFound("There is no such webhook.")
+        webhook.creator_id, webhook.suspended_at = actor.user_id, None
+        _record(transaction, AuditKind.WEBHOOK_ADOPTED, actor, webhook.name, room_id)
 
     write(change)
 
@@ -142,7 +169,8 @@ def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
 def post_by_webhook(token: str, content: object, idempotency_key: str | None) -> TimelineMessage:
     """Post a message through an incoming webhook and return it. With the same key it is posted once.
 
-    Raises what `check_content` and `client_id_of` raise, `NotFound` for an unknown token, and `Archived`.
+    Raises what `check_content` and `client_id_of` raise, `NotFound` for an unknown token, `Forbidden` for a
+    suspended webhook, and `Archived`.
     """
     checked = check_content(content)
     client_id = None if idempotency_key is None else client_id_of(idempotency_key)
@@ -154,6 +182,8 @@ def post_by_webhook(token: str, content: object, idempotency_key: str | None) ->
         ).one_or_none()
         if webhook is None:
             raise no_such_webhook()
+        if webhook.suspended_at is not None:
+            raise Forbidden("This webhook is suspended until a manager of the room adopts it.")
         room = session.get_one(Conversation, webhook.conversation_id)
         return store_bot_message(transaction, room, webhook.name, checked, client_id)
 
@@ -176,7 +206,7 @@ def queue_deliveries(stored: MessagesStored) -> None:
     rows = session.execute(
         select(OutgoingWebhook, Message.id)
         .join(Message, Message.conversation_id == OutgoingWebhook.conversation_id)
-        .where(Message.id.in_(names_by_id.keys()))
+        .where(Message.id.in_(names_by_id.keys()), OutgoingWebhook.suspended_at.is_(None), has_outgoing_webhooks())
     ).all()
     session.add_all(
         WebhookDelivery(webhook_id=webhook.id, message_id=message_id)

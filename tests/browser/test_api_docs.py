@@ -20,6 +20,7 @@ def test_a_token_is_created_used_and_revoked(ana: Person, new_page: NewPage) -> 
     page.goto(f"{ana.server.url}/settings/tokens")
     expect(page.locator(".row", has_text="Build server")).to_contain_text("last used on")
     page.click("[aria-label='Revoke Build server']")
+    page.click(".dialog:popover-open button[type=submit]")
     expect(page.locator("main")).to_contain_text("You have no tokens.")
     assert api.get("/conversations").status_code == 401
 

@@ -30,6 +30,8 @@ def test_the_owner_sets_up_with_the_link_and_invites_another(server: Server, new
     page.click("main button[type=submit]")
     wait_until_connected(page)
     page.click("text=People")
+    page.click("text=Invite people")
+    page.click("text=Create link")
     link = page.locator("input[readonly]").input_value()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click("[data-copy]")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import requests
 import socketio
+from selectolax.lexbor import LexborHTMLParser
 
 from tests.harness import ROOT
 from tests.harness.html import attribute, find_csrf_token, find_element
@@ -59,8 +60,11 @@ class Person:
         return self.post("/sign-in", "/sign-in", username=self.username, password=password)
 
     def invitation(self) -> str:
-        """Return the invitation link, which admins see."""
-        return attribute(self.get("/people").text, "input[value*='/invitation/']", "value")
+        """Return an invitation link without limits, which admins can create."""
+        path = "/people/invitations"
+        links = LexborHTMLParser(self.get(path).text).css("input[value*='/invitation/']")
+        page = "" if links else self.post(path, path, days="", max_uses="").text
+        return attribute(page or self.get(path).text, "input[value*='/invitation/']", "value")
 
     @property
     def cookie(self) -> str:

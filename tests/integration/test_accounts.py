@@ -146,31 +146,6 @@ def test_one_of_many_simultaneous_setups_succeeds_and_the_others_get_an_error(an
         visitor.close()
 
 
-def test_an_invitation_link_creates_accounts_until_it_is_renewed(server: Server, ana: Person, bob: Person) -> None:
-    assert server.rows("SELECT username, role FROM users ORDER BY id") == [("ana", "admin"), ("bob", "member")]
-    assert "/invitation/" not in bob.get("/people").text
-    old = ana.invitation()
-    visitor = Person(server, "cleo")
-    taken = visitor.post(old.removeprefix(server.url), old.removeprefix(server.url), username="ANA", password=PASSWORD)
-    assert (taken.status_code, "is taken" in taken.text) == (409, True)
-
-    # Only an admin may renew it.
-    assert bob.post("/people/invitation").status_code == 403
-    assert ana.invitation() == old
-    page = visitor.get(old.removeprefix(server.url)).text
-    assert ana.post("/people/invitation", "/people").ok
-    new = ana.invitation()
-
-    assert new != old
-    assert visitor.get(old.removeprefix(server.url)).status_code == 404
-    form = {"csrf_token": find_csrf_token(page), "username": "cleo", "password": PASSWORD}
-    assert visitor.http.post(old, data=form).status_code == 404
-    for path in ("/invitation/x", "/invitation/" + new[-32:] + "x", "/invitation/ä%00"):
-        assert visitor.get(path).status_code == 404
-    assert server.rows("SELECT count(*) FROM users") == [(2,)]
-    assert visitor.accept(new).get("/").ok
-
-
 def test_an_invalid_account_is_refused_with_the_reason(server: Server) -> None:
     visitor = Person(server, "ana")
     for field, value, reason in (

@@ -131,14 +131,14 @@ def test_changes_of_accounts_rooms_webhooks_and_tokens_are_recorded(any_server: 
 
     entries = [(entry["kind"], entry["actor"], entry["target"], entry["conversation"]) for entry in audit(ana)]
     expected = [
-        ("user.created", "mallory", "@mallory", None),
+        ("user.created", "mallory", "@mallory by invitation 1", None),
         ("sign_in", "mallory", "", None),
         ("sign_out", "mallory", "", None),
         ("sign_in.failed", None, "@mallory", None),
         ("room.created", "ana", "", room),
         ("member.added", "ana", "@bob", room),
         ("token.created", "ana", "=nightly", None),
-        ("webhook.created", "ana", "@deploy", room),
+        ("webhook.created", "ana", "deploy", room),
         ("member.removed", "ana", "@bob", room),
         ("user.banned", "ana", "@mallory", None),
         ("user.unbanned", None, "@mallory", None),

@@ -130,10 +130,23 @@ ROUTES = {
     "GET /invitation/<token>": Line(outcomes(404)),
     "POST /invitation/<token>": Line(outcomes(404)),
     "GET /people": Line(USER),
-    "POST /people/invitation": Line(ADMIN_POST),
+    "GET /people/invitations": Line(ADMIN),
+    "POST /people/invitations": Line(ADMIN_POST),
+    # There is no such invitation.
+    "POST /people/invitations/<invitation_id>/revoke": Line(ADMIN_POST | {"admin": 404}),
+    "POST /people/invitations/revoke": Line(ADMIN_POST),
     # There is no user of that name.
+    "GET /people/<username>/ban": Line(ADMIN | {"admin": 404}),
     "POST /people/<username>/ban": Line(ADMIN_POST | {"admin": 404}),
     "POST /people/<username>/ban/remove": Line(ADMIN_POST | {"admin": 404}),
+    "GET /admin/access": Line(ADMIN),
+    "POST /admin/switches": Line(ADMIN_POST, sent={"has_share_links": "y", "has_outgoing_webhooks": "y"}),
+    # There are no such webhooks, links and tokens, and the room has members.
+    "POST /admin/webhooks/<direction>/<webhook_id>/revoke": Line(ADMIN_POST | {"admin": 404}),
+    "POST /admin/share-links/<conversation_id>/revoke": Line(ADMIN_POST | {"admin": 404}),
+    "POST /admin/tokens/<token_id>/revoke": Line(ADMIN_POST | {"admin": 404}),
+    "GET /admin/rooms": Line(ADMIN),
+    "POST /admin/rooms/<room_id>/recover": Line(ADMIN_POST | {"admin": 404}),
     "GET /admin/audit-log": Line(ADMIN),
     "GET /admin/audit-log.<file_format>": Line(ADMIN),
     "GET /rooms": Line(USER),
@@ -151,6 +164,8 @@ ROUTES = {
     "POST /rooms/<room_id>/webhooks": Line(MANAGER_POST, sent={"name": "hook", "url": "https://example.com/"}),
     "POST /rooms/<room_id>/webhooks/incoming": Line(MANAGER_POST, sent={"bot_name": "Builder"}),
     "POST /rooms/<room_id>/webhooks/incoming/<webhook_id>/remove": Line(MANAGER_POST | {"manager": 404}),
+    "POST /rooms/<room_id>/webhooks/incoming/<webhook_id>/adopt": Line(MANAGER_POST | {"manager": 404}),
+    "POST /rooms/<room_id>/webhooks/<webhook_id>/adopt": Line(MANAGER_POST | {"manager": 404}),
     # Everyone who knows a token may, but this one is wrong.
     "POST /hooks/<token>": Line(outcomes(404), sent={"text": "hello"}),
     # The manager may, but this room has no such webhook.
@@ -298,6 +313,9 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
             "reaction": "👍",
             "person_id": installation.ids.get(name, 1),
             "token_id": 2**31 - 1,
+            "invitation_id": 2**31 - 1,
+            "conversation_id": 2**31 - 1,
+            "direction": "outgoing",
         }
         path = re.sub(r"<(\w+)>", lambda match: str(values[match[1]]), path)
         form = message_payload("") | {"csrf_token": token} | sent

@@ -44,7 +44,7 @@ def compose(question: str, search: FakeSearch | None = None) -> str:
         ("Good morning!", "Hello Ana Lima! I search the messages here"),
         ("thanks!", "You’re welcome."),
         ("what can you do?", "I search the messages here"),
-        ("How do I invite somebody?", "copies the invitation link"),
+        ("How do I invite somebody?", "creates an invitation link"),
         ("who mentioned unicorns?", "I found nothing about “unicorns” in the messages you can read."),
     ],
 )

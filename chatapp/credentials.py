@@ -1,0 +1,138 @@
+"""Revoking and suspending what lets programs and visitors in: API tokens, share links, invitations and webhooks.
+
+Each function records in the audit log what it ended, with `actor` as the one who did it; None on the command line.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+
+from chatapp.actors import Actor
+from chatapp.audit_log import AuditKind, record
+from chatapp.models import (
+    ApiToken,
+    Conversation,
+    IncomingWebhook,
+    Installation,
+    Invitation,
+    Membership,
+    OutgoingWebhook,
+    ShareLink,
+    User,
+    WebhookDelivery,
+    now,
+)
+from chatapp.models.conversations import format_wire_name
+from chatapp.storage import Transaction
+
+Webhook = IncomingWebhook | OutgoingWebhook
+WEBHOOK_MODELS: tuple[type[IncomingWebhook], type[OutgoingWebhook]] = (IncomingWebhook, OutgoingWebhook)
+
+
+def revoke_credentials(transaction: Transaction, actor: Actor | None, user_id: int) -> None:
+    """Revoke a user's API tokens, share links and invitations, and suspend their webhooks: the user is banned."""
+    revoke_tokens(transaction, actor, ApiToken.user_id == user_id)
+    revoke_share_links(transaction, actor, ShareLink.creator_id == user_id)
+    revoke_invitations(transaction, actor, Invitation.creator_id == user_id)
+    suspend_webhooks(transaction, actor, lambda model: is_webhook_of(model, user_id))
+
+
+def end_access_to_room(transaction: Transaction, actor: Actor | None, room: Conversation, user_id: int) -> None:
+    """Revoke a user's share link of a room, and suspend their webhooks in it: the user is no longer a member."""
+    revoke_share_links(transaction, actor, ShareLink.creator_id == user_id, ShareLink.conversation_id == room.id)
+    suspend_webhooks(
+        transaction, actor, lambda model: and_(model.creator_id == user_id, model.conversation_id == room.id)
+    )
+
+
+def revoke_tokens(transaction: Transaction, actor: Actor | None, *conditions: ColumnElement[bool]) -> int:
+    """Revoke the API tokens that match. Return how many there were."""
+    session = transaction.session
+    rows = session.execute(
+        select(ApiToken.id, ApiToken.name, User.username).join(User, User.id == ApiToken.user_id).where(*conditions)
+    ).all()
+    session.execute(delete(ApiToken).where(ApiToken.id.in_([token_id for token_id, _, _ in rows])))
+    for _, name, username in rows:
+        record(transaction, AuditKind.TOKEN_REVOKED, actor, target=f"@{username} {name}")
+    return len(rows)
+
+
+def revoke_share_links(transaction: Transaction, actor: Actor | None, *conditions: ColumnElement[bool]) -> int:
+    """Revoke the share links that match. Return how many there were."""
+    session = transaction.session
+    rows = session.execute(
+        select(Conversation.id, Conversation.kind)
+        .join(ShareLink, ShareLink.conversation_id == Conversation.id)
+        .where(*conditions)
+    ).all()
+    session.execute(delete(ShareLink).where(ShareLink.conversation_id.in_([number for number, _ in rows])))
+    for number, kind in rows:
+        record(transaction, AuditKind.SHARE_LINK_REVOKED, actor, conversation=format_wire_name(kind, number))
+    return len(rows)
+
+
+def revoke_invitations(transaction: Transaction, actor: Actor | None, *conditions: ColumnElement[bool]) -> int:
+    """Revoke the invitations that match; all without a condition. Return how many there were."""
+    ids = transaction.session.scalars(delete(Invitation).where(*conditions).returning(Invitation.id)).all()
+    for invitation_id in ids:
+        record(transaction, AuditKind.INVITATION_REVOKED, actor, target=f"invitation {invitation_id}")
+    return len(ids)
+
+
+def suspend_webhooks(
+    transaction: Transaction, actor: Actor | None, condition: Callable[[type[Webhook]], ColumnElement[bool]]
+) -> int:
+    """Suspend the webhooks that match, and discard what is queued for them. Return how many there were.
+
+    `condition` returns the condition on the model of incoming or of outgoing webhooks.
+    """
+    session = transaction.session
+    suspended = 0
+    for model in WEBHOOK_MODELS:
+        rows = session.execute(
+            update(model)
+            .where(model.suspended_at.is_(None), condition(model))
+            .values(suspended_at=now())
+            .returning(model.id, model.name, model.conversation_id)
+            .execution_options(synchronize_session=False)
+        ).all()
+        if model is OutgoingWebhook:
+            ids = [webhook_id for webhook_id, _, _ in rows]
+            session.execute(delete(WebhookDelivery).where(WebhookDelivery.webhook_id.in_(ids)))
+        for _, name, room_id in rows:
+            room = format_wire_name("room", room_id)
+            record(transaction, AuditKind.WEBHOOK_SUSPENDED, actor, target=name, conversation=room)
+        suspended += len(rows)
+    return suspended
+
+
+def delete_webhook(transaction: Transaction, actor: Actor | None, webhook: Webhook) -> None:
+    """Delete a webhook, and what is queued for it."""
+    session = transaction.session
+    if isinstance(webhook, OutgoingWebhook):
+        session.execute(delete(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook.id))
+    session.delete(webhook)
+    room = format_wire_name("room", webhook.conversation_id)
+    record(transaction, AuditKind.WEBHOOK_DELETED, actor, target=webhook.name, conversation=room)
+
+
+def has_outgoing_webhooks() -> ColumnElement[bool]:
+    """Return the condition that the admins have not switched outgoing webhooks off."""
+    return select(Installation.has_outgoing_webhooks).scalar_subquery()
+
+
+def has_share_links() -> ColumnElement[bool]:
+    """Return the condition that the admins have not switched share links off."""
+    return select(Installation.has_share_links).scalar_subquery()
+
+
+def is_webhook_of(model: type[Webhook], user_id: int) -> ColumnElement[bool]:
+    """Return the condition that a webhook is, or may be, a user's.
+
+    Creators were not recorded in the past. Such a webhook may be that of any manager of its room.
+    """
+    managed = select(Membership.conversation_id).where(Membership.user_id == user_id, Membership.role == "manager")
+    return or_(
+        model.creator_id == user_id,
+        and_(model.creator_id.is_(None), model.conversation_id.in_(managed)),
+    )
