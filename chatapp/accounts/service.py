@@ -10,7 +10,7 @@ from chatapp.accounts.passwords import hash_password, verify_password
 from chatapp.accounts.queries import get_owner_id, get_user
 from chatapp.accounts.sign_in_limits import AttemptKey, clear_attempts, count_attempt
 from chatapp.accounts.signals import login_sessions_revoked
-from chatapp.actors import Actor
+from chatapp.actors import Actor, require_admin
 from chatapp.audit_log import AuditKind, record, record_failed_sign_in
 from chatapp.conversations.people import find_active_user
 from chatapp.credentials import revoke_credentials, revoke_invitations, revoke_tokens
@@ -220,6 +220,8 @@ def ban(actor: Actor | None, username: str, *, revokes_invitations: bool = False
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
+        if actor is not None:
+            require_admin(session, actor)
         user = get_user(session, username)
         if user.id == get_owner_id(session):
             raise Forbidden("The owner of this installation cannot be banned.")
@@ -236,10 +238,12 @@ def ban(actor: Actor | None, username: str, *, revokes_invitations: bool = False
 def unban(actor: Actor | None, username: str) -> None:
     """Allow a banned user to sign in again. What the ban revoked or suspended stays so.
 
-    `actor` is None on the command line. Raises `NotFound`.
+    `actor` is None on the command line. Raises `NotFound`, and `Forbidden` unless the actor is an admin.
     """
 
     def change(transaction: Transaction) -> None:
+        if actor is not None:
+            require_admin(transaction.session, actor)
         user = get_user(transaction.session, username)
         user.is_active = True
         record(transaction, AuditKind.USER_UNBANNED, actor, target=f"@{user.username}")

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
+from chatapp.addresses import client_network
 from chatapp.audit_log.kinds import AuditKind
 from chatapp.audit_log.signals import RecordedEvent, event_recorded
 from chatapp.errors import ChatError
@@ -71,19 +72,21 @@ def format_person(session: Session, user_id: int) -> str:
 def record_failed_sign_in(username: str, address: str | None, kind: AuditKind = AuditKind.SIGN_IN_FAILED) -> None:
     """Record that a sign-in failed, in a transaction of its own. Equal failures within an hour share one entry.
 
-    The number of entries an hour is limited: further failures are counted in one entry.
+    Failures are equal if account and network are: one client may have all addresses of an IPv6 network. The number of
+    entries an hour is limited: further failures are counted in one entry.
     """
+    network = None if address is None else client_network(address)
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
         account = session.scalars(select(User.username).where(User.username == username.strip().lower())).one_or_none()
         target = UNKNOWN_ACCOUNT if account is None else f"@{account}"
-        if _count_again(transaction, kind, target, address):
+        if _count_again(transaction, kind, target, network):
             return
         is_recent = AuditEntry.recorded_at > now() - FAILURES_WINDOW
         entries = select(func.count()).where(AuditEntry.kind.in_(FAILURES), is_recent)
         if session.scalars(entries).one() < MAX_FAILURES_PER_WINDOW:
-            _insert(transaction, AuditEntry(kind=kind, target=target, address=address))
+            _insert(transaction, AuditEntry(kind=kind, target=target, address=network))
         elif not _count_again(transaction, kind, OTHER_FAILURES, None):
             _insert(transaction, AuditEntry(kind=kind, target=OTHER_FAILURES))
 

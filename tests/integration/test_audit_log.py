@@ -75,11 +75,14 @@ def test_equal_failures_of_a_sign_in_share_an_entry_for_an_hour() -> None:
         for username in ("ana", " ANA ", "my password", "another", "ana"):
             record_failed_sign_in(username, ADDRESS)
         record_failed_sign_in("ana", None)
+        for address in ("2001:db8::1", "2001:db8::2"):
+            record_failed_sign_in("ana", address)
     assert list_rows()[before:] == [
         ("sign_in.failed", None, "@ana", ADDRESS, 3),
         # What was entered is not stored: it may be a password.
         ("sign_in.failed", None, "unknown username", ADDRESS, 2),
         ("sign_in.failed", None, "@ana", None, 1),
+        ("sign_in.failed", None, "@ana", "2001:db8::/64", 2),
     ]
     assert "my password" not in str(lines)
     an_hour_ago = now() - FAILURES_WINDOW
@@ -94,7 +97,7 @@ def test_a_flood_of_failed_sign_ins_is_counted_in_a_bounded_number_of_entries() 
     before = len(list_rows())
     with capture_logs() as lines:
         for number in range(MAX_FAILURES_PER_WINDOW + 30):
-            record_failed_sign_in("ana", f"2001:db8::{number:x}")
+            record_failed_sign_in("ana", f"198.51.100.{number}")
     rows = list_rows()[before:]
     assert len(rows) == MAX_FAILURES_PER_WINDOW + 1
     assert rows[-1] == ("sign_in.failed", None, "others", None, 30)
