@@ -46,6 +46,9 @@ CONTENT_ERRORS: tuple[type[ChatError], ...] = (NotText, Empty, TooLong, BadChara
 BODY_STATUSES = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 """Statuses of requests with an unacceptable body, by the standard of HTTP. Their code is `invalid`."""
 
+EMPTY_BODIES = {b"", b"{}"}
+"""Bodies of requests that have no fields."""
+
 LINK = {"Link": {"description": "`first`, `prev` and `next` (RFC 8288).", "schema": {"type": "string"}}}
 RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}}
 HEADERS = {
@@ -64,6 +67,8 @@ browser. With a cookie, requests that write also need the page's CSRF token in t
 A conversation is identified by its name (`general`, `room_26`, `direct_7`, `assistant_9`) or its `id`, a message by its
 conversation and its number there, `seq`. Lists are ordered by number, oldest first. `next` is the URL of newer items,
 `previous` the URL of older items; `null` means that there are none. `Link` headers contain the same URLs.
+
+Unknown fields and query parameters are refused with status 400.
 
 Errors are problem documents (RFC 9457). Programs should check the `code`, which is the same as on the socket. Errors of
 HTTP itself (405, 413, 415) have the code `invalid`. A request that fails has changed nothing, except with the codes
@@ -94,8 +99,10 @@ class Responses(ResponseSpec):
         errors: tuple[type[ChatError], ...],
         *,
         has_body: bool,
+        may_exist: bool,
     ) -> None:
-        super().__init__(**{f"HTTP_{status.value}": model})
+        statuses = {status, HTTPStatus.OK} if may_exist else {status}
+        super().__init__(**{f"HTTP_{each.value}": model for each in statuses})
         self._has_links = model is not None and "next" in model.__annotations__
         self._codes: dict[int, set[str]] = {}
         for error in errors:
@@ -121,9 +128,13 @@ class Plugin(FlaskPlugin):
     """The library's Flask plugin, with stricter requests and without validation of responses."""
 
     def request_validation(self, request: Any, query: Any, json: Any, *others: Any) -> None:
-        """Validate a request. Raises `Invalid` for a body that is no JSON object, which the library would ignore."""
+        """Validate a request. Raises `Invalid` for what the library would ignore."""
         if json:
             _check_body(request)
+        elif request.method not in {"GET", "HEAD"} and request.get_data() not in EMPTY_BODIES:
+            raise Invalid("This request has no body.")
+        if query is None and request.args:
+            raise Invalid(_describe_unknown(next(iter(request.args))))
         super().request_validation(request, query, json, *others)  # type: ignore[no-untyped-call]
         if json and request.context.json is None:
             # An empty body with the content type of a form.
@@ -147,7 +158,13 @@ def _raise_invalid(_request: Request, _response: Any, error: Any, *_unused: Any)
 
 def _describe_error(error: Mapping[str, Any]) -> str:
     location = ".".join(map(str, error["loc"])) or "body"
+    if error["type"] == "extra_forbidden":
+        return _describe_unknown(location)
     return f"{location}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _describe_unknown(name: str) -> str:
+    return f"{name}: This field or query parameter does not exist."
 
 
 def _check_body(request: Request) -> None:
@@ -202,8 +219,11 @@ def describe(
     query: type[BaseModel] | None = None,
     json: type[BaseModel] | None = None,
     headers: type[BaseModel] | None = None,
+    may_exist: bool = False,
 ) -> Callable[[View], View]:
     """Declare the request and the responses of a view, for the document and for validation.
+
+    With `may_exist` the response has status 200 instead of `status` if what the request creates exists already.
 
     The view receives the validated parts of the request as the arguments `query`, `json` and `headers`, if declared.
     """
@@ -213,7 +233,7 @@ def describe(
             query=query,
             json=json,
             headers=headers,
-            resp=Responses(status, model, (*COMMON_ERRORS, *errors), has_body=json is not None),
+            resp=Responses(status, model, (*COMMON_ERRORS, *errors), has_body=json is not None, may_exist=may_exist),
             tags=[tag],
             operation_id=view.__name__,
         )(view)
@@ -230,5 +250,6 @@ def openapi() -> dict[str, Any]:
         if body:
             # The library marks every body as required, even if all of its fields are optional.
             name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-            body["required"] = bool(spec["components"]["schemas"][name].get("required"))
+            schema = spec["components"]["schemas"][name]
+            body["required"] = bool(schema.get("required") or schema.get("oneOf"))
     return spec

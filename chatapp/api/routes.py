@@ -14,15 +14,19 @@ from chatapp.api.schemas import (
     ConversationsQuery,
     IdempotencyHeaders,
     MessageEdit,
+    NewConversation,
     NewMessage,
+    NewRoom,
     PageQuery,
     ReadMark,
     parse_number,
     resolve_client_id,
 )
-from chatapp.conversations.names import ConversationName, direct_name, parse_name
+from chatapp.conversations.names import ConversationName, direct_name, parse_name, room_name
+from chatapp.conversations.people import find_named
 from chatapp.conversations.policy import authorize_reading, no_such_conversation
 from chatapp.conversations.queries import ConversationAccess, direct_key, find_access, find_direct, list_title_people
+from chatapp.conversations.service import create_room, open_direct
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
@@ -62,15 +66,35 @@ def list_conversations(query: ConversationsQuery) -> Response:
     return respond_conversations(conversations, people, user_id, query)
 
 
+@blueprint.post("/conversations")
+@describe(
+    resources.Conversation,
+    NotFound,
+    tag="Conversations",
+    status=HTTPStatus.CREATED,
+    json=NewConversation,
+    may_exist=True,
+)
+def create_conversation(json: NewConversation) -> Response:
+    """Create a room, or start a direct conversation.
+
+    You become the manager of the room. There is one direct conversation for each set of people: if it exists already,
+    it is returned with status 200.
+    """
+    new, actor = json.root, current_caller().actor
+    if isinstance(new, NewRoom):
+        name = room_name(create_room(actor, new.name, new.topic, "private" if new.is_private else "open"))
+        return _respond_conversation(name, HTTPStatus.CREATED)
+    people = find_named(db.session(), new.people)
+    opened = open_direct(actor, [person.id for person in people])
+    return _respond_conversation(direct_name(opened.id), HTTPStatus.CREATED if opened.is_new else HTTPStatus.OK)
+
+
 @blueprint.get(CONVERSATION)
 @describe(resources.Conversation, *CONVERSATION_ERRORS, tag="Conversations")
 def show_conversation(conversation: str) -> Response:
     """Get a conversation."""
-    user_id = current_caller().actor.user_id
-    access = _find_access(_parse_name(conversation))
-    readable = authorize_reading(*access)
-    people = list_title_people(db.session(), [readable]).get(readable.id)
-    return respond(present_conversation(access, people, user_id))
+    return _respond_conversation(_parse_name(conversation))
 
 
 @blueprint.get(f"{CONVERSATION}/messages")
@@ -206,6 +230,18 @@ def _mark_read(name: ConversationName, mark: ReadMark) -> Response:
     conversation = authorize_reading(*_find_access(name))
     seq = conversation.last_event if mark.seq is None else mark.seq
     return respond(present_read_state(mark_read(name, current_caller().actor, seq)))
+
+
+def _respond_conversation(name: ConversationName, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    # Start a new read transaction, which sees what was just written.
+    db.session.rollback()
+    access = _find_access(name)
+    readable = authorize_reading(*access)
+    people = list_title_people(db.session(), [readable]).get(readable.id)
+    location = (
+        {"Location": url_for("api.show_conversation", conversation=name.wire_name)} if status != HTTPStatus.OK else {}
+    )
+    return respond(present_conversation(access, people, current_caller().actor.user_id), status, **location)
 
 
 def _respond_page(name: ConversationName, query: PageQuery) -> Response:

@@ -4,9 +4,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
+from chatapp.conversations.service import MAX_PEOPLE, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
 from chatapp.errors import Invalid
 from chatapp.models.base import LAST_ID
 from chatapp.timeline.client_ids import MAX_IDEMPOTENCY_KEY_CHARS, check_client_id, client_id_of
@@ -78,15 +79,15 @@ def _parse_number(value: object) -> int:
 
 def _remove_null_defaults(schema: dict[str, Any]) -> None:
     # An optional parameter is omitted; in a URL it cannot be null.
-    for parameter in schema["properties"].values():
+    for parameter in schema.get("properties", {}).values():
         if parameter.get("default", ...) is None:
             del parameter["default"]
 
 
 class Request(BaseModel):
-    """A part of a request. Types are strict: a string of digits is not a number."""
+    """A part of a request. Types are strict: a string of digits is not a number. Unknown fields are refused."""
 
-    model_config = ConfigDict(strict=True, frozen=True, json_schema_extra=_remove_null_defaults)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", json_schema_extra=_remove_null_defaults)
 
 
 Seq = Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"}), BeforeValidator(_parse_number)]
@@ -121,6 +122,8 @@ class ConversationsQuery(PageQuery):
 class IdempotencyHeaders(Request):
     """Headers of a request that takes effect once, even if it is repeated."""
 
+    model_config = ConfigDict(extra="ignore")
+
     idempotency_key: (
         Annotated[str, Field(min_length=1, max_length=MAX_IDEMPOTENCY_KEY_CHARS)] | SkipJsonSchema[None]
     ) = Field(
@@ -132,6 +135,30 @@ class IdempotencyHeaders(Request):
 
 Content = Annotated[object, WithJsonSchema({"type": "string", "minLength": 1})]
 """`chatapp.timeline` checks the content."""
+
+
+class NewRoom(Request):
+    """A room to create."""
+
+    kind: Literal["room"]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_ROOM_NAME_CHARS)] = Field(examples=["Design"])
+    topic: Annotated[str, Field(max_length=MAX_TOPIC_CHARS)] = ""
+    is_private: bool = Field(False, description="Only members see a private room. Everyone can join the others.")
+
+
+class NewDirect(Request):
+    """A direct conversation to start."""
+
+    kind: Literal["direct"]
+    people: Annotated[list[str], Field(min_length=1, max_length=MAX_PEOPLE)] = Field(
+        description="The usernames of the other people; your own alone for a notepad.", examples=[["ana"]]
+    )
+
+
+class NewConversation(RootModel[Annotated[NewRoom | NewDirect, Field(discriminator="kind")]]):
+    """A room or a direct conversation."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
 
 
 class NewMessage(Request):

@@ -1,6 +1,7 @@
 """Creation of rooms and direct conversations: pages and the API use the same functions."""
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
@@ -48,8 +49,15 @@ def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
     return write(change)
 
 
-def open_direct(actor: Actor, user_ids: Collection[int]) -> int:
-    """Return the id of the conversation between `actor` and these people, which is created if it does not exist.
+class OpenedDirect(NamedTuple):
+    """A direct conversation, and whether it was created just now."""
+
+    id: int
+    is_new: bool
+
+
+def open_direct(actor: Actor, user_ids: Collection[int]) -> OpenedDirect:
+    """Return the conversation between `actor` and these people, which is created if it does not exist.
 
     Raises `SignedOut`, `RateLimited`, `Invalid` if they are too many, `NotFound` if one of them has no account.
     """
@@ -58,15 +66,15 @@ def open_direct(actor: Actor, user_ids: Collection[int]) -> int:
     key = direct_key(people_ids)
     existing = find_direct(db.session(), key)
     if existing is not None:
-        return existing.id
+        return OpenedDirect(existing.id, is_new=False)
     count_use(CONVERSATIONS, actor.user_id)
 
-    def change(transaction: Transaction) -> int:
+    def change(transaction: Transaction) -> OpenedDirect:
         session = transaction.session
         require_active_login(session, actor)
         found = find_direct(session, key)
         if found is not None:
-            return found.id
+            return OpenedDirect(found.id, is_new=False)
         # A block takes the same locks, so that it is seen here or this conversation is seen there.
         known = session.scalars(lock_people(people_ids)).all()
         if len(known) != len(people_ids):
@@ -76,9 +84,10 @@ def open_direct(actor: Actor, user_ids: Collection[int]) -> int:
                 conversation_id = _create_direct(session, key, actor, people_ids)
         except IntegrityError:
             # Another process has created it in the meantime.
-            return session.scalars(select(Conversation.id).where(Conversation.direct_key == key)).one()
+            created = session.scalars(select(Conversation.id).where(Conversation.direct_key == key)).one()
+            return OpenedDirect(created, is_new=False)
         transaction.send_on_commit(sidebar_changed, sorted(people_ids))
-        return conversation_id
+        return OpenedDirect(conversation_id, is_new=True)
 
     return write(change)
 

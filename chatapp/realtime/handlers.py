@@ -31,9 +31,9 @@ EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Payload(BaseModel):
-    """Payload of an event. Types are not converted: a number in a string is refused."""
+    """Payload of an event. Types are not converted: a number in a string is refused. So are unknown fields."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)

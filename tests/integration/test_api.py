@@ -324,6 +324,76 @@ def test_conversations_of_others_are_hidden(any_server: Server, new_person: NewP
     assert ana_api.get(f"/conversations/{private}/messages").ok
 
 
+def test_unknown_fields_and_query_parameters_are_refused_by_name(server: Server, ana: Person) -> None:
+    api = ana.api()
+    message = {"content": "hello"}
+    for method, path, body, name in (
+        ("POST", MESSAGES, message | {"reply_to": 1}, "reply_to"),
+        ("POST", MESSAGES, message | {"metadata": {}}, "metadata"),
+        ("POST", MESSAGES, message | {"tags": []}, "tags"),
+        ("POST", f"{MESSAGES}?client_id=x", message, "client_id"),
+        ("GET", f"{MESSAGES}?q=hello", None, "q"),
+        ("GET", f"{MESSAGES}?offset=10", None, "offset"),
+        ("GET", "/conversations?q=room", None, "q"),
+        ("GET", "/conversations/general?fields=id", None, "fields"),
+        ("GET", "/sessions?before=3", None, "before"),
+        ("DELETE", "/chat/history?bot_id=helper&before=3", None, "before"),
+        ("POST", "/conversations/general/read", {"version": 1}, "version"),
+        ("POST", "/sessions", {"system_prompt": "x"}, "system_prompt"),
+        ("POST", "/conversations", {"kind": "room", "name": "x", "members": ["ana"]}, "members"),
+        ("POST", "/conversations", {"kind": "direct", "people": ["ana"], "name": "x"}, "name"),
+    ):
+        response = api.request(method, path, json=body)
+        assert check_problem(response) == (400, "invalid"), (method, path)
+        assert f"{name}: This field or query parameter does not exist." in response.json()["detail"], (method, path)
+    assert server.rows("SELECT count(*) FROM messages") == [(0,)]
+    seq = post_message(api, "hello")["seq"]
+    for method, path in (("DELETE", f"{MESSAGES}/{seq}"), ("PUT", f"{MESSAGES}/{seq}/reactions/👍")):
+        assert check_problem(api.request(method, path, json={"reason": "x"})) == (400, "invalid")
+        assert api.request(method, path, json={}).status_code in {200, 409}
+
+
+def test_a_token_creates_rooms_and_starts_direct_conversations(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob, eve = (new_person(any_server, name) for name in ("ana", "bob", "eve"))
+    api = ana.api()
+    created = api.post(
+        "/conversations", json={"kind": "room", "name": "Design", "topic": "Colours", "is_private": True}
+    )
+    assert created.status_code == 201, created.text
+    room = created.json()
+    assert (room["name"], room["topic"], room["is_private"], room["role"]) == ("Design", "Colours", True, "manager")
+    assert created.headers["Location"] == f"/api/conversations/{room['conversation']}"
+    assert check_problem(eve.api().get(f"/conversations/{room['conversation']}")) == (404, "not_found")
+    assert not api.post("/conversations", json={"kind": "room", "name": "Open"}).json()["is_private"]
+
+    started = api.post("/conversations", json={"kind": "direct", "people": ["Bob"]})
+    assert started.status_code == 201
+    direct = started.json()
+    assert {person["username"] for person in direct["people"]} == {"ana", "bob"}
+    post_message(api, "hello bob", direct["conversation"])
+    again = bob.api().post("/conversations", json={"kind": "direct", "people": ["ana", "bob"]})
+    assert (again.status_code, again.json()["conversation"]) == (200, direct["conversation"])
+    assert again.json()["total"] == 1
+    assert bob.open_direct(ana) == direct["conversation"]
+    assert check_problem(eve.api().get(f"/conversations/{direct['conversation']}")) == (404, "not_found")
+
+    bad: tuple[tuple[object, tuple[int, str]], ...] = (
+        ({"kind": "direct", "people": ["nobody"]}, (404, "not_found")),
+        ({"kind": "direct", "people": []}, (400, "invalid")),
+        ({"kind": "direct", "people": [2]}, (400, "invalid")),
+        ({"kind": "room", "name": " "}, (400, "invalid")),
+        ({"kind": "room", "name": "x" * 81}, (400, "invalid")),
+        ({"kind": "room"}, (400, "invalid")),
+        ({"kind": "general"}, (400, "invalid")),
+        ({}, (400, "invalid")),
+        (None, (400, "invalid")),
+    )
+    for body, refused in bad:
+        assert check_problem(api.post("/conversations", json=body)) == refused, body
+    reader = ana.api(ana.create_token("read"))
+    assert check_problem(reader.post("/conversations", json={"kind": "room", "name": "x"})) == (403, "forbidden")
+
+
 def test_unknown_paths_and_methods_get_problem_documents_too(server: Server, ana: Person) -> None:
     for path in ("", "/conversation", "/conversations/general/message", "/%00", "/chat/history/"):
         assert check_problem(ana.api().get(path or "/")) == (404, "not_found"), path
@@ -338,7 +408,9 @@ def test_too_many_requests_are_refused_with_a_retry_after_header(new_server: New
     api = ana.api()
     statuses = [api.get("/conversations").status_code for _ in range(6)]
     assert statuses == [200] * 5 + [429]
-    # Another token of the same user is limited too, another user's is not.
+    # All requests of a user count together, with every token and to every path. Another user's do not.
+    assert check_problem(api.get("/sessions")) == (429, "rate_limited")
+    assert check_problem(api.get(MESSAGES)) == (429, "rate_limited")
     response = ana.api().get("/conversations")
     assert check_problem(response) == (429, "rate_limited")
     assert 1 <= response.json()["retry_after"] <= 61

@@ -11,6 +11,7 @@ import socketio
 
 from chatapp import create_app
 from chatapp.config import Settings
+from tests.harness.fuzzing import PAYLOADS
 from tests.harness.html import find_csrf_token
 from tests.harness.people import Person, Socket, message_payload
 from tests.harness.servers import Server
@@ -90,6 +91,7 @@ ROUTES = {
     "POST /api/sessions/<session_id>/messages": Line(ABSENT_POST, sent={"content": "by the API"}, session=SESSION_POST),
     # Nobody has direct messages with themselves here.
     "POST /api/chat/mark-read/<person_id>": Line(outcomes(404, anonymous=401)),
+    "POST /api/conversations": Line(USER_API, sent={"kind": "direct", "people": ["admin"]}),
     "GET /api/docs": Line(USER),
     "GET /api/openapi.json": Line(OPEN),
     "GET /settings/tokens": Line(USER),
@@ -355,7 +357,7 @@ def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(install
             installation.server.url + path,
             headers={"Authorization": f"Bearer {token}"},
             params={"bot_id": "helper"} if path == "/api/chat/history" else None,
-            json={"content": "by a program"} if path.startswith("/api/") and method in {"POST", "PATCH"} else None,
+            json=line.sent if path.startswith("/api/") and method in {"POST", "PATCH"} else None,
             allow_redirects=False,
             timeout=30,
         )
@@ -370,7 +372,8 @@ def test_events_have_the_outcomes_of_the_matrix(installation: Installation, name
     socket: Socket = installation.people[name].connect()
 
     def use(event: str, conversation: str, sent: dict[str, object]) -> Outcome:
-        ack = socket.call(event, message_payload("") | sent | {"conversation": conversation})
+        payload = message_payload("") | sent | {"conversation": conversation}
+        ack = socket.call(event, {name: value for name, value in payload.items() if name in PAYLOADS[event]})
         if ack["ok"] or ack["error"]["code"] not in CODES:
             return "ok"
         return CODES[ack["error"]["code"]]
