@@ -20,6 +20,7 @@ from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.extensions import db, migrate
 from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.hosts import check_hosts
+from chatapp.http_server.gate import init_gate
 from chatapp.messages.routes import blueprint as messages_blueprint
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_answer_requests(app, settings)
     init_realtime(app, settings)
     check_hosts(app, settings)
+    init_gate(app)
     trust_proxies(app, settings)
     init_cli(app)
     return app

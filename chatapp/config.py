@@ -149,6 +149,24 @@ class Settings(BaseSettings):
         True, description="send all frames queued for a socket in one write; `fast` socket engine only"
     )
     max_connections: int = Field(10_000, ge=1, description="maximum number of open connections, HTTP and sockets")
+    max_connections_per_address: int = Field(
+        500,
+        ge=0,
+        description="maximum number of connections without a login session from one address, an IPv6 /64 network "
+        "counting as one, at most half of all; `0` disables the limit",
+    )
+    max_connections_per_login: int = Field(
+        200, ge=0, description="maximum number of requests and sockets of one login session; `0` disables the limit"
+    )
+    http_timeout_seconds: float = Field(
+        20.0,
+        gt=0,
+        description="seconds for the header of a request, and the longest wait for a client that sends a body or reads "
+        "a response with less than 500 bytes per second",
+    )
+    keep_alive_seconds: float = Field(
+        75.0, gt=0, description="seconds for which a connection may be idle between two requests"
+    )
     connections_per_second: int = Field(
         50, ge=0, description="new sockets per second from one address, with bursts of 20 times that; `0`: no limit"
     )

@@ -24,6 +24,7 @@ from chatapp.assistants.worker import AnswerWorker
 from chatapp.background import start_background
 from chatapp.config import Settings, http_address
 from chatapp.extensions import db
+from chatapp.http_server.connections import HttpConnections
 from chatapp.native import is_green
 from chatapp.realtime.state import get_realtime
 from chatapp.startup import prepare_database
@@ -46,7 +47,10 @@ FLUSH_SECONDS = 0.2
 RECONNECT_MS = (500, 5_000)
 """Range of the random delay after which a client reconnects, so that clients do not all reconnect at once."""
 
-SPARE_FILES = 200
+SPARE_CONNECTIONS = 100
+"""Connections that may be open for a moment beyond the limit, until they are refused or closed."""
+
+SPARE_FILES = 300
 """Open files besides the connections: the database, logs, webhooks, models."""
 
 
@@ -130,17 +134,26 @@ def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> 
     import eventlet
     import eventlet.wsgi
 
-    class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]  # the library is not typed
-        # A connection keeps both buffers while it is open: eventlet's 24 KB would double its memory.
-        rbufsize = wbufsize = 2_048
+    from chatapp.http_server.protocol import make_protocol
 
+    protocol = make_protocol(
+        HttpConnections(settings),
+        timeout_seconds=settings.http_timeout_seconds,
+        keep_alive_seconds=settings.keep_alive_seconds,
+    )
     _raise_file_limit(settings.max_connections)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     # With `reuse_port` a second server on the same port would get a share of the first one's connections.
     listener = eventlet.listen((settings.host, settings.port), family=family, backlog=1024, reuse_port=False)
     # Send small frames at once. Accepted connections inherit the option.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    options = {"max_size": settings.max_connections, "log_output": False, "protocol": Protocol}
+    # `HttpConnections` enforces the limit. The spare threads refuse connections, and end those that were closed.
+    options = {
+        "max_size": settings.max_connections + SPARE_CONNECTIONS,
+        "protocol": protocol,
+        "log_output": False,
+        "debug": False,  # Clients must not see tracebacks.
+    }
     supervisor: Supervisor = app.extensions[SUPERVISOR]
     supervisor.start(
         "http server", partial(eventlet.wsgi.server, listener, gate, **options), on_failure=OnFailure.END_PROCESS

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from chatapp.errors import ChatError, Internal, Unavailable
 from chatapp.extensions import db, limiter
@@ -28,6 +28,7 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(ChatError, handle_chat_error)
     app.register_error_handler(CSRFError, handle_csrf_error)
     app.register_error_handler(HTTPException, handle_http_exception)
+    app.register_error_handler(ClientDisconnected, handle_incomplete_body)
     app.register_error_handler(Exception, handle_bug)
     for unreachable in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(unreachable, handle_database_error)
@@ -62,6 +63,11 @@ def handle_http_exception(error: HTTPException) -> Response:
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
     return response
+
+
+def handle_incomplete_body(_error: ClientDisconnected) -> Response:
+    """Respond to a request whose body did not arrive in time, or not at all."""
+    return _respond(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time. Try again.", "invalid")
 
 
 def handle_database_error(error: Exception) -> ResponseReturnValue:

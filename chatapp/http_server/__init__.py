@@ -1,0 +1,6 @@
+"""HTTP connections of the server with eventlet: how many there are, and how long they may keep it waiting.
+
+- `connections.py` counts connections and decides which to refuse or to close. It is used by both modules below.
+- `protocol.py` is the class that eventlet's server runs for each connection, `streams.py` has its time-outs.
+- `gate.py` is WSGI middleware that recognises requests with a login session.
+"""

@@ -1,0 +1,166 @@
+"""The open HTTP connections of a process and their limits.
+
+A connection is *waiting* until its request has arrived, and again after the response. While a request is processed, it
+is *anonymous* or belongs to a login session. A WebSocket is one long request.
+
+When all connections are in use, the one that has waited longest is closed for a new one: its client has no request in
+progress, and a browser opens another connection. A part of the connections is reserved for login sessions. So silent or
+slow clients cannot keep out people who are signed in.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+
+import structlog
+
+from chatapp.addresses import client_network
+from chatapp.config import Settings
+
+log = structlog.get_logger(__name__)
+
+RESERVED_SHARE = 0.1
+"""Part of all connections that only requests with a login session may use."""
+
+LOG_INTERVAL_SECONDS = 60.0
+"""Minimum time between two log lines that connections are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The response to a request for which there is no connection left."""
+
+    status: HTTPStatus
+    message: str
+
+
+ALL_IN_USE = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many people are connected. Try again in a moment.")
+TOO_MANY_OF_ADDRESS = Refusal(
+    HTTPStatus.TOO_MANY_REQUESTS, "Too many connections from your address. Try again in a moment."
+)
+TOO_MANY_OF_LOGIN = Refusal(
+    HTTPStatus.TOO_MANY_REQUESTS, "Too many connections of your browser. Close some pages and try again."
+)
+
+
+class _State(Enum):
+    WAITING = 1
+    ANONYMOUS = 2
+    SIGNED_IN = 3
+    CLOSED = 4
+
+
+class HttpConnection:
+    """An open connection. `shut_down` wakes its thread, which closes it."""
+
+    __slots__ = ("_connections", "_key", "_state", "peer", "shut_down")
+
+    def __init__(self, connections: "HttpConnections", peer: str, shut_down: Callable[[], None]) -> None:
+        self._connections = connections
+        self._key = ""
+        self._state = _State.CLOSED
+        self.peer = peer
+        self.shut_down = shut_down
+
+    def wait(self) -> None:
+        """Record that no request is in progress."""
+        self._connections.change(self, _State.WAITING)
+
+    def begin_request(self, network: str, login_token: str | None) -> Refusal | None:
+        """Record that a request has arrived, of a login session or of a visitor from `network`.
+
+        Returns the refusal if there are too many of them.
+        """
+        return self._connections.begin_request(self, network, login_token)
+
+    def close(self) -> None:
+        """Record that the connection is closed."""
+        self._connections.change(self, _State.CLOSED)
+
+
+class HttpConnections:
+    """All connections of a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._max = settings.max_connections
+        self._max_anonymous = self._max - max(1, int(self._max * RESERVED_SHARE))
+        per_address = settings.max_connections_per_address
+        self._max_per_address = min(per_address, max(1, self._max // 2)) if per_address else self._max
+        self._max_per_login = settings.max_connections_per_login or self._max
+        # All connections come from the proxy's address, which itself limits clients that send nothing.
+        self._limits_peers = settings.trusted_proxies == 0
+        self._total = 0
+        self._waiting: dict[HttpConnection, None] = {}
+        """In the order in which they began to wait, as are those of each peer."""
+        self._waiting_by_peer: defaultdict[str, dict[HttpConnection, None]] = defaultdict(dict)
+        self._anonymous: Counter[str] = Counter()
+        """Requests in progress without a login session, by network."""
+        self._logins: Counter[str] = Counter()
+        """Requests in progress, by login session."""
+        self._logged_at = float("-inf")
+
+    def open(self, peer: str, shut_down: Callable[[], None]) -> HttpConnection | None:
+        """Return the state of a new connection, which waits for its first request; None if it must be closed."""
+        connection = HttpConnection(self, client_network(peer), shut_down)
+        if self._limits_peers and len(self._waiting_by_peer[connection.peer]) >= self._max_per_address:
+            self._evict(next(iter(self._waiting_by_peer[connection.peer])))
+        if self._total >= self._max:
+            if not self._waiting:
+                self._log_refusal(ALL_IN_USE, connection.peer)
+                return None
+            self._evict(next(iter(self._waiting)))
+        connection.wait()
+        return connection
+
+    def begin_request(self, connection: HttpConnection, network: str, login_token: str | None) -> Refusal | None:
+        """See `HttpConnection.begin_request`."""
+        refusal = self._find_refusal(network, login_token)
+        if refusal is not None:
+            self._log_refusal(refusal, network)
+        elif login_token is None:
+            self.change(connection, _State.ANONYMOUS, network)
+        else:
+            self.change(connection, _State.SIGNED_IN, login_token)
+        return refusal
+
+    def change(self, connection: HttpConnection, state: _State, key: str = "") -> None:
+        """Change the state of a connection and the numbers of connections in each."""
+        old_state, old_key = connection._state, connection._key  # noqa: SLF001 - the two classes belong together
+        if old_state is _State.WAITING:
+            del self._waiting[connection]
+            del self._waiting_by_peer[connection.peer][connection]
+            if not self._waiting_by_peer[connection.peer]:
+                del self._waiting_by_peer[connection.peer]
+        elif old_state is not _State.CLOSED:
+            counter = self._anonymous if old_state is _State.ANONYMOUS else self._logins
+            counter[old_key] -= 1
+            if not counter[old_key]:
+                del counter[old_key]
+        connection._state, connection._key = state, key  # noqa: SLF001
+        if state is _State.WAITING:
+            self._waiting[connection] = self._waiting_by_peer[connection.peer][connection] = None
+        elif state is _State.ANONYMOUS:
+            self._anonymous[key] += 1
+        elif state is _State.SIGNED_IN:
+            self._logins[key] += 1
+        self._total += (state is not _State.CLOSED) - (old_state is not _State.CLOSED)
+
+    def _find_refusal(self, network: str, login_token: str | None) -> Refusal | None:
+        if login_token is not None:
+            return TOO_MANY_OF_LOGIN if self._logins[login_token] >= self._max_per_login else None
+        if self._anonymous[network] >= self._max_per_address:
+            return TOO_MANY_OF_ADDRESS
+        return ALL_IN_USE if self._anonymous.total() >= self._max_anonymous else None
+
+    def _evict(self, connection: HttpConnection) -> None:
+        connection.close()
+        connection.shut_down()
+
+    def _log_refusal(self, refusal: Refusal, network: str) -> None:
+        now = time.monotonic()
+        if now - self._logged_at >= LOG_INTERVAL_SECONDS:
+            self._logged_at = now
+            log.warning("connections are refused", reason=refusal.message, address=network, open=self._total)

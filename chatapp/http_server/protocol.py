@@ -1,0 +1,74 @@
+"""The protocol class of eventlet's HTTP server, with time-outs for clients that are silent or slow.
+
+eventlet waits for ever for a request, its body, and a client that does not read the response. Here connections read and
+write through a `TimedStream`. WebSockets use their sockets directly: pings detect those that are gone.
+"""
+
+from contextlib import suppress
+from io import BufferedReader, BufferedWriter
+from typing import Any
+
+import eventlet.wsgi
+from eventlet.greenio import shutdown_safe
+
+from chatapp.http_server.connections import ALL_IN_USE, HttpConnection, HttpConnections
+from chatapp.http_server.gate import CONNECTION_KEY
+from chatapp.http_server.streams import TimedStream
+
+REFUSAL = (
+    f"HTTP/1.1 {ALL_IN_USE.status.value} {ALL_IN_USE.status.phrase}\r\n"
+    f"Retry-After: 5\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    f"Content-Length: {len(ALL_IN_USE.message)}\r\n\r\n{ALL_IN_USE.message}"
+).encode()
+
+
+def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_alive_seconds: float) -> type:
+    """Return the protocol class of a server. eventlet takes a class, not an object."""
+
+    class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]  # the library is not typed
+        # A connection keeps both buffers while it is open: eventlet's 24 KB would double its memory.
+        rbufsize = wbufsize = 2_048
+
+        _connection: HttpConnection
+        _stream: TimedStream
+        _is_first_request = True
+
+        def __init__(self, conn_state: list[Any], server: Any) -> None:
+            (host, *_), socket, _ = conn_state
+            connection = connections.open(host, lambda: shutdown_safe(socket))
+            if connection is None:
+                _refuse(socket)
+                return
+            self._connection = connection
+            try:
+                super().__init__(conn_state, server)
+            finally:
+                connection.close()
+
+        def setup(self) -> None:
+            super().setup()
+            for stream in (self.rfile, self.wfile):  # type: ignore[has-type]  # they are the library's
+                stream.close()
+            self._stream = TimedStream(self.connection, timeout_seconds)
+            self.rfile = BufferedReader(self._stream, self.rbufsize)
+            self.wfile = BufferedWriter(self._stream, self.wbufsize)
+
+        def handle_one_request(self) -> None:
+            self._connection.wait()
+            self._stream.begin_request(timeout_seconds if self._is_first_request else keep_alive_seconds)
+            self._is_first_request = False
+            super().handle_one_request()
+
+        def get_environ(self) -> dict[str, Any]:
+            self._stream.begin_body()
+            environ: dict[str, Any] = super().get_environ()
+            environ[CONNECTION_KEY] = self._connection
+            return environ
+
+    return Protocol
+
+
+def _refuse(socket: Any) -> None:
+    """Send the refusal without waiting for the client. eventlet closes the socket."""
+    with suppress(OSError):
+        socket.fd.send(REFUSAL)

@@ -1,0 +1,175 @@
+"""Clients that are silent or slow, and clients that open too many connections: others are served as before."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic
+
+import pytest
+import requests
+
+from tests.harness.abuse import RawSocket
+from tests.harness.people import NewPerson, Person
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually, scaled
+
+CONNECTIONS = 40
+TIMEOUT_SECONDS = 2.0
+
+
+@pytest.fixture
+def small(new_server: NewServer) -> Server:
+    """A server with few connections and short time-outs."""
+    return new_server(
+        CHATAPP_MAX_CONNECTIONS=str(CONNECTIONS),
+        CHATAPP_HTTP_TIMEOUT_SECONDS=str(TIMEOUT_SECONDS),
+        CHATAPP_KEEP_ALIVE_SECONDS="3",
+    ).start()
+
+
+@pytest.fixture
+def ana(small: Server, new_person: NewPerson) -> Person:
+    return new_person(small, "ana")
+
+
+@pytest.fixture
+def connect(small: Server) -> Iterator[Callable[[bytes], socket.socket]]:
+    """Open connections that send something and then nothing more."""
+    with ExitStack() as stack:
+
+        def create(data: bytes = b"") -> socket.socket:
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", small.port), timeout=scaled(30)))
+            connection.sendall(data)
+            return connection
+
+        yield create
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Wait until the server closes the connection."""
+    end = monotonic() + scaled(30)
+    while monotonic() < end:
+        try:
+            if not connection.recv(65_536):
+                return True
+        except ConnectionError:
+            return True
+    return False
+
+
+POST = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"GET / HT", id="half_a_request_line"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ", id="half_a_header"),
+        pytest.param(POST + b"Content-Length: 1000\r\n\r\nusername=", id="half_a_body"),
+        pytest.param(POST + b"Transfer-Encoding: chunked\r\n\r\nffff\r\nusername=", id="half_a_chunk"),
+    ],
+)
+def test_a_client_that_stops_sending_is_disconnected_and_meanwhile_others_are_served(
+    small: Server, ana: Person, connect: Callable[[bytes], socket.socket], data: bytes
+) -> None:
+    chat = ana.connect()
+    slow = [connect(data) for _ in range(2 * CONNECTIONS)]
+    assert ana.get("/").ok
+    assert chat.post("hello")["content"] == "hello"
+    assert ana.connect().post("hello again")
+    assert all(is_closed(connection) for connection in slow)
+    assert chat.is_connected()
+    assert "Traceback" not in small.log()
+    # All connections are free again.
+    visitors = [connect(b"GET /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n") for _ in range(10)]
+    assert all(connection.recv(12) == b"HTTP/1.1 200" for connection in visitors)
+
+
+def test_a_header_that_arrives_byte_by_byte_is_cut_off_and_a_slow_but_steady_body_is_read(
+    small: Server, connect: Callable[[bytes], socket.socket]
+) -> None:
+    dripping = connect(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+    steady = connect(POST + b"Content-Length: 20000\r\n\r\n")
+    for connection in (dripping, steady):
+        connection.setblocking(False)
+    start = monotonic()
+    dropped_after = None
+    sent = 0
+    while sent < 20_000:
+        sent += steady.send(b"x" * 2_000)
+        if dropped_after is None:
+            try:
+                if dripping.recv(100) == b"":
+                    dropped_after = monotonic() - start
+            except BlockingIOError:
+                dripping.send(b"x")
+            except ConnectionError:
+                dropped_after = monotonic() - start
+        deadline = monotonic() + TIMEOUT_SECONDS / 6
+        eventually(lambda deadline=deadline: monotonic() > deadline)  # type: ignore[misc]
+    steady.settimeout(scaled(30))
+    assert steady.recv(12) == b"HTTP/1.1 400", "the form has no token; but its body was read"
+    assert dropped_after is not None or is_closed(dripping)
+    assert "Traceback" not in small.log()
+
+
+def test_a_body_that_does_not_arrive_gets_an_explanation(
+    connect: Callable[[bytes], socket.socket], ana: Person
+) -> None:
+    start = "POST /api/conversations/general/messages HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    head = f"{start}Authorization: Bearer {ana.create_token()}\r\n".encode()
+    connection = connect(head + b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+    response = b""
+    while chunk := connection.recv(65_536):
+        response += chunk
+    assert response.startswith(b"HTTP/1.1 408"), response
+    assert b"did not arrive in time" in response
+    assert b"Traceback" not in response
+
+
+def test_a_client_that_does_not_read_its_response_is_disconnected(
+    small: Server, ana: Person, connect: Callable[[bytes], socket.socket]
+) -> None:
+    request = f"GET /api/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {ana.cookie}\r\n\r\n".encode()
+    connection = connect(request * 400)
+    eventually(lambda: count_connections(small) > 0, "it is connected")
+    eventually(lambda: count_connections(small) == 0, "it is disconnected", timeout=30)
+    connection.close()
+    assert ana.get("/").ok
+
+
+def count_connections(server: Server) -> int:
+    """Return how many connections to the server's port are established, as the kernel lists them."""
+    port = f":{server.port:04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(port) and line[3] == "01" for line in lines)
+
+
+def test_a_living_websocket_outlasts_all_time_outs(small: Server, ana: Person) -> None:
+    with RawSocket.connect(small.url, ana.cookie) as quiet:
+        end = monotonic() + 2 * TIMEOUT_SECONDS + 3
+        eventually(lambda: monotonic() > end, timeout=30)
+        assert quiet.call("typing", {"conversation": "general"})["ok"]
+
+
+def test_an_idle_connection_is_kept_for_a_while_and_then_closed(connect: Callable[[bytes], socket.socket]) -> None:
+    connection = connect(b"GET /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert connection.recv(12) == b"HTTP/1.1 302"
+    connection.sendall(b"GET /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    assert is_closed(connection)
+
+
+def test_visitors_cannot_use_the_connections_of_people_who_are_signed_in(
+    small: Server, ana: Person, connect: Callable[[bytes], socket.socket]
+) -> None:
+    half_a_body = POST + b"Content-Length: 1000\r\n\r\nusername="
+    slow = [connect(half_a_body) for _ in range(CONNECTIONS)]
+    refused = requests.get(f"{small.url}/sign-in", timeout=scaled(30))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "5")
+    assert "Too many connections from your address" in refused.text
+    assert ana.get("/").ok
+    assert ana.connect().post("hello")
+    assert all(is_closed(connection) for connection in slow)
+    assert requests.get(f"{small.url}/sign-in", timeout=scaled(30)).ok
