@@ -147,7 +147,7 @@ def sidebar_sections(viewer: AuthenticatedUser) -> dict[str, list[ConversationIt
 
 def conversation_items(viewer: AuthenticatedUser, conversations: Sequence[Conversation]) -> list[ConversationItem]:
     """Return conversations as lists show them, with the viewer's read state."""
-    states = list_read_states(db.session(), viewer.id)
+    states = list_read_states(db.session(), viewer.id, [conversation.id for conversation in conversations])
     return [
         ConversationItem(shown, states.get(shown.conversation.wire_name))
         for shown in pages_of(db.session(), conversations, viewer.id)

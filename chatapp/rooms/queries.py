@@ -2,12 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.queries import RoomSummary, list_summaries, select_rooms
 from chatapp.models import Conversation, Membership, User
+
+MAX_LISTED_ROOMS = 100
+"""Maximum number of rooms in each list of the page, unless all are requested."""
+
+
+class RoomList(NamedTuple):
+    """The first rooms of a list, by name."""
+
+    rooms: Sequence[RoomSummary]
+    has_more: bool
+
+
+class RoomLists(NamedTuple):
+    """The rooms of the page."""
+
+    joined: RoomList
+    joinable: RoomList
+    archived: RoomList
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +37,30 @@ class Member:
     role: str
 
 
-def list_rooms(session: Session, user_id: int) -> tuple[list[RoomSummary], list[RoomSummary], list[RoomSummary]]:
-    """Return a user's rooms, the open rooms they can join, and their archived rooms."""
+def list_rooms(session: Session, user_id: int, *, limit: int | None = MAX_LISTED_ROOMS) -> RoomLists:
+    """Return a user's rooms, the open rooms they can join, and their archived rooms: at most `limit` of each."""
     is_member = (
         select(Membership.user_id)
         .where(Membership.conversation_id == Conversation.id, Membership.user_id == user_id)
         .exists()
     )
-    joined = list_summaries(session, select_rooms().where(is_member))
-    joinable = list_summaries(
-        session, select_rooms().where(~is_member, Conversation.visibility == "open", Conversation.ended_at.is_(None))
+    is_active = Conversation.ended_at.is_(None)
+    return RoomLists(
+        *(
+            _list_first(session, limit, *conditions)
+            for conditions in (
+                (is_member, is_active),
+                (~is_member, is_active, Conversation.visibility == "open"),
+                (is_member, ~is_active),
+            )
+        )
     )
-    return [room for room in joined if not room.is_archived], joinable, [room for room in joined if room.is_archived]
+
+
+def _list_first(session: Session, limit: int | None, *conditions: ColumnElement[bool]) -> RoomList:
+    query = select_rooms().where(*conditions)
+    rooms = list_summaries(session, query if limit is None else query.limit(limit + 1))
+    return RoomList(rooms[:limit], has_more=limit is not None and len(rooms) > limit)
 
 
 def list_members(session: Session, room: Conversation) -> Sequence[Member]:

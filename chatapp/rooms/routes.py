@@ -16,7 +16,7 @@ from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID, parse_seq
 from chatapp.rooms import service
 from chatapp.rooms.forms import InviteForm, RoomForm
-from chatapp.rooms.queries import list_members, list_rooms
+from chatapp.rooms.queries import MAX_LISTED_ROOMS, list_members, list_rooms
 
 blueprint = Blueprint("rooms", __name__, url_prefix="/rooms")
 
@@ -24,9 +24,9 @@ blueprint = Blueprint("rooms", __name__, url_prefix="/rooms")
 @blueprint.get("")
 @login_required
 def index() -> str:
-    """List the user's rooms and the open rooms they can join."""
-    joined, joinable, archived = list_rooms(db.session(), current_person().id)
-    return render_template("rooms/index.html", my_rooms=joined, open_rooms=joinable, archived_rooms=archived)
+    """List the user's rooms and the open rooms they can join: the first ones, or all of them with `all`."""
+    limit = None if "all" in request.args else MAX_LISTED_ROOMS
+    return render_template("rooms/index.html", lists=list_rooms(db.session(), current_person().id, limit=limit))
 
 
 @blueprint.route("/new", methods=["GET", "POST"])

@@ -134,9 +134,11 @@ def get_read_state(session: Session, conversation: Conversation, user_id: int) -
     return state
 
 
-def list_read_states(session: Session, user_id: int) -> dict[str, ReadState]:
-    """Return a user's read states in all their conversations, by wire name."""
-    rows = session.execute(SELECT_STATES.where(Membership.user_id == user_id))
+def list_read_states(session: Session, user_id: int, conversation_ids: Collection[int]) -> dict[str, ReadState]:
+    """Return a user's read states in those of these conversations that they are a member of, by wire name."""
+    rows = session.execute(
+        SELECT_STATES.where(Membership.user_id == user_id, Membership.conversation_id.in_(conversation_ids))
+    )
     return {state.conversation.wire_name: state for state in map(_create_state, rows)}
 
 

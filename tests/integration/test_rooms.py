@@ -312,3 +312,25 @@ def test_joining_during_a_removal_does_not_let_the_user_stay(any_server: Server,
         ana_socket.post(f"marker {number}")
     bob_socket.wait_for_contents(*(f"marker {number}" for number in range(5)))
     assert bob_socket.contents(room) == []
+
+
+def test_hundreds_of_rooms_do_not_fill_the_sidebar_and_all_are_listed_on_request(server: Server, ana: Person) -> None:
+    moment = "'2026-01-01 00:00:00.000000'"
+    server.execute(
+        "INSERT INTO conversations (id, kind, name, topic, visibility, last_event, floor, created_at, updated_at) "
+        "WITH RECURSIVE numbers(n) AS (SELECT 1001 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1400) "
+        f"SELECT n, 'room', 'Room ' || n, '', 'private', 0, 0, {moment}, {moment} FROM numbers"
+    )
+    server.execute(
+        "INSERT INTO memberships (conversation_id, user_id, role, created_at) "
+        f"SELECT id, 1, 'member', {moment} FROM conversations WHERE id > 1000"
+    )
+    ana.connect().post("hello", "room_1003")
+    sidebar = ana.get("/sidebar").text
+    assert sidebar.count('data-entry="room_') == 50
+    assert 'data-entry="room_1003"' in sidebar
+    assert len(sidebar) < 70_000
+    first = ana.get("/rooms").text
+    assert (first.count('class="row"'), "Show all rooms" in first) == (100, True)
+    everything = ana.get("/rooms?all=1").text
+    assert (everything.count('class="row"'), "Show all rooms" in everything) == (400, False)

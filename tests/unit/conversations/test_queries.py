@@ -1,7 +1,7 @@
 """How conversations are found and listed."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import create_engine
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant
 from chatapp.conversations.names import GENERAL, ConversationName, assistant_name, direct_name, room_name
 from chatapp.conversations.queries import (
+    SIDEBAR_ROOM_LIMIT,
     direct_key,
     find_access,
     find_conversation,
@@ -73,6 +74,26 @@ def test_access_has_the_membership_of_the_user(session: Session) -> None:
 def test_the_sidebar_lists_general_rooms_direct_messages_and_assistants(session: Session) -> None:
     assert [conversation.id for conversation in list_conversations(session, ANA)] == [1, 4, 2, 6, 5, 8, 9]
     assert [conversation.id for conversation in list_conversations(session, BOB)] == [1, 5, 8, 10]
+
+
+def test_the_sidebar_lists_the_rooms_that_were_used_last(session: Session) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    rooms = range(1_000, 1_000 + SIDEBAR_ROOM_LIMIT + 10)
+    session.add_all(
+        Room.new(id=number, name=f"Room {number}", visibility="open", updated_at=start + timedelta(hours=number))
+        for number in rooms
+    )
+    session.flush()
+    session.add_all(Membership(conversation_id=number, user_id=BOB, created_at=start) for number in rooms)
+    session.flush()
+
+    def listed() -> list[int]:
+        return [each.id for each in list_conversations(session, BOB) if each.id in rooms]
+
+    assert listed() == list(rooms)[10:]
+    session.get_one(Membership, (rooms[3], BOB)).created_at = now()  # Somebody has added Bob just now.
+    session.get_one(Conversation, rooms[5]).updated_at = now()
+    assert listed() == [rooms[3], rooms[5], *list(rooms)[12:]]
 
 
 def test_direct_conversations_are_listed_after_their_first_message(session: Session) -> None:
