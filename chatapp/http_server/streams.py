@@ -21,6 +21,8 @@ LINGER_SECONDS = 5.0
 class Budget:
     """Seconds for which a client may keep the server waiting."""
 
+    __slots__ = ("_bytes_per_second", "_left", "_max")
+
     def __init__(self) -> None:
         self._left = self._max = 0.0
         self._bytes_per_second: float | None = None

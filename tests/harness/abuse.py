@@ -15,6 +15,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.harness.people import Person, message_payload
+from tests.harness.waiting import eventually, scaled
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 """Opcodes of WebSocket."""
@@ -310,6 +311,11 @@ class Bystanders:
         latencies, self._latencies = self._latencies, []
         return max(latencies, default=0.0)
 
+    def check_latency(self, seconds: float = 1.0) -> None:
+        """Check that no ack took longer since the last call, on an idle reference machine."""
+        latency = self.max_latency()
+        assert latency < scaled(seconds), f"a message was acknowledged after {latency:.1f} s"
+
     def check(self) -> None:
         """Stop, and compare the received messages with the sent ones."""
         self._stop.set()
@@ -317,8 +323,12 @@ class Bystanders:
         if self._problem is not None:
             raise self._problem
         assert self._acknowledged, "nothing was sent: this proves nothing"
-        time.sleep(0.5)
         own = set(self._acknowledged)
-        assert [content for content in self._listener.contents() if content in own] == self._acknowledged
+
+        def received() -> list[str]:
+            return [content for content in self._listener.contents() if content in own]
+
+        eventually(lambda: len(received()) >= len(self._acknowledged), "everything is received")
+        assert received() == self._acknowledged
         assert self._sender.is_connected()
         assert self._listener.is_connected()

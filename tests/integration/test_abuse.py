@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from chatapp.config import Settings
 from chatapp.json_limits import MAX_JSON_DEPTH
 from chatapp.socket_engine import limits
+from tests.harness import ROOT
 from tests.harness.abuse import (
     ABUSIVE_ADDRESS,
     BINARY,
@@ -37,7 +38,8 @@ from tests.harness.abuse import (
 )
 from tests.harness.fuzzing import PAYLOADS, VALUES, Fuzzer, mutate_packet
 from tests.harness.people import Person, message_payload
-from tests.harness.servers import Server, SqliteTemplate
+from tests.harness.rows import add_people
+from tests.harness.servers import Launchers, Server, SqliteTemplate
 from tests.harness.waiting import eventually, scaled
 
 CLOSED = "connection closed by the server"
@@ -81,9 +83,11 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def target(sqlite_template: SqliteTemplate) -> Iterator[Target]:
+def target(sqlite_template: SqliteTemplate, launchers: Launchers) -> Iterator[Target]:
     server = Server(
         sqlite_template.copy(),
+        ROOT,
+        launchers,
         CHATAPP_LOG_LEVEL="WARNING",
         CHATAPP_EVENTS_PER_SECOND="0",
         CHATAPP_CONNECTIONS_PER_SECOND="100000",
@@ -91,8 +95,7 @@ def target(sqlite_template: SqliteTemplate) -> Iterator[Target]:
     people: list[Person] = []
     try:
         server.start()
-        ana = Person(server, "ana").set_up()
-        people += [ana, *(Person(server, name).accept(ana.invitation()) for name in ("bob", "eve"))]
+        people += add_people(server, "ana", "bob", "eve")
         target = Target(server, people[2], people[2].id, Bystanders(people[0], people[1]))
         start = len(target.lines())
         yield target
@@ -375,9 +378,9 @@ def test_a_flood_delays_nobody_else(target: Target, packet: bytes) -> None:
     with ThreadPoolExecutor() as pool, target.connect(timeout=60) as eve:
         sending = pool.submit(eve.send, packet)
         reading = pool.submit(eve.is_closed_within, 1)
-        assert target.bystanders.max_latency() < 1
+        target.bystanders.check_latency()
         reading.result()
-        assert target.bystanders.max_latency() < 1
+        target.bystanders.check_latency()
         eve.close()
         sending.result()
     target.abusive_connections += 1
@@ -391,7 +394,7 @@ def test_many_short_connections_delay_nobody_else(target: Target) -> None:
         with target.connect() as eve:
             eve.send_packets("42[")
             assert eve.is_closed_within(scaled(CLOSE_SECONDS))
-    assert target.bystanders.max_latency() < 1
+    target.bystanders.check_latency()
     eventually(lambda: len(target.lines(start)) == 60, "there is a line for each connection")
     target.abusive_connections += 60
 
@@ -463,7 +466,7 @@ def test_a_malformed_payload_is_acknowledged_over_polling_too(target: Target) ->
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
 def test_a_malformed_request_is_refused_without_a_log_line(target: Target, path: str, method: str) -> None:
     start = len(target.lines())
-    response = target.eve.http.request(method, f"{target.server.url}/socket.io/{path}", data=b"x", timeout=10)
+    response = target.eve.http.request(method, f"{target.server.url}/socket.io/{path}", data=b"x", timeout=scaled(10))
     assert response.status_code < 500
     assert target.lines(start) == []
 
@@ -498,7 +501,7 @@ def test_compression_is_not_negotiated(target: Target) -> None:
 
 
 def test_fuzzed_packets_harm_nobody(target: Target) -> None:
-    fuzz(target, seconds=8)
+    fuzz(target, seconds=5)
 
 
 @pytest.mark.soak
@@ -516,12 +519,12 @@ def fuzz(target: Target, seconds: float) -> None:
     with ThreadPoolExecutor(len(fuzzers)) as pool:
         for done in [pool.submit(fuzzer.run, time.monotonic() + seconds) for fuzzer in fuzzers]:
             done.result()
-    assert target.bystanders.max_latency() < 2
+    target.bystanders.check_latency(2)
     assert [event for fuzzer in fuzzers for event in fuzzer.silent] == []
     closed = sum(fuzzer.closed for fuzzer in fuzzers)
     handled = sum(fuzzer.handled for fuzzer in fuzzers)
     print(handled, "packets", closed, "connections closed")
-    assert handled > 100 * seconds
+    assert handled > 100, "too little was sent to prove anything"
     # Clients that disconnect or are cut off in the middle of a frame cause no line.
     target.abusive_connections += closed
     assert "Traceback" not in target.server.log()
@@ -608,9 +611,11 @@ class LimitedTarget:
 
 
 @pytest.fixture(scope="module")
-def limited(sqlite_template: SqliteTemplate) -> Iterator[LimitedTarget]:
+def limited(sqlite_template: SqliteTemplate, launchers: Launchers) -> Iterator[LimitedTarget]:
     server = Server(
         sqlite_template.copy(),
+        ROOT,
+        launchers,
         CHATAPP_LOG_LEVEL="WARNING",
         CHATAPP_EVENTS_PER_SECOND=str(EVENTS_PER_SECOND),
         CHATAPP_CONNECTIONS_PER_SECOND=str(CONNECTIONS_PER_SECOND),
@@ -618,9 +623,8 @@ def limited(sqlite_template: SqliteTemplate) -> Iterator[LimitedTarget]:
     people: list[Person] = []
     try:
         server.start()
-        people.append(Person(server, "ana").set_up())
+        people += add_people(server, "ana", *(f"person{n}" for n in range(4)))
         silent = [RawSocket(server.url, cookie, address="127.0.0.9") for cookie in (people[0].cookie, "")]
-        people += [Person(server, f"person{n}").accept(people[0].invitation()) for n in range(4)]
         bystanders = Bystanders(people[0], people[1], pause=0.1)
         yield LimitedTarget(server, bystanders, people[2:], silent)
         bystanders.check()
@@ -636,8 +640,8 @@ def test_events_beyond_the_rate_are_delayed_and_none_is_lost(limited: LimitedTar
     burst = EVENTS_PER_SECOND * limits.BURST_SECONDS
     start = time.monotonic()
     assert call_many(limited.server, limited.people[0], burst + EVENTS_PER_SECOND) == burst + EVENTS_PER_SECOND
-    assert 0.8 < time.monotonic() - start < 5
-    assert limited.bystanders.max_latency() < 1
+    assert 0.8 < time.monotonic() - start < scaled(5)
+    limited.bystanders.check_latency()
 
 
 def test_sockets_of_a_user_share_a_rate(limited: LimitedTarget) -> None:
@@ -648,7 +652,7 @@ def test_sockets_of_a_user_share_a_rate(limited: LimitedTarget) -> None:
         assert [call.result() for call in calling] == [burst] * 3
     # A user has the rate of two sockets: the burst of the third one is delayed.
     assert time.monotonic() - start > 0.8 * burst / EVENTS_PER_SECOND / limits.USER_RATE_FACTOR
-    assert limited.bystanders.max_latency() < 1
+    limited.bystanders.check_latency()
 
 
 def test_bytes_beyond_the_rate_are_delayed(limited: LimitedTarget) -> None:
@@ -664,7 +668,7 @@ def test_bytes_beyond_the_rate_are_delayed(limited: LimitedTarget) -> None:
         socket.send_packets(*(f"42{n}{long}" for n in range(count)))
         assert [socket.wait_for_ack(number)["ok"] for number in range(count)] == [False] * count
         assert time.monotonic() - start > 0.8
-    assert limited.bystanders.max_latency() < 1
+    limited.bystanders.check_latency()
 
 
 def call_many(server: Server, person: Person, count: int) -> int:
@@ -677,14 +681,15 @@ def call_many(server: Server, person: Person, count: int) -> int:
 def test_without_a_rate_events_are_not_delayed(target: Target) -> None:
     start = time.monotonic()
     assert call_many(target.server, target.eve, 1_000) == 1_000
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < scaled(5)
 
 
 def test_an_address_that_opens_too_many_connections_is_refused_for_a_while(limited: LimitedTarget) -> None:
     url, cookie, address = limited.server.url, limited.people[2].cookie, "127.0.0.4"
     burst = CONNECTIONS_PER_SECOND * limits.CONNECTION_BURST_SECONDS
-    sockets, refused = open_many(burst + 20, lambda: RawSocket.connect(url, cookie, address=address))
-    assert burst <= len(sockets) < burst + 15
+    start = time.monotonic()
+    sockets, refused = open_many(10 * burst, lambda: RawSocket.connect(url, cookie, address=address))
+    assert burst <= len(sockets) <= burst + CONNECTIONS_PER_SECOND * (time.monotonic() - start) + 1
     assert refused.status == 429
     assert int(refused.headers["retry-after"]) > 0
     responses = [Polling(url, cookie, address=address).fetch()[:2] for _ in range(2 * CONNECTIONS_PER_SECOND)]
@@ -708,8 +713,10 @@ def test_abusive_connections_count_for_more(limited: LimitedTarget) -> None:
             assert socket.is_closed_within(scaled(CLOSE_SECONDS))
         return socket
 
-    closed = len(open_many(50, open_and_abuse)[0])
-    assert 1 < closed <= CONNECTIONS_PER_SECOND * limits.CONNECTION_BURST_SECONDS / limits.ABUSE_PENALTY_CONNECTIONS + 2
+    start = time.monotonic()
+    closed = len(open_many(100, open_and_abuse)[0])
+    tokens = CONNECTIONS_PER_SECOND * (limits.CONNECTION_BURST_SECONDS + time.monotonic() - start)
+    assert 1 < closed <= tokens / limits.ABUSE_PENALTY_CONNECTIONS + 2
     lines = limited.server.log().splitlines()
     assert sum(CLOSED in line and address in line for line in lines) == closed
 
@@ -723,7 +730,7 @@ def test_the_unauthenticated_connections_of_an_address_are_limited(target: Targe
     for socket in sockets:
         socket.close()
     eventually(lambda: is_accepted(target.server, cookie, address), "closed connections are not counted")
-    assert target.bystanders.max_latency() < 1
+    target.bystanders.check_latency()
 
 
 def open_many(count: int, connect: Callable[[], RawSocket]) -> tuple[list[RawSocket], HandshakeRefused]:
@@ -770,7 +777,7 @@ def test_a_client_that_does_not_read_is_disconnected_and_misses_nothing_after_re
         target.check_one_line(start, target.eve_id)
         assert slow_reader.is_closed_within(scaled(CLOSE_SECONDS))
         assert sender.call("typing", {"conversation": "general"})["ok"]
-    assert target.bystanders.max_latency() < 1
+    target.bystanders.check_latency()
     with target.connect() as again:
         seen, more = [], True
         while more:
