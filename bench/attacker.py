@@ -6,15 +6,22 @@ It is a process of its own with a low priority, so that it does not slow down th
 import json
 import os
 import random
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, astuple, dataclass
+from http import HTTPStatus
 from itertools import count
+from urllib.parse import urlsplit
+
+import requests
 
 from tests.harness.abuse import BINARY, CONTINUATION, PING, HandshakeRefused, RawSocket, frame
 from tests.harness.fuzzing import PAYLOADS, Fuzzer
+from tests.harness.html import find_csrf_token
 
 RETRY_SECONDS = 0.2
 """Pause of an attacker that was refused: less than the server asks for."""
@@ -30,6 +37,21 @@ FORGED = [
 FUZZ = "fuzzed packets"
 FRAGMENTS = "1-byte fragments"
 PINGS = "pings"
+SLOW_HTTP = "slow HTTP"
+ROOMS = "rooms"
+
+HOLD_SECONDS = 2.0
+"""Time after which silent connections are replaced by new ones."""
+
+SLOW_CONNECTIONS = 100
+"""Silent or slow connections that one thread of the attacker keeps open."""
+
+SLOW_REQUESTS = (
+    b"",
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
+    b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n\r\nusername=",
+)
+"""Beginnings of requests that are never continued."""
 
 
 @dataclass
@@ -73,7 +95,7 @@ def main() -> None:
     """Run an attack."""
     os.nice(10)
     plan = Plan(**json.loads(sys.stdin.readline()))
-    outcome = _fuzz(plan) if plan.attack == FUZZ else _attack(plan)
+    outcome = _fuzz(plan) if plan.attack == FUZZ else _attack(plan, HTTP_ATTACKS.get(plan.attack, _reconnect_until))
     print(json.dumps(asdict(outcome)), flush=True)
 
 
@@ -108,15 +130,10 @@ ATTACKS: dict[str, Callable[[random.Random], bytes]] = {
 """Data that each attack sends over one connection, before it waits for the end and reconnects."""
 
 
-def _attack(plan: Plan) -> Outcome:
+def _attack(plan: Plan, attack: "Attack") -> Outcome:
     outcomes = [Outcome() for _ in range(plan.threads)]
     until = time.monotonic() + plan.seconds
-    _run(
-        [
-            threading.Thread(target=_reconnect_until, args=(plan, n, until, outcome))
-            for n, outcome in enumerate(outcomes)
-        ]
-    )
+    _run([threading.Thread(target=attack, args=(plan, n, until, outcome)) for n, outcome in enumerate(outcomes)])
     return Outcome.sum(outcomes)
 
 
@@ -136,6 +153,43 @@ def _reconnect_until(plan: Plan, number: int, until: float, outcome: Outcome) ->
             time.sleep(RETRY_SECONDS)
         except (TimeoutError, ConnectionError):
             continue
+
+
+def _connect_slowly_until(plan: Plan, number: int, until: float, outcome: Outcome) -> None:
+    """Keep many connections open that begin a request, and open others when the server closes them."""
+    parts = urlsplit(plan.url)
+    source = (plan.addresses[number % len(plan.addresses)], 0)
+    with ExitStack() as stack:
+        while time.monotonic() < until:
+            for n in range(SLOW_CONNECTIONS):
+                try:
+                    connection = socket.create_connection((parts.hostname, parts.port), 10, source_address=source)
+                    stack.enter_context(connection)
+                    connection.sendall(SLOW_REQUESTS[n % len(SLOW_REQUESTS)])
+                    outcome.opened += 1
+                except OSError:
+                    outcome.refused += 1
+            time.sleep(HOLD_SECONDS)
+            stack.close()
+
+
+def _create_rooms_until(plan: Plan, number: int, until: float, outcome: Outcome) -> None:
+    """Create private rooms as fast as the server responds."""
+    http = requests.Session()
+    http.headers["Cookie"] = plan.cookies[number % len(plan.cookies)]
+    page = http.get(f"{plan.url}/rooms/new", timeout=10)
+    form = {"name": "Spam", "topic": "", "visibility": "private", "csrf_token": find_csrf_token(page.text)}
+    http.headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in page.cookies.items())
+    while time.monotonic() < until:
+        response = http.post(f"{plan.url}/rooms/new", form, timeout=10, allow_redirects=False)
+        outcome.opened += response.is_redirect
+        outcome.refused += response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+
+
+Attack = Callable[[Plan, int, float, Outcome], None]
+
+HTTP_ATTACKS: dict[str, Attack] = {SLOW_HTTP: _connect_slowly_until, ROOMS: _create_rooms_until}
+"""Attacks over plain HTTP: each runs in several threads."""
 
 
 def _fuzz(plan: Plan) -> Outcome:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from bench.attacker import ATTACKS, FUZZ, Outcome, Plan
+from bench.attacker import ATTACKS, FUZZ, HTTP_ATTACKS, Outcome, Plan
 from bench.installation import LOAD_CORE, Installation, installation
 from bench.report import Figure
 from bench.room import Room, p99
@@ -73,13 +73,13 @@ async def _measure(target: Installation, *, is_full: bool) -> dict[str, Side]:
     cookies = [person.cookie for person in people[PEOPLE:]]
     room = await Room.open(target, people[:PEOPLE])
     os.sched_setaffinity(0, {LOAD_CORE})
-    sides = {name: Side() for name in (ALONE, *ATTACKS, FUZZ)}
+    sides = {name: Side() for name in (ALONE, *ATTACKS, *HTTP_ATTACKS, FUZZ)}
     await room.chat(SECONDS)
     for number in range(ROUNDS):
         latencies = await room.chat(SECONDS)
         sides[ALONE].p99.append(p99(latencies))
         sides[ALONE].longest.append(max(latencies))
-        for index, name in enumerate([*ATTACKS, FUZZ]):
+        for index, name in enumerate([*ATTACKS, *HTTP_ATTACKS, FUZZ]):
             address = f"127.0.{number + 2}.{index + 1}"
             await _attack(target, room, sides[name], Plan(name, target.url, cookies[:1], [address], SECONDS))
     if is_full:
