@@ -17,9 +17,17 @@ if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
     # Eventlet's authors discourage new uses. docs/decisions has the reasons for it, and the way to replace it.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+    import logging
+
     import eventlet
 
+    # The event loop and native threads share the locks of SQLAlchemy's counters and of the registry of loggers. If they
+    # were green, a native thread that meets a held one would wait for ever: the holder wakes it in an event loop of its
+    # own, which does not run. Locks that exist before the patch stay native, except for reentrant ones.
+    import sqlalchemy.orm  # noqa: F401
+
     eventlet.monkey_patch()
+    logging._lock = eventlet.patcher.original("_thread").RLock()  # type: ignore[attr-defined]  # noqa: SLF001
 
 from chatapp import create_app
 from chatapp.config import load_settings

@@ -87,6 +87,7 @@ def main(control: socket.socket, *, green: bool) -> None:
     if green:
         os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
         import eventlet
+        import sqlalchemy.orm  # noqa: F401  # Before the patch, as in `wsgi.py`.
 
         eventlet.monkey_patch()
     import chatapp.serving  # noqa: F401  # It imports everything else.
