@@ -97,13 +97,13 @@ def test_the_last_member_of_a_private_room_is_warned_and_an_admin_can_recover_th
     bob.invite(room, ana)
     assert "last member" not in bob.get(f"{path}/settings").text
     assert "you can come back only if a member adds you" in bob.get(f"{path}/settings").text
-    assert "Plans" not in ana.get("/admin/rooms").text
+    assert "Recover Plans" not in ana.get("/admin/rooms").text
     assert ana.post(f"/admin{path}/recover", "/admin/rooms").status_code == 404
     for person in (ana, bob):
         person.post(f"{path}/membership/end", f"{path}/settings")
     assert ana.get(path).status_code == 404
 
-    assert "Plans" in ana.get("/admin/rooms").text
+    assert "Recover Plans" in ana.get("/admin/rooms").text
     assert ana.post(f"/admin{path}/recover", "/admin/rooms").ok
     assert "worth keeping" in ana.get(path).text
     assert "Archive room" in ana.get(f"{path}/settings").text
@@ -111,5 +111,5 @@ def test_the_last_member_of_a_private_room_is_warned_and_an_admin_can_recover_th
     # Nor can a room be opened whose members are all banned.
     other = bob.create_room("Old plans")
     any_server.flask("users", "ban", "bob")
-    assert "Old plans" in ana.get("/admin/rooms").text
+    assert "Recover Old plans" in ana.get("/admin/rooms").text
     assert ana.post(f"/admin{room_path(other)}/recover", "/admin/rooms").ok
