@@ -12,6 +12,7 @@ from chatapp.accounts.sign_in_limits import AttemptKey, clear_attempts, count_at
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import Actor, require_admin
 from chatapp.audit_log import AuditKind, record, record_failed_sign_in
+from chatapp.conversations.managers import replace_manager
 from chatapp.conversations.people import find_active_user
 from chatapp.credentials import revoke_credentials, revoke_invitations, revoke_tokens
 from chatapp.errors import Conflict, Forbidden, Invalid
@@ -213,9 +214,9 @@ def change_password(actor: Actor, current: str, new: str) -> None:
 def ban(actor: Actor | None, username: str, *, revokes_invitations: bool = False) -> None:
     """Ban a user: refuse further sign-ins, revoke all login sessions, API tokens and share links, suspend webhooks.
 
-    The user's messages stay. `revokes_invitations` revokes all invitations too, of which the user may know one.
-    `actor` is None on the command line. Raises `NotFound`, and `Forbidden` unless the actor is an admin, and for the
-    owner.
+    The user's messages stay. A room without another manager gets one. `revokes_invitations` revokes all invitations
+    too, of which the user may know one. `actor` is None on the command line. Raises `NotFound`, and `Forbidden` unless
+    the actor is an admin, and for the owner.
     """
 
     def change(transaction: Transaction) -> None:
@@ -226,6 +227,8 @@ def ban(actor: Actor | None, username: str, *, revokes_invitations: bool = False
         if user.id == get_owner_id(session):
             raise Forbidden("The owner of this installation cannot be banned.")
         user.is_active = False
+        session.flush()
+        replace_manager(transaction, actor, user.id)
         _revoke_login_sessions(transaction, LoginSession.user_id == user.id)
         revoke_credentials(transaction, actor, user.id)
         if revokes_invitations:

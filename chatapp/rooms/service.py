@@ -1,11 +1,11 @@
 """Changes to rooms and their members. Each function checks the permission in the transaction that it writes in."""
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, format_person, record
 from chatapp.conversations.kinds import is_manager
+from chatapp.conversations.managers import ensure_manager
 from chatapp.conversations.names import room_name
 from chatapp.conversations.people import find_active_user
 from chatapp.conversations.policy import (
@@ -160,23 +160,9 @@ def _end_membership(transaction: Transaction, actor: Actor, room: Conversation, 
     session.delete(membership)
     session.flush()
     if is_manager(membership):
-        _ensure_manager(transaction, actor, room)
+        ensure_manager(transaction, actor, room)
     revoke(transaction, membership_revoked, MembershipRevoked(room.wire_name, membership.user_id))
     transaction.send_on_commit(sidebar_changed, [membership.user_id])
-
-
-def _ensure_manager(transaction: Transaction, actor: Actor, room: Conversation) -> None:
-    session = transaction.session
-    next_manager = session.scalars(
-        select(Membership)
-        .where(Membership.conversation_id == room.id)
-        .order_by(Membership.role != "manager", Membership.created_at, Membership.user_id)
-        .limit(1)
-    ).one_or_none()
-    if next_manager is not None and not is_manager(next_manager):
-        next_manager.role = "manager"
-        target = f"{format_person(session, next_manager.user_id)} is a manager"
-        record(transaction, AuditKind.MEMBER_ROLE_CHANGED, actor, target=target, conversation=room.wire_name)
 
 
 def _send_sidebar_changed(transaction: Transaction, room: Conversation) -> None:

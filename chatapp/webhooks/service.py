@@ -233,7 +233,8 @@ def claim_deliveries() -> Sequence[Delivery]:
             webhook = session.get_one(OutgoingWebhook, delivery.webhook_id)
             room = session.get_one(Conversation, webhook.conversation_id)
             message = fetch_message(session, room, delivery.message_id)
-            if message.deleted_at is not None:
+            # It may have been queued by another process at the same time as it was suspended.
+            if message.deleted_at is not None or webhook.suspended_at is not None:
                 session.delete(delivery)
                 continue
             delivery.attempts += 1

@@ -98,6 +98,23 @@ def test_a_ban_ends_every_way_in_and_unbanning_revives_none(any_server: Server, 
         assert kinds.count(kind) == count, kind
 
 
+def test_a_room_whose_only_manager_is_banned_gets_another(any_server: Server, people: tuple[Person, Person]) -> None:
+    ana, mallory = people
+    room = mallory.create_room()
+    mallory.invite(room, ana)
+    hook = add_webhooks(mallory, room)
+    any_server.flask("users", "ban", "mallory")
+    path = f"{room_path(room)}/webhooks"
+    ((number,),) = any_server.rows("SELECT id FROM incoming_webhooks")
+    assert ana.post(f"{path}/incoming/{number}/adopt", path).ok
+    assert call_hook(hook) == 201
+    changed = any_server.rows("SELECT target, conversation FROM audit_log WHERE kind = 'member.role_changed'")
+    assert changed == [("@ana is a manager", room)]
+    # A banned member never becomes the manager.
+    assert ana.post(f"{room_path(room)}/membership/end", f"{room_path(room)}/settings").ok
+    assert "Recover Room" in ana.get("/admin/rooms").text
+
+
 def test_webhooks_without_a_known_creator_are_suspended_with_any_manager_of_the_room(
     any_server: Server, people: tuple[Person, Person]
 ) -> None:
