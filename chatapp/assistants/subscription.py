@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flask import Flask
 from sqlalchemy import select
 
+from chatapp.actors import Actor, find_active_actors
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message
@@ -25,10 +26,14 @@ AnswerUpdate = str | TimelineMessage | None
 
 
 class AnswerSubscription:
-    """Receives the progress of an answer, from this process by signals and from others by polling."""
+    """Receives the progress of an answer, from this process by signals and from others by polling.
 
-    def __init__(self, app: Flask) -> None:
+    It ends when `actor` is banned, or their API token or login session revoked.
+    """
+
+    def __init__(self, app: Flask, actor: Actor) -> None:
         self._app = app
+        self._actor = actor
         self._signals: Signals = app.extensions[SIGNALS]
         self._received: queue.Queue[AnswerProgress | TimelineMessage] = queue.Queue()
 
@@ -45,7 +50,7 @@ class AnswerSubscription:
         self._signals.disconnect(message_changed, self._receive)
 
     def updates(self, question: TimelineMessage) -> Iterator[AnswerUpdate]:
-        """Yield the growing content, then the final answer. Stop without it if the answer was deleted."""
+        """Yield the growing content, then the final answer; not that if the answer was deleted or access ended."""
         seq: int | None = None
         polled_at = 0.0
         while True:
@@ -76,6 +81,8 @@ class AnswerSubscription:
 
     def _find_answer(self, question: TimelineMessage) -> TimelineMessage | None:
         with self._app.app_context():
+            if not find_active_actors(db.session(), [self._actor]):
+                return None
             row = db.session.execute(
                 select(Conversation, Message.id)
                 .join(Message, Message.conversation_id == Conversation.id)

@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from chatapp.accounts.service import create_owner
+from chatapp.accounts.service import ban, create_owner, create_user
 from chatapp.actors import Actor
-from chatapp.assistants import answer_queue
+from chatapp.assistants import answer_queue, subscription
 from chatapp.assistants.answer_queue import (
     INTERRUPTED_PROBLEM,
     Job,
@@ -72,6 +72,18 @@ def test_a_claimed_answer_is_streaming_and_nobody_else_can_claim_it(session: Con
     )
     assert get_answer(session, seq) == ("streaming", "", None)
     assert claim() == []
+
+
+def test_the_stream_of_an_answer_ends_when_its_reader_is_banned(
+    app: Flask, session: ConversationName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscription, "POLL_SECONDS", 0.01)
+    reader = create_user("bob", "Bob", "a good password", is_admin=False)
+    question = post(session, ACTOR, content="Hello", client_id=str(uuid.uuid4()))
+    updates = subscription.AnswerSubscription(app, Actor(reader)).updates(question)
+    assert next(updates) is None
+    ban(None, "bob")
+    assert list(updates) == []
 
 
 def test_one_answer_is_claimed_in_each_conversation_in_the_order_of_the_questions(session: ConversationName) -> None:

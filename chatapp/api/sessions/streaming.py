@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import orjson
 from flask import Flask, Response
 
+from chatapp.actors import Actor
 from chatapp.assistants.subscription import AnswerSubscription
 from chatapp.presentation.messages import present_message_data
 from chatapp.timeline import TimelineMessage
@@ -12,9 +13,9 @@ from chatapp.timeline import TimelineMessage
 MIMETYPE = "text/event-stream"
 
 
-def stream_answer(app: Flask, ask: Callable[[], TimelineMessage]) -> Response:
+def stream_answer(app: Flask, actor: Actor, ask: Callable[[], TimelineMessage]) -> Response:
     """Post a question with `ask` and return a response that streams the answer. Raises what `ask` raises."""
-    subscription = AnswerSubscription(app)
+    subscription = AnswerSubscription(app, actor)
     # Before the question is posted, so that no part of the answer is missed.
     subscription.open()
     try:
