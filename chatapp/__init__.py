@@ -22,6 +22,8 @@ from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.hosts import check_hosts
 from chatapp.http_server.gate import init_gate
 from chatapp.messages.routes import blueprint as messages_blueprint
+from chatapp.native import EXTENSION as NATIVE_POOLS
+from chatapp.native import NativePools
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
 from chatapp.rate_limits import init_rate_limits
@@ -59,6 +61,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     log_variable_problems()
     init_security(app, settings)
     init_rate_limits(app)
+    app.extensions[NATIVE_POOLS] = NativePools.create(
+        read_threads=settings.read_threads,
+        search_threads=settings.search_threads,
+        password_threads=settings.password_threads,
+        max_queued=settings.max_queued_calls,
+    )
     init_readers(app, settings)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     app.extensions[SUPERVISOR] = supervisor = Supervisor()

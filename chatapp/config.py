@@ -140,6 +140,14 @@ class Settings(BaseSettings):
     max_queued_writes: int = Field(
         10_000, ge=1, description="maximum number of changes waiting to be written; more are refused as `busy`"
     )
+    read_threads: int = Field(8, ge=1, le=100, description="threads that read messages from SQLite")
+    search_threads: int = Field(2, ge=1, le=100, description="threads that search messages in SQLite")
+    password_threads: int = Field(
+        2, ge=1, le=100, description="threads that hash passwords; each uses 64 MB while it works"
+    )
+    max_queued_calls: int = Field(
+        100, ge=1, description="maximum number of calls waiting for each kind of thread; more are refused as `busy`"
+    )
 
     socket_engine: Literal["fast", "stock"] = Field(
         "fast",

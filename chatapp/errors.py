@@ -100,7 +100,7 @@ class RateLimited(ChatError):
 
 
 class Busy(ChatError):
-    """Too many changes wait for the writer, or the spool is full."""
+    """Too much work of one kind waits, or the spool is full."""
 
     code, status = "busy", HTTPStatus.SERVICE_UNAVAILABLE
     retry_after = 2

@@ -1,11 +1,27 @@
-"""Green and native threads: how blocking calls run without blocking eventlet's event loop."""
+"""Native threads for blocking calls, which would stop eventlet's event loop: fsync, SQLite, password hashes.
+
+Each kind of work has threads of its own, so that no kind waits for another. A native thread does not make Python code
+run beside the event loop: only calls that release the interpreter's lock belong here. Work that computes on people's
+text runs in a process of its own (`chatapp/worker_processes.py`).
+"""
 
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from flask import current_app
+
+from chatapp.errors import Busy
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+EXTENSION = "chatapp.native_pools"
+"""Key of the application's `NativePools` in `app.extensions`."""
 
 
 def is_green() -> bool:
@@ -17,15 +33,133 @@ def is_green() -> bool:
     return bool(patcher.is_monkey_patched("thread"))
 
 
-def run_native(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work` (an fsync, a password hash) on a native thread, and return or raise what it does.
+class NativePool:
+    """Native threads for one kind of blocking work, started at the first call.
 
-    Where threads are not green, call it directly. `work` must not use anything green: it must not log or wait for a
-    lock, a queue or a socket of the event loop.
+    At most `max_queued` further calls wait for a thread; without it, any number.
     """
-    if not is_green():
-        return work(*args, **kwargs)
-    from eventlet import tpool
 
-    result: T = tpool.execute(work, *args, **kwargs)
-    return result
+    def __init__(self, name: str, *, threads: int, max_queued: int | None = None) -> None:
+        self.name = name
+        self._threads = threads
+        self._max_calls = None if max_queued is None else threads + max_queued
+        self._calls = 0
+        self._lock = threading.Lock()
+        self._turns = threading.Semaphore(threads)
+        self._green_pool: _GreenPool | None = None
+
+    @property
+    def calls(self) -> int:
+        """The number of calls that run or wait."""
+        return self._calls
+
+    def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` on a native thread, and return or raise what it does. Raises `Busy` when too many calls wait.
+
+        Where threads are not green, `work` runs on the caller's thread. It must not use anything green: it must not
+        log, wait for a lock, a queue or a socket of the event loop, or call `run`.
+        """
+        with self._lock:
+            if self._max_calls is not None and self._calls >= self._max_calls:
+                raise Busy("The server is busy. Try again in a moment.")
+            self._calls += 1
+        try:
+            if is_green():
+                self._green_pool = self._green_pool or _GreenPool(self.name, self._threads)
+                return self._green_pool.run(partial(work, *args, **kwargs))
+            with self._turns:
+                return work(*args, **kwargs)
+        finally:
+            with self._lock:
+                self._calls -= 1
+
+
+class _Call(Generic[T]):
+    """A call on a native thread, and the event that wakes the green thread that waits for it."""
+
+    __slots__ = ("_work", "error", "event", "result")
+
+    def __init__(self, work: Callable[[], T], event: Any) -> None:
+        self._work = work
+        self.event = event
+        self.result: T
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self._work()
+        except BaseException as error:
+            self.error = error
+
+
+class _GreenPool:
+    """Native threads that green threads wait for. `eventlet.tpool` has one pool of threads for all work."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        from eventlet import greenio, greenthread, patcher
+
+        native_threading, native_socket = patcher.original("threading"), patcher.original("socket")
+        self._requests = patcher.original("queue").SimpleQueue()
+        self._finished: deque[_Call[Any]] = deque()
+        reader, self._waker = native_socket.socketpair()
+        self._reader = greenio.GreenSocket(reader)
+        for number in range(threads):
+            native_threading.Thread(target=self._serve, name=f"{name}-{number}", daemon=True).start()
+        greenthread.spawn_n(self._deliver)
+
+    def run(self, work: Callable[[], T]) -> T:
+        from eventlet.event import Event
+
+        call = _Call(work, Event())
+        self._requests.put(call)
+        call.event.wait()
+        if call.error is not None:
+            try:
+                raise call.error
+            finally:
+                del call  # Otherwise the error's traceback refers to the call, and the call to the error.
+        return call.result
+
+    def _serve(self) -> None:
+        """Run calls, on a native thread."""
+        while True:
+            call = self._requests.get()
+            call.run()
+            self._finished.append(call)
+            del call  # Do not keep its result until the next call.
+            self._waker.sendall(b".")
+
+    def _deliver(self) -> None:
+        """Wake the green threads whose calls have finished, on the event loop."""
+        while self._reader.recv(1_024):
+            while self._finished:
+                self._finished.popleft().event.send()
+
+
+@dataclass(frozen=True, slots=True)
+class NativePools:
+    """The pools of an application. The writer and its probe have threads of their own besides."""
+
+    reads: NativePool
+    """Pages of messages and catch-ups from SQLite."""
+    searches: NativePool
+    """Searches in SQLite, which take longer."""
+    passwords: NativePool
+    exports: NativePool
+    """PDFs."""
+
+    @classmethod
+    def create(cls, *, read_threads: int, search_threads: int, password_threads: int, max_queued: int) -> "NativePools":
+        """Create the pools. In each of them, at most `max_queued` calls wait for a thread."""
+        return cls(
+            NativePool("reads", threads=read_threads, max_queued=max_queued),
+            NativePool("searches", threads=search_threads, max_queued=max_queued),
+            NativePool("passwords", threads=password_threads, max_queued=max_queued),
+            NativePool("exports", threads=1, max_queued=max_queued),
+        )
+
+
+def current_pools() -> NativePools:
+    """Return the pools of the current application."""
+    pools: NativePools = current_app.extensions[EXTENSION]
+    return pools

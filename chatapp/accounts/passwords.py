@@ -1,4 +1,4 @@
-"""Password hashes: argon2id with the library's default parameters (RFC 9106, low memory), on a native thread."""
+"""Password hashes: argon2id with the library's default parameters (RFC 9106, low memory), on native threads."""
 
 import secrets
 from base64 import b64encode
@@ -7,7 +7,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 
-from chatapp.native import run_native
+from chatapp.native import current_pools
 
 _hasher = PasswordHasher()
 
@@ -27,12 +27,12 @@ _DUMMY_HASH = _make_dummy_hash()
 
 def hash_password(password: str) -> str:
     """Return the hash of a password, to be stored."""
-    return run_native(_hasher.hash, password)
+    return current_pools().passwords.run(_hasher.hash, password)
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Return whether a password has this hash. Without a hash, return False after the same time."""
-    return run_native(_verify, password_hash or _DUMMY_HASH, password) and password_hash is not None
+    return current_pools().passwords.run(_verify, password_hash or _DUMMY_HASH, password) and password_hash is not None
 
 
 def _verify(password_hash: str, password: str) -> bool:

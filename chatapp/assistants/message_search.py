@@ -15,6 +15,7 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.queries import list_title_people
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, ShareLink, User
+from chatapp.native import current_pools
 from chatapp.presentation.kinds import page_of
 from chatapp.storage import read_natively
 
@@ -69,7 +70,7 @@ class MessageSearch:
             if not find_active_actors(session, [self._asker]):
                 return []
             query = self._select(session, searched_words, sender).limit(limit)
-            rows = read_natively(session, lambda reading: reading.execute(query).all())
+            rows = read_natively(session, lambda reading: reading.execute(query).all(), pool=current_pools().searches)
             people = list_title_people(session, [conversation for _, _, conversation in rows])
             return [
                 FoundMessage(

@@ -1,6 +1,6 @@
 """Commits a batch in one transaction, on the one connection that writes.
 
-This module runs on native threads: it must neither log nor wait for green threads.
+This module runs on the writer's native thread: it must neither log nor wait for green threads.
 """
 
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from chatapp.config import Settings
-from chatapp.native import run_native
+from chatapp.native import NativePool, current_pools
 
 T = TypeVar("T")
 
@@ -23,15 +23,18 @@ BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for the lock of another process."""
 
 
-def read_natively(session: Session, read: Callable[[Session], T]) -> T:
-    """Call `read` in the session's transaction without blocking the event loop. Use it for queries that take long."""
+def read_natively(session: Session, read: Callable[[Session], T], *, pool: NativePool | None = None) -> T:
+    """Call `read` in the session's transaction without blocking the event loop. Use it for queries that take long.
+
+    By default it runs on the pool of reads. Raises `Busy` when too many calls wait for the pool.
+    """
     # The pool's locks may be green: take the connection before the call on a native thread.
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         return read(session)  # PostgreSQL's driver yields to the event loop while it waits.
     # Flask-SQLAlchemy's own session looks up the current application, which a native thread does not have.
     with Session(connection, join_transaction_mode="rollback_only") as plain:
-        return run_native(read, plain)
+        return (pool or current_pools().reads).run(read, plain)
 
 
 def reader_options(settings: Settings) -> dict[str, Any]:

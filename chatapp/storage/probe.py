@@ -6,7 +6,7 @@ from itertools import chain, repeat
 
 import structlog
 
-from chatapp.native import run_native
+from chatapp.native import NativePool
 from chatapp.supervision import Supervisor
 
 log = structlog.get_logger(__name__)
@@ -16,10 +16,12 @@ DELAYS_SECONDS = (0.1, 0.5, 1, 2, 3)
 
 
 class Probe:
-    """Calls `commit` on a native thread until it succeeds, then `on_success` once."""
+    """Calls `commit` on a native thread of its own until it succeeds, then `on_success` once."""
 
     def __init__(self, supervisor: Supervisor, commit: Callable[[], None], on_success: Callable[[], None]) -> None:
         self._supervisor = supervisor
+        # Not the writer's: an attempt may take seconds, and meanwhile messages are spooled.
+        self._native = NativePool("database probe", threads=1)
         self._commit = commit
         self._on_success = on_success
         self._is_stopping = False
@@ -38,7 +40,7 @@ class Probe:
             if self._is_stopping:
                 return
             try:
-                run_native(self._commit)
+                self._native.run(self._commit)
             except Exception as error:
                 log.info("database still cannot commit", reason=str(error))
             else:

@@ -8,7 +8,7 @@ import structlog
 
 from chatapp.errors import Busy, ChatError, Internal, Unavailable
 from chatapp.failpoints import failpoint
-from chatapp.native import run_native
+from chatapp.native import NativePool
 from chatapp.signals import Signals
 from chatapp.storage.changes import Key, SpoolableChange
 from chatapp.storage.jobs import Job
@@ -21,10 +21,19 @@ log = structlog.get_logger(__name__)
 class Spooler:
     """Moves changes into the spool and back, and keeps the provisional result of each pending one."""
 
-    def __init__(self, spool: Spool, signals: Signals, kind: type[SpoolableChange[Any]], *, max_spooled: int) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        signals: Signals,
+        kind: type[SpoolableChange[Any]],
+        native: NativePool,
+        *,
+        max_spooled: int,
+    ) -> None:
         self._spool = spool
         self._signals = signals
         self._kind = kind
+        self._native = native
         self._max_spooled = max_spooled
         self._pending: dict[Key, Any] = {}
 
@@ -40,7 +49,7 @@ class Spooler:
 
         Raises one of `SPOOL_ERRORS` when the spool cannot be read.
         """
-        entries = self._parse(run_native(self._spool.list_pending))
+        entries = self._parse(self._native.run(self._spool.list_pending))
         self._pending |= {change.key: change.pending() for _, change in entries}
         return entries[0][0].spooled_at if entries else None
 
@@ -64,7 +73,7 @@ class Spooler:
                 added[change.key] = job, change
         try:
             if added:
-                run_native(self._spool.add, [(*key, change.to_fields()) for key, (_, change) in added.items()])
+                self._native.run(self._spool.add, [(*key, change.to_fields()) for key, (_, change) in added.items()])
         except SPOOL_ERRORS as error:
             log.exception("spool cannot be written", reason=str(error))
             for job in [job for job, _ in added.values()] + [job for job, _ in repeated]:
@@ -80,12 +89,12 @@ class Spooler:
 
         Raises what `commit` raises, and one of `SPOOL_ERRORS` when the spool cannot be read or written.
         """
-        while listed := run_native(self._spool.list_pending, max_batch):
+        while listed := self._native.run(self._spool.list_pending, max_batch):
             entries = self._parse(listed)
             if not entries:
                 continue
             jobs = [Job(change) for _, change in entries]
-            signals = run_native(commit, jobs)
+            signals = self._native.run(commit, jobs)
             failpoint("after-drain")
             committed = []
             for (entry, change), job in zip(entries, jobs, strict=True):
@@ -96,7 +105,7 @@ class Spooler:
                     error = job.error if isinstance(job.error, ChatError) else Internal("The message cannot be stored.")
                     self._reject(entry, job.error)
                     signals.append(change.rejected_signal(error))
-            run_native(self._spool.remove, committed)
+            self._native.run(self._spool.remove, committed)
             for _, change in entries:
                 self._pending.pop(change.key, None)
             send_deferred(self._signals, signals)
@@ -117,8 +126,8 @@ class Spooler:
     def _reject(self, entry: Entry, error: BaseException) -> None:
         reason = error.message if isinstance(error, ChatError) else f"{type(error).__name__}: {error}"
         log.error("spooled message rejected", entry=entry.id, reason=reason)
-        run_native(self._spool.reject, entry.id, reason)
+        self._native.run(self._spool.reject, entry.id, reason)
 
     def close(self) -> None:
         """Close the spool's file."""
-        run_native(self._spool.close)
+        self._native.run(self._spool.close)

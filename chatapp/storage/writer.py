@@ -1,8 +1,8 @@
 """The writer: all changes of a process in one order, with one commit for all that wait (group commit).
 
-A commit runs on a native thread. The changes that arrive meanwhile form the next batch, which one fsync makes durable;
-a single change is committed at once. After the commit the submitters are woken, then the signals are sent in the order
-of the changes.
+A commit runs on a native thread that nothing else uses. The changes that arrive meanwhile form the next batch, which
+one fsync makes durable; a single change is committed at once. After the commit the submitters are woken, then the
+signals are sent in the order of the changes.
 
 While the database is unavailable, spoolable changes go to the spool. When it is available again the spool is drained
 before anything else is written.
@@ -17,7 +17,7 @@ from sqlalchemy import Engine, Executable
 
 from chatapp.errors import Internal, Unavailable
 from chatapp.failpoints import failpoint
-from chatapp.native import run_native
+from chatapp.native import NativePool
 from chatapp.signals import Signals
 from chatapp.storage.changes import Change, SpoolableChange
 from chatapp.storage.committer import UNREACHABLE, Committer
@@ -56,7 +56,8 @@ class Writer:
         self._max_batch = max_batch
         self._queue = JobQueue(max_queued=max_queued, max_batch=max_batch)
         self._committer = Committer(engine, signals, probe)
-        self._spooler = Spooler(spool, signals, spoolable, max_spooled=max_spooled)
+        self._native = NativePool("writer", threads=1)
+        self._spooler = Spooler(spool, signals, spoolable, self._native, max_spooled=max_spooled)
         self._outage = Outage()
         self._probe = Probe(supervisor, self._committer.probe, on_success=self._recover)
         self._thread: threading.Thread | None = None
@@ -159,7 +160,7 @@ class Writer:
         if self._outage.state is not State.AVAILABLE:
             return None
         try:
-            return run_native(self._committer.commit, batch)
+            return self._native.run(self._committer.commit, batch)
         except UNREACHABLE as error:
             self._start_outage(str(error.orig))
             return None

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from chatapp.conversations.names import parse_name
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.native import run_native
+from chatapp.native import current_pools
 from chatapp.presentation.conversations import find_path
 from chatapp.presentation.urls import parse_seq
 from chatapp.rate_limits import EXPORTS, count_use
@@ -47,7 +47,9 @@ def export(conversation: str, file_format: str) -> Response:
         messages, is_cut = list_latest_messages(readable)
         # The PDF takes long. Meanwhile others need the database connection.
         db.session.remove()
-        response = Response(run_native(make_pdf, title, messages, is_cut=is_cut), mimetype="application/pdf")
+        response = Response(
+            current_pools().exports.run(make_pdf, title, messages, is_cut=is_cut), mimetype="application/pdf"
+        )
     else:
         is_json = file_format == "json"
         write, mimetype = (write_json, "application/json") if is_json else (write_markdown, "text/markdown")

@@ -1,11 +1,23 @@
 """Verifying passwords, for accounts that exist and for others."""
 
+from collections.abc import Iterator
+
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
+from flask import Flask
 
 from chatapp.accounts import passwords
 from chatapp.accounts.passwords import hash_password, verify_password
+from chatapp.native import EXTENSION, NativePools
+
+
+@pytest.fixture(autouse=True)
+def _app_context() -> Iterator[None]:
+    app = Flask(__name__)
+    app.extensions[EXTENSION] = NativePools.create(read_threads=1, search_threads=1, password_threads=1, max_queued=1)
+    with app.app_context():
+        yield
 
 
 def test_a_hash_verifies_its_own_password_only() -> None:

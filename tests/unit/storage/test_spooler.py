@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chatapp.errors import Archived, Busy, Unavailable
+from chatapp.native import NativePool
 from chatapp.signals import Signals
 from chatapp.storage.jobs import Job
 from chatapp.storage.spool import Spool
@@ -28,7 +29,7 @@ def signals() -> Signals:
 
 @pytest.fixture
 def spooler(spool: Spool, signals: Signals) -> Spooler:
-    return Spooler(spool, signals, AddNote, max_spooled=3)
+    return Spooler(spool, signals, AddNote, NativePool("writer", threads=1), max_spooled=3)
 
 
 def text_of(job: Job) -> str:
@@ -158,7 +159,7 @@ def test_a_damaged_entry_does_not_prevent_the_start(spooler: Spooler, spool: Spo
     damage(tmp_path, "damaged", "{")
     with closing(sqlite3.connect(tmp_path / "spool.sqlite3")) as other, other:
         other.execute("UPDATE spooled SET spooled_at = 'never'")
-    next_process = Spooler(spool, Signals(), AddNote, max_spooled=3)
+    next_process = Spooler(spool, Signals(), AddNote, NativePool("writer", threads=1), max_spooled=3)
     assert next_process.load() is not None
     assert next_process.list_pending() == ["pending one"]
     assert [entry.text for entry in spool.list_rejected()] == ["{"]
@@ -177,6 +178,6 @@ def test_entries_stay_when_the_commit_fails(spooler: Spooler, spool: Spool):
 def test_pending_entries_are_loaded_by_the_next_process(spooler: Spooler, spool: Spool):
     assert spooler.load() is None
     spool_notes(spooler, "one", "two")
-    next_process = Spooler(spool, Signals(), AddNote, max_spooled=3)
+    next_process = Spooler(spool, Signals(), AddNote, NativePool("writer", threads=1), max_spooled=3)
     assert next_process.load() == spool.list_pending()[0].spooled_at
     assert next_process.list_pending() == ["pending one", "pending two"]
