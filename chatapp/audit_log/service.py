@@ -12,6 +12,7 @@ from chatapp.audit_log.kinds import AuditKind
 from chatapp.audit_log.signals import RecordedEvent, event_recorded
 from chatapp.errors import ChatError
 from chatapp.models import AuditEntry, User, now
+from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.storage import Transaction, write
 
 FAILURES_WINDOW = timedelta(hours=1)
@@ -75,12 +76,11 @@ def record_failed_sign_in(username: str, address: str | None, kind: AuditKind = 
     Failures are equal if account and network are: one client may have all addresses of an IPv6 network. The number of
     entries an hour is limited: further failures are counted in one entry.
     """
-    network = None if address is None else client_network(address)
+    account, network = username.strip().lower(), None if address is None else client_network(address)
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        account = session.scalars(select(User.username).where(User.username == username.strip().lower())).one_or_none()
-        target = UNKNOWN_ACCOUNT if account is None else f"@{account}"
+        target = f"@{account}" if _has_account(session, account) else UNKNOWN_ACCOUNT
         if _count_again(transaction, kind, target, network):
             return
         is_recent = AuditEntry.recorded_at > now() - FAILURES_WINDOW
@@ -94,6 +94,12 @@ def record_failed_sign_in(username: str, address: str | None, kind: AuditKind = 
         write(change)
     except ChatError as error:  # The sign-in was refused: that must not depend on whether it can be recorded.
         log.warning("failed sign-in not recorded", reason=error.code)
+
+
+def _has_account(session: Session, username: str) -> bool:
+    # What no username can be is not sent to the database: PostgreSQL raises an error for NUL.
+    is_possible = USERNAME_PATTERN.fullmatch(username) is not None
+    return is_possible and session.scalars(select(User.id).where(User.username == username)).one_or_none() is not None
 
 
 def _count_again(transaction: Transaction, kind: AuditKind, target: str, address: str | None) -> bool:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
-from itsdangerous import BadSignature
-from werkzeug.http import parse_cookie
+from itsdangerous import BadData
+from werkzeug.sansio.http import parse_cookie
 
 from chatapp.addresses import client_network
 from chatapp.http_server.connections import HttpConnection
@@ -52,12 +52,12 @@ def find_login_token(app: Flask, environ: "WSGIEnvironment") -> str | None:
     interface = app.session_interface
     assert isinstance(interface, SecureCookieSessionInterface)  # noqa: S101 - Flask's own sessions are used
     serializer = interface.get_signing_serializer(app)
-    value = parse_cookie(environ).get(name)
+    value = parse_cookie(environ["HTTP_COOKIE"]).get(name)
     if serializer is None or value is None:
         return None
     try:
         session = serializer.loads(value)
-    except BadSignature:
+    except BadData:
         return None
     token = session.get("_user_id") if isinstance(session, dict) else None
     return token if isinstance(token, str) else None
