@@ -31,6 +31,15 @@ def authorize_reading(conversation: Conversation | None, membership: Membership 
     return visible
 
 
+def may_read(conversation: Conversation | None, membership: Membership | None) -> bool:
+    """Return whether the user may read the conversation: whether `authorize_reading` succeeds."""
+    try:
+        authorize_reading(conversation, membership)
+    except ChatError:
+        return False
+    return True
+
+
 def authorize_posting(conversation: Conversation | None, membership: Membership | None) -> Conversation:
     """Return the conversation if the user may post to it: read it, unless it is archived or the user is blocked.
 

@@ -49,7 +49,9 @@ class Message(TypedDict):
     """A message."""
 
     conversation: str
-    id: Annotated[int | None, Field(description="Null if a cleanup has removed the message.")]
+    id: Annotated[
+        int | None, Field(description="Null if a cleanup has removed the message, or its sender may no longer read it.")
+    ]
     seq: EventNumber
     version: Annotated[EventNumber, Field(description="The number of the event that last changed the message.")]
     sender: Annotated[

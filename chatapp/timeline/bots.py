@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from chatapp.conversations.names import ConversationName
 from chatapp.errors import Archived
 from chatapp.models import Conversation, Message
 from chatapp.storage import Transaction
@@ -16,22 +17,33 @@ def store_bot_message(
 ) -> TimelineMessage:
     """Store a message of the bot called `name`, within the caller's transaction, and return it.
 
-    A repeated `client_id` returns the message that is already stored. Raises `Archived`.
+    A repeated `client_id` returns the message that is already stored as it was posted, not in its current state: a
+    webhook may post to the room, but not read it. Raises `Archived`.
     """
     session = transaction.session
     lock_conversation(session, conversation.id)
     if conversation.is_archived:
         raise Archived("This room is archived: nothing can be posted to it.")
     if client_id is not None:
-        known_id = session.scalars(
-            select(Message.id).where(
+        known = session.scalars(
+            select(Message).where(
                 Message.client_id == client_id,
                 Message.sender_id.is_(None),
                 Message.conversation_id == conversation.id,
             )
         ).one_or_none()
-        if known_id is not None:
-            return fetch_message(session, conversation, known_id)
+        if known is not None:
+            return TimelineMessage(
+                conversation=ConversationName.of(conversation),
+                id=known.id,
+                seq=known.seq,
+                version=known.seq,
+                sender_type="system",
+                sender_name=known.sender_name,
+                content=content,
+                client_id=client_id,
+                created_at=known.created_at,
+            )
     message = insert_message(
         session, conversation, sender_type="system", sender_name=name, content=content, client_id=client_id
     )

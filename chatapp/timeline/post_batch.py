@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from chatapp.actors import Actor, find_active_tokens
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import authorize_posting
+from chatapp.conversations.policy import authorize_posting, may_read
 from chatapp.errors import ChatError, SignedOut
 from chatapp.models import Conversation, LoginSession, Membership, Message, RetiredKey, User
 from chatapp.storage import Key
@@ -50,14 +50,19 @@ class PostBatch:
     def accept(self, post: "Post") -> TimelineMessage | ChatError | int:
         """Assign an event number to the post, and return its index in the result of `insert`.
 
-        If a message with its key is stored already, return that message. If the post is rejected, return the error.
+        If a message with its key is stored already, return that message, or a receipt if its sender may no longer read
+        it. If the post is rejected, return the error.
         """
-        if post.key in self._index_by_key:
-            return self._index_by_key[post.key]
-        if post.key in self._known:
-            return self._present_known(self._known[post.key])
+        known = self._known.get(post.key)
+        if known and post.was_spooled:
+            # Its sender was acknowledged before. This announces it to those who may read it.
+            return self._present_known(known)
         if not self._is_active(post.actor):
             return SignedOut("You are signed out. Sign in again to send this.")
+        if post.key in self._index_by_key:
+            return self._index_by_key[post.key]
+        if known:
+            return self._present_known(known) if self._may_read(known) else self._make_receipt(post, known)
         try:
             conversation = authorize_posting(
                 self._conversations.get(post.conversation),
@@ -126,6 +131,23 @@ class PostBatch:
             actor.user_id in self._senders
             and (actor.login_session_id is None or actor.login_session_id in self._login_session_ids)
             and (actor.token_id is None or actor.token_id in self._token_ids)
+        )
+
+    def _may_read(self, row: Message | RetiredKey) -> bool:
+        membership = self._session.get(Membership, (row.conversation_id, row.sender_id), populate_existing=True)
+        return may_read(self._session.get_one(Conversation, row.conversation_id), membership)
+
+    def _make_receipt(self, post: "Post", row: Message | RetiredKey) -> TimelineMessage:
+        """Return the post with the number under which it is stored, and nothing of the message's current state."""
+        conversation = self._session.get_one(Conversation, row.conversation_id)
+        return TimelineMessage(
+            conversation=ConversationName.of(conversation),
+            seq=row.seq,
+            version=row.seq,
+            sender=self._senders[post.actor.user_id],
+            content=post.content,
+            client_id=post.client_id,
+            created_at=post.created_at,
         )
 
     def _present_known(self, row: Message | RetiredKey) -> TimelineMessage:

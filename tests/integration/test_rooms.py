@@ -1,6 +1,7 @@
 """Rooms: joining, leaving, permissions, and what is hidden from non-members."""
 
 import re
+import uuid
 from collections.abc import Callable
 from html import unescape
 
@@ -105,6 +106,40 @@ def test_a_removed_member_stops_receiving_at_once(ana: Person, bob: Person) -> N
         assert socket.is_connected()
     ana_socket.wait_for_contents("before", "after", conversation=room)
     assert bob.get(room_path(room)).status_code == 404
+
+
+def test_a_removed_member_who_repeats_a_message_learns_only_that_it_is_stored(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    room = ana.create_room()
+    ana.invite(room, bob)
+    ana_socket, bob_socket, api, client_id = ana.connect(), bob.connect(), bob.api(), str(uuid.uuid4())
+    bob_socket.send("the first draft", room, client_id)
+    bob_socket.call("edit_message", {"conversation": room, "seq": 1, "content": "secret plans"})
+    ana_socket.call("react", {"conversation": room, "seq": 1, "reaction": "👍"})
+    current = bob_socket.send("the first draft", room, client_id)["message"]
+    assert (current["content"], current["version"], len(current["reactions"])) == ("secret plans", 3, 1)
+
+    ana.remove(room, bob)
+    bob_socket.wait_for("removed_from_chat")
+
+    repeated = bob_socket.send("the first draft", room, client_id)
+    path = f"/conversations/{room}/messages"
+    posted = api.post(path, json={"content": "the first draft", "client_id": client_id})
+    elsewhere = api.post("/conversations/general/messages", json={"content": "?", "client_id": client_id})
+    assert repeated["ok"]
+    assert (posted.status_code, elsewhere.status_code) == (201, 201), posted.text + elsewhere.text
+    for message in (repeated["message"], posted.json(), elsewhere.json()):
+        assert (message["conversation"], message["seq"], message["version"], message["id"]) == (room, 1, 1, None)
+        assert (message["content"] in {"the first draft", "?"}, message["edited_at"]) == (True, None)
+        assert message["reactions"] == []
+    session = api.post("/sessions", json={}).json()["conversation"].removeprefix("assistant_")
+    streamed = {"Accept": "text/event-stream"}
+    asked = api.post(f"/sessions/{session}/messages", json={"content": "?", "client_id": client_id}, headers=streamed)
+    assert (asked.status_code, "secret" in asked.text) == (409, False)
+    assert bob_socket.send("a new one", room)["error"]["code"] == "not_found"
+    assert any_server.rows("SELECT content FROM messages") == [("secret plans",)]
 
 
 def test_only_managers_change_a_room_and_any_member_invites(ana: Person, bob: Person, eve: Person) -> None:

@@ -28,14 +28,14 @@ from chatapp.assistants.queries import SessionSummary, find_shared_conversation,
 from chatapp.conversations.names import ConversationName, assistant_name
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
-from chatapp.errors import NotFound
+from chatapp.errors import Conflict, NotFound
 from chatapp.extensions import db
 from chatapp.models import Conversation, now
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import isoformat, present_message_data
 from chatapp.presentation.resources import Message
 from chatapp.rate_limits import SEARCHES, count_use
-from chatapp.timeline import post, read_page
+from chatapp.timeline import TimelineMessage, post, read_page
 
 blueprint = Blueprint("api_sessions", __name__, url_prefix="/api")
 protect(blueprint)
@@ -128,12 +128,20 @@ def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Respo
     name = ConversationName.of(session)
     client_id = resolve_client_id(json.client_id, headers.idempotency_key)
     actor = current_caller().actor
-    if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) != EVENT_STREAM:
+
+    def post_question() -> TimelineMessage:
         question = post(name, actor, content=json.content, client_id=client_id)
+        if question.conversation != name:
+            # The answer to it would be that of a conversation that the caller may not be able to read.
+            raise Conflict("This client_id belongs to a message in another conversation. Use a new one.")
+        return question
+
+    if request.accept_mimetypes.best_match(["application/json", EVENT_STREAM]) != EVENT_STREAM:
+        question = post_question()
         location = url_for("api.show_message", conversation=question.conversation.wire_name, seq=question.seq)
         return respond(present_message_data(question), HTTPStatus.CREATED, Location=location)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Werkzeug documents it
-    return stream_answer(app, actor, lambda: post(name, actor, content=json.content, client_id=client_id))
+    return stream_answer(app, actor, post_question)
 
 
 @blueprint.get("/chat/history")
