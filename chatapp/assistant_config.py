@@ -40,7 +40,8 @@ class OpenAIConfig(_Table):
     model: str
     api_key: str = Field("", description="the API key; `api_key_env` is safer")
     api_key_env: str = Field("", description="environment variable that holds the API key")
-    timeout: float = Field(60.0, gt=0, description="seconds without any data after which an answer fails")
+    timeout: float = Field(60.0, gt=0, description="seconds without new text after which an answer fails")
+    max_seconds: float = Field(600.0, gt=0, description="seconds after which an answer is cut off")
     retries: int = Field(2, ge=0, le=10, description="retries before the first data of an answer")
     max_tokens: int = Field(2_000, ge=1, description="maximum length of an answer")
 

@@ -192,6 +192,15 @@ class Settings(BaseSettings):
         10.0, gt=0, description="seconds before a failed webhook is retried; each further delay is six times as long"
     )
 
+    webhook_timeout_seconds: float = Field(
+        10.0, gt=0, le=30, description="seconds that one delivery to a webhook may take, whatever arrives meanwhile"
+    )
+    max_concurrent_deliveries: int = Field(
+        100,
+        ge=2,
+        description="maximum number of deliveries to webhooks at the same time, one to each; half are for slow ones",
+    )
+
     assistants_file: Path | None = Field(
         None, description="file that configures the assistants; `assistants.toml` in the data folder when empty"
     )

@@ -8,7 +8,8 @@ text runs in a process of its own (`chatapp/worker_processes.py`).
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -163,3 +164,30 @@ def current_pools() -> NativePools:
     """Return the pools of the current application."""
     pools: NativePools = current_app.extensions[EXTENSION]
     return pools
+
+
+class TimeLimitExceeded(Exception):
+    """The body of a `time_limit` did not end in time."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `TimeLimitExceeded` if the body has not ended after `seconds`, whatever it waits for.
+
+    Time-outs of sockets limit each read: a peer that sends a byte before each of them expires holds the reader forever.
+    The limit interrupts waiting, not computing, and only on green threads: others need time-outs of their own as well.
+    """
+    if not is_green():
+        yield
+        return
+    from eventlet import Timeout
+
+    timeout = Timeout(max(seconds, 0.0))
+    try:
+        yield
+    except Timeout as expired:
+        if expired is not timeout:
+            raise
+        raise TimeLimitExceeded(f"not finished after {seconds:g} seconds") from None
+    finally:
+        timeout.cancel()

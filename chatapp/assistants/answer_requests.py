@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from flask import Flask, current_app
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin
@@ -19,7 +19,7 @@ from chatapp.conversations.policy import authorize_answer_control, authorize_pos
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Conflict, NotFound, RateLimited
-from chatapp.models import Answer, Conversation, Message, now
+from chatapp.models import Answer, AssistantUsage, Conversation, Message, now
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import Transaction, write
@@ -120,10 +120,10 @@ class AnswerRequests:
         open_answers = select(func.count()).where(Answer.asker_id == user_id, Answer.ended_at.is_(None))
         if session.scalars(open_answers).one() >= MAX_OPEN_ANSWERS:
             return f"You already have {MAX_OPEN_ANSWERS} unanswered questions. Wait for an answer, then ask again."
-        recent_answers = select(func.count()).where(
-            Answer.asker_id == user_id, Answer.created_at > now() - DAILY_LIMIT_WINDOW
+        recent_questions = select(func.count()).where(
+            AssistantUsage.user_id == user_id, AssistantUsage.asked_at > now() - DAILY_LIMIT_WINDOW
         )
-        if self._daily_limit and session.scalars(recent_answers).one() >= self._daily_limit:
+        if self._daily_limit and session.scalars(recent_questions).one() >= self._daily_limit:
             return f"You have reached the limit of {self._daily_limit} questions in 24 hours. Try again later."
         return None
 
@@ -176,6 +176,12 @@ def _add_answer(session: Session, message: Message, asker_id: int, assistant: As
             assistant=assistant.name,
         )
     )
+    session.execute(
+        delete(AssistantUsage).where(
+            AssistantUsage.user_id == asker_id, AssistantUsage.asked_at <= now() - DAILY_LIMIT_WINDOW
+        )
+    )
+    session.add(AssistantUsage(user_id=asker_id))
     session.flush()
 
 

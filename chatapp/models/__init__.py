@@ -1,7 +1,7 @@
 """The database tables."""
 
 from chatapp.models.accounts import ApiToken, Installation, Invitation, LoginSession, SignInAttempts, User
-from chatapp.models.assistants import Answer, ShareLink
+from chatapp.models.assistants import Answer, AssistantUsage, ShareLink
 from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, Membership
@@ -11,6 +11,7 @@ from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDel
 __all__ = [
     "Answer",
     "ApiToken",
+    "AssistantUsage",
     "AuditEntry",
     "Base",
     "Block",

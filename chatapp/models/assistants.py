@@ -1,4 +1,4 @@
-"""Answers of assistants, and share links."""
+"""Answers of assistants, their count for each user, and share links."""
 
 from datetime import datetime
 
@@ -33,6 +33,20 @@ class Answer(Base):
     is_stopped: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether a user has requested that it stops."""
     ended_at: Mapped[datetime | None]
+
+
+class AssistantUsage(Base):
+    """One question of a user in the last 24 hours, counted for the limit.
+
+    Unlike `Answer` it outlives the conversation: deleting that does not give the question back.
+    """
+
+    __tablename__ = "assistant_usage"
+    __table_args__ = (Index(None, "user_id", "asked_at"), NEVER_REUSE_IDS)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    asked_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class ShareLink(Base):

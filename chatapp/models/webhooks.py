@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, now
@@ -34,10 +34,10 @@ class WebhookDelivery(Base):
     """A message to be sent to a webhook. The row is deleted after success or the last attempt."""
 
     __tablename__ = "webhook_deliveries"
-    __table_args__ = (NEVER_REUSE_IDS,)
+    __table_args__ = (Index(None, "webhook_id", "due_at"), NEVER_REUSE_IDS)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    webhook_id: Mapped[int] = mapped_column(ForeignKey("outgoing_webhooks.id", ondelete="CASCADE"), index=True)
+    webhook_id: Mapped[int] = mapped_column(ForeignKey("outgoing_webhooks.id", ondelete="CASCADE"))
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), index=True)
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(default=now, index=True)

@@ -1,20 +1,27 @@
 """HTTP requests to URLs that users entered, protected against server-side request forgery (SSRF).
 
 No library does this well. The host name is resolved once, all of its addresses are checked, and the connection goes to
-an address that was checked: a later, different DNS response has no effect. Redirects are not followed.
+an address that was checked: a later, different DNS response has no effect. Redirects are not followed, and only the
+head of the response is read.
 """
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Mapping
+from contextlib import closing
+from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
-import urllib3
+import h11
 
 from chatapp.errors import Invalid
+from chatapp.native import TimeLimitExceeded, time_limit
 
-TIMEOUT = urllib3.Timeout(connect=3, read=5, total=8)
-"""Time limits of a request in seconds."""
+MAX_RESPONSE_BYTES = 65_536
+"""Maximum size of the head of a response, including informational responses before it. The body is not read."""
+
+READ_BYTES = 8_192
 
 # IPv6 networks that embed IPv4 addresses. `ipaddress` does not look at the embedded address.
 TRANSITION_NETWORKS = [
@@ -49,28 +56,42 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bool) -> None:
-    """Send a POST request. Raises `DeliveryFailed`."""
+def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bool, timeout_seconds: float) -> None:
+    """Send a POST request, which takes at most `timeout_seconds` in all. Raises `DeliveryFailed`."""
     parts = urlsplit(url)
-    pool = _make_pool(parts, _resolve(parts, allow_private=allow_private))
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        response = pool.urlopen(
-            "POST",
-            target,
-            body=body,
-            headers={**headers, "Host": parts.netloc},
-            redirect=False,
-            retries=False,
-            preload_content=False,
-        )
-        response.close()
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise DeliveryFailed(f"{type(error).__name__}: no response in time") from error
-    finally:
-        pool.close()
-    if not 200 <= response.status < 300:
-        raise DeliveryFailed(f"the response has status {response.status}")
+        with time_limit(timeout_seconds):
+            address = _resolve(parts, allow_private=allow_private)
+            with closing(_connect(parts, address, timeout_seconds)) as connection:
+                status = _exchange(connection, parts, body, headers)
+    except TimeLimitExceeded as error:
+        raise DeliveryFailed(f"no response within {timeout_seconds:g} seconds") from error
+    except h11.RemoteProtocolError as error:
+        raise DeliveryFailed("the response is not valid HTTP") from error
+    except ssl.SSLCertVerificationError as error:
+        raise DeliveryFailed("the host has no valid certificate") from error
+    except OSError as error:
+        raise DeliveryFailed(f"the connection failed ({type(error).__name__})") from error
+    if not 200 <= status < 300:
+        raise DeliveryFailed(f"the response has status {status}")
+
+
+def _exchange(connection: socket.socket, parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> int:
+    """Send the request and return the status of the response, whose body is not read."""
+    http = h11.Connection(h11.CLIENT)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    sent = {"Host": parts.netloc, "Content-Length": str(len(body)), "Connection": "close", **headers}
+    events = h11.Request(method="POST", target=target, headers=[*sent.items()]), h11.Data(body), h11.EndOfMessage()
+    connection.sendall(b"".join(http.send(event) or b"" for event in events))
+    received_bytes = 0
+    while not isinstance(event := http.next_event(), h11.Response):
+        if event is h11.NEED_DATA:
+            data = connection.recv(READ_BYTES)
+            received_bytes += len(data)
+            if received_bytes > MAX_RESPONSE_BYTES:
+                raise DeliveryFailed("the head of the response is too long")
+            http.receive_data(data)
+    return event.status_code
 
 
 def _get_port(parts: SplitResult) -> int:
@@ -88,9 +109,18 @@ def _resolve(parts: SplitResult, *, allow_private: bool) -> str:
     return addresses[0]
 
 
-def _make_pool(parts: SplitResult, address: str) -> urllib3.HTTPConnectionPool:
+def _connect(parts: SplitResult, address: str, timeout_seconds: float) -> socket.socket:
+    """Connect to an address of the host. A certificate must be valid for the host."""
+    connection = socket.create_connection((address, _get_port(parts)), timeout_seconds)
     if parts.scheme == "http":
-        return urllib3.HTTPConnectionPool(address, _get_port(parts), timeout=TIMEOUT)
-    return urllib3.HTTPSConnectionPool(
-        address, _get_port(parts), timeout=TIMEOUT, server_hostname=parts.hostname, assert_hostname=parts.hostname
-    )
+        return connection
+    try:
+        return _tls_context().wrap_socket(connection, server_hostname=parts.hostname)
+    except BaseException:
+        connection.close()
+        raise
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    return ssl.create_default_context()

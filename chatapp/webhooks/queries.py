@@ -1,8 +1,8 @@
 """Queries of webhooks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from chatapp.credentials import has_outgoing_webhooks
@@ -42,3 +42,32 @@ def is_delivery_due(session: Session) -> bool:
     """Return whether a delivery is due now."""
     due = select(WebhookDelivery.id).where(WebhookDelivery.due_at <= now()).limit(1)
     return session.scalars(due).first() is not None
+
+
+def list_due_deliveries(
+    session: Session, *, limit: int, only: Collection[int] | None = None, without: Collection[int] = ()
+) -> Sequence[tuple[int, int]]:
+    """List the oldest due delivery of each webhook, as the ids of the webhook and of the delivery.
+
+    Consider `only` these webhooks, and never those in `without`. Of more than `limit` webhooks, some are chosen at
+    random: one with a long queue has no precedence.
+    """
+    oldest = (
+        select(WebhookDelivery.id)
+        .where(WebhookDelivery.webhook_id == OutgoingWebhook.id, WebhookDelivery.due_at <= now())
+        .order_by(WebhookDelivery.due_at, WebhookDelivery.id)
+        .limit(1)
+        .correlate(OutgoingWebhook)
+        .scalar_subquery()
+    )
+    query = select(OutgoingWebhook.id, oldest.label("delivery_id")).where(OutgoingWebhook.id.not_in(without))
+    if only is not None:
+        query = query.where(OutgoingWebhook.id.in_(only))
+    due = query.subquery()
+    rows = session.execute(
+        select(due.c.id, due.c.delivery_id)
+        .where(due.c.delivery_id.is_not(None))
+        .order_by(func.random())
+        .limit(max(limit, 0))
+    )
+    return [(webhook_id, delivery_id) for webhook_id, delivery_id in rows]

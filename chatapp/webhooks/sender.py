@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import threading
 import time
 from collections.abc import Sequence
 
@@ -19,60 +20,102 @@ from chatapp.signals import Signals
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.signals import messages_stored
 from chatapp.webhooks.client import DeliveryFailed, post
-from chatapp.webhooks.queries import is_delivery_due
+from chatapp.webhooks.queries import is_delivery_due, list_due_deliveries
 from chatapp.webhooks.service import Delivery, claim_deliveries, finish_attempt, queue_deliveries
 
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
-"""Interval between two checks for due deliveries."""
+"""Interval between two checks for due deliveries. The end of a delivery wakes the sender earlier."""
+
+SLOW_SECONDS = 2.0
+"""Duration of a delivery after which its webhook counts as slow."""
 
 
 class WebhookSender:
-    """Sends due deliveries, each at least once: a receiver recognises a repetition by `X-Chatapp-Delivery`."""
+    """Sends due deliveries, each at least once: a receiver recognises a repetition by `X-Chatapp-Delivery`.
+
+    A slow receiver delays no other. Each webhook has one delivery at a time, in the order in which they become due, and
+    all webhooks whose last delivery was slow share half of the threads.
+    """
 
     def __init__(self, app: Flask, settings: Settings, supervisor: Supervisor) -> None:
         self._app = app
         self._supervisor = supervisor
-        self._allow_private = settings.webhook_private_networks
-        self._retry_seconds = settings.webhook_retry_seconds
+        self._settings = settings
+        self._wake = threading.Event()
+        self._busy: set[int] = set()
+        """The webhooks to which a delivery is being sent."""
+        self._slow: set[int] = set()
+        """The webhooks whose last delivery took longer than `SLOW_SECONDS`."""
 
     def run(self) -> None:
-        """Send due deliveries, forever.
-
-        Those that are due at the same time are sent at the same time, so that a slow receiver delays no other.
-        """
+        """Send due deliveries, forever."""
         while True:
-            deliveries = self._claim()
-            threads = [
-                self._supervisor.start("webhook deliveries", self._deliver, delivery, on_failure=OnFailure.LOG)
-                for delivery in deliveries
-            ]
-            for thread in threads:
-                thread.join()
-            if not deliveries:
-                time.sleep(POLL_SECONDS)
+            self._wake.clear()
+            for delivery in self._claim():
+                self._start(delivery)
+            self._wake.wait(POLL_SECONDS)
+
+    def _start(self, delivery: Delivery) -> None:
+        self._busy.add(delivery.webhook_id)
+        try:
+            self._supervisor.start("webhook deliveries", self._deliver, delivery, on_failure=OnFailure.LOG)
+        except BaseException:
+            # It is sent again when its lease expires.
+            self._busy.discard(delivery.webhook_id)
+            raise
 
     def _claim(self) -> Sequence[Delivery]:
+        """Claim as many deliveries as there are free threads, at most one for each webhook."""
         try:
             with self._app.app_context():
-                return claim_deliveries() if is_delivery_due(db.session()) else []
+                due = self._list_due() if is_delivery_due(db.session()) else []
+                return claim_deliveries(due) if due else []
         except (ChatError, SQLAlchemyError) as error:
             log.info("webhook deliveries wait for the database", reason=str(error))
             return []
 
+    def _list_due(self) -> Sequence[int]:
+        session, limit = db.session(), self._settings.max_concurrent_deliveries
+        free = limit - len(self._busy)
+        due = list_due_deliveries(session, limit=free, without=self._busy | self._slow)
+        free_for_slow = min(free - len(due), limit // 2 - len(self._busy & self._slow))
+        if self._slow and free_for_slow > 0:
+            slow = list_due_deliveries(session, limit=free_for_slow, only=self._slow, without=self._busy)
+            due = [*due, *slow]
+        return [delivery_id for _, delivery_id in due]
+
     def _deliver(self, delivery: Delivery) -> None:
-        error = None
+        started = time.monotonic()
+        try:
+            self._send(delivery)
+        finally:
+            if time.monotonic() - started > SLOW_SECONDS:
+                self._slow.add(delivery.webhook_id)
+            else:
+                self._slow.discard(delivery.webhook_id)
+            self._busy.discard(delivery.webhook_id)
+            self._wake.set()
+
+    def _send(self, delivery: Delivery) -> None:
+        error, settings = None, self._settings
         try:
             with self._app.app_context():
                 body = json.dumps({"message": present_message_data(delivery.message)}).encode()
-            post(delivery.url, body, make_headers(delivery, body), allow_private=self._allow_private)
+            post(
+                delivery.url,
+                body,
+                make_headers(delivery, body),
+                allow_private=settings.webhook_private_networks,
+                timeout_seconds=settings.webhook_timeout_seconds,
+            )
         except DeliveryFailed as failure:
             error = str(failure)
             log.info("webhook delivery failed", delivery=delivery.id, attempt=delivery.attempts, reason=error)
         try:
             with self._app.app_context():
-                finish_attempt(delivery, error, retry_seconds=self._retry_seconds)
+                finish_attempt(delivery, error, retry_seconds=settings.webhook_retry_seconds)
         except ChatError as not_stored:
             # It is sent again when its lease expires.
             log.warning("webhook delivery result not stored", delivery=delivery.id, reason=not_stored.message)

@@ -1,12 +1,12 @@
 """Creating and deleting webhooks, and their deliveries."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
@@ -43,8 +43,8 @@ MAX_ATTEMPTS = 6
 LEASE_DURATION = timedelta(seconds=60)
 """The time that a process has for a delivery that it claimed. Afterwards another process may claim it."""
 
-MAX_CLAIMED_DELIVERIES = 10
-"""Maximum number of deliveries that a process claims and sends at the same time."""
+MAX_QUEUED_DELIVERIES = 1_000
+"""Maximum number of deliveries that wait for one webhook. Further messages are not sent to it."""
 
 RETRY_FACTOR = 6
 """Each delay between two attempts is this many times as long as the one before."""
@@ -208,24 +208,28 @@ def queue_deliveries(stored: MessagesStored) -> None:
         .join(Message, Message.conversation_id == OutgoingWebhook.conversation_id)
         .where(Message.id.in_(names_by_id.keys()), OutgoingWebhook.suspended_at.is_(None), has_outgoing_webhooks())
     ).all()
-    session.add_all(
-        WebhookDelivery(webhook_id=webhook.id, message_id=message_id)
-        for webhook, message_id in rows
-        if webhook.name in names_by_id[message_id]
-    )
-    session.flush()
+    for webhook, message_id in rows:
+        if webhook.name not in names_by_id[message_id]:
+            continue
+        waiting = select(func.count()).where(WebhookDelivery.webhook_id == webhook.id)
+        if session.scalars(waiting).one() >= MAX_QUEUED_DELIVERIES:
+            webhook.last_error = f"more than {MAX_QUEUED_DELIVERIES} messages wait, the newest are not sent"
+        else:
+            session.add(WebhookDelivery(webhook_id=webhook.id, message_id=message_id))
+            session.flush()
 
 
-def claim_deliveries() -> Sequence[Delivery]:
-    """Set a lease on due deliveries and return them. They become due again if they are not finished in time."""
+def claim_deliveries(ids: Collection[int]) -> Sequence[Delivery]:
+    """Set a lease on those of the deliveries that are due, and return them.
+
+    They become due again if they are not finished in time.
+    """
 
     def change(transaction: Transaction) -> Sequence[Delivery]:
         session = transaction.session
         due = session.scalars(
             select(WebhookDelivery)
-            .where(WebhookDelivery.due_at <= now())
-            .order_by(WebhookDelivery.due_at)
-            .limit(MAX_CLAIMED_DELIVERIES)
+            .where(WebhookDelivery.id.in_(ids), WebhookDelivery.due_at <= now())
             .with_for_update(skip_locked=True)
         ).all()
         claimed = []

@@ -1,11 +1,19 @@
 """Answers of assistants: streaming, stopping, regenerating, queueing, failures and limits."""
 
+import socket as sockets
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness.assistants import received_answers, shared_conversation, wait_for_answer
+from tests.harness.assistants import (
+    received_answers,
+    shared_conversation,
+    start_session,
+    wait_for_answer,
+)
 from tests.harness.models import LONG, ModelServer, write_assistants
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import NewServer, Postgres, Server
@@ -305,8 +313,54 @@ def test_the_daily_limit_applies_to_each_user(
     assert (
         socket.call("answer_again", {"conversation": conversation, "seq": seq + 1})["error"]["code"] == "rate_limited"
     )
-    bob.connect().post("hello", conversation)
-    assert wait_for_answer(socket, conversation, 4)["state"] == "complete"
+    bob_socket = bob.connect()
+    for _ in range(2):
+        session = start_session(bob, "model")
+        bob_socket.join(session)
+        bob_socket.post("hello", session)
+        assert wait_for_answer(bob_socket, session)["state"] == "complete"
+        path = f"/sessions/{session.removeprefix('assistant_')}"
+        assert bob.post(f"{path}/delete", path).ok
+    bob_socket.post("hello", conversation)
+    assert "limit of 2 questions" in wait_for_answer(socket, conversation, 4)["problem"]
+    assert ana.post(f"/conversations/{conversation}/clear", "/assistants/model").ok
+    socket.post("hello", conversation)
+    assert "limit of 2 questions" in wait_for_answer(socket, conversation, 5)["problem"]
+
+
+def test_a_model_server_that_sends_no_text_cannot_hold_an_answer(
+    new_server: NewServer, new_person: NewPerson, tmp_path: Path
+) -> None:
+    responses = [
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", b": nothing yet\n\n"),
+        (b"HTTP/1.1 200 OK\r\n", b"X-Nothing: yet\r\n"),
+    ]
+    cut_off: list[int] = []
+
+    def respond(listener: sockets.socket) -> None:
+        for number, (head, line) in enumerate(responses):
+            connection, _ = listener.accept()
+            with connection:
+                try:
+                    connection.sendall(head)
+                    for byte in line * 100:
+                        time.sleep(0.2)
+                        connection.sendall(bytes([byte]))
+                except OSError:
+                    cut_off.append(number)
+
+    with sockets.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        file = write_assistants(tmp_path / "assistants.toml", url, timeout=1, retries=0, max_seconds=4)
+        server = new_server(CHATAPP_ASSISTANTS_FILE=str(file)).start()
+        ana = new_person(server, "ana")
+        conversation, client = shared_conversation(server), ana.connect()
+        client.join(conversation)
+        threading.Thread(target=respond, args=(listener,), daemon=True).start()
+        for number, problem in enumerate(["The model took too long to answer.", "cut off after 4 seconds"], 1):
+            client.post("hello", conversation)
+            assert problem in wait_for_answer(client, conversation, number)["problem"]
+            eventually(lambda: len(cut_off) == number, "the connection is closed")  # noqa: B023
 
 
 def test_an_invalid_file_of_assistants_ends_the_start_with_a_message(new_server: NewServer, tmp_path: Path) -> None:

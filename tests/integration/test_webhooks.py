@@ -3,19 +3,28 @@
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import requests
+from flask import Flask
+from sqlalchemy.orm import Session
 
+from chatapp.config import current_settings
+from chatapp.extensions import db
+from chatapp.models import Message, OutgoingWebhook, WebhookDelivery, now
+from chatapp.storage.engines import writer_engine
+from chatapp.webhooks.queries import list_due_deliveries
 from tests.harness.html import attribute
 from tests.harness.people import NewPerson, Person, room_path
 from tests.harness.servers import NewServer, Server
-from tests.harness.waiting import eventually
+from tests.harness.waiting import eventually, scaled
 
 
 class Receiver(ThreadingHTTPServer):
@@ -160,11 +169,67 @@ def test_a_slow_receiver_delays_neither_chat_nor_other_receivers(ana: Person, re
     socket.post("@slow and @quick", room)
     socket.post("meanwhile", room)
     eventually(lambda: quick.requests, "the quick receiver has the message")
+    socket.post("@quick again", room)
+    eventually(lambda: len(quick.requests) == 2, "it has the next one, while the slow receiver still has the first")
     assert time.monotonic() - start < 10
     quick.shutdown()
     thread.join()
     quick.server_close()
     receiver.delay = 0
+
+
+def test_each_webhook_has_one_delivery_at_a_time_the_oldest_first(app: Flask) -> None:
+    engine = writer_engine(current_settings())
+    with Session(engine) as session:
+        hooks = [OutgoingWebhook(conversation_id=1, name=name, url="http://a/", secret="s") for name in ("a", "b", "c")]
+        message = Message(conversation_id=1, seq=1, version=1, content="@a @b @c")
+        session.add_all([*hooks, message])
+        session.flush()
+        busy, slow, other = (hook.id for hook in hooks)
+        deliveries = [
+            WebhookDelivery(webhook_id=hook.id, message_id=message.id, due_at=now() + timedelta(seconds=seconds))
+            for seconds in (-1, -2, 60)
+            for hook in hooks
+        ]
+        session.add_all(deliveries)
+        session.commit()
+        oldest = {delivery.webhook_id: delivery.id for delivery in deliveries[3:6]}
+    engine.dispose()
+
+    reader = db.session()
+    assert dict(list_due_deliveries(reader, limit=10)) == oldest
+    assert dict(list_due_deliveries(reader, limit=10, without={busy})) == {id_: oldest[id_] for id_ in (slow, other)}
+    assert dict(list_due_deliveries(reader, limit=10, only={slow}, without={busy})) == {slow: oldest[slow]}
+    assert len(list_due_deliveries(reader, limit=2)) == 2
+    assert list_due_deliveries(reader, limit=-1) == []
+    reader.close()
+
+
+def test_a_receiver_that_responds_byte_by_byte_is_cut_off(new_server: NewServer, new_person: NewPerson) -> None:
+    server = new_server(**SETTINGS | {"CHATAPP_WEBHOOK_TIMEOUT_SECONDS": "1"}).start()
+    ana = new_person(server, "ana")
+    room = ana.create_room()
+    received, is_cut_off = threading.Event(), threading.Event()
+
+    def respond(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            received.set()
+            try:
+                for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1_000:
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.2)
+            except OSError:
+                is_cut_off.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        add_webhook(ana, room, f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        threading.Thread(target=respond, args=(listener,), daemon=True).start()
+        ana.connect().post("@deploy", room)
+        assert received.wait(scaled(20))
+        assert is_cut_off.wait(scaled(20))
+    page = f"{room_path(room)}/webhooks"
+    eventually(lambda: "no response within 1 seconds" in ana.get(page).text, "the reason is shown", timeout=20)
 
 
 def test_a_removed_webhook_and_a_deleted_message_are_not_sent(server: Server, ana: Person, receiver: Receiver) -> None:

@@ -1,6 +1,8 @@
 """Which URLs and IP addresses webhooks may use."""
 
 import socket
+import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -52,7 +54,7 @@ def test_a_host_with_one_private_address_among_public_ones_is_refused(monkeypatc
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with pytest.raises(DeliveryFailed, match="private network"):
-        post("http://example.com/", b"", {}, allow_private=False)
+        post("http://example.com/", b"", {}, allow_private=False, timeout_seconds=10)
 
 
 def test_a_host_that_does_not_resolve_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,4 +63,58 @@ def test_a_host_that_does_not_resolve_is_reported(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(DeliveryFailed, match="not found"):
-        post("http://example.com/", b"", {}, allow_private=True)
+        post("http://example.com/", b"", {}, allow_private=True, timeout_seconds=10)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def send_to(listener: socket.socket, response: bytes) -> bytes:
+    """Send a request to a server that responds with these bytes, and return what the server received."""
+    received: list[bytes] = []
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            received.append(connection.recv(65_536))
+            try:
+                connection.sendall(response)
+                while connection.recv(65_536):
+                    pass
+            except OSError:
+                pass
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/hook?x=1"
+        post(url, b"{}", {"X-Test": "1"}, allow_private=True, timeout_seconds=10)
+    finally:
+        thread.join()
+    return received[0]
+
+
+def test_only_the_head_of_the_response_is_read(listener: socket.socket) -> None:
+    # The body never ends: the server waits until the connection is closed.
+    request = send_to(listener, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nContent-Length: 9999\r\n\r\n")
+
+    assert request.startswith(b"POST /hook?x=1 HTTP/1.1\r\n")
+    assert b"x-test: 1\r\n" in request.lower()
+    assert request.endswith(b"\r\n\r\n{}")
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n", "status 302"),
+        (b"nonsense\r\n\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000, "too long"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1_000_000, "too long|not valid"),
+    ],
+)
+def test_another_response_fails_the_delivery(listener: socket.socket, response: bytes, reason: str) -> None:
+    with pytest.raises(DeliveryFailed, match=reason):
+        send_to(listener, response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cached_property
@@ -11,6 +12,7 @@ import structlog
 
 from chatapp.assistant_config import OpenAIConfig
 from chatapp.assistants.providers import ProviderFailed, Question
+from chatapp.native import TimeLimitExceeded, time_limit
 
 if TYPE_CHECKING:
     from openai import APIError, OpenAI
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 10.0
+
+TOO_SLOW_PROBLEM = "The model took too long to answer."
+
+REDIRECTS = range(300, 400)
+
+_END = object()
 
 STATUS_PROBLEMS = {
     400: "The model server rejected the request.",
@@ -41,41 +49,62 @@ class OpenAIProvider:
         """Yield the model's answer. Raises `ProviderFailed`."""
         import openai
 
+        from chatapp.assistants.providers.response_limits import ResponseTooLarge
+
         has_content, finish_reason = False, None
+        ends_at = time.monotonic() + self._config.max_seconds
         try:
-            with closing(self._request(question)) as chunks:
-                for chunk in chunks:
-                    content, reason = _parse_chunk(chunk)
-                    finish_reason = reason or finish_reason
-                    if content:
-                        has_content = True
-                        yield content
+            for content, reason in self._stream(question, ends_at):
+                finish_reason = reason or finish_reason
+                if content:
+                    has_content = True
+                    yield content
+        except TimeLimitExceeded as error:
+            raise ProviderFailed(self._cut_off_problem if time.monotonic() >= ends_at else TOO_SLOW_PROBLEM) from error
+        except ResponseTooLarge as error:
+            raise ProviderFailed("The model server sent too much data.") from error
         except openai.APIError as error:
             status = error.status_code if isinstance(error, openai.APIStatusError) else None
             log.warning("model failed", model=self._config.model, kind=type(error).__name__, status=status)
             raise ProviderFailed(_explain(error, has_content=has_content)) from error
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ProviderFailed("The model server sent an invalid response.") from error
+        if problem := self._find_problem(has_content=has_content, finish_reason=finish_reason):
+            raise ProviderFailed(problem)
+
+    @property
+    def _cut_off_problem(self) -> str:
+        return f"The answer was cut off after {self._config.max_seconds:g} seconds."
+
+    def _find_problem(self, *, has_content: bool, finish_reason: str | None) -> str | None:
+        """Return why a stream that ended is not a complete answer; None if it is one."""
         if finish_reason == "length":
-            raise ProviderFailed(f"The answer was cut off after {self._config.max_tokens} tokens.")
+            return f"The answer was cut off after {self._config.max_tokens} tokens."
         if finish_reason == "content_filter":
-            raise ProviderFailed("The model server withheld the rest of the answer.")
+            return "The model server withheld the rest of the answer."
         if not has_content:
-            raise ProviderFailed("The model did not answer.")
+            return "The model did not answer."
         if finish_reason is None:
             # A complete answer has a finish reason, even where the connection was closed in an orderly way.
-            raise ProviderFailed("The connection to the model server was lost.")
+            return "The connection to the model server was lost."
+        return None
 
     @cached_property
     def _client(self) -> OpenAI:
         # The library takes about 50 MB and most of a second to import: only assistants that use it pay for it.
         import openai
 
+        from chatapp.assistants.providers.response_limits import limit_response
+
+        # A redirect would send the conversation to an address that no admin has configured.
+        http_client = openai.DefaultHttpxClient(follow_redirects=False, event_hooks={"response": [limit_response]})
         return openai.OpenAI(
             base_url=str(self._config.base_url),
             api_key=self._config.effective_api_key,
             timeout=openai.Timeout(self._config.timeout, connect=CONNECT_TIMEOUT_SECONDS),
             max_retries=self._config.retries,
+            default_headers={"Accept-Encoding": "identity"},
+            http_client=http_client,
         )
 
     def _request(self, question: Question) -> Any:
@@ -91,6 +120,45 @@ class OpenAIProvider:
         }
         # Chunks as plain objects: converting them to the library's models takes longer than everything else.
         return self._client.post("/chat/completions", body=body, cast_to=object, stream=True, stream_cls=Stream[object])
+
+    def _stream(self, question: Question, ends_at: float) -> Iterator[tuple[str | None, str | None]]:
+        """Yield the content and the finish reason of each chunk until `ends_at`. Raises `TimeLimitExceeded`."""
+        with time_limit(ends_at - time.monotonic()):
+            response = self._request(question)
+        with closing(response) as chunks:
+            for chunk in self._read(chunks, ends_at):
+                yield _parse_chunk(chunk)
+
+    def _read(self, chunks: Iterator[Any], ends_at: float) -> Iterator[Any]:
+        """Yield the chunks until `ends_at`, while each `timeout` seconds bring some text.
+
+        Raises `TimeLimitExceeded`. Chunks without text and comments of the stream, which the library skips, do not
+        extend the time.
+        """
+        while True:
+            # The time that the caller took for the last chunk does not count.
+            waits_until = min(time.monotonic() + self._config.timeout, ends_at)
+            has_text = False
+            while not has_text:
+                with time_limit(waits_until - time.monotonic()):
+                    chunk = next(chunks, _END)
+                if chunk is _END:
+                    return
+                if time.monotonic() >= waits_until:
+                    raise TimeLimitExceeded
+                has_text = _has_text(chunk)
+                if not has_text:
+                    # A server may send such chunks without a pause. Other green threads run in between.
+                    time.sleep(0)
+                yield chunk
+
+
+def _has_text(chunk: Any) -> bool:
+    """Return whether a chunk has a part of the answer, or of the reasoning that precedes it."""
+    choices = chunk["choices"]
+    return bool(choices) and any(
+        isinstance(value, str) and value for name, value in choices[0]["delta"].items() if name != "role"
+    )
 
 
 def _parse_chunk(chunk: Any) -> tuple[str | None, str | None]:
@@ -109,9 +177,11 @@ def _explain(error: APIError, *, has_content: bool) -> str:
     import openai
 
     if isinstance(error, openai.APITimeoutError):
-        return "The model took too long to answer."
+        return TOO_SLOW_PROBLEM
     if isinstance(error, openai.APIConnectionError):
         return "The connection to the model server was lost." if has_content else "The model server cannot be reached."
     if isinstance(error, openai.APIStatusError):
+        if error.status_code in REDIRECTS:
+            return "The model server redirects to another address. Ask an admin to check assistants.toml."
         return STATUS_PROBLEMS.get(error.status_code, "The model server has a problem. Try again later.")
     return "The model server reported an error."

@@ -19,9 +19,17 @@ API_KEY = "sk-very-secret"
 TURNS = [Turn("system", "Be brief."), Turn("user", "Hi"), Turn("assistant", "Hello"), Turn("user", "How are you?")]
 
 
-def make_provider(url: str) -> OpenAIProvider:
+def make_provider(url: str, *, timeout: float = 10, max_seconds: float = 20) -> OpenAIProvider:
     return OpenAIProvider(
-        OpenAIConfig(kind="openai", base_url=HttpUrl(url), model="talker", api_key=API_KEY, timeout=10, retries=0)
+        OpenAIConfig(
+            kind="openai",
+            base_url=HttpUrl(url),
+            model="talker",
+            api_key=API_KEY,
+            timeout=timeout,
+            max_seconds=max_seconds,
+            retries=0,
+        )
     )
 
 
@@ -86,11 +94,59 @@ def test_closing_the_answer_closes_the_connection() -> None:
         assert server.was_disconnected.wait(10)
 
 
+@pytest.mark.parametrize(
+    "delta", ["{}", '{"role": "assistant", "content": ""}', '{"content": null}'], ids=["none", "empty", "null"]
+)
+def test_events_without_text_do_not_extend_the_timeout(delta: str) -> None:
+    with RawServer(f'data: {{"choices": [{{"delta": {delta}}}]}}\n\n', repeats=True) as server:
+        assert fail(make_provider(server.url, timeout=0.5)) == ("", "The model took too long to answer.")
+        assert server.was_disconnected.wait(10)
+
+
+@pytest.mark.parametrize("field", ["content", "reasoning_content"])
+def test_an_answer_that_does_not_end_is_cut_off(field: str) -> None:
+    with RawServer(f'data: {{"choices": [{{"delta": {{"{field}": "word "}}}}]}}\n\n', repeats=True) as server:
+        problem = fail(make_provider(server.url, timeout=0.5, max_seconds=1.5))[1]
+        assert problem == "The answer was cut off after 1.5 seconds."
+        assert server.was_disconnected.wait(10)
+
+
+@pytest.mark.parametrize("events", ["data: " + "x" * 70_000, ": " + "x" * 70_000, "data: x\n" * 10_000])
+def test_a_huge_event_is_not_buffered(events: str) -> None:
+    with RawServer(events, repeats=True) as server:
+        assert fail(make_provider(server.url)) == ("", "The model server sent too much data.")
+        assert server.was_disconnected.wait(10)
+
+
+def test_many_events_of_any_length_are_no_huge_event() -> None:
+    chunk = 'data: {"choices": [{"index": 0, "delta": {"content": "word "}}]}\n\n'
+    end = 'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+    with RawServer(chunk * 6_000 + end) as server:
+        assert "".join(answer(make_provider(server.url))) == "word " * 6_000
+
+
+def test_a_compressed_response_is_refused() -> None:
+    with RawServer("x", head="HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n") as server:
+        assert fail(make_provider(server.url)) == ("", "The model server sent too much data.")
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_refused(status: int) -> None:
+    with RawServer("{}") as other:
+        head = f"HTTP/1.1 {status} Moved\r\nLocation: {other.url}/chat/completions\r\nContent-Length: 0\r\n"
+        with RawServer("", head=head) as server:
+            problem = fail(make_provider(server.url))[1]
+        assert problem == "The model server redirects to another address. Ask an admin to check assistants.toml."
+        assert not other.was_connected
+
+
 class RawServer:
     """An HTTP server that responds to one request with exactly these events."""
 
-    def __init__(self, events: str, *, repeats: bool = False) -> None:
+    def __init__(self, events: str, *, repeats: bool = False, head: str = "HTTP/1.1 200 OK\r\n") -> None:
         self._events = events.encode()
+        self._head = head.encode()
+        self.was_connected = False
         self._repeats = repeats
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
@@ -104,12 +160,16 @@ class RawServer:
         self._listener.close()
 
     def _serve(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        self.was_connected = True
         with connection:
             request = b""
             while b"\r\n\r\n" not in request or not request.endswith(b"}"):
                 request += connection.recv(65_536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+            connection.sendall(self._head + b"Content-Type: text/event-stream\r\nConnection: close\r\n\r\n")
             connection.sendall(self._events)
             try:
                 while self._repeats:
