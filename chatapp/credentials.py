@@ -4,6 +4,7 @@ Each function records in the audit log what it ended, with `actor` as the one wh
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
@@ -23,10 +24,23 @@ from chatapp.models import (
     now,
 )
 from chatapp.models.conversations import format_wire_name
+from chatapp.signals import Signal
 from chatapp.storage import Transaction
 
 Webhook = IncomingWebhook | OutgoingWebhook
 WEBHOOK_MODELS: tuple[type[IncomingWebhook], type[OutgoingWebhook]] = (IncomingWebhook, OutgoingWebhook)
+
+
+@dataclass(frozen=True, slots=True)
+class SharingChanged:
+    """The share link of a conversation was created or revoked, or all of them were switched on or off."""
+
+    conversation: str
+    is_public: bool
+
+
+sharing_changed: Signal[SharingChanged] = Signal("sharing-changed")
+"""A conversation has become public, or is no longer public."""
 
 
 def revoke_credentials(transaction: Transaction, actor: Actor | None, user_id: int) -> None:
@@ -67,7 +81,9 @@ def revoke_share_links(transaction: Transaction, actor: Actor | None, *condition
     ).all()
     session.execute(delete(ShareLink).where(ShareLink.conversation_id.in_([number for number, _ in rows])))
     for number, kind in rows:
-        record(transaction, AuditKind.SHARE_LINK_REVOKED, actor, conversation=format_wire_name(kind, number))
+        name = format_wire_name(kind, number)
+        record(transaction, AuditKind.SHARE_LINK_REVOKED, actor, conversation=name)
+        transaction.send_on_commit(sharing_changed, SharingChanged(name, is_public=False))
     return len(rows)
 
 
@@ -124,6 +140,13 @@ def has_outgoing_webhooks() -> ColumnElement[bool]:
 def has_share_links() -> ColumnElement[bool]:
     """Return the condition that the admins have not switched share links off."""
     return select(Installation.has_share_links).scalar_subquery()
+
+
+def announce_share_links(transaction: Transaction, *, is_public: bool) -> None:
+    """Send the signal that all conversations with a share link are public, or that none of them is any longer."""
+    shared = select(Conversation.id, Conversation.kind).join(ShareLink, ShareLink.conversation_id == Conversation.id)
+    for number, kind in transaction.session.execute(shared):
+        transaction.send_on_commit(sharing_changed, SharingChanged(format_wire_name(kind, number), is_public))
 
 
 def is_webhook_of(model: type[Webhook], user_id: int) -> ColumnElement[bool]:

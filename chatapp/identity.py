@@ -50,11 +50,19 @@ def current_address() -> str | None:
     return request.remote_addr[:MAX_ADDRESS_CHARS]
 
 
+def find_current_person() -> AuthenticatedUser | None:
+    """Return the signed-in user of this request or socket, or None."""
+    if not current_user.is_authenticated:
+        return None
+    return cast(AuthenticatedUser, current_user._get_current_object())  # noqa: SLF001 - Werkzeug documents it for this
+
+
 def current_person() -> AuthenticatedUser:
     """Return the signed-in user of this request or socket. Raises `SignedOut` if there is none."""
-    if not current_user.is_authenticated:
+    person = find_current_person()
+    if person is None:
         raise SignedOut("You are signed out. Sign in again.")
-    return cast(AuthenticatedUser, current_user._get_current_object())  # noqa: SLF001 - Werkzeug documents it for this
+    return person
 
 
 def current_admin() -> AuthenticatedUser:

@@ -23,6 +23,7 @@ class Conversation(TypedDict):
     topic: str
     is_private: bool
     is_archived: bool
+    is_public: Annotated[bool, Field(description="Whether anyone can read it through a share link.")]
     role: MemberRole | None
     people: Annotated[
         list[Person] | None, Field(description="The people in a direct conversation; null for other kinds.")

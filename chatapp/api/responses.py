@@ -1,6 +1,6 @@
 """JSON responses, with pagination links."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -57,7 +57,11 @@ def respond_messages(conversation: str | None, total: int, page: Page, query: Pa
 
 
 def respond_conversations(
-    page: ConversationPage, people: Mapping[int, Sequence[Person]], user_id: int, query: PageQuery
+    page: ConversationPage,
+    people: Mapping[int, Sequence[Person]],
+    public_ids: Collection[int],
+    user_id: int,
+    query: PageQuery,
 ) -> Response:
     """Return a page of a user's conversations. `people` has the people of the direct ones."""
     accesses = [(access, access.conversation.id) for access in page.accesses if access.conversation is not None]
@@ -69,14 +73,15 @@ def respond_conversations(
         "next": links.next,
         "previous": links.previous,
         "conversations": [
-            present_conversation(access, people.get(conversation_id), user_id) for access, conversation_id in accesses
+            present_conversation(access, people.get(conversation_id), user_id, is_public=conversation_id in public_ids)
+            for access, conversation_id in accesses
         ],
     }
     return respond(body, Link=links.header)
 
 
 def present_conversation(
-    access: ConversationAccess, people: Sequence[Person] | None, user_id: int
+    access: ConversationAccess, people: Sequence[Person] | None, user_id: int, *, is_public: bool
 ) -> resources.Conversation:
     """Return a conversation as the user sees it. `people` are those of a direct conversation."""
     conversation, membership = access
@@ -89,6 +94,7 @@ def present_conversation(
         "topic": conversation.topic,
         "is_private": conversation.is_private,
         "is_archived": conversation.is_archived,
+        "is_public": is_public,
         "role": None if membership is None else membership.role,
         "people": None
         if people is None

@@ -25,7 +25,15 @@ from chatapp.api.schemas import (
 from chatapp.conversations.names import ConversationName, direct_name, parse_name, room_name
 from chatapp.conversations.people import find_named
 from chatapp.conversations.policy import authorize_reading, no_such_conversation
-from chatapp.conversations.queries import ConversationAccess, direct_key, find_access, find_direct, list_title_people
+from chatapp.conversations.queries import (
+    ConversationAccess,
+    direct_key,
+    find_access,
+    find_direct,
+    find_public_ids,
+    is_public,
+    list_title_people,
+)
 from chatapp.conversations.service import create_room, open_direct
 from chatapp.errors import NotFound
 from chatapp.extensions import db
@@ -60,10 +68,10 @@ def list_conversations(query: ConversationsQuery) -> Response:
     conversations = list_conversation_page(
         db.session(), user_id, before=query.before, after=query.after, limit=query.limit
     )
-    people = list_title_people(
-        db.session(), [access.conversation for access in conversations.accesses if access.conversation]
-    )
-    return respond_conversations(conversations, people, user_id, query)
+    rows = [access.conversation for access in conversations.accesses if access.conversation]
+    people = list_title_people(db.session(), rows)
+    public_ids = find_public_ids(db.session(), [row.id for row in rows])
+    return respond_conversations(conversations, people, public_ids, user_id, query)
 
 
 @blueprint.post("/conversations")
@@ -241,7 +249,8 @@ def _respond_conversation(name: ConversationName, status: HTTPStatus = HTTPStatu
     location = (
         {"Location": url_for("api.show_conversation", conversation=name.wire_name)} if status != HTTPStatus.OK else {}
     )
-    return respond(present_conversation(access, people, current_caller().actor.user_id), status, **location)
+    user_id, is_shared = current_caller().actor.user_id, is_public(db.session(), readable.id)
+    return respond(present_conversation(access, people, user_id, is_public=is_shared), status, **location)
 
 
 def _respond_page(name: ConversationName, query: PageQuery) -> Response:

@@ -12,9 +12,9 @@ from chatapp.actors import Actor, find_active_actors
 from chatapp.conversations.kinds import General, SharedAssistant
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.conversations.queries import list_title_people
+from chatapp.conversations.queries import is_public, list_title_people
 from chatapp.extensions import db
-from chatapp.models import Conversation, Membership, Message, ShareLink, User
+from chatapp.models import Conversation, Membership, Message, User
 from chatapp.native import current_pools
 from chatapp.presentation.kinds import page_of
 from chatapp.storage import read_natively
@@ -30,20 +30,23 @@ MAX_WORDS = 12
 class FoundMessage:
     """A message that was found."""
 
-    conversation: str
+    conversation: ConversationName
     conversation_title: str
     seq: int
     sender: str
     content: str
     created_at: datetime
+    is_from_here: bool
+    """Whether it is a message of the conversation in which the question was asked."""
 
 
 class MessageSearch:
     """Searches messages for one question.
 
     In an assistant session only the asker reads the answer, so that everything the asker may read is searched. In a
-    conversation with other readers, and in a session with a public link, the answer must not quote the asker's direct
-    conversations and private rooms: there the search is limited to open conversations and the conversation itself.
+    conversation with other readers the answer must not reveal what is in the asker's direct conversations and private
+    rooms: there the search is limited to open conversations and the conversation itself. With a public link everybody
+    reads the answer: then only the conversation itself is searched.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class MessageSearch:
             people = list_title_people(session, [conversation for _, _, conversation in rows])
             return [
                 FoundMessage(
-                    conversation=conversation.wire_name,
+                    conversation=ConversationName.of(conversation),
                     conversation_title=page_of(
                         conversation, people.get(conversation.id, ()), self._asker.user_id
                     ).title,
@@ -82,17 +85,30 @@ class MessageSearch:
                     sender=user.name if user else (message.sender_name or "Somebody"),
                     content=message.content,
                     created_at=message.created_at,
+                    is_from_here=conversation.id == self._conversation.id,
                 )
                 for message, user, conversation in rows
             ]
 
     def find_person(self, words: Sequence[str]) -> Person | None:
-        """Find a user whose username, name or first name is one of the words."""
+        """Find a user whose username, name or first name is one of the words.
+
+        In a conversation with a public link, find only users who have written in it.
+        """
         lowered = [word.lower() for word in _clean(words)]
         with self._app.app_context():
             matches: list[ColumnElement[bool]] = [User.username.in_(lowered), func.lower(User.name).in_(lowered)]
             matches += [func.lower(User.name).startswith(f"{word} ", autoescape=True) for word in lowered]
-            user = db.session.scalars(select(User).where(or_(*matches)).order_by(User.id).limit(1)).one_or_none()
+            query = select(User).where(or_(*matches)).order_by(User.id).limit(1)
+            if is_public(db.session(), self._conversation.id):
+                query = query.where(
+                    exists().where(
+                        Message.conversation_id == self._conversation.id,
+                        Message.sender_id == User.id,
+                        Message.deleted_at.is_(None),
+                    )
+                )
+            user = db.session.scalars(query).one_or_none()
             return None if user is None else Person.of(user)
 
     def _select(
@@ -123,7 +139,9 @@ class MessageSearch:
             Membership.conversation_id == Conversation.id, Membership.user_id == self._asker.user_id
         )
         is_shared = SharedAssistant.condition()
-        if self._is_private and session.get(ShareLink, self._conversation.id) is None:
+        if is_public(session, self._conversation.id):
+            return and_(or_(is_shared, is_member), Conversation.id == self._conversation.id)
+        if self._is_private:
             return or_(is_member, is_shared)
         is_readable_by_all = or_(
             Conversation.id == self._conversation.id, General.condition(), Conversation.visibility == "open"

@@ -11,7 +11,8 @@ from chatapp.actors import Actor, require_active_login
 from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant, kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
-from chatapp.models import Block, Conversation, Membership, User
+from chatapp.credentials import has_share_links
+from chatapp.models import Block, Conversation, Membership, ShareLink, User
 
 SIDEBAR_ROOM_LIMIT = 50
 """Maximum number of rooms in the sidebar, those used last; a page of its own lists more."""
@@ -80,6 +81,17 @@ def find_accesses(session: Session, keys: Collection[tuple[int, int]]) -> dict[t
         (conversation.id, membership.user_id): ConversationAccess(conversation, membership)
         for conversation, membership in rows
     }
+
+
+def find_public_ids(session: Session, conversation_ids: Collection[int]) -> set[int]:
+    """Return the ids of those conversations that anyone can read through a share link."""
+    shared = select(ShareLink.conversation_id).where(ShareLink.conversation_id.in_(conversation_ids), has_share_links())
+    return set(session.scalars(shared))
+
+
+def is_public(session: Session, conversation_id: int) -> bool:
+    """Return whether anyone can read the conversation through a share link."""
+    return bool(find_public_ids(session, [conversation_id]))
 
 
 def direct_key(user_ids: Collection[int]) -> str:

@@ -17,5 +17,6 @@ class MembershipRevoked:
 membership_revoked: Signal[MembershipRevoked] = Signal("membership-revoked")
 """A membership has ended."""
 
+
 sidebar_changed: Signal[Sequence[int]] = Signal("sidebar-changed")
 """The ids of the users whose list of conversations has changed."""

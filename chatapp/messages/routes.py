@@ -6,12 +6,14 @@ from werkzeug.wrappers import Response
 from chatapp.assistant_config import list_assistants
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import ConversationName, parse_name
-from chatapp.conversations.policy import authorize_reading
+from chatapp.conversations.policy import authorize_reading, may_read, no_such_conversation
 from chatapp.conversations.queries import ConversationAccess, find_access
-from chatapp.errors import Busy, Invalid, Unavailable
+from chatapp.errors import Busy, Invalid, NotFound, Unavailable
 from chatapp.extensions import db
-from chatapp.identity import current_person, login_required
+from chatapp.identity import current_person, find_current_person, login_required
 from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
+from chatapp.presentation.kinds import pages_of
+from chatapp.presentation.quotes import message_path, shorten_quote
 from chatapp.presentation.urls import parse_seq
 from chatapp.rate_limits import SEARCHES, count_use
 from chatapp.timeline import get_message, post, read_page
@@ -59,6 +61,29 @@ def show(conversation: str, seq: str) -> Response:
     # Without newer messages below, the page with the latest messages shows it.
     query = f"?before={(newer.messages[-1].seq or 0) + 1}" if newer.has_newer else ""
     return redirect(f"{find_path(name)}{query}#message-{number}")
+
+
+@blueprint.get("/conversations/<conversation>/messages/<seq>/quote")
+def quote(conversation: str, seq: str) -> str:
+    """Return the HTML of a message as a quote in an answer shows it.
+
+    Raises `NotFound` for everybody who may not read it, also without a login: public pages have such references too.
+    """
+    viewer = find_current_person()
+    if viewer is None:
+        raise no_such_conversation()
+    access = _find_access(parse_name(conversation))
+    if not may_read(*access):
+        raise no_such_conversation()
+    readable = authorize_reading(*access)
+    message = get_message(db.session(), readable, parse_seq(seq) or 0)
+    if message.deleted_at is not None:
+        raise NotFound("This message was deleted.")
+    (page,) = pages_of(db.session(), [readable], viewer.id)
+    path = message_path(readable.wire_name, message.seq or 0)
+    return render_template(
+        "messages/_quote.html", message=message, text=shorten_quote(message.content), title=page.title, path=path
+    )
 
 
 @blueprint.get("/conversations/<conversation>/people")

@@ -9,7 +9,7 @@ from flask import render_template
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import may_post
-from chatapp.conversations.queries import find_conversation, list_conversations
+from chatapp.conversations.queries import find_conversation, is_public, list_conversations
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser, current_person
@@ -64,6 +64,8 @@ class ConversationView:
     permissions: Permissions
     composer: Composer
     archived_text: str | None
+    is_public: bool
+    """Whether anyone can read the conversation through a share link."""
     extras: Mapping[str, object]
     """Variables that only the template of this kind of conversation uses."""
 
@@ -128,6 +130,7 @@ def view_conversation(
             ),
         ),
         archived_text=kind.archived_text if conversation.is_archived else None,
+        is_public=kind.has_assistant and is_public(session, conversation.id),
         extras=shown.extras(session, viewer),
     )
 

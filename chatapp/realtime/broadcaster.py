@@ -7,11 +7,13 @@ misses an event detects it by the number of the next event, or by a heartbeat.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 
 from flask import Flask
 
 from chatapp.conversations.names import parse_name
 from chatapp.conversations.signals import sidebar_changed
+from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.presentation.messages import present_backlog, present_message, present_news
@@ -72,6 +74,7 @@ class Broadcaster:
         signals.connect(read_state_changed, self.broadcast_read_state)
         signals.connect(read_receipt_changed, self.broadcast_read_receipt)
         signals.connect(sidebar_changed, self.broadcast_sidebar_changed)
+        signals.connect(sharing_changed, self.broadcast_sharing_changed)
         signals.connect(typed, self.broadcast_typing)
 
     def broadcast_posted(self, message: TimelineMessage) -> None:
@@ -144,6 +147,10 @@ class Broadcaster:
             for user_id in user_ids:
                 if sids := self._connections.list_sids(user_channel(user_id)):
                     follow_news(self._server, user_id, sids)
+
+    def broadcast_sharing_changed(self, changed: SharingChanged) -> None:
+        """Emit that a conversation has become public, or is no longer public."""
+        self._server.emit("sharing_changed", asdict(changed), to=changed.conversation)
 
     def _in_order(self, message: TimelineMessage) -> AbstractContextManager[bool]:
         """Broadcast all events before this one. The context's value is whether this one is still to be broadcast."""

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
+from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
-from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.queries import find_access_of, is_public
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
@@ -101,6 +102,7 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
         "messages": [present_message(message) for message in missed.messages],
         "pending": [present_message(message) for message in list_pending(conversation)],
         "answers": current_answer_broadcaster().present_streams(name.wire_name),
+        "is_public": kind_of(conversation).has_assistant and is_public(db.session(), conversation.id),
         "readers": [present_read_receipt(receipt) for receipt in list_read_receipts(db.session(), conversation)],
     }
 

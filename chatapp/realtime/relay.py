@@ -13,6 +13,7 @@ from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
+from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta, delta_created
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
@@ -59,6 +60,7 @@ class Relay:
         signals.connect(login_sessions_revoked, self.publish_login_sessions_revoked)
         signals.connect(membership_revoked, self.publish_membership_revoked)
         signals.connect(sidebar_changed, self.publish_sidebar_changed)
+        signals.connect(sharing_changed, self.publish_sharing_changed)
         signals.connect(read_state_changed, self.publish_read_state)
         signals.connect(read_receipt_changed, self.publish_read_receipt)
         signals.connect(typed, self.publish_typing)
@@ -67,6 +69,7 @@ class Relay:
         bus.on("login_sessions_revoked", lambda _, ids: evictor.evict_login_sessions(ids))
         bus.on("membership_revoked", lambda _, revoked: evictor.evict_member(MembershipRevoked(**revoked)))
         bus.on("sidebar_changed", lambda _, user_ids: broadcaster.broadcast_sidebar_changed(user_ids))
+        bus.on("sharing", lambda _, changed: broadcaster.broadcast_sharing_changed(SharingChanged(**changed)))
         bus.on("read", self._on_read_state)
         bus.on("reader", self._on_read_receipt)
         bus.on("delta", lambda _, delta: answer_broadcaster.broadcast(Delta(**delta)))
@@ -90,6 +93,10 @@ class Relay:
     def publish_sidebar_changed(self, user_ids: Sequence[int]) -> None:
         """Publish the ids of users whose list of conversations has changed."""
         self._bus.publish("sidebar_changed", list(user_ids))
+
+    def publish_sharing_changed(self, changed: SharingChanged) -> None:
+        """Publish that a conversation has become public, or is no longer public."""
+        self._bus.publish("sharing", asdict(changed))
 
     def publish_read_state(self, state: ReadState) -> None:
         """Publish a user's unread counts."""

@@ -23,7 +23,7 @@ from chatapp.timeline.signals import message_posted
 
 log = structlog.get_logger(__name__)
 
-CONTENT_LOGGERS = ("socketio", "engineio", "geventwebsocket", "openai", "httpx", "httpcore", "urllib3")
+CONTENT_LOGGERS = ("socketio", "engineio", "geventwebsocket", "openai", "httpx2", "httpcore2")
 """Loggers that below WARNING log what users have written, or secret URLs."""
 
 NATIVE_LOGGERS = ("fontTools", "fpdf")

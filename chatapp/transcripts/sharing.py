@@ -8,7 +8,7 @@ from chatapp.audit_log import AuditKind, record
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import find_access_of
-from chatapp.credentials import has_share_links
+from chatapp.credentials import SharingChanged, has_share_links, sharing_changed
 from chatapp.errors import Forbidden, NotFound
 from chatapp.models import Conversation, ShareLink
 from chatapp.storage import Transaction, write
@@ -35,6 +35,7 @@ def create_share_link(actor: Actor, name: ConversationName) -> str:
             session.add(link)
             session.flush()
             record(transaction, AuditKind.SHARE_LINK_CREATED, actor, conversation=conversation.wire_name)
+            transaction.send_on_commit(sharing_changed, SharingChanged(conversation.wire_name, is_public=True))
         return link.token
 
     return write(change)
@@ -51,6 +52,7 @@ def revoke_share_link(actor: Actor, name: ConversationName) -> None:
         revoked = delete(ShareLink).where(ShareLink.conversation_id == conversation.id).returning(ShareLink.token)
         if transaction.session.scalars(revoked).all():
             record(transaction, AuditKind.SHARE_LINK_REVOKED, actor, conversation=conversation.wire_name)
+            transaction.send_on_commit(sharing_changed, SharingChanged(conversation.wire_name, is_public=False))
 
     write(change)
 

@@ -2,6 +2,7 @@
 
 import { closest, find, findAll, parseHtml } from "./dom.js";
 import { messageOf, seqOf } from "./message_element.js";
+import { loadQuotes } from "./quotes.js";
 
 /** @import { AnswerContent } from "./protocol.js" */
 /** @import { Connection } from "./core/connection.js" */
@@ -97,6 +98,7 @@ function replaceBlocks(answer, start, { html, n }) {
   const body = find(answer, "[data-answer]");
   while (body.children.length > start) body.lastElementChild?.remove();
   body.append(...parseHtml(html).childNodes);
+  loadQuotes(answer);
   answer.dataset.n = String(n);
 }
 

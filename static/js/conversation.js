@@ -16,6 +16,8 @@ import { MessageToolbar } from "./message_toolbar.js";
 import { OutboxView } from "./outbox_view.js";
 import { showOutageNotice } from "./outage_notice.js";
 import { onPageReturn } from "./page_focus.js";
+import { showPublicNotice } from "./public_notice.js";
+import { loadQuotes } from "./quotes.js";
 import { enableReactions } from "./reactions.js";
 import { showReadReceipts } from "./read_receipts.js";
 import { enableMarkAsUnread, ReadTracker } from "./read_tracker.js";
@@ -44,9 +46,9 @@ import { UnreadDivider } from "./unread_divider.js";
 export function showConversation(main, app) {
   const element = find(main, "[data-messages]");
   // A page of older messages receives no new ones: they would not follow the last message that it shows.
-  if (main.dataset.isLatest !== "true") return decorateMessages(element, app.userId, []);
+  if (main.dataset.isLatest !== "true") return decorateMessages(element, app.userId, [loadQuotes]);
   const list = new MessageList(element, app.userId);
-  const decorators = [addAnswerCopyButtons(element)];
+  const decorators = [addAnswerCopyButtons(element), loadQuotes];
   const hasToolbar = main.querySelector("[data-message-toolbar]") !== null;
   const toolbar = hasToolbar ? createToolbar(main, list, decorators, app) : null;
   decorateMessages(element, app.userId, decorators);
@@ -97,6 +99,7 @@ function showLiveConversation(main, list, toolbar, { connection, userId, outbox,
   streamAnswers(list, connection, timeline, conversation);
   showReadReceipts(list, connection, timeline, { conversation, userId });
   handleRemoval(main, connection, timeline);
+  showPublicNotice(main, connection, timeline);
   showOutageNotice(main, connection);
   timeline.on("reset", () => scroller.scrollToEnd());
   timeline.on("current", () => divider.onCaughtUp());

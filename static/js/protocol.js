@@ -50,6 +50,7 @@
  * @property {PendingMessage[]} pending
  * @property {ReadReceipt[]} readers
  * @property {AnswerContent[]} answers
+ * @property {boolean} is_public whether anyone can read the conversation through a link
  * @property {boolean} reset whether `messages` replace all that is shown
  * @property {number} to the new cursor
  * @property {boolean} more whether there are later events
@@ -97,6 +98,7 @@
  * @property {{epoch: string, conversations: Record<string, {last_event: number, floor: number}>}} heads
  * @property {{conversation: string}} removed_from_chat
  * @property {object} sidebar_changed
+ * @property {{conversation: string, is_public: boolean}} sharing_changed
  */
 
 /**

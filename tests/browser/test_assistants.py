@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.harness.assistants import insert_quotable_messages, shared_conversation
 from tests.harness.pages import NewPage, send_message, wait_until_connected
 from tests.harness.people import Person, room_path
 from tests.harness.servers import Server
@@ -33,11 +34,9 @@ def wait_for_words(page: Page, count: int) -> None:
 
 
 @pytest.fixture
-def history(ana: Person) -> None:
+def history(server: Server) -> None:
     """Messages whose search result takes some seconds to stream."""
-    socket = ana.connect()
-    for number in range(5):
-        socket.post(f"The budget, part {number}: " + "a word or two about money " * 10)
+    insert_quotable_messages(server, shared_conversation(server, "helper"))
 
 
 @pytest.mark.usefixtures("history")
@@ -77,8 +76,8 @@ def test_an_answer_streams_to_two_browsers_is_stopped_and_survives_a_restart(
     assert whole.startswith("Messages about “budget”:")
     for page in (ana_page, bob_page):
         assert answer_text(page, "complete") == whole
-        expect(page.locator(".message")).to_have_count(2)
-    third.get_by_role("link", name=re.compile("General, ")).first.click()
+        expect(page.locator(".message")).to_have_count(7)
+    third.get_by_role("link", name=re.compile("Helper, ")).first.click()
     expect(third.locator("#message-5")).to_be_in_viewport()
 
 
@@ -89,6 +88,27 @@ def test_a_page_opened_during_an_answer_shows_all_of_it(ana: Person, bob: Person
     wait_for_words(ana_page, 20)
     bob_page = wait_until_connected(new_page(bob, PATH))
     assert answer_text(bob_page, "complete") == answer_text(ana_page, "complete")
+
+
+def test_each_reader_sees_the_quotes_that_they_may_read_and_that_the_conversation_is_public(
+    server: Server, ana: Person, bob: Person, new_page: NewPage
+) -> None:
+    room = ana.create_room("Plans", visibility="open")
+    ana.connect().post("The budget is <b>tiny</b>", room)
+    pages = ana_page, bob_page = [wait_until_connected(new_page(person, PATH)) for person in (ana, bob)]
+    send_message(ana_page, "find budget")
+    for page in pages:
+        assert "Messages about" in answer_text(page, "complete")
+    quote = last_answer(ana_page).locator("blockquote")
+    expect(quote).to_contain_text("The budget is <b>tiny</b>")
+    expect(last_answer(bob_page).locator("blockquote")).to_contain_text("you do not have access")
+    quote.get_by_role("link", name=re.compile("Plans, ")).click()
+    expect(ana_page.locator("#message-1")).to_contain_text("The budget is <b>tiny</b>")
+
+    notice = bob_page.locator("[data-public-notice]")
+    expect(notice).to_be_hidden()
+    ana.post(f"/conversations/{shared_conversation(server, 'helper')}/share", PATH)
+    expect(notice).to_be_visible()
 
 
 def test_a_session_is_started_renamed_and_deleted(ana: Person, new_page: NewPage) -> None:

@@ -28,6 +28,24 @@ def start_session(person: Person, assistant: str = "helper") -> str:
     return "assistant_" + person.post("/sessions", "/sessions", assistant=assistant).url.rpartition("/")[2]
 
 
+def insert_messages(server: Server, conversation: str, *contents: str) -> None:
+    """Insert messages of a user into an empty conversation, which no assistant answers."""
+    conversation_id = conversation.removeprefix("assistant_")
+    for number, content in enumerate(contents, 1):
+        server.execute(
+            "INSERT INTO messages (conversation_id, seq, version, sender_type, sender_name, message_type, content, "
+            f"created_at) VALUES ({conversation_id}, {number}, {number}, 'user', 'Ana', 'text', '{content}', "
+            "'2026-01-01 00:00:00')"
+        )
+    server.execute(f"UPDATE conversations SET last_event = {len(contents)} WHERE id = {conversation_id}")
+
+
+def insert_quotable_messages(server: Server, conversation: str) -> None:
+    """Insert messages which the built-in assistant quotes when it is asked to “find budget”, for some seconds."""
+    contents = (f"The budget, part {number}: " + "a word or two about money " * 10 for number in range(5))
+    insert_messages(server, conversation, *contents)
+
+
 def received_answers(socket: Socket, conversation: str) -> list[dict[str, Any]]:
     """Return the latest version that the socket has received of each answer, in the order of `seq`."""
     received = [*socket.payloads("chat_message"), *socket.payloads("message_changed")]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.assistants import (
+    insert_quotable_messages,
     received_answers,
     shared_conversation,
     start_session,
@@ -150,9 +151,8 @@ def test_the_answer_is_streamed_and_can_be_stopped_on_another_process(
     first, second = two_servers
     owner = new_person(first, "owner")
     first_socket, second_socket = owner.connect(), owner.on_server(second).connect()
-    for number in range(5):
-        first_socket.post(f"The budget, part {number}: " + "a word or two about money " * 10)
     conversation = shared_conversation(first, "helper")
+    insert_quotable_messages(first, conversation)
     for socket in (first_socket, second_socket):
         socket.join(conversation)
     question_seq = first_socket.post("find budget", conversation)["seq"]

@@ -1,11 +1,13 @@
 """The built-in assistant: which messages its search finds, and which it must not find."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
@@ -90,6 +92,19 @@ class Installation:
         self._session.commit()
 
     def ask(self, asker: str, content: str, name: ConversationName = GENERAL) -> str:
+        """Return the answer of the built-in assistant, with the messages that it refers to."""
+
+        def quote(reference: re.Match[str]) -> str:
+            self._session.expire_all()
+            row = select(Message.content).where(
+                Message.conversation_id == int(reference[1]), Message.seq == int(reference[2])
+            )
+            return f"> {self._session.scalars(row).one()}\n>\n> — another conversation"
+
+        reference = r"> \[Quoted message\]\(/conversations/[a-z]+_(\d+)/messages/(\d+)\)"
+        return re.sub(reference, quote, self.ask_only(asker, content, name).replace("/general/", "/general_1/"))
+
+    def ask_only(self, asker: str, content: str, name: ConversationName = GENERAL) -> str:
         """Return the answer of the built-in assistant to a question in this conversation."""
         user = self.users[asker]
         is_private = kind_of(self._session.get_one(Conversation, name.id)).is_personal
@@ -119,7 +134,7 @@ def test_messages_of_a_person_are_quoted_with_a_link(installation: Installation)
     assert answer.count("> —") == 1
     assert "> The invoice of May is paid." in answer
     assert "Ana Lima, [General, " in answer
-    assert f"(/conversations/general/messages/{seq})" in answer
+    assert f"(/conversations/general_1/messages/{seq})" in answer
 
 
 @pytest.mark.parametrize("question", ["find übergabe", "find ÜBERGABE", "where is the PRINTER?", "find second printer"])
@@ -191,15 +206,39 @@ def test_private_messages_are_not_quoted_to_other_readers(installation: Installa
     shared = installation.add_conversation("assistant", visibility="open")
     room = installation.add_conversation("room", "ana", "bob", "eve", name="Three")
     installation.add_message(room, "ana", "The budget of three")
-    session = installation.add_conversation("assistant", "bob")
-    installation.add(ShareLink(conversation_id=session.id, token="public"))
 
-    for conversation, count in ((GENERAL, 1), (shared, 1), (session, 1), (room, 2)):
+    for conversation, count in ((GENERAL, 1), (shared, 1), (room, 2)):
         answer = installation.ask("bob", "What did Ana say about the budget?", conversation)
         assert answer.count("> —") == count
         assert "is shown" in answer
         assert "tiny" not in answer
         assert "between us" not in answer
+
+
+def test_with_a_public_link_only_the_conversation_itself_is_searched(installation: Installation) -> None:
+    open_room = installation.add_conversation("room", "ana", "bob", name="Open", visibility="open")
+    installation.add_message(open_room, "ana", "The budget is shown to all users")
+    installation.add_message(GENERAL, "ana", "The budget is in the general chat")
+    session = installation.add_conversation("assistant", "bob")
+    installation.add_message(session, "bob", "My budget is here")
+    installation.add(ShareLink(conversation_id=session.id, token="public"))
+
+    answer = installation.ask_only("bob", "find budget", session)
+
+    assert answer.count("> —") == 1
+    assert "My budget is here" in answer
+    # The name of somebody who has not written here is no secret for the asker, but for the public.
+    assert "Ana Lima" not in installation.ask_only("bob", "What did Ana say about the budget?", session)
+
+
+def test_an_answer_refers_to_messages_of_other_conversations_without_their_text(installation: Installation) -> None:
+    room = installation.add_conversation("room", "ana", "bob", name="Secret")
+    seq = installation.add_message(room, "ana", "The budget is tiny")
+    session = installation.add_conversation("assistant", "bob")
+
+    answer = installation.ask_only("bob", "find budget", session)
+
+    assert answer == f"Messages about “budget”:\n\n> [Quoted message](/conversations/room_{room.id}/messages/{seq})"
 
 
 def test_a_removed_member_no_longer_finds_messages_of_the_room(installation: Installation) -> None:
@@ -254,7 +293,7 @@ def test_quoted_markup_stays_inside_the_quote(installation: Installation) -> Non
         "![x](https://evil.example/p.png) <https://evil.example>",
     )
 
-    html = str("".join(render_blocks(installation.ask("bob", "find invoice"))))
+    html = str("".join(render_blocks(installation.ask_only("bob", "find invoice"))))
 
     quote = html.partition("</blockquote>")
     assert "Pay now" in quote[0]
@@ -280,8 +319,10 @@ def test_the_link_of_a_quote_opens_the_message(any_server: Server, new_person: N
     socket.post("find invoice", session)
     answer = wait_for_answer(socket, session)["content"]
     path = f"/conversations/general/messages/{message['seq']}"
-    assert r"The \*invoice\* of the printer is paid: 100 %" in answer
-    assert f"]({path})" in answer
+    assert answer == f"Messages about “invoice”:\n\n> [Quoted message]({path})"
+    quote = ana.get(f"{path}/quote").text
+    assert "The *invoice* of the printer is paid: 100 %" in quote
+    assert f'<a href="{path}">General, ' in quote
     page = ana.get(path)
     assert page.url.endswith(f"/#message-{message['seq']}")
     assert "is paid" in page.text
@@ -290,13 +331,17 @@ def test_the_link_of_a_quote_opens_the_message(any_server: Server, new_person: N
 def test_hostile_messages_are_harmless_on_the_page(server: Server, ana: Client) -> None:
     conversation, socket = shared_conversation(server, "helper"), ana.connect()
     socket.join(conversation)
-    socket.post("# Ignore the above ```\n<script>alert(1)</script> ](javascript:alert(1)) lagoon")
+    seq = socket.post("# Ignore the above ```\n<script>alert(1)</script> ](javascript:alert(1)) lagoon")["seq"]
     questions = ["lagoon", "' OR 1=1 -- \\ \" % _ (((( $$$ \u2028 \u202e chinchilla", "a" * 9_000]
     for count, words in enumerate(questions, start=1):
         socket.post(f"find {words}", conversation)
         assert wait_for_answer(socket, conversation, count)["state"] == "complete"
     page = ana.get("/assistants/helper").text.partition("<main")[2]
-    assert "Ignore the above" in page
-    assert "<script" not in page
-    assert 'href="javascript' not in page
+    path = f"/conversations/general/messages/{seq}"
+    assert f'<a href="{path}"' in page
+    quote = ana.get(f"{path}/quote").text
+    assert "Ignore the above" in quote
+    for html in (page, quote):
+        assert "<script" not in html
+        assert 'href="javascript' not in html
     assert "Traceback" not in server.log()

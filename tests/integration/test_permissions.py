@@ -118,6 +118,9 @@ ROUTES = {
         ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}, session=SESSION_POST
     ),
     "GET /conversations/<conversation>/messages/<seq>": Line(ROOM, DIRECT, session=SESSION),
+    "GET /conversations/<conversation>/messages/<seq>/quote": Line(
+        ROOM | {"anonymous": 404}, DIRECT | {"anonymous": 404}, session=SESSION | {"anonymous": 404}
+    ),
     "POST /conversations/<conversation>/messages": Line(
         ROOM_POST, DIRECT_POST, {"content": "by form"}, session=SESSION_POST
     ),

@@ -5,7 +5,8 @@ import re
 
 import requests
 
-from tests.harness.assistants import shared_conversation, start_session
+from tests.harness.assistants import insert_messages, shared_conversation, start_session, wait_for_answer
+from tests.harness.html import find_element
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
 from tests.harness.waiting import scaled
@@ -13,15 +14,8 @@ from tests.harness.waiting import scaled
 
 def start_session_with(person: Person, *contents: str) -> str:
     """Start a session and insert these messages, which no assistant answers."""
-    conversation, server = start_session(person), person.server
-    conversation_id = conversation.removeprefix("assistant_")
-    for number, content in enumerate(contents, 1):
-        server.execute(
-            "INSERT INTO messages (conversation_id, seq, version, sender_type, sender_name, message_type, content, "
-            f"created_at) VALUES ({conversation_id}, {number}, {number}, 'user', 'Ana', 'text', '{content}', "
-            "'2026-01-01 00:00:00')"
-        )
-    server.execute(f"UPDATE conversations SET last_event = {len(contents)} WHERE id = {conversation_id}")
+    conversation = start_session(person)
+    insert_messages(person.server, conversation, *contents)
     return conversation
 
 
@@ -57,6 +51,54 @@ def test_anyone_with_the_link_can_read_until_it_is_revoked(any_server: Server, n
 
     ana.post(f"/conversations/{conversation}/unshare", path)
     assert requests.get(url, timeout=scaled(30)).status_code == 404
+
+
+def test_a_public_link_reveals_no_message_of_another_conversation(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    room, session = ana.create_room("Hidden plans"), start_session(ana)
+    path = f"/sessions/{session.removeprefix('assistant_')}"
+    socket = ana.connect()
+    message = socket.post("the budget of tonight is swordfish", room)
+    assert socket.join(session)["is_public"] is False
+    socket.post("find budget", session)
+    answer = wait_for_answer(socket, session)
+    reference = f"/conversations/{room}/messages/{message['seq']}"
+    assert answer["content"].endswith(f"> [Quoted message]({reference})")
+
+    ana.post(f"/conversations/{session}/share", path)
+    assert socket.wait_for("sharing_changed") == [{"conversation": session, "is_public": True}]
+    socket.post("find tonight", session)
+    assert "I found nothing" in wait_for_answer(socket, session, 2)["content"]
+    ((token,),) = any_server.rows("SELECT token FROM share_links")
+    public = requests.get(f"{any_server.url}/shared/{token}", timeout=scaled(30)).text
+    assert reference in public
+    exports = [ana.get(f"/conversations/{session}/export.{name}").text for name in ("json", "md")]
+    deltas = str(socket.payloads("assistant_delta"))
+    for text in (public, *exports, ana.api().get(f"/conversations/{session}/messages").text, deltas, str(answer)):
+        assert "swordfish" not in text
+        assert "Hidden plans" not in text
+
+    assert "the budget of tonight is swordfish" in ana.get(f"{reference}/quote").text
+    assert bob.get(f"{reference}/quote").status_code == 404
+    assert requests.get(f"{any_server.url}{reference}/quote", timeout=scaled(30)).status_code == 404
+    socket.call("delete_message", {"conversation": room, "seq": message["seq"]})
+    assert ana.get(f"{reference}/quote").status_code == 404
+
+
+def test_everybody_in_a_conversation_sees_that_it_is_public(server: Server, ana: Person, bob: Person) -> None:
+    conversation, socket = shared_conversation(server, "helper"), bob.connect()
+    socket.join(conversation)
+    assert find_element(bob.get("/assistants/helper").text, "[data-public-notice][hidden]")
+
+    ana.post(f"/conversations/{conversation}/share", "/assistants/helper")
+
+    assert socket.wait_for("sharing_changed") == [{"conversation": conversation, "is_public": True}]
+    assert socket.join(conversation)["is_public"] is True
+    assert find_element(bob.get("/assistants/helper").text, "[data-public-notice]:not([hidden])")
+    assert bob.api().get(f"/conversations/{conversation}").json()["is_public"] is True
+    ana.post(f"/conversations/{conversation}/unshare", "/assistants/helper")
+    assert socket.wait_for("sharing_changed", 2)[1] == {"conversation": conversation, "is_public": False}
+    assert socket.join(conversation)["is_public"] is False
 
 
 def test_only_an_admin_can_share_a_shared_conversation(server: Server, ana: Person, bob: Person) -> None:

@@ -9,6 +9,7 @@ from chatapp.assistants.providers import Question
 from chatapp.assistants.providers.help import find_help
 from chatapp.assistants.providers.keywords import find_keywords, stem
 from chatapp.conversations.people import Person
+from chatapp.presentation.quotes import make_reference, message_path, shorten_quote
 
 WORD_PAUSE_SECONDS = 0.02
 """Pause between two words of an answer, at the pace of a reader."""
@@ -17,7 +18,6 @@ MAX_ANSWER_SECONDS = 4.0
 """The pauses of a long answer are shorter: together they take no longer than this."""
 
 MAX_QUOTED_MESSAGES = 5
-MAX_QUOTE_CHARS = 280
 
 _GREETING = re.compile(r"^\W*(hi|hey|hello|good (morning|day|evening)|moin|hallo|bonjour|hola)\W*$", re.IGNORECASE)
 _THANKS = re.compile(r"^\W*(thanks?|thank you|thx|danke|merci|gracias)\b[^?]{0,30}$", re.IGNORECASE)
@@ -26,8 +26,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~&])")
 INTRODUCTION = (
     "I search the messages here and answer questions about chatapp. For example, ask me:\n\n"
     "- *What did Ana say about the invoice?*\n- *Find the address of the printer*\n- *How do I invite someone?*\n\n"
-    "I read only what you can read, and in a conversation with others only what they can read too. I run on this "
-    "server and send nothing to other services."
+    "I read only what you can read, and in a conversation with others only what they can read too: with a public link, "
+    "only that conversation. I run on this server and send nothing to other services."
 )
 
 
@@ -92,11 +92,11 @@ def _format_words(words: Sequence[str]) -> str:
 
 
 def _quote(message: FoundMessage) -> str:
-    text = " ".join(message.content.split())
-    shortened = text if len(text) <= MAX_QUOTE_CHARS else text[: MAX_QUOTE_CHARS - 1] + "…"
+    if not message.is_from_here:
+        return make_reference(message.conversation, message.seq)
     source = f"{message.conversation_title}, {message.created_at:%-d %B %Y, %H:%M} UTC"
-    path = f"/conversations/{message.conversation}/messages/{message.seq}"
-    return f"> {_escape(shortened)}\n>\n> — {_escape(message.sender)}, [{_escape(source)}]({path})"
+    path = message_path(message.conversation.wire_name, message.seq)
+    return f"> {_escape(shorten_quote(message.content))}\n>\n> — {_escape(message.sender)}, [{_escape(source)}]({path})"
 
 
 def _escape(text: str) -> str:

@@ -18,7 +18,7 @@ import { TypedEventTarget } from "./typed_event_target.js";
 
 /**
  * @typedef {object} TimelineEvents
- * @property {{readers: ReadReceipt[], answers: AnswerContent[]}} joined
+ * @property {{readers: ReadReceipt[], answers: AnswerContent[], isPublic: boolean}} joined
  * @property {void} reset
  * @property {void} current
  * @property {void} closed
@@ -28,7 +28,7 @@ import { TypedEventTarget } from "./typed_event_target.js";
  * The page knows the conversation up to its cursor. An event with the next version is shown, an earlier one is merged,
  * and a later one means that some were missed: then the page requests what follows the cursor.
  *
- * Emits `joined` with the receipts and answers of a catch-up, `reset` when the list was replaced, `current` when a
+ * Emits `joined` with what a catch-up has besides messages, `reset` when the list was replaced, `current` when a
  * catch-up has fetched everything, and `closed` when the server no longer shows the conversation to this person.
  *
  * @extends {TypedEventTarget<TimelineEvents>}
@@ -97,7 +97,7 @@ export class Timeline extends TypedEventTarget {
    *
    * @param {CatchUp} catchUp
    */
-  #apply({ messages, pending, readers, answers, reset, to, more, epoch, floor }) {
+  #apply({ messages, pending, readers, answers, is_public: isPublic, reset, to, more, epoch, floor }) {
     if (reset) {
       const [oldest] = messages;
       this.#view.replaceAll(messages, oldest !== undefined && oldest.seq > floor + 1);
@@ -107,7 +107,7 @@ export class Timeline extends TypedEventTarget {
       this.#view.removeUpTo(floor);
     }
     for (const message of pending) this.#view.show(message);
-    this.emit("joined", { readers, answers });
+    this.emit("joined", { readers, answers, isPublic });
     this.#cursor = to;
     this.#epoch = epoch;
     this.#isBehind ||= more;

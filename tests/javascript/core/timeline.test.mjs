@@ -53,6 +53,7 @@ const catchUp = (messages, to, fields = {}) => ({
   pending: [],
   readers: [],
   answers: [],
+  is_public: false,
   reset: false,
   more: false,
   epoch: "first",

@@ -7,8 +7,10 @@ import pytest
 
 from chatapp.assistants.message_search import FoundMessage, MessageSearch
 from chatapp.assistants.providers import Question, Turn, builtin
-from chatapp.assistants.providers.builtin import MAX_QUOTE_CHARS, BuiltInProvider, compose_answer
+from chatapp.assistants.providers.builtin import BuiltInProvider, compose_answer
+from chatapp.conversations.names import GENERAL
 from chatapp.conversations.people import Person
+from chatapp.presentation.quotes import MAX_QUOTE_CHARS
 
 ANA = Person(1, "ana", "Ana Lima")
 
@@ -16,9 +18,10 @@ ANA = Person(1, "ana", "Ana Lima")
 class FakeSearch(MessageSearch):
     """Finds the given messages and persons, and records the queries."""
 
-    def __init__(self, *contents: str, person: Person | None = None) -> None:
+    def __init__(self, *contents: str, person: Person | None = None, is_from_here: bool = True) -> None:
         self.contents = contents
         self.person = person
+        self.is_from_here = is_from_here
         self.searches: list[tuple[Sequence[str], str | None]] = []
 
     def find_person(self, words: Sequence[str]) -> Person | None:
@@ -30,7 +33,10 @@ class FakeSearch(MessageSearch):
     ) -> Sequence[FoundMessage]:
         self.searches.append((words, sender))
         written_at = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
-        return [FoundMessage("general", "General", 7, "Bob", content, written_at) for content in self.contents][:limit]
+        return [
+            FoundMessage(GENERAL, "General", 7, "Bob", content, written_at, self.is_from_here)
+            for content in self.contents
+        ][:limit]
 
 
 def compose(question: str, search: FakeSearch | None = None) -> str:
@@ -60,6 +66,12 @@ def test_it_quotes_messages_with_a_link() -> None:
         "> — Bob, [General, 1 May 2026, 09:30 UTC](/conversations/general/messages/7)"
     )
     assert search.searches == [(["printer"], None)]
+
+
+def test_it_only_refers_to_messages_of_another_conversation() -> None:
+    assert compose("Find the printers", FakeSearch("The printer is broken", is_from_here=False)) == (
+        "Messages about “printers”:\n\n> [Quoted message](/conversations/general/messages/7)"
+    )
 
 
 def test_it_searches_the_messages_of_a_named_person() -> None:

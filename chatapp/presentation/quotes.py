@@ -1,0 +1,28 @@
+"""Quotes of messages in the answers of assistants.
+
+An answer has other readers than the person who asked: users in the same conversation, and everybody once it has a
+public link. A quote from another conversation is therefore stored as a reference: a block quote that consists of a link
+to the message. Each reader's page fetches what the link points to, with that reader's permissions.
+"""
+
+from chatapp.conversations.names import ConversationName
+
+MAX_QUOTE_CHARS = 280
+
+REFERENCE_TEXT = "Quoted message"
+
+
+def message_path(conversation: str, seq: int) -> str:
+    """Return the path of a message's permanent link, by the wire name of its conversation."""
+    return f"/conversations/{conversation}/messages/{seq}"
+
+
+def make_reference(conversation: ConversationName, seq: int) -> str:
+    """Return the Markdown of a reference to a message."""
+    return f"> [{REFERENCE_TEXT}]({message_path(conversation.wire_name, seq)})"
+
+
+def shorten_quote(content: str) -> str:
+    """Return a message's content in one line of limited length."""
+    text = " ".join(content.split())
+    return text if len(text) <= MAX_QUOTE_CHARS else text[: MAX_QUOTE_CHARS - 1] + "…"
