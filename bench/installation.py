@@ -57,10 +57,13 @@ class Installation:
                 "SELECT ?, ?, password_hash, 'member', created_at FROM users WHERE id = 1",
                 [(username, username) for username in tokens],
             )
+            # Like the owner's: which columns there are depends on the commit under measurement.
+            columns = [row[1] for row in database.execute("PRAGMA table_info(user_sessions)")]
+            others = ", ".join(name for name in columns if name not in {"id", "user_id", "token_hash"})
             database.executemany(
-                "INSERT INTO user_sessions (user_id, token_hash, created_at) "
-                "SELECT id, ?, created_at FROM users WHERE username = ?",
-                [(hash_token(token), username) for username, token in tokens.items()],
+                f"INSERT INTO user_sessions (user_id, token_hash, {others}) "
+                f"SELECT (SELECT id FROM users WHERE username = ?), ?, {others} FROM user_sessions WHERE id = 1",
+                [(username, hash_token(token)) for username, token in tokens.items()],
             )
         sign = self._signer()
         for person in people:

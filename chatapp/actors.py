@@ -22,12 +22,13 @@ class Actor:
 
 
 def find_active_actors(session: Session, actors: Collection[Actor]) -> set[Actor]:
-    """Return the actors whose account is active and whose login session or token has not been revoked."""
+    """Return the actors whose account is active and whose login session or token is neither revoked nor expired."""
     active_users = set(
         session.scalars(select(User.id).where(User.id.in_({actor.user_id for actor in actors}), User.is_active))
     )
     login_ids = {actor.login_session_id for actor in actors if actor.login_session_id is not None}
-    active_logins = set(session.scalars(select(LoginSession.id).where(LoginSession.id.in_(login_ids))))
+    valid_logins = select(LoginSession.id).where(LoginSession.id.in_(login_ids), LoginSession.is_valid())
+    active_logins = set(session.scalars(valid_logins))
     active_tokens = find_active_tokens(session, actors)
     return {
         actor
@@ -39,14 +40,14 @@ def find_active_actors(session: Session, actors: Collection[Actor]) -> set[Actor
 
 
 def find_active_tokens(session: Session, actors: Collection[Actor]) -> set[int]:
-    """Return the ids of the API tokens of these actors that have not been revoked."""
+    """Return the ids of the API tokens of these actors that are neither revoked nor expired."""
     ids = {actor.token_id for actor in actors if actor.token_id is not None}
     # Most actors have no token: save the query.
-    return set(session.scalars(select(ApiToken.id).where(ApiToken.id.in_(ids)))) if ids else set()
+    return set(session.scalars(select(ApiToken.id).where(ApiToken.id.in_(ids), ApiToken.is_valid()))) if ids else set()
 
 
 def require_active_login(session: Session, actor: Actor) -> None:
-    """Raise `SignedOut` unless the account is active and the login session or token has not been revoked."""
+    """Raise `SignedOut` unless the account is active and the login session or token is neither revoked nor expired."""
     if not find_active_actors(session, [actor]):
         raise SignedOut("You are signed out. Sign in again.")
 

@@ -12,6 +12,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatapp.accounts.service import end_expired_login_sessions, record_login_use
 from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.assistants.worker import AnswerWorker
 from chatapp.audit_log.retention import delete_expired_entries
@@ -28,7 +29,7 @@ from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.heartbeats import Heartbeats
 from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.realtime.relay import Relay
-from chatapp.realtime.state import get_realtime
+from chatapp.realtime.state import Realtime, get_realtime
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer
 from chatapp.supervision import EXTENSION as SUPERVISOR
@@ -42,6 +43,9 @@ REVOCATION_CHECK_SECONDS = 0.5
 
 AUDIT_LOG_CLEANUP_SECONDS = 6 * 3600
 """Interval at which expired entries of the audit log are deleted."""
+
+LOGIN_SESSION_CHECK_SECONDS = 60.0
+"""Interval between two checks for login sessions that have expired."""
 
 SWEEP_SECONDS = 1.0
 """Interval at which connections that did not authenticate in time are closed."""
@@ -81,6 +85,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)
     answer_worker.start()
     repeat("revocations", REVOCATION_CHECK_SECONDS, evictor.check_revocations)
+    repeat("login sessions", LOGIN_SESSION_CHECK_SECONDS, partial(maintain_login_sessions, app, realtime))
     repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
     repeat("spool check", settings.heartbeat_seconds, writer.check_spool)
     repeat("remembered events", settings.heartbeat_seconds, partial(_remember_events, app, remembered_events))
@@ -98,6 +103,14 @@ def repeat_forever(interval_seconds: float, function: Callable[[], object]) -> N
             function()
         except SQLAlchemyError as error:
             log.debug("skipped without the database", work=getattr(function, "__name__", ""), reason=str(error))
+
+
+def maintain_login_sessions(app: Flask, realtime: Realtime) -> None:
+    """Prolong the login sessions of open sockets, and end those that have expired."""
+    with app.app_context():
+        if ids := {user.login_session_id for user in realtime.connections.list_users()}:
+            record_login_use(ids)
+        end_expired_login_sessions()
 
 
 def trim_general(app: Flask, keep_last: int) -> None:

@@ -112,6 +112,10 @@ class Settings(BaseSettings):
     sign_in_max_delay_seconds: int = Field(
         3_600, ge=1, description="maximum delay between failed sign-ins; it starts at 30 seconds and doubles"
     )
+    login_idle_days: int = Field(30, ge=1, le=3_650, description="days without use after which a login session expires")
+    login_max_days: int = Field(
+        90, ge=1, le=3_650, description="days after signing in at which a login session expires although it is used"
+    )
     trusted_proxies: int = Field(
         0, ge=0, le=10, description="number of proxies in front that set `X-Forwarded-For`, `-Proto` and `-Host`"
     )

@@ -1,6 +1,6 @@
 """Device cookies (OWASP): they mark a browser in which a user has signed in before, also after signing out.
 
-They grant nothing but a limit of their own for failed sign-ins: see `chatapp.accounts.sign_in_limits`.
+They grant nothing but a limit of their own for failed sign-ins: see `chatapp.passwords.attempts`.
 """
 
 import secrets

@@ -2,17 +2,18 @@
 
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, redirect, request, session, url_for
+from flask import Flask, current_app, g, redirect, request, session, url_for
 from flask_login import login_user
 from werkzeug.wrappers import Response
 
 from chatapp.accounts.devices import remember_device
 from chatapp.accounts.queries import find_login_session, is_set_up
-from chatapp.accounts.service import create_login_session
-from chatapp.accounts.sign_in_limits import AttemptKey
+from chatapp.accounts.service import LAST_SEEN_INTERVAL, create_login_session, record_login_use
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.identity import AuthenticatedUser, current_address
+from chatapp.models import now
+from chatapp.passwords.attempts import AttemptKey
 from chatapp.presentation.problems import expects_problem
 from chatapp.tokens import hash_token
 
@@ -34,15 +35,24 @@ def init_login(app: Flask) -> None:
     login_manager.user_loader(load_user)
     login_manager.unauthorized_handler(handle_unauthorized)
     app.before_request(redirect_to_setup)
+    app.after_request(_after_request)
 
 
 def load_user(token: str) -> AuthenticatedUser | None:
-    """Return the user of a login session, or None if it was revoked or the account is banned."""
+    """Return the user of a login session, or None if it was revoked or has expired, or the account is banned."""
     found = find_login_session(db.session(), hash_token(token))
     if found is None:
         return None
     login_session, user = found
+    if now() - login_session.last_seen_at > LAST_SEEN_INTERVAL:
+        g.used_login_session_id = login_session.id
     return AuthenticatedUser(user.id, user.username, user.name, user.is_admin, login_session.id, token)
+
+
+def record_use() -> None:
+    """Record that the login session of the current request is in use, unless that was recorded a moment ago."""
+    if (login_session_id := g.pop("used_login_session_id", None)) is not None:
+        record_login_use([login_session_id])
 
 
 def log_in(user_id: int, key: AttemptKey | None = None) -> None:
@@ -52,7 +62,8 @@ def log_in(user_id: int, key: AttemptKey | None = None) -> None:
     """
     session.clear()
     session.permanent = True
-    user = load_user(create_login_session(user_id, address=current_address(), key=key))
+    device = request.user_agent.string
+    user = load_user(create_login_session(user_id, address=current_address(), device=device, key=key))
     login_user(user)
     if user is not None:
         remember_device(user.username)
@@ -74,6 +85,11 @@ def redirect_to_setup() -> Response | None:
         current_app.extensions[_IS_SET_UP] = True
         return None
     return redirect(url_for("accounts.explain_setup"))
+
+
+def _after_request(response: Response) -> Response:
+    record_use()
+    return response
 
 
 def is_local_url(target: str) -> bool:

@@ -12,13 +12,25 @@ from chatapp.models import ApiToken, IncomingWebhook, Installation, LoginSession
 
 
 def find_login_session(session: Session, token_hash: str) -> tuple[LoginSession, User] | None:
-    """Return the login session with this token and its user, or None if it was revoked or the user is banned."""
+    """Return the login session with this token and its user.
+
+    Return None if it was revoked or has expired, or if the user is banned.
+    """
     row = session.execute(
         select(LoginSession, User)
         .join(User, User.id == LoginSession.user_id)
-        .where(LoginSession.token_hash == token_hash, User.is_active)
+        .where(LoginSession.token_hash == token_hash, LoginSession.is_valid(), User.is_active)
     ).one_or_none()
     return None if row is None else (row[0], row[1])
+
+
+def list_login_sessions(session: Session, user_id: int) -> Sequence[LoginSession]:
+    """List a user's valid login sessions, the last used first."""
+    return session.scalars(
+        select(LoginSession)
+        .where(LoginSession.user_id == user_id, LoginSession.is_valid())
+        .order_by(LoginSession.last_seen_at.desc(), LoginSession.id.desc())
+    ).all()
 
 
 def is_set_up(session: Session) -> bool:

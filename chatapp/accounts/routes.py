@@ -27,14 +27,16 @@ from chatapp.accounts.queries import (
     is_set_up,
     list_active_users,
     list_banned_users,
+    list_login_sessions,
     sends_read_receipts,
 )
 from chatapp.accounts.setup import require_valid_setup_token
-from chatapp.accounts.sign_in_limits import make_attempt_key
+from chatapp.accounts.user_agents import describe_device
 from chatapp.audit_log import AuditKind, record_failed_sign_in
 from chatapp.errors import Forbidden, NotFound, RateLimited
 from chatapp.extensions import db, get_client_network, limiter
 from chatapp.identity import current_address, current_admin, current_person, login_required
+from chatapp.passwords.attempts import make_attempt_key
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID
 
@@ -159,6 +161,24 @@ def change_password() -> ViewResponse:
     return _render_settings(password_form=form), form.status
 
 
+@blueprint.post(f"/settings/logins/<{ID}:login_session_id>/end")
+@login_required
+def end_login_session(login_session_id: int) -> Response:
+    """Sign out in one browser."""
+    service.end_login_session(current_person().actor, login_session_id)
+    flash("You were signed out in that browser.")
+    return redirect(url_for("accounts.settings"))
+
+
+@blueprint.post("/settings/logins/end")
+@login_required
+def end_other_login_sessions() -> Response:
+    """Sign out in all browsers but this one."""
+    service.end_other_login_sessions(current_person().actor)
+    flash("You were signed out in all other browsers.")
+    return redirect(url_for("accounts.settings"))
+
+
 @blueprint.get("/people")
 @login_required
 def people() -> str:
@@ -250,4 +270,6 @@ def _render_settings(name_form: NameForm | None = None, password_form: PasswordF
         name_form=name_form or NameForm(formdata=None, name=user.name),
         password_form=password_form or PasswordForm(formdata=None),
         receipts_form=ReadReceiptsForm(formdata=None, are_sent=are_sent),
+        login_sessions=list_login_sessions(db.session(), user.id),
+        describe_device=describe_device,
     )

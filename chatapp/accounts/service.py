@@ -1,25 +1,31 @@
 """Creating and changing accounts, login sessions and the invitation link."""
 
-from sqlalchemy import ColumnElement, delete, select, update
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, delete, not_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatapp.accounts.invitations import use_invitation
-from chatapp.accounts.password_strength import explain_weakness
-from chatapp.accounts.passwords import hash_password, verify_password
 from chatapp.accounts.queries import get_owner_id, get_user
-from chatapp.accounts.sign_in_limits import AttemptKey, clear_attempts, count_attempt
 from chatapp.accounts.signals import login_sessions_revoked
-from chatapp.actors import Actor, require_admin
-from chatapp.audit_log import AuditKind, record, record_failed_sign_in
+from chatapp.actors import Actor, require_active_login, require_admin
+from chatapp.audit_log import AuditKind, record
+from chatapp.config import current_settings
 from chatapp.conversations.managers import replace_manager
 from chatapp.conversations.people import find_active_user
 from chatapp.credentials import revoke_credentials, revoke_invitations, revoke_tokens
-from chatapp.errors import Conflict, Forbidden, Invalid
+from chatapp.errors import ChatError, Conflict, Forbidden, Invalid, NotFound
 from chatapp.extensions import db
-from chatapp.models import ApiToken, Conversation, Installation, LoginSession, Membership, User
+from chatapp.models import ApiToken, Conversation, Installation, LoginSession, Membership, User, now
 from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.models.conversations import GENERAL_ID
+from chatapp.passwords.attempts import AttemptKey, clear_attempts, count_attempt
+from chatapp.passwords.confirmation import MAX_PASSWORD_CHARS, confirm_password
+from chatapp.passwords.hashes import hash_password, verify_password
+from chatapp.passwords.strength import explain_weakness
 from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
@@ -28,8 +34,12 @@ from chatapp.tokens import hash_token, new_token
 RESERVED_USERNAMES = frozenset({"all", "channel", "everyone", "here", "system"})
 """Names with a meaning of their own in mentions."""
 
+MAX_DEVICE_CHARS = 200
+
+LAST_SEEN_INTERVAL = timedelta(minutes=10)
+"""`last_seen_at` of a login session is updated at most once in this time."""
+
 MIN_PASSWORD_CHARS = 10
-MAX_PASSWORD_CHARS = 1_000
 MAX_DISPLAY_NAME_CHARS = 64
 
 
@@ -137,15 +147,24 @@ def authenticate(username: str, password: str, key: AttemptKey) -> int | None:
     return user.id if user and is_right else None
 
 
-def create_login_session(user_id: int, *, address: str | None = None, key: AttemptKey | None = None) -> str:
+def create_login_session(
+    user_id: int, *, address: str | None = None, device: str = "", key: AttemptKey | None = None
+) -> str:
     """Create a login session and return its token, which the cookie carries.
 
-    `address` is the user's; `key` is that of the attempts to sign in, which are forgotten.
+    `address` and `device` are the user's; `key` is that of the attempts to sign in, which are forgotten.
     """
-    token = new_token()
+    token, settings = new_token(), current_settings()
+    login_session = LoginSession(
+        user_id=user_id,
+        token_hash=hash_token(token),
+        device=device[:MAX_DEVICE_CHARS],
+        idle_expires_at=now() + timedelta(days=settings.login_idle_days),
+        expires_at=now() + timedelta(days=settings.login_max_days),
+    )
 
     def change(transaction: Transaction) -> str:
-        transaction.session.add(LoginSession(user_id=user_id, token_hash=hash_token(token)))
+        transaction.session.add(login_session)
         if key is not None:
             clear_attempts(transaction, key)
         record(transaction, AuditKind.SIGN_IN, Actor(user_id, address=address))
@@ -165,6 +184,54 @@ def revoke_login_session(actor: Actor) -> None:
             record(transaction, AuditKind.SIGN_OUT, actor)
 
     write(change)
+
+
+def end_login_session(actor: Actor, login_session_id: int) -> None:
+    """End one of the user's own login sessions. Raises `NotFound`, `SignedOut`."""
+
+    def change(transaction: Transaction) -> None:
+        require_active_login(transaction.session, actor)
+        is_own = LoginSession.user_id == actor.user_id
+        if not _revoke_login_sessions(transaction, LoginSession.id == login_session_id, is_own):
+            raise NotFound("There is no such login session.")
+        record(transaction, AuditKind.LOGIN_SESSION_REVOKED, actor)
+
+    write(change)
+
+
+def end_other_login_sessions(actor: Actor) -> None:
+    """End the user's login sessions but the one through which they act. Raises `SignedOut`."""
+
+    def change(transaction: Transaction) -> None:
+        require_active_login(transaction.session, actor)
+        others = LoginSession.user_id == actor.user_id, LoginSession.id != actor.login_session_id
+        if count := _revoke_login_sessions(transaction, *others):
+            record(transaction, AuditKind.LOGIN_SESSION_REVOKED, actor, target=f"{count} others")
+
+    write(change)
+
+
+def record_login_use(login_session_ids: Collection[int]) -> None:
+    """Record that login sessions are in use, which prolongs them. Those recorded a moment ago are left alone."""
+    idle_duration = timedelta(days=current_settings().login_idle_days)
+
+    def change(transaction: Transaction) -> None:
+        transaction.session.execute(
+            update(LoginSession)
+            .where(LoginSession.id.in_(login_session_ids), LoginSession.last_seen_at < now() - LAST_SEEN_INTERVAL)
+            .values(last_seen_at=now(), idle_expires_at=now() + idle_duration)
+        )
+
+    # What people do must not fail because nothing can be written at the moment.
+    with suppress(ChatError):
+        write(change)
+
+
+def end_expired_login_sessions() -> None:
+    """Delete the login sessions that have expired, which closes their sockets."""
+    expired = not_(LoginSession.is_valid())
+    if db.session.scalars(select(LoginSession.id).where(expired).limit(1)).first() is not None:
+        write(lambda transaction: _revoke_login_sessions(transaction, expired))
 
 
 def change_display_name(actor: Actor, name: str) -> None:
@@ -189,15 +256,11 @@ def change_read_receipts(actor: Actor, *, are_sent: bool) -> None:
 def change_password(actor: Actor, current: str, new: str) -> None:
     """Change a user's password, and revoke their other login sessions and all their API tokens.
 
-    Raises `Forbidden` if `current` is wrong, and `Invalid` if `new` is not acceptable.
+    Raises `Forbidden` if `current` is wrong, `RateLimited` after too many wrong ones, and `Invalid` if `new` is not
+    acceptable.
     """
-    username, display_name, old_hash = db.session.execute(
-        select(User.username, User.name, User.password_hash).where(User.id == actor.user_id)
-    ).one()
-    db.session.close()
-    if not verify_password(old_hash, current):
-        record_failed_sign_in(username, actor.address, AuditKind.PASSWORD_CHANGE_FAILED)
-        raise Forbidden("That is not your current password.")
+    username, display_name = db.session.execute(select(User.username, User.name).where(User.id == actor.user_id)).one()
+    confirm_password(actor, current)
     new_hash = hash_password(check_password(new, username, display_name))
 
     def change(transaction: Transaction) -> None:

@@ -83,7 +83,7 @@ def _authenticate_token() -> Caller:
         raise SignedOut("The Authorization header must be “Bearer” followed by an API token.")
     token = find_token(db.session(), hash_token(header.token))
     if token is None:
-        raise SignedOut("This API token is invalid or was revoked.")
+        raise SignedOut("This API token is invalid, has expired or was revoked.")
     caller = Caller(Actor(token.user_id, token_id=token.id, address=current_address()), frozenset(token.scopes.split()))
     record_use(token)
     return caller

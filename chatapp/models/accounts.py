@@ -1,15 +1,19 @@
 """Users, their login sessions and API tokens, and the installation."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, true
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKey, String, and_, or_, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, now
 
 USERNAME_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?", re.ASCII)
 """A valid name of a user, an assistant or a webhook, to be matched in full."""
+
+
+def _in_a_month() -> datetime:
+    return now() + timedelta(days=30)
 
 
 class User(Base):
@@ -44,7 +48,20 @@ class LoginSession(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     """SHA-256 of the token in the cookie, so that nobody can sign in with a copy of the database."""
+    device: Mapped[str | None] = mapped_column(String(200))
+    """The browser's `User-Agent` when the user signed in, if known."""
     created_at: Mapped[datetime] = mapped_column(default=now)
+    last_seen_at: Mapped[datetime] = mapped_column(default=now)
+    """When it was last used, with an inaccuracy of some minutes."""
+    idle_expires_at: Mapped[datetime] = mapped_column(default=_in_a_month)
+    """When it expires unless it is used until then."""
+    expires_at: Mapped[datetime] = mapped_column(default=_in_a_month)
+    """When it expires although it is used."""
+
+    @classmethod
+    def is_valid(cls) -> ColumnElement[bool]:
+        """Return the condition that it has not expired."""
+        return and_(cls.idle_expires_at > now(), cls.expires_at > now())
 
 
 class SignInAttempts(Base):
@@ -53,7 +70,7 @@ class SignInAttempts(Base):
     __tablename__ = "sign_in_attempts"
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """A hash: see `chatapp.accounts.sign_in_limits`."""
+    """A hash: see `chatapp.passwords.attempts`."""
     count: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(index=True)
 
@@ -73,6 +90,13 @@ class ApiToken(Base):
     """The permissions, separated by spaces."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    """None for tokens from before tokens expired."""
+
+    @classmethod
+    def is_valid(cls) -> ColumnElement[bool]:
+        """Return the condition that it has not expired."""
+        return or_(cls.expires_at.is_(None), cls.expires_at > now())
 
 
 class Invitation(Base):

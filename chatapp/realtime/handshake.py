@@ -8,6 +8,7 @@ from flask import Flask
 from flask_login import current_user
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from chatapp.accounts.login import record_use
 from chatapp.identity import current_person
 from chatapp.presentation.messages import present_backlog
 from chatapp.realtime.channels import EVERYONE, login_session_channel, user_channel
@@ -40,6 +41,7 @@ def _connect(app: Flask, realtime: Realtime, sid: str, environ: "WSGIEnvironment
             # The library's own exception: only that carries a reason to the client.
             raise Refused("signed_out")
         user = current_person()
+        record_use()
     realtime.connections.add(sid, user)
     realtime.engine.connection_guard.authenticate(sid, user.id)
     # Revocations reach the socket from here on.

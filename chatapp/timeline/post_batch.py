@@ -36,7 +36,10 @@ class PostBatch:
         login_session_ids = {post.actor.login_session_id for post in posts} - {None}
         senders = session.execute(
             select(User.id, User.username, User.name, LoginSession.id)
-            .outerjoin(LoginSession, and_(LoginSession.user_id == User.id, LoginSession.id.in_(login_session_ids)))
+            .outerjoin(
+                LoginSession,
+                and_(LoginSession.user_id == User.id, LoginSession.id.in_(login_session_ids), LoginSession.is_valid()),
+            )
             .where(User.id.in_({post.actor.user_id for post in posts}), User.is_active)
         ).all()
         self._senders = {user_id: Person(user_id, username, name) for user_id, username, name, _ in senders}

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.harness.pages import NewPage
-from tests.harness.people import Person
+from tests.harness.people import PASSWORD, Person
 
 pytestmark = pytest.mark.browser
 
@@ -14,6 +14,8 @@ def test_a_token_is_created_used_and_revoked(ana: Person, new_page: NewPage) -> 
     page.click("text=API tokens")
     page.fill("#name", "Build server")
     page.check("input[value=write]")
+    page.select_option("#days", "30")
+    page.fill("#password", PASSWORD)
     page.click("main button[type=submit]")
     api = ana.api(page.locator("#token").input_value())
     assert api.post("/conversations/general/messages", json={"content": "green"}).ok

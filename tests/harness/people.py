@@ -104,7 +104,7 @@ class Person:
 
     def create_token(self, scope: str = "write", name: str = "a program") -> str:
         """Create an API token."""
-        page = self.post("/settings/tokens", "/settings/tokens", name=name, scope=scope)
+        page = self.post("/settings/tokens", "/settings/tokens", name=name, scope=scope, days="30", password=PASSWORD)
         return attribute(page.text, "#token", "value")
 
     def api(self, token: str | None = None) -> "Api":

@@ -15,8 +15,8 @@ from chatapp.storage import Transaction, write
 from chatapp.timeline import delete, edit, mark_read, post, react
 from tests.harness.api import MESSAGES, check_problem, list_seqs, post_message
 from tests.harness.html import find_csrf_token
-from tests.harness.people import NewPerson, Person
-from tests.harness.servers import Server
+from tests.harness.people import PASSWORD, NewPerson, Person
+from tests.harness.servers import NewServer, Server
 
 
 def test_a_token_is_shown_once_and_stored_hashed(server: Server, ana: Person) -> None:
@@ -132,10 +132,33 @@ def test_the_number_of_tokens_and_their_names_are_limited(server: Server, ana: P
         "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 49) "
         "SELECT 1, n, 'x', 'read', '2026-01-01 00:00:00' FROM numbers"
     )
-    response = ana.post("/settings/tokens", "/settings/tokens", name="one more", scope="read")
+    valid = {"name": "one more", "scope": "read", "days": "7", "password": PASSWORD}
+    response = ana.post("/settings/tokens", "/settings/tokens", **valid)
     assert (response.status_code, "at most 50 tokens" in response.text) == (409, True)
-    for fields in ({"name": "", "scope": "read"}, {"name": "x", "scope": "admin"}, {"name": "x" * 65, "scope": "read"}):
-        assert ana.post("/settings/tokens", "/settings/tokens", **fields).status_code == 400
+    for field, value in (("name", ""), ("name", "x" * 65), ("scope", "admin"), ("days", "8"), ("password", "")):
+        assert ana.post("/settings/tokens", "/settings/tokens", **valid | {field: value}).status_code == 400
+
+
+def test_a_token_is_created_only_with_the_password(new_server: NewServer, new_person: NewPerson) -> None:
+    server = new_server(CHATAPP_SIGN_IN_ATTEMPTS="2").start()
+    ana = new_person(server, "ana")
+    form = {"name": "stolen", "scope": "write", "days": "365"}
+    for _ in range(2):
+        response = ana.post("/settings/tokens", "/settings/tokens", **form, password="wrong password")
+        assert (response.status_code, "not your current password" in response.text) == (403, True)
+    assert ana.post("/settings/tokens", "/settings/tokens", **form, password=PASSWORD).status_code == 429
+    assert server.rows("SELECT count(*) FROM api_tokens") == [(0,)]
+
+
+def test_an_expired_token_is_refused(server: Server, ana: Person) -> None:
+    api = ana.api()
+    post_message(api, "before")
+    assert "expires on" in ana.get("/settings/tokens").text
+    server.execute("UPDATE api_tokens SET expires_at = '2026-01-01 00:00:00'")
+    assert check_problem(api.get(MESSAGES)) == (401, "signed_out")
+    assert "<strong>expired</strong>" in ana.get("/settings/tokens").text
+    server.execute("UPDATE api_tokens SET expires_at = NULL")
+    assert api.get(MESSAGES).ok, "tokens from before tokens expired are valid"
 
 
 def test_a_browser_with_a_csrf_token_can_read_and_write(server: Server, ana: Person) -> None:

@@ -13,7 +13,7 @@ from chatapp import create_app
 from chatapp.config import Settings
 from tests.harness.fuzzing import PAYLOADS
 from tests.harness.html import find_csrf_token
-from tests.harness.people import Person, Socket, message_payload
+from tests.harness.people import PASSWORD, Person, Socket, message_payload
 from tests.harness.servers import Server
 
 PEOPLE = ("admin", "manager", "member", "removed", "outsider", "blocked")
@@ -95,7 +95,9 @@ ROUTES = {
     "GET /api/docs": Line(USER),
     "GET /api/openapi.json": Line(OPEN),
     "GET /settings/tokens": Line(USER),
-    "POST /settings/tokens": Line(USER_POST, sent={"name": "program", "scope": "read"}),
+    "POST /settings/tokens": Line(
+        USER_POST, sent={"name": "program", "scope": "read", "days": "7", "password": PASSWORD}
+    ),
     # There is no such token.
     "POST /settings/tokens/<token_id>/revoke": Line(outcomes(404, anonymous=401)),
     "GET /": Line(USER),
@@ -180,6 +182,9 @@ ROUTES = {
     "POST /settings/name": Line(USER_POST, sent={"name": "Somebody"}),
     "POST /settings/password": Line(USER_POST),
     "POST /settings/receipts": Line(USER_POST),
+    "POST /settings/logins/end": Line(USER_POST),
+    # There is no such login session.
+    "POST /settings/logins/<login_session_id>/end": Line(outcomes(404, anonymous=401)),
     "GET /setup": Line(outcomes(404)),
     "GET /setup/<token>": Line(outcomes(404)),
     "POST /setup/<token>": Line(outcomes(404)),
@@ -321,6 +326,7 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
             "invitation_id": 2**31 - 1,
             "conversation_id": 2**31 - 1,
             "direction": "outgoing",
+            "login_session_id": 2**31 - 1,
         }
         path = re.sub(r"<(\w+)>", lambda match: str(values[match[1]]), path)
         form = message_payload("") | {"csrf_token": token} | sent

@@ -48,7 +48,7 @@ def test_guesses_from_many_addresses_are_delayed_whether_or_not_the_account_exis
         refusals[username] = guess(limited, username, PASSWORD)
     for response in refusals.values():
         assert response.status_code == 429
-        assert "Too many failed sign-ins to this account" in response.text
+        assert "Too many wrong passwords for this account" in response.text
         assert 0 < int(response.headers["Retry-After"]) <= 30
     assert limited.rows("SELECT count FROM audit_log WHERE kind = 'sign_in.limited' AND target = '@ana'") == [(1,)]
 

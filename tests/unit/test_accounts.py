@@ -5,8 +5,8 @@ import re
 import pytest
 
 from chatapp.accounts.service import check_display_name, check_password, check_username
-from chatapp.accounts.sign_in_limits import compute_delay
 from chatapp.errors import Invalid
+from chatapp.passwords.attempts import compute_delay
 from chatapp.tokens import hash_token, new_token
 
 

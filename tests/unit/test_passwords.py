@@ -7,9 +7,9 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 from flask import Flask
 
-from chatapp.accounts import passwords
-from chatapp.accounts.passwords import hash_password, verify_password
 from chatapp.native import EXTENSION, NativePools
+from chatapp.passwords import hashes
+from chatapp.passwords.hashes import hash_password, verify_password
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def test_a_hash_verifies_its_own_password_only() -> None:
 
 
 def test_a_password_for_an_unknown_account_is_refused_after_the_same_computation() -> None:
-    dummy = passwords._DUMMY_HASH
+    dummy = hashes._DUMMY_HASH
     assert extract_parameters(dummy) == extract_parameters(hash_password("correct horse"))
     # The library computes the whole hash, instead of refusing the dummy as malformed.
     with pytest.raises(VerifyMismatchError):

@@ -9,11 +9,11 @@ from chatapp.models import ApiToken, User
 
 
 def find_token(session: Session, token_hash: str) -> ApiToken | None:
-    """Return the token with this hash, or None if there is none or its user is banned."""
+    """Return the token with this hash, or None if there is none, it has expired or its user is banned."""
     return session.scalars(
         select(ApiToken)
         .join(User, User.id == ApiToken.user_id)
-        .where(ApiToken.token_hash == token_hash, User.is_active)
+        .where(ApiToken.token_hash == token_hash, ApiToken.is_valid(), User.is_active)
     ).one_or_none()
 
 

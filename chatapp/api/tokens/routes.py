@@ -8,8 +8,11 @@ from werkzeug.wrappers import Response
 from chatapp.api.tokens import service
 from chatapp.api.tokens.forms import TokenForm
 from chatapp.api.tokens.queries import list_tokens
+from chatapp.errors import Forbidden
 from chatapp.extensions import db, limiter
 from chatapp.identity import current_person, login_required
+from chatapp.models import now
+from chatapp.passwords.confirmation import confirm_password
 from chatapp.presentation.urls import ID
 
 blueprint = Blueprint("api_tokens", __name__)
@@ -28,9 +31,11 @@ def index() -> str:
 def create() -> tuple[str, HTTPStatus]:
     """Create a token and show it once."""
     form, token = TokenForm(), None
-    with form.show_errors():
+    with form.show_errors(Forbidden):
         if form.validate():
-            token = service.create_token(current_person().actor, form.text(form.name), form.text(form.scope))
+            actor = current_person().actor
+            confirm_password(actor, form.text(form.password))
+            token = service.create_token(actor, form.text(form.name), form.text(form.scope), form.text(form.days))
     return _render(TokenForm(formdata=None) if token else form, token), form.status
 
 
@@ -45,5 +50,9 @@ def revoke(token_id: int) -> Response:
 
 def _render(form: TokenForm, new_token: str | None = None) -> str:
     return render_template(
-        "api/tokens.html", tokens=list_tokens(db.session(), current_person().id), form=form, new_token=new_token
+        "api/tokens.html",
+        tokens=list_tokens(db.session(), current_person().id),
+        form=form,
+        new_token=new_token,
+        now=now,
     )

@@ -24,18 +24,23 @@ SCOPES = {"read": READ, "write": f"{READ} {WRITE}"}
 PREFIX = "chatapp_"
 """Lets people and secret scanners recognise a leaked token."""
 
+LIFETIMES_DAYS = (7, 30, 90, 365)
+
 LAST_USED_INTERVAL = timedelta(minutes=1)
 """`last_used_at` is updated at most once in this time."""
 
 
-def create_token(actor: Actor, name: str, choice: str) -> str:
-    """Create a token and return it. Only its hash is stored.
+def create_token(actor: Actor, name: str, choice: str, days: str) -> str:
+    """Create a token that expires after a number of days, and return it. Only its hash is stored.
 
     Raises `Invalid`, `SignedOut`, and `Conflict` if the user has too many tokens.
     """
     checked = clean_line(name, "The name of a token", max_chars=MAX_NAME_CHARS)
     if choice not in SCOPES:
         raise Invalid("Choose the access of the token.")
+    if days not in map(str, LIFETIMES_DAYS):
+        raise Invalid("Choose when the token expires.")
+    expires_at = now() + timedelta(days=int(days))
     token = PREFIX + new_token()
 
     def change(transaction: Transaction) -> str:
@@ -43,7 +48,15 @@ def create_token(actor: Actor, name: str, choice: str) -> str:
         require_active_login(session, actor)
         if session.scalars(select(func.count()).where(ApiToken.user_id == actor.user_id)).one() >= MAX_TOKENS:
             raise Conflict(f"You can have at most {MAX_TOKENS} tokens. Revoke one that you no longer use.")
-        session.add(ApiToken(user_id=actor.user_id, token_hash=hash_token(token), name=checked, scopes=SCOPES[choice]))
+        session.add(
+            ApiToken(
+                user_id=actor.user_id,
+                token_hash=hash_token(token),
+                name=checked,
+                scopes=SCOPES[choice],
+                expires_at=expires_at,
+            )
+        )
         record(transaction, AuditKind.TOKEN_CREATED, actor, target=checked)
         return token
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, select
 
+from chatapp.actors import Actor
 from chatapp.config import current_settings
 from chatapp.errors import RateLimited
 from chatapp.models import SignInAttempts, now
@@ -39,6 +40,11 @@ def make_attempt_key(username: str, device: str | None) -> AttemptKey:
         return AttemptKey(hash_token(f"device {device}"), is_known_device=True)
     name = username[:MAX_USERNAME_CHARS].strip().lower()
     return AttemptKey(hash_token(f"account {name}"), is_known_device=False)
+
+
+def make_confirmation_key(actor: Actor) -> AttemptKey:
+    """Return the key of a user's attempts to confirm the password while signed in."""
+    return AttemptKey(hash_token(f"confirmation {actor.user_id}"), is_known_device=True)
 
 
 def count_attempt(key: AttemptKey) -> None:
@@ -87,4 +93,4 @@ def _refuse(seconds: int, key: AttemptKey) -> RateLimited:
     minutes = math.ceil(seconds / 60)
     wait = f"{seconds} seconds" if seconds <= 90 else f"{minutes} minutes"
     advice = "" if key.is_known_device else ", or sign in with a browser in which you have signed in before"
-    return RateLimited(f"Too many failed sign-ins to this account. Try again in {wait}{advice}.", seconds)
+    return RateLimited(f"Too many wrong passwords for this account. Try again in {wait}{advice}.", seconds)
