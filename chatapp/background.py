@@ -5,6 +5,7 @@ Commands of the shell start none of it.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.accounts.service import end_expired_login_sessions, record_login_use
+from chatapp.assistant_config import current_assistants
 from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.assistants.worker import AnswerWorker
 from chatapp.audit_log.retention import delete_expired_entries
 from chatapp.config import Settings
+from chatapp.conversations.name_space import list_assistant_names, log_clashes
 from chatapp.conversations.names import GENERAL
 from chatapp.errors import ChatError
 from chatapp.extensions import db
@@ -81,6 +84,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     except SQLAlchemyError as error:
         log.warning("database does not respond at the start", reason=str(error))
 
+    supervisor.start("name check", check_names, app, on_failure=OnFailure.LOG)
     supervisor.start("webhooks", WebhookSender(app, settings, supervisor).run)
     app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)
     answer_worker.start()
@@ -111,6 +115,12 @@ def maintain_login_sessions(app: Flask, realtime: Realtime) -> None:
         if ids := {user.login_session_id for user in realtime.connections.list_users()}:
             record_login_use(ids)
         end_expired_login_sessions()
+
+
+def check_names(app: Flask) -> None:
+    """Log a warning for names of users, assistants and bots that clash."""
+    with app.app_context(), suppress(SQLAlchemyError):
+        log_clashes(db.session(), list_assistant_names(current_assistants().values()))
 
 
 def trim_general(app: Flask, keep_last: int) -> None:

@@ -12,9 +12,11 @@ from chatapp.accounts.invitations import use_invitation
 from chatapp.accounts.queries import get_owner_id, get_user
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import Actor, require_active_login, require_admin
+from chatapp.assistant_config import current_assistants
 from chatapp.audit_log import AuditKind, record
 from chatapp.config import current_settings
 from chatapp.conversations.managers import replace_manager
+from chatapp.conversations.name_space import list_assistant_names, require_free_name
 from chatapp.conversations.people import find_active_user
 from chatapp.credentials import revoke_credentials, revoke_invitations, revoke_tokens
 from chatapp.errors import ChatError, Conflict, Forbidden, Invalid, NotFound
@@ -79,10 +81,10 @@ def create_owner(username: str, name: str, password: str, *, address: str | None
 
     Raises `Invalid`, and `Conflict` if there is an owner already.
     """
-    user = _make_user(username, name, password, role="admin")
+    user, assistant_names = _make_user(username, name, password, role="admin"), _list_assistant_names()
 
     def change(transaction: Transaction) -> int:
-        _insert_user(transaction.session, user)
+        _insert_user(transaction.session, user, assistant_names)
         updated = transaction.session.execute(
             update(Installation)
             .where(Installation.owner_id.is_(None))
@@ -104,11 +106,11 @@ def create_invited_user(
 
     Raises `Invalid`, `Conflict` if the username is taken, and `NotFound` if the link is no longer valid.
     """
-    user = _make_user(username, name, password, role="member")
+    user, assistant_names = _make_user(username, name, password, role="member"), _list_assistant_names()
 
     def change(transaction: Transaction) -> int:
         invitation_id = use_invitation(transaction.session, invitation_token)
-        _insert_user(transaction.session, user)
+        _insert_user(transaction.session, user, assistant_names)
         _record_creation(transaction, user, Actor(user.id, address=address), f" by invitation {invitation_id}")
         return user.id
 
@@ -121,9 +123,10 @@ def create_user(username: str, name: str, password: str, *, is_admin: bool) -> i
     Raises `Invalid`, and `Conflict` if the username is taken.
     """
     user = _make_user(username, name, password, role="admin" if is_admin else "member")
+    assistant_names = _list_assistant_names()
 
     def change(transaction: Transaction) -> int:
-        _insert_user(transaction.session, user)
+        _insert_user(transaction.session, user, assistant_names)
         if is_admin:
             transaction.session.execute(
                 update(Installation).where(Installation.owner_id.is_(None)).values(owner_id=user.id)
@@ -341,7 +344,13 @@ def _make_user(username: str, name: str, password: str, role: str) -> User:
     )
 
 
-def _insert_user(session: Session, user: User) -> None:
+def _list_assistant_names() -> frozenset[str]:
+    # Outside of a change, which has no application context.
+    return list_assistant_names(current_assistants().values())
+
+
+def _insert_user(session: Session, user: User, assistant_names: Collection[str]) -> None:
+    require_free_name(session, user.username, assistant_names, may_be_bot=False)
     session.add(user)
     try:
         session.flush()

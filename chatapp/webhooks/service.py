@@ -10,9 +10,10 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
+from chatapp.assistant_config import current_assistants
 from chatapp.audit_log import AuditKind, record
+from chatapp.conversations.name_space import list_assistant_names, require_free_name, require_no_display_name
 from chatapp.conversations.names import room_name
-from chatapp.conversations.people import find_active_user
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access
 from chatapp.credentials import delete_webhook, has_outgoing_webhooks
@@ -76,13 +77,15 @@ def add_outgoing(actor: Actor, room_id: int, name: str, url: str) -> str:
             "A webhook name must have 1 to 32 characters: letters from a to z and digits, with “.”, “_” or “-” "
             "between them."
         )
+    assistant_names = list_assistant_names(current_assistants().values())
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
         _authorize(session, actor, room_id)
         names = session.scalars(select(OutgoingWebhook.name).where(OutgoingWebhook.conversation_id == room_id)).all()
-        if checked_name in names or find_active_user(session, checked_name) is not None:
+        if checked_name in names:
             raise Conflict(f"The name “{checked_name}” is taken. Choose another one.")
+        require_free_name(session, checked_name, assistant_names, may_be_bot=True)
         if len(names) >= MAX_WEBHOOKS:
             raise Conflict(f"A room can have at most {MAX_WEBHOOKS} outgoing webhooks.")
         session.add(
@@ -113,9 +116,11 @@ def remove_outgoing(actor: Actor, room_id: int, webhook_id: int) -> None:
 def add_incoming(actor: Actor, room_id: int, name: str) -> str:
     """Add an incoming webhook, whose bot is called `name`, to a room. Return the token of its URL.
 
-    Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` if there are too many.
+    Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` if a user or an assistant has a name like
+    this or there are too many.
     """
     checked, token = clean_line(name, "The name of a bot", max_chars=MAX_BOT_NAME_CHARS), new_token()
+    assistant_names = list_assistant_names(current_assistants().values())
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
@@ -123,6 +128,8 @@ def add_incoming(actor: Actor, room_id: int, name: str) -> str:
         existing = session.scalars(select(IncomingWebhook.id).where(IncomingWebhook.conversation_id == room_id)).all()
         if len(existing) >= MAX_WEBHOOKS:
             raise Conflict(f"A room can have at most {MAX_WEBHOOKS} incoming webhooks.")
+        require_free_name(session, checked, assistant_names, may_be_bot=True)
+        require_no_display_name(session, checked)
         session.add(
             IncomingWebhook(
                 conversation_id=room_id, name=checked, token_hash=hash_token(token), creator_id=actor.user_id

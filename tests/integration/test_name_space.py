@@ -1,0 +1,97 @@
+"""One name space for users, assistants and bots."""
+
+import pytest
+from flask import Flask
+from selectolax.lexbor import LexborHTMLParser
+
+from chatapp.accounts.service import create_user
+from chatapp.conversations.name_space import list_clashes, make_skeleton
+from chatapp.errors import Conflict
+from chatapp.extensions import db
+from chatapp.models import IncomingWebhook, User
+from chatapp.storage import write
+from tests.harness.html import attribute
+from tests.harness.people import PASSWORD, Person, room_path
+from tests.harness.servers import Server
+
+
+@pytest.mark.parametrize(
+    ("name", "look_alike"),
+    [
+        ("bob", "B0B"),
+        ("bill", "bi11"),
+        ("modern", "modem"),
+        ("ana", "аna"),
+        ("ana", "Ána"),
+        ("ana", "ａｎａ"),
+        ("ana", "a\u200bna"),
+        ("wanda", "vvanda"),
+    ],
+    ids=ascii,
+)
+def test_names_that_look_alike_have_one_skeleton(name: str, look_alike: str) -> None:
+    assert make_skeleton(name) == make_skeleton(look_alike)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("ana", "anna"), ("ian", "lan"), ("a.b", "ab"), ("李", "王"), ("eve", "éve2")]
+)
+def test_other_names_have_different_skeletons(one: str, other: str) -> None:
+    assert make_skeleton(one) != make_skeleton(other)
+
+
+def test_a_username_is_refused_that_looks_like_a_user_an_assistant_or_a_bot(app: Flask) -> None:
+    assert app
+    create_user("bob", "", PASSWORD, is_admin=True)
+    write(
+        lambda transaction: transaction.session.add(
+            IncomingWebhook(conversation_id=1, name="GitHub", token_hash="x", creator_id=1)
+        )
+    )
+    for taken in ("bob", "b0b", "helper", "he1per", "github"):
+        with pytest.raises(Conflict, match=f"“{taken}” is taken, or looks like"):
+            create_user(taken, "", PASSWORD, is_admin=False)
+    create_user("bobby", "", PASSWORD, is_admin=False)
+
+
+def test_a_webhook_cannot_take_the_name_of_a_user_or_an_assistant(server: Server, ana: Person, bob: Person) -> None:
+    assert bob.post("/settings/name", "/settings", name="Robert Miller").ok
+    room = ana.create_room()
+    page = f"{room_path(room)}/webhooks"
+    for name in ("Bob", "b0b", "HELPER", "Robert Miller", "Rоbert Miller"):
+        assert ana.post(f"{page}/incoming", page, bot_name=name).status_code == 409, name
+    for name in ("bob", "b0b", "helper"):
+        assert ana.post(page, page, name=name, url="https://example.com/").status_code == 409, name
+    assert server.rows("SELECT count(*) FROM incoming_webhooks") == server.rows(
+        "SELECT count(*) FROM outgoing_webhooks"
+    )
+    for _ in range(2):
+        assert ana.post(f"{page}/incoming", page, bot_name="Builder").ok
+
+
+def test_names_that_clash_already_are_listed(app: Flask) -> None:
+    assert app
+    people = [User(username=name, name=name, password_hash="x") for name in ("bob", "b0b", "helper", "eve")]
+    bots = [IncomingWebhook(conversation_id=1, name=name, token_hash=name) for name in ("Eve", "Builder", "Bui1der")]
+    write(lambda transaction: transaction.session.add_all([*people, *bots]))
+    assert list_clashes(db.session(), {"helper", "Helper"}) == [
+        ["assistant Helper", "assistant helper", "user helper"],
+        ["bot Eve", "user eve"],
+        ["user b0b", "user bob"],
+    ]
+
+
+def test_a_message_shows_the_username_and_marks_what_is_no_person(server: Server, ana: Person) -> None:
+    assert ana.post("/settings/name", "/settings", name="GitHub bot").ok
+    socket = ana.connect()
+    html = socket.send("hello")["message"]["html"]
+    assert attribute(html, ".message-sender", "title") == "@ana"
+    assert LexborHTMLParser(html).css(".badge") == []
+    server.execute(
+        "INSERT INTO messages (conversation_id, seq, version, sender_type, sender_name, message_type, content, "
+        "created_at) VALUES (1, 2, 2, 'system', 'Builder', 'text', 'green', '2026-01-01 00:00:00')"
+    )
+    server.execute("UPDATE conversations SET last_event = 2 WHERE id = 1")
+    page = LexborHTMLParser(ana.get("/").text)
+    assert [badge.text() for badge in page.css("#message-2 .badge")] == ["bot"]
+    assert page.css("#message-1 .badge") == []
