@@ -6,7 +6,8 @@ Each function records in the audit log what it ended, with `actor` as the one wh
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, record
@@ -130,6 +131,16 @@ def delete_webhook(transaction: Transaction, actor: Actor | None, webhook: Webho
     session.delete(webhook)
     room = format_wire_name("room", webhook.conversation_id)
     record(transaction, AuditKind.WEBHOOK_DELETED, actor, target=webhook.name, conversation=room)
+
+
+def count_suspended_webhooks(session: Session, room_id: int) -> int:
+    """Return how many webhooks of a room wait to be adopted by a manager."""
+    return sum(
+        session.scalars(
+            select(func.count(model.id)).where(model.conversation_id == room_id, model.suspended_at.is_not(None))
+        ).one()
+        for model in WEBHOOK_MODELS
+    )
 
 
 def has_outgoing_webhooks() -> ColumnElement[bool]:

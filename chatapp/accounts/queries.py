@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.credentials import is_webhook_of
@@ -69,8 +69,8 @@ def count_credentials(session: Session, user_id: int) -> CredentialCounts:
         for model, condition in (
             (ApiToken, ApiToken.user_id == user_id),
             (ShareLink, ShareLink.creator_id == user_id),
-            (IncomingWebhook, is_webhook_of(IncomingWebhook, user_id)),
-            (OutgoingWebhook, is_webhook_of(OutgoingWebhook, user_id)),
+            (IncomingWebhook, and_(IncomingWebhook.suspended_at.is_(None), is_webhook_of(IncomingWebhook, user_id))),
+            (OutgoingWebhook, and_(OutgoingWebhook.suspended_at.is_(None), is_webhook_of(OutgoingWebhook, user_id))),
         )
     ]
     return CredentialCounts(counts[0], counts[1], counts[2] + counts[3])

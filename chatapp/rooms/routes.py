@@ -8,6 +8,7 @@ from chatapp.conversations.names import room_name
 from chatapp.conversations.policy import authorize_reading, authorize_viewing
 from chatapp.conversations.queries import ConversationAccess, find_access, get_summary
 from chatapp.conversations.service import create_room
+from chatapp.credentials import count_suspended_webhooks
 from chatapp.errors import RateLimited
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
@@ -149,6 +150,7 @@ def _render_settings(room_id: int, form: RoomForm | None = None, invite_form: In
         room=get_summary(db.session(), room),
         members=list_members(db.session(), room),
         may_manage=is_manager(access.membership),
+        suspended_webhooks=count_suspended_webhooks(db.session(), room.id),
         form=form or RoomForm(formdata=None, obj=room),
         invite_form=invite_form or InviteForm(formdata=None),
     )

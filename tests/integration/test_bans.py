@@ -82,6 +82,7 @@ def test_a_ban_ends_every_way_in_and_unbanning_revives_none(any_server: Server, 
 
     # Another manager adopts the webhooks. They outlive the next ban.
     path = f"{room_path(room)}/webhooks"
+    assert "2 suspended" in ana.get(f"{room_path(room)}/settings").text
     page = ana.get(path).text
     assert page.count("because its creator was banned or left the room") == 2
     for kind, table in (("incoming/", "incoming_webhooks"), ("", "outgoing_webhooks")):
