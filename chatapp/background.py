@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import structlog
 from flask import Flask
@@ -21,7 +20,7 @@ from chatapp.audit_log.retention import delete_expired_entries
 from chatapp.config import Settings
 from chatapp.conversations.name_space import list_assistant_names, log_clashes
 from chatapp.conversations.names import GENERAL
-from chatapp.errors import ChatError
+from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
@@ -38,7 +37,7 @@ from chatapp.storage import Writer
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.cleanup import plan_trim, trim
-from chatapp.timeline.epoch import remember_events, renew_epoch_if_restored
+from chatapp.timeline.epoch import follow_epoch, renew_epoch_if_restored
 from chatapp.webhooks.sender import WebhookSender
 
 REVOCATION_CHECK_SECONDS = 0.5
@@ -49,6 +48,9 @@ AUDIT_LOG_CLEANUP_SECONDS = 6 * 3600
 
 LOGIN_SESSION_CHECK_SECONDS = 60.0
 """Interval between two checks for login sessions that have expired."""
+
+RESTORE_CHECK_SECONDS = 1.0
+"""Pause before it is checked again whether the database was restored, while the database does not respond."""
 
 SWEEP_SECONDS = 1.0
 """Interval at which connections that did not authenticate in time are closed."""
@@ -76,14 +78,10 @@ def start_background(app: Flask, settings: Settings) -> None:
     repeat("connection sweep", SWEEP_SECONDS, realtime.engine.connection_guard.sweep)
 
     writer: Writer = app.extensions[WRITER]
+    # Before the spool is drained: that assigns event numbers.
+    if not check_for_restore(app):
+        supervisor.start("restore check", retry_restore_check, app)
     writer.start(recover=True)
-    remembered_events = settings.data_dir / "events.json"
-    try:
-        with app.app_context():
-            renew_epoch_if_restored(remembered_events)
-    except SQLAlchemyError as error:
-        log.warning("database does not respond at the start", reason=str(error))
-
     supervisor.start("name check", check_names, app, on_failure=OnFailure.LOG)
     supervisor.start("webhooks", WebhookSender(app, settings, supervisor).run)
     app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)
@@ -92,7 +90,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     repeat("login sessions", LOGIN_SESSION_CHECK_SECONDS, partial(maintain_login_sessions, app, realtime))
     repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
     repeat("spool check", settings.heartbeat_seconds, writer.check_spool)
-    repeat("remembered events", settings.heartbeat_seconds, partial(_remember_events, app, remembered_events))
+    repeat("watermarks", settings.heartbeat_seconds, partial(maintain_watermarks, app))
     if settings.audit_log_days:
         supervisor.start("audit log cleanup", clean_audit_log, app, settings.audit_log_days)
     if settings.general_keep_last:
@@ -123,6 +121,36 @@ def check_names(app: Flask) -> None:
         log_clashes(db.session(), list_assistant_names(current_assistants().values()))
 
 
+def check_for_restore(app: Flask) -> bool:
+    """Renew the epoch if the database was restored from a backup. Return False if the database does not respond."""
+    try:
+        with app.app_context():
+            renew_epoch_if_restored(is_start=True)
+    except (SQLAlchemyError, Unavailable, OSError) as error:
+        log.warning("whether the database was restored is checked later", reason=str(error))
+        return False
+    return True
+
+
+def retry_restore_check(app: Flask) -> None:
+    """Repeat the check for a restored database until the database responds."""
+    while True:
+        time.sleep(RESTORE_CHECK_SECONDS)
+        if check_for_restore(app):
+            return
+
+
+def maintain_watermarks(app: Flask) -> None:
+    """Record an epoch that another process has renewed, and write the watermarks to the disk."""
+    writer: Writer = app.extensions[WRITER]
+    try:
+        with app.app_context():
+            follow_epoch()
+    except (Unavailable, OSError) as error:
+        log.warning("watermarks cannot be maintained", reason=str(error))
+    writer.flush_watermarks()
+
+
 def trim_general(app: Flask, keep_last: int) -> None:
     """Remove all but the last `keep_last` messages of the general chat."""
     with app.app_context():
@@ -142,8 +170,3 @@ def clean_audit_log(app: Flask, days: int) -> None:
         else:
             log.info("audit log cleaned up", deleted=deleted)
         time.sleep(AUDIT_LOG_CLEANUP_SECONDS)
-
-
-def _remember_events(app: Flask, path: Path) -> None:
-    with app.app_context():
-        remember_events(path)

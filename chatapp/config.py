@@ -255,6 +255,11 @@ class Settings(BaseSettings):
         """The path of this process' spool. The port in its name keeps the spools of several processes apart."""
         return self.data_dir / f"spool-{self.port}.sqlite3"
 
+    @property
+    def watermarks_path(self) -> Path:
+        """The path of the file by which a restored backup is detected. All processes share it."""
+        return self.data_dir / "watermarks.bin"
+
     def secret_key(self) -> str:
         """Return the key that signs cookies. It is created at the first start and stored with mode 0600."""
         path = self.data_dir / "secret_key"

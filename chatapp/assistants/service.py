@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin, require_active_login
@@ -17,7 +16,7 @@ from chatapp.rate_limits import CONVERSATIONS, count_use
 from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
-from chatapp.timeline.cleanup import Trim, plan_clearing, trim
+from chatapp.timeline.cleanup import Trim, delete_conversation, plan_clearing, trim
 
 MAX_TITLE_CHARS = 80
 
@@ -86,7 +85,7 @@ def delete_session(actor: Actor, session_id: int) -> None:
 
     def change(transaction: Transaction) -> None:
         conversation = _get_own_session(transaction.session, actor, session_id)
-        transaction.session.execute(delete(Conversation).where(Conversation.id == conversation.id))
+        delete_conversation(transaction, conversation.id)
         revoke(transaction, membership_revoked, MembershipRevoked(conversation.wire_name, actor.user_id))
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
 

@@ -8,9 +8,11 @@ from chatapp.storage.changes import BatchChange, Change, Key, SpoolableChange
 from chatapp.storage.engines import read_natively
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.transaction import DeferredSignal, Transaction
+from chatapp.storage.watermarks import DELETED, Watermarks
 from chatapp.storage.writer import Writer
 
 __all__ = [
+    "DELETED",
     "EXTENSION",
     "Backlog",
     "BatchChange",
@@ -19,6 +21,7 @@ __all__ = [
     "Key",
     "SpoolableChange",
     "Transaction",
+    "Watermarks",
     "Writer",
     "backlog_changed",
     "claim_repetition",

@@ -17,6 +17,7 @@ from chatapp.signals import Signals
 from chatapp.storage.changes import BatchChange, SpoolableChange
 from chatapp.storage.jobs import Job
 from chatapp.storage.transaction import DeferredSignal, Transaction
+from chatapp.storage.watermarks import Watermarks
 
 UNREACHABLE = (OperationalError, InterfaceError, InternalError)
 """Errors of a database that cannot commit any change now. A read-only PostgreSQL raises `InternalError`."""
@@ -25,9 +26,12 @@ UNREACHABLE = (OperationalError, InterfaceError, InternalError)
 class Committer:
     """Applies batches of changes and commits them."""
 
-    def __init__(self, engine: Engine, signals: Signals, probe: Executable) -> None:
+    def __init__(self, engine: Engine, signals: Signals, watermarks: Watermarks, probe: Executable) -> None:
         self._engine = engine
         self._signals = signals
+        self._watermarks = watermarks
+        self._uncertain_watermarks: dict[int, int] = {}
+        """Marks of a commit whose outcome is unknown: the next one acknowledges its changes that have a key."""
         self._probe = probe
         self._connection: Connection | None = None
 
@@ -73,7 +77,15 @@ class Committer:
                     # Rows that a change was created with are then new again, and another attempt can insert them.
                     session.rollback()
                     raise
-                _commit(session, jobs)
+                try:
+                    _commit(session, jobs)
+                except DBAPIError as error:
+                    if error.connection_invalidated:
+                        self._uncertain_watermarks |= transaction.watermarks
+                    raise
+            # Before the acknowledgement, so that a restored backup without these changes is detected.
+            self._watermarks.record(self._uncertain_watermarks | transaction.watermarks)
+            self._uncertain_watermarks.clear()
             failpoint("after-commit")
         except BaseException:
             self._disconnect()

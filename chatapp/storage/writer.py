@@ -28,6 +28,7 @@ from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.spool import SPOOL_ERRORS, Spool
 from chatapp.storage.spooler import Spooler
 from chatapp.storage.transaction import DeferredSignal, send_deferred
+from chatapp.storage.watermarks import Watermarks
 from chatapp.supervision import OnFailure, Supervisor
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ class Writer:
         spool: Spool,
         supervisor: Supervisor,
         signals: Signals,
+        watermarks: Watermarks,
         *,
         spoolable: type[SpoolableChange[Any]],
         probe: Executable,
@@ -53,9 +55,10 @@ class Writer:
     ) -> None:
         self._supervisor = supervisor
         self._signals = signals
+        self.watermarks = watermarks
         self._max_batch = max_batch
         self._queue = JobQueue(max_queued=max_queued, max_batch=max_batch)
-        self._committer = Committer(engine, signals, probe)
+        self._committer = Committer(engine, signals, watermarks, probe)
         self._native = NativePool("writer", threads=1)
         self._spooler = Spooler(spool, signals, spoolable, self._native, max_spooled=max_spooled)
         self._outage = Outage()
@@ -63,6 +66,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
         self._is_stopping = False
+        self._is_recovery_due = False
         self._is_spool_check_due = False
 
     @property
@@ -100,14 +104,23 @@ class Writer:
         command would drain the spool of a running server.
         """
         with self._start_lock:
+            self._is_recovery_due |= recover
             if self._thread is None:
                 # Not restarted: the submitters of the failed batch would wait for ever.
-                self._thread = self._supervisor.start("writer", self._run, recover, on_failure=OnFailure.END_PROCESS)
+                self._thread = self._supervisor.start("writer", self._run, on_failure=OnFailure.END_PROCESS)
+        if recover:
+            self._queue.wake()
 
     def check_spool(self) -> None:
         """Drain the entries that `flask spool retry` made pending again, unless there is an outage."""
         self._is_spool_check_due = True
         self._queue.wake()
+
+    def flush_watermarks(self) -> None:
+        """Write the watermarks to the disk, and log why the last one could not be recorded."""
+        self.watermarks.flush()
+        if error := self.watermarks.take_error():
+            log.warning("watermark not recorded: a restored backup may not be detected", reason=str(error))
 
     def stop(self, timeout: float) -> None:
         """Accept no more changes, and wait at most `timeout` seconds until the queued ones are done."""
@@ -116,17 +129,19 @@ class Writer:
         if self._thread is not None:
             self._queue.wake()
             self._thread.join(timeout)
+            self.watermarks.flush()
             if self._thread.is_alive():
                 # It may still use the spool, which the end of the process closes.
                 log.warning("changes are still being written after the time for stopping")
                 return
         self._spooler.close()
 
-    def _run(self, recover: bool) -> None:  # noqa: FBT001 - a thread's argument
-        if recover:
-            self._load_spool()
+    def _run(self) -> None:
         while not (self._is_stopping and len(self._queue) == 0):
             batch = self._queue.take_batch()
+            if self._is_recovery_due:
+                self._is_recovery_due = False
+                self._load_spool()
             self._drain_if_due()
             try:
                 if batch:

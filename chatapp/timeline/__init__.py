@@ -11,6 +11,7 @@ from chatapp.signals import Signals
 from chatapp.storage import Writer
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.spool import Spool
+from chatapp.storage.watermarks import Watermarks
 from chatapp.supervision import Supervisor
 from chatapp.timeline.bots import store_bot_message
 from chatapp.timeline.changing import delete, edit, react
@@ -47,6 +48,7 @@ def create_writer(settings: Settings, supervisor: Supervisor, signals: Signals) 
         Spool(settings.spool_path),
         supervisor,
         signals,
+        Watermarks(settings.watermarks_path),
         spoolable=Post,
         probe=update(Installation).values(epoch=Installation.epoch),
         max_batch=settings.write_batch,

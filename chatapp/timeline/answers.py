@@ -28,7 +28,7 @@ def create_answer(
     """
     session = transaction.session
     message = insert_message(
-        session,
+        transaction,
         conversation,
         sender_type="assistant",
         sender_name=name,
@@ -49,7 +49,7 @@ def update_answer(
     session = transaction.session
     conversation = session.get_one(Conversation, message.conversation_id)
     message.state, message.content, message.problem = state, content, problem
-    message.version = next_seq(conversation)
+    message.version = next_seq(transaction, conversation)
     session.flush()
     changed = fetch_message(session, conversation, message.id)
     transaction.send_on_commit(message_changed, changed)

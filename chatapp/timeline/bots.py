@@ -45,7 +45,7 @@ def store_bot_message(
                 created_at=known.created_at,
             )
     message = insert_message(
-        session, conversation, sender_type="system", sender_name=name, content=content, client_id=client_id
+        transaction, conversation, sender_type="system", sender_name=name, content=content, client_id=client_id
     )
     (mentioned,) = resolve_mentions(session, [Draft(conversation, None, None, content)])
     store_mentions(session, [(message.conversation_id, message.id, message.seq, person) for person in mentioned])

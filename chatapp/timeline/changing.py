@@ -121,7 +121,7 @@ def _change(name: ConversationName, actor: Actor, seq: int, alter: Alter) -> Cal
             raise NotFound("There is no such message.")
         has_changed = alter(session, conversation, message, membership)
         if has_changed:
-            message.version = next_seq(conversation)
+            message.version = next_seq(transaction, conversation)
             session.flush()
         changed = fetch_message(session, conversation, message.id)
         if has_changed:

@@ -1,4 +1,4 @@
-"""Cleanup: removes all but the last messages of a conversation permanently."""
+"""Cleanup: removes all but the last messages of a conversation permanently, or the conversation."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, insert, literal, select
 from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, Message, RetiredKey, now
-from chatapp.storage import Transaction, write
+from chatapp.storage import DELETED, Transaction, write
 from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.timeline.messages import Head
 from chatapp.timeline.signals import timeline_trimmed
@@ -61,6 +61,12 @@ def trim(plan: Trim) -> Iterator[int]:
         yield removed
         time.sleep(PAUSE_SECONDS)
     write(_delete_expired_keys)
+
+
+def delete_conversation(transaction: Transaction, conversation_id: int) -> None:
+    """Delete a conversation with its messages, within the caller's transaction."""
+    transaction.session.execute(delete(Conversation).where(Conversation.id == conversation_id))
+    transaction.watermarks[conversation_id] = DELETED
 
 
 def _remove_batch(plan: Trim) -> Callable[[Transaction], int]:

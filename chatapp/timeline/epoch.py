@@ -1,20 +1,20 @@
 """The installation's epoch. When it changes, clients discard the event numbers that they know.
 
 A restored backup has lower event numbers than clients know, and assigns the ones in between to other events. The data
-folder therefore records how many events the database has had: a database with fewer at the next start was restored.
+folder therefore records the last acknowledged event of each conversation: see `chatapp.storage.watermarks`. A database
+that lacks one of them was restored.
 """
 
-import json
 import secrets
-from pathlib import Path
+from collections.abc import Mapping
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from chatapp.extensions import db
 from chatapp.models import Conversation, Installation
-from chatapp.storage import Transaction, write
+from chatapp.storage import DELETED, Transaction, current_writer, write
 
 log = structlog.get_logger(__name__)
 
@@ -25,34 +25,65 @@ def get_epoch(session: Session) -> str:
 
 
 def renew_epoch() -> None:
-    """Replace the epoch, so that every client starts again from the last page."""
+    """Replace the epoch, so that every client starts again from the last page. Raises `Unavailable`."""
     write(_renew)
+    _record_all()
 
 
-def renew_epoch_if_restored(path: Path) -> None:
-    """Renew the epoch if the database has had fewer events than `path` records, and record the current number."""
-    epoch, events = _read_state(db.session())
-    if path.exists():
-        recorded = json.loads(path.read_text())
-        if recorded["epoch"] == epoch and recorded["events"] > events:
-            log.warning("database was restored from a backup", events=events, recorded_events=recorded["events"])
-            renew_epoch()
-    remember_events(path)
+def renew_epoch_if_restored(*, is_start: bool) -> None:
+    """Renew the epoch if the database lacks an acknowledged event, or at the start if it has an unknown epoch.
+
+    While the process runs, another epoch is one that another process or a command has just created.
+
+    Raises `Unavailable`, `OSError` and errors of the database.
+    """
+    watermarks = current_writer().watermarks
+    # Before the database: its event numbers may rise meanwhile, but never fall.
+    recorded = watermarks.read()
+    if recorded is None:
+        _record_all()
+        return
+    label, marks = recorded
+    has_known_epoch = label == get_epoch(db.session())
+    heads = _read_heads(db.session())
+    lacking = _find_lacking(marks, heads)
+    if lacking or (is_start and not has_known_epoch):
+        log.warning("database was restored from a backup: open pages load their last page", conversations=len(lacking))
+        renew_epoch()
+    elif has_known_epoch:
+        watermarks.record(heads)
+    else:
+        _record_all()
 
 
-def remember_events(path: Path) -> None:
-    """Record in the file `path` how many events the database has had."""
-    epoch, events = _read_state(db.session())
-    # Replaced atomically: a crash leaves the old file or the new one.
-    temporary = path.with_suffix(".draft")
-    temporary.write_text(json.dumps({"epoch": epoch, "events": events}))
-    temporary.replace(path)
+def follow_epoch() -> None:
+    """Record the epoch if another process or a command has renewed it. Raises what `renew_epoch_if_restored` raises."""
+    if current_writer().watermarks.label != get_epoch(db.session()):
+        db.session.rollback()
+        renew_epoch_if_restored(is_start=False)
 
 
 def _renew(transaction: Transaction) -> None:
     transaction.session.execute(update(Installation).values(epoch=secrets.token_hex(16)))
 
 
-def _read_state(session: Session) -> tuple[str, int]:
-    # On PostgreSQL the sum of BIGINT values is a Decimal.
-    return get_epoch(session), int(session.scalars(select(func.coalesce(func.sum(Conversation.last_event), 0))).one())
+def _record_all() -> None:
+    """Start the record again, with the events that the database has."""
+    watermarks = current_writer().watermarks
+    watermarks.replace(get_epoch(db.session()), _read_heads(db.session()))
+    # Events may have been committed and recorded since they were read.
+    db.session.rollback()
+    watermarks.record(_read_heads(db.session()))
+
+
+def _read_heads(session: Session) -> dict[int, int]:
+    return {row.id: row.last_event for row in session.execute(select(Conversation.id, Conversation.last_event))}
+
+
+def _find_lacking(marks: Mapping[int, int], heads: Mapping[int, int]) -> list[int]:
+    """Return the ids of the conversations that the database has in an earlier state than was recorded."""
+    return [
+        conversation_id
+        for conversation_id, mark in marks.items()
+        if (conversation_id in heads if mark == DELETED else heads.get(conversation_id, 0) < mark)
+    ]

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
 from chatapp.models import Conversation, now
+from chatapp.storage import Transaction
 
 
 def lock_conversations(session: Session, ids: Collection[int]) -> dict[ConversationName, Conversation]:
@@ -32,18 +33,19 @@ def lock_conversation(session: Session, conversation_id: int) -> Conversation | 
     return next(iter(lock_conversations(session, [conversation_id]).values()), None)
 
 
-def next_seq(conversation: Conversation) -> int:
+def next_seq(transaction: Transaction, conversation: Conversation) -> int:
     """Increment the last event number of a locked conversation and return it: a new `seq` or `version`."""
     conversation.last_event += 1
+    transaction.watermarks[conversation.id] = conversation.last_event
     conversation.updated_at = now()
     return conversation.last_event
 
 
-def new_message_columns(conversation: Conversation, **columns: Any) -> dict[str, Any]:
+def new_message_columns(transaction: Transaction, conversation: Conversation, **columns: Any) -> dict[str, Any]:
     """Take the next event number for a new message of a locked conversation, and return the message's columns.
 
     The caller inserts the row.
     """
-    seq = next_seq(conversation)
+    seq = next_seq(transaction, conversation)
     conversation.message_count += 1
     return {"conversation_id": conversation.id, "seq": seq, "version": seq, **columns}

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.models import Conversation, Message, Reaction, RetiredKey, User
+from chatapp.storage import Transaction
 from chatapp.timeline.event_numbers import new_message_columns
 from chatapp.timeline.mentions import fetch_mentions
 
@@ -114,11 +115,11 @@ class Head:
         return cls(ConversationName.of(conversation), conversation.last_event, conversation.floor)
 
 
-def insert_message(session: Session, conversation: Conversation, **columns: Any) -> Message:
+def insert_message(transaction: Transaction, conversation: Conversation, **columns: Any) -> Message:
     """Insert a message at the end of a locked conversation and return its row."""
-    message = Message(**new_message_columns(conversation, **columns))
-    session.add(message)
-    session.flush()
+    message = Message(**new_message_columns(transaction, conversation, **columns))
+    transaction.session.add(message)
+    transaction.session.flush()
     return message
 
 

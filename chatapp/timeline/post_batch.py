@@ -12,7 +12,7 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_posting, may_read
 from chatapp.errors import ChatError, SignedOut
 from chatapp.models import Conversation, LoginSession, Membership, Message, RetiredKey, User
-from chatapp.storage import Key
+from chatapp.storage import Key, Transaction
 from chatapp.timeline.event_numbers import lock_conversations, new_message_columns
 from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
@@ -29,8 +29,9 @@ class PostBatch:
     Rows are inserted as values by one statement: creating an ORM object for each would take most of the time.
     """
 
-    def __init__(self, session: Session, posts: Sequence["Post"]) -> None:
-        self._session = session
+    def __init__(self, transaction: Transaction, posts: Sequence["Post"]) -> None:
+        self._transaction = transaction
+        self._session = session = transaction.session
         self._conversations = lock_conversations(session, {post.conversation.id for post in posts})
         self._memberships = _find_memberships(session, {(post.conversation.id, post.actor.user_id) for post in posts})
         login_session_ids = {post.actor.login_session_id for post in posts} - {None}
@@ -77,6 +78,7 @@ class PostBatch:
         self._names.append(post.conversation)
         self._rows.append(
             new_message_columns(
+                self._transaction,
                 conversation,
                 sender_id=post.actor.user_id,
                 sender_type="user",

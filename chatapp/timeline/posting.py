@@ -73,7 +73,7 @@ class Post(SpoolableChange[TimelineMessage]):
     @classmethod
     def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[TimelineMessage | ChatError]:
         """Store the posts in their order, each with the next number of its conversation."""
-        batch = PostBatch(transaction.session, changes)
+        batch = PostBatch(transaction, changes)
         accepted = [batch.accept(post) for post in changes]
         failpoint("before-insert")
         stored = batch.insert()

@@ -12,7 +12,7 @@ from chatapp.config import current_settings
 from chatapp.extensions import db
 from chatapp.models import User
 from chatapp.signals import Signals
-from chatapp.storage import Transaction, write
+from chatapp.storage import Transaction, Watermarks, write
 from chatapp.storage.committer import Committer
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.jobs import Job
@@ -192,7 +192,8 @@ def test_a_row_is_inserted_when_the_connection_is_dropped_after_its_insertion() 
         drop(transaction.session)
 
     jobs = [Job(change), Job(drop_later)]
-    Committer(writer_engine(current_settings()), Signals(), select(1)).commit(jobs)
+    watermarks = Watermarks(current_settings().watermarks_path)
+    Committer(writer_engine(current_settings()), Signals(), watermarks, select(1)).commit(jobs)
 
     assert [job.error for job in jobs] == [None, None]
     assert db.session.scalars(select(User.username)).all() == ["ana"]

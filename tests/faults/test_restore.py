@@ -1,11 +1,14 @@
 """An installation restored from an older backup, while clients know event numbers that it assigns again."""
 
+import shutil
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.harness.assistants import start_session
 from tests.harness.people import Person
 from tests.harness.servers import Server
 
@@ -29,9 +32,9 @@ def restore(server: Server, backup: Path) -> None:
     backup.rename(server.data_dir / "chatapp.sqlite3")
 
 
-@pytest.fixture
-def epoch(server: Server, ana: Person) -> str:
-    """The epoch that clients know, when the server is stopped and its database was restored."""
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGKILL], ids=["terminated", "killed"])
+def epoch(server: Server, ana: Person, request: pytest.FixtureRequest) -> str:
+    """The epoch that clients know, when the server has stopped at once and its database was restored."""
     socket = ana.connect()
     for text in BEFORE:
         socket.post(text)
@@ -39,12 +42,16 @@ def epoch(server: Server, ana: Person) -> str:
     backup = back_up(server)
     for text in LOST:
         socket.post(text)
-    server.terminate()
-    server.start()  # A start stores the number of events in events.json.
-    server.kill()
+    stop = server.kill if request.param == signal.SIGKILL else server.terminate
+    stop()
     restore(server, backup)
     assert isinstance(epoch, str)
     return epoch
+
+
+def delete_session(person: Person, session: str) -> None:
+    response = person.post(f"/sessions/{session.removeprefix('assistant_')}/delete")
+    assert response.ok, response.text
 
 
 def contents(ack: dict[str, list[dict[str, str]]]) -> list[str]:
@@ -103,3 +110,79 @@ def test_the_command_restored_renews_the_epoch(server: Server, ana: Person) -> N
     assert "Open pages will load" in server.flask("restored")
 
     assert socket.join(after=3, epoch=joined["epoch"])["reset"]
+
+
+def test_a_restore_is_detected_although_a_conversation_was_deleted(server: Server, ana: Person) -> None:
+    session = start_session(ana)
+    socket = ana.connect()
+    epoch = socket.join()["epoch"]
+    for text in BEFORE:
+        socket.post(text, session)
+    socket.post("before")
+    backup = back_up(server)
+    socket.post("lost")
+    delete_session(ana, session)
+    server.terminate()
+    restore(server, backup)
+    server.start()
+
+    assert ana.connect().join(after=1, epoch=epoch)["reset"]
+
+
+def test_a_deleted_conversation_that_exists_again_was_restored(server: Server, ana: Person) -> None:
+    session = start_session(ana)
+    epoch = ana.connect().join()["epoch"]
+    backup = back_up(server)
+    delete_session(ana, session)
+    server.terminate()
+    restore(server, backup)
+    server.start()
+
+    assert ana.connect().join(after=0, epoch=epoch)["reset"]
+
+
+def test_deleting_a_conversation_does_not_look_like_a_restore(server: Server, ana: Person) -> None:
+    session = start_session(ana)
+    ana.connect().post("hello", session)
+    epoch = ana.connect().join()["epoch"]
+    delete_session(ana, session)
+    server.kill()
+    server.start()
+
+    assert not ana.connect().join(after=0, epoch=epoch)["reset"]
+
+
+def test_a_copy_of_the_whole_data_folder_keeps_its_epoch(server: Server, ana: Person) -> None:
+    ana.connect().post("before")
+    epoch = ana.connect().join()["epoch"]
+    server.terminate()
+    copy = server.data_dir.with_name("copy")
+    shutil.copytree(server.data_dir, copy)
+    server.start()
+    ana.connect().post("lost")
+    server.terminate()
+    shutil.rmtree(server.data_dir)
+    copy.rename(server.data_dir)
+    server.start()
+
+    assert ana.connect().join(epoch=epoch)["epoch"] == epoch
+
+
+def test_a_restore_renews_the_epoch_once(server: Server, ana: Person, epoch: str) -> None:
+    server.start()
+    renewed = ana.connect().join()["epoch"]
+    server.kill()
+    server.start()
+
+    assert ana.connect().join()["epoch"] == renewed != epoch
+    assert server.log().count("was restored from a backup") == 1
+
+
+def test_the_same_backup_is_detected_again(server: Server, ana: Person, epoch: str) -> None:
+    backup = back_up(server)
+    server.start()
+    server.kill()
+    restore(server, backup)
+    server.start()
+
+    assert ana.connect().join()["epoch"] != epoch

@@ -118,6 +118,7 @@ def _store_entries(
         new_entries = {entry.client_id: entry for entry in entries if entry.client_id not in known}
         for entry in new_entries.values():
             columns = new_message_columns(
+                transaction,
                 conversation,
                 sender_type=entry.sender_type,
                 sender_name=entry.sender_name,

@@ -11,6 +11,7 @@ from chatapp.signals import Signals
 from chatapp.storage.committer import Committer
 from chatapp.storage.jobs import Job
 from chatapp.storage.transaction import Transaction
+from chatapp.storage.watermarks import Watermarks
 from tests.unit.storage.changes import AddNote, create_notes, failing_commits, list_notes, note_added, notes
 
 
@@ -20,8 +21,15 @@ def engine(tmp_path: Path) -> Engine:
 
 
 @pytest.fixture
-def committer(engine: Engine) -> Committer:
-    return Committer(engine, Signals(), select(notes))
+def watermarks(tmp_path: Path) -> Watermarks:
+    watermarks = Watermarks(tmp_path / "watermarks.bin")
+    watermarks.replace("label", {})
+    return watermarks
+
+
+@pytest.fixture
+def committer(engine: Engine, watermarks: Watermarks) -> Committer:
+    return Committer(engine, Signals(), watermarks, select(notes))
 
 
 def test_a_batch_is_one_transaction(engine: Engine, committer: Committer):
@@ -88,6 +96,21 @@ def test_a_commit_that_fails_raises_and_stores_nothing(engine: Engine, committer
         committer.commit([Job(AddNote("during"))])
     committer.commit([Job(AddNote("after"))])
     assert list_notes(engine) == ["before", "after"]
+
+
+def test_the_watermarks_of_a_committed_batch_are_recorded(engine: Engine, committer: Committer, watermarks: Watermarks):
+    def mark(transaction: Transaction) -> None:
+        transaction.watermarks[3] = 7
+
+    def mark_and_fail(transaction: Transaction) -> None:
+        transaction.watermarks |= {3: 8, 4: 1}
+        raise ValueError
+
+    committer.commit([Job(mark), Job(mark_and_fail)])
+    assert watermarks.read() == ("label", {3: 7})
+    with failing_commits(engine), pytest.raises(OperationalError):
+        committer.commit([Job(AddNote("one")), Job(lambda transaction: transaction.watermarks.update({3: 9}))])
+    assert watermarks.read() == ("label", {3: 7})
 
 
 def test_the_probe_raises_while_commits_fail(engine: Engine, committer: Committer):

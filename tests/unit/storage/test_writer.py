@@ -12,6 +12,7 @@ from chatapp.signals import Signals
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.spool import Spool
 from chatapp.storage.transaction import Transaction
+from chatapp.storage.watermarks import Watermarks
 from chatapp.storage.writer import Writer
 from chatapp.supervision import Supervisor
 from tests.unit.storage.changes import AddNote, create_notes, failing_commits, list_notes, note_added, notes
@@ -37,6 +38,7 @@ def new_writer(engine: Engine, signals: Signals, tmp_path: Path) -> Iterator[Cal
             Spool(tmp_path / "spool.sqlite3"),
             Supervisor(),
             signals,
+            Watermarks(tmp_path / "watermarks.bin"),
             spoolable=AddNote,
             probe=select(notes),
             max_batch=10,
