@@ -33,10 +33,11 @@ from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.realtime.relay import Relay
 from chatapp.realtime.state import Realtime, get_realtime
 from chatapp.storage import EXTENSION as WRITER
-from chatapp.storage import Writer
+from chatapp.storage import Writer, read_natively
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.cleanup import plan_trim, trim
+from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import follow_epoch, renew_epoch_if_restored
 from chatapp.webhooks.sender import WebhookSender
 
@@ -91,6 +92,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
     repeat("spool check", settings.heartbeat_seconds, writer.check_spool)
     repeat("watermarks", settings.heartbeat_seconds, partial(maintain_watermarks, app))
+    supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
     if settings.audit_log_days:
         supervisor.start("audit log cleanup", clean_audit_log, app, settings.audit_log_days)
     if settings.general_keep_last:
@@ -138,6 +140,17 @@ def retry_restore_check(app: Flask) -> None:
         time.sleep(RESTORE_CHECK_SECONDS)
         if check_for_restore(app):
             return
+
+
+def repair_database(app: Flask) -> None:
+    """Repair what another program has left inconsistent in the database, and log what was done."""
+    with app.app_context():
+        if not read_natively(db.session(), find_problems):
+            return
+        for problem in repair():
+            log.warning("database repaired", problem=problem.description)
+        for problem in read_natively(db.session(), find_problems):
+            log.warning("database is inconsistent, and is not repaired automatically", problem=problem.description)
 
 
 def maintain_watermarks(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Commands for messages: `flask cleanup`, `flask restored` and `flask spool`."""
+"""Commands for messages: `flask check`, `flask cleanup`, `flask restored` and `flask spool`."""
 
 import json
 from collections.abc import Iterator
@@ -22,17 +22,41 @@ from chatapp.models import Conversation
 from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool
 from chatapp.text import escape_controls
 from chatapp.timeline.cleanup import plan_trim, trim
+from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import renew_epoch
 
 
 def init_cli(app: Flask) -> None:
     """Register the commands of chatapp with `flask`."""
+    app.cli.add_command(check)
     app.cli.add_command(cleanup)
     app.cli.add_command(import_history)
     app.cli.add_command(restored)
     app.cli.add_command(setup_link)
     app.cli.add_command(spool_commands)
     app.cli.add_command(users)
+
+
+@click.command()
+@click.option("--repair", "is_repairing", is_flag=True, help="Repair what can be repaired without deleting messages.")
+@with_appcontext
+def check(*, is_repairing: bool) -> None:
+    """Check whether the database is consistent, for example after another program has edited it.
+
+    The exit code is 1 if problems are left. chatapp makes the same repairs when it starts.
+    """
+    if is_repairing:
+        for problem in repair():
+            click.echo(f"Repaired: {problem.description}.")
+    problems = find_problems(db.session())
+    for problem in problems:
+        click.echo(f"Problem: {problem.description}.")
+    if not problems:
+        click.echo("The database is consistent.")
+        return
+    if not is_repairing and any(problem.fix for problem in problems):
+        click.echo("Run `flask --app chatapp check --repair` to repair what can be repaired without deleting messages.")
+    click.get_current_context().exit(1)
 
 
 @click.command()
