@@ -1,5 +1,6 @@
 """Growing answers: each delta is emitted to the sockets that have joined the conversation."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,10 @@ from chatapp.signals import Signal, Signals
 
 EXTENSION = "chatapp.answer_broadcaster"
 """Key of the `AnswerBroadcaster` of a serving process in `app.extensions`."""
+
+
+STREAM_LIFETIME_SECONDS = 600.0
+"""Time after which an answer of another process without a delta is removed. A provider fails much earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,15 @@ class AnswerStream:
 
     n: int
     blocks: list[str]
+    updated_at: float
 
 
 class AnswerBroadcaster:
-    """Broadcasts the deltas of answers to the sockets of this process, whichever process runs the answer."""
+    """Broadcasts the deltas of answers to the sockets of this process, whichever process runs the answer.
+
+    Deltas of other processes can be lost. After a gap, `receive` refuses deltas until one comes that is complete: that
+    has all blocks.
+    """
 
     def __init__(self, server: Server, signals: Signals) -> None:
         self._server = server
@@ -70,6 +80,23 @@ class AnswerBroadcaster:
         self.broadcast(delta)
         self._signals.send_robust(delta_created, delta)
 
+    def receive(self, delta: Delta) -> bool:
+        """Broadcast a delta of another process. Return False if one before it was lost: then `resend` it there."""
+        stream = self._streams.get((delta.conversation, delta.seq))
+        last = stream.n if stream else 0
+        if delta.is_over or delta.n == last + 1 or (delta.start == 0 and delta.n != last):
+            self.broadcast(delta)
+            return True
+        return delta.n == last
+
+    def resend(self, conversation: str, seq: int) -> None:
+        """Send the other processes a complete delta of an answer, if this process runs it."""
+        key = conversation, seq
+        if key in self._markdown and key in self._streams:
+            stream = self._streams[key]
+            delta = Delta(conversation, seq, stream.n, 0, list(stream.blocks), is_over=False)
+            self._signals.send_robust(delta_created, delta)
+
     def broadcast(self, delta: Delta) -> None:
         """Emit a delta, and store it for sockets that join later."""
         key = delta.conversation, delta.seq
@@ -78,19 +105,31 @@ class AnswerBroadcaster:
             self._streams.pop(key, None)
             self._server.emit("assistant_done", answer, to=delta.conversation)
             return
-        stream = self._streams.setdefault(key, AnswerStream(0, []))
-        stream.n = delta.n
+        now = time.monotonic()
+        if key not in self._streams:
+            self._remove_silent_streams(now)
+        stream = self._streams.setdefault(key, AnswerStream(0, [], now))
+        stream.n, stream.updated_at = delta.n, now
         stream.blocks[delta.start :] = delta.blocks
         change = {"n": delta.n, "from": delta.start, "html": _render(delta.blocks)}
         self._server.emit("assistant_delta", answer | change, to=delta.conversation)
 
     def present_streams(self, conversation: str) -> list[Mapping[str, Any]]:
-        """Return the growing answers of a conversation. The next delta of each continues there."""
+        """Return the growing answers of a conversation. The next delta of each continues there.
+
+        An answer of another process may have ended: its last delta can be lost.
+        """
         return [
             {"seq": seq, "n": stream.n, "html": _render(stream.blocks)}
             for (name, seq), stream in list(self._streams.items())
             if name == conversation
         ]
+
+    def _remove_silent_streams(self, now: float) -> None:
+        """Remove the streams of other processes whose last delta was lost."""
+        for key, stream in list(self._streams.items()):
+            if key not in self._markdown and stream.updated_at < now - STREAM_LIFETIME_SECONDS:
+                del self._streams[key]
 
 
 def current_answer_broadcaster() -> AnswerBroadcaster:

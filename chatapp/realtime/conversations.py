@@ -1,15 +1,16 @@
 """Events of conversations: joining, leaving, posting, editing, deleting, reacting."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
+from chatapp.actors import Actor
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
 from chatapp.conversations.queries import find_access_of, is_public
-from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
 from chatapp.presentation.read_state import present_read_receipt
@@ -17,6 +18,7 @@ from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.channels import news_channel, posters_channel
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, post, react
+from chatapp.timeline.answers import find_running
 from chatapp.timeline.read_state import list_read_receipts
 
 
@@ -71,7 +73,8 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
     """Enter a conversation's channel, then return the events after the cursor.
 
     In this order no event is missed between the two. Authorization is checked before the socket enters, and again in
-    the transaction that reads: a socket whose membership is revoked in between leaves the channel.
+    the transaction that reads: a socket whose membership is revoked in between leaves the channel, as does one whose
+    membership cannot be read.
     """
     name = parse_name(payload.conversation)
     authorize_reading(*find_access_of(db.session(), name, caller.user.actor))
@@ -80,7 +83,7 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
     try:
         access = find_access_of(db.session(), name, caller.user.actor)
         conversation = authorize_reading(*access)
-    except ChatError:
+    except Exception:
         caller.leave(name.wire_name)
         raise
     if may_post(*access):
@@ -101,7 +104,7 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
         "reset": missed.is_reset,
         "messages": [present_message(message) for message in missed.messages],
         "pending": [present_message(message) for message in list_pending(conversation)],
-        "answers": current_answer_broadcaster().present_streams(name.wire_name),
+        "answers": _list_answers(name),
         "is_public": kind_of(conversation).has_assistant and is_public(db.session(), conversation.id),
         "readers": [present_read_receipt(receipt) for receipt in list_read_receipts(db.session(), conversation)],
     }
@@ -109,11 +112,29 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
 
 @handles("leave_chat", LeavePayload)
 def leave_chat(caller: Caller, payload: LeavePayload) -> None:
-    """Leave a conversation's channel; a member's socket receives its news from then on."""
+    """Leave a conversation's channel; a member's socket receives its news from then on.
+
+    The membership is read again after entering the channel of the news, as in `join_chat`.
+    """
     name = parse_name(payload.conversation)
+    channel = news_channel(name.wire_name)
     caller.leave(name.wire_name)
-    if find_access_of(db.session(), name, caller.user.actor).membership is not None:
-        caller.enter(news_channel(name.wire_name))
+    if not _is_member(name, caller.user.actor):
+        return
+    caller.enter(channel)
+    try:
+        is_member = _is_member(name, caller.user.actor)
+    except Exception:
+        caller.leave(channel)
+        raise
+    if not is_member:
+        caller.leave(channel)
+
+
+def _is_member(name: ConversationName, actor: Actor) -> bool:
+    is_member = find_access_of(db.session(), name, actor).membership is not None
+    db.session.close()  # The next read gets a new snapshot.
+    return is_member
 
 
 @handles("send_message", SendPayload)
@@ -148,6 +169,15 @@ def react_to_message(caller: Caller, payload: ReactPayload) -> Ack:
     """Add a reaction to a message, or remove one's own."""
     name = parse_name(payload.conversation)
     return _present(react(name, caller.user.actor, payload.seq, payload.reaction, on=payload.on))
+
+
+def _list_answers(name: ConversationName) -> list[Mapping[str, Any]]:
+    """Return the growing answers, without those that have ended according to the database."""
+    streams = current_answer_broadcaster().present_streams(name.wire_name)
+    if not streams:
+        return []
+    running = find_running(db.session(), name.id, [stream["seq"] for stream in streams])
+    return [stream for stream in streams if stream["seq"] in running]
 
 
 def _present(message: TimelineMessage) -> Ack:

@@ -15,25 +15,28 @@ from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
 from chatapp.realtime.channels import login_session_channel, news_channel, user_channel
 from chatapp.realtime.state import Realtime
-from chatapp.revocations import get_revocation_count
+from chatapp.revocations import get_revocation_count, revocation_counted
 
 
 class Evictor:
     """Evicts the sockets of one process.
 
-    Revocations of this process are received as signals. Those of other processes and of the command line are found by
-    the count of revocations in the database, which `check_revocations` compares.
+    Revocations of this process are received as signals. `check_revocations` finds those of other processes and of the
+    command line by their numbers. A revocation of this process whose signal is still to come looks like another's: it
+    causes a check too many, never one too few.
     """
 
     def __init__(self, app: Flask, realtime: Realtime) -> None:
         self._app = app
         self._server = realtime.server
         self._connections = realtime.connections
-        self._local_revocations = 0
-        self._remote_revocations: int | None = None
-        """Number of revocations by others at the last check; None before the first check."""
-        realtime.signals.connect(login_sessions_revoked, self._on_login_sessions_revoked)
-        realtime.signals.connect(membership_revoked, self._on_membership_revoked)
+        self._local_revocations: set[int] = set()
+        """Numbers of revocations by this process since the last check."""
+        self._checked: int | None = None
+        """Number of the last revocation that has taken effect, with all before it; None before the first check."""
+        realtime.signals.connect(login_sessions_revoked, self.evict_login_sessions)
+        realtime.signals.connect(membership_revoked, self.evict_member)
+        realtime.signals.connect(revocation_counted, self._local_revocations.add)
 
     def evict_login_sessions(self, login_session_ids: Collection[int]) -> None:
         """Close the sockets of login sessions."""
@@ -56,14 +59,14 @@ class Evictor:
     def check_revocations(self) -> None:
         """Evict the users whose login session or membership was revoked, if other processes revoked any since."""
         with self._app.app_context():
-            remote = get_revocation_count(db.session()) - self._local_revocations
-        if remote == self._remote_revocations:
-            return
-        self._evict_signed_out(self._connections.list_users())
-        for name in self._connections.list_conversations(with_news=True):
-            self._evict_former_members(name.wire_name, self._connections.list_listening_users(name.wire_name))
+            count = get_revocation_count(db.session())
+        if self._has_remote_revocations(count):
+            self._evict_signed_out(self._connections.list_users())
+            for name in self._connections.list_conversations(with_news=True):
+                self._evict_former_members(name.wire_name, self._connections.list_listening_users(name.wire_name))
         # Only now: if the database failed meanwhile, the next check has to find them again.
-        self._remote_revocations = remote
+        self._checked = count
+        self._local_revocations -= {number for number in self._local_revocations if number <= count}
 
     def evict_from(self, conversation: str) -> None:
         """Evict the listeners of a conversation whose login session or membership is revoked."""
@@ -71,13 +74,11 @@ class Evictor:
         self._evict_signed_out(users)
         self._evict_former_members(conversation, users)
 
-    def _on_login_sessions_revoked(self, login_session_ids: Collection[int]) -> None:
-        self._local_revocations += 1
-        self.evict_login_sessions(login_session_ids)
-
-    def _on_membership_revoked(self, revoked: MembershipRevoked) -> None:
-        self._local_revocations += 1
-        self.evict_member(revoked)
+    def _has_remote_revocations(self, count: int) -> bool:
+        # The count falls when the database is restored from a backup.
+        if self._checked is None or count < self._checked:
+            return True
+        return not self._local_revocations.issuperset(range(self._checked + 1, count + 1))
 
     def _evict_signed_out(self, users: Collection[AuthenticatedUser]) -> None:
         with self._app.app_context():

@@ -22,7 +22,7 @@ from chatapp.realtime.ordering import TimelineOrder
 from chatapp.realtime.presence import UserStates
 from chatapp.realtime.state import Realtime
 from chatapp.realtime.typing import Typing, typed
-from chatapp.timeline import TimelineMessage
+from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.read_state import ReadReceipt, ReadReceiptChanged, ReadState
 from chatapp.timeline.signals import (
     message_changed,
@@ -30,6 +30,7 @@ from chatapp.timeline.signals import (
     message_saved,
     read_receipt_changed,
     read_state_changed,
+    timeline_trimmed,
 )
 
 PRESENCE_SECONDS = 5.0
@@ -51,6 +52,7 @@ class Relay:
         self._presence = realtime.presence
         self._broadcaster = broadcaster
         self._order = order
+        self._answer_broadcaster = answer_broadcaster
         self._bus = bus
         self._published_presence: tuple[float, UserStates] = (0.0, {})
         """Time and content of the last publication."""
@@ -59,6 +61,7 @@ class Relay:
             signals.connect(signal, self.publish_commit)
         signals.connect(login_sessions_revoked, self.publish_login_sessions_revoked)
         signals.connect(membership_revoked, self.publish_membership_revoked)
+        signals.connect(timeline_trimmed, self.publish_trimmed)
         signals.connect(sidebar_changed, self.publish_sidebar_changed)
         signals.connect(sharing_changed, self.publish_sharing_changed)
         signals.connect(read_state_changed, self.publish_read_state)
@@ -66,13 +69,15 @@ class Relay:
         signals.connect(typed, self.publish_typing)
         signals.connect(delta_created, self.publish_delta)
         bus.on("timeline", self._on_commit)
+        bus.on("trimmed", self._on_trimmed)
         bus.on("login_sessions_revoked", lambda _, ids: evictor.evict_login_sessions(ids))
         bus.on("membership_revoked", lambda _, revoked: evictor.evict_member(MembershipRevoked(**revoked)))
         bus.on("sidebar_changed", lambda _, user_ids: broadcaster.broadcast_sidebar_changed(user_ids))
         bus.on("sharing", lambda _, changed: broadcaster.broadcast_sharing_changed(SharingChanged(**changed)))
         bus.on("read", self._on_read_state)
         bus.on("reader", self._on_read_receipt)
-        bus.on("delta", lambda _, delta: answer_broadcaster.broadcast(Delta(**delta)))
+        bus.on("delta", self._on_delta)
+        bus.on("delta_request", lambda _, answer: answer_broadcaster.resend(*answer))
         bus.on("typing", self._on_typing)
         bus.on("presence", lambda process, states: self._presence.set_remote_states(process, dict(states)))
         bus.on("hello", lambda *_: self.publish_presence(is_requested=True))
@@ -81,6 +86,10 @@ class Relay:
     def publish_commit(self, message: TimelineMessage) -> None:
         """Publish the number of a conversation's last event."""
         self._bus.publish("timeline", [message.conversation.wire_name, message.version])
+
+    def publish_trimmed(self, head: Head) -> None:
+        """Publish a conversation's new floor."""
+        self._bus.publish("trimmed", asdict(head))
 
     def publish_login_sessions_revoked(self, login_session_ids: list[int]) -> None:
         """Publish the ids of revoked login sessions."""
@@ -124,6 +133,13 @@ class Relay:
 
     def _on_commit(self, _process: str, commit: list[Any]) -> None:
         self._order.on_remote_commit(*commit)
+
+    def _on_trimmed(self, _process: str, head: dict[str, Any]) -> None:
+        self._broadcaster.broadcast_trimmed(Head(**head | {"conversation": ConversationName(**head["conversation"])}))
+
+    def _on_delta(self, _process: str, delta: dict[str, Any]) -> None:
+        if not self._answer_broadcaster.receive(Delta(**delta)):
+            self._bus.publish("delta_request", [delta["conversation"], delta["seq"]])
 
     def _on_read_state(self, _process: str, state: dict[str, Any]) -> None:
         name = ConversationName(**state["conversation"])

@@ -4,6 +4,11 @@ The creation and the end of an answer are events with a number. Its growth is no
 time to time without an event number, and sent to clients as deltas.
 """
 
+from collections.abc import Collection
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from chatapp.models import Conversation, Message
 from chatapp.storage import Transaction
 from chatapp.timeline.event_numbers import next_seq
@@ -12,6 +17,17 @@ from chatapp.timeline.signals import message_changed, message_posted
 
 RUNNING_STATES = ("queued", "streaming")
 """States of an answer that has not ended."""
+
+
+def find_running(session: Session, conversation_id: int, seqs: Collection[int]) -> set[int]:
+    """Return those of the answers with these `seqs` that have not ended."""
+    return set(
+        session.scalars(
+            select(Message.seq).where(
+                Message.conversation_id == conversation_id, Message.seq.in_(seqs), Message.state.in_(RUNNING_STATES)
+            )
+        )
+    )
 
 
 def create_answer(

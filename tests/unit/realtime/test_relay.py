@@ -1,0 +1,80 @@
+"""The relay: signals of one process take effect in another."""
+
+import json
+from typing import Any, cast
+from unittest.mock import Mock
+
+import pytest
+
+from chatapp.assistants.signals import AnswerProgress
+from chatapp.conversations.names import GENERAL, ConversationName
+from chatapp.realtime.assistants import AnswerBroadcaster
+from chatapp.realtime.bus import Bus, Handler
+from chatapp.realtime.relay import Relay
+from chatapp.signals import Signals
+from chatapp.timeline import Head
+from chatapp.timeline.signals import timeline_trimmed
+
+
+class FakeBus:
+    """Delivers messages to the other process at once, or loses those of one kind."""
+
+    def __init__(self) -> None:
+        self.other = self
+        self.lost_kind = ""
+        self.handlers: dict[str, Handler] = {}
+
+    def on(self, kind: str, handler: Handler) -> None:
+        self.handlers[kind] = handler
+
+    def on_connected(self, callback: object) -> None:
+        """Do nothing: this bus is connected from the beginning."""
+
+    def publish(self, kind: str, data: object) -> None:
+        if kind != self.lost_kind:
+            self.other.handlers[kind]("a process", json.loads(json.dumps(data)))
+
+
+class Process:
+    """What one process relays: its signals, and the objects that handle those of the other."""
+
+    def __init__(self) -> None:
+        self.signals = Signals()
+        self.bus = FakeBus()
+        self.broadcaster = Mock()
+        self.answers = AnswerBroadcaster(Mock(), self.signals)
+        realtime = Mock(signals=self.signals)
+        self.relay = Relay(realtime, self.broadcaster, Mock(), Mock(), self.answers, cast(Bus, self.bus))
+
+    def answer(self, content: str) -> None:
+        progress = AnswerProgress(ConversationName("assistant", 3), 2, content)
+        self.answers.on_progress(progress)
+
+    def streams(self) -> list[Any]:
+        return list(self.answers.present_streams("assistant_3"))
+
+
+@pytest.fixture
+def processes() -> tuple[Process, Process]:
+    first, second = Process(), Process()
+    first.bus.other, second.bus.other = second.bus, first.bus
+    return first, second
+
+
+def test_a_cleanup_is_broadcast_by_every_process(processes: tuple[Process, Process]) -> None:
+    first, second = processes
+    head = Head(GENERAL, last_event=9, floor=4)
+    first.signals.send(timeline_trimmed, head)
+    second.broadcaster.broadcast_trimmed.assert_called_once_with(head)
+
+
+def test_a_process_that_lost_a_part_of_an_answer_requests_all_of_it(processes: tuple[Process, Process]) -> None:
+    first, second = processes
+    first.answer("one\n\ntwo\n\n")
+    first.bus.lost_kind = "delta"
+    for content in ("one\n\ntwo\n\nthree\n\n", "one\n\ntwo\n\nthree\n\nfour\n\nfive\n\n"):
+        first.answer(content)
+    first.bus.lost_kind = ""
+    assert second.streams() != first.streams()
+    first.answer("one\n\ntwo\n\nthree\n\nfour\n\nfive\n\nsix\n\nseven")
+    assert second.streams() == first.streams()
