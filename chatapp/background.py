@@ -81,6 +81,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     writer: Writer = app.extensions[WRITER]
     # Before the spool is drained: that assigns event numbers.
     if not check_for_restore(app):
+        log.warning("whether the database was restored from a backup is checked when it responds")
         supervisor.start("restore check", retry_restore_check, app)
     writer.start(recover=True)
     supervisor.start("name check", check_names, app, on_failure=OnFailure.LOG)
@@ -124,12 +125,12 @@ def check_names(app: Flask) -> None:
 
 
 def check_for_restore(app: Flask) -> bool:
-    """Renew the epoch if the database was restored from a backup. Return False if the database does not respond."""
+    """Renew the epoch if the database was restored from a backup. Return False if that cannot be determined now."""
     try:
         with app.app_context():
             renew_epoch_if_restored(is_start=True)
     except (SQLAlchemyError, Unavailable, OSError) as error:
-        log.warning("whether the database was restored is checked later", reason=str(error))
+        log.debug("database cannot be checked for a restore", reason=str(error))
         return False
     return True
 

@@ -3,14 +3,17 @@
 import shutil
 import signal
 import sqlite3
+import uuid
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from chatapp.storage.spool import Spool
 from tests.harness.assistants import start_session
 from tests.harness.people import Person
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
 
@@ -176,6 +179,30 @@ def test_a_restore_renews_the_epoch_once(server: Server, ana: Person, epoch: str
 
     assert ana.connect().join()["epoch"] == renewed != epoch
     assert server.log().count("was restored from a backup") == 1
+
+
+def test_a_restore_is_detected_before_the_spool_fills_the_gap(server: Server, ana: Person, epoch: str) -> None:
+    with closing(Spool(server.data_dir / f"spool-{server.port}.sqlite3")) as spool:
+        spool.add([spool_entry(text) for text in LOST])
+    server.start()
+
+    ack = eventually(
+        lambda: (ack := ana.connect().join(after=8, epoch=epoch))["last_event"] == 8 and ack, "the spool is drained"
+    )
+
+    assert ack["reset"]
+
+
+def spool_entry(content: str) -> tuple[str, int, dict[str, object]]:
+    client_id = str(uuid.uuid4())
+    sender = {"id": 1, "username": "ana", "name": "Ana"}
+    fields: dict[str, object] = {
+        "conversation": "general",
+        "content": content,
+        "client_id": client_id,
+        "sender": sender,
+    }
+    return client_id, 1, fields | {"created_at": "2026-01-01T00:00:00+00:00"}
 
 
 def test_the_same_backup_is_detected_again(server: Server, ana: Person, epoch: str) -> None:
