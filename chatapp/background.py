@@ -23,6 +23,7 @@ from chatapp.conversations.names import GENERAL
 from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation
+from chatapp.native import NativePool
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
 from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.broadcaster import Broadcaster
@@ -145,12 +146,13 @@ def retry_restore_check(app: Flask) -> None:
 
 def repair_database(app: Flask) -> None:
     """Repair what another program has left inconsistent in the database, and log what was done."""
+    pool = NativePool("database check", threads=1)
     with app.app_context():
-        if not read_natively(db.session(), find_problems):
+        if not read_natively(db.session(), find_problems, pool=pool):
             return
         for problem in repair():
             log.warning("database repaired", problem=problem.description)
-        for problem in read_natively(db.session(), find_problems):
+        for problem in read_natively(db.session(), find_problems, pool=pool):
             log.warning("database is inconsistent, and is not repaired automatically", problem=problem.description)
 
 
