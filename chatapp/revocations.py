@@ -1,7 +1,7 @@
-"""Revocations of login sessions and memberships, counted so that other processes detect them.
+"""Revocations of login sessions and memberships, numbered so that other processes detect them.
 
-Signals do not reach other processes. Revocations are numbered, and each process knows the numbers of those that it made
-itself. A higher count in the database shows that others made some: see `chatapp.realtime.eviction`.
+Signals do not reach other processes. Each process compares the number of the last revocation in the database with the
+last one that it has handled: see `chatapp.realtime.eviction`.
 """
 
 from typing import TypeVar
@@ -15,18 +15,19 @@ from chatapp.storage import Transaction
 
 T = TypeVar("T")
 
-revocation_counted: Signal[int] = Signal("revocation-counted")
-"""The number of a revocation that this process has made. Sent after the signal of what was revoked."""
+revocation_handled: Signal[int] = Signal("revocation-handled")
+"""The number of a revocation by this process whose own signal was sent before."""
 
 
 def revoke(transaction: Transaction, signal: Signal[T], payload: T) -> None:
-    """Count a revocation, and send `signal` with `payload` after the commit."""
-    counted = update(Installation).values(revocations=Installation.revocations + 1).returning(Installation.revocations)
-    number = transaction.session.scalars(counted).one()
+    """Number a revocation, and send `signal` with `payload` after the commit."""
+    number = transaction.session.scalars(
+        update(Installation).values(revocations=Installation.revocations + 1).returning(Installation.revocations)
+    ).one()
     transaction.send_on_commit(signal, payload)
-    transaction.send_on_commit(revocation_counted, number)
+    transaction.send_on_commit(revocation_handled, number)
 
 
-def get_revocation_count(session: Session) -> int:
-    """Return how many login sessions and memberships have been revoked in this installation."""
+def get_last_revocation(session: Session) -> int:
+    """Return the number of the last revocation: how many there have been in this installation."""
     return session.scalars(select(Installation.revocations)).one()

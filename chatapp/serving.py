@@ -218,6 +218,7 @@ def _stop(app: Flask) -> None:
     answer_worker.stop()
     writer: Writer = app.extensions[WRITER]
     writer.stop(WRITER_STOP_SECONDS)
+    writer.flush_watermarks()
     time.sleep(FLUSH_SECONDS)
     for sid in sids:
         server.disconnect(sid)

@@ -15,28 +15,25 @@ from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
 from chatapp.realtime.channels import login_session_channel, news_channel, user_channel
 from chatapp.realtime.state import Realtime
-from chatapp.revocations import get_revocation_count, revocation_counted
+from chatapp.revocations import get_last_revocation, revocation_handled
 
 
 class Evictor:
     """Evicts the sockets of one process.
 
-    Revocations of this process are received as signals. `check_revocations` finds those of other processes and of the
-    command line by their numbers. A revocation of this process whose signal is still to come looks like another's: it
-    causes a check too many, never one too few.
+    Revocations of this process are received as signals. Those of other processes and of the command line are found by
+    the number of the last revocation in the database, which is compared with the last one that was handled.
     """
 
     def __init__(self, app: Flask, realtime: Realtime) -> None:
         self._app = app
         self._server = realtime.server
         self._connections = realtime.connections
-        self._local_revocations: set[int] = set()
-        """Numbers of revocations by this process since the last check."""
-        self._checked: int | None = None
-        """Number of the last revocation that has taken effect, with all before it; None before the first check."""
+        self._last_handled: int | None = None
+        """All revocations up to this number were handled; None before the first check."""
         realtime.signals.connect(login_sessions_revoked, self.evict_login_sessions)
         realtime.signals.connect(membership_revoked, self.evict_member)
-        realtime.signals.connect(revocation_counted, self._local_revocations.add)
+        realtime.signals.connect(revocation_handled, self._on_revocation_handled)
 
     def evict_login_sessions(self, login_session_ids: Collection[int]) -> None:
         """Close the sockets of login sessions."""
@@ -58,15 +55,14 @@ class Evictor:
 
     def check_revocations(self) -> None:
         """Evict the users whose login session or membership was revoked, if other processes revoked any since."""
-        with self._app.app_context():
-            count = get_revocation_count(db.session())
-        if self._has_remote_revocations(count):
-            self._evict_signed_out(self._connections.list_users())
-            for name in self._connections.list_conversations(with_news=True):
-                self._evict_former_members(name.wire_name, self._connections.list_listening_users(name.wire_name))
+        last = self._get_last_revocation()
+        if last == self._last_handled:
+            return
+        self._evict_signed_out(self._connections.list_users())
+        for name in self._connections.list_conversations(with_news=True):
+            self._evict_former_members(name.wire_name, self._connections.list_listening_users(name.wire_name))
         # Only now: if the database failed meanwhile, the next check has to find them again.
-        self._checked = count
-        self._local_revocations -= {number for number in self._local_revocations if number <= count}
+        self._last_handled = last
 
     def evict_from(self, conversation: str) -> None:
         """Evict the listeners of a conversation whose login session or membership is revoked."""
@@ -74,11 +70,14 @@ class Evictor:
         self._evict_signed_out(users)
         self._evict_former_members(conversation, users)
 
-    def _has_remote_revocations(self, count: int) -> bool:
-        # The count falls when the database is restored from a backup.
-        if self._checked is None or count < self._checked:
-            return True
-        return not self._local_revocations.issuperset(range(self._checked + 1, count + 1))
+    def _get_last_revocation(self) -> int:
+        with self._app.app_context():
+            return get_last_revocation(db.session())
+
+    def _on_revocation_handled(self, number: int) -> None:
+        # If another process revoked something before, the next check has to find that.
+        if self._last_handled == number - 1:
+            self._last_handled = number
 
     def _evict_signed_out(self, users: Collection[AuthenticatedUser]) -> None:
         with self._app.app_context():

@@ -129,7 +129,6 @@ class Writer:
         if self._thread is not None:
             self._queue.wake()
             self._thread.join(timeout)
-            self.watermarks.flush()
             if self._thread.is_alive():
                 # It may still use the spool, which the end of the process closes.
                 log.warning("changes are still being written after the time for stopping")
