@@ -53,14 +53,22 @@ class TokenBuckets:
         self._rate = rate
         self._burst = burst
         self._buckets: dict[object, TokenBucket] = {}
+        self._discard_at = MAX_IDLE_BUCKETS
+        """Number of buckets at which full ones are discarded next."""
 
     def __getitem__(self, key: object) -> TokenBucket:
         """Return the bucket of a key, creating it if necessary."""
         if key not in self._buckets:
-            if len(self._buckets) >= MAX_IDLE_BUCKETS:
-                self._buckets = {key: bucket for key, bucket in self._buckets.items() if not bucket.is_full}
+            if len(self._buckets) >= self._discard_at:
+                self._discard_full()
             self._buckets[key] = TokenBucket(self._rate, self._burst)
         return self._buckets[key]
+
+    def _discard_full(self) -> None:
+        self._buckets = {key: bucket for key, bucket in self._buckets.items() if not bucket.is_full}
+        # Buckets in use are examined again only when their number has doubled. Otherwise each new key would examine all
+        # of them, and an attacker with many addresses could cause that.
+        self._discard_at = max(MAX_IDLE_BUCKETS, 2 * len(self._buckets))
 
 
 class RateMeter:

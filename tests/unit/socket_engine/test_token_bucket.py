@@ -74,6 +74,33 @@ def test_full_buckets_are_discarded_and_others_are_kept(clock: Clock, monkeypatc
 
 
 @pytest.mark.usefixtures("clock")
+def test_buckets_are_not_searched_for_full_ones_at_each_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    examined: list[TokenBucket] = []
+
+    def is_full(bucket: TokenBucket) -> bool:
+        examined.append(bucket)
+        return False
+
+    monkeypatch.setattr(TokenBucket, "is_full", property(is_full))
+    monkeypatch.setattr(token_bucket, "MAX_IDLE_BUCKETS", 10)
+    buckets = TokenBuckets(rate=1, burst=10)
+    for number in range(1_000):
+        buckets[number].consume(10)
+    assert len(examined) < 2 * 1_000
+
+
+def test_buckets_are_discarded_after_many_were_in_use(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_bucket, "MAX_IDLE_BUCKETS", 3)
+    buckets = TokenBuckets(rate=1, burst=10)
+    for number in range(100):
+        buckets[number].consume(10)
+    clock.now += 10
+    for number in range(1_000, 1_200):
+        _ = buckets[number]
+    assert len(buckets._buckets) <= 3
+
+
+@pytest.mark.usefixtures("clock")
 def test_the_pause_of_a_socket_is_that_of_its_strictest_bucket() -> None:
     meter = RateMeter(TokenBucket(rate=100, burst=1))
     assert meter.consume(10) == 0
