@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -18,6 +18,7 @@ from typing import TypeVarTuple
 
 import structlog
 from flask import current_app
+from greenlet import GreenletExit
 
 log = structlog.get_logger(__name__)
 
@@ -115,8 +116,9 @@ class Supervisor:
         while True:
             started = time.monotonic()
             try:
-                target(*args)
-            except Exception as error:
+                with suppress(GreenletExit):  # Eventlet ends a green thread with it.
+                    target(*args)
+            except BaseException as error:  # `eventlet.Timeout` is not an `Exception`.
                 self.record_failure(name, error)
             else:
                 with self._update_status(name) as status:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from greenlet import GreenletExit
 
 from chatapp.supervision import OnFailure, Supervisor, WorkStatus
 from tests.harness import ROOT
@@ -18,16 +19,17 @@ def status(supervisor: Supervisor) -> WorkStatus:
 class Flaky:
     """Work that raises a number of times, then waits until it is released."""
 
-    def __init__(self, failures: int) -> None:
+    def __init__(self, failures: int, error: type[BaseException] = ValueError) -> None:
         self.calls = 0
         self.is_running = threading.Event()
         self.release = threading.Event()
         self._failures = failures
+        self._error = error
 
     def __call__(self) -> None:
         self.calls += 1
         if self.calls <= self._failures:
-            raise ValueError(f"failure {self.calls}")
+            raise self._error(f"failure {self.calls}")
         self.is_running.set()
         assert self.release.wait(10)
 
@@ -52,6 +54,27 @@ def test_failed_work_is_restarted_and_counted() -> None:
     assert now.last_error_at is not None
     work.release.set()
     thread.join(10)
+
+
+class Interruption(BaseException):
+    """Like `eventlet.Timeout`, no `Exception`."""
+
+
+@pytest.mark.parametrize("error", [Interruption, SystemExit])
+def test_work_that_was_interrupted_is_restarted_and_counted(error: type[BaseException]) -> None:
+    supervisor, work = Supervisor(backoff=[0.001]), Flaky(failures=1, error=error)
+    thread = supervisor.start("work", work)
+    assert work.is_running.wait(10)
+    now = status(supervisor)
+    assert (now.state, now.restarts, now.failures) == ("running", 1, 1)
+    work.release.set()
+    thread.join(10)
+
+
+def test_work_whose_green_thread_is_ended_is_not_restarted() -> None:
+    supervisor, work = Supervisor(backoff=[0.001]), Flaky(failures=1, error=GreenletExit)
+    supervisor.start("work", work).join(10)
+    assert status(supervisor) == WorkStatus("work")
 
 
 def test_work_that_waits_for_its_restart_is_reported() -> None:
