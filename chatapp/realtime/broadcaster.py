@@ -146,7 +146,7 @@ class Broadcaster:
                 self._server.emit("sidebar_changed", {}, to=user_channel(user_id))
             for user_id in user_ids:
                 if sids := self._connections.list_sids(user_channel(user_id)):
-                    follow_news(self._server, user_id, sids)
+                    follow_news(self._connections, user_id, sids)
 
     def broadcast_sharing_changed(self, changed: SharingChanged) -> None:
         """Emit that a conversation has become public, or is no longer public."""

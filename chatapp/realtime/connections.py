@@ -29,6 +29,25 @@ class Connections:
         """Return the user of a socket; None when it is closed."""
         return self._users.get(sid)
 
+    def enter(self, sid: str, channel: str) -> None:
+        """Add a socket to a channel. Does nothing if the socket has been closed, as it may be at any time."""
+        # The library would raise `KeyError`, and keep an empty channel.
+        if self.is_open(sid):
+            self._server.enter_room(sid, channel)
+
+    def is_open(self, sid: str) -> bool:
+        """Return whether a socket is open, or being opened."""
+        # The library's channel `None` has all sockets.
+        return sid in self._server.manager.rooms.get("/", {}).get(None, ())
+
+    def leave(self, sid: str, channel: str) -> None:
+        """Remove a socket from a channel, if it is in it."""
+        self._server.leave_room(sid, channel)
+
+    def list_channels(self, sid: str) -> set[str]:
+        """Return the channels that a socket is in; none when it is closed."""
+        return set(self._server.manager.get_rooms(sid, "/") or ())
+
     def list_users(self) -> Collection[AuthenticatedUser]:
         """Return the users of all sockets, once for each socket."""
         return list(self._users.values())

@@ -46,11 +46,11 @@ class Evictor:
         """Remove a user's sockets from a conversation. A socket is notified once, however many checks find it."""
         channels = {revoked.conversation, news_channel(revoked.conversation)}
         for sid in self._connections.list_sids(user_channel(revoked.user_id)):
-            joined = channels.intersection(self._server.manager.get_rooms(sid, "/") or ())
+            joined = channels & self._connections.list_channels(sid)
             if not joined:
                 continue
             for channel in joined:
-                self._server.leave_room(sid, channel)
+                self._connections.leave(sid, channel)
             self._server.emit("removed_from_chat", {"conversation": revoked.conversation}, to=sid)
 
     def check_revocations(self) -> None:

@@ -46,11 +46,11 @@ class Caller:
 
     def enter(self, channel: str) -> None:
         """Add the socket to a channel."""
-        self.realtime.server.enter_room(self.sid, channel)
+        self.realtime.connections.enter(self.sid, channel)
 
     def leave(self, channel: str) -> None:
         """Remove the socket from a channel."""
-        self.realtime.server.leave_room(self.sid, channel)
+        self.realtime.connections.leave(self.sid, channel)
 
     def has_entered(self, channel: str) -> bool:
         """Return whether the socket is in a channel."""

@@ -42,11 +42,13 @@ def _connect(app: Flask, realtime: Realtime, sid: str, environ: "WSGIEnvironment
             raise Refused("signed_out")
         user = current_person()
         record_use()
+    if not realtime.connections.is_open(sid):
+        raise Refused("closed")  # It was closed while its user was read.
     realtime.connections.add(sid, user)
     realtime.engine.connection_guard.authenticate(sid, user.id)
     # Revocations reach the socket from here on.
-    realtime.server.enter_room(sid, user_channel(user.id))
-    realtime.server.enter_room(sid, login_session_channel(user.login_session_id))
+    realtime.connections.enter(sid, user_channel(user.id))
+    realtime.connections.enter(sid, login_session_channel(user.login_session_id))
 
 
 def send_initial_events(app: Flask, realtime: Realtime, sid: str) -> None:
@@ -56,8 +58,8 @@ def send_initial_events(app: Flask, realtime: Realtime, sid: str) -> None:
         return
     try:
         with app.app_context():
-            realtime.server.enter_room(sid, EVERYONE)
-            follow_news(realtime.server, user.id, [sid])
+            realtime.connections.enter(sid, EVERYONE)
+            follow_news(realtime.connections, user.id, [sid])
             realtime.presence.add(sid, user.id)
             backlog = current_writer().backlog
             if backlog.since is not None:

@@ -6,21 +6,20 @@ page needs no news of a message that it shows.
 
 from collections.abc import Iterable
 
-from socketio import Server
-
 from chatapp.conversations.queries import list_conversation_names
 from chatapp.extensions import db
 from chatapp.realtime.channels import NEWS_PREFIX, news_channel
+from chatapp.realtime.connections import Connections
 
 
-def follow_news(server: Server, user_id: int, sids: Iterable[str]) -> None:
+def follow_news(connections: Connections, user_id: int, sids: Iterable[str]) -> None:
     """Add a user's sockets to the news channels of the user's conversations, and remove them from all others."""
     names = list_conversation_names(db.session(), user_id)
     for sid in sids:
-        current = set(server.manager.get_rooms(sid, "/") or ())
+        current = connections.list_channels(sid)
         wanted = {news_channel(name) for name in names if name not in current}
         for channel in wanted - current:
-            server.enter_room(sid, channel)
+            connections.enter(sid, channel)
         for channel in current - wanted:
             if channel.startswith(NEWS_PREFIX):
-                server.leave_room(sid, channel)
+                connections.leave(sid, channel)

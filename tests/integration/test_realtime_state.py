@@ -50,6 +50,17 @@ def test_a_socket_of_one_application_is_unknown_to_the_other(applications: tuple
     assert second.connections.list_conversations() == []
 
 
+def test_a_socket_that_closes_meanwhile_enters_no_channel(applications: tuple[Flask, Flask]) -> None:
+    realtime = get_realtime(applications[0])
+    realtime.server.manager.connect("open", "/")
+    closed = realtime.server.manager.connect("closed", "/")
+    realtime.server.manager.disconnect(closed, "/")
+    realtime.connections.enter(closed, "general")
+    assert realtime.connections.list_listeners("general") == []
+    assert realtime.connections.list_conversations() == [], "the channel was created"
+    assert realtime.connections.list_channels(closed) == set()
+
+
 def test_applications_do_not_share_presence_typing_and_positions(applications: tuple[Flask, Flask]) -> None:
     first, second = map(get_realtime, applications)
     first.presence.add("a socket", ANA.id)
