@@ -65,7 +65,12 @@ class Evictor:
         self._last_handled = last
 
     def evict_from(self, conversation: str) -> None:
-        """Evict the listeners of a conversation whose login session or membership is revoked."""
+        """Evict the listeners of a conversation whose login session or membership is revoked.
+
+        While `check_revocations` has handled all revocations, this is one short query.
+        """
+        if self._get_last_revocation() == self._last_handled:
+            return
         users = self._connections.list_listening_users(conversation)
         self._evict_signed_out(users)
         self._evict_former_members(conversation, users)

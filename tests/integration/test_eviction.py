@@ -1,0 +1,121 @@
+"""Eviction of sockets by a process that receives no signals of the process that revokes: two applications, one file."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from chatapp import create_app
+from chatapp.accounts.service import create_login_session, create_owner, create_user
+from chatapp.actors import Actor
+from chatapp.config import Settings
+from chatapp.conversations.service import create_room
+from chatapp.conversations.signals import MembershipRevoked, membership_revoked
+from chatapp.extensions import db
+from chatapp.identity import AuthenticatedUser
+from chatapp.realtime import eviction
+from chatapp.realtime.channels import user_channel
+from chatapp.realtime.eviction import Evictor
+from chatapp.realtime.state import get_realtime
+from chatapp.rooms.service import invite, remove
+from chatapp.storage import current_writer, write
+from tests.harness.servers import SqliteTemplate
+
+PASSWORD = "a good password"
+
+
+class Installation:
+    """Ana's room in two processes: Bob and Eve listen in the first one, `other` revokes."""
+
+    def __init__(self, app: Flask, other: Flask) -> None:
+        self._app = app
+        self._other = other
+        self.realtime = get_realtime(app)
+        with app.app_context():
+            self.ana = Actor(create_owner("ana", "Ana", PASSWORD))
+            self.room_id = create_room(self.ana, "Plans", "", "private")
+            self.room = f"room_{self.room_id}"
+            self.bob, self.eve = map(self._connect, ("bob", "eve"))
+        self.checks_before_signals = False
+        """Whether revocations are checked when one of this process is committed and its signal is not handled yet."""
+        self.realtime.signals.connect(membership_revoked, self._check_before_signal)
+        self.evictor = Evictor(app, self.realtime)
+        self.evictor.check_revocations()
+
+    def _connect(self, username: str) -> AuthenticatedUser:
+        user_id = create_user(username, username.title(), PASSWORD, is_admin=False)
+        create_login_session(user_id)
+        invite(self.ana, self.room_id, username)
+        login_session_id = user_id - self.ana.user_id
+        user = AuthenticatedUser(user_id, username, username.title(), False, login_session_id, "token")
+        sid = self.realtime.server.manager.connect(username, "/")
+        self.realtime.connections.add(sid, user)
+        for channel in (user_channel(user_id), self.room):
+            self.realtime.connections.enter(sid, channel)
+        return user
+
+    @property
+    def listeners(self) -> list[str]:
+        """The usernames of those who receive the events of the room."""
+        return sorted(user.username for user in self.realtime.connections.list_listening_users(self.room))
+
+    def remove(self, user: AuthenticatedUser, *, by_other: bool = True) -> None:
+        """Remove a member from the room, by the other process or by the first one."""
+        with (self._other if by_other else self._app).app_context():
+            remove(self.ana, self.room_id, user.id)
+            write(lambda _transaction: None)  # The signals of a change are sent before the next one is committed.
+
+    def _check_before_signal(self, _revoked: MembershipRevoked) -> None:
+        if self.checks_before_signals:
+            self.evictor.check_revocations()
+
+
+@pytest.fixture
+def installation(sqlite_template: SqliteTemplate) -> Iterator[Installation]:
+    data_dir = sqlite_template.copy()
+    apps = [create_app(Settings(data_dir=data_dir, log_level="WARNING")) for _ in range(2)]
+    yield Installation(*apps)
+    for app in apps:
+        with app.app_context():
+            current_writer().stop(5)
+            db.engine.dispose()
+
+
+def test_a_former_member_is_evicted_before_the_next_event_without_a_signal(installation: Installation) -> None:
+    assert installation.listeners == ["bob", "eve"]
+    installation.remove(installation.bob)
+    installation.evictor.evict_from(installation.room)
+    assert installation.listeners == ["eve"]
+    installation.evictor.check_revocations()
+    installation.remove(installation.eve)
+    installation.evictor.evict_from(installation.room)
+    assert installation.listeners == []
+
+
+def test_listeners_are_authorized_again_only_after_a_revocation(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise AssertionError("the listeners were authorized again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(eviction, "find_active_actors", fail)
+        patch.setattr(eviction, "find_accesses", fail)
+        installation.evictor.evict_from(installation.room)
+        installation.remove(installation.bob, by_other=False)
+        assert installation.listeners == ["eve"]
+        installation.evictor.evict_from(installation.room)
+        installation.evictor.check_revocations()
+    installation.remove(installation.eve)
+    installation.evictor.evict_from(installation.room)
+    assert installation.listeners == []
+
+
+def test_a_revocation_by_another_process_is_found_though_one_of_this_process_was_counted_before_its_signal(
+    installation: Installation,
+) -> None:
+    installation.checks_before_signals = True
+    installation.remove(installation.bob, by_other=False)
+    installation.remove(installation.eve)
+    installation.evictor.check_revocations()
+    assert installation.listeners == []
