@@ -95,9 +95,14 @@ class Broadcaster:
             self._emit_message(message)
 
     def broadcast_saved(self, message: TimelineMessage) -> None:
-        """Emit a message that was pending and is now stored, also as news."""
-        with self._in_order(message), self._app.app_context():
-            self._emit_news(message)
+        """Emit a message that was pending and is now stored, also as news.
+
+        If the message was broadcast already, as an event that was read from the database, it is not news again. Clients
+        still wait for `message_saved`.
+        """
+        with self._in_order(message) as is_due, self._app.app_context():
+            if is_due:
+                self._emit_news(message)
             conversation = message.conversation.wire_name
             sender_id = message.sender and message.sender.id
             key = {"conversation": conversation, "sender_id": sender_id, "client_id": message.client_id}
