@@ -1,29 +1,36 @@
 """Messages as JSON and HTML. One template renders a message, in pages and for live events."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, overload
 
 from flask import Flask, current_app
+from jinja2 import Environment
 from jinja2.runtime import new_context
 from jinja2.utils import urlize
 from markupsafe import Markup, escape
 
-from chatapp.assistant_config import current_assistants
+from chatapp.assistant_config import EXTENSION as ASSISTANTS
+from chatapp.assistant_config import Assistant
+from chatapp.conversations.people import Person
 from chatapp.presentation import resources
 from chatapp.presentation.markdown import render_blocks
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN
 
-EXTENSION = "chatapp.presented_messages"
-"""Key of the application's cache of presented messages in `app.extensions`."""
+EXTENSION = "chatapp.message_presenter"
+"""Key of the application's `MessagePresenter` in `app.extensions`."""
 
 CACHED_MESSAGES = 1_000
 
+CACHED_AVATARS = 1_000
+
 MESSAGE_TEMPLATE = "messages/_message.html"
+
+AVATAR_TEMPLATE = "layout/_avatar.html"
 
 _BLOCK = Markup('<div class="block">{}</div>')
 
@@ -43,13 +50,6 @@ def render_body(message: TimelineMessage) -> Markup:
 def render_answer_blocks(blocks: Iterable[Markup]) -> Markup:
     """Render blocks of Markdown as they appear in the body of an answer."""
     return Markup("").join(_BLOCK.format(block) for block in blocks)
-
-
-def find_assistant_avatar(display_name: str) -> str:
-    """Return the emoji of the assistant with this display name; empty if it has none or is no longer configured."""
-    return next(
-        (assistant.avatar for assistant in current_assistants().values() if assistant.display_name == display_name), ""
-    )
 
 
 def _render_mentions(message: TimelineMessage) -> Iterator[Markup]:
@@ -72,30 +72,71 @@ def _render_links(text: str) -> Markup:
     return Markup(urlize(text, rel="noopener noreferrer nofollow", target="_blank"))  # noqa: S704 - urlize escapes
 
 
-def render_message(message: TimelineMessage) -> str:
-    """Render the message. The HTML is the same for all users."""
-    template = current_app.jinja_env.get_template(MESSAGE_TEMPLATE)
-    # `render()` first copies the globals, which this template does not use: that would double the time.
-    context = new_context(template.environment, MESSAGE_TEMPLATE, template.blocks, {"message": message}, shared=True)
-    return "".join(template.root_render_func(context))
+class MessagePresenter:
+    """Presents the messages of one application, whose assistants determine avatars.
+
+    It works without an application context, which would take as long as half of the rendering.
+    """
+
+    def __init__(self, environment: Environment, assistants: Mapping[str, Assistant]) -> None:
+        self._environment = environment
+        self._assistants = assistants
+        self._present_cached = lru_cache(CACHED_MESSAGES)(self._present)
+        self._render_person_cached = lru_cache(CACHED_AVATARS)(self._render_person)
+
+    def present(self, message: TimelineMessage) -> resources.PageMessage:
+        """Return the message as events carry it; see `docs/protocol.md`.
+
+        The result is cached, and shared by acknowledgement, broadcast and catch-up: do not modify it.
+        """
+        return self._present_cached(message)
+
+    def render_avatar(self, message: TimelineMessage) -> Markup:
+        """Render the avatar of the message's sender."""
+        if message.state is None:
+            return self._render_person_cached(message.sender, message.sender_name)
+        emoji = (each.avatar for each in self._assistants.values() if each.display_name == message.sender_name)
+        # An assistant without an emoji, or one that is no longer configured, has the default icon.
+        avatar: Markup = self._avatars.assistant_avatar(next(emoji, ""))
+        return avatar
+
+    def _present(self, message: TimelineMessage) -> resources.PageMessage:
+        return {**present_message_data(message), "pending": message.is_pending, "html": self._render(message)}
+
+    def _render(self, message: TimelineMessage) -> str:
+        """Render the message. The HTML is the same for all users."""
+        template = self._environment.get_template(MESSAGE_TEMPLATE)
+        # `render()` first copies the globals, which this template does not use: that would double the time.
+        variables = {"message": message}
+        context = new_context(template.environment, MESSAGE_TEMPLATE, template.blocks, variables, shared=True)
+        return "".join(template.root_render_func(context))
+
+    def _render_person(self, person: Person | None, bot_name: str | None) -> Markup:
+        avatar: Markup = self._avatars.avatar(person, bot_name)
+        return avatar
+
+    @property
+    def _avatars(self) -> Any:
+        """The macros of the template of avatars."""
+        return self._environment.get_template(AVATAR_TEMPLATE).module
 
 
-def init_message_cache(app: Flask) -> None:
-    """Create the cache of `present_message`. Each application has its own: avatars depend on its assistants."""
-    app.extensions[EXTENSION] = lru_cache(CACHED_MESSAGES)(_present_message)
+def init_message_presenter(app: Flask) -> None:
+    """Create the presenter of the application, whose templates render avatars with it."""
+    app.extensions[EXTENSION] = presenter = MessagePresenter(app.jinja_env, app.extensions[ASSISTANTS])
+    app.jinja_env.filters["message_avatar"] = presenter.render_avatar
+
+
+def get_message_presenter(app: Flask) -> MessagePresenter:
+    """Return the presenter of an application."""
+    presenter: MessagePresenter = app.extensions[EXTENSION]
+    return presenter
 
 
 def present_message(message: TimelineMessage) -> resources.PageMessage:
-    """Return the message as events carry it; see `docs/protocol.md`.
-
-    The result is cached, and shared by acknowledgement, broadcast and catch-up: do not modify it.
-    """
-    cached: Callable[[TimelineMessage], resources.PageMessage] = current_app.extensions[EXTENSION]
-    return cached(message)
-
-
-def _present_message(message: TimelineMessage) -> resources.PageMessage:
-    return {**present_message_data(message), "pending": message.is_pending, "html": render_message(message)}
+    """Return the message as events of the current application carry it: see `MessagePresenter.present`."""
+    presenter: MessagePresenter = current_app.extensions[EXTENSION]
+    return presenter.present(message)
 
 
 def present_message_data(message: TimelineMessage) -> resources.Message:

@@ -16,7 +16,7 @@ from chatapp.conversations.signals import sidebar_changed
 from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.extensions import db
 from chatapp.models import Conversation
-from chatapp.presentation.messages import present_backlog, present_message, present_news
+from chatapp.presentation.messages import get_message_presenter, present_backlog, present_news
 from chatapp.presentation.read_state import present_read_receipt, present_read_state
 from chatapp.realtime.channels import EVERYONE, news_channel, user_channel
 from chatapp.realtime.eviction import Evictor
@@ -52,6 +52,7 @@ class Broadcaster:
         self._app = app
         self._server = realtime.server
         self._connections = realtime.connections
+        self._presenter = get_message_presenter(app)
         self.order = (
             None
             if is_single_process
@@ -60,7 +61,7 @@ class Broadcaster:
                 read_events=self._read_events,
                 emit=self._emit_event,
                 evict=evictor.evict_from,
-                has_listeners=lambda conversation: bool(realtime.connections.list_listeners(conversation)),
+                has_listeners=realtime.connections.has_listeners,
             )
         )
         signals = realtime.signals
@@ -91,8 +92,7 @@ class Broadcaster:
 
     def broadcast_pending(self, message: TimelineMessage) -> None:
         """Emit a pending message."""
-        with self._app.app_context():
-            self._emit_message(message)
+        self._emit_message(message)
 
     def broadcast_saved(self, message: TimelineMessage) -> None:
         """Emit a message that was pending and is now stored, also as news.
@@ -100,13 +100,13 @@ class Broadcaster:
         If the message was broadcast already, as an event that was read from the database, it is not news again. Clients
         still wait for `message_saved`.
         """
-        with self._in_order(message) as is_due, self._app.app_context():
+        with self._in_order(message) as is_due:
             if is_due:
                 self._emit_news(message)
             conversation = message.conversation.wire_name
             sender_id = message.sender and message.sender.id
             key = {"conversation": conversation, "sender_id": sender_id, "client_id": message.client_id}
-            self._server.emit("message_saved", {**key, "message": present_message(message)}, to=conversation)
+            self._server.emit("message_saved", {**key, "message": self._presenter.present(message)}, to=conversation)
 
     def broadcast_rejected(self, rejected: MessageRejected) -> None:
         """Emit that a pending message was rejected."""
@@ -169,15 +169,17 @@ class Broadcaster:
             return list_events(db.session(), row, after=after)
 
     def _emit_event(self, message: TimelineMessage, is_new: bool) -> None:  # noqa: FBT001 - a callback's argument
-        with self._app.app_context():
-            if is_new:
-                self._emit_message(message)
-                self._emit_news(message)
-            else:
-                self._server.emit("message_changed", present_message(message), to=message.conversation.wire_name)
+        if is_new:
+            self._emit_message(message)
+            self._emit_news(message)
+        else:
+            conversation = message.conversation.wire_name
+            self._server.emit("message_changed", self._presenter.present(message), to=conversation)
 
     def _emit_message(self, message: TimelineMessage) -> None:
-        self._server.emit("chat_message", present_message(message), to=message.conversation.wire_name)
+        self._server.emit("chat_message", self._presenter.present(message), to=message.conversation.wire_name)
 
     def _emit_news(self, message: TimelineMessage) -> None:
-        self._server.emit("news", present_news(message), to=news_channel(message.conversation.wire_name))
+        channel = news_channel(message.conversation.wire_name)
+        if self._connections.has_sockets(channel):
+            self._server.emit("news", present_news(message), to=channel)

@@ -56,6 +56,14 @@ class Connections:
         """Return the ids of the sockets in a channel."""
         return [sid for sid, _ in self._server.manager.get_participants("/", channel)]
 
+    def has_sockets(self, channel: str) -> bool:
+        """Return whether a socket is in a channel."""
+        return channel in self._server.manager.rooms.get("/", {})
+
+    def has_listeners(self, conversation: str) -> bool:
+        """Return whether a socket receives a conversation's events or its news."""
+        return self.has_sockets(conversation) or self.has_sockets(news_channel(conversation))
+
     def list_listeners(self, conversation: str) -> list[str]:
         """Return the ids of the sockets that receive a conversation's events or its news."""
         return [*self.list_sids(conversation), *self.list_sids(news_channel(conversation))]

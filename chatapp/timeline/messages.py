@@ -54,6 +54,10 @@ class TimelineMessage:
     problem: str | None = None
     """Why an assistant's answer is not complete."""
 
+    def __hash__(self) -> int:
+        # Messages are keys of a cache: fewer fields are hashed than compared.
+        return hash((self.conversation.id, self.version, self.client_id))
+
     @classmethod
     def of(
         cls,

@@ -51,6 +51,8 @@ def broadcaster(app: Flask, realtime: Realtime, message: TimelineMessage) -> Bro
     broadcaster = Broadcaster(app, realtime, Evictor(app, realtime), is_single_process=False)
     assert message.seq is not None
     realtime.positions.start_at("general", message.seq - 1)
+    sid = realtime.server.manager.connect("engine-id", "/")
+    realtime.connections.enter(sid, "news:general")
     return broadcaster
 
 
@@ -59,6 +61,14 @@ def test_a_pending_message_that_was_stored_is_emitted_as_saved_and_as_news(
 ) -> None:
     broadcaster.broadcast_saved(message)
     assert emitted == [("news", "news:general"), ("message_saved", "general")]
+
+
+def test_news_that_no_socket_receives_are_not_emitted(
+    broadcaster: Broadcaster, realtime: Realtime, message: TimelineMessage, emitted: Emitted
+) -> None:
+    realtime.connections.leave(realtime.connections.list_sids("news:general")[0], "news:general")
+    broadcaster.broadcast_posted(message)
+    assert emitted == [("chat_message", "general")]
 
 
 def test_a_saved_message_that_was_broadcast_already_is_no_news(
