@@ -13,7 +13,7 @@ from chatapp.assistant_config import Assistant
 from chatapp.assistants.signals import answer_stopped
 from chatapp.assistants.titles import make_title
 from chatapp.config import Settings
-from chatapp.conversations.kinds import kind_of
+from chatapp.conversations.kinds import has_assistant, kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_answer_control, authorize_posting
 from chatapp.conversations.queries import find_access_of
@@ -59,10 +59,11 @@ class AnswerRequests:
         for message in stored.messages:
             if message.sender_type != "user" or message.sender is None:
                 continue
+            # Most messages are no questions: do not look up the rows of their conversations.
+            if not has_assistant(message.conversation) and "@" not in message.content:
+                continue
             conversation = transaction.session.get_one(Conversation, message.conversation.id)
             kind = kind_of(conversation)
-            if not kind.has_assistant and "@" not in message.content:
-                continue
             for assistant in self._find_addressed(conversation, message):
                 self._queue_answer(transaction, conversation, message, message.sender.id, assistant)
             if kind.is_titled_by_first_message and not conversation.name:

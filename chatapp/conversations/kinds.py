@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, and_
 
+from chatapp.conversations.names import ConversationName
 from chatapp.models import Conversation, Membership
 
 
@@ -152,6 +153,11 @@ def kind_of(conversation: Conversation) -> type[ConversationKind]:
     if conversation.kind == AssistantConversation.name:
         return AssistantSession if conversation.is_private else SharedAssistant
     return _BY_NAME[conversation.kind]
+
+
+def has_assistant(name: ConversationName) -> bool:
+    """Return whether the conversation with this name has an assistant. Needs no row."""
+    return name.kind == AssistantConversation.name
 
 
 def is_manager(membership: Membership | None) -> bool:

@@ -7,24 +7,27 @@ number of its creation (`seq`) and of its last change (`version`).
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.names import ConversationName
 from chatapp.models import Conversation, now
 from chatapp.storage import Transaction
 
+# Built once: building a statement takes as long as executing it. All processes lock in the order of the ids, so that
+# they cannot deadlock.
+_LOCKED = (
+    select(Conversation)
+    .where(Conversation.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Conversation.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
 
 def lock_conversations(session: Session, ids: Collection[int]) -> dict[ConversationName, Conversation]:
     """Lock conversations until the transaction ends, and return them with their current columns."""
-    # All processes lock in the order of the ids, so that they cannot deadlock.
-    conversations = session.scalars(
-        select(Conversation)
-        .where(Conversation.id.in_(ids))
-        .order_by(Conversation.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    conversations = session.scalars(_LOCKED, {"ids": list(ids)})
     return {ConversationName.of(conversation): conversation for conversation in conversations}
 
 

@@ -46,7 +46,8 @@ class Draft:
 
 def find_names(content: str) -> set[str]:
     """Return the mentioned names in lower case, whether users have them or not."""
-    return {name.lower() for name in MENTION_PATTERN.findall(content)}
+    # Most messages mention nobody.
+    return {name.lower() for name in MENTION_PATTERN.findall(content)} if "@" in content else set()
 
 
 def resolve_mentions(session: Session, drafts: Sequence[Draft]) -> list[tuple[Person, ...]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Table, and_, insert, select, tuple_
+from sqlalchemy import Table, and_, bindparam, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_tokens
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 
 MESSAGES = cast(Table, Message.__table__)
 
+# These statements are built once: building one takes as long as executing it.
+
+# With `sort_by_parameter_order` SQLite would insert the rows one by one.
+_INSERT = insert(MESSAGES).returning(MESSAGES.c.id, MESSAGES.c.conversation_id, MESSAGES.c.seq)
+
+_MEMBERSHIPS = (
+    select(Membership)
+    .where(tuple_(Membership.conversation_id, Membership.user_id).in_(bindparam("keys", expanding=True)))
+    .execution_options(populate_existing=True)
+)
+
+_STORED = select(Message).where(Message.client_id.in_(bindparam("client_ids", expanding=True)))
+
+_RETIRED = select(RetiredKey).where(RetiredKey.client_id.in_(bindparam("client_ids", expanding=True)))
+
 
 class PostBatch:
     """Authorizes and inserts posts. Call `accept` for each post in order, then `insert` once.
@@ -35,6 +50,7 @@ class PostBatch:
         self._conversations = lock_conversations(session, {post.conversation.id for post in posts})
         self._memberships = _find_memberships(session, {(post.conversation.id, post.actor.user_id) for post in posts})
         login_session_ids = {post.actor.login_session_id for post in posts} - {None}
+        # Built each time: it contains the current time.
         senders = session.execute(
             select(User.id, User.username, User.name, LoginSession.id)
             .outerjoin(
@@ -95,9 +111,7 @@ class PostBatch:
         self._session.flush()
         if not self._rows:
             return []
-        # With `sort_by_parameter_order` SQLite would insert the rows one by one.
-        statement = insert(MESSAGES).returning(MESSAGES.c.id, MESSAGES.c.conversation_id, MESSAGES.c.seq)
-        inserted = self._session.connection().execute(statement, self._rows)
+        inserted = self._session.connection().execute(_INSERT, self._rows)
         ids_by_seq = {(conversation_id, seq): message_id for message_id, conversation_id, seq in inserted}
         ids = [ids_by_seq[row["conversation_id"], row["seq"]] for row in self._rows]
         mentions = resolve_mentions(self._session, [self._draft(name, row) for name, row in self._named_rows()])
@@ -164,18 +178,12 @@ class PostBatch:
 
 
 def _find_memberships(session: Session, keys: set[tuple[int, int]]) -> dict[tuple[int, int], Membership]:
-    memberships = session.scalars(
-        select(Membership)
-        .where(tuple_(Membership.conversation_id, Membership.user_id).in_(keys))
-        .execution_options(populate_existing=True)
-    )
+    memberships = session.scalars(_MEMBERSHIPS, {"keys": list(keys)})
     return {(membership.conversation_id, membership.user_id): membership for membership in memberships}
 
 
 def _find_known(session: Session, keys: Iterable[Key]) -> dict[Key, Message | RetiredKey]:
     """Find the messages that are stored under the keys, and the retired keys of removed messages."""
-    client_ids = {client_id for client_id, _ in keys}
-    retired = session.scalars(select(RetiredKey).where(RetiredKey.client_id.in_(client_ids)))
-    stored = session.scalars(select(Message).where(Message.client_id.in_(client_ids)))
-    rows: list[Message | RetiredKey] = [*retired, *stored]
+    parameters = {"client_ids": list({client_id for client_id, _ in keys})}
+    rows: list[Message | RetiredKey] = [*session.scalars(_RETIRED, parameters), *session.scalars(_STORED, parameters)]
     return {(row.client_id, row.sender_id): row for row in rows if row.client_id and row.sender_id}
