@@ -126,10 +126,13 @@ class Writer:
         """Accept no more changes, and wait at most `timeout` seconds until the queued ones are done."""
         self._is_stopping = True
         self._probe.stop()
-        if self._thread is not None:
+        with self._start_lock:
+            # The first submitter may be about to set it: the thread runs already.
+            thread = self._thread
+        if thread is not None:
             self._queue.wake()
-            self._thread.join(timeout)
-            if self._thread.is_alive():
+            thread.join(timeout)
+            if thread.is_alive():
                 # It may still use the spool, which the end of the process closes.
                 log.warning("changes are still being written after the time for stopping")
                 return
