@@ -39,6 +39,7 @@ def test_admins_see_all_webhooks_links_and_tokens_but_no_secret_and_can_revoke_t
     secrets = any_server.rows("SELECT token FROM share_links UNION SELECT secret FROM outgoing_webhooks")
     for secret in (*(str(value) for (value,) in secrets), token, hook.rpartition("/")[2], "services", "Secret plans"):
         assert secret not in page
+    assert "expires on" in page
     assert "Mine" not in ana.get(PAGE, params={"person": "@Bob"}).text
 
     number = session.removeprefix("assistant_")
