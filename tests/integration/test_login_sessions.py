@@ -13,15 +13,16 @@ from sqlalchemy.orm import Session
 from chatapp.accounts.service import (
     create_login_session,
     create_user,
-    end_expired_login_sessions,
     record_login_use,
 )
 from chatapp.actors import Actor, find_active_actors
+from chatapp.background import maintain_login_sessions
 from chatapp.config import current_settings
 from chatapp.conversations.names import GENERAL
 from chatapp.errors import SignedOut
 from chatapp.extensions import db
 from chatapp.models import LoginSession, now
+from chatapp.realtime.state import get_realtime
 from chatapp.storage import write
 from chatapp.timeline import post
 from tests.harness.people import PASSWORD, Person, Socket
@@ -88,7 +89,6 @@ def test_an_expired_login_session_opens_no_page_and_no_socket(server: Server, an
 
 
 def test_login_sessions_expire_as_configured_and_use_prolongs_them(app: Flask) -> None:
-    assert app
     user_id = create_user("ana", "", PASSWORD, is_admin=True)
     create_login_session(user_id, device=FIREFOX)
     settings = current_settings()
@@ -117,13 +117,13 @@ def test_login_sessions_expire_as_configured_and_use_prolongs_them(app: Flask) -
     assert used.expires_at == before
 
     actor = Actor(user_id, used.id)
-    end_expired_login_sessions()
+    maintain_login_sessions(app, get_realtime(app))
     assert find_active_actors(db.session(), [actor]) == {actor}
     set_times(expires_at=-timedelta(seconds=1))
     db.session.rollback()
     assert find_active_actors(db.session(), [actor]) == set()
     with pytest.raises(SignedOut):
         post(GENERAL, actor, content="too late", client_id=str(uuid.uuid4()))
-    end_expired_login_sessions()
+    maintain_login_sessions(app, get_realtime(app))
     db.session.rollback()
     assert db.session.scalars(select(LoginSession)).all() == []

@@ -1,10 +1,14 @@
 """One name space for users, assistants and bots."""
 
 import pytest
+import structlog
 from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
+from structlog.testing import capture_logs
 
 from chatapp.accounts.service import create_user
+from chatapp.background import check_names
+from chatapp.conversations import name_space
 from chatapp.conversations.name_space import list_clashes, make_skeleton
 from chatapp.errors import Conflict
 from chatapp.extensions import db
@@ -69,8 +73,7 @@ def test_a_webhook_cannot_take_the_name_of_a_user_or_an_assistant(server: Server
         assert ana.post(f"{page}/incoming", page, bot_name="Builder").ok
 
 
-def test_names_that_clash_already_are_listed(app: Flask) -> None:
-    assert app
+def test_names_that_clash_already_are_listed_and_logged(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     people = [User(username=name, name=name, password_hash="x") for name in ("bob", "b0b", "helper", "eve")]
     bots = [IncomingWebhook(conversation_id=1, name=name, token_hash=name) for name in ("Eve", "Builder", "Bui1der")]
     write(lambda transaction: transaction.session.add_all([*people, *bots]))
@@ -79,6 +82,10 @@ def test_names_that_clash_already_are_listed(app: Flask) -> None:
         ["bot Eve", "user eve"],
         ["user b0b", "user bob"],
     ]
+    monkeypatch.setattr(name_space, "log", structlog.get_logger())
+    with capture_logs() as logs:
+        check_names(app)
+    assert ["user b0b", "user bob"] in [entry["names"] for entry in logs]
 
 
 def test_a_message_shows_the_username_and_marks_what_is_no_person(server: Server, ana: Person) -> None:
