@@ -41,6 +41,7 @@ from chatapp.telemetry.logs import init_event_log, init_logs
 from chatapp.telemetry.metrics import blueprint as metrics_blueprint
 from chatapp.telemetry.metrics import init_metrics
 from chatapp.timeline import create_writer
+from chatapp.transcripts.exports import init_exports
 from chatapp.transcripts.routes import blueprint as transcripts_blueprint
 from chatapp.webhooks.routes import blueprint as webhooks_blueprint
 from chatapp.webhooks.sender import init_webhooks
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(blueprint)
     init_webhooks(app)
     init_answer_requests(app, settings)
+    init_exports(app, settings)
     init_realtime(app, settings)
     check_hosts(app, settings)
     init_gate(app)

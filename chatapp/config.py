@@ -152,6 +152,12 @@ class Settings(BaseSettings):
     max_queued_calls: int = Field(
         100, ge=1, description="maximum number of calls waiting for each kind of thread; more are refused as `busy`"
     )
+    export_processes: int = Field(1, ge=1, le=16, description="processes that make PDFs, each while it is needed")
+    max_queued_exports: int = Field(
+        10, ge=0, description="maximum number of PDFs waiting for a process; more are refused as `busy`"
+    )
+    worker_timeout_seconds: float = Field(60.0, gt=0, description="seconds after which making a PDF is ended")
+    worker_memory_mb: int = Field(512, ge=128, description="maximum memory of a process that makes a PDF, in MB")
 
     socket_engine: Literal["fast", "stock"] = Field(
         "fast",

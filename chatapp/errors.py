@@ -58,6 +58,12 @@ class BadCharacters(Invalid):
     code = "bad_characters"
 
 
+class TooComplex(ChatError):
+    """The content takes more time or memory to process than the server allows. Repeating the request does not help."""
+
+    code, status = "too_complex", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class SignedOut(ChatError):
     """There is no valid login session or API token."""
 

@@ -146,8 +146,6 @@ class NativePools:
     searches: NativePool
     """Searches in SQLite, which take longer."""
     passwords: NativePool
-    exports: NativePool
-    """PDFs."""
 
     @classmethod
     def create(cls, *, read_threads: int, search_threads: int, password_threads: int, max_queued: int) -> "NativePools":
@@ -156,7 +154,6 @@ class NativePools:
             NativePool("reads", threads=read_threads, max_queued=max_queued),
             NativePool("searches", threads=search_threads, max_queued=max_queued),
             NativePool("passwords", threads=password_threads, max_queued=max_queued),
-            NativePool("exports", threads=1, max_queued=max_queued),
         )
 
 

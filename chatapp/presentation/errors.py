@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 RETRY_AFTER_SECONDS = 5
 """The header `Retry-After` of responses while the database is unavailable."""
 
+TITLES = {HTTPStatus.UNPROCESSABLE_ENTITY: "Too Large to Process"}
+"""Titles of error pages that are clearer than the standard phrase of the status."""
+
 
 def init_errors(app: Flask) -> None:
     """Register a handler for each type of error."""
@@ -96,7 +99,9 @@ def _respond(status: HTTPStatus, message: str, code: str, retry_after: int | Non
         retry_after = retry_after or RETRY_AFTER_SECONDS
     if expects_problem():
         return problem_response(status, message, code, retry_after)
-    page = render_template("errors/error.html", status=status.value, title=status.phrase, message=message)
+    page = render_template(
+        "errors/error.html", status=status.value, title=TITLES.get(status, status.phrase), message=message
+    )
     response = make_response(page, status)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)

@@ -17,12 +17,12 @@ from werkzeug.wrappers import Response as BaseResponse
 from chatapp.conversations.names import parse_name
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.native import current_pools
 from chatapp.presentation.conversations import find_path
 from chatapp.presentation.urls import parse_seq
 from chatapp.rate_limits import EXPORTS, count_use
 from chatapp.timeline import read_page
 from chatapp.transcripts.export import write_json, write_markdown
+from chatapp.transcripts.exports import current_exports
 from chatapp.transcripts.queries import get_readable, iterate_messages, list_latest_messages, transcript_title
 from chatapp.transcripts.sharing import create_share_link, find_share_token, get_shared_conversation, revoke_share_link
 
@@ -40,21 +40,20 @@ def export(conversation: str, file_format: str) -> Response:
     readable = get_readable(name, actor)
     count_use(EXPORTS, actor.user_id)
     title, last_event = transcript_title(readable), readable.last_event
+    slot = current_exports().open_slot(actor.user_id)
     if file_format == "pdf":
-        # The library takes a tenth of the server's start to import, and a native thread could not import it.
-        from chatapp.transcripts.pdf import make_pdf
-
-        messages, is_cut = list_latest_messages(readable)
-        # The PDF takes long. Meanwhile others need the database connection.
-        db.session.remove()
-        response = Response(
-            current_pools().exports.run(make_pdf, title, messages, is_cut=is_cut), mimetype="application/pdf"
-        )
+        with slot:
+            messages, is_cut = list_latest_messages(readable)
+            # The PDF takes long. Meanwhile others need the database connection.
+            db.session.remove()
+            pdf = current_exports().make_pdf(title, messages, is_cut=is_cut)
+        response = Response(pdf, mimetype="application/pdf")
     else:
         is_json = file_format == "json"
         write, mimetype = (write_json, "application/json") if is_json else (write_markdown, "text/markdown")
         pieces = write(title, iterate_messages(name, actor, last_event))
-        response = Response(stream_with_context(pieces), content_type=f"{mimetype}; charset=utf-8")
+        response = Response(stream_with_context(slot.stream(pieces)), content_type=f"{mimetype}; charset=utf-8")
+        response.call_on_close(slot.close)
     filename = f"{secure_filename(title) or conversation}.{file_format}"
     response.headers.set("Content-Disposition", "attachment", filename=filename)
     return response

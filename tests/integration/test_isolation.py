@@ -1,13 +1,16 @@
 """Work of one kind cannot stop work of another: each has threads or processes of its own, and a limit."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import requests
 
+from tests.harness.assistants import start_session
 from tests.harness.html import find_csrf_token
-from tests.harness.people import PASSWORD, NewPerson
-from tests.harness.servers import NewServer
-from tests.harness.waiting import scaled
+from tests.harness.people import PASSWORD, NewPerson, Person
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually, scaled
 
 
 def test_sign_ins_past_the_queue_are_asked_to_try_again(new_server: NewServer, new_person: NewPerson) -> None:
@@ -29,3 +32,60 @@ def test_sign_ins_past_the_queue_are_asked_to_try_again(new_server: NewServer, n
     refused = next(response for response in responses if response.status_code == 503)
     assert "The server is busy. Try again in a moment." in refused.text
     assert submit(open_form()).status_code == 302
+
+
+def start_long_session(person: Person) -> str:
+    """Start a session whose PDF takes seconds."""
+    conversation, server = start_session(person), person.server
+    conversation_id = conversation.removeprefix("assistant_")
+    rows = ", ".join(
+        f"({conversation_id}, {n}, {n}, 'user', 'Ana', 'text', '{'w' * 9_990}', '2026-01-01 00:00:00')"
+        for n in range(1, 31)
+    )
+    server.execute(
+        "INSERT INTO messages (conversation_id, seq, version, sender_type, sender_name, message_type, content, "
+        f"created_at) VALUES {rows}"
+    )
+    server.execute(f"UPDATE conversations SET last_event = 30 WHERE id = {conversation_id}")
+    return conversation
+
+
+def has_worker(server: Server) -> bool:
+    """Return whether the server has a child process that runs."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == server.pid and state != "Z":
+                return True
+    return False
+
+
+def test_messages_are_acknowledged_while_pdfs_are_made(server: Server, new_person: NewPerson) -> None:
+    people = [new_person(server, name) for name in ("ana", "bob", "cat")]
+    paths = [f"/conversations/{start_long_session(person)}/export.pdf" for person in people]
+    socket = people[0].connect()
+    with ThreadPoolExecutor(len(people)) as threads:
+        exports = [threads.submit(person.get, path) for person, path in zip(people, paths, strict=True)]
+        eventually(lambda: has_worker(server), "an export runs")
+        assert socket.post("Still here?")
+        assert not all(export.done() for export in exports)
+        second = people[0].get(paths[0])
+        assert second.status_code == 429
+        assert "Another export of yours is still running." in second.text
+    assert all(export.result().content.startswith(b"%PDF-") for export in exports)
+    assert people[0].get(paths[0]).ok
+
+
+def test_an_export_that_takes_too_long_ends_with_a_page_that_names_another_format(
+    new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(CHATAPP_WORKER_TIMEOUT_SECONDS="0.5").start()
+    ana = new_person(server, "ana")
+    conversation = start_long_session(ana)
+    for _ in range(2):
+        response = ana.get(f"/conversations/{conversation}/export.pdf")
+        assert response.status_code == 422
+        assert "Export it as Markdown or JSON instead." in response.text
+        assert "Content-Disposition" not in response.headers
+    assert not has_worker(server)
+    assert ana.get(f"/conversations/{conversation}/export.md").ok

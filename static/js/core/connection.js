@@ -18,6 +18,7 @@ const PERMANENT_CODES = new Set([
   "empty",
   "too_long",
   "bad_characters",
+  "too_complex",
   "forbidden",
   "not_found",
   "conflict",

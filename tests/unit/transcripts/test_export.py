@@ -3,13 +3,10 @@
 import json
 from datetime import UTC, datetime
 
-import pytest
-
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.timeline import TimelineMessage
 from chatapp.transcripts.export import sender_name, write_json, write_markdown
-from chatapp.transcripts.pdf import make_pdf
 
 ANA = Person(1, "ana", "Ana Lima")
 
@@ -64,9 +61,3 @@ def test_markdown_has_a_heading_for_each_message() -> None:
 
 def test_a_sender_without_a_name_is_a_former_member() -> None:
     assert sender_name(make_message("Hi", None)) == "Former member"
-
-
-@pytest.mark.parametrize("text", ["日本語 🎉👩‍👩‍👧", "עברית العربية", "\u200b x \x07", "w" * 10_000, "\n\n", "<b>&"])
-def test_any_text_can_be_exported_as_pdf(text: str) -> None:
-    message = make_message(text, None, sender_name=text[:20])
-    assert make_pdf(text[:80], [message], is_cut=True).startswith(b"%PDF-")
