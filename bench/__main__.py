@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 
-from bench import durable, fanout, history, hostile, idle, slow_readers, streams
+from bench import durable, fanout, history, hostile, idle, rendering, slow_readers, streams
 from bench.report import print_report
 
 BENCHMARKS = {
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "history": history,
     "hostile": hostile,
     "idle": idle,
+    "rendering": rendering,
     "slow_readers": slow_readers,
     "streams": streams,
 }

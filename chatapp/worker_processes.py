@@ -6,6 +6,7 @@ of processes that exist (`concurrent.futures`, pebble, loky) hang where eventlet
 """
 
 import json
+import os
 import socket
 import struct
 import subprocess
@@ -49,6 +50,7 @@ class _Worker:
         self.idle_since = 0.0
         # Not pipes: eventlet waits for ever when it writes to a pipe that nobody reads any more.
         self._socket, other_end = socket.socketpair()
+        os.set_blocking(other_end.fileno(), True)  # Eventlet makes both ends non-blocking.
         with other_end:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - the arguments are chatapp's own
                 [sys.executable, "-m", "workers", program, str(memory_mb), str(timeout_seconds)],

@@ -4,24 +4,38 @@ The output of a model is as untrusted as that of a user: raw HTML and images sta
 sanitised.
 """
 
+import math
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.ruler import RuleOptionsType
+from markdown_it.rules_block import StateBlock, table
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
 
-MAX_HIGHLIGHTED_CHARS = 10_000
-"""Longer blocks of code are not highlighted, because that takes too long."""
+from chatapp.presentation.highlighting import highlight
+from chatapp.presentation.time_budget import BudgetExceeded, TimeBudget
+
+RENDER_SECONDS = 0.03
+"""Budget for each 10,000 characters of a text. Ordinary text needs a quarter of it."""
+
+HIGHLIGHT_SECONDS = 0.012
+"""Budget for all code of a text. The code that remains is shown without highlighting."""
+
+BUDGETED_CHARS = 10_000
+MAX_BUDGETS = 3
+"""A text has at most the budget of so many times `BUDGETED_CHARS`, so that the event loop is not held up for longer."""
+
+MAX_COLUMNS = 20
+"""A table with more columns is shown as text. A short row gets an empty cell for each column that it lacks."""
 
 ALLOWED_TAGS = {
     *("a", "blockquote", "br", "button", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li"),
@@ -38,11 +52,14 @@ ALLOWED_ATTRIBUTES = {
     "th": {"class"},
 }
 
-# While a link is incomplete, only its text is shown.
-_INCOMPLETE_LINK = re.compile(r"!?\[([^\]\n]*)(\]\([^)\n]*)?$")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
-_FORMATTER = HtmlFormatter(nowrap=True, classprefix="hl-")
+_CLEANER = nh3.Cleaner(
+    tags=ALLOWED_TAGS,
+    attributes=ALLOWED_ATTRIBUTES,
+    url_schemes={"http", "https", "mailto"},
+    link_rel="noopener noreferrer nofollow",
+)
 
 
 def _make_parser(*, linkify: bool) -> MarkdownIt:
@@ -51,7 +68,15 @@ def _make_parser(*, linkify: bool) -> MarkdownIt:
         parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
     # A reference may be defined after its use, so that a block would depend on later ones. An image would be a request
     # to a foreign server.
+    # The rule `linkify` searches a text again and again; another one finds URLs with a scheme.
     parser.disable(["reference", "image"])
+    if linkify:
+        parser.core.ruler.disable("linkify")
+    parser.block.ruler.at("table", _parse_table, {"alt": ["paragraph", "reference"]})
+    # Before every other rule, so that it is called at each step.
+    alternatives: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list", "table"]}
+    parser.block.ruler.before("table", "budget", _check_block, alternatives)
+    parser.inline.ruler.before("text", "budget", _check_inline)
     parser.add_render_rule("link_open", _render_link)
     parser.add_render_rule("fence", _render_code)
     parser.add_render_rule("code_block", _render_code)
@@ -68,47 +93,100 @@ def _render_link(
 
 
 def _render_code(
-    _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType
+    _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType
 ) -> str:
     code, language = tokens[index].content, (tokens[index].info.split() or [""])[0]
+    with env["budget"].paused():
+        highlighted = highlight(code, language, env["highlight_budget"])
     return (
         f'<div class="code"><div class="code-head"><span>{escape(language)}</span>'
         '<button class="button is-small" type="button" data-copy-code>Copy</button></div>'
-        f'<pre tabindex="0"><code>{_highlight(code, language)}</code></pre></div>'
+        f'<pre tabindex="0"><code>{highlighted}</code></pre></div>'
     )
 
 
-def _highlight(code: str, language: str) -> str:
-    if language and len(code) <= MAX_HIGHLIGHTED_CHARS:
-        try:
-            return str(highlight(code, get_lexer_by_name(language, stripnl=False), _FORMATTER))
-        except ClassNotFound:
-            pass
-    return str(escape(code))
+def _check_block(state: StateBlock, _start_line: int, _end_line: int, _silent: bool) -> bool:  # noqa: FBT001 - a rule
+    state.env["budget"].check()
+    return False
+
+
+def _check_inline(state: StateInline, _silent: bool) -> bool:  # noqa: FBT001 - a rule
+    state.env["budget"].check()
+    return False
+
+
+def _parse_table(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - a rule
+    """Parse a table, unless its first row has so many columns that empty cells are added to each other row."""
+    if end_line > start_line + 1:
+        columns = state.src.count("|", state.bMarks[start_line + 1], state.eMarks[start_line + 1]) + 1
+        if columns > MAX_COLUMNS:
+            return False
+    return table(state, start_line, end_line, silent)
 
 
 _LINKIFYING_PARSER = _make_parser(linkify=True)
 _PARSER = _make_parser(linkify=False)
 
 
-def _parse(text: str) -> list[Token]:
-    # Finding bare URLs takes longer than the rest of parsing, and each of them contains this.
-    return (_LINKIFYING_PARSER if "://" in text else _PARSER).parse(text)
-
-
 @lru_cache(maxsize=500)
 def render_blocks(text: str) -> tuple[Markup, ...]:
-    """Render a text as one piece of HTML for each of its blocks (paragraph, list, block of code)."""
-    tokens = _parse(_normalize(text))
-    return tuple(_render(tokens[start:end]) for start, end in _find_blocks(tokens))
+    """Render a text as one piece of HTML for each of its blocks (paragraph, list, block of code).
+
+    A text that takes too long is shown as it is written. The result is cached, so that no reader pays again.
+    """
+    budgets = min(MAX_BUDGETS, math.ceil(len(text) / BUDGETED_CHARS))
+    return render_within(text, TimeBudget(budgets * RENDER_SECONDS), TimeBudget(HIGHLIGHT_SECONDS))
+
+
+def render_within(text: str, budget: TimeBudget, highlight_budget: TimeBudget) -> tuple[Markup, ...]:
+    """Render a text within budgets."""
+    text = _normalize(text)
+    renderer = _Renderer(budget, highlight_budget)
+    try:
+        with budget:
+            return tuple(renderer.render_all(text))
+    except BudgetExceeded:
+        return (_render_plain(text),)
+
+
+class _Renderer:
+    """Parses and renders within budgets."""
+
+    def __init__(self, budget: TimeBudget, highlight_budget: TimeBudget) -> None:
+        self._budget = budget
+        self._env = {"budget": budget, "highlight_budget": highlight_budget}
+
+    def parse(self, text: str) -> list[Token]:
+        # Most texts contain no bare URL, and each of them contains this.
+        return (_LINKIFYING_PARSER if "://" in text else _PARSER).parse(text, self._env)
+
+    def render(self, tokens: Sequence[Token]) -> Markup:
+        """Render one block."""
+        self._budget.check()
+        html = _PARSER.renderer.render(tokens, _PARSER.options, self._env)
+        return Markup(_CLEANER.clean(html))  # noqa: S704 - sanitised
+
+    def render_all(self, text: str) -> list[Markup]:
+        tokens = self.parse(text)
+        return [self.render(tokens[start:end]) for start, end in _find_blocks(tokens)]
+
+
+def _render_plain(text: str) -> Markup:
+    """Render a text as it is written."""
+    return Markup('<p class="plain">{}</p>\n').format(text)
 
 
 class GrowingMarkdown:
-    """Renders a text that grows at its end. Blocks that can no longer change (settled blocks) are rendered once."""
+    """Renders a text that grows at its end. Blocks that can no longer change (settled blocks) are rendered once.
 
-    def __init__(self) -> None:
+    Once the rest after them takes too long, it is shown as it is written until the text is complete.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
+        self._clock = clock
         self._settled_blocks = 0
         self._settled_length = 0
+        self._is_plain = False
 
     def grow(self, text: str) -> tuple[int, Sequence[Markup]]:
         """Return the index of the first block that may have changed, and the HTML of that block and all later ones.
@@ -117,9 +195,20 @@ class GrowingMarkdown:
         """
         tail = _normalize(text)[self._settled_length :]
         start = self._settled_blocks
-        tokens = _parse(tail)
+        if not self._is_plain:
+            budget = TimeBudget(RENDER_SECONDS, self._clock)
+            try:
+                with budget:
+                    return start, self._render(tail, _Renderer(budget, TimeBudget(HIGHLIGHT_SECONDS, self._clock)))
+            except BudgetExceeded:
+                self._is_plain = True
+        return start, [_render_plain(tail)]
+
+    def _render(self, tail: str, renderer: _Renderer) -> list[Markup]:
+        tokens = renderer.parse(tail)
         blocks = _find_blocks(tokens)
         settled: list[Markup] = []
+        settled_length = 0
         if len(blocks) > 1:
             last_block = tokens[blocks[-1][0]]
             line = (last_block.map or [0])[0]
@@ -127,12 +216,12 @@ class GrowingMarkdown:
             # Until its first lines are complete, the last block may still become part of the previous one.
             needed_lines = 2 if last_block.type == "table_open" else 1
             if offset and tail.count("\n", offset) >= needed_lines:
-                settled = [_render(tokens[begin:end]) for begin, end in blocks[:-1]]
-                self._settled_blocks += len(settled)
-                self._settled_length += offset
-                tail = tail[offset:]
-        growing = _parse(_close_open_markup(tail))
-        return start, [*settled, *(_render(growing[begin:end]) for begin, end in _find_blocks(growing))]
+                settled = [renderer.render(tokens[begin:end]) for begin, end in blocks[:-1]]
+                settled_length = offset
+        growing = renderer.render_all(_close_open_markup(tail[settled_length:]))
+        self._settled_blocks += len(settled)
+        self._settled_length += settled_length
+        return [*settled, *growing]
 
 
 def _normalize(text: str) -> str:
@@ -146,26 +235,34 @@ def _close_open_markup(tail: str) -> str:
     if len(_FENCE.findall(tail)) % 2:
         return tail
     body, separator, last = tail.rpartition("\n")
-    last = _INCOMPLETE_LINK.sub(r"\1", last)
+    last = _unwrap_incomplete_link(last)
     for mark in ("`", "**"):
         if last.count(mark) % 2:
             return f"{body}{separator}{last.removesuffix(mark)}{'' if last.endswith(mark) else mark}"
     return f"{body}{separator}{last}"
 
 
+def _unwrap_incomplete_link(line: str) -> str:
+    """Show only the text of a link whose end is missing: of `see [the plan](/conv`, `see the plan`.
+
+    Written without a regular expression: one would look for the end again at each bracket.
+    """
+    target = line.find("](", line.rfind(")") + 1)
+    while target != -1:
+        if (unwrapped := _unwrap(line, target)) is not None:
+            return unwrapped
+        target = line.find("](", target + 1)
+    unwrapped = _unwrap(line, len(line))
+    return line if unwrapped is None else unwrapped
+
+
+def _unwrap(line: str, end: int) -> str | None:
+    """Return the line up to `end` without the bracket before the text that ends there; None if there is no bracket."""
+    start = line.find("[", line.rfind("]", 0, end) + 1, end)
+    return None if start == -1 else line[:start].removesuffix("!") + line[start + 1 : end]
+
+
 def _find_blocks(tokens: Sequence[Token]) -> list[tuple[int, int]]:
     """Return the first index and the end index of each top-level block."""
     starts = [index for index, token in enumerate(tokens) if token.level == 0 and token.nesting >= 0]
     return list(pairwise([*starts, len(tokens)]))
-
-
-def _render(tokens: Sequence[Token]) -> Markup:
-    html = _PARSER.renderer.render(tokens, _PARSER.options, {})
-    clean = nh3.clean(
-        html,
-        tags=ALLOWED_TAGS,
-        attributes=ALLOWED_ATTRIBUTES,
-        url_schemes={"http", "https", "mailto"},
-        link_rel="noopener noreferrer nofollow",
-    )
-    return Markup(clean)  # noqa: S704 - sanitised

@@ -39,12 +39,15 @@ _MENTION = Markup('<span class="mention" data-mention="{name}">{text}</span>')
 # Every URL and e-mail address contains this, most messages do not, and finding them is the slowest part of rendering.
 _MAY_CONTAIN_LINK = re.compile(r"[.:@]\S")
 
+# Jinja2 looks for the end of such a run from each of its characters: 2 s for 10,000 of them. No URL has so many.
+_LONG_PUNCTUATION = re.compile(r"[)>.,]{50}")
+
 
 def render_body(message: TimelineMessage) -> Markup:
     """Render the content: Markdown for an answer, otherwise escaped text with links and mentions."""
     if message.sender_type == "assistant":
         return render_answer_blocks(render_blocks(message.content))
-    return Markup("").join(_render_mentions(message)) if message.mentions else _render_links(message.content)
+    return Markup("").join(_render_mentions(message)) if message.mentions else render_links(message.content)
 
 
 def render_answer_blocks(blocks: Iterable[Markup]) -> Markup:
@@ -60,14 +63,15 @@ def _render_mentions(message: TimelineMessage) -> Iterator[Markup]:
     end = 0
     for match in MENTION_PATTERN.finditer(message.content):
         if match[1].lower() in highlighted:
-            yield _render_links(message.content[end : match.start()])
+            yield render_links(message.content[end : match.start()])
             yield _MENTION.format(name=match[1].lower(), text=match[0])
             end = match.end()
-    yield _render_links(message.content[end:])
+    yield render_links(message.content[end:])
 
 
-def _render_links(text: str) -> Markup:
-    if not _MAY_CONTAIN_LINK.search(text):
+def render_links(text: str) -> Markup:
+    """Escape plain text, and make links of its URLs and e-mail addresses."""
+    if not _MAY_CONTAIN_LINK.search(text) or _LONG_PUNCTUATION.search(text):
         return escape(text)
     return Markup(urlize(text, rel="noopener noreferrer nofollow", target="_blank"))  # noqa: S704 - urlize escapes
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chatapp.presentation import markdown
+from chatapp.presentation import highlighting
 from chatapp.presentation.markdown import GrowingMarkdown, render_blocks
 
 PIECES = [
@@ -79,7 +79,7 @@ def test_only_code_of_a_known_language_is_highlighted() -> None:
 
 
 def test_very_long_code_is_not_highlighted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(markdown, "MAX_HIGHLIGHTED_CHARS", 10)
+    monkeypatch.setattr(highlighting, "MAX_HIGHLIGHTED_CHARS", 10)
     assert "hl-" not in render("```python\ndef long(): pass\n```")
 
 
@@ -132,7 +132,7 @@ def test_incomplete_markup_is_rendered_as_if_it_were_complete(incomplete: str, r
 @example(["para\n#", "> a | b", "\n-|-", "* "], False)
 @settings(max_examples=600, deadline=None)
 def test_a_text_rendered_in_steps_equals_the_whole_text(pieces: list[str], by_character: bool) -> None:
-    growing, text = GrowingMarkdown(), ""
+    growing, text = GrowingMarkdown(lambda: 0.0), ""
     blocks: list[str] = []
     for piece in pieces:
         for part in piece if by_character else [piece]:
