@@ -18,6 +18,7 @@ from chatapp.config import ROOT, Settings, load_settings, log_variable_problems
 from chatapp.data_dir import prepare_data_dir
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.extensions import db, migrate
+from chatapp.fallback import init_fallback
 from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.hosts import check_hosts
 from chatapp.http_server.gate import init_gate
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_metrics(app)
     app.extensions[WRITER] = create_writer(settings, supervisor, signals)
     init_assistants(app, settings)
+    init_fallback(app, settings)
     init_login(app)
     init_presentation(app)
     init_errors(app)

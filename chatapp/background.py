@@ -30,6 +30,7 @@ from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.heartbeats import Heartbeats
+from chatapp.realtime.news import follow_missing_news
 from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.realtime.relay import Relay
 from chatapp.realtime.state import Realtime, get_realtime
@@ -53,6 +54,9 @@ LOGIN_SESSION_CHECK_SECONDS = 60.0
 
 RESTORE_CHECK_SECONDS = 1.0
 """Pause before it is checked again whether the database was restored, while the database does not respond."""
+
+NEWS_CHECK_SECONDS = 1.0
+"""Interval between two attempts to complete sockets that connected during an outage."""
 
 SWEEP_SECONDS = 1.0
 """Interval at which connections that did not authenticate in time are closed."""
@@ -91,6 +95,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     answer_worker.start()
     repeat("revocations", REVOCATION_CHECK_SECONDS, evictor.check_revocations)
     repeat("login sessions", LOGIN_SESSION_CHECK_SECONDS, partial(maintain_login_sessions, app, realtime))
+    repeat("news of new sockets", NEWS_CHECK_SECONDS, partial(follow_missing_news, app, realtime))
     repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
     repeat("spool check", settings.heartbeat_seconds, writer.check_spool)
     repeat("watermarks", settings.heartbeat_seconds, partial(maintain_watermarks, app))

@@ -138,6 +138,12 @@ class Settings(BaseSettings):
     max_spooled_messages: int = Field(
         100_000, ge=0, description="maximum number of messages spooled to disk while the database is unavailable"
     )
+    outage_admission_minutes: float = Field(
+        30.0,
+        ge=0,
+        description="minutes for which people who were connected can reload and reconnect while the database cannot "
+        "be read; `0`: not at all",
+    )
     write_batch: int = Field(
         500, ge=1, description="maximum number of changes in one transaction; `1` commits each change separately"
     )

@@ -11,10 +11,12 @@ from chatapp.accounts.queries import find_login_session, is_set_up
 from chatapp.accounts.service import LAST_SEEN_INTERVAL, create_login_session, record_login_use
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
+from chatapp.fallback import current_fallback
 from chatapp.identity import AuthenticatedUser, current_address
 from chatapp.models import now
 from chatapp.passwords.attempts import AttemptKey
 from chatapp.presentation.problems import expects_problem
+from chatapp.storage import DATABASE_ERRORS, is_dropped
 from chatapp.tokens import hash_token
 
 _IS_SET_UP = "chatapp.is_set_up"
@@ -39,14 +41,27 @@ def init_login(app: Flask) -> None:
 
 
 def load_user(token: str) -> AuthenticatedUser | None:
-    """Return the user of a login session, or None if it was revoked or has expired, or the account is banned."""
-    found = find_login_session(db.session(), hash_token(token))
+    """Return the user of a login session, or None if it was revoked or has expired, or the account is banned.
+
+    While the database cannot be read, a user who was connected recently is returned from memory.
+    """
+    fallback = current_fallback()
+    revision = fallback.revision
+    try:
+        found = find_login_session(db.session(), hash_token(token))
+    except DATABASE_ERRORS as error:
+        db.session.rollback()
+        if is_dropped(error) or (remembered := fallback.find_login(token)) is None:
+            raise
+        return remembered
     if found is None:
         return None
     login_session, user = found
     if now() - login_session.last_seen_at > LAST_SEEN_INTERVAL:
         g.used_login_session_id = login_session.id
-    return AuthenticatedUser(user.id, user.username, user.name, user.is_admin, login_session.id, token)
+    authenticated = AuthenticatedUser(user.id, user.username, user.name, user.is_admin, login_session.id, token)
+    fallback.remember_login(authenticated, revision)
+    return authenticated
 
 
 def record_use() -> None:

@@ -10,6 +10,7 @@ from chatapp.conversations.policy import authorize_reading, may_read, no_such_co
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.errors import Busy, Invalid, NotFound, Unavailable
 from chatapp.extensions import db
+from chatapp.fallback import current_fallback
 from chatapp.identity import current_person, find_current_person, login_required
 from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
 from chatapp.presentation.kinds import pages_of
@@ -42,12 +43,19 @@ def create(conversation: str) -> Response | tuple[str, int]:
     name = parse_name(conversation)
     content = request.form.get("content", "")
     try:
-        message = post(name, current_person().actor, content=content, client_id=request.form.get("client_id"))
+        person = current_person()
+        message = post(
+            name,
+            person.actor,
+            content=content,
+            client_id=request.form.get("client_id"),
+            authorized_sender=person.as_person() if current_fallback().find_access(person.id, name) else None,
+        )
     except (Invalid, Busy, Unavailable) as error:
         access = _find_access(name)
         view = view_conversation(authorize_reading(*access), access.membership, draft=content, error=error)
         return render_conversation(view), error.status
-    return redirect(f"{find_path(name)}#message-{message.seq}", code=303)
+    return redirect(find_path(name) if message.is_pending else f"{find_path(name)}#message-{message.seq}", code=303)
 
 
 @blueprint.get("/conversations/<conversation>/messages/<seq>")

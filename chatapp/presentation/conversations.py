@@ -2,19 +2,22 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from flask import render_template
+from flask import render_template, request
+from sqlalchemy import inspect
 
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import may_post
 from chatapp.conversations.queries import find_conversation, is_public, list_conversations
-from chatapp.errors import ChatError
+from chatapp.errors import ChatError, SignedOut
 from chatapp.extensions import db
+from chatapp.fallback import current_fallback, request_revision
 from chatapp.identity import AuthenticatedUser, current_person
 from chatapp.models import Conversation, Membership, now
 from chatapp.presentation.kinds import ConversationPage, pages_of
+from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage, list_pending, read_page
 from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.read_state import ReadState, get_read_state, list_read_states
@@ -105,10 +108,10 @@ def view_conversation(
     kind = kind_of(conversation)
     (shown,) = pages_of(session, [conversation], viewer.id)
     messages = read_page(session, conversation, before=before, limit=shown.max_messages)
-    return ConversationView(
+    view = ConversationView(
         page=shown,
         history=History(
-            messages=[*messages.messages, *(list_pending(conversation) if before is None else ())],
+            messages=[*messages.messages, *(list_pending(ConversationName.of(conversation)) if before is None else ())],
             has_older=messages.has_older,
             oldest_seq=messages.oldest_seq,
             is_latest=before is None,
@@ -133,6 +136,76 @@ def view_conversation(
         is_public=kind.has_assistant and is_public(session, conversation.id),
         extras=shown.extras(session, viewer),
     )
+    if before is None and error is None:
+        _remember(view, viewer.id)
+    return view
+
+
+def _remember(view: ConversationView, viewer_id: int) -> None:
+    """Keep what `render_remembered_conversation` shows."""
+    fallback = current_fallback()
+    name = ConversationName.of(view.conversation)
+    fallback.remember_access(viewer_id, name, request_revision(), may_post=view.permissions.may_post)
+    fallback.remember_page(view.conversation, view.epoch, view.history.messages, is_public=view.is_public)
+    # A copy that does not belong to a session, which would expire it. The messages are kept once for all viewers.
+    page = replace(view.page, conversation=_copy(view.conversation))
+    history = replace(view.history, messages=())
+    fallback.remember_view(viewer_id, page.path, replace(view, page=page, history=history, read_state=None))
+
+
+def _copy(conversation: Conversation, **changes: object) -> Conversation:
+    columns = (column.key for column in inspect(Conversation).column_attrs)
+    return Conversation(**{name: getattr(conversation, name) for name in columns} | changes)
+
+
+def render_remembered_conversation() -> str | None:
+    """Render the page that is requested from memory, or return None if it is not known or not permitted.
+
+    For use while the database cannot be read. The sidebar has the conversations that the viewer has visited recently.
+    """
+    if request.method != "GET" or request.args:
+        return None
+    try:
+        viewer = current_person()
+    except (SignedOut, *DATABASE_ERRORS):
+        return None
+    fallback = current_fallback()
+    view = fallback.find_view(viewer.id, request.path)
+    if not isinstance(view, ConversationView):
+        return None
+    name = ConversationName.of(view.conversation)
+    may_post, page = fallback.find_access(viewer.id, name), fallback.find_page(name)
+    if may_post is None or page is None:
+        return None
+    messages = page.messages[-view.page.max_messages :]
+    shown = replace(
+        view,
+        page=replace(view.page, conversation=_copy(view.conversation, last_event=page.last_event, floor=page.floor)),
+        history=History(
+            messages=[*messages, *list_pending(name)],
+            has_older=view.history.has_older or len(page.messages) > len(messages),
+            oldest_seq=messages[0].seq if messages else None,
+            is_latest=True,
+        ),
+        epoch=page.epoch,
+        is_public=page.is_public,
+        permissions=Permissions(may_post=may_post, may_manage=False, may_moderate=False, may_mention_all=False),
+        composer=replace(view.composer, client_id=str(uuid.uuid4()), draft=""),
+    )
+    return render_template(
+        shown.page.template, view=shown, sidebar_sections=lambda: _remembered_sections(viewer.id), **shown.extras
+    )
+
+
+def _remembered_sections(viewer_id: int) -> dict[str, list[ConversationItem]]:
+    fallback = current_fallback()
+    sections: dict[str, list[ConversationItem]] = {}
+    for view in fallback.list_views(viewer_id):
+        if isinstance(view, ConversationView):
+            is_permitted = fallback.find_access(viewer_id, ConversationName.of(view.conversation)) is not None
+            if is_permitted:
+                sections.setdefault(view.page.sidebar_section, []).append(ConversationItem(view.page, None))
+    return sections
 
 
 def render_conversation(view: ConversationView) -> str:
@@ -159,7 +232,14 @@ def conversation_items(viewer: AuthenticatedUser, conversations: Sequence[Conver
 
 def find_path(name: ConversationName) -> str:
     """Return the path of the page of a conversation, which must exist, for the authenticated user."""
-    conversation = find_conversation(db.session(), name)
-    assert conversation is not None  # noqa: S101 - callers have found it before
-    (shown,) = pages_of(db.session(), [conversation], current_person().id)
+    viewer_id = current_person().id
+    try:
+        conversation = find_conversation(db.session(), name)
+        assert conversation is not None  # noqa: S101 - callers have found it before
+        (shown,) = pages_of(db.session(), [conversation], viewer_id)
+    except DATABASE_ERRORS:
+        for view in current_fallback().list_views(viewer_id):
+            if isinstance(view, ConversationView) and ConversationName.of(view.conversation) == name:
+                return view.page.path
+        raise
     return shown.path

@@ -8,14 +8,13 @@ import structlog
 from flask import Flask, Response, current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from chatapp.errors import ChatError, Internal, Unavailable
 from chatapp.extensions import db, limiter
+from chatapp.presentation.conversations import render_remembered_conversation
 from chatapp.presentation.problems import code_of, expects_problem, problem_response
-from chatapp.storage import claim_repetition
+from chatapp.storage import DATABASE_ERRORS, claim_repetition, log_database_error
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +32,7 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(HTTPException, handle_http_exception)
     app.register_error_handler(ClientDisconnected, handle_incomplete_body)
     app.register_error_handler(Exception, handle_bug)
-    for unreachable in (OperationalError, InterfaceError, PoolTimeout):
+    for unreachable in DATABASE_ERRORS:
         app.register_error_handler(unreachable, handle_database_error)
 
 
@@ -80,7 +79,9 @@ def handle_database_error(error: Exception) -> ResponseReturnValue:
             return current_app.preprocess_request() or current_app.dispatch_request()
         except Exception as repeated:
             return current_app.handle_user_exception(repeated)
-    log.warning("database unavailable", error=str(error))
+    log_database_error(error)
+    if page := render_remembered_conversation():
+        return page
     advice = "Try again." if expects_problem() else "Your message is kept in your browser. Try again."
     return handle_chat_error(Unavailable(f"The database is unavailable. {advice}"))
 

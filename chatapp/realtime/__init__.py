@@ -13,6 +13,7 @@ To clients: `broadcaster.py` emits signals. `ordering.py` keeps the order of eve
 from flask import Flask
 
 from chatapp.config import Settings
+from chatapp.fallback import EXTENSION as FALLBACK
 from chatapp.realtime import assistants as assistants
 from chatapp.realtime import conversations as conversations
 from chatapp.realtime import read_state as read_state
@@ -36,6 +37,6 @@ def init_realtime(app: Flask, settings: Settings) -> None:
         concurrent_events={"send_message"},
         on_connected=lambda sid: send_initial_events(app, realtime, sid),
     )
-    app.extensions[EXTENSION] = realtime = Realtime(engine, app.extensions[SIGNALS])
+    app.extensions[EXTENSION] = realtime = Realtime(engine, app.extensions[SIGNALS], app.extensions[FALLBACK])
     serve_handshake(app, realtime)
     serve_events(app, realtime)

@@ -53,6 +53,7 @@ class Broadcaster:
         self._server = realtime.server
         self._connections = realtime.connections
         self._presenter = get_message_presenter(app)
+        self._fallback = realtime.fallback
         self.order = (
             None
             if is_single_process
@@ -101,6 +102,7 @@ class Broadcaster:
         still wait for `message_saved`.
         """
         with self._in_order(message) as is_due:
+            self._fallback.apply_event(message)
             if is_due:
                 self._emit_news(message)
             conversation = message.conversation.wire_name
@@ -117,6 +119,7 @@ class Broadcaster:
 
     def broadcast_trimmed(self, head: Head) -> None:
         """Emit a conversation's new floor: pages remove the messages up to it."""
+        self._fallback.forget_page(head.conversation)
         with self._app.app_context():
             emit_heads(self._server, [head])
 
@@ -169,6 +172,7 @@ class Broadcaster:
             return list_events(db.session(), row, after=after)
 
     def _emit_event(self, message: TimelineMessage, is_new: bool) -> None:  # noqa: FBT001 - a callback's argument
+        self._fallback.apply_event(message)
         if is_new:
             self._emit_message(message)
             self._emit_news(message)

@@ -1,6 +1,6 @@
 """The sockets of this process: their users, and the channels that they are in."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from socketio import Server
 
@@ -16,6 +16,8 @@ class Connections:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._users: dict[str, AuthenticatedUser] = {}
+        self.sids_without_news: set[str] = set()
+        """Sockets that connected while the database could not be read: see `chatapp.realtime.news`."""
 
     def add(self, sid: str, user: AuthenticatedUser) -> None:
         """Record the user of a new socket."""
@@ -24,6 +26,7 @@ class Connections:
     def remove(self, sid: str) -> None:
         """Forget a closed socket."""
         self._users.pop(sid, None)
+        self.sids_without_news.discard(sid)
 
     def find_user(self, sid: str) -> AuthenticatedUser | None:
         """Return the user of a socket; None when it is closed."""
@@ -52,6 +55,10 @@ class Connections:
         """Return the users of all sockets, once for each socket."""
         return list(self._users.values())
 
+    def items(self) -> Collection[tuple[str, AuthenticatedUser]]:
+        """Return all sockets with their users."""
+        return list(self._users.items())
+
     def list_sids(self, channel: str) -> list[str]:
         """Return the ids of the sockets in a channel."""
         return [sid for sid, _ in self._server.manager.get_participants("/", channel)]
@@ -75,10 +82,17 @@ class Connections:
 
     def list_conversations(self, *, with_news: bool = False) -> list[ConversationName]:
         """Return the conversations that sockets have joined; `with_news` also those whose news they receive."""
-        names = set()
-        for channel in list(self._server.manager.rooms.get("/", {})):
-            try:
-                names.add(parse_name(str(channel).removeprefix(NEWS_PREFIX) if with_news else channel))
-            except InvalidConversation:
-                continue  # A channel of a user, a login session or a socket.
+        channels = [str(channel) for channel in list(self._server.manager.rooms.get("/", {}))]
+        names = parse_names(channel.removeprefix(NEWS_PREFIX) if with_news else channel for channel in channels)
         return sorted(names, key=lambda name: name.wire_name)
+
+
+def parse_names(channels: Iterable[str]) -> set[ConversationName]:
+    """Return the conversations whose own channels these are; channels of other things are left out."""
+    names = set()
+    for channel in channels:
+        try:
+            names.add(parse_name(channel))
+        except InvalidConversation:
+            continue  # A channel of a user, a login session or a socket.
+    return names

@@ -11,12 +11,14 @@ from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
 from chatapp.conversations.queries import find_access_of, is_public
+from chatapp.errors import Unavailable
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
 from chatapp.presentation.read_state import present_read_receipt
 from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.channels import news_channel, posters_channel
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
+from chatapp.storage import DATABASE_ERRORS, is_dropped
 from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, post, react
 from chatapp.timeline.answers import find_running
 from chatapp.timeline.read_state import list_read_receipts
@@ -74,9 +76,20 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
 
     In this order no event is missed between the two. Authorization is checked before the socket enters, and again in
     the transaction that reads: a socket whose membership is revoked in between leaves the channel, as does one whose
-    membership cannot be read.
+    membership cannot be read. While the database cannot be read, both come from memory.
     """
     name = parse_name(payload.conversation)
+    try:
+        return _join(caller, name, payload)
+    except DATABASE_ERRORS as error:
+        if is_dropped(error) or (may_post := caller.realtime.fallback.find_access(caller.user.id, name)) is None:
+            raise
+        return _join_from_memory(caller, name, payload, may_post=may_post)
+
+
+def _join(caller: Caller, name: ConversationName, payload: JoinPayload) -> Ack:
+    fallback = caller.realtime.fallback
+    revision = fallback.revision
     authorize_reading(*find_access_of(db.session(), name, caller.user.actor))
     db.session.close()
     caller.enter(name.wire_name)
@@ -86,12 +99,12 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
     except Exception:
         caller.leave(name.wire_name)
         raise
-    if may_post(*access):
-        caller.enter(posters_channel(name))
-    else:
-        caller.leave(posters_channel(name))
-    caller.leave(news_channel(name.wire_name))
+    _enter_posters(caller, name, may_post=may_post(*access))
+    fallback.remember_access(caller.user.id, name, revision, may_post=may_post(*access))
     missed = catch_up(db.session(), conversation, after=payload.after, epoch=payload.epoch)
+    is_shared = kind_of(conversation).has_assistant and is_public(db.session(), conversation.id)
+    if missed.is_reset:
+        fallback.remember_page(conversation, missed.epoch, missed.messages, is_public=is_shared)
     caller.realtime.positions.start_at(name.wire_name, missed.head.last_event)
     return {
         "conversation": name.wire_name,
@@ -103,11 +116,46 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
         "more": missed.has_more,
         "reset": missed.is_reset,
         "messages": [present_message(message) for message in missed.messages],
-        "pending": [present_message(message) for message in list_pending(conversation)],
+        "pending": [present_message(message) for message in list_pending(name)],
         "answers": _list_answers(name),
-        "is_public": kind_of(conversation).has_assistant and is_public(db.session(), conversation.id),
+        "is_public": is_shared,
         "readers": [present_read_receipt(receipt) for receipt in list_read_receipts(db.session(), conversation)],
     }
+
+
+def _join_from_memory(caller: Caller, name: ConversationName, payload: JoinPayload, *, may_post: bool) -> Ack:
+    """Enter the channel, and return the last page unless the client has it."""
+    caller.enter(name.wire_name)
+    _enter_posters(caller, name, may_post=may_post)
+    page = caller.realtime.fallback.find_page(name)
+    # A client that knows the last event, or a later one, keeps what it has.
+    is_current = payload.after is not None and (page is None or payload.after >= page.last_event)
+    if page is None and not is_current:
+        raise Unavailable("The database does not respond. Try again in a moment.")
+    last_event = payload.after if is_current or page is None else page.last_event
+    return {
+        "conversation": name.wire_name,
+        "epoch": payload.epoch if is_current or page is None else page.epoch,
+        "last_event": last_event,
+        "floor": page.floor if page else 0,
+        "from": payload.after if is_current else 0,
+        "to": last_event,
+        "more": False,
+        "reset": not is_current,
+        "messages": [present_message(message) for message in page.messages] if page and not is_current else [],
+        "pending": [present_message(message) for message in list_pending(name)],
+        "answers": current_answer_broadcaster().present_streams(name.wire_name),
+        "is_public": page is not None and page.is_public,
+        "readers": [],
+    }
+
+
+def _enter_posters(caller: Caller, name: ConversationName, *, may_post: bool) -> None:
+    if may_post:
+        caller.enter(posters_channel(name))
+    else:
+        caller.leave(posters_channel(name))
+    caller.leave(news_channel(name.wire_name))
 
 
 @handles("leave_chat", LeavePayload)

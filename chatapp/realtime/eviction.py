@@ -1,5 +1,6 @@
 """Eviction: closes or removes sockets whose login session or membership was revoked, by this or another process."""
 
+import time
 from collections.abc import Collection
 
 from flask import Flask
@@ -13,9 +14,16 @@ from chatapp.conversations.signals import MembershipRevoked, membership_revoked
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
-from chatapp.realtime.channels import login_session_channel, news_channel, user_channel
+from chatapp.realtime.channels import login_session_channel, news_channel, posters_channel, user_channel
+from chatapp.realtime.connections import parse_names
 from chatapp.realtime.state import Realtime
 from chatapp.revocations import get_last_revocation, revocation_handled
+
+CONFIRMATION_SECONDS = 30.0
+"""Interval at which connected users are confirmed to be authenticated, for an outage of the database."""
+
+CONFIRMATION_BATCH = 200
+"""Number of sockets that are confirmed before other work runs."""
 
 
 class Evictor:
@@ -31,12 +39,16 @@ class Evictor:
         self._connections = realtime.connections
         self._last_handled: int | None = None
         """All revocations up to this number were handled; None before the first check."""
+        self._fallback = realtime.fallback
+        self._fallback.start()
+        self._confirmed_at = 0.0
         realtime.signals.connect(login_sessions_revoked, self.evict_login_sessions)
         realtime.signals.connect(membership_revoked, self.evict_member)
         realtime.signals.connect(revocation_handled, self._on_revocation_handled)
 
     def evict_login_sessions(self, login_session_ids: Collection[int]) -> None:
         """Close the sockets of login sessions."""
+        self._fallback.revoke_logins(login_session_ids)
         for login_session_id in login_session_ids:
             for sid in self._connections.list_sids(login_session_channel(login_session_id)):
                 self._server.emit("signed_out", {}, to=sid)
@@ -44,6 +56,7 @@ class Evictor:
 
     def evict_member(self, revoked: MembershipRevoked) -> None:
         """Remove a user's sockets from a conversation. A socket is notified once, however many checks find it."""
+        self._fallback.revoke_access(revoked.user_id, parse_name(revoked.conversation))
         channels = {revoked.conversation, news_channel(revoked.conversation)}
         for sid in self._connections.list_sids(user_channel(revoked.user_id)):
             joined = channels & self._connections.list_channels(sid)
@@ -57,12 +70,28 @@ class Evictor:
         """Evict the users whose login session or membership was revoked, if other processes revoked any since."""
         last = self._get_last_revocation()
         if last == self._last_handled:
+            if time.monotonic() - self._confirmed_at > CONFIRMATION_SECONDS:
+                self._confirm_connected()
             return
+        self._fallback.revoke_all()
         self._evict_signed_out(self._connections.list_users())
         for name in self._connections.list_conversations(with_news=True):
             self._evict_former_members(name.wire_name, self._connections.list_listening_users(name.wire_name))
         # Only now: if the database failed meanwhile, the next check has to find them again.
         self._last_handled = last
+        self._confirm_connected()
+
+    def _confirm_connected(self) -> None:
+        """Remember that the users of all sockets are authenticated, and what they may read: revocations are known."""
+        self._confirmed_at = time.monotonic()
+        revision = self._fallback.revision
+        for number, (sid, user) in enumerate(self._connections.items()):
+            self._fallback.remember_login(user, revision)
+            channels = self._connections.list_channels(sid)
+            for name in parse_names(channels):
+                self._fallback.remember_access(user.id, name, revision, may_post=posters_channel(name) in channels)
+            if number % CONFIRMATION_BATCH == 0:
+                time.sleep(0)
 
     def evict_from(self, conversation: str) -> None:
         """Evict the listeners of a conversation whose login session or membership is revoked.

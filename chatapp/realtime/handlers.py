@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import structlog
 from flask import Flask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 
 from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
 from chatapp.identity import AuthenticatedUser
-from chatapp.storage import claim_repetition
+from chatapp.storage import DATABASE_ERRORS, claim_repetition, log_database_error
 
 if TYPE_CHECKING:
     from chatapp.realtime.state import Realtime
@@ -110,8 +109,9 @@ def _wrap_handler(
                 return {"ok": True, **(result or {})}
         except ChatError as error:
             return _refuse(error)
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            log.warning("database does not respond", socket_event=event, error=str(error))
+        except DATABASE_ERRORS as error:
+            with app.app_context():
+                log_database_error(error, socket_event=event)
             return _refuse(Unavailable("The database does not respond. Try again in a moment."))
         except Exception:
             log.exception("event failed", socket_event=event, user=user and user.id)

@@ -14,7 +14,7 @@ from chatapp.presentation.messages import present_backlog
 from chatapp.realtime.channels import EVERYONE, login_session_channel, user_channel
 from chatapp.realtime.news import follow_news
 from chatapp.realtime.state import Realtime
-from chatapp.storage import current_writer
+from chatapp.storage import DATABASE_ERRORS, current_writer, log_database_error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -37,7 +37,12 @@ def _connect(app: Flask, realtime: Realtime, sid: str, environ: "WSGIEnvironment
     # The login library reads the cookie from a request.
     with app.request_context(environ):
         claimed_id = auth.get("user_id") if isinstance(auth, dict) else None
-        if not current_user.is_authenticated or claimed_id not in (None, current_person().id):
+        try:
+            is_authenticated = current_user.is_authenticated
+        except DATABASE_ERRORS as error:
+            log_database_error(error)
+            raise Refused("unavailable") from None
+        if not is_authenticated or claimed_id not in (None, current_person().id):
             # The library's own exception: only that carries a reason to the client.
             raise Refused("signed_out")
         user = current_person()
@@ -59,7 +64,11 @@ def send_initial_events(app: Flask, realtime: Realtime, sid: str) -> None:
     try:
         with app.app_context():
             realtime.connections.enter(sid, EVERYONE)
-            follow_news(realtime.connections, user.id, [sid])
+            try:
+                follow_news(realtime.connections, user.id, [sid])
+            except DATABASE_ERRORS as error:
+                log_database_error(error)
+                realtime.connections.sids_without_news.add(sid)
             realtime.presence.add(sid, user.id)
             backlog = current_writer().backlog
             if backlog.since is not None:

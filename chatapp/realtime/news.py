@@ -6,10 +6,24 @@ page needs no news of a message that it shows.
 
 from collections.abc import Iterable
 
+from flask import Flask
+
 from chatapp.conversations.queries import list_conversation_names
 from chatapp.extensions import db
 from chatapp.realtime.channels import NEWS_PREFIX, news_channel
 from chatapp.realtime.connections import Connections
+from chatapp.realtime.state import Realtime
+
+
+def follow_missing_news(app: Flask, realtime: Realtime) -> None:
+    """Add the sockets that connected during an outage to their news channels, and let their pages load the sidebar."""
+    for sid in list(realtime.connections.sids_without_news):
+        user = realtime.connections.find_user(sid)
+        if user is not None:
+            with app.app_context():
+                follow_news(realtime.connections, user.id, [sid])
+            realtime.server.emit("sidebar_changed", {}, to=sid)
+        realtime.connections.sids_without_news.discard(sid)
 
 
 def follow_news(connections: Connections, user_id: int, sids: Iterable[str]) -> None:

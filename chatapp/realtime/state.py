@@ -3,6 +3,7 @@
 from flask import Flask, current_app
 from socketio import Server
 
+from chatapp.fallback import Fallback
 from chatapp.realtime.connections import Connections
 from chatapp.realtime.ordering import BroadcastPositions
 from chatapp.realtime.presence import Presence
@@ -17,9 +18,10 @@ EXTENSION = "chatapp.realtime"
 class Realtime:
     """The Socket.IO server of an application, and what is known of its sockets."""
 
-    def __init__(self, engine: SocketEngine, signals: Signals) -> None:
+    def __init__(self, engine: SocketEngine, signals: Signals, fallback: Fallback) -> None:
         self.engine = engine
         self.signals = signals
+        self.fallback = fallback
         self.server: Server = engine.server
         self.connections = Connections(self.server)
         self.presence = Presence(self.server)

@@ -3,7 +3,16 @@
 The package knows transactions and changes, not what a change is about or who makes it. Only `application` knows Flask.
 """
 
-from chatapp.storage.application import EXTENSION, claim_repetition, current_writer, init_readers, write
+from chatapp.storage.application import (
+    DATABASE_ERRORS,
+    EXTENSION,
+    claim_repetition,
+    current_writer,
+    init_readers,
+    is_dropped,
+    log_database_error,
+    write,
+)
 from chatapp.storage.changes import BatchChange, Change, Key, SpoolableChange
 from chatapp.storage.engines import read_natively
 from chatapp.storage.signals import Backlog, backlog_changed
@@ -12,6 +21,7 @@ from chatapp.storage.watermarks import DELETED, Watermarks
 from chatapp.storage.writer import Writer
 
 __all__ = [
+    "DATABASE_ERRORS",
     "DELETED",
     "EXTENSION",
     "Backlog",
@@ -27,6 +37,8 @@ __all__ = [
     "claim_repetition",
     "current_writer",
     "init_readers",
+    "is_dropped",
+    "log_database_error",
     "read_natively",
     "write",
 ]

@@ -2,19 +2,30 @@
 
 from typing import TypeVar
 
+import structlog
 from flask import Flask, current_app, g
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.storage.changes import Change
 from chatapp.storage.engines import prepare_reader, reader_options
+from chatapp.storage.read_outage import ReadOutage
 from chatapp.storage.writer import Writer
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
 EXTENSION = "chatapp.writer"
 """Key of the application's writer in `app.extensions`."""
+
+_READ_OUTAGE = "chatapp.read_outage"
+"""Key of the application's `ReadOutage` in `app.extensions`."""
+
+DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeout)
+"""Errors of a query while the database cannot be read."""
 
 _IS_UNREPEATABLE = "chatapp_is_unrepeatable"
 """Name in `g` of whether the current request or event has submitted a change, or was repeated already."""
@@ -27,6 +38,7 @@ def init_readers(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     with app.app_context():
         prepare_reader(db.engine)
+        app.extensions[_READ_OUTAGE] = ReadOutage(db.engine)
 
 
 def write(change: Change[T]) -> T:
@@ -40,14 +52,27 @@ def write(change: Change[T]) -> T:
     return current_writer().submit(change)
 
 
+def is_dropped(error: BaseException) -> bool:
+    """Return whether the database has dropped a connection that was in use. It may still accept new ones."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def log_database_error(error: BaseException, **details: object) -> None:
+    """Log an error of the database, unless it is due to an outage: that is logged once."""
+    read_outage: ReadOutage = current_app.extensions[_READ_OUTAGE]
+    if read_outage.is_active or current_writer().backlog.since is not None:
+        log.debug("database does not respond", error=str(error), **details)
+    else:
+        log.warning("database does not respond", error=str(error), **details)
+
+
 def claim_repetition(error: BaseException) -> bool:
     """Return whether to repeat the current request or socket event, which failed with `error`.
 
     It is repeated once, on a fresh connection, if the database has dropped the one in use and no change was submitted.
     A fresh snapshot is read from the beginning: repeating the failed statement alone would mix two.
     """
-    is_dropped = isinstance(error, DBAPIError) and error.connection_invalidated
-    if not is_dropped or g.get(_IS_UNREPEATABLE):
+    if not is_dropped(error) or g.get(_IS_UNREPEATABLE):
         return False
     setattr(g, _IS_UNREPEATABLE, True)
     db.session.remove()

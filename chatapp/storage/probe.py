@@ -42,7 +42,7 @@ class Probe:
             try:
                 self._native.run(self._commit)
             except Exception as error:
-                log.info("database still cannot commit", reason=str(error))
+                log.debug("database still cannot commit", reason=str(error))
             else:
                 self._on_success()
                 return

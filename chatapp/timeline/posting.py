@@ -10,7 +10,7 @@ from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
-from chatapp.models import Conversation, now
+from chatapp.models import now
 from chatapp.storage import DeferredSignal, Key, SpoolableChange, Transaction, current_writer, write
 from chatapp.timeline.client_ids import check_client_id
 from chatapp.timeline.content import check_content
@@ -47,10 +47,10 @@ def post(
     return write(Post(name, actor, check_content(content), check_client_id(client_id), now(), authorized_sender))
 
 
-def list_pending(conversation: Conversation) -> list[TimelineMessage]:
+def list_pending(name: ConversationName) -> list[TimelineMessage]:
     """Return the conversation's pending messages, those in the spool of this process, oldest first."""
     pending: list[TimelineMessage] = current_writer().list_pending()
-    return [message for message in pending if message.conversation.id == conversation.id]
+    return [message for message in pending if message.conversation == name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,6 @@ def test_a_server_waits_for_postgresql_and_then_migrates_it(stopped_postgres: Po
 
     assert server.health().status_code == 200
     assert server.rows("SELECT count(*) FROM users") == [(0,)]
-    assert requests.get(server.url, timeout=scaled(10)).ok
 
 
 def test_a_server_is_unavailable_until_its_database_is_upgraded(postgres: Postgres, new_server: NewServer) -> None:

@@ -1,0 +1,213 @@
+"""What is served from memory while the database cannot be read: recent logins, permissions and last pages.
+
+Each process has its own. See `docs/decisions/` for which facts are trusted, and for how long.
+"""
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from flask import Flask, current_app, g
+
+from chatapp.config import Settings
+from chatapp.conversations.names import ConversationName
+from chatapp.identity import AuthenticatedUser
+from chatapp.models import Conversation
+from chatapp.timeline import TimelineMessage
+from chatapp.tokens import hash_token
+
+EXTENSION = "chatapp.fallback"
+"""Key of the application's `Fallback` in `app.extensions`."""
+
+_REVISION = "chatapp_fallback_revision"
+"""Name in `g` of the number of revocations that were known when the request began."""
+
+MAX_LOGINS = 10_000
+MAX_PERMISSIONS = 50_000
+MAX_VIEWS = 5_000
+MAX_PAGES = 200
+
+MAX_PAGE_MESSAGES = 50
+"""Maximum number of messages of a conversation that are kept."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class RecentFacts(Generic[K, V]):
+    """A mapping of bounded size whose entries expire. The entry that was set first is evicted first."""
+
+    def __init__(self, max_entries: int, max_age_seconds: float) -> None:
+        self._max_entries = max_entries
+        self._max_age_seconds = max_age_seconds
+        self._entries: dict[K, tuple[float, V]] = {}
+
+    def set(self, key: K, value: V) -> None:
+        """Set an entry. It is valid from now on."""
+        self._entries.pop(key, None)
+        self._entries[key] = time.monotonic(), value
+        if len(self._entries) > self._max_entries:
+            del self._entries[next(iter(self._entries))]
+
+    def get(self, key: K) -> V | None:
+        """Return the value of an entry; None if there is none or it has expired."""
+        set_at, value = self._entries.get(key, (0.0, None))
+        return value if time.monotonic() - set_at < self._max_age_seconds else None
+
+    def discard(self, key: K) -> None:
+        """Remove an entry if there is one."""
+        self._entries.pop(key, None)
+
+    def items(self) -> Iterable[tuple[K, V]]:
+        """Return the entries, those that have expired too."""
+        return [(key, value) for key, (_, value) in self._entries.items()]
+
+    def clear(self) -> None:
+        """Remove all entries."""
+        self._entries.clear()
+
+
+@dataclass(slots=True)
+class LastPage:
+    """The last messages of a conversation, oldest first, after the event `last_event`."""
+
+    epoch: str
+    last_event: int
+    floor: int
+    messages: Sequence[TimelineMessage]
+    is_public: bool
+    """Whether it could be read by a public link when it was last read from the database."""
+
+    def apply(self, message: TimelineMessage) -> bool:
+        """Add or replace a message. Return False if an event before it is missing."""
+        if message.version is None or message.version <= self.last_event:
+            return True
+        if message.version != self.last_event + 1:
+            return False
+        self.last_event = message.version
+        if message.seq == message.version:
+            self.messages = [*self.messages, message][-MAX_PAGE_MESSAGES:]
+        else:
+            self.messages = [message if each.seq == message.seq else each for each in self.messages]
+        return True
+
+
+class Fallback:
+    """The facts that one process remembers.
+
+    They are kept only between `start` and the end of the process, while its evictor reports revocations. A fact that
+    was read before a revocation and is remembered after it is ignored: pass the `revision` from before the read.
+    """
+
+    def __init__(self, max_age_seconds: float) -> None:
+        self.revision = 0
+        """Number of revocations that are known."""
+        self._is_started = False
+        self._logins: RecentFacts[str, AuthenticatedUser] = RecentFacts(MAX_LOGINS, max_age_seconds)
+        self._may_post: RecentFacts[tuple[int, ConversationName], bool] = RecentFacts(MAX_PERMISSIONS, max_age_seconds)
+        self._views: RecentFacts[tuple[int, str], object] = RecentFacts(MAX_VIEWS, max_age_seconds)
+        self._pages: RecentFacts[ConversationName, LastPage] = RecentFacts(MAX_PAGES, float("inf"))
+
+    def start(self) -> None:
+        """Remember facts from now on."""
+        self._is_started = True
+
+    def remember_login(self, user: AuthenticatedUser, revision: int) -> None:
+        """Remember that a login session is valid: by the hash of its token, and without the rights of an admin."""
+        if self._is_started and revision == self.revision:
+            self._logins.set(hash_token(user.token), replace(user, token="", is_admin=False))
+
+    def find_login(self, token: str) -> AuthenticatedUser | None:
+        """Return the user of a login session that was valid recently."""
+        user = self._logins.get(hash_token(token))
+        return user and replace(user, token=token)
+
+    def remember_access(self, user_id: int, name: ConversationName, revision: int, *, may_post: bool) -> None:
+        """Remember that a user may read a conversation, and whether they may post."""
+        if self._is_started and revision == self.revision:
+            self._may_post.set((user_id, name), may_post)
+
+    def find_access(self, user_id: int, name: ConversationName) -> bool | None:
+        """Return whether a user could post to a conversation recently; None if they could not read it."""
+        return self._may_post.get((user_id, name))
+
+    def remember_view(self, user_id: int, path: str, view: object) -> None:
+        """Remember what a user's page shows around the messages."""
+        if self._is_started:
+            self._views.set((user_id, path), view)
+
+    def find_view(self, user_id: int, path: str) -> object | None:
+        """Return what `remember_view` was given. Whether the user may still see it is known by `find_access`."""
+        return self._views.get((user_id, path))
+
+    def list_views(self, user_id: int) -> list[object]:
+        """Return what is remembered of a user's pages."""
+        return [view for (viewer_id, _), view in self._views.items() if viewer_id == user_id]
+
+    def remember_page(
+        self, conversation: Conversation, epoch: str, messages: Sequence[TimelineMessage], *, is_public: bool
+    ) -> None:
+        """Remember the last messages of a conversation, unless later events are known."""
+        name = ConversationName.of(conversation)
+        known = self._pages.get(name)
+        is_newer = known is None or known.epoch != epoch or known.last_event < conversation.last_event
+        if self._is_started and is_newer:
+            page = LastPage(
+                epoch, conversation.last_event, conversation.floor, messages[-MAX_PAGE_MESSAGES:], is_public
+            )
+            self._pages.set(name, page)
+        elif known is not None:
+            known.is_public = is_public
+
+    def find_page(self, name: ConversationName) -> LastPage | None:
+        """Return the last messages of a conversation."""
+        return self._pages.get(name)
+
+    def apply_event(self, message: TimelineMessage) -> None:
+        """Update the last messages of a conversation, or forget them if an event is missing."""
+        page = self._pages.get(message.conversation)
+        if page is not None and not page.apply(message):
+            self._pages.discard(message.conversation)
+
+    def forget_page(self, name: ConversationName) -> None:
+        """Forget the messages of a conversation."""
+        self._pages.discard(name)
+
+    def revoke_logins(self, login_session_ids: Collection[int]) -> None:
+        """Forget login sessions."""
+        self.revision += 1
+        for key, user in self._logins.items():
+            if user.login_session_id in login_session_ids:
+                self._logins.discard(key)
+
+    def revoke_access(self, user_id: int, name: ConversationName) -> None:
+        """Forget that a user may read a conversation."""
+        self.revision += 1
+        self._may_post.discard((user_id, name))
+
+    def revoke_all(self) -> None:
+        """Forget all logins and permissions: others have revoked some."""
+        self.revision += 1
+        self._logins.clear()
+        self._may_post.clear()
+
+
+def init_fallback(app: Flask, settings: Settings) -> None:
+    """Create the application's `Fallback`."""
+    app.extensions[EXTENSION] = fallback = Fallback(settings.outage_admission_minutes * 60)
+
+    @app.before_request
+    def note_revision() -> None:
+        setattr(g, _REVISION, fallback.revision)
+
+
+def request_revision() -> int:
+    """Return the number of revocations that were known when the current request began."""
+    return int(g.get(_REVISION, -1))
+
+
+def current_fallback() -> Fallback:
+    """Return the `Fallback` of the current application."""
+    fallback: Fallback = current_app.extensions[EXTENSION]
+    return fallback
