@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 
 def test_a_token_is_created_used_and_revoked(ana: Person, new_page: NewPage) -> None:
     page = new_page(ana, "/settings")
-    page.click("text=API tokens")
+    page.click("main a:text-is('API tokens')")
     page.fill("#name", "Build server")
     page.check("input[value=write]")
     page.select_option("#days", "30")
