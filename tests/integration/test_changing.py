@@ -57,7 +57,11 @@ def test_only_senders_edit_and_only_managers_delete_messages_of_others(
     from_ana, from_bob = ana_socket.post("from ana", room), bob_socket.post("from bob", room)
 
     def refuses(person: Person, event: str, message: dict[str, object], code: str) -> None:
-        payload = {"conversation": room, "seq": message["seq"], "content": "changed", "reaction": "👍", "on": True}
+        fields: dict[str, dict[str, object]] = {
+            "edit_message": {"content": "changed"},
+            "react": {"reaction": "👍", "on": True},
+        }
+        payload = {"conversation": room, "seq": message["seq"]} | fields.get(event, {})
         assert person.connect().call(event, payload)["error"]["code"] == code
 
     refuses(bob, "edit_message", from_ana, "forbidden")
