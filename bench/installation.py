@@ -22,7 +22,12 @@ from tests.harness.servers import Server
 SERVER_CORE, LOAD_CORE = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
 """Determined before any process is bound to one of them."""
 
-UNLIMITED = {"CHATAPP_EVENTS_PER_SECOND": "0", "CHATAPP_CONNECTIONS_PER_SECOND": "0"}
+UNLIMITED = {
+    "CHATAPP_EVENTS_PER_SECOND": "0",
+    "CHATAPP_CONNECTIONS_PER_SECOND": "0",
+    "CHATAPP_MAX_CONNECTIONS_PER_ADDRESS": "0",
+    "CHATAPP_MAX_CONNECTIONS_PER_LOGIN": "0",
+}
 """Settings of a server without rate limits."""
 
 

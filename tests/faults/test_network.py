@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness.audit import Participant, audit, chatting
-from tests.harness.people import Person
+from tests.harness.people import NewPerson, Person
 from tests.harness.proxy import Proxy
-from tests.harness.servers import Server
+from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
@@ -80,7 +80,12 @@ def test_no_message_is_lost_on_a_slow_network(server: Server, ana: Person, bob: 
     audit(server, *participants)
 
 
-def test_five_hundred_clients_that_reconnect_at_once_receive_all_messages(server: Server, ana: Person) -> None:
+def test_five_hundred_clients_that_reconnect_at_once_receive_all_messages(
+    new_server: NewServer, new_person: NewPerson
+) -> None:
+    settings = {"CHATAPP_MAX_CONNECTIONS_PER_LOGIN": "0", "CHATAPP_GENERAL_KEEP_LAST": "0"}
+    server = new_server(**settings).start()
+    ana = new_person(server, "ana")
     participants = [Participant(ana, "general", f"socket {number}", pause=5, ack_timeout=60) for number in range(500)]
     with chatting(*participants):
         eventually(
@@ -90,7 +95,7 @@ def test_five_hundred_clients_that_reconnect_at_once_receive_all_messages(server
         )
         server.kill()
         counts = [len(participant.acknowledged) for participant in participants]
-        server.start(CHATAPP_GENERAL_KEEP_LAST="0")
+        server.start()
         eventually(
             lambda: all(
                 len(participant.acknowledged) > before for participant, before in zip(participants, counts, strict=True)

@@ -44,8 +44,14 @@ def test_a_non_member_cannot_distinguish_a_private_room_from_a_missing_one(ana: 
     assert posted.status_code == 404
 
     bob_socket = bob.connect()
-    for event in ("join_chat", "send_message", "edit_message", "delete_message", "react"):
-        payload = {"content": "x", "client_id": message_payload("")["client_id"], "seq": 1, "reaction": "👍"}
+    payloads: dict[str, dict[str, object]] = {
+        "join_chat": {},
+        "send_message": {"content": "x", "client_id": message_payload("")["client_id"]},
+        "edit_message": {"content": "x", "seq": 1},
+        "delete_message": {"seq": 1},
+        "react": {"seq": 1, "reaction": "👍", "on": True},
+    }
+    for event, payload in payloads.items():
         hidden_ack = bob_socket.call(event, {"conversation": room} | payload)
         assert hidden_ack == bob_socket.call(event, {"conversation": "room_999"} | payload)
         assert hidden_ack["error"]["code"] == "not_found"
