@@ -85,7 +85,7 @@ class HostGuard:
                 with self._app.app_context():
                     self._enforces = db.session.scalars(select(Installation.enforces_hosts)).one()
             except SQLAlchemyError:
-                return False  # Nothing can be read, so nothing can be stolen.
+                return False  # Only pages kept in memory are served then, and only with a cookie of the right host.
         if not self._enforces and header not in self._warned and len(self._warned) < _MAX_WARNINGS:
             self._warned.add(header)
             log.warning("unknown host name accepted: set CHATAPP_ALLOWED_HOSTS to refuse such requests", host=header)
