@@ -16,6 +16,11 @@ def no_such_conversation() -> NotFound:
     return NotFound("This conversation does not exist, or you are not a member.")
 
 
+def direct_messages_refused() -> Forbidden:
+    """Return the error for a user who is blocked: by the other person, or by one of a group that they want to start."""
+    return Forbidden("This person does not accept direct messages from you.")
+
+
 def authorize_viewing(conversation: Conversation | None, membership: Membership | None) -> Conversation:
     """Return the conversation if the user may know that it exists. Raises `NotFound`."""
     if conversation is None or (conversation.is_private and membership is None):
@@ -49,7 +54,7 @@ def authorize_posting(conversation: Conversation | None, membership: Membership 
     if readable.is_archived:
         raise Archived(kind_of(readable).archived_text)
     if membership is not None and membership.is_blocked:
-        raise Forbidden("This person does not accept direct messages from you.")
+        raise direct_messages_refused()
     return readable
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from chatapp.actors import Actor, require_active_login
 from chatapp.audit_log import AuditKind, record
 from chatapp.conversations.kinds import Direct, Room
+from chatapp.conversations.policy import direct_messages_refused
 from chatapp.conversations.queries import direct_key, find_direct
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Invalid, NotFound
@@ -59,7 +60,8 @@ class OpenedDirect(NamedTuple):
 def open_direct(actor: Actor, user_ids: Collection[int]) -> OpenedDirect:
     """Return the conversation between `actor` and these people, which is created if it does not exist.
 
-    Raises `SignedOut`, `RateLimited`, `Invalid` if they are too many, `NotFound` if one of them has no account.
+    Raises `SignedOut`, `RateLimited`, `Invalid` if they are too many, `NotFound` if one of them has no account,
+    `Forbidden` if it would be a new group and one of them has blocked `actor`.
     """
     people_ids = {actor.user_id, *user_ids}
     check_size(people_ids)
@@ -121,17 +123,22 @@ def lock_people(user_ids: Collection[int]) -> Select[int]:
 
 
 def _create_direct(session: Session, key: str, actor: Actor, people_ids: Collection[int]) -> int:
+    is_group = len(people_ids) > 2
+    blocked = _find_blocked(session, people_ids)
+    if is_group and actor.user_id in blocked:
+        raise direct_messages_refused()
     conversation = Direct.new(direct_key=key, creator_id=actor.user_id)
     session.add(conversation)
     session.flush()
-    blocked = _find_blocked(session, people_ids) if len(people_ids) == 2 else set()
     session.add_all(
-        Membership(conversation_id=conversation.id, user_id=user_id, is_blocked=user_id in blocked)
+        Membership(conversation_id=conversation.id, user_id=user_id, is_blocked=not is_group and user_id in blocked)
         for user_id in sorted(people_ids)
     )
     session.flush()
     return conversation.id
 
 
-def _find_blocked(session: Session, pair: Collection[int]) -> set[int]:
-    return set(session.scalars(select(Block.blocked_id).where(Block.blocker_id.in_(pair), Block.blocked_id.in_(pair))))
+def _find_blocked(session: Session, people_ids: Collection[int]) -> set[int]:
+    """Return the people who are blocked by another one of them."""
+    is_between_them = Block.blocker_id.in_(people_ids), Block.blocked_id.in_(people_ids)
+    return set(session.scalars(select(Block.blocked_id).where(*is_between_them)))

@@ -13,7 +13,7 @@ from chatapp.conversations.service import MAX_PEOPLE, check_size, open_direct
 from chatapp.direct import service
 from chatapp.direct.forms import StartForm
 from chatapp.direct.queries import search_people
-from chatapp.errors import RateLimited
+from chatapp.errors import Forbidden, RateLimited
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser, current_person, login_required
 from chatapp.presentation.conversations import conversation_items, render_conversation, view_conversation
@@ -41,7 +41,7 @@ def index() -> str:
 def start() -> ViewResponse:
     """Create the conversation with the chosen people if there is none, and redirect to it."""
     form = StartForm()
-    with form.show_errors(RateLimited):
+    with form.show_errors(Forbidden, RateLimited):
         if form.validate():
             people = find_named(db.session(), form.person.data or ())
             open_direct(current_person().actor, [person.id for person in people])

@@ -166,7 +166,6 @@ def test_a_blocked_user_can_read_but_not_post(people: tuple[Person, Person, Pers
         assert bob_socket.call(event, payload | {"conversation": name})["error"]["code"] == "forbidden", event
     assert bob_socket.join(name)["last_event"] == 1
     assert "You can’t post in this conversation" in bob.get("/direct/ana").text
-    assert bob_socket.post("in a group", bob.open_direct(ana, eve))
     ana.post("/direct/bob/unblock", "/direct/bob")
     assert bob_socket.post("back", name)
 
@@ -175,3 +174,24 @@ def test_a_blocked_user_can_read_but_not_post(people: tuple[Person, Person, Pers
     assert bob.connect().send("hello", bob.open_direct(eve))["error"]["code"] == "forbidden"
     assert ana.post("/direct/ana/block", "/direct/bob").status_code == 400
     assert ana.post("/direct/nobody/block", "/direct/bob").status_code == 404
+
+
+def test_a_blocked_user_cannot_start_a_group_with_the_person_who_blocked_them(
+    server: Server, people: tuple[Person, Person, Person]
+) -> None:
+    ana, bob, eve = people
+    assert ana.post("/direct/bob/block", "/direct/bob").ok
+    refusal = "This person does not accept direct messages from you."
+    page = bob.post("/direct", "/direct", person=["ana", "eve"])
+    assert (page.status_code, refusal in page.text) == (403, True)
+    api = bob.api()
+    group = {"kind": "direct", "people": ["ana", "eve"]}
+    response = api.post("/conversations", json=group)
+    problem = response.json()
+    assert (response.status_code, problem["code"], problem["detail"]) == (403, "forbidden", refusal)
+    assert server.rows("SELECT count(*) FROM conversations WHERE kind = 'direct'") == [(0,)]
+
+    # Others can start the group, also the person who has blocked. In a group that exists, everybody can post.
+    name = ana.open_direct(bob, eve)
+    assert api.post("/conversations", json=group).json()["conversation"] == name
+    assert bob.connect().post("in a group", name)
