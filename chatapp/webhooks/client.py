@@ -23,9 +23,14 @@ MAX_RESPONSE_BYTES = 65_536
 
 READ_BYTES = 8_192
 
-# IPv6 networks that embed IPv4 addresses. `ipaddress` does not look at the embedded address.
-TRANSITION_NETWORKS = [
-    ipaddress.ip_network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+# Networks that `ipaddress` counts as global. The first line: IPv6 networks that embed IPv4 addresses, which it does not
+# look at. The second line: deprecated networks, of site-local addresses and of 6to4 relays.
+SPECIAL_NETWORKS = [
+    ipaddress.ip_network(network)
+    for network in (
+        *("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16"),
+        *("fec0::/10", "192.88.99.0/24"),
+    )
 ]
 
 
@@ -48,11 +53,10 @@ def check_url(value: str) -> str:
 def is_public(address: str) -> bool:
     """Return whether an IP address is reachable from the whole internet, and not private or local."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return is_public(str(ip.ipv4_mapped))
-        if any(ip in network for network in TRANSITION_NETWORKS):
-            return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        return is_public(str(ip.ipv4_mapped))
+    if any(ip in network for network in SPECIAL_NETWORKS):
+        return False
     return ip.is_global and not ip.is_multicast
 
 

@@ -22,6 +22,7 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
         *("0.1.2.3", "100.64.0.1", "224.0.0.1", "255.255.255.255", "192.0.2.1"),
         *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1"),
         *("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1"),
+        *("fec0::1", "feff::1", "::7f00:1", "::127.0.0.1", "::ffff:0:7f00:1", "192.88.99.1", "::ffff:192.88.99.1"),
     ],
 )
 def test_a_private_local_or_special_address_is_not_public(address: str) -> None:
