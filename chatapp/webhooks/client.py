@@ -8,6 +8,7 @@ head of the response is read.
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
@@ -18,8 +19,11 @@ import h11
 from chatapp.errors import Invalid
 from chatapp.native import TimeLimitExceeded, time_limit
 
-MAX_RESPONSE_BYTES = 65_536
+MAX_RESPONSE_BYTES = 16_384
 """Maximum size of the head of a response, including informational responses before it. The body is not read."""
+
+MAX_INFORMATIONAL_RESPONSES = 10
+"""Maximum number of informational responses (status 1xx) before the response."""
 
 READ_BYTES = 8_192
 
@@ -82,19 +86,24 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bo
 
 def _exchange(connection: socket.socket, parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> int:
     """Send the request and return the status of the response, whose body is not read."""
-    http = h11.Connection(h11.CLIENT)
+    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_RESPONSE_BYTES)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     sent = {"Host": parts.netloc, "Content-Length": str(len(body)), "Connection": "close", **headers}
     events = h11.Request(method="POST", target=target, headers=[*sent.items()]), h11.Data(body), h11.EndOfMessage()
     connection.sendall(b"".join(http.send(event) or b"" for event in events))
-    received_bytes = 0
+    received_bytes = informational_responses = 0
     while not isinstance(event := http.next_event(), h11.Response):
         if event is h11.NEED_DATA:
-            data = connection.recv(READ_BYTES)
-            received_bytes += len(data)
-            if received_bytes > MAX_RESPONSE_BYTES:
+            if received_bytes >= MAX_RESPONSE_BYTES:
                 raise DeliveryFailed("the head of the response is too long")
+            time.sleep(0)  # A green thread does not yield in `recv` while data has arrived already.
+            data = connection.recv(min(READ_BYTES, MAX_RESPONSE_BYTES - received_bytes))
+            received_bytes += len(data)
             http.receive_data(data)
+        elif isinstance(event, h11.InformationalResponse):
+            informational_responses += 1
+            if informational_responses > MAX_INFORMATIONAL_RESPONSES:
+                raise DeliveryFailed("too many informational responses")
     return event.status_code
 
 

@@ -2,12 +2,23 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from chatapp.errors import Invalid
-from chatapp.webhooks.client import DeliveryFailed, check_url, is_public, post
+from chatapp.webhooks.client import (
+    MAX_INFORMATIONAL_RESPONSES,
+    MAX_RESPONSE_BYTES,
+    READ_BYTES,
+    DeliveryFailed,
+    check_url,
+    is_public,
+    post,
+)
+
+INFORMATIONAL = b"HTTP/1.1 100 \r\n\r\n"
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1"])
@@ -112,10 +123,27 @@ def test_only_the_head_of_the_response_is_read(listener: socket.socket) -> None:
     [
         (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n", "status 302"),
         (b"nonsense\r\n\r\n", "not valid HTTP"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000, "too long"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1_000_000, "too long|not valid"),
+        (INFORMATIONAL * 3_855, "informational"),
+        (INFORMATIONAL * (MAX_INFORMATIONAL_RESPONSES + 1) + b"HTTP/1.1 200 OK\r\n\r\n", "informational"),
+        (b"HTTP/1.1 100 \r\nX: " + b"x" * 9_000 + b"\r\n\r\nHTTP/1.1 200 OK\r\nX: " + b"x" * 9_000, "too long"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1_000_000, "too long"),
     ],
 )
 def test_another_response_fails_the_delivery(listener: socket.socket, response: bytes, reason: str) -> None:
     with pytest.raises(DeliveryFailed, match=reason):
         send_to(listener, response)
+
+
+def test_a_response_at_the_limits_succeeds_and_other_threads_run_between_the_reads(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeps: list[float] = []
+    monkeypatch.setattr(time, "sleep", sleeps.append)
+    start = INFORMATIONAL * MAX_INFORMATIONAL_RESPONSES + b"HTTP/1.1 200 OK\r\nX: "
+    end = b"\r\n\r\n"
+    head = start + b"x" * (MAX_RESPONSE_BYTES - len(start) - len(end)) + end
+
+    send_to(listener, head + b"the body is not read")
+
+    assert len(sleeps) >= MAX_RESPONSE_BYTES // READ_BYTES
+    assert set(sleeps) == {0}
