@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
-from chatapp.conversations.service import MAX_PEOPLE, MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
+from chatapp.conversations.people import MAX_PEOPLE
+from chatapp.conversations.service import MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
 from chatapp.errors import Invalid
 from chatapp.models.base import LAST_ID
 from chatapp.timeline.client_ids import MAX_IDEMPOTENCY_KEY_CHARS, check_client_id, client_id_of

@@ -7,9 +7,12 @@ from typing import Self
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chatapp.errors import NotFound
+from chatapp.errors import Invalid, NotFound
 from chatapp.models import User
 from chatapp.models.accounts import USERNAME_PATTERN
+
+MAX_PEOPLE = 10
+"""Maximum number of people in a direct conversation, including the user who starts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,23 @@ def find_active_user(session: Session, username: str) -> User | None:
 
 
 def find_named(session: Session, usernames: Collection[str]) -> Sequence[Person]:
-    """Find the people with these usernames, ignoring case. Raises `NotFound` if one of them does not exist."""
+    """Find the people with these usernames, ignoring case.
+
+    Raises `Invalid` if they are more than a direct conversation can have, `NotFound` if one of them does not exist.
+    """
     wanted = {username.lower() for username in usernames}
+    check_size(wanted)
     valid = {username for username in wanted if USERNAME_PATTERN.fullmatch(username)}
     people = [Person.of(user) for user in session.scalars(select(User).where(User.username.in_(valid)))]
     if len(people) != len(wanted):
         raise NotFound("There is no such user.")
     return people
+
+
+def check_size(people: Collection[object]) -> None:
+    """Raise `Invalid` if a direct conversation cannot have this many people."""
+    if len(people) > MAX_PEOPLE:
+        raise Invalid(f"A direct conversation has at most {MAX_PEOPLE} people. Create a room for more.")
 
 
 def shown_people(people: Sequence[Person], user_id: int) -> Sequence[Person]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from chatapp.actors import Actor, require_active_login
 from chatapp.audit_log import AuditKind, record
 from chatapp.conversations.kinds import Direct, Room
+from chatapp.conversations.people import check_size
 from chatapp.conversations.policy import direct_messages_refused
 from chatapp.conversations.queries import direct_key, find_direct
 from chatapp.conversations.signals import sidebar_changed
@@ -23,9 +24,6 @@ from chatapp.text import clean_line
 MAX_ROOM_NAME_CHARS = 80
 MAX_TOPIC_CHARS = 250
 VISIBILITIES = ("open", "private")
-
-MAX_PEOPLE = 10
-"""Maximum number of people in a direct conversation, including the user who starts it."""
 
 
 def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
@@ -92,12 +90,6 @@ def open_direct(actor: Actor, user_ids: Collection[int]) -> OpenedDirect:
         return OpenedDirect(conversation_id, is_new=True)
 
     return write(change)
-
-
-def check_size(user_ids: Collection[int]) -> None:
-    """Raise `Invalid` if a direct conversation cannot have this many people."""
-    if len(user_ids) > MAX_PEOPLE:
-        raise Invalid(f"A direct conversation has at most {MAX_PEOPLE} people. Create a room for more.")
 
 
 def check_room_name(name: str) -> str:

@@ -6,10 +6,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from chatapp.conversations.names import direct_name
-from chatapp.conversations.people import Person, find_named
+from chatapp.conversations.people import MAX_PEOPLE, Person, check_size, find_named
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import direct_key, find_access, find_direct, list_direct_conversations
-from chatapp.conversations.service import MAX_PEOPLE, check_size, open_direct
+from chatapp.conversations.service import open_direct
 from chatapp.direct import service
 from chatapp.direct.forms import StartForm
 from chatapp.direct.queries import search_people
@@ -109,6 +109,7 @@ def _render_index(form: StartForm) -> str:
         search=search,
         people=search_people(db.session(), search),
         form=form,
+        selected=frozenset(form.person.data or ()),
     )
 
 

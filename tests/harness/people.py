@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,7 +37,7 @@ class Person:
         """Request a page."""
         return self.http.get(self.server.url + path, timeout=scaled(30), **options)
 
-    def post(self, path: str, page: str = "/", **fields: str | list[str]) -> requests.Response:
+    def post(self, path: str, page: str = "/", **fields: str | Sequence[str]) -> requests.Response:
         """Submit a form of `page`."""
         token = find_csrf_token(self.get(page).text)
         return self.http.post(self.server.url + path, data={"csrf_token": token, **fields}, timeout=scaled(30))

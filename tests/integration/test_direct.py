@@ -91,6 +91,9 @@ def test_too_many_people_none_and_unknown_users_are_refused_with_the_reason(
         assert (response.status_code, "no such user" in response.text) == (404, True), names
     nobody = ana.post("/direct", "/direct")
     assert (nobody.status_code, "at least one person" in nobody.text) == (400, True)
+    # Refused before the names are looked up, of which the last ones do not exist.
+    many = ana.post("/direct", "/direct", person=["bob", *(f"unknown{number}" for number in range(1_000))])
+    assert (many.status_code, "at most 10 people" in many.text) == (400, True)
 
 
 def test_others_including_admins_can_neither_read_nor_find_nor_change_anything(
