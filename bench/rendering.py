@@ -14,7 +14,7 @@ from operator import itemgetter
 from bench.report import Figure
 from chatapp.presentation.highlighting import LEXERS, MAX_HIGHLIGHTED_CHARS
 from chatapp.presentation.markdown import GrowingMarkdown, render_blocks
-from chatapp.presentation.messages import render_links
+from chatapp.presentation.messages import render_text
 from tests.harness.rendering import HOSTILE_UNITS, repeat
 
 ROUNDS = 3
@@ -45,7 +45,22 @@ CODE_UNITS = (
     "a<b,",
     "- a\n",
 )
-PLAIN_UNITS = (".", ")", ">", ",", "." * 49 + "a", "http://a.b ", "www.a.b ", "a@b.c ", "@a", "@a ", "(a)", "&", ".)a")
+PLAIN_UNITS = (
+    ".",
+    ")",
+    ">",
+    ",",
+    "." * 49 + "a",
+    "http://a.b ",
+    "www.aa ",
+    "a@b.c ",
+    "aa.com ",
+    "@a",
+    "@a ",
+    "(a)",
+    "&",
+    ".)a",
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +78,7 @@ def run() -> Sequence[Figure]:
         "Markdown": _markdown(),
         "growing Markdown": _growing(),
         "random text": _random(),
-        "links in plain text": _links(),
+        "links and mentions in plain text": _plain(),
     }
     groups |= {f"code, {lexer}": _code(lexer) for lexer in LEXERS}
     return [_slowest(name, cases) for name, cases in groups.items()]
@@ -78,6 +93,7 @@ def _slowest(group: str, cases: Iterator[Case]) -> Figure:
 
 def _measure(case: Case) -> float:
     render_blocks.cache_clear()
+    render_text.cache_clear()
     start = time.thread_time()
     case.render(case.text)
     return (time.thread_time() - start) * 1_000
@@ -102,11 +118,11 @@ def _random() -> Iterator[Case]:
         yield Case(alphabet[:20], render_blocks, text)
 
 
-def _links() -> Iterator[Case]:
+def _plain() -> Iterator[Case]:
     for unit in PLAIN_UNITS:
         for end in ("", "a", ".", "a."):
             text = repeat(unit, CHARS - len(end)) + end
-            yield Case(unit + end, render_links, text)
+            yield Case(unit + end, lambda text: render_text(text, frozenset("a")), text)
 
 
 def _code(lexer: str) -> Iterator[Case]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any, overload
 
 from flask import Flask, current_app
@@ -19,7 +20,7 @@ from chatapp.presentation import resources
 from chatapp.presentation.markdown import render_blocks
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN
+from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN, find_names
 
 EXTENSION = "chatapp.message_presenter"
 """Key of the application's `MessagePresenter` in `app.extensions`."""
@@ -27,6 +28,14 @@ EXTENSION = "chatapp.message_presenter"
 CACHED_MESSAGES = 1_000
 
 CACHED_AVATARS = 1_000
+
+CACHED_BODIES = 500
+
+MAX_MENTIONS = 100
+"""Maximum number of highlighted mentions in the body of a message. The others are plain text."""
+
+MAX_LINKS = 100
+"""Maximum number of links in the body of a message that a person or a bot wrote. The others are plain text."""
 
 MESSAGE_TEMPLATE = "messages/_message.html"
 
@@ -36,8 +45,16 @@ _BLOCK = Markup('<div class="block">{}</div>')
 
 _MENTION = Markup('<span class="mention" data-mention="{name}">{text}</span>')
 
-# Every URL and e-mail address contains this, most messages do not, and finding them is the slowest part of rendering.
-_MAY_CONTAIN_LINK = re.compile(r"[.:@]\S")
+# Part of every text that `urlize` makes a link of. Few other texts contain it, and to find links is the slowest part of
+# rendering.
+_MAY_BE_LINK = re.compile(
+    r"(?:https?://|www\.)[\w%\[-]"
+    r"|(?<=\S)@\w[\w.-]*\.\w"
+    r"|\.(?:com|net|int|edu|gov|org|info|mil)(?![^\s:/?#)>.,])",
+    re.IGNORECASE,
+)
+
+_WORD = re.compile(r"\S+")
 
 # Jinja2 looks for the end of such a run from each of its characters: 2 s for 10,000 of them. No URL has so many.
 _LONG_PUNCTUATION = re.compile(r"[)>.,]{50}")
@@ -47,7 +64,10 @@ def render_body(message: TimelineMessage) -> Markup:
     """Render the content: Markdown for an answer, otherwise escaped text with links and mentions."""
     if message.sender_type == "assistant":
         return render_answer_blocks(render_blocks(message.content))
-    return Markup("").join(_render_mentions(message)) if message.mentions else render_links(message.content)
+    if message.mentions:
+        return render_text(message.content, frozenset(person.username for person in message.mentions))
+    # Most messages have nothing to find, and would only displace others from the cache.
+    return render_text(message.content) if _MAY_BE_LINK.search(message.content) else escape(message.content)
 
 
 def render_answer_blocks(blocks: Iterable[Markup]) -> Markup:
@@ -55,25 +75,47 @@ def render_answer_blocks(blocks: Iterable[Markup]) -> Markup:
     return Markup("").join(_BLOCK.format(block) for block in blocks)
 
 
-def _render_mentions(message: TimelineMessage) -> Iterator[Markup]:
-    mentioned = {person.username for person in message.mentions}
-    written = {match[1].lower() for match in MENTION_PATTERN.finditer(message.content)}
-    # Users who are not named in the content were mentioned by “@all”.
-    highlighted = mentioned | {MENTION_ALL} if mentioned - written else mentioned
+@lru_cache(CACHED_BODIES)
+def render_text(content: str, mentioned: frozenset[str] = frozenset()) -> Markup:
+    """Render a text with links and mentions of these usernames. Pages and events share the cache."""
+    return Markup("").join(_render_parts(content, mentioned))
+
+
+def _render_parts(content: str, mentioned: frozenset[str]) -> Iterator[Markup]:
+    links_left = MAX_LINKS
     end = 0
-    for match in MENTION_PATTERN.finditer(message.content):
-        if match[1].lower() in highlighted:
-            yield render_links(message.content[end : match.start()])
-            yield _MENTION.format(name=match[1].lower(), text=match[0])
-            end = match.end()
-    yield render_links(message.content[end:])
+    for match in islice(_find_mentions(content, mentioned), MAX_MENTIONS):
+        text, links_left = _render_links(content[end : match.start()], links_left)
+        yield text
+        yield _MENTION.format(name=match[1].lower(), text=match[0])
+        end = match.end()
+    yield _render_links(content[end:], links_left)[0]
 
 
-def render_links(text: str) -> Markup:
-    """Escape plain text, and make links of its URLs and e-mail addresses."""
-    if not _MAY_CONTAIN_LINK.search(text) or _LONG_PUNCTUATION.search(text):
-        return escape(text)
-    return Markup(urlize(text, rel="noopener noreferrer nofollow", target="_blank"))  # noqa: S704 - urlize escapes
+def _find_mentions(content: str, mentioned: frozenset[str]) -> Iterator[re.Match[str]]:
+    if not mentioned:
+        return iter(())
+    # Users who are not named in the content were mentioned by “@all”.
+    highlighted = mentioned | {MENTION_ALL} if mentioned - find_names(content) else mentioned
+    return (match for match in MENTION_PATTERN.finditer(content) if match[1].lower() in highlighted)
+
+
+def _render_links(text: str, limit: int) -> tuple[Markup, int]:
+    """Escape plain text, make links of its first URLs and e-mail addresses, and return how many more may follow.
+
+    Whatever looks like a link counts, so that the time is bounded as well.
+    """
+    if limit == 0 or not _MAY_BE_LINK.search(text) or _LONG_PUNCTUATION.search(text):
+        return escape(text), limit
+    words = (word for word in _WORD.finditer(text) if _MAY_BE_LINK.search(word[0]))
+    parts: list[Markup] = []
+    end = 0
+    for word in islice(words, limit):
+        link = urlize(word[0], rel="noopener noreferrer nofollow", target="_blank")
+        parts += escape(text[end : word.start()]), Markup(link)  # noqa: S704 - urlize escapes
+        end = word.end()
+        limit -= 1
+    return Markup("").join([*parts, escape(text[end:])]), limit
 
 
 class MessagePresenter:

@@ -1,0 +1,89 @@
+"""The body of a message that a user wrote: links and mentions, of which a message has a bounded number."""
+
+import re
+from datetime import UTC, datetime
+from html import unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2.utils import urlize
+from markupsafe import escape
+
+from chatapp.conversations.names import ConversationName
+from chatapp.conversations.people import Person
+from chatapp.presentation import messages
+from chatapp.presentation.messages import MAX_LINKS, MAX_MENTIONS, render_body
+from chatapp.timeline import TimelineMessage
+
+BOB = Person(2, "b", "Bob")
+
+MAX_CHARS = 10_000
+
+
+def make_message(content: str, *mentions: Person) -> TimelineMessage:
+    return TimelineMessage(
+        conversation=ConversationName("room", 1),
+        content=content,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        mentions=mentions,
+    )
+
+
+def render(content: str, *mentions: Person) -> str:
+    return str(render_body(make_message(content, *mentions)))
+
+
+def text_of(html: str) -> str:
+    return unescape(re.sub("<[^>]*>", "", html))
+
+
+@pytest.mark.parametrize(
+    ("unit", "mark", "limit"),
+    [
+        ("@b ", '<span class="mention"', MAX_MENTIONS),
+        ("@all\n", '<span class="mention"', MAX_MENTIONS),
+        ("www.aa ", "<a ", MAX_LINKS),
+        ("a@b.cd ", "<a ", MAX_LINKS),
+        ("(https://a.bc/?c&d=<e>), ", "<a ", MAX_LINKS),
+        ("@b xx.org ", "<a ", MAX_LINKS),
+    ],
+)
+def test_a_message_has_a_bounded_number_of_links_and_mentions(unit: str, mark: str, limit: int) -> None:
+    content = unit * (MAX_CHARS // len(unit))
+    html = render(content, BOB)
+    assert html.count(mark) == limit
+    assert text_of(html) == content
+    assert len(html) <= len(escape(content)) + 15_000
+
+
+def test_what_exceeds_the_limits_is_escaped_text() -> None:
+    assert render("@b " * MAX_MENTIONS + "@b <b> www.aa", BOB).endswith(
+        'data-mention="b">@b</span> @b &lt;b&gt; '
+        '<a href="https://www.aa" rel="noopener noreferrer nofollow" target="_blank">www.aa</a>'
+    )
+    assert render("www.aa " * MAX_LINKS + "www.bb <b> @b", BOB).endswith(
+        '>www.aa</a> www.bb &lt;b&gt; <span class="mention" data-mention="b">@b</span>'
+    )
+
+
+def test_text_that_only_looks_like_links_is_not_counted() -> None:
+    assert "<a " in render("12:30 a.b :) " * 500 + "www.aa")
+    assert "<a " in render("x@y " * MAX_LINKS + "www.aa")
+
+
+@given(st.lists(st.from_regex(r"(https?://|www\.|mailto:|a|b@|\.|com|1\.2|\[::1\]|[:/?#()<>&,é -])+", fullmatch=True)))
+def test_words_are_searched_for_links_only_if_they_may_be_links(parts: list[str]) -> None:
+    text = "\n".join(parts)
+    assert render(text) == urlize(text, rel="noopener noreferrer nofollow", target="_blank")
+
+
+def test_a_body_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_options: object) -> str:
+        raise AssertionError
+
+    first = render("@b www.rendered-once.org", BOB)
+    monkeypatch.setattr(messages, "urlize", fail)
+    assert render("@b www.rendered-once.org", BOB) == first
+    with pytest.raises(AssertionError):
+        render("@b www.rendered-once.org", Person(3, "c", "Cleo"))
