@@ -4,10 +4,13 @@ eventlet waits for ever for a request, its body, and a client that does not read
 write through a `TimedStream`. WebSockets use their sockets directly: pings detect those that are gone.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from io import BufferedReader, BufferedWriter
 from typing import Any
 
+import eventlet
 import eventlet.wsgi
 from eventlet.greenio import shutdown_safe
 
@@ -55,6 +58,8 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
 
         def handle_one_request(self) -> None:
             self._connection.wait()
+            if not self._is_first_request:
+                eventlet.sleep(0)  # Pipelined requests have arrived already: reading them does not yield.
             self._stream.begin_request(timeout_seconds if self._is_first_request else keep_alive_seconds)
             self._is_first_request = False
             super().handle_one_request()
@@ -63,7 +68,13 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
             self._stream.begin_body()
             environ: dict[str, Any] = super().get_environ()
             environ[CONNECTION_KEY] = self._connection
+            body = environ["eventlet.input"]
+            body.discard = partial(self._discard, body.discard)
             return environ
+
+        def _discard(self, discard: Callable[[], None]) -> None:
+            self._stream.begin_discard()
+            discard()
 
     return Protocol
 

@@ -1,11 +1,13 @@
 """Streams of connections that end when a client keeps the server waiting for too long.
 
 A client has a budget of seconds for which it may keep the server waiting. Bytes that it sends or receives refill the
-budget, so a slow but steady connection is not cut.
+budget, so a slow but steady connection is not cut. A client that is never waited for cannot keep others waiting: other
+threads run between its transfers.
 """
 
 import time
 from io import RawIOBase
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,37 +17,49 @@ MIN_BYTES_PER_SECOND = 500
 """Rate of a body or a response that a client must reach on average."""
 
 LINGER_SECONDS = 5.0
-"""Time for which the rest of a request is read after its response."""
+"""Time for which the rest of a body is discarded after its response."""
+
+MAX_DISCARDED_BYTES = 4_000_000
+"""Size up to which the rest of a body is discarded, so that its sender reads the response."""
+
+YIELD_INTERVAL = 4
+"""Transfers after which other threads run. A green socket does not yield while it need not wait."""
 
 
 class Budget:
     """Seconds for which a client may keep the server waiting."""
 
-    __slots__ = ("_bytes_per_second", "_left", "_max")
+    __slots__ = ("_bytes_left", "_bytes_per_second", "_deadline", "_left", "_max")
 
     def __init__(self) -> None:
-        self._left = self._max = 0.0
-        self._bytes_per_second: float | None = None
+        self.set(0.0)
 
     def set(self, seconds: float, *, bytes_per_second: float | None = None) -> None:
         """Start with `seconds`, which transferred bytes refill at this rate, if one is given."""
         self._left = self._max = seconds
         self._bytes_per_second = bytes_per_second
+        self._deadline = self._bytes_left = inf
 
-    def limit(self, seconds: float) -> None:
-        """Leave at most `seconds`, which are not refilled."""
+    def limit(self, seconds: float, size: int) -> None:
+        """Leave at most `seconds` from now, whether the client is waited for or not, and `size` bytes."""
         self.set(min(seconds, self._left))
+        self._deadline = time.monotonic() + seconds
+        self._bytes_left = size
 
     @property
     def left(self) -> float:
-        """The seconds that are left. Raises `TimeoutError` if there are none."""
-        if self._left <= 0:
+        """The seconds that are left. Raises `TimeoutError` if there are none, or no bytes."""
+        if self._bytes_left <= 0:
+            raise TimeoutError("the client sends too much")
+        left = min(self._left, self._deadline - time.monotonic())
+        if left <= 0:
             raise TimeoutError("the client is too slow")
-        return self._left
+        return left
 
     def spend(self, seconds: float, size: int) -> None:
         """Subtract the time that a transfer of `size` bytes took."""
         self._left -= seconds
+        self._bytes_left -= size
         if self._bytes_per_second is not None:
             self._left = min(self._max, self._left + size / self._bytes_per_second)
 
@@ -57,6 +71,7 @@ class TimedStream(RawIOBase):
         self._socket = socket
         self._seconds = seconds
         self._is_idle = False
+        self._transfers = 0
         self._reading, self._writing = Budget(), Budget()
 
     def begin_request(self, idle_seconds: float) -> None:
@@ -68,6 +83,10 @@ class TimedStream(RawIOBase):
     def begin_body(self) -> None:
         """Wait for the body of a request."""
         self._reading.set(self._seconds, bytes_per_second=MIN_BYTES_PER_SECOND)
+
+    def begin_discard(self) -> None:
+        """Read the rest of a body that is not used, for a limited time and up to a limited size."""
+        self._reading.limit(LINGER_SECONDS, MAX_DISCARDED_BYTES)
 
     def readable(self) -> bool:
         """Return True."""
@@ -87,11 +106,13 @@ class TimedStream(RawIOBase):
 
     def write(self, buffer: "ReadableBuffer", /) -> int:
         """Send bytes, and return how many were accepted."""
-        self._reading.limit(LINGER_SECONDS)
         size: int = self._transfer(self._writing, self._socket.send, buffer)
         return size
 
     def _transfer(self, budget: Budget, transfer: Any, buffer: object) -> Any:
+        self._transfers += 1
+        if self._transfers % YIELD_INTERVAL == 0:
+            time.sleep(0)
         self._socket.settimeout(budget.left)
         start, size = time.monotonic(), 0
         try:

@@ -1,14 +1,17 @@
 """Clients that are silent or slow, and clients that open too many connections: others are served as before."""
 
+import select
 import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
 import pytest
 import requests
 
+from chatapp.security import MAX_REQUEST_BYTES
 from tests.harness.abuse import RawSocket
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import NewServer, Server
@@ -145,6 +148,92 @@ def count_connections(server: Server) -> int:
     port = f":{server.port:04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(line[1].endswith(port) and line[3] == "01" for line in lines)
+
+
+class Flood:
+    """A client that sends as fast as it can and reads all responses. It connects again when it is disconnected."""
+
+    def __init__(self, port: int, head: bytes, data: bytes) -> None:
+        self._address = ("127.0.0.1", port)
+        self._head, self._data = head, data
+        self.sent_bytes = 0
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            with suppress(ConnectionError), socket.create_connection(self._address) as connection:
+                connection.sendall(self._head)
+                connection.setblocking(False)
+                self._send_on(connection)
+
+    def _send_on(self, connection: socket.socket) -> None:
+        rest = self._data
+        while not self.stopping.is_set():
+            readable, writable, _ = select.select([connection], [connection], [], 0.1)
+            if readable and not connection.recv(1_000_000):
+                return
+            if writable:
+                size = connection.send(rest)
+                self.sent_bytes += size
+                rest = rest[size:] or self._data
+
+
+@contextmanager
+def flooding(port: int, head: bytes, data: bytes) -> Iterator[Flood]:
+    """Flood a server from another thread."""
+    flood = Flood(port, head, data)
+    thread = threading.Thread(target=flood.run)
+    thread.start()
+    try:
+        eventually(lambda: flood.sent_bytes > 0, "the flood has begun")
+        yield flood
+    finally:
+        flood.stopping.set()
+        thread.join()
+
+
+ENDLESS_BODY = POST + b"Content-Length: 1000000000000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "data"),
+    [
+        pytest.param(b"", b"GET /n HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 1_000, id="pipelined_requests"),
+        pytest.param(ENDLESS_BODY, b"x" * 1_000_000, id="an_endless_body"),
+    ],
+)
+def test_a_client_that_sends_without_pause_does_not_delay_others(
+    small: Server, ana: Person, head: bytes, data: bytes
+) -> None:
+    chat = ana.connect()
+    with flooding(small.port, head, data) as flood:
+        for number in range(3):
+            before = flood.sent_bytes
+            assert requests.get(f"{small.url}/health", timeout=scaled(10)).ok
+            assert chat.post(f"hello {number}")
+            eventually(lambda before=before: flood.sent_bytes > before, "the flood goes on")  # type: ignore[misc]
+    assert "Traceback" not in small.log()
+
+
+@pytest.mark.parametrize(
+    ("head", "data"),
+    [
+        pytest.param(ENDLESS_BODY, b"x" * 100_000_000, id="a_length"),
+        pytest.param(POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1" * 100_000_000, id="a_chunk_size"),
+    ],
+)
+def test_an_endless_body_is_cut_off_after_the_response(
+    connect: Callable[[bytes], socket.socket], head: bytes, data: bytes
+) -> None:
+    connection = connect(head)
+    with pytest.raises(ConnectionError):
+        connection.sendall(data)
+
+
+def test_a_body_that_is_slightly_too_large_gets_an_explanation(connect: Callable[[bytes], socket.socket]) -> None:
+    size = MAX_REQUEST_BYTES + 100_000
+    connection = connect(POST + f"Content-Length: {size}\r\n\r\n".encode() + b"x" * size)
+    assert connection.recv(12) == b"HTTP/1.1 413"
 
 
 def test_a_living_websocket_outlasts_all_time_outs(small: Server, ana: Person) -> None:
