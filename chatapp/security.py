@@ -63,6 +63,7 @@ def init_security(app: Flask, settings: Settings) -> None:
         RATELIMIT_HEADER_RETRY_AFTER="X-RateLimit-Retry-After",
     )
     app.json = BoundedJsonProvider(app)
+    app.before_request(_read_body)  # First: those that follow query the database.
     app.before_request(_limit_form_posts)  # Before forms are checked.
     csrf.init_app(app)
     limiter.init_app(app)
@@ -84,6 +85,15 @@ def trust_proxies(app: Flask, settings: Settings) -> None:
     """
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+
+def _read_body() -> None:
+    """Wait for the body, of at most `MAX_REQUEST_BYTES`, and keep it for all that parse it.
+
+    Otherwise a slow client would occupy a database connection meanwhile, and its login could be revoked after it was
+    checked. Raises `RequestEntityTooLarge`, and `ClientDisconnected` if the body does not arrive in time.
+    """
+    request.get_data()
 
 
 def _reject_nul() -> None:

@@ -5,19 +5,31 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from flask import Flask
+from sqlalchemy.pool import QueuePool
 
-from chatapp.security import MAX_REQUEST_BYTES
+from chatapp.extensions import db
+from chatapp.security import MAX_REQUEST_BYTES, SESSION_COOKIE
 from tests.harness.abuse import RawSocket
 from tests.harness.people import NewPerson, Person
+from tests.harness.rows import sign_cookie
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually, scaled
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 CONNECTIONS = 40
+DATABASE_CONNECTIONS = 40
+"""The most connections for reading that a server opens."""
+
 TIMEOUT_SECONDS = 2.0
 
 
@@ -130,6 +142,60 @@ def test_a_body_that_does_not_arrive_gets_an_explanation(
     assert response.startswith(b"HTTP/1.1 408"), response
     assert b"did not arrive in time" in response
     assert b"Traceback" not in response
+
+
+def test_slow_bodies_take_no_database_connections(new_server: NewServer, new_person: NewPerson) -> None:
+    server = new_server(CHATAPP_HTTP_TIMEOUT_SECONDS="300").start()
+    ana = new_person(server, "ana")
+    chat = ana.connect()
+    with ExitStack() as stack:
+        for count in range(DATABASE_CONNECTIONS + 2):
+            cookie = sign_cookie(server, f"revoked login session {count}")
+            start = f"POST /sign-out HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {SESSION_COOKIE}={cookie}\r\n"
+            head = f"{start}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ncsrf_token="
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=scaled(30)))
+            slow.sendall(head.encode())
+        assert ana.get("/").ok
+        assert chat.post("hello")
+    assert "QueuePool limit" not in server.log()
+
+
+class RecordingBody(BytesIO):
+    """A request's body that records how many database connections were in use when it was read."""
+
+    in_use: int | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._record()
+        return super().read(size)
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        self._record()
+        return super().readinto(buffer)
+
+    def _record(self) -> None:
+        pool = db.engine.pool
+        assert isinstance(pool, QueuePool)
+        self.in_use = max(self.in_use or 0, pool.checkedout())
+
+
+def test_bodies_are_read_before_the_database(app: Flask) -> None:
+    client = app.test_client()
+    with client.session_transaction() as session:
+        session["_user_id"] = "a login session that was revoked"
+    for path, content_type in (
+        ("/sign-out", "application/x-www-form-urlencoded"),
+        ("/sign-in", "application/x-www-form-urlencoded"),
+        ("/setup/unknown", "multipart/form-data; boundary=x"),
+        ("/api/conversations/general/messages", "application/json"),
+        ("/hooks/unknown", "text/plain"),
+        ("/unknown", "text/plain"),
+    ):
+        headers = {"Authorization": "Bearer unknown"} if path.startswith("/api/") else {}
+        body = RecordingBody(b"{}")
+        db.session.remove()
+        client.post(path, input_stream=body, content_length=2, content_type=content_type, headers=headers)
+        assert body.in_use == 0, path
 
 
 def test_a_client_that_does_not_read_its_response_is_disconnected(
