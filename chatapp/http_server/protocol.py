@@ -24,6 +24,11 @@ REFUSAL = (
     f"Content-Length: {len(ALL_IN_USE.message)}\r\n\r\n{ALL_IN_USE.message}"
 ).encode()
 
+LENGTH_REQUIRED = (
+    b"HTTP/1.1 411 Length Required\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 70\r\n\r\nSend the body with Content-Length: Transfer-Encoding is not supported."
+)
+
 
 def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_alive_seconds: float) -> type:
     """Return the protocol class of a server. eventlet takes a class, not an object."""
@@ -63,6 +68,16 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
             self._stream.begin_request(timeout_seconds if self._is_first_request else keep_alive_seconds)
             self._is_first_request = False
             super().handle_one_request()
+
+        def parse_request(self) -> bool:
+            if not super().parse_request():
+                return False
+            # eventlet reads the line with a chunk's size without a limit. It refuses requests with both headers.
+            if "Transfer-Encoding" in self.headers and "Content-Length" not in self.headers:
+                self.wfile.write(LENGTH_REQUIRED)
+                self.close_connection = True
+                return False
+            return True
 
         def get_environ(self) -> dict[str, Any]:
             self._stream.begin_body()

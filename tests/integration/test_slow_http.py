@@ -83,7 +83,6 @@ POST = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/
         pytest.param(b"GET / HT", id="half_a_request_line"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ", id="half_a_header"),
         pytest.param(POST + b"Content-Length: 1000\r\n\r\nusername=", id="half_a_body"),
-        pytest.param(POST + b"Transfer-Encoding: chunked\r\n\r\nffff\r\nusername=", id="half_a_chunk"),
     ],
 )
 def test_a_client_that_stops_sending_is_disconnected_and_meanwhile_others_are_served(
@@ -196,6 +195,39 @@ def test_bodies_are_read_before_the_database(app: Flask) -> None:
         db.session.remove()
         client.post(path, input_stream=body, content_length=2, content_type=content_type, headers=headers)
         assert body.in_use == 0, path
+
+
+@pytest.mark.parametrize("coding", ["chunked", "CHUNKED", "gzip, chunked", "unknown"])
+def test_a_body_without_a_length_is_refused_and_not_kept_in_memory(
+    small: Server, connect: Callable[[bytes], socket.socket], coding: str
+) -> None:
+    connection = connect(POST + f"Transfer-Encoding: {coding}\r\n\r\n".encode())
+    response = b""
+    while chunk := connection.recv(65_536):
+        response += chunk
+    assert response.startswith(b"HTTP/1.1 411 Length Required\r\nConnection: close\r\n"), response
+    head, _, text = response.partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(text)}".encode() in head
+    assert b"Send the body with Content-Length" in text
+    assert "Traceback" not in small.log()
+
+
+def test_the_size_of_a_chunk_cannot_fill_the_memory(small: Server, connect: Callable[[bytes], socket.socket]) -> None:
+    before = memory_bytes(small)
+    connection = connect(POST + b"Transfer-Encoding: chunked\r\n\r\n1;")
+    with suppress(ConnectionError):
+        for _ in range(40):
+            connection.sendall(b"a" * 1_000_000)
+    assert is_closed(connection)
+    assert memory_bytes(small) - before < 20_000_000
+
+
+def memory_bytes(server: Server) -> int:
+    """Return the largest amount of memory that a server has used."""
+    (line,) = (
+        line for line in Path(f"/proc/{server.pid}/status").read_text().splitlines() if line.startswith("VmHWM:")
+    )
+    return int(line.split()[1]) * 1_024
 
 
 def test_a_client_that_does_not_read_its_response_is_disconnected(
