@@ -36,7 +36,7 @@ from chatapp.audit_log import AuditKind, record_failed_sign_in
 from chatapp.errors import Forbidden, NotFound, RateLimited
 from chatapp.extensions import db, get_client_network, limiter
 from chatapp.identity import current_address, current_admin, current_person, login_required
-from chatapp.passwords.attempts import make_attempt_key
+from chatapp.passwords.attempts import make_attempt_key, normalize_attempted
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID
 
@@ -45,7 +45,7 @@ blueprint = Blueprint("accounts", __name__)
 
 def _sign_in_key() -> str:
     """Return the rate limit's key for sign-ins: the address and the username."""
-    return f"{get_client_network()} {request.form.get('username', '')[:64].strip().lower()}"
+    return f"{get_client_network()} {normalize_attempted(request.form.get('username', ''))}"
 
 
 @blueprint.get("/setup")

@@ -38,8 +38,12 @@ def make_attempt_key(username: str, device: str | None) -> AttemptKey:
     """Return the key of a sign-in to an account, from the known `device` with this id or from an unknown one."""
     if device is not None:
         return AttemptKey(hash_token(f"device {device}"), is_known_device=True)
-    name = username[:MAX_USERNAME_CHARS].strip().lower()
-    return AttemptKey(hash_token(f"account {name}"), is_known_device=False)
+    return AttemptKey(hash_token(f"account {normalize_attempted(username)}"), is_known_device=False)
+
+
+def normalize_attempted(username: str) -> str:
+    """Return the form in which attempts with a username are counted: equal for all spellings that sign in."""
+    return username.strip().lower()[:MAX_USERNAME_CHARS]
 
 
 def make_confirmation_key(actor: Actor) -> AttemptKey:

@@ -96,3 +96,15 @@ def test_a_forged_device_cookie_does_not_count(limited: Server) -> None:
         visitor.http.cookies.set("chatapp_device", value, domain="127.0.0.1", path="/")
         assert visitor.sign_in().status_code == 429
         visitor.close()
+
+
+def test_spaces_before_a_username_evade_neither_limit(limited: Server) -> None:
+    add_people(limited, "eli")
+    spellings = [f"{' ' * (70 + count)}eli" for count in range(11)]
+    assert [guess(limited, spelling).status_code for spelling in spellings[:4]] == [403, 403, 403, 429]
+    visitor = Visitor(limited, "eli")
+    for spelling in spellings:
+        visitor.username = spelling
+        response = visitor.sign_in(WRONG)
+    assert "Too many requests" in response.text, "the limit of an address and a username"
+    visitor.close()

@@ -9,6 +9,7 @@ from flask import Flask
 
 from chatapp.native import EXTENSION, NativePools
 from chatapp.passwords import hashes
+from chatapp.passwords.attempts import make_attempt_key
 from chatapp.passwords.hashes import hash_password, verify_password
 
 
@@ -34,3 +35,9 @@ def test_a_password_for_an_unknown_account_is_refused_after_the_same_computation
     with pytest.raises(VerifyMismatchError):
         PasswordHasher().verify(dummy, "correct horse")
     assert not verify_password(None, "correct horse")
+
+
+@pytest.mark.parametrize("spelling", ["ANA", " ana\n", " " * 70 + "ana", "ana" + " " * 70])
+def test_attempts_with_every_spelling_of_a_username_are_counted_together(spelling: str) -> None:
+    assert make_attempt_key(spelling, None) == make_attempt_key("ana", None)
+    assert make_attempt_key(spelling, None) != make_attempt_key("", None)
