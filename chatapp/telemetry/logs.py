@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 CONTENT_LOGGERS = ("socketio", "engineio", "geventwebsocket", "openai", "httpx2", "httpcore2")
 """Loggers that below WARNING log what users have written, or secret URLs."""
 
+SOCKET_LOGGERS = ("engineio.server", "socketio.server")
+"""Loggers to which their libraries add a handler of their own, which writes raw text, unless they have a level."""
+
 NATIVE_LOGGERS = ("fontTools", "fpdf")
 """Loggers of code on native threads, where nothing may be logged."""
 
@@ -67,6 +70,10 @@ def init_logs(level: str) -> None:
     root.setLevel(level)
     for name in (*CONTENT_LOGGERS, *NATIVE_LOGGERS):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for name in SOCKET_LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.ERROR)
+        logger.handlers.clear()
 
 
 def init_event_log(app: Flask) -> None:

@@ -4,12 +4,13 @@ import logging
 import re
 import uuid
 
+import requests
 from flask import Flask
 
 from chatapp.supervision import Supervisor, WorkStatus, current_supervisor
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Server
-from tests.harness.waiting import eventually
+from tests.harness.waiting import eventually, scaled
 
 
 def test_health_reports_the_background_work_of_a_server(server: Server) -> None:
@@ -81,6 +82,14 @@ def test_logs_have_neither_control_characters_nor_message_text_nor_values_of_sta
     for (token_hash,) in server.rows("SELECT token_hash FROM user_sessions"):
         assert str(token_hash) not in log
     ana.close()
+
+
+def test_engine_io_logs_no_control_characters(server: Server) -> None:
+    requests.get(f"{server.url}/socket.io/", params={"EIO": "4", "transport": "\x1b[31m\nforged"}, timeout=scaled(30))
+    requests.post(f"{server.url}/socket.io/", params={"EIO": "4", "sid": "\x1b[31m\nforged"}, timeout=scaled(30))
+    eventually(lambda: "forged" in server.log(), "the error is logged")
+    assert "\x1b" not in server.log()
+    assert not re.search("^forged", server.log(), re.MULTILINE)
 
 
 def test_a_traceback_is_indented_and_hides_the_values_of_a_row(app: Flask) -> None:
