@@ -1,4 +1,4 @@
-"""Changes to rooms and their members. Each function checks the permission in the transaction that it writes in."""
+"""Changes to rooms and their members. Each function checks login and permission in its own transaction."""
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from chatapp.conversations.policy import (
     authorize_reading,
     authorize_viewing,
 )
-from chatapp.conversations.queries import ConversationAccess, find_access, list_member_ids
+from chatapp.conversations.queries import ConversationAccess, find_access_of, list_member_ids
 from chatapp.conversations.service import check_room_name, check_topic, check_visibility
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.credentials import end_access_to_room
@@ -141,7 +141,7 @@ def restore(actor: Actor, room_id: int) -> None:
 
 
 def _find_access(session: Session, actor: Actor, room_id: int) -> ConversationAccess:
-    return find_access(session, room_name(room_id), actor.user_id)
+    return find_access_of(session, room_name(room_id), actor)
 
 
 def _add_member(transaction: Transaction, room: Conversation, user_id: int, role: str = "member") -> None:

@@ -15,7 +15,7 @@ from chatapp.audit_log import AuditKind, record
 from chatapp.conversations.name_space import list_assistant_names, require_free_name, require_no_display_name
 from chatapp.conversations.names import room_name
 from chatapp.conversations.policy import authorize_management
-from chatapp.conversations.queries import find_access
+from chatapp.conversations.queries import find_access_of
 from chatapp.credentials import delete_webhook, has_outgoing_webhooks
 from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
@@ -275,7 +275,7 @@ def finish_attempt(delivery: Delivery, error: str | None, *, retry_seconds: floa
 
 
 def _authorize(session: Session, actor: Actor, room_id: int) -> None:
-    authorize_management(*find_access(session, room_name(room_id), actor.user_id))
+    authorize_management(*find_access_of(session, room_name(room_id), actor))
 
 
 def _record(transaction: Transaction, kind: AuditKind, actor: Actor, webhook_name: str, room_id: int) -> None:

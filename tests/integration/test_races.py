@@ -16,9 +16,9 @@ from chatapp.conversations.names import parse_name
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.service import create_room
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
-from chatapp.errors import NotFound
+from chatapp.errors import NotFound, SignedOut
 from chatapp.identity import AuthenticatedUser
-from chatapp.models import Conversation, LoginSession, Membership
+from chatapp.models import Conversation, IncomingWebhook, LoginSession, Membership
 from chatapp.realtime import conversations
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta
@@ -28,11 +28,13 @@ from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.handlers import Caller
 from chatapp.realtime.state import get_realtime
 from chatapp.revocations import revoke
+from chatapp.rooms import service as rooms
 from chatapp.signals import Signals
 from chatapp.storage import Transaction, Writer, current_writer, write
 from chatapp.supervision import Supervisor
 from chatapp.timeline import create_writer
 from chatapp.timeline.messages import insert_message
+from chatapp.webhooks import service as webhooks
 
 
 @pytest.fixture
@@ -177,3 +179,24 @@ def remove_member(room: str) -> None:
         revoke(transaction, membership_revoked, MembershipRevoked(room, 1))
 
     write(change)
+
+
+def test_a_login_revoked_during_a_request_changes_neither_rooms_nor_webhooks(caller: Caller, room: str) -> None:
+    actor, room_id = caller.user.actor, int(room.removeprefix("room_"))
+    revoke_as_another_process(2)
+    changes: list[Callable[[], object]] = [
+        lambda: rooms.update_room(actor, room_id, "Renamed", "", "open"),
+        lambda: rooms.join_room(actor, room_id),
+        lambda: rooms.leave_room(actor, room_id),
+        lambda: rooms.invite(actor, room_id, "ana"),
+        lambda: rooms.remove(actor, room_id, 1),
+        lambda: rooms.archive(actor, room_id),
+        lambda: rooms.restore(actor, room_id),
+        lambda: webhooks.add_incoming(actor, room_id, "robot"),
+        lambda: webhooks.remove_outgoing(actor, room_id, 1),
+        lambda: webhooks.remove_incoming(actor, room_id, 1),
+        lambda: webhooks.adopt(actor, room_id, IncomingWebhook, 1),
+    ]
+    for change in changes:
+        with pytest.raises(SignedOut):
+            change()
