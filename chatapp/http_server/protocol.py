@@ -63,21 +63,13 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
 
         def handle_one_request(self) -> None:
             self._connection.wait()
-            if not self._is_first_request:
-                eventlet.sleep(0)  # Pipelined requests have arrived already: reading them does not yield.
+            eventlet.sleep(0)  # Pipelined requests have arrived already: reading them does not yield.
             self._stream.begin_request(timeout_seconds if self._is_first_request else keep_alive_seconds)
             self._is_first_request = False
             super().handle_one_request()
 
         def parse_request(self) -> bool:
-            if not super().parse_request():
-                return False
-            # eventlet reads the line with a chunk's size without a limit. It refuses requests with both headers.
-            if "Transfer-Encoding" in self.headers and "Content-Length" not in self.headers:
-                self.wfile.write(LENGTH_REQUIRED)
-                self.close_connection = True
-                return False
-            return True
+            return super().parse_request() and _has_length(self)
 
         def get_environ(self) -> dict[str, Any]:
             self._stream.begin_body()
@@ -92,6 +84,16 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
             discard()
 
     return Protocol
+
+
+def _has_length(request: Any) -> bool:
+    """Return whether a body has a known length; otherwise refuse the request."""
+    # eventlet reads the line with a chunk's size without a limit. It refuses requests with both headers.
+    if "Transfer-Encoding" in request.headers and "Content-Length" not in request.headers:
+        request.wfile.write(LENGTH_REQUIRED)
+        request.close_connection = True
+        return False
+    return True
 
 
 def _refuse(socket: Any) -> None:
