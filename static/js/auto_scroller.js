@@ -8,7 +8,8 @@ const END_TOLERANCE_PX = 48;
 /** A reader who has scrolled up stays there; a button reports new messages. */
 export class AutoScroller {
   #button;
-  #isFollowing = true;
+  // A page that was opened at a message stays there.
+  #isFollowing = !document.getElementById(location.hash.slice(1));
   #lastTop = 0;
 
   /**
