@@ -201,9 +201,9 @@ def _wait_for_signal() -> None:
     # A handler in Python would not wake an event loop that waits for its sockets; a byte in a socket does.
     reader, writer = socket.socketpair()
     writer.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno())  # First: a signal before it would be lost.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
-    signal.set_wakeup_fd(writer.fileno())
     reader.recv(1)
 
 
