@@ -63,10 +63,10 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
 
         def handle_one_request(self) -> None:
             self._connection.wait()
-            eventlet.sleep(0)  # Pipelined requests have arrived already: reading them does not yield.
             self._stream.begin_request(timeout_seconds if self._is_first_request else keep_alive_seconds)
             self._is_first_request = False
             super().handle_one_request()
+            eventlet.sleep(0)  # A pipelined request has arrived already: reading it does not yield.
 
         def parse_request(self) -> bool:
             return super().parse_request() and _has_length(self)
