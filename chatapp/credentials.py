@@ -153,7 +153,7 @@ def has_share_links() -> ColumnElement[bool]:
     return select(Installation.has_share_links).scalar_subquery()
 
 
-def announce_share_links(transaction: Transaction, *, is_public: bool) -> None:
+def send_sharing_changed(transaction: Transaction, *, is_public: bool) -> None:
     """Send the signal that all conversations with a share link are public, or that none of them is any longer."""
     shared = select(Conversation.id, Conversation.kind).join(ShareLink, ShareLink.conversation_id == Conversation.id)
     for number, kind in transaction.session.execute(shared):

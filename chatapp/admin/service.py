@@ -8,7 +8,7 @@ from chatapp.actors import Actor, require_admin
 from chatapp.admin.queries import find_abandoned_room, get_installation
 from chatapp.audit_log import AuditKind, record
 from chatapp.conversations.signals import sidebar_changed
-from chatapp.credentials import Webhook, announce_share_links, delete_webhook, revoke_share_links, revoke_tokens
+from chatapp.credentials import Webhook, delete_webhook, revoke_share_links, revoke_tokens, send_sharing_changed
 from chatapp.errors import NotFound
 from chatapp.models import ApiToken, IncomingWebhook, Membership, OutgoingWebhook, ShareLink, WebhookDelivery
 from chatapp.storage import Transaction, write
@@ -56,7 +56,7 @@ def set_switches(actor: Actor, *, has_share_links: bool, has_outgoing_webhooks: 
         require_admin(session, actor)
         installation = get_installation(session)
         if installation.has_share_links != has_share_links:
-            announce_share_links(transaction, is_public=has_share_links)
+            send_sharing_changed(transaction, is_public=has_share_links)
         for name, attribute, is_on in (
             ("share links", "has_share_links", has_share_links),
             ("outgoing webhooks", "has_outgoing_webhooks", has_outgoing_webhooks),

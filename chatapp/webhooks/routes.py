@@ -46,7 +46,7 @@ def add_outgoing(room_id: int) -> ViewResponse:
 @login_required
 def remove_outgoing(room_id: int, webhook_id: int) -> Response:
     """Delete an outgoing webhook."""
-    service.remove_outgoing(current_person().actor, room_id, webhook_id)
+    service.remove(current_person().actor, room_id, OutgoingWebhook, webhook_id)
     flash("The webhook was deleted.")
     return redirect(url_for("webhooks.index", room_id=room_id))
 
@@ -67,7 +67,7 @@ def add_incoming(room_id: int) -> ViewResponse:
 @login_required
 def remove_incoming(room_id: int, webhook_id: int) -> Response:
     """Delete an incoming webhook."""
-    service.remove_incoming(current_person().actor, room_id, webhook_id)
+    service.remove(current_person().actor, room_id, IncomingWebhook, webhook_id)
     flash("The webhook was deleted. Its URL no longer works.")
     return redirect(url_for("webhooks.index", room_id=room_id))
 

@@ -99,16 +99,12 @@ def add_outgoing(actor: Actor, room_id: int, name: str, url: str) -> str:
     return write(change)
 
 
-def remove_outgoing(actor: Actor, room_id: int, webhook_id: int) -> None:
-    """Delete an outgoing webhook and its queued deliveries. Raises `NotFound`, `Forbidden`."""
+def remove(actor: Actor, room_id: int, model: type[W], webhook_id: int) -> None:
+    """Delete a webhook. Raises `NotFound`, `Forbidden` (managers only)."""
 
     def change(transaction: Transaction) -> None:
-        session = transaction.session
-        _authorize(session, actor, room_id)
-        webhook = session.get(OutgoingWebhook, webhook_id)
-        if webhook is None or webhook.conversation_id != room_id:
-            raise NotFound("There is no such webhook.")
-        delete_webhook(transaction, actor, webhook)
+        _authorize(transaction.session, actor, room_id)
+        delete_webhook(transaction, actor, _get_webhook(transaction.session, room_id, model, webhook_id))
 
     write(change)
 
@@ -141,20 +137,6 @@ def add_incoming(actor: Actor, room_id: int, name: str) -> str:
     return write(change)
 
 
-def remove_incoming(actor: Actor, room_id: int, webhook_id: int) -> None:
-    """Delete an incoming webhook. Raises `NotFound`, `Forbidden`."""
-
-    def change(transaction: Transaction) -> None:
-        session = transaction.session
-        _authorize(session, actor, room_id)
-        webhook = session.get(IncomingWebhook, webhook_id)
-        if webhook is None or webhook.conversation_id != room_id:
-            raise NotFound("There is no such webhook.")
-        delete_webhook(transaction, actor, webhook)
-
-    write(change)
-
-
 def adopt(actor: Actor, room_id: int, model: type[W], webhook_id: int) -> None:
     """Make `actor` responsible for a webhook, which works again if it was suspended.
 
@@ -162,15 +144,19 @@ def adopt(actor: Actor, room_id: int, model: type[W], webhook_id: int) -> None:
     """
 
     def change(transaction: Transaction) -> None:
-        session = transaction.session
-        _authorize(session, actor, room_id)
-        webhook = session.get(model, webhook_id)
-        if webhook is None or webhook.conversation_id != room_id:
-            raise NotFound("There is no such webhook.")
+        _authorize(transaction.session, actor, room_id)
+        webhook = _get_webhook(transaction.session, room_id, model, webhook_id)
         webhook.creator_id, webhook.suspended_at = actor.user_id, None
         _record(transaction, AuditKind.WEBHOOK_ADOPTED, actor, webhook.name, room_id)
 
     write(change)
+
+
+def _get_webhook(session: Session, room_id: int, model: type[W], webhook_id: int) -> W:
+    webhook = session.get(model, webhook_id)
+    if webhook is None or webhook.conversation_id != room_id:
+        raise NotFound("There is no such webhook.")
+    return webhook
 
 
 def post_by_webhook(token: str, content: object, idempotency_key: str | None) -> TimelineMessage:

@@ -18,7 +18,7 @@ from chatapp.conversations.service import create_room
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
 from chatapp.errors import NotFound, SignedOut
 from chatapp.identity import AuthenticatedUser
-from chatapp.models import Conversation, IncomingWebhook, LoginSession, Membership
+from chatapp.models import Conversation, IncomingWebhook, LoginSession, Membership, OutgoingWebhook
 from chatapp.realtime import conversations
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta
@@ -193,8 +193,8 @@ def test_a_login_revoked_during_a_request_changes_neither_rooms_nor_webhooks(cal
         lambda: rooms.archive(actor, room_id),
         lambda: rooms.restore(actor, room_id),
         lambda: webhooks.add_incoming(actor, room_id, "robot"),
-        lambda: webhooks.remove_outgoing(actor, room_id, 1),
-        lambda: webhooks.remove_incoming(actor, room_id, 1),
+        lambda: webhooks.remove(actor, room_id, OutgoingWebhook, 1),
+        lambda: webhooks.remove(actor, room_id, IncomingWebhook, 1),
         lambda: webhooks.adopt(actor, room_id, IncomingWebhook, 1),
     ]
     for change in changes:
