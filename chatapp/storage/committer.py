@@ -67,22 +67,13 @@ class Committer:
             with Session(self._connection, expire_on_commit=False) as session:
                 transaction = Transaction(session, self._signals)
                 try:
-                    for batch_class, group in groupby(sorted(jobs, key=_runs_last), key=_batch_class):
-                        adjacent = list(group)
-                        if batch_class is None or not _apply_batch(transaction, batch_class, adjacent):
-                            for job in adjacent:
-                                _apply(transaction, job)
+                    _apply_all(transaction, jobs)
                     failpoint("before-commit")
                 except BaseException:
                     # Rows that a change was created with are then new again, and another attempt can insert them.
                     session.rollback()
                     raise
-                try:
-                    _commit(session, jobs)
-                except DBAPIError as error:
-                    if error.connection_invalidated:
-                        self._uncertain_watermarks |= transaction.watermarks
-                    raise
+                self._commit(transaction, jobs)
             # Before the acknowledgement, so that a restored backup without these changes is detected.
             self._watermarks.record(self._uncertain_watermarks | transaction.watermarks)
             self._uncertain_watermarks.clear()
@@ -92,6 +83,17 @@ class Committer:
             raise
         return transaction.deferred_signals
 
+    def _commit(self, transaction: Transaction, jobs: Sequence[Job]) -> None:
+        try:
+            transaction.session.commit()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                self._uncertain_watermarks |= transaction.watermarks
+                for job in jobs:
+                    if job.error is None and not isinstance(job.change, SpoolableChange):
+                        job.set_uncertain()
+            raise
+
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -99,15 +101,12 @@ class Committer:
             connection.close()
 
 
-def _commit(session: Session, jobs: Sequence[Job]) -> None:
-    try:
-        session.commit()
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            for job in jobs:
-                if job.error is None and not isinstance(job.change, SpoolableChange):
-                    job.set_uncertain()
-        raise
+def _apply_all(transaction: Transaction, jobs: Sequence[Job]) -> None:
+    for batch_class, group in groupby(sorted(jobs, key=_runs_last), key=_batch_class):
+        adjacent = list(group)
+        if batch_class is None or not _apply_batch(transaction, batch_class, adjacent):
+            for job in adjacent:
+                _apply(transaction, job)
 
 
 def _apply_batch(transaction: Transaction, batch_class: type[BatchChange[Any]], jobs: Sequence[Job]) -> bool:
