@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         60, ge=0, description="rooms and direct conversations that a person may create per hour; `0` disables the limit"
     )
     room_invitations_per_hour: int = Field(
-        200, ge=0, description="people whom a person may add to rooms per hour; `0` disables the limit"
+        200, ge=0, description="number of people that each person may add to rooms per hour; `0` disables the limit"
     )
     form_posts_per_minute: int = Field(
         240,

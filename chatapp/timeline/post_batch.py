@@ -75,7 +75,7 @@ class PostBatch:
         """
         known = self._known.get(post.key)
         if known and post.was_spooled:
-            # Its sender was acknowledged before. This announces it to those who may read it.
+            # Its sender was acknowledged before. This broadcasts it to the people who may read it.
             return self._present_known(known)
         if not self._is_active(post.actor):
             return SignedOut("You are signed out. Sign in again to send this.")

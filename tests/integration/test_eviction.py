@@ -56,7 +56,7 @@ class Installation:
 
     @property
     def listeners(self) -> list[str]:
-        """The usernames of those who receive the events of the room."""
+        """The usernames of the users that receive the events of the room."""
         return sorted(user.username for user in self.realtime.connections.list_listening_users(self.room))
 
     def remove(self, user: AuthenticatedUser, *, by_other: bool = True) -> None:

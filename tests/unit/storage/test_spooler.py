@@ -75,7 +75,7 @@ def test_changes_that_cannot_be_spooled_are_refused_as_unavailable(spooler: Spoo
     assert len(spooler) == 1
 
 
-def test_a_repeated_change_gets_the_first_result_and_is_not_announced_again(spooler: Spooler):
+def test_a_repeated_change_gets_the_first_result_and_sends_no_second_signal(spooler: Spooler):
     spool_notes(spooler, "one")
     jobs = [Job(AddNote(text)) for text in ("one", "two", "two")]
     assert [signal.payload for signal in spooler.add(jobs)] == ["pending two"]
@@ -114,7 +114,7 @@ def test_draining_commits_all_entries_in_their_order(spooler: Spooler, spool: Sp
     assert spool.list_pending() == []
 
 
-def test_a_rejected_entry_stays_in_the_spool_and_is_announced(spooler: Spooler, spool: Spool, signals: Signals):
+def test_a_rejected_entry_stays_in_the_spool_and_sends_a_signal(spooler: Spooler, spool: Spool, signals: Signals):
     received: list[str] = []
     for signal in (note_added, note_rejected):
         signals.connect(signal, received.append)
