@@ -77,6 +77,13 @@ def test_login_sessions_are_listed_and_ended_one_by_one_or_all_but_this_one(
     script.close()
 
 
+def test_only_a_request_that_changes_the_session_cookie_sets_it(ana: Person) -> None:
+    # The script's request for the sidebar may be answered after the form: its response must not restore an old cookie.
+    assert "Set-Cookie" not in ana.get("/sidebar").headers
+    redirect, *_ = ana.post("/settings/receipts", "/settings").history
+    assert "Set-Cookie" in redirect.headers
+
+
 @pytest.mark.parametrize("column", ["idle_expires_at", "expires_at"])
 def test_an_expired_login_session_opens_no_page_and_no_socket(server: Server, ana: Person, column: str) -> None:
     assert ana.get("/", allow_redirects=False).ok
