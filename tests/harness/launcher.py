@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib import import_module
 from os import waitpid  # Bound before eventlet replaces it in `os`.
 
 from tests.harness import ROOT, coverage
@@ -90,7 +91,11 @@ def main(control: socket.socket, *, green: bool) -> None:
         import sqlalchemy.orm  # noqa: F401  # Before the patch, as in `wsgi.py`.
 
         eventlet.monkey_patch()
-    import chatapp.serving  # noqa: F401  # It imports everything else.
+    import chatapp.http_server.protocol
+    import chatapp.serving  # Both import everything else, but for what the settings choose:
+    import chatapp.socket_engine.server  # noqa: F401
+
+    import_module(f"engineio.async_drivers.{'eventlet' if green else 'threading'}")
 
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
