@@ -175,11 +175,15 @@ class Fallback:
         self._pages.discard(name)
 
     def revoke_logins(self, login_session_ids: Collection[int]) -> None:
-        """Forget login sessions."""
+        """Forget login sessions, and what their users may do: it is remembered again with another of their logins."""
         self.revision += 1
-        for key, user in self._logins.items():
-            if user.login_session_id in login_session_ids:
-                self._logins.discard(key)
+        revoked = [(key, user.id) for key, user in self._logins.items() if user.login_session_id in login_session_ids]
+        for key, _ in revoked:
+            self._logins.discard(key)
+        user_ids = {user_id for _, user_id in revoked}
+        for access, _ in self._may_post.items() if user_ids else ():
+            if access[0] in user_ids:
+                self._may_post.discard(access)
 
     def revoke_access(self, user_id: int, name: ConversationName) -> None:
         """Forget that a user may read a conversation."""

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from chatapp.accounts.devices import remember_device
 from chatapp.accounts.queries import find_login_session, is_set_up
-from chatapp.accounts.service import LAST_SEEN_INTERVAL, create_login_session, record_login_use
+from chatapp.accounts.service import LAST_SEEN_INTERVAL, VerifiedPassword, create_login_session, record_login_use
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.fallback import current_fallback
@@ -70,15 +70,16 @@ def record_use() -> None:
         record_login_use([login_session_id])
 
 
-def log_in(user_id: int, key: AttemptKey | None = None) -> None:
+def log_in(user_id: int, *, verified: VerifiedPassword | None = None, key: AttemptKey | None = None) -> None:
     """Start a login session in this browser, and clear what its cookie contained before.
 
-    `key` is that of the attempts to sign in, which are forgotten.
+    `key` is that of the attempts to sign in, which are forgotten. Raises `Forbidden`: see `create_login_session`.
     """
+    device = request.user_agent.string
+    token = create_login_session(user_id, verified=verified, address=current_address(), device=device, key=key)
     session.clear()
     session.permanent = True
-    device = request.user_agent.string
-    user = load_user(create_login_session(user_id, address=current_address(), device=device, key=key))
+    user = load_user(token)
     login_user(user)
     if user is not None:
         remember_device(user.username)

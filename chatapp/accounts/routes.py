@@ -94,16 +94,17 @@ def sign_in() -> ViewResponse:
         username = form.text(form.username)
         key = make_attempt_key(username, find_known_device(username))
         try:
-            user_id = service.authenticate(username, form.text(form.password), key)
+            verified = service.authenticate(username, form.text(form.password), key)
         except RateLimited:
             record_failed_sign_in(username, current_address(), AuditKind.SIGN_IN_LIMITED)
             raise
-        if user_id is not None:
-            log_in(user_id, key)
-            target = form.text(form.next)
-            return redirect(target if is_local_url(target) else url_for("general.show"))
-        record_failed_sign_in(username, current_address())
-        form.refuse(Forbidden("Wrong username or password."))
+        with form.show_errors(Forbidden):
+            if verified is not None:
+                log_in(verified.user_id, verified=verified, key=key)
+                target = form.text(form.next)
+                return redirect(target if is_local_url(target) else url_for("general.show"))
+            record_failed_sign_in(username, current_address())
+            raise service.wrong_credentials()
     return form.page("accounts/sign_in.html")
 
 

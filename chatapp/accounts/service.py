@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, delete, not_, select, update
@@ -137,8 +138,16 @@ def create_user(username: str, name: str, password: str, *, is_admin: bool) -> i
     return write(change)
 
 
-def authenticate(username: str, password: str, key: AttemptKey) -> int | None:
-    """Return the id of the active account with this username and password, or None.
+@dataclass(frozen=True, slots=True)
+class VerifiedPassword:
+    """A user whose password was verified, and the hash with which it was."""
+
+    user_id: int
+    password_hash: str
+
+
+def authenticate(username: str, password: str, key: AttemptKey) -> VerifiedPassword | None:
+    """Return the active account with this username and password, or None.
 
     Raises `RateLimited` after too many failed attempts that are counted for `key`.
     """
@@ -147,15 +156,21 @@ def authenticate(username: str, password: str, key: AttemptKey) -> int | None:
     # Return the connection to the pool before waiting for another thread.
     db.session.close()
     is_right = verify_password(user.password_hash if user else None, password)
-    return user.id if user and is_right else None
+    return VerifiedPassword(user.id, user.password_hash) if user and is_right else None
 
 
 def create_login_session(
-    user_id: int, *, address: str | None = None, device: str = "", key: AttemptKey | None = None
+    user_id: int,
+    *,
+    verified: VerifiedPassword | None = None,
+    address: str | None = None,
+    device: str = "",
+    key: AttemptKey | None = None,
 ) -> str:
     """Create a login session and return its token, which the cookie carries.
 
-    `address` and `device` are the user's; `key` is that of the attempts to sign in, which are forgotten.
+    `address` and `device` are the user's; `key` is that of the attempts to sign in, which are forgotten. Raises
+    `Forbidden` if the user was banned since, or the password changed after it was `verified`.
     """
     token, settings = new_token(), current_settings()
     login_session = LoginSession(
@@ -167,6 +182,9 @@ def create_login_session(
     )
 
     def change(transaction: Transaction) -> str:
+        password_hash = _lock_active_user(transaction.session, user_id)
+        if verified is not None and password_hash != verified.password_hash:
+            raise wrong_credentials()
         transaction.session.add(login_session)
         if key is not None:
             clear_attempts(transaction, key)
@@ -239,34 +257,36 @@ def end_expired_login_sessions() -> None:
 
 def change_display_name(actor: Actor, name: str) -> None:
     """Change a user's display name. Raises `Invalid`."""
-    checked = check_display_name(name)
-    write(
-        lambda transaction: transaction.session.execute(
-            update(User).where(User.id == actor.user_id).values(name=checked)
-        )
-    )
+    _update_user(actor, name=check_display_name(name))
 
 
 def change_read_receipts(actor: Actor, *, are_sent: bool) -> None:
     """Set whether other users see how far a user has read."""
-    write(
-        lambda transaction: transaction.session.execute(
-            update(User).where(User.id == actor.user_id).values(sends_receipts=are_sent)
-        )
-    )
+    _update_user(actor, sends_receipts=are_sent)
+
+
+def _update_user(actor: Actor, **values: object) -> None:
+    """Set columns of the user who acts. Raises `SignedOut`."""
+
+    def change(transaction: Transaction) -> None:
+        require_active_login(transaction.session, actor)
+        transaction.session.execute(update(User).where(User.id == actor.user_id).values(values))
+
+    write(change)
 
 
 def change_password(actor: Actor, current: str, new: str) -> None:
     """Change a user's password, and revoke their other login sessions and all their API tokens.
 
-    Raises `Forbidden` if `current` is wrong, `RateLimited` after too many wrong ones, and `Invalid` if `new` is not
-    acceptable.
+    Raises `Forbidden` if `current` is wrong, `RateLimited` after too many wrong ones, `Invalid` if `new` is not
+    acceptable, and `SignedOut`.
     """
     username, display_name = db.session.execute(select(User.username, User.name).where(User.id == actor.user_id)).one()
     confirm_password(actor, current)
     new_hash = hash_password(check_password(new, username, display_name))
 
     def change(transaction: Transaction) -> None:
+        require_active_login(transaction.session, actor)
         transaction.session.execute(update(User).where(User.id == actor.user_id).values(password_hash=new_hash))
         _revoke_login_sessions(
             transaction, LoginSession.user_id == actor.user_id, LoginSession.id != actor.login_session_id
@@ -318,6 +338,23 @@ def unban(actor: Actor | None, username: str) -> None:
         record(transaction, AuditKind.USER_UNBANNED, actor, target=f"@{user.username}")
 
     write(change)
+
+
+def wrong_credentials() -> Forbidden:
+    """Return the same error for a wrong password, an account that does not exist and one that is banned."""
+    return Forbidden("Wrong username or password.")
+
+
+def _lock_active_user(session: Session, user_id: int) -> str:
+    """Return a user's password hash. Raises `Forbidden` if the user is banned.
+
+    Another process that bans the user or changes the password waits until this transaction ends.
+    """
+    active = select(User.password_hash).where(User.id == user_id, User.is_active).with_for_update(read=True)
+    password_hash = session.scalars(active).one_or_none()
+    if password_hash is None:
+        raise wrong_credentials()
+    return password_hash
 
 
 def _revoke_login_sessions(transaction: Transaction, *conditions: ColumnElement[bool]) -> int:

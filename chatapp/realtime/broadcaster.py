@@ -50,6 +50,7 @@ class Broadcaster:
 
     def __init__(self, app: Flask, realtime: Realtime, evictor: Evictor, *, is_single_process: bool) -> None:
         self._app = app
+        self._realtime = realtime
         self._server = realtime.server
         self._connections = realtime.connections
         self._presenter = get_message_presenter(app)
@@ -154,7 +155,7 @@ class Broadcaster:
                 self._server.emit("sidebar_changed", {}, to=user_channel(user_id))
             for user_id in user_ids:
                 if sids := self._connections.list_sids(user_channel(user_id)):
-                    follow_news(self._connections, user_id, sids)
+                    follow_news(self._realtime, user_id, sids)
 
     def broadcast_sharing_changed(self, changed: SharingChanged) -> None:
         """Emit that a conversation has become public, or is no longer public."""

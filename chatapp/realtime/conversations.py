@@ -11,7 +11,7 @@ from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
 from chatapp.conversations.queries import find_access_of, is_public
-from chatapp.errors import Unavailable
+from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
 from chatapp.presentation.read_state import present_read_receipt
@@ -96,8 +96,10 @@ def _join(caller: Caller, name: ConversationName, payload: JoinPayload) -> Ack:
     try:
         access = find_access_of(db.session(), name, caller.user.actor)
         conversation = authorize_reading(*access)
-    except Exception:
+    except Exception as error:
         caller.leave(name.wire_name)
+        if isinstance(error, ChatError):
+            fallback.revoke_access(caller.user.id, name)  # The evictor may have remembered it meanwhile.
         raise
     _enter_posters(caller, name, may_post=may_post(*access))
     fallback.remember_access(caller.user.id, name, revision, may_post=may_post(*access))

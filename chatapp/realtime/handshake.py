@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 from flask import Flask
-from flask_login import current_user
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from chatapp.accounts.login import record_use
-from chatapp.identity import current_person
+from chatapp.identity import AuthenticatedUser, find_current_person
 from chatapp.presentation.messages import present_backlog
 from chatapp.realtime.channels import EVERYONE, login_session_channel, user_channel
 from chatapp.realtime.news import follow_news
@@ -34,26 +33,48 @@ def _connect(app: Flask, realtime: Realtime, sid: str, environ: "WSGIEnvironment
     A page sends the id of its user (`{user_id}`). Another user may have signed in on the same browser since, and the
     page must not act for them. Nothing is emitted here: it would be sent before the CONNECT packet.
     """
+    claimed_id = auth.get("user_id") if isinstance(auth, dict) else None
+    revision = realtime.fallback.revision
+    user = _authenticate(app, environ)
+    if claimed_id not in (None, user.id):
+        raise Refused("signed_out")
+    _require_open(realtime, sid)
+    # Revocations that are handled from here on reach the socket.
+    realtime.connections.add(sid, user)
+    realtime.connections.enter(sid, user_channel(user.id))
+    realtime.connections.enter(sid, login_session_channel(user.login_session_id))
+    if realtime.fallback.revision != revision:
+        # One that was handled before did not, and may have been committed after the user was read.
+        try:
+            _authenticate(app, environ)
+            _require_open(realtime, sid)
+        except Refused:
+            realtime.connections.remove(sid)
+            realtime.fallback.revoke_logins([user.login_session_id])
+            raise
+    realtime.engine.connection_guard.authenticate(sid, user.id)
+
+
+def _authenticate(app: Flask, environ: "WSGIEnvironment") -> AuthenticatedUser:
+    """Return the user of a handshake's cookie."""
     # The login library reads the cookie from a request.
     with app.request_context(environ):
-        claimed_id = auth.get("user_id") if isinstance(auth, dict) else None
         try:
-            is_authenticated = current_user.is_authenticated
+            user = find_current_person()
         except DATABASE_ERRORS as error:
             log_database_error(error)
             raise Refused("unavailable") from None
-        if not is_authenticated or claimed_id not in (None, current_person().id):
+        if user is None:
             # The library's own exception: only that carries a reason to the client.
             raise Refused("signed_out")
-        user = current_person()
         record_use()
+        return user
+
+
+def _require_open(realtime: Realtime, sid: str) -> None:
+    """Refuse a socket that was closed while its user was read."""
     if not realtime.connections.is_open(sid):
-        raise Refused("closed")  # It was closed while its user was read.
-    realtime.connections.add(sid, user)
-    realtime.engine.connection_guard.authenticate(sid, user.id)
-    # Revocations reach the socket from here on.
-    realtime.connections.enter(sid, user_channel(user.id))
-    realtime.connections.enter(sid, login_session_channel(user.login_session_id))
+        raise Refused("closed")
 
 
 def send_initial_events(app: Flask, realtime: Realtime, sid: str) -> None:
@@ -65,7 +86,7 @@ def send_initial_events(app: Flask, realtime: Realtime, sid: str) -> None:
         with app.app_context():
             realtime.connections.enter(sid, EVERYONE)
             try:
-                follow_news(realtime.connections, user.id, [sid])
+                follow_news(realtime, user.id, [sid])
             except DATABASE_ERRORS as error:
                 log_database_error(error)
                 realtime.connections.sids_without_news.add(sid)

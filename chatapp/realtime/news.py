@@ -4,7 +4,7 @@ Each conversation has a channel for its news. A socket is in that channel or has
 page needs no news of a message that it shows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from flask import Flask
 
@@ -21,14 +21,25 @@ def follow_missing_news(app: Flask, realtime: Realtime) -> None:
         user = realtime.connections.find_user(sid)
         if user is not None:
             with app.app_context():
-                follow_news(realtime.connections, user.id, [sid])
+                follow_news(realtime, user.id, [sid])
             realtime.server.emit("sidebar_changed", {}, to=sid)
         realtime.connections.sids_without_news.discard(sid)
 
 
-def follow_news(connections: Connections, user_id: int, sids: Iterable[str]) -> None:
-    """Add a user's sockets to the news channels of the user's conversations, and remove them from all others."""
-    names = list_conversation_names(db.session(), user_id)
+def follow_news(realtime: Realtime, user_id: int, sids: Collection[str]) -> None:
+    """Add a user's sockets to the news channels of the user's conversations, and remove them from all others.
+
+    Repeated if something was revoked meanwhile: the revocation may have been handled before a socket entered a channel.
+    """
+    revision = None
+    while revision != realtime.fallback.revision:
+        revision = realtime.fallback.revision
+        names = list_conversation_names(db.session(), user_id)
+        db.session.close()  # The next read gets a new snapshot.
+        _set_news_channels(realtime.connections, names, sids)
+
+
+def _set_news_channels(connections: Connections, names: Collection[str], sids: Iterable[str]) -> None:
     for sid in sids:
         current = connections.list_channels(sid)
         wanted = {news_channel(name) for name in names if name not in current}

@@ -1,34 +1,53 @@
 """Revocations and failures at a moment that a test with real sockets cannot hit: between two steps of one operation."""
 
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete
+from flask.sessions import SecureCookieSessionInterface
+from socketio.exceptions import ConnectionRefusedError as Refused
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import OperationalError
+from werkzeug.test import EnvironBuilder
 
-from chatapp.accounts.service import create_login_session, create_owner, revoke_login_session
+from chatapp.accounts.service import (
+    authenticate,
+    ban,
+    change_display_name,
+    change_password,
+    change_read_receipts,
+    create_login_session,
+    create_owner,
+    create_user,
+    revoke_login_session,
+    unban,
+)
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import Actor
 from chatapp.config import current_settings
 from chatapp.conversations.names import parse_name
-from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.queries import find_access_of, list_conversation_names
 from chatapp.conversations.service import create_room
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
-from chatapp.errors import NotFound, SignedOut
+from chatapp.errors import Forbidden, NotFound, SignedOut
+from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation, IncomingWebhook, LoginSession, Membership, OutgoingWebhook
-from chatapp.realtime import conversations
+from chatapp.passwords.attempts import make_attempt_key
+from chatapp.realtime import conversations, handshake, news
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta
 from chatapp.realtime.channels import login_session_channel, news_channel, user_channel
 from chatapp.realtime.conversations import JoinPayload, LeavePayload, join_chat, leave_chat
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.handlers import Caller
-from chatapp.realtime.state import get_realtime
+from chatapp.realtime.news import follow_news
+from chatapp.realtime.state import Realtime, get_realtime
 from chatapp.revocations import revoke
 from chatapp.rooms import service as rooms
+from chatapp.security import SESSION_COOKIE
 from chatapp.signals import Signals
 from chatapp.storage import Transaction, Writer, current_writer, write
 from chatapp.supervision import Supervisor
@@ -200,3 +219,113 @@ def test_a_login_revoked_during_a_request_changes_neither_rooms_nor_webhooks(cal
     for change in changes:
         with pytest.raises(SignedOut):
             change()
+
+
+class Browser:
+    """A browser in which Bob is signed in, and in which something may happen while its socket is authenticated."""
+
+    def __init__(self, app: Flask, realtime: Realtime, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._app, self._realtime, self._monkeypatch = app, realtime, monkeypatch
+        self.user_id = create_user("bob", "Bob", "a good password", is_admin=False)
+        self.token = create_login_session(self.user_id)
+        interface = app.session_interface
+        assert isinstance(interface, SecureCookieSessionInterface)
+        serializer = interface.get_signing_serializer(app)
+        assert serializer is not None
+        cookie = f"{SESSION_COOKIE}={serializer.dumps({'_user_id': self.token})}"
+        self._environ = EnvironBuilder("/", environ_overrides={"HTTP_COOKIE": cookie}).get_environ()
+
+    def connect(self, meanwhile: Callable[[], object]) -> str:
+        """Connect a socket and return its id. `meanwhile` is called once its user is read."""
+        self._monkeypatch.setattr(handshake, "record_use", meanwhile)
+        sid = str(self._realtime.server.manager.connect(f"engine-id of {self.token}", "/"))
+        # Like the server, outside of the application context of the test.
+        Context().run(handshake._connect, self._app, self._realtime, sid, self._environ, None)
+        return sid
+
+
+@pytest.fixture
+def browser(app: Flask, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> Browser:
+    return Browser(app, caller.realtime, monkeypatch)
+
+
+@pytest.mark.parametrize("is_by_other", [False, True], ids=["this_process", "another_process"])
+def test_a_socket_that_connects_while_its_login_is_revoked_is_refused(
+    app: Flask, caller: Caller, browser: Browser, *, is_by_other: bool
+) -> None:
+    evictor = Evictor(app, caller.realtime)
+    evictor.check_revocations()
+    login_session_id = caller.user.login_session_id + 1
+
+    def revoke_login() -> None:
+        if not is_by_other:
+            revoke_login_session(Actor(browser.user_id, login_session_id))
+            return
+        revoke_as_another_process(login_session_id)
+        evictor.check_revocations()  # It finds no socket.
+
+    with pytest.raises(Refused, match="signed_out"):
+        browser.connect(revoke_login)
+    assert [user.username for user in caller.realtime.connections.list_users()] == ["ana"]
+    evictor.check_revocations()
+    assert caller.realtime.fallback.find_login(browser.token) is None
+
+
+def test_a_socket_connects_while_another_login_is_revoked(app: Flask, caller: Caller, browser: Browser) -> None:
+    Evictor(app, caller.realtime)
+    sid = browser.connect(lambda: revoke_login_session(Actor(1, 1)))
+    assert caller.realtime.connections.find_user(sid) is not None
+
+
+def test_a_member_who_is_removed_while_the_socket_connects_gets_no_news(
+    app: Flask, caller: Caller, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Evictor(app, caller.realtime)
+
+    def remove_after_reading(*arguments: Any) -> Any:
+        names = list_conversation_names(*arguments)
+        monkeypatch.setattr(news, "list_conversation_names", list_conversation_names)
+        remove_member(room)
+        return names
+
+    follow_news(caller.realtime, 1, [caller.sid])
+    assert caller.has_entered(news_channel(room))
+    caller.leave(news_channel(room))
+    monkeypatch.setattr(news, "list_conversation_names", remove_after_reading)
+    follow_news(caller.realtime, 1, [caller.sid])
+    assert not caller.has_entered(news_channel(room))
+
+
+def test_a_sign_in_or_sign_up_before_a_ban_does_not_revive_with_the_unban(caller: Caller) -> None:
+    user_id = create_user("bob", "Bob", "a good password", is_admin=False)
+    ban(None, "bob")
+    with pytest.raises(Forbidden, match="Wrong username or password"):
+        create_login_session(user_id)
+    unban(None, "bob")
+    assert count_logins(user_id) == 0
+
+
+def test_a_sign_in_with_the_old_password_does_not_outlast_its_change(caller: Caller) -> None:
+    verified = authenticate("ana", "a good password", make_attempt_key("ana", None))
+    assert verified is not None
+    change_password(caller.user.actor, "a good password", "another fine password")
+    with pytest.raises(Forbidden):
+        create_login_session(verified.user_id, verified=verified)
+    assert count_logins(verified.user_id) == 1, "the one in which the password was changed"
+
+
+def test_a_login_revoked_during_a_request_changes_no_account(caller: Caller) -> None:
+    revoke_as_another_process(2)
+    changes: list[Callable[[], object]] = [
+        lambda: change_password(caller.user.actor, "a good password", "another fine password"),
+        lambda: change_display_name(caller.user.actor, "Renamed"),
+        lambda: change_read_receipts(caller.user.actor, are_sent=False),
+    ]
+    for change in changes:
+        with pytest.raises(SignedOut):
+            change()
+    assert authenticate("ana", "a good password", make_attempt_key("ana", None))
+
+
+def count_logins(user_id: int) -> int:
+    return db.session.scalars(select(func.count()).where(LoginSession.user_id == user_id)).one()

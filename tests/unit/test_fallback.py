@@ -82,6 +82,14 @@ def test_a_revoked_fact_is_forgotten(fallback: Fallback):
     assert fallback.find_access(1, GENERAL) is None
 
 
+def test_a_revoked_login_takes_the_permissions_of_its_user_with_it(fallback: Fallback):
+    fallback.remember_login(ANA, fallback.revision)
+    for user_id in (ANA.id, 2):
+        fallback.remember_access(user_id, GENERAL, fallback.revision, may_post=True)
+    fallback.revoke_logins([ANA.login_session_id])
+    assert (fallback.find_access(ANA.id, GENERAL), fallback.find_access(2, GENERAL)) == (None, True)
+
+
 def test_a_fact_that_was_read_before_a_revocation_is_not_remembered_after_it(fallback: Fallback):
     revision = fallback.revision
     fallback.revoke_logins([10])
