@@ -8,7 +8,6 @@ head of the response is read.
 import ipaddress
 import socket
 import ssl
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
@@ -18,14 +17,10 @@ import h11
 
 from chatapp.errors import Invalid
 from chatapp.native import TimeLimitExceeded, time_limit
-
-MAX_RESPONSE_BYTES = 16_384
-"""Maximum size of the head of a response, including informational responses before it. The body is not read."""
+from chatapp.response_budget import MAX_HEAD_BYTES, ResponseBudget, ResponseTooLarge
 
 MAX_INFORMATIONAL_RESPONSES = 10
 """Maximum number of informational responses (status 1xx) before the response."""
-
-READ_BYTES = 8_192
 
 # Networks that `ipaddress` counts as global. The first line: IPv6 networks that embed IPv4 addresses, which it does not
 # look at. The second line: deprecated networks, of site-local addresses and of 6to4 relays.
@@ -74,6 +69,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bo
                 status = _exchange(connection, parts, body, headers)
     except TimeLimitExceeded as error:
         raise DeliveryFailed(f"no response within {timeout_seconds:g} seconds") from error
+    except ResponseTooLarge as error:
+        raise DeliveryFailed("the head of the response is too long") from error
     except h11.RemoteProtocolError as error:
         raise DeliveryFailed("the response is not valid HTTP") from error
     except ssl.SSLCertVerificationError as error:
@@ -86,20 +83,15 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bo
 
 def _exchange(connection: socket.socket, parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> int:
     """Send the request and return the status of the response, whose body is not read."""
-    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_RESPONSE_BYTES)
+    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     sent = {"Host": parts.netloc, "Content-Length": str(len(body)), "Connection": "close", **headers}
     events = h11.Request(method="POST", target=target, headers=[*sent.items()]), h11.Data(body), h11.EndOfMessage()
     connection.sendall(b"".join(http.send(event) or b"" for event in events))
-    received_bytes = informational_responses = 0
+    budget, informational_responses = ResponseBudget(MAX_HEAD_BYTES), 0
     while not isinstance(event := http.next_event(), h11.Response):
         if event is h11.NEED_DATA:
-            if received_bytes >= MAX_RESPONSE_BYTES:
-                raise DeliveryFailed("the head of the response is too long")
-            time.sleep(0)  # A green thread does not yield in `recv` while data has arrived already.
-            data = connection.recv(min(READ_BYTES, MAX_RESPONSE_BYTES - received_bytes))
-            received_bytes += len(data)
-            http.receive_data(data)
+            http.receive_data(budget.read(connection.recv))
         elif isinstance(event, h11.InformationalResponse):
             informational_responses += 1
             if informational_responses > MAX_INFORMATIONAL_RESPONSES:

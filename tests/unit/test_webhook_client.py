@@ -8,15 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from chatapp.errors import Invalid
-from chatapp.webhooks.client import (
-    MAX_INFORMATIONAL_RESPONSES,
-    MAX_RESPONSE_BYTES,
-    READ_BYTES,
-    DeliveryFailed,
-    check_url,
-    is_public,
-    post,
-)
+from chatapp.response_budget import MAX_HEAD_BYTES, READ_BYTES
+from chatapp.webhooks.client import MAX_INFORMATIONAL_RESPONSES, DeliveryFailed, check_url, is_public, post
 
 INFORMATIONAL = b"HTTP/1.1 100 \r\n\r\n"
 
@@ -141,9 +134,9 @@ def test_a_response_at_the_limits_succeeds_and_other_threads_run_between_the_rea
     monkeypatch.setattr(time, "sleep", sleeps.append)
     start = INFORMATIONAL * MAX_INFORMATIONAL_RESPONSES + b"HTTP/1.1 200 OK\r\nX: "
     end = b"\r\n\r\n"
-    head = start + b"x" * (MAX_RESPONSE_BYTES - len(start) - len(end)) + end
+    head = start + b"x" * (MAX_HEAD_BYTES - len(start) - len(end)) + end
 
     send_to(listener, head + b"the body is not read")
 
-    assert len(sleeps) >= MAX_RESPONSE_BYTES // READ_BYTES
+    assert len(sleeps) >= MAX_HEAD_BYTES // READ_BYTES
     assert set(sleeps) == {0}

@@ -13,6 +13,7 @@ import structlog
 from chatapp.assistant_config import OpenAIConfig
 from chatapp.assistants.providers import ProviderFailed, Question
 from chatapp.native import TimeLimitExceeded, time_limit
+from chatapp.response_budget import ResponseTooLarge
 
 if TYPE_CHECKING:
     from openai import APIError, OpenAI
@@ -48,8 +49,6 @@ class OpenAIProvider:
     def answer(self, question: Question) -> Iterator[str]:
         """Yield the model's answer. Raises `ProviderFailed`."""
         import openai
-
-        from chatapp.assistants.providers.response_limits import ResponseTooLarge
 
         has_content, finish_reason = False, None
         ends_at = time.monotonic() + self._config.max_seconds
@@ -94,10 +93,11 @@ class OpenAIProvider:
         # The library takes about 50 MB and most of a second to import: only assistants that use it pay for it.
         import openai
 
-        from chatapp.assistants.providers.response_limits import limit_response
+        from chatapp.assistants.providers.response_limits import limit_responses
 
         # A redirect would send the conversation to an address that no admin has configured.
-        http_client = openai.DefaultHttpxClient(follow_redirects=False, event_hooks={"response": [limit_response]})
+        http_client = openai.DefaultHttpxClient(follow_redirects=False)
+        limit_responses(http_client)
         return openai.OpenAI(
             base_url=str(self._config.base_url),
             api_key=self._config.effective_api_key,

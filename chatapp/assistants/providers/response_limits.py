@@ -1,9 +1,15 @@
 """Limits of the responses of model servers: a hostile server must not fill the memory or block the process."""
 
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
 
+import httpcore2
 import httpx2
+
+from chatapp.response_budget import MAX_HEAD_BYTES, ResponseBudget, ResponseTooLarge
 
 MAX_EVENT_BYTES = 256 * 1024
 """Maximum size of one event of the stream, which the library buffers until it is complete."""
@@ -14,29 +20,77 @@ MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 _SEPARATORS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 
 
-class ResponseTooLarge(Exception):
-    """A response, or one event of it, is larger than any answer."""
+class LimitedConnection(httpcore2.NetworkStream):
+    """A connection to a model server. Reading raises `ResponseTooLarge` when a response exceeds its limits."""
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+        self._budget = ResponseBudget(MAX_HEAD_BYTES)
+
+    def allow_body(self) -> None:
+        """Allow a whole response to be read, after its head was."""
+        self._budget = ResponseBudget(MAX_RESPONSE_BYTES)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read a small part of the response, after other green threads have run."""
+        return self._budget.read(partial(self._stream.read, timeout=timeout), max_bytes)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write a part of a request. The next thing to be read is the head of its response."""
+        self._budget = ResponseBudget(MAX_HEAD_BYTES)
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        """Return the encrypted connection, with the same limits."""
+        return LimitedConnection(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return information about the connection."""
+        return self._stream.get_extra_info(info)
 
 
-class LimitedStream(httpx2.SyncByteStream):
-    """The body of a response. Raises `ResponseTooLarge` when it exceeds a limit."""
+class LimitedBackend(httpcore2.NetworkBackend):
+    """Opens connections with limits."""
+
+    def __init__(self, backend: httpcore2.NetworkBackend) -> None:
+        self._backend = backend
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        """Open a connection."""
+        return LimitedConnection(self._backend.connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+class LimitedBody(httpx2.SyncByteStream):
+    """The body of a response. Raises `ResponseTooLarge` when an event of it exceeds the limit."""
 
     def __init__(self, stream: httpx2.SyncByteStream) -> None:
         self._stream = stream
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body in pieces."""
-        received = event_bytes = 0
+        event_bytes = 0
         tail = b""
         for piece in self._stream:
-            # A server may send without a pause, so that reading never waits. Other green threads run in between.
+            # One read may have brought thousands of chunks of one byte. Other green threads run in between.
             time.sleep(0)
-            received += len(piece)
             window = tail + piece
             end = max(window.rfind(separator) for separator in _SEPARATORS)
             event_bytes = event_bytes + len(piece) if end < 0 else len(window) - end
             tail = window[-3:]
-            if event_bytes > MAX_EVENT_BYTES or received > MAX_RESPONSE_BYTES:
+            if event_bytes > MAX_EVENT_BYTES:
                 raise ResponseTooLarge
             yield piece
 
@@ -45,10 +99,23 @@ class LimitedStream(httpx2.SyncByteStream):
         self._stream.close()
 
 
-def limit_response(response: httpx2.Response) -> None:
+def limit_responses(client: httpx2.Client) -> None:
+    """Limit all responses that a client receives. Reading one that exceeds a limit raises `ResponseTooLarge`."""
+    client.event_hooks["response"].append(_limit_body)
+    # The libraries have no public way to set the backend and to keep the proxies of the environment.
+    for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
+        if isinstance(transport, httpx2.HTTPTransport):
+            pool = transport._pool  # noqa: SLF001
+            pool._network_backend = LimitedBackend(pool._network_backend)  # noqa: SLF001
+
+
+def _limit_body(response: httpx2.Response) -> None:
     """Limit the body of a response that has not been read yet. Raises `ResponseTooLarge` for a compressed one."""
     # A small compressed body can become a huge one. Requests ask for an uncompressed one.
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise ResponseTooLarge
+    connection = response.extensions["network_stream"]
+    if isinstance(connection, LimitedConnection):  # Not after a change of the protocol (status 101).
+        connection.allow_body()
     assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101 - the client is synchronous
-    response.stream = LimitedStream(response.stream)
+    response.stream = LimitedBody(response.stream)

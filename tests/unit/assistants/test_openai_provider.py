@@ -16,6 +16,7 @@ from chatapp.conversations.people import Person
 from tests.harness.ports import free_port
 
 API_KEY = "sk-very-secret"
+CHUNKED = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 TURNS = [Turn("system", "Be brief."), Turn("user", "Hi"), Turn("assistant", "Hello"), Turn("user", "How are you?")]
 
 
@@ -125,6 +126,33 @@ def test_many_events_of_any_length_are_no_huge_event() -> None:
         assert "".join(answer(make_provider(server.url))) == "word " * 6_000
 
 
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    [
+        ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+        ("HTTP/1.1 200 OK\r\n", "X-Header: x\r\n"),
+        (f"{CHUNKED}", "1;" + "x" * 60_000 + "\r\n\n\r\n"),
+        (f"{CHUNKED}0\r\n", "X-Trailer: x\r\n"),
+    ],
+    ids=["informational responses", "headers", "extensions of chunks", "trailers"],
+)
+def test_a_response_that_never_ends_fails_the_answer_and_other_threads_run_meanwhile(
+    head: str, rest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeps: list[float] = []
+    monkeypatch.setattr(time, "sleep", sleeps.append)
+    with RawServer(rest * 100, head=head, has_body=False, repeats=True) as server:
+        assert fail(make_provider(server.url))[0] == ""
+        assert server.was_disconnected.wait(10)
+    assert 0 in sleeps
+
+
+def test_responses_through_a_proxy_are_limited_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer("HTTP/1.1 100 Continue\r\n\r\n" * 100, head="", has_body=False, repeats=True) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/v1"))
+        assert fail(make_provider("http://model.example/v1")) == ("", "The model server sent too much data.")
+
+
 def test_a_compressed_response_is_refused() -> None:
     with RawServer("x", head="HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n") as server:
         assert fail(make_provider(server.url)) == ("", "The model server sent too much data.")
@@ -143,9 +171,13 @@ def test_a_redirect_is_refused(status: int) -> None:
 class RawServer:
     """An HTTP server that responds to one request with exactly these events."""
 
-    def __init__(self, events: str, *, repeats: bool = False, head: str = "HTTP/1.1 200 OK\r\n") -> None:
+    def __init__(
+        self, events: str, *, repeats: bool = False, head: str = "HTTP/1.1 200 OK\r\n", has_body: bool = True
+    ) -> None:
         self._events = events.encode()
         self._head = head.encode()
+        if has_body:
+            self._head += b"Content-Type: text/event-stream\r\nConnection: close\r\n\r\n"
         self.was_connected = False
         self._repeats = repeats
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -169,7 +201,7 @@ class RawServer:
             request = b""
             while b"\r\n\r\n" not in request or not request.endswith(b"}"):
                 request += connection.recv(65_536)
-            connection.sendall(self._head + b"Content-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+            connection.sendall(self._head)
             connection.sendall(self._events)
             try:
                 while self._repeats:
