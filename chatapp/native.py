@@ -163,6 +163,46 @@ def current_pools() -> NativePools:
     return pools
 
 
+class Interrupted(Exception):
+    """The body of `Interruption.ends` was interrupted."""
+
+
+class Interruption:
+    """Ends what another green thread waits for, such as a response that nobody needs any more."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._interrupt: Callable[[], None] | None = None
+
+    def set(self) -> None:
+        """Interrupt the body of `ends`, and each later one."""
+        self._is_set = True
+        if self._interrupt is not None:
+            self._interrupt()
+
+    @contextmanager
+    def ends(self) -> Iterator[None]:
+        """Raise `Interrupted` when `set` was called before the body, or while it waits.
+
+        Like `time_limit`, it interrupts waiting only on green threads.
+        """
+        if self._is_set:
+            raise Interrupted
+        if not is_green():
+            yield
+            return
+        from eventlet import getcurrent, hubs
+
+        thread, timers = getcurrent(), list[Any]()
+        self._interrupt = lambda: timers.append(hubs.get_hub().schedule_call_global(0, thread.throw, Interrupted()))
+        try:
+            yield
+        finally:
+            self._interrupt = None
+            for timer in timers:
+                timer.cancel()
+
+
 class TimeLimitExceeded(Exception):
     """The body of a `time_limit` did not end in time."""
 

@@ -8,7 +8,6 @@ from flask import Flask
 
 from chatapp.actors import Actor
 from chatapp.assistant_config import Assistant
-from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.context import build_turns
 from chatapp.assistants.message_search import MessageSearch
 from chatapp.assistants.providers import Provider, ProviderFailed, Question
@@ -39,7 +38,7 @@ class AnswerGenerator:
         once.
         """
         try:
-            provider, question = self._prepare(answer.job)
+            provider, question = self._prepare(answer)
             asked_at = time.monotonic()
             for piece in provider.answer(question):
                 answer.append(piece)
@@ -56,7 +55,8 @@ class AnswerGenerator:
         finally:
             answer.end("failed", SERVER_PROBLEM)
 
-    def _prepare(self, job: Job) -> tuple[Provider, Question]:
+    def _prepare(self, answer: RunningAnswer) -> tuple[Provider, Question]:
+        job = answer.job
         assistant = self._assistants.get(job.assistant)
         if assistant is None:
             raise ProviderFailed("This assistant is no longer available.")
@@ -67,4 +67,4 @@ class AnswerGenerator:
         search = MessageSearch(
             self._app, Actor(job.asker.id), job.conversation, job.reply_to, is_private=job.is_private
         )
-        return self._providers[job.assistant], Question(turns, job.asker, search)
+        return self._providers[job.assistant], Question(turns, job.asker, search, answer.interruption)

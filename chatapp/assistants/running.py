@@ -4,6 +4,7 @@ import re
 import threading
 
 from chatapp.assistants.answer_queue import Job
+from chatapp.native import Interruption
 
 MAX_ANSWER_CHARS = 50_000
 
@@ -23,6 +24,8 @@ class RunningAnswer:
         self.state = "streaming"
         self.problem: str | None = None
         self.is_over = threading.Event()
+        self.interruption = Interruption()
+        """Ends what the provider waits for when the answer is over."""
         self._ending = threading.Lock()
 
     def append(self, text: str) -> None:
@@ -38,3 +41,4 @@ class RunningAnswer:
             if not self.is_over.is_set():
                 self.state, self.problem = state, problem
                 self.is_over.set()
+                self.interruption.set()

@@ -8,7 +8,7 @@ import pytest
 
 from chatapp import native
 from chatapp.errors import Busy
-from chatapp.native import NativePool
+from chatapp.native import Interrupted, Interruption, NativePool, time_limit
 
 with warnings.catch_warnings():
     # Eventlet warns when it is imported.
@@ -106,3 +106,28 @@ def test_at_most_the_given_number_of_calls_run_at_the_same_time(is_green: bool) 
     for caller in callers:
         caller.join()
     assert pool.calls == 0
+
+
+def test_an_interruption_ends_what_a_green_thread_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "is_green", lambda: True)
+    interruption = Interruption()
+
+    def wait() -> None:
+        with interruption.ends(), time_limit(30):
+            eventlet.sleep(30)
+
+    waiting = eventlet.spawn(wait)
+    eventlet.sleep(0)
+    interruption.set()
+    with pytest.raises(Interrupted):
+        waiting.wait()
+
+
+def test_an_interruption_does_not_reach_what_follows_its_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "is_green", lambda: True)
+    interruption = Interruption()
+    with interruption.ends():
+        interruption.set()
+    eventlet.sleep(0)
+    with pytest.raises(Interrupted), interruption.ends():
+        raise AssertionError

@@ -1,11 +1,12 @@
 """Providers produce the answers of assistants. All implement one small protocol."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from chatapp.assistants.message_search import MessageSearch
 from chatapp.conversations.people import Person
+from chatapp.native import Interruption
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Question:
     asker: Person
     search: MessageSearch
     """Searches the messages that the asker and all other readers of the answer may read."""
+    interruption: Interruption = field(default_factory=Interruption)
+    """Ends what the provider waits for: the answer was stopped."""
 
 
 class Provider(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import structlog
 
 from chatapp.assistant_config import OpenAIConfig
 from chatapp.assistants.providers import ProviderFailed, Question
-from chatapp.native import TimeLimitExceeded, time_limit
+from chatapp.native import Interrupted, TimeLimitExceeded, time_limit
 from chatapp.response_budget import ResponseTooLarge
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class OpenAIProvider:
         self._config = config
 
     def answer(self, question: Question) -> Iterator[str]:
-        """Yield the model's answer. Raises `ProviderFailed`."""
+        """Yield the model's answer, until it is interrupted. Raises `ProviderFailed`."""
         import openai
 
         has_content, finish_reason = False, None
@@ -58,6 +58,8 @@ class OpenAIProvider:
                 if content:
                     has_content = True
                     yield content
+        except Interrupted:
+            return
         except TimeLimitExceeded as error:
             raise ProviderFailed(self._cut_off_problem if time.monotonic() >= ends_at else TOO_SLOW_PROBLEM) from error
         except ResponseTooLarge as error:
@@ -123,13 +125,13 @@ class OpenAIProvider:
 
     def _stream(self, question: Question, ends_at: float) -> Iterator[tuple[str | None, str | None]]:
         """Yield the content and the finish reason of each chunk until `ends_at`. Raises `TimeLimitExceeded`."""
-        with time_limit(ends_at - time.monotonic()):
+        with _limit_wait(question, ends_at):
             response = self._request(question)
         with closing(response) as chunks:
-            for chunk in self._read(chunks, ends_at):
+            for chunk in self._read(question, chunks, ends_at):
                 yield _parse_chunk(chunk)
 
-    def _read(self, chunks: Iterator[Any], ends_at: float) -> Iterator[Any]:
+    def _read(self, question: Question, chunks: Iterator[Any], ends_at: float) -> Iterator[Any]:
         """Yield the chunks until `ends_at`, while each `timeout` seconds bring some text.
 
         Raises `TimeLimitExceeded`. Chunks without text and comments of the stream, which the library skips, do not
@@ -140,7 +142,7 @@ class OpenAIProvider:
             waits_until = min(time.monotonic() + self._config.timeout, ends_at)
             has_text = False
             while not has_text:
-                with time_limit(waits_until - time.monotonic()):
+                with _limit_wait(question, waits_until):
                     chunk = next(chunks, _END)
                 if chunk is _END:
                     return
@@ -151,6 +153,13 @@ class OpenAIProvider:
                     # A server may send such chunks without a pause. Other green threads run in between.
                     time.sleep(0)
                 yield chunk
+
+
+@contextmanager
+def _limit_wait(question: Question, until: float) -> Iterator[None]:
+    """Let the body wait until a time or an interruption. Raises `TimeLimitExceeded` or `Interrupted`."""
+    with question.interruption.ends(), time_limit(until - time.monotonic()):
+        yield
 
 
 def _has_text(chunk: Any) -> bool:

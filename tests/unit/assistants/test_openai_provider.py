@@ -13,6 +13,7 @@ from chatapp.assistant_config import OpenAIConfig
 from chatapp.assistants.providers import ProviderFailed, Question, Turn
 from chatapp.assistants.providers.openai import OpenAIProvider
 from chatapp.conversations.people import Person
+from chatapp.native import Interruption
 from tests.harness.ports import free_port
 
 API_KEY = "sk-very-secret"
@@ -34,9 +35,11 @@ def make_provider(url: str, *, timeout: float = 10, max_seconds: float = 20) -> 
     )
 
 
-def answer(provider: OpenAIProvider) -> Iterator[str]:
+def answer(provider: OpenAIProvider, interruption: Interruption | None = None) -> Iterator[str]:
     # The provider does not search: it sends only the turns.
-    return provider.answer(Question(TURNS, Person(1, "ana", "Ana"), search=None))  # type: ignore[arg-type]
+    return provider.answer(
+        Question(TURNS, Person(1, "ana", "Ana"), None, interruption or Interruption())  # type: ignore[arg-type]
+    )
 
 
 def fail(provider: OpenAIProvider) -> tuple[str, str]:
@@ -92,6 +95,14 @@ def test_closing_the_answer_closes_the_connection() -> None:
         next(pieces)
         pieces.close()  # type: ignore[attr-defined]
 
+        assert server.was_disconnected.wait(10)
+
+
+def test_a_stopped_answer_closes_the_connection_while_the_model_sends_only_its_reasoning() -> None:
+    interruption = Interruption()
+    with RawServer('data: {"choices": [{"delta": {"reasoning_content": "Hm. "}}]}\n\n', repeats=True) as server:
+        threading.Timer(0.3, interruption.set).start()
+        assert list(answer(make_provider(server.url), interruption)) == []
         assert server.was_disconnected.wait(10)
 
 

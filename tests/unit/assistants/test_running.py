@@ -6,6 +6,7 @@ from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.running import MAX_ANSWER_CHARS, RunningAnswer
 from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
+from chatapp.native import Interrupted
 
 JOB = Job(
     answer_id=1,
@@ -49,3 +50,10 @@ def test_only_the_first_end_counts() -> None:
     answer.end("stopped")
     answer.end("failed", "The model is busy.")
     assert (answer.state, answer.problem) == ("stopped", None)
+
+
+def test_the_end_of_an_answer_interrupts_its_provider() -> None:
+    answer = RunningAnswer(JOB)
+    answer.end("stopped")
+    with pytest.raises(Interrupted), answer.interruption.ends():
+        pass
