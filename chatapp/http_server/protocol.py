@@ -4,11 +4,13 @@ eventlet waits for ever for a request, its body, and a client that does not read
 write through a `TimedStream`. WebSockets use their sockets directly: pings detect those that are gone.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from functools import partial
 from io import BufferedReader, BufferedWriter
-from typing import Any
+from typing import Any, Literal
 
 import eventlet
 import eventlet.wsgi
@@ -24,10 +26,19 @@ REFUSAL = (
     f"Content-Length: {len(ALL_IN_USE.message)}\r\n\r\n{ALL_IN_USE.message}"
 ).encode()
 
+INVALID_HEADER = (
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 83\r\n\r\nThe header is malformed. Content-Length must be one number that consists of digits."
+)
+
 LENGTH_REQUIRED = (
     b"HTTP/1.1 411 Length Required\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Length: 70\r\n\r\nSend the body with Content-Length: Transfer-Encoding is not supported."
 )
+
+_LENGTH = re.compile(r"[0-9]{1,18}[ \t]*", re.ASCII)
+
+_MALFORMED_LINE = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect)
 
 
 def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_alive_seconds: float) -> type:
@@ -69,7 +80,7 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
             eventlet.sleep(0)  # A pipelined request has arrived already: reading it does not yield.
 
         def parse_request(self) -> bool:
-            return super().parse_request() and _has_length(self)
+            return super().parse_request() and _has_valid_length(self)
 
         def get_environ(self) -> dict[str, Any]:
             self._stream.begin_body()
@@ -86,14 +97,26 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
     return Protocol
 
 
-def _has_length(request: Any) -> bool:
-    """Return whether a body has a known length; otherwise refuse the request."""
+def _has_valid_length(request: Any) -> bool:
+    """Return whether the end of the request is known without doubt; otherwise refuse the request."""
+    headers = request.headers
+    lengths = headers.get_all("Content-Length", [])
+    # `int` accepts `1_0`, `+10` and digits of other scripts, which a proxy in front may read in another way.
+    is_number = len(lengths) <= 1 and all(_LENGTH.fullmatch(length) for length in lengths)
+    # The library ignores all lines after a malformed one.
+    if not is_number or any(isinstance(defect, _MALFORMED_LINE) for defect in headers.defects):
+        return _end(request, INVALID_HEADER)
     # eventlet reads the line with a chunk's size without a limit. It refuses requests with both headers.
-    if "Transfer-Encoding" in request.headers and "Content-Length" not in request.headers:
-        request.wfile.write(LENGTH_REQUIRED)
-        request.close_connection = True
-        return False
+    if "Transfer-Encoding" in headers and not lengths:
+        return _end(request, LENGTH_REQUIRED)
     return True
+
+
+def _end(request: Any, response: bytes) -> Literal[False]:
+    """Refuse a request, and close its connection: where the next request begins is not known."""
+    request.wfile.write(response)
+    request.close_connection = True
+    return False
 
 
 def _refuse(socket: Any) -> None:

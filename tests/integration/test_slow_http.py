@@ -136,9 +136,7 @@ def test_a_body_that_does_not_arrive_gets_an_explanation(
     start = "POST /api/conversations/general/messages HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     head = f"{start}Authorization: Bearer {ana.create_token()}\r\n".encode()
     connection = connect(head + b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-    response = b""
-    while chunk := connection.recv(65_536):
-        response += chunk
+    response = read_to_the_end(connection)
     assert response.startswith(b"HTTP/1.1 408"), response
     assert b"did not arrive in time" in response
     assert b"Traceback" not in response
@@ -203,13 +201,40 @@ def test_a_body_without_a_length_is_refused_and_not_kept_in_memory(
     small: Server, connect: Callable[[bytes], socket.socket], coding: str
 ) -> None:
     connection = connect(POST + f"Transfer-Encoding: {coding}\r\n\r\n".encode())
-    response = b""
-    while chunk := connection.recv(65_536):
-        response += chunk
+    response = read_to_the_end(connection)
     assert response.startswith(b"HTTP/1.1 411 Length Required\r\nConnection: close\r\n"), response
     head, _, text = response.partition(b"\r\n\r\n")
     assert f"Content-Length: {len(text)}".encode() in head
     assert b"Send the body with Content-Length" in text
+    assert "Traceback" not in small.log()
+
+
+def read_to_the_end(connection: socket.socket) -> bytes:
+    """Read until the server closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(b"Content-Length: 1_0\r\n", id="a_length_with_an_underscore"),
+        pytest.param(b"Content-Length: +10\r\n", id="a_length_with_a_sign"),
+        pytest.param("Content-Length: ١٠\r\n".encode(), id="digits_of_another_script"),
+        pytest.param(b"Content-Length: 1\xb2\r\n", id="a_superscript_digit"),
+        pytest.param(b"Content-Length:\r\n", id="an_empty_length"),
+        pytest.param(b"Content-Length: 5\r\nContent-Length: 5\r\n", id="two_lengths"),
+        pytest.param(b"Content-Length : 5\r\n", id="a_space_before_the_colon"),
+        pytest.param(b"A line without a colon\r\nContent-Length: 5\r\n", id="a_line_without_a_colon"),
+    ],
+)
+def test_a_request_whose_end_is_in_doubt_is_refused(
+    small: Server, connect: Callable[[bytes], socket.socket], lines: bytes
+) -> None:
+    response = read_to_the_end(connect(POST + lines + b"\r\nGET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
+    assert response.startswith(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"), response
+    assert response.count(b"HTTP/1.1 ") == 1, "what follows is not read as another request"
+    head, _, text = response.partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(text)}".encode() in head
     assert "Traceback" not in small.log()
 
 
