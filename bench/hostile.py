@@ -1,9 +1,9 @@
 """Abusive clients: a room of 50 users beside each attack, against the same room without it.
 
 Latency is from the sending of a message until each of the others receives it. The attacks alternate on one server; each
-comes from an address of its own, with a login session, over several connections at once, and reconnects whenever it is
-disconnected. The server has one core, the load and the attacker the other. With `--full` a million fuzzed packets are
-sent.
+comes from an address of its own, over several connections at once, and reconnects whenever it is disconnected. The
+server has one core, the load and the attacker the other. With `--full` a million fuzzed packets are sent; with
+`--only NAME` just one attack is measured.
 """
 
 import asyncio
@@ -14,28 +14,35 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from bench.attacker import ATTACKS, FUZZ, HTTP_ATTACKS, Outcome, Plan
+from bench.attacks import ATTACKS, FUZZ
+from bench.attacks.attack import Outcome, Plan
+from bench.attacks.work import EXPORTERS
 from bench.installation import LOAD_CORE, Installation, installation
 from bench.report import Figure
 from bench.room import Room, p99
 
 ROUNDS = 3
 PEOPLE = 50
-SECONDS = 8.0
-ALONE = "without"
+SECONDS = 5.0
+ATTACKS_PER_PAUSE = 4
+"""The room is measured without an attack after so many attacks."""
+
+ATTACKERS = EXPORTERS
+"""Accounts of the attackers. Most attacks use only the first."""
+
 MILLION = "1,000,000 fuzzed packets"
-ATTACKERS = 10
+MILLION_ATTACKERS = 10
 """Accounts, and addresses, of the million packets: the server reads those of a single one too slowly."""
 
 
-def run() -> Sequence[Figure]:
-    """Measure the room alone and beside each attack, alternately."""
-    return _run(is_full=False)
+def run(*, only: str | None = None) -> Sequence[Figure]:
+    """Measure the room alone and beside each attack, or beside `only` one, alternately."""
+    return _run([only] if only else list(ATTACKS))
 
 
-def run_full() -> Sequence[Figure]:
+def run_full(*, only: str | None = None) -> Sequence[Figure]:
     """Measure the same, and the room beside a million fuzzed packets."""
-    return _run(is_full=True)
+    return _run([only] if only else list(ATTACKS), is_full=True)
 
 
 @dataclass
@@ -49,6 +56,11 @@ class Side:
     lines: list[float] = field(default_factory=list)
     """Lines of the log for each connection of the attacker."""
 
+    def add(self, latencies: Sequence[float]) -> None:
+        """Add the latencies of one round."""
+        self.p99.append(p99(latencies))
+        self.longest.append(max(latencies))
+
     def figures(self, name: str, alone: "Side") -> list[Figure]:
         """Return the figures, compared with those without an attack."""
         beside, without = "beside an attack", "without"
@@ -60,34 +72,46 @@ class Side:
         ]
 
 
-def _run(*, is_full: bool) -> Sequence[Figure]:
-    with installation() as target:
-        sides = asyncio.run(_measure(target, is_full=is_full))
+def _run(names: Sequence[str], *, is_full: bool = False) -> Sequence[Figure]:
+    # The receivers of the webhooks are on this machine.
+    with installation(CHATAPP_WEBHOOK_PRIVATE_NETWORKS="1") as target:
+        alone, sides = asyncio.run(_measure(target, names, is_full=is_full))
         assert "Traceback" not in target.log()
-    alone = sides.pop(ALONE)
     return [figure for name, side in sides.items() for figure in side.figures(name, alone)]
 
 
-async def _measure(target: Installation, *, is_full: bool) -> dict[str, Side]:
+async def _measure(target: Installation, names: Sequence[str], *, is_full: bool) -> tuple[Side, dict[str, Side]]:
     people = target.add_people(PEOPLE + ATTACKERS)
-    cookies = [person.cookie for person in people[PEOPLE:]]
-    room = await Room.open(target, people[:PEOPLE])
+    room_people, attackers = people[:PEOPLE], people[PEOPLE:]
+    cookies = [person.cookie for person in attackers]
+    paths = {name: ATTACKS[name].prepare(target, attackers) for name in names}
+    room = await Room.open(target, room_people)
     os.sched_setaffinity(0, {LOAD_CORE})
-    sides = {name: Side() for name in (ALONE, *ATTACKS, *HTTP_ATTACKS, FUZZ)}
+    alone, sides = Side(), {name: Side() for name in names}
     await room.chat(SECONDS)
     for number in range(ROUNDS):
-        latencies = await room.chat(SECONDS)
-        sides[ALONE].p99.append(p99(latencies))
-        sides[ALONE].longest.append(max(latencies))
-        for index, name in enumerate([*ATTACKS, *HTTP_ATTACKS, FUZZ]):
+        for index, name in enumerate(names):
+            if index % ATTACKS_PER_PAUSE == 0:
+                alone.add(await room.chat(SECONDS))
+            attack = ATTACKS[name]
             address = f"127.0.{number + 2}.{index + 1}"
-            await _attack(target, room, sides[name], Plan(name, target.url, cookies[:1], [address], SECONDS))
+            plan = Plan(name, target.url, cookies[: attack.accounts], [address], SECONDS, attack.threads, paths[name])
+            await _attack(target, room, sides[name], plan)
     if is_full:
-        addresses = [f"127.0.1.{number + 1}" for number in range(ATTACKERS)]
+        addresses = [f"127.0.1.{number + 1}" for number in range(MILLION_ATTACKERS)]
         sides[MILLION] = Side()
-        plan = Plan(FUZZ, target.url, cookies, addresses, 3_600, threads=2 * ATTACKERS, packets=1_000_000, events=200)
+        plan = Plan(
+            FUZZ,
+            target.url,
+            cookies[:MILLION_ATTACKERS],
+            addresses,
+            3_600,
+            threads=2 * MILLION_ATTACKERS,
+            packets=1_000_000,
+            events=200,
+        )
         await _attack(target, room, sides[MILLION], plan)
-    return sides
+    return alone, sides
 
 
 async def _attack(target: Installation, room: Room, side: Side, plan: Plan) -> None:
@@ -96,8 +120,12 @@ async def _attack(target: Installation, room: Room, side: Side, plan: Plan) -> N
     attacker = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.attacker", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
+    assert attacker.stdin is not None
+    assert attacker.stdout is not None
     try:
-        finished = asyncio.create_task(attacker.communicate(json.dumps(asdict(plan)).encode() + b"\n"))
+        attacker.stdin.write(json.dumps(asdict(plan)).encode() + b"\n")
+        await attacker.stdout.readline()  # The modules are imported, and the attack begins.
+        finished = asyncio.create_task(attacker.communicate())
         latencies = await room.chat(SECONDS)
         while not finished.done() and plan.packets is not None:
             latencies += await room.chat(SECONDS)
@@ -106,11 +134,10 @@ async def _attack(target: Installation, room: Room, side: Side, plan: Plan) -> N
         if attacker.returncode is None:
             attacker.kill()
     await asyncio.sleep(1)
-    side.p99.append(p99(latencies))
-    side.longest.append(max(latencies))
+    side.add(latencies)
     side.after.append(target.memory())
     side.lines.append((_count_lines(target) - lines) / max(1, outcome.opened))
-    print(time.strftime("%H:%M:%S"), plan.attack, outcome, file=sys.stderr)
+    print(f"{time.strftime('%H:%M:%S')} {plan.attack}: {side.p99[-1]:.0f} ms, {outcome}", file=sys.stderr)
 
 
 def _count_lines(target: Installation) -> int:

@@ -16,6 +16,7 @@ from flask.sessions import SecureCookieSessionInterface
 from chatapp.security import SESSION_COOKIE
 from chatapp.tokens import hash_token, new_token
 from tests.harness import ROOT
+from tests.harness.assistants import start_session
 from tests.harness.people import Person
 from tests.harness.servers import Server
 
@@ -107,6 +108,20 @@ class Installation:
             database.execute(
                 "UPDATE conversations SET last_event = ?, message_count = ? WHERE id = ?", (count, count, number)
             )
+
+    def add_session(self, person: Person, answers: Sequence[str]) -> str:
+        """Start a session of a person, insert answers of its assistant in the database, and return its wire name."""
+        conversation = start_session(person)
+        number = int(conversation.removeprefix("assistant_"))
+        with closing(sqlite3.connect(self._server.data_dir / "chatapp.sqlite3", timeout=60)) as database, database:
+            database.executemany(
+                "INSERT INTO messages (conversation_id, seq, version, sender_type, sender_name, message_type, content, "
+                "state, created_at) VALUES (?, ?, ?, 'assistant', 'Helper', 'text', ?, 'complete', "
+                "'2026-01-01 00:00:00.000000')",
+                [(number, seq, seq, content) for seq, content in enumerate(answers, 1)],
+            )
+            database.execute("UPDATE conversations SET last_event = ? WHERE id = ?", (len(answers), number))
+        return conversation
 
     def log(self) -> str:
         """Return the server's log."""
