@@ -14,6 +14,9 @@ from chatapp.conversations.people import Person
 from chatapp.errors import Forbidden, SignedOut
 from chatapp.models.audit import MAX_ADDRESS_CHARS
 
+CONFIRM_LOGIN = "chatapp.confirm_login"
+"""Where a server may put a function into the WSGI environment: it is called with the token of a valid login session."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 

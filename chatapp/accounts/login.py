@@ -12,7 +12,7 @@ from chatapp.accounts.service import LAST_SEEN_INTERVAL, VerifiedPassword, creat
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.fallback import current_fallback
-from chatapp.identity import AuthenticatedUser, current_address
+from chatapp.identity import CONFIRM_LOGIN, AuthenticatedUser, current_address
 from chatapp.models import now
 from chatapp.passwords.attempts import AttemptKey
 from chatapp.presentation.problems import expects_problem
@@ -61,6 +61,8 @@ def load_user(token: str) -> AuthenticatedUser | None:
         g.used_login_session_id = login_session.id
     authenticated = AuthenticatedUser(user.id, user.username, user.name, user.is_admin, login_session.id, token)
     fallback.remember_login(authenticated, revision)
+    if confirm := request.environ.get(CONFIRM_LOGIN):
+        confirm(token)
     return authenticated
 
 

@@ -1,7 +1,7 @@
 """The open HTTP connections of a process and their limits.
 
 A connection is *waiting* until its request has arrived, and again after the response. While a request is processed, it
-is *anonymous* or belongs to a login session. A WebSocket is one long request.
+is *anonymous* or belongs to a login session that is known to be valid. A WebSocket is one long request.
 
 When all connections are in use, the one that has waited longest is closed for a new one: its client has no request in
 progress, and a browser opens another connection. A part of the connections is reserved for login sessions. So silent or
@@ -56,13 +56,14 @@ class _State(Enum):
 class HttpConnection:
     """An open connection. `shut_down` wakes its thread, which closes it."""
 
-    __slots__ = ("_connections", "_key", "_state", "peer", "shut_down")
+    __slots__ = ("_connections", "_key", "_state", "peer", "request_count", "shut_down")
 
     def __init__(self, connections: "HttpConnections", peer: str, shut_down: Callable[[], None]) -> None:
         self._connections = connections
         self._key = ""
         self._state = _State.CLOSED
         self.peer = peer
+        self.request_count = 0
         self.shut_down = shut_down
 
     def wait(self) -> None:
@@ -74,7 +75,13 @@ class HttpConnection:
 
         Returns the refusal if there are too many of them.
         """
+        self.request_count += 1
         return self._connections.begin_request(self, network, login_token)
+
+    def confirm_login(self, request_number: int, login_token: str) -> None:
+        """Record that a request belongs to a login session, if it is still in progress and counts as a visitor's."""
+        if self._state is _State.ANONYMOUS and self.request_count == request_number:
+            self._connections.change(self, _State.SIGNED_IN, login_token)
 
     def close(self) -> None:
         """Record that the connection is closed."""

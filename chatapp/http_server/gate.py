@@ -1,6 +1,12 @@
-"""WSGI middleware that refuses requests for which too many connections are open, and recognises login sessions."""
+"""WSGI middleware that refuses requests for which too many connections are open, and recognises login sessions.
+
+A signature alone does not make a cookie that of a login session: the login may have been revoked. It counts as valid if
+it was so recently. Otherwise the request counts as a visitor's until its user is loaded. Only if visitors have no
+connection left, the database is asked at once.
+"""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -8,8 +14,15 @@ from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import BadData
 from werkzeug.sansio.http import parse_cookie
 
+from chatapp.accounts.queries import find_login_session
 from chatapp.addresses import client_network
-from chatapp.http_server.connections import HttpConnection
+from chatapp.extensions import db
+from chatapp.fallback import EXTENSION as FALLBACK
+from chatapp.fallback import Fallback
+from chatapp.http_server.connections import HttpConnection, Refusal
+from chatapp.identity import CONFIRM_LOGIN
+from chatapp.storage import DATABASE_ERRORS, log_database_error
+from chatapp.tokens import hash_token
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,14 +41,14 @@ class ConnectionGate:
 
     def __init__(self, app: Flask, inner: "WSGIApplication") -> None:
         self._app = app
+        self._fallback: Fallback = app.extensions[FALLBACK]
         self._inner = inner
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Pass a request on, or refuse it."""
         connection: HttpConnection | None = environ.get(CONNECTION_KEY)
         if connection is not None:
-            network = client_network(environ.get("REMOTE_ADDR", ""))
-            refusal = connection.begin_request(network, find_login_token(self._app, environ))
+            refusal = self._begin_request(connection, environ)
             if refusal is not None:
                 status = f"{refusal.status.value} {refusal.status.phrase}"
                 headers = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "5"), ("Connection", "close")]
@@ -43,9 +56,29 @@ class ConnectionGate:
                 return [refusal.message.encode()]
         return self._inner(environ, start_response)
 
+    def _begin_request(self, connection: HttpConnection, environ: "WSGIEnvironment") -> Refusal | None:
+        network = client_network(environ.get("REMOTE_ADDR", ""))
+        token = find_login_token(self._app, environ)
+        if token is None or self._fallback.find_login(token) is not None:
+            return connection.begin_request(network, token)
+        refusal = connection.begin_request(network, None)
+        if refusal is not None and self._is_valid(token):
+            return connection.begin_request(network, token)
+        environ[CONFIRM_LOGIN] = partial(connection.confirm_login, connection.request_count)
+        return refusal
+
+    def _is_valid(self, token: str) -> bool:
+        """Return whether a login session is valid according to the database."""
+        with self._app.app_context():
+            try:
+                return find_login_session(db.session(), hash_token(token)) is not None
+            except DATABASE_ERRORS as error:
+                log_database_error(error)
+                return False
+
 
 def find_login_token(app: Flask, environ: "WSGIEnvironment") -> str | None:
-    """Return the token of the login session in a signed cookie, without checking in the database that it is valid."""
+    """Return the token of the login session in a signed cookie. It may have been revoked."""
     name = app.config["SESSION_COOKIE_NAME"]
     if name not in environ.get("HTTP_COOKIE", ""):
         return None

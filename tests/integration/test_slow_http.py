@@ -374,11 +374,12 @@ def test_an_idle_connection_is_kept_for_a_while_and_then_closed(connect: Callabl
     assert is_closed(connection)
 
 
-def test_visitors_cannot_use_the_connections_of_people_who_are_signed_in(
+def test_visitors_and_revoked_logins_cannot_use_the_connections_of_people_who_are_signed_in(
     small: Server, ana: Person, connect: Callable[[bytes], socket.socket]
 ) -> None:
-    half_a_body = POST + b"Content-Length: 1000\r\n\r\nusername="
-    slow = [connect(half_a_body) for _ in range(CONNECTIONS)]
+    half_a_body = b"Content-Length: 1000\r\n\r\nusername="
+    revoked = f"Cookie: {SESSION_COOKIE}={sign_cookie(small, 'a revoked login session')}\r\n".encode()
+    slow = [connect(POST + cookie + half_a_body) for _ in range(CONNECTIONS // 2) for cookie in (revoked, b"")]
     request = partial(requests.get, f"{small.url}/sign-in", timeout=scaled(30))
     eventually(lambda: request().status_code == 429, "all connections of visitors are in use", 30)
     refused = request()

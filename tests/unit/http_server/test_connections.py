@@ -98,6 +98,24 @@ def test_a_login_session_has_a_limited_number_of_requests_and_sockets(new_connec
     assert clients[0].request("ana") is None
 
 
+def test_a_request_counts_as_a_visitors_until_its_login_is_confirmed(new_connections: NewConnections) -> None:
+    connections = new_connections(max_connections_per_address=2)
+    first, second, third = (Client(connections, ANA) for _ in range(3))
+    assert [client.request() for client in (first, second, third)] == [None, None, HTTPStatus.TOO_MANY_REQUESTS]
+    first.connection.confirm_login(first.connection.request_count, "ana")
+    assert third.request() is None
+    # The request is over: another one is in progress on its connection, or none.
+    number = second.connection.request_count
+    second.connection.wait()
+    second.connection.confirm_login(number, "ana")
+    assert second.request() is None
+    second.connection.confirm_login(number, "ana")
+    assert Client(connections, ANA).request() == HTTPStatus.TOO_MANY_REQUESTS
+    second.connection.close()
+    second.connection.confirm_login(second.connection.request_count, "ana")
+    assert Client(connections, ANA).request() is None
+
+
 def test_behind_a_proxy_only_requests_are_limited_by_the_address_of_the_client(new_connections: NewConnections) -> None:
     connections = new_connections(max_connections=100, max_connections_per_address=2, trusted_proxies=1)
     from_proxy = [Client(connections, "127.0.0.1") for _ in range(50)]
