@@ -74,7 +74,9 @@ def start_background(app: Flask, settings: Settings) -> None:
     realtime = get_realtime(app)
     evictor = Evictor(app, realtime)
     broadcaster = Broadcaster(app, realtime, evictor, is_single_process=not settings.redis_url)
-    app.extensions[ANSWER_BROADCASTER] = answer_broadcaster = AnswerBroadcaster(realtime.server, realtime.signals)
+    app.extensions[ANSWER_BROADCASTER] = answer_broadcaster = AnswerBroadcaster(
+        realtime.server, realtime.signals, realtime.connections.count_sockets
+    )
     if broadcaster.order is not None:
         bus = Bus(settings.redis_url, settings.secret_key())
         relay = Relay(realtime, broadcaster, broadcaster.order, evictor, answer_broadcaster, bus)

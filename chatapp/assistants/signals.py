@@ -13,11 +13,13 @@ class AnswerProgress:
     conversation: ConversationName
     seq: int
     content: str
+    is_complete: bool = False
+    """Whether nothing is added to the content any more, although it is not stored yet."""
     is_over: bool = False
 
 
 answer_progressed: Signal[AnswerProgress] = Signal("answer-progressed")
-"""Sent while an answer grows, and once more when it is over."""
+"""Sent at intervals while an answer is running, also if nothing was added, and once more when it is over."""
 
 answer_stopped: Signal[int] = Signal("answer-stopped")
 """The message id of an answer that a user has stopped."""

@@ -1,6 +1,6 @@
 """Subscription to the answer of one question, for an API client that waits for it."""
 
-import queue
+import threading
 import time
 from collections.abc import Iterator
 
@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from chatapp.actors import Actor, find_active_actors
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
+from chatapp.conversations.names import ConversationName
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message
 from chatapp.signals import EXTENSION as SIGNALS
@@ -31,11 +32,14 @@ class AnswerSubscription:
     It ends when `actor` is banned, or their API token or login session revoked.
     """
 
-    def __init__(self, app: Flask, actor: Actor) -> None:
+    def __init__(self, app: Flask, actor: Actor, conversation: ConversationName) -> None:
         self._app = app
         self._actor = actor
+        self._conversation = conversation
         self._signals: Signals = app.extensions[SIGNALS]
-        self._received: queue.Queue[AnswerProgress | TimelineMessage] = queue.Queue()
+        self._latest: dict[int | None, AnswerProgress | TimelineMessage] = {}
+        """The last update of each answer that was received: a client may read slowly."""
+        self._wake = threading.Event()
 
     def open(self) -> None:
         """Subscribe. Call it before the question is posted, and `close` at the end."""
@@ -54,11 +58,9 @@ class AnswerSubscription:
         seq: int | None = None
         polled_at = 0.0
         while True:
-            try:
-                received = self._received.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                received = None
-            if received is None or time.monotonic() - polled_at > POLL_SECONDS:
+            has_received = self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
+            if not has_received or time.monotonic() - polled_at > POLL_SECONDS:
                 polled_at = time.monotonic()
                 answer = self._find_answer(question)
                 if answer is None:
@@ -68,16 +70,25 @@ class AnswerSubscription:
                     yield answer
                     return
                 yield None
-            if received is None or (received.conversation, received.seq) != (question.conversation, seq):
-                continue
+            received = self._latest.pop(seq, None)
             if isinstance(received, AnswerProgress):
                 yield received.content
-            elif received.state not in RUNNING_STATES:
+            elif received is not None:
                 yield received
                 return
 
     def _receive(self, update: AnswerProgress | TimelineMessage) -> None:
-        self._received.put(update)
+        if update.conversation != self._conversation:
+            return
+        if isinstance(update, AnswerProgress):
+            # The last progress of an answer follows its end.
+            if not isinstance(self._latest.get(update.seq), TimelineMessage):
+                self._latest[update.seq] = update
+        elif update.sender_type == "assistant" and update.state not in RUNNING_STATES:
+            self._latest[update.seq] = update
+        else:
+            return
+        self._wake.set()
 
     def _find_answer(self, question: TimelineMessage) -> TimelineMessage | None:
         with self._app.app_context():

@@ -154,20 +154,18 @@ class AnswerWorker:
                 self._saver.finish(answer)
             finally:
                 del self._running[answer.job.answer_id]
-                self._publish(answer, is_over=True)
+                self._publish(answer, is_complete=True, is_over=True)
                 self._wake.set()
 
     def _publish_until_over(self, answer: RunningAnswer) -> None:
-        published = ""
         while not answer.is_over.wait(self._progress_interval()):
-            if answer.content != published:
-                published = answer.content
+            if answer.content:
                 self._publish(answer)
-        self._publish(answer)
+        self._publish(answer, is_complete=True)
 
-    def _publish(self, answer: RunningAnswer, *, is_over: bool = False) -> None:
+    def _publish(self, answer: RunningAnswer, *, is_complete: bool = False, is_over: bool = False) -> None:
         job = answer.job
-        progress = AnswerProgress(job.conversation, job.seq, answer.content, is_over)
+        progress = AnswerProgress(job.conversation, job.seq, answer.content, is_complete, is_over)
         self._signals.send_robust(answer_progressed, progress)
 
     def _progress_interval(self) -> float:

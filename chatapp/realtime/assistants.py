@@ -1,7 +1,7 @@
 """Growing answers: each delta is emitted to the sockets that have joined the conversation."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,19 @@ from chatapp.signals import Signal, Signals
 EXTENSION = "chatapp.answer_broadcaster"
 """Key of the `AnswerBroadcaster` of a serving process in `app.extensions`."""
 
+
+MAX_SHARE = 0.25
+"""Share of the process's time that all growing answers together may take."""
+
+MIN_ANSWERS = 5
+"""So many answers share `MAX_SHARE`, even if fewer grow."""
+
+SECONDS_PER_LISTENER = 20e-6
+SECONDS_PER_BYTE = 0.5e-9
+"""Approximate time to send a delta to a socket, and additional time for each byte of it."""
+
+BYTES_PER_SECOND = 100_000
+"""Bytes that the deltas of one answer bring to each socket: also to those of other processes, which are not counted."""
 
 STREAM_LIFETIME_SECONDS = 600.0
 """Time after which an answer of another process without a delta is removed. A provider fails much earlier."""
@@ -51,6 +64,25 @@ class AnswerStream:
     updated_at: float
 
 
+@dataclass(slots=True)
+class GrowingAnswer:
+    """An answer that this process runs."""
+
+    markdown: GrowingMarkdown
+    content: str = ""
+    due_at: float = 0.0
+    """Time until which no further delta is sent."""
+
+
+def compute_pause(render_seconds: float, size: int, listeners: int, answers: int) -> float:
+    """Return the seconds until the next delta of an answer, after one of `size` bytes: the more it cost, the longer.
+
+    `answers` grow at the same time. What is added meanwhile is in the next delta.
+    """
+    seconds = render_seconds + listeners * (SECONDS_PER_LISTENER + size * SECONDS_PER_BYTE)
+    return max(seconds * max(answers, MIN_ANSWERS) / MAX_SHARE, size / BYTES_PER_SECOND)
+
+
 class AnswerBroadcaster:
     """Broadcasts the deltas of answers to the sockets of this process, whichever process runs the answer.
 
@@ -58,25 +90,38 @@ class AnswerBroadcaster:
     has all blocks.
     """
 
-    def __init__(self, server: Server, signals: Signals) -> None:
+    def __init__(self, server: Server, signals: Signals, count_listeners: Callable[[str], int]) -> None:
         self._server = server
         self._signals = signals
-        self._markdown: dict[tuple[str, int], GrowingMarkdown] = {}
+        self._count_listeners = count_listeners
+        self._growing: dict[tuple[str, int], GrowingAnswer] = {}
         self._streams: dict[tuple[str, int], AnswerStream] = {}
         signals.connect(answer_progressed, self.on_progress)
 
     def on_progress(self, progress: AnswerProgress) -> None:
-        """Broadcast what has changed of an answer that this process runs."""
-        conversation, seq = progress.conversation.wire_name, progress.seq
-        n = self._streams[conversation, seq].n + 1 if (conversation, seq) in self._streams else 1
-        start, blocks = 0, list[str]()
+        """Broadcast what was added to an answer that this process runs, unless the pause after the last delta lasts."""
+        key = conversation, seq = progress.conversation.wire_name, progress.seq
+        n = self._streams[key].n + 1 if key in self._streams else 1
         if progress.is_over:
-            self._markdown.pop((conversation, seq), None)
-        else:
-            markdown = self._markdown.setdefault((conversation, seq), GrowingMarkdown())
-            start, changed = markdown.grow(progress.content)
-            blocks = [str(block) for block in changed]
-        delta = Delta(conversation, seq, n, start, blocks, progress.is_over)
+            self._growing.pop(key, None)
+            self._send(Delta(conversation, seq, n, 0, [], is_over=True))
+            return
+        answer = self._growing.setdefault(key, GrowingAnswer(GrowingMarkdown()))
+        if progress.content == answer.content or (time.monotonic() < answer.due_at and not progress.is_complete):
+            return
+        started = time.thread_time()
+        start, changed = answer.markdown.grow(progress.content)
+        answer.content = progress.content
+        self._send(Delta(conversation, seq, n, start, [str(block) for block in changed], is_over=False))
+        pause = compute_pause(
+            time.thread_time() - started,
+            sum(map(len, changed)),
+            self._count_listeners(conversation),
+            len(self._growing),
+        )
+        answer.due_at = time.monotonic() + pause
+
+    def _send(self, delta: Delta) -> None:
         self.broadcast(delta)
         self._signals.send_robust(delta_created, delta)
 
@@ -92,7 +137,7 @@ class AnswerBroadcaster:
     def resend(self, conversation: str, seq: int) -> None:
         """Send the other processes a complete delta of an answer, if this process runs it."""
         key = conversation, seq
-        if key in self._markdown and key in self._streams:
+        if key in self._growing and key in self._streams:
             stream = self._streams[key]
             delta = Delta(conversation, seq, stream.n, 0, list(stream.blocks), is_over=False)
             self._signals.send_robust(delta_created, delta)
@@ -128,7 +173,7 @@ class AnswerBroadcaster:
     def _remove_silent_streams(self, now: float) -> None:
         """Remove the streams of other processes whose last delta was lost."""
         for key, stream in list(self._streams.items()):
-            if key not in self._markdown and stream.updated_at < now - STREAM_LIFETIME_SECONDS:
+            if key not in self._growing and stream.updated_at < now - STREAM_LIFETIME_SECONDS:
                 del self._streams[key]
 
 

@@ -67,6 +67,10 @@ class Connections:
         """Return whether a socket is in a channel."""
         return channel in self._server.manager.rooms.get("/", {})
 
+    def count_sockets(self, channel: str) -> int:
+        """Return the number of sockets in a channel."""
+        return len(self._server.manager.rooms.get("/", {}).get(channel, ()))
+
     def has_listeners(self, conversation: str) -> bool:
         """Return whether a socket receives a conversation's events or its news."""
         return self.has_sockets(conversation) or self.has_sockets(news_channel(conversation))

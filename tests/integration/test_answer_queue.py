@@ -22,12 +22,15 @@ from chatapp.assistants.answer_queue import (
 )
 from chatapp.assistants.answer_requests import MAX_OPEN_ANSWERS, current_answer_requests, stop_answer
 from chatapp.assistants.service import delete_session, start_session
+from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.conversations.names import ConversationName
 from chatapp.errors import Conflict, RateLimited
 from chatapp.extensions import db
 from chatapp.models import Message
+from chatapp.signals import EXTENSION as SIGNALS
+from chatapp.signals import Signals
 from chatapp.storage import current_writer
-from chatapp.timeline import delete, post
+from chatapp.timeline import TimelineMessage, delete, post
 
 ACTOR = Actor(1)
 
@@ -80,10 +83,28 @@ def test_the_stream_of_an_answer_ends_when_its_reader_is_banned(
     monkeypatch.setattr(subscription, "POLL_SECONDS", 0.01)
     reader = create_user("bob", "Bob", "a good password", is_admin=False)
     question = post(session, ACTOR, content="Hello", client_id=str(uuid.uuid4()))
-    updates = subscription.AnswerSubscription(app, Actor(reader)).updates(question)
+    updates = subscription.AnswerSubscription(app, Actor(reader), session).updates(question)
     assert next(updates) is None
     ban(None, "bob")
     assert list(updates) == []
+
+
+def test_a_slow_reader_of_a_stream_gets_only_the_latest_progress(app: Flask, session: ConversationName) -> None:
+    question = post(session, ACTOR, content="Hello", client_id=str(uuid.uuid4()))
+    seq = (question.seq or 0) + 1
+    reader = subscription.AnswerSubscription(app, ACTOR, session)
+    reader.open()
+    signals: Signals = app.extensions[SIGNALS]
+    for conversation in (session, start()):
+        for number in range(100):
+            signals.send(answer_progressed, AnswerProgress(conversation, seq, f"{number} of {conversation}"))
+    updates = reader.updates(question)
+    assert [next(updates), next(updates)] == [None, f"99 of {session}"]
+    finish_job(claim()[0], state="complete", content="Hi")
+    final = next(updates)
+    assert isinstance(final, TimelineMessage)
+    assert final.content == "Hi"
+    reader.close()
 
 
 def test_one_answer_is_claimed_in_each_conversation_in_the_order_of_the_questions(session: ConversationName) -> None:

@@ -182,7 +182,9 @@ def test_a_socket_that_joins_gets_only_the_answers_that_have_not_ended(app: Flas
             insert_message(transaction, conversation, sender_type="assistant", content="", state=state)
 
     write(add_answers)
-    app.extensions[ANSWER_BROADCASTER] = answers = AnswerBroadcaster(caller.realtime.server, caller.realtime.signals)
+    app.extensions[ANSWER_BROADCASTER] = answers = AnswerBroadcaster(
+        caller.realtime.server, caller.realtime.signals, caller.realtime.connections.count_sockets
+    )
     for seq in (1, 2):
         answers.receive(Delta(room, seq, 1, 0, ["a part"], is_over=False))
     ack = join_chat(caller, JoinPayload(conversation=room))

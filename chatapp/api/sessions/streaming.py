@@ -7,15 +7,18 @@ from flask import Flask, Response
 
 from chatapp.actors import Actor
 from chatapp.assistants.subscription import AnswerSubscription
+from chatapp.conversations.names import ConversationName
 from chatapp.presentation.messages import present_message_data
 from chatapp.timeline import TimelineMessage
 
 MIMETYPE = "text/event-stream"
 
 
-def stream_answer(app: Flask, actor: Actor, ask: Callable[[], TimelineMessage]) -> Response:
+def stream_answer(
+    app: Flask, actor: Actor, conversation: ConversationName, ask: Callable[[], TimelineMessage]
+) -> Response:
     """Post a question with `ask` and return a response that streams the answer. Raises what `ask` raises."""
-    subscription = AnswerSubscription(app, actor)
+    subscription = AnswerSubscription(app, actor, conversation)
     # Before the question is posted, so that no part of the answer is missed.
     subscription.open()
     try:

@@ -8,7 +8,14 @@ import pytest
 
 from chatapp.assistants.signals import AnswerProgress
 from chatapp.conversations.names import ConversationName
-from chatapp.realtime.assistants import STREAM_LIFETIME_SECONDS, AnswerBroadcaster, Delta, delta_created
+from chatapp.realtime import assistants
+from chatapp.realtime.assistants import (
+    STREAM_LIFETIME_SECONDS,
+    AnswerBroadcaster,
+    Delta,
+    compute_pause,
+    delta_created,
+)
 from chatapp.signals import Signals
 
 CONVERSATION = ConversationName("assistant", 3)
@@ -28,12 +35,24 @@ def emitted() -> Emitted:
     return Emitted()
 
 
-def progress(content: str, *, is_over: bool = False) -> AnswerProgress:
-    return AnswerProgress(CONVERSATION, 2, content, is_over)
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses after the next deltas; 0 seconds after further ones."""
+    pauses: list[float] = []
+    monkeypatch.setattr(assistants, "compute_pause", lambda *_: pauses.pop(0) if pauses else 0.0)
+    return pauses
+
+
+def make_broadcaster(emitted: Emitted, signals: Signals) -> AnswerBroadcaster:
+    return AnswerBroadcaster(emitted, signals, lambda _conversation: 1)
+
+
+def progress(content: str, *, is_complete: bool = False, is_over: bool = False) -> AnswerProgress:
+    return AnswerProgress(CONVERSATION, 2, content, is_complete, is_over)
 
 
 def test_deltas_are_numbered_and_carry_the_changed_blocks(emitted: Emitted) -> None:
-    broadcaster = AnswerBroadcaster(emitted, Signals())
+    broadcaster = make_broadcaster(emitted, Signals())
     for content in ("one", "one\n\ntwo\n", "one\n\ntwo\n\nthree"):
         broadcaster.on_progress(progress(content))
     broadcaster.on_progress(progress("one\n\ntwo\n\nthree", is_over=True))
@@ -46,8 +65,48 @@ def test_deltas_are_numbered_and_carry_the_changed_blocks(emitted: Emitted) -> N
     ]
 
 
+def list_html(emitted: Emitted) -> list[str]:
+    return [payload["html"] for event, payload in emitted if event == "assistant_delta"]
+
+
+def test_what_is_added_in_the_pause_after_a_delta_is_in_the_next_one(
+    emitted: Emitted, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broadcaster = make_broadcaster(emitted, Signals())
+    pauses.append(2.0)
+    for content in ("one", "one two", "one two three"):
+        broadcaster.on_progress(progress(content))
+    assert [("three" in html) for html in list_html(emitted)] == [False]
+    now = time.monotonic()
+    monkeypatch.setattr("chatapp.realtime.assistants.time.monotonic", lambda: now + 2.1)
+    broadcaster.on_progress(progress("one two three"))
+    broadcaster.on_progress(progress("one two three"))
+    assert [("three" in html) for html in list_html(emitted)] == [False, True]
+    assert [payload["n"] for _, payload in emitted] == [1, 2]
+
+
+def test_a_complete_text_is_sent_during_the_pause(emitted: Emitted, pauses: list[float]) -> None:
+    broadcaster = make_broadcaster(emitted, Signals())
+    pauses.append(60.0)
+    broadcaster.on_progress(progress("one"))
+    broadcaster.on_progress(progress("one two", is_complete=True))
+    assert "one two" in list_html(emitted)[-1]
+
+
+def test_a_small_delta_to_few_sockets_delays_the_next_one_hardly() -> None:
+    assert compute_pause(0.001, 2_000, 5, 1) < 0.05
+
+
+def test_the_more_a_delta_costs_the_longer_is_the_pause_after_it() -> None:
+    pause = compute_pause(0.001, 2_000, 5, 1)
+    assert compute_pause(0.03, 2_000, 5, 1) > 10 * pause
+    assert compute_pause(0.001, 2_000, 500, 1) > 5 * pause
+    assert compute_pause(0.001, 100_000, 5, 1) >= 1.0
+    assert compute_pause(0.03, 100_000, 500, 100) > 20
+
+
 def test_a_socket_that_joins_gets_the_answer_so_far(emitted: Emitted) -> None:
-    broadcaster = AnswerBroadcaster(emitted, Signals())
+    broadcaster = make_broadcaster(emitted, Signals())
     broadcaster.on_progress(progress("one\n\ntwo\n"))
     broadcaster.on_progress(progress("one\n\ntwo\n\nthree"))
     html = "".join(f'<div class="block"><p>{word}</p>\n</div>' for word in ("one", "two", "three"))
@@ -59,7 +118,7 @@ def test_a_socket_that_joins_gets_the_answer_so_far(emitted: Emitted) -> None:
 
 def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None:
     signals = Signals()
-    sender, receiver = AnswerBroadcaster(emitted, signals), AnswerBroadcaster(emitted, Signals())
+    sender, receiver = make_broadcaster(emitted, signals), make_broadcaster(emitted, Signals())
     deltas: list[Delta] = []
     signals.connect(delta_created, deltas.append)
     for content in ("one", "one\n\ntwo"):
@@ -75,7 +134,7 @@ def processes() -> tuple[AnswerBroadcaster, AnswerBroadcaster, list[Delta]]:
     signals = Signals()
     deltas: list[Delta] = []
     signals.connect(delta_created, deltas.append)
-    return AnswerBroadcaster(Emitted(), signals), AnswerBroadcaster(Emitted(), Signals()), deltas
+    return make_broadcaster(Emitted(), signals), make_broadcaster(Emitted(), Signals()), deltas
 
 
 Processes = tuple[AnswerBroadcaster, AnswerBroadcaster, list[Delta]]
@@ -131,6 +190,6 @@ def test_an_answer_whose_last_delta_was_lost_is_removed(processes: Processes, mo
 
 
 def test_two_applications_in_one_process_share_no_streams(emitted: Emitted) -> None:
-    first, second = AnswerBroadcaster(emitted, Signals()), AnswerBroadcaster(emitted, Signals())
+    first, second = make_broadcaster(emitted, Signals()), make_broadcaster(emitted, Signals())
     first.on_progress(progress("one"))
     assert second.present_streams("assistant_3") == []

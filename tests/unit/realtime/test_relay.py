@@ -42,7 +42,7 @@ class Process:
         self.signals = Signals()
         self.bus = FakeBus()
         self.broadcaster = Mock()
-        self.answers = AnswerBroadcaster(Mock(), self.signals)
+        self.answers = AnswerBroadcaster(Mock(), self.signals, lambda _conversation: 0)
         realtime = Mock(signals=self.signals)
         self.relay = Relay(realtime, self.broadcaster, Mock(), Mock(), self.answers, cast(Bus, self.bus))
 
@@ -55,7 +55,8 @@ class Process:
 
 
 @pytest.fixture
-def processes() -> tuple[Process, Process]:
+def processes(monkeypatch: pytest.MonkeyPatch) -> tuple[Process, Process]:
+    monkeypatch.setattr("chatapp.realtime.assistants.compute_pause", lambda *_: 0.0)
     first, second = Process(), Process()
     first.bus.other, second.bus.other = second.bus, first.bus
     return first, second
