@@ -14,8 +14,8 @@ from chatapp.accounts.cli import setup_link, users
 from chatapp.assistants.cli import import_history
 from chatapp.audit_log.retention import delete_expired_entries
 from chatapp.config import current_settings
-from chatapp.conversations.names import parse_name
 from chatapp.conversations.queries import find_conversation
+from chatapp.conversations.refs import parse_ref
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation
@@ -173,11 +173,11 @@ def _describe_entry(entry: Entry) -> str:
 
 def _get_conversation(wire_name: str) -> Conversation:
     try:
-        name = parse_name(wire_name)
+        ref = parse_ref(wire_name)
     except ChatError as error:
         raise click.BadParameter(error.message, param_hint="--conversation") from None
     try:
-        conversation = find_conversation(db.session(), name)
+        conversation = find_conversation(db.session(), ref)
     except DBAPIError as error:
         raise click.ClickException(
             f"The database does not respond, or needs `flask db upgrade`: {error.orig}"

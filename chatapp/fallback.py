@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from flask import Flask, current_app, g
 
 from chatapp.config import Settings
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
 from chatapp.timeline import TimelineMessage
@@ -105,9 +105,9 @@ class Fallback:
         """Number of revocations that are known."""
         self._is_started = False
         self._logins: RecentFacts[str, AuthenticatedUser] = RecentFacts(MAX_LOGINS, max_age_seconds)
-        self._may_post: RecentFacts[tuple[int, ConversationName], bool] = RecentFacts(MAX_PERMISSIONS, max_age_seconds)
+        self._may_post: RecentFacts[tuple[int, ConversationRef], bool] = RecentFacts(MAX_PERMISSIONS, max_age_seconds)
         self._views: RecentFacts[tuple[int, str], object] = RecentFacts(MAX_VIEWS, max_age_seconds)
-        self._pages: RecentFacts[ConversationName, LastPage] = RecentFacts(MAX_PAGES, float("inf"))
+        self._pages: RecentFacts[ConversationRef, LastPage] = RecentFacts(MAX_PAGES, float("inf"))
 
     def start(self) -> None:
         """Remember facts from now on."""
@@ -123,14 +123,14 @@ class Fallback:
         user = self._logins.get(hash_token(token))
         return user and replace(user, token=token)
 
-    def remember_access(self, user_id: int, name: ConversationName, revision: int, *, may_post: bool) -> None:
+    def remember_access(self, user_id: int, ref: ConversationRef, revision: int, *, may_post: bool) -> None:
         """Remember that a user may read a conversation, and whether they may post."""
         if self._is_started and revision == self.revision:
-            self._may_post.set((user_id, name), may_post)
+            self._may_post.set((user_id, ref), may_post)
 
-    def find_access(self, user_id: int, name: ConversationName) -> bool | None:
+    def find_access(self, user_id: int, ref: ConversationRef) -> bool | None:
         """Return whether a user could post to a conversation recently; None if they could not read it."""
-        return self._may_post.get((user_id, name))
+        return self._may_post.get((user_id, ref))
 
     def remember_view(self, user_id: int, path: str, view: object) -> None:
         """Remember what a user's page shows around the messages."""
@@ -149,20 +149,20 @@ class Fallback:
         self, conversation: Conversation, epoch: str, messages: Sequence[TimelineMessage], *, is_public: bool
     ) -> None:
         """Remember the last messages of a conversation, unless later events are known."""
-        name = ConversationName.of(conversation)
-        known = self._pages.get(name)
+        ref = ConversationRef.of(conversation)
+        known = self._pages.get(ref)
         is_newer = known is None or known.epoch != epoch or known.last_event < conversation.last_event
         if self._is_started and is_newer:
             page = LastPage(
                 epoch, conversation.last_event, conversation.floor, messages[-MAX_PAGE_MESSAGES:], is_public
             )
-            self._pages.set(name, page)
+            self._pages.set(ref, page)
         elif known is not None:
             known.is_public = is_public
 
-    def find_page(self, name: ConversationName) -> LastPage | None:
+    def find_page(self, ref: ConversationRef) -> LastPage | None:
         """Return the last messages of a conversation."""
-        return self._pages.get(name)
+        return self._pages.get(ref)
 
     def apply_event(self, message: TimelineMessage) -> None:
         """Update the last messages of a conversation, or forget them if an event is missing."""
@@ -170,9 +170,9 @@ class Fallback:
         if page is not None and not page.apply(message):
             self._pages.discard(message.conversation)
 
-    def forget_page(self, name: ConversationName) -> None:
+    def forget_page(self, ref: ConversationRef) -> None:
         """Forget the messages of a conversation."""
-        self._pages.discard(name)
+        self._pages.discard(ref)
 
     def revoke_logins(self, login_session_ids: Collection[int]) -> None:
         """Forget login sessions, and what their users may do: it is remembered again with another of their logins."""
@@ -185,10 +185,10 @@ class Fallback:
             if access[0] in user_ids:
                 self._may_post.discard(access)
 
-    def revoke_access(self, user_id: int, name: ConversationName) -> None:
+    def revoke_access(self, user_id: int, ref: ConversationRef) -> None:
         """Forget that a user may read a conversation."""
         self.revision += 1
-        self._may_post.discard((user_id, name))
+        self._may_post.discard((user_id, ref))
 
     def revoke_all(self) -> None:
         """Forget all logins and permissions: others have revoked some."""

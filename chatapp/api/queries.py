@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import ConversationAccess
+from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Membership, User
 
 
@@ -52,10 +52,10 @@ def list_conversation_page(
     )
 
 
-def find_name(session: Session, conversation_id: int) -> ConversationName | None:
-    """Return the name of the conversation with this id, or None. Does not check permissions."""
+def find_ref(session: Session, conversation_id: int) -> ConversationRef | None:
+    """Return the ref of the conversation with this id, or None. Does not check permissions."""
     conversation = session.get(Conversation, conversation_id)
-    return None if conversation is None else ConversationName.of(conversation)
+    return None if conversation is None else ConversationRef.of(conversation)
 
 
 def find_active_person(session: Session, user_id: int) -> Person | None:

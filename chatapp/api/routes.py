@@ -7,7 +7,7 @@ from flask import Blueprint, Response, url_for
 from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONTENT_ERRORS, CONVERSATION_ERRORS, WRITE_ERRORS, describe
-from chatapp.api.queries import find_active_person, find_name, list_conversation_page
+from chatapp.api.queries import find_active_person, find_ref, list_conversation_page
 from chatapp.api.responses import present_conversation, respond, respond_conversations, respond_messages
 from chatapp.api.schemas import (
     MAX_SEQ,
@@ -22,7 +22,6 @@ from chatapp.api.schemas import (
     parse_number,
     resolve_client_id,
 )
-from chatapp.conversations.names import ConversationName, direct_name, parse_name, room_name
 from chatapp.conversations.people import find_named
 from chatapp.conversations.policy import authorize_reading, no_such_conversation
 from chatapp.conversations.queries import (
@@ -34,6 +33,7 @@ from chatapp.conversations.queries import (
     is_public,
     list_title_people,
 )
+from chatapp.conversations.refs import ConversationRef, direct_ref, parse_ref, room_ref
 from chatapp.conversations.service import create_room, open_direct
 from chatapp.errors import NotFound
 from chatapp.extensions import db
@@ -91,25 +91,25 @@ def create_conversation(json: NewConversation) -> Response:
     """
     new, actor = json.root, current_caller().actor
     if isinstance(new, NewRoom):
-        name = room_name(create_room(actor, new.name, new.topic, "private" if new.is_private else "open"))
-        return _respond_conversation(name, HTTPStatus.CREATED)
+        ref = room_ref(create_room(actor, new.name, new.topic, "private" if new.is_private else "open"))
+        return _respond_conversation(ref, HTTPStatus.CREATED)
     people = find_named(db.session(), new.people)
     opened = open_direct(actor, [person.id for person in people])
-    return _respond_conversation(direct_name(opened.id), HTTPStatus.CREATED if opened.is_new else HTTPStatus.OK)
+    return _respond_conversation(direct_ref(opened.id), HTTPStatus.CREATED if opened.is_new else HTTPStatus.OK)
 
 
 @blueprint.get(CONVERSATION)
 @describe(resources.Conversation, *CONVERSATION_ERRORS, tag="Conversations")
 def show_conversation(conversation: str) -> Response:
     """Get a conversation."""
-    return _respond_conversation(_parse_name(conversation))
+    return _respond_conversation(_parse_ref(conversation))
 
 
 @blueprint.get(f"{CONVERSATION}/messages")
 @describe(resources.Messages, *CONVERSATION_ERRORS, query=PageQuery)
 def list_messages(conversation: str, query: PageQuery) -> Response:
     """List a conversation's messages: the last ones, or those beside a cursor."""
-    return _respond_page(_parse_name(conversation), query)
+    return _respond_page(_parse_ref(conversation), query)
 
 
 @blueprint.post(f"{CONVERSATION}/messages")
@@ -128,7 +128,7 @@ def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeader
     Repeating the request with the same `client_id` or `Idempotency-Key` returns the same message, stored once.
     """
     message = post(
-        _parse_name(conversation),
+        _parse_ref(conversation),
         current_caller().actor,
         content=json.content,
         client_id=resolve_client_id(json.client_id, headers.idempotency_key),
@@ -141,7 +141,7 @@ def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeader
 @describe(Message, *CONVERSATION_ERRORS)
 def show_message(conversation: str, seq: str) -> Response:
     """Get a message."""
-    readable = authorize_reading(*_find_access(_parse_name(conversation)))
+    readable = authorize_reading(*_find_access(_parse_ref(conversation)))
     return _respond_message(get_message(db.session(), readable, _parse_seq(seq)))
 
 
@@ -149,8 +149,8 @@ def show_message(conversation: str, seq: str) -> Response:
 @describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, *CONTENT_ERRORS, json=MessageEdit)
 def edit_message(conversation: str, seq: str, json: MessageEdit) -> Response:
     """Edit one of your own messages."""
-    name = _parse_name(conversation)
-    return _respond_message(edit(name, current_caller().actor, _parse_seq(seq), content=json.content))
+    ref = _parse_ref(conversation)
+    return _respond_message(edit(ref, current_caller().actor, _parse_seq(seq), content=json.content))
 
 
 @blueprint.delete(MESSAGE)
@@ -161,100 +161,100 @@ def delete_message(conversation: str, seq: str) -> Response:
     You can delete your own messages. Managers and admins can delete the messages of others, except in direct
     conversations.
     """
-    return _respond_message(delete(_parse_name(conversation), current_caller().actor, _parse_seq(seq)))
+    return _respond_message(delete(_parse_ref(conversation), current_caller().actor, _parse_seq(seq)))
 
 
 @blueprint.put(f"{MESSAGE}/reactions/<reaction>")
 @describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, tag="Reactions")
 def add_reaction(conversation: str, seq: str, reaction: str) -> Response:
     """React to a message with an emoji."""
-    name = _parse_name(conversation)
-    return _respond_message(react(name, current_caller().actor, _parse_seq(seq), reaction, on=True))
+    ref = _parse_ref(conversation)
+    return _respond_message(react(ref, current_caller().actor, _parse_seq(seq), reaction, on=True))
 
 
 @blueprint.delete(f"{MESSAGE}/reactions/<reaction>")
 @describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, tag="Reactions")
 def remove_reaction(conversation: str, seq: str, reaction: str) -> Response:
     """Remove your own reaction."""
-    name = _parse_name(conversation)
-    return _respond_message(react(name, current_caller().actor, _parse_seq(seq), reaction, on=False))
+    ref = _parse_ref(conversation)
+    return _respond_message(react(ref, current_caller().actor, _parse_seq(seq), reaction, on=False))
 
 
 @blueprint.post(f"{CONVERSATION}/read")
 @describe(ReadState, *CONVERSATION_ERRORS, tag="Reading", json=ReadMark)
 def mark_conversation_read(conversation: str, json: ReadMark) -> Response:
     """Mark messages as read, up to a number. The mark never moves back."""
-    return _mark_read(_parse_name(conversation), json)
+    return _mark_read(_parse_ref(conversation), json)
 
 
 @blueprint.get("/chat/history/<person_id>")
 @describe(resources.Messages, NotFound, tag="Direct messages", query=PageQuery)
 def list_direct_messages(person_id: str, query: PageQuery) -> Response:
     """List the direct messages with a user, like `GET /api/conversations/…/messages`."""
-    name = _find_direct_name(person_id)
-    if name is None:
+    ref = _find_direct_ref(person_id)
+    if ref is None:
         return respond_messages(None, 0, Page([], has_older=False), query)
-    return _respond_page(name, query)
+    return _respond_page(ref, query)
 
 
 @blueprint.post("/chat/mark-read/<person_id>")
 @describe(ReadState, NotFound, tag="Direct messages", json=ReadMark)
 def mark_direct_read(person_id: str, json: ReadMark) -> Response:
     """Mark the direct messages with a user as read, up to a number. The mark never moves back."""
-    name = _find_direct_name(person_id)
-    if name is None:
+    ref = _find_direct_ref(person_id)
+    if ref is None:
         raise NotFound("There are no direct messages with this user.")
-    return _mark_read(name, json)
+    return _mark_read(ref, json)
 
 
-def _parse_name(conversation: str) -> ConversationName:
-    """Parse a conversation's name or id. Raises `Invalid`, and `NotFound` if no conversation has the id."""
+def _parse_ref(conversation: str) -> ConversationRef:
+    """Parse a conversation's wire name or id. Raises `Invalid`, and `NotFound` if no conversation has the id."""
     if not (conversation.isascii() and conversation.isdecimal()):
-        return parse_name(conversation)
-    name = find_name(db.session(), parse_number(conversation, "A conversation's id", LAST_ID))
-    if name is None:
+        return parse_ref(conversation)
+    ref = find_ref(db.session(), parse_number(conversation, "A conversation's id", LAST_ID))
+    if ref is None:
         raise no_such_conversation()
-    return name
+    return ref
 
 
 def _parse_seq(value: str) -> int:
     return parse_number(value, "A message's number", MAX_SEQ)
 
 
-def _find_access(name: ConversationName) -> ConversationAccess:
-    return find_access(db.session(), name, current_caller().actor.user_id)
+def _find_access(ref: ConversationRef) -> ConversationAccess:
+    return find_access(db.session(), ref, current_caller().actor.user_id)
 
 
-def _find_direct_name(person_id: str) -> ConversationName | None:
-    """Return the name of the direct conversation with a user, or None. Raises `Invalid`, `NotFound` (no such user)."""
+def _find_direct_ref(person_id: str) -> ConversationRef | None:
+    """Return the ref of the direct conversation with a user, or None. Raises `Invalid`, `NotFound` (no such user)."""
     user_id = parse_number(person_id, "A user's id", LAST_ID)
     conversation = find_direct(db.session(), direct_key({current_caller().actor.user_id, user_id}))
     if conversation is None and find_active_person(db.session(), user_id) is None:
         raise NotFound("There is no such user.")
-    return None if conversation is None else direct_name(conversation.id)
+    return None if conversation is None else direct_ref(conversation.id)
 
 
-def _mark_read(name: ConversationName, mark: ReadMark) -> Response:
-    conversation = authorize_reading(*_find_access(name))
+def _mark_read(ref: ConversationRef, mark: ReadMark) -> Response:
+    conversation = authorize_reading(*_find_access(ref))
     seq = conversation.last_event if mark.seq is None else mark.seq
-    return respond(present_read_state(mark_read(name, current_caller().actor, seq)))
+    return respond(present_read_state(mark_read(ref, current_caller().actor, seq)))
 
 
-def _respond_conversation(name: ConversationName, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def _respond_conversation(ref: ConversationRef, status: HTTPStatus = HTTPStatus.OK) -> Response:
     # Start a new read transaction, which sees what was just written.
     db.session.rollback()
-    access = _find_access(name)
+    access = _find_access(ref)
     readable = authorize_reading(*access)
     people = list_title_people(db.session(), [readable]).get(readable.id)
     location = (
-        {"Location": url_for("api.show_conversation", conversation=name.wire_name)} if status != HTTPStatus.OK else {}
+        {"Location": url_for("api.show_conversation", conversation=ref.wire_name)} if status != HTTPStatus.OK else {}
     )
     user_id, is_shared = current_caller().actor.user_id, is_public(db.session(), readable.id)
     return respond(present_conversation(access, people, user_id, is_public=is_shared), status, **location)
 
 
-def _respond_page(name: ConversationName, query: PageQuery) -> Response:
-    conversation = authorize_reading(*_find_access(name))
+def _respond_page(ref: ConversationRef, query: PageQuery) -> Response:
+    conversation = authorize_reading(*_find_access(ref))
     messages = read_page(db.session(), conversation, before=query.before, after=query.after, limit=query.limit)
     return respond_messages(conversation.wire_name, conversation.message_count, messages, query)
 

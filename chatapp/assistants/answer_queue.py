@@ -9,8 +9,8 @@ from sqlalchemy import Select, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Answer, Conversation, Message, User, now
 from chatapp.storage import Transaction, write
 from chatapp.timeline.answers import update_answer
@@ -34,7 +34,7 @@ class Job:
 
     answer_id: int
     message_id: int
-    conversation: ConversationName
+    conversation: ConversationRef
     is_private: bool
     """Whether only the asker reads the conversation."""
     seq: int
@@ -143,7 +143,7 @@ def _claim(session: Session, answer: Answer) -> Job | None:
     return Job(
         answer_id=answer.id,
         message_id=message.id,
-        conversation=ConversationName.of(conversation),
+        conversation=ConversationRef.of(conversation),
         is_private=kind_of(conversation).is_personal,
         seq=message.seq,
         reply_to=message.reply_to or message.seq,

@@ -14,9 +14,9 @@ from chatapp.config import Settings
 from chatapp.config.assistants import EXTENSION as ASSISTANTS
 from chatapp.config.assistants import Assistant
 from chatapp.conversations.kinds import has_assistant, kind_of
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_answer_control, authorize_posting
 from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.refs import ConversationRef
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Conflict, NotFound, RateLimited
 from chatapp.models import Answer, AssistantUsage, Conversation, Message, now
@@ -70,7 +70,7 @@ class AnswerRequests:
                 conversation.name = make_title(message.content)
                 transaction.send_on_commit(sidebar_changed, [message.sender.id])
 
-    def regenerate(self, name: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
+    def regenerate(self, ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
         """Queue another answer that replaces the answer `seq`, and return that message as it is then.
 
         Raises what `authorize_posting` and `authorize_answer_control` raise, `NotFound`, `RateLimited`, and `Conflict`
@@ -79,7 +79,7 @@ class AnswerRequests:
 
         def change(transaction: Transaction) -> TimelineMessage:
             session = transaction.session
-            conversation, message = _get_answer_message(session, name, actor, seq)
+            conversation, message = _get_answer_message(session, ref, actor, seq)
             if message.state in RUNNING_STATES:
                 raise Conflict("This answer is still being written. Stop it first.")
             if message.deleted_at is not None:
@@ -111,7 +111,7 @@ class AnswerRequests:
     ) -> None:
         problem = self._find_exceeded_limit(transaction.session, asker_id)
         message = create_answer(
-            transaction, conversation, name=assistant.display_name, question=question, problem=problem
+            transaction, conversation, assistant_name=assistant.display_name, question=question, problem=problem
         )
         if problem is None:
             _add_answer(transaction.session, message, asker_id, assistant)
@@ -129,7 +129,7 @@ class AnswerRequests:
         return None
 
 
-def stop_answer(name: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
+def stop_answer(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
     """Stop the answer `seq`; its content so far is kept. Return the message, whose final state follows soon.
 
     An answer that is over stays as it is. Raises what `authorize_posting` and `authorize_answer_control` raise, and
@@ -138,7 +138,7 @@ def stop_answer(name: ConversationName, actor: Actor, seq: int) -> TimelineMessa
 
     def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
-        conversation, message = _get_answer_message(session, name, actor, seq)
+        conversation, message = _get_answer_message(session, ref, actor, seq)
         for answer in session.scalars(
             select(Answer)
             .where(Answer.message_id == message.id, Answer.ended_at.is_(None))
@@ -186,11 +186,9 @@ def _add_answer(session: Session, message: Message, asker_id: int, assistant: As
     session.flush()
 
 
-def _get_answer_message(
-    session: Session, name: ConversationName, actor: Actor, seq: int
-) -> tuple[Conversation, Message]:
+def _get_answer_message(session: Session, ref: ConversationRef, actor: Actor, seq: int) -> tuple[Conversation, Message]:
     """Lock the conversation and return it with the message of the answer `seq`, if the actor may control that."""
-    access = find_access_of(session, name, actor)
+    access = find_access_of(session, ref, actor)
     conversation = authorize_posting(*access)
     lock_conversation(session, conversation.id)
     message = session.scalars(

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from chatapp.actors import Actor, find_active_actors
 from chatapp.concurrency.native import current_pools
 from chatapp.conversations.kinds import General, SharedAssistant
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import is_public, list_title_people
+from chatapp.conversations.refs import ConversationRef
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, User
 from chatapp.presentation.kinds import page_of
@@ -30,7 +30,7 @@ MAX_WORDS = 12
 class FoundMessage:
     """A message that was found."""
 
-    conversation: ConversationName
+    conversation: ConversationRef
     conversation_title: str
     seq: int
     sender: str
@@ -50,7 +50,7 @@ class MessageSearch:
     """
 
     def __init__(
-        self, app: Flask, asker: Actor, conversation: ConversationName, question_seq: int, *, is_private: bool
+        self, app: Flask, asker: Actor, conversation: ConversationRef, question_seq: int, *, is_private: bool
     ) -> None:
         self._app = app
         self._asker = asker
@@ -77,7 +77,7 @@ class MessageSearch:
             people = list_title_people(session, [conversation for _, _, conversation in rows])
             return [
                 FoundMessage(
-                    conversation=ConversationName.of(conversation),
+                    conversation=ConversationRef.of(conversation),
                     conversation_title=page_of(
                         conversation, people.get(conversation.id, ()), self._asker.user_id
                     ).title,

@@ -7,9 +7,9 @@ from chatapp.assistants import service
 from chatapp.assistants.forms import TitleForm
 from chatapp.assistants.queries import find_shared_conversation, list_sessions
 from chatapp.config.assistants import Assistant, current_assistants
-from chatapp.conversations.names import assistant_name, parse_name
 from chatapp.conversations.policy import authorize_reading, authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
+from chatapp.conversations.refs import assistant_ref, parse_ref
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
@@ -107,10 +107,10 @@ def delete(session_id: int) -> Response:
 @login_required
 def clear(conversation: str) -> Response:
     """Delete all messages of a conversation with an assistant."""
-    name = parse_name(conversation)
-    service.clear_conversation(current_person().actor, name)
+    ref = parse_ref(conversation)
+    service.clear_conversation(current_person().actor, ref)
     flash("Conversation cleared.")
-    return redirect(find_path(name))
+    return redirect(find_path(ref))
 
 
 def _get_assistant(name: str) -> Assistant:
@@ -121,7 +121,7 @@ def _get_assistant(name: str) -> Assistant:
 
 
 def _find_session_access(session_id: int) -> ConversationAccess:
-    return find_access(db.session(), assistant_name(session_id), current_person().id)
+    return find_access(db.session(), assistant_ref(session_id), current_person().id)
 
 
 def _redirect_to_session(session_id: int) -> Response:

@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin, require_active_login
 from chatapp.conversations.kinds import AssistantSession, SharedAssistant
-from chatapp.conversations.names import ConversationName, assistant_name
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import find_access_of, list_shared_conversations
+from chatapp.conversations.refs import ConversationRef, assistant_ref
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.limits.rates import CONVERSATIONS, count_use
@@ -92,7 +92,7 @@ def delete_session(actor: Actor, session_id: int) -> None:
     write(change)
 
 
-def clear_conversation(actor: Actor, name: ConversationName) -> int:
+def clear_conversation(actor: Actor, ref: ConversationRef) -> int:
     """Delete all messages of a conversation with an assistant and return their number.
 
     Raises what `authorize_session_management` raises, and `SignedOut`.
@@ -100,14 +100,14 @@ def clear_conversation(actor: Actor, name: ConversationName) -> int:
 
     def plan(transaction: Transaction) -> Trim:
         session = transaction.session
-        access = find_access_of(session, name, actor)
+        access = find_access_of(session, ref, actor)
         return plan_clearing(authorize_session_management(*access, is_admin=is_admin(session, actor)))
 
     return sum(trim(write(plan)))
 
 
 def _get_own_session(session: Session, actor: Actor, session_id: int) -> Conversation:
-    access = find_access_of(session, assistant_name(session_id), actor)
+    access = find_access_of(session, assistant_ref(session_id), actor)
     conversation = authorize_session_management(*access, is_admin=False)
     if not conversation.is_private:
         raise NotFound("There is no such session.")

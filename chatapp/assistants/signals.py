@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.signals import Signal
 
 
@@ -10,7 +10,7 @@ from chatapp.signals import Signal
 class AnswerProgress:
     """The content of an answer so far, in the process whose worker runs it."""
 
-    conversation: ConversationName
+    conversation: ConversationRef
     seq: int
     content: str
     is_complete: bool = False

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from chatapp.actors import Actor, find_active_actors
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message
 from chatapp.signals import EXTENSION as SIGNALS
@@ -32,7 +32,7 @@ class AnswerSubscription:
     It ends when `actor` is banned, or their API token or login session revoked.
     """
 
-    def __init__(self, app: Flask, actor: Actor, conversation: ConversationName) -> None:
+    def __init__(self, app: Flask, actor: Actor, conversation: ConversationRef) -> None:
         self._app = app
         self._actor = actor
         self._conversation = conversation

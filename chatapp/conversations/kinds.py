@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, and_
 
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Membership
 
 
@@ -155,9 +155,9 @@ def kind_of(conversation: Conversation) -> type[ConversationKind]:
     return _BY_NAME[conversation.kind]
 
 
-def has_assistant(name: ConversationName) -> bool:
+def has_assistant(ref: ConversationRef) -> bool:
     """Return whether the conversation with this name has an assistant. Needs no row."""
-    return name.kind == AssistantConversation.name
+    return ref.kind == AssistantConversation.name
 
 
 def is_manager(membership: Membership | None) -> bool:

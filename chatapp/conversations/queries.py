@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
 from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant, kind_of
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import ConversationRef
 from chatapp.credentials import has_share_links
 from chatapp.models import Block, Conversation, Membership, ShareLink, User
 
@@ -43,30 +43,30 @@ class ConversationAccess(NamedTuple):
     membership: Membership | None
 
 
-def is_named(name: ConversationName) -> ColumnElement[bool]:
-    """Return the SQL condition that selects the conversation with this name."""
-    return and_(Conversation.id == name.id, Conversation.kind == name.kind)
+def has_ref(ref: ConversationRef) -> ColumnElement[bool]:
+    """Return the SQL condition that selects the conversation with this ref."""
+    return and_(Conversation.id == ref.id, Conversation.kind == ref.kind)
 
 
-def find_access(session: Session, name: ConversationName, user_id: int) -> ConversationAccess:
+def find_access(session: Session, ref: ConversationRef, user_id: int) -> ConversationAccess:
     """Find a conversation with a user's membership in it."""
     row = session.execute(
         select(Conversation, Membership)
         .outerjoin(Membership, and_(Membership.conversation_id == Conversation.id, Membership.user_id == user_id))
-        .where(is_named(name))
+        .where(has_ref(ref))
     ).one_or_none()
     return ConversationAccess(None, None) if row is None else ConversationAccess(row[0], row[1])
 
 
-def find_conversation(session: Session, name: ConversationName) -> Conversation | None:
-    """Find a conversation by its name."""
-    return session.scalars(select(Conversation).where(is_named(name))).one_or_none()
+def find_conversation(session: Session, ref: ConversationRef) -> Conversation | None:
+    """Find a conversation by its ref."""
+    return session.scalars(select(Conversation).where(has_ref(ref))).one_or_none()
 
 
-def find_access_of(session: Session, name: ConversationName, actor: Actor) -> ConversationAccess:
+def find_access_of(session: Session, ref: ConversationRef, actor: Actor) -> ConversationAccess:
     """Find a conversation with the actor's membership in it. Raises `SignedOut` if the actor's login was revoked."""
     require_active_login(session, actor)
-    return find_access(session, name, actor.user_id)
+    return find_access(session, ref, actor.user_id)
 
 
 def find_accesses(session: Session, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], ConversationAccess]:
@@ -177,7 +177,7 @@ def _select_joined(user_id: int) -> Select[Conversation]:
     )
 
 
-def list_conversation_names(session: Session, user_id: int) -> Sequence[str]:
+def list_wire_names(session: Session, user_id: int) -> Sequence[str]:
     """List the wire names of all conversations that a user is a member of."""
     return [conversation.wire_name for conversation in session.scalars(_select_joined(user_id))]
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from chatapp.conversations.names import direct_name
 from chatapp.conversations.people import MAX_PEOPLE, Person, check_size, find_named
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import direct_key, find_access, find_direct, list_direct_conversations
+from chatapp.conversations.refs import direct_ref
 from chatapp.conversations.service import open_direct
 from chatapp.direct import service
 from chatapp.direct.forms import StartForm
@@ -63,7 +63,7 @@ def show(names: str) -> str | Response:
     if found is None:
         check_size(user_ids)
         return _render_start(viewer, people)
-    access = find_access(db.session(), direct_name(found.id), viewer.id)
+    access = find_access(db.session(), direct_ref(found.id), viewer.id)
     conversation = authorize_reading(*access)
     return render_conversation(
         view_conversation(conversation, access.membership, before=parse_seq(request.args.get("before")))

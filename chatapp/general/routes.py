@@ -2,9 +2,9 @@
 
 from flask import Blueprint, request
 
-from chatapp.conversations.names import GENERAL
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
+from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import render_conversation, view_conversation

@@ -5,9 +5,9 @@ from werkzeug.wrappers import Response
 
 from chatapp.config.assistants import list_assistants
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.policy import authorize_reading, may_read, no_such_conversation
 from chatapp.conversations.queries import ConversationAccess, find_access
+from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import Busy, Invalid, NotFound, Unavailable
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback
@@ -31,7 +31,7 @@ MESSAGES_BELOW_TARGET = 4
 @login_required
 def older(conversation: str) -> str:
     """Return the HTML of the messages before the number `before`."""
-    readable = authorize_reading(*_find_access(parse_name(conversation)))
+    readable = authorize_reading(*_find_access(parse_ref(conversation)))
     older_page = read_page(db.session(), readable, before=parse_seq(request.args.get("before")), limit=OLDER_PAGE_SIZE)
     return render_template("messages/_page.html", page=older_page)
 
@@ -40,35 +40,35 @@ def older(conversation: str) -> str:
 @login_required
 def create(conversation: str) -> Response | tuple[str, int]:
     """Post a message. A refused one is shown in the composer again, with the error and its status."""
-    name = parse_name(conversation)
+    ref = parse_ref(conversation)
     content = request.form.get("content", "")
     try:
         person = current_person()
         message = post(
-            name,
+            ref,
             person.actor,
             content=content,
             client_id=request.form.get("client_id"),
-            authorized_sender=person.as_person() if current_fallback().find_access(person.id, name) else None,
+            authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,
         )
     except (Invalid, Busy, Unavailable) as error:
-        access = _find_access(name)
+        access = _find_access(ref)
         view = view_conversation(authorize_reading(*access), access.membership, draft=content, error=error)
         return render_conversation(view), error.status
-    return redirect(find_path(name) if message.is_pending else f"{find_path(name)}#message-{message.seq}", code=303)
+    return redirect(find_path(ref) if message.is_pending else f"{find_path(ref)}#message-{message.seq}", code=303)
 
 
 @blueprint.get("/conversations/<conversation>/messages/<seq>")
 @login_required
 def show(conversation: str, seq: str) -> Response:
     """Redirect to the page that shows a message in its conversation."""
-    name = parse_name(conversation)
-    readable = authorize_reading(*_find_access(name))
+    ref = parse_ref(conversation)
+    readable = authorize_reading(*_find_access(ref))
     number = get_message(db.session(), readable, parse_seq(seq) or 0).seq
     newer = read_page(db.session(), readable, after=number, limit=MESSAGES_BELOW_TARGET)
     # Without newer messages below, the page with the latest messages shows it.
     query = f"?before={(newer.messages[-1].seq or 0) + 1}" if newer.has_newer else ""
-    return redirect(f"{find_path(name)}{query}#message-{number}")
+    return redirect(f"{find_path(ref)}{query}#message-{number}")
 
 
 @blueprint.get("/conversations/<conversation>/messages/<seq>/quote")
@@ -80,7 +80,7 @@ def quote(conversation: str, seq: str) -> str:
     viewer = find_current_person()
     if viewer is None:
         raise no_such_conversation()
-    access = _find_access(parse_name(conversation))
+    access = _find_access(parse_ref(conversation))
     if not may_read(*access):
         raise no_such_conversation()
     readable = authorize_reading(*access)
@@ -98,7 +98,7 @@ def quote(conversation: str, seq: str) -> str:
 @login_required
 def mentionable(conversation: str) -> str:
     """Return the HTML of the people and assistants that a message can mention, whose names begin with `prefix`."""
-    access = _find_access(parse_name(conversation))
+    access = _find_access(parse_ref(conversation))
     readable = authorize_reading(*access)
     count_use(SEARCHES, current_person().id)
     kind, prefix = kind_of(readable), request.args.get("prefix", "")
@@ -117,5 +117,5 @@ def sidebar() -> str:
     return render_template("layout/_sidebar.html")
 
 
-def _find_access(name: ConversationName) -> ConversationAccess:
-    return find_access(db.session(), name, current_person().id)
+def _find_access(ref: ConversationRef) -> ConversationAccess:
+    return find_access(db.session(), ref, current_person().id)

@@ -14,7 +14,7 @@ _IS_SHARED = text("kind = 'assistant' AND visibility = 'open'")
 
 
 def format_wire_name(kind: str, conversation_id: int) -> str:
-    """Return the name on the wire of the conversation with this kind and id."""
+    """Return the wire name of the conversation with this kind and id: see `ConversationRef`."""
     return kind if kind == "general" else f"{kind}_{conversation_id}"
 
 
@@ -64,7 +64,7 @@ class Conversation(Base):
 
     @property
     def wire_name(self) -> str:
-        """The conversation's name on the wire: `general`, `room_26`, `direct_7`, `assistant_9`."""
+        """The text that identifies the conversation in the protocol, such as `room_26`."""
         return format_wire_name(self.kind, self.id)
 
     @property

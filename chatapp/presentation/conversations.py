@@ -8,9 +8,9 @@ from flask import render_template, request
 from sqlalchemy import inspect
 
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import may_post
 from chatapp.conversations.queries import find_conversation, is_public, list_conversations
+from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, SignedOut
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback, request_revision
@@ -111,7 +111,7 @@ def view_conversation(
     view = ConversationView(
         page=shown,
         history=History(
-            messages=[*messages.messages, *(list_pending(ConversationName.of(conversation)) if before is None else ())],
+            messages=[*messages.messages, *(list_pending(ConversationRef.of(conversation)) if before is None else ())],
             has_older=messages.has_older,
             oldest_seq=messages.oldest_seq,
             is_latest=before is None,
@@ -129,7 +129,7 @@ def view_conversation(
             draft=draft,
             error=error.message if error else None,
             outbox_message=TimelineMessage(
-                conversation=ConversationName.of(conversation), sender=viewer.as_person(), content="", created_at=now()
+                conversation=ConversationRef.of(conversation), sender=viewer.as_person(), content="", created_at=now()
             ),
         ),
         archived_text=kind.archived_text if conversation.is_archived else None,
@@ -144,8 +144,8 @@ def view_conversation(
 def _remember(view: ConversationView, viewer_id: int) -> None:
     """Keep what `render_remembered_conversation` shows."""
     fallback = current_fallback()
-    name = ConversationName.of(view.conversation)
-    fallback.remember_access(viewer_id, name, request_revision(), may_post=view.permissions.may_post)
+    ref = ConversationRef.of(view.conversation)
+    fallback.remember_access(viewer_id, ref, request_revision(), may_post=view.permissions.may_post)
     fallback.remember_page(view.conversation, view.epoch, view.history.messages, is_public=view.is_public)
     # A copy that does not belong to a session, which would expire it. The messages are kept once for all viewers.
     page = replace(view.page, conversation=_copy(view.conversation))
@@ -173,8 +173,8 @@ def render_remembered_conversation() -> str | None:
     view = fallback.find_view(viewer.id, request.path)
     if not isinstance(view, ConversationView):
         return None
-    name = ConversationName.of(view.conversation)
-    may_post, page = fallback.find_access(viewer.id, name), fallback.find_page(name)
+    ref = ConversationRef.of(view.conversation)
+    may_post, page = fallback.find_access(viewer.id, ref), fallback.find_page(ref)
     if may_post is None or page is None:
         return None
     messages = page.messages[-view.page.max_messages :]
@@ -182,7 +182,7 @@ def render_remembered_conversation() -> str | None:
         view,
         page=replace(view.page, conversation=_copy(view.conversation, last_event=page.last_event, floor=page.floor)),
         history=History(
-            messages=[*messages, *list_pending(name)],
+            messages=[*messages, *list_pending(ref)],
             has_older=view.history.has_older or len(page.messages) > len(messages),
             oldest_seq=messages[0].seq if messages else None,
             is_latest=True,
@@ -202,7 +202,7 @@ def _remembered_sections(viewer_id: int) -> dict[str, list[ConversationItem]]:
     sections: dict[str, list[ConversationItem]] = {}
     for view in fallback.list_views(viewer_id):
         if isinstance(view, ConversationView):
-            is_permitted = fallback.find_access(viewer_id, ConversationName.of(view.conversation)) is not None
+            is_permitted = fallback.find_access(viewer_id, ConversationRef.of(view.conversation)) is not None
             if is_permitted:
                 sections.setdefault(view.page.sidebar_section, []).append(ConversationItem(view.page, None))
     return sections
@@ -230,16 +230,16 @@ def conversation_items(viewer: AuthenticatedUser, conversations: Sequence[Conver
     ]
 
 
-def find_path(name: ConversationName) -> str:
+def find_path(ref: ConversationRef) -> str:
     """Return the path of the page of a conversation, which must exist, for the authenticated user."""
     viewer_id = current_person().id
     try:
-        conversation = find_conversation(db.session(), name)
+        conversation = find_conversation(db.session(), ref)
         assert conversation is not None  # noqa: S101 - callers have found it before
         (shown,) = pages_of(db.session(), [conversation], viewer_id)
     except DATABASE_ERRORS:
         for view in current_fallback().list_views(viewer_id):
-            if isinstance(view, ConversationView) and ConversationName.of(view.conversation) == name:
+            if isinstance(view, ConversationView) and ConversationRef.of(view.conversation) == ref:
                 return view.page.path
         raise
     return shown.path

@@ -5,7 +5,7 @@ public link. A quote from another conversation is therefore stored as a referenc
 to the message. Each reader's page fetches what the link points to, with that reader's permissions.
 """
 
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 
 MAX_QUOTE_CHARS = 280
 
@@ -17,7 +17,7 @@ def message_path(conversation: str, seq: int) -> str:
     return f"/conversations/{conversation}/messages/{seq}"
 
 
-def make_reference(conversation: ConversationName, seq: int) -> str:
+def make_reference(conversation: ConversationRef, seq: int) -> str:
     """Return the Markdown of a reference to a message."""
     return f"> [{REFERENCE_TEXT}]({message_path(conversation.wire_name, seq)})"
 

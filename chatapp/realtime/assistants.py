@@ -12,7 +12,7 @@ from socketio import Server
 from chatapp.assistants import answer_requests
 from chatapp.assistants.answer_requests import current_answer_requests
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
-from chatapp.conversations.names import parse_name
+from chatapp.conversations.refs import parse_ref
 from chatapp.presentation.markdown import GrowingMarkdown
 from chatapp.presentation.messages import present_message, render_answer_blocks
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
@@ -166,8 +166,8 @@ class AnswerBroadcaster:
         """
         return [
             {"seq": seq, "n": stream.n, "html": _render(stream.blocks)}
-            for (name, seq), stream in list(self._streams.items())
-            if name == conversation
+            for (wire_name, seq), stream in list(self._streams.items())
+            if wire_name == conversation
         ]
 
     def _remove_silent_streams(self, now: float) -> None:
@@ -193,15 +193,15 @@ class AnswerControl(Payload):
 @handles("stop_answer", AnswerControl)
 def stop_answer(caller: Caller, payload: AnswerControl) -> Ack:
     """Stop an answer; its content so far is kept."""
-    name = parse_name(payload.conversation)
-    return {"message": present_message(answer_requests.stop_answer(name, caller.user.actor, payload.seq))}
+    ref = parse_ref(payload.conversation)
+    return {"message": present_message(answer_requests.stop_answer(ref, caller.user.actor, payload.seq))}
 
 
 @handles("answer_again", AnswerControl)
 def regenerate_answer(caller: Caller, payload: AnswerControl) -> Ack:
     """Queue another answer that replaces an earlier one."""
-    name = parse_name(payload.conversation)
-    return {"message": present_message(current_answer_requests().regenerate(name, caller.user.actor, payload.seq))}
+    ref = parse_ref(payload.conversation)
+    return {"message": present_message(current_answer_requests().regenerate(ref, caller.user.actor, payload.seq))}
 
 
 def _render(blocks: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from flask import Flask
 
-from chatapp.conversations.names import parse_name
+from chatapp.conversations.refs import parse_ref
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.extensions import db
@@ -169,7 +169,7 @@ class Broadcaster:
 
     def _read_events(self, conversation: str, after: int) -> Sequence[TimelineMessage]:
         with self._app.app_context():
-            row = db.session.get_one(Conversation, parse_name(conversation).id)
+            row = db.session.get_one(Conversation, parse_ref(conversation).id)
             return list_events(db.session(), row, after=after)
 
     def _emit_event(self, message: TimelineMessage, is_new: bool) -> None:  # noqa: FBT001 - a callback's argument

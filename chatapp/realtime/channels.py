@@ -1,6 +1,6 @@
 """Names of channels. A conversation's own channel has its wire name: sockets that have joined it receive its events."""
 
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 
 NEWS_PREFIX = "news:"
 
@@ -23,6 +23,6 @@ def login_session_channel(login_session_id: int) -> str:
     return f"session:{login_session_id}"
 
 
-def posters_channel(name: ConversationName) -> str:
+def posters_channel(ref: ConversationRef) -> str:
     """Return the channel of sockets that were authorized to post when they joined. Nothing is emitted there."""
-    return f"posters:{name.wire_name}"
+    return f"posters:{ref.wire_name}"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from socketio import Server
 
-from chatapp.conversations.names import ConversationName, parse_name
+from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import InvalidConversation
 from chatapp.identity import AuthenticatedUser
 from chatapp.realtime.channels import NEWS_PREFIX, news_channel
@@ -84,19 +84,19 @@ class Connections:
         users = (self.find_user(sid) for sid in self.list_listeners(conversation))
         return [user for user in users if user is not None]
 
-    def list_conversations(self, *, with_news: bool = False) -> list[ConversationName]:
+    def list_conversations(self, *, with_news: bool = False) -> list[ConversationRef]:
         """Return the conversations that sockets have joined; `with_news` also those whose news they receive."""
         channels = [str(channel) for channel in list(self._server.manager.rooms.get("/", {}))]
-        names = parse_names(channel.removeprefix(NEWS_PREFIX) if with_news else channel for channel in channels)
-        return sorted(names, key=lambda name: name.wire_name)
+        refs = parse_refs(channel.removeprefix(NEWS_PREFIX) if with_news else channel for channel in channels)
+        return sorted(refs, key=lambda ref: ref.wire_name)
 
 
-def parse_names(channels: Iterable[str]) -> set[ConversationName]:
+def parse_refs(channels: Iterable[str]) -> set[ConversationRef]:
     """Return the conversations whose own channels these are; channels of other things are left out."""
-    names = set()
+    refs = set()
     for channel in channels:
         try:
-            names.add(parse_name(channel))
+            refs.add(parse_ref(channel))
         except InvalidConversation:
             continue  # A channel of a user, a login session or a socket.
-    return names
+    return refs

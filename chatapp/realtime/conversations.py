@@ -7,10 +7,10 @@ from pydantic import StringConstraints
 
 from chatapp.actors import Actor
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
 from chatapp.conversations.queries import find_access_of, is_public
+from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
@@ -78,38 +78,38 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
     the transaction that reads: a socket whose membership is revoked in between leaves the channel, as does one whose
     membership cannot be read. While the database cannot be read, both come from memory.
     """
-    name = parse_name(payload.conversation)
+    ref = parse_ref(payload.conversation)
     try:
-        return _join(caller, name, payload)
+        return _join(caller, ref, payload)
     except DATABASE_ERRORS as error:
-        if is_dropped(error) or (may_post := caller.realtime.fallback.find_access(caller.user.id, name)) is None:
+        if is_dropped(error) or (may_post := caller.realtime.fallback.find_access(caller.user.id, ref)) is None:
             raise
-        return _join_from_memory(caller, name, payload, may_post=may_post)
+        return _join_from_memory(caller, ref, payload, may_post=may_post)
 
 
-def _join(caller: Caller, name: ConversationName, payload: JoinPayload) -> Ack:
+def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
     fallback = caller.realtime.fallback
     revision = fallback.revision
-    authorize_reading(*find_access_of(db.session(), name, caller.user.actor))
+    authorize_reading(*find_access_of(db.session(), ref, caller.user.actor))
     db.session.close()
-    caller.enter(name.wire_name)
+    caller.enter(ref.wire_name)
     try:
-        access = find_access_of(db.session(), name, caller.user.actor)
+        access = find_access_of(db.session(), ref, caller.user.actor)
         conversation = authorize_reading(*access)
     except Exception as error:
-        caller.leave(name.wire_name)
+        caller.leave(ref.wire_name)
         if isinstance(error, ChatError):
-            fallback.revoke_access(caller.user.id, name)  # The evictor may have remembered it meanwhile.
+            fallback.revoke_access(caller.user.id, ref)  # The evictor may have remembered it meanwhile.
         raise
-    _enter_posters(caller, name, may_post=may_post(*access))
-    fallback.remember_access(caller.user.id, name, revision, may_post=may_post(*access))
+    _enter_posters(caller, ref, may_post=may_post(*access))
+    fallback.remember_access(caller.user.id, ref, revision, may_post=may_post(*access))
     missed = catch_up(db.session(), conversation, after=payload.after, epoch=payload.epoch)
     is_shared = kind_of(conversation).has_assistant and is_public(db.session(), conversation.id)
     if missed.is_reset:
         fallback.remember_page(conversation, missed.epoch, missed.messages, is_public=is_shared)
-    caller.realtime.positions.start_at(name.wire_name, missed.head.last_event)
+    caller.realtime.positions.start_at(ref.wire_name, missed.head.last_event)
     return {
-        "conversation": name.wire_name,
+        "conversation": ref.wire_name,
         "epoch": missed.epoch,
         "last_event": missed.head.last_event,
         "floor": missed.head.floor,
@@ -118,25 +118,25 @@ def _join(caller: Caller, name: ConversationName, payload: JoinPayload) -> Ack:
         "more": missed.has_more,
         "reset": missed.is_reset,
         "messages": [present_message(message) for message in missed.messages],
-        "pending": [present_message(message) for message in list_pending(name)],
-        "answers": _list_answers(name),
+        "pending": [present_message(message) for message in list_pending(ref)],
+        "answers": _list_answers(ref),
         "is_public": is_shared,
         "readers": [present_read_receipt(receipt) for receipt in list_read_receipts(db.session(), conversation)],
     }
 
 
-def _join_from_memory(caller: Caller, name: ConversationName, payload: JoinPayload, *, may_post: bool) -> Ack:
+def _join_from_memory(caller: Caller, ref: ConversationRef, payload: JoinPayload, *, may_post: bool) -> Ack:
     """Enter the channel, and return the last page unless the client has it."""
-    caller.enter(name.wire_name)
-    _enter_posters(caller, name, may_post=may_post)
-    page = caller.realtime.fallback.find_page(name)
+    caller.enter(ref.wire_name)
+    _enter_posters(caller, ref, may_post=may_post)
+    page = caller.realtime.fallback.find_page(ref)
     # A client that knows the last event, or a later one, keeps what it has.
     is_current = payload.after is not None and (page is None or payload.after >= page.last_event)
     if page is None and not is_current:
         raise Unavailable("The database does not respond. Try again in a moment.")
     last_event = payload.after if is_current or page is None else page.last_event
     return {
-        "conversation": name.wire_name,
+        "conversation": ref.wire_name,
         "epoch": payload.epoch if is_current or page is None else page.epoch,
         "last_event": last_event,
         "floor": page.floor if page else 0,
@@ -145,19 +145,19 @@ def _join_from_memory(caller: Caller, name: ConversationName, payload: JoinPaylo
         "more": False,
         "reset": not is_current,
         "messages": [present_message(message) for message in page.messages] if page and not is_current else [],
-        "pending": [present_message(message) for message in list_pending(name)],
-        "answers": current_answer_broadcaster().present_streams(name.wire_name),
+        "pending": [present_message(message) for message in list_pending(ref)],
+        "answers": current_answer_broadcaster().present_streams(ref.wire_name),
         "is_public": page is not None and page.is_public,
         "readers": [],
     }
 
 
-def _enter_posters(caller: Caller, name: ConversationName, *, may_post: bool) -> None:
+def _enter_posters(caller: Caller, ref: ConversationRef, *, may_post: bool) -> None:
     if may_post:
-        caller.enter(posters_channel(name))
+        caller.enter(posters_channel(ref))
     else:
-        caller.leave(posters_channel(name))
-    caller.leave(news_channel(name.wire_name))
+        caller.leave(posters_channel(ref))
+    caller.leave(news_channel(ref.wire_name))
 
 
 @handles("leave_chat", LeavePayload)
@@ -166,14 +166,14 @@ def leave_chat(caller: Caller, payload: LeavePayload) -> None:
 
     The membership is read again after entering the channel of the news, as in `join_chat`.
     """
-    name = parse_name(payload.conversation)
-    channel = news_channel(name.wire_name)
-    caller.leave(name.wire_name)
-    if not _is_member(name, caller.user.actor):
+    ref = parse_ref(payload.conversation)
+    channel = news_channel(ref.wire_name)
+    caller.leave(ref.wire_name)
+    if not _is_member(ref, caller.user.actor):
         return
     caller.enter(channel)
     try:
-        is_member = _is_member(name, caller.user.actor)
+        is_member = _is_member(ref, caller.user.actor)
     except Exception:
         caller.leave(channel)
         raise
@@ -181,8 +181,8 @@ def leave_chat(caller: Caller, payload: LeavePayload) -> None:
         caller.leave(channel)
 
 
-def _is_member(name: ConversationName, actor: Actor) -> bool:
-    is_member = find_access_of(db.session(), name, actor).membership is not None
+def _is_member(ref: ConversationRef, actor: Actor) -> bool:
+    is_member = find_access_of(db.session(), ref, actor).membership is not None
     db.session.close()  # The next read gets a new snapshot.
     return is_member
 
@@ -190,13 +190,13 @@ def _is_member(name: ConversationName, actor: Actor) -> bool:
 @handles("send_message", SendPayload)
 def send_message(caller: Caller, payload: SendPayload) -> Ack:
     """Post a message. It is acknowledged when it is durable."""
-    name = parse_name(payload.conversation)
+    ref = parse_ref(payload.conversation)
     message = post(
-        name,
+        ref,
         caller.user.actor,
         content=payload.content,
         client_id=payload.client_id,
-        authorized_sender=_find_authorized_sender(caller, name),
+        authorized_sender=_find_authorized_sender(caller, ref),
     )
     return _present(message)
 
@@ -204,29 +204,29 @@ def send_message(caller: Caller, payload: SendPayload) -> Ack:
 @handles("edit_message", EditPayload)
 def edit_message(caller: Caller, payload: EditPayload) -> Ack:
     """Replace a message's content."""
-    name = parse_name(payload.conversation)
-    return _present(edit(name, caller.user.actor, payload.seq, content=payload.content))
+    ref = parse_ref(payload.conversation)
+    return _present(edit(ref, caller.user.actor, payload.seq, content=payload.content))
 
 
 @handles("delete_message", DeletePayload)
 def delete_message(caller: Caller, payload: DeletePayload) -> Ack:
     """Delete a message's content."""
-    return _present(delete(parse_name(payload.conversation), caller.user.actor, payload.seq))
+    return _present(delete(parse_ref(payload.conversation), caller.user.actor, payload.seq))
 
 
 @handles("react", ReactPayload)
 def react_to_message(caller: Caller, payload: ReactPayload) -> Ack:
     """Add a reaction to a message, or remove one's own."""
-    name = parse_name(payload.conversation)
-    return _present(react(name, caller.user.actor, payload.seq, payload.reaction, on=payload.on))
+    ref = parse_ref(payload.conversation)
+    return _present(react(ref, caller.user.actor, payload.seq, payload.reaction, on=payload.on))
 
 
-def _list_answers(name: ConversationName) -> list[Mapping[str, Any]]:
+def _list_answers(ref: ConversationRef) -> list[Mapping[str, Any]]:
     """Return the growing answers, without those that have ended according to the database."""
-    streams = current_answer_broadcaster().present_streams(name.wire_name)
+    streams = current_answer_broadcaster().present_streams(ref.wire_name)
     if not streams:
         return []
-    running = find_running(db.session(), name.id, [stream["seq"] for stream in streams])
+    running = find_running(db.session(), ref.id, [stream["seq"] for stream in streams])
     return [stream for stream in streams if stream["seq"] in running]
 
 
@@ -234,7 +234,7 @@ def _present(message: TimelineMessage) -> Ack:
     return {"message": present_message(message)}
 
 
-def _find_authorized_sender(caller: Caller, name: ConversationName) -> Person | None:
+def _find_authorized_sender(caller: Caller, ref: ConversationRef) -> Person | None:
     """Return the caller if their socket was authorized to post when it joined. Uses no database."""
-    is_authorized = caller.has_entered(name.wire_name) and caller.has_entered(posters_channel(name))
+    is_authorized = caller.has_entered(ref.wire_name) and caller.has_entered(posters_channel(ref))
     return caller.user.as_person() if is_authorized else None

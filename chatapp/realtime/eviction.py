@@ -8,14 +8,14 @@ from flask import Flask
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import find_active_actors
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.names import parse_name
 from chatapp.conversations.queries import find_accesses
+from chatapp.conversations.refs import parse_ref
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
 from chatapp.realtime.channels import login_session_channel, news_channel, posters_channel, user_channel
-from chatapp.realtime.connections import parse_names
+from chatapp.realtime.connections import parse_refs
 from chatapp.realtime.state import Realtime
 from chatapp.revocations import get_last_revocation, revocation_handled
 
@@ -56,7 +56,7 @@ class Evictor:
 
     def evict_member(self, revoked: MembershipRevoked) -> None:
         """Remove a user's sockets from a conversation. A socket is notified once, however many checks find it."""
-        self._fallback.revoke_access(revoked.user_id, parse_name(revoked.conversation))
+        self._fallback.revoke_access(revoked.user_id, parse_ref(revoked.conversation))
         channels = {revoked.conversation, news_channel(revoked.conversation)}
         for sid in self._connections.list_sids(user_channel(revoked.user_id)):
             joined = channels & self._connections.list_channels(sid)
@@ -75,8 +75,8 @@ class Evictor:
             return
         self._fallback.revoke_all()
         self._evict_signed_out(self._connections.list_users())
-        for name in self._connections.list_conversations(with_news=True):
-            self._evict_former_members(name.wire_name, self._connections.list_listening_users(name.wire_name))
+        for ref in self._connections.list_conversations(with_news=True):
+            self._evict_former_members(ref.wire_name, self._connections.list_listening_users(ref.wire_name))
         # Only now: if the database failed meanwhile, the next check has to find them again.
         self._last_handled = last
         self._confirm_connected()
@@ -88,8 +88,8 @@ class Evictor:
         for number, (sid, user) in enumerate(self._connections.items()):
             self._fallback.remember_login(user, revision)
             channels = self._connections.list_channels(sid)
-            for name in parse_names(channels):
-                self._fallback.remember_access(user.id, name, revision, may_post=posters_channel(name) in channels)
+            for ref in parse_refs(channels):
+                self._fallback.remember_access(user.id, ref, revision, may_post=posters_channel(ref) in channels)
             if number % CONFIRMATION_BATCH == 0:
                 time.sleep(0)
 
@@ -119,10 +119,10 @@ class Evictor:
         self.evict_login_sessions(sorted({user.login_session_id for user in users if user.actor not in active}))
 
     def _evict_former_members(self, conversation: str, users: Collection[AuthenticatedUser]) -> None:
-        name = parse_name(conversation)
+        ref = parse_ref(conversation)
         with self._app.app_context():
-            accesses = find_accesses(db.session(), {(name.id, user.id) for user in users})
-            row = db.session.get(Conversation, name.id)
+            accesses = find_accesses(db.session(), {(ref.id, user.id) for user in users})
+            row = db.session.get(Conversation, ref.id)
             needs_membership = row is None or not kind_of(row).is_open_to_all
         if needs_membership:
             for user_id in {user.id for user in users} - {user_id for _, user_id in accesses}:

@@ -27,11 +27,11 @@ class Heartbeats:
         with self._app.app_context():
             if self._order is not None:
                 self._catch_up(self._order)
-            ids = [name.id for name in self._connections.list_conversations()]
+            ids = [ref.id for ref in self._connections.list_conversations()]
             emit_heads(self._server, list_heads(db.session(), ids))
 
     def _catch_up(self, order: TimelineOrder) -> None:
-        ids = [name.id for name in self._connections.list_conversations(with_news=True)]
+        ids = [ref.id for ref in self._connections.list_conversations(with_news=True)]
         for head in list_heads(db.session(), ids):
             conversation = head.conversation.wire_name
             # Events from before the first heartbeat are not broadcast: clients have loaded them with the page.

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 
 from flask import Flask
 
-from chatapp.conversations.queries import list_conversation_names
+from chatapp.conversations.queries import list_wire_names
 from chatapp.extensions import db
 from chatapp.realtime.channels import NEWS_PREFIX, news_channel
 from chatapp.realtime.connections import Connections
@@ -34,15 +34,15 @@ def follow_news(realtime: Realtime, user_id: int, sids: Collection[str]) -> None
     revision = None
     while revision != realtime.fallback.revision:
         revision = realtime.fallback.revision
-        names = list_conversation_names(db.session(), user_id)
+        wire_names = list_wire_names(db.session(), user_id)
         db.session.close()  # The next read gets a new snapshot.
-        _set_news_channels(realtime.connections, names, sids)
+        _set_news_channels(realtime.connections, wire_names, sids)
 
 
-def _set_news_channels(connections: Connections, names: Collection[str], sids: Iterable[str]) -> None:
+def _set_news_channels(connections: Connections, wire_names: Collection[str], sids: Iterable[str]) -> None:
     for sid in sids:
         current = connections.list_channels(sid)
-        wanted = {news_channel(name) for name in names if name not in current}
+        wanted = {news_channel(wire_name) for wire_name in wire_names if wire_name not in current}
         for channel in wanted - current:
             connections.enter(sid, channel)
         for channel in current - wanted:

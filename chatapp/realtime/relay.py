@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from chatapp.accounts.signals import login_sessions_revoked
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import ConversationRef
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta, delta_created
@@ -135,20 +135,20 @@ class Relay:
         self._order.on_remote_commit(*commit)
 
     def _on_trimmed(self, _process: str, head: dict[str, Any]) -> None:
-        self._broadcaster.broadcast_trimmed(Head(**head | {"conversation": ConversationName(**head["conversation"])}))
+        self._broadcaster.broadcast_trimmed(Head(**head | {"conversation": ConversationRef(**head["conversation"])}))
 
     def _on_delta(self, _process: str, delta: dict[str, Any]) -> None:
         if not self._answer_broadcaster.receive(Delta(**delta)):
             self._bus.publish("delta_request", [delta["conversation"], delta["seq"]])
 
     def _on_read_state(self, _process: str, state: dict[str, Any]) -> None:
-        name = ConversationName(**state["conversation"])
-        self._broadcaster.broadcast_read_state(ReadState(**state | {"conversation": name}))
+        ref = ConversationRef(**state["conversation"])
+        self._broadcaster.broadcast_read_state(ReadState(**state | {"conversation": ref}))
 
     def _on_read_receipt(self, _process: str, changed: dict[str, Any]) -> None:
-        name, receipt = ConversationName(**changed["conversation"]), changed["receipt"]
+        ref, receipt = ConversationRef(**changed["conversation"]), changed["receipt"]
         self._broadcaster.broadcast_read_receipt(
-            ReadReceiptChanged(name, ReadReceipt(Person(**receipt["person"]), receipt["seq"]))
+            ReadReceiptChanged(ref, ReadReceipt(Person(**receipt["person"]), receipt["seq"]))
         )
 
     def _on_typing(self, _process: str, typing: dict[str, Any]) -> None:

@@ -3,10 +3,10 @@
 import time
 from dataclasses import dataclass
 
-from chatapp.conversations.names import parse_name
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_posting
 from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.refs import parse_ref
 from chatapp.extensions import db
 from chatapp.realtime.handlers import Caller, Payload, handles
 from chatapp.signals import Signal, Signals
@@ -62,7 +62,7 @@ class TypingPayload(Payload):
 @handles("typing", TypingPayload)
 def notify_typing(caller: Caller, payload: TypingPayload) -> None:
     """Notify the others in a conversation that the caller is typing."""
-    name = parse_name(payload.conversation)
-    authorize_posting(*find_access_of(db.session(), name, caller.user.actor))
-    if caller.realtime.typing_throttle.is_due(caller.user.id, name.wire_name):
-        caller.realtime.signals.send_robust(typed, Typing(name.wire_name, caller.user.as_person()))
+    ref = parse_ref(payload.conversation)
+    authorize_posting(*find_access_of(db.session(), ref, caller.user.actor))
+    if caller.realtime.typing_throttle.is_due(caller.user.id, ref.wire_name):
+        caller.realtime.signals.send_robust(typed, Typing(ref.wire_name, caller.user.as_person()))

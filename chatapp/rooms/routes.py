@@ -4,9 +4,9 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from chatapp.conversations.kinds import is_manager
-from chatapp.conversations.names import room_name
 from chatapp.conversations.policy import authorize_reading, authorize_viewing
 from chatapp.conversations.queries import ConversationAccess, find_access, get_summary
+from chatapp.conversations.refs import room_ref
 from chatapp.conversations.service import create_room
 from chatapp.credentials import count_suspended_webhooks
 from chatapp.errors import RateLimited
@@ -135,7 +135,7 @@ def restore(room_id: int) -> Response:
 
 
 def _find_access(room_id: int) -> ConversationAccess:
-    return find_access(db.session(), room_name(room_id), current_person().id)
+    return find_access(db.session(), room_ref(room_id), current_person().id)
 
 
 def _redirect_to_room(room_id: int) -> Response:

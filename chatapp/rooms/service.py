@@ -6,7 +6,6 @@ from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, format_person, record
 from chatapp.conversations.kinds import is_manager
 from chatapp.conversations.managers import ensure_manager
-from chatapp.conversations.names import room_name
 from chatapp.conversations.people import find_active_user
 from chatapp.conversations.policy import (
     authorize_management,
@@ -15,6 +14,7 @@ from chatapp.conversations.policy import (
     authorize_viewing,
 )
 from chatapp.conversations.queries import ConversationAccess, find_access_of, list_member_ids
+from chatapp.conversations.refs import room_ref
 from chatapp.conversations.service import check_room_name, check_topic, check_visibility
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.credentials import end_access_to_room
@@ -141,7 +141,7 @@ def restore(actor: Actor, room_id: int) -> None:
 
 
 def _find_access(session: Session, actor: Actor, room_id: int) -> ConversationAccess:
-    return find_access_of(session, room_name(room_id), actor)
+    return find_access_of(session, room_ref(room_id), actor)
 
 
 def _add_member(transaction: Transaction, room: Conversation, user_id: int, role: str = "member") -> None:

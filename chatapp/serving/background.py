@@ -22,7 +22,7 @@ from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.config import Settings
 from chatapp.config.assistants import current_assistants
 from chatapp.conversations.name_space import list_assistant_names, log_clashes
-from chatapp.conversations.names import GENERAL
+from chatapp.conversations.refs import GENERAL
 from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation

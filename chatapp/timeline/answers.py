@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, Message
 from chatapp.storage import Transaction
-from chatapp.timeline.event_numbers import next_seq
+from chatapp.timeline.event_numbers import increment_last_event
 from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
 from chatapp.timeline.signals import message_changed, message_posted
 
@@ -34,11 +34,11 @@ def create_answer(
     transaction: Transaction,
     conversation: Conversation,
     *,
-    name: str,
+    assistant_name: str,
     question: TimelineMessage,
     problem: str | None = None,
 ) -> Message:
-    """Store an empty answer of the assistant called `name`, within the transaction that stores the question.
+    """Store an empty answer of the assistant called `assistant_name`, within the transaction that stores the question.
 
     With a `problem` its state is `failed`, otherwise `queued`.
     """
@@ -47,7 +47,7 @@ def create_answer(
         transaction,
         conversation,
         sender_type="assistant",
-        sender_name=name,
+        sender_name=assistant_name,
         content="",
         reply_to=question.seq,
         asker_id=question.sender and question.sender.id,
@@ -65,7 +65,7 @@ def update_answer(
     session = transaction.session
     conversation = session.get_one(Conversation, message.conversation_id)
     message.state, message.content, message.problem = state, content, problem
-    message.version = next_seq(transaction, conversation)
+    message.version = increment_last_event(transaction, conversation)
     session.flush()
     changed = fetch_message(session, conversation, message.id)
     transaction.send_on_commit(message_changed, changed)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Archived
 from chatapp.models import Conversation, Message
 from chatapp.storage import Transaction
@@ -13,9 +13,9 @@ from chatapp.timeline.signals import MessagesStored, message_posted, messages_st
 
 
 def store_bot_message(
-    transaction: Transaction, conversation: Conversation, name: str, content: str, client_id: str | None
+    transaction: Transaction, conversation: Conversation, bot_name: str, content: str, client_id: str | None
 ) -> TimelineMessage:
-    """Store a message of the bot called `name`, within the caller's transaction, and return it.
+    """Store a message of the bot called `bot_name`, within the caller's transaction, and return it.
 
     A repeated `client_id` returns the message that is already stored as it was posted, not in its current state: a
     webhook may post to the room, but not read it. Raises `Archived`.
@@ -34,7 +34,7 @@ def store_bot_message(
         ).one_or_none()
         if known is not None:
             return TimelineMessage(
-                conversation=ConversationName.of(conversation),
+                conversation=ConversationRef.of(conversation),
                 id=known.id,
                 seq=known.seq,
                 version=known.seq,
@@ -45,7 +45,7 @@ def store_bot_message(
                 created_at=known.created_at,
             )
     message = insert_message(
-        transaction, conversation, sender_type="system", sender_name=name, content=content, client_id=client_id
+        transaction, conversation, sender_type="system", sender_name=bot_name, content=content, client_id=client_id
     )
     (mentioned,) = resolve_mentions(session, [Draft(conversation, None, None, content)])
     store_mentions(session, [(message.conversation_id, message.id, message.seq, person) for person in mentioned])

@@ -8,13 +8,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin, require_active_login
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_deletion, authorize_editing, authorize_posting
+from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Reaction, now
 from chatapp.storage import Transaction, write
 from chatapp.timeline.content import check_content
-from chatapp.timeline.event_numbers import lock_conversations, next_seq
+from chatapp.timeline.event_numbers import increment_last_event, lock_conversations
 from chatapp.timeline.mentions import Draft, delete_mentions, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.signals import message_changed
@@ -28,7 +28,7 @@ Alter = Callable[[Session, Conversation, Message, Membership | None], bool]
 """Changes a message and returns whether anything changed: if not, no event number is taken."""
 
 
-def edit(name: ConversationName, actor: Actor, seq: int, *, content: object) -> TimelineMessage:
+def edit(ref: ConversationRef, actor: Actor, seq: int, *, content: object) -> TimelineMessage:
     """Replace the content of the actor's own message and return the message.
 
     Raises what `check_content` and `authorize_posting` raise, `NotFound`, `Forbidden`, and `Conflict` for a deleted
@@ -48,10 +48,10 @@ def edit(name: ConversationName, actor: Actor, seq: int, *, content: object) -> 
         store_mentions(session, [(conversation.id, message.id, message.seq, person) for person in mentioned])
         return True
 
-    return write(_change(name, actor, seq, alter))
+    return write(_change(ref, actor, seq, alter))
 
 
-def delete(name: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
+def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
     """Delete the content and the reactions of a message and return it. Its place in the timeline stays.
 
     Raises what `authorize_posting` raises, `NotFound` and `Forbidden`.
@@ -66,10 +66,10 @@ def delete(name: ConversationName, actor: Actor, seq: int) -> TimelineMessage:
         session.execute(delete_rows(Reaction).where(Reaction.message_id == message.id))
         return True
 
-    return write(_change(name, actor, seq, alter))
+    return write(_change(ref, actor, seq, alter))
 
 
-def react(name: ConversationName, actor: Actor, seq: int, reaction: object, *, on: bool) -> TimelineMessage:
+def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on: bool) -> TimelineMessage:
     """Add the actor's reaction to a message, or remove it (`on` false), and return the message.
 
     Raises `Invalid` if the reaction is not an emoji, what `authorize_posting` raises, `NotFound`, and `Conflict` if the
@@ -94,7 +94,7 @@ def react(name: ConversationName, actor: Actor, seq: int, reaction: object, *, o
         session.add(Reaction(message_id=message.id, user_id=actor.user_id, reaction=emoji))
         return True
 
-    return write(_change(name, actor, seq, alter))
+    return write(_change(ref, actor, seq, alter))
 
 
 def check_reaction(value: object) -> str:
@@ -107,12 +107,12 @@ def check_reaction(value: object) -> str:
     raise Invalid("reaction must be one emoji.")
 
 
-def _change(name: ConversationName, actor: Actor, seq: int, alter: Alter) -> Callable[[Transaction], TimelineMessage]:
+def _change(ref: ConversationRef, actor: Actor, seq: int, alter: Alter) -> Callable[[Transaction], TimelineMessage]:
     def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
         require_active_login(session, actor)
-        locked = lock_conversations(session, [name.id]).get(name)
-        membership = session.get(Membership, (name.id, actor.user_id), populate_existing=True)
+        locked = lock_conversations(session, [ref.id]).get(ref)
+        membership = session.get(Membership, (ref.id, actor.user_id), populate_existing=True)
         conversation = authorize_posting(locked, membership)
         message = session.scalars(
             select(Message).where(Message.conversation_id == conversation.id, Message.seq == seq)
@@ -121,7 +121,7 @@ def _change(name: ConversationName, actor: Actor, seq: int, alter: Alter) -> Cal
             raise NotFound("There is no such message.")
         has_changed = alter(session, conversation, message, membership)
         if has_changed:
-            message.version = next_seq(transaction, conversation)
+            message.version = increment_last_event(transaction, conversation)
             session.flush()
         changed = fetch_message(session, conversation, message.id)
         if has_changed:

@@ -83,13 +83,13 @@ def _find_wrong_numbers(session: Session) -> Iterator[Problem]:
         .execution_options(populate_existing=True)
     )
     for conversation, counted, version in rows:
-        name, stored, last_event = conversation.wire_name, conversation.message_count, conversation.last_event
+        wire_name, stored, last_event = conversation.wire_name, conversation.message_count, conversation.last_event
         fix = partial(_repair_numbers, conversation.id)
         if stored != counted:
-            description = f"{name} has {counted:,} messages, and the stored number is {stored:,}"
+            description = f"{wire_name} has {counted:,} messages, and the stored number is {stored:,}"
             yield Problem(description, fix, has_lost_messages=counted < stored)
         if last_event < version:
-            yield Problem(f"{name} has event {version:,}, and the stored last event is {last_event:,}", fix)
+            yield Problem(f"{wire_name} has event {version:,}, and the stored last event is {last_event:,}", fix)
 
 
 def _repair_numbers(conversation_id: int, transaction: Transaction) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, now
 from chatapp.storage import Transaction
 
@@ -25,10 +25,10 @@ _LOCKED = (
 )
 
 
-def lock_conversations(session: Session, ids: Collection[int]) -> dict[ConversationName, Conversation]:
+def lock_conversations(session: Session, ids: Collection[int]) -> dict[ConversationRef, Conversation]:
     """Lock conversations until the transaction ends, and return them with their current columns."""
     conversations = session.scalars(_LOCKED, {"ids": list(ids)})
-    return {ConversationName.of(conversation): conversation for conversation in conversations}
+    return {ConversationRef.of(conversation): conversation for conversation in conversations}
 
 
 def lock_conversation(session: Session, conversation_id: int) -> Conversation | None:
@@ -36,7 +36,7 @@ def lock_conversation(session: Session, conversation_id: int) -> Conversation | 
     return next(iter(lock_conversations(session, [conversation_id]).values()), None)
 
 
-def next_seq(transaction: Transaction, conversation: Conversation) -> int:
+def increment_last_event(transaction: Transaction, conversation: Conversation) -> int:
     """Increment the last event number of a locked conversation and return it: a new `seq` or `version`."""
     conversation.last_event += 1
     transaction.watermarks[conversation.id] = conversation.last_event
@@ -49,6 +49,6 @@ def new_message_columns(transaction: Transaction, conversation: Conversation, **
 
     The caller inserts the row.
     """
-    seq = next_seq(transaction, conversation)
+    seq = increment_last_event(transaction, conversation)
     conversation.message_count += 1
     return {"conversation_id": conversation.id, "seq": seq, "version": seq, **columns}

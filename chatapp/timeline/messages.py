@@ -8,8 +8,8 @@ from typing import Any, Self
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Message, Reaction, RetiredKey, User
 from chatapp.storage import Transaction
 from chatapp.timeline.event_numbers import new_message_columns
@@ -26,9 +26,9 @@ class ReactionGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineMessage:
-    """A message with its sender and the name of its conversation."""
+    """A message with its sender and the ref of its conversation."""
 
-    conversation: ConversationName
+    conversation: ConversationRef
     id: int | None = None
     seq: int | None = None
     version: int | None = None
@@ -63,7 +63,7 @@ class TimelineMessage:
         cls,
         message: Message,
         sender: Person | None,
-        conversation: ConversationName,
+        conversation: ConversationRef,
         reactions: tuple[ReactionGroup, ...] = (),
         mentions: tuple[Person, ...] = (),
     ) -> Self:
@@ -91,7 +91,7 @@ class TimelineMessage:
         )
 
     @classmethod
-    def of_retired_key(cls, key: RetiredKey, sender: Person | None, conversation: ConversationName) -> Self:
+    def of_retired_key(cls, key: RetiredKey, sender: Person | None, conversation: ConversationRef) -> Self:
         """Create the value of a message that a cleanup has removed."""
         return cls(
             conversation=conversation,
@@ -109,14 +109,14 @@ class TimelineMessage:
 class Head:
     """The last event number of a conversation, and its floor."""
 
-    conversation: ConversationName
+    conversation: ConversationRef
     last_event: int
     floor: int
 
     @classmethod
     def of(cls, conversation: Conversation) -> Self:
         """Create the value from a row."""
-        return cls(ConversationName.of(conversation), conversation.last_event, conversation.floor)
+        return cls(ConversationRef.of(conversation), conversation.last_event, conversation.floor)
 
 
 def insert_message(transaction: Transaction, conversation: Conversation, **columns: Any) -> Message:
@@ -140,7 +140,7 @@ def fetch_messages(
     session: Session, query: Select[Message, User], conversation: Conversation
 ) -> Sequence[TimelineMessage]:
     """Run a query made with `select_messages` and return its messages."""
-    name = ConversationName.of(conversation)
+    ref = ConversationRef.of(conversation)
     rows = session.execute(query).all()
     reactions = _fetch_reactions(session, [message.id for message, _ in rows])
     mentions = fetch_mentions(session, [message.id for message, _ in rows if "@" in message.content])
@@ -148,7 +148,7 @@ def fetch_messages(
         TimelineMessage.of(
             message,
             Person.of(user) if user else None,
-            name,
+            ref,
             reactions.get(message.id, ()),
             mentions.get(message.id, ()),
         )

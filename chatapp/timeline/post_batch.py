@@ -7,9 +7,9 @@ from sqlalchemy import Table, and_, bindparam, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_tokens
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_posting, may_read
+from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, SignedOut
 from chatapp.models import Conversation, LoginSession, Membership, Message, RetiredKey, User
 from chatapp.storage import Key, Transaction
@@ -64,7 +64,7 @@ class PostBatch:
         self._token_ids = find_active_tokens(session, [post.actor for post in posts])
         self._known = _find_known(session, {post.key for post in posts})
         self._rows: list[dict[str, Any]] = []
-        self._names: list[ConversationName] = []
+        self._refs: list[ConversationRef] = []
         self._index_by_key: dict[Key, int] = {}
 
     def accept(self, post: "Post") -> TimelineMessage | ChatError | int:
@@ -91,7 +91,7 @@ class PostBatch:
         except ChatError as error:
             return error
         index = self._index_by_key[post.key] = len(self._rows)
-        self._names.append(post.conversation)
+        self._refs.append(post.conversation)
         self._rows.append(
             new_message_columns(
                 self._transaction,
@@ -114,7 +114,7 @@ class PostBatch:
         inserted = self._session.connection().execute(_INSERT, self._rows)
         ids_by_seq = {(conversation_id, seq): message_id for message_id, conversation_id, seq in inserted}
         ids = [ids_by_seq[row["conversation_id"], row["seq"]] for row in self._rows]
-        mentions = resolve_mentions(self._session, [self._draft(name, row) for name, row in self._named_rows()])
+        mentions = resolve_mentions(self._session, [self._draft(ref, row) for ref, row in self._rows_with_refs()])
         store_mentions(
             self._session,
             (
@@ -125,7 +125,7 @@ class PostBatch:
         )
         return [
             TimelineMessage(
-                conversation=name,
+                conversation=ref,
                 id=message_id,
                 seq=row["seq"],
                 version=row["version"],
@@ -135,15 +135,15 @@ class PostBatch:
                 created_at=row["created_at"],
                 mentions=people,
             )
-            for (name, row), message_id, people in zip(self._named_rows(), ids, mentions, strict=True)
+            for (ref, row), message_id, people in zip(self._rows_with_refs(), ids, mentions, strict=True)
         ]
 
-    def _named_rows(self) -> Iterable[tuple[ConversationName, dict[str, Any]]]:
-        return zip(self._names, self._rows, strict=True)
+    def _rows_with_refs(self) -> Iterable[tuple[ConversationRef, dict[str, Any]]]:
+        return zip(self._refs, self._rows, strict=True)
 
-    def _draft(self, name: ConversationName, row: dict[str, Any]) -> Draft:
+    def _draft(self, ref: ConversationRef, row: dict[str, Any]) -> Draft:
         sender_id = row["sender_id"]
-        return Draft(self._conversations[name], self._memberships.get((name.id, sender_id)), sender_id, row["content"])
+        return Draft(self._conversations[ref], self._memberships.get((ref.id, sender_id)), sender_id, row["content"])
 
     def _is_active(self, actor: Actor) -> bool:
         return (
@@ -160,7 +160,7 @@ class PostBatch:
         """Return the post with the number under which it is stored, and nothing of the message's current state."""
         conversation = self._session.get_one(Conversation, row.conversation_id)
         return TimelineMessage(
-            conversation=ConversationName.of(conversation),
+            conversation=ConversationRef.of(conversation),
             seq=row.seq,
             version=row.seq,
             sender=self._senders[post.actor.user_id],
@@ -174,7 +174,7 @@ class PostBatch:
         conversation = self._session.get_one(Conversation, row.conversation_id)
         if isinstance(row, Message):
             return fetch_message(self._session, conversation, row.id)
-        return TimelineMessage.of_retired_key(row, self._senders.get(row.sender_id), ConversationName.of(conversation))
+        return TimelineMessage.of_retired_key(row, self._senders.get(row.sender_id), ConversationRef.of(conversation))
 
 
 def _find_memberships(session: Session, keys: set[tuple[int, int]]) -> dict[tuple[int, int], Membership]:

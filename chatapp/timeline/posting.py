@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from chatapp.actors import Actor
-from chatapp.conversations.names import ConversationName, parse_name
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
 from chatapp.models import now
@@ -28,7 +28,7 @@ from chatapp.timeline.signals import (
 
 
 def post(
-    name: ConversationName,
+    ref: ConversationRef,
     actor: Actor,
     *,
     content: object,
@@ -44,20 +44,20 @@ def post(
     Raises what `check_content`, `check_client_id` and `authorize_posting` raise, and `SignedOut`, `Busy`,
     `Unavailable`.
     """
-    return write(Post(name, actor, check_content(content), check_client_id(client_id), now(), authorized_sender))
+    return write(Post(ref, actor, check_content(content), check_client_id(client_id), now(), authorized_sender))
 
 
-def list_pending(name: ConversationName) -> list[TimelineMessage]:
+def list_pending(ref: ConversationRef) -> list[TimelineMessage]:
     """Return the conversation's pending messages, those in the spool of this process, oldest first."""
     pending: list[TimelineMessage] = current_writer().list_pending()
-    return [message for message in pending if message.conversation == name]
+    return [message for message in pending if message.conversation == ref]
 
 
 @dataclass(frozen=True, slots=True)
 class Post(SpoolableChange[TimelineMessage]):
     """The change that stores a message."""
 
-    conversation: ConversationName
+    conversation: ConversationRef
     actor: Actor
     content: str
     client_id: str
@@ -136,7 +136,7 @@ class Post(SpoolableChange[TimelineMessage]):
         """Create the post from the fields of the spool. Its sender may have signed out meanwhile."""
         sender = Person(**fields["sender"])
         return cls(
-            conversation=parse_name(fields["conversation"]),
+            conversation=parse_ref(fields["conversation"]),
             actor=Actor(sender.id),
             content=fields["content"],
             client_id=fields["client_id"],

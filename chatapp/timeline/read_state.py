@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_actors
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import ConversationAccess, find_accesses
+from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, Invalid, NotFound, SignedOut
 from chatapp.models import Conversation, Membership, Mention, Message, User
 from chatapp.storage import BatchChange, Transaction, write
@@ -29,7 +29,7 @@ MAX_COUNTED_MESSAGES = 1_000
 class ReadState:
     """A user's read marker in a conversation, with the unread count and the number of mentions after it."""
 
-    conversation: ConversationName
+    conversation: ConversationRef
     user_id: int
     last_read_seq: int
     unread: int
@@ -53,31 +53,31 @@ class ReadReceipt:
 class ReadReceiptChanged:
     """The new read receipt of a member."""
 
-    conversation: ConversationName
+    conversation: ConversationRef
     receipt: ReadReceipt
 
 
-def mark_read(name: ConversationName, actor: Actor, seq: int) -> ReadState:
+def mark_read(ref: ConversationRef, actor: Actor, seq: int) -> ReadState:
     """Move the actor's read marker forward to `seq` and return the new state. It never moves back.
 
     Raises what `authorize_reading` raises, `SignedOut`, and `Invalid` if the conversation has no such event number.
     """
-    return write(MoveReadMarker(name, actor, seq, is_forward_only=True))
+    return write(MoveReadMarker(ref, actor, seq, is_forward_only=True))
 
 
-def mark_unread(name: ConversationName, actor: Actor, seq: int) -> ReadState:
+def mark_unread(ref: ConversationRef, actor: Actor, seq: int) -> ReadState:
     """Move the actor's read marker to the event before `seq`, so that this message and all later ones are unread.
 
     Raises what `mark_read` raises.
     """
-    return write(MoveReadMarker(name, actor, seq - 1, is_forward_only=False))
+    return write(MoveReadMarker(ref, actor, seq - 1, is_forward_only=False))
 
 
 @dataclass(frozen=True, slots=True)
 class MoveReadMarker(BatchChange[ReadState]):
     """The change of a read marker. One new message can cause hundreds of them at once."""
 
-    conversation: ConversationName
+    conversation: ConversationRef
     actor: Actor
     seq: int
     is_forward_only: bool
@@ -119,8 +119,8 @@ class MoveReadMarker(BatchChange[ReadState]):
         if self.actor not in active:
             raise SignedOut("You are signed out. Sign in again.")
         conversation, membership = accesses.get(self.key, ConversationAccess(None, None))
-        is_named = conversation is not None and ConversationName.of(conversation) == self.conversation
-        readable = authorize_reading(conversation if is_named else None, membership)
+        is_same = conversation is not None and ConversationRef.of(conversation) == self.conversation
+        readable = authorize_reading(conversation if is_same else None, membership)
         if membership is None:
             raise NotFound("You are not in this conversation.")
         if not 0 <= self.seq <= readable.last_event:
@@ -183,7 +183,7 @@ def _send_receipts(
             for user, seq in transaction.session.execute(receipts):
                 transaction.send_on_commit(
                     read_receipt_changed,
-                    ReadReceiptChanged(ConversationName.of(conversation), ReadReceipt(Person.of(user), seq)),
+                    ReadReceiptChanged(ConversationRef.of(conversation), ReadReceipt(Person.of(user), seq)),
                 )
 
 
@@ -230,4 +230,4 @@ def _fetch_states(session: Session, keys: Collection[MemberKey]) -> dict[MemberK
 
 def _create_state(row: Row[Conversation, int, int, int, int]) -> ReadState:
     conversation, user_id, last_read_seq, unread, mentions = row
-    return ReadState(ConversationName.of(conversation), user_id, last_read_seq, unread, mentions)
+    return ReadState(ConversationRef.of(conversation), user_id, last_read_seq, unread, mentions)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, User
 from chatapp.storage import read_natively
@@ -116,7 +116,7 @@ def list_last_messages(session: Session, conversations: Sequence[Conversation]) 
     )
     return {
         conversation.wire_name: TimelineMessage.of(
-            message, Person.of(user) if user else None, ConversationName.of(conversation)
+            message, Person.of(user) if user else None, ConversationRef.of(conversation)
         )
         for conversation, message, user in rows
     }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError
 from chatapp.signals import Signal
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class MessageRejected:
     """A pending message that was rejected, and the error."""
 
-    conversation: ConversationName
+    conversation: ConversationRef
     sender_id: int
     client_id: str
     error: ChatError

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from chatapp.actors import Actor
 from chatapp.config.assistants import current_assistants
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_export
 from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.refs import ConversationRef
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.timeline import TimelineMessage, read_page
@@ -21,15 +21,15 @@ CHARS_PER_MESSAGE = 100
 """Characters that each message counts for in a PDF besides its content: its sender, and space."""
 
 
-def get_readable(name: ConversationName, actor: Actor) -> Conversation:
+def get_readable(ref: ConversationRef, actor: Actor) -> Conversation:
     """Return the conversation with an assistant, if the actor may read it.
 
     Raises what `authorize_export` raises, and `SignedOut`.
     """
-    return authorize_export(*find_access_of(db.session(), name, actor))
+    return authorize_export(*find_access_of(db.session(), ref, actor))
 
 
-def iterate_messages(name: ConversationName, actor: Actor, last_event: int) -> Iterator[TimelineMessage]:
+def iterate_messages(ref: ConversationRef, actor: Actor, last_event: int) -> Iterator[TimelineMessage]:
     """Yield all messages up to the event number `last_event`.
 
     The actor is authorized again for each batch, and no database connection is held between them: the client may read
@@ -37,7 +37,7 @@ def iterate_messages(name: ConversationName, actor: Actor, last_event: int) -> I
     """
     after, has_newer = 0, True
     while has_newer:
-        conversation = get_readable(name, actor)
+        conversation = get_readable(ref, actor)
         messages = read_page(db.session(), conversation, after=after, before=last_event + 1, limit=BATCH_SIZE).messages
         db.session.remove()
         yield from (message for message in messages if message.deleted_at is None)

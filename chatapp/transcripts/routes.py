@@ -14,7 +14,7 @@ from flask import (
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as BaseResponse
 
-from chatapp.conversations.names import parse_name
+from chatapp.conversations.refs import parse_ref
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.limits.rates import EXPORTS, count_use
@@ -36,8 +36,8 @@ PUBLIC_PAGE_SIZE = 200
 @login_required
 def export(conversation: str, file_format: str) -> Response:
     """Download a conversation with an assistant as a file."""
-    name, actor = parse_name(conversation), current_person().actor
-    readable = get_readable(name, actor)
+    ref, actor = parse_ref(conversation), current_person().actor
+    readable = get_readable(ref, actor)
     count_use(EXPORTS, actor.user_id)
     title, last_event = transcript_title(readable), readable.last_event
     slot = current_exports().open_slot(actor.user_id)
@@ -51,7 +51,7 @@ def export(conversation: str, file_format: str) -> Response:
     else:
         is_json = file_format == "json"
         write, mimetype = (write_json, "application/json") if is_json else (write_markdown, "text/markdown")
-        pieces = write(title, iterate_messages(name, actor, last_event))
+        pieces = write(title, iterate_messages(ref, actor, last_event))
         response = Response(stream_with_context(slot.stream(pieces)), content_type=f"{mimetype}; charset=utf-8")
         response.call_on_close(slot.close)
     filename = f"{secure_filename(title) or conversation}.{file_format}"
@@ -63,20 +63,20 @@ def export(conversation: str, file_format: str) -> Response:
 @login_required
 def create_link(conversation: str) -> BaseResponse:
     """Create the share link of a conversation."""
-    name = parse_name(conversation)
-    create_share_link(current_person().actor, name)
+    ref = parse_ref(conversation)
+    create_share_link(current_person().actor, ref)
     flash("Anyone with the link can now read this conversation. Copy the link from the menu.")
-    return redirect(find_path(name))
+    return redirect(find_path(ref))
 
 
 @blueprint.post("/conversations/<conversation>/unshare")
 @login_required
 def revoke_link(conversation: str) -> BaseResponse:
     """Revoke the share link of a conversation."""
-    name = parse_name(conversation)
-    revoke_share_link(current_person().actor, name)
+    ref = parse_ref(conversation)
+    revoke_share_link(current_person().actor, ref)
     flash("The link was revoked. It no longer works.")
-    return redirect(find_path(name))
+    return redirect(find_path(ref))
 
 
 @blueprint.get("/shared/<token>")

@@ -5,9 +5,9 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin
 from chatapp.audit_log import AuditKind, record
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.refs import ConversationRef
 from chatapp.credentials import SharingChanged, has_share_links, sharing_changed
 from chatapp.errors import Forbidden, NotFound
 from chatapp.models import Conversation, ShareLink
@@ -16,7 +16,7 @@ from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.tokens import new_token
 
 
-def create_share_link(actor: Actor, name: ConversationName) -> str:
+def create_share_link(actor: Actor, ref: ConversationRef) -> str:
     """Create the share link of a conversation, unless it has one, and return its token.
 
     Raises what `authorize_session_management` raises, `SignedOut`, and `Forbidden` if share links are switched off.
@@ -24,7 +24,7 @@ def create_share_link(actor: Actor, name: ConversationName) -> str:
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
-        conversation = _get_managed(session, actor, name)
+        conversation = _get_managed(session, actor, ref)
         if not session.scalars(select(has_share_links())).one():
             raise Forbidden("An admin has switched public links off.")
         # The lock lets simultaneous requests create one link.
@@ -41,14 +41,14 @@ def create_share_link(actor: Actor, name: ConversationName) -> str:
     return write(change)
 
 
-def revoke_share_link(actor: Actor, name: ConversationName) -> None:
+def revoke_share_link(actor: Actor, ref: ConversationRef) -> None:
     """Revoke the share link of a conversation.
 
     Raises what `authorize_session_management` raises, and `SignedOut`.
     """
 
     def change(transaction: Transaction) -> None:
-        conversation = _get_managed(transaction.session, actor, name)
+        conversation = _get_managed(transaction.session, actor, ref)
         revoked = delete(ShareLink).where(ShareLink.conversation_id == conversation.id).returning(ShareLink.token)
         if transaction.session.scalars(revoked).all():
             record(transaction, AuditKind.SHARE_LINK_REVOKED, actor, conversation=conversation.wire_name)
@@ -76,5 +76,5 @@ def get_shared_conversation(session: Session, token: str) -> Conversation:
     return conversation
 
 
-def _get_managed(session: Session, actor: Actor, name: ConversationName) -> Conversation:
-    return authorize_session_management(*find_access_of(session, name, actor), is_admin=is_admin(session, actor))
+def _get_managed(session: Session, actor: Actor, ref: ConversationRef) -> Conversation:
+    return authorize_session_management(*find_access_of(session, ref, actor), is_admin=is_admin(session, actor))

@@ -3,9 +3,9 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from chatapp.conversations.names import room_name
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access
+from chatapp.conversations.refs import room_ref
 from chatapp.errors import Invalid
 from chatapp.extensions import csrf, db, get_client_network
 from chatapp.identity import current_person, login_required
@@ -128,7 +128,7 @@ def _read_text() -> object:
 
 def _get_room(room_id: int) -> Conversation:
     """Return a room that the user manages. Raises `NotFound`, `Forbidden`."""
-    return authorize_management(*find_access(db.session(), room_name(room_id), current_person().id))
+    return authorize_management(*find_access(db.session(), room_ref(room_id), current_person().id))
 
 
 def _render(

@@ -13,9 +13,9 @@ from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, record
 from chatapp.config.assistants import current_assistants
 from chatapp.conversations.name_space import list_assistant_names, require_free_name, require_no_display_name
-from chatapp.conversations.names import room_name
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.refs import room_ref
 from chatapp.credentials import delete_webhook, has_outgoing_webhooks
 from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
@@ -261,8 +261,8 @@ def finish_attempt(delivery: Delivery, error: str | None, *, retry_seconds: floa
 
 
 def _authorize(session: Session, actor: Actor, room_id: int) -> None:
-    authorize_management(*find_access_of(session, room_name(room_id), actor))
+    authorize_management(*find_access_of(session, room_ref(room_id), actor))
 
 
 def _record(transaction: Transaction, kind: AuditKind, actor: Actor, webhook_name: str, room_id: int) -> None:
-    record(transaction, kind, actor, target=webhook_name, conversation=room_name(room_id).wire_name)
+    record(transaction, kind, actor, target=webhook_name, conversation=room_ref(room_id).wire_name)

@@ -16,7 +16,7 @@ from chatapp import create_app
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.config import ROOT, Settings
-from chatapp.conversations.names import GENERAL
+from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.timeline import TimelineMessage, catch_up, cleanup, delete, edit, post, react, read_page, reading

@@ -23,7 +23,7 @@ from chatapp.assistants.answer_queue import (
 from chatapp.assistants.answer_requests import MAX_OPEN_ANSWERS, current_answer_requests, stop_answer
 from chatapp.assistants.service import delete_session, start_session
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, RateLimited
 from chatapp.extensions import db
 from chatapp.models import Message
@@ -36,17 +36,17 @@ ACTOR = Actor(1)
 
 
 @pytest.fixture
-def session(app: Flask) -> Iterator[ConversationName]:
+def session(app: Flask) -> Iterator[ConversationRef]:
     create_owner("ana", "Ana", "a good password")
     yield start()
     current_writer().stop(5)
 
 
-def start() -> ConversationName:
-    return ConversationName("assistant", start_session(ACTOR, "helper"))
+def start() -> ConversationRef:
+    return ConversationRef("assistant", start_session(ACTOR, "helper"))
 
 
-def ask(session: ConversationName, content: str = "Hello") -> int:
+def ask(session: ConversationRef, content: str = "Hello") -> int:
     """Ask a question and return the `seq` of its answer."""
     question = post(session, ACTOR, content=content, client_id=str(uuid.uuid4()))
     assert question.seq is not None
@@ -57,13 +57,13 @@ def claim(limit: int = 10, *, running: tuple[Job, ...] = ()) -> list[Job]:
     return list(claim_jobs(limit, running=[job.answer_id for job in running]))
 
 
-def get_answer(session: ConversationName, seq: int) -> tuple[str | None, str, str | None]:
+def get_answer(session: ConversationRef, seq: int) -> tuple[str | None, str, str | None]:
     db.session.rollback()
     message = db.session.scalars(select(Message).where(Message.conversation_id == session.id, Message.seq == seq)).one()
     return message.state, message.content, message.problem
 
 
-def test_a_claimed_answer_is_streaming_and_nobody_else_can_claim_it(session: ConversationName) -> None:
+def test_a_claimed_answer_is_streaming_and_nobody_else_can_claim_it(session: ConversationRef) -> None:
     seq = ask(session)
     (job,) = claim()
     assert (job.conversation, job.seq, job.reply_to, job.assistant, job.is_private) == (
@@ -78,7 +78,7 @@ def test_a_claimed_answer_is_streaming_and_nobody_else_can_claim_it(session: Con
 
 
 def test_the_stream_of_an_answer_ends_when_its_reader_is_banned(
-    app: Flask, session: ConversationName, monkeypatch: pytest.MonkeyPatch
+    app: Flask, session: ConversationRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscription, "POLL_SECONDS", 0.01)
     reader = create_user("bob", "Bob", "a good password", is_admin=False)
@@ -89,7 +89,7 @@ def test_the_stream_of_an_answer_ends_when_its_reader_is_banned(
     assert list(updates) == []
 
 
-def test_a_slow_reader_of_a_stream_gets_only_the_latest_progress(app: Flask, session: ConversationName) -> None:
+def test_a_slow_reader_of_a_stream_gets_only_the_latest_progress(app: Flask, session: ConversationRef) -> None:
     question = post(session, ACTOR, content="Hello", client_id=str(uuid.uuid4()))
     seq = (question.seq or 0) + 1
     reader = subscription.AnswerSubscription(app, ACTOR, session)
@@ -107,7 +107,7 @@ def test_a_slow_reader_of_a_stream_gets_only_the_latest_progress(app: Flask, ses
     reader.close()
 
 
-def test_one_answer_is_claimed_in_each_conversation_in_the_order_of_the_questions(session: ConversationName) -> None:
+def test_one_answer_is_claimed_in_each_conversation_in_the_order_of_the_questions(session: ConversationRef) -> None:
     other = start()
     seqs = [ask(session), ask(session), ask(other)]
     jobs = claim()
@@ -116,7 +116,7 @@ def test_one_answer_is_claimed_in_each_conversation_in_the_order_of_the_question
     assert [job.seq for job in claim()] == [seqs[1]]
 
 
-def test_no_more_answers_are_claimed_than_the_limit(session: ConversationName) -> None:
+def test_no_more_answers_are_claimed_than_the_limit(session: ConversationRef) -> None:
     for conversation in (session, start(), start()):
         ask(conversation)
     assert len(claim(2)) == 2
@@ -124,7 +124,7 @@ def test_no_more_answers_are_claimed_than_the_limit(session: ConversationName) -
     assert len(claim(2)) == 1
 
 
-def test_a_finished_answer_is_final(session: ConversationName) -> None:
+def test_a_finished_answer_is_final(session: ConversationRef) -> None:
     seq = ask(session)
     (job,) = claim()
     assert has_open_answers(db.session())
@@ -135,7 +135,7 @@ def test_a_finished_answer_is_final(session: ConversationName) -> None:
 
 
 def test_saved_progress_is_stored_and_extends_the_lease(
-    session: ConversationName, monkeypatch: pytest.MonkeyPatch
+    session: ConversationRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seq = ask(session)
     monkeypatch.setattr(answer_queue, "LEASE_DURATION", timedelta(seconds=-1))
@@ -147,7 +147,7 @@ def test_saved_progress_is_stored_and_extends_the_lease(
 
 
 def test_an_answer_whose_lease_has_expired_is_interrupted_unless_this_process_runs_it(
-    session: ConversationName, monkeypatch: pytest.MonkeyPatch
+    session: ConversationRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = ask(session), ask(session)
     (job,) = claim()
@@ -158,7 +158,7 @@ def test_an_answer_whose_lease_has_expired_is_interrupted_unless_this_process_ru
     assert get_answer(session, first) == ("interrupted", "So far", INTERRUPTED_PROBLEM)
 
 
-def test_orphans_are_interrupted_and_queued_answers_are_not(session: ConversationName) -> None:
+def test_orphans_are_interrupted_and_queued_answers_are_not(session: ConversationRef) -> None:
     other = start()
     orphan, queued, running = ask(session), ask(session), ask(other)
     jobs = claim()
@@ -167,7 +167,7 @@ def test_orphans_are_interrupted_and_queued_answers_are_not(session: Conversatio
     assert states == ["interrupted", "queued", "streaming"]
 
 
-def test_a_stopped_answer_is_cancelled_when_its_progress_is_saved(session: ConversationName) -> None:
+def test_a_stopped_answer_is_cancelled_when_its_progress_is_saved(session: ConversationRef) -> None:
     running, queued = ask(session), ask(session)
     (job,) = claim()
     assert stop_answer(session, ACTOR, running).state == "streaming"
@@ -178,7 +178,7 @@ def test_a_stopped_answer_is_cancelled_when_its_progress_is_saved(session: Conve
     assert stop_answer(session, ACTOR, running).content == "So far"
 
 
-def test_a_deleted_answer_is_cancelled_when_its_progress_is_saved(session: ConversationName) -> None:
+def test_a_deleted_answer_is_cancelled_when_its_progress_is_saved(session: ConversationRef) -> None:
     seq = ask(session)
     (job,) = claim()
     delete(session, ACTOR, seq)
@@ -188,7 +188,7 @@ def test_a_deleted_answer_is_cancelled_when_its_progress_is_saved(session: Conve
     assert not has_open_answers(db.session())
 
 
-def test_the_answers_of_a_deleted_session_are_gone(session: ConversationName) -> None:
+def test_the_answers_of_a_deleted_session_are_gone(session: ConversationRef) -> None:
     ask(session)
     (job,) = claim()
     delete_session(ACTOR, session.id)
@@ -197,7 +197,7 @@ def test_the_answers_of_a_deleted_session_are_gone(session: ConversationName) ->
     assert not has_open_answers(db.session())
 
 
-def test_only_a_finished_answer_can_be_regenerated(session: ConversationName) -> None:
+def test_only_a_finished_answer_can_be_regenerated(session: ConversationRef) -> None:
     seq = ask(session)
     requests = current_answer_requests()
     with pytest.raises(Conflict):
@@ -211,7 +211,7 @@ def test_only_a_finished_answer_can_be_regenerated(session: ConversationName) ->
     assert second.answer_id != job.answer_id
 
 
-def test_a_user_may_wait_for_a_limited_number_of_answers(session: ConversationName) -> None:
+def test_a_user_may_wait_for_a_limited_number_of_answers(session: ConversationRef) -> None:
     finished = ask(session)
     (job,) = claim()
     finish_job(job, state="complete", content="Hi")

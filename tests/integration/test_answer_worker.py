@@ -22,7 +22,7 @@ from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.assistants.worker import AnswerWorker
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import current_settings
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Internal, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message
@@ -72,17 +72,17 @@ def answer_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answe
 
 
 @pytest.fixture
-def session(answer_worker: AnswerWorker) -> ConversationName:
+def session(answer_worker: AnswerWorker) -> ConversationRef:
     """A session with the assistant whose answers `answer_worker` runs."""
     create_owner("ana", "Ana", "a good password")
-    return ConversationName("assistant", start_session(ACTOR, "helper"))
+    return ConversationRef("assistant", start_session(ACTOR, "helper"))
 
 
-def ask(session: ConversationName, content: str) -> None:
+def ask(session: ConversationRef, content: str) -> None:
     post(session, ACTOR, content=content, client_id=str(uuid.uuid4()))
 
 
-def list_answers(session: ConversationName) -> list[tuple[str | None, str]]:
+def list_answers(session: ConversationRef) -> list[tuple[str | None, str]]:
     db.session.rollback()
     rows = db.session.execute(
         select(Message.state, Message.content)
@@ -92,14 +92,14 @@ def list_answers(session: ConversationName) -> list[tuple[str | None, str]]:
     return [(state, content) for state, content in rows]
 
 
-def wait_for_answers(session: ConversationName, *expected: tuple[str, str]) -> None:
+def wait_for_answers(session: ConversationRef, *expected: tuple[str, str]) -> None:
     eventually(lambda: list_answers(session) == list(expected), f"the answers are {expected}")
 
 
 SECOND = ("complete", "You asked: second")
 
 
-def test_a_receiver_that_raises_does_not_block_the_next_answer(app: Flask, session: ConversationName) -> None:
+def test_a_receiver_that_raises_does_not_block_the_next_answer(app: Flask, session: ConversationRef) -> None:
     def fail(_progress: AnswerProgress) -> None:
         raise RuntimeError("a receiver failed")
 
@@ -111,13 +111,13 @@ def test_a_receiver_that_raises_does_not_block_the_next_answer(app: Flask, sessi
 
 
 @pytest.mark.parametrize("question", ["fail", "crash"])
-def test_a_provider_that_fails_does_not_block_the_next_answer(session: ConversationName, question: str) -> None:
+def test_a_provider_that_fails_does_not_block_the_next_answer(session: ConversationRef, question: str) -> None:
     ask(session, question)
     ask(session, "second")
     wait_for_answers(session, ("failed", ""), SECOND)
 
 
-def test_text_that_cannot_be_stored_does_not_block_the_next_answer(session: ConversationName) -> None:
+def test_text_that_cannot_be_stored_does_not_block_the_next_answer(session: ConversationRef) -> None:
     ask(session, "garbage")
     ask(session, "second")
     wait_for_answers(
@@ -126,7 +126,7 @@ def test_text_that_cannot_be_stored_does_not_block_the_next_answer(session: Conv
 
 
 def test_an_answer_that_cannot_be_published_fails_and_does_not_block_the_next_one(
-    session: ConversationName, monkeypatch: pytest.MonkeyPatch
+    session: ConversationRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish = AnswerWorker._publish_until_over
 
@@ -144,7 +144,7 @@ def test_an_answer_that_cannot_be_published_fails_and_does_not_block_the_next_on
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), Internal("The batch failed.")])
 def test_an_end_that_cannot_be_stored_is_a_failure(
-    session: ConversationName, monkeypatch: pytest.MonkeyPatch, error: Exception
+    session: ConversationRef, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def finish(job: Job, **end: Any) -> None:
         if end["content"] == "You asked: first":
@@ -158,7 +158,7 @@ def test_an_end_that_cannot_be_stored_is_a_failure(
 
 
 def test_an_answer_that_cannot_be_ended_is_interrupted_when_its_lease_expires(
-    session: ConversationName, monkeypatch: pytest.MonkeyPatch
+    session: ConversationRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def finish(job: Job, **end: Any) -> None:
         if job.seq == 2:
@@ -174,7 +174,7 @@ def test_an_answer_that_cannot_be_ended_is_interrupted_when_its_lease_expires(
 
 
 def test_an_end_is_stored_when_the_database_is_available_again(
-    session: ConversationName, monkeypatch: pytest.MonkeyPatch
+    session: ConversationRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attempts: list[str] = []
 
@@ -190,7 +190,7 @@ def test_an_end_is_stored_when_the_database_is_available_again(
 
 
 def test_the_worker_continues_after_an_error_in_claiming(
-    session: ConversationName, monkeypatch: pytest.MonkeyPatch
+    session: ConversationRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail_once(limit: int, *, running: Collection[int]) -> Sequence[Job]:
         monkeypatch.setattr(worker, "claim_jobs", claim_jobs)
@@ -201,7 +201,7 @@ def test_the_worker_continues_after_an_error_in_claiming(
     wait_for_answers(session, SECOND)
 
 
-def test_an_answer_is_regenerated_while_the_worker_runs(app: Flask, session: ConversationName) -> None:
+def test_an_answer_is_regenerated_while_the_worker_runs(app: Flask, session: ConversationRef) -> None:
     ask(session, "second")
     wait_for_answers(session, SECOND)
     with app.app_context():
@@ -209,7 +209,7 @@ def test_an_answer_is_regenerated_while_the_worker_runs(app: Flask, session: Con
     eventually(lambda: list_answers(session) == [SECOND], "the new answer is complete")
 
 
-def test_stopping_the_worker_interrupts_running_answers(session: ConversationName, answer_worker: AnswerWorker) -> None:
+def test_stopping_the_worker_interrupts_running_answers(session: ConversationRef, answer_worker: AnswerWorker) -> None:
     ask(session, "talk")
     eventually(lambda: list_answers(session)[0][0] == "streaming", "the answer is streaming")
     answer_worker.stop()

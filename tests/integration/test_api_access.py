@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from chatapp.actors import Actor
-from chatapp.conversations.names import GENERAL
+from chatapp.conversations.refs import GENERAL
 from chatapp.errors import SignedOut
 from chatapp.models import ApiToken, Membership, User
 from chatapp.storage import Transaction, write

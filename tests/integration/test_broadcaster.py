@@ -8,7 +8,7 @@ from flask import Flask
 
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
-from chatapp.conversations.names import GENERAL
+from chatapp.conversations.refs import GENERAL
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.state import Realtime, get_realtime

@@ -16,8 +16,8 @@ from chatapp.assistants.providers import Question, Turn
 from chatapp.assistants.providers.builtin import compose_answer
 from chatapp.config import current_settings
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.names import GENERAL, ConversationName
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import GENERAL, ConversationRef
 from chatapp.models import Conversation, Membership, Message, ShareLink, User, now
 from chatapp.presentation.markdown import render_blocks
 from chatapp.storage.engines import writer_engine
@@ -45,7 +45,7 @@ class Installation:
 
     def add_conversation(
         self, kind: str, *members: str, name: str = "", visibility: str = "private"
-    ) -> ConversationName:
+    ) -> ConversationRef:
         ids = [self.users[member].id for member in members]
         conversation = Conversation(
             kind=kind,
@@ -59,15 +59,15 @@ class Installation:
         self._session.flush()
         self._session.add_all(Membership(conversation_id=conversation.id, user_id=user_id) for user_id in ids)
         self._session.commit()
-        return ConversationName.of(conversation)
+        return ConversationRef.of(conversation)
 
     def add_message(
-        self, name: ConversationName, sender: str, content: str, *, days_ago: float = 0, **columns: object
+        self, ref: ConversationRef, sender: str, content: str, *, days_ago: float = 0, **columns: object
     ) -> int:
-        conversation = self._session.get_one(Conversation, name.id)
+        conversation = self._session.get_one(Conversation, ref.id)
         conversation.last_event += 1
         message = Message(
-            conversation_id=name.id,
+            conversation_id=ref.id,
             seq=conversation.last_event,
             version=conversation.last_event,
             sender_id=self.users[sender].id if sender else None,
@@ -83,15 +83,15 @@ class Installation:
         self._session.add(row)
         self._session.commit()
 
-    def remove_member(self, name: ConversationName, username: str) -> None:
-        self._session.delete(self._session.get_one(Membership, (name.id, self.users[username].id)))
+    def remove_member(self, ref: ConversationRef, username: str) -> None:
+        self._session.delete(self._session.get_one(Membership, (ref.id, self.users[username].id)))
         self._session.commit()
 
     def ban(self, username: str) -> None:
         self.users[username].is_active = False
         self._session.commit()
 
-    def ask(self, asker: str, content: str, name: ConversationName = GENERAL) -> str:
+    def ask(self, asker: str, content: str, ref: ConversationRef = GENERAL) -> str:
         """Return the answer of the built-in assistant, with the messages that it refers to."""
 
         def quote(reference: re.Match[str]) -> str:
@@ -102,13 +102,13 @@ class Installation:
             return f"> {self._session.scalars(row).one()}\n>\n> — another conversation"
 
         reference = r"> \[Quoted message\]\(/conversations/[a-z]+_(\d+)/messages/(\d+)\)"
-        return re.sub(reference, quote, self.ask_only(asker, content, name).replace("/general/", "/general_1/"))
+        return re.sub(reference, quote, self.ask_only(asker, content, ref).replace("/general/", "/general_1/"))
 
-    def ask_only(self, asker: str, content: str, name: ConversationName = GENERAL) -> str:
+    def ask_only(self, asker: str, content: str, ref: ConversationRef = GENERAL) -> str:
         """Return the answer of the built-in assistant to a question in this conversation."""
         user = self.users[asker]
-        is_private = kind_of(self._session.get_one(Conversation, name.id)).is_personal
-        search = MessageSearch(self._app, Actor(user.id), name, question_seq=0, is_private=is_private)
+        is_private = kind_of(self._session.get_one(Conversation, ref.id)).is_personal
+        search = MessageSearch(self._app, Actor(user.id), ref, question_seq=0, is_private=is_private)
         return compose_answer(Question([Turn("user", content)], Person.of(user), search))
 
 

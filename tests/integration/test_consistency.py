@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.config import current_settings
-from chatapp.conversations.names import GENERAL
+from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message
 from chatapp.storage import current_writer, write

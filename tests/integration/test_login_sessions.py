@@ -17,7 +17,7 @@ from chatapp.accounts.service import (
 )
 from chatapp.actors import Actor, find_active_actors
 from chatapp.config import current_settings
-from chatapp.conversations.names import GENERAL
+from chatapp.conversations.refs import GENERAL
 from chatapp.errors import SignedOut
 from chatapp.extensions import db
 from chatapp.models import LoginSession, now

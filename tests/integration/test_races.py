@@ -28,8 +28,8 @@ from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import Actor
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import current_settings
-from chatapp.conversations.names import parse_name
-from chatapp.conversations.queries import find_access_of, list_conversation_names
+from chatapp.conversations.queries import find_access_of, list_wire_names
+from chatapp.conversations.refs import parse_ref
 from chatapp.conversations.service import create_room
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
 from chatapp.errors import Forbidden, NotFound, SignedOut
@@ -177,7 +177,7 @@ def test_nobody_enters_the_channel_of_news_of_a_room_that_they_are_not_in(caller
 
 def test_a_socket_that_joins_gets_only_the_answers_that_have_not_ended(app: Flask, caller: Caller, room: str) -> None:
     def add_answers(transaction: Transaction) -> None:
-        conversation = transaction.session.get_one(Conversation, parse_name(room).id)
+        conversation = transaction.session.get_one(Conversation, parse_ref(room).id)
         for state in ("streaming", "complete"):
             insert_message(transaction, conversation, sender_type="assistant", content="", state=state)
 
@@ -193,7 +193,7 @@ def test_a_socket_that_joins_gets_only_the_answers_that_have_not_ended(app: Flas
 
 
 def remove_member(room: str) -> None:
-    room_id = parse_name(room).id
+    room_id = parse_ref(room).id
 
     def change(transaction: Transaction) -> None:
         transaction.session.execute(delete(Membership).where(Membership.conversation_id == room_id))
@@ -285,15 +285,15 @@ def test_a_member_who_is_removed_while_the_socket_connects_gets_no_news(
     Evictor(app, caller.realtime)
 
     def remove_after_reading(*arguments: Any) -> Any:
-        names = list_conversation_names(*arguments)
-        monkeypatch.setattr(news, "list_conversation_names", list_conversation_names)
+        names = list_wire_names(*arguments)
+        monkeypatch.setattr(news, "list_wire_names", list_wire_names)
         remove_member(room)
         return names
 
     follow_news(caller.realtime, 1, [caller.sid])
     assert caller.has_entered(news_channel(room))
     caller.leave(news_channel(room))
-    monkeypatch.setattr(news, "list_conversation_names", remove_after_reading)
+    monkeypatch.setattr(news, "list_wire_names", remove_after_reading)
     follow_news(caller.realtime, 1, [caller.sid])
     assert not caller.has_entered(news_channel(room))
 

@@ -13,7 +13,7 @@ from chatapp import create_app
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.config import Settings
-from chatapp.conversations.names import GENERAL
+from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Message
 from chatapp.presentation.messages import present_message

@@ -13,7 +13,7 @@ from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import Settings
-from chatapp.conversations.names import GENERAL
+from chatapp.conversations.refs import GENERAL
 from chatapp.errors import Busy, ChatError, Forbidden, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message, User

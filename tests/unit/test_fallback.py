@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chatapp.conversations.names import GENERAL, room_name
+from chatapp.conversations.refs import GENERAL, room_ref
 from chatapp.fallback import MAX_PAGE_MESSAGES, Fallback, RecentFacts
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
@@ -71,11 +71,11 @@ def test_nothing_is_remembered_without_an_evictor():
 def test_a_revoked_fact_is_forgotten(fallback: Fallback):
     fallback.remember_login(ANA, fallback.revision)
     fallback.remember_access(1, GENERAL, fallback.revision, may_post=True)
-    fallback.remember_access(1, room_name(2), fallback.revision, may_post=False)
+    fallback.remember_access(1, room_ref(2), fallback.revision, may_post=False)
     fallback.revoke_logins([11])
-    fallback.revoke_access(1, room_name(2))
+    fallback.revoke_access(1, room_ref(2))
     assert fallback.find_login(ANA.token)
-    assert (fallback.find_access(1, GENERAL), fallback.find_access(1, room_name(2))) == (True, None)
+    assert (fallback.find_access(1, GENERAL), fallback.find_access(1, room_ref(2))) == (True, None)
     fallback.revoke_logins([10])
     assert fallback.find_login(ANA.token) is None
     fallback.revoke_all()

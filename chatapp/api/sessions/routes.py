@@ -25,9 +25,9 @@ from chatapp.api.sessions.streaming import stream_answer
 from chatapp.assistants import service
 from chatapp.assistants.queries import SessionSummary, find_shared_conversation, list_history, list_sessions
 from chatapp.config.assistants import current_assistants
-from chatapp.conversations.names import ConversationName, assistant_name
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
+from chatapp.conversations.refs import ConversationRef, assistant_ref
 from chatapp.errors import Conflict, NotFound
 from chatapp.extensions import db
 from chatapp.limits.rates import SEARCHES, count_use
@@ -125,13 +125,13 @@ def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Respo
     question, each `delta` has the next part of the answer as `content`, `done` is the complete answer.
     """
     session = _get_session(_parse_id(session_id))
-    name = ConversationName.of(session)
+    ref = ConversationRef.of(session)
     client_id = resolve_client_id(json.client_id, headers.idempotency_key)
     actor = current_caller().actor
 
     def post_question() -> TimelineMessage:
-        question = post(name, actor, content=json.content, client_id=client_id)
-        if question.conversation != name:
+        question = post(ref, actor, content=json.content, client_id=client_id)
+        if question.conversation != ref:
             # The answer to it would be that of a conversation that the caller may not be able to read.
             raise Conflict("This client_id belongs to a message in another conversation. Use a new one.")
         return question
@@ -175,7 +175,7 @@ def clear_history(query: AssistantQuery) -> Response:
     shared = find_shared_conversation(db.session(), _check_assistant(query.bot_id))
     if shared is None:
         raise NotFound("Nobody has written to this assistant yet.")
-    deleted = service.clear_conversation(current_caller().actor, ConversationName.of(shared))
+    deleted = service.clear_conversation(current_caller().actor, ConversationRef.of(shared))
     body: resources.ClearedHistory = {"success": True, "deleted": deleted, "timestamp": isoformat(now())}
     return respond(body)
 
@@ -192,7 +192,7 @@ def _parse_id(session_id: str) -> int:
 
 def _get_session(session_id: int) -> Conversation:
     """Return one of the caller's own sessions. Raises `NotFound`."""
-    access = find_access(db.session(), assistant_name(session_id), current_caller().actor.user_id)
+    access = find_access(db.session(), assistant_ref(session_id), current_caller().actor.user_id)
     if access.membership is None:
         raise NotFound("There is no such session.")
     return authorize_reading(*access)

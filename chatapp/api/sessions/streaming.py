@@ -7,7 +7,7 @@ from flask import Flask, Response
 
 from chatapp.actors import Actor
 from chatapp.assistants.subscription import AnswerSubscription
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.presentation.messages import present_message_data
 from chatapp.timeline import TimelineMessage
 
@@ -15,7 +15,7 @@ MIMETYPE = "text/event-stream"
 
 
 def stream_answer(
-    app: Flask, actor: Actor, conversation: ConversationName, ask: Callable[[], TimelineMessage]
+    app: Flask, actor: Actor, conversation: ConversationRef, ask: Callable[[], TimelineMessage]
 ) -> Response:
     """Post a question with `ask` and return a response that streams the answer. Raises what `ask` raises."""
     subscription = AnswerSubscription(app, actor, conversation)

@@ -42,7 +42,7 @@ class Entry:
     created_at: datetime
 
 
-def parse_entry(row: Row, assistant_name: str, *, owner_id: int | None, has_sessions: bool) -> Entry:
+def parse_entry(row: Row, assistant_ref: str, *, owner_id: int | None, has_sessions: bool) -> Entry:
     """Validate a row of a conversation with the assistant of this display name. Raises `Invalid`."""
     if not isinstance(row.sender, str) or not row.sender.strip():
         raise Invalid("The sender is missing.")
@@ -53,7 +53,7 @@ def parse_entry(row: Row, assistant_name: str, *, owner_id: int | None, has_sess
     if not sender.isprintable():
         raise Invalid("The name of the sender has characters that cannot be displayed.")
     if sender_type == "assistant":
-        sender_name: str | None = assistant_name
+        sender_name: str | None = assistant_ref
     else:
         sender_name = None if sender_type else sender[:MAX_SENDER_NAME_CHARS]
     return Entry(

@@ -13,8 +13,8 @@ from chatapp.assistants.importing.sources import Row, Source
 from chatapp.assistants.queries import find_shared_conversation
 from chatapp.assistants.titles import make_title
 from chatapp.conversations.kinds import AssistantSession, SharedAssistant
-from chatapp.conversations.names import assistant_name
 from chatapp.conversations.queries import find_conversation
+from chatapp.conversations.refs import assistant_ref
 from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message
 from chatapp.models.accounts import USERNAME_PATTERN
@@ -137,7 +137,7 @@ def _store_entries(
 def _find_session(session: Session, conversation_id: int | None) -> Conversation | None:
     if conversation_id is None:
         return None
-    conversation = find_conversation(session, assistant_name(conversation_id))
+    conversation = find_conversation(session, assistant_ref(conversation_id))
     if conversation is None:
         raise NotFound("The session was deleted during the import.")
     return conversation

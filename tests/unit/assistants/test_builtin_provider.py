@@ -8,8 +8,8 @@ import pytest
 from chatapp.assistants.message_search import FoundMessage, MessageSearch
 from chatapp.assistants.providers import Question, Turn, builtin
 from chatapp.assistants.providers.builtin import BuiltInProvider, compose_answer
-from chatapp.conversations.names import GENERAL
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import GENERAL
 from chatapp.presentation.quotes import MAX_QUOTE_CHARS
 
 ANA = Person(1, "ana", "Ana Lima")

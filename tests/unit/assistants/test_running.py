@@ -5,13 +5,13 @@ import pytest
 from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.running import MAX_ANSWER_CHARS, RunningAnswer
 from chatapp.concurrency.native import Interrupted
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import ConversationRef
 
 JOB = Job(
     answer_id=1,
     message_id=2,
-    conversation=ConversationName("assistant", 3),
+    conversation=ConversationRef("assistant", 3),
     is_private=True,
     seq=2,
     reply_to=1,

@@ -8,7 +8,6 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant
-from chatapp.conversations.names import GENERAL, ConversationName, assistant_name, direct_name, room_name
 from chatapp.conversations.queries import (
     SIDEBAR_ROOM_LIMIT,
     direct_key,
@@ -18,6 +17,7 @@ from chatapp.conversations.queries import (
     list_direct_conversations,
     list_title_people,
 )
+from chatapp.conversations.refs import GENERAL, ConversationRef, assistant_ref, direct_ref, room_ref
 from chatapp.models import Conversation, Membership, User, now
 from chatapp.models.base import Base
 
@@ -54,19 +54,19 @@ def session() -> Iterator[Session]:
 
 
 def test_a_name_finds_a_conversation_of_its_own_kind_only(session: Session) -> None:
-    names = [GENERAL, room_name(2), direct_name(5), assistant_name(8), assistant_name(9)]
+    names = [GENERAL, room_ref(2), direct_ref(5), assistant_ref(8), assistant_ref(9)]
     for name in names:
         conversation = find_conversation(session, name)
         assert conversation is not None
-        assert ConversationName.of(conversation) == name
-    for name in (room_name(5), direct_name(2), assistant_name(2), room_name(1), room_name(99)):
+        assert ConversationRef.of(conversation) == name
+    for name in (room_ref(5), direct_ref(2), assistant_ref(2), room_ref(1), room_ref(99)):
         assert find_conversation(session, name) is None
         assert find_access(session, name, ANA) == (None, None)
 
 
 def test_access_has_the_membership_of_the_user(session: Session) -> None:
     for user_id, is_member in ((ANA, True), (BOB, False)):
-        access = find_access(session, room_name(2), user_id)
+        access = find_access(session, room_ref(2), user_id)
         assert access.conversation is session.get(Conversation, 2)
         assert (access.membership is not None) is is_member
 

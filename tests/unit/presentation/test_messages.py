@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from jinja2.utils import urlize
 from markupsafe import escape
 
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import ConversationRef
 from chatapp.presentation import messages
 from chatapp.presentation.messages import MAX_LINKS, MAX_MENTIONS, render_body
 from chatapp.timeline import TimelineMessage
@@ -23,7 +23,7 @@ MAX_CHARS = 10_000
 
 def make_message(content: str, *mentions: Person) -> TimelineMessage:
     return TimelineMessage(
-        conversation=ConversationName("room", 1),
+        conversation=ConversationRef("room", 1),
         content=content,
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         mentions=mentions,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from pygments.lexers import get_all_lexers
 
-from chatapp.conversations.names import GENERAL
+from chatapp.conversations.refs import GENERAL
 from chatapp.presentation import highlighting, messages
 from chatapp.presentation.highlighting import LEXERS, MAX_HIGHLIGHTED_CHARS, highlight
 from chatapp.presentation.markdown import (

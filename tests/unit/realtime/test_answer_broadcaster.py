@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatapp.assistants.signals import AnswerProgress
-from chatapp.conversations.names import ConversationName
+from chatapp.conversations.refs import ConversationRef
 from chatapp.realtime import assistants
 from chatapp.realtime.assistants import (
     STREAM_LIFETIME_SECONDS,
@@ -18,7 +18,7 @@ from chatapp.realtime.assistants import (
 )
 from chatapp.signals import Signals
 
-CONVERSATION = ConversationName("assistant", 3)
+CONVERSATION = ConversationRef("assistant", 3)
 ANSWER = {"conversation": "assistant_3", "seq": 2}
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chatapp.conversations.names import GENERAL
+from chatapp.conversations.refs import GENERAL
 from chatapp.realtime.ordering import BroadcastPositions, TimelineOrder
 from chatapp.timeline import TimelineMessage
 

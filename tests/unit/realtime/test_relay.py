@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 from chatapp.assistants.signals import AnswerProgress
-from chatapp.conversations.names import GENERAL, ConversationName
+from chatapp.conversations.refs import GENERAL, ConversationRef
 from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.bus import Bus, Handler
 from chatapp.realtime.relay import Relay
@@ -47,7 +47,7 @@ class Process:
         self.relay = Relay(realtime, self.broadcaster, Mock(), Mock(), self.answers, cast(Bus, self.bus))
 
     def answer(self, content: str) -> None:
-        progress = AnswerProgress(ConversationName("assistant", 3), 2, content)
+        progress = AnswerProgress(ConversationRef("assistant", 3), 2, content)
         self.answers.on_progress(progress)
 
     def streams(self) -> list[Any]:

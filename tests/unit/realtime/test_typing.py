@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chatapp.conversations.names import GENERAL
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import GENERAL
 from chatapp.realtime.typing import TypingThrottle
 from chatapp.signals import Signals
 from chatapp.timeline import TimelineMessage

@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 from chatapp.models import Conversation, now
 from chatapp.signals import Signals
 from chatapp.storage import Transaction
-from chatapp.timeline.event_numbers import new_message_columns, next_seq
+from chatapp.timeline.event_numbers import increment_last_event, new_message_columns
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def room() -> Conversation:
 
 def test_each_event_takes_the_next_number(transaction: Transaction):
     conversation = room()
-    assert [next_seq(transaction, conversation) for _ in range(3)] == [5, 6, 7]
+    assert [increment_last_event(transaction, conversation) for _ in range(3)] == [5, 6, 7]
     assert conversation.last_event == 7
     assert conversation.message_count == 3
 
@@ -26,14 +26,14 @@ def test_each_event_takes_the_next_number(transaction: Transaction):
 def test_an_event_updates_the_time_of_its_conversation(transaction: Transaction):
     before = now()
     conversation = room()
-    next_seq(transaction, conversation)
+    increment_last_event(transaction, conversation)
     assert before <= conversation.updated_at <= now()
 
 
 def test_an_event_raises_the_watermark_of_its_conversation(transaction: Transaction):
     conversation = room()
-    next_seq(transaction, conversation)
-    next_seq(transaction, conversation)
+    increment_last_event(transaction, conversation)
+    increment_last_event(transaction, conversation)
     assert transaction.watermarks == {26: 6}
 
 

@@ -3,8 +3,8 @@
 import json
 from datetime import UTC, datetime
 
-from chatapp.conversations.names import ConversationName
 from chatapp.conversations.people import Person
+from chatapp.conversations.refs import ConversationRef
 from chatapp.timeline import TimelineMessage
 from chatapp.transcripts.export import sender_name, write_json, write_markdown
 
@@ -15,7 +15,7 @@ def make_message(
     content: str, sender: Person | None = ANA, *, sender_type: str = "user", sender_name: str | None = None
 ) -> TimelineMessage:
     return TimelineMessage(
-        conversation=ConversationName("assistant", 1),
+        conversation=ConversationRef("assistant", 1),
         id=1,
         seq=1,
         version=1,

@@ -1,17 +1,17 @@
-"""Names of conversations on the wire."""
+"""Refs of conversations, and the wire names that they are parsed from."""
 
 import pytest
 
-from chatapp.conversations.names import GENERAL, ConversationName, parse_name
+from chatapp.conversations.refs import GENERAL, ConversationRef, parse_ref
 from chatapp.errors import InvalidConversation
 
 
 def test_a_conversation_is_general_or_a_room_with_a_number() -> None:
-    assert parse_name("general") == GENERAL
-    assert parse_name("room_26") == ConversationName("room", 26)
-    assert parse_name("room_2147483647").id == 2**31 - 1  # The maximum of PostgreSQL's INTEGER.
+    assert parse_ref("general") == GENERAL
+    assert parse_ref("room_26") == ConversationRef("room", 26)
+    assert parse_ref("room_2147483647").id == 2**31 - 1  # The maximum of PostgreSQL's INTEGER.
     for name in ("general", "room_1", "room_26"):
-        assert parse_name(name).wire_name == name
+        assert parse_ref(name).wire_name == name
 
 
 MALFORMED = [
@@ -48,6 +48,6 @@ MALFORMED = [
 @pytest.mark.parametrize("name", [*MALFORMED, None, 1, 1.5, True, ["general"], {"room": 1}, b"general"], ids=ascii)
 def test_every_other_name_is_refused(name: object) -> None:
     with pytest.raises(InvalidConversation) as refused:
-        parse_name(name)
+        parse_ref(name)
     assert refused.value.message.isascii() or "“" in refused.value.message
     refused.value.message.encode()

@@ -1,0 +1,66 @@
+"""Refs: what identifies a conversation in the core, on the wire and in the API."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from chatapp.errors import InvalidConversation
+from chatapp.models.base import LAST_ID
+from chatapp.models.conversations import GENERAL_ID, Conversation, format_wire_name
+
+# No leading zero, no sign, no exponent.
+_WIRE_NAME = re.compile(r"general|(?P<kind>room|direct|assistant)_(?P<id>[1-9][0-9]{0,9})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRef:
+    """The kind and the id of a conversation, which need not exist. It is not the name that people see."""
+
+    kind: str
+    id: int
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> Self:
+        """Return the ref of a conversation."""
+        return cls(conversation.kind, conversation.id)
+
+    @property
+    def wire_name(self) -> str:
+        """The ref as text, as the protocol has it: `general`, `room_26`, `direct_7`, `assistant_9`."""
+        return format_wire_name(self.kind, self.id)
+
+
+GENERAL = ConversationRef("general", GENERAL_ID)
+
+
+def room_ref(room_id: int) -> ConversationRef:
+    """Return the ref of a room."""
+    return ConversationRef("room", room_id)
+
+
+def direct_ref(conversation_id: int) -> ConversationRef:
+    """Return the ref of a direct conversation."""
+    return ConversationRef("direct", conversation_id)
+
+
+def assistant_ref(conversation_id: int) -> ConversationRef:
+    """Return the ref of a conversation with an assistant, shared or not."""
+    return ConversationRef("assistant", conversation_id)
+
+
+def parse_ref(value: object) -> ConversationRef:
+    """Parse a wire name: `general`, `room_<id>`, `direct_<id>` or `assistant_<id>`.
+
+    Raises `InvalidConversation` for anything else.
+    """
+    if not isinstance(value, str):
+        raise InvalidConversation("conversation must be a text such as “general” or “room_26”.")
+    match = _WIRE_NAME.fullmatch(value)
+    if match is None or int(match["id"] or 0) > LAST_ID:
+        shown = ascii(value[:40])[1:-1]
+        raise InvalidConversation(
+            f"“{shown}” is not a conversation. A name is “general”, or “room_”, “direct_” or “assistant_” and a number."
+        )
+    if match["kind"] is None:
+        return GENERAL
+    return ConversationRef(match["kind"], int(match["id"]))
