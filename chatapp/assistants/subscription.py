@@ -66,7 +66,7 @@ class AnswerSubscription:
                 if answer is None:
                     return
                 seq = answer.seq
-                if answer.state not in RUNNING_STATES:
+                if answer.answer_state not in RUNNING_STATES:
                     yield answer
                     return
                 yield None
@@ -84,7 +84,7 @@ class AnswerSubscription:
             # The last progress of an answer follows its end.
             if not isinstance(self._latest.get(update.seq), TimelineMessage):
                 self._latest[update.seq] = update
-        elif update.sender_type == "assistant" and update.state not in RUNNING_STATES:
+        elif update.sender_type == "assistant" and update.answer_state not in RUNNING_STATES:
             self._latest[update.seq] = update
         else:
             return

@@ -89,7 +89,7 @@ class AnswerWorker:
             time.sleep(MIN_PROGRESS_INTERVAL_SECONDS)
 
     def _on_message(self, message: TimelineMessage) -> None:
-        if message.state == "queued":
+        if message.answer_state == "queued":
             self._wake.set()
 
     def _on_stopped(self, message_id: int) -> None:

@@ -139,7 +139,7 @@ class MessagePresenter:
 
     def render_avatar(self, message: TimelineMessage) -> Markup:
         """Render the avatar of the message's sender."""
-        if message.state is None:
+        if message.answer_state is None:
             return self._render_person_cached(message.sender, message.sender_name)
         emoji = (each.avatar for each in self._assistants.values() if each.display_name == message.sender_name)
         # An assistant without an emoji, or one that is no longer configured, has the default icon.
@@ -198,8 +198,8 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
         "sender_name": message.sender_name,
         "message_type": message.message_type,
         "reply_to": message.reply_to,
-        "state": message.state,
-        "problem": message.problem,
+        "state": message.answer_state,
+        "problem": message.answer_problem,
         "content": message.content,
         "client_id": message.client_id,
         "created_at": isoformat(message.created_at),

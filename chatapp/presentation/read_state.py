@@ -3,7 +3,8 @@
 from typing import Any
 
 from chatapp.presentation import resources
-from chatapp.timeline.read_state import ReadReceipt, ReadState
+from chatapp.timeline.read_receipts import ReadReceipt
+from chatapp.timeline.read_state import ReadState
 
 
 def present_read_state(state: ReadState) -> resources.ReadState:

@@ -27,7 +27,8 @@ from chatapp.realtime.state import Realtime
 from chatapp.realtime.typing import Typing, typed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
-from chatapp.timeline.read_state import ReadReceiptChanged, ReadState
+from chatapp.timeline.read_receipts import ReadReceiptChanged
+from chatapp.timeline.read_state import ReadState
 from chatapp.timeline.reading import list_events
 from chatapp.timeline.signals import (
     MessageRejected,

@@ -21,7 +21,7 @@ from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.storage import DATABASE_ERRORS, is_dropped
 from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, post, react
 from chatapp.timeline.answers import find_running
-from chatapp.timeline.read_state import list_read_receipts
+from chatapp.timeline.read_receipts import list_read_receipts
 
 
 class JoinPayload(Payload):

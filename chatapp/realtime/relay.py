@@ -23,7 +23,8 @@ from chatapp.realtime.presence import UserStates
 from chatapp.realtime.state import Realtime
 from chatapp.realtime.typing import Typing, typed
 from chatapp.timeline import Head, TimelineMessage
-from chatapp.timeline.read_state import ReadReceipt, ReadReceiptChanged, ReadState
+from chatapp.timeline.read_receipts import ReadReceipt, ReadReceiptChanged
+from chatapp.timeline.read_state import ReadState
 from chatapp.timeline.signals import (
     message_changed,
     message_posted,

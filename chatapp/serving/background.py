@@ -90,7 +90,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     if not check_for_restore(app):
         log.warning("whether the database was restored from a backup is checked when it responds")
         supervisor.start("restore check", retry_restore_check, app)
-    writer.start(recover=True)
+    writer.start(load_spool=True)
     supervisor.start("name check", check_names, app, on_failure=OnFailure.LOG)
     supervisor.start("webhooks", WebhookSender(app, settings, supervisor).run)
     app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)

@@ -13,7 +13,7 @@ from chatapp.storage.application import (
     log_database_error,
     write,
 )
-from chatapp.storage.changes import BatchChange, Change, Key, SpoolableChange
+from chatapp.storage.changes import BatchChange, Change, IdempotencyKey, SpoolableChange
 from chatapp.storage.engines import read_natively
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.transaction import DeferredSignal, Transaction
@@ -28,7 +28,7 @@ __all__ = [
     "BatchChange",
     "Change",
     "DeferredSignal",
-    "Key",
+    "IdempotencyKey",
     "SpoolableChange",
     "Transaction",
     "Watermarks",

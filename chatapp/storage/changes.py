@@ -12,7 +12,7 @@ T = TypeVar("T")
 Change = Callable[[Transaction], T]
 """Changes the database within the transaction, and returns the result for the submitter or raises an error."""
 
-Key = tuple[str, int]
+IdempotencyKey = tuple[str, int]
 """Client id and sender: the idempotency key of a spoolable change."""
 
 
@@ -40,16 +40,16 @@ class SpoolableChange(BatchChange[T]):
 
     @property
     @abstractmethod
-    def key(self) -> Key:
+    def key(self) -> IdempotencyKey:
         """The idempotency key: a change that is submitted again under the same key is applied once."""
 
     @abstractmethod
-    def pending(self) -> T | None:
+    def pending_result(self) -> T | None:
         """Return the provisional result of the spooled change, or None if only the database can authorize it."""
 
     @abstractmethod
-    def pending_signal(self, pending: T) -> DeferredSignal[Any]:
-        """Return the signal to send when it has been spooled."""
+    def pending_signal(self, result: T) -> DeferredSignal[Any]:
+        """Return the signal to send when it has been spooled with this provisional result."""
 
     @abstractmethod
     def rejected_signal(self, error: ChatError) -> DeferredSignal[Any]:

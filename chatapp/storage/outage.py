@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 
-class State(Enum):
+class Availability(Enum):
     """Whether the database can commit."""
 
     AVAILABLE = "available"
@@ -18,35 +18,38 @@ class State(Enum):
 
 
 TRANSITIONS = {
-    State.AVAILABLE: {State.UNAVAILABLE},
-    State.UNAVAILABLE: {State.RECOVERING},
-    State.RECOVERING: {State.AVAILABLE, State.UNAVAILABLE},
+    Availability.AVAILABLE: {Availability.UNAVAILABLE},
+    Availability.UNAVAILABLE: {Availability.RECOVERING},
+    Availability.RECOVERING: {Availability.AVAILABLE, Availability.UNAVAILABLE},
 }
 
 
 class Outage:
-    """The current state. `start` and `end` are called by the writer's thread, `recover` by the probe."""
+    """The availability of the database, and when the outage began.
+
+    The writer's thread calls `start` and `end`, the probe calls `recover`.
+    """
 
     def __init__(self) -> None:
-        self.state = State.AVAILABLE
+        self.availability = Availability.AVAILABLE
         self.since: datetime | None = None
         """When the database became unavailable; None while it is available."""
 
     def start(self, since: datetime | None = None) -> None:
         """Enter `UNAVAILABLE`, now or as of `since`. A failed recovery continues the same outage."""
-        self._enter(State.UNAVAILABLE)
+        self._enter(Availability.UNAVAILABLE)
         self.since = self.since or since or datetime.now(UTC)
 
     def recover(self) -> None:
         """Enter `RECOVERING`: the database can commit again."""
-        self._enter(State.RECOVERING)
+        self._enter(Availability.RECOVERING)
 
     def end(self) -> None:
         """Enter `AVAILABLE`: the spool is empty."""
-        self._enter(State.AVAILABLE)
+        self._enter(Availability.AVAILABLE)
         self.since = None
 
-    def _enter(self, state: State) -> None:
-        if state not in TRANSITIONS[self.state]:
-            raise RuntimeError(f"no transition from {self.state.value} to {state.value}")
-        self.state = state
+    def _enter(self, availability: Availability) -> None:
+        if availability not in TRANSITIONS[self.availability]:
+            raise RuntimeError(f"no transition from {self.availability.value} to {availability.value}")
+        self.availability = availability

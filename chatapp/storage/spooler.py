@@ -10,9 +10,9 @@ from chatapp.concurrency.native import NativePool
 from chatapp.errors import Busy, ChatError, Internal, Unavailable
 from chatapp.failpoints import failpoint
 from chatapp.signals import Signals
-from chatapp.storage.changes import Key, SpoolableChange
-from chatapp.storage.jobs import Job
+from chatapp.storage.changes import IdempotencyKey, SpoolableChange
 from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool
+from chatapp.storage.submissions import Submission
 from chatapp.storage.transaction import DeferredSignal, send_deferred
 
 log = structlog.get_logger(__name__)
@@ -25,17 +25,17 @@ class Spooler:
         self,
         spool: Spool,
         signals: Signals,
-        kind: type[SpoolableChange[Any]],
+        change_class: type[SpoolableChange[Any]],
         native: NativePool,
         *,
         max_spooled: int,
     ) -> None:
         self._spool = spool
         self._signals = signals
-        self._kind = kind
+        self._change_class = change_class
         self._native = native
         self._max_spooled = max_spooled
-        self._pending: dict[Key, Any] = {}
+        self._pending: dict[IdempotencyKey, Any] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -50,41 +50,41 @@ class Spooler:
         Raises one of `SPOOL_ERRORS` when the spool cannot be read.
         """
         entries = self._parse(self._native.run(self._spool.list_pending))
-        self._pending |= {change.key: change.pending() for _, change in entries}
+        self._pending |= {change.key: change.pending_result() for _, change in entries}
         return entries[0][0].spooled_at if entries else None
 
-    def add(self, jobs: Iterable[Job]) -> list[DeferredSignal[Any]]:
-        """Spool the spoolable changes, and set an error on the other jobs. Return the signals to send."""
-        added: dict[Key, tuple[Job, SpoolableChange[Any]]] = {}
-        repeated: list[tuple[Job, Key]] = []
-        for job in jobs:
-            if job.is_uncertain:
-                continue
-            change = job.change
-            pending = change.pending() if isinstance(change, SpoolableChange) else None
+    def add(self, submissions: Iterable[Submission]) -> list[DeferredSignal[Any]]:
+        """Spool the spoolable changes, and set an error on the other submissions. Return the signals to send."""
+        added: dict[IdempotencyKey, tuple[Submission, SpoolableChange[Any]]] = {}
+        repeated: list[tuple[Submission, IdempotencyKey]] = []
+        for submission in submissions:
+            if submission.is_uncertain:
+                continue  # It may be stored: its error says so.
+            change = submission.change
+            pending = change.pending_result() if isinstance(change, SpoolableChange) else None
             if not isinstance(change, SpoolableChange) or pending is None:
-                job.error = Unavailable("The database does not respond. Nothing was saved; try again.")
+                submission.error = Unavailable("The database does not respond. Nothing was saved; try again.")
             elif change.key in self._pending or change.key in added:
-                repeated.append((job, change.key))
+                repeated.append((submission, change.key))
             elif len(self) + len(added) >= self._max_spooled:
-                job.error = Busy("The database is unavailable, and the spool is full. Try again later.")
+                submission.error = Busy("The database is unavailable, and the spool is full. Try again later.")
             else:
-                job.result, job.error = pending, None
-                added[change.key] = job, change
+                submission.result, submission.error = pending, None
+                added[change.key] = submission, change
         try:
             if added:
                 self._native.run(self._spool.add, [(*key, change.to_fields()) for key, (_, change) in added.items()])
         except SPOOL_ERRORS as error:
             log.exception("spool cannot be written", reason=str(error))
-            for job in [job for job, _ in added.values()] + [job for job, _ in repeated]:
-                job.error = Unavailable("Neither the database nor the disk accepts messages now. Try again.")
+            for submission, _ in (*added.values(), *repeated):
+                submission.error = Unavailable("Neither the database nor the disk accepts messages now. Try again.")
             return []
-        self._pending |= {key: job.result for key, (job, _) in added.items()}
-        for job, key in repeated:
-            job.result, job.error = self._pending[key], None
-        return [change.pending_signal(job.result) for job, change in added.values()]
+        self._pending |= {key: submission.result for key, (submission, _) in added.items()}
+        for submission, key in repeated:
+            submission.result, submission.error = self._pending[key], None
+        return [change.pending_signal(submission.result) for submission, change in added.values()]
 
-    def drain(self, commit: Callable[[Sequence[Job]], list[DeferredSignal[Any]]], max_batch: int) -> None:
+    def drain(self, commit: Callable[[Sequence[Submission]], list[DeferredSignal[Any]]], max_batch: int) -> None:
         """Commit the pending entries in their order, until none is left.
 
         Raises what `commit` raises, and one of `SPOOL_ERRORS` when the spool cannot be read or written.
@@ -93,18 +93,16 @@ class Spooler:
             entries = self._parse(listed)
             if not entries:
                 continue
-            jobs = [Job(change) for _, change in entries]
-            signals = self._native.run(commit, jobs)
+            submissions = [Submission(change) for _, change in entries]
+            signals = self._native.run(commit, submissions)
             failpoint("after-drain")
             committed = []
-            for (entry, change), job in zip(entries, jobs, strict=True):
-                if job.error is None:
+            for (entry, change), submission in zip(entries, submissions, strict=True):
+                if submission.error is None:
                     committed.append(entry.id)
                 else:
-                    # The error of a bug or of the database is for the log: its text may quote rows.
-                    error = job.error if isinstance(job.error, ChatError) else Internal("The message cannot be stored.")
-                    self._reject(entry, job.error)
-                    signals.append(change.rejected_signal(error))
+                    self._reject(entry, submission.error)
+                    signals.append(change.rejected_signal(_public_error(submission.error)))
             self._native.run(self._spool.remove, committed)
             for _, change in entries:
                 self._pending.pop(change.key, None)
@@ -116,7 +114,7 @@ class Spooler:
         parsed = []
         for entry in entries:
             try:
-                change = self._kind.from_fields(entry.parse())
+                change = self._change_class.from_fields(entry.parse())
             except Exception as error:
                 self._reject(entry, error)
             else:
@@ -131,3 +129,8 @@ class Spooler:
     def close(self) -> None:
         """Close the spool's file."""
         self._native.run(self._spool.close)
+
+
+def _public_error(error: BaseException) -> ChatError:
+    """Return the error that the sender gets. Others than `ChatError` are for the log: their text may quote rows."""
+    return error if isinstance(error, ChatError) else Internal("The message cannot be stored.")

@@ -21,13 +21,13 @@ class DeferredSignal(Generic[T]):
 
 
 class Transaction:
-    """The database session of a batch, with the signals to send and the marks to record after its commit."""
+    """The database session of a batch, with the signals to send and the watermarks to record after its commit."""
 
     def __init__(self, session: Session, signals: Signals) -> None:
         self.session = session
         self._signals = signals
         self.watermarks: dict[int, int] = {}
-        """Marks to record after the commit, by key: see `chatapp.storage.watermarks`."""
+        """Watermarks to record after the commit, by key: see `chatapp.storage.watermarks`."""
         self.deferred_signals: list[DeferredSignal[Any]] = []
 
     def send_on_commit(self, signal: Signal[T], payload: T) -> None:
@@ -40,13 +40,13 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what the block did, its deferred signals and marks included, if it raises."""
-        mark, watermarks = len(self.deferred_signals), self.watermarks.copy()
+        """Undo what the block did, its deferred signals and watermarks included, if it raises."""
+        signal_count, watermarks = len(self.deferred_signals), self.watermarks.copy()
         try:
             with self.session.begin_nested():
                 yield
         except Exception:
-            del self.deferred_signals[mark:]
+            del self.deferred_signals[signal_count:]
             self.watermarks = watermarks
             raise
 

@@ -21,13 +21,13 @@ from chatapp.errors import Internal, Unavailable
 from chatapp.failpoints import failpoint
 from chatapp.signals import Signals
 from chatapp.storage.changes import Change, SpoolableChange
-from chatapp.storage.committer import UNREACHABLE, Committer
-from chatapp.storage.jobs import Job, JobQueue
-from chatapp.storage.outage import Outage, State
+from chatapp.storage.committer import OUTAGE_ERRORS, Committer
+from chatapp.storage.outage import Availability, Outage
 from chatapp.storage.probe import Probe
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.spool import SPOOL_ERRORS, Spool
 from chatapp.storage.spooler import Spooler
+from chatapp.storage.submissions import Submission, SubmissionQueue
 from chatapp.storage.transaction import DeferredSignal, send_deferred
 from chatapp.storage.watermarks import Watermarks
 
@@ -47,8 +47,8 @@ class Writer:
         signals: Signals,
         watermarks: Watermarks,
         *,
-        spoolable: type[SpoolableChange[Any]],
-        probe: Executable,
+        spoolable_class: type[SpoolableChange[Any]],
+        probe_statement: Executable,
         max_batch: int,
         max_queued: int,
         max_spooled: int,
@@ -57,16 +57,16 @@ class Writer:
         self._signals = signals
         self.watermarks = watermarks
         self._max_batch = max_batch
-        self._queue = JobQueue(max_queued=max_queued, max_batch=max_batch)
-        self._committer = Committer(engine, signals, watermarks, probe)
+        self._queue = SubmissionQueue(max_queued=max_queued, max_batch=max_batch)
+        self._committer = Committer(engine, signals, watermarks, probe_statement)
         self._native = NativePool("writer", threads=1)
-        self._spooler = Spooler(spool, signals, spoolable, self._native, max_spooled=max_spooled)
+        self._spooler = Spooler(spool, signals, spoolable_class, self._native, max_spooled=max_spooled)
         self._outage = Outage()
-        self._probe = Probe(supervisor, self._committer.probe, on_success=self._recover)
+        self._probe = Probe(supervisor, self._committer.commit_probe, on_success=self._recover)
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
         self._is_stopping = False
-        self._is_recovery_due = False
+        self._is_load_due = False
         self._is_spool_check_due = False
 
     @property
@@ -91,24 +91,24 @@ class Writer:
         """
         if self._is_stopping:
             raise Unavailable("chatapp is being restarted. Try again in a moment.")
-        job = Job(change)
-        self._queue.put(job)
+        submission = Submission(change)
+        self._queue.put(submission)
         self.start()
-        result: T = job.wait()
+        result: T = submission.wait()
         return result
 
-    def start(self, *, recover: bool = False) -> None:
+    def start(self, *, load_spool: bool = False) -> None:
         """Start the thread, unless it runs already. The first `submit` starts it too.
 
-        With `recover` it first drains the entries that a crash left in the spool. Only a server does so: a shell
+        With `load_spool` it first drains the entries that a crash left in the spool. Only a server does so: a shell
         command would drain the spool of a running server.
         """
         with self._start_lock:
-            self._is_recovery_due |= recover
+            self._is_load_due |= load_spool
             if self._thread is None:
                 # Not restarted: the submitters of the failed batch would wait for ever.
                 self._thread = self._supervisor.start("writer", self._run, on_failure=OnFailure.END_PROCESS)
-        if recover:
+        if load_spool:
             self._queue.wake()
 
     def check_spool(self) -> None:
@@ -141,8 +141,8 @@ class Writer:
     def _run(self) -> None:
         while not (self._is_stopping and len(self._queue) == 0):
             batch = self._queue.take_batch()
-            if self._is_recovery_due:
-                self._is_recovery_due = False
+            if self._is_load_due:
+                self._is_load_due = False
                 self._load_spool()
             self._drain_if_due()
             try:
@@ -151,8 +151,8 @@ class Writer:
             except Exception:
                 # The writer survives any error: the next batch is written.
                 log.exception("batch failed", changes=len(batch))
-                for job in batch:
-                    job.fail(Internal("Something went wrong on the server. Nothing was saved; try again."))
+                for submission in batch:
+                    submission.fail(Internal("Something went wrong on the server. Nothing was saved; try again."))
 
     def _load_spool(self) -> None:
         try:
@@ -163,41 +163,41 @@ class Writer:
         if since:
             self._start_outage("an earlier process has left messages in the spool", since)
 
-    def _write(self, batch: list[Job]) -> None:
+    def _write(self, batch: list[Submission]) -> None:
         signals = self._commit(batch)
         if signals is None:
             signals = [*self._spooler.add(batch), DeferredSignal(backlog_changed, self.backlog)]
-        for job in batch:
-            job.settle()
+        for submission in batch:
+            submission.settle()
         failpoint("after-acknowledgement")
         send_deferred(self._signals, signals)
 
-    def _commit(self, batch: list[Job]) -> list[DeferredSignal[Any]] | None:
+    def _commit(self, batch: list[Submission]) -> list[DeferredSignal[Any]] | None:
         """Return the signals to send, or None during an outage."""
-        if self._outage.state is not State.AVAILABLE:
+        if self._outage.availability is not Availability.AVAILABLE:
             return None
         try:
             return self._native.run(self._committer.commit, batch)
-        except UNREACHABLE as error:
+        except OUTAGE_ERRORS as error:
             self._start_outage(str(error.orig))
             return None
 
     def _drain_if_due(self) -> None:
-        state, is_check_due = self._outage.state, self._is_spool_check_due
+        availability, is_check_due = self._outage.availability, self._is_spool_check_due
         self._is_spool_check_due = False
-        if state is State.RECOVERING or (state is State.AVAILABLE and is_check_due):
+        if availability is Availability.RECOVERING or (availability is Availability.AVAILABLE and is_check_due):
             self._drain()
 
     def _drain(self) -> None:
         try:
             self._spooler.drain(self._committer.commit, self._max_batch)
-        except UNREACHABLE as error:
+        except OUTAGE_ERRORS as error:
             self._start_outage(str(error.orig))
             return
         except Exception as error:
             # What waits for its turn in the queue is sound: it is written. The spool is tried again at the next check.
             log.exception("spool cannot be drained", reason=str(error))
-        if self._outage.state is State.RECOVERING:
+        if self._outage.availability is Availability.RECOVERING:
             self._outage.end()
             self._signals.send_robust(backlog_changed, self.backlog)
 

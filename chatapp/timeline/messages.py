@@ -49,9 +49,9 @@ class TimelineMessage:
     """The name of the bot or the assistant that sent it."""
     reply_to: int | None = None
     asker_id: int | None = None
-    state: str | None = None
+    answer_state: str | None = None
     """State of an assistant's answer: see `Message.state`."""
-    problem: str | None = None
+    answer_problem: str | None = None
     """Why an assistant's answer is not complete."""
 
     def __hash__(self) -> int:
@@ -86,8 +86,8 @@ class TimelineMessage:
             sender_name=message.sender_name,
             reply_to=message.reply_to,
             asker_id=message.asker_id,
-            state=message.state,
-            problem=message.problem,
+            answer_state=message.state,
+            answer_problem=message.problem,
         )
 
     @classmethod

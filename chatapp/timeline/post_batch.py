@@ -12,7 +12,7 @@ from chatapp.conversations.policy import authorize_posting, may_read
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, SignedOut
 from chatapp.models import Conversation, LoginSession, Membership, Message, RetiredKey, User
-from chatapp.storage import Key, Transaction
+from chatapp.storage import IdempotencyKey, Transaction
 from chatapp.timeline.event_numbers import lock_conversations, new_message_columns
 from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
@@ -65,7 +65,7 @@ class PostBatch:
         self._known = _find_known(session, {post.key for post in posts})
         self._rows: list[dict[str, Any]] = []
         self._refs: list[ConversationRef] = []
-        self._index_by_key: dict[Key, int] = {}
+        self._index_by_key: dict[IdempotencyKey, int] = {}
 
     def accept(self, post: "Post") -> TimelineMessage | ChatError | int:
         """Assign an event number to the post, and return its index in the result of `insert`.
@@ -182,7 +182,7 @@ def _find_memberships(session: Session, keys: set[tuple[int, int]]) -> dict[tupl
     return {(membership.conversation_id, membership.user_id): membership for membership in memberships}
 
 
-def _find_known(session: Session, keys: Iterable[Key]) -> dict[Key, Message | RetiredKey]:
+def _find_known(session: Session, keys: Iterable[IdempotencyKey]) -> dict[IdempotencyKey, Message | RetiredKey]:
     """Find the messages that are stored under the keys, and the retired keys of removed messages."""
     parameters = {"client_ids": list({client_id for client_id, _ in keys})}
     rows: list[Message | RetiredKey] = [*session.scalars(_RETIRED, parameters), *session.scalars(_STORED, parameters)]

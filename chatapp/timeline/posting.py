@@ -11,7 +11,7 @@ from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
 from chatapp.models import now
-from chatapp.storage import DeferredSignal, Key, SpoolableChange, Transaction, current_writer, write
+from chatapp.storage import DeferredSignal, IdempotencyKey, SpoolableChange, Transaction, current_writer, write
 from chatapp.timeline.client_ids import check_client_id
 from chatapp.timeline.content import check_content
 from chatapp.timeline.messages import TimelineMessage
@@ -66,7 +66,7 @@ class Post(SpoolableChange[TimelineMessage]):
     was_spooled: bool = False
 
     @property
-    def key(self) -> Key:
+    def key(self) -> IdempotencyKey:
         """The unique key of the message: it is stored once, however often it arrives."""
         return self.client_id, self.actor.user_id
 
@@ -98,7 +98,7 @@ class Post(SpoolableChange[TimelineMessage]):
             transaction.send(messages_stored, MessagesStored(transaction, stored))
         return results
 
-    def pending(self) -> TimelineMessage | None:
+    def pending_result(self) -> TimelineMessage | None:
         """Return the message without an event number, or None if there is no `authorized_sender`."""
         if self.authorized_sender is None:
             return None
@@ -111,9 +111,9 @@ class Post(SpoolableChange[TimelineMessage]):
             is_pending=True,
         )
 
-    def pending_signal(self, pending: TimelineMessage) -> DeferredSignal[Any]:
+    def pending_signal(self, result: TimelineMessage) -> DeferredSignal[Any]:
         """Return the signal that the message waits in the spool."""
-        return DeferredSignal(message_pending, pending)
+        return DeferredSignal(message_pending, result)
 
     def rejected_signal(self, error: ChatError) -> DeferredSignal[Any]:
         """Return the signal that the message was rejected."""

@@ -1,4 +1,4 @@
-"""Read state: each member's read marker, unread count and count of mentions; read receipts that others see."""
+"""Read state: each member's read marker, unread count and count of mentions."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,14 @@ from sqlalchemy import Row, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_actors
-from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import ConversationAccess, find_accesses
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, Invalid, NotFound, SignedOut
-from chatapp.models import Conversation, Membership, Mention, Message, User
+from chatapp.models import Conversation, Membership, Mention, Message
 from chatapp.storage import BatchChange, Transaction, write
-from chatapp.timeline.signals import read_receipt_changed, read_state_changed
+from chatapp.timeline.read_receipts import send_read_receipts
+from chatapp.timeline.signals import read_state_changed
 
 MemberKey = tuple[int, int]
 """Conversation id and user id."""
@@ -41,24 +40,8 @@ class ReadState:
         return self.conversation.id, self.user_id
 
 
-@dataclass(frozen=True, slots=True)
-class ReadReceipt:
-    """How far a member has read, as the others see it."""
-
-    person: Person
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReadReceiptChanged:
-    """The new read receipt of a member."""
-
-    conversation: ConversationRef
-    receipt: ReadReceipt
-
-
 def mark_read(ref: ConversationRef, actor: Actor, seq: int) -> ReadState:
-    """Move the actor's read marker forward to `seq` and return the new state. It never moves back.
+    """Move the actor's read marker forward to `seq` and return the new read state. It never moves back.
 
     Raises what `authorize_reading` raises, `SignedOut`, and `Invalid` if the conversation has no such event number.
     """
@@ -102,12 +85,13 @@ class MoveReadMarker(BatchChange[ReadState]):
                 max(membership.last_read_seq, change.seq) if change.is_forward_only else change.seq
             )
         session.flush()
-        states = _fetch_states(session, seq_before)
-        moved = [state for key, state in states.items() if state.last_read_seq != seq_before[key]]
-        for state in moved:
-            transaction.send_on_commit(read_state_changed, state)
-        _send_receipts(transaction, moved, accesses)
-        return [errors.get(index) or states[change.key] for index, change in enumerate(changes)]
+        read_states = _fetch_read_states(session, seq_before)
+        moved = [read_state for key, read_state in read_states.items() if read_state.last_read_seq != seq_before[key]]
+        for read_state in moved:
+            transaction.send_on_commit(read_state_changed, read_state)
+        for conversation, user_ids in _group_by_conversation(moved, accesses).items():
+            send_read_receipts(transaction, conversation, user_ids)
+        return [errors.get(index) or read_states[change.key] for index, change in enumerate(changes)]
 
     @property
     def key(self) -> MemberKey:
@@ -130,64 +114,31 @@ class MoveReadMarker(BatchChange[ReadState]):
 
 def get_read_state(session: Session, conversation: Conversation, user_id: int) -> ReadState:
     """Return a member's read state in one conversation."""
-    (state,) = _fetch_states(session, [(conversation.id, user_id)]).values()
-    return state
+    (read_state,) = _fetch_read_states(session, [(conversation.id, user_id)]).values()
+    return read_state
 
 
 def list_read_states(session: Session, user_id: int, conversation_ids: Collection[int]) -> dict[str, ReadState]:
     """Return a user's read states in those of these conversations that they are a member of, by wire name."""
     rows = session.execute(
-        SELECT_STATES.where(Membership.user_id == user_id, Membership.conversation_id.in_(conversation_ids))
+        SELECT_READ_STATES.where(Membership.user_id == user_id, Membership.conversation_id.in_(conversation_ids))
     )
-    return {state.conversation.wire_name: state for state in map(_create_state, rows)}
+    return {read_state.conversation.wire_name: read_state for read_state in map(_create_read_state, rows)}
 
 
-def list_read_receipts(session: Session, conversation: Conversation) -> Sequence[ReadReceipt]:
-    """List the read receipts of the members who share them, in conversations that have receipts."""
-    if not has_receipts(session, conversation):
-        return []
-    return [ReadReceipt(Person.of(user), seq) for user, seq in session.execute(_select_read_receipts(conversation.id))]
+def _group_by_conversation(
+    read_states: Iterable[ReadState], accesses: Mapping[MemberKey, ConversationAccess]
+) -> dict[Conversation, list[int]]:
+    """Return the ids of the users by conversation."""
+    user_ids: dict[Conversation, list[int]] = {}
+    for read_state in read_states:
+        conversation = accesses[read_state.key].conversation
+        if conversation is not None:
+            user_ids.setdefault(conversation, []).append(read_state.user_id)
+    return user_ids
 
 
-def has_receipts(session: Session, conversation: Conversation) -> bool:
-    """Return whether the members of a conversation see each other's read receipts."""
-    limit = kind_of(conversation).receipt_member_limit
-    if limit is None:
-        return True
-    members = select(Membership.user_id).where(Membership.conversation_id == conversation.id).limit(limit + 1)
-    count = session.scalars(select(func.count()).select_from(members.subquery())).one()
-    return count <= limit
-
-
-def _select_read_receipts(conversation_id: int) -> Select[User, int]:
-    return (
-        select(User, Membership.last_read_seq)
-        .join(Membership, Membership.user_id == User.id)
-        .where(Membership.conversation_id == conversation_id, User.sends_receipts)
-        .order_by(User.id)
-    )
-
-
-def _send_receipts(
-    transaction: Transaction, moved: Iterable[ReadState], accesses: Mapping[MemberKey, ConversationAccess]
-) -> None:
-    """Send the new read receipts, in conversations that have receipts."""
-    by_conversation: dict[Conversation, list[int]] = {}
-    for state in moved:
-        access = accesses[state.key]
-        if access.conversation is not None:
-            by_conversation.setdefault(access.conversation, []).append(state.user_id)
-    for conversation, user_ids in by_conversation.items():
-        if has_receipts(transaction.session, conversation):
-            receipts = _select_read_receipts(conversation.id).where(User.id.in_(user_ids))
-            for user, seq in transaction.session.execute(receipts):
-                transaction.send_on_commit(
-                    read_receipt_changed,
-                    ReadReceiptChanged(ConversationRef.of(conversation), ReadReceipt(Person.of(user), seq)),
-                )
-
-
-def _select_states() -> Select[Conversation, int, int, int, int]:
+def _select_read_states() -> Select[Conversation, int, int, int, int]:
     """Select conversations with a member's read marker and the counts after it; each scans a range of an index."""
     after = (
         select(Message.sender_id)
@@ -220,14 +171,14 @@ def _select_states() -> Select[Conversation, int, int, int, int]:
     ).join(Membership, Membership.conversation_id == Conversation.id)
 
 
-SELECT_STATES = _select_states()
+SELECT_READ_STATES = _select_read_states()
 
 
-def _fetch_states(session: Session, keys: Collection[MemberKey]) -> dict[MemberKey, ReadState]:
-    query = SELECT_STATES.where(tuple_(Membership.conversation_id, Membership.user_id).in_(keys))
-    return {state.key: state for state in map(_create_state, session.execute(query))}
+def _fetch_read_states(session: Session, keys: Collection[MemberKey]) -> dict[MemberKey, ReadState]:
+    query = SELECT_READ_STATES.where(tuple_(Membership.conversation_id, Membership.user_id).in_(keys))
+    return {read_state.key: read_state for read_state in map(_create_read_state, session.execute(query))}
 
 
-def _create_state(row: Row[Conversation, int, int, int, int]) -> ReadState:
+def _create_read_state(row: Row[Conversation, int, int, int, int]) -> ReadState:
     conversation, user_id, last_read_seq, unread, mentions = row
     return ReadState(ConversationRef.of(conversation), user_id, last_read_seq, unread, mentions)

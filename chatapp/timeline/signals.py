@@ -11,7 +11,8 @@ from chatapp.signals import Signal
 if TYPE_CHECKING:
     from chatapp.storage import Transaction
     from chatapp.timeline.messages import Head, TimelineMessage
-    from chatapp.timeline.read_state import ReadReceiptChanged, ReadState
+    from chatapp.timeline.read_receipts import ReadReceiptChanged
+    from chatapp.timeline.read_state import ReadState
 
 
 @dataclass(frozen=True, slots=True)

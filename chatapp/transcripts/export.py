@@ -16,7 +16,7 @@ def write_json(title: str, messages: Iterable[TimelineMessage]) -> Iterator[str]
             "name": sender_name(message),
             "content": message.content,
             "timestamp": message.created_at.isoformat(),
-            "state": message.state,
+            "state": message.answer_state,
         }
         yield (",\n" if index else "\n") + json.dumps(exported, ensure_ascii=False)
     yield "\n]}\n"

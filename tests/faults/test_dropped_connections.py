@@ -15,7 +15,7 @@ from chatapp.signals import Signals
 from chatapp.storage import Transaction, Watermarks, write
 from chatapp.storage.committer import Committer
 from chatapp.storage.engines import writer_engine
-from chatapp.storage.jobs import Job
+from chatapp.storage.submissions import Submission
 from tests.harness import ROOT
 from tests.harness.people import Person, message_payload
 from tests.harness.proxy import Proxy
@@ -192,10 +192,10 @@ def test_a_row_is_inserted_when_the_connection_is_dropped_after_its_insertion() 
     def drop_later(transaction: Transaction) -> None:
         drop(transaction.session)
 
-    jobs = [Job(change), Job(drop_later)]
+    submissions = [Submission(change), Submission(drop_later)]
     watermarks = Watermarks(current_settings().watermarks_path)
-    Committer(writer_engine(current_settings()), Signals(), watermarks, select(1)).commit(jobs)
+    Committer(writer_engine(current_settings()), Signals(), watermarks, select(1)).commit(submissions)
 
-    assert [job.error for job in jobs] == [None, None]
+    assert [submission.error for submission in submissions] == [None, None]
     assert db.session.scalars(select(User.username)).all() == ["ana"]
     assert drop.calls == 2

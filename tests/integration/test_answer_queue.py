@@ -170,8 +170,8 @@ def test_orphans_are_interrupted_and_queued_answers_are_not(session: Conversatio
 def test_a_stopped_answer_is_cancelled_when_its_progress_is_saved(session: ConversationRef) -> None:
     running, queued = ask(session), ask(session)
     (job,) = claim()
-    assert stop_answer(session, ACTOR, running).state == "streaming"
-    assert stop_answer(session, ACTOR, queued).state == "stopped"
+    assert stop_answer(session, ACTOR, running).answer_state == "streaming"
+    assert stop_answer(session, ACTOR, queued).answer_state == "stopped"
     assert save_progress([(job, "So far")]) == set()
     finish_job(job, state="stopped", content="So far")
     assert claim() == []
@@ -205,7 +205,7 @@ def test_only_a_finished_answer_can_be_regenerated(session: ConversationRef) -> 
     (job,) = claim()
     finish_job(job, state="complete", content="Hi")
     again = requests.regenerate(session, ACTOR, seq)
-    assert (again.state, again.content, again.seq) == ("queued", "", seq)
+    assert (again.answer_state, again.content, again.seq) == ("queued", "", seq)
     (second,) = claim()
     assert (second.seq, second.message_id) == (job.seq, job.message_id)
     assert second.answer_id != job.answer_id

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from chatapp.models import Membership
-from chatapp.timeline.read_state import SELECT_STATES
+from chatapp.timeline.read_state import SELECT_READ_STATES
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
 from tests.harness.waiting import eventually
@@ -159,7 +159,7 @@ def test_counting_unread_messages_scans_ranges_of_indexes_only(any_server: Serve
     ana.open_direct(ana)
     engine = any_server.engine()
     with engine.connect() as connection:
-        states = SELECT_STATES.where(Membership.user_id == 1)
+        states = SELECT_READ_STATES.where(Membership.user_id == 1)
         query = str(states.compile(engine, compile_kwargs={"literal_binds": True}))
         if engine.dialect.name == "sqlite":
             plan = [row[3] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {query}"))]

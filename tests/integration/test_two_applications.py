@@ -72,7 +72,7 @@ def test_a_message_is_rendered_with_the_assistants_of_the_application(apps: list
         conversation=GENERAL,
         sender_type="assistant",
         sender_name="first",
-        state="complete",
+        answer_state="complete",
         content="hello",
         created_at=datetime.now(UTC),
     )

@@ -141,7 +141,7 @@ def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Respo
         location = url_for("api.show_message", conversation=question.conversation.wire_name, seq=question.seq)
         return respond(present_message_data(question), HTTPStatus.CREATED, Location=location)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Werkzeug documents it
-    return stream_answer(app, actor, name, post_question)
+    return stream_answer(app, actor, ref, post_question)
 
 
 @blueprint.get("/chat/history")

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from chatapp.config import Settings
 from chatapp.errors import ChatError, Conflict
 from chatapp.signals import Signal
-from chatapp.storage.changes import Key, SpoolableChange
+from chatapp.storage.changes import IdempotencyKey, SpoolableChange
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.transaction import DeferredSignal, Transaction
 
@@ -54,7 +54,7 @@ class AddNote(SpoolableChange[str]):
     is_spoolable: bool = True
 
     @property
-    def key(self) -> Key:
+    def key(self) -> IdempotencyKey:
         return self.text, 1
 
     @classmethod
@@ -71,11 +71,11 @@ class AddNote(SpoolableChange[str]):
         transaction.send_on_commit(note_added, text)
         return f"stored {text}"
 
-    def pending(self) -> str | None:
+    def pending_result(self) -> str | None:
         return f"pending {self.text}" if self.is_spoolable else None
 
-    def pending_signal(self, pending: str) -> DeferredSignal[Any]:
-        return DeferredSignal(note_pending, pending)
+    def pending_signal(self, result: str) -> DeferredSignal[Any]:
+        return DeferredSignal(note_pending, result)
 
     def rejected_signal(self, error: ChatError) -> DeferredSignal[Any]:
         return DeferredSignal(note_rejected, f"{error.code}: {error.message}")

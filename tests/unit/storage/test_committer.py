@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from chatapp.errors import ChatError, Conflict
 from chatapp.signals import Signals
 from chatapp.storage.committer import Committer
-from chatapp.storage.jobs import Job
+from chatapp.storage.submissions import Submission
 from chatapp.storage.transaction import Transaction
 from chatapp.storage.watermarks import Watermarks
 from tests.unit.storage.changes import AddNote, create_notes, failing_commits, list_notes, note_added, notes
@@ -35,10 +35,10 @@ def committer(engine: Engine, watermarks: Watermarks) -> Committer:
 def test_a_batch_is_one_transaction(engine: Engine, committer: Committer):
     commits: list[object] = []
     event.listen(engine, "commit", commits.append)
-    jobs = [Job(AddNote(name)) for name in ("one", "two", "three")]
-    signals = committer.commit(jobs)
+    submissions = [Submission(AddNote(name)) for name in ("one", "two", "three")]
+    signals = committer.commit(submissions)
     assert len(commits) == 1
-    assert [job.result for job in jobs] == ["stored one", "stored two", "stored three"]
+    assert [submission.result for submission in submissions] == ["stored one", "stored two", "stored three"]
     assert [(deferred.signal, deferred.payload) for deferred in signals] == [
         (note_added, "one"),
         (note_added, "two"),
@@ -47,17 +47,17 @@ def test_a_batch_is_one_transaction(engine: Engine, committer: Committer):
 
 
 def test_a_rejected_change_leaves_the_others(engine: Engine, committer: Committer):
-    jobs = [Job(AddNote(name)) for name in ("one", "bad", "two")]
-    committer.commit(jobs)
+    submissions = [Submission(AddNote(name)) for name in ("one", "bad", "two")]
+    committer.commit(submissions)
     assert list_notes(engine) == ["one", "two"]
-    assert [type(job.error) for job in jobs] == [type(None), Conflict, type(None)]
+    assert [type(submission.error) for submission in submissions] == [type(None), Conflict, type(None)]
 
 
 def test_a_change_that_breaks_its_batch_fails_alone(engine: Engine, committer: Committer):
-    jobs = [Job(AddNote(name)) for name in ("one", "broken", "two")]
-    signals = committer.commit(jobs)
+    submissions = [Submission(AddNote(name)) for name in ("one", "broken", "two")]
+    signals = committer.commit(submissions)
     assert list_notes(engine) == ["one", "two"]
-    assert [type(job.error) for job in jobs] == [type(None), ValueError, type(None)]
+    assert [type(submission.error) for submission in submissions] == [type(None), ValueError, type(None)]
     assert [deferred.payload for deferred in signals] == ["one", "two"]
 
 
@@ -67,10 +67,10 @@ def test_a_function_that_fails_is_undone_with_its_signals(engine: Engine, commit
         for _ in range(2):
             transaction.session.execute(insert(notes).values(text="twice"))
 
-    jobs = [Job(AddNote("one")), Job(add_twice), Job(AddNote("two"))]
-    signals = committer.commit(jobs)
+    submissions = [Submission(AddNote("one")), Submission(add_twice), Submission(AddNote("two"))]
+    signals = committer.commit(submissions)
     assert list_notes(engine) == ["one", "two"]
-    assert isinstance(jobs[1].error, IntegrityError)
+    assert isinstance(submissions[1].error, IntegrityError)
     assert [deferred.payload for deferred in signals] == ["one", "two"]
 
 
@@ -86,15 +86,15 @@ def test_changes_that_may_run_last_do_not_separate_the_others(committer: Committ
     class RecordLast(Record):
         runs_last = True
 
-    committer.commit([Job(Record("one")), Job(RecordLast("last")), Job(Record("two"))])
+    committer.commit([Submission(Record("one")), Submission(RecordLast("last")), Submission(Record("two"))])
     assert batches == [["one", "two"], ["last"]]
 
 
 def test_a_commit_that_fails_raises_and_stores_nothing(engine: Engine, committer: Committer):
-    committer.commit([Job(AddNote("before"))])
+    committer.commit([Submission(AddNote("before"))])
     with failing_commits(engine), pytest.raises(OperationalError):
-        committer.commit([Job(AddNote("during"))])
-    committer.commit([Job(AddNote("after"))])
+        committer.commit([Submission(AddNote("during"))])
+    committer.commit([Submission(AddNote("after"))])
     assert list_notes(engine) == ["before", "after"]
 
 
@@ -106,14 +106,16 @@ def test_the_watermarks_of_a_committed_batch_are_recorded(engine: Engine, commit
         transaction.watermarks |= {3: 8, 4: 1}
         raise ValueError
 
-    committer.commit([Job(mark), Job(mark_and_fail)])
+    committer.commit([Submission(mark), Submission(mark_and_fail)])
     assert watermarks.read() == ("label", {3: 7})
     with failing_commits(engine), pytest.raises(OperationalError):
-        committer.commit([Job(AddNote("one")), Job(lambda transaction: transaction.watermarks.update({3: 9}))])
+        committer.commit(
+            [Submission(AddNote("one")), Submission(lambda transaction: transaction.watermarks.update({3: 9}))]
+        )
     assert watermarks.read() == ("label", {3: 7})
 
 
 def test_the_probe_raises_while_commits_fail(engine: Engine, committer: Committer):
     with failing_commits(engine), pytest.raises(OperationalError):
-        committer.probe()
-    committer.probe()
+        committer.commit_probe()
+    committer.commit_probe()

@@ -2,23 +2,23 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chatapp.storage.outage import Outage, State
+from chatapp.storage.outage import Availability, Outage
 
 
 def test_the_initial_state_is_available():
     outage = Outage()
-    assert outage.state is State.AVAILABLE
+    assert outage.availability is Availability.AVAILABLE
     assert outage.since is None
 
 
 def test_an_outage_passes_through_all_states():
     outage = Outage()
     outage.start()
-    assert outage.state is State.UNAVAILABLE
+    assert outage.availability is Availability.UNAVAILABLE
     outage.recover()
-    assert outage.state is State.RECOVERING  # type: ignore[comparison-overlap]  # the call before has changed it
+    assert outage.availability is Availability.RECOVERING  # type: ignore[comparison-overlap]  # the call before has changed it
     outage.end()
-    assert outage.state is State.AVAILABLE
+    assert outage.availability is Availability.AVAILABLE
     assert outage.since is None
 
 
@@ -29,7 +29,7 @@ def test_a_failed_recovery_continues_the_same_outage():
     outage.recover()
     assert outage.since == began
     outage.start()
-    assert outage.state is State.UNAVAILABLE
+    assert outage.availability is Availability.UNAVAILABLE
     assert outage.since == began
 
 
@@ -52,7 +52,7 @@ def test_other_transitions_are_errors(path: list[str], step: str):
     outage = Outage()
     for name in path:
         getattr(outage, name)()
-    state = outage.state
+    state = outage.availability
     with pytest.raises(RuntimeError, match="no transition"):
         getattr(outage, step)()
-    assert outage.state is state
+    assert outage.availability is state

@@ -9,9 +9,9 @@ import pytest
 from chatapp.concurrency.native import NativePool
 from chatapp.errors import Archived, Busy, Unavailable
 from chatapp.signals import Signals
-from chatapp.storage.jobs import Job
 from chatapp.storage.spool import Spool
 from chatapp.storage.spooler import Spooler
+from chatapp.storage.submissions import Submission
 from chatapp.storage.transaction import DeferredSignal, Transaction
 from tests.unit.storage.changes import AddNote, note_added, note_pending, note_rejected
 
@@ -32,36 +32,38 @@ def spooler(spool: Spool, signals: Signals) -> Spooler:
     return Spooler(spool, signals, AddNote, NativePool("writer", threads=1), max_spooled=3)
 
 
-def text_of(job: Job) -> str:
-    assert isinstance(job.change, AddNote)
-    return job.change.text
+def text_of(submission: Submission) -> str:
+    assert isinstance(submission.change, AddNote)
+    return submission.change.text
 
 
 class Database:
-    """Commits jobs as a `Committer` does, without a database."""
+    """Commits submissions as a `Committer` does, without a database."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
 
-    def commit(self, jobs: Sequence[Job]) -> list[DeferredSignal[Any]]:
-        for job in jobs:
-            if text_of(job).startswith("bad"):
-                job.error = ValueError("refused")
-        self.batches.append([text_of(job) for job in jobs])
-        return [DeferredSignal(note_added, text_of(job)) for job in jobs if job.error is None]
+    def commit(self, submissions: Sequence[Submission]) -> list[DeferredSignal[Any]]:
+        for submission in submissions:
+            if text_of(submission).startswith("bad"):
+                submission.error = ValueError("refused")
+        self.batches.append([text_of(submission) for submission in submissions])
+        return [
+            DeferredSignal(note_added, text_of(submission)) for submission in submissions if submission.error is None
+        ]
 
 
-def spool_notes(spooler: Spooler, *texts: str) -> list[Job]:
-    jobs = [Job(AddNote(text)) for text in texts]
-    spooler.add(jobs)
-    return jobs
+def spool_notes(spooler: Spooler, *texts: str) -> list[Submission]:
+    submissions = [Submission(AddNote(text)) for text in texts]
+    spooler.add(submissions)
+    return submissions
 
 
 def test_a_spooled_change_has_a_provisional_result(spooler: Spooler):
-    job = Job(AddNote("one"))
-    (signal,) = spooler.add([job])
+    submission = Submission(AddNote("one"))
+    (signal,) = spooler.add([submission])
     assert (signal.signal, signal.payload) == (note_pending, "pending one")
-    assert job.result == "pending one"
+    assert submission.result == "pending one"
     assert spooler.list_pending() == ["pending one"]
 
 
@@ -69,17 +71,17 @@ def test_changes_that_cannot_be_spooled_are_refused_as_unavailable(spooler: Spoo
     def change(_transaction: Transaction) -> None:
         """Do nothing."""
 
-    jobs = [Job(change), Job(AddNote("one", is_spoolable=False)), Job(AddNote("two"))]
-    spooler.add(jobs)
-    assert [type(job.error) for job in jobs] == [Unavailable, Unavailable, type(None)]
+    submissions = [Submission(change), Submission(AddNote("one", is_spoolable=False)), Submission(AddNote("two"))]
+    spooler.add(submissions)
+    assert [type(submission.error) for submission in submissions] == [Unavailable, Unavailable, type(None)]
     assert len(spooler) == 1
 
 
 def test_a_repeated_change_gets_the_first_result_and_sends_no_second_signal(spooler: Spooler):
     spool_notes(spooler, "one")
-    jobs = [Job(AddNote(text)) for text in ("one", "two", "two")]
-    assert [signal.payload for signal in spooler.add(jobs)] == ["pending two"]
-    assert [job.result for job in jobs] == ["pending one", "pending two", "pending two"]
+    submissions = [Submission(AddNote(text)) for text in ("one", "two", "two")]
+    assert [signal.payload for signal in spooler.add(submissions)] == ["pending two"]
+    assert [submission.result for submission in submissions] == ["pending one", "pending two", "pending two"]
     assert len(spooler) == 2
 
 
@@ -91,17 +93,17 @@ def test_a_full_spool_is_busy_but_accepts_repeated_changes(spooler: Spooler):
 
 
 def test_an_error_of_the_rolled_back_transaction_is_cleared(spooler: Spooler):
-    job = Job(AddNote("one"))
-    job.error = ValueError("from before the commit failed")
-    spooler.add([job])
-    assert job.error is None
-    assert job.result == "pending one"
+    submission = Submission(AddNote("one"))
+    submission.error = ValueError("from before the commit failed")
+    spooler.add([submission])
+    assert submission.error is None
+    assert submission.result == "pending one"
 
 
 def test_nothing_is_accepted_when_the_disk_fails(spooler: Spooler, tmp_path: Path):
     (tmp_path / "spool.sqlite3").mkdir()
-    (job,) = spool_notes(spooler, "one")
-    assert isinstance(job.error, Unavailable)
+    (submission,) = spool_notes(spooler, "one")
+    assert isinstance(submission.error, Unavailable)
     assert len(spooler) == 0
 
 
@@ -126,8 +128,8 @@ def test_a_rejected_entry_stays_in_the_spool_and_sends_a_signal(spooler: Spooler
 
 
 def test_a_rejection_reaches_clients_with_the_code_of_its_error(spooler: Spooler, signals: Signals):
-    def commit(jobs: Sequence[Job]) -> list[DeferredSignal[Any]]:
-        jobs[0].error = Archived("The room is archived.")
+    def commit(submissions: Sequence[Submission]) -> list[DeferredSignal[Any]]:
+        submissions[0].error = Archived("The room is archived.")
         return []
 
     received: list[str] = []
@@ -166,7 +168,7 @@ def test_a_damaged_entry_does_not_prevent_the_start(spooler: Spooler, spool: Spo
 
 
 def test_entries_stay_when_the_commit_fails(spooler: Spooler, spool: Spool):
-    def fail(_jobs: Sequence[Job]) -> list[DeferredSignal[Any]]:
+    def fail(_jobs: Sequence[Submission]) -> list[DeferredSignal[Any]]:
         raise ConnectionError
 
     spool_notes(spooler, "one")

@@ -39,8 +39,8 @@ def new_writer(engine: Engine, signals: Signals, tmp_path: Path) -> Iterator[Cal
             Supervisor(),
             signals,
             Watermarks(tmp_path / "watermarks.bin"),
-            spoolable=AddNote,
-            probe=select(notes),
+            spoolable_class=AddNote,
+            probe_statement=select(notes),
             max_batch=10,
             max_queued=10,
             max_spooled=10,
@@ -102,7 +102,7 @@ def test_the_spool_of_an_earlier_process_is_drained_at_start(
 ):
     with closing(Spool(tmp_path / "spool.sqlite3")) as spool:
         spool.add([("one", 1, {"text": "one"})])
-    new_writer().start(recover=True)
+    new_writer().start(load_spool=True)
     wait_until(lambda: list_notes(engine) == ["one"])
 
 
@@ -129,7 +129,7 @@ def test_a_spool_check_drains_entries_that_were_retried(
 def test_an_unreadable_spool_does_not_affect_changes(engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path):
     (tmp_path / "spool.sqlite3").write_bytes(b"no database" * 1_000)
     writer = new_writer()
-    writer.start(recover=True)
+    writer.start(load_spool=True)
     assert writer.submit(AddNote("one")) == "stored one"
     writer.check_spool()
     assert writer.submit(AddNote("two")) == "stored two"
