@@ -11,7 +11,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.wrappers import Response
 
 from chatapp.config import current_settings
-from chatapp.web.security import cookie_name
+from chatapp.security import cookie_name
 
 DEVICE_COOKIE = "chatapp_device"
 DEVICE_COOKIE_DURATION = timedelta(days=365)

@@ -12,8 +12,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from chatapp.concurrency.native import NativePool, current_pools
 from chatapp.config import Settings
+from chatapp.native import NativePool, current_pools
 
 T = TypeVar("T")
 

@@ -7,11 +7,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
-from chatapp.concurrency.supervision import Supervisor
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import Backlog, current_writer
+from chatapp.supervision import EXTENSION as SUPERVISOR
+from chatapp.supervision import Supervisor
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted, message_saved
 

@@ -20,7 +20,6 @@ from chatapp.assistants.running import RunningAnswer
 from chatapp.assistants.service import start_session
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.assistants.worker import AnswerWorker
-from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import current_settings
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Internal, Unavailable
@@ -29,6 +28,7 @@ from chatapp.models import Message
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import current_writer
+from chatapp.supervision import Supervisor
 from chatapp.timeline import post
 from tests.harness.waiting import eventually
 

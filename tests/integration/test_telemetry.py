@@ -7,7 +7,7 @@ import uuid
 import requests
 from flask import Flask
 
-from chatapp.concurrency.supervision import Supervisor, WorkStatus, current_supervisor
+from chatapp.supervision import Supervisor, WorkStatus, current_supervisor
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually, scaled

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatapp.limits.networks import client_network
+from chatapp.addresses import client_network
 
 
 @pytest.mark.parametrize(
