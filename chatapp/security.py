@@ -118,9 +118,8 @@ def _add_security_headers(response: Response) -> Response:
     headers.setdefault("X-Frame-Options", "DENY")
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    if response.mimetype == "text/html":
-        # After signing out, the back button must not show the page again.
-        headers.setdefault("Cache-Control", "no-store")
+    # After signing out, the back button must not show a page again, and no cache an export.
+    headers.setdefault("Cache-Control", "no-store")
     return response
 
 

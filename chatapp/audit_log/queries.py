@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor, require_admin
 from chatapp.audit_log.kinds import AuditKind
 from chatapp.models import AuditEntry
 
@@ -34,10 +35,14 @@ def list_entries(
     return session.scalars(query if before is None else query.where(AuditEntry.id < before)).all()
 
 
-def iterate_entries(session: Session, condition: AuditFilter) -> Iterator[AuditEntry]:
-    """Iterate over all entries that match, newest first. Each batch is a transaction of its own."""
+def iterate_entries(session: Session, actor: Actor, condition: AuditFilter) -> Iterator[AuditEntry]:
+    """Iterate over all entries that match, newest first. Each batch is a transaction of its own.
+
+    The actor is authorized again for each batch: the client may read slowly. Raises what `require_admin` raises.
+    """
     before: int | None = None
     while True:
+        require_admin(session, actor)
         entries = list_entries(session, condition, limit=EXPORT_BATCH, before=before)
         session.expunge_all()
         session.rollback()

@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from chatapp.config import Settings
 from chatapp.errors import RateLimited, TooComplex
 from chatapp.timeline import TimelineMessage
-from chatapp.transcripts.export import sender_name
+from chatapp.transcripts.export import describe_sender
 from chatapp.worker_processes import WorkerPool
 
 EXTENSION = "chatapp.exports"
@@ -77,7 +77,7 @@ class Exports:
         """
         note = "Latest messages only. The other export formats contain all messages." if is_cut else ""
         contents = [
-            (f"{sender_name(message)} · {message.created_at:%Y-%m-%d %H:%M} UTC", message.content)
+            (f"{describe_sender(message)} · {message.created_at:%Y-%m-%d %H:%M} UTC", message.content)
             for message in messages
         ]
         try:

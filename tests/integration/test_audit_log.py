@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 import structlog
+from flask import Flask
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
-from chatapp.accounts.service import create_owner
+from chatapp.accounts.service import create_login_session, create_owner, revoke_login_session
 from chatapp.actors import Actor
-from chatapp.audit_log import AuditKind, format_person, record, record_failed_sign_in
+from chatapp.audit_log import AuditKind, format_person, queries, record, record_failed_sign_in
+from chatapp.audit_log.queries import AuditFilter
 from chatapp.audit_log.service import FAILURES_WINDOW, MAX_FAILURES_PER_WINDOW
-from chatapp.errors import Conflict
+from chatapp.errors import Conflict, SignedOut
 from chatapp.extensions import db
 from chatapp.models import AuditEntry, now
 from chatapp.storage import Transaction, write
@@ -175,6 +177,18 @@ def test_changes_of_accounts_rooms_webhooks_and_tokens_are_recorded(any_server: 
     # A spreadsheet must not take a name for a formula.
     assert ",'=nightly," in table.text
     assert ana.get("/admin/audit-log", params={"before": "5"}).ok
+
+
+def test_an_export_ends_when_its_admin_is_signed_out(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_id = create_owner("ana", "Ana", PASSWORD)
+    create_login_session(user_id)
+    actor = Actor(user_id, 1)
+    monkeypatch.setattr(queries, "EXPORT_BATCH", 1)
+    entries = queries.iterate_entries(db.session(), actor, AuditFilter())
+    assert next(entries).kind == "sign_in"
+    revoke_login_session(actor)
+    with pytest.raises(SignedOut):
+        next(entries)
 
 
 def test_the_page_of_the_audit_log_has_a_link_to_older_events(server: Server, ana: Person) -> None:

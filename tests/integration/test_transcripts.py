@@ -27,10 +27,11 @@ def test_every_export_format_has_all_messages(any_server: Server, new_person: Ne
     files = {name: ana.get(f"/conversations/{conversation}/export.{name}") for name in ("json", "md", "pdf")}
 
     assert [message["content"] for message in json.loads(files["json"].text)["messages"]] == contents
-    assert re.findall(r"^message \d+$", files["md"].text, re.MULTILINE) == contents
+    assert re.findall(r"^> (message \d+)$", files["md"].text, re.MULTILINE) == contents
     assert files["pdf"].content.startswith(b"%PDF-")
     for name, response in files.items():
         assert response.headers["Content-Disposition"] == f"attachment; filename=New_session.{name}"
+        assert response.headers["Cache-Control"] == "no-store"
 
 
 def test_anyone_with_the_link_can_read_until_it_is_revoked(any_server: Server, new_person: NewPerson) -> None:

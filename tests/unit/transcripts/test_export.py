@@ -3,6 +3,10 @@
 import json
 from datetime import UTC, datetime
 
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.timeline import TimelineMessage
@@ -41,6 +45,7 @@ def test_json_has_the_title_and_every_message() -> None:
         "seq": 1,
         "role": "assistant",
         "name": "Helper",
+        "username": None,
         "content": "**Hi**",
         "timestamp": "2026-05-01T09:30:00+00:00",
         "state": None,
@@ -54,9 +59,39 @@ def test_json_of_an_empty_conversation_is_valid() -> None:
 def test_markdown_has_a_heading_for_each_message() -> None:
     assert "".join(write_markdown("Plans", MESSAGES)) == (
         "# Plans\n"
-        "\n## Ana Lima, 2026-05-01 09:30 UTC\n\nHello “you”\nagain\n"
-        "\n## Helper, 2026-05-01 09:30 UTC\n\n**Hi**\n"
+        "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC\n\n> Hello “you”\n> again\n"
+        "\n## Helper (assistant), 2026-05-01 09:30 UTC\n\n> **Hi**\n"
     )
+
+
+BLOCKS = st.sampled_from(
+    ["\n", "\r", "\r\n", "\n\n", "\f", "\x85", "\u2028", "    ", "\t", "```", "~~~", "<!--", "<div>", "- ", "1. ", "> ",
+     "## Ana Lima (@ana), 2026-05-01 09:30 UTC", "# Plans", "\n===\n", "\n---\n", "[x]: /y", "\\", "|", "&#10;"]
+)  # fmt: skip
+MARKDOWN = st.lists(BLOCKS | st.text(max_size=5), max_size=12).map("".join)
+LINE = MARKDOWN.map(lambda text: " ".join(text.split())).filter(str.isprintable)
+
+
+@given(st.lists(st.tuples(LINE, MARKDOWN), max_size=4), LINE)
+def test_no_message_or_name_can_imitate_a_heading(messages: list[tuple[str, str]], title: str) -> None:
+    document = "".join(
+        write_markdown(title, [make_message(text, Person(2, "mallory", name)) for name, text in messages])
+    )
+    # As readers see it, and as a program that searches for headings does.
+    tokens = [token for token in MarkdownIt().parse(document) if token.level == 0]
+    headings = [position for position, token in enumerate(tokens) if token.type == "heading_open"]
+    assert len(headings) == 1 + len(messages)
+    assert [token.type for token in tokens if token.type.endswith("_open")] == [
+        "heading_open", *["heading_open", "blockquote_open"] * len(messages)
+    ]  # fmt: skip
+    lines = [line for line in document.splitlines() if line.startswith("#")]
+    assert len(lines) == 1 + len(messages)
+    assert all(line.endswith(" (@mallory), 2026-05-01 09:30 UTC") for line in lines[1:])
+
+
+def test_bots_and_assistants_are_marked() -> None:
+    bot = make_message("green", None, sender_type="system", sender_name="Ana Lima (@ana)")
+    assert "## Ana Lima (@ana) (bot), 2026" in "".join(write_markdown("Plans", [bot]))
 
 
 def test_a_sender_without_a_name_is_a_former_member() -> None:
