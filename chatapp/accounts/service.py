@@ -17,7 +17,11 @@ from chatapp.assistant_config import current_assistants
 from chatapp.audit_log import AuditKind, record
 from chatapp.config import current_settings
 from chatapp.conversations.managers import replace_manager
-from chatapp.conversations.name_space import list_assistant_names, require_free_name
+from chatapp.conversations.name_space import (
+    list_assistant_names,
+    require_free_display_name,
+    require_free_username,
+)
 from chatapp.conversations.people import find_active_user
 from chatapp.credentials import revoke_credentials, revoke_invitations, revoke_tokens
 from chatapp.errors import ChatError, Conflict, Forbidden, Invalid, NotFound
@@ -256,23 +260,25 @@ def end_expired_login_sessions() -> None:
 
 
 def change_display_name(actor: Actor, name: str) -> None:
-    """Change a user's display name. Raises `Invalid`."""
-    _update_user(actor, name=check_display_name(name))
+    """Change a user's display name. Raises `Invalid`, `Conflict`, `SignedOut`."""
+    checked, assistant_names = check_display_name(name), _list_assistant_names()
+
+    def change(transaction: Transaction) -> None:
+        require_free_display_name(transaction.session, checked, assistant_names)
+        _update_user(transaction, actor, name=checked)
+
+    write(change)
 
 
 def change_read_receipts(actor: Actor, *, are_sent: bool) -> None:
     """Set whether other users see how far a user has read."""
-    _update_user(actor, sends_receipts=are_sent)
+    write(lambda transaction: _update_user(transaction, actor, sends_receipts=are_sent))
 
 
-def _update_user(actor: Actor, **values: object) -> None:
+def _update_user(transaction: Transaction, actor: Actor, **values: object) -> None:
     """Set columns of the user who acts. Raises `SignedOut`."""
-
-    def change(transaction: Transaction) -> None:
-        require_active_login(transaction.session, actor)
-        transaction.session.execute(update(User).where(User.id == actor.user_id).values(values))
-
-    write(change)
+    require_active_login(transaction.session, actor)
+    transaction.session.execute(update(User).where(User.id == actor.user_id).values(values))
 
 
 def change_password(actor: Actor, current: str, new: str) -> None:
@@ -387,7 +393,8 @@ def _list_assistant_names() -> frozenset[str]:
 
 
 def _insert_user(session: Session, user: User, assistant_names: Collection[str]) -> None:
-    require_free_name(session, user.username, assistant_names, may_be_bot=False)
+    require_free_username(session, user.username, assistant_names)
+    require_free_display_name(session, user.name, assistant_names)
     session.add(user)
     try:
         session.flush()

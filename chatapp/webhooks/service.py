@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chatapp.actors import Actor
 from chatapp.assistant_config import current_assistants
 from chatapp.audit_log import AuditKind, record
-from chatapp.conversations.name_space import list_assistant_names, require_free_name, require_no_display_name
+from chatapp.conversations.name_space import list_assistant_names, require_free_bot_name
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import room_ref
@@ -85,7 +85,7 @@ def add_outgoing(actor: Actor, room_id: int, name: str, url: str) -> str:
         names = session.scalars(select(OutgoingWebhook.name).where(OutgoingWebhook.conversation_id == room_id)).all()
         if checked_name in names:
             raise Conflict(f"The name “{checked_name}” is taken. Choose another one.")
-        require_free_name(session, checked_name, assistant_names, may_be_bot=True)
+        require_free_bot_name(session, checked_name, assistant_names)
         if len(names) >= MAX_WEBHOOKS:
             raise Conflict(f"A room can have at most {MAX_WEBHOOKS} outgoing webhooks.")
         session.add(
@@ -124,8 +124,7 @@ def add_incoming(actor: Actor, room_id: int, name: str) -> str:
         existing = session.scalars(select(IncomingWebhook.id).where(IncomingWebhook.conversation_id == room_id)).all()
         if len(existing) >= MAX_WEBHOOKS:
             raise Conflict(f"A room can have at most {MAX_WEBHOOKS} incoming webhooks.")
-        require_free_name(session, checked, assistant_names, may_be_bot=True)
-        require_no_display_name(session, checked)
+        require_free_bot_name(session, checked, assistant_names)
         session.add(
             IncomingWebhook(
                 conversation_id=room_id, name=checked, token_hash=hash_token(token), creator_id=actor.user_id

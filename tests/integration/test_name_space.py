@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from chatapp.accounts.service import create_user
 from chatapp.background import check_names
 from chatapp.conversations import name_space
-from chatapp.conversations.name_space import list_clashes, make_skeleton
+from chatapp.conversations.name_space import list_clashes, make_coarse_skeleton, make_skeleton
 from chatapp.errors import Conflict
 from chatapp.extensions import db
 from chatapp.models import IncomingWebhook, User
@@ -38,6 +38,24 @@ def test_names_that_look_alike_have_one_skeleton(name: str, look_alike: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("name", "look_alike"),
+    [
+        ("Bill", "BiII"),
+        ("Bill", "Bi||"),
+        ("Bill", "Biǀǀ"),
+        ("ian", "Ian"),
+        ("Helper", "Helper\u2800"),
+        ("Helper", "\u3164Helper"),
+        ("Robert Miller", "Robert\u2800MiIler"),
+        ("Robert Miller", "Robert\u00a0Mil\ufe0fler"),
+    ],
+    ids=ascii,
+)
+def test_other_names_that_look_alike_have_one_coarse_skeleton(name: str, look_alike: str) -> None:
+    assert make_coarse_skeleton(name) == make_coarse_skeleton(look_alike)
+
+
+@pytest.mark.parametrize(
     ("one", "other"), [("ana", "anna"), ("ian", "lan"), ("a.b", "ab"), ("李", "王"), ("eve", "éve2")]
 )
 def test_other_names_have_different_skeletons(one: str, other: str) -> None:
@@ -62,23 +80,38 @@ def test_a_webhook_cannot_take_the_name_of_a_user_or_an_assistant(server: Server
     assert bob.post("/settings/name", "/settings", name="Robert Miller").ok
     room = ana.create_room()
     page = f"{room_path(room)}/webhooks"
-    for name in ("Bob", "b0b", "HELPER", "Robert Miller", "Rоbert Miller"):
+    for name in ("Bob", "b0b", "HELPER", "HeIper", "He|per", "Robert Miller", "Rоbert Miller", "Robert MiIIer"):
         assert ana.post(f"{page}/incoming", page, bot_name=name).status_code == 409, name
     for name in ("bob", "b0b", "helper"):
         assert ana.post(page, page, name=name, url="https://example.com/").status_code == 409, name
     assert server.rows("SELECT count(*) FROM incoming_webhooks") == server.rows(
         "SELECT count(*) FROM outgoing_webhooks"
     )
+    for name in ("Builder\u3164", "Builder\u2800"):
+        assert ana.post(f"{page}/incoming", page, bot_name=name).status_code == 400
     for _ in range(2):
         assert ana.post(f"{page}/incoming", page, bot_name="Builder").ok
+
+    # Nor can a user take the name of a bot or an assistant as display name.
+    for name in ("Builder", "BuiIder", "Helper", "he|per"):
+        response = bob.post("/settings/name", "/settings", name=name)
+        assert response.status_code == 409
+        assert "looks like the name of a bot or an assistant" in response.text
+    visitor = Person(server, "mallory")
+    path = ana.invitation().removeprefix(server.url)
+    fields = {"username": "mallory", "name": "Builder", "password": PASSWORD}
+    assert visitor.post(path, path, **fields).status_code == 409
+    assert server.rows("SELECT count(*) FROM users") == [(2,)]
 
 
 def test_names_that_clash_already_are_listed_and_logged(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     people = [User(username=name, name=name, password_hash="x") for name in ("bob", "b0b", "helper", "eve")]
+    people.append(User(username="dan", name="BuiIder", password_hash="x"))
     bots = [IncomingWebhook(conversation_id=1, name=name, token_hash=name) for name in ("Eve", "Builder", "Bui1der")]
     write(lambda transaction: transaction.session.add_all([*people, *bots]))
     assert list_clashes(db.session(), {"helper", "Helper"}) == [
         ["assistant Helper", "assistant helper", "user helper"],
+        ["bot Bui1der", "bot Builder", "user dan, called BuiIder"],
         ["bot Eve", "user eve"],
         ["user b0b", "user bob"],
     ]

@@ -10,10 +10,18 @@ def test_white_space_is_collapsed() -> None:
     assert clean_line("  Ana \t de  Á \n", "A name", max_chars=8) == "Ana de Á"
 
 
-@pytest.mark.parametrize("value", ["", " \n ", "a\0", "a\u202eb", "\u200b", "\ud800", "a" * 9], ids=ascii)
+BLANK = ["\u3164", "a\u3164", "a\u2800b", "a\u115f", "a\u034f", "\ufe0f", "\u0301", "\xad"]
+
+
+@pytest.mark.parametrize("value", ["", " \n ", "a\0", "a\u202eb", "\u200b", "\ud800", "a" * 9, *BLANK], ids=ascii)
 def test_an_empty_unprintable_or_long_line_is_refused_with_the_reason(value: str) -> None:
     with pytest.raises(Invalid, match=r"^A name must have 1 to 8 printable characters\.$"):
         clean_line(value, "A name", max_chars=8)
+
+
+def test_names_of_all_scripts_and_with_emoji_are_accepted() -> None:
+    for name in ("Zoë", "नमस्ते", "김민수", "עֲדִי", "❤\ufe0f", "Łukasz", "東京"):
+        assert clean_line(name, "A name", max_chars=8) == name
 
 
 def test_a_line_may_be_optional() -> None:
