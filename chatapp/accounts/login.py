@@ -12,7 +12,7 @@ from chatapp.accounts.service import LAST_SEEN_INTERVAL, VerifiedPassword, creat
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.fallback import current_fallback
-from chatapp.identity import CONFIRM_LOGIN, AuthenticatedUser, current_address
+from chatapp.identity import CONFIRM_LOGIN, AuthenticatedUser, current_address, find_current_person
 from chatapp.models import now
 from chatapp.passwords.attempts import AttemptKey
 from chatapp.presentation.problems import expects_problem
@@ -73,18 +73,26 @@ def record_use() -> None:
 
 
 def log_in(user_id: int, *, verified: VerifiedPassword | None = None, key: AttemptKey | None = None) -> None:
-    """Start a login session in this browser, and clear what its cookie contained before.
+    """Start a login session in this browser, which ends the one before, and clear what its cookie contained.
 
     `key` is that of the attempts to sign in, which are forgotten. Raises `Forbidden`: see `create_login_session`.
     """
     device = request.user_agent.string
-    token = create_login_session(user_id, verified=verified, address=current_address(), device=device, key=key)
+    former = find_current_person()
+    token = create_login_session(
+        user_id,
+        verified=verified,
+        address=current_address(),
+        device=device,
+        key=key,
+        replaces=former.actor if former else None,
+    )
     session.clear()
     session.permanent = True
     user = load_user(token)
     login_user(user)
     if user is not None:
-        remember_device(user.username)
+        remember_device(user.id)
 
 
 def handle_unauthorized() -> Response:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from chatapp.accounts import invitations as invitation_service
 from chatapp.accounts import service
-from chatapp.accounts.devices import find_known_device
+from chatapp.accounts.devices import find_known_device, remember_device
 from chatapp.accounts.forms import (
     BanForm,
     InvitationForm,
@@ -114,7 +114,10 @@ def sign_out() -> Response:
     """Sign out in this browser."""
     service.revoke_login_session(current_person().actor)
     logout_user()
-    return redirect(url_for("accounts.sign_in"))
+    response = redirect(url_for("accounts.sign_in"))
+    # Pages that the browser keeps for its back button. Not "storage": unsent messages wait there for the next sign-in.
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
 
 
 @blueprint.get("/settings")
@@ -154,9 +157,9 @@ def change_password() -> ViewResponse:
     form = PasswordForm()
     with form.show_errors(Forbidden):
         if form.validate():
-            service.change_password(
-                current_person().actor, form.text(form.current_password), form.text(form.new_password)
-            )
+            user = current_person()
+            service.change_password(user.actor, form.text(form.current_password), form.text(form.new_password))
+            remember_device(user.id)
             flash("Your password was changed. You were signed out in other browsers, and your API tokens were revoked.")
             return redirect(url_for("accounts.settings"))
     return _render_settings(password_form=form), form.status

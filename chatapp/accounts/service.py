@@ -170,11 +170,14 @@ def create_login_session(
     address: str | None = None,
     device: str = "",
     key: AttemptKey | None = None,
+    replaces: Actor | None = None,
 ) -> str:
     """Create a login session and return its token, which the cookie carries.
 
-    `address` and `device` are the user's; `key` is that of the attempts to sign in, which are forgotten. Raises
-    `Forbidden` if the user was banned since, or the password changed after it was `verified`.
+    `address` and `device` are the user's; `key` is that of the attempts to sign in, which are forgotten. `replaces` is
+    the actor of the former login session of this browser, which ends.
+
+    Raises `Forbidden` if the user was banned since, or the password changed after it was `verified`.
     """
     token, settings = new_token(), current_settings()
     login_session = LoginSession(
@@ -189,6 +192,8 @@ def create_login_session(
         password_hash = _lock_active_user(transaction.session, user_id)
         if verified is not None and password_hash != verified.password_hash:
             raise wrong_credentials()
+        if replaces is not None:
+            _sign_out(transaction, replaces)
         transaction.session.add(login_session)
         if key is not None:
             clear_attempts(transaction, key)
@@ -200,15 +205,7 @@ def create_login_session(
 
 def revoke_login_session(actor: Actor) -> None:
     """Revoke the login session through which a user acts."""
-    login_session_id = actor.login_session_id
-    if login_session_id is None:
-        return
-
-    def change(transaction: Transaction) -> None:
-        if _revoke_login_sessions(transaction, LoginSession.id == login_session_id):
-            record(transaction, AuditKind.SIGN_OUT, actor)
-
-    write(change)
+    write(lambda transaction: _sign_out(transaction, actor))
 
 
 def end_login_session(actor: Actor, login_session_id: int) -> None:
@@ -361,6 +358,11 @@ def _lock_active_user(session: Session, user_id: int) -> str:
     if password_hash is None:
         raise wrong_credentials()
     return password_hash
+
+
+def _sign_out(transaction: Transaction, actor: Actor) -> None:
+    if _revoke_login_sessions(transaction, LoginSession.id == actor.login_session_id):
+        record(transaction, AuditKind.SIGN_OUT, actor)
 
 
 def _revoke_login_sessions(transaction: Transaction, *conditions: ColumnElement[bool]) -> int:

@@ -77,6 +77,25 @@ def test_login_sessions_are_listed_and_ended_one_by_one_or_all_but_this_one(
     script.close()
 
 
+def test_signing_in_again_in_a_browser_ends_its_former_login(server: Server, ana: Person, bob: Person) -> None:
+    socket, former = ana.connect(), ana.http.cookies.copy()
+    assert ana.sign_in().ok
+    socket.wait_for("signed_out")
+    assert len(listed(ana)) == 1
+    ana.username = "bob"
+    assert ana.sign_in("a wrong password").status_code == 403
+    assert ana.get("/", allow_redirects=False).ok, "nothing ends before the password is right"
+    assert ana.sign_in().ok
+    assert server.rows("SELECT user_id FROM user_sessions ORDER BY id") == [(bob.id,), (bob.id,)]
+    ana.http.cookies = former
+    assert ana.get("/", allow_redirects=False).status_code == 302
+
+
+def test_signing_out_clears_cached_pages_but_no_unsent_messages(ana: Person) -> None:
+    redirect, *_ = ana.post("/sign-out").history
+    assert redirect.headers["Clear-Site-Data"] == '"cache"'
+
+
 def test_only_a_request_that_changes_the_session_cookie_sets_it(ana: Person) -> None:
     # The script's request for the sidebar may be answered after the form: its response must not restore an old cookie.
     assert "Set-Cookie" not in ana.get("/sidebar").headers

@@ -87,6 +87,22 @@ def test_the_owner_signs_in_from_a_known_browser_while_others_guess(limited: Ser
     dan.close()
 
 
+def test_a_new_password_makes_other_browsers_unknown(limited: Server) -> None:
+    add_people(limited, "fay")
+    fay, thief = Visitor(limited, "fay"), Visitor(limited, "fay")
+    for person in (fay, thief):
+        assert person.sign_in().ok
+    new = "another fine password"
+    assert fay.post("/settings/password", "/settings", current_password=PASSWORD, new_password=new).ok
+    fay.post("/sign-out")
+    for _ in range(3):
+        guess(limited, "fay")
+    assert thief.sign_in(new).status_code == 429
+    assert fay.sign_in(new).ok, "the browser in which it was changed"
+    fay.close()
+    thief.close()
+
+
 def test_a_forged_device_cookie_does_not_count(limited: Server) -> None:
     add_people(limited, "eve")
     for _ in range(3):
