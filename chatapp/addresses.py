@@ -1,6 +1,8 @@
-"""Network addresses of clients as keys of limits."""
+"""Network addresses: those of clients as keys of limits, and those of this machine."""
 
-from ipaddress import IPv6Address, ip_address, ip_network
+import socket
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 IPV6_PREFIX_BITS = 64
 """A provider assigns at least this network to one customer, who chooses the rest of the address freely."""
@@ -20,3 +22,18 @@ def client_network(address: str) -> str:
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(ip_network((parsed.packed, IPV6_PREFIX_BITS), strict=False))
+
+
+@lru_cache(maxsize=256)
+def is_own_address(address: IPv4Address | IPv6Address) -> bool:
+    """Return whether an address is one of this machine's."""
+    if address.is_loopback:
+        return True
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            # Sends nothing: the system chooses the address from which it would send, which is the same one here only.
+            probe.connect((str(address), 9))
+        except OSError:
+            return False
+        return ip_address(probe.getsockname()[0].partition("%")[0]) == address

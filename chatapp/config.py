@@ -202,7 +202,7 @@ class Settings(BaseSettings):
     )
 
     webhook_private_networks: bool = Field(
-        False, description="allow webhooks to addresses in private networks, including this machine"
+        False, description="allow webhooks to addresses in private networks, and to this machine and its host names"
     )
     webhook_retry_seconds: float = Field(
         10.0, gt=0, description="seconds before a failed webhook is retried; each further delay is six times as long"
@@ -214,7 +214,8 @@ class Settings(BaseSettings):
     max_concurrent_deliveries: int = Field(
         100,
         ge=2,
-        description="maximum number of deliveries to webhooks at the same time, one to each; half are for slow ones",
+        description="maximum number of deliveries to webhooks at the same time, one to each; half are for slow ones, a "
+        "quarter at most for those of one person",
     )
 
     assistants_file: Path | None = Field(

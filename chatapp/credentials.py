@@ -53,10 +53,13 @@ def revoke_credentials(transaction: Transaction, actor: Actor | None, user_id: i
 
 
 def end_access_to_room(transaction: Transaction, actor: Actor | None, room: Conversation, user_id: int) -> None:
-    """Revoke a user's share link of a room, and suspend their webhooks in it: the user is no longer a member."""
+    """Revoke a user's share link of a room, and suspend their webhooks in it.
+
+    Call it before the membership ends: it decides which webhooks without a known creator may be the user's.
+    """
     revoke_share_links(transaction, actor, ShareLink.creator_id == user_id, ShareLink.conversation_id == room.id)
     suspend_webhooks(
-        transaction, actor, lambda model: and_(model.creator_id == user_id, model.conversation_id == room.id)
+        transaction, actor, lambda model: and_(is_webhook_of(model, user_id), model.conversation_id == room.id)
     )
 
 

@@ -4,7 +4,6 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,6 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatapp.addresses import is_own_address
 from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.models import Installation
@@ -74,7 +74,7 @@ class HostGuard:
         if self._accepts_all or name in self._names or f".{name}".endswith(self._domains):
             return True
         try:
-            return _is_own_address(ipaddress.ip_address(name.strip("[]")))
+            return is_own_address(ipaddress.ip_address(name.strip("[]")))
         except ValueError:
             return False
 
@@ -102,17 +102,3 @@ def _list_machine_names() -> set[str]:
     name = socket.gethostname().lower()
     short = name.partition(".")[0]
     return {"localhost", name, short, f"{short}.local"}
-
-
-@lru_cache(maxsize=256)
-def _is_own_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Return whether an address is one of this machine's."""
-    if address.is_loopback:
-        return True
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((str(address), 0))  # The system refuses the addresses of others.
-        except OSError:
-            return False
-    return True

@@ -8,13 +8,14 @@ head of the response is read.
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
 import h11
 
+from chatapp.addresses import is_own_address
 from chatapp.errors import Invalid
 from chatapp.native import TimeLimitExceeded, time_limit
 from chatapp.response_budget import MAX_HEAD_BYTES, ResponseBudget, ResponseTooLarge
@@ -59,9 +60,22 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bool, timeout_seconds: float) -> None:
-    """Send a POST request, which takes at most `timeout_seconds` in all. Raises `DeliveryFailed`."""
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    allow_private: bool,
+    own_hosts: Collection[str] = (),
+    timeout_seconds: float,
+) -> None:
+    """Send a POST request, which takes at most `timeout_seconds` in all. Raises `DeliveryFailed`.
+
+    Without `allow_private` it is sent neither to private networks nor to this machine or a host name in `own_hosts`.
+    """
     parts = urlsplit(url)
+    if not allow_private and (parts.hostname or "").removesuffix(".") in own_hosts:
+        raise DeliveryFailed("the host is this installation of chatapp itself")
     try:
         with time_limit(timeout_seconds):
             address = _resolve(parts, allow_private=allow_private)
@@ -109,9 +123,16 @@ def _resolve(parts: SplitResult, *, allow_private: bool) -> str:
     except (OSError, UnicodeError) as error:
         raise DeliveryFailed("the host was not found") from error
     addresses = [str(socket_address[0]) for *_, socket_address in results]
-    if not allow_private and not all(map(is_public, addresses)):
-        raise DeliveryFailed("the host is in a private network, which CHATAPP_WEBHOOK_PRIVATE_NETWORKS does not allow")
+    if not allow_private and not all(map(_is_allowed, addresses)):
+        raise DeliveryFailed(
+            "the host is this machine or in a private network, which CHATAPP_WEBHOOK_PRIVATE_NETWORKS does not allow"
+        )
     return addresses[0]
+
+
+def _is_allowed(address: str) -> bool:
+    """Return whether an address is public, and none of this machine."""
+    return is_public(address) and not is_own_address(ipaddress.ip_address(address))
 
 
 def _connect(parts: SplitResult, address: str, timeout_seconds: float) -> socket.socket:

@@ -1,6 +1,8 @@
 """Queries of webhooks."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -44,13 +46,30 @@ def is_delivery_due(session: Session) -> bool:
     return session.scalars(due).first() is not None
 
 
-def list_due_deliveries(
-    session: Session, *, limit: int, only: Collection[int] | None = None, without: Collection[int] = ()
-) -> Sequence[tuple[int, int]]:
-    """List the oldest due delivery of each webhook, as the ids of the webhook and of the delivery.
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """The oldest due delivery of a webhook."""
 
-    Consider `only` these webhooks, and never those in `without`. Of more than `limit` webhooks, some are chosen at
-    random: one with a long queue has no precedence.
+    id: int
+    webhook_id: int
+    owner: int
+    """The id of the webhook's creator; the negative one of its room if the creator is not known."""
+
+
+def list_due_deliveries(
+    session: Session,
+    *,
+    limit: int,
+    limit_per_owner: int,
+    busy: Mapping[int, int],
+    only: Collection[int] | None = None,
+    without: Collection[int] = (),
+) -> Sequence[DueDelivery]:
+    """List the oldest due delivery of each webhook, at most `limit`.
+
+    Consider `only` these webhooks, and never those in `without` and those that are `busy`, which maps their ids to
+    their owners. An owner has at most `limit_per_owner` deliveries, busy ones included. If there are too many, owners
+    take turns, and the webhooks of each are chosen at random: many webhooks, or a long queue, have no precedence.
     """
     oldest = (
         select(WebhookDelivery.id)
@@ -60,14 +79,25 @@ def list_due_deliveries(
         .correlate(OutgoingWebhook)
         .scalar_subquery()
     )
-    query = select(OutgoingWebhook.id, oldest.label("delivery_id")).where(OutgoingWebhook.id.not_in(without))
+    owner = func.coalesce(OutgoingWebhook.creator_id, -OutgoingWebhook.conversation_id)
+    query = select(oldest.label("id"), OutgoingWebhook.id.label("webhook_id"), owner.label("owner"))
+    query = query.where(OutgoingWebhook.id.not_in([*busy, *without]))
     if only is not None:
         query = query.where(OutgoingWebhook.id.in_(only))
     due = query.subquery()
+    turn = func.row_number().over(partition_by=due.c.owner, order_by=func.random())
+    turns = select(due, turn.label("turn")).where(due.c.id.is_not(None)).subquery()
     rows = session.execute(
-        select(due.c.id, due.c.delivery_id)
-        .where(due.c.delivery_id.is_not(None))
-        .order_by(func.random())
-        .limit(max(limit, 0))
+        select(turns.c.id, turns.c.webhook_id, turns.c.owner)
+        .where(turns.c.turn <= limit_per_owner)
+        .order_by(turns.c.turn, func.random())
+        # The busy deliveries of an owner are the reason for which so many of the next ones are left out.
+        .limit(max(limit, 0) + len(busy))
     )
-    return [(webhook_id, delivery_id) for webhook_id, delivery_id in rows]
+    used = Counter(busy.values())
+    chosen: list[DueDelivery] = []
+    for row in rows:
+        if len(chosen) < limit and used[row.owner] < limit_per_owner:
+            used[row.owner] += 1
+            chosen.append(DueDelivery(row.id, row.webhook_id, row.owner))
+    return chosen

@@ -59,7 +59,7 @@ def add_incoming(room_id: int) -> ViewResponse:
     with form.show_errors():
         if form.validate():
             token = service.add_incoming(current_person().actor, room_id, form.text(form.bot_name))
-            return _render(room, webhook_url=url_for("webhooks.post", token=token, _external=True))
+            return _render(room, token=token)
     return _render(room, incoming_form=form), form.status
 
 
@@ -74,22 +74,18 @@ def remove_incoming(room_id: int, webhook_id: int) -> Response:
 
 @blueprint.post(f"{PATH}/<{ID}:webhook_id>/adopt")
 @login_required
-def adopt_outgoing(room_id: int, webhook_id: int) -> Response:
-    """Make the user responsible for an outgoing webhook, which works again if it was suspended."""
-    return _adopt(room_id, OutgoingWebhook, webhook_id)
+def adopt_outgoing(room_id: int, webhook_id: int) -> str:
+    """Make the user responsible for a suspended outgoing webhook, and show its new secret once."""
+    secret = service.adopt(current_person().actor, room_id, OutgoingWebhook, webhook_id)
+    return _render(_get_room(room_id), secret=secret)
 
 
 @blueprint.post(f"{PATH}/incoming/<{ID}:webhook_id>/adopt")
 @login_required
-def adopt_incoming(room_id: int, webhook_id: int) -> Response:
-    """Make the user responsible for an incoming webhook, which works again if it was suspended."""
-    return _adopt(room_id, IncomingWebhook, webhook_id)
-
-
-def _adopt(room_id: int, model: type[service.W], webhook_id: int) -> Response:
-    service.adopt(current_person().actor, room_id, model, webhook_id)
-    flash("The webhook works again.")
-    return redirect(url_for("webhooks.index", room_id=room_id))
+def adopt_incoming(room_id: int, webhook_id: int) -> str:
+    """Make the user responsible for a suspended incoming webhook, and show its new URL once."""
+    token = service.adopt(current_person().actor, room_id, IncomingWebhook, webhook_id)
+    return _render(_get_room(room_id), token=token)
 
 
 @blueprint.post("/hooks/<token>")
@@ -137,8 +133,9 @@ def _render(
     outgoing_form: OutgoingWebhookForm | None = None,
     secret: str | None = None,
     incoming_form: IncomingWebhookForm | None = None,
-    webhook_url: str | None = None,
+    token: str | None = None,
 ) -> str:
+    """Render the page, with the secret of an outgoing webhook or the token of an incoming one if it is new."""
     return render_template(
         "webhooks/index.html",
         room=room,
@@ -148,5 +145,5 @@ def _render(
         incoming_form=incoming_form or IncomingWebhookForm(formdata=None),
         is_sending=is_sending(db.session()),
         secret=secret,
-        webhook_url=webhook_url,
+        webhook_url=token and url_for("webhooks.post", token=token, _external=True),
     )

@@ -1,7 +1,5 @@
 """Delivers messages to outgoing webhooks, in the background."""
 
-import hashlib
-import hmac
 import json
 import threading
 import time
@@ -20,8 +18,9 @@ from chatapp.signals import Signals
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.signals import messages_stored
 from chatapp.webhooks.client import DeliveryFailed, post
-from chatapp.webhooks.queries import is_delivery_due, list_due_deliveries
+from chatapp.webhooks.queries import DueDelivery, is_delivery_due, list_due_deliveries
 from chatapp.webhooks.service import Delivery, claim_deliveries, finish_attempt, queue_deliveries
+from chatapp.webhooks.signing import make_headers
 
 log = structlog.get_logger(__name__)
 
@@ -33,10 +32,10 @@ SLOW_SECONDS = 2.0
 
 
 class WebhookSender:
-    """Sends due deliveries, each at least once: a receiver recognises a repetition by `X-Chatapp-Delivery`.
+    """Sends due deliveries, each at least once: a receiver recognises a repetition by `Webhook-Id`.
 
-    A slow receiver delays no other. Each webhook has one delivery at a time, in the order in which they become due, and
-    all webhooks whose last delivery was slow share half of the threads.
+    A slow receiver delays no other. Each webhook has one delivery at a time, in the order in which they become due. All
+    webhooks whose last delivery was slow share half of the threads, and those of one creator a quarter.
     """
 
     def __init__(self, app: Flask, settings: Settings, supervisor: Supervisor) -> None:
@@ -44,8 +43,8 @@ class WebhookSender:
         self._supervisor = supervisor
         self._settings = settings
         self._wake = threading.Event()
-        self._busy: set[int] = set()
-        """The webhooks to which a delivery is being sent."""
+        self._busy: dict[int, int] = {}
+        """The owners of the webhooks to which a delivery is being sent, by the ids of these webhooks."""
         self._slow: set[int] = set()
         """The webhooks whose last delivery took longer than `SLOW_SECONDS`."""
 
@@ -53,38 +52,46 @@ class WebhookSender:
         """Send due deliveries, forever."""
         while True:
             self._wake.clear()
-            for delivery in self._claim():
-                self._start(delivery)
+            for delivery, owner in self._claim():
+                self._start(delivery, owner)
             self._wake.wait(POLL_SECONDS)
 
-    def _start(self, delivery: Delivery) -> None:
-        self._busy.add(delivery.webhook_id)
+    def _start(self, delivery: Delivery, owner: int) -> None:
+        self._busy[delivery.webhook_id] = owner
         try:
             self._supervisor.start("webhook deliveries", self._deliver, delivery, on_failure=OnFailure.LOG)
         except BaseException:
             # It is sent again when its lease expires.
-            self._busy.discard(delivery.webhook_id)
+            del self._busy[delivery.webhook_id]
             raise
 
-    def _claim(self) -> Sequence[Delivery]:
-        """Claim as many deliveries as there are free threads, at most one for each webhook."""
+    def _claim(self) -> Sequence[tuple[Delivery, int]]:
+        """Claim as many deliveries as there are free threads, at most one for each webhook. Return their owners too."""
         try:
             with self._app.app_context():
                 due = self._list_due() if is_delivery_due(db.session()) else []
-                return claim_deliveries(due) if due else []
+                claimed = claim_deliveries([each.id for each in due]) if due else []
         except (ChatError, SQLAlchemyError) as error:
             log.info("webhook deliveries wait for the database", reason=str(error))
             return []
+        owners = {each.webhook_id: each.owner for each in due}
+        return [(delivery, owners[delivery.webhook_id]) for delivery in claimed]
 
-    def _list_due(self) -> Sequence[int]:
+    def _list_due(self) -> Sequence[DueDelivery]:
         session, limit = db.session(), self._settings.max_concurrent_deliveries
+        limit_per_owner = max(1, limit // 4)
         free = limit - len(self._busy)
-        due = list_due_deliveries(session, limit=free, without=self._busy | self._slow)
-        free_for_slow = min(free - len(due), limit // 2 - len(self._busy & self._slow))
+        due = list_due_deliveries(
+            session, limit=free, limit_per_owner=limit_per_owner, busy=self._busy, without=self._slow
+        )
+        free_for_slow = min(free - len(due), limit // 2 - len(self._busy.keys() & self._slow))
         if self._slow and free_for_slow > 0:
-            slow = list_due_deliveries(session, limit=free_for_slow, only=self._slow, without=self._busy)
+            busy = self._busy | {each.webhook_id: each.owner for each in due}
+            slow = list_due_deliveries(
+                session, limit=free_for_slow, limit_per_owner=limit_per_owner, busy=busy, only=self._slow
+            )
             due = [*due, *slow]
-        return [delivery_id for _, delivery_id in due]
+        return due
 
     def _deliver(self, delivery: Delivery) -> None:
         started = time.monotonic()
@@ -95,7 +102,7 @@ class WebhookSender:
                 self._slow.add(delivery.webhook_id)
             else:
                 self._slow.discard(delivery.webhook_id)
-            self._busy.discard(delivery.webhook_id)
+            del self._busy[delivery.webhook_id]
             self._wake.set()
 
     def _send(self, delivery: Delivery) -> None:
@@ -106,8 +113,9 @@ class WebhookSender:
             post(
                 delivery.url,
                 body,
-                make_headers(delivery, body),
+                make_headers(delivery.secret, delivery.id, body),
                 allow_private=settings.webhook_private_networks,
+                own_hosts={name.removeprefix(".") for name in settings.allowed_host_names},
                 timeout_seconds=settings.webhook_timeout_seconds,
             )
         except DeliveryFailed as failure:
@@ -119,22 +127,6 @@ class WebhookSender:
         except ChatError as not_stored:
             # It is sent again when its lease expires.
             log.warning("webhook delivery result not stored", delivery=delivery.id, reason=not_stored.message)
-
-
-def make_headers(delivery: Delivery, body: bytes) -> dict[str, str]:
-    """Return the headers of a delivery.
-
-    The signature proves that this installation sent the body, and its timestamp that it is not an old request.
-    """
-    timestamp = str(int(time.time()))
-    signature = hmac.new(delivery.secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "chatapp",
-        "X-Chatapp-Delivery": str(delivery.id),
-        "X-Chatapp-Timestamp": timestamp,
-        "X-Chatapp-Signature": f"sha256={signature.hexdigest()}",
-    }
 
 
 def init_webhooks(app: Flask) -> None:

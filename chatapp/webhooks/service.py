@@ -1,6 +1,5 @@
 """Creating and deleting webhooks, and their deliveries."""
 
-import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +29,7 @@ from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.signals import MessagesStored
 from chatapp.tokens import hash_token, new_token
 from chatapp.webhooks.client import check_url
+from chatapp.webhooks.signing import new_secret
 
 W = TypeVar("W", IncomingWebhook, OutgoingWebhook)
 
@@ -71,7 +71,7 @@ def add_outgoing(actor: Actor, room_id: int, name: str, url: str) -> str:
     Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` if the name is taken or there are too
     many webhooks.
     """
-    checked_name, checked_url, secret = name.strip().removeprefix("@").lower(), check_url(url), secrets.token_hex(32)
+    checked_name, checked_url, secret = name.strip().removeprefix("@").lower(), check_url(url), new_secret()
     if not USERNAME_PATTERN.fullmatch(checked_name) or checked_name == MENTION_ALL:
         raise Invalid(
             "A webhook name must have 1 to 32 characters: letters from a to z and digits, with “.”, “_” or “-” "
@@ -136,19 +136,28 @@ def add_incoming(actor: Actor, room_id: int, name: str) -> str:
     return write(change)
 
 
-def adopt(actor: Actor, room_id: int, model: type[W], webhook_id: int) -> None:
-    """Make `actor` responsible for a webhook, which works again if it was suspended.
+def adopt(actor: Actor, room_id: int, model: type[W], webhook_id: int) -> str:
+    """Make `actor` responsible for a suspended webhook, which works again.
 
-    Raises `NotFound`, `Forbidden` (managers only).
+    Return its new secret, or the new token of its URL: its former creator knows the old one. Raises `NotFound`,
+    `Forbidden` (managers only), and `Conflict` if it is not suspended.
     """
 
-    def change(transaction: Transaction) -> None:
+    def change(transaction: Transaction) -> str:
         _authorize(transaction.session, actor, room_id)
         webhook = _get_webhook(transaction.session, room_id, model, webhook_id)
+        if webhook.suspended_at is None:
+            raise Conflict("This webhook is not suspended.")
         webhook.creator_id, webhook.suspended_at = actor.user_id, None
+        if isinstance(webhook, IncomingWebhook):
+            token = new_token()
+            webhook.token_hash = hash_token(token)
+        else:
+            webhook.secret = token = new_secret()
         _record(transaction, AuditKind.WEBHOOK_ADOPTED, actor, webhook.name, room_id)
+        return token
 
-    write(change)
+    return write(change)
 
 
 def _get_webhook(session: Session, room_id: int, model: type[W], webhook_id: int) -> W:

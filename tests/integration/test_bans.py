@@ -80,17 +80,21 @@ def test_a_ban_ends_every_way_in_and_unbanning_revives_none(any_server: Server, 
     assert requests.get(shared, timeout=30).status_code == 404
     assert call_hook(hook) == 403
 
-    # Another manager adopts the webhooks. They outlive the next ban.
+    # Another manager adopts the webhooks, with a new URL and secret. They outlive the next ban.
     path = f"{room_path(room)}/webhooks"
     assert "2 suspended" in ana.get(f"{room_path(room)}/settings").text
     page = ana.get(path).text
     assert page.count("because its creator was banned or left the room") == 2
-    for kind, table in (("incoming/", "incoming_webhooks"), ("", "outgoing_webhooks")):
-        ((number,),) = server.rows(f"SELECT id FROM {table}")
-        assert "works again" in ana.post(f"{path}/{kind}{number}/adopt", path).text
-    assert call_hook(hook) == 201
+    ((incoming,),), ((outgoing, old_secret),) = (
+        server.rows(query) for query in ("SELECT id FROM incoming_webhooks", "SELECT id, secret FROM outgoing_webhooks")
+    )
+    new_hook = attribute(ana.post(f"{path}/incoming/{incoming}/adopt", path).text, "#webhook-url", "value")
+    secret = attribute(ana.post(f"{path}/{outgoing}/adopt", path).text, "#secret", "value")
+    assert server.rows("SELECT secret FROM outgoing_webhooks") == [(secret,)] != [(old_secret,)]
+    assert ana.post(f"{path}/{outgoing}/adopt", path).status_code == 409
+    assert [call_hook(hook), call_hook(new_hook)] == [404, 201]
     server.flask("users", "ban", "mallory")
-    assert call_hook(hook) == 201
+    assert call_hook(new_hook) == 201
     kinds = [kind for (kind,) in server.rows("SELECT kind FROM audit_log ORDER BY id")]
     for kind, count in (
         ("token.revoked", 1), ("share_link.revoked", 1), ("invitation.revoked", 1), ("webhook.suspended", 2),
@@ -103,12 +107,12 @@ def test_a_room_whose_only_manager_is_banned_gets_another(any_server: Server, pe
     ana, mallory = people
     room = mallory.create_room()
     mallory.invite(room, ana)
-    hook = add_webhooks(mallory, room)
+    add_webhooks(mallory, room)
     any_server.flask("users", "ban", "mallory")
     path = f"{room_path(room)}/webhooks"
     ((number,),) = any_server.rows("SELECT id FROM incoming_webhooks")
-    assert ana.post(f"{path}/incoming/{number}/adopt", path).ok
-    assert call_hook(hook) == 201
+    adopted = ana.post(f"{path}/incoming/{number}/adopt", path).text
+    assert call_hook(attribute(adopted, "#webhook-url", "value")) == 201
     changed = any_server.rows("SELECT target, conversation FROM audit_log WHERE kind = 'member.role_changed'")
     assert changed == [("@ana is a manager", room)]
     # A banned member never becomes the manager.
@@ -138,6 +142,22 @@ def test_the_webhooks_of_a_removed_member_are_suspended_in_that_room_only(
     ana.remove(room, mallory)
     assert [call_hook(hook) for hook in hooks] == [403, 201]
     assert mallory.get(room_path(room)).status_code == 404
+
+
+def test_webhooks_without_a_known_creator_are_suspended_when_a_manager_is_removed(
+    any_server: Server, people: tuple[Person, Person]
+) -> None:
+    ana, mallory = people
+    rooms = [ana.create_room(), ana.create_room()]
+    hooks = [add_webhooks(ana, room) for room in rooms]
+    any_server.execute("UPDATE incoming_webhooks SET creator_id = NULL")
+    for room in rooms:
+        ana.invite(room, mallory)
+    promote(any_server, rooms[0], mallory)
+    for room in rooms:
+        ana.remove(room, mallory)
+    # In the second room she was no manager, so she cannot have created the webhook.
+    assert [call_hook(hook) for hook in hooks] == [403, 201]
 
 
 def test_a_new_password_revokes_the_api_tokens(server: Server, ana: Person, bob: Person) -> None:

@@ -1,12 +1,14 @@
 """Outgoing webhooks: deliveries, signatures, retries and private networks. Incoming webhooks: posting as a bot."""
 
+import base64
 import hashlib
 import hmac
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.config import current_settings
 from chatapp.extensions import db
-from chatapp.models import Message, OutgoingWebhook, WebhookDelivery, now
+from chatapp.models import Message, OutgoingWebhook, User, WebhookDelivery, now
 from chatapp.storage.engines import writer_engine
 from chatapp.webhooks.queries import list_due_deliveries
 from tests.harness.html import attribute
@@ -117,6 +119,14 @@ def test_a_message_that_mentions_a_webhook_is_sent_and_signed(
     expected = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
     assert headers["X-Chatapp-Signature"] == f"sha256={expected}"
     assert abs(int(headers["X-Chatapp-Timestamp"]) - time.time()) < 60
+    # The headers of Standard Webhooks, whose signature covers the id as well.
+    signed = f"{headers['Webhook-Id']}.{headers['Webhook-Timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), signed, "sha256")).decode()
+    assert headers["Webhook-Signature"] == f"v1,{expected}"
+    assert (headers["Webhook-Id"], headers["Webhook-Timestamp"]) == (
+        headers["X-Chatapp-Delivery"],
+        headers["X-Chatapp-Timestamp"],
+    )
     assert secret not in ana.get(f"{room_path(room)}/webhooks").text
     eventually(lambda: any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)], "the queue is empty")
 
@@ -130,7 +140,7 @@ def test_a_failed_delivery_is_retried_under_its_id_and_finally_discarded(
     socket = ana.connect()
     socket.post("@deploy one", room)
     eventually(lambda: len(receiver.requests) == 4, "retried until it succeeds", timeout=40)
-    assert len({headers["X-Chatapp-Delivery"] for _, headers, _ in receiver.requests}) == 1
+    assert len({headers["Webhook-Id"] for _, headers, _ in receiver.requests}) == 1
     receiver.statuses = [503]
     server.execute("UPDATE webhook_deliveries SET attempts = 4")
     socket.post("@deploy two", room)
@@ -196,13 +206,51 @@ def test_each_webhook_has_one_delivery_at_a_time_the_oldest_first(app: Flask) ->
         oldest = {delivery.webhook_id: delivery.id for delivery in deliveries[3:6]}
     engine.dispose()
 
-    reader = db.session()
-    assert dict(list_due_deliveries(reader, limit=10)) == oldest
-    assert dict(list_due_deliveries(reader, limit=10, without={busy})) == {id_: oldest[id_] for id_ in (slow, other)}
-    assert dict(list_due_deliveries(reader, limit=10, only={slow}, without={busy})) == {slow: oldest[slow]}
-    assert len(list_due_deliveries(reader, limit=2)) == 2
-    assert list_due_deliveries(reader, limit=-1) == []
-    reader.close()
+    def list_due(*busy: int, limit: int = 10, **webhooks: set[int]) -> dict[int, int]:
+        due = list_due_deliveries(
+            db.session(), limit=limit, limit_per_owner=10, busy=dict.fromkeys(busy, -1), **webhooks
+        )
+        return {each.webhook_id: each.id for each in due}
+
+    assert list_due() == oldest
+    assert list_due(busy) == {slow: oldest[slow], other: oldest[other]}
+    assert list_due(without={busy, slow}) == {other: oldest[other]}
+    assert list_due(busy, only={slow}) == {slow: oldest[slow]}
+    assert len(list_due(limit=2)) == 2
+    assert list_due(limit=-1) == {}
+    db.session.close()
+
+
+def test_a_person_with_many_webhooks_does_not_displace_those_of_others(app: Flask) -> None:
+    engine = writer_engine(current_settings())
+    with Session(engine) as session:
+        people = [User(username=name, name=name, password_hash="", role="member") for name in ("mallory", "ana")]
+        session.add_all(people)
+        session.flush()
+        mallory, ana = (person.id for person in people)
+        hooks = [
+            OutgoingWebhook(conversation_id=1, name=f"hook{number}", url="http://a/", secret="s", creator_id=creator)
+            for number, creator in enumerate([mallory] * 40 + [ana, None, None])
+        ]
+        message = Message(conversation_id=1, seq=1, version=1, content="@hook1")
+        session.add_all([*hooks, message])
+        session.flush()
+        due_at = now() - timedelta(seconds=1)
+        session.add_all(WebhookDelivery(webhook_id=hook.id, message_id=message.id, due_at=due_at) for hook in hooks)
+        session.commit()
+        busy = {hook.id: mallory for hook in hooks[:4]}
+    engine.dispose()
+
+    def count_owners(limit: int, busy: Mapping[int, int]) -> Counter[int]:
+        due = list_due_deliveries(db.session(), limit=limit, limit_per_owner=5, busy=busy)
+        assert not {each.webhook_id for each in due} & busy.keys()
+        return Counter(each.owner for each in due)
+
+    assert count_owners(20, {}) == {mallory: 5, ana: 1, -1: 2}
+    assert count_owners(3, {}) == {mallory: 1, ana: 1, -1: 1}
+    assert count_owners(20, busy) == {mallory: 1, ana: 1, -1: 2}
+    assert count_owners(20, dict.fromkeys(range(1_000, 1_005), mallory)) == {ana: 1, -1: 2}
+    db.session.close()
 
 
 def test_a_receiver_that_responds_byte_by_byte_is_cut_off(new_server: NewServer, new_person: NewPerson) -> None:

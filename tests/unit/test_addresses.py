@@ -1,8 +1,10 @@
-"""The networks that limits count as one client."""
+"""The networks that limits count as one client, and the addresses of this machine."""
+
+from ipaddress import ip_address
 
 import pytest
 
-from chatapp.addresses import client_network
+from chatapp.addresses import client_network, is_own_address
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,10 @@ from chatapp.addresses import client_network
 )
 def test_an_ipv6_network_of_64_bits_counts_as_one_client(address: str, network: str) -> None:
     assert client_network(address) == network
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"), [("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("192.0.2.7", False)]
+)
+def test_the_addresses_of_this_machine_are_known(address: str, is_own: bool) -> None:
+    assert is_own_address(ip_address(address)) is is_own

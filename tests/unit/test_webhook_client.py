@@ -9,6 +9,7 @@ import pytest
 
 from chatapp.errors import Invalid
 from chatapp.response_budget import MAX_HEAD_BYTES, READ_BYTES
+from chatapp.webhooks import client
 from chatapp.webhooks.client import MAX_INFORMATIONAL_RESPONSES, DeliveryFailed, check_url, is_public, post
 
 INFORMATIONAL = b"HTTP/1.1 100 \r\n\r\n"
@@ -60,6 +61,18 @@ def test_a_host_with_one_private_address_among_public_ones_is_refused(monkeypatc
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with pytest.raises(DeliveryFailed, match="private network"):
         post("http://example.com/", b"", {}, allow_private=False, timeout_seconds=10)
+
+
+def test_this_machine_is_refused_under_its_public_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "is_own_address", lambda address: str(address) == "1.1.1.1")
+    with pytest.raises(DeliveryFailed, match="this machine"):
+        post("http://1.1.1.1/", b"", {}, allow_private=False, timeout_seconds=10)
+
+
+@pytest.mark.parametrize("host", ["chat.example.org", "CHAT.example.org.:8443"])
+def test_the_host_names_of_the_installation_are_refused(host: str) -> None:
+    with pytest.raises(DeliveryFailed, match="itself"):
+        post(f"https://{host}/", b"", {}, allow_private=False, own_hosts={"chat.example.org"}, timeout_seconds=10)
 
 
 def test_a_host_that_does_not_resolve_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
