@@ -35,7 +35,7 @@ from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.realtime.relay import Relay
 from chatapp.realtime.state import Realtime, get_realtime
 from chatapp.storage import EXTENSION as WRITER
-from chatapp.storage import Writer, read_natively
+from chatapp.storage import Writer, log_database_error, read_natively
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.cleanup import plan_trim, trim
@@ -166,11 +166,13 @@ def repair_database(app: Flask) -> None:
 def maintain_watermarks(app: Flask) -> None:
     """Record an epoch that another process has renewed, and write the watermarks to the disk."""
     writer: Writer = app.extensions[WRITER]
-    try:
-        with app.app_context():
+    with app.app_context():
+        try:
             follow_epoch()
-    except (Unavailable, OSError) as error:
-        log.warning("watermarks cannot be maintained", reason=str(error))
+        except Unavailable as error:
+            log_database_error(error, work="watermarks")
+        except OSError as error:
+            log.warning("watermarks cannot be maintained", reason=str(error))
     writer.flush_watermarks()
 
 

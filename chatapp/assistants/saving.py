@@ -10,6 +10,7 @@ from chatapp.assistants.answer_queue import Job, finish_job, save_progress
 from chatapp.assistants.generation import SERVER_PROBLEM
 from chatapp.assistants.running import RunningAnswer
 from chatapp.errors import Busy, ChatError, Unavailable
+from chatapp.storage import log_database_error
 
 log = structlog.get_logger(__name__)
 
@@ -27,12 +28,12 @@ class AnswerSaver:
 
     def save_progress(self, answers: Sequence[RunningAnswer]) -> None:
         """Store the content of running answers. End those that were stopped or deleted in another process."""
-        try:
-            with self._app.app_context():
+        with self._app.app_context():
+            try:
                 continuing = save_progress([(answer.job, answer.content) for answer in answers])
-        except ChatError as error:
-            log.info("answers not saved yet", answers=len(answers), reason=error.message)
-            return
+            except ChatError as error:
+                log_database_error(error, work="answer saving", answers=len(answers))
+                return
         for answer in answers:
             if answer.job.answer_id not in continuing:
                 answer.end("stopped")
@@ -48,15 +49,15 @@ class AnswerSaver:
     def _try_to_finish(self, job: Job, state: str, content: str, problem: str | None) -> bool:
         failures = 0
         while failures < MAX_FINISH_ATTEMPTS:
-            try:
-                with self._app.app_context():
+            with self._app.app_context():
+                try:
                     finish_job(job, state=state, content=content, problem=problem)
-            except (Busy, Unavailable) as error:
-                log.info("end of answer not stored yet", answer=job.answer_id, reason=error.message)
-            except Exception:
-                log.exception("end of answer cannot be stored", answer=job.answer_id)
-                failures += 1
-            else:
-                return True
+                except (Busy, Unavailable) as error:
+                    log_database_error(error, work="answer saving", answer=job.answer_id)
+                except Exception:
+                    log.exception("end of answer cannot be stored", answer=job.answer_id)
+                    failures += 1
+                else:
+                    return True
             time.sleep(RETRY_SECONDS)
         return False

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,11 +21,10 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
+from chatapp.storage import log_database_error
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_changed, message_posted
-
-log = structlog.get_logger(__name__)
 
 EXTENSION = "chatapp.answer_worker"
 """Key of the worker of a serving process in `app.extensions`."""
@@ -112,25 +110,25 @@ class AnswerWorker:
 
         Return False if the database is unavailable.
         """
-        try:
-            with self._app.app_context():
+        with self._app.app_context():
+            try:
                 create_shared_conversations(self._assistants)
                 if self._is_only_process and has_open_answers(db.session()):
                     interrupt_orphans(running=set(self._running))
-        except (ChatError, SQLAlchemyError) as error:
-            log.info("answers wait for the database", reason=str(error))
-            return False
-        return True
+            except (ChatError, SQLAlchemyError) as error:
+                log_database_error(error, work="answer queue")
+                return False
+            return True
 
     def _claim(self) -> Sequence[Job]:
-        try:
-            with self._app.app_context():
+        with self._app.app_context():
+            try:
                 if not has_open_answers(db.session()):
                     return []
                 return claim_jobs(self._max_answers - len(self._running), running=set(self._running))
-        except (ChatError, SQLAlchemyError) as error:
-            log.info("answers wait for the database", reason=str(error))
-            return []
+            except (ChatError, SQLAlchemyError) as error:
+                log_database_error(error, work="answer queue")
+                return []
 
     def _start_answer(self, job: Job) -> None:
         self._running[job.answer_id] = answer = RunningAnswer(job)

@@ -58,7 +58,7 @@ def is_dropped(error: BaseException) -> bool:
 
 
 def log_database_error(error: BaseException, **details: object) -> None:
-    """Log an error of the database, unless it is due to an outage: that is logged once."""
+    """Log an error of the database, unless it is due to an outage: its begin and its end are logged once."""
     read_outage: ReadOutage = current_app.extensions[_READ_OUTAGE]
     if read_outage.is_active or current_writer().backlog.since is not None:
         log.debug("database does not respond", error=str(error), **details)

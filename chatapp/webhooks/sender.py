@@ -15,6 +15,7 @@ from chatapp.extensions import db
 from chatapp.presentation.messages import present_message_data
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
+from chatapp.storage import log_database_error
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.signals import messages_stored
 from chatapp.webhooks.client import DeliveryFailed, post
@@ -67,13 +68,13 @@ class WebhookSender:
 
     def _claim(self) -> Sequence[tuple[Delivery, int]]:
         """Claim as many deliveries as there are free threads, at most one for each webhook. Return their owners too."""
-        try:
-            with self._app.app_context():
+        with self._app.app_context():
+            try:
                 due = self._list_due() if is_delivery_due(db.session()) else []
                 claimed = claim_deliveries([each.id for each in due]) if due else []
-        except (ChatError, SQLAlchemyError) as error:
-            log.info("webhook deliveries wait for the database", reason=str(error))
-            return []
+            except (ChatError, SQLAlchemyError) as error:
+                log_database_error(error, work="webhooks")
+                return []
         owners = {each.webhook_id: each.owner for each in due}
         return [(delivery, owners[delivery.webhook_id]) for delivery in claimed]
 
@@ -121,12 +122,12 @@ class WebhookSender:
         except DeliveryFailed as failure:
             error = str(failure)
             log.info("webhook delivery failed", delivery=delivery.id, attempt=delivery.attempts, reason=error)
-        try:
-            with self._app.app_context():
+        with self._app.app_context():
+            try:
                 finish_attempt(delivery, error, retry_seconds=settings.webhook_retry_seconds)
-        except ChatError as not_stored:
-            # It is sent again when its lease expires.
-            log.warning("webhook delivery result not stored", delivery=delivery.id, reason=not_stored.message)
+            except ChatError as not_stored:
+                # It is sent again when its lease expires.
+                log_database_error(not_stored, work="webhooks", delivery=delivery.id)
 
 
 def init_webhooks(app: Flask) -> None:
