@@ -156,6 +156,11 @@ def has_share_links() -> ColumnElement[bool]:
     return select(Installation.has_share_links).scalar_subquery()
 
 
+def are_share_links_enabled(session: Session) -> bool:
+    """Return whether the admins have not switched share links off."""
+    return session.scalars(select(has_share_links())).one()
+
+
 def send_sharing_changed(transaction: Transaction, *, is_public: bool) -> None:
     """Send the signal that all conversations with a share link are public, or that none of them is any longer."""
     shared = select(Conversation.id, Conversation.kind).join(ShareLink, ShareLink.conversation_id == Conversation.id)

@@ -175,12 +175,12 @@ class Fallback:
         self._pages.discard(ref)
 
     def revoke_logins(self, login_session_ids: Collection[int]) -> None:
-        """Forget login sessions, and what their users may do: it is remembered again with another of their logins."""
+        """Forget login sessions, and what their users may do unless they have another one."""
         self.revision += 1
         revoked = [(key, user.id) for key, user in self._logins.items() if user.login_session_id in login_session_ids]
         for key, _ in revoked:
             self._logins.discard(key)
-        user_ids = {user_id for _, user_id in revoked}
+        user_ids = {user_id for _, user_id in revoked} - {user.id for _, user in self._logins.items()}
         for access, _ in self._may_post.items() if user_ids else ():
             if access[0] in user_ids:
                 self._may_post.discard(access)

@@ -88,7 +88,7 @@ def revoke_all_invitations(actor: Actor) -> int:
 
 def use_invitation(session: Session, token: str) -> int:
     """Count a use of the invitation with this token, and return its id. Raises `NotFound` if it is not valid."""
-    require_valid_invitation(session, token)
+    _check_format(token)
     used = session.scalars(
         update(Invitation)
         .where(Invitation.token == token, _is_usable())
@@ -102,9 +102,9 @@ def use_invitation(session: Session, token: str) -> int:
 
 def require_valid_invitation(session: Session, token: str) -> None:
     """Raise `NotFound` unless `token` is that of an invitation that can be used."""
-    # PostgreSQL accepts no NUL in a query.
+    _check_format(token)
     valid = select(Invitation.id).where(Invitation.token == token, _is_usable())
-    if not token.isascii() or "\0" in token or session.scalars(valid).one_or_none() is None:
+    if session.scalars(valid).one_or_none() is None:
         raise _no_such_invitation()
 
 
@@ -121,6 +121,12 @@ def list_invitations(session: Session) -> Sequence[InvitationView]:
 def count_usable_invitations(session: Session) -> int:
     """Return how many invitations can be used now."""
     return session.scalars(select(func.count(Invitation.id)).where(_is_usable())).one()
+
+
+def _check_format(token: str) -> None:
+    """Raise `NotFound` for a token that PostgreSQL would not accept in a query: it has a NUL, or a lone surrogate."""
+    if not token.isascii() or "\0" in token:
+        raise _no_such_invitation()
 
 
 def _is_usable() -> ColumnElement[bool]:

@@ -61,8 +61,10 @@ def rename_session(actor: Actor, session_id: int, title: str) -> None:
         raise Invalid("A session needs a title.")
 
     def change(transaction: Transaction) -> None:
-        _get_own_session(transaction.session, actor, session_id).name = checked_title
-        transaction.send_on_commit(sidebar_changed, [actor.user_id])
+        conversation = _get_own_session(transaction.session, actor, session_id)
+        if conversation.name != checked_title:
+            conversation.name = checked_title
+            transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
 

@@ -88,6 +88,30 @@ def authorize_session_management(
     return visible
 
 
+def authorize_sharing(
+    conversation: Conversation | None, membership: Membership | None, *, is_admin: bool, has_share_links: bool
+) -> Conversation:
+    """Return the conversation if the user may create its share link: manage it, unless admins switched links off.
+
+    Raises what `authorize_session_management` raises, and `Forbidden`.
+    """
+    managed = authorize_session_management(conversation, membership, is_admin=is_admin)
+    if not has_share_links:
+        raise Forbidden("An admin has switched public links off.")
+    return managed
+
+
+def may_share(
+    conversation: Conversation | None, membership: Membership | None, *, is_admin: bool, has_share_links: bool
+) -> bool:
+    """Return whether the user may create a share link: whether `authorize_sharing` succeeds."""
+    try:
+        authorize_sharing(conversation, membership, is_admin=is_admin, has_share_links=has_share_links)
+    except ChatError:
+        return False
+    return True
+
+
 def authorize_export(conversation: Conversation | None, membership: Membership | None) -> Conversation:
     """Return the conversation with an assistant if the user may read it. Raises `NotFound`."""
     return _require_assistant(authorize_reading(conversation, membership))

@@ -9,13 +9,18 @@ from chatapp.config import current_settings
 from chatapp.identity import current_person
 from chatapp.presentation.conversations import sidebar_sections
 from chatapp.presentation.dates import format_date, format_date_time
-from chatapp.presentation.messages import init_message_presenter, render_body
+from chatapp.presentation.messages import init_message_presenter, present_mentioned, render_body
 
 
 def init_presentation(app: Flask) -> None:
     """Register the filters and variables that templates use, and create the cache of rendered messages."""
     init_message_presenter(app)
-    app.jinja_env.filters |= {"message_body": render_body, "date": format_date, "date_time": format_date_time}
+    app.jinja_env.filters |= {
+        "message_body": render_body,
+        "message_mentioned": present_mentioned,
+        "date": format_date,
+        "date_time": format_date_time,
+    }
     app.context_processor(_shared)
 
 

@@ -8,9 +8,10 @@ from flask import render_template, request
 from sqlalchemy import inspect
 
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.policy import may_post
+from chatapp.conversations.policy import may_post, may_share
 from chatapp.conversations.queries import find_conversation, is_public, list_conversations
 from chatapp.conversations.refs import ConversationRef
+from chatapp.credentials import are_share_links_enabled
 from chatapp.errors import ChatError, SignedOut
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback, request_revision
@@ -42,6 +43,8 @@ class Permissions:
     may_manage: bool
     may_moderate: bool
     may_mention_all: bool
+    may_share: bool
+    """Create a public link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,13 @@ def view_conversation(
             may_manage=kind.may_manage(membership, is_admin=viewer.is_admin),
             may_moderate=kind.may_moderate(membership, is_admin=viewer.is_admin),
             may_mention_all=kind.may_mention_all(membership),
+            may_share=kind.has_assistant
+            and may_share(
+                conversation,
+                membership,
+                is_admin=viewer.is_admin,
+                has_share_links=are_share_links_enabled(session),
+            ),
         ),
         composer=Composer(
             client_id=str(uuid.uuid4()),
@@ -189,7 +199,9 @@ def render_remembered_conversation() -> str | None:
         ),
         epoch=page.epoch,
         is_public=page.is_public,
-        permissions=Permissions(may_post=may_post, may_manage=False, may_moderate=False, may_mention_all=False),
+        permissions=Permissions(
+            may_post=may_post, may_manage=False, may_moderate=False, may_mention_all=False, may_share=False
+        ),
         composer=replace(view.composer, client_id=str(uuid.uuid4()), draft=""),
     )
     return render_template(

@@ -118,6 +118,14 @@ def _render_links(text: str, limit: int) -> tuple[Markup, int]:
     return Markup("").join([*parts, escape(text[end:])]), limit
 
 
+def present_mentioned(message: TimelineMessage) -> str:
+    """Return whom the message's HTML mentions: ids, of which there are at most `MAX_MENTIONS`, or “all”."""
+    usernames = {person.username for person in message.mentions}
+    if usernames - find_names(message.content):
+        return MENTION_ALL
+    return " ".join(str(person.id) for person in message.mentions[:MAX_MENTIONS])
+
+
 class MessagePresenter:
     """Presents the messages of one application, whose assistants determine avatars.
 

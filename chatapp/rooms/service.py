@@ -35,10 +35,12 @@ def update_room(actor: Actor, room_id: int, name: str, topic: str, visibility: s
         room = authorize_management(*_find_access(transaction.session, actor, room_id))
         if room.is_archived:
             raise Archived("This room is archived. Restore it before you change it.")
+        is_listed_as_before = (room.name, room.visibility) == (checked_name, checked_visibility)
         if room.visibility != checked_visibility:
             record(transaction, AuditKind.ROOM_CHANGED, actor, target=checked_visibility, conversation=room.wire_name)
         room.name, room.topic, room.visibility = checked_name, checked_topic, checked_visibility
-        _send_sidebar_changed(transaction, room)
+        if not is_listed_as_before:
+            _send_sidebar_changed(transaction, room)
 
     write(change)
 

@@ -5,11 +5,11 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin
 from chatapp.audit_log import AuditKind, record
-from chatapp.conversations.policy import authorize_session_management
+from chatapp.conversations.policy import authorize_session_management, authorize_sharing
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
-from chatapp.credentials import SharingChanged, has_share_links, sharing_changed
-from chatapp.errors import Forbidden, NotFound
+from chatapp.credentials import SharingChanged, are_share_links_enabled, has_share_links, sharing_changed
+from chatapp.errors import NotFound
 from chatapp.models import Conversation, ShareLink
 from chatapp.storage import Transaction, write
 from chatapp.timeline.event_numbers import lock_conversation
@@ -19,14 +19,16 @@ from chatapp.tokens import new_token
 def create_share_link(actor: Actor, ref: ConversationRef) -> str:
     """Create the share link of a conversation, unless it has one, and return its token.
 
-    Raises what `authorize_session_management` raises, `SignedOut`, and `Forbidden` if share links are switched off.
+    Raises what `authorize_sharing` raises, and `SignedOut`.
     """
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
-        conversation = _get_managed(session, actor, ref)
-        if not session.scalars(select(has_share_links())).one():
-            raise Forbidden("An admin has switched public links off.")
+        conversation = authorize_sharing(
+            *find_access_of(session, ref, actor),
+            is_admin=is_admin(session, actor),
+            has_share_links=are_share_links_enabled(session),
+        )
         # The lock lets simultaneous requests create one link.
         lock_conversation(session, conversation.id)
         link = session.get(ShareLink, conversation.id)

@@ -65,11 +65,20 @@ function decorateMessage(message, userId) {
   if (edited) edited.title = formatDateTime(new Date(edited.dateTime));
   markOwnReactions(message, userId);
   message.classList.toggle("is-own", isSentBy(message, userId));
-  message.classList.toggle("mentions-me", message.dataset.mentions?.split(" ").includes(String(userId)) ?? false);
+  message.classList.toggle("mentions-me", mentions(message, userId));
   // Before the group: a separator that has become obsolete would divide it.
   updateDateSeparator(message, startsDay(previous, current) ? current.createdAt : null);
   const isAdjacent = message.previousElementSibling === previousElement;
   message.classList.toggle("is-continued", isAdjacent && continuesGroup(previous, current));
+}
+
+/**
+ * @param {HTMLElement} message
+ * @param {number} userId
+ */
+function mentions(message, userId) {
+  const mentioned = message.dataset.mentions ?? "";
+  return mentioned === "all" ? !isSentBy(message, userId) : mentioned.split(" ").includes(String(userId));
 }
 
 /** @param {HTMLElement} message */

@@ -73,6 +73,10 @@ def test_public_links_and_outgoing_webhooks_can_be_switched_off_for_the_installa
     assert requests.get(shared, timeout=30).status_code == 404
     refused = bob.post(share, "/sessions")
     assert (refused.status_code, "switched public links off" in refused.text) == (403, True)
+    menus = [bob.get(f"/sessions/{each.removeprefix('assistant_')}").text for each in (session, start_session(bob))]
+    assert ["This link does not work" in menu for menu in menus] == [True, False]
+    assert [f'action="/conversations/{session}/unshare"' in menu for menu in menus] == [True, False]
+    assert not any('/share"' in menu for menu in menus), "the menu offers only what is permitted"
     bob.connect().post("@deploy now", room)
     assert any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
     assert "switched off" in bob.get(path).text

@@ -162,6 +162,11 @@ def test_only_managers_change_a_room_and_any_member_invites(ana: Person, bob: Pe
     socket = bob.connect()
     assert ana.post(f"{path}/settings", f"{path}/settings", **form).ok
     socket.wait_for("sidebar_changed")
+    # Nothing is sent if the list of rooms stays as it is: only the restored name arrives.
+    for changed in ({}, {"topic": "Newer topic"}, {"topic": "New topic"}):
+        assert ana.post(f"{path}/settings", f"{path}/settings", **form | changed).ok
+    assert ana.post(f"{path}/settings", f"{path}/settings", **form | {"visibility": "open"}).ok
+    assert len(socket.wait_for("sidebar_changed", 2)) == 2
     assert "New name" in bob.get("/sidebar").text
     assert "New topic" in bob.get(path).text
 

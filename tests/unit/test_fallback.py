@@ -82,10 +82,14 @@ def test_a_revoked_fact_is_forgotten(fallback: Fallback):
     assert fallback.find_access(1, GENERAL) is None
 
 
-def test_a_revoked_login_takes_the_permissions_of_its_user_with_it(fallback: Fallback):
-    fallback.remember_login(ANA, fallback.revision)
+def test_the_last_login_of_a_user_takes_the_permissions_with_it(fallback: Fallback):
+    elsewhere = AuthenticatedUser(1, "ana", "Ana", True, 11, "another token of ana")
+    for login in (ANA, elsewhere):
+        fallback.remember_login(login, fallback.revision)
     for user_id in (ANA.id, 2):
         fallback.remember_access(user_id, GENERAL, fallback.revision, may_post=True)
+    fallback.revoke_logins([elsewhere.login_session_id])
+    assert fallback.find_access(ANA.id, GENERAL)
     fallback.revoke_logins([ANA.login_session_id])
     assert (fallback.find_access(ANA.id, GENERAL), fallback.find_access(2, GENERAL)) == (None, True)
 

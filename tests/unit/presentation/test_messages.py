@@ -13,7 +13,7 @@ from markupsafe import escape
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.presentation import messages
-from chatapp.presentation.messages import MAX_LINKS, MAX_MENTIONS, render_body
+from chatapp.presentation.messages import MAX_LINKS, MAX_MENTIONS, present_mentioned, render_body
 from chatapp.timeline import TimelineMessage
 
 BOB = Person(2, "b", "Bob")
@@ -55,6 +55,15 @@ def test_a_message_has_a_bounded_number_of_links_and_mentions(unit: str, mark: s
     assert html.count(mark) == limit
     assert text_of(html) == content
     assert len(html) <= len(escape(content)) + 15_000
+
+
+def test_the_people_that_a_message_marks_are_bounded() -> None:
+    people = [Person(number, f"person{number}", "") for number in range(1, 5_001)]
+    assert present_mentioned(make_message("@all lunch", *people)) == "all"
+    named = people[: MAX_MENTIONS + 10]
+    content = " ".join(f"@{person.username}" for person in named)
+    assert present_mentioned(make_message(content, *named)).split() == [str(n) for n in range(1, MAX_MENTIONS + 1)]
+    assert present_mentioned(make_message("@b", BOB)) == "2"
 
 
 def test_what_exceeds_the_limits_is_escaped_text() -> None:
