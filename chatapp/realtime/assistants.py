@@ -100,11 +100,11 @@ class AnswerBroadcaster:
 
     def on_progress(self, progress: AnswerProgress) -> None:
         """Broadcast what was added to an answer that this process runs, unless the pause after the last delta lasts."""
-        key = conversation, seq = progress.conversation.wire_name, progress.seq
+        key = wire_name, seq = progress.conversation.wire_name, progress.seq
         n = self._streams[key].n + 1 if key in self._streams else 1
         if progress.is_over:
             self._growing.pop(key, None)
-            self._send(Delta(conversation, seq, n, 0, [], is_over=True))
+            self._send(Delta(wire_name, seq, n, 0, [], is_over=True))
             return
         answer = self._growing.setdefault(key, GrowingAnswer(GrowingMarkdown()))
         if progress.content == answer.content or (time.monotonic() < answer.due_at and not progress.is_complete):
@@ -112,11 +112,11 @@ class AnswerBroadcaster:
         started = time.thread_time()
         start, changed = answer.markdown.grow(progress.content)
         answer.content = progress.content
-        self._send(Delta(conversation, seq, n, start, [str(block) for block in changed], is_over=False))
+        self._send(Delta(wire_name, seq, n, start, [str(block) for block in changed], is_over=False))
         pause = compute_pause(
             time.thread_time() - started,
             sum(map(len, changed)),
-            self._count_listeners(conversation),
+            self._count_listeners(wire_name),
             len(self._growing),
         )
         answer.due_at = time.monotonic() + pause
@@ -134,12 +134,12 @@ class AnswerBroadcaster:
             return True
         return delta.n == last
 
-    def resend(self, conversation: str, seq: int) -> None:
+    def resend(self, wire_name: str, seq: int) -> None:
         """Send the other processes a complete delta of an answer, if this process runs it."""
-        key = conversation, seq
+        key = wire_name, seq
         if key in self._growing and key in self._streams:
             stream = self._streams[key]
-            delta = Delta(conversation, seq, stream.n, 0, list(stream.blocks), is_over=False)
+            delta = Delta(wire_name, seq, stream.n, 0, list(stream.blocks), is_over=False)
             self._signals.send_robust(delta_created, delta)
 
     def broadcast(self, delta: Delta) -> None:
@@ -159,15 +159,15 @@ class AnswerBroadcaster:
         change = {"n": delta.n, "from": delta.start, "html": _render(delta.blocks)}
         self._server.emit("assistant_delta", answer | change, to=delta.conversation)
 
-    def present_streams(self, conversation: str) -> list[Mapping[str, Any]]:
+    def present_streams(self, wire_name: str) -> list[Mapping[str, Any]]:
         """Return the growing answers of a conversation. The next delta of each continues there.
 
         An answer of another process may have ended: its last delta can be lost.
         """
         return [
             {"seq": seq, "n": stream.n, "html": _render(stream.blocks)}
-            for (wire_name, seq), stream in list(self._streams.items())
-            if wire_name == conversation
+            for (key, seq), stream in list(self._streams.items())
+            if key == wire_name
         ]
 
     def _remove_silent_streams(self, now: float) -> None:

@@ -107,17 +107,17 @@ class Broadcaster:
             self._fallback.apply_event(message)
             if is_due:
                 self._emit_news(message)
-            conversation = message.conversation.wire_name
+            wire_name = message.conversation.wire_name
             sender_id = message.sender and message.sender.id
-            key = {"conversation": conversation, "sender_id": sender_id, "client_id": message.client_id}
-            self._server.emit("message_saved", {**key, "message": self._presenter.present(message)}, to=conversation)
+            key = {"conversation": wire_name, "sender_id": sender_id, "client_id": message.client_id}
+            self._server.emit("message_saved", {**key, "message": self._presenter.present(message)}, to=wire_name)
 
     def broadcast_rejected(self, rejected: MessageRejected) -> None:
         """Emit that a pending message was rejected."""
         error = rejected.error.as_dict()
-        conversation = rejected.conversation.wire_name
-        key = {"conversation": conversation, "sender_id": rejected.sender_id, "client_id": rejected.client_id}
-        self._server.emit("message_saved", {**key, "message": None, "error": error}, to=conversation)
+        wire_name = rejected.conversation.wire_name
+        key = {"conversation": wire_name, "sender_id": rejected.sender_id, "client_id": rejected.client_id}
+        self._server.emit("message_saved", {**key, "message": None, "error": error}, to=wire_name)
 
     def broadcast_trimmed(self, head: Head) -> None:
         """Emit a conversation's new floor: pages remove the messages up to it."""
@@ -135,9 +135,9 @@ class Broadcaster:
 
     def broadcast_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Emit how far a user has read."""
-        conversation = changed.conversation.wire_name
-        payload = {"conversation": conversation, "reader": present_read_receipt(changed.receipt)}
-        self._server.emit("messages_read", payload, to=conversation)
+        wire_name = changed.conversation.wire_name
+        payload = {"conversation": wire_name, "reader": present_read_receipt(changed.receipt)}
+        self._server.emit("messages_read", payload, to=wire_name)
 
     def broadcast_typing(self, typing: Typing) -> None:
         """Emit that a user is typing, to the other users."""
@@ -168,9 +168,9 @@ class Broadcaster:
             return nullcontext(True)
         return self.order.before(message.conversation.wire_name, message.version)
 
-    def _read_events(self, conversation: str, after: int) -> Sequence[TimelineMessage]:
+    def _read_events(self, wire_name: str, after: int) -> Sequence[TimelineMessage]:
         with self._app.app_context():
-            row = db.session.get_one(Conversation, parse_ref(conversation).id)
+            row = db.session.get_one(Conversation, parse_ref(wire_name).id)
             return list_events(db.session(), row, after=after)
 
     def _emit_event(self, message: TimelineMessage, is_new: bool) -> None:  # noqa: FBT001 - a callback's argument
@@ -179,8 +179,8 @@ class Broadcaster:
             self._emit_message(message)
             self._emit_news(message)
         else:
-            conversation = message.conversation.wire_name
-            self._server.emit("message_changed", self._presenter.present(message), to=conversation)
+            wire_name = message.conversation.wire_name
+            self._server.emit("message_changed", self._presenter.present(message), to=wire_name)
 
     def _emit_message(self, message: TimelineMessage) -> None:
         self._server.emit("chat_message", self._presenter.present(message), to=message.conversation.wire_name)

@@ -8,9 +8,9 @@ EVERYONE = "everyone"
 """All sockets that have been sent their CONNECT packet."""
 
 
-def news_channel(conversation: str) -> str:
+def news_channel(wire_name: str) -> str:
     """Return the channel of sockets that receive a conversation's news: they have not joined it."""
-    return NEWS_PREFIX + conversation
+    return NEWS_PREFIX + wire_name
 
 
 def user_channel(user_id: int) -> str:

@@ -71,17 +71,17 @@ class Connections:
         """Return the number of sockets in a channel."""
         return len(self._server.manager.rooms.get("/", {}).get(channel, ()))
 
-    def has_listeners(self, conversation: str) -> bool:
+    def has_listeners(self, wire_name: str) -> bool:
         """Return whether a socket receives a conversation's events or its news."""
-        return self.has_sockets(conversation) or self.has_sockets(news_channel(conversation))
+        return self.has_sockets(wire_name) or self.has_sockets(news_channel(wire_name))
 
-    def list_listeners(self, conversation: str) -> list[str]:
+    def list_listeners(self, wire_name: str) -> list[str]:
         """Return the ids of the sockets that receive a conversation's events or its news."""
-        return [*self.list_sids(conversation), *self.list_sids(news_channel(conversation))]
+        return [*self.list_sids(wire_name), *self.list_sids(news_channel(wire_name))]
 
-    def list_listening_users(self, conversation: str) -> list[AuthenticatedUser]:
+    def list_listening_users(self, wire_name: str) -> list[AuthenticatedUser]:
         """Return the users of the sockets that receive a conversation's events or its news."""
-        users = (self.find_user(sid) for sid in self.list_listeners(conversation))
+        users = (self.find_user(sid) for sid in self.list_listeners(wire_name))
         return [user for user in users if user is not None]
 
     def list_conversations(self, *, with_news: bool = False) -> list[ConversationRef]:

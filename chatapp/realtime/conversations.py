@@ -101,7 +101,7 @@ def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
         if isinstance(error, ChatError):
             fallback.revoke_access(caller.user.id, ref)  # The evictor may have remembered it meanwhile.
         raise
-    _enter_posters(caller, ref, may_post=may_post(*access))
+    _update_channels(caller, ref, may_post=may_post(*access))
     fallback.remember_access(caller.user.id, ref, revision, may_post=may_post(*access))
     missed = catch_up(db.session(), conversation, after=payload.after, epoch=payload.epoch)
     is_shared = kind_of(conversation).has_assistant and is_public(db.session(), conversation.id)
@@ -128,7 +128,7 @@ def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
 def _join_from_memory(caller: Caller, ref: ConversationRef, payload: JoinPayload, *, may_post: bool) -> Ack:
     """Enter the channel, and return the last page unless the client has it."""
     caller.enter(ref.wire_name)
-    _enter_posters(caller, ref, may_post=may_post)
+    _update_channels(caller, ref, may_post=may_post)
     page = caller.realtime.fallback.find_page(ref)
     # A client that knows the last event, or a later one, keeps what it has.
     is_current = payload.after is not None and (page is None or payload.after >= page.last_event)
@@ -152,7 +152,7 @@ def _join_from_memory(caller: Caller, ref: ConversationRef, payload: JoinPayload
     }
 
 
-def _enter_posters(caller: Caller, ref: ConversationRef, *, may_post: bool) -> None:
+def _update_channels(caller: Caller, ref: ConversationRef, *, may_post: bool) -> None:
     if may_post:
         caller.enter(posters_channel(ref))
     else:

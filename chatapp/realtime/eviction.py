@@ -19,11 +19,11 @@ from chatapp.realtime.connections import parse_refs
 from chatapp.realtime.state import Realtime
 from chatapp.revocations import get_last_revocation, revocation_handled
 
-CONFIRMATION_SECONDS = 30.0
-"""Interval at which connected users are confirmed to be authenticated, for an outage of the database."""
+REFRESH_SECONDS = 30.0
+"""Interval at which the logins and permissions of open sockets are remembered anew, for an outage of the database."""
 
-CONFIRMATION_BATCH = 200
-"""Number of sockets that are confirmed before other work runs."""
+REFRESH_BATCH = 200
+"""Number of sockets that are remembered before other work runs."""
 
 
 class Evictor:
@@ -41,7 +41,7 @@ class Evictor:
         """All revocations up to this number were handled; None before the first check."""
         self._fallback = realtime.fallback
         self._fallback.start()
-        self._confirmed_at = 0.0
+        self._refreshed_at = 0.0
         realtime.signals.connect(login_sessions_revoked, self.evict_login_sessions)
         realtime.signals.connect(membership_revoked, self.evict_member)
         realtime.signals.connect(revocation_handled, self._on_revocation_handled)
@@ -70,8 +70,8 @@ class Evictor:
         """Evict the users whose login session or membership was revoked, if other processes revoked any since."""
         last = self._get_last_revocation()
         if last == self._last_handled:
-            if time.monotonic() - self._confirmed_at > CONFIRMATION_SECONDS:
-                self._confirm_connected()
+            if time.monotonic() - self._refreshed_at > REFRESH_SECONDS:
+                self._refresh_fallback()
             return
         self._fallback.revoke_all()
         self._evict_signed_out(self._connections.list_users())
@@ -79,30 +79,30 @@ class Evictor:
             self._evict_former_members(ref.wire_name, self._connections.list_listening_users(ref.wire_name))
         # Only now: if the database failed meanwhile, the next check has to find them again.
         self._last_handled = last
-        self._confirm_connected()
+        self._refresh_fallback()
 
-    def _confirm_connected(self) -> None:
+    def _refresh_fallback(self) -> None:
         """Remember that the users of all sockets are authenticated, and what they may read: revocations are known."""
-        self._confirmed_at = time.monotonic()
+        self._refreshed_at = time.monotonic()
         revision = self._fallback.revision
         for number, (sid, user) in enumerate(self._connections.items()):
             self._fallback.remember_login(user, revision)
             channels = self._connections.list_channels(sid)
             for ref in parse_refs(channels):
                 self._fallback.remember_access(user.id, ref, revision, may_post=posters_channel(ref) in channels)
-            if number % CONFIRMATION_BATCH == 0:
+            if number % REFRESH_BATCH == 0:
                 time.sleep(0)
 
-    def evict_from(self, conversation: str) -> None:
+    def evict_from(self, wire_name: str) -> None:
         """Evict the listeners of a conversation whose login session or membership is revoked.
 
         While `check_revocations` has handled all revocations, this is one short query.
         """
         if self._get_last_revocation() == self._last_handled:
             return
-        users = self._connections.list_listening_users(conversation)
+        users = self._connections.list_listening_users(wire_name)
         self._evict_signed_out(users)
-        self._evict_former_members(conversation, users)
+        self._evict_former_members(wire_name, users)
 
     def _get_last_revocation(self) -> int:
         with self._app.app_context():
@@ -118,12 +118,12 @@ class Evictor:
             active = find_active_actors(db.session(), {user.actor for user in users})
         self.evict_login_sessions(sorted({user.login_session_id for user in users if user.actor not in active}))
 
-    def _evict_former_members(self, conversation: str, users: Collection[AuthenticatedUser]) -> None:
-        ref = parse_ref(conversation)
+    def _evict_former_members(self, wire_name: str, users: Collection[AuthenticatedUser]) -> None:
+        ref = parse_ref(wire_name)
         with self._app.app_context():
             accesses = find_accesses(db.session(), {(ref.id, user.id) for user in users})
             row = db.session.get(Conversation, ref.id)
             needs_membership = row is None or not kind_of(row).is_open_to_all
         if needs_membership:
             for user_id in {user.id for user in users} - {user_id for _, user_id in accesses}:
-                self.evict_member(MembershipRevoked(conversation, user_id))
+                self.evict_member(MembershipRevoked(wire_name, user_id))

@@ -33,10 +33,10 @@ class Heartbeats:
     def _catch_up(self, order: TimelineOrder) -> None:
         ids = [ref.id for ref in self._connections.list_conversations(with_news=True)]
         for head in list_heads(db.session(), ids):
-            conversation = head.conversation.wire_name
+            wire_name = head.conversation.wire_name
             # Events from before the first heartbeat are not broadcast: clients have loaded them with the page.
-            self._positions.start_at(conversation, head.last_event)
-            order.on_remote_commit(conversation, head.last_event)
+            self._positions.start_at(wire_name, head.last_event)
+            order.on_remote_commit(wire_name, head.last_event)
 
 
 def emit_heads(server: Server, heads: Sequence[Head]) -> None:
@@ -45,6 +45,6 @@ def emit_heads(server: Server, heads: Sequence[Head]) -> None:
         return
     epoch = get_epoch(db.session())
     for head in heads:
-        conversation = head.conversation.wire_name
+        wire_name = head.conversation.wire_name
         numbers = {"last_event": head.last_event, "floor": head.floor}
-        server.emit("heads", {"epoch": epoch, "conversations": {conversation: numbers}}, to=conversation)
+        server.emit("heads", {"epoch": epoch, "conversations": {wire_name: numbers}}, to=wire_name)

@@ -17,26 +17,26 @@ class BroadcastPositions:
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
 
-    def start_at(self, conversation: str, event: int) -> int:
+    def start_at(self, wire_name: str, event: int) -> int:
         """Set a conversation's position to `event`, unless it is known; return the position."""
-        return self._positions.setdefault(conversation, event)
+        return self._positions.setdefault(wire_name, event)
 
-    def advance_to(self, conversation: str, event: int) -> None:
+    def advance_to(self, wire_name: str, event: int) -> None:
         """Set a conversation's position to `event`, unless it is beyond that."""
-        self._positions[conversation] = max(self._positions.get(conversation, 0), event)
+        self._positions[wire_name] = max(self._positions.get(wire_name, 0), event)
 
-    def get(self, conversation: str) -> int:
+    def get(self, wire_name: str) -> int:
         """Return a conversation's position, which must be known."""
-        return self._positions[conversation]
+        return self._positions[wire_name]
 
 
 class TimelineOrder:
-    """Broadcasts the events of all processes in the order of their numbers.
+    """Broadcasts the events of all processes in the order of their numbers. Conversations are given by wire name.
 
-    `read_events(conversation, after)` returns events from the database, none at the end. `emit(message, is_new)`
-    broadcasts one of them, as a new message or as a change. `evict(conversation)` removes sockets that may no longer
-    read: a revocation by another process may not have arrived, since Redis may be unavailable.
-    `has_listeners(conversation)` returns whether a socket of this process receives its events or its news.
+    `read_events(wire_name, after)` returns events from the database, none at the end. `emit(message, is_new)`
+    broadcasts one of them, as a new message or as a change. `evict(wire_name)` removes sockets that may no longer read:
+    a revocation by another process may not have arrived, since Redis may be unavailable. `has_listeners(wire_name)`
+    returns whether a socket of this process receives the conversation's events or its news.
     """
 
     def __init__(
@@ -56,35 +56,35 @@ class TimelineOrder:
         self._lock = threading.RLock()
 
     @contextmanager
-    def before(self, conversation: str, version: int) -> Iterator[bool]:
+    def before(self, wire_name: str, version: int) -> Iterator[bool]:
         """Broadcast all events before `version`. Yield whether the event `version` is still to be broadcast.
 
         It is not if it was already read, and broadcast, together with the events before it.
         """
         with self._lock:
-            self._evict(conversation)
-            if self._positions.start_at(conversation, version - 1) < version - 1:
-                self._broadcast_missed(conversation)
-            yield self._positions.get(conversation) < version
-            self._positions.advance_to(conversation, version)
+            self._evict(wire_name)
+            if self._positions.start_at(wire_name, version - 1) < version - 1:
+                self._broadcast_missed(wire_name)
+            yield self._positions.get(wire_name) < version
+            self._positions.advance_to(wire_name, version)
 
-    def on_remote_commit(self, conversation: str, version: int) -> None:
+    def on_remote_commit(self, wire_name: str, version: int) -> None:
         """Broadcast the events that another process has committed, up to `version` at least."""
         with self._lock:
-            if not self._has_listeners(conversation):
-                self._positions.advance_to(conversation, version)
-            elif self._positions.start_at(conversation, version - 1) < version:
-                self._broadcast_missed(conversation)
+            if not self._has_listeners(wire_name):
+                self._positions.advance_to(wire_name, version)
+            elif self._positions.start_at(wire_name, version - 1) < version:
+                self._broadcast_missed(wire_name)
 
-    def _broadcast_missed(self, conversation: str) -> None:
+    def _broadcast_missed(self, wire_name: str) -> None:
         """Read the events after the conversation's position from the database, and broadcast them."""
-        self._evict(conversation)
-        start = self._positions.get(conversation)
+        self._evict(wire_name)
+        start = self._positions.get(wire_name)
         # A message that is edited between two reads comes twice. It is new only the first time.
         emitted: set[int | None] = set()
-        while messages := self._read_events(conversation, self._positions.get(conversation)):
+        while messages := self._read_events(wire_name, self._positions.get(wire_name)):
             for message in messages:
                 is_new = message.seq is not None and message.seq > start and message.seq not in emitted
                 self._emit(message, is_new)
                 emitted.add(message.seq)
-                self._positions.advance_to(conversation, message.version or start)
+                self._positions.advance_to(wire_name, message.version or start)

@@ -92,7 +92,7 @@ class PresencePayload(Payload):
 
 @handles("presence", PresencePayload)
 def set_presence(caller: Caller, payload: PresencePayload) -> None:
-    """Store whether a page is being looked at."""
+    """Store whether the user is at a page, as the page reports it."""
     caller.realtime.presence.set_state(caller.sid, payload.state)
 
 

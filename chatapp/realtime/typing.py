@@ -37,9 +37,9 @@ class TypingThrottle:
         """Time of the last broadcast by user and conversation, for those of the last `THROTTLE_SECONDS`."""
         signals.connect(message_posted, self.reset)
 
-    def is_due(self, user_id: int, conversation: str) -> bool:
+    def is_due(self, user_id: int, wire_name: str) -> bool:
         """Return whether to broadcast that a user is typing in a conversation; if so, record the broadcast."""
-        key, now = (user_id, conversation), time.monotonic()
+        key, now = (user_id, wire_name), time.monotonic()
         for old in [old for old, moment in list(self._last_broadcasts.items()) if moment <= now - THROTTLE_SECONDS]:
             del self._last_broadcasts[old]
         if key in self._last_broadcasts:

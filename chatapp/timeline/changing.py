@@ -48,7 +48,7 @@ def edit(ref: ConversationRef, actor: Actor, seq: int, *, content: object) -> Ti
         store_mentions(session, [(conversation.id, message.id, message.seq, person) for person in mentioned])
         return True
 
-    return write(_change(ref, actor, seq, alter))
+    return write(_change_message(ref, actor, seq, alter))
 
 
 def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
@@ -66,7 +66,7 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
         session.execute(delete_rows(Reaction).where(Reaction.message_id == message.id))
         return True
 
-    return write(_change(ref, actor, seq, alter))
+    return write(_change_message(ref, actor, seq, alter))
 
 
 def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on: bool) -> TimelineMessage:
@@ -94,7 +94,7 @@ def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on:
         session.add(Reaction(message_id=message.id, user_id=actor.user_id, reaction=emoji))
         return True
 
-    return write(_change(ref, actor, seq, alter))
+    return write(_change_message(ref, actor, seq, alter))
 
 
 def check_reaction(value: object) -> str:
@@ -107,7 +107,9 @@ def check_reaction(value: object) -> str:
     raise Invalid("reaction must be one emoji.")
 
 
-def _change(ref: ConversationRef, actor: Actor, seq: int, alter: Alter) -> Callable[[Transaction], TimelineMessage]:
+def _change_message(
+    ref: ConversationRef, actor: Actor, seq: int, alter: Alter
+) -> Callable[[Transaction], TimelineMessage]:
     def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
         require_active_login(session, actor)

@@ -79,20 +79,11 @@ class Post(SpoolableChange[TimelineMessage]):
         stored = batch.insert()
         results = [stored[item] if isinstance(item, int) else item for item in accepted]
         if any(post.was_spooled for post in changes):
-            # Also for messages that are stored already, by a commit whose acknowledgement was lost.
-            for result in results:
-                if isinstance(result, TimelineMessage):
-                    transaction.send_on_commit(message_saved, result)
+            signal, messages = message_saved, _list_saved(results)
         else:
-            # An earlier attempt stored some of them, and its commit was not acknowledged, if they have the time of this
-            # submission: nobody has received them. A message that its sender submitted again has another time.
-            unsent = [
-                item
-                for post, item in zip(changes, accepted, strict=True)
-                if isinstance(item, TimelineMessage) and item.created_at == post.created_at
-            ]
-            for message in (*unsent, *stored):
-                transaction.send_on_commit(message_posted, message)
+            signal, messages = message_posted, [*_list_unsent(changes, accepted), *stored]
+        for message in messages:
+            transaction.send_on_commit(signal, message)
         if stored:
             # After the signals of the posts: receivers store rows, such as an answer, and defer their own signals.
             transaction.send(messages_stored, MessagesStored(transaction, stored))
@@ -144,3 +135,20 @@ class Post(SpoolableChange[TimelineMessage]):
             authorized_sender=sender,
             was_spooled=True,
         )
+
+
+def _list_saved(results: Sequence[TimelineMessage | ChatError]) -> list[TimelineMessage]:
+    """Return the messages of spooled posts, also those that a commit stored whose acknowledgement was lost."""
+    return [result for result in results if isinstance(result, TimelineMessage)]
+
+
+def _list_unsent(posts: Sequence[Post], accepted: Sequence[TimelineMessage | ChatError | int]) -> list[TimelineMessage]:
+    """Return the messages that an earlier attempt to commit these posts has stored: nobody has received them.
+
+    They have the time of this submission. A message that its sender submitted again has another time.
+    """
+    return [
+        item
+        for post, item in zip(posts, accepted, strict=True)
+        if isinstance(item, TimelineMessage) and item.created_at == post.created_at
+    ]
