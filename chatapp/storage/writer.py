@@ -67,7 +67,9 @@ class Writer:
         self._start_lock = threading.Lock()
         self._is_stopping = False
         self._is_load_due = False
+        """Whether entries that an earlier process left in the spool are to be loaded."""
         self._is_spool_check_due = False
+        """Whether entries of the spool may have become pending again."""
 
     @property
     def queued(self) -> int:
@@ -161,9 +163,11 @@ class Writer:
             log.exception("spool cannot be read", reason=str(error))
             return
         if since:
+            # As if the outage had not ended: the probe checks the database, then the spool is drained.
             self._start_outage("an earlier process has left messages in the spool", since)
 
     def _write(self, batch: list[Submission]) -> None:
+        """Commit the batch, or spool it during an outage. Then wake the submitters and send the signals."""
         signals = self._commit(batch)
         if signals is None:
             signals = [*self._spooler.add(batch), DeferredSignal(backlog_changed, self.backlog)]
@@ -173,7 +177,7 @@ class Writer:
         send_deferred(self._signals, signals)
 
     def _commit(self, batch: list[Submission]) -> list[DeferredSignal[Any]] | None:
-        """Return the signals to send, or None during an outage."""
+        """Commit the batch and return the signals to send. Return None if there is an outage, or if one begins."""
         if self._outage.availability is not Availability.AVAILABLE:
             return None
         try:
@@ -207,5 +211,6 @@ class Writer:
         self._probe.start()
 
     def _recover(self) -> None:
+        """Wake the writer's thread, which drains the spool: the probe has committed."""
         self._outage.recover()
         self._queue.wake()
