@@ -30,7 +30,7 @@ from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.heartbeats import Heartbeats
-from chatapp.realtime.news import follow_missing_news
+from chatapp.realtime.news import complete_news_channels
 from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.realtime.relay import Relay
 from chatapp.realtime.state import Realtime, get_realtime
@@ -40,7 +40,7 @@ from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
-from chatapp.timeline.epoch import follow_epoch, renew_epoch_if_restored
+from chatapp.timeline.epoch import adopt_renewed_epoch, renew_epoch_if_restored
 from chatapp.webhooks.sender import WebhookSender
 
 REVOCATION_CHECK_SECONDS = 0.5
@@ -97,7 +97,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     answer_worker.start()
     repeat("revocations", REVOCATION_CHECK_SECONDS, evictor.check_revocations)
     repeat("login sessions", LOGIN_SESSION_CHECK_SECONDS, partial(maintain_login_sessions, app, realtime))
-    repeat("news of new sockets", NEWS_CHECK_SECONDS, partial(follow_missing_news, app, realtime))
+    repeat("news of new sockets", NEWS_CHECK_SECONDS, partial(complete_news_channels, app, realtime))
     repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
     repeat("spool check", settings.heartbeat_seconds, writer.check_spool)
     repeat("watermarks", settings.heartbeat_seconds, partial(maintain_watermarks, app))
@@ -168,7 +168,7 @@ def maintain_watermarks(app: Flask) -> None:
     writer: Writer = app.extensions[WRITER]
     with app.app_context():
         try:
-            follow_epoch()
+            adopt_renewed_epoch()
         except Unavailable as error:
             log_database_error(error, work="watermarks")
         except OSError as error:

@@ -18,8 +18,8 @@ from chatapp.realtime import assistants as assistants
 from chatapp.realtime import conversations as conversations
 from chatapp.realtime import read_state as read_state
 from chatapp.realtime import typing as typing
-from chatapp.realtime.handlers import list_event_names, serve_events
-from chatapp.realtime.handshake import send_initial_events, serve_handshake
+from chatapp.realtime.handlers import list_event_names, register_events
+from chatapp.realtime.handshake import register_handshake, send_initial_events
 from chatapp.realtime.state import EXTENSION, Realtime
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.socket_engine import init_engine
@@ -38,5 +38,5 @@ def init_realtime(app: Flask, settings: Settings) -> None:
         on_connected=lambda sid: send_initial_events(app, realtime, sid),
     )
     app.extensions[EXTENSION] = realtime = Realtime(engine, app.extensions[SIGNALS], app.extensions[FALLBACK])
-    serve_handshake(app, realtime)
-    serve_events(app, realtime)
+    register_handshake(app, realtime)
+    register_events(app, realtime)

@@ -21,7 +21,7 @@ from chatapp.presentation.read_state import present_read_receipt, present_read_s
 from chatapp.realtime.channels import EVERYONE, news_channel, user_channel
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.heartbeats import emit_heads
-from chatapp.realtime.news import follow_news
+from chatapp.realtime.news import update_news_channels
 from chatapp.realtime.ordering import TimelineOrder
 from chatapp.realtime.state import Realtime
 from chatapp.realtime.typing import Typing, typed
@@ -156,7 +156,7 @@ class Broadcaster:
                 self._server.emit("sidebar_changed", {}, to=user_channel(user_id))
             for user_id in user_ids:
                 if sids := self._connections.list_sids(user_channel(user_id)):
-                    follow_news(self._realtime, user_id, sids)
+                    update_news_channels(self._realtime, user_id, sids)
 
     def broadcast_sharing_changed(self, changed: SharingChanged) -> None:
         """Emit that a conversation has become public, or is no longer public."""

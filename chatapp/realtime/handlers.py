@@ -82,7 +82,7 @@ def list_event_names() -> frozenset[str]:
     return frozenset(_handlers)
 
 
-def serve_events(app: Flask, realtime: "Realtime") -> None:
+def register_events(app: Flask, realtime: "Realtime") -> None:
     """Register all handlers with the application's server."""
     for event, (payload, handler) in _handlers.items():
         realtime.server.on(event, _wrap_handler(app, realtime, event, payload, handler))

@@ -11,7 +11,7 @@ from chatapp.accounts.login import record_use
 from chatapp.identity import AuthenticatedUser, find_current_person
 from chatapp.presentation.messages import present_backlog
 from chatapp.realtime.channels import EVERYONE, login_session_channel, user_channel
-from chatapp.realtime.news import follow_news
+from chatapp.realtime.news import update_news_channels
 from chatapp.realtime.state import Realtime
 from chatapp.storage import DATABASE_ERRORS, current_writer, log_database_error
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def serve_handshake(app: Flask, realtime: Realtime) -> None:
+def register_handshake(app: Flask, realtime: Realtime) -> None:
     """Register the handlers of new and of closed sockets."""
     realtime.server.on("connect", partial(_connect, app, realtime))
     realtime.server.on("disconnect", partial(_disconnect, realtime))
@@ -86,7 +86,7 @@ def send_initial_events(app: Flask, realtime: Realtime, sid: str) -> None:
         with app.app_context():
             realtime.connections.enter(sid, EVERYONE)
             try:
-                follow_news(realtime, user.id, [sid])
+                update_news_channels(realtime, user.id, [sid])
             except DATABASE_ERRORS as error:
                 log_database_error(error)
                 realtime.connections.sids_without_news.add(sid)

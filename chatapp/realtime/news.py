@@ -15,18 +15,18 @@ from chatapp.realtime.connections import Connections
 from chatapp.realtime.state import Realtime
 
 
-def follow_missing_news(app: Flask, realtime: Realtime) -> None:
+def complete_news_channels(app: Flask, realtime: Realtime) -> None:
     """Add the sockets that connected during an outage to their news channels, and let their pages load the sidebar."""
     for sid in list(realtime.connections.sids_without_news):
         user = realtime.connections.find_user(sid)
         if user is not None:
             with app.app_context():
-                follow_news(realtime, user.id, [sid])
+                update_news_channels(realtime, user.id, [sid])
             realtime.server.emit("sidebar_changed", {}, to=sid)
         realtime.connections.sids_without_news.discard(sid)
 
 
-def follow_news(realtime: Realtime, user_id: int, sids: Collection[str]) -> None:
+def update_news_channels(realtime: Realtime, user_id: int, sids: Collection[str]) -> None:
     """Add a user's sockets to the news channels of the user's conversations, and remove them from all others.
 
     Repeated if something was revoked meanwhile: the revocation may have been handled before a socket entered a channel.

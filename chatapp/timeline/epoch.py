@@ -56,7 +56,7 @@ def renew_epoch_if_restored(*, is_start: bool) -> None:
         _record_all()
 
 
-def follow_epoch() -> None:
+def adopt_renewed_epoch() -> None:
     """Record the epoch if another process or a command has renewed it. Raises what `renew_epoch_if_restored` raises."""
     if current_writer().watermarks.label != get_epoch(db.session()):
         db.session.rollback()

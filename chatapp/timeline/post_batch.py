@@ -70,19 +70,19 @@ class PostBatch:
     def accept(self, post: "Post") -> TimelineMessage | ChatError | int:
         """Assign an event number to the post, and return its index in the result of `insert`.
 
-        If a message with its key is stored already, return that message, or a receipt if its sender may no longer read
-        it. If the post is rejected, return the error.
+        If a message with its key is stored already, return that message, or a confirmation if its sender may no longer
+        read it. If the post is rejected, return the error.
         """
         known = self._known.get(post.key)
         if known and post.was_spooled:
             # Its sender was acknowledged before. This broadcasts it to the people who may read it.
-            return self._present_known(known)
+            return self._load_known(known)
         if not self._is_active(post.actor):
             return SignedOut("You are signed out. Sign in again to send this.")
         if post.key in self._index_by_key:
             return self._index_by_key[post.key]
         if known:
-            return self._present_known(known) if self._may_read(known) else self._make_receipt(post, known)
+            return self._load_known(known) if self._may_read(known) else self._make_confirmation(post, known)
         try:
             conversation = authorize_posting(
                 self._conversations.get(post.conversation),
@@ -156,7 +156,7 @@ class PostBatch:
         membership = self._session.get(Membership, (row.conversation_id, row.sender_id), populate_existing=True)
         return may_read(self._session.get_one(Conversation, row.conversation_id), membership)
 
-    def _make_receipt(self, post: "Post", row: Message | RetiredKey) -> TimelineMessage:
+    def _make_confirmation(self, post: "Post", row: Message | RetiredKey) -> TimelineMessage:
         """Return the post with the number under which it is stored, and nothing of the message's current state."""
         conversation = self._session.get_one(Conversation, row.conversation_id)
         return TimelineMessage(
@@ -169,7 +169,7 @@ class PostBatch:
             created_at=post.created_at,
         )
 
-    def _present_known(self, row: Message | RetiredKey) -> TimelineMessage:
+    def _load_known(self, row: Message | RetiredKey) -> TimelineMessage:
         # It may be a message of another conversation.
         conversation = self._session.get_one(Conversation, row.conversation_id)
         if isinstance(row, Message):

@@ -37,9 +37,11 @@ def post(
 ) -> TimelineMessage:
     """Store a message and return it, once it is durable.
 
-    A repeated `client_id` returns the stored message in its current state; a sender who may no longer read it gets a
-    receipt instead: the message as it was sent, without an id. During an outage the message is spooled and returned as
-    `is_pending` if `authorized_sender` is given: the sender, if they were authorized to post earlier.
+    A repeated `client_id` returns the stored message in its current state, or only a confirmation to a sender who may
+    no longer read it: the message as it was sent, without an id.
+
+    During an outage the message is spooled and returned as `is_pending`, if the caller passes an `authorized_sender`:
+    the sender, who was authorized to post earlier.
 
     Raises what `check_content`, `check_client_id` and `authorize_posting` raise, and `SignedOut`, `Busy`,
     `Unavailable`.

@@ -43,7 +43,7 @@ from chatapp.realtime.channels import login_session_channel, news_channel, user_
 from chatapp.realtime.conversations import JoinPayload, LeavePayload, join_chat, leave_chat
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.handlers import Caller
-from chatapp.realtime.news import follow_news
+from chatapp.realtime.news import update_news_channels
 from chatapp.realtime.state import Realtime, get_realtime
 from chatapp.revocations import revoke
 from chatapp.rooms import service as rooms
@@ -290,11 +290,11 @@ def test_a_member_who_is_removed_while_the_socket_connects_gets_no_news(
         remove_member(room)
         return names
 
-    follow_news(caller.realtime, 1, [caller.sid])
+    update_news_channels(caller.realtime, 1, [caller.sid])
     assert caller.has_entered(news_channel(room))
     caller.leave(news_channel(room))
     monkeypatch.setattr(news, "list_wire_names", remove_after_reading)
-    follow_news(caller.realtime, 1, [caller.sid])
+    update_news_channels(caller.realtime, 1, [caller.sid])
     assert not caller.has_entered(news_channel(room))
 
 
