@@ -1,10 +1,12 @@
 """Rendering of Markdown in answers, whole and while it grows."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chatapp.presentation import highlighting
+from chatapp.presentation import highlighting, markdown
 from chatapp.presentation.markdown import GrowingMarkdown, render_blocks
 
 PIECES = [
@@ -29,6 +31,15 @@ PIECES = [
     ),
     *("text ", "\r\n", "[l](http://e)", "\t", "  ", "~~~", "=", "\u2028", "<b>", "![i](http://e/i.png)", "www.e.com"),
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unlimited_time() -> Iterator[None]:
+    """Render without limits of time: a garbage collection could exceed them. `test_rendering_limits.py` tests them."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(markdown, "RENDER_SECONDS", 60.0)
+        monkeypatch.setattr(markdown, "HIGHLIGHT_SECONDS", 60.0)
+        yield
 
 
 def render(text: str) -> str:
