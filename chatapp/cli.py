@@ -1,7 +1,7 @@
-"""Commands for messages: `flask check`, `flask cleanup`, `flask restored` and `flask spool`."""
+"""Commands for messages, such as `flask check` and `flask cleanup`, and the names in `flask shell`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,20 @@ from chatapp.audit_log.retention import delete_expired_entries
 from chatapp.config import current_settings
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import parse_ref
-from chatapp.errors import ChatError
+from chatapp.errors import ChatError, NotFound
 from chatapp.extensions import db
-from chatapp.models import Conversation
+from chatapp.models import Conversation, Message, User
 from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool
 from chatapp.text import escape_controls
+from chatapp.timeline import TimelineMessage, read_page
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import renew_epoch
+from chatapp.timeline.reading import LAST_PAGE_SIZE
 
 
 def init_cli(app: Flask) -> None:
-    """Register the commands of chatapp with `flask`."""
+    """Register the commands of chatapp with `flask`, and the names that `flask shell` defines."""
     app.cli.add_command(check)
     app.cli.add_command(cleanup)
     app.cli.add_command(import_history)
@@ -35,6 +37,21 @@ def init_cli(app: Flask) -> None:
     app.cli.add_command(setup_link)
     app.cli.add_command(spool_commands)
     app.cli.add_command(users)
+    app.shell_context_processor(
+        lambda: {"db": db, "Conversation": Conversation, "Message": Message, "User": User, "history": history}
+    )
+
+
+def history(name: str = "general", limit: int = LAST_PAGE_SIZE) -> Sequence[TimelineMessage]:
+    """Return the last messages of a conversation, oldest first. For `flask shell`: it reads the database as it is now.
+
+    Raises `InvalidConversation` or `NotFound` if `name` is not the wire name of a conversation.
+    """
+    db.session.rollback()  # Ends the snapshot of the previous call.
+    conversation = find_conversation(db.session(), parse_ref(name))
+    if conversation is None:
+        raise NotFound(f"There is no conversation {name}.")
+    return read_page(db.session(), conversation, limit=limit).messages
 
 
 @click.command()

@@ -19,7 +19,7 @@ from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.text import escape_controls
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.signals import message_posted
+from chatapp.timeline.signals import message_posted, message_saved
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +79,8 @@ def init_logs(level: str) -> None:
 def init_event_log(app: Flask) -> None:
     """Log the messages that the application stores, and what it records in the audit log."""
     signals: Signals = app.extensions[SIGNALS]
-    signals.connect(message_posted, log_posted)
+    signals.connect(message_posted, log_stored)
+    signals.connect(message_saved, log_stored)
     signals.connect(event_recorded, log_recorded)
 
 
@@ -98,9 +99,11 @@ def _write_traceback(output: TextIO, exc_info: ExcInfo) -> None:
     )
 
 
-def log_posted(message: TimelineMessage) -> None:
-    """Log a stored message without its content."""
-    log.info("message stored", message_id=message.id, conversation=message.conversation.wire_name, seq=message.seq)
+def log_stored(message: TimelineMessage) -> None:
+    """Log a stored message without its content. Messages of assistants and bots have no user."""
+    sender = {"user_id": message.sender.id} if message.sender else {"sender_type": message.sender_type}
+    conversation = message.conversation.wire_name
+    log.info("message stored", message_id=message.id, conversation=conversation, seq=message.seq, **sender)
 
 
 def log_recorded(event: RecordedEvent) -> None:

@@ -6,7 +6,9 @@ import uuid
 
 import requests
 from flask import Flask
+from sqlalchemy.orm import Session
 
+from chatapp.models import Message, User
 from chatapp.supervision import Supervisor, WorkStatus, current_supervisor
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Server
@@ -82,6 +84,22 @@ def test_logs_have_neither_control_characters_nor_message_text_nor_values_of_sta
     for (token_hash,) in server.rows("SELECT token_hash FROM user_sessions"):
         assert str(token_hash) not in log
     ana.close()
+
+
+def test_the_shell_opens_with_the_names_that_an_operator_needs(new_server: NewServer) -> None:
+    server = new_server()
+    with Session(server.engine()) as session, session.begin():
+        session.add(User(username="ana", name="Ana", password_hash="-"))
+        session.flush()
+        session.add(Message(conversation_id=1, seq=1, version=1, sender_id=1, content="a plan"))
+    lines = (
+        "[(message.sender.username, message.content) for message in history('general')]",
+        "app.name, db.session.scalar(db.select(db.func.count(Message.id))), Conversation, User",
+        "history('room_99')",
+    )
+    printed = server.flask("shell", stdin="\n".join(lines))
+    assert "[('ana', 'a plan')]" in printed
+    assert "('chatapp', 1, <class 'chatapp.models" in printed
 
 
 def test_engine_io_logs_no_control_characters(server: Server) -> None:
