@@ -35,9 +35,9 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def documented_settings() -> dict[str, tuple[str, str]]:
-    """Return default and meaning of each variable in the tables of the document."""
-    document = (ROOT / "docs" / "settings.md").read_text()
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:(.*?) )?\| (.*) \|$", document, re.MULTILINE)
+    """Return default and meaning of each variable in the tables: the first ones in the README, the others on a page."""
+    documents = "\n".join((ROOT / document).read_text() for document in ("README.md", "docs/settings.md"))
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:(.*?) )?\| (.*) \|$", documents, re.MULTILINE)
     assert len({name for name, _, _ in rows}) == len(rows)
     return {name: (default, meaning) for name, default, meaning in rows}
 
