@@ -92,6 +92,9 @@ class Installation:
             f"SELECT {re.sub(r'[^0-9]', '', room)}, id, 'member', created_at FROM users WHERE username IN ({names})"
         )
 
+    admit = add_members
+    """The name that comparisons outside of this repository use."""
+
     def fill(self, room: str, count: int) -> None:
         """Insert `count` messages into a room, in the database, as if they had been posted."""
         number = int(re.sub(r"\D", "", room))

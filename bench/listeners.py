@@ -39,6 +39,11 @@ class Report:
     last: float
     problems: list[str]
 
+    @property
+    def heard(self) -> int:
+        """`received`, under the name that comparisons outside of this repository use."""
+        return self.received
+
 
 class Listener:
     """One connection. It joins the conversation, if one is given, and expects its messages from number 1 on."""

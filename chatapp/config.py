@@ -315,7 +315,9 @@ def load_settings() -> Settings:
     except ValidationError as error:
         problems = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
         problems += find_variable_problems(_defined_variables())
-        sys.exit("chatapp cannot start with these settings (see README.md and docs/settings.md):\n  " + "\n  ".join(problems))
+        sys.exit(
+            "chatapp cannot start with these settings (see README.md and docs/settings.md):\n  " + "\n  ".join(problems)
+        )
 
 
 def find_variable_problems(names: Iterable[str]) -> list[str]:
