@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     searches_per_minute: int = Field(
         120, ge=0, description="searches for people and sessions per minute for each person; `0` disables the limit"
     )
+    reactions_per_minute: int = Field(
+        60, ge=0, description="reactions per minute that each person may add or remove; `0` disables the limit"
+    )
     sign_in_attempts: int = Field(
         10, ge=0, description="failed sign-ins to an account before further ones are delayed; `0` disables the delays"
     )

@@ -67,6 +67,12 @@ SEARCHES = Limit(
     RateLimitItemPerMinute,
     "You have searched too often in the last minute. Try again later.",
 )
+REACTIONS = Limit(
+    "reactions",
+    "reactions_per_minute",
+    RateLimitItemPerMinute,
+    "You have reacted too often in the last minute. Try again later.",
+)
 WEBHOOK_POSTS = Limit(
     "webhook posts",
     60,

@@ -12,6 +12,7 @@ from chatapp.conversations.policy import authorize_deletion, authorize_editing, 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Reaction, now
+from chatapp.rate_limits import REACTIONS, count_use
 from chatapp.storage import Transaction, write
 from chatapp.timeline.content import check_content
 from chatapp.timeline.event_numbers import increment_last_event, lock_conversations
@@ -72,10 +73,12 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
 def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on: bool) -> TimelineMessage:
     """Add the actor's reaction to a message, or remove it (`on` false), and return the message.
 
-    Raises `Invalid` if the reaction is not an emoji, what `authorize_posting` raises, `NotFound`, and `Conflict` if the
-    message was deleted or has too many different reactions.
+    Raises `Invalid` if the reaction is not an emoji, `RateLimited`, what `authorize_posting` raises, `NotFound`, and
+    `Conflict` if the message was deleted or has too many different reactions.
     """
     emoji = check_reaction(reaction)
+    # A small request that sends the whole message to everybody.
+    count_use(REACTIONS, actor.user_id)
 
     def alter(session: Session, _conversation: Conversation, message: Message, _membership: Membership | None) -> bool:
         if message.deleted_at is not None:

@@ -108,8 +108,8 @@ def test_people_who_were_connected_are_admitted_during_an_outage_and_nobody_else
     # Pages with older messages, settings and administration need the database.
     assert [ana.get(path).status_code for path in ("/?before=1", "/settings", "/people")] == [503, 503, 503]
     log = server.log()[log_start:]
-    lines = ("database cannot be read", "database cannot commit", "for the database", "Traceback")
-    assert [log.count(line) for line in lines] == [1, 1, 0, 0]
+    lines = ("database cannot be read", "database cannot commit", "Traceback")
+    assert [log.count(line) for line in lines] == [1, 1, 0]
 
     postgres.start()
     eventually(lambda: server.health().status_code == 200, "the database is back")

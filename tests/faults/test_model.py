@@ -64,7 +64,7 @@ class Timeline(RuleBasedStateMachine):
     def start(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
         shutil.copytree(template(), self.folder, dirs_exist_ok=True)
-        self.app = create_app(Settings(data_dir=self.folder, log_level="ERROR"))
+        self.app = create_app(Settings(data_dir=self.folder, reactions_per_minute=0, log_level="ERROR"))
         self.context = self.app.app_context()
         self.context.push()
         self.actor = Actor(1)

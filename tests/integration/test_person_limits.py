@@ -24,6 +24,7 @@ def server(sqlite_template: SqliteTemplate) -> Iterator[Server]:
         CHATAPP_FORM_POSTS_PER_MINUTE="12",
         CHATAPP_EXPORTS_PER_MINUTE="2",
         CHATAPP_SEARCHES_PER_MINUTE="5",
+        CHATAPP_REACTIONS_PER_MINUTE="4",
     )
     server.start()
     yield server
@@ -64,6 +65,21 @@ def test_a_person_can_add_a_limited_number_of_people_to_rooms(server: Server) ->
     refused = host.post(f"{path}/members", f"{path}/settings", username="guest4")
     check_refused(refused, "too many people")
     assert guests[3].get(path).status_code == 404
+
+
+def test_a_person_can_react_a_limited_number_of_times(server: Server) -> None:
+    fan, other = add_people(server, "fan", "other_fan")
+    socket = fan.connect()
+    seq = socket.post("Look")["seq"]
+    reaction = {"conversation": "general", "seq": seq, "reaction": "👍"}
+    for on in (True, False, True):
+        assert socket.call("react", reaction | {"on": on})["ok"]
+    path = f"/conversations/general/messages/{seq}/reactions/👍"
+    api = fan.api()
+    assert api.request("DELETE", path).ok
+    assert check_problem(api.request("PUT", path)) == (429, "rate_limited")
+    assert socket.call("react", reaction)["error"]["code"] == "rate_limited"
+    assert other.connect().call("react", reaction)["ok"]
 
 
 def test_a_person_can_submit_a_limited_number_of_forms(server: Server) -> None:

@@ -15,14 +15,22 @@ from typing import Any
 
 import pytest
 import requests
+import structlog
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from chatapp.config import current_settings
 from chatapp.extensions import db
 from chatapp.models import Message, OutgoingWebhook, User, WebhookDelivery, now
+from chatapp.storage import application
 from chatapp.storage.engines import writer_engine
+from chatapp.storage.read_outage import ReadOutage
+from chatapp.supervision import Supervisor
+from chatapp.webhooks import sender
 from chatapp.webhooks.queries import list_due_deliveries
+from chatapp.webhooks.sender import WebhookSender
 from tests.harness.html import attribute
 from tests.harness.people import NewPerson, Person, room_path
 from tests.harness.servers import NewServer, Server
@@ -401,3 +409,17 @@ def test_a_message_of_a_bot_triggers_no_webhook(server: Server, ana: Person, rec
     add_webhook(ana, room, receiver.url)
     requests.post(add_incoming(ana, room), data=b"@deploy from a bot", timeout=20)
     assert server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
+
+
+def test_attempts_during_an_outage_are_not_logged(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_session: Session) -> bool:
+        raise OperationalError("SELECT 1", {}, OSError("connection refused"))
+
+    monkeypatch.setattr(application, "log", structlog.get_logger())
+    monkeypatch.setattr(sender, "is_delivery_due", fail)
+    webhook_sender = WebhookSender(app, current_settings(), Supervisor())
+    with capture_logs() as logs:
+        assert webhook_sender._claim() == []
+        monkeypatch.setattr(ReadOutage, "is_active", True)
+        assert [webhook_sender._claim() for _ in range(3)] == [[], [], []]
+    assert [entry["log_level"] for entry in logs] == ["warning", "debug", "debug", "debug"]
