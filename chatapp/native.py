@@ -147,6 +147,10 @@ class NativePools:
     """Searches in SQLite, which take longer."""
     passwords: NativePool
 
+    def __iter__(self) -> Iterator[NativePool]:
+        """Yield the pools."""
+        return iter((self.reads, self.searches, self.passwords))
+
     @classmethod
     def create(cls, *, read_threads: int, search_threads: int, password_threads: int, max_queued: int) -> "NativePools":
         """Create the pools. In each of them, at most `max_queued` calls wait for a thread."""

@@ -113,6 +113,11 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._turns = threading.Semaphore(processes)
 
+    @property
+    def calls(self) -> int:
+        """The number of requests that run or wait."""
+        return self._requests
+
     def run(self, **arguments: object) -> bytes:
         """Call the program's function `run` in a process, and return its result.
 

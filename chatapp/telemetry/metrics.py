@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from chatapp.native import current_pools
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import Backlog, current_writer
@@ -14,6 +15,7 @@ from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import Supervisor
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted, message_saved
+from chatapp.transcripts.exports import current_exports
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -33,6 +35,12 @@ class Metrics:
             "When the database was lost, in Unix time; 0 while it is available.",
             registry=registry,
         )
+        self._calls = Gauge(
+            "chatapp_calls",
+            "Calls that run or wait for a thread or process, by kind of work.",
+            labelnames=["work"],
+            registry=registry,
+        )
         registry.register(BackgroundCollector(supervisor))
         signals.connect(message_posted, self.count_message)
         signals.connect(message_saved, self.count_message)
@@ -45,6 +53,10 @@ class Metrics:
         """Set the gauges of the spool and of the database's outage."""
         self._spooled.set(backlog.waiting)
         self._unavailable_since.set(backlog.since.timestamp() if backlog.since else 0)
+
+    def set_calls(self, work: str, calls: int) -> None:
+        """Set the gauge of the calls of one kind of work."""
+        self._calls.labels(work).set(calls)
 
 
 class BackgroundCollector(Collector):
@@ -76,4 +88,7 @@ def show_metrics() -> Response:
     """Return the metrics."""
     metrics: Metrics = current_app.extensions[EXTENSION]
     metrics.set_backlog(current_writer().backlog)
+    for pool in current_pools():
+        metrics.set_calls(pool.name, pool.calls)
+    metrics.set_calls("pdf", current_exports().pdf_calls)
     return current_app.response_class(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)

@@ -70,6 +70,11 @@ class Exports:
             self._slots[user_id] = slot
             return slot
 
+    @property
+    def pdf_calls(self) -> int:
+        """The number of PDFs that are made or wait for a process."""
+        return self._pool.calls
+
     def make_pdf(self, title: str, messages: Sequence[TimelineMessage], *, is_cut: bool) -> bytes:
         """Return the conversation as a PDF.
 

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 import uuid
 
 import requests
@@ -9,6 +10,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from chatapp.models import Message, User
+from chatapp.native import current_pools
 from chatapp.supervision import Supervisor, WorkStatus, current_supervisor
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Server
@@ -38,6 +40,23 @@ def test_work_that_waits_for_its_restart_is_reported_and_counted(app: Flask) -> 
     (work,) = (each for each in response.json["background"] if each["name"] == "flaky work")
     assert work["last_error_at"]
     assert 'chatapp_background_failures_total{work="flaky work"} 1.0' in client.get("/metrics").text
+
+
+def test_the_calls_that_run_or_wait_are_reported_by_kind_of_work(app: Flask) -> None:
+    started, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        may_end.wait(30)
+
+    thread = threading.Thread(target=current_pools().searches.run, args=(work,))
+    thread.start()
+    assert started.wait(30)
+    metrics = app.test_client().get("/metrics").text
+    may_end.set()
+    thread.join()
+    for kind, calls in (("reads", 0), ("searches", 1), ("passwords", 0), ("pdf", 0)):
+        assert f'chatapp_calls{{work="{kind}"}} {calls}.0' in metrics, kind
 
 
 def _find_flaky(supervisor: Supervisor) -> WorkStatus:
