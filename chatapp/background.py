@@ -155,11 +155,11 @@ def repair_database(app: Flask) -> None:
     """Repair what another program has left inconsistent in the database, and log what was done."""
     pool = NativePool("database check", threads=1)
     with app.app_context():
-        if not read_natively(db.session(), find_problems, pool=pool):
+        if not read_natively(db.session(), find_problems, pool=pool, is_limited=False):
             return
         for problem in repair():
             log.warning("database repaired", problem=problem.description)
-        for problem in read_natively(db.session(), find_problems, pool=pool):
+        for problem in read_natively(db.session(), find_problems, pool=pool, is_limited=False):
             log.warning("database is inconsistent, and is not repaired automatically", problem=problem.description)
 
 

@@ -154,6 +154,9 @@ class Settings(BaseSettings):
         10_000, ge=1, description="maximum number of changes waiting to be written; more are refused as `busy`"
     )
     read_threads: int = Field(8, ge=1, le=100, description="threads that read messages from SQLite")
+    read_timeout_seconds: float = Field(
+        30.0, gt=0, description="seconds after which reading or searching messages in SQLite is ended"
+    )
     search_threads: int = Field(2, ge=1, le=100, description="threads that search messages in SQLite")
     password_threads: int = Field(
         2, ge=1, le=100, description="threads that hash passwords; each uses 64 MB while it works"

@@ -13,6 +13,7 @@ from chatapp.assistants.message_search import MessageSearch
 from chatapp.assistants.providers import Provider, ProviderFailed, Question
 from chatapp.assistants.providers.factory import make_provider
 from chatapp.assistants.running import RunningAnswer
+from chatapp.errors import Busy, TooComplex
 from chatapp.extensions import db
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,8 @@ class AnswerGenerator:
             answer.end("complete")
         except ProviderFailed as failure:
             answer.end("failed", str(failure))
+        except (Busy, TooComplex) as error:
+            answer.end("failed", error.message)
         except Exception:
             log.exception("answer failed", answer=answer.job.answer_id, assistant=answer.job.assistant)
         finally:

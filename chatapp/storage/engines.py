@@ -4,37 +4,63 @@ All writes of a process use the writer's connection. So no two transactions of o
 an fsync never blocks the event loop, and code that writes through a reader connection fails at once.
 """
 
+import math
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from chatapp.config import Settings
+from chatapp.config import Settings, current_settings
+from chatapp.errors import TooComplex
 from chatapp.native import NativePool, current_pools
 
 T = TypeVar("T")
 
 # All engines hide the parameters of statements in errors, because errors are logged.
 
+PROGRESS_INSTRUCTIONS = 1_000_000
+"""Instructions of SQLite, some 10 milliseconds, between two checks of the time. Each needs the interpreter's lock."""
+
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for the lock of another process."""
 
 
-def read_natively(session: Session, read: Callable[[Session], T], *, pool: NativePool | None = None) -> T:
+def read_natively(
+    session: Session, read: Callable[[Session], T], *, pool: NativePool | None = None, is_limited: bool = True
+) -> T:
     """Call `read` in the session's transaction without blocking the event loop. Use it for queries that take long.
 
-    By default it runs on the pool of reads. Raises `Busy` when too many calls wait for the pool.
+    By default it runs on the pool of reads. Raises `Busy` when too many calls wait for the pool, and `TooComplex` when
+    SQLite takes longer than `read_timeout_seconds`, unless `is_limited` is false.
     """
     # The pool's locks may be green: take the connection before the call on a native thread.
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         return read(session)  # PostgreSQL's driver yields to the event loop while it waits.
     # Flask-SQLAlchemy's own session looks up the current application, which a native thread does not have.
+    seconds = current_settings().read_timeout_seconds if is_limited else math.inf
     with Session(connection, join_transaction_mode="rollback_only") as plain:
-        return (pool or current_pools().reads).run(read, plain)
+        return (pool or current_pools().reads).run(_read_within, seconds, connection, read, plain)
+
+
+def _read_within(seconds: float, connection: Connection, read: Callable[[Session], T], session: Session) -> T:
+    """Call `read`, on a native thread. Raises `TooComplex` when it takes longer than `seconds`."""
+    ends_at = time.monotonic() + seconds
+    sqlite: Any = connection.connection.dbapi_connection
+    sqlite.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_INSTRUCTIONS)
+    try:
+        return read(session)
+    except OperationalError as error:
+        if time.monotonic() > ends_at:
+            raise TooComplex("This takes more time than the server allows.") from error
+        raise
+    finally:
+        sqlite.set_progress_handler(None, 0)
 
 
 def reader_options(settings: Settings) -> dict[str, Any]:
