@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from chatapp.api.schemas import MessagesQuery
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import ConversationAccess
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Membership, User
+from chatapp.timeline import Page, read_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,19 @@ def list_conversation_page(
         total=session.scalars(select(func.count()).where(Membership.user_id == user_id)).one(),
         has_older=has_older or (has_more and is_backwards),
         has_newer=has_newer or (has_more and not is_backwards),
+    )
+
+
+def read_messages(session: Session, conversation: Conversation, query: MessagesQuery) -> Page:
+    """Return the requested page of a conversation's messages."""
+    return read_page(
+        session,
+        conversation,
+        before=query.before,
+        after=query.after,
+        since=query.since,
+        until=query.until,
+        limit=query.limit,
     )
 
 

@@ -38,7 +38,7 @@ class Conversation(TypedDict):
 class ListResponse(TypedDict):
     """The fields of every list that is paginated with cursors."""
 
-    total: Annotated[int, Field(description="The number of items on all pages.")]
+    total: Annotated[int, Field(description="The number of items on all pages; `since` and `until` do not reduce it.")]
     limit: Annotated[int, Field(description="The maximum number of items in this response.")]
     next: Annotated[str | None, Field(description="The URL of the page with newer items.")]
     previous: Annotated[str | None, Field(description="The URL of the page with older items.")]

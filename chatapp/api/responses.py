@@ -10,7 +10,7 @@ from flask import Response, request
 
 from chatapp.api import resources
 from chatapp.api.queries import ConversationPage
-from chatapp.api.schemas import PageQuery
+from chatapp.api.schemas import MessagesQuery, PageQuery
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import ConversationAccess
 from chatapp.presentation.kinds import direct_title
@@ -41,7 +41,7 @@ def respond(body: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK, **he
     return response
 
 
-def respond_messages(conversation: str | None, total: int, page: Page, query: PageQuery) -> Response:
+def respond_messages(conversation: str | None, total: int, page: Page, query: MessagesQuery) -> Response:
     """Return a page of a conversation's messages."""
     seqs = [message.seq for message in page.messages if message.seq is not None]
     links = _make_links(query, seqs, has_older=page.has_older, has_newer=page.has_newer)
@@ -127,4 +127,4 @@ def _find_bounds(query: PageQuery, numbers: Sequence[int]) -> tuple[int, int]:
 
 
 def _make_url(query: PageQuery, **cursor: int) -> str:
-    return f"{request.path}?{urlencode(cursor | {'limit': query.limit})}"
+    return f"{request.path}?{urlencode(cursor | query.list_filters() | {'limit': query.limit})}"

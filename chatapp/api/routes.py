@@ -7,17 +7,17 @@ from flask import Blueprint, Response, url_for
 from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONTENT_ERRORS, CONVERSATION_ERRORS, WRITE_ERRORS, describe
-from chatapp.api.queries import find_active_person, find_ref, list_conversation_page
+from chatapp.api.queries import find_active_person, find_ref, list_conversation_page, read_messages
 from chatapp.api.responses import present_conversation, respond, respond_conversations, respond_messages
 from chatapp.api.schemas import (
     MAX_SEQ,
     ConversationsQuery,
     IdempotencyHeaders,
     MessageEdit,
+    MessagesQuery,
     NewConversation,
     NewMessage,
     NewRoom,
-    PageQuery,
     ReadMark,
     parse_number,
     resolve_client_id,
@@ -50,7 +50,6 @@ from chatapp.timeline import (
     mark_read,
     post,
     react,
-    read_page,
 )
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -106,9 +105,9 @@ def show_conversation(conversation: str) -> Response:
 
 
 @blueprint.get(f"{CONVERSATION}/messages")
-@describe(resources.Messages, *CONVERSATION_ERRORS, query=PageQuery)
-def list_messages(conversation: str, query: PageQuery) -> Response:
-    """List a conversation's messages: the last ones, or those beside a cursor."""
+@describe(resources.Messages, *CONVERSATION_ERRORS, query=MessagesQuery)
+def list_messages(conversation: str, query: MessagesQuery) -> Response:
+    """List a conversation's messages: the last ones, those beside a cursor, or those of a period."""
     return _respond_page(_parse_ref(conversation), query)
 
 
@@ -188,8 +187,8 @@ def mark_conversation_read(conversation: str, json: ReadMark) -> Response:
 
 
 @blueprint.get("/chat/history/<person_id>")
-@describe(resources.Messages, NotFound, tag="Direct messages", query=PageQuery)
-def list_direct_messages(person_id: str, query: PageQuery) -> Response:
+@describe(resources.Messages, NotFound, tag="Direct messages", query=MessagesQuery)
+def list_direct_messages(person_id: str, query: MessagesQuery) -> Response:
     """List the direct messages with a user, like `GET /api/conversations/…/messages`."""
     ref = _find_direct_ref(person_id)
     if ref is None:
@@ -253,10 +252,11 @@ def _respond_conversation(ref: ConversationRef, status: HTTPStatus = HTTPStatus.
     return respond(present_conversation(access, people, user_id, is_public=is_shared), status, **location)
 
 
-def _respond_page(ref: ConversationRef, query: PageQuery) -> Response:
+def _respond_page(ref: ConversationRef, query: MessagesQuery) -> Response:
     conversation = authorize_reading(*_find_access(ref))
-    messages = read_page(db.session(), conversation, before=query.before, after=query.after, limit=query.limit)
-    return respond_messages(conversation.wire_name, conversation.message_count, messages, query)
+    return respond_messages(
+        conversation.wire_name, conversation.message_count, read_messages(db.session(), conversation, query), query
+    )
 
 
 def _respond_message(message: TimelineMessage) -> Response:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
@@ -78,6 +79,19 @@ def _parse_number(value: object) -> int:
         raise ValueError("must be a whole number") from None
 
 
+def _parse_time(value: object) -> datetime:
+    try:
+        time = datetime.fromisoformat(str(value).upper())
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise ValueError("must be a time with its zone, such as 2026-01-02T03:04:05Z (in a URL, “+” is %2B)")
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:  # The first and the last hours that Python knows, in another zone.
+        return time.replace(tzinfo=UTC)
+
+
 def _remove_null_defaults(schema: dict[str, Any]) -> None:
     # An optional parameter is omitted; in a URL it cannot be null.
     for parameter in schema.get("properties", {}).values():
@@ -96,18 +110,42 @@ Id = Annotated[int, Field(ge=0, le=LAST_ID, json_schema_extra={"format": "int32"
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_parse_number)]
 Offset = Annotated[int, Field(ge=0, le=LAST_ID, json_schema_extra={"format": "int32"}), BeforeValidator(_parse_number)]
 
+Time = Annotated[datetime, BeforeValidator(_parse_time)]
+
 LIMIT_DESCRIPTION = "Maximum number of items."
 OFFSET_DESCRIPTION = "Number of items to skip."
 
 
 class PageQuery(Request):
-    """A page of messages: the last ones, or those beside a cursor."""
+    """A page of a list: the one at its beginning or end, or one beside a cursor."""
 
     max_cursor: ClassVar[int] = MAX_SEQ
 
+    before: Seq | SkipJsonSchema[None] = None
+    after: Seq | SkipJsonSchema[None] = None
+    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
+
+    def list_filters(self) -> dict[str, str]:
+        """Return the parameters that hold for all pages of the list."""
+        return {}
+
+
+class MessagesQuery(PageQuery):
+    """A page of messages: the last ones, or those beside a cursor. `since` and `until` select a period."""
+
     before: Seq | SkipJsonSchema[None] = Field(None, description="Return messages before this `seq`.")
     after: Seq | SkipJsonSchema[None] = Field(None, description="Return the first messages after this `seq`.")
-    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
+    since: Time | SkipJsonSchema[None] = Field(
+        None, description="Return messages posted at this time or later, in the order of their times."
+    )
+    until: Time | SkipJsonSchema[None] = Field(
+        None, description="Return messages posted before this time, in the order of their times."
+    )
+
+    def list_filters(self) -> dict[str, str]:
+        """Return the bounds of the period."""
+        times = {"since": self.since, "until": self.until}
+        return {name: f"{time:%Y-%m-%dT%H:%M:%S.%fZ}" for name, time in times.items() if time}
 
 
 class ConversationsQuery(PageQuery):

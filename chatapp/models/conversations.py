@@ -57,8 +57,8 @@ class Conversation(Base):
     """Number of messages, updated with each insertion and removal so that they need not be counted."""
     floor: Mapped[int] = mapped_column(BigInteger, default=0)
     """A cleanup has removed the messages up to this `seq`."""
-    created_at: Mapped[datetime] = mapped_column(default=now)
-    updated_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    updated_at: Mapped[datetime] = mapped_column(default=now, index=True)
     ended_at: Mapped[datetime | None]
     """When a room was archived or a session with an assistant ended."""
 

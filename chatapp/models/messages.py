@@ -25,6 +25,8 @@ class Message(Base):
         # The idempotency key. In this order the index also finds the client ids of a batch.
         UniqueConstraint("client_id", "sender_id"),
         UniqueConstraint("conversation_id", "version"),
+        # The messages of a period are a range of this index, in the order of their pages.
+        Index(None, "conversation_id", "created_at", "seq"),
         CheckConstraint("sender_type IN ('user', 'assistant', 'system')", name="sender_type"),
         CheckConstraint("(sender_type = 'assistant') = (state IS NOT NULL)", name="has_state"),
         CheckConstraint(

@@ -1,7 +1,8 @@
 """Reading a timeline: pages, and the catch-up of a client that missed events. All of it is keyset pagination."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session, aliased
@@ -13,6 +14,7 @@ from chatapp.models import Conversation, Message, User
 from chatapp.storage import read_natively
 from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, select_messages
+from chatapp.timeline.periods import Range, find_position_after, find_position_of
 
 LAST_PAGE_SIZE = 10
 """Number of messages on the first page of a conversation."""
@@ -68,16 +70,24 @@ def read_page(
     *,
     before: int | None = None,
     after: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     limit: int = LAST_PAGE_SIZE,
 ) -> Page:
     """Return the last `limit` messages with a `seq` below `before`.
 
-    With `after`, return the first ones with a `seq` above it and below `before` instead. The cost does not depend on
-    the length of the timeline.
+    With `after`, return the first ones with a `seq` above it and below `before` instead. With `since` or `until`, only
+    messages of this period are returned, in the order of their times; `before` and `after` are messages in this order.
+    The cost depends neither on the length of the timeline nor on that of the period.
     """
-    return read_natively(
-        session, lambda session: _read_page(session, conversation, before=before, after=after, limit=limit)
-    )
+
+    def read(session: Session) -> Page:
+        if since is None and until is None:
+            return _read_page(session, conversation, before=before, after=after, limit=limit)
+        period = Range.of(since, until)
+        return _read_period(session, conversation, period, before=before, after=after, limit=limit)
+
+    return read_natively(session, read)
 
 
 def _read_page(
@@ -92,6 +102,23 @@ def _read_page(
         return Page(newest_first[:limit][::-1], has_older=len(newest_first) > limit, has_newer=has_newer)
     messages = fetch_messages(session, query.where(Message.seq > after).order_by(Message.seq), conversation)
     has_older = _has_any(session, conversation, Message.seq <= after)
+    return Page(messages[:limit], has_older, has_newer=has_newer or len(messages) > limit)
+
+
+def _read_period(
+    session: Session, conversation: Conversation, period: Range, *, before: int | None, after: int | None, limit: int
+) -> Page:
+    low = None if after is None else find_position_after(session, conversation, after)
+    high = None if before is None else find_position_of(session, conversation, before)
+    page = Range(max(low or period.start, period.start), min(high or period.end, period.end))
+    has_newer = high is not None and _has_any(session, conversation, replace(period, start=page.end).condition())
+    query = select_messages(conversation).where(page.condition()).limit(limit + 1)
+    if after is None:
+        newest_first = query.order_by(Message.created_at.desc(), Message.seq.desc())
+        messages = fetch_messages(session, newest_first, conversation)
+        return Page(messages[:limit][::-1], has_older=len(messages) > limit, has_newer=has_newer)
+    messages = fetch_messages(session, query.order_by(Message.created_at, Message.seq), conversation)
+    has_older = low is not None and _has_any(session, conversation, replace(period, end=page.start).condition())
     return Page(messages[:limit], has_older, has_newer=has_newer or len(messages) > limit)
 
 

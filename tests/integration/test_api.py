@@ -7,22 +7,37 @@ from contextlib import closing
 import requests
 
 from tests.harness.api import MESSAGES, check_problem, list_seqs, post_message
-from tests.harness.people import NewPerson, Person, room_path
+from tests.harness.people import Api, NewPerson, Person, room_path
 from tests.harness.servers import NewServer, Server
 
 # Reading.
 
 
 def fill(server: Server, count: int, step: int = 1) -> None:
-    """Insert messages into the general chat, `step` numbers apart."""
+    """Insert messages into the general chat, `step` numbers and one minute apart."""
     with closing(sqlite3.connect(server.data_dir / "chatapp.sqlite3")) as database, database:
         database.executemany(
             "INSERT INTO messages (conversation_id, seq, version, sender_id, sender_type, message_type, content,"
-            " client_id, created_at) VALUES (1, ?, ?, 1, 'user', 'text', ?, ?, '2026-01-01 00:00:00.000000')",
-            ((n * step, n * step, f"{n}", str(uuid.uuid4())) for n in range(1, count + 1)),
+            " client_id, created_at) VALUES (1, ?, ?, 1, 'user', 'text', ?, ?, ?)",
+            (
+                (n * step, n * step, f"{n}", str(uuid.uuid4()), f"2026-01-01 {n // 60:02}:{n % 60:02}:00.000000")
+                for n in range(1, count + 1)
+            ),
         )
         database.execute("UPDATE conversations SET last_event = ?, message_count = ?", (count * step, count))
     database.close()
+
+
+def walk_forwards(api: Api, path: str) -> list[int]:
+    """Follow the links to the next page, and return the numbers of all messages."""
+    response = api.get(path)
+    walked = list_seqs(response.json())
+    while "next" in response.links:
+        assert response.links["next"]["url"] == response.json()["next"]
+        response = api.get(response.links["next"]["url"].removeprefix("/api"))
+        walked += list_seqs(response.json())
+    assert response.json()["next"] is None
+    return walked
 
 
 def test_links_lead_through_the_whole_history_in_both_directions(server: Server, ana: Person) -> None:
@@ -41,14 +56,17 @@ def test_links_lead_through_the_whole_history_in_both_directions(server: Server,
     assert response.json()["previous"] is None
     assert walked == everything
 
-    response = api.get(response.links["first"]["url"].removeprefix("/api"))
-    walked = list_seqs(response.json())
-    while "next" in response.links:
-        assert response.links["next"]["url"] == response.json()["next"]
-        response = api.get(response.links["next"]["url"].removeprefix("/api"))
-        walked += list_seqs(response.json())
-    assert response.json()["next"] is None
-    assert walked == everything
+    first = response.links["first"]["url"].removeprefix("/api")
+    assert walk_forwards(api, first) == everything
+
+    # The links of a period stay in it: it begins with `since` and ends before `until`.
+    period = {"since": "2026-01-01T02:00:00+01:00", "until": "2026-01-01T02:00:00Z", "limit": 25}
+    response = api.get(MESSAGES, params=period)
+    assert list_seqs(response.json()) == list(range(95 * 3, 120 * 3, 3))
+    assert walk_forwards(api, response.links["first"]["url"].removeprefix("/api")) == list(range(60 * 3, 120 * 3, 3))
+    refused = api.get(MESSAGES, params={"since": "2026-01-01"})
+    assert check_problem(refused) == (400, "invalid")
+    assert "must be a time with its zone" in refused.json()["detail"]
 
 
 def test_a_page_contains_the_messages_beside_its_cursors(server: Server, ana: Person) -> None:

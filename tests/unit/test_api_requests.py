@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from chatapp.api.schemas import MAX_SEQ, ConversationsQuery, PageQuery, ReadMark, parse_number, resolve_client_id
+from chatapp.api.schemas import MAX_SEQ, ConversationsQuery, MessagesQuery, ReadMark, parse_number, resolve_client_id
 from chatapp.errors import Invalid
 
 CLIENT_ID = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
@@ -25,13 +25,37 @@ def test_anything_else_is_no_number(value: object) -> None:
 
 
 def test_a_query_has_defaults_and_bounds() -> None:
-    query = PageQuery.model_validate({"before": str(MAX_SEQ)})
+    query = MessagesQuery.model_validate({"before": str(MAX_SEQ)})
     assert (query.before, query.after, query.limit) == (MAX_SEQ, None, 50)
     for invalid in ({"limit": "0"}, {"limit": "101"}, {"before": "-1"}, {"before": str(MAX_SEQ + 1)}, {"after": "x"}):
         with pytest.raises(ValidationError):
-            PageQuery.model_validate(invalid)
+            MessagesQuery.model_validate(invalid)
     with pytest.raises(ValidationError):
         ConversationsQuery.model_validate({"after": str(2**31)})
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05+00:00"),
+        ("2026-01-02t03:04:05.25z", "2026-01-02T03:04:05.250000+00:00"),
+        ("2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05+00:00"),
+        ("0001-01-01T00:00:00+23:00", "0001-01-01T00:00:00+00:00"),
+        ("9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59+00:00"),
+    ],
+)
+def test_a_time_is_converted_to_utc(text: str, parsed: str) -> None:
+    query = MessagesQuery.model_validate({"since": text})
+    assert query.since is not None
+    assert query.since.isoformat() == parsed
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "1", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04:05 02:00"]
+)
+def test_a_time_without_its_zone_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="must be a time with its zone, such as 2026-01-02T03:04:05Z"):
+        MessagesQuery.model_validate({"until": text})
 
 
 def test_a_number_in_a_body_is_not_a_string() -> None:

@@ -7,14 +7,15 @@ from flask import Blueprint, Flask, Response, current_app, request, url_for
 from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONTENT_ERRORS, WRITE_ERRORS, describe
+from chatapp.api.queries import read_messages
 from chatapp.api.responses import respond, respond_messages
 from chatapp.api.schemas import (
     AssistantQuery,
     HistoryQuery,
     IdempotencyHeaders,
+    MessagesQuery,
     NewMessage,
     NewSession,
-    PageQuery,
     SessionsQuery,
     SessionUpdate,
     parse_number,
@@ -35,7 +36,7 @@ from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import isoformat, present_message_data
 from chatapp.presentation.resources import Message
 from chatapp.rate_limits import SEARCHES, count_use
-from chatapp.timeline import TimelineMessage, post, read_page
+from chatapp.timeline import TimelineMessage, post
 
 blueprint = Blueprint("api_sessions", __name__, url_prefix="/api")
 protect(blueprint)
@@ -99,11 +100,11 @@ def delete_session(session_id: str) -> Response:
 
 
 @blueprint.get(f"{SESSION}/messages")
-@describe(resources.Messages, NotFound, tag=TAG, query=PageQuery)
-def list_session_messages(session_id: str, query: PageQuery) -> Response:
+@describe(resources.Messages, NotFound, tag=TAG, query=MessagesQuery)
+def list_session_messages(session_id: str, query: MessagesQuery) -> Response:
     """List a session's messages, like `GET /api/conversations/…/messages`."""
     session = _get_session(_parse_id(session_id))
-    messages = read_page(db.session(), session, before=query.before, after=query.after, limit=query.limit)
+    messages = read_messages(db.session(), session, query)
     return respond_messages(session.wire_name, session.message_count, messages, query)
 
 
