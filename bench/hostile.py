@@ -20,6 +20,7 @@ from bench.attacks.work import EXPORTERS
 from bench.installation import LOAD_CORE, Installation, installation
 from bench.report import Figure
 from bench.room import Room, p99
+from chatapp.config import Settings
 
 ROUNDS = 3
 PEOPLE = 50
@@ -29,6 +30,9 @@ ATTACKS_PER_PAUSE = 4
 
 ATTACKERS = EXPORTERS
 """Accounts of the attackers. Most attacks use only the first."""
+
+REQUESTS_PER_SECOND = str(Settings.model_fields["requests_per_second"].default)
+"""The default, which the servers of tests and of other benchmarks do not have."""
 
 MILLION = "1,000,000 fuzzed packets"
 MILLION_ATTACKERS = 10
@@ -74,7 +78,7 @@ class Side:
 
 def _run(names: Sequence[str], *, is_full: bool = False) -> Sequence[Figure]:
     # The receivers of the webhooks are on this machine.
-    with installation(CHATAPP_WEBHOOK_PRIVATE_NETWORKS="1") as target:
+    with installation(CHATAPP_WEBHOOK_PRIVATE_NETWORKS="1", CHATAPP_REQUESTS_PER_SECOND=REQUESTS_PER_SECOND) as target:
         alone, sides = asyncio.run(_measure(target, names, is_full=is_full))
         assert "Traceback" not in target.log()
     return [figure for name, side in sides.items() for figure in side.figures(name, alone)]

@@ -27,6 +27,7 @@ from chatapp.native import EXTENSION as NATIVE_POOLS
 from chatapp.native import NativePools
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
+from chatapp.presentation.templates import SlicedEnvironment
 from chatapp.rate_limits import init_rate_limits
 from chatapp.realtime import init_realtime
 from chatapp.rooms.routes import blueprint as rooms_blueprint
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         static_folder=str(ROOT / "static"),
         template_folder=str(ROOT / "templates"),
     )
+    app.jinja_environment = SlicedEnvironment
     app.extensions[SETTINGS] = settings
     init_logs(settings.log_level)
     prepare_data_dir(settings.data_dir)
@@ -104,7 +106,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_exports(app, settings)
     init_realtime(app, settings)
     check_hosts(app, settings)
-    init_gate(app)
+    init_gate(app, settings)
     trust_proxies(app, settings)
     init_cli(app)
     return app

@@ -94,6 +94,15 @@ class Settings(BaseSettings):
     room_invitations_per_hour: int = Field(
         200, ge=0, description="number of people that each person may add to rooms per hour; `0` disables the limit"
     )
+    requests_per_second: int = Field(
+        10,
+        ge=0,
+        description="HTTP requests per second of a person before they are delayed, with bursts of twice that; "
+        "three times that for all requests without a login session from one address; `0` disables the limit",
+    )
+    public_pages_per_minute: int = Field(
+        120, ge=0, description="pages of shared conversations per minute for each address; `0` disables the limit"
+    )
     form_posts_per_minute: int = Field(
         240,
         ge=0,

@@ -73,6 +73,12 @@ REACTIONS = Limit(
     RateLimitItemPerMinute,
     "You have reacted too often in the last minute. Try again later.",
 )
+PUBLIC_PAGES = Limit(
+    "public pages",
+    "public_pages_per_minute",
+    RateLimitItemPerMinute,
+    "Too many requests from your address in the last minute. Try again later.",
+)
 WEBHOOK_POSTS = Limit(
     "webhook posts",
     60,

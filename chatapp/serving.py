@@ -134,6 +134,7 @@ def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> 
     import eventlet
     import eventlet.wsgi
 
+    from chatapp.http_server.listener import FairListener
     from chatapp.http_server.protocol import make_protocol
 
     protocol = make_protocol(
@@ -155,9 +156,8 @@ def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> 
         "debug": False,  # Clients must not see tracebacks.
     }
     supervisor: Supervisor = app.extensions[SUPERVISOR]
-    supervisor.start(
-        "http server", partial(eventlet.wsgi.server, listener, gate, **options), on_failure=OnFailure.END_PROCESS
-    )
+    run = partial(eventlet.wsgi.server, FairListener(listener), gate, **options)
+    supervisor.start("http server", run, on_failure=OnFailure.END_PROCESS)
     return settings.host, listener.getsockname()[1]
 
 

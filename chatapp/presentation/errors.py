@@ -69,7 +69,11 @@ def handle_http_exception(error: HTTPException) -> Response:
 
 def handle_incomplete_body(_error: ClientDisconnected) -> Response:
     """Respond to a request whose body did not arrive in time, or not at all."""
-    return _respond(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time. Try again.", "invalid")
+    message = "The request did not arrive in time. Try again."
+    if expects_problem():
+        return _respond(HTTPStatus.REQUEST_TIMEOUT, message, "invalid")
+    # Not a page: most of these clients are gone, and it would take longer than everything else about the request.
+    return Response(message, HTTPStatus.REQUEST_TIMEOUT, mimetype="text/plain")
 
 
 def handle_database_error(error: Exception) -> ResponseReturnValue:

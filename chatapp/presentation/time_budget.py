@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
+from chatapp.cooperation import checkpoint, is_slice_over
+
 T = TypeVar("T")
 
 
@@ -43,7 +45,10 @@ class TimeBudget:
             self.__enter__()
 
     def check(self) -> None:
-        """Raise `BudgetExceeded` if no time is left."""
+        """Raise `BudgetExceeded` if no time is left. Let others run if the slice of `in_slices` is over."""
+        if is_slice_over():
+            with self.paused():
+                checkpoint()
         if self._clock() > self._deadline:
             raise BudgetExceeded
 

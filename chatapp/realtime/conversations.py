@@ -1,6 +1,6 @@
 """Events of conversations: joining, leaving, posting, editing, deleting, reacting."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import StringConstraints
@@ -11,10 +11,12 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
 from chatapp.conversations.queries import find_access_of, is_public
 from chatapp.conversations.refs import ConversationRef, parse_ref
+from chatapp.cooperation import checkpoint, in_slices
 from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message
 from chatapp.presentation.read_state import present_read_receipt
+from chatapp.presentation.resources import PageMessage
 from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.channels import news_channel, posters_channel
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
@@ -117,8 +119,8 @@ def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
         "to": missed.end,
         "more": missed.has_more,
         "reset": missed.is_reset,
-        "messages": [present_message(message) for message in missed.messages],
-        "pending": [present_message(message) for message in list_pending(ref)],
+        "messages": _present_all(missed.messages),
+        "pending": _present_all(list_pending(ref)),
         "answers": _list_answers(ref),
         "is_public": is_shared,
         "readers": [present_read_receipt(receipt) for receipt in list_read_receipts(db.session(), conversation)],
@@ -144,8 +146,8 @@ def _join_from_memory(caller: Caller, ref: ConversationRef, payload: JoinPayload
         "to": last_event,
         "more": False,
         "reset": not is_current,
-        "messages": [present_message(message) for message in page.messages] if page and not is_current else [],
-        "pending": [present_message(message) for message in list_pending(ref)],
+        "messages": _present_all(page.messages) if page and not is_current else [],
+        "pending": _present_all(list_pending(ref)),
         "answers": current_answer_broadcaster().present_streams(ref.wire_name),
         "is_public": page is not None and page.is_public,
         "readers": [],
@@ -232,6 +234,16 @@ def _list_answers(ref: ConversationRef) -> list[Mapping[str, Any]]:
 
 def _present(message: TimelineMessage) -> Ack:
     return {"message": present_message(message)}
+
+
+def _present_all(messages: Sequence[TimelineMessage]) -> list[PageMessage]:
+    """Present many messages, and let others run in between."""
+    presented = []
+    with in_slices():
+        for message in messages:
+            presented.append(present_message(message))
+            checkpoint()
+    return presented
 
 
 def _find_authorized_sender(caller: Caller, ref: ConversationRef) -> Person | None:

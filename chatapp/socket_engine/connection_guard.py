@@ -16,6 +16,7 @@ from chatapp.addresses import client_network
 from chatapp.config import Settings
 from chatapp.socket_engine import limits
 from chatapp.socket_engine.packets import Malformed
+from chatapp.socket_engine.tarpit import Tarpit
 from chatapp.socket_engine.token_bucket import RateMeter, TokenBucket, TokenBuckets
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ class ConnectionGuard:
         self._states: dict[str, ConnectionState] = {}
         self._unauthenticated: Counter[str] = Counter()
         """Number of connections that are not authenticated, by address."""
-        self._delayed_refusals: Counter[str] = Counter()
-        """Number of refusals that are being delayed, by address."""
+        self._tarpit = Tarpit()
+        self._log_lines = TokenBuckets(limits.LOG_LINES_PER_SECOND, limits.LOG_LINES_BURST)
+        """Lines in the log about connections that were not authenticated, by address."""
         rate = settings.events_per_second
         self._events_per_second = rate
         self._user_buckets = TokenBuckets(
@@ -87,7 +89,7 @@ class ConnectionGuard:
                 # Compression would cost two thirds of the throughput, and 100 KB of memory for each connection.
                 environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
                 if not self._may_connect(environ):
-                    self._delay_refusal(_get_address(environ))
+                    self._tarpit.delay(_get_address(environ))
                     start_response("429 Too Many Requests", [("Retry-After", "5"), ("Connection", "close")])
                     return [b"Too many new connections from your address. Try again in a moment."]
             return app(environ, start_response)
@@ -108,7 +110,7 @@ class ConnectionGuard:
         return self._states.get(eio_sid)
 
     def disconnect(self, eio_sid: str, reason: str, *, is_abuse: bool = True) -> None:
-        """Close a connection, with one line in the log.
+        """Close a connection, with one line in the log. Without a login, an address gets a limited number of lines.
 
         With `is_abuse` the address may open fewer connections for a while. Behaviour that a bad network can cause too
         is not abuse.
@@ -116,7 +118,8 @@ class ConnectionGuard:
         state = self._states.get(eio_sid)
         if state is None or state.is_closing:
             return
-        log.warning("connection closed by the server", reason=reason, user=state.user_id, address=state.address)
+        if state.is_authenticated or self._log_lines[state.address].try_consume(1):
+            log.warning("connection closed by the server", reason=reason, user=state.user_id, address=state.address)
         if self._connection_buckets is not None and is_abuse:
             self._connection_buckets[state.address].consume(limits.ABUSE_PENALTY_CONNECTIONS)
         self._close(eio_sid, state)
@@ -139,14 +142,6 @@ class ConnectionGuard:
         return self._unauthenticated[address] < limits.MAX_UNAUTHENTICATED_CONNECTIONS and self._connection_buckets[
             address
         ].try_consume(1)
-
-    def _delay_refusal(self, address: str) -> None:
-        if self._delayed_refusals[address] < limits.MAX_DELAYED_REFUSALS:
-            self._delayed_refusals[address] += 1
-            time.sleep(limits.REFUSAL_DELAY_SECONDS)
-            self._delayed_refusals[address] -= 1
-        if not self._delayed_refusals[address]:
-            del self._delayed_refusals[address]
 
     def _on_connect(self, eio_sid: str, environ: "WSGIEnvironment") -> object:
         address = _get_address(environ)

@@ -48,6 +48,9 @@ REFUSAL_DELAY_SECONDS = 1.0
 MAX_DELAYED_REFUSALS = 100
 """Maximum number of refusals for one address that are delayed at the same time; more are sent at once."""
 
+LOG_LINES_PER_SECOND, LOG_LINES_BURST = 0.1, 20
+"""Lines in the log about closed connections of one address that were not authenticated."""
+
 
 def max_packet_bytes(max_message_chars: int) -> int:
     """Return the limit of a packet in bytes where a message may have `max_message_chars` characters.

@@ -9,22 +9,23 @@ MAX_IDLE_BUCKETS = 10_000
 
 
 class TokenBucket:
-    """A bucket that is filled with `rate` tokens a second, up to `burst` tokens."""
+    """A bucket that is filled with `rate` tokens a second, up to `burst` tokens. Its debt is limited."""
 
-    __slots__ = ("_burst", "_rate", "_refilled_at", "_tokens")
+    __slots__ = ("_burst", "_max_debt", "_rate", "_refilled_at", "_tokens")
 
-    def __init__(self, rate: float, burst: float) -> None:
+    def __init__(self, rate: float, burst: float, *, max_debt: float | None = None) -> None:
         self._rate = rate
         self._burst = burst
+        self._max_debt = burst if max_debt is None else max_debt
         self._tokens = burst
         self._refilled_at = time.monotonic()
 
     def consume(self, tokens: float) -> float:
         """Take `tokens`, going into debt if necessary; return the seconds until the debt is paid.
 
-        The debt is never more than the burst: a client that stops sending too fast is soon served again.
+        The debt is limited: a client that stops sending too fast is soon served again.
         """
-        self._tokens = left = max(self._refill() - tokens, -self._burst)
+        self._tokens = left = max(self._refill() - tokens, -self._max_debt)
         return -left / self._rate if left < 0 else 0.0
 
     def try_consume(self, tokens: float) -> bool:
@@ -49,9 +50,10 @@ class TokenBucket:
 class TokenBuckets:
     """Token buckets of one rate by key. Full buckets are discarded, since a new one is full as well."""
 
-    def __init__(self, rate: float, burst: float) -> None:
+    def __init__(self, rate: float, burst: float, *, max_debt: float | None = None) -> None:
         self._rate = rate
         self._burst = burst
+        self._max_debt = max_debt
         self._buckets: dict[object, TokenBucket] = {}
         self._discard_at = MAX_IDLE_BUCKETS
         """Number of buckets at which full ones are discarded next."""
@@ -61,7 +63,7 @@ class TokenBuckets:
         if key not in self._buckets:
             if len(self._buckets) >= self._discard_at:
                 self._discard_full()
-            self._buckets[key] = TokenBucket(self._rate, self._burst)
+            self._buckets[key] = TokenBucket(self._rate, self._burst, max_debt=self._max_debt)
         return self._buckets[key]
 
     def _discard_full(self) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from chatapp.config import Settings, current_settings
+from chatapp.cooperation import checkpoint
 from chatapp.errors import TooComplex
 from chatapp.native import NativePool, current_pools
 
@@ -45,7 +46,9 @@ def read_natively(
     # Flask-SQLAlchemy's own session looks up the current application, which a native thread does not have.
     seconds = current_settings().read_timeout_seconds if is_limited else math.inf
     with Session(connection, join_transaction_mode="rollback_only") as plain:
-        return (pool or current_pools().reads).run(_read_within, seconds, connection, read, plain)
+        result = (pool or current_pools().reads).run(_read_within, seconds, connection, read, plain)
+    checkpoint()
+    return result
 
 
 def _read_within(seconds: float, connection: Connection, read: Callable[[Session], T], session: Session) -> T:

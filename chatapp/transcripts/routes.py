@@ -15,11 +15,11 @@ from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as BaseResponse
 
 from chatapp.conversations.refs import parse_ref
-from chatapp.extensions import db
+from chatapp.extensions import db, get_client_network
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import find_path
 from chatapp.presentation.urls import parse_seq
-from chatapp.rate_limits import EXPORTS, count_use
+from chatapp.rate_limits import EXPORTS, PUBLIC_PAGES, count_use
 from chatapp.timeline import read_page
 from chatapp.transcripts.export import write_json, write_markdown
 from chatapp.transcripts.exports import current_exports
@@ -28,7 +28,7 @@ from chatapp.transcripts.sharing import create_share_link, find_share_token, get
 
 blueprint = Blueprint("transcripts", __name__)
 
-PUBLIC_PAGE_SIZE = 200
+PUBLIC_PAGE_SIZE = 50
 """Messages on a public page."""
 
 
@@ -82,6 +82,7 @@ def revoke_link(conversation: str) -> BaseResponse:
 @blueprint.get("/shared/<token>")
 def shared(token: str) -> Response:
     """Show the public page of a conversation, without a login."""
+    count_use(PUBLIC_PAGES, get_client_network())
     conversation = get_shared_conversation(db.session(), token)
     before = parse_seq(request.args.get("before"))
     response = make_response(

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import requests
 
+from chatapp.timeline.reading import CATCH_UP_SIZE
+from tests.harness.abuse import Bystanders
 from tests.harness.assistants import start_session
-from tests.harness.html import find_csrf_token
+from tests.harness.html import attribute, find_csrf_token
 from tests.harness.people import PASSWORD, NewPerson, Person
+from tests.harness.rendering import repeat
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually, scaled
 
@@ -89,3 +92,35 @@ def test_an_export_that_takes_too_long_ends_with_a_page_that_names_another_forma
         assert "Content-Disposition" not in response.headers
     assert not has_worker(server)
     assert ana.get(f"/conversations/{conversation}/export.md").ok
+
+
+def start_session_with_expensive_answers(person: Person) -> str:
+    """Start a session with as many answers as a catch-up has, each of which takes long to render."""
+    conversation, server = start_session(person), person.server
+    conversation_id = conversation.removeprefix("assistant_")
+    rows = ", ".join(
+        f"({conversation_id}, {n}, {n}, 'assistant', 'Helper', 'text', '{n} {repeat('*[_~`', 9_990)}', 'complete', "
+        "'2026-01-01 00:00:00')"
+        for n in range(1, CATCH_UP_SIZE + 1)
+    )
+    server.execute(
+        "INSERT INTO messages (conversation_id, seq, version, sender_type, sender_name, message_type, content, state, "
+        f"created_at) VALUES {rows}"
+    )
+    server.execute(f"UPDATE conversations SET last_event = {CATCH_UP_SIZE} WHERE id = {conversation_id}")
+    return conversation
+
+
+def test_pages_and_catch_ups_that_take_long_to_render_delay_no_message(server: Server, new_person: NewPerson) -> None:
+    reader, ana, bob = (new_person(server, name) for name in ("reader", "ana", "bob"))
+    conversation = start_session_with_expensive_answers(reader)
+    page = reader.post(f"/conversations/{conversation}/share", "/sessions").text
+    link = attribute(page, "#share-url", "value")
+    socket = reader.connect()
+    bystanders = Bystanders(ana, bob)
+    with ThreadPoolExecutor(1) as threads:
+        response = threads.submit(requests.get, link, timeout=scaled(60))
+        socket.call("join_chat", {"conversation": conversation, "after": 0}, timeout=60)
+        assert response.result().ok
+    bystanders.check_latency()
+    bystanders.check()

@@ -25,6 +25,7 @@ def server(sqlite_template: SqliteTemplate) -> Iterator[Server]:
         CHATAPP_EXPORTS_PER_MINUTE="2",
         CHATAPP_SEARCHES_PER_MINUTE="5",
         CHATAPP_REACTIONS_PER_MINUTE="4",
+        CHATAPP_PUBLIC_PAGES_PER_MINUTE="3",
     )
     server.start()
     yield server
@@ -108,6 +109,11 @@ def test_exports_and_searches_are_limited(server: Server) -> None:
     assert check_problem(api.get("/sessions?q=a")) == (429, "rate_limited")
     assert reader.get("/direct").ok
     assert api.get("/sessions").ok
+
+
+def test_public_pages_are_limited_by_address_also_for_wrong_links(server: Server) -> None:
+    statuses = [requests.get(f"{server.url}/shared/{number}").status_code for number in range(4)]
+    assert statuses == [404] * 3 + [429]
 
 
 def test_unknown_webhooks_are_refused_without_a_write_and_limited_by_address(server: Server) -> None:

@@ -4,6 +4,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from io import BytesIO
@@ -337,6 +338,17 @@ def test_a_client_that_sends_without_pause_does_not_delay_others(
             assert chat.post(f"hello {number}")
             eventually(lambda before=before: flood.sent_bytes > before, "the flood goes on")  # type: ignore[misc]
     assert "Traceback" not in small.log()
+
+
+def test_visitors_who_request_too_much_are_refused_and_people_are_served(
+    new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(CHATAPP_REQUESTS_PER_SECOND="1").start()
+    ana = new_person(server, "ana")
+    with ThreadPoolExecutor(50) as threads:
+        statuses = list(threads.map(lambda _: requests.get(f"{server.url}/health", timeout=60).status_code, range(50)))
+    assert set(statuses) == {200, 429}
+    assert ana.get("/").ok
 
 
 @pytest.mark.parametrize(

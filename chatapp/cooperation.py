@@ -1,0 +1,89 @@
+"""Long computations on the event loop, such as the rendering of a page, in short slices.
+
+Green threads switch only where they wait. Within `in_slices` a computation waits for its turn before it begins, and
+again at each `checkpoint` after it has computed for `SLICE_SECONDS`. In one iteration of the event loop one computation
+gets its turn, so that chat messages wait for one slice, however many pages are requested at the same time.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from chatapp.native import is_green
+
+SLICE_SECONDS = 0.003
+
+
+class _Computation(threading.local):
+    """The computation of the current thread."""
+
+    ends_at: float | None = None
+    """When the current slice ends; None outside of `in_slices`."""
+
+
+class _Turns:
+    """The computations that wait for their turn, in the order of their arrival."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Any] = deque()
+        self._is_scheduled = False
+
+    def wait(self) -> None:
+        """Wait for a turn. Native threads need not wait: the interpreter switches between them."""
+        if not is_green():
+            return
+        from eventlet.event import Event
+
+        turn = Event()
+        self._waiting.append(turn)
+        if not self._is_scheduled:
+            self._schedule()
+        turn.wait()
+
+    def _schedule(self) -> None:
+        from eventlet import hubs
+
+        self._is_scheduled = True
+        hubs.get_hub().schedule_call_global(0, self._grant)
+
+    def _grant(self) -> None:
+        self._is_scheduled = False
+        if self._waiting:
+            self._waiting.popleft().send()
+            self._schedule()
+
+
+_current = _Computation()
+_turns = _Turns()
+
+
+@contextmanager
+def in_slices() -> Iterator[None]:
+    """Compute in slices within this block. What calls no `checkpoint` is not interrupted."""
+    if _current.ends_at is not None:
+        yield
+        return
+    _begin_slice()
+    try:
+        yield
+    finally:
+        _current.ends_at = None
+
+
+def is_slice_over() -> bool:
+    """Return whether others should run now. Outside of `in_slices` this is never the case."""
+    return _current.ends_at is not None and time.perf_counter() > _current.ends_at
+
+
+def checkpoint() -> None:
+    """Wait for the next turn if the current slice is over."""
+    if is_slice_over():
+        _begin_slice()
+
+
+def _begin_slice() -> None:
+    _turns.wait()
+    _current.ends_at = time.perf_counter() + SLICE_SECONDS

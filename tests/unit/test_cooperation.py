@@ -1,0 +1,73 @@
+"""Long computations in slices, with green threads in a process of their own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from chatapp.cooperation import checkpoint, in_slices
+from chatapp.presentation.time_budget import TimeBudget
+from tests.harness import ROOT
+from tests.harness.waiting import scaled
+
+PROGRAM = """
+import eventlet
+eventlet.monkey_patch()
+import time
+from chatapp.cooperation import checkpoint, in_slices, is_slice_over
+
+order = []
+
+def compute(name, steps):
+    with in_slices(), in_slices():
+        for _ in range(steps):
+            order.append(name)
+            while not is_slice_over():
+                pass
+            checkpoint()
+
+def iterate():
+    while True:
+        order.append("-")
+        eventlet.sleep(0)
+
+def wait_in_the_middle():
+    with in_slices():
+        order.append("w")
+        eventlet.sleep(1_000)
+
+eventlet.spawn(wait_in_the_middle)
+threads = [eventlet.spawn(compute, name, 5) for name in "abc"]
+eventlet.spawn(iterate)
+for thread in threads:
+    thread.wait()
+print("".join(order))
+"""
+
+
+def test_computations_take_turns_and_everything_else_runs_in_between() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+    order = run.stdout.strip()
+    assert order.replace("-", "") == "w" + "abc" * 5, run.stderr
+    assert not any(pair in order for pair in ("ab", "bc", "ca")), "between two slices everything else runs"
+
+
+def test_outside_of_a_block_nothing_waits() -> None:
+    checkpoint()
+    with in_slices():
+        checkpoint()
+
+
+def test_waiting_for_a_turn_uses_none_of_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def wait() -> None:
+        nonlocal now
+        now += 10.0
+
+    monkeypatch.setattr("chatapp.presentation.time_budget.is_slice_over", lambda: True)
+    monkeypatch.setattr("chatapp.presentation.time_budget.checkpoint", wait)
+    with (budget := TimeBudget(1.0, lambda: now)):
+        budget.check()
+        budget.check()
