@@ -10,6 +10,10 @@ READ_BYTES = 8_192
 """Maximum size of one read. Parsing this much takes a few milliseconds, whatever it is."""
 
 
+MAX_BYTES_PER_SECOND = 512 * 1024
+"""Rate at which a response is read after its first part. The fastest models send half of it."""
+
+
 class ResponseTooLarge(Exception):
     """A response, or a part of it, is larger than allowed."""
 
@@ -23,13 +27,16 @@ class ResponseBudget:
 
     def __init__(self, max_bytes: int) -> None:
         self._remaining_bytes = max_bytes
+        self._last_bytes = 0
 
     def read(self, receive: Callable[[int], bytes], max_bytes: int = READ_BYTES) -> bytes:
         """Call `receive` with the maximum number of bytes, and return its result. Raises `ResponseTooLarge`."""
         if self._remaining_bytes <= 0:
             raise ResponseTooLarge
         # A green thread does not yield while data has arrived already, and only when it yields can time limits expire.
-        time.sleep(0)
+        # The pause leaves time to others: while the event loop is never idle, native threads wait for the interpreter.
+        time.sleep(self._last_bytes / MAX_BYTES_PER_SECOND)
         data = receive(min(max_bytes, READ_BYTES, self._remaining_bytes))
+        self._last_bytes = len(data)
         self._remaining_bytes -= len(data)
         return data

@@ -152,4 +152,4 @@ def test_a_response_at_the_limits_succeeds_and_other_threads_run_between_the_rea
     send_to(listener, head + b"the body is not read")
 
     assert len(sleeps) >= MAX_HEAD_BYTES // READ_BYTES
-    assert set(sleeps) == {0}
+    assert 0.0 < max(sleeps) < 0.1

@@ -17,6 +17,9 @@ MAX_EVENT_BYTES = 256 * 1024
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 """Maximum size of a response: many times that of the longest answer that comes in events of one character."""
 
+SECONDS_PER_PIECE = 0.00025
+"""Pause for each piece of a body. One read may bring thousands of pieces of one byte, and each takes time."""
+
 _SEPARATORS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 
 
@@ -83,9 +86,13 @@ class LimitedBody(httpx2.SyncByteStream):
         """Yield the body in pieces."""
         event_bytes = 0
         tail = b""
+        pause = 0.0
         for piece in self._stream:
-            # One read may have brought thousands of chunks of one byte. Other green threads run in between.
-            time.sleep(0)
+            # Short pauses are added up: the event loop's timers are not that exact.
+            pause += SECONDS_PER_PIECE
+            if pause > 0.005:
+                time.sleep(pause)
+                pause = 0.0
             window = tail + piece
             end = max(window.rfind(separator) for separator in _SEPARATORS)
             event_bytes = event_bytes + len(piece) if end < 0 else len(window) - end
