@@ -33,11 +33,13 @@ from chatapp.accounts.queries import (
 from chatapp.accounts.setup import require_valid_setup_token
 from chatapp.accounts.user_agents import describe_device
 from chatapp.audit_log import AuditKind, record_failed_sign_in
+from chatapp.conversations.people import Person
 from chatapp.errors import Forbidden, NotFound, RateLimited
 from chatapp.extensions import db, get_client_network, limiter
 from chatapp.identity import current_address, current_admin, current_person, login_required
 from chatapp.passwords.attempts import make_attempt_key, normalize_attempted
 from chatapp.presentation.forms import ViewResponse
+from chatapp.presentation.kinds import block_state
 from chatapp.presentation.urls import ID
 
 blueprint = Blueprint("accounts", __name__)
@@ -193,6 +195,15 @@ def people() -> str:
         owner_id=get_owner_id(db.session()),
         banned=list_banned_users(db.session()) if current_person().is_admin else [],
     )
+
+
+@blueprint.get("/people/<username>")
+@login_required
+def profile(username: str) -> str:
+    """Show a user's profile."""
+    user = get_user(db.session(), username)
+    blocking = block_state(db.session(), current_person().id, [Person.of(user)])
+    return render_template("accounts/profile.html", person=user, **blocking)
 
 
 @blueprint.route("/people/<username>/ban", methods=["GET", "POST"])

@@ -38,8 +38,8 @@ from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
 from chatapp.tokens import hash_token, new_token
 
-RESERVED_USERNAMES = frozenset({"all", "channel", "everyone", "here", "system"})
-"""Names with a meaning of their own in mentions."""
+RESERVED_USERNAMES = frozenset({"all", "channel", "everyone", "here", "invitations", "system"})
+"""Names with a meaning of their own in mentions, or in the path of a profile."""
 
 MAX_DEVICE_CHARS = 200
 

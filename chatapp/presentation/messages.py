@@ -41,6 +41,8 @@ MESSAGE_TEMPLATE = "messages/_message.html"
 
 AVATAR_TEMPLATE = "layout/_avatar.html"
 
+SENDER_TEMPLATE = "messages/_sender.html"
+
 _BLOCK = Markup('<div class="block">{}</div>')
 
 _MENTION = Markup('<span class="mention" data-mention="{name}">{text}</span>')
@@ -137,6 +139,7 @@ class MessagePresenter:
         self._assistants = assistants
         self._present_cached = lru_cache(CACHED_MESSAGES)(self._present)
         self._render_person_cached = lru_cache(CACHED_AVATARS)(self._render_person)
+        self._render_sender_cached = lru_cache(CACHED_AVATARS)(self._render_sender)
 
     def present(self, message: TimelineMessage) -> resources.PageMessage:
         """Return the message as events carry it; see `docs/protocol.md`.
@@ -154,6 +157,15 @@ class MessagePresenter:
         avatar: Markup = self._avatars.assistant_avatar(next(emoji, ""))
         return avatar
 
+    def render_sender(self, message: TimelineMessage, *, is_linked: bool = True) -> Markup:
+        """Render the sender's name with what nobody can choose: the username, or a mark of a bot or an assistant.
+
+        With `is_linked` a name links to the user's profile.
+        """
+        kind = "" if message.sender_type == "user" else ("assistant" if message.sender_type == "assistant" else "bot")
+        name = message.sender.name if message.sender else (message.sender_name or "Former member")
+        return self._render_sender_cached(message.sender, name, kind, is_linked)
+
     def _present(self, message: TimelineMessage) -> resources.PageMessage:
         return {**present_message_data(message), "pending": message.is_pending, "html": self._render(message)}
 
@@ -169,6 +181,11 @@ class MessagePresenter:
         avatar: Markup = self._avatars.avatar(person, bot_name)
         return avatar
 
+    def _render_sender(self, person: Person | None, name: str, kind: str, is_linked: bool) -> Markup:  # noqa: FBT001 - the cache is faster without keywords
+        library: Any = self._environment.get_template(SENDER_TEMPLATE).module
+        sender: Markup = library.sender(person, name, kind, is_linked)
+        return sender
+
     @property
     def _avatars(self) -> Any:
         """The macros of the template of avatars."""
@@ -179,6 +196,7 @@ def init_message_presenter(app: Flask) -> None:
     """Create the presenter of the application, whose templates render avatars with it."""
     app.extensions[EXTENSION] = presenter = MessagePresenter(app.jinja_env, app.extensions[ASSISTANTS])
     app.jinja_env.filters["message_avatar"] = presenter.render_avatar
+    app.jinja_env.filters["message_sender"] = presenter.render_sender
 
 
 def get_message_presenter(app: Flask) -> MessagePresenter:

@@ -69,7 +69,12 @@ function decorateMessage(message, userId) {
   // Before the group: a separator that has become obsolete would divide it.
   updateDateSeparator(message, startsDay(previous, current) ? current.createdAt : null);
   const isAdjacent = message.previousElementSibling === previousElement;
-  message.classList.toggle("is-continued", isAdjacent && continuesGroup(previous, current));
+  const isContinued = isAdjacent && continuesGroup(previous, current);
+  message.classList.toggle("is-continued", isContinued);
+  /** @type {HTMLAnchorElement | null} */
+  const profile = message.querySelector("a.message-sender");
+  // The name of a further message of a group is not visible: the focus skips its link.
+  if (profile) profile.tabIndex = isContinued ? -1 : 0;
 }
 
 /**

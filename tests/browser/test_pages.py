@@ -133,7 +133,17 @@ def texts_without_script(page: Page) -> list[str]:
     return page.locator("[data-messages] .message-body").all_inner_texts()
 
 
-PAGES = ["/", "/rooms", "/rooms/new", "{room}", "{room}/settings", "/people", "/settings", "/settings/tokens"]
+PAGES = [
+    "/",
+    "/rooms",
+    "/rooms/new",
+    "{room}",
+    "{room}/settings",
+    "/people",
+    "/people/ana",
+    "/settings",
+    "/settings/tokens",
+]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -32,6 +32,8 @@ def test_unread_counts_and_read_receipts_of_a_direct_message_survive_restarts(
 ) -> None:
     ana_page, bob_page = wait_until_connected(new_page(ana, "/people")), wait_until_connected(new_page(bob))
     ana_page.click("text=Bob")
+    expect(ana_page).to_have_url(re.compile("/people/bob$"))
+    ana_page.click(".profile >> text=Message")
     ana_page.click("text=Start conversation")
     wait_until_connected(ana_page)
     expect(ana_page).to_have_url(re.compile("/direct/bob$"))

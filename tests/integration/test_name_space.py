@@ -126,6 +126,7 @@ def test_a_message_shows_the_username_and_marks_what_is_no_person(server: Server
     socket = ana.connect()
     html = socket.send("hello")["message"]["html"]
     assert attribute(html, ".message-sender", "title") == "@ana"
+    assert attribute(html, ".message-sender", "href") == "/people/ana"
     assert LexborHTMLParser(html).css(".badge") == []
     server.execute(
         "INSERT INTO messages (conversation_id, seq, version, sender_type, sender_name, message_type, content, "
@@ -135,3 +136,29 @@ def test_a_message_shows_the_username_and_marks_what_is_no_person(server: Server
     page = LexborHTMLParser(ana.get("/").text)
     assert [badge.text() for badge in page.css("#message-2 .badge")] == ["bot"]
     assert page.css("#message-1 .badge") == []
+    assert [node.tag for node in page.css("#message-2 .message-sender")] == ["span"], "a bot has no profile"
+    assert page.css("#message-2 .message-sender")[0].attributes.get("title") is None
+
+
+def test_a_profile_shows_who_a_person_is_and_leads_to_the_direct_conversation(
+    server: Server, ana: Person, bob: Person
+) -> None:
+    assert bob.post("/settings/name", "/settings", name="Robert Miller").ok
+    page = ana.get("/people/bob").text
+    for shown in ("Robert Miller", "@bob", "Joined", 'href="/direct/bob"', "Block Robert Miller"):
+        assert shown in page, shown
+    assert "admin" not in [badge.text() for badge in LexborHTMLParser(page).css(".profile .badge")]
+    assert [badge.text() for badge in LexborHTMLParser(bob.get("/people/ana").text).css(".profile .badge")] == ["admin"]
+    own = ana.get("/people/Ana").text
+    assert "Edit profile" in own
+    assert "Block" not in own
+    for unknown in ("nobody", "helper", "a%00b"):
+        assert ana.get(f"/people/{unknown}").status_code == 404, unknown
+    assert 'href="/people/bob"' in ana.get("/people").text
+
+    ana.post("/direct/bob/block", "/people/bob")
+    assert "Unblock Robert Miller" in ana.get("/people/bob").text
+    ana.post("/people/bob/ban", "/people/bob")
+    page = ana.get("/people/bob").text
+    assert [badge.text() for badge in LexborHTMLParser(page).css(".profile .badge")] == ["banned"]
+    assert 'href="/direct/bob"' not in page

@@ -143,6 +143,7 @@ ROUTES = {
     "POST /people/invitations/<invitation_id>/revoke": Line(ADMIN_POST | {"admin": 404}),
     "POST /people/invitations/revoke": Line(ADMIN_POST),
     # There is no user of that name.
+    "GET /people/<username>": Line(ABSENT),
     "GET /people/<username>/ban": Line(ADMIN | {"admin": 404}),
     "POST /people/<username>/ban": Line(ADMIN_POST | {"admin": 404}),
     "POST /people/<username>/ban/remove": Line(ADMIN_POST | {"admin": 404}),

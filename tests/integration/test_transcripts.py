@@ -6,7 +6,7 @@ import re
 import requests
 
 from tests.harness.assistants import insert_messages, shared_conversation, start_session, wait_for_answer
-from tests.harness.html import find_element
+from tests.harness.html import attribute, find_element
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
 from tests.harness.waiting import scaled
@@ -37,6 +37,7 @@ def test_every_export_format_has_all_messages(any_server: Server, new_person: Ne
 def test_anyone_with_the_link_can_read_until_it_is_revoked(any_server: Server, new_person: NewPerson) -> None:
     ana = new_person(any_server, "ana")
     conversation = start_session_with(ana, "written before")
+    any_server.execute(f"UPDATE messages SET sender_id = {ana.id}")
     path = ana.get(f"/sessions/{conversation.removeprefix('assistant_')}").url.removeprefix(any_server.url)
     ana.post(f"/conversations/{conversation}/share", path)
     ana.post(f"/conversations/{conversation}/share", path)
@@ -47,6 +48,8 @@ def test_anyone_with_the_link_can_read_until_it_is_revoked(any_server: Server, n
     assert "written before" in response.text
     assert response.headers["X-Robots-Tag"] == "noindex"
     assert "data-sender-id" not in response.text
+    assert attribute(response.text, ".message-sender", "title") == "@ana"
+    assert "/people/" not in response.text
     assert "<form" not in response.text
     assert "written before" not in requests.get(f"{url}?before=1", timeout=scaled(30)).text
 
