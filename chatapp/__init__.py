@@ -36,12 +36,14 @@ from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import init_readers
+from chatapp.storage.statements import StatementObserver
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import Supervisor
 from chatapp.telemetry.health import blueprint as telemetry_blueprint
 from chatapp.telemetry.logs import init_event_log, init_logs
 from chatapp.telemetry.metrics import blueprint as metrics_blueprint
 from chatapp.telemetry.metrics import init_metrics
+from chatapp.telemetry.operations import init_operations
 from chatapp.timeline import create_writer
 from chatapp.transcripts.exports import init_exports
 from chatapp.transcripts.routes import blueprint as transcripts_blueprint
@@ -60,9 +62,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.jinja_environment = SlicedEnvironment
     app.extensions[SETTINGS] = settings
-    init_logs(settings.log_level)
+    init_logs(settings.log_level, with_sql=settings.log_sql)
     prepare_data_dir(settings.data_dir)
     log_variable_problems()
+    init_operations(app)
     init_security(app, settings)
     init_rate_limits(app)
     app.extensions[NATIVE_POOLS] = NativePools.create(
@@ -71,13 +74,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         password_threads=settings.password_threads,
         max_queued=settings.max_queued_calls,
     )
-    init_readers(app, settings)
+    statements = StatementObserver(settings)
+    init_readers(app, settings, statements)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     app.extensions[SUPERVISOR] = supervisor = Supervisor()
     app.extensions[SIGNALS] = signals = Signals()
     init_event_log(app)
     init_metrics(app)
-    app.extensions[WRITER] = create_writer(settings, supervisor, signals)
+    app.extensions[WRITER] = create_writer(settings, supervisor, signals, statements)
     init_assistants(app, settings)
     init_fallback(app, settings)
     init_login(app)

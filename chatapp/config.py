@@ -140,6 +140,14 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = Field(
         "INFO", description="lowest severity that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`"
     )
+    log_sql: bool = Field(
+        False,
+        description="log statements of the database, without parameters, and its connection pool, as at the level "
+        "`DEBUG`",
+    )
+    slow_query_ms: float = Field(
+        100.0, ge=0, description="milliseconds after which a statement of the database is logged; `0`: never"
+    )
     audit_log_days: int = Field(
         365, ge=0, le=36_500, description="days for which entries of the audit log are kept; `0` keeps all"
     )

@@ -34,6 +34,19 @@ def is_green() -> bool:
     return bool(patcher.is_monkey_patched("thread"))
 
 
+def new_shared_lock() -> Any:
+    """Return a reentrant lock that native threads and the event loop may share.
+
+    A native thread that waits for a green lock waits for ever: its holder cannot wake it. The event loop must hold this
+    one only for a moment, and must not yield meanwhile.
+    """
+    if not is_green():
+        return threading.RLock()
+    from eventlet import patcher
+
+    return patcher.original("_thread").RLock()
+
+
 class NativePool:
     """Native threads for one kind of blocking work, started at the first call.
 
@@ -58,7 +71,7 @@ class NativePool:
         """Run `work` on a native thread, and return or raise what it does. Raises `Busy` when too many calls wait.
 
         Where threads are not green, `work` runs on the caller's thread. It must not use anything green: it must not
-        log, wait for a lock, a queue or a socket of the event loop, or call `run`.
+        wait for a lock, a queue or a socket of the event loop, or call `run`. It may log.
         """
         with self._lock:
             if self._max_calls is not None and self._calls >= self._max_calls:

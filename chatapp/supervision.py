@@ -20,6 +20,8 @@ import structlog
 from flask import current_app
 from greenlet import GreenletExit
 
+from chatapp.operation import current_operation
+
 log = structlog.get_logger(__name__)
 
 Ts = TypeVarTuple("Ts")
@@ -113,6 +115,7 @@ class Supervisor:
 
     def _run(self, name: str, target: Callable[..., object], args: Sequence[object], on_failure: OnFailure) -> None:
         failures = 0
+        current_operation.set(name)
         while True:
             started = time.monotonic()
             try:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
 from chatapp.identity import AuthenticatedUser
+from chatapp.operation import current_operation
 from chatapp.storage import DATABASE_ERRORS, claim_repetition, log_database_error
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def _wrap_handler(
     find_user = realtime.connections.find_user
 
     def acknowledge(sid: str, *arguments: object) -> Ack:
+        current_operation.set(event)
         user = find_user(sid)
         try:
             if user is None:

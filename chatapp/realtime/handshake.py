@@ -9,6 +9,7 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 
 from chatapp.accounts.login import record_use
 from chatapp.identity import AuthenticatedUser, find_current_person
+from chatapp.operation import current_operation
 from chatapp.presentation.messages import present_backlog
 from chatapp.realtime.channels import EVERYONE, login_session_channel, user_channel
 from chatapp.realtime.news import update_news_channels
@@ -33,6 +34,7 @@ def _connect(app: Flask, realtime: Realtime, sid: str, environ: "WSGIEnvironment
     A page sends the id of its user (`{user_id}`). Another user may have signed in on the same browser since, and the
     page must not act for them. Nothing is emitted here: it would be sent before the CONNECT packet.
     """
+    current_operation.set("connect")
     claimed_id = auth.get("user_id") if isinstance(auth, dict) else None
     revision = realtime.fallback.revision
     user = _authenticate(app, environ)

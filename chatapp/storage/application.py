@@ -12,6 +12,7 @@ from chatapp.extensions import db
 from chatapp.storage.changes import Change
 from chatapp.storage.engines import prepare_reader, reader_options
 from chatapp.storage.read_outage import ReadOutage
+from chatapp.storage.statements import StatementObserver
 from chatapp.storage.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -31,13 +32,13 @@ _IS_UNREPEATABLE = "chatapp_is_unrepeatable"
 """Name in `g` of whether the current request or event has submitted a change, or was repeated already."""
 
 
-def init_readers(app: Flask, settings: Settings) -> None:
+def init_readers(app: Flask, settings: Settings, statements: StatementObserver) -> None:
     """Make `db.session` read-only, with one snapshot for each transaction."""
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.sqlalchemy_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = reader_options(settings)
     db.init_app(app)
     with app.app_context():
-        prepare_reader(db.engine)
+        prepare_reader(db.engine, statements)
         app.extensions[_READ_OUTAGE] = ReadOutage(db.engine)
 
 

@@ -1,6 +1,6 @@
 """Commits a batch in one transaction, on the one connection that writes.
 
-This module runs on the writer's native thread: it must neither log nor wait for green threads.
+This module runs on the writer's native thread: it must not wait for green threads.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
+from chatapp.operation import current_operation
 from chatapp.signals import Signals
 from chatapp.storage.changes import BatchChange, SpoolableChange
 from chatapp.storage.submissions import Submission
@@ -61,6 +62,8 @@ class Committer:
     def _attempt(self, submissions: Sequence[Submission]) -> list[DeferredSignal[Any]]:
         for submission in submissions:
             submission.result = submission.error = None
+        # The writer has one native thread: the name remains until the next batch.
+        current_operation.set(", ".join(sorted({submission.operation for submission in submissions})))
         try:
             if self._connection is None:
                 self._connection = self._engine.connect()

@@ -19,6 +19,8 @@ from chatapp.config import Settings, current_settings
 from chatapp.cooperation import checkpoint
 from chatapp.errors import TooComplex
 from chatapp.native import NativePool, current_pools
+from chatapp.operation import current_operation
+from chatapp.storage.statements import StatementObserver, cursor_arguments
 
 T = TypeVar("T")
 
@@ -45,14 +47,18 @@ def read_natively(
         return read(session)  # PostgreSQL's driver yields to the event loop while it waits.
     # Flask-SQLAlchemy's own session looks up the current application, which a native thread does not have.
     seconds = current_settings().read_timeout_seconds if is_limited else math.inf
+    operation = current_operation.get()
     with Session(connection, join_transaction_mode="rollback_only") as plain:
-        result = (pool or current_pools().reads).run(_read_within, seconds, connection, read, plain)
+        result = (pool or current_pools().reads).run(_read_within, operation, seconds, connection, read, plain)
     checkpoint()
     return result
 
 
-def _read_within(seconds: float, connection: Connection, read: Callable[[Session], T], session: Session) -> T:
+def _read_within(
+    operation: str, seconds: float, connection: Connection, read: Callable[[Session], T], session: Session
+) -> T:
     """Call `read`, on a native thread. Raises `TooComplex` when it takes longer than `seconds`."""
+    current_operation.set(operation)
     ends_at = time.monotonic() + seconds
     sqlite: Any = connection.connection.dbapi_connection
     sqlite.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_INSTRUCTIONS)
@@ -84,13 +90,14 @@ def reader_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def prepare_reader(engine: Engine) -> None:
-    """Make the reader connections of SQLite read-only, which `reader_options` cannot."""
+def prepare_reader(engine: Engine, statements: StatementObserver) -> None:
+    """Do what `reader_options` cannot: observe the statements, and make the connections of SQLite read-only."""
+    statements.observe(engine)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN", pragmas=("query_only = ON",))
 
 
-def writer_engine(settings: Settings) -> Engine:
+def writer_engine(settings: Settings, statements: StatementObserver | None = None) -> Engine:
     """Create the engine of the one connection that writes.
 
     It has no pool: a pool's locks are green under eventlet, and commits run on native threads.
@@ -98,6 +105,7 @@ def writer_engine(settings: Settings) -> Engine:
     engine = create_engine(
         settings.sqlalchemy_url, poolclass=NullPool, connect_args=_connect_arguments(settings), hide_parameters=True
     )
+    (statements or StatementObserver(settings)).observe(engine)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
     return engine
@@ -120,8 +128,10 @@ def _is_sqlite(settings: Settings) -> bool:
 
 
 def _connect_arguments(settings: Settings) -> dict[str, Any]:
+    is_sqlite = _is_sqlite(settings)
     # A connection is used from several native threads, one after the other.
-    return {"check_same_thread": False} if _is_sqlite(settings) else {"connect_timeout": 5}
+    arguments = {"check_same_thread": False} if is_sqlite else {"connect_timeout": 5}
+    return arguments | cursor_arguments(is_sqlite=is_sqlite)
 
 
 def _prepare_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()) -> None:

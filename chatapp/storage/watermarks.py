@@ -67,7 +67,7 @@ class Watermarks:
     def record(self, marks: Mapping[int, int]) -> None:
         """Raise the marks of these keys. Never raises: the changes are committed already.
 
-        It may run on a native thread, where nothing may be logged: `take_error` returns the error.
+        It may run on a native thread, which does not log: `take_error` returns the error.
         """
         try:
             if not marks or not self._open():

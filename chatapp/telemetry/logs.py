@@ -15,6 +15,7 @@ from flask import Flask
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from chatapp.audit_log.signals import RecordedEvent, event_recorded
+from chatapp.native import new_shared_lock
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.text import escape_controls
@@ -30,14 +31,21 @@ SOCKET_LOGGERS = ("engineio.server", "socketio.server")
 """Loggers to which their libraries add a handler of their own, which writes raw text, unless they have a level."""
 
 NATIVE_LOGGERS = ("fontTools", "fpdf")
-"""Loggers of code on native threads, where nothing may be logged."""
+"""Loggers of libraries that log each step of making a PDF."""
+
+SQL_LOGGERS = {"sqlalchemy.engine": logging.INFO, "sqlalchemy.pool": logging.DEBUG}
+"""Loggers of statements and of the connection pool, and their levels. Below INFO the first one logs rows."""
 
 _DETAIL = re.compile(r"\n?DETAIL: .*?(?=\n\[SQL|\n\n|\Z)", re.DOTALL)
 """The part of an error of PostgreSQL that repeats the values of the row."""
 
 
-def init_logs(level: str) -> None:
-    """Format our logs and those of libraries in the same way."""
+def init_logs(level: str, *, with_sql: bool = False) -> None:
+    """Format our logs and those of libraries in the same way.
+
+    With `with_sql`, or at the level DEBUG, statements without their parameters and events of the connection pool are
+    logged too.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -55,6 +63,9 @@ def init_logs(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    # Native threads log too. Its formatter does not yield; finding the name of a thread may wait for a green lock.
+    handler.lock = new_shared_lock()
+    logging.logThreads = False
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -70,6 +81,8 @@ def init_logs(level: str) -> None:
     root.setLevel(level)
     for name in (*CONTENT_LOGGERS, *NATIVE_LOGGERS):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for name, sql_level in SQL_LOGGERS.items():
+        logging.getLogger(name).setLevel(sql_level if with_sql or level == "DEBUG" else logging.NOTSET)
     for name in SOCKET_LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.ERROR)

@@ -11,6 +11,7 @@ from chatapp.signals import Signals
 from chatapp.storage import Writer
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.spool import Spool
+from chatapp.storage.statements import StatementObserver
 from chatapp.storage.watermarks import Watermarks
 from chatapp.supervision import Supervisor
 from chatapp.timeline.bots import store_bot_message
@@ -41,10 +42,12 @@ __all__ = [
 ]
 
 
-def create_writer(settings: Settings, supervisor: Supervisor, signals: Signals) -> Writer:
+def create_writer(
+    settings: Settings, supervisor: Supervisor, signals: Signals, statements: StatementObserver | None = None
+) -> Writer:
     """Create the writer of a process. Its spool stores posts."""
     return Writer(
-        writer_engine(settings),
+        writer_engine(settings, statements),
         Spool(settings.spool_path),
         supervisor,
         signals,

@@ -78,7 +78,7 @@ def test_a_server_repairs_and_names_files_that_others_can_read(server: Server) -
 def test_logs_have_neither_control_characters_nor_message_text_nor_values_of_statements(
     new_server: NewServer, database_url: str
 ) -> None:
-    server = new_server(database_url=database_url, CHATAPP_LOG_LEVEL="DEBUG").start()
+    server = new_server(database_url=database_url, CHATAPP_LOG_LEVEL="DEBUG", CHATAPP_SLOW_QUERY_MS="0.001").start()
     (ana,) = add_people(server, "ana")
     forged = "ana\n2026-01-01T00:00:00Z [info     ] forged\x1b[31m\x9b\u2028\u202e"
     for _ in range(11):
@@ -102,6 +102,16 @@ def test_logs_have_neither_control_characters_nor_message_text_nor_values_of_sta
     assert "secret plan" not in log
     for (token_hash,) in server.rows("SELECT token_hash FROM user_sessions"):
         assert str(token_hash) not in log
+
+    assert re.search(r"INSERT INTO messages .* \[sqlalchemy.engine.Engine\]", log), "DEBUG logs statements"
+    assert re.search(r"checked out from pool", log), "DEBUG logs the connection pool"
+    for operation, statement in (
+        ("POST /sign-in", "SELECT"),  # on the event loop
+        ("'GET /conversations/<[^']*>/messages'", "SELECT messages"),  # on a native thread, with SQLite
+        ("send_message", "INSERT INTO messages"),  # on the writer's thread
+        ("revocations", "SELECT"),  # in the background
+    ):
+        assert re.search(rf"slow query .*operation=\S*{operation}.* seconds=[\d.]+ .*statement='{statement}", log)
     ana.close()
 
 

@@ -1,0 +1,107 @@
+"""The time that each statement of the database takes, and a log line for each slow one.
+
+Cursors are measured, not SQLAlchemy's events: SQLite finds most rows of a query while they are fetched, after its
+`execute` has returned. Statements are logged without their parameters.
+"""
+
+import sqlite3
+import time
+from functools import cache
+from typing import Any
+
+import structlog
+from sqlalchemy import Engine, event
+
+from chatapp.config import Settings
+from chatapp.operation import current_operation
+
+log = structlog.get_logger(__name__)
+
+MAX_LOGGED_CHARS = 2_000
+"""Maximum length of a statement in the log."""
+
+
+class StatementObserver:
+    """Observes the statements of one or several engines. Statements end on any thread, also on native ones."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._slow_seconds = settings.slow_query_ms / 1_000 or float("inf")
+
+    def observe(self, engine: Engine) -> None:
+        """Observe an engine that was created with `cursor_arguments`."""
+
+        @event.listens_for(engine, "connect")
+        def attach(connection: Any, _record: object) -> None:
+            connection.observer = self
+
+    def add(self, statement: str, seconds: float) -> None:
+        """Record a statement that has ended or failed."""
+        if seconds > self._slow_seconds:
+            log.warning(
+                "slow query",
+                seconds=round(seconds, 3),
+                operation=current_operation.get(),
+                statement=" ".join(statement.split())[:MAX_LOGGED_CHARS],
+            )
+
+
+def cursor_arguments(*, is_sqlite: bool) -> dict[str, Any]:
+    """Return the arguments of the driver's `connect` with which a `StatementObserver` can observe its cursors."""
+    return {"factory": _SqliteConnection} if is_sqlite else {"cursor_factory": _postgres_cursor()}
+
+
+class _ObservedCursor:
+    """Mixin of a driver's cursor. SQLAlchemy closes each cursor after the last row, and after an error."""
+
+    _statement: str | None = None
+    _seconds = 0.0
+
+    def execute(self, statement: Any, *arguments: Any, **options: Any) -> Any:
+        self._statement = statement
+        return self._measure("execute", statement, *arguments, **options)
+
+    def executemany(self, statement: Any, *arguments: Any, **options: Any) -> Any:
+        self._statement = statement
+        return self._measure("executemany", statement, *arguments, **options)
+
+    def fetchone(self) -> Any:
+        return self._measure("fetchone")
+
+    def fetchmany(self, *arguments: Any) -> Any:
+        return self._measure("fetchmany", *arguments)
+
+    def fetchall(self) -> Any:
+        return self._measure("fetchall")
+
+    def close(self) -> None:
+        observer: StatementObserver | None = getattr(self.connection, "observer", None)  # type: ignore[attr-defined]
+        if observer is not None and self._statement is not None:
+            observer.add(self._statement, self._seconds)
+            self._statement = None
+        super().close()  # type: ignore[misc]
+
+    def _measure(self, method: str, *arguments: Any, **options: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return getattr(super(), method)(*arguments, **options)
+        finally:
+            self._seconds += time.perf_counter() - started
+
+
+class _SqliteCursor(_ObservedCursor, sqlite3.Cursor):
+    pass
+
+
+class _SqliteConnection(sqlite3.Connection):
+    observer: StatementObserver | None = None
+
+    def cursor(self, factory: Any = _SqliteCursor) -> Any:
+        return super().cursor(factory)
+
+
+@cache
+def _postgres_cursor() -> type[Any]:
+    # Imported here: the server sets a variable for it first, and SQLite does not need it.
+    import psycopg
+
+    return type("_PostgresCursor", (_ObservedCursor, psycopg.Cursor), {})
