@@ -32,6 +32,8 @@ class Person:
         self.username = username
         self.http = requests.Session()
         self.sockets: list[Socket] = []
+        self._csrf_token: str | None = None
+        """The token of all forms, until the login session changes."""
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """Request a page."""
@@ -39,7 +41,7 @@ class Person:
 
     def post(self, path: str, page: str = "/", **fields: str | Sequence[str]) -> requests.Response:
         """Submit a form of `page`."""
-        token = find_csrf_token(self.get(page).text)
+        token = self._csrf_token = self._csrf_token or find_csrf_token(self.get(page).text)
         return self.http.post(self.server.url + path, data={"csrf_token": token, **fields}, timeout=scaled(30))
 
     def set_up(self) -> "Person":
@@ -51,13 +53,19 @@ class Person:
         return self._sign_up(invitation.removeprefix(self.server.url))
 
     def _sign_up(self, path: str) -> "Person":
-        response = self.post(path, path, username=self.username, name=self.username.title(), password=PASSWORD)
+        response = self._begin_session(path, name=self.username.title(), password=PASSWORD)
         assert response.url == self.server.url + "/", (response.status_code, response.url, response.text[:2000])
         return self
 
     def sign_in(self, password: str = PASSWORD) -> requests.Response:
         """Sign in."""
-        return self.post("/sign-in", "/sign-in", username=self.username, password=password)
+        return self._begin_session("/sign-in", password=password)
+
+    def _begin_session(self, path: str, **fields: str) -> requests.Response:
+        self._csrf_token = None
+        response = self.post(path, path, username=self.username, **fields)
+        self._csrf_token = None
+        return response
 
     def invitation(self) -> str:
         """Return an invitation link without limits, which admins can create."""
@@ -91,9 +99,7 @@ class Person:
 
     def open_direct(self, *others: "Person") -> str:
         """Start the direct conversation with other people, and return its name on the wire."""
-        token = find_csrf_token(self.get("/direct").text)
-        form = {"csrf_token": token, "person": [person.username for person in others]}
-        response = self.http.post(f"{self.server.url}/direct", data=form, timeout=scaled(30))
+        response = self.post("/direct", "/direct", person=[person.username for person in others])
         return attribute(response.text, "[data-conversation]", "data-conversation")
 
     def sidebar_counts(self, conversation: str) -> tuple[int, int]:
