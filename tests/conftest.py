@@ -9,6 +9,8 @@ from flask import Flask
 
 from chatapp import create_app
 from chatapp.config import Settings
+from chatapp.extensions import db
+from chatapp.storage import current_writer
 from tests.harness import ROOT
 from tests.harness.people import NewPerson, Person
 from tests.harness.redis import Redis
@@ -167,8 +169,7 @@ def app(sqlite_template: SqliteTemplate, database_url: str) -> Iterator[Flask]:
     app = create_app(Settings(data_dir=data_dir, database_url=database_url, log_level="WARNING"))
     with app.app_context():
         yield app
-    from chatapp.extensions import db
-
     with app.app_context():
+        current_writer().stop(5)
         db.engine.dispose()
     shutil.rmtree(data_dir)

@@ -59,6 +59,13 @@ class Committer:
             connection.execute(self._probe_statement)
             connection.commit()
 
+    def close(self) -> None:
+        """Close the connection. The next commit opens another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
     def _attempt(self, submissions: Sequence[Submission]) -> list[DeferredSignal[Any]]:
         for submission in submissions:
             submission.result = submission.error = None
@@ -82,7 +89,7 @@ class Committer:
             self._uncertain_watermarks.clear()
             failpoint("after-commit")
         except BaseException:
-            self._disconnect()
+            self.close()
             raise
         return transaction.deferred_signals
 
@@ -96,12 +103,6 @@ class Committer:
                     if submission.error is None and not isinstance(submission.change, SpoolableChange):
                         submission.set_uncertain()
             raise
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.invalidate()
-            connection.close()
 
 
 def _apply_all(transaction: Transaction, submissions: Sequence[Submission]) -> None:

@@ -138,6 +138,7 @@ class Writer:
                 # It may still use the spool, which the end of the process closes.
                 log.warning("changes are still being written after the time for stopping")
                 return
+        self._committer.close()
         self._spooler.close()
 
     def _run(self) -> None:

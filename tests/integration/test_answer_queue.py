@@ -1,7 +1,6 @@
 """The queue of answers in the database: claiming, saving, ending and limiting answers."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -29,17 +28,15 @@ from chatapp.extensions import db
 from chatapp.models import Message
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
-from chatapp.storage import current_writer
 from chatapp.timeline import TimelineMessage, delete, post
 
 ACTOR = Actor(1)
 
 
 @pytest.fixture
-def session(app: Flask) -> Iterator[ConversationRef]:
+def session(app: Flask) -> ConversationRef:
     create_owner("ana", "Ana", "a good password")
-    yield start()
-    current_writer().stop(5)
+    return start()
 
 
 def start() -> ConversationRef:

@@ -27,7 +27,6 @@ from chatapp.extensions import db
 from chatapp.models import Message
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
-from chatapp.storage import current_writer
 from chatapp.supervision import Supervisor
 from chatapp.timeline import post
 from tests.harness.waiting import eventually
@@ -68,7 +67,6 @@ def answer_worker(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answe
     answer_worker.start()
     yield answer_worker
     answer_worker.stop(5)
-    current_writer().stop(5)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from chatapp.config import current_settings
 from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message
-from chatapp.storage import current_writer, write
+from chatapp.storage import write
 from chatapp.timeline import post, react
 from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import get_epoch
@@ -80,7 +80,6 @@ def test_event_numbers_that_were_set_back_are_repaired(app: Flask, owner: Actor)
     assert [problem.description for problem in repair()] == descriptions
     assert find_problems(db.session()) == []
     assert post(GENERAL, owner, content="hello", client_id=str(uuid.uuid4())).seq == 3
-    current_writer().stop(5)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -98,4 +97,3 @@ def test_messages_without_a_conversation_are_reported_and_kept(app: Flask, owner
     ]
     assert db.session.scalars(select(Message.content)).one() == "hello"
     assert get_epoch(db.session()) == epoch
-    current_writer().stop(5)

@@ -1,6 +1,6 @@
 """Revocations and failures at a moment that a test with real sockets cannot hit: between two steps of one operation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
@@ -49,7 +49,7 @@ from chatapp.revocations import revoke
 from chatapp.rooms import service as rooms
 from chatapp.security import SESSION_COOKIE
 from chatapp.signals import Signals
-from chatapp.storage import Transaction, Writer, current_writer, write
+from chatapp.storage import Transaction, Writer, write
 from chatapp.supervision import Supervisor
 from chatapp.timeline import create_writer
 from chatapp.timeline.messages import insert_message
@@ -57,7 +57,7 @@ from chatapp.webhooks import service as webhooks
 
 
 @pytest.fixture
-def caller(app: Flask) -> Iterator[Caller]:
+def caller(app: Flask) -> Caller:
     """The socket of a user with two login sessions. It belongs to the second one."""
     create_owner("ana", "Ana", "a good password")
     for _ in range(2):
@@ -69,8 +69,7 @@ def caller(app: Flask) -> Iterator[Caller]:
     realtime.connections.add(sid, user)
     for channel in (user_channel(1), login_session_channel(2)):
         realtime.server.enter_room(sid, channel)
-    yield Caller(user, sid, realtime)
-    current_writer().stop(5)
+    return Caller(user, sid, realtime)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from chatapp.errors import Busy, ChatError, Forbidden, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message, User
 from chatapp.signals import Signals
-from chatapp.storage import Transaction, Writer, current_writer
+from chatapp.storage import Transaction, Writer
 from chatapp.supervision import Supervisor
 from chatapp.timeline import create_writer
 from chatapp.timeline.posting import Post, post
@@ -32,7 +32,6 @@ def writer(app: Flask) -> Iterator[Writer]:
     writer = create_writer(settings.model_copy(update={"max_queued_writes": MAX_QUEUED}), Supervisor(), Signals())
     yield writer
     writer.stop(5)
-    current_writer().stop(5)
 
 
 class Blocked:
