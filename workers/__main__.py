@@ -22,8 +22,8 @@ LENGTH = struct.Struct(">I")
 def main() -> None:
     """Serve requests until standard input ends."""
     program, memory_mb, cpu_seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    os.nice(10)  # The server's own process goes first, also while this one imports.
     run = import_module(f"workers.{program}").run
-    os.nice(5)  # The server's own process goes first.
     memory = memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

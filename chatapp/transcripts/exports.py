@@ -9,6 +9,7 @@ from types import TracebackType
 from flask import Flask, current_app
 
 from chatapp.config import Settings
+from chatapp.cooperation import checkpoint, in_slices
 from chatapp.errors import RateLimited, TooComplex
 from chatapp.timeline import TimelineMessage
 from chatapp.transcripts.export import describe_sender
@@ -44,9 +45,11 @@ class ExportSlot:
     def stream(self, pieces: Iterable[str]) -> Iterator[str]:
         """Yield the pieces of an export. Close the slot before the client learns that it was the last one."""
         try:
-            for piece in pieces:
-                self.used_at = self._clock()
-                yield piece
+            with in_slices():
+                for piece in pieces:
+                    self.used_at = self._clock()
+                    yield piece
+                    checkpoint()
         finally:
             self.close()
 
