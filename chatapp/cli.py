@@ -14,6 +14,7 @@ from chatapp.accounts.cli import setup_link, users
 from chatapp.assistants.cli import import_history
 from chatapp.audit_log.retention import delete_expired_entries
 from chatapp.config import current_settings
+from chatapp.conversations.kinds import ConversationKind
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import parse_ref
 from chatapp.errors import ChatError, NotFound
@@ -25,7 +26,6 @@ from chatapp.timeline import TimelineMessage, read_page
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import renew_epoch
-from chatapp.timeline.reading import LAST_PAGE_SIZE
 
 
 def init_cli(app: Flask) -> None:
@@ -42,7 +42,7 @@ def init_cli(app: Flask) -> None:
     )
 
 
-def history(name: str = "general", limit: int = LAST_PAGE_SIZE) -> Sequence[TimelineMessage]:
+def history(name: str = "general", limit: int = ConversationKind.last_page_size) -> Sequence[TimelineMessage]:
     """Return the last messages of a conversation, oldest first. For `flask shell`: it reads the database as it is now.
 
     Raises `InvalidConversation` or `NotFound` if `name` is not the wire name of a conversation.

@@ -261,6 +261,11 @@ class Settings(BaseSettings):
     def _name_driver(cls, value: str) -> str:
         # A bare scheme leaves the choice of driver to SQLAlchemy's version; the writer's thread needs psycopg 3.
         scheme, separator, rest = value.partition("://")
+        if value and scheme.partition("+")[0] not in {"postgres", "postgresql", "sqlite"}:
+            raise ValueError(
+                f"the database “{scheme}” is not supported; write postgresql://user:password@host/name,"
+                " or nothing for SQLite in the data folder"
+            )
         return f"postgresql+psycopg{separator}{rest}" if scheme in {"postgres", "postgresql"} else value
 
     @field_validator("allowed_hosts")

@@ -45,6 +45,9 @@ class ConversationKind:
     receipt_member_limit: ClassVar[int | None] = 0
     """Maximum number of members who see each other's read receipts; None for no maximum."""
 
+    last_page_size: ClassVar[int] = 10
+    """Number of messages on its page, and of those that a client receives which joins it without a cursor."""
+
     archived_text: ClassVar[str] = "This room is archived and is read-only."
     """The reason why nobody can post to an archived conversation."""
 
@@ -108,6 +111,7 @@ class AssistantConversation(ConversationKind):
 
     name = "assistant"
     has_assistant = True
+    last_page_size = 50  # Answers refer to earlier messages.
     archived_text = "This session has ended and is read-only."
 
 

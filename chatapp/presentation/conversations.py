@@ -110,7 +110,7 @@ def view_conversation(
     session, viewer = db.session(), current_person()
     kind = kind_of(conversation)
     (shown,) = pages_of(session, [conversation], viewer.id)
-    messages = read_page(session, conversation, before=before, limit=shown.max_messages)
+    messages = read_page(session, conversation, before=before, limit=kind.last_page_size)
     view = ConversationView(
         page=shown,
         history=History(
@@ -187,7 +187,7 @@ def render_remembered_conversation() -> str | None:
     may_post, page = fallback.find_access(viewer.id, ref), fallback.find_page(ref)
     if may_post is None or page is None:
         return None
-    messages = page.messages[-view.page.max_messages :]
+    messages = page.messages[-kind_of(view.conversation).last_page_size :]
     shown = replace(
         view,
         page=replace(view.page, conversation=_copy(view.conversation, last_event=page.last_event, floor=page.floor)),

@@ -26,7 +26,6 @@ from chatapp.conversations.people import Person, shown_people
 from chatapp.conversations.queries import get_summary, has_blocked, list_title_people
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
-from chatapp.timeline.reading import LAST_PAGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,6 @@ class ConversationPage(ABC):
 
     template: ClassVar[str]
     sidebar_section: ClassVar[str]
-    max_messages: ClassVar[int] = LAST_PAGE_SIZE
-    """Messages on the page before the socket connects."""
     notifies_of_all: ClassVar[bool] = False
     """Whether every unread message counts as addressed to the viewer. In other kinds, only mentions do."""
 
@@ -149,7 +146,6 @@ class SharedAssistantPage(ConversationPage):
 
     template = "assistants/show.html"
     sidebar_section = "assistants"
-    max_messages = 50  # Answers refer to earlier messages.
 
     @property
     def title(self) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from chatapp.actors import Actor
-from chatapp.conversations.kinds import kind_of
+from chatapp.conversations.kinds import AssistantConversation, ConversationKind, has_assistant, kind_of
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
 from chatapp.conversations.queries import find_access_of, is_public
@@ -25,6 +25,9 @@ from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pendi
 from chatapp.timeline.answers import find_running
 from chatapp.timeline.read_receipts import list_read_receipts
 
+MAX_LAST_PAGE_SIZE = 100
+"""Maximum number of messages that a client may request when it joins without a cursor."""
+
 
 class JoinPayload(Payload):
     """Payload of `join_chat`."""
@@ -32,6 +35,7 @@ class JoinPayload(Payload):
     conversation: object
     after: EventNumber | None = None
     epoch: Annotated[str, StringConstraints(max_length=64)] | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LAST_PAGE_SIZE)] | None = None
 
 
 class LeavePayload(Payload):
@@ -105,9 +109,13 @@ def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
         raise
     _update_channels(caller, ref, may_post=may_post(*access))
     fallback.remember_access(caller.user.id, ref, revision, may_post=may_post(*access))
-    missed = catch_up(db.session(), conversation, after=payload.after, epoch=payload.epoch)
-    is_shared = kind_of(conversation).has_assistant and is_public(db.session(), conversation.id)
-    if missed.is_reset:
+    missed = catch_up(
+        db.session(), conversation, after=payload.after, epoch=payload.epoch, last_page_size=payload.limit
+    )
+    kind = kind_of(conversation)
+    is_shared = kind.has_assistant and is_public(db.session(), conversation.id)
+    # What is kept for an outage serves everybody: not fewer messages than the page has.
+    if missed.is_reset and (payload.limit or kind.last_page_size) >= kind.last_page_size:
         fallback.remember_page(conversation, missed.epoch, missed.messages, is_public=is_shared)
     caller.realtime.positions.start_at(ref.wire_name, missed.head.last_event)
     return {
@@ -146,12 +154,17 @@ def _join_from_memory(caller: Caller, ref: ConversationRef, payload: JoinPayload
         "to": last_event,
         "more": False,
         "reset": not is_current,
-        "messages": _present_all(page.messages) if page and not is_current else [],
+        "messages": _present_last(page.messages, ref, payload.limit) if page and not is_current else [],
         "pending": _present_all(list_pending(ref)),
         "answers": current_answer_broadcaster().present_streams(ref.wire_name),
         "is_public": page is not None and page.is_public,
         "readers": [],
     }
+
+
+def _present_last(messages: Sequence[TimelineMessage], ref: ConversationRef, limit: int | None) -> list[PageMessage]:
+    default = AssistantConversation.last_page_size if has_assistant(ref) else ConversationKind.last_page_size
+    return _present_all(messages[-(limit or default) :])
 
 
 def _update_channels(caller: Caller, ref: ConversationRef, *, may_post: bool) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
+from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import NotFound
@@ -15,9 +16,6 @@ from chatapp.storage import read_natively
 from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, select_messages
 from chatapp.timeline.periods import Range, find_position_after, find_position_of
-
-LAST_PAGE_SIZE = 10
-"""Number of messages on the first page of a conversation."""
 
 OLDER_PAGE_SIZE = 50
 """Number of messages that are loaded when a user scrolls back."""
@@ -72,7 +70,7 @@ def read_page(
     after: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    limit: int = LAST_PAGE_SIZE,
+    limit: int,
 ) -> Page:
     """Return the last `limit` messages with a `seq` below `before`.
 
@@ -149,15 +147,24 @@ def list_last_messages(session: Session, conversations: Sequence[Conversation]) 
     }
 
 
-def catch_up(session: Session, conversation: Conversation, *, after: int | None, epoch: str | None = None) -> CatchUp:
+def catch_up(
+    session: Session,
+    conversation: Conversation,
+    *,
+    after: int | None,
+    epoch: str | None = None,
+    last_page_size: int | None = None,
+) -> CatchUp:
     """Return the messages posted or changed after the event `after`.
 
-    The result is a reset if `after` is None or cannot be continued, or if `epoch` is not the current one.
+    The result is a reset if `after` is None or cannot be continued, or if `epoch` is not the current one. It has the
+    last `last_page_size` messages then; by default as many as pages of this kind of conversation show.
     """
     current_epoch = get_epoch(session)
     head = Head.of(conversation)
     if after is None or not _can_continue(head, after) or epoch not in {None, current_epoch}:
-        messages = read_page(session, conversation).messages
+        limit = last_page_size or kind_of(conversation).last_page_size
+        messages = read_page(session, conversation, limit=limit).messages
         return CatchUp(head, current_epoch, 0, head.last_event, is_reset=True, messages=messages)
     messages = list_events(session, conversation, after=after)
     end = head.last_event

@@ -21,9 +21,12 @@ def test_a_session_is_titled_renamed_ended_and_deleted_by_its_owner(server: Serv
     assert "Plans" in ana.get("/sessions?q=pla").text
     assert "Plans" not in ana.get("/sessions?q=other").text.partition("<main")[2]
     assert ana.post(f"{path}/end").ok
+    # A message to an ended session does not go to a new one: people start that themselves.
     assert socket.send("hello?", conversation)["error"]["code"] == "archived"
+    assert 'aria-label="New session"' in ana.get(path).text
     assert ana.post(f"{path}/delete").ok
     assert socket.wait_for("removed_from_chat") == [{"conversation": conversation}]
+    assert socket.send("hello?", conversation)["error"]["code"] == "not_found"
     assert ana.get(path).status_code == 404
     assert server.rows("SELECT count(*) FROM messages") == [(0,)]
 

@@ -1,7 +1,9 @@
 """Reading: the last page, older pages and catch-ups."""
 
 import re
+from typing import Any
 
+from tests.harness.assistants import insert_messages, shared_conversation
 from tests.harness.html import rendered_messages
 from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.rows import fill_general
@@ -61,6 +63,28 @@ def test_a_client_catches_up_in_steps_and_is_reset_when_it_is_too_far_behind(ser
         assert ack["reset"], behind
         assert [message["seq"] for message in ack["messages"]] == list(range(2491, 2501))
     assert not socket.join(after=2400, epoch=ack["epoch"])["reset"]
+
+
+def test_a_client_that_joins_receives_ten_messages_by_default_and_up_to_a_hundred(server: Server, ana: Person) -> None:
+    fill_general(server, 137)
+    socket = ana.connect()
+
+    def join(**payload: Any) -> list[int]:
+        return [message["seq"] for message in socket.join(**payload)["messages"]]
+
+    assert join() == join(after=138) == list(range(128, 138))
+    assert join(limit=1) == [137]
+    assert join(limit=100) == list(range(38, 138))
+    # A cursor is continued with everything that was missed.
+    assert join(after=100, limit=5) == list(range(101, 138))
+    for wrong in (0, 101, -1, "10", 1.5, True):
+        assert socket.call("join_chat", {"conversation": "general", "limit": wrong})["error"]["code"] == "invalid"
+
+    # A conversation with an assistant brings the last 50.
+    shared = shared_conversation(server, "helper")
+    insert_messages(server, shared, *(f"message {number}" for number in range(60)))
+    assert len(socket.join(shared)["messages"]) == 50
+    assert len(socket.join(shared, limit=10)["messages"]) == 10
 
 
 def test_two_hundred_missed_messages_come_in_one_step_and_one_more_in_two(server: Server, ana: Person) -> None:

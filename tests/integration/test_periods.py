@@ -98,7 +98,7 @@ def test_queries_by_time_scan_a_range_of_an_index_and_sort_nothing(conversation:
 
     event.listen(connection, "before_cursor_execute", note)
     for bounds in (period, {"since": START}, {"until": START}, period | {"before": 15}, period | {"after": 9}):
-        read_page(db.session(), conversation, **bounds)
+        read_page(db.session(), conversation, **bounds, limit=10)
     db.session().execute(select(Conversation).where(Conversation.updated_at >= START))
     db.session().execute(select(func.count()).where(Conversation.created_at >= START))
     by_use, by_start = statements[-2:]

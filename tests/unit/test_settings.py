@@ -189,6 +189,15 @@ def test_postgresql_is_connected_to_with_psycopg_3(monkeypatch: pytest.MonkeyPat
     assert Settings().sqlalchemy_url == "postgresql+psycopg://ana:a%40b@host:5433/chat"
 
 
+@pytest.mark.parametrize("url", ["mysql://ana@host/chat", "mysql+pymysql://ana@host/chat", "chat.sqlite3"])
+def test_other_databases_than_sqlite_and_postgresql_are_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(
+        SystemExit, match=r"DATABASE_URL: .*is not supported; write postgresql://user:password@host/name"
+    ):
+        load_settings()
+
+
 def test_the_secret_key_is_created_once_and_only_its_owner_can_read_it() -> None:
     old = os.umask(0)
     try:

@@ -73,8 +73,13 @@ def test_title_path_and_icon(
 
 
 def test_pages_with_an_assistant_show_more_messages() -> None:
-    counts = {kind: page.max_messages for kind, page in PAGES.items()}
-    assert counts[SharedAssistant] == counts[AssistantSession] > counts[Room] == counts[General] == counts[Direct]
+    assert {kind: kind.last_page_size for kind in PAGES} == {
+        General: 10,
+        Room: 10,
+        Direct: 10,
+        SharedAssistant: 50,
+        AssistantSession: 50,
+    }
 
 
 def test_every_direct_message_notifies() -> None:
