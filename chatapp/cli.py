@@ -23,7 +23,7 @@ from chatapp.models import Conversation, Message, User
 from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool
 from chatapp.text import escape_controls
 from chatapp.timeline import TimelineMessage, read_page
-from chatapp.timeline.cleanup import plan_trim, trim
+from chatapp.timeline.cleanup import plan_clearing, plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import renew_epoch
 
@@ -91,18 +91,22 @@ def check(*, is_repairing: bool) -> None:
     show_default=True,
     help="The conversation: general, room_26, …",
 )
+@click.option("--all", "is_clearing", is_flag=True, help="Delete all messages.")
 @click.option("--dry-run", is_flag=True, help="Only show how many messages would be deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_appcontext
-def cleanup(keep_last: int | None, wire_name: str, *, dry_run: bool, yes: bool) -> None:
+def cleanup(keep_last: int | None, wire_name: str, *, is_clearing: bool, dry_run: bool, yes: bool) -> None:
     """Permanently delete all but the last messages of a conversation, and expired entries of the audit log.
 
-    Messages are deleted in small batches: the conversation can be used meanwhile.
+    Only --all deletes the last messages too. Messages are deleted in small batches: the conversation can be used
+    meanwhile.
     """
+    if is_clearing and keep_last is not None:
+        raise click.UsageError("Use --all or --keep-last, not both.")
     keep = current_settings().general_keep_last if keep_last is None else keep_last
     conversation = _get_conversation(wire_name)
-    plan = plan_trim(db.session(), conversation, keep)
-    kept = "keeping all" if keep == 0 else f"keeping the last {keep:,}"
+    plan = plan_clearing(conversation) if is_clearing else plan_trim(db.session(), conversation, keep)
+    kept = "keeping none" if is_clearing else "keeping all" if keep == 0 else f"keeping the last {keep:,}"
     if dry_run:
         click.echo(f"Would delete {plan.count:,} messages of {wire_name} ({kept}).")
         return

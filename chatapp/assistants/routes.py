@@ -9,11 +9,11 @@ from chatapp.assistants.forms import TitleForm
 from chatapp.assistants.queries import find_shared_conversation, list_sessions
 from chatapp.conversations.policy import authorize_reading, authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
-from chatapp.conversations.refs import assistant_ref, parse_ref
+from chatapp.conversations.refs import assistant_ref
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
+from chatapp.presentation.conversations import render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID, parse_seq
 from chatapp.rate_limits import SEARCHES, count_use
@@ -101,16 +101,6 @@ def delete(session_id: int) -> Response:
     service.delete_session(current_person().actor, session_id)
     flash("Session deleted.")
     return redirect(url_for("assistants.index"))
-
-
-@blueprint.post("/conversations/<conversation>/clear")
-@login_required
-def clear(conversation: str) -> Response:
-    """Delete all messages of a conversation with an assistant."""
-    ref = parse_ref(conversation)
-    service.clear_conversation(current_person().actor, ref)
-    flash("Conversation cleared.")
-    return redirect(find_path(ref))
 
 
 def _get_assistant(name: str) -> Assistant:

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from sqlalchemy.orm import Session
 
-from chatapp.actors import Actor, is_admin, require_active_login
+from chatapp.actors import Actor, require_active_login
 from chatapp.conversations.kinds import AssistantSession, SharedAssistant
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import find_access_of, list_shared_conversations
-from chatapp.conversations.refs import ConversationRef, assistant_ref
+from chatapp.conversations.refs import assistant_ref
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, now
@@ -16,7 +16,7 @@ from chatapp.rate_limits import CONVERSATIONS, count_use
 from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
-from chatapp.timeline.cleanup import Trim, delete_conversation, plan_clearing, trim
+from chatapp.timeline.cleanup import delete_conversation
 
 MAX_TITLE_CHARS = 80
 
@@ -92,20 +92,6 @@ def delete_session(actor: Actor, session_id: int) -> None:
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
-
-
-def clear_conversation(actor: Actor, ref: ConversationRef) -> int:
-    """Delete all messages of a conversation with an assistant and return their number.
-
-    Raises what `authorize_session_management` raises, and `SignedOut`.
-    """
-
-    def plan(transaction: Transaction) -> Trim:
-        session = transaction.session
-        access = find_access_of(session, ref, actor)
-        return plan_clearing(authorize_session_management(*access, is_admin=is_admin(session, actor)))
-
-    return sum(trim(write(plan)))
 
 
 def _get_own_session(session: Session, actor: Actor, session_id: int) -> Conversation:

@@ -29,6 +29,7 @@ class AuditKind(StrEnum):
     ROOM_ARCHIVED = "room.archived"
     ROOM_UNARCHIVED = "room.unarchived"
     ROOM_RECOVERED = "room.recovered"
+    CONVERSATION_CLEARED = "conversation.cleared"
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_CHANGED = "webhook.changed"
     WEBHOOK_DELETED = "webhook.deleted"

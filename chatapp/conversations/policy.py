@@ -78,7 +78,7 @@ def authorize_management(conversation: Conversation | None, membership: Membersh
 def authorize_session_management(
     conversation: Conversation | None, membership: Membership | None, *, is_admin: bool
 ) -> Conversation:
-    """Return the conversation with an assistant if the user may rename, share, clear or delete it.
+    """Return the conversation with an assistant if the user may rename, share or delete it.
 
     The owner of a session may, and an admin in a shared conversation. Raises `NotFound`, `Forbidden`.
     """
@@ -86,6 +86,19 @@ def authorize_session_management(
     if not kind_of(visible).may_manage(membership, is_admin=is_admin):
         raise Forbidden("Only admins may do this in a shared conversation.")
     return visible
+
+
+def authorize_clearing(
+    conversation: Conversation | None, membership: Membership | None, *, is_admin: bool
+) -> Conversation:
+    """Return the conversation if the user may remove all its messages: read and moderate it.
+
+    Raises `NotFound`, `Forbidden`.
+    """
+    readable = authorize_reading(conversation, membership)
+    if not kind_of(readable).may_moderate(membership, is_admin=is_admin):
+        raise Forbidden("Only managers and admins may clear the history of a conversation.")
+    return readable
 
 
 def authorize_sharing(

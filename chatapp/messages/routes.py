@@ -1,6 +1,6 @@
 """HTML fragments that a conversation's page fetches, and the form that posts without JavaScript."""
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from chatapp.assistant_config import list_assistants
@@ -18,6 +18,7 @@ from chatapp.presentation.quotes import message_path, shorten_quote
 from chatapp.presentation.urls import parse_seq
 from chatapp.rate_limits import SEARCHES, count_use
 from chatapp.timeline import get_message, post, read_page
+from chatapp.timeline.cleanup import clear
 from chatapp.timeline.mentions import list_mentionable
 from chatapp.timeline.reading import OLDER_PAGE_SIZE
 
@@ -56,6 +57,16 @@ def create(conversation: str) -> Response | tuple[str, int]:
         view = view_conversation(authorize_reading(*access), access.membership, draft=content, error=error)
         return render_conversation(view), error.status
     return redirect(find_path(ref) if message.is_pending else f"{find_path(ref)}#message-{message.seq}", code=303)
+
+
+@blueprint.post("/conversations/<conversation>/clear")
+@login_required
+def clear_history(conversation: str) -> Response:
+    """Remove all messages of a conversation."""
+    ref = parse_ref(conversation)
+    count = clear(current_person().actor, ref)
+    flash("1 message deleted." if count == 1 else f"{count:,} messages deleted.")
+    return redirect(find_path(ref))
 
 
 @blueprint.get("/conversations/<conversation>/messages/<seq>")

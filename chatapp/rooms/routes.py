@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from chatapp.conversations.kinds import is_manager
+from chatapp.conversations.kinds import is_manager, kind_of
 from chatapp.conversations.policy import authorize_reading, authorize_viewing
 from chatapp.conversations.queries import ConversationAccess, find_access, get_summary
 from chatapp.conversations.refs import room_ref
@@ -150,6 +150,8 @@ def _render_settings(room_id: int, form: RoomForm | None = None, invite_form: In
         room=get_summary(db.session(), room),
         members=list_members(db.session(), room),
         may_manage=is_manager(access.membership),
+        may_clear=kind_of(room).may_moderate(access.membership, is_admin=current_person().is_admin),
+        message_count=room.message_count,
         suspended_webhooks=count_suspended_webhooks(db.session(), room.id),
         form=form or RoomForm(formdata=None, obj=room),
         invite_form=invite_form or InviteForm(formdata=None),

@@ -8,6 +8,11 @@ from datetime import timedelta
 from sqlalchemy import delete, func, insert, literal, select
 from sqlalchemy.orm import Session
 
+from chatapp.actors import Actor, is_admin
+from chatapp.audit_log import AuditKind, record
+from chatapp.conversations.policy import authorize_clearing
+from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Message, RetiredKey, now
 from chatapp.storage import DELETED, Transaction, write
 from chatapp.timeline.event_numbers import lock_conversation
@@ -49,6 +54,23 @@ def plan_trim(session: Session, conversation: Conversation, keep_last: int) -> T
 def plan_clearing(conversation: Conversation) -> Trim:
     """Plan the removal of all messages that exist now."""
     return Trim(conversation.id, conversation.last_event + 1, conversation.message_count)
+
+
+def clear(actor: Actor, ref: ConversationRef) -> int:
+    """Remove all messages of a conversation that exist now, and return their number.
+
+    Raises what `authorize_clearing` raises, and `SignedOut`.
+    """
+
+    def plan(transaction: Transaction) -> Trim:
+        session = transaction.session
+        access = find_access_of(session, ref, actor)
+        clearing = plan_clearing(authorize_clearing(*access, is_admin=is_admin(session, actor)))
+        target = f"{clearing.count} messages"
+        record(transaction, AuditKind.CONVERSATION_CLEARED, actor, target=target, conversation=ref.wire_name)
+        return clearing
+
+    return sum(trim(write(plan)))
 
 
 def trim(plan: Trim) -> Iterator[int]:

@@ -8,7 +8,7 @@ from flask import Flask
 from chatapp import create_app
 from chatapp.config import Settings
 from tests.harness.html import rendered_messages
-from tests.harness.people import NewPerson, Person
+from tests.harness.people import NewPerson, Person, room_path
 from tests.harness.rows import fill_general
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
@@ -62,6 +62,14 @@ def test_the_command_has_a_dry_run_asks_for_confirmation_and_deletes(any_server:
     assert count() == 2
     assert "Deleted 0 messages" in any_server.flask("cleanup", *options, "--yes")
     assert "Would delete 0" in any_server.flask("cleanup", "--conversation", room, "--keep-last", "0", "--dry-run")
+    clearing = ("--conversation", room, "--all")
+    assert "Would delete 2 messages" in any_server.flask("cleanup", *clearing, "--dry-run")
+    assert "not both" in any_server.flask("cleanup", *clearing, "--keep-last", "0", "--yes", expect=2)
+    assert count() == 2
+    confirmation = any_server.flask("cleanup", *clearing, stdin="y\n")
+    assert f"Delete 2 messages of {room} permanently (keeping none)?" in confirmation
+    assert count() == 0
+    assert socket.post("after it", room)["seq"] == 7
     for wrong in ("room_x", "room_99", "nonsense"):
         printed = any_server.flask("cleanup", "--conversation", wrong, "--yes", expect=2)
         assert "conversation" in printed
@@ -88,6 +96,45 @@ def test_open_pages_remove_messages_of_a_cleanup_without_a_catch_up(
     ack = socket.join(after=4)
     assert (ack["reset"], [each["seq"] for each in ack["messages"]]) == (False, [5])
     assert socket.join(after=1)["reset"]
+
+
+def test_managers_and_admins_clear_the_history_after_a_confirmation_with_the_number_of_messages(
+    server: Server, ana: Person, bob: Person, eve: Person
+) -> None:
+    room = bob.create_room("Tea & cake")
+    for person in (ana, eve):
+        bob.invite(room, person)
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    for number in range(12):
+        bob_socket.post(f"general {number}")
+        bob_socket.post(f"room {number}", room)
+    settings = f"{room_path(room)}/settings"
+
+    # Managers and admins see the button and the number, other members do not.
+    question = "Delete all 12 messages of “{}”?"
+    assert question.format("Tea &amp; cake") in bob.get(settings).text
+    assert question.format("Tea &amp; cake") in ana.get(settings).text
+    assert question.format("General") in ana.get("/").text
+    for page in (eve.get(settings), eve.get("/"), bob.get("/")):
+        assert "Clear history" not in page.text
+    assert eve.post(f"/conversations/{room}/clear").status_code == 403
+    assert bob.post("/conversations/general/clear").status_code == 403
+
+    assert "12 messages deleted." in bob.post(f"/conversations/{room}/clear").text
+    assert server.rows("SELECT DISTINCT conversation_id FROM messages") == [(1,)]
+    assert "Clear history" not in bob.get(settings).text
+    ana_socket.post("one more", room)
+    assert "Delete the only message of “Tea &amp; cake”?" in bob.get(settings).text
+    assert ana.post("/conversations/general/clear").ok
+    # The numbers of messages are not used again, and open pages are reset.
+    assert bob_socket.post("after it")["seq"] == 13
+    assert bob_socket.join(after=5)["reset"]
+    assert [
+        (entry[0], entry[1])
+        for entry in server.rows(
+            "SELECT conversation, target FROM audit_log WHERE kind = 'conversation.cleared' ORDER BY id"
+        )
+    ] == [(room, "12 messages"), ("general", "12 messages")]
 
 
 def test_people_can_post_while_a_large_room_is_cleaned_up(server: Server, ana: Person) -> None:

@@ -109,8 +109,9 @@ ROUTES = {
     "POST /sessions/<session_id>/title": Line(ABSENT_POST, sent={"title": "New"}, session=SESSION_POST),
     "POST /sessions/<session_id>/end": Line(ABSENT_POST, session=SESSION_POST),
     "POST /sessions/<session_id>/delete": Line(ABSENT_POST, session=SESSION_POST),
-    # Nobody clears a room.
-    "POST /conversations/<conversation>/clear": Line(ABSENT_POST, ABSENT_POST, session=SESSION_POST),
+    "POST /conversations/<conversation>/clear": Line(
+        MANAGER_POST, DIRECT_POST | {"manager": 403, "member": 403}, session=SESSION_POST
+    ),
     "GET /conversations/<conversation>/export.<file_format>": Line(ABSENT, ABSENT, session=SESSION),
     "POST /conversations/<conversation>/share": Line(ABSENT_POST, ABSENT_POST, session=SESSION_POST),
     "POST /conversations/<conversation>/unshare": Line(ABSENT_POST, ABSENT_POST, session=SESSION_POST),

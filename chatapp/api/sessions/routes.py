@@ -37,6 +37,7 @@ from chatapp.presentation.messages import isoformat, present_message_data
 from chatapp.presentation.resources import Message
 from chatapp.rate_limits import SEARCHES, count_use
 from chatapp.timeline import TimelineMessage, post
+from chatapp.timeline.cleanup import clear
 
 blueprint = Blueprint("api_sessions", __name__, url_prefix="/api")
 protect(blueprint)
@@ -176,7 +177,7 @@ def clear_history(query: AssistantQuery) -> Response:
     shared = find_shared_conversation(db.session(), _check_assistant(query.bot_id))
     if shared is None:
         raise NotFound("Nobody has written to this assistant yet.")
-    deleted = service.clear_conversation(current_caller().actor, ConversationRef.of(shared))
+    deleted = clear(current_caller().actor, ConversationRef.of(shared))
     body: resources.ClearedHistory = {"success": True, "deleted": deleted, "timestamp": isoformat(now())}
     return respond(body)
 
