@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[SUPERVISOR] = supervisor = Supervisor()
     app.extensions[SIGNALS] = signals = Signals()
     init_event_log(app)
-    init_metrics(app)
+    init_metrics(app, statements)
     app.extensions[WRITER] = create_writer(settings, supervisor, signals, statements)
     init_assistants(app, settings)
     init_fallback(app, settings)

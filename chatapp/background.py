@@ -20,6 +20,7 @@ from chatapp.audit_log.retention import delete_expired_entries
 from chatapp.config import Settings
 from chatapp.conversations.name_space import list_assistant_names, log_clashes
 from chatapp.conversations.refs import GENERAL
+from chatapp.distribution import Distribution
 from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation
@@ -38,6 +39,8 @@ from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer, log_database_error, read_natively
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import OnFailure, Supervisor
+from chatapp.telemetry.metrics import EXTENSION as METRICS
+from chatapp.telemetry.metrics import Metrics
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import adopt_renewed_epoch, renew_epoch_if_restored
@@ -57,6 +60,9 @@ RESTORE_CHECK_SECONDS = 1.0
 
 NEWS_CHECK_SECONDS = 1.0
 """Interval between two attempts to complete sockets that connected during an outage."""
+
+LAG_CHECK_SECONDS = 0.5
+"""Interval at which the lag of the event loop is measured."""
 
 SWEEP_SECONDS = 1.0
 """Interval at which connections that did not authenticate in time are closed."""
@@ -101,6 +107,8 @@ def start_background(app: Flask, settings: Settings) -> None:
     repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
     repeat("spool check", settings.heartbeat_seconds, writer.check_spool)
     repeat("watermarks", settings.heartbeat_seconds, partial(maintain_watermarks, app))
+    metrics: Metrics = app.extensions[METRICS]
+    supervisor.start("event loop lag", measure_lag, metrics.loop_lag)
     supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
     if settings.audit_log_days:
         supervisor.start("audit log cleanup", clean_audit_log, app, settings.audit_log_days)
@@ -116,6 +124,14 @@ def repeat_forever(interval_seconds: float, function: Callable[[], object]) -> N
             function()
         except SQLAlchemyError as error:
             log.debug("skipped without the database", work=getattr(function, "__name__", ""), reason=str(error))
+
+
+def measure_lag(distribution: Distribution) -> None:
+    """Measure by how much the event loop wakes this thread too late, forever."""
+    while True:
+        due_at = time.monotonic() + LAG_CHECK_SECONDS
+        time.sleep(LAG_CHECK_SECONDS)
+        distribution.add(time.monotonic() - due_at)
 
 
 def maintain_login_sessions(app: Flask, realtime: Realtime) -> None:

@@ -148,6 +148,9 @@ class Settings(BaseSettings):
     slow_query_ms: float = Field(
         100.0, ge=0, description="milliseconds after which a statement of the database is logged; `0`: never"
     )
+    metrics_token: str = Field(
+        "", description="token that `GET /metrics` requires in the header `Authorization: Bearer …`; none when empty"
+    )
     audit_log_days: int = Field(
         365, ge=0, le=36_500, description="days for which entries of the audit log are kept; `0` keeps all"
     )

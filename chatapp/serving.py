@@ -32,6 +32,8 @@ from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer
 from chatapp.supervision import EXTENSION as SUPERVISOR
 from chatapp.supervision import OnFailure, Supervisor
+from chatapp.telemetry.metrics import EXTENSION as METRICS
+from chatapp.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -137,8 +139,11 @@ def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> 
     from chatapp.http_server.listener import FairListener
     from chatapp.http_server.protocol import make_protocol
 
+    connections = HttpConnections(settings)
+    metrics: Metrics = app.extensions[METRICS]
+    metrics.count_connections = lambda: connections.count
     protocol = make_protocol(
-        HttpConnections(settings),
+        connections,
         timeout_seconds=settings.http_timeout_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
     )

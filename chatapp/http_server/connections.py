@@ -109,6 +109,11 @@ class HttpConnections:
         """Requests in progress, by login session."""
         self._logged_at = float("-inf")
 
+    @property
+    def count(self) -> int:
+        """The number of open connections."""
+        return self._total
+
     def open(self, peer: str, shut_down: Callable[[], None]) -> HttpConnection | None:
         """Return the state of a new connection, which waits for its first request; None if it must be closed."""
         connection = HttpConnection(self, client_network(peer), shut_down)

@@ -8,6 +8,7 @@ misses an event detects it by the number of the next event, or by a heartbeat.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from time import time
 
 from flask import Flask
 
@@ -177,6 +178,7 @@ class Broadcaster:
         self._fallback.apply_event(message)
         if is_new:
             self._emit_message(message)
+            self._realtime.delivery_seconds.add(time() - message.created_at.timestamp())
             self._emit_news(message)
         else:
             wire_name = message.conversation.wire_name

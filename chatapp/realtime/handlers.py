@@ -92,10 +92,15 @@ def register_events(app: Flask, realtime: "Realtime") -> None:
 def _wrap_handler(
     app: Flask, realtime: "Realtime", event: str, payload: type[P], handler: Handler[P]
 ) -> Callable[..., Ack]:
-    find_user = realtime.connections.find_user
+    find_user, counts = realtime.connections.find_user, realtime.event_counts
 
     def acknowledge(sid: str, *arguments: object) -> Ack:
         current_operation.set(event)
+        ack = respond(sid, *arguments)
+        counts[event, "ok" if ack["ok"] else ack["error"]["code"]] += 1
+        return ack
+
+    def respond(sid: str, *arguments: object) -> Ack:
         user = find_user(sid)
         try:
             if user is None:

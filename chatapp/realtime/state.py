@@ -1,8 +1,11 @@
 """The realtime state of one application. Two applications in one process share nothing of it."""
 
+from collections import Counter
+
 from flask import Flask, current_app
 from socketio import Server
 
+from chatapp.distribution import Distribution
 from chatapp.fallback import Fallback
 from chatapp.realtime.connections import Connections
 from chatapp.realtime.ordering import BroadcastPositions
@@ -27,6 +30,10 @@ class Realtime:
         self.presence = Presence(self.server)
         self.positions = BroadcastPositions()
         self.typing_throttle = TypingThrottle(signals)
+        self.event_counts: Counter[tuple[str, str]] = Counter()
+        """Number of events by their name, and `ok` or the code of the error."""
+        self.delivery_seconds = Distribution()
+        """Time from the creation of a message until it was handed to the sockets of its conversation."""
 
 
 def get_realtime(app: Flask) -> Realtime:

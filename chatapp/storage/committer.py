@@ -3,6 +3,7 @@
 This module runs on the writer's native thread: it must not wait for green threads.
 """
 
+import time
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
+from chatapp.distribution import SIZES, Distribution
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
 from chatapp.operation import current_operation
@@ -35,6 +37,10 @@ class Committer:
         """Marks of a commit whose outcome is unknown: the next one acknowledges its changes that have a key."""
         self._probe_statement = probe_statement
         self._connection: Connection | None = None
+        self.seconds = Distribution()
+        """Time that each committed batch took."""
+        self.sizes = Distribution(SIZES)
+        """Number of changes in each committed batch."""
 
     def commit(self, submissions: Sequence[Submission]) -> list[DeferredSignal[Any]]:
         """Apply the submissions' changes in one transaction, commit it, and return the signals to send.
@@ -46,6 +52,13 @@ class Committer:
         If the database has dropped the connection, the changes are applied once more on a new one. After COMMIT was
         sent its outcome is unknown. Only changes with a key are repeated then, as they are looked up by it first.
         """
+        started = time.perf_counter()
+        signals = self._commit_or_repeat(submissions)
+        self.seconds.add(time.perf_counter() - started)
+        self.sizes.add(len(submissions))
+        return signals
+
+    def _commit_or_repeat(self, submissions: Sequence[Submission]) -> list[DeferredSignal[Any]]:
         try:
             return self._attempt(submissions)
         except DBAPIError as error:

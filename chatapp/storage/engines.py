@@ -29,6 +29,12 @@ T = TypeVar("T")
 PROGRESS_INSTRUCTIONS = 1_000_000
 """Instructions of SQLite, some 10 milliseconds, between two checks of the time. Each needs the interpreter's lock."""
 
+POOL_SIZE = 10
+"""Reader connections that are kept open."""
+
+MAX_OVERFLOW = 30
+"""Reader connections that may be open besides, while they are used."""
+
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for the lock of another process."""
 
@@ -75,8 +81,8 @@ def _read_within(
 def reader_options(settings: Settings) -> dict[str, Any]:
     """Return the arguments of `create_engine` for reader connections: read-only, one snapshot for each transaction."""
     options: dict[str, Any] = {
-        "pool_size": 10,
-        "max_overflow": 30,
+        "pool_size": POOL_SIZE,
+        "max_overflow": MAX_OVERFLOW,
         "connect_args": _connect_arguments(settings),
         "hide_parameters": True,
     }

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Engine, event
 
 from chatapp.config import Settings
+from chatapp.distribution import Distribution
 from chatapp.operation import current_operation
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,7 @@ class StatementObserver:
 
     def __init__(self, settings: Settings) -> None:
         self._slow_seconds = settings.slow_query_ms / 1_000 or float("inf")
+        self.seconds = Distribution()
 
     def observe(self, engine: Engine) -> None:
         """Observe an engine that was created with `cursor_arguments`."""
@@ -36,6 +38,7 @@ class StatementObserver:
 
     def add(self, statement: str, seconds: float) -> None:
         """Record a statement that has ended or failed."""
+        self.seconds.add(seconds)
         if seconds > self._slow_seconds:
             log.warning(
                 "slow query",

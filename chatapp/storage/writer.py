@@ -59,6 +59,7 @@ class Writer:
         self._max_batch = max_batch
         self._queue = SubmissionQueue(max_queued=max_queued, max_batch=max_batch)
         self._committer = Committer(engine, signals, watermarks, probe_statement)
+        self.commit_seconds, self.commit_sizes = self._committer.seconds, self._committer.sizes
         self._native = NativePool("writer", threads=1)
         self._spooler = Spooler(spool, signals, spoolable_class, self._native, max_spooled=max_spooled)
         self._outage = Outage()

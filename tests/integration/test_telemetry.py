@@ -4,14 +4,21 @@ import logging
 import re
 import threading
 import uuid
+from collections.abc import Sequence
+from functools import partial
 
 import requests
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from chatapp.accounts.service import create_owner
+from chatapp.config import current_settings
+from chatapp.conversations.kinds import AssistantSession
 from chatapp.models import Message, User
 from chatapp.native import current_pools
+from chatapp.storage import Transaction, write
 from chatapp.supervision import Supervisor, WorkStatus, current_supervisor
+from tests.harness.people import Person
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually, scaled
@@ -59,6 +66,45 @@ def test_the_calls_that_run_or_wait_are_reported_by_kind_of_work(app: Flask) -> 
         assert f'chatapp_calls{{work="{kind}"}} {calls}.0' in metrics, kind
 
 
+def test_the_metrics_need_the_token_of_the_setting(app: Flask) -> None:
+    client, settings = app.test_client(), current_settings()
+    app.extensions["chatapp.settings"] = settings.model_copy(update={"metrics_token": "sesame"})
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers={"Authorization": "Bearer sesam"}).status_code == 401
+    assert client.get("/metrics", headers={"Authorization": "Bearer sesame"}).status_code == 200
+
+
+def test_the_metrics_report_sessions_queries_connections_and_the_size_of_the_database(app: Flask) -> None:
+    ana = create_owner("ana", "Ana", "a good password")
+    write(partial(add_sessions, ana, (1, 5)))
+    client = app.test_client()
+    client.get("/nothing")
+    metrics = read_metrics(client.get("/metrics").text)
+    assert metrics["chatapp_sessions"] == metrics["chatapp_sessions_created_last_hour"] == 2
+    assert metrics["chatapp_session_messages_average"] == 3
+    assert metrics["chatapp_session_messages_max"] == 5
+    assert metrics["chatapp_query_seconds_count"] >= 1
+    assert metrics["chatapp_commit_seconds_count"] == metrics["chatapp_commit_changes_count"] >= 2
+    assert metrics['chatapp_commit_changes_bucket{le="+Inf"}'] == metrics["chatapp_commit_changes_count"]
+    assert metrics["chatapp_database_pool_size"] == 40
+    assert metrics['chatapp_database_connections{state="used"}'] >= 0
+    assert metrics["chatapp_database_bytes"] > 10_000
+    assert metrics['chatapp_http_requests_total{method="",route="",status="404"}'] == 1
+
+
+def add_sessions(owner_id: int, message_counts: Sequence[int], transaction: Transaction) -> None:
+    for count in message_counts:
+        transaction.session.add(
+            AssistantSession.new(name="", assistant="helper", creator_id=owner_id, message_count=count)
+        )
+
+
+def read_metrics(text: str) -> dict[str, float]:
+    """Return the values by name and labels."""
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
 def _find_flaky(supervisor: Supervisor) -> WorkStatus:
     return next(status for status in supervisor.list_statuses() if status.name == "flaky work")
 
@@ -87,12 +133,14 @@ def test_logs_have_neither_control_characters_nor_message_text_nor_values_of_sta
 
     socket = ana.connect()
     socket.post("a secret plan")
+    _check_metrics(ana, refusal=socket.call("join_chat", {"conversation": "room_99"})["error"]["code"])
     fault = "ALTER TABLE messages RENAME COLUMN content TO text"
     server.execute(fault)
     socket.send("another secret plan")
     ana.post("/conversations/general/messages", "/settings", content="a third secret plan", client_id=str(uuid.uuid4()))
     ana.get("/conversations/general/messages")
-    eventually(lambda: "content" in server.log(), "the error is logged")
+    error = re.compile(r"no (such )?column|column \S+ .*does not exist")
+    eventually(lambda: error.search(server.log()), "the error is logged")
 
     log = server.log()
     assert not re.search("[^\n\x20-\x7e\xa0-\u2027\u2030-\U0010ffff]|\u202e", log)
@@ -129,6 +177,24 @@ def test_the_shell_opens_with_the_names_that_an_operator_needs(new_server: NewSe
     printed = server.flask("shell", stdin="\n".join(lines))
     assert "[('ana', 'a plan')]" in printed
     assert "('chatapp', 1, <class 'chatapp.models" in printed
+
+
+def _check_metrics(ana: Person, refusal: str) -> None:
+    """Check the metrics of a server on which one person has failed to sign in and has sent a message by a socket."""
+
+    def read() -> dict[str, float]:
+        return read_metrics(ana.get("/metrics").text)
+
+    eventually(lambda: read()["chatapp_delivery_seconds_count"], "the message is delivered")
+    eventually(lambda: read()["chatapp_event_loop_lag_seconds_count"], "the lag is measured")
+    metrics = read()
+    assert metrics["chatapp_sockets"] == metrics["chatapp_connected_users"] == 1
+    assert metrics["chatapp_http_connections"] >= 2
+    assert metrics["chatapp_messages_acknowledged_total"] == metrics["chatapp_messages_stored_total"] == 1
+    assert metrics['chatapp_events_total{code="ok",event="send_message"}'] == 1
+    assert metrics[f'chatapp_events_total{{code="{refusal}",event="join_chat"}}'] == 1
+    assert sum(value for name, value in metrics.items() if 'method="POST",route="/sign-in"' in name) == 11
+    assert metrics['chatapp_background_running{work="writer"}'] == 1
 
 
 def test_engine_io_logs_no_control_characters(server: Server) -> None:

@@ -53,6 +53,7 @@ def test_every_setting_is_documented_once_with_its_default() -> None:
         "CHATAPP_DATA_DIR",
         "CHATAPP_ASSISTANTS_FILE",
         "CHATAPP_ALLOWED_HOSTS",
+        "CHATAPP_METRICS_TOKEN",
     }:
         default = VARIABLES[name].default
         shown = f"{default:g}" if isinstance(default, float) else str(default)
