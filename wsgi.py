@@ -31,7 +31,7 @@ if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
 
 from chatapp import create_app
 from chatapp.config import load_settings
-from chatapp.serving import serve
+from chatapp.serving.server import serve
 
 settings = load_settings()
 app = create_app(settings)

@@ -13,8 +13,8 @@ import requests
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
-from chatapp.security import SESSION_COOKIE
 from chatapp.tokens import hash_token, new_token
+from chatapp.web.security import SESSION_COOKIE
 from tests.harness import ROOT
 from tests.harness.assistants import start_session
 from tests.harness.people import Person

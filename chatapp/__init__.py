@@ -9,36 +9,34 @@ from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
 from chatapp.api.tokens.routes import blueprint as api_tokens_blueprint
-from chatapp.assistant_config import init_assistants
 from chatapp.assistants.answer_requests import init_answer_requests
 from chatapp.assistants.routes import blueprint as assistants_blueprint
 from chatapp.cli import init_cli
+from chatapp.concurrency.native import EXTENSION as NATIVE_POOLS
+from chatapp.concurrency.native import NativePools
+from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
+from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings, log_variable_problems
-from chatapp.data_dir import prepare_data_dir
+from chatapp.config.assistants import init_assistants
+from chatapp.config.data_dir import prepare_data_dir
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.extensions import db, migrate
 from chatapp.fallback import init_fallback
 from chatapp.general.routes import blueprint as general_blueprint
-from chatapp.hosts import check_hosts
 from chatapp.http_server.gate import init_gate
+from chatapp.limits.rates import init_rate_limits
 from chatapp.messages.routes import blueprint as messages_blueprint
-from chatapp.native import EXTENSION as NATIVE_POOLS
-from chatapp.native import NativePools
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
 from chatapp.presentation.templates import SlicedEnvironment
-from chatapp.rate_limits import init_rate_limits
 from chatapp.realtime import init_realtime
 from chatapp.rooms.routes import blueprint as rooms_blueprint
-from chatapp.security import init_security, trust_proxies
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import init_readers
 from chatapp.storage.statements import StatementObserver
-from chatapp.supervision import EXTENSION as SUPERVISOR
-from chatapp.supervision import Supervisor
 from chatapp.telemetry.health import blueprint as telemetry_blueprint
 from chatapp.telemetry.logs import init_event_log, init_logs
 from chatapp.telemetry.metrics import blueprint as metrics_blueprint
@@ -47,6 +45,8 @@ from chatapp.telemetry.operations import init_operations
 from chatapp.timeline import create_writer
 from chatapp.transcripts.exports import init_exports
 from chatapp.transcripts.routes import blueprint as transcripts_blueprint
+from chatapp.web.hosts import check_hosts
+from chatapp.web.security import init_security, trust_proxies
 from chatapp.webhooks.routes import blueprint as webhooks_blueprint
 from chatapp.webhooks.sender import init_webhooks
 

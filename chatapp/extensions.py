@@ -7,7 +7,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
-from chatapp.addresses import client_network
+from chatapp.limits.networks import client_network
 from chatapp.models.base import Base
 
 

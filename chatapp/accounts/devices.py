@@ -16,8 +16,8 @@ from chatapp.config import current_settings
 from chatapp.conversations.people import find_active_user
 from chatapp.extensions import db
 from chatapp.models import User
-from chatapp.security import cookie_name
 from chatapp.tokens import hash_token
+from chatapp.web.security import cookie_name
 
 DEVICE_COOKIE = "chatapp_device"
 DEVICE_COOKIE_DURATION = timedelta(days=365)

@@ -13,9 +13,9 @@ from chatapp.accounts.invitations import use_invitation
 from chatapp.accounts.queries import get_owner_id, get_user
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import Actor, require_active_login, require_admin
-from chatapp.assistant_config import current_assistants
 from chatapp.audit_log import AuditKind, record
 from chatapp.config import current_settings
+from chatapp.config.assistants import current_assistants
 from chatapp.conversations.managers import replace_manager
 from chatapp.conversations.name_space import (
     list_assistant_names,

@@ -33,10 +33,10 @@ from chatapp.errors import (
     TooLong,
     Unavailable,
 )
-from chatapp.json_limits import MAX_JSON_DEPTH
+from chatapp.limits.json_depth import MAX_JSON_DEPTH
 from chatapp.presentation.problems import MIMETYPE
 from chatapp.presentation.resources import Problem
-from chatapp.security import SESSION_COOKIE
+from chatapp.web.security import SESSION_COOKIE
 
 COMMON_ERRORS: tuple[type[ChatError], ...] = (Invalid, SignedOut, Forbidden, RateLimited, Internal, Unavailable, Busy)
 CONVERSATION_ERRORS: tuple[type[ChatError], ...] = (InvalidConversation, NotFound)

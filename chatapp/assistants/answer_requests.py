@@ -8,11 +8,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin
-from chatapp.assistant_config import EXTENSION as ASSISTANTS
-from chatapp.assistant_config import Assistant
 from chatapp.assistants.signals import answer_stopped
 from chatapp.assistants.titles import make_title
 from chatapp.config import Settings
+from chatapp.config.assistants import EXTENSION as ASSISTANTS
+from chatapp.config.assistants import Assistant
 from chatapp.conversations.kinds import has_assistant, kind_of
 from chatapp.conversations.policy import authorize_answer_control, authorize_posting
 from chatapp.conversations.queries import find_access_of

@@ -6,9 +6,9 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
-from chatapp.assistant_config import current_assistants
 from chatapp.assistants.importing.importer import BatchResult, Target, import_rows
 from chatapp.assistants.importing.sources import open_source
+from chatapp.config.assistants import current_assistants
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import User

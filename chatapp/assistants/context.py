@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from chatapp.assistant_config import Assistant
 from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.providers import Turn
+from chatapp.config.assistants import Assistant
 from chatapp.models import Message, User
 
 CHARS_PER_TOKEN = 4

@@ -7,12 +7,12 @@ import structlog
 from flask import Flask
 
 from chatapp.actors import Actor
-from chatapp.assistant_config import Assistant
 from chatapp.assistants.context import build_turns
 from chatapp.assistants.message_search import MessageSearch
 from chatapp.assistants.providers import Provider, ProviderFailed, Question
 from chatapp.assistants.providers.factory import make_provider
 from chatapp.assistants.running import RunningAnswer
+from chatapp.config.assistants import Assistant
 from chatapp.errors import Busy, TooComplex
 from chatapp.extensions import db
 

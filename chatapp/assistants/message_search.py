@@ -9,13 +9,13 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal,
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_actors
+from chatapp.concurrency.native import current_pools
 from chatapp.conversations.kinds import General, SharedAssistant
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import is_public, list_title_people
 from chatapp.conversations.refs import ConversationRef
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, User
-from chatapp.native import current_pools
 from chatapp.presentation.kinds import page_of
 from chatapp.storage import read_natively
 

@@ -3,20 +3,20 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from chatapp.assistant_config import Assistant, current_assistants
 from chatapp.assistants import service
 from chatapp.assistants.forms import TitleForm
 from chatapp.assistants.queries import find_shared_conversation, list_sessions
+from chatapp.config.assistants import Assistant, current_assistants
 from chatapp.conversations.policy import authorize_reading, authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.conversations.refs import assistant_ref
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
+from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.conversations import render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID, parse_seq
-from chatapp.rate_limits import SEARCHES, count_use
 
 blueprint = Blueprint("assistants", __name__)
 

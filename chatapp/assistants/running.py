@@ -4,7 +4,7 @@ import re
 import threading
 
 from chatapp.assistants.answer_queue import Job
-from chatapp.native import Interruption
+from chatapp.concurrency.native import Interruption
 
 MAX_ANSWER_CHARS = 50_000
 

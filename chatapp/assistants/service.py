@@ -11,8 +11,8 @@ from chatapp.conversations.queries import find_access_of, list_shared_conversati
 from chatapp.conversations.refs import assistant_ref
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Conflict, Invalid, NotFound
+from chatapp.limits.rates import CONVERSATIONS, count_use
 from chatapp.models import Conversation, Membership, now
-from chatapp.rate_limits import CONVERSATIONS, count_use
 from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line

@@ -8,21 +8,21 @@ from collections.abc import Mapping, Sequence
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatapp.assistant_config import EXTENSION as ASSISTANTS
-from chatapp.assistant_config import Assistant
 from chatapp.assistants.answer_queue import INTERRUPTED_PROBLEM, Job, claim_jobs, has_open_answers, interrupt_orphans
 from chatapp.assistants.generation import SERVER_PROBLEM, AnswerGenerator
 from chatapp.assistants.running import RunningAnswer
 from chatapp.assistants.saving import AnswerSaver
 from chatapp.assistants.service import create_shared_conversations
 from chatapp.assistants.signals import AnswerProgress, answer_progressed, answer_stopped
+from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.config import Settings
+from chatapp.config.assistants import EXTENSION as ASSISTANTS
+from chatapp.config.assistants import Assistant
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import log_database_error
-from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_changed, message_posted
 

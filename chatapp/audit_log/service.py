@@ -7,10 +7,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
-from chatapp.addresses import client_network
 from chatapp.audit_log.kinds import AuditKind
 from chatapp.audit_log.signals import RecordedEvent, event_recorded
 from chatapp.errors import ChatError
+from chatapp.limits.networks import client_network
 from chatapp.models import AuditEntry, User, now
 from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.storage import Transaction, write

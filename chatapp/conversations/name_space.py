@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import ColumnElement, func, select, union
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from chatapp.assistant_config import Assistant
+from chatapp.config.assistants import Assistant
 from chatapp.errors import Conflict
 from chatapp.models import IncomingWebhook, OutgoingWebhook, User
 from chatapp.text import remove_invisible

@@ -16,8 +16,8 @@ from chatapp.conversations.queries import direct_key, find_direct
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Invalid, NotFound
 from chatapp.extensions import db
+from chatapp.limits.rates import CONVERSATIONS, count_use
 from chatapp.models import Block, Conversation, Membership, User
-from chatapp.rate_limits import CONVERSATIONS, count_use
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
 

@@ -16,11 +16,11 @@ from chatapp.direct.queries import search_people
 from chatapp.errors import Forbidden, RateLimited
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser, current_person, login_required
+from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.conversations import conversation_items, render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.kinds import block_state, direct_path, direct_title
 from chatapp.presentation.urls import parse_seq
-from chatapp.rate_limits import SEARCHES, count_use
 from chatapp.timeline.reading import list_last_messages
 
 blueprint = Blueprint("direct", __name__, url_prefix="/direct")

@@ -17,8 +17,8 @@ from http import HTTPStatus
 
 import structlog
 
-from chatapp.addresses import client_network
 from chatapp.config import Settings
+from chatapp.limits.networks import client_network
 
 log = structlog.get_logger(__name__)
 

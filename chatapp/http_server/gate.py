@@ -15,15 +15,15 @@ from itsdangerous import BadData
 from werkzeug.sansio.http import parse_cookie
 
 from chatapp.accounts.queries import find_login_session
-from chatapp.addresses import client_network
+from chatapp.concurrency.cooperation import in_slices
 from chatapp.config import Settings
-from chatapp.cooperation import in_slices
 from chatapp.extensions import db
 from chatapp.fallback import EXTENSION as FALLBACK
 from chatapp.fallback import Fallback
 from chatapp.http_server.connections import HttpConnection, Refusal
 from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_LOGIN
+from chatapp.limits.networks import client_network
 from chatapp.storage import DATABASE_ERRORS, log_database_error
 from chatapp.tokens import hash_token
 

@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from chatapp.assistant_config import list_assistants
+from chatapp.config.assistants import list_assistants
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.policy import authorize_reading, may_read, no_such_conversation
 from chatapp.conversations.queries import ConversationAccess, find_access
@@ -12,11 +12,11 @@ from chatapp.errors import Busy, Invalid, NotFound, Unavailable
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback
 from chatapp.identity import current_person, find_current_person, login_required
+from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
 from chatapp.presentation.kinds import pages_of
 from chatapp.presentation.quotes import message_path, shorten_quote
 from chatapp.presentation.urls import parse_seq
-from chatapp.rate_limits import SEARCHES, count_use
 from chatapp.timeline import get_message, post, read_page
 from chatapp.timeline.cleanup import clear
 from chatapp.timeline.mentions import list_mentionable

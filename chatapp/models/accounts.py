@@ -128,7 +128,7 @@ class Installation(Base):
     revocations: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """Number of revoked login sessions and memberships: see `chatapp.revocations`."""
     enforces_hosts: Mapped[bool] = mapped_column(default=True, server_default=true())
-    """Whether requests to unknown host names are refused without `CHATAPP_ALLOWED_HOSTS`: see `chatapp.hosts`."""
+    """Whether requests to unknown host names are refused without `CHATAPP_ALLOWED_HOSTS`: see `chatapp.web.hosts`."""
     has_share_links: Mapped[bool] = mapped_column(default=True, server_default=true())
     """Whether conversations can be shared by public links. Otherwise existing links do not work."""
     has_outgoing_webhooks: Mapped[bool] = mapped_column(default=True, server_default=true())

@@ -7,7 +7,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 
-from chatapp.native import current_pools
+from chatapp.concurrency.native import current_pools
 
 _hasher = PasswordHasher()
 

@@ -11,8 +11,8 @@ from typing import ClassVar
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from chatapp.assistant_config import Assistant, current_assistants
 from chatapp.config import current_settings
+from chatapp.config.assistants import Assistant, current_assistants
 from chatapp.conversations.kinds import (
     AssistantSession,
     ConversationKind,

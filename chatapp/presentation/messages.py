@@ -13,8 +13,8 @@ from jinja2.runtime import new_context
 from jinja2.utils import urlize
 from markupsafe import Markup, escape
 
-from chatapp.assistant_config import EXTENSION as ASSISTANTS
-from chatapp.assistant_config import Assistant
+from chatapp.config.assistants import EXTENSION as ASSISTANTS
+from chatapp.config.assistants import Assistant
 from chatapp.conversations.people import Person
 from chatapp.presentation import resources
 from chatapp.presentation.markdown import render_blocks

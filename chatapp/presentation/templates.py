@@ -5,11 +5,11 @@ from typing import Any
 from flask.templating import Environment
 from jinja2 import Template
 
-from chatapp.cooperation import checkpoint, in_slices
+from chatapp.concurrency.cooperation import checkpoint, in_slices
 
 
 class SlicedTemplate(Template):
-    """A template that is rendered in slices: see `chatapp.cooperation`."""
+    """A template that is rendered in slices: see `chatapp.concurrency.cooperation`."""
 
     def render(self, *args: Any, **kwargs: Any) -> str:
         """Render the template."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
-from chatapp.cooperation import checkpoint, is_slice_over
+from chatapp.concurrency.cooperation import checkpoint, is_slice_over
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ To clients: `broadcaster.py` emits signals. `ordering.py` keeps the order of eve
 
 from flask import Flask
 
+from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
 from chatapp.config import Settings
 from chatapp.fallback import EXTENSION as FALLBACK
 from chatapp.realtime import assistants as assistants
@@ -23,7 +24,6 @@ from chatapp.realtime.handshake import register_handshake, send_initial_events
 from chatapp.realtime.state import EXTENSION, Realtime
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.socket_engine import init_engine
-from chatapp.supervision import EXTENSION as SUPERVISOR
 
 
 def init_realtime(app: Flask, settings: Settings) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from redis import Redis, RedisError
 
-from chatapp.supervision import Supervisor
+from chatapp.concurrency.supervision import Supervisor
 
 log = structlog.get_logger(__name__)
 

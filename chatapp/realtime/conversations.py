@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from chatapp.actors import Actor
+from chatapp.concurrency.cooperation import checkpoint, in_slices
 from chatapp.conversations.kinds import AssistantConversation, ConversationKind, has_assistant, kind_of
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
 from chatapp.conversations.queries import find_access_of, is_public
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.cooperation import checkpoint, in_slices
 from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message

@@ -19,8 +19,8 @@ from chatapp.conversations.service import check_room_name, check_topic, check_vi
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.credentials import end_access_to_room
 from chatapp.errors import Archived, Conflict, Forbidden, Invalid, NotFound
+from chatapp.limits.rates import INVITATIONS, count_use
 from chatapp.models import Conversation, Membership, now
-from chatapp.rate_limits import INVITATIONS, count_use
 from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 

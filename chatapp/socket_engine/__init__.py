@@ -26,15 +26,15 @@ from flask import Flask
 from flask_socketio import SocketIO
 from socketio import Server
 
+from chatapp.concurrency.native import is_green
+from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import Settings
-from chatapp.native import is_green
 from chatapp.socket_engine import codec
 from chatapp.socket_engine.connection_guard import ConnectionGuard
 from chatapp.socket_engine.limits import MAX_PACKETS_PER_REQUEST, max_packet_bytes
 from chatapp.socket_engine.logs import shorten_client_errors
 from chatapp.socket_engine.packets import make_packet_class
 from chatapp.socket_engine.versions import list_unknown_versions
-from chatapp.supervision import Supervisor
 
 log = structlog.get_logger(__name__)
 

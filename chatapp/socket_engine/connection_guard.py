@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 import structlog
 from socketio import Server
 
-from chatapp.addresses import client_network
 from chatapp.config import Settings
+from chatapp.limits.networks import client_network
 from chatapp.socket_engine import limits
 from chatapp.socket_engine.packets import Malformed
 from chatapp.socket_engine.tarpit import Tarpit

@@ -9,7 +9,7 @@ from typing import Any
 
 from socketio.packet import CONNECT, DISCONNECT, EVENT, Packet
 
-from chatapp.json_limits import MAX_JSON_DEPTH, is_too_deep
+from chatapp.limits.json_depth import MAX_JSON_DEPTH, is_too_deep
 from chatapp.socket_engine import codec
 
 

@@ -14,10 +14,10 @@ import eventlet
 from engineio import packet as eio_packet
 from engineio.packet import Packet
 
+from chatapp.concurrency.supervision import Supervisor
 from chatapp.socket_engine import frames
 from chatapp.socket_engine.connection import Connection
 from chatapp.socket_engine.connection_guard import ConnectionGuard
-from chatapp.supervision import Supervisor
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -15,10 +15,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from chatapp.concurrency.cooperation import checkpoint
+from chatapp.concurrency.native import NativePool, current_pools
 from chatapp.config import Settings, current_settings
-from chatapp.cooperation import checkpoint
 from chatapp.errors import TooComplex
-from chatapp.native import NativePool, current_pools
 from chatapp.operation import current_operation
 from chatapp.storage.statements import StatementObserver, cursor_arguments
 

@@ -6,8 +6,8 @@ from itertools import chain, repeat
 
 import structlog
 
-from chatapp.native import NativePool
-from chatapp.supervision import Supervisor
+from chatapp.concurrency.native import NativePool
+from chatapp.concurrency.supervision import Supervisor
 
 log = structlog.get_logger(__name__)
 

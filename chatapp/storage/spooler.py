@@ -6,9 +6,9 @@ from typing import Any
 
 import structlog
 
+from chatapp.concurrency.native import NativePool
 from chatapp.errors import Busy, ChatError, Internal, Unavailable
 from chatapp.failpoints import failpoint
-from chatapp.native import NativePool
 from chatapp.signals import Signals
 from chatapp.storage.changes import IdempotencyKey, SpoolableChange
 from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool

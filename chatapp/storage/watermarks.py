@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Mapping
 from pathlib import Path
 
-from chatapp.native import NativePool
+from chatapp.concurrency.native import NativePool
 
 LABEL_BYTES = 32
 NUMBER_BYTES = 8

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import Engine, Executable
 
+from chatapp.concurrency.native import NativePool
+from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.errors import Internal, Unavailable
 from chatapp.failpoints import failpoint
-from chatapp.native import NativePool
 from chatapp.signals import Signals
 from chatapp.storage.changes import Change, SpoolableChange
 from chatapp.storage.committer import OUTAGE_ERRORS, Committer
@@ -29,7 +30,6 @@ from chatapp.storage.spooler import Spooler
 from chatapp.storage.submissions import Submission, SubmissionQueue
 from chatapp.storage.transaction import DeferredSignal, send_deferred
 from chatapp.storage.watermarks import Watermarks
-from chatapp.supervision import OnFailure, Supervisor
 
 log = structlog.get_logger(__name__)
 

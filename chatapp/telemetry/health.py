@@ -6,10 +6,10 @@ from flask import Blueprint
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatapp.concurrency.supervision import WorkStatus, current_supervisor
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_backlog
 from chatapp.storage import current_writer
-from chatapp.supervision import WorkStatus, current_supervisor
 
 blueprint = Blueprint("telemetry", __name__)
 

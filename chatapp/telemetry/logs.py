@@ -15,7 +15,7 @@ from flask import Flask
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from chatapp.audit_log.signals import RecordedEvent, event_recorded
-from chatapp.native import new_shared_lock
+from chatapp.concurrency.native import new_shared_lock
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.text import escape_controls

@@ -14,17 +14,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from sqlalchemy.pool import QueuePool
 
+from chatapp.concurrency.native import current_pools
+from chatapp.concurrency.supervision import current_supervisor
 from chatapp.config import current_settings
 from chatapp.distribution import Distribution
 from chatapp.extensions import db
-from chatapp.native import current_pools
 from chatapp.realtime.state import current_realtime
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import current_writer
 from chatapp.storage.engines import MAX_OVERFLOW
 from chatapp.storage.statements import StatementObserver
-from chatapp.supervision import current_supervisor
 from chatapp.telemetry.database import DatabaseReport
 from chatapp.telemetry.operations import EXTENSION as REQUEST_MEASURES
 from chatapp.telemetry.operations import RequestMeasures

@@ -5,6 +5,7 @@ Changes are submitted to the writer (`chatapp.storage`); their signals are in `c
 
 from sqlalchemy import update
 
+from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import Settings
 from chatapp.models import Installation
 from chatapp.signals import Signals
@@ -13,7 +14,6 @@ from chatapp.storage.engines import writer_engine
 from chatapp.storage.spool import Spool
 from chatapp.storage.statements import StatementObserver
 from chatapp.storage.watermarks import Watermarks
-from chatapp.supervision import Supervisor
 from chatapp.timeline.bots import store_bot_message
 from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, TimelineMessage

@@ -11,8 +11,8 @@ from chatapp.actors import Actor, is_admin, require_active_login
 from chatapp.conversations.policy import authorize_deletion, authorize_editing, authorize_posting
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, Invalid, NotFound
+from chatapp.limits.rates import REACTIONS, count_use
 from chatapp.models import Conversation, Membership, Message, Reaction, now
-from chatapp.rate_limits import REACTIONS, count_use
 from chatapp.storage import Transaction, write
 from chatapp.timeline.content import check_content
 from chatapp.timeline.event_numbers import increment_last_event, lock_conversations

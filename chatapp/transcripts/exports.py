@@ -8,12 +8,12 @@ from types import TracebackType
 
 from flask import Flask, current_app
 
+from chatapp.concurrency.cooperation import checkpoint, in_slices
+from chatapp.concurrency.worker_processes import WorkerPool
 from chatapp.config import Settings
-from chatapp.cooperation import checkpoint, in_slices
 from chatapp.errors import RateLimited, TooComplex
 from chatapp.timeline import TimelineMessage
 from chatapp.transcripts.export import describe_sender
-from chatapp.worker_processes import WorkerPool
 
 EXTENSION = "chatapp.exports"
 """Key of the application's `Exports` in `app.extensions`."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from chatapp.actors import Actor
-from chatapp.assistant_config import current_assistants
+from chatapp.config.assistants import current_assistants
 from chatapp.conversations.policy import authorize_export
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef

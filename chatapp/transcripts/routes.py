@@ -17,9 +17,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from chatapp.conversations.refs import parse_ref
 from chatapp.extensions import db, get_client_network
 from chatapp.identity import current_person, login_required
+from chatapp.limits.rates import EXPORTS, PUBLIC_PAGES, count_use
 from chatapp.presentation.conversations import find_path
 from chatapp.presentation.urls import parse_seq
-from chatapp.rate_limits import EXPORTS, PUBLIC_PAGES, count_use
 from chatapp.timeline import read_page
 from chatapp.transcripts.export import write_json, write_markdown
 from chatapp.transcripts.exports import current_exports

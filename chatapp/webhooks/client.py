@@ -15,10 +15,10 @@ from urllib.parse import SplitResult, urlsplit
 
 import h11
 
-from chatapp.addresses import is_own_address
+from chatapp.concurrency.native import TimeLimitExceeded, time_limit
 from chatapp.errors import Invalid
-from chatapp.native import TimeLimitExceeded, time_limit
-from chatapp.response_budget import MAX_HEAD_BYTES, ResponseBudget, ResponseTooLarge
+from chatapp.limits.networks import is_own_address
+from chatapp.limits.response_budget import MAX_HEAD_BYTES, ResponseBudget, ResponseTooLarge
 
 MAX_INFORMATIONAL_RESPONSES = 10
 """Maximum number of informational responses (status 1xx) before the response."""

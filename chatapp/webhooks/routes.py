@@ -9,11 +9,11 @@ from chatapp.conversations.refs import room_ref
 from chatapp.errors import Invalid
 from chatapp.extensions import csrf, db, get_client_network
 from chatapp.identity import current_person, login_required
+from chatapp.limits.rates import UNKNOWN_WEBHOOKS, WEBHOOK_POSTS, count_use
 from chatapp.models import Conversation, IncomingWebhook, OutgoingWebhook
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.urls import ID
-from chatapp.rate_limits import UNKNOWN_WEBHOOKS, WEBHOOK_POSTS, count_use
 from chatapp.webhooks import service
 from chatapp.webhooks.forms import IncomingWebhookForm, OutgoingWebhookForm
 from chatapp.webhooks.queries import find_incoming_id, is_sending, list_incoming, list_outgoing

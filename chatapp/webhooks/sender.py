@@ -9,6 +9,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.config import Settings
 from chatapp.errors import ChatError
 from chatapp.extensions import db
@@ -16,7 +17,6 @@ from chatapp.presentation.messages import present_message_data
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import log_database_error
-from chatapp.supervision import OnFailure, Supervisor
 from chatapp.timeline.signals import messages_stored
 from chatapp.webhooks.client import DeliveryFailed, post
 from chatapp.webhooks.queries import DueDelivery, is_delivery_due, list_due_deliveries

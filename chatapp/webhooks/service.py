@@ -9,8 +9,8 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
-from chatapp.assistant_config import current_assistants
 from chatapp.audit_log import AuditKind, record
+from chatapp.config.assistants import current_assistants
 from chatapp.conversations.name_space import list_assistant_names, require_free_bot_name
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access_of

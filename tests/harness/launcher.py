@@ -92,7 +92,7 @@ def main(control: socket.socket, *, green: bool) -> None:
 
         eventlet.monkey_patch()
     import chatapp.http_server.protocol
-    import chatapp.serving  # Both import everything else, but for what the settings choose:
+    import chatapp.serving.server  # Both import everything else, but for what the settings choose:
     import chatapp.socket_engine.server  # noqa: F401
 
     import_module(f"engineio.async_drivers.{'eventlet' if green else 'threading'}")

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, Installation, LoginSession, Membership, Message, User
 from chatapp.models.conversations import GENERAL_ID
-from chatapp.security import SESSION_COOKIE
 from chatapp.tokens import hash_token, new_token
+from chatapp.web.security import SESSION_COOKIE
 from tests.harness.people import PASSWORD, Person
 from tests.harness.servers import Server
 

@@ -20,7 +20,7 @@ import psycopg
 import requests
 from sqlalchemy import Engine, create_engine
 
-from chatapp.config import RENAMED_VARIABLES
+from chatapp.config.settings import RENAMED_VARIABLES
 from tests.harness import ROOT, coverage
 from tests.harness.launcher import READ_AT_IMPORT, ForkedProcess, Launcher
 from tests.harness.ports import free_port

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from chatapp.config import Settings
-from chatapp.json_limits import MAX_JSON_DEPTH
+from chatapp.limits.json_depth import MAX_JSON_DEPTH
 from chatapp.socket_engine import limits
 from tests.harness import ROOT
 from tests.harness.abuse import (

@@ -20,6 +20,7 @@ from chatapp.assistants.running import RunningAnswer
 from chatapp.assistants.service import start_session
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.assistants.worker import AnswerWorker
+from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import current_settings
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Internal, Unavailable
@@ -27,7 +28,6 @@ from chatapp.extensions import db
 from chatapp.models import Message
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
-from chatapp.supervision import Supervisor
 from chatapp.timeline import post
 from tests.harness.waiting import eventually
 

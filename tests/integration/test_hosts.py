@@ -12,11 +12,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
-from chatapp import create_app, hosts
+from chatapp import create_app
 from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.models import Installation
 from chatapp.storage import write
+from chatapp.web import hosts
 from tests.harness.servers import Server, SqliteTemplate
 
 NewClient = Callable[..., FlaskClient]

@@ -16,13 +16,13 @@ from chatapp.accounts.service import (
     record_login_use,
 )
 from chatapp.actors import Actor, find_active_actors
-from chatapp.background import maintain_login_sessions
 from chatapp.config import current_settings
 from chatapp.conversations.refs import GENERAL
 from chatapp.errors import SignedOut
 from chatapp.extensions import db
 from chatapp.models import LoginSession, now
 from chatapp.realtime.state import get_realtime
+from chatapp.serving.background import maintain_login_sessions
 from chatapp.storage import write
 from chatapp.timeline import post
 from tests.harness.people import PASSWORD, Person, Socket

@@ -7,12 +7,12 @@ from selectolax.lexbor import LexborHTMLParser
 from structlog.testing import capture_logs
 
 from chatapp.accounts.service import create_user
-from chatapp.background import check_names
 from chatapp.conversations import name_space
 from chatapp.conversations.name_space import list_clashes, make_coarse_skeleton, make_skeleton
 from chatapp.errors import Conflict
 from chatapp.extensions import db
 from chatapp.models import IncomingWebhook, User
+from chatapp.serving.background import check_names
 from chatapp.storage import write
 from tests.harness.html import attribute
 from tests.harness.people import PASSWORD, Person, room_path

@@ -26,6 +26,7 @@ from chatapp.accounts.service import (
 )
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import Actor
+from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import current_settings
 from chatapp.conversations.queries import find_access_of, list_wire_names
 from chatapp.conversations.refs import parse_ref
@@ -47,12 +48,11 @@ from chatapp.realtime.news import update_news_channels
 from chatapp.realtime.state import Realtime, get_realtime
 from chatapp.revocations import revoke
 from chatapp.rooms import service as rooms
-from chatapp.security import SESSION_COOKIE
 from chatapp.signals import Signals
 from chatapp.storage import Transaction, Writer, write
-from chatapp.supervision import Supervisor
 from chatapp.timeline import create_writer
 from chatapp.timeline.messages import insert_message
+from chatapp.web.security import SESSION_COOKIE
 from chatapp.webhooks import service as webhooks
 
 

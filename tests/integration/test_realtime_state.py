@@ -6,13 +6,13 @@ import pytest
 from flask import Flask
 
 from chatapp import create_app
+from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.realtime.state import get_realtime
 from chatapp.realtime.typing import Typing, typed
 from chatapp.socket_engine import init_engine
-from chatapp.supervision import Supervisor
 from tests.harness.servers import SqliteTemplate
 
 ANA = AuthenticatedUser(id=1, username="ana", name="Ana", is_admin=True, login_session_id=1, token="token")

@@ -18,7 +18,7 @@ from flask import Flask
 from sqlalchemy.pool import QueuePool
 
 from chatapp.extensions import db
-from chatapp.security import MAX_REQUEST_BYTES, SESSION_COOKIE
+from chatapp.web.security import MAX_REQUEST_BYTES, SESSION_COOKIE
 from tests.harness.abuse import RawSocket
 from tests.harness.people import NewPerson, Person
 from tests.harness.rows import sign_cookie

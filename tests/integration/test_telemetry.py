@@ -12,12 +12,12 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from chatapp.accounts.service import create_owner
+from chatapp.concurrency.native import current_pools
+from chatapp.concurrency.supervision import Supervisor, WorkStatus, current_supervisor
 from chatapp.config import current_settings
 from chatapp.conversations.kinds import AssistantSession
 from chatapp.models import Message, User
-from chatapp.native import current_pools
 from chatapp.storage import Transaction, write
-from chatapp.supervision import Supervisor, WorkStatus, current_supervisor
 from tests.harness.people import Person
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Server

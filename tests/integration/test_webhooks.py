@@ -21,13 +21,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
+from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import current_settings
 from chatapp.extensions import db
 from chatapp.models import Message, OutgoingWebhook, User, WebhookDelivery, now
 from chatapp.storage import application
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.read_outage import ReadOutage
-from chatapp.supervision import Supervisor
 from chatapp.webhooks import sender
 from chatapp.webhooks.queries import list_due_deliveries
 from chatapp.webhooks.sender import WebhookSender

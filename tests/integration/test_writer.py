@@ -11,6 +11,7 @@ from sqlalchemy import event, insert, select
 
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
+from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import Settings
 from chatapp.conversations.refs import GENERAL
 from chatapp.errors import Busy, ChatError, Forbidden, Unavailable
@@ -18,7 +19,6 @@ from chatapp.extensions import db
 from chatapp.models import Message, User
 from chatapp.signals import Signals
 from chatapp.storage import Transaction, Writer
-from chatapp.supervision import Supervisor
 from chatapp.timeline import create_writer
 from chatapp.timeline.posting import Post, post
 

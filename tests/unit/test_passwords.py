@@ -7,7 +7,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 from flask import Flask
 
-from chatapp.native import EXTENSION, NativePools
+from chatapp.concurrency.native import EXTENSION, NativePools
 from chatapp.passwords import hashes
 from chatapp.passwords.attempts import make_attempt_key
 from chatapp.passwords.hashes import hash_password, verify_password

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from chatapp.errors import Invalid
-from chatapp.response_budget import MAX_HEAD_BYTES, READ_BYTES
+from chatapp.limits.response_budget import MAX_HEAD_BYTES, READ_BYTES
 from chatapp.webhooks import client
 from chatapp.webhooks.client import MAX_INFORMATIONAL_RESPONSES, DeliveryFailed, check_url, is_public, post
 

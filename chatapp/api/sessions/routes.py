@@ -23,19 +23,19 @@ from chatapp.api.schemas import (
 )
 from chatapp.api.sessions.streaming import MIMETYPE as EVENT_STREAM
 from chatapp.api.sessions.streaming import stream_answer
-from chatapp.assistant_config import current_assistants
 from chatapp.assistants import service
 from chatapp.assistants.queries import SessionSummary, find_shared_conversation, list_history, list_sessions
+from chatapp.config.assistants import current_assistants
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef, assistant_ref
 from chatapp.errors import Conflict, NotFound
 from chatapp.extensions import db
+from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.models import Conversation, now
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import isoformat, present_message_data
 from chatapp.presentation.resources import Message
-from chatapp.rate_limits import SEARCHES, count_use
 from chatapp.timeline import TimelineMessage, post
 from chatapp.timeline.cleanup import clear
 

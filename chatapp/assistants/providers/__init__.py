@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from chatapp.assistants.message_search import MessageSearch
+from chatapp.concurrency.native import Interruption
 from chatapp.conversations.people import Person
-from chatapp.native import Interruption
 
 
 @dataclass(frozen=True, slots=True)

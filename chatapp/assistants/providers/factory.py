@@ -1,9 +1,9 @@
 """Creation of an assistant's provider from its configuration."""
 
-from chatapp.assistant_config import Assistant, OpenAIConfig
 from chatapp.assistants.providers import Provider
 from chatapp.assistants.providers.builtin import BuiltInProvider
 from chatapp.assistants.providers.openai import OpenAIProvider
+from chatapp.config.assistants import Assistant, OpenAIConfig
 
 
 def make_provider(assistant: Assistant) -> Provider:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from chatapp.assistant_config import OpenAIConfig
 from chatapp.assistants.providers import ProviderFailed, Question
-from chatapp.native import Interrupted, TimeLimitExceeded, time_limit
-from chatapp.response_budget import ResponseTooLarge
+from chatapp.concurrency.native import Interrupted, TimeLimitExceeded, time_limit
+from chatapp.config.assistants import OpenAIConfig
+from chatapp.limits.response_budget import ResponseTooLarge
 
 if TYPE_CHECKING:
     from openai import APIError, OpenAI

@@ -9,7 +9,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from chatapp.response_budget import MAX_HEAD_BYTES, ResponseBudget, ResponseTooLarge
+from chatapp.limits.response_budget import MAX_HEAD_BYTES, ResponseBudget, ResponseTooLarge
 
 MAX_EVENT_BYTES = 256 * 1024
 """Maximum size of one event of the stream, which the library buffers until it is complete."""

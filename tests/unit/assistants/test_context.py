@@ -2,9 +2,9 @@
 
 import pytest
 
-from chatapp.assistant_config import Assistant
 from chatapp.assistants.context import estimate_tokens, fit_turns, make_turn, remove_mention
 from chatapp.assistants.providers import Turn
+from chatapp.config.assistants import Assistant
 from chatapp.models import Message
 
 

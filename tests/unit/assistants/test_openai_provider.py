@@ -9,12 +9,12 @@ from typing import Self
 import pytest
 from pydantic import HttpUrl
 
-from chatapp.assistant_config import OpenAIConfig
 from chatapp.assistants.providers import ProviderFailed, Question, Turn
 from chatapp.assistants.providers.openai import OpenAIProvider
+from chatapp.concurrency.native import Interruption
+from chatapp.config.assistants import OpenAIConfig
 from chatapp.conversations.people import Person
-from chatapp.native import Interruption
-from chatapp.response_budget import MAX_BYTES_PER_SECOND, READ_BYTES
+from chatapp.limits.response_budget import MAX_BYTES_PER_SECOND, READ_BYTES
 from tests.harness.ports import free_port
 
 API_KEY = "sk-very-secret"

@@ -4,9 +4,9 @@ import pytest
 
 from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.running import MAX_ANSWER_CHARS, RunningAnswer
+from chatapp.concurrency.native import Interrupted
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
-from chatapp.native import Interrupted
 
 JOB = Job(
     answer_id=1,

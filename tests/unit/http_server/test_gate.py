@@ -5,7 +5,7 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
 from chatapp.http_server.gate import find_login_token
-from chatapp.security import SESSION_COOKIE
+from chatapp.web.security import SESSION_COOKIE
 
 
 @pytest.fixture

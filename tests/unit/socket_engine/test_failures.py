@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chatapp.supervision import Supervisor
+from chatapp.concurrency.supervision import Supervisor
 
 with warnings.catch_warnings():
     # Eventlet warns when it is imported.

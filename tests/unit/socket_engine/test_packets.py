@@ -3,7 +3,7 @@
 import pytest
 from socketio.packet import CONNECT, DISCONNECT, EVENT
 
-from chatapp.json_limits import MAX_JSON_DEPTH
+from chatapp.limits.json_depth import MAX_JSON_DEPTH
 from chatapp.socket_engine.limits import MIN_PACKET_BYTES, max_packet_bytes
 from chatapp.socket_engine.packets import Malformed, StrictPacket, make_packet_class
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from chatapp.concurrency.native import NativePool
 from chatapp.errors import Archived, Busy, Unavailable
-from chatapp.native import NativePool
 from chatapp.signals import Signals
 from chatapp.storage.spool import Spool
 from chatapp.storage.spooler import Spooler

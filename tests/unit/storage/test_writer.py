@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
+from chatapp.concurrency.supervision import Supervisor
 from chatapp.errors import Unavailable
 from chatapp.signals import Signals
 from chatapp.storage.signals import Backlog, backlog_changed
@@ -14,7 +15,6 @@ from chatapp.storage.spool import Spool
 from chatapp.storage.transaction import Transaction
 from chatapp.storage.watermarks import Watermarks
 from chatapp.storage.writer import Writer
-from chatapp.supervision import Supervisor
 from tests.unit.storage.changes import AddNote, create_notes, failing_commits, list_notes, note_added, notes
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from chatapp.concurrency.worker_processes import WorkerPool
 from chatapp.errors import RateLimited
 from chatapp.transcripts.exports import STALLED_SECONDS, Exports
-from chatapp.worker_processes import WorkerPool
 from tests.harness.clock import Clock
 
 ANA, BOB = 1, 2

@@ -21,17 +21,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from chatapp.accounts.setup import find_setup_path
 from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.assistants.worker import AnswerWorker
-from chatapp.background import start_background
+from chatapp.concurrency.native import is_green
+from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
+from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.config import Settings, http_address
 from chatapp.extensions import db
 from chatapp.http_server.connections import HttpConnections
-from chatapp.native import is_green
 from chatapp.realtime.state import get_realtime
-from chatapp.startup import prepare_database
+from chatapp.serving.background import start_background
+from chatapp.serving.startup import prepare_database
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer
-from chatapp.supervision import EXTENSION as SUPERVISOR
-from chatapp.supervision import OnFailure, Supervisor
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
 

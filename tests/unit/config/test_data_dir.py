@@ -9,8 +9,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from chatapp import data_dir
-from chatapp.data_dir import prepare_data_dir
+from chatapp.config import data_dir
+from chatapp.config.data_dir import prepare_data_dir
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from chatapp.concurrency.worker_processes import WorkerPool
 from chatapp.errors import Busy, ChatError, Internal, TooComplex
-from chatapp.worker_processes import WorkerPool
 from tests.harness.waiting import eventually, scaled
 
 NewPool = Callable[..., WorkerPool]

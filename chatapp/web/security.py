@@ -12,9 +12,9 @@ from werkzeug.wrappers import Response
 from chatapp.config import Settings
 from chatapp.errors import Invalid
 from chatapp.extensions import csrf, get_client_network, limiter
-from chatapp.json_limits import MAX_JSON_DEPTH, is_too_deep
+from chatapp.limits.json_depth import MAX_JSON_DEPTH, is_too_deep
+from chatapp.limits.rates import FORM_POSTS, count_use
 from chatapp.presentation.problems import expects_problem
-from chatapp.rate_limits import FORM_POSTS, count_use
 
 # No inline scripts or styles, and no other origins. 'self' includes sockets to our own origin (CSP level 3).
 CONTENT_SECURITY_POLICY = (

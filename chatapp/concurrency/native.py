@@ -2,7 +2,7 @@
 
 Each kind of work has threads of its own, so that no kind waits for another. A native thread does not make Python code
 run beside the event loop: only calls that release the interpreter's lock belong here. Work that computes on people's
-text runs in a process of its own (`chatapp/worker_processes.py`).
+text runs in a process of its own (`chatapp/concurrency/worker_processes.py`).
 """
 
 import sys

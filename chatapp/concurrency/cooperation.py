@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from chatapp.native import is_green
+from chatapp.concurrency.native import is_green
 
 SLICE_SECONDS = 0.003
 

@@ -13,18 +13,20 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.accounts.service import end_expired_login_sessions, record_login_use
-from chatapp.assistant_config import current_assistants
 from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.assistants.worker import AnswerWorker
 from chatapp.audit_log.retention import delete_expired_entries
+from chatapp.concurrency.native import NativePool
+from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
+from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.config import Settings
+from chatapp.config.assistants import current_assistants
 from chatapp.conversations.name_space import list_assistant_names, log_clashes
 from chatapp.conversations.refs import GENERAL
 from chatapp.distribution import Distribution
 from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation
-from chatapp.native import NativePool
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
 from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.broadcaster import Broadcaster
@@ -37,8 +39,6 @@ from chatapp.realtime.relay import Relay
 from chatapp.realtime.state import Realtime, get_realtime
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer, log_database_error, read_natively
-from chatapp.supervision import EXTENSION as SUPERVISOR
-from chatapp.supervision import OnFailure, Supervisor
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
 from chatapp.timeline.cleanup import plan_trim, trim

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from greenlet import GreenletExit
 
-from chatapp.supervision import OnFailure, Supervisor, WorkStatus
+from chatapp.concurrency.supervision import OnFailure, Supervisor, WorkStatus
 from tests.harness import ROOT
 
 
@@ -88,7 +88,7 @@ def test_work_that_waits_for_its_restart_is_reported() -> None:
 
 def test_pauses_grow_with_successive_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("chatapp.supervision.time.sleep", pauses.append)
+    monkeypatch.setattr("chatapp.concurrency.supervision.time.sleep", pauses.append)
     supervisor, work = Supervisor(backoff=[1, 2, 3]), Flaky(failures=5)
     thread = supervisor.start("work", work)
     work.release.set()
@@ -99,8 +99,8 @@ def test_pauses_grow_with_successive_failures(monkeypatch: pytest.MonkeyPatch) -
 def test_the_first_pause_applies_again_after_work_was_stable(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     moments = iter(range(0, 1_000_000, 100))
-    monkeypatch.setattr("chatapp.supervision.time.sleep", pauses.append)
-    monkeypatch.setattr("chatapp.supervision.time.monotonic", lambda: next(moments))
+    monkeypatch.setattr("chatapp.concurrency.supervision.time.sleep", pauses.append)
+    monkeypatch.setattr("chatapp.concurrency.supervision.time.monotonic", lambda: next(moments))
     supervisor, work = Supervisor(backoff=[1, 2, 3]), Flaky(failures=3)
     thread = supervisor.start("work", work)
     work.release.set()
@@ -146,7 +146,8 @@ def test_arguments_are_passed_on() -> None:
 
 
 def test_no_other_module_starts_threads() -> None:
-    exempt = {"supervision.py", "native.py", "socket_engine/server.py", "socket_engine/connection.py"}
+    folders = {"concurrency": ("supervision", "native"), "socket_engine": ("server", "connection")}
+    exempt = {f"{folder}/{module}.py" for folder, modules in folders.items() for module in modules}
     starts = re.compile(r"\bThread\(|\bspawn(?:_n|_after)?\(|\bstart_background_task\(")
     root = ROOT / "chatapp"
     modules = {str(path.relative_to(root)): path.read_text() for path in root.rglob("*.py")}

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatapp import native
+from chatapp.concurrency import native
+from chatapp.concurrency.native import Interrupted, Interruption, NativePool, time_limit
 from chatapp.errors import Busy
-from chatapp.native import Interrupted, Interruption, NativePool, time_limit
 
 with warnings.catch_warnings():
     # Eventlet warns when it is imported.

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from chatapp.assistant_config import BUILT_IN_ASSISTANT, EXTENSION, OpenAIConfig, list_assistants, load_assistants
 from chatapp.config import Settings
+from chatapp.config.assistants import BUILT_IN_ASSISTANT, EXTENSION, OpenAIConfig, list_assistants, load_assistants
 
 OPENAI = '[[assistant]]\nname = "m"\nprovider = { kind = "openai", model = "x", api_key_env = "MODEL_SERVER_KEY" }'
 

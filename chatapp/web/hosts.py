@@ -11,9 +11,9 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatapp.addresses import is_own_address
 from chatapp.config import Settings
 from chatapp.extensions import db
+from chatapp.limits.networks import is_own_address
 from chatapp.models import Installation
 
 if TYPE_CHECKING:

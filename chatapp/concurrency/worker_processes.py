@@ -21,7 +21,7 @@ from chatapp.errors import Busy, Internal, TooComplex
 
 log = structlog.get_logger(__name__)
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 IDLE_SECONDS = 60.0
 """Time without work after which a process ends, to free its memory."""

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from chatapp.cooperation import checkpoint, in_slices
+from chatapp.concurrency.cooperation import checkpoint, in_slices
 from chatapp.presentation.time_budget import TimeBudget
 from tests.harness import ROOT
 from tests.harness.waiting import scaled
@@ -14,7 +14,7 @@ PROGRAM = """
 import eventlet
 eventlet.monkey_patch()
 import time
-from chatapp.cooperation import checkpoint, in_slices, is_slice_over
+from chatapp.concurrency.cooperation import checkpoint, in_slices, is_slice_over
 
 order = []
 

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from chatapp.addresses import client_network, is_own_address
+from chatapp.limits.networks import client_network, is_own_address
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,23 @@
+"""What an operator configures: the settings, the assistants, and the folder for the data."""
+
+from chatapp.config.settings import (
+    EXTENSION,
+    ROOT,
+    VARIABLES,
+    Settings,
+    current_settings,
+    http_address,
+    load_settings,
+    log_variable_problems,
+)
+
+__all__ = [
+    "EXTENSION",
+    "ROOT",
+    "VARIABLES",
+    "Settings",
+    "current_settings",
+    "http_address",
+    "load_settings",
+    "log_variable_problems",
+]
