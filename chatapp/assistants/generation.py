@@ -30,7 +30,8 @@ class AnswerGenerator:
     def __init__(self, app: Flask, assistants: Mapping[str, Assistant]) -> None:
         self._app = app
         self._assistants = assistants
-        self._providers: dict[str, Provider] = {}
+        # All at the start: the first question to a model server would hold up everybody while a library is imported.
+        self._providers = {name: make_provider(assistant) for name, assistant in assistants.items()}
 
     def generate(self, answer: RunningAnswer, get_pause: Callable[[], float]) -> None:
         """Append the provider's text to the answer until either is over. Any failure ends the answer.
@@ -63,8 +64,6 @@ class AnswerGenerator:
         assistant = self._assistants.get(job.assistant)
         if assistant is None:
             raise ProviderFailed("This assistant is no longer available.")
-        if job.assistant not in self._providers:
-            self._providers[job.assistant] = make_provider(assistant)
         with self._app.app_context():
             turns = build_turns(db.session(), job, assistant)
         search = MessageSearch(

@@ -44,6 +44,9 @@ class OpenAIProvider:
     """Streams answers with the official library, which handles connections, timeouts and retries."""
 
     def __init__(self, config: OpenAIConfig) -> None:
+        # The library takes about 50 MB and most of a second to import: only installations that use it pay for it.
+        import openai  # noqa: F401
+
         self._config = config
 
     def answer(self, question: Question) -> Iterator[str]:
@@ -92,7 +95,6 @@ class OpenAIProvider:
 
     @cached_property
     def _client(self) -> OpenAI:
-        # The library takes about 50 MB and most of a second to import: only assistants that use it pay for it.
         import openai
 
         from chatapp.assistants.providers.response_limits import limit_responses
