@@ -89,7 +89,7 @@ def test_five_hundred_clients_that_reconnect_at_once_receive_all_messages(
     # In rooms of 25: in a single one, each of the 500 messages would be received 500 times.
     rooms = [ana.create_room(f"Room {number}") for number in range(20)]
     participants = [
-        Participant(ana, rooms[number % 20], f"socket {number}", pause=5, ack_timeout=60) for number in range(500)
+        Participant(ana, rooms[number % 20], f"socket {number}", pause=15, ack_timeout=60) for number in range(500)
     ]
     with chatting(*participants):
         eventually(
