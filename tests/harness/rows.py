@@ -34,7 +34,6 @@ def add_people(server: Server, *usernames: str) -> list[Person]:
             Membership(conversation_id=GENERAL_ID, user_id=user.id, last_read_seq=last_event) for user in users
         )
         session.add_all(LoginSession(user_id=user.id, token_hash=hash_token(tokens[user.username])) for user in users)
-    engine.dispose()
     for person in people:
         person.http.cookies.set(
             SESSION_COOKIE, sign_cookie(server, tokens[person.username]), domain="127.0.0.1", path="/"
@@ -69,5 +68,4 @@ def fill_general(server: Server, count: int) -> None:
         )
         general = session.get_one(Conversation, GENERAL_ID)
         general.last_event = general.message_count = count
-    engine.dispose()
     server.start(CHATAPP_GENERAL_KEEP_LAST="0")

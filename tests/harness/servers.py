@@ -18,7 +18,7 @@ from typing import Protocol
 
 import psycopg
 import requests
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, NullPool, create_engine
 
 from chatapp.config.settings import RENAMED_VARIABLES
 from tests.harness import ROOT, coverage
@@ -221,8 +221,9 @@ class Server:
         return connection
 
     def engine(self) -> Engine:
-        """Return an SQLAlchemy engine for the database."""
-        return create_engine(self._settings["DATABASE_URL"] or f"sqlite:///{self.data_dir}/chatapp.sqlite3")
+        """Return an SQLAlchemy engine for the database. It keeps no connection open, so nobody has to dispose of it."""
+        url = self._settings["DATABASE_URL"] or f"sqlite:///{self.data_dir}/chatapp.sqlite3"
+        return create_engine(url, poolclass=NullPool)
 
 
 class NewServer(Protocol):

@@ -168,7 +168,6 @@ def test_counting_unread_messages_scans_ranges_of_indexes_only(any_server: Serve
             connection.execute(text("SET enable_seqscan = off"))
             plan = [row[0] for row in connection.execute(text(f"EXPLAIN {query}"))]
             scans = [step for step in plan if "Seq Scan" in step]
-    engine.dispose()
     assert any("uq_messages_conversation_id_seq" in step or "sqlite_autoindex_messages" in step for step in plan), plan
     assert any("ix_mentions_user_id_conversation_id_seq" in step for step in plan), plan
     assert not scans, plan
