@@ -7,17 +7,23 @@ list the names.
 import os
 import signal
 import time
-
-_name, _, _count = os.environ.get("CHATAPP_FAILPOINT", "").partition(":")
-_passes_left = int(_count or 1)
+from functools import cache
+from itertools import count
 
 
 def failpoint(name: str) -> None:
     """Kill the process here if `CHATAPP_FAILPOINT` is set to `name`."""
-    global _passes_left  # noqa: PLW0603 - the state of the process
-    if name != _name:
-        return
-    _passes_left -= 1
-    if _passes_left == 0:
+    chosen, last_pass, passes = _read_environment()
+    if name == chosen and next(passes) == last_pass:
         time.sleep(0.05)  # Frames that were handed to sockets before are sent.
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+@cache
+def _read_environment() -> "tuple[str, int, count[int]]":
+    """Return the name of the failpoint, the number of the pass that kills, and the numbers of the passes.
+
+    Not at import: tests fork servers from a process that has imported this module.
+    """
+    name, _, last_pass = os.environ.get("CHATAPP_FAILPOINT", "").partition(":")
+    return name, int(last_pass or 1), count(1)
