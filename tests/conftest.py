@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.harness import ROOT
 from tests.harness.people import NewPerson, Person
 from tests.harness.redis import Redis
 from tests.harness.rows import add_people
-from tests.harness.servers import Launchers, NewServer, Postgres, Server, SqliteTemplate
+from tests.harness.servers import Launchers, NewServer, Postgres, PostgresTemplate, Server, SqliteTemplate
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,23 +33,49 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> SqliteTemplate:
-    return SqliteTemplate(tmp_path_factory.mktemp("sqlite"))
+def common_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the workers of pytest-xdist share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    postgres = Postgres(tmp_path_factory.mktemp("postgres"))
+def launchers(common_folder: Path) -> Iterator[Launchers]:
+    launchers = Launchers(common_folder)
+    yield launchers
+    launchers.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(
+    tmp_path_factory: pytest.TempPathFactory, common_folder: Path, launchers: Launchers
+) -> SqliteTemplate:
+    return SqliteTemplate(tmp_path_factory.mktemp("sqlite"), common_folder, launchers)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(
+    tmp_path_factory: pytest.TempPathFactory, common_folder: Path, launchers: Launchers
+) -> PostgresTemplate:
+    return PostgresTemplate(tmp_path_factory.mktemp("postgres-template"), common_folder, launchers)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory, postgres_template: PostgresTemplate) -> Iterator[Postgres]:
+    """A PostgreSQL that the tests of a worker share."""
+    postgres = postgres_template.new(tmp_path_factory.mktemp("postgres"))
     postgres.start()
     yield postgres
     postgres.close()
 
 
-@pytest.fixture(scope="session")
-def launchers() -> Iterator[Launchers]:
-    launchers = Launchers()
-    yield launchers
-    launchers.close()
+@pytest.fixture
+def own_postgres(tmp_path: Path, postgres_template: PostgresTemplate) -> Iterator[Postgres]:
+    """A PostgreSQL of the test's own, which it may stop."""
+    postgres = postgres_template.new(tmp_path)
+    postgres.start()
+    yield postgres
+    postgres.close()
 
 
 @pytest.fixture
@@ -56,12 +83,25 @@ def new_server(
     sqlite_template: SqliteTemplate, launchers: Launchers, pytestconfig: pytest.Config
 ) -> Iterator[NewServer]:
     """Create servers, each with its own data folder. They are not started."""
+    yield from create_servers(sqlite_template, launchers, pytestconfig)
+
+
+@pytest.fixture(scope="module")
+def new_shared_server(
+    sqlite_template: SqliteTemplate, launchers: Launchers, pytestconfig: pytest.Config
+) -> Iterator[NewServer]:
+    """Create servers that all tests of a module use."""
+    yield from create_servers(sqlite_template, launchers, pytestconfig)
+
+
+def create_servers(template: SqliteTemplate, launchers: Launchers, config: pytest.Config) -> Iterator[NewServer]:
+    """Yield a function that creates servers; end them afterwards."""
     servers: list[Server] = []
-    chosen = pytestconfig.getoption("--engine")
+    chosen = config.getoption("--engine")
     engine = {"CHATAPP_SOCKET_ENGINE": chosen} if chosen else {}
 
     def create(*, database_url: str = "", **settings: str) -> Server:
-        server = Server(sqlite_template.copy(), ROOT, launchers, database_url=database_url, **engine | settings)
+        server = Server(template.copy(), ROOT, launchers, database_url=database_url, **engine | settings)
         servers.append(server)
         return server
 

@@ -6,33 +6,29 @@ from collections.abc import Iterator
 import pytest
 from socketio.exceptions import ConnectionError as ConnectionRefused
 
-from tests.harness import ROOT
 from tests.harness.audit import audit
 from tests.harness.html import rendered_messages
 from tests.harness.people import Person, room_path
 from tests.harness.rows import add_people
-from tests.harness.servers import Launchers, Postgres, Server, SqliteTemplate
+from tests.harness.servers import NewServer, Postgres, PostgresTemplate, Server
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres(tmp_path_factory: pytest.TempPathFactory, postgres_template: PostgresTemplate) -> Iterator[Postgres]:
     """A PostgreSQL server of the module's own, which it may stop."""
-    postgres = Postgres(tmp_path_factory.mktemp("own-postgres"))
+    postgres = postgres_template.new(tmp_path_factory.mktemp("own-postgres"))
     postgres.start()
     yield postgres
     postgres.close()
 
 
 @pytest.fixture(scope="module")
-def server(postgres: Postgres, sqlite_template: SqliteTemplate, launchers: Launchers) -> Iterator[Server]:
+def server(postgres: Postgres, new_shared_server: NewServer) -> Server:
     """A server on that database."""
-    url = postgres.create_database()
-    server = Server(sqlite_template.copy(), ROOT, launchers, database_url=url, CHATAPP_GENERAL_KEEP_LAST="0")
-    yield server.start()
-    server.close()
+    return new_shared_server(database_url=postgres.create_database(), CHATAPP_GENERAL_KEEP_LAST="0").start()
 
 
 def is_refused(person: Person) -> bool:
@@ -128,9 +124,7 @@ def test_people_who_were_connected_are_admitted_during_an_outage_and_nobody_else
         person.close()
 
 
-def test_nobody_is_admitted_from_memory_when_it_is_switched_off(
-    server: Server, postgres: Postgres, launchers: Launchers
-) -> None:
+def test_nobody_is_admitted_from_memory_when_it_is_switched_off(server: Server, postgres: Postgres) -> None:
     (fay,) = add_people(server, "fay")
     server.terminate()
     server.start(CHATAPP_OUTAGE_ADMISSION_MINUTES="0")

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from flask import Flask
@@ -16,11 +17,10 @@ from chatapp.storage import Transaction, Watermarks, write
 from chatapp.storage.committer import Committer
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.submissions import Submission
-from tests.harness import ROOT
 from tests.harness.people import Person, message_payload
 from tests.harness.proxy import Proxy
 from tests.harness.rows import add_people
-from tests.harness.servers import Launchers, Postgres, Server, SqliteTemplate
+from tests.harness.servers import NewServer, Postgres, Server
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
@@ -35,11 +35,9 @@ def proxy(postgres: Postgres) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="module")
-def server(proxy: Proxy, sqlite_template: SqliteTemplate, launchers: Launchers) -> Iterator[Server]:
+def server(proxy: Proxy, new_shared_server: NewServer) -> Server:
     """A server that is connected to its database through the proxy."""
-    server = Server(sqlite_template.copy(), ROOT, launchers, database_url=proxy.url, CHATAPP_GENERAL_KEEP_LAST="0")
-    yield server.start()
-    server.close()
+    return new_shared_server(database_url=proxy.url, CHATAPP_GENERAL_KEEP_LAST="0").start()
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +192,8 @@ def test_a_row_is_inserted_when_the_connection_is_dropped_after_its_insertion() 
 
     submissions = [Submission(change), Submission(drop_later)]
     watermarks = Watermarks(current_settings().watermarks_path)
-    Committer(writer_engine(current_settings()), Signals(), watermarks, select(1)).commit(submissions)
+    with closing(Committer(writer_engine(current_settings()), Signals(), watermarks, select(1))) as committer:
+        committer.commit(submissions)
 
     assert [submission.error for submission in submissions] == [None, None]
     assert db.session.scalars(select(User.username)).all() == ["ana"]

@@ -20,15 +20,6 @@ from tests.harness.waiting import eventually
 pytestmark = pytest.mark.faults
 
 
-@pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A PostgreSQL server of the test's own, which it may stop."""
-    postgres = Postgres(tmp_path_factory.mktemp("own-postgres"))
-    postgres.start()
-    yield postgres
-    postgres.close()
-
-
 def participants(server: Server, new_person: NewPerson) -> tuple[Person, Person]:
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     for person in (ana, bob):

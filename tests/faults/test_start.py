@@ -1,7 +1,5 @@
 """Starting a server while PostgreSQL is not available, or has an old schema."""
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 import requests
@@ -12,15 +10,6 @@ from tests.harness.waiting import eventually, scaled
 pytestmark = pytest.mark.faults
 
 
-@pytest.fixture
-def stopped_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A PostgreSQL server of the test's own."""
-    postgres = Postgres(tmp_path_factory.mktemp("own-postgres"))
-    postgres.start()
-    yield postgres
-    postgres.close()
-
-
 def health_reason(server: Server) -> str:
     """Return why the server is unavailable; empty while it is available or does not listen."""
     try:
@@ -29,9 +18,9 @@ def health_reason(server: Server) -> str:
         return ""
 
 
-def test_a_server_waits_for_postgresql_and_then_migrates_it(stopped_postgres: Postgres, new_server: NewServer) -> None:
-    server = new_server(database_url=stopped_postgres.create_database(migrated=False))
-    stopped_postgres.stop()
+def test_a_server_waits_for_postgresql_and_then_migrates_it(own_postgres: Postgres, new_server: NewServer) -> None:
+    server = new_server(database_url=own_postgres.create_database(migrated=False))
+    own_postgres.stop()
     server.launch("--upgrade")
     eventually(lambda: health_reason(server) == "The database does not respond.", "the server waits")
     page = requests.get(server.url, timeout=scaled(10))
@@ -40,7 +29,7 @@ def test_a_server_waits_for_postgresql_and_then_migrates_it(stopped_postgres: Po
     assert server.terminate() == 0
     server.launch("--upgrade")
 
-    stopped_postgres.start()
+    own_postgres.start()
     server.wait_until_ready()
 
     assert server.health().status_code == 200

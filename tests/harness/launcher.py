@@ -4,21 +4,25 @@ Importing takes 1.3 s of processor time, everything else that a start does 0.1 s
 process that forks.
 """
 
+import fcntl
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from os import waitpid  # Bound before eventlet replaces it in `os`.
+from os import waitpid  # Bound before eventlet replaces it in `os`, and likewise two functions below.
+from pathlib import Path
+from select import select as wait_for_input
+from socket import socket as new_native_socket
 
 from tests.harness import ROOT, coverage
-from tests.harness.waiting import scaled
 
-READ_AT_IMPORT = {"CHATAPP_ASYNC_MODE", "CHATAPP_FAILPOINT", "LD_PRELOAD", "PYTHONPATH"}
-"""Variables that take effect before `wsgi.py` runs: a server that is given one of them needs a process of its own."""
+READ_AT_IMPORT = {"LD_PRELOAD", "PYTHONPATH"}
+"""Variables that take effect before a program runs: a server that is given one of them needs a process of its own."""
 
 
 class ForkedProcess:
@@ -46,7 +50,7 @@ class ForkedProcess:
             os.kill(self.pid, number)
 
     def _read_exit_code(self, timeout: float | None) -> int | None:
-        if self.returncode is None and select.select([self._socket], [], [], timeout)[0]:
+        if self.returncode is None and wait_for_input([self._socket], [], [], timeout)[0]:
             self.returncode = int(self._status.readline())
             self._status.close()
             self._socket.close()
@@ -54,16 +58,32 @@ class ForkedProcess:
 
 
 class Launcher:
-    """A process that has imported chatapp: for servers with the green threads of eventlet, for commands without."""
+    """A process that has imported chatapp: for servers with the green threads of eventlet, for all others without.
 
-    def __init__(self, *, green: bool) -> None:
-        self._control, control = socket.socketpair()
-        with control:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(control.fileno()), *(["green"] if green else [])],
+    It is shared by the workers of pytest-xdist, which find it in a common folder, and ends with the last of them.
+    """
+
+    def __init__(self, folder: Path, *, green: bool) -> None:
+        address = folder / ("green" if green else "native")
+        self._control = socket.socket(socket.AF_UNIX)
+        with locked(address.with_suffix(".lock")):
+            try:
+                self._control.connect(str(address))
+            except (FileNotFoundError, ConnectionRefusedError):
+                self._start(address)
+                self._control.connect(str(address))
+
+    def _start(self, address: Path) -> None:
+        address.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(address))
+            listener.listen()
+            subprocess.run(
+                [sys.executable, "-m", __name__, str(listener.fileno()), str(address)],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONWARNINGS": "ignore"},
-                pass_fds=[control.fileno()],
+                pass_fds=[listener.fileno()],
+                check=True,
             )
 
     def start(self, arguments: list[str], environment: dict[str, str], files: tuple[int, int, int]) -> ForkedProcess:
@@ -75,41 +95,59 @@ class Launcher:
         return ForkedProcess(status)
 
     def close(self) -> None:
-        """End the launcher. Processes that it has started continue to run."""
+        """Leave the launcher. Processes that it has started continue to run."""
         self._control.close()
-        self._process.wait(scaled(30))
 
 
-def main(control: socket.socket, *, green: bool) -> None:
-    """Fork a process for each request, until the tests close their end."""
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock, which ends with the process."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main(listener: socket.socket, address: Path) -> None:
+    """Fork a process for each request, until the last of the tests' processes has closed its end."""
     import gc
 
     gc.disable()
-    if green:
+    if green := address.name == "green":
         os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
         import eventlet
         import sqlalchemy.orm  # noqa: F401  # Before the patch, as in `wsgi.py`.
 
         eventlet.monkey_patch()
-    import chatapp.http_server.protocol
-    import chatapp.serving.server  # Both import everything else, but for what the settings choose:
-    import chatapp.socket_engine.server  # noqa: F401
+    from flask import Flask
+    from jinja2 import FileSystemBytecodeCache
+    from sqlalchemy.orm import configure_mappers
 
-    import_module(f"engineio.async_drivers.{'eventlet' if green else 'threading'}")
+    for name in (
+        "chatapp.serving.server",  # It imports everything else, but for what is imported where it is used:
+        "chatapp.http_server.listener",
+        "chatapp.http_server.protocol",
+        "chatapp.socket_engine.manager",
+        "chatapp.socket_engine.server",
+        f"engineio.async_drivers.{'eventlet' if green else 'threading'}",
+        "flask_migrate.cli",
+    ):
+        import_module(name)
+    configure_mappers()
+    # All processes have the same templates: each of them is compiled once.
+    templates = address.with_suffix(".templates")
+    templates.mkdir(exist_ok=True)
+    Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache(str(templates))}
 
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
-        _, descriptors, _, _ = socket.recv_fds(control, 1, 4)
-        if not descriptors:
-            return
-        if os.fork() == 0:
-            break
+    controls: list[socket.socket] = []
+    while not (descriptors := _receive_request(listener, controls)) or os.fork() != 0:
         for descriptor in descriptors:
             os.close(descriptor)
     # This process waits for the program, which it forks in turn, and reports how it ended.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    control.close()
+    for connection in (listener, *controls):
+        connection.close()
     status, *files = descriptors
     arguments, environment = json.loads(_read_line(status))
     if pid := os.fork():
@@ -131,6 +169,21 @@ def main(control: socket.socket, *, green: bool) -> None:
     coverage.run_program(arguments)
 
 
+def _receive_request(listener: socket.socket, controls: list[socket.socket]) -> list[int]:
+    """Return the files of the next request, if there is one, and keep the list of connections current."""
+    for ready in wait_for_input([listener, *controls], [], [])[0]:
+        if ready is listener:
+            controls.append(new_native_socket(fileno=listener._accept()[0]))  # type: ignore[attr-defined]
+        elif descriptors := socket.recv_fds(ready, 1, 4)[1]:
+            return descriptors
+        else:
+            controls.remove(ready)
+            ready.close()
+            if not controls:
+                os._exit(0)  # There is no coverage to save: the processes that it started have the same lines.
+    return []
+
+
 def _read_line(descriptor: int) -> bytes:
     line = b""
     while not line.endswith(b"\n"):
@@ -139,4 +192,5 @@ def _read_line(descriptor: int) -> bytes:
 
 
 if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])), green=sys.argv[2:] == ["green"])
+    if os.fork() == 0:  # The first process ends: none of the tests' processes can wait for the end of the last one.
+        main(socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2]))

@@ -22,7 +22,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 
 from chatapp.config.settings import RENAMED_VARIABLES
 from tests.harness import ROOT, coverage
-from tests.harness.launcher import READ_AT_IMPORT, ForkedProcess, Launcher
+from tests.harness.launcher import READ_AT_IMPORT, ForkedProcess, Launcher, locked
 from tests.harness.ports import free_port
 from tests.harness.waiting import eventually, scaled
 
@@ -34,22 +34,26 @@ def clean_environment(**settings: str) -> dict[str, str]:
 
 
 class Launchers:
-    """The launchers of servers and of commands, which start when they are needed."""
+    """The launchers, which start when they are needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     @cached_property
-    def servers(self) -> Launcher:
+    def green(self) -> Launcher:
         """The launcher of servers."""
-        return Launcher(green=True)
+        return Launcher(self._folder, green=True)
 
     @cached_property
-    def commands(self) -> Launcher:
-        """The launcher of commands."""
-        return Launcher(green=False)
+    def native(self) -> Launcher:
+        """The launcher of commands, and of servers on native threads."""
+        return Launcher(self._folder, green=False)
 
     def close(self) -> None:
-        """End the launchers."""
+        """Leave the launchers."""
         for launcher in vars(self).values():
-            launcher.close()
+            if isinstance(launcher, Launcher):
+                launcher.close()
 
 
 class Server:
@@ -112,9 +116,11 @@ class Server:
         with self.log_path.open("ab") as log:
             self._log_start = log.tell()
             if self._launchers and not any(self.environment.get(name) for name in READ_AT_IMPORT):
+                is_green = self._settings.get("CHATAPP_ASYNC_MODE") != "threading"
+                launcher = self._launchers.green if is_green else self._launchers.native
                 with Path(os.devnull).open("rb") as nothing:
                     files = nothing.fileno(), log.fileno(), log.fileno()
-                    self._process = self._launchers.servers.start(["wsgi.py", *arguments], self.environment, files)
+                    self._process = launcher.start(["wsgi.py", *arguments], self.environment, files)
             else:
                 command = self._command("wsgi.py", *arguments)
                 self._process = subprocess.Popen(
@@ -175,7 +181,7 @@ class Server:
             files = given.fileno(), output.fileno(), errors.fileno()
             process: subprocess.Popen[bytes] | ForkedProcess
             if self._launchers:
-                process = self._launchers.commands.start(program, self.environment, files)
+                process = self._launchers.native.start(program, self.environment, files)
             else:
                 process = subprocess.Popen(
                     self._command(*program), 0, None, *files, cwd=self._root, env=self.environment
@@ -227,20 +233,22 @@ class Server:
 
 
 class NewServer(Protocol):
-    """The type of the fixture `new_server`."""
+    """The type of the fixtures `new_server` and `new_shared_server`."""
 
     def __call__(self, *, database_url: str = "", **settings: str) -> Server:
         """Create a server; it is not started."""
 
 
 class SqliteTemplate:
-    """A migrated data folder, made once and copied for each test."""
+    """A migrated data folder, made once for all workers and copied for each test."""
 
-    def __init__(self, folder: Path) -> None:
-        self._template = folder / "template"
+    def __init__(self, folder: Path, common_folder: Path, launchers: Launchers) -> None:
+        self._template = common_folder / "sqlite"
         self._folder = folder
         self._count = 0
-        Server(self._template).flask("db", "upgrade")
+        with locked(common_folder / "sqlite.lock"):
+            if not self._template.exists():
+                Server(self._template, ROOT, launchers).flask("db", "upgrade")
 
     def copy(self) -> Path:
         """Return a new copy of the data folder."""
@@ -251,27 +259,34 @@ class SqliteTemplate:
         return target
 
 
+TEMPLATE_DATABASE = "template_chatapp"
+"""The migrated database that those of the tests are copied from."""
+
+
 class Postgres:
     """A private PostgreSQL from the wheel; it can be stopped, killed and restarted."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, template: Path | None = None) -> None:
         # PostgreSQL refuses to run as root.
         self._user = "nobody" if os.getuid() == 0 else None
         self._binaries = find_postgres_binaries(self._user)
         self._folder = folder
         # Not below pytest's folder: that is closed to other users, and PostgreSQL runs as another user.
-        self._data = Path(tempfile.mkdtemp(prefix="chatapp-postgres-"))
+        self.data = Path(tempfile.mkdtemp(prefix="chatapp-postgres-"))
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
-        if self._user:
-            shutil.chown(self._data, self._user)
-        self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        if template is None:
+            self._create_data()
+        else:
+            subprocess.run(["cp", "-a", f"{template}/.", self.data], check=True)
 
-    def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [self._binaries / program, *arguments], user=self._user, cwd="/", check=True, stdout=subprocess.DEVNULL
-        )
+    def _create_data(self) -> None:
+        if self._user:
+            shutil.chown(self.data, self._user)
+        command = [str(self._binaries / "initdb"), "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        command += ["--no-sync", "--wal-segsize", "1"]
+        subprocess.run(command, user=self._user, cwd="/", check=True, stdout=subprocess.DEVNULL)
 
     def start(self) -> None:
         """Start, and wait until it accepts connections."""
@@ -279,11 +294,12 @@ class Postgres:
         eventually(self._is_ready, "PostgreSQL is ready", timeout=30)
 
     def _launch(self) -> None:
-        options = ["-p", str(self._port), "-h", "127.0.0.1", "-k", "", "-F", "-c", "max_connections=200"]
+        options = ["-p", str(self._port), "-h", "127.0.0.1", "-k", "", "-F"]
+        options += ["-c", "max_connections=200", "-c", "autovacuum=off"]
         log = (self._folder / "postgres.log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                [self._binaries / "postgres", "-D", str(self._data), *options],
+                [self._binaries / "postgres", "-D", str(self.data), *options],
                 user=self._user,
                 cwd="/",
                 stdout=log,
@@ -313,7 +329,7 @@ class Postgres:
         """End the process if it runs, and delete its data."""
         if self._process is not None and self._process.poll() is None:
             self.stop(signal.SIGQUIT)
-        shutil.rmtree(self._data, ignore_errors=True)
+        shutil.rmtree(self.data, ignore_errors=True)
 
     def url(self, database: str) -> str:
         """Return the URL of a database."""
@@ -324,18 +340,32 @@ class Postgres:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    @cached_property
-    def _template(self) -> str:
-        self.execute("CREATE DATABASE template_chatapp")
-        Server(self._folder / "template", database_url=self.url("template_chatapp")).flask("db", "upgrade")
-        return "template_chatapp"
-
     def create_database(self, *, migrated: bool = True) -> str:
         """Create a database and return its URL."""
         self._count += 1
         name = f"chatapp{self._count}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {self._template if migrated else 'template0'}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_DATABASE if migrated else 'template0'}")
         return self.url(name)
+
+
+class PostgresTemplate:
+    """The data of a PostgreSQL with a migrated database, made once for all workers and copied for each server."""
+
+    def __init__(self, folder: Path, common_folder: Path, launchers: Launchers) -> None:
+        self._data = common_folder / "postgres"
+        with locked(common_folder / "postgres.lock"):
+            if not self._data.exists():
+                postgres = Postgres(folder)
+                postgres.start()
+                postgres.execute(f"CREATE DATABASE {TEMPLATE_DATABASE}")
+                url = postgres.url(TEMPLATE_DATABASE)
+                Server(folder / "migrated", ROOT, launchers, database_url=url).flask("db", "upgrade")
+                postgres.stop()
+                shutil.move(postgres.data, self._data)
+
+    def new(self, folder: Path) -> Postgres:
+        """Return a new PostgreSQL; it is not started."""
+        return Postgres(folder, self._data)
 
 
 @cache

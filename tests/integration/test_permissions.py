@@ -14,7 +14,7 @@ from chatapp.config import Settings
 from tests.harness.fuzzing import PAYLOADS
 from tests.harness.html import find_csrf_token
 from tests.harness.people import PASSWORD, Person, Socket, message_payload
-from tests.harness.servers import Server
+from tests.harness.servers import NewServer, Server
 
 PEOPLE = ("admin", "manager", "member", "removed", "outsider", "blocked")
 EVERYBODY = ("anonymous", *PEOPLE)
@@ -288,16 +288,14 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def installation(request: pytest.FixtureRequest) -> Iterator[Installation]:
+def installation(new_shared_server: NewServer) -> Iterator[Installation]:
     """One server for all tests: each line creates its own conversation."""
-    template = request.getfixturevalue("sqlite_template")
-    server = Server(template.copy()).start()
+    server = new_shared_server().start()
     people = {"admin": Person(server, "admin").set_up()}
     people |= {name: Person(server, name).accept(people["admin"].invitation()) for name in PEOPLE[1:]}
     yield Installation(server, people)
     for person in people.values():
         person.close()
-    server.close()
 
 
 @pytest.mark.parametrize("name", EVERYBODY)

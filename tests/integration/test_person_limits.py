@@ -1,24 +1,20 @@
 """Limits of what one person, or one visitor's address, may do, and requests that are refused early."""
 
-import shutil
-from collections.abc import Iterator
-
 import pytest
 import requests
 
 from tests.harness.api import check_problem
 from tests.harness.people import Person, room_path
 from tests.harness.rows import add_people
-from tests.harness.servers import Server, SqliteTemplate
+from tests.harness.servers import NewServer, Server
 
 DEEP = "[" * 5_000 + "]" * 5_000
 
 
 @pytest.fixture(scope="module")
-def server(sqlite_template: SqliteTemplate) -> Iterator[Server]:
+def server(new_shared_server: NewServer) -> Server:
     """A server with low limits. Each test has people of its own."""
-    server = Server(
-        sqlite_template.copy(),
+    return new_shared_server(
         CHATAPP_NEW_CONVERSATIONS_PER_HOUR="4",
         CHATAPP_ROOM_INVITATIONS_PER_HOUR="3",
         CHATAPP_FORM_POSTS_PER_MINUTE="12",
@@ -26,11 +22,7 @@ def server(sqlite_template: SqliteTemplate) -> Iterator[Server]:
         CHATAPP_SEARCHES_PER_MINUTE="5",
         CHATAPP_REACTIONS_PER_MINUTE="4",
         CHATAPP_PUBLIC_PAGES_PER_MINUTE="3",
-    )
-    server.start()
-    yield server
-    server.close()
-    shutil.rmtree(server.data_dir)
+    ).start()
 
 
 def check_refused(response: requests.Response, reason: str) -> None:

@@ -1,21 +1,17 @@
 """Guessing passwords: limits for an account, and the owner's way around them."""
 
-from collections.abc import Iterator
-
 import pytest
 import requests
 
 from tests.harness.people import PASSWORD, Person
 from tests.harness.rows import add_people
-from tests.harness.servers import Server, SqliteTemplate
+from tests.harness.servers import NewServer, Server
 
 
 @pytest.fixture(scope="module")
-def limited(sqlite_template: SqliteTemplate) -> Iterator[Server]:
+def limited(new_shared_server: NewServer) -> Server:
     """A server that delays sign-ins to an account after three failures, and believes the addresses in headers."""
-    server = Server(sqlite_template.copy(), CHATAPP_SIGN_IN_ATTEMPTS="3", CHATAPP_TRUSTED_PROXIES="1").start()
-    yield server
-    server.close()
+    return new_shared_server(CHATAPP_SIGN_IN_ATTEMPTS="3", CHATAPP_TRUSTED_PROXIES="1").start()
 
 
 class Visitor(Person):

@@ -1,5 +1,7 @@
 """Migrations in both directions, and the settings of database connections."""
 
+from pathlib import Path
+
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, insert, select, text, update
@@ -11,19 +13,20 @@ from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.storage.engines import BUSY_TIMEOUT_MS, writer_engine
+from tests.harness import ROOT
 from tests.harness.people import Person
-from tests.harness.servers import NewServer, Postgres, Server, SqliteTemplate
+from tests.harness.servers import Launchers, NewServer, Postgres, Server, SqliteTemplate
 
 TABLES = "users, conversations WHERE kind <> 'assistant', messages, reactions, user_sessions"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def unmigrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Server:
+def unmigrated(request: pytest.FixtureRequest, tmp_path: Path, launchers: Launchers) -> Server:
     url = ""
     if request.param == "postgresql":
         postgres: Postgres = request.getfixturevalue("postgres")
         url = postgres.create_database(migrated=False)
-    return Server(tmp_path_factory.mktemp("unmigrated") / "data", database_url=url)
+    return Server(tmp_path / "data", ROOT, launchers, database_url=url)
 
 
 def test_the_schema_matches_the_models_and_can_be_removed(unmigrated: Server) -> None:

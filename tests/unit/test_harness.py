@@ -12,20 +12,14 @@ from tests.harness.redis import Redis
 from tests.harness.servers import Postgres
 
 
-def test_postgresql_keeps_what_was_committed_when_it_is_killed(tmp_path: Path) -> None:
-    # Not the shared one: other tests use that at the same time.
-    postgres = Postgres(tmp_path)
-    try:
-        postgres.start()
-        database = postgres.create_database(migrated=False)
-        with psycopg.connect(database) as connection:
-            connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
-        postgres.stop(signal.SIGKILL)
-        postgres.start()
-        with psycopg.connect(database) as connection:
-            assert connection.execute("SELECT number FROM kept").fetchall() == [(7,)]
-    finally:
-        postgres.close()
+def test_postgresql_keeps_what_was_committed_when_it_is_killed(own_postgres: Postgres) -> None:
+    database = own_postgres.create_database(migrated=False)
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
+    own_postgres.stop(signal.SIGKILL)
+    own_postgres.start()
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT number FROM kept").fetchall() == [(7,)]
 
 
 def test_redis_starts_again_after_it_was_killed(tmp_path: Path) -> None:
