@@ -15,20 +15,22 @@ GREY = 110
 BOTTOM_MARGIN_MM = 18
 
 
-def run(title: str, note: str, messages: Sequence[tuple[str, str]]) -> bytes:
-    """Return the PDF: a title, a note if there is one, and each message with its heading."""
+def run(title: str, notes: Sequence[str], messages: Sequence[tuple[str, str, str]]) -> bytes:
+    """Return the PDF: a title with notes, and each message with its heading and its note, if it has one."""
     pdf = FPDF(format="A4")
     pdf.set_title(title)
     pdf.set_auto_page_break(True, BOTTOM_MARGIN_MM)
     pdf.add_font("text", fname=FONT)
     pdf.add_page()
     _write(pdf, title, TITLE_POINTS)
-    if note:
+    for note in notes:
         _write(pdf, note, SMALL_POINTS, GREY)
-    for heading, content in messages:
+    for heading, content, note in messages:
         pdf.ln(4)
         _write(pdf, heading, SMALL_POINTS, GREY)
         _write(pdf, content, TEXT_POINTS)
+        if note:
+            _write(pdf, note, SMALL_POINTS, GREY)
     return bytes(pdf.output())
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from chatapp.presentation.resources import Message, Person, SenderType, Timestamp
+from chatapp.presentation.resources import Message, Metadata, Person, SenderType, Timestamp
 
 ConversationKind = Annotated[str, Field(json_schema_extra={"enum": ["general", "room", "direct", "assistant"]})]
 MemberRole = Annotated[str, Field(json_schema_extra={"enum": ["member", "manager"]})]
@@ -68,6 +68,7 @@ class Session(TypedDict):
     used_at: Annotated[Timestamp, Field(description="The time of the last activity.")]
     ended_at: Annotated[Timestamp | None, Field(description="The time since which the session is read-only.")]
     total: Annotated[int, Field(description="The number of messages.")]
+    metadata: Metadata
 
 
 class Sessions(TypedDict):

@@ -131,6 +131,8 @@ def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeader
         current_caller().actor,
         content=json.content,
         client_id=resolve_client_id(json.client_id, headers.idempotency_key),
+        message_type=json.message_type,
+        metadata=json.metadata,
     )
     location = url_for("api.show_message", conversation=message.conversation.wire_name, seq=message.seq)
     return respond(present_message_data(message), HTTPStatus.CREATED, Location=location)
@@ -147,9 +149,10 @@ def show_message(conversation: str, seq: str) -> Response:
 @blueprint.patch(MESSAGE)
 @describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, *CONTENT_ERRORS, json=MessageEdit)
 def edit_message(conversation: str, seq: str, json: MessageEdit) -> Response:
-    """Edit one of your own messages."""
-    ref = _parse_ref(conversation)
-    return _respond_message(edit(ref, current_caller().actor, _parse_seq(seq), content=json.content))
+    """Edit one of your own messages: its text, its metadata or both."""
+    ref, actor = _parse_ref(conversation), current_caller().actor
+    content, metadata = json.get_changed("content"), json.get_changed("metadata")
+    return _respond_message(edit(ref, actor, _parse_seq(seq), content=content, metadata=metadata))
 
 
 @blueprint.delete(MESSAGE)

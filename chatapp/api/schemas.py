@@ -11,8 +11,11 @@ from pydantic.json_schema import SkipJsonSchema
 from chatapp.conversations.people import MAX_PEOPLE
 from chatapp.conversations.service import MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
 from chatapp.errors import Invalid
+from chatapp.limits.metadata import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from chatapp.models.base import LAST_ID
 from chatapp.timeline.client_ids import MAX_IDEMPOTENCY_KEY_CHARS, check_client_id, client_id_of
+from chatapp.timeline.content import TEXT
+from chatapp.timeline.metadata import UNCHANGED
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 100
 """Number of items in a response."""
@@ -104,6 +107,10 @@ class Request(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", json_schema_extra=_remove_null_defaults)
 
+    def get_changed(self, name: str) -> object:
+        """Return the value of a field of an update, or `UNCHANGED` if the request does not have it."""
+        return getattr(self, name) if name in self.model_fields_set else UNCHANGED
+
 
 Seq = Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"}), BeforeValidator(_parse_number)]
 Id = Annotated[int, Field(ge=0, le=LAST_ID, json_schema_extra={"format": "int32"}), BeforeValidator(_parse_number)]
@@ -176,6 +183,17 @@ Content = Annotated[object, WithJsonSchema({"type": "string", "minLength": 1})]
 """`chatapp.timeline` checks the content."""
 
 
+MessageType = Annotated[object, WithJsonSchema({"type": "string", "enum": ["text", "system"]})]
+
+Metadata = Annotated[object, WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "null"}]})]
+"""`chatapp.timeline` checks it."""
+
+METADATA_DESCRIPTION = (
+    f"A JSON object of at most {MAX_METADATA_BYTES:,} bytes, nested at most {MAX_METADATA_DEPTH} levels deep, that is "
+    "stored and returned as it is. It has no NUL and no integer of more than 64 bits."
+)
+
+
 class NewRoom(Request):
     """A room to create."""
 
@@ -208,12 +226,19 @@ class NewMessage(Request):
         None,
         description="A UUID. Repeating the request with the same UUID returns the first message and posts nothing.",
     )
+    message_type: MessageType = Field(
+        TEXT,
+        description="Managers of a room, owners of an assistant session and admins may post notices, `system`. "
+        "Assistants neither answer nor read them.",
+    )
+    metadata: Metadata = Field(None, description=METADATA_DESCRIPTION)
 
 
 class MessageEdit(Request):
-    """The new content of a message."""
+    """Changes to a message. What is omitted stays as it is."""
 
-    content: Content = Field(description="The text.", examples=["Good evening"])
+    content: Content = Field(None, description="The text.", examples=["Good evening"])
+    metadata: Metadata = Field(None, description=f"{METADATA_DESCRIPTION} `null` removes it.")
 
 
 class ReadMark(Request):
@@ -229,12 +254,14 @@ class NewSession(Request):
 
     assistant: str | None = Field(None, description="The name of an assistant. Default: the first one.")
     title: str = Field("", description="Default: derived from the first message.")
+    metadata: Metadata = Field(None, description=METADATA_DESCRIPTION)
 
 
 class SessionUpdate(Request):
-    """Changes to an assistant session."""
+    """Changes to an assistant session. What is omitted stays as it is."""
 
     title: str | None = None
+    metadata: Metadata = Field(None, description=f"{METADATA_DESCRIPTION} `null` removes it.")
     ended: Literal[True] | None = Field(None, description="Make the session read-only.")
 
 

@@ -25,6 +25,7 @@ from chatapp.signals import Signals
 from chatapp.storage import Transaction, write
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.answers import RUNNING_STATES, create_answer, update_answer
+from chatapp.timeline.content import TEXT
 from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.timeline.mentions import find_names
 from chatapp.timeline.messages import fetch_message
@@ -54,10 +55,11 @@ class AnswerRequests:
         """Queue the answers to new messages, in their transaction.
 
         Every message of a user in a conversation with an assistant is a question, elsewhere a message that mentions it.
+        Notices (type `system`) are not.
         """
         transaction = stored.transaction
         for message in stored.messages:
-            if message.sender_type != "user" or message.sender is None:
+            if message.sender_type != "user" or message.sender is None or message.message_type != TEXT:
                 continue
             # Most messages are no questions: do not look up the rows of their conversations.
             if not has_assistant(message.conversation) and "@" not in message.content:

@@ -10,6 +10,7 @@ from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.providers import Turn
 from chatapp.config.assistants import Assistant
 from chatapp.models import Message, User
+from chatapp.timeline.content import TEXT
 
 CHARS_PER_TOKEN = 4
 """A rule of thumb: each model counts tokens differently, and the limit need not be met exactly."""
@@ -21,7 +22,8 @@ TOKENS_PER_MESSAGE = 4
 def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Turn]:
     """Return the system prompt, the latest messages before the question that fit into the context, and the question.
 
-    Deleted messages, failed and unfinished answers, and other unanswered questions are left out.
+    Deleted messages, notices and posts of webhooks (type `system`), failed and unfinished answers, and other unanswered
+    questions are left out.
     """
     question = session.scalars(
         select(Message.content).where(Message.conversation_id == job.conversation.id, Message.seq == job.reply_to)
@@ -34,6 +36,7 @@ def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Tu
             Message.seq < job.seq,
             Message.seq != job.reply_to,
             Message.deleted_at.is_(None),
+            Message.message_type == TEXT,
             Message.content != "",
             or_(
                 and_(Message.sender_type != "assistant", Message.seq < job.reply_to),

@@ -13,6 +13,7 @@ from chatapp.conversations.queries import select_sessions
 from chatapp.models import Conversation, Message
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.messages import fetch_messages, select_messages
+from chatapp.timeline.metadata import Metadata
 
 MAX_LISTED_SESSIONS = 200
 """Sessions in a list; a search finds the others."""
@@ -29,6 +30,7 @@ class SessionSummary:
     used_at: datetime
     ended_at: datetime | None
     message_count: int
+    metadata: Metadata | None
 
     @classmethod
     def of(cls, conversation: Conversation) -> Self:
@@ -41,6 +43,7 @@ class SessionSummary:
             used_at=conversation.updated_at,
             ended_at=conversation.ended_at,
             message_count=conversation.message_count,
+            metadata=conversation.extra,
         )
 
 

@@ -81,7 +81,7 @@ def rename(session_id: int) -> ViewResponse:
     form = TitleForm(data={"title": conversation.name})
     with form.show_errors():
         if form.validate_on_submit():
-            service.rename_session(current_person().actor, session_id, form.text(form.title))
+            service.change_session(current_person().actor, session_id, title=form.text(form.title))
             return _redirect_to_session(session_id)
     return form.page("assistants/title.html", session_id=session_id)
 
@@ -90,7 +90,7 @@ def rename(session_id: int) -> ViewResponse:
 @login_required
 def end(session_id: int) -> Response:
     """End a session: it becomes read-only."""
-    service.end_session(current_person().actor, session_id)
+    service.change_session(current_person().actor, session_id, is_ended=True)
     return _redirect_to_session(session_id)
 
 

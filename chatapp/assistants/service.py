@@ -17,6 +17,7 @@ from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
 from chatapp.timeline.cleanup import delete_conversation
+from chatapp.timeline.metadata import UNCHANGED, check_metadata
 
 MAX_TITLE_CHARS = 80
 
@@ -33,18 +34,22 @@ def create_shared_conversations(assistants: Iterable[str]) -> None:
     write(change)
 
 
-def start_session(actor: Actor, assistant: str, title: str = "") -> int:
-    """Start an assistant session of the actor and return its id. Raises `SignedOut`, `Invalid`, `RateLimited`.
+def start_session(actor: Actor, assistant: str, title: str = "", metadata: object = None) -> int:
+    """Start an assistant session of the actor and return its id.
 
-    A session without a title is named after its first message.
+    A session without a title is named after its first message. Raises what `check_metadata` raises, and `SignedOut`,
+    `Invalid`, `RateLimited`.
     """
     checked_title = clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS)
+    checked_metadata = check_metadata(metadata)
     count_use(CONVERSATIONS, actor.user_id)
 
     def change(transaction: Transaction) -> int:
         session = transaction.session
         require_active_login(session, actor)
-        conversation = AssistantSession.new(name=checked_title, assistant=assistant, creator_id=actor.user_id)
+        conversation = AssistantSession.new(
+            name=checked_title, assistant=assistant, creator_id=actor.user_id, extra=checked_metadata
+        )
         session.add(conversation)
         session.flush()
         session.add(Membership(conversation_id=conversation.id, user_id=actor.user_id, role="manager"))
@@ -54,30 +59,31 @@ def start_session(actor: Actor, assistant: str, title: str = "") -> int:
     return write(change)
 
 
-def rename_session(actor: Actor, session_id: int, title: str) -> None:
-    """Change the title of the actor's session. Raises `NotFound`, `Invalid`."""
-    checked_title = clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS)
-    if not checked_title:
+def change_session(
+    actor: Actor, session_id: int, *, title: str | None = None, metadata: object = UNCHANGED, is_ended: bool = False
+) -> None:
+    """Change the title or the metadata of the actor's session, or end it: it becomes read-only.
+
+    Raises what `check_metadata` raises, and `NotFound`, `Invalid`, and `Conflict` if it has ended already.
+    """
+    checked_title = title and clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS)
+    if title is not None and not checked_title:
         raise Invalid("A session needs a title.")
+    checked_metadata = None if metadata is UNCHANGED else check_metadata(metadata)
 
     def change(transaction: Transaction) -> None:
         conversation = _get_own_session(transaction.session, actor, session_id)
-        if conversation.name != checked_title:
-            conversation.name = checked_title
-            transaction.send_on_commit(sidebar_changed, [actor.user_id])
-
-    write(change)
-
-
-def end_session(actor: Actor, session_id: int) -> None:
-    """End the actor's session: it becomes read-only. Raises `NotFound`, `Conflict`."""
-
-    def change(transaction: Transaction) -> None:
-        conversation = _get_own_session(transaction.session, actor, session_id)
-        if conversation.ended_at is not None:
+        if is_ended and conversation.ended_at is not None:
             raise Conflict("This session has already ended.")
-        conversation.ended_at = now()
-        transaction.send_on_commit(sidebar_changed, [actor.user_id])
+        if metadata is not UNCHANGED:
+            conversation.extra = checked_metadata
+        is_renamed = checked_title is not None and conversation.name != checked_title
+        if checked_title is not None:
+            conversation.name = checked_title
+        if is_ended:
+            conversation.ended_at = now()
+        if is_renamed or is_ended:
+            transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
 

@@ -58,6 +58,12 @@ def authorize_posting(conversation: Conversation | None, membership: Membership 
     return readable
 
 
+def authorize_notice(conversation: Conversation, membership: Membership | None, *, is_admin: bool) -> None:
+    """Raise `Forbidden` unless the user may post messages of the type `system`: moderate the conversation."""
+    if not kind_of(conversation).may_moderate(membership, is_admin=is_admin):
+        raise Forbidden("Only managers and admins may post messages of the type “system”.")
+
+
 def may_post(conversation: Conversation | None, membership: Membership | None) -> bool:
     """Return whether the user may post to the conversation: whether `authorize_posting` succeeds."""
     try:

@@ -6,10 +6,10 @@ MAX_JSON_DEPTH = 32
 """Maximum nesting of lists and objects."""
 
 
-def is_too_deep(value: object) -> bool:
-    """Return whether parsed JSON is nested more than `MAX_JSON_DEPTH` levels deep."""
+def is_too_deep(value: object, max_depth: int = MAX_JSON_DEPTH) -> bool:
+    """Return whether parsed JSON is nested more than `max_depth` levels deep."""
     level: Iterable[object] = [value]
-    for _ in range(MAX_JSON_DEPTH + 1):
+    for _ in range(max_depth + 1):
         level = [
             element
             for container in level

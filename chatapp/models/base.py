@@ -1,8 +1,10 @@
 """The base of all models: names of constraints, types of ids and times."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData
+import orjson
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData
 from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.types import TypeDecorator
 
@@ -40,6 +42,17 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class JsonObject(TypeDecorator[dict[str, Any]]):
+    """A JSON object. None is stored as NULL."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        """Return whether two values are the same JSON: for Python 1, 1.0 and True are equal."""
+        return orjson.dumps(x) == orjson.dumps(y)
 
 
 class Base(DeclarativeBase):

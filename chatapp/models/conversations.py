@@ -1,11 +1,12 @@
 """Conversations, memberships and blocks."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chatapp.models.base import NEVER_REUSE_IDS, Base, now
+from chatapp.models.base import NEVER_REUSE_IDS, Base, JsonObject, now
 
 GENERAL_ID = 1
 """The id of the general chat, whose row the first migration inserts."""
@@ -57,6 +58,8 @@ class Conversation(Base):
     """Number of messages, updated with each insertion and removal so that they need not be counted."""
     floor: Mapped[int] = mapped_column(BigInteger, default=0)
     """A cleanup has removed the messages up to this `seq`."""
+    extra: Mapped[dict[str, Any] | None] = mapped_column("metadata", JsonObject, key="extra")
+    """The metadata of an assistant session."""
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     updated_at: Mapped[datetime] = mapped_column(default=now, index=True)
     ended_at: Mapped[datetime | None]

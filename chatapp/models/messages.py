@@ -1,6 +1,7 @@
 """Messages with their reactions and mentions."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -13,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, now
+from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, JsonObject, now
 
 
 class Message(Base):
@@ -28,6 +29,7 @@ class Message(Base):
         # The messages of a period are a range of this index, in the order of their pages.
         Index(None, "conversation_id", "created_at", "seq"),
         CheckConstraint("sender_type IN ('user', 'assistant', 'system')", name="sender_type"),
+        CheckConstraint("message_type IN ('text', 'system', 'error')", name="message_type"),
         CheckConstraint("(sender_type = 'assistant') = (state IS NOT NULL)", name="has_state"),
         CheckConstraint(
             "state IN ('queued', 'streaming', 'complete', 'stopped', 'interrupted', 'failed')", name="state"
@@ -47,6 +49,7 @@ class Message(Base):
     sender_name: Mapped[str | None] = mapped_column(String(64))
     """The name of the bot or the assistant that sent it."""
     message_type: Mapped[str] = mapped_column(String(16), default="text")
+    """`text`, `system` (a notice; no assistant reads it), or `error` (an answer that failed)."""
     content: Mapped[str] = mapped_column(Text)
     client_id: Mapped[str | None] = mapped_column(String(36))
     """The UUID that its sender gave it."""
@@ -58,6 +61,8 @@ class Message(Base):
     """State of an assistant's answer: `queued`, `streaming`, or how it ended."""
     problem: Mapped[str | None] = mapped_column(String(300))
     """Why an assistant's answer is not complete, as users see it."""
+    extra: Mapped[dict[str, Any] | None] = mapped_column("metadata", JsonObject, key="extra")
+    """The metadata, which SQLAlchemy does not allow as the name of an attribute."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     edited_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]

@@ -43,6 +43,8 @@ AVATAR_TEMPLATE = "layout/_avatar.html"
 
 SENDER_TEMPLATE = "messages/_sender.html"
 
+_KINDS = {"user": "", "assistant": "assistant", "system": "bot"}
+
 _BLOCK = Markup('<div class="block">{}</div>')
 
 _MENTION = Markup('<span class="mention" data-mention="{name}">{text}</span>')
@@ -160,9 +162,11 @@ class MessagePresenter:
     def render_sender(self, message: TimelineMessage, *, is_linked: bool = True) -> Markup:
         """Render the sender's name with what nobody can choose: the username, or a mark of a bot or an assistant.
 
+        A notice has a mark too.
+
         With `is_linked` a name links to the user's profile.
         """
-        kind = "" if message.sender_type == "user" else ("assistant" if message.sender_type == "assistant" else "bot")
+        kind = "notice" if message.is_notice else _KINDS[message.sender_type]
         name = message.sender.name if message.sender else (message.sender_name or "Former member")
         return self._render_sender_cached(message.sender, name, kind, is_linked)
 
@@ -223,6 +227,7 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
         "sender_type": message.sender_type,
         "sender_name": message.sender_name,
         "message_type": message.message_type,
+        "metadata": message.metadata,
         "reply_to": message.reply_to,
         "state": message.answer_state,
         "problem": message.answer_problem,

@@ -4,7 +4,7 @@ Presenters build them as plain dictionaries, whose keys and types mypy checks. T
 same classes.
 """
 
-from typing import Annotated, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field, WithJsonSchema
 
@@ -18,6 +18,16 @@ SenderType = Annotated[str, Field(json_schema_extra={"enum": ["user", "assistant
 AnswerState = Annotated[
     str, Field(json_schema_extra={"enum": ["queued", "streaming", "complete", "stopped", "interrupted", "failed"]})
 ]
+
+MessageType = Annotated[
+    str,
+    Field(
+        json_schema_extra={"enum": ["text", "system", "error"]},
+        description="`system`: a notice of a manager, an admin or a webhook. `error`: a failed answer of an assistant.",
+    ),
+]
+
+Metadata = Annotated[dict[str, Any] | None, Field(description="The JSON object that a program stored.")]
 
 EventNumber = Annotated[int | None, WithJsonSchema({"type": "integer"})]
 """Null only while a message is pending. The API does not return pending messages."""
@@ -59,7 +69,8 @@ class Message(TypedDict):
     ]
     sender_type: SenderType
     sender_name: Annotated[str | None, Field(description="The name of a bot or an assistant.")]
-    message_type: str
+    message_type: MessageType
+    metadata: Metadata
     reply_to: Annotated[int | None, Field(description="The `seq` of the message that an assistant answers.")]
     state: Annotated[
         AnswerState | None, Field(description="The state of an assistant's answer; null for other messages.")

@@ -23,6 +23,8 @@ from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.storage import DATABASE_ERRORS, is_dropped
 from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, post, react
 from chatapp.timeline.answers import find_running
+from chatapp.timeline.content import TEXT
+from chatapp.timeline.metadata import UNCHANGED
 from chatapp.timeline.read_receipts import list_read_receipts
 
 MAX_LAST_PAGE_SIZE = 100
@@ -45,19 +47,22 @@ class LeavePayload(Payload):
 
 
 class SendPayload(Payload):
-    """Payload of `send_message`. `timeline.post` validates content and client id."""
+    """Payload of `send_message`. `timeline.post` validates all fields but the conversation."""
 
     conversation: object
     content: object = None
     client_id: object = None
+    message_type: object = TEXT
+    metadata: object = None
 
 
 class EditPayload(Payload):
-    """Payload of `edit_message`."""
+    """Payload of `edit_message`. `timeline.edit` validates content and metadata."""
 
     conversation: object
     seq: EventNumber
-    content: object = None
+    content: object = UNCHANGED
+    metadata: object = UNCHANGED
 
 
 class DeletePayload(Payload):
@@ -211,6 +216,8 @@ def send_message(caller: Caller, payload: SendPayload) -> Ack:
         caller.user.actor,
         content=payload.content,
         client_id=payload.client_id,
+        message_type=payload.message_type,
+        metadata=payload.metadata,
         authorized_sender=_find_authorized_sender(caller, ref),
     )
     return _present(message)
@@ -218,9 +225,9 @@ def send_message(caller: Caller, payload: SendPayload) -> Ack:
 
 @handles("edit_message", EditPayload)
 def edit_message(caller: Caller, payload: EditPayload) -> Ack:
-    """Replace a message's content."""
+    """Replace a message's content or metadata."""
     ref = parse_ref(payload.conversation)
-    return _present(edit(ref, caller.user.actor, payload.seq, content=payload.content))
+    return _present(edit(ref, caller.user.actor, payload.seq, content=payload.content, metadata=payload.metadata))
 
 
 @handles("delete_message", DeletePayload)

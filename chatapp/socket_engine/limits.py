@@ -1,5 +1,7 @@
 """Limits of what one client may send and what the server queues for it."""
 
+from chatapp.limits.metadata import MAX_METADATA_BYTES
+
 MIN_PACKET_BYTES = 65_536
 """Lower bound of `max_packet_bytes`, which limits a WebSocket message and the body of a polling request."""
 
@@ -56,6 +58,6 @@ def max_packet_bytes(max_message_chars: int) -> int:
     """Return the limit of a packet in bytes where a message may have `max_message_chars` characters.
 
     A message that is a little too long must still fit, so that it is refused with the reason: a program may write an
-    emoji as twelve bytes of JSON.
+    emoji, which has four bytes, as twelve bytes of JSON.
     """
-    return max(MIN_PACKET_BYTES, 12 * max_message_chars + 4_096)
+    return max(MIN_PACKET_BYTES, 12 * max_message_chars + 3 * MAX_METADATA_BYTES + 4_096)

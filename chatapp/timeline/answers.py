@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, Message
 from chatapp.storage import Transaction
+from chatapp.timeline.content import ERROR, TEXT
 from chatapp.timeline.event_numbers import increment_last_event
 from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
 from chatapp.timeline.signals import message_changed, message_posted
@@ -47,6 +48,7 @@ def create_answer(
         transaction,
         conversation,
         sender_type="assistant",
+        message_type=ERROR if problem else TEXT,
         sender_name=assistant_name,
         content="",
         reply_to=question.seq,
@@ -65,6 +67,7 @@ def update_answer(
     session = transaction.session
     conversation = session.get_one(Conversation, message.conversation_id)
     message.state, message.content, message.problem = state, content, problem
+    message.message_type = ERROR if state == "failed" else TEXT
     message.version = increment_last_event(transaction, conversation)
     session.flush()
     changed = fetch_message(session, conversation, message.id)

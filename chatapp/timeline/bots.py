@@ -6,6 +6,7 @@ from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Archived
 from chatapp.models import Conversation, Message
 from chatapp.storage import Transaction
+from chatapp.timeline.content import NOTICE
 from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
@@ -39,13 +40,20 @@ def store_bot_message(
                 seq=known.seq,
                 version=known.seq,
                 sender_type="system",
+                message_type=NOTICE,
                 sender_name=known.sender_name,
                 content=content,
                 client_id=client_id,
                 created_at=known.created_at,
             )
     message = insert_message(
-        transaction, conversation, sender_type="system", sender_name=bot_name, content=content, client_id=client_id
+        transaction,
+        conversation,
+        sender_type="system",
+        message_type=NOTICE,
+        sender_name=bot_name,
+        content=content,
+        client_id=client_id,
     )
     (mentioned,) = resolve_mentions(session, [Draft(conversation, None, None, content)])
     store_mentions(session, [(message.conversation_id, message.id, message.seq, person) for person in mentioned])

@@ -18,6 +18,7 @@ from chatapp.timeline.content import check_content
 from chatapp.timeline.event_numbers import increment_last_event, lock_conversations
 from chatapp.timeline.mentions import Draft, delete_mentions, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
+from chatapp.timeline.metadata import UNCHANGED, check_metadata
 from chatapp.timeline.signals import message_changed
 
 MAX_DIFFERENT_REACTIONS = 20
@@ -29,20 +30,27 @@ Alter = Callable[[Session, Conversation, Message, Membership | None], bool]
 """Changes a message and returns whether anything changed: if not, no event number is taken."""
 
 
-def edit(ref: ConversationRef, actor: Actor, seq: int, *, content: object) -> TimelineMessage:
-    """Replace the content of the actor's own message and return the message.
+def edit(
+    ref: ConversationRef, actor: Actor, seq: int, *, content: object = UNCHANGED, metadata: object = UNCHANGED
+) -> TimelineMessage:
+    """Replace the content or the metadata of the actor's own message, or both, and return the message.
 
-    Raises what `check_content` and `authorize_posting` raise, `NotFound`, `Forbidden`, and `Conflict` for a deleted
-    message.
+    Raises what `check_content`, `check_metadata` and `authorize_posting` raise, `NotFound`, `Forbidden`, and `Conflict`
+    for a deleted message.
     """
-    new_content = check_content(content)
+    if content is UNCHANGED and metadata is UNCHANGED:
+        raise Invalid("An edit needs content or metadata.")
+    new_content = None if content is UNCHANGED else check_content(content)
+    new_metadata = None if metadata is UNCHANGED else check_metadata(metadata)
 
     def alter(session: Session, conversation: Conversation, message: Message, membership: Membership | None) -> bool:
         authorize_editing(message, actor)
         if message.deleted_at is not None:
             raise Conflict("This message was deleted.")
-        if message.content == new_content:
-            return False
+        if metadata is not UNCHANGED:
+            message.extra = new_metadata
+        if new_content is None or message.content == new_content:
+            return session.is_modified(message)
         message.content, message.edited_at = new_content, now()
         delete_mentions(session, message.id)
         (mentioned,) = resolve_mentions(session, [Draft(conversation, membership, actor.user_id, new_content)])
@@ -53,7 +61,7 @@ def edit(ref: ConversationRef, actor: Actor, seq: int, *, content: object) -> Ti
 
 
 def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
-    """Delete the content and the reactions of a message and return it. Its place in the timeline stays.
+    """Delete the content, the metadata and the reactions of a message and return it. Its place in the timeline stays.
 
     Raises what `authorize_posting` raises, `NotFound` and `Forbidden`.
     """
@@ -62,7 +70,7 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
         authorize_deletion(conversation, message, actor, membership, is_admin=is_admin(session, actor))
         if message.deleted_at is not None:
             return False
-        message.content, message.deleted_at = "", now()
+        message.content, message.extra, message.deleted_at = "", None, now()
         delete_mentions(session, message.id)
         session.execute(delete_rows(Reaction).where(Reaction.message_id == message.id))
         return True

@@ -1,7 +1,10 @@
-"""Validation of message content."""
+"""Validation of message content and types."""
 
 from chatapp.config import current_settings
-from chatapp.errors import BadCharacters, Empty, NotText, TooLong
+from chatapp.errors import BadCharacters, Empty, Forbidden, Invalid, NotText, TooLong
+
+TEXT, NOTICE, ERROR = "text", "system", "error"
+"""The types of messages: see `Message.message_type`."""
 
 
 def check_content(content: object, limit: int | None = None) -> str:
@@ -25,6 +28,15 @@ def check_content(content: object, limit: int | None = None) -> str:
     if not any(character.isprintable() and not character.isspace() for character in content):
         raise Empty("A message needs some text.")
     return content.rstrip().lstrip("\n")
+
+
+def check_message_type(value: object) -> str:
+    """Return the type of a message that a user posts. Raises `Forbidden` for an error, `Invalid` for anything else."""
+    if value == ERROR:
+        raise Forbidden("Messages of the type “error” are written by chatapp only.")
+    if not isinstance(value, str) or value not in {TEXT, NOTICE}:
+        raise Invalid("message_type must be “text” or “system”.")
+    return value
 
 
 def _is_encodable(content: str) -> bool:

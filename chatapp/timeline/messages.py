@@ -12,8 +12,10 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Message, Reaction, RetiredKey, User
 from chatapp.storage import Transaction
+from chatapp.timeline.content import NOTICE, TEXT
 from chatapp.timeline.event_numbers import new_message_columns
 from chatapp.timeline.mentions import fetch_mentions
+from chatapp.timeline.metadata import Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class TimelineMessage:
     version: int | None = None
     sender: Person | None = None
     sender_type: str = "user"
-    message_type: str = "text"
+    message_type: str = TEXT
     content: str
     client_id: str | None = None
     created_at: datetime
@@ -53,10 +55,16 @@ class TimelineMessage:
     """State of an assistant's answer: see `Message.state`."""
     answer_problem: str | None = None
     """Why an assistant's answer is not complete."""
+    metadata: Metadata | None = None
 
     def __hash__(self) -> int:
         # Messages are keys of a cache: fewer fields are hashed than compared.
         return hash((self.conversation.id, self.version, self.client_id))
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether a user posted it as a notice."""
+        return self.message_type == NOTICE and self.sender_type == "user"
 
     @classmethod
     def of(
@@ -88,6 +96,7 @@ class TimelineMessage:
             asker_id=message.asker_id,
             answer_state=message.state,
             answer_problem=message.problem,
+            metadata=message.extra,
         )
 
     @classmethod

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Table, and_, bindparam, insert, select, tuple_
 from sqlalchemy.orm import Session
 
-from chatapp.actors import Actor, find_active_tokens
+from chatapp.actors import Actor, find_active_tokens, is_admin
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import authorize_posting, may_read
+from chatapp.conversations.policy import authorize_notice, authorize_posting, may_read
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, SignedOut
 from chatapp.models import Conversation, LoginSession, Membership, Message, RetiredKey, User
 from chatapp.storage import IdempotencyKey, Transaction
+from chatapp.timeline.content import NOTICE
 from chatapp.timeline.event_numbers import lock_conversations, new_message_columns
 from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
@@ -84,10 +85,10 @@ class PostBatch:
         if known:
             return self._load_known(known) if self._may_read(known) else self._make_confirmation(post, known)
         try:
-            conversation = authorize_posting(
-                self._conversations.get(post.conversation),
-                self._memberships.get((post.conversation.id, post.actor.user_id)),
-            )
+            membership = self._memberships.get((post.conversation.id, post.actor.user_id))
+            conversation = authorize_posting(self._conversations.get(post.conversation), membership)
+            if post.message_type == NOTICE:
+                authorize_notice(conversation, membership, is_admin=is_admin(self._session, post.actor))
         except ChatError as error:
             return error
         index = self._index_by_key[post.key] = len(self._rows)
@@ -98,10 +99,11 @@ class PostBatch:
                 conversation,
                 sender_id=post.actor.user_id,
                 sender_type="user",
-                message_type="text",
+                message_type=post.message_type,
                 content=post.content,
                 client_id=post.client_id,
                 created_at=post.created_at,
+                extra=post.metadata,
             )
         )
         return index
@@ -130,10 +132,12 @@ class PostBatch:
                 seq=row["seq"],
                 version=row["version"],
                 sender=self._senders[row["sender_id"]],
+                message_type=row["message_type"],
                 content=row["content"],
                 client_id=row["client_id"],
                 created_at=row["created_at"],
                 mentions=people,
+                metadata=row["extra"],
             )
             for (ref, row), message_id, people in zip(self._rows_with_refs(), ids, mentions, strict=True)
         ]
@@ -164,9 +168,11 @@ class PostBatch:
             seq=row.seq,
             version=row.seq,
             sender=self._senders[post.actor.user_id],
+            message_type=post.message_type,
             content=post.content,
             client_id=post.client_id,
             created_at=post.created_at,
+            metadata=post.metadata,
         )
 
     def _load_known(self, row: Message | RetiredKey) -> TimelineMessage:

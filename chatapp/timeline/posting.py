@@ -1,7 +1,7 @@
 """Posting messages."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,9 @@ from chatapp.failpoints import failpoint
 from chatapp.models import now
 from chatapp.storage import DeferredSignal, IdempotencyKey, SpoolableChange, Transaction, current_writer, write
 from chatapp.timeline.client_ids import check_client_id
-from chatapp.timeline.content import check_content
+from chatapp.timeline.content import TEXT, check_content, check_message_type
 from chatapp.timeline.messages import TimelineMessage
+from chatapp.timeline.metadata import Metadata, check_metadata
 from chatapp.timeline.post_batch import PostBatch
 from chatapp.timeline.signals import (
     MessageRejected,
@@ -33,6 +34,8 @@ def post(
     *,
     content: object,
     client_id: object,
+    message_type: object = TEXT,
+    metadata: object = None,
     authorized_sender: Person | None = None,
 ) -> TimelineMessage:
     """Store a message and return it, once it is durable.
@@ -43,10 +46,21 @@ def post(
     During an outage the message is spooled and returned as `is_pending`, if the caller passes an `authorized_sender`:
     the sender, who was authorized to post earlier.
 
-    Raises what `check_content`, `check_client_id` and `authorize_posting` raise, and `SignedOut`, `Busy`,
-    `Unavailable`.
+    Raises what `check_content`, `check_client_id`, `check_message_type`, `check_metadata`, `authorize_posting` and
+    `authorize_notice` raise, and `SignedOut`, `Busy`, `Unavailable`.
     """
-    return write(Post(ref, actor, check_content(content), check_client_id(client_id), now(), authorized_sender))
+    return write(
+        Post(
+            ref,
+            actor,
+            check_content(content),
+            check_client_id(client_id),
+            now(),
+            authorized_sender,
+            message_type=check_message_type(message_type),
+            metadata=check_metadata(metadata),
+        )
+    )
 
 
 def list_pending(ref: ConversationRef) -> list[TimelineMessage]:
@@ -66,6 +80,8 @@ class Post(SpoolableChange[TimelineMessage]):
     created_at: datetime
     authorized_sender: Person | None = None
     was_spooled: bool = False
+    message_type: str = TEXT
+    metadata: Metadata | None = field(default=None, hash=False)
 
     @property
     def key(self) -> IdempotencyKey:
@@ -92,8 +108,11 @@ class Post(SpoolableChange[TimelineMessage]):
         return results
 
     def pending_result(self) -> TimelineMessage | None:
-        """Return the message without an event number, or None if there is no `authorized_sender`."""
-        if self.authorized_sender is None:
+        """Return the message without an event number.
+
+        Return None if there is no `authorized_sender`, or if it is a notice, which not everybody may post.
+        """
+        if self.authorized_sender is None or self.message_type != TEXT:
             return None
         return TimelineMessage(
             conversation=self.conversation,
@@ -102,6 +121,7 @@ class Post(SpoolableChange[TimelineMessage]):
             client_id=self.client_id,
             created_at=self.created_at,
             is_pending=True,
+            metadata=self.metadata,
         )
 
     def pending_signal(self, result: TimelineMessage) -> DeferredSignal[Any]:
@@ -116,13 +136,14 @@ class Post(SpoolableChange[TimelineMessage]):
 
     def to_fields(self) -> dict[str, object]:
         """Return the fields that the spool stores."""
-        return {
+        fields: dict[str, object] = {
             "conversation": self.conversation.wire_name,
             "content": self.content,
             "client_id": self.client_id,
             "created_at": self.created_at.isoformat(),
             "sender": self.authorized_sender and asdict(self.authorized_sender),
         }
+        return fields if self.metadata is None else fields | {"metadata": self.metadata}
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "Post":
@@ -136,6 +157,7 @@ class Post(SpoolableChange[TimelineMessage]):
             created_at=datetime.fromisoformat(fields["created_at"]),
             authorized_sender=sender,
             was_spooled=True,
+            metadata=fields.get("metadata"),
         )
 
 

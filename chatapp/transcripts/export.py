@@ -5,14 +5,16 @@ import re
 from collections.abc import Iterable, Iterator
 
 from chatapp.timeline import TimelineMessage
+from chatapp.timeline.metadata import Metadata
 
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>&#~|!]")
 """Characters with a meaning in the middle of a line of Markdown."""
 
 
-def write_json(title: str, messages: Iterable[TimelineMessage]) -> Iterator[str]:
-    """Yield the pieces of a JSON object with the title and all messages."""
-    yield f'{{"title": {json.dumps(title, ensure_ascii=False)}, "messages": ['
+def write_json(title: str, metadata: Metadata | None, messages: Iterable[TimelineMessage]) -> Iterator[str]:
+    """Yield the pieces of a JSON object with title and metadata of the conversation, and all messages."""
+    title_json, metadata_json = json.dumps(title, ensure_ascii=False), json.dumps(metadata, ensure_ascii=False)
+    yield f'{{"title": {title_json}, "metadata": {metadata_json}, "messages": ['
     for index, message in enumerate(messages):
         exported = {
             "seq": message.seq,
@@ -22,23 +24,27 @@ def write_json(title: str, messages: Iterable[TimelineMessage]) -> Iterator[str]
             "content": message.content,
             "timestamp": message.created_at.isoformat(),
             "state": message.answer_state,
+            "message_type": message.message_type,
+            "metadata": message.metadata,
         }
         yield (",\n" if index else "\n") + json.dumps(exported, ensure_ascii=False)
     yield "\n]}\n"
 
 
-def write_markdown(title: str, messages: Iterable[TimelineMessage]) -> Iterator[str]:
+def write_markdown(title: str, metadata: Metadata | None, messages: Iterable[TimelineMessage]) -> Iterator[str]:
     """Yield the pieces of a Markdown document.
 
     The content of messages may be Markdown. It is a block quote, so that no message can imitate the heading of another.
+    Metadata is a block of code with one line.
     """
-    yield f"# {_escape_markdown(title)}\n"
+    yield f"# {_escape_markdown(title)}\n" + _markdown_metadata(metadata)
     for message in messages:
         sender = _escape_markdown(describe_sender(message))
         # More characters than Markdown's own end a line for some programs.
         lines = message.content.splitlines() or [""]
         quote = "\n".join(f"> {line}" if line else ">" for line in lines)
         yield f"\n## {sender}, {message.created_at:%Y-%m-%d %H:%M} UTC\n\n{quote}\n"
+        yield _markdown_metadata(message.metadata)
 
 
 def describe_sender(message: TimelineMessage) -> str:
@@ -48,6 +54,17 @@ def describe_sender(message: TimelineMessage) -> str:
     if message.sender_type == "user":
         return sender_name(message)
     return f"{sender_name(message)} ({'assistant' if message.sender_type == 'assistant' else 'bot'})"
+
+
+def format_metadata(metadata: Metadata) -> str:
+    """Return metadata as JSON in one line."""
+    text = json.dumps(metadata, ensure_ascii=False)
+    # JSON escapes those below a space only, and some programs know more characters that end a line.
+    return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
+
+
+def _markdown_metadata(metadata: Metadata | None) -> str:
+    return "" if metadata is None else f"\n```json\n{format_metadata(metadata)}\n```\n"
 
 
 def _escape_markdown(line: str) -> str:

@@ -13,7 +13,8 @@ from chatapp.concurrency.worker_processes import WorkerPool
 from chatapp.config import Settings
 from chatapp.errors import RateLimited, TooComplex
 from chatapp.timeline import TimelineMessage
-from chatapp.transcripts.export import describe_sender
+from chatapp.timeline.metadata import Metadata
+from chatapp.transcripts.export import describe_sender, format_metadata
 
 EXTENSION = "chatapp.exports"
 """Key of the application's `Exports` in `app.extensions`."""
@@ -78,18 +79,25 @@ class Exports:
         """The number of PDFs that are made or wait for a process."""
         return self._pool.calls
 
-    def make_pdf(self, title: str, messages: Sequence[TimelineMessage], *, is_cut: bool) -> bytes:
+    def make_pdf(
+        self, title: str, metadata: Metadata | None, messages: Sequence[TimelineMessage], *, is_cut: bool
+    ) -> bytes:
         """Return the conversation as a PDF.
 
         Raises `Busy` when too many exports wait, and `TooComplex` when this one exceeds the limits.
         """
         note = "Latest messages only. The other export formats contain all messages." if is_cut else ""
+        notes = [_describe_metadata(metadata), note]
         contents = [
-            (f"{describe_sender(message)} · {message.created_at:%Y-%m-%d %H:%M} UTC", message.content)
+            (
+                f"{describe_sender(message)} · {message.created_at:%Y-%m-%d %H:%M} UTC",
+                message.content,
+                _describe_metadata(message.metadata),
+            )
             for message in messages
         ]
         try:
-            return self._pool.run(title=title, note=note, messages=contents)
+            return self._pool.run(title=title, notes=[note for note in notes if note], messages=contents)
         except TooComplex as error:
             raise TooComplex(
                 "This conversation takes too long to export as PDF. Export it as Markdown or JSON instead."
@@ -99,6 +107,10 @@ class Exports:
         with self._lock:
             if self._slots.get(user_id) is slot:
                 del self._slots[user_id]
+
+
+def _describe_metadata(metadata: Metadata | None) -> str:
+    return "" if metadata is None else f"Metadata: {format_metadata(metadata)}"
 
 
 def init_exports(app: Flask, settings: Settings) -> None:

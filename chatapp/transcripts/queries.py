@@ -51,7 +51,7 @@ def list_latest_messages(conversation: Conversation) -> tuple[list[TimelineMessa
     while has_older:
         batch = read_page(db.session(), conversation, before=before, limit=BATCH_SIZE)
         for message in reversed(batch.messages):
-            chars += len(message.content) + CHARS_PER_MESSAGE
+            chars += len(message.content) + CHARS_PER_MESSAGE + (len(str(message.metadata)) if message.metadata else 0)
             if chars > MAX_PDF_CHARS:
                 return newest_first[::-1], True
             if message.deleted_at is None:

@@ -39,19 +39,19 @@ def export(conversation: str, file_format: str) -> Response:
     ref, actor = parse_ref(conversation), current_person().actor
     readable = get_readable(ref, actor)
     count_use(EXPORTS, actor.user_id)
-    title, last_event = transcript_title(readable), readable.last_event
+    title, metadata, last_event = transcript_title(readable), readable.extra, readable.last_event
     slot = current_exports().open_slot(actor.user_id)
     if file_format == "pdf":
         with slot:
             messages, is_cut = list_latest_messages(readable)
             # The PDF takes long. Meanwhile others need the database connection.
             db.session.remove()
-            pdf = current_exports().make_pdf(title, messages, is_cut=is_cut)
+            pdf = current_exports().make_pdf(title, metadata, messages, is_cut=is_cut)
         response = Response(pdf, mimetype="application/pdf")
     else:
         is_json = file_format == "json"
         write, mimetype = (write_json, "application/json") if is_json else (write_markdown, "text/markdown")
-        pieces = write(title, iterate_messages(ref, actor, last_event))
+        pieces = write(title, metadata, iterate_messages(ref, actor, last_event))
         response = Response(stream_with_context(slot.stream(pieces)), content_type=f"{mimetype}; charset=utf-8")
         response.call_on_close(slot.close)
     filename = f"{secure_filename(title) or conversation}.{file_format}"

@@ -88,7 +88,7 @@ function mentions(message, userId) {
 
 /** @param {HTMLElement} message */
 const groupingOf = (message) => ({
-  senderId: message.dataset.senderId ?? "",
+  senderId: (!message.matches(".is-notice") && message.dataset.senderId) || "",
   createdAt: new Date(message.dataset.created ?? ""),
 });
 

@@ -91,16 +91,20 @@ def test_messages_are_spooled_while_another_program_locks_sqlite(server: Server,
     other = sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    assert ana.sockets[0].call(
-        "send_message", {"conversation": "general", "content": "locked", "client_id": str(uuid.uuid4())}, timeout=15
-    )["message"]["pending"]
+    payload = message_payload("locked") | {"metadata": {"tags": ["é"]}}
+    pending = ana.sockets[0].call("send_message", payload, timeout=15)["message"]
+    assert (pending["pending"], pending["metadata"]) == (True, payload["metadata"])
+    # Only the database knows who may post notices.
+    notice = message_payload("x") | {"message_type": "system"}
+    assert ana.sockets[0].call("send_message", notice, timeout=15)["error"]["code"] == "unavailable"
     late = bob.connect()
     assert [each["content"] for each in late.call("join_chat", {"conversation": "general"})["pending"]] == ["locked"]
     assert ">locked</div>" in bob.get("/").text
     other.execute("ROLLBACK")
     other.close()
 
-    ana.sockets[0].wait_for("message_saved")
+    (saved,) = ana.sockets[0].wait_for("message_saved")
+    assert saved["message"]["metadata"] == payload["metadata"]
     assert server.rows("SELECT content FROM messages") == [("locked",)]
 
 

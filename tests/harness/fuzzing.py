@@ -24,8 +24,8 @@ KEY = "0e8a6c1e-7c0b-4f39-9d6b-0a1b2c3d4e5f"
 PAYLOADS: dict[str, dict[str, Any]] = {
     "join_chat": {"conversation": "general", "after": 3, "epoch": "x"},
     "leave_chat": {"conversation": "general"},
-    "send_message": {"conversation": "general", "content": "Good morning", "client_id": KEY},
-    "edit_message": {"conversation": "general", "seq": 1, "content": "Good evening"},
+    "send_message": {"conversation": "general", "content": "Good morning", "client_id": KEY, "metadata": {"a": [1]}},
+    "edit_message": {"conversation": "general", "seq": 1, "content": "Good evening", "metadata": {}},
     "delete_message": {"conversation": "general", "seq": 1},
     "react": {"conversation": "general", "seq": 1, "reaction": "👍", "on": True},
     "typing": {"conversation": "general"},

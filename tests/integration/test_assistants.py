@@ -248,6 +248,7 @@ def test_the_reason_of_a_failure_is_shown_in_the_conversation(
         socket.post(question, conversation)
         answer = wait_for_answer(socket, conversation, count)
         assert (answer["state"], answer["problem"]) == ("failed", problem), question
+        assert answer["message_type"] == "error", question
         assert bool(answer["content"]) == (question == "break"), question
     for secret in ("sk-secret", "sk-1234"):
         assert secret not in server.log() + ana.get("/assistants/model").text
@@ -308,7 +309,7 @@ def test_the_daily_limit_applies_to_each_user(
         assert wait_for_answer(socket, conversation, number)["state"] == "complete"
     socket.post("hello", conversation)
     refused = wait_for_answer(socket, conversation, 3)
-    assert refused["state"] == "failed"
+    assert (refused["state"], refused["message_type"]) == ("failed", "error")
     assert "limit of 2 questions in 24 hours" in refused["problem"]
     assert (
         socket.call("answer_again", {"conversation": conversation, "seq": seq + 1})["error"]["code"] == "rate_limited"

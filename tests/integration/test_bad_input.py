@@ -110,8 +110,8 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
                 code = "invalid_conversation" if key == "conversation" else "invalid"
                 assert error["code"] == code, (event, key, value)
                 assert error["message"]
-        error = socket.call(event, payload | {"reply_to": 1})["error"]
-        assert (error["code"], "reply_to" in error["message"]) == ("invalid", True), event
+        error = socket.call(event, payload | {"topic": 1})["error"]
+        assert (error["code"], "topic" in error["message"]) == ("invalid", True), event
     assert "Traceback" not in server.log()
 
     # A number that overflows every type.

@@ -68,7 +68,8 @@ def list_own_sessions(query: SessionsQuery) -> Response:
 def begin_session(json: NewSession) -> Response:
     """Start a session with an assistant."""
     name = json.assistant or next(iter(current_assistants()))
-    session_id = service.start_session(current_caller().actor, _check_assistant(name), json.title)
+    actor = current_caller().actor
+    session_id = service.start_session(actor, _check_assistant(name), json.title, json.metadata)
     location = url_for("api_sessions.show_session", session_id=session_id)
     return respond(_present(_get_summary(session_id)), HTTPStatus.CREATED, Location=location)
 
@@ -83,12 +84,15 @@ def show_session(session_id: str) -> Response:
 @blueprint.patch(SESSION)
 @describe(resources.Session, NotFound, *WRITE_ERRORS, tag=TAG, json=SessionUpdate)
 def change_session(session_id: str, json: SessionUpdate) -> Response:
-    """Rename a session, or make it read-only."""
-    number, actor = _parse_id(session_id), current_caller().actor
-    if json.title is not None:
-        service.rename_session(actor, number, json.title)
-    if json.ended:
-        service.end_session(actor, number)
+    """Rename a session, set its metadata, or make it read-only."""
+    number = _parse_id(session_id)
+    service.change_session(
+        current_caller().actor,
+        number,
+        title=json.title,
+        metadata=json.get_changed("metadata"),
+        is_ended=bool(json.ended),
+    )
     return respond(_present(_get_summary(number)))
 
 
@@ -132,7 +136,14 @@ def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Respo
     actor = current_caller().actor
 
     def post_question() -> TimelineMessage:
-        question = post(ref, actor, content=json.content, client_id=client_id)
+        question = post(
+            ref,
+            actor,
+            content=json.content,
+            client_id=client_id,
+            message_type=json.message_type,
+            metadata=json.metadata,
+        )
         if question.conversation != ref:
             # The answer to it would be that of a conversation that the caller may not be able to read.
             raise Conflict("This client_id belongs to a message in another conversation. Use a new one.")
@@ -216,4 +227,5 @@ def _present(session: SessionSummary) -> resources.Session:
         "used_at": isoformat(session.used_at),
         "ended_at": isoformat(session.ended_at),
         "total": session.message_count,
+        "metadata": session.metadata,
     }

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from chatapp.assistants.importing.sources import Row
 from chatapp.errors import Invalid
-from chatapp.timeline.content import check_content
+from chatapp.timeline.content import ERROR, NOTICE, TEXT, check_content
+from chatapp.timeline.metadata import Metadata, check_metadata
 
 CLIENT_ID_NAMESPACE = uuid.UUID("5c1f6f0e-6d0b-4c39-9c0e-0a6d8b0a7b51")
 
@@ -25,6 +26,9 @@ ROLES = {
 }
 """The sender types of chatapp by the names that other programs use."""
 
+TYPES = {"system": NOTICE, "error": ERROR}
+"""Types by the names that other programs use. Any other is a text."""
+
 MAX_SENDER_NAME_CHARS = 64
 
 MIN_MILLISECONDS = 100_000_000_000
@@ -40,6 +44,8 @@ class Entry:
     sender_name: str | None
     content: str
     created_at: datetime
+    message_type: str
+    metadata: Metadata | None
 
 
 def parse_entry(row: Row, assistant_ref: str, *, owner_id: int | None, has_sessions: bool) -> Entry:
@@ -62,7 +68,19 @@ def parse_entry(row: Row, assistant_ref: str, *, owner_id: int | None, has_sessi
         sender_name=sender_name,
         content=check_content(row.content),
         created_at=parse_timestamp(row.timestamp),
+        message_type=NOTICE if sender_type == "system" else TYPES.get(str(row.message_type).lower(), TEXT),
+        metadata=parse_metadata(row.metadata),
     )
+
+
+def parse_metadata(value: object) -> Metadata | None:
+    """Parse a JSON object, also as text. Raises what `check_metadata` raises."""
+    if isinstance(value, str | bytes):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise Invalid("The metadata is not JSON.") from None
+    return check_metadata(value)
 
 
 def parse_timestamp(value: object) -> datetime:

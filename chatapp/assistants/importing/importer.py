@@ -126,6 +126,8 @@ def _store_entries(
                 client_id=entry.client_id,
                 state="complete" if entry.sender_type == "assistant" else None,
                 created_at=entry.created_at,
+                message_type=entry.message_type,
+                extra=entry.metadata,
             )
             session.add(Message(**columns))
         session.flush()

@@ -20,10 +20,16 @@ class Row:
     sender: object
     content: object
     timestamp: object
+    message_type: object = None
+    metadata: object = None
+    """A JSON object, also as text."""
 
     @property
     def key(self) -> tuple[object, ...]:
-        """The values that distinguish the row from all others of its source."""
+        """The values that distinguish the row from all others of its source.
+
+        They are the same as before type and metadata were imported: importing a file again adds nothing.
+        """
         return (self.conversation, self.number, self.sender, self.content, self.timestamp)
 
 
@@ -61,7 +67,8 @@ def _iterate_json(dump: dict[str, list[Any]]) -> Iterator[Row]:
     for bot, messages in dump.items():
         for number, message in enumerate(messages, 1):
             values = message if isinstance(message, dict) else {}
-            yield Row(number, bot, values.get("role"), values.get("content"), values.get("timestamp"))
+            fields = ("role", "content", "timestamp", "message_type", "metadata")
+            yield Row(number, bot, *map(values.get, fields))
 
 
 def _open_sqlite(path: Path) -> Source:
@@ -75,17 +82,19 @@ def _open_sqlite(path: Path) -> Source:
             ((count,),) = connection.execute("SELECT count(*) FROM messages")
     except sqlite3.Error as error:
         raise Invalid(f"The SQLite file cannot be read: {error}.") from None
-    column_names = ("session_id", "sender") if has_sessions else ("bot_id", "role")
-    return Source(count, has_sessions, _iterate_sqlite(uri, *column_names))
+    conversation, sender = ("session_id", "sender") if has_sessions else ("bot_id", "role")
+    optional = [column if column in columns else "NULL" for column in ("message_type", "metadata")]
+    return Source(count, has_sessions, _iterate_sqlite(uri, conversation, sender, *optional))
 
 
-def _iterate_sqlite(uri: str, conversation_column: str, sender_column: str) -> Iterator[Row]:
+def _iterate_sqlite(uri: str, conversation: str, *others: str) -> Iterator[Row]:
+    sender, message_type, metadata = others
     query = (
-        f"SELECT rowid, {conversation_column}, {sender_column}, content, timestamp FROM messages "  # noqa: S608 - constants
-        f"ORDER BY CAST({conversation_column} AS TEXT), rowid"
+        f"SELECT rowid, {conversation}, {sender}, content, timestamp, {message_type}, {metadata} "  # noqa: S608 - constants
+        f"FROM messages ORDER BY CAST({conversation} AS TEXT), rowid"
     )
     with closing(sqlite3.connect(uri, uri=True)) as connection:
         # A value that is not UTF-8 makes an invalid row and does not end the import.
         connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
-        for number, conversation, sender, content, timestamp in connection.execute(query):
-            yield Row(number, str(conversation), sender, content, timestamp)
+        for number, name, *values in connection.execute(query):
+            yield Row(number, str(name), *values)

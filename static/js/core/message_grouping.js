@@ -6,7 +6,7 @@ const MAX_PAUSE_MS = 5 * 60_000;
 
 /**
  * @typedef {object} GroupedMessage
- * @property {string} senderId empty for deleted accounts and bots
+ * @property {string} senderId empty for deleted accounts, bots and notices
  * @property {Date} createdAt
  */
 

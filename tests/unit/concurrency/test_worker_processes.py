@@ -15,8 +15,8 @@ from tests.harness.waiting import eventually, scaled
 
 NewPool = Callable[..., WorkerPool]
 
-SMALL: dict[str, Any] = {"title": "Title", "note": "", "messages": [("Ana", "Hi")]}
-ENDLESS: dict[str, Any] = {"title": "Title", "note": "", "messages": [("Ana", "word " * 2_000)] * 2_000}
+SMALL: dict[str, Any] = {"title": "Title", "notes": [], "messages": [("Ana", "Hi", "")]}
+ENDLESS: dict[str, Any] = {"title": "Title", "notes": [], "messages": [("Ana", "word " * 2_000, "")] * 2_000}
 """Takes minutes."""
 
 
@@ -57,7 +57,7 @@ def test_a_process_that_takes_too_long_is_killed_and_replaced(new_pool: NewPool)
 def test_a_process_that_needs_too_much_memory_is_replaced(new_pool: NewPool):
     pool = new_pool(memory_mb=128)
     with pytest.raises(TooComplex):
-        pool.run(title="Title", note="", messages=[("Ana", "word " * 10_000_000)])
+        pool.run(title="Title", notes=[], messages=[("Ana", "word " * 10_000_000, "")])
     assert pool.list_idle_pids() == []
     assert pool.run(**SMALL)
 
@@ -79,7 +79,7 @@ def _has_ended(pid: int) -> bool:
 def test_a_program_that_fails_is_an_internal_error(new_pool: NewPool):
     pool = new_pool()
     with pytest.raises(Internal):
-        pool.run(title="Title", note="", messages=None)
+        pool.run(title="Title", notes=[], messages=None)
     assert pool.run(**SMALL)
 
 

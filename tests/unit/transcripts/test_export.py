@@ -38,7 +38,7 @@ MESSAGES = [
 
 
 def test_json_has_the_title_and_every_message() -> None:
-    exported = json.loads("".join(write_json('A "title"', MESSAGES)))
+    exported = json.loads("".join(write_json('A "title"', {"color": "blue"}, MESSAGES)))
     assert exported["title"] == 'A "title"'
     assert [message["content"] for message in exported["messages"]] == ["Hello “you”\nagain", "**Hi**"]
     assert exported["messages"][1] == {
@@ -49,15 +49,17 @@ def test_json_has_the_title_and_every_message() -> None:
         "content": "**Hi**",
         "timestamp": "2026-05-01T09:30:00+00:00",
         "state": None,
+        "message_type": "text",
+        "metadata": None,
     }
 
 
 def test_json_of_an_empty_conversation_is_valid() -> None:
-    assert json.loads("".join(write_json("", []))) == {"title": "", "messages": []}
+    assert json.loads("".join(write_json("", None, []))) == {"title": "", "metadata": None, "messages": []}
 
 
 def test_markdown_has_a_heading_for_each_message() -> None:
-    assert "".join(write_markdown("Plans", MESSAGES)) == (
+    assert "".join(write_markdown("Plans", None, MESSAGES)) == (
         "# Plans\n"
         "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC\n\n> Hello “you”\n> again\n"
         "\n## Helper (assistant), 2026-05-01 09:30 UTC\n\n> **Hi**\n"
@@ -75,7 +77,7 @@ LINE = MARKDOWN.map(lambda text: " ".join(text.split())).filter(str.isprintable)
 @given(st.lists(st.tuples(LINE, MARKDOWN), max_size=4), LINE)
 def test_no_message_or_name_can_imitate_a_heading(messages: list[tuple[str, str]], title: str) -> None:
     document = "".join(
-        write_markdown(title, [make_message(text, Person(2, "mallory", name)) for name, text in messages])
+        write_markdown(title, None, [make_message(text, Person(2, "mallory", name)) for name, text in messages])
     )
     # As readers see it, and as a program that searches for headings does.
     tokens = [token for token in MarkdownIt().parse(document) if token.level == 0]
@@ -89,9 +91,18 @@ def test_no_message_or_name_can_imitate_a_heading(messages: list[tuple[str, str]
     assert all(line.endswith(" (@mallory), 2026-05-01 09:30 UTC") for line in lines[1:])
 
 
+@given(st.dictionaries(MARKDOWN, MARKDOWN, max_size=2))
+def test_metadata_is_one_line_of_code(metadata: dict[str, str]) -> None:
+    document = "".join(write_markdown("Plans", metadata, []))
+    heading, *_, code = [token for token in MarkdownIt().parse(document) if token.level == 0]
+    assert (heading.type, code.type) == ("heading_open", "fence")
+    assert json.loads(code.content) == metadata
+    assert len(document.splitlines()) == 5
+
+
 def test_bots_and_assistants_are_marked() -> None:
     bot = make_message("green", None, sender_type="system", sender_name="Ana Lima (@ana)")
-    assert "## Ana Lima (@ana) (bot), 2026" in "".join(write_markdown("Plans", [bot]))
+    assert "## Ana Lima (@ana) (bot), 2026" in "".join(write_markdown("Plans", None, [bot]))
 
 
 def test_a_sender_without_a_name_is_a_former_member() -> None:
