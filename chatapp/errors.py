@@ -64,6 +64,12 @@ class TooComplex(ChatError):
     code, status = "too_complex", HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class InvalidReply(ChatError):
+    """The message that it replies to does not exist in the conversation, or was deleted."""
+
+    code, status = "invalid_reply", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class SignedOut(ChatError):
     """There is no valid login session or API token."""
 

@@ -97,7 +97,7 @@ def log_in(user_id: int, *, verified: VerifiedPassword | None = None, key: Attem
 
 def handle_unauthorized() -> Response:
     """Redirect a visitor of a page to the sign-in page and back afterwards. Raises `SignedOut` for scripts."""
-    is_script = request.blueprint == "messages" and request.endpoint != "messages.show"
+    is_script = request.blueprint == "messages" and request.endpoint not in {"messages.show", "messages.versions"}
     if request.method != "GET" or is_script:
         raise SignedOut("You are signed out. Sign in again; your message is still in your browser.")
     return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))

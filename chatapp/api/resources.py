@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from chatapp.presentation.resources import Message, Metadata, Person, SenderType, Timestamp
+from chatapp.presentation.resources import Message, MessageVersion, Metadata, Person, SenderType, Timestamp
 
 ConversationKind = Annotated[str, Field(json_schema_extra={"enum": ["general", "room", "direct", "assistant"]})]
 MemberRole = Annotated[str, Field(json_schema_extra={"enum": ["member", "manager"]})]
@@ -49,6 +49,14 @@ class Messages(ListResponse):
 
     conversation: Annotated[str | None, Field(description="Null if two people have no direct conversation yet.")]
     messages: list[Message]
+
+
+class MessageVersions(ListResponse):
+    """A page of the earlier versions of a message, oldest first."""
+
+    conversation: str
+    seq: int
+    versions: list[MessageVersion]
 
 
 class Conversations(ListResponse):

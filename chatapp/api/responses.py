@@ -10,12 +10,13 @@ from flask import Response, request
 
 from chatapp.api import resources
 from chatapp.api.queries import ConversationPage
-from chatapp.api.schemas import MessagesQuery, PageQuery
+from chatapp.api.schemas import MessagesQuery, PageQuery, VersionsQuery
 from chatapp.conversations.people import Person
 from chatapp.conversations.queries import ConversationAccess
 from chatapp.presentation.kinds import direct_title
-from chatapp.presentation.messages import isoformat, present_message_data
+from chatapp.presentation.messages import isoformat, present_message_data, present_versions
 from chatapp.timeline import Page
+from chatapp.timeline.versions import VersionPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,22 @@ def respond_messages(conversation: str | None, total: int, page: Page, query: Me
         "previous": links.previous,
         "conversation": conversation,
         "messages": [present_message_data(message) for message in page.messages],
+    }
+    return respond(body, Link=links.header)
+
+
+def respond_versions(conversation: str, seq: int, page: VersionPage, query: VersionsQuery) -> Response:
+    """Return a page of the earlier versions of a message."""
+    numbers = [each.version for each in page.versions]
+    links = _make_links(query, numbers, has_older=page.has_older, has_newer=page.has_newer)
+    body: resources.MessageVersions = {
+        "total": page.total,
+        "limit": query.limit,
+        "next": links.next,
+        "previous": links.previous,
+        "conversation": conversation,
+        "seq": seq,
+        "versions": present_versions(page.versions),
     }
     return respond(body, Link=links.header)
 

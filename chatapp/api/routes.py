@@ -8,7 +8,13 @@ from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONTENT_ERRORS, CONVERSATION_ERRORS, WRITE_ERRORS, describe
 from chatapp.api.queries import find_active_person, find_ref, list_conversation_page, read_messages
-from chatapp.api.responses import present_conversation, respond, respond_conversations, respond_messages
+from chatapp.api.responses import (
+    present_conversation,
+    respond,
+    respond_conversations,
+    respond_messages,
+    respond_versions,
+)
 from chatapp.api.schemas import (
     MAX_SEQ,
     ConversationsQuery,
@@ -19,6 +25,7 @@ from chatapp.api.schemas import (
     NewMessage,
     NewRoom,
     ReadMark,
+    VersionsQuery,
     parse_number,
     resolve_client_id,
 )
@@ -35,7 +42,7 @@ from chatapp.conversations.queries import (
 )
 from chatapp.conversations.refs import ConversationRef, direct_ref, parse_ref, room_ref
 from chatapp.conversations.service import create_room, open_direct
-from chatapp.errors import NotFound
+from chatapp.errors import InvalidReply, NotFound
 from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import present_message_data
@@ -51,6 +58,7 @@ from chatapp.timeline import (
     post,
     react,
 )
+from chatapp.timeline.versions import read_versions
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 protect(blueprint)
@@ -117,6 +125,7 @@ def list_messages(conversation: str, query: MessagesQuery) -> Response:
     *CONVERSATION_ERRORS,
     *WRITE_ERRORS,
     *CONTENT_ERRORS,
+    InvalidReply,
     status=HTTPStatus.CREATED,
     json=NewMessage,
     headers=IdempotencyHeaders,
@@ -133,6 +142,7 @@ def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeader
         client_id=resolve_client_id(json.client_id, headers.idempotency_key),
         message_type=json.message_type,
         metadata=json.metadata,
+        reply_to=json.reply_to,
     )
     location = url_for("api.show_message", conversation=message.conversation.wire_name, seq=message.seq)
     return respond(present_message_data(message), HTTPStatus.CREATED, Location=location)
@@ -144,6 +154,15 @@ def show_message(conversation: str, seq: str) -> Response:
     """Get a message."""
     readable = authorize_reading(*_find_access(_parse_ref(conversation)))
     return _respond_message(get_message(db.session(), readable, _parse_seq(seq)))
+
+
+@blueprint.get(f"{MESSAGE}/versions")
+@describe(resources.MessageVersions, *CONVERSATION_ERRORS, query=VersionsQuery)
+def list_versions(conversation: str, seq: str, query: VersionsQuery) -> Response:
+    """List the earlier versions of an edited message. Deleting the message deletes them."""
+    readable, number = authorize_reading(*_find_access(_parse_ref(conversation))), _parse_seq(seq)
+    page = read_versions(db.session(), readable, number, before=query.before, after=query.after, limit=query.limit)
+    return respond_versions(readable.wire_name, number, page, query)
 
 
 @blueprint.patch(MESSAGE)

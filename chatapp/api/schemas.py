@@ -165,6 +165,13 @@ class ConversationsQuery(PageQuery):
     after: Id | SkipJsonSchema[None] = Field(None, description="Return the first conversations after this `id`.")
 
 
+class VersionsQuery(PageQuery):
+    """A page of earlier versions: the last ones, or those beside a cursor."""
+
+    before: Seq | SkipJsonSchema[None] = Field(None, description="Return versions before this `version`.")
+    after: Seq | SkipJsonSchema[None] = Field(None, description="Return the first versions after this `version`.")
+
+
 class IdempotencyHeaders(Request):
     """Headers of a request that takes effect once, even if it is repeated."""
 
@@ -232,6 +239,9 @@ class NewMessage(Request):
         "Assistants neither answer nor read them.",
     )
     metadata: Metadata = Field(None, description=METADATA_DESCRIPTION)
+    reply_to: Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"})] | None = Field(
+        None, description="The `seq` of the message of this conversation that it replies to."
+    )
 
 
 class MessageEdit(Request):

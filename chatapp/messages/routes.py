@@ -21,8 +21,12 @@ from chatapp.timeline import get_message, post, read_page
 from chatapp.timeline.cleanup import clear
 from chatapp.timeline.mentions import list_mentionable
 from chatapp.timeline.reading import OLDER_PAGE_SIZE
+from chatapp.timeline.versions import read_versions
 
 blueprint = Blueprint("messages", __name__)
+
+VERSIONS_PAGE_SIZE = 50
+"""Number of earlier versions on a page."""
 
 MESSAGES_BELOW_TARGET = 4
 """Number of messages that a page shows below the message that a URL points to."""
@@ -102,6 +106,23 @@ def quote(conversation: str, seq: str) -> str:
     path = message_path(readable.wire_name, message.seq or 0)
     return render_template(
         "messages/_quote.html", message=message, text=shorten_quote(message.content), title=page.title, path=path
+    )
+
+
+@blueprint.get("/conversations/<conversation>/messages/<seq>/versions")
+@login_required
+def versions(conversation: str, seq: str) -> str:
+    """Show the edit history of a message: its text and the earlier ones, latest first."""
+    readable = authorize_reading(*_find_access(parse_ref(conversation)))
+    before = parse_seq(request.args.get("before"))
+    number = parse_seq(seq) or 0
+    page = read_versions(db.session(), readable, number, before=before, limit=VERSIONS_PAGE_SIZE)
+    return render_template(
+        "messages/versions.html",
+        message=get_message(db.session(), readable, number),
+        page=page,
+        path=message_path(readable.wire_name, number),
+        is_latest=before is None,
     )
 
 

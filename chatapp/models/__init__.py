@@ -5,7 +5,7 @@ from chatapp.models.assistants import Answer, AssistantUsage, ShareLink
 from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, Membership
-from chatapp.models.messages import Mention, Message, Reaction, RetiredKey
+from chatapp.models.messages import Mention, Message, MessageVersion, Reaction, RetiredKey
 from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDelivery
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Membership",
     "Mention",
     "Message",
+    "MessageVersion",
     "OutgoingWebhook",
     "Reaction",
     "RetiredKey",

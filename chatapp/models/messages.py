@@ -1,4 +1,4 @@
-"""Messages with their reactions and mentions."""
+"""Messages with their earlier versions, reactions and mentions."""
 
 from datetime import datetime
 from typing import Any
@@ -54,7 +54,7 @@ class Message(Base):
     client_id: Mapped[str | None] = mapped_column(String(36))
     """The UUID that its sender gave it."""
     reply_to: Mapped[int | None] = mapped_column(BigInteger)
-    """The `seq` of the message that it answers."""
+    """The `seq` of the message of its conversation that it answers, also after a cleanup has removed that one."""
     asker_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     """The user who asked the question that an assistant answers."""
     state: Mapped[str | None] = mapped_column(String(16))
@@ -66,6 +66,18 @@ class Message(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     edited_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+
+
+class MessageVersion(Base):
+    """A text of a message that an edit has replaced."""
+
+    __tablename__ = "message_versions"
+
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """The last `version` of the message with this text."""
+    content: Mapped[str] = mapped_column(Text)
+    written_at: Mapped[datetime]
 
 
 class Reaction(Base):

@@ -21,6 +21,7 @@ from chatapp.presentation.markdown import render_blocks
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN, find_names
+from chatapp.timeline.versions import EarlierVersion
 
 EXTENSION = "chatapp.message_presenter"
 """Key of the application's `MessagePresenter` in `app.extensions`."""
@@ -242,6 +243,14 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
             for group in message.reactions
         ],
     }
+
+
+def present_versions(versions: Iterable[EarlierVersion]) -> list[resources.MessageVersion]:
+    """Return earlier versions of a message."""
+    return [
+        {"version": each.version, "content": each.content, "written_at": isoformat(each.written_at)}
+        for each in versions
+    ]
 
 
 def present_news(message: TimelineMessage) -> dict[str, Any]:

@@ -71,7 +71,13 @@ class Message(TypedDict):
     sender_name: Annotated[str | None, Field(description="The name of a bot or an assistant.")]
     message_type: MessageType
     metadata: Metadata
-    reply_to: Annotated[int | None, Field(description="The `seq` of the message that an assistant answers.")]
+    reply_to: Annotated[
+        int | None,
+        Field(
+            description="The `seq` of the message of this conversation that it replies to or answers. It may have been "
+            "deleted or removed by a cleanup since."
+        ),
+    ]
     state: Annotated[
         AnswerState | None, Field(description="The state of an assistant's answer; null for other messages.")
     ]
@@ -83,6 +89,14 @@ class Message(TypedDict):
     deleted_at: Timestamp | None
     mentions: Annotated[list[int], Field(description="The ids of the mentioned users.")]
     reactions: list[Reaction]
+
+
+class MessageVersion(TypedDict):
+    """A text of a message that an edit has replaced."""
+
+    version: Annotated[int, Field(description="The last `version` of the message with this text.")]
+    content: str
+    written_at: Timestamp
 
 
 class PageMessage(Message):

@@ -14,7 +14,7 @@ from chatapp.conversations.queries import find_access_of, is_public
 from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
-from chatapp.presentation.messages import present_message
+from chatapp.presentation.messages import present_message, present_versions
 from chatapp.presentation.read_state import present_read_receipt
 from chatapp.presentation.resources import PageMessage
 from chatapp.realtime.assistants import current_answer_broadcaster
@@ -26,6 +26,10 @@ from chatapp.timeline.answers import find_running
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.metadata import UNCHANGED
 from chatapp.timeline.read_receipts import list_read_receipts
+from chatapp.timeline.versions import read_versions
+
+MAX_LISTED_VERSIONS = 50
+"""Maximum number of earlier versions in an acknowledgement."""
 
 MAX_LAST_PAGE_SIZE = 100
 """Maximum number of messages that a client may request when it joins without a cursor."""
@@ -54,6 +58,7 @@ class SendPayload(Payload):
     client_id: object = None
     message_type: object = TEXT
     metadata: object = None
+    reply_to: EventNumber | None = None
 
 
 class EditPayload(Payload):
@@ -70,6 +75,15 @@ class DeletePayload(Payload):
 
     conversation: object
     seq: EventNumber
+
+
+class VersionsPayload(Payload):
+    """Payload of `message_versions`."""
+
+    conversation: object
+    seq: EventNumber
+    before: EventNumber | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LISTED_VERSIONS)] = MAX_LISTED_VERSIONS
 
 
 class ReactPayload(Payload):
@@ -218,6 +232,7 @@ def send_message(caller: Caller, payload: SendPayload) -> Ack:
         client_id=payload.client_id,
         message_type=payload.message_type,
         metadata=payload.metadata,
+        reply_to=payload.reply_to,
         authorized_sender=_find_authorized_sender(caller, ref),
     )
     return _present(message)
@@ -234,6 +249,15 @@ def edit_message(caller: Caller, payload: EditPayload) -> Ack:
 def delete_message(caller: Caller, payload: DeletePayload) -> Ack:
     """Delete a message's content."""
     return _present(delete(parse_ref(payload.conversation), caller.user.actor, payload.seq))
+
+
+@handles("message_versions", VersionsPayload)
+def list_versions(caller: Caller, payload: VersionsPayload) -> Ack:
+    """Return the earlier versions of a message."""
+    access = find_access_of(db.session(), parse_ref(payload.conversation), caller.user.actor)
+    conversation = authorize_reading(*access)
+    page = read_versions(db.session(), conversation, payload.seq, before=payload.before, limit=payload.limit)
+    return {"versions": present_versions(page.versions), "more": page.has_older}
 
 
 @handles("react", ReactPayload)

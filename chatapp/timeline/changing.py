@@ -20,6 +20,7 @@ from chatapp.timeline.mentions import Draft, delete_mentions, resolve_mentions, 
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import UNCHANGED, check_metadata
 from chatapp.timeline.signals import message_changed
+from chatapp.timeline.versions import delete_versions, keep_version
 
 MAX_DIFFERENT_REACTIONS = 20
 """Maximum number of different emoji under one message."""
@@ -51,6 +52,7 @@ def edit(
             message.extra = new_metadata
         if new_content is None or message.content == new_content:
             return session.is_modified(message)
+        keep_version(session, message)
         message.content, message.edited_at = new_content, now()
         delete_mentions(session, message.id)
         (mentioned,) = resolve_mentions(session, [Draft(conversation, membership, actor.user_id, new_content)])
@@ -61,7 +63,9 @@ def edit(
 
 
 def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
-    """Delete the content, the metadata and the reactions of a message and return it. Its place in the timeline stays.
+    """Delete the content of a message, with earlier versions, metadata and reactions, and return it.
+
+    Its place in the timeline stays.
 
     Raises what `authorize_posting` raises, `NotFound` and `Forbidden`.
     """
@@ -72,6 +76,7 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
             return False
         message.content, message.extra, message.deleted_at = "", None, now()
         delete_mentions(session, message.id)
+        delete_versions(session, message.id)
         session.execute(delete_rows(Reaction).where(Reaction.message_id == message.id))
         return True
 

@@ -10,7 +10,7 @@ from chatapp.actors import Actor, find_active_tokens, is_admin
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_notice, authorize_posting, may_read
 from chatapp.conversations.refs import ConversationRef
-from chatapp.errors import ChatError, SignedOut
+from chatapp.errors import ChatError, InvalidReply, SignedOut
 from chatapp.models import Conversation, LoginSession, Membership, Message, RetiredKey, User
 from chatapp.storage import IdempotencyKey, Transaction
 from chatapp.timeline.content import NOTICE
@@ -64,6 +64,7 @@ class PostBatch:
         self._login_session_ids = {login_session_id for _, _, _, login_session_id in senders}
         self._token_ids = find_active_tokens(session, [post.actor for post in posts])
         self._known = _find_known(session, {post.key for post in posts})
+        self._reply_targets = _find_reply_targets(session, posts)
         self._rows: list[dict[str, Any]] = []
         self._refs: list[ConversationRef] = []
         self._index_by_key: dict[IdempotencyKey, int] = {}
@@ -89,6 +90,7 @@ class PostBatch:
             conversation = authorize_posting(self._conversations.get(post.conversation), membership)
             if post.message_type == NOTICE:
                 authorize_notice(conversation, membership, is_admin=is_admin(self._session, post.actor))
+            reply_to = self._find_reply_target(post)
         except ChatError as error:
             return error
         index = self._index_by_key[post.key] = len(self._rows)
@@ -104,6 +106,7 @@ class PostBatch:
                 client_id=post.client_id,
                 created_at=post.created_at,
                 extra=post.metadata,
+                reply_to=reply_to,
             )
         )
         return index
@@ -138,6 +141,7 @@ class PostBatch:
                 created_at=row["created_at"],
                 mentions=people,
                 metadata=row["extra"],
+                reply_to=row["reply_to"],
             )
             for (ref, row), message_id, people in zip(self._rows_with_refs(), ids, mentions, strict=True)
         ]
@@ -156,6 +160,17 @@ class PostBatch:
             and (actor.token_id is None or actor.token_id in self._token_ids)
         )
 
+    def _find_reply_target(self, post: "Post") -> int | None:
+        """Return the `seq` that the post replies to, if that message exists. Raises `InvalidReply`.
+
+        A post from the spool was acknowledged: it becomes no reply instead.
+        """
+        if post.reply_to is None or (post.conversation.id, post.reply_to) in self._reply_targets:
+            return post.reply_to
+        if post.was_spooled:
+            return None
+        raise InvalidReply("The message that this replies to does not exist in this conversation, or was deleted.")
+
     def _may_read(self, row: Message | RetiredKey) -> bool:
         membership = self._session.get(Membership, (row.conversation_id, row.sender_id), populate_existing=True)
         return may_read(self._session.get_one(Conversation, row.conversation_id), membership)
@@ -173,6 +188,7 @@ class PostBatch:
             client_id=post.client_id,
             created_at=post.created_at,
             metadata=post.metadata,
+            reply_to=post.reply_to,
         )
 
     def _load_known(self, row: Message | RetiredKey) -> TimelineMessage:
@@ -186,6 +202,19 @@ class PostBatch:
 def _find_memberships(session: Session, keys: set[tuple[int, int]]) -> dict[tuple[int, int], Membership]:
     memberships = session.scalars(_MEMBERSHIPS, {"keys": list(keys)})
     return {(membership.conversation_id, membership.user_id): membership for membership in memberships}
+
+
+def _find_reply_targets(session: Session, posts: Iterable["Post"]) -> set[tuple[int, int]]:
+    """Return the conversation's id and `seq` of the messages that exist of those that the posts reply to."""
+    keys = {(post.conversation.id, post.reply_to) for post in posts if post.reply_to is not None}
+    if not keys:
+        return set()
+    rows = session.execute(
+        select(Message.conversation_id, Message.seq).where(
+            tuple_(Message.conversation_id, Message.seq).in_(keys), Message.deleted_at.is_(None)
+        )
+    )
+    return {(conversation_id, seq) for conversation_id, seq in rows}
 
 
 def _find_known(session: Session, keys: Iterable[IdempotencyKey]) -> dict[IdempotencyKey, Message | RetiredKey]:

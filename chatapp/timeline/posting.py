@@ -36,18 +36,22 @@ def post(
     client_id: object,
     message_type: object = TEXT,
     metadata: object = None,
+    reply_to: int | None = None,
     authorized_sender: Person | None = None,
 ) -> TimelineMessage:
     """Store a message and return it, once it is durable.
+
+    `reply_to` is the `seq` of the message of the same conversation that it replies to.
 
     A repeated `client_id` returns the stored message in its current state, or only a confirmation to a sender who may
     no longer read it: the message as it was sent, without an id.
 
     During an outage the message is spooled and returned as `is_pending`, if the caller passes an `authorized_sender`:
-    the sender, who was authorized to post earlier.
+    the sender, who was authorized to post earlier. If the message that it replies to does not exist when the spool is
+    drained, it is stored as no reply: it was acknowledged.
 
     Raises what `check_content`, `check_client_id`, `check_message_type`, `check_metadata`, `authorize_posting` and
-    `authorize_notice` raise, and `SignedOut`, `Busy`, `Unavailable`.
+    `authorize_notice` raise, and `InvalidReply`, `SignedOut`, `Busy`, `Unavailable`.
     """
     return write(
         Post(
@@ -59,6 +63,7 @@ def post(
             authorized_sender,
             message_type=check_message_type(message_type),
             metadata=check_metadata(metadata),
+            reply_to=reply_to,
         )
     )
 
@@ -82,6 +87,7 @@ class Post(SpoolableChange[TimelineMessage]):
     was_spooled: bool = False
     message_type: str = TEXT
     metadata: Metadata | None = field(default=None, hash=False)
+    reply_to: int | None = None
 
     @property
     def key(self) -> IdempotencyKey:
@@ -122,6 +128,7 @@ class Post(SpoolableChange[TimelineMessage]):
             created_at=self.created_at,
             is_pending=True,
             metadata=self.metadata,
+            reply_to=self.reply_to,
         )
 
     def pending_signal(self, result: TimelineMessage) -> DeferredSignal[Any]:
@@ -143,7 +150,8 @@ class Post(SpoolableChange[TimelineMessage]):
             "created_at": self.created_at.isoformat(),
             "sender": self.authorized_sender and asdict(self.authorized_sender),
         }
-        return fields if self.metadata is None else fields | {"metadata": self.metadata}
+        optional = {"metadata": self.metadata, "reply_to": self.reply_to}
+        return fields | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "Post":
@@ -158,6 +166,7 @@ class Post(SpoolableChange[TimelineMessage]):
             authorized_sender=sender,
             was_spooled=True,
             metadata=fields.get("metadata"),
+            reply_to=fields.get("reply_to"),
         )
 
 

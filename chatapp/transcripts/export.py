@@ -2,17 +2,26 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.metadata import Metadata
+from chatapp.timeline.versions import EarlierVersion
 
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>&#~|!]")
 """Characters with a meaning in the middle of a line of Markdown."""
 
 
-def write_json(title: str, metadata: Metadata | None, messages: Iterable[TimelineMessage]) -> Iterator[str]:
-    """Yield the pieces of a JSON object with title and metadata of the conversation, and all messages."""
+def write_json(
+    title: str,
+    metadata: Metadata | None,
+    messages: Iterable[TimelineMessage],
+    iterate_versions: Callable[[TimelineMessage], Iterable[EarlierVersion]],
+) -> Iterator[str]:
+    """Yield the pieces of a JSON object with title and metadata of the conversation, and all messages.
+
+    `iterate_versions` returns the earlier versions of an edited message.
+    """
     title_json, metadata_json = json.dumps(title, ensure_ascii=False), json.dumps(metadata, ensure_ascii=False)
     yield f'{{"title": {title_json}, "metadata": {metadata_json}, "messages": ['
     for index, message in enumerate(messages):
@@ -26,8 +35,14 @@ def write_json(title: str, metadata: Metadata | None, messages: Iterable[Timelin
             "state": message.answer_state,
             "message_type": message.message_type,
             "metadata": message.metadata,
+            "reply_to": message.reply_to,
+            "edited_at": message.edited_at and message.edited_at.isoformat(),
         }
-        yield (",\n" if index else "\n") + json.dumps(exported, ensure_ascii=False)
+        yield (",\n" if index else "\n") + json.dumps(exported, ensure_ascii=False)[:-1] + ', "versions": ['
+        for position, version in enumerate(iterate_versions(message) if message.edited_at else ()):
+            earlier = {"content": version.content, "timestamp": version.written_at.isoformat()}
+            yield (", " if position else "") + json.dumps(earlier, ensure_ascii=False)
+        yield "]}"
     yield "\n]}\n"
 
 

@@ -7,9 +7,11 @@ from chatapp.config.assistants import current_assistants
 from chatapp.conversations.policy import authorize_export
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
+from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.timeline import TimelineMessage, read_page
+from chatapp.timeline.versions import EarlierVersion, read_versions
 
 BATCH_SIZE = 200
 """Messages read by one query."""
@@ -42,6 +44,22 @@ def iterate_messages(ref: ConversationRef, actor: Actor, last_event: int) -> Ite
         db.session.remove()
         yield from (message for message in messages if message.deleted_at is None)
         after, has_newer = (messages[-1].seq or last_event if messages else last_event), len(messages) == BATCH_SIZE
+
+
+def iterate_versions(ref: ConversationRef, actor: Actor, message: TimelineMessage) -> Iterator[EarlierVersion]:
+    """Yield the earlier versions of a message, like `iterate_messages`. There are none if it was deleted meanwhile."""
+    after, has_newer = 0, True
+    while has_newer:
+        conversation = get_readable(ref, actor)
+        try:
+            page = read_versions(db.session(), conversation, message.seq or 0, after=after, limit=BATCH_SIZE)
+        except NotFound:
+            return
+        finally:
+            db.session.remove()
+        yield from page.versions
+        has_newer = page.has_newer
+        after = page.versions[-1].version if page.versions else after
 
 
 def list_latest_messages(conversation: Conversation) -> tuple[list[TimelineMessage], bool]:

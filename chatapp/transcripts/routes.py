@@ -1,5 +1,7 @@
 """Pages of transcripts: export, share links, and the public page."""
 
+from functools import partial
+
 from flask import (
     Blueprint,
     Response,
@@ -23,7 +25,13 @@ from chatapp.presentation.urls import parse_seq
 from chatapp.timeline import read_page
 from chatapp.transcripts.export import write_json, write_markdown
 from chatapp.transcripts.exports import current_exports
-from chatapp.transcripts.queries import get_readable, iterate_messages, list_latest_messages, transcript_title
+from chatapp.transcripts.queries import (
+    get_readable,
+    iterate_messages,
+    iterate_versions,
+    list_latest_messages,
+    transcript_title,
+)
 from chatapp.transcripts.sharing import create_share_link, find_share_token, get_shared_conversation, revoke_share_link
 
 blueprint = Blueprint("transcripts", __name__)
@@ -43,15 +51,19 @@ def export(conversation: str, file_format: str) -> Response:
     slot = current_exports().open_slot(actor.user_id)
     if file_format == "pdf":
         with slot:
-            messages, is_cut = list_latest_messages(readable)
+            latest, is_cut = list_latest_messages(readable)
             # The PDF takes long. Meanwhile others need the database connection.
             db.session.remove()
-            pdf = current_exports().make_pdf(title, metadata, messages, is_cut=is_cut)
+            pdf = current_exports().make_pdf(title, metadata, latest, is_cut=is_cut)
         response = Response(pdf, mimetype="application/pdf")
     else:
-        is_json = file_format == "json"
-        write, mimetype = (write_json, "application/json") if is_json else (write_markdown, "text/markdown")
-        pieces = write(title, metadata, iterate_messages(ref, actor, last_event))
+        messages = iterate_messages(ref, actor, last_event)
+        if file_format == "json":
+            mimetype = "application/json"
+            pieces = write_json(title, metadata, messages, partial(iterate_versions, ref, actor))
+        else:
+            mimetype = "text/markdown"
+            pieces = write_markdown(title, metadata, messages)
         response = Response(stream_with_context(slot.stream(pieces)), content_type=f"{mimetype}; charset=utf-8")
         response.call_on_close(slot.close)
     filename = f"{secure_filename(title) or conversation}.{file_format}"

@@ -61,7 +61,7 @@ function decorateMessage(message, userId) {
   time.textContent = formatTime(current.createdAt);
   time.title = formatDateTime(current.createdAt);
   /** @type {HTMLTimeElement | null} */
-  const edited = message.querySelector(".message-edited");
+  const edited = message.querySelector(".message-edited time");
   if (edited) edited.title = formatDateTime(new Date(edited.dateTime));
   markOwnReactions(message, userId);
   message.classList.toggle("is-own", isSentBy(message, userId));

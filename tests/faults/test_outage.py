@@ -88,24 +88,35 @@ def test_a_spool_survives_a_kill_of_the_server_and_is_drained_at_the_next_start(
 
 def test_messages_are_spooled_while_another_program_locks_sqlite(server: Server, new_person: NewPerson) -> None:
     ana, bob = participants(server, new_person)
+    first = ana.sockets[0].post("before")["seq"]
     other = sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    payload = message_payload("locked") | {"metadata": {"tags": ["é"]}}
+    payload = message_payload("locked") | {"metadata": {"tags": ["é"]}, "reply_to": first}
     pending = ana.sockets[0].call("send_message", payload, timeout=15)["message"]
     assert (pending["pending"], pending["metadata"]) == (True, payload["metadata"])
+    # It was acknowledged: that there is no such message is found too late to refuse it.
+    no_reply = message_payload("no reply") | {"reply_to": 99}
+    assert ana.sockets[0].call("send_message", no_reply, timeout=15)["message"]["pending"]
     # Only the database knows who may post notices.
     notice = message_payload("x") | {"message_type": "system"}
     assert ana.sockets[0].call("send_message", notice, timeout=15)["error"]["code"] == "unavailable"
     late = bob.connect()
-    assert [each["content"] for each in late.call("join_chat", {"conversation": "general"})["pending"]] == ["locked"]
+    assert [each["content"] for each in late.call("join_chat", {"conversation": "general"})["pending"]] == [
+        "locked",
+        "no reply",
+    ]
     assert ">locked</div>" in bob.get("/").text
     other.execute("ROLLBACK")
     other.close()
 
-    (saved,) = ana.sockets[0].wait_for("message_saved")
-    assert saved["message"]["metadata"] == payload["metadata"]
-    assert server.rows("SELECT content FROM messages") == [("locked",)]
+    saved = ana.sockets[0].wait_for("message_saved", 2)[0]["message"]
+    assert (saved["metadata"], saved["reply_to"]) == (payload["metadata"], first)
+    assert server.rows("SELECT content, reply_to FROM messages ORDER BY seq") == [
+        ("before", None),
+        ("locked", first),
+        ("no reply", None),
+    ]
 
 
 def test_a_message_is_not_spooled_for_a_user_who_may_only_read(server: Server, new_person: NewPerson) -> None:

@@ -74,6 +74,7 @@ ROUTES = {
     f"PATCH {API}/messages/<seq>": Line(
         ROOM_API | {"manager": 403}, DIRECT_POST | {"manager": 403}, {"content": "changed"}
     ),
+    f"GET {API}/messages/<seq>/versions": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"DELETE {API}/messages/<seq>": Line(ROOM_API, DIRECT_POST | {"manager": 403}),
     f"PUT {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
     f"DELETE {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
@@ -124,6 +125,7 @@ ROUTES = {
     "GET /conversations/<conversation>/messages/<seq>/quote": Line(
         ROOM | {"anonymous": 404}, DIRECT | {"anonymous": 404}, session=SESSION | {"anonymous": 404}
     ),
+    "GET /conversations/<conversation>/messages/<seq>/versions": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/messages": Line(
         ROOM_POST, DIRECT_POST, {"content": "by form"}, session=SESSION_POST
     ),
@@ -209,6 +211,7 @@ EVENTS = {
         ROOM | REFUSED | {"manager": 403}, DIRECT_POST | REFUSED | {"manager": 403}, {"content": "changed", "seq": 1}
     ),
     "delete_message": Line(ROOM | REFUSED, DIRECT_POST | REFUSED | {"manager": 403}, {"seq": 1}),
+    "message_versions": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}, session=SESSION_EVENT),
     "react": Line(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "reaction": "👍"}),
     "typing": Line(ROOM | REFUSED, DIRECT_POST | REFUSED),
     "presence": Line(OPEN | REFUSED, sent={"state": "online"}),

@@ -29,7 +29,7 @@ from chatapp.config.assistants import current_assistants
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef, assistant_ref
-from chatapp.errors import Conflict, NotFound
+from chatapp.errors import Conflict, InvalidReply, NotFound
 from chatapp.extensions import db
 from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.models import Conversation, now
@@ -119,6 +119,7 @@ def list_session_messages(session_id: str, query: MessagesQuery) -> Response:
     NotFound,
     *WRITE_ERRORS,
     *CONTENT_ERRORS,
+    InvalidReply,
     tag=TAG,
     status=HTTPStatus.CREATED,
     json=NewMessage,
@@ -143,6 +144,7 @@ def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Respo
             client_id=client_id,
             message_type=json.message_type,
             metadata=json.metadata,
+            reply_to=json.reply_to,
         )
         if question.conversation != ref:
             # The answer to it would be that of a conversation that the caller may not be able to read.

@@ -19,6 +19,7 @@ const PERMANENT_CODES = new Set([
   "too_long",
   "bad_characters",
   "too_complex",
+  "invalid_reply",
   "forbidden",
   "not_found",
   "conflict",

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.timeline import TimelineMessage
+from chatapp.timeline.versions import EarlierVersion
 from chatapp.transcripts.export import sender_name, write_json, write_markdown
 
 ANA = Person(1, "ana", "Ana Lima")
@@ -37,8 +38,12 @@ MESSAGES = [
 ]
 
 
+def no_versions(_message: TimelineMessage) -> list[EarlierVersion]:
+    return []
+
+
 def test_json_has_the_title_and_every_message() -> None:
-    exported = json.loads("".join(write_json('A "title"', {"color": "blue"}, MESSAGES)))
+    exported = json.loads("".join(write_json('A "title"', {"color": "blue"}, MESSAGES, no_versions)))
     assert exported["title"] == 'A "title"'
     assert [message["content"] for message in exported["messages"]] == ["Hello “you”\nagain", "**Hi**"]
     assert exported["messages"][1] == {
@@ -51,11 +56,14 @@ def test_json_has_the_title_and_every_message() -> None:
         "state": None,
         "message_type": "text",
         "metadata": None,
+        "reply_to": None,
+        "edited_at": None,
+        "versions": [],
     }
 
 
 def test_json_of_an_empty_conversation_is_valid() -> None:
-    assert json.loads("".join(write_json("", None, []))) == {"title": "", "metadata": None, "messages": []}
+    assert json.loads("".join(write_json("", None, [], no_versions))) == {"title": "", "metadata": None, "messages": []}
 
 
 def test_markdown_has_a_heading_for_each_message() -> None:
