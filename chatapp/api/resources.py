@@ -1,6 +1,6 @@
 """JSON objects that only the API returns. See `chatapp.presentation.resources` for the others."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -97,19 +97,29 @@ class HistoryMessage(TypedDict):
 
 
 class History(TypedDict):
-    """A page of the conversation that all users share with an assistant, oldest first."""
+    """A page of the conversation that all users share with an assistant, oldest first, or what the request lacks."""
 
-    success: Literal[True]
-    messages: list[HistoryMessage]
+    success: Annotated[bool, Field(description="False if the request has no `bot_id`: then there is an `error`.")]
     timestamp: Annotated[Timestamp, Field(description="The time of this response.")]
-    total: int
-    limit: int
-    offset: int
+    error: NotRequired[str]
+    messages: NotRequired[list[HistoryMessage]]
+    total: NotRequired[Annotated[int, Field(description="The number of messages on all pages.")]]
+    limit: NotRequired[Annotated[int, Field(description="The maximum number of messages in this response.")]]
+    offset: NotRequired[int]
 
 
 class ClearedHistory(TypedDict):
-    """The result of clearing a shared conversation."""
+    """The result of clearing a shared conversation, or what the request lacks."""
 
-    success: Literal[True]
-    deleted: Annotated[int, Field(description="The number of deleted messages.")]
+    success: Annotated[bool, Field(description="False if the request has no `bot_id`: then there is an `error`.")]
+    timestamp: Timestamp
+    error: NotRequired[str]
+    deleted: NotRequired[Annotated[int, Field(description="The number of deleted messages.")]]
+
+
+class HistoryError(TypedDict):
+    """What a request for a history lacks."""
+
+    success: Literal[False]
+    error: str
     timestamp: Timestamp

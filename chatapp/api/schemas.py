@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
 from chatapp.conversations.people import MAX_PEOPLE
@@ -82,6 +82,10 @@ def _parse_number(value: object) -> int:
         raise ValueError("must be a whole number") from None
 
 
+def _cap_limit(value: int) -> int:
+    return min(value, MAX_LIMIT)
+
+
 def _parse_time(value: object) -> datetime:
     try:
         time = datetime.fromisoformat(str(value).upper())
@@ -115,6 +119,12 @@ class Request(BaseModel):
 Seq = Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"}), BeforeValidator(_parse_number)]
 Id = Annotated[int, Field(ge=0, le=LAST_ID, json_schema_extra={"format": "int32"}), BeforeValidator(_parse_number)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_parse_number)]
+CappedLimit = Annotated[
+    int,
+    Field(ge=1, le=MAX_SEQ, json_schema_extra={"format": "int64"}),
+    BeforeValidator(_parse_number),
+    AfterValidator(_cap_limit),
+]
 Offset = Annotated[int, Field(ge=0, le=LAST_ID, json_schema_extra={"format": "int32"}), BeforeValidator(_parse_number)]
 
 Time = Annotated[datetime, BeforeValidator(_parse_time)]
@@ -286,11 +296,17 @@ class SessionsQuery(Request):
 class AssistantQuery(Request):
     """The assistant whose shared conversation is requested."""
 
-    bot_id: Annotated[str, Field(min_length=1, max_length=32)] = Field(description="The name of an assistant.")
+    bot_id: str = Field(
+        "",
+        description="Required: the name of an assistant, such as `BOT-001`. Case and surrounding spaces are ignored.",
+    )
 
 
 class HistoryQuery(AssistantQuery):
     """A page of the shared conversation, counted from the first message."""
 
-    limit: Limit = Field(MAX_LIMIT, description=LIMIT_DESCRIPTION)
+    limit: CappedLimit = Field(
+        MAX_LIMIT,
+        description=f"{LIMIT_DESCRIPTION} More than {MAX_LIMIT} is taken as {MAX_LIMIT}; the response has the limit.",
+    )
     offset: Offset = Field(0, description=OFFSET_DESCRIPTION)

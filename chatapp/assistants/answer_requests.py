@@ -176,7 +176,7 @@ def _add_answer(session: Session, message: Message, asker_id: int, assistant: As
             message_id=message.id,
             conversation_id=message.conversation_id,
             asker_id=asker_id,
-            assistant=assistant.name,
+            assistant=assistant.key,
         )
     )
     session.execute(

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from chatapp.assistants.importing.importer import BatchResult, Target, import_rows
 from chatapp.assistants.importing.sources import open_source
-from chatapp.config.assistants import current_assistants
+from chatapp.config.assistants import current_assistants, find_assistant, make_assistant_key
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import User
@@ -26,7 +26,7 @@ def import_history(path: Path, owner: str | None, assistant: str | None) -> None
     Importing a file again adds nothing. Invalid rows are reported with their number and skipped.
     """
     assistants = current_assistants()
-    if assistant is not None and assistant not in assistants:
+    if assistant is not None and find_assistant(assistant) is None:
         raise click.BadParameter(f"There is no assistant {assistant}.", param_hint="--assistant")
     try:
         source = open_source(path)
@@ -37,7 +37,7 @@ def import_history(path: Path, owner: str | None, assistant: str | None) -> None
     target = Target(
         assistant_names={name: each.display_name for name, each in assistants.items()},
         owner_id=_get_user_id(owner) if owner is not None else None,
-        assistant=assistant or next(iter(assistants)),
+        assistant=make_assistant_key(assistant) if assistant else next(iter(assistants)),
     )
     results: list[BatchResult] = []
     with click.progressbar(length=source.count, label="Importing", show_pos=True) as bar:

@@ -8,6 +8,7 @@ from typing import Self
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from chatapp.config.assistants import ASSISTANT_NAME_PATTERN, make_assistant_key
 from chatapp.conversations.kinds import SharedAssistant
 from chatapp.conversations.queries import select_sessions
 from chatapp.models import Conversation, Message
@@ -56,9 +57,11 @@ class SessionList:
 
 
 def find_shared_conversation(session: Session, assistant: str) -> Conversation | None:
-    """Find the conversation that all users share with an assistant."""
+    """Find the conversation that all users share with the assistant of this name, in any case."""
+    if not ASSISTANT_NAME_PATTERN.fullmatch(assistant.strip()):
+        return None
     return session.scalars(
-        select(Conversation).where(SharedAssistant.condition(), Conversation.assistant == assistant)
+        select(Conversation).where(SharedAssistant.condition(), Conversation.assistant == make_assistant_key(assistant))
     ).one_or_none()
 
 

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 from chatapp.assistants import service
 from chatapp.assistants.forms import TitleForm
 from chatapp.assistants.queries import find_shared_conversation, list_sessions
-from chatapp.config.assistants import Assistant, current_assistants
+from chatapp.config.assistants import Assistant, current_assistants, find_assistant
 from chatapp.conversations.policy import authorize_reading, authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.conversations.refs import assistant_ref
@@ -25,13 +25,13 @@ blueprint = Blueprint("assistants", __name__)
 @login_required
 def show(assistant: str) -> str:
     """Show the conversation that all users share with an assistant."""
-    name = _get_assistant(assistant).name
-    conversation = find_shared_conversation(db.session(), name)
+    configured = _get_assistant(assistant)
+    conversation = find_shared_conversation(db.session(), configured.name)
     if conversation is None:
         # The database was unavailable when the server started.
-        service.create_shared_conversations([name])
+        service.create_shared_conversations([configured])
         db.session.rollback()
-        conversation = find_shared_conversation(db.session(), name)
+        conversation = find_shared_conversation(db.session(), configured.name)
     return render_conversation(
         view_conversation(authorize_reading(conversation, None), None, before=parse_seq(request.args.get("before")))
     )
@@ -57,7 +57,7 @@ def index() -> str:
 def start() -> Response:
     """Start a session."""
     assistant = _get_assistant(request.form.get("assistant", ""))
-    return _redirect_to_session(service.start_session(current_person().actor, assistant.name))
+    return _redirect_to_session(service.start_session(current_person().actor, assistant.key))
 
 
 @blueprint.get(f"/sessions/<{ID}:session_id>")
@@ -104,10 +104,10 @@ def delete(session_id: int) -> Response:
 
 
 def _get_assistant(name: str) -> Assistant:
-    try:
-        return current_assistants()[name]
-    except KeyError:
-        raise NotFound("There is no such assistant.") from None
+    assistant = find_assistant(name)
+    if assistant is None:
+        raise NotFound("There is no such assistant.")
+    return assistant
 
 
 def _find_session_access(session_id: int) -> ConversationAccess:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
+from chatapp.config.assistants import Assistant
 from chatapp.conversations.kinds import AssistantSession, SharedAssistant
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import find_access_of, list_shared_conversations
@@ -22,20 +23,23 @@ from chatapp.timeline.metadata import UNCHANGED, check_metadata
 MAX_TITLE_CHARS = 80
 
 
-def create_shared_conversations(assistants: Iterable[str]) -> None:
+def create_shared_conversations(assistants: Iterable[Assistant]) -> None:
     """Create the conversation that all users share with each of these assistants, where it does not exist yet."""
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
-        existing = {conversation.assistant for conversation in list_shared_conversations(session)}
-        for name in sorted(set(assistants) - existing):
-            session.add(SharedAssistant.new(assistant=name))
+        existing = {conversation.assistant: conversation for conversation in list_shared_conversations(session)}
+        for assistant in sorted(assistants, key=lambda assistant: assistant.key):
+            if assistant.key in existing:
+                existing[assistant.key].name = assistant.name
+            else:
+                session.add(SharedAssistant.new(assistant=assistant.key, name=assistant.name))
 
     write(change)
 
 
 def start_session(actor: Actor, assistant: str, title: str = "", metadata: object = None) -> int:
-    """Start an assistant session of the actor and return its id.
+    """Start a session of the actor with the assistant of this key and return its id.
 
     A session without a title is named after its first message. Raises what `check_metadata` raises, and `SignedOut`,
     `Invalid`, `RateLimited`.

@@ -112,7 +112,7 @@ class AnswerWorker:
         """
         with self._app.app_context():
             try:
-                create_shared_conversations(self._assistants)
+                create_shared_conversations(self._assistants.values())
                 if self._is_only_process and has_open_answers(db.session()):
                     interrupt_orphans(running=set(self._running))
             except (ChatError, SQLAlchemyError) as error:

@@ -1,6 +1,7 @@
 """The assistants of the installation: those of `assistants.toml` in the data folder, or the built-in one alone."""
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -10,16 +11,25 @@ from flask import Flask, current_app
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, ValidationError
 
 from chatapp.config import Settings
-from chatapp.models.accounts import USERNAME_PATTERN
 
 EXTENSION = "chatapp.assistants"
 """Key of the application's assistants in `app.extensions`."""
 
 
+ASSISTANT_NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,30}[A-Za-z0-9])?", re.ASCII)
+"""The pattern of usernames, which are mentioned in the same way, with capital letters: `BOT-001`."""
+
+
+def make_assistant_key(name: str) -> str:
+    """Return what identifies the assistant of this name: names that differ only in case are the same."""
+    return name.strip().casefold()
+
+
 def _check_name(value: str) -> str:
-    if not USERNAME_PATTERN.fullmatch(value) or value == "all":
-        raise ValueError("a name has 1 to 32 of the letters a to z, digits, and “.”, “_” or “-” between them")
-    return value
+    name = value.strip()
+    if not ASSISTANT_NAME_PATTERN.fullmatch(name) or make_assistant_key(name) == "all":
+        raise ValueError("a name has 1 to 32 letters (A to Z, a to z) and digits, and “.”, “_” or “-” between them")
+    return name
 
 
 class _Table(BaseModel):
@@ -64,6 +74,11 @@ class Assistant(_Table):
     context_tokens: int = Field(4_000, ge=100, description="maximum size of the context in (estimated) tokens")
 
     @property
+    def key(self) -> str:
+        """The key of the assistant in the configuration and in the database."""
+        return make_assistant_key(self.name)
+
+    @property
     def display_name(self) -> str:
         """The name that users see."""
         return self.title or self.name
@@ -82,7 +97,7 @@ BUILT_IN_ASSISTANT = Assistant(
 
 
 def load_assistants(settings: Settings) -> Mapping[str, Assistant]:
-    """Return the configured assistants by name. Exit the process with a message if the file is invalid."""
+    """Return the configured assistants by their keys. Exit the process with a message if the file is invalid."""
     path = settings.assistants_path
     try:
         loaded = (
@@ -93,7 +108,7 @@ def load_assistants(settings: Settings) -> Mapping[str, Assistant]:
         sys.exit(f"chatapp cannot read {path} (see docs/operations.md):\n  " + "\n  ".join(problems))
     except (OSError, ValueError) as error:
         sys.exit(f"chatapp cannot read {path} (see docs/operations.md):\n  {error}")
-    assistants = {assistant.name: assistant for assistant in loaded}
+    assistants = {assistant.key: assistant for assistant in loaded}
     if len(assistants) != len(loaded):
         sys.exit(f"chatapp cannot read {path}: two assistants have the same name.")
     return assistants
@@ -105,9 +120,14 @@ def init_assistants(app: Flask, settings: Settings) -> None:
 
 
 def current_assistants() -> Mapping[str, Assistant]:
-    """Return the assistants of the current application by name."""
+    """Return the assistants of the current application by their keys."""
     assistants: Mapping[str, Assistant] = current_app.extensions[EXTENSION]
     return assistants
+
+
+def find_assistant(name: str) -> Assistant | None:
+    """Find an assistant of the current application by its name, in any case."""
+    return current_assistants().get(make_assistant_key(name))
 
 
 def list_assistants(prefix: str) -> Sequence[Assistant]:
@@ -116,5 +136,5 @@ def list_assistants(prefix: str) -> Sequence[Assistant]:
     return [
         assistant
         for assistant in current_assistants().values()
-        if assistant.name.startswith(lowered) or assistant.display_name.lower().startswith(lowered)
+        if assistant.key.startswith(lowered) or assistant.display_name.lower().startswith(lowered)
     ]

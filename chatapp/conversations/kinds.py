@@ -128,8 +128,8 @@ class SharedAssistant(AssistantConversation):
 
     @classmethod
     def new(cls, **columns: Any) -> Conversation:
-        """Create an open conversation without a name."""
-        return super().new(name="", visibility="open", **columns)
+        """Create an open conversation. Its name is the one of the assistant, as it was written."""
+        return super().new(visibility="open", **({"name": ""} | columns))
 
 
 class AssistantSession(AssistantConversation):

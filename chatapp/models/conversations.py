@@ -50,7 +50,7 @@ class Conversation(Base):
     direct_key: Mapped[str | None] = mapped_column(String(120), unique=True)
     """The sorted user ids of a direct conversation, separated by “:”. One conversation for each set of users."""
     assistant: Mapped[str | None] = mapped_column(String(32))
-    """The name of the assistant."""
+    """The key of the assistant: its name in lower case."""
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     last_event: Mapped[int] = mapped_column(BigInteger, default=0)
     """The last event number: see `chatapp.timeline.event_numbers`."""

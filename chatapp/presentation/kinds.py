@@ -150,12 +150,14 @@ class SharedAssistantPage(ConversationPage):
     @property
     def title(self) -> str:
         """The assistant's name."""
-        return self.assistant.display_name if self.assistant else self.conversation.assistant or ""
+        if self.assistant:
+            return self.assistant.display_name
+        return self.conversation.name or self.conversation.assistant or ""
 
     @property
     def path(self) -> str:
         """The path with the assistant's name."""
-        return url_for("assistants.show", assistant=self.conversation.assistant)
+        return url_for("assistants.show", assistant=self.conversation.name or self.conversation.assistant)
 
     @property
     def icon(self) -> str:

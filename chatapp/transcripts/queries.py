@@ -83,4 +83,4 @@ def transcript_title(conversation: Conversation) -> str:
     if conversation.is_private:
         return conversation.name or "New session"
     assistant = current_assistants().get(conversation.assistant or "")
-    return assistant.display_name if assistant else conversation.assistant or ""
+    return assistant.display_name if assistant else conversation.name or conversation.assistant or ""

@@ -25,7 +25,7 @@ from chatapp.api.sessions.streaming import MIMETYPE as EVENT_STREAM
 from chatapp.api.sessions.streaming import stream_answer
 from chatapp.assistants import service
 from chatapp.assistants.queries import SessionSummary, find_shared_conversation, list_history, list_sessions
-from chatapp.config.assistants import current_assistants
+from chatapp.config.assistants import current_assistants, find_assistant
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef, assistant_ref
@@ -69,7 +69,7 @@ def begin_session(json: NewSession) -> Response:
     """Start a session with an assistant."""
     name = json.assistant or next(iter(current_assistants()))
     actor = current_caller().actor
-    session_id = service.start_session(actor, _check_assistant(name), json.title, json.metadata)
+    session_id = service.start_session(actor, _get_assistant_key(name), json.title, json.metadata)
     location = url_for("api_sessions.show_session", session_id=session_id)
     return respond(_present(_get_summary(session_id)), HTTPStatus.CREATED, Location=location)
 
@@ -160,10 +160,16 @@ def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Respo
 
 
 @blueprint.get("/chat/history")
-@describe(resources.History, NotFound, tag=TAG, query=HistoryQuery)
+@describe(resources.History, tag=TAG, query=HistoryQuery)
 def show_history(query: HistoryQuery) -> Response:
-    """List the messages of the conversation that all users share with an assistant, oldest first."""
-    shared = find_shared_conversation(db.session(), _check_assistant(query.bot_id))
+    """List the messages of the conversation that all users share with an assistant, oldest first.
+
+    The history of an unknown assistant is empty. Without a `bot_id` the response has status 200, `success` is false and
+    `error` says why.
+    """
+    if not query.bot_id.strip():
+        return _respond_bot_id_required()
+    shared = find_shared_conversation(db.session(), query.bot_id)
     messages = list_history(db.session(), shared, limit=query.limit, offset=query.offset) if shared else []
     body: resources.History = {
         "success": True,
@@ -186,19 +192,30 @@ def show_history(query: HistoryQuery) -> Response:
 @blueprint.delete("/chat/history")
 @describe(resources.ClearedHistory, NotFound, tag=TAG, query=AssistantQuery)
 def clear_history(query: AssistantQuery) -> Response:
-    """Delete all messages of the conversation that all users share with an assistant. Admins only."""
-    shared = find_shared_conversation(db.session(), _check_assistant(query.bot_id))
+    """Delete all messages of the conversation that all users share with an assistant. Admins only.
+
+    A missing `bot_id` has the same response as in `GET /api/chat/history`.
+    """
+    if not query.bot_id.strip():
+        return _respond_bot_id_required()
+    shared = find_shared_conversation(db.session(), query.bot_id)
     if shared is None:
-        raise NotFound("Nobody has written to this assistant yet.")
+        raise NotFound("There is no such assistant, and no history of one.")
     deleted = clear(current_caller().actor, ConversationRef.of(shared))
     body: resources.ClearedHistory = {"success": True, "deleted": deleted, "timestamp": isoformat(now())}
     return respond(body)
 
 
-def _check_assistant(name: str) -> str:
-    if name not in current_assistants():
+def _respond_bot_id_required() -> Response:
+    body: resources.HistoryError = {"success": False, "error": "bot_id is required", "timestamp": isoformat(now())}
+    return respond(body)
+
+
+def _get_assistant_key(name: str) -> str:
+    assistant = find_assistant(name)
+    if assistant is None:
         raise NotFound("There is no such assistant.")
-    return name
+    return assistant.key
 
 
 def _parse_id(session_id: str) -> int:
@@ -220,10 +237,11 @@ def _get_summary(session_id: int) -> SessionSummary:
 
 
 def _present(session: SessionSummary) -> resources.Session:
+    assistant = find_assistant(session.assistant)
     return {
         "id": session.id,
         "conversation": f"assistant_{session.id}",
-        "assistant": session.assistant,
+        "assistant": assistant.name if assistant else session.assistant,
         "title": session.title,
         "began_at": isoformat(session.started_at),
         "used_at": isoformat(session.used_at),

@@ -12,12 +12,12 @@ from chatapp.assistants.importing.entries import Entry, parse_entry
 from chatapp.assistants.importing.sources import Row, Source
 from chatapp.assistants.queries import find_shared_conversation
 from chatapp.assistants.titles import make_title
+from chatapp.config.assistants import ASSISTANT_NAME_PATTERN, make_assistant_key
 from chatapp.conversations.kinds import AssistantSession, SharedAssistant
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import assistant_ref
 from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message
-from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.storage import Transaction, write
 from chatapp.timeline.event_numbers import lock_conversation, new_message_columns
 
@@ -33,11 +33,11 @@ class Target:
     """The destination of imported rows."""
 
     assistant_names: Mapping[str, str]
-    """Display names by the names of assistants."""
+    """Display names by the keys of assistants."""
     owner_id: int | None = None
     """The user whose sessions the conversations become, in a source with sessions."""
     assistant: str = ""
-    """The assistant of these sessions."""
+    """The key of the assistant of these sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,12 @@ def _parse_batch(batch: Sequence[Row], source: Source, target: Target) -> tuple[
 
 
 def _parse_row(row: Row, source: Source, target: Target) -> Entry:
-    if not source.has_sessions and not USERNAME_PATTERN.fullmatch(row.conversation):
+    if not source.has_sessions and not ASSISTANT_NAME_PATTERN.fullmatch(row.conversation.strip()):
         raise Invalid("The bot_id is not a valid name of an assistant.")
-    assistant = target.assistant if source.has_sessions else row.conversation
+    name = target.assistant if source.has_sessions else row.conversation.strip()
     return parse_entry(
         row,
-        target.assistant_names.get(assistant, assistant),
+        target.assistant_names.get(make_assistant_key(name), name),
         owner_id=target.owner_id if source.has_sessions else None,
         has_sessions=source.has_sessions,
     )
@@ -162,7 +162,7 @@ def _create_session(session: Session, target: Target, entries: Sequence[Entry]) 
 def _get_or_create_shared_conversation(session: Session, assistant: str) -> Conversation:
     conversation = find_shared_conversation(session, assistant)
     if conversation is None:
-        conversation = SharedAssistant.new(assistant=assistant)
+        conversation = SharedAssistant.new(assistant=make_assistant_key(assistant), name=assistant.strip())
         session.add(conversation)
         session.flush()
     return conversation

@@ -6,7 +6,14 @@ import pytest
 from flask import Flask
 
 from chatapp.config import Settings
-from chatapp.config.assistants import BUILT_IN_ASSISTANT, EXTENSION, OpenAIConfig, list_assistants, load_assistants
+from chatapp.config.assistants import (
+    BUILT_IN_ASSISTANT,
+    EXTENSION,
+    OpenAIConfig,
+    find_assistant,
+    list_assistants,
+    load_assistants,
+)
 
 OPENAI = '[[assistant]]\nname = "m"\nprovider = { kind = "openai", model = "x", api_key_env = "MODEL_SERVER_KEY" }'
 
@@ -24,6 +31,20 @@ def test_a_file_lists_the_assistants_in_their_order(tmp_path: Path) -> None:
     assert load(tmp_path, '[[assistant]]\nname = "zoe"\n[[assistant]]\nname = "adam"\n') == ["zoe", "adam"]
 
 
+def test_names_keep_their_case_and_are_compared_without_it(tmp_path: Path) -> None:
+    text = '[[assistant]]\nname = " BOT-001 "\n[[assistant]]\nname = "code_review"\n'
+    assert load(tmp_path, text) == ["bot-001", "code_review"]
+    assistants = load_assistants(Settings(data_dir=tmp_path))
+    assert [assistant.name for assistant in assistants.values()] == ["BOT-001", "code_review"]
+    app = Flask(__name__)
+    app.extensions[EXTENSION] = assistants
+    with app.app_context():
+        for name in ("BOT-001", "bot-001", " Bot-001 "):
+            assert find_assistant(name) is assistants["bot-001"]
+        assert find_assistant("BOT-002") is None
+        assert list_assistants("bOt") == [assistants["bot-001"]]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -33,6 +54,7 @@ def test_a_file_lists_the_assistants_in_their_order(tmp_path: Path) -> None:
         ('[[assistant]]\nname = "all"', "assistant.0.name"),
         ('[[assistant]]\nname = "a"\nunknown = 1', "assistant.0.unknown: Extra inputs are not permitted"),
         ('[[assistant]]\nname = "a"\n[[assistant]]\nname = "a"', "two assistants have the same name"),
+        ('[[assistant]]\nname = "a"\n[[assistant]]\nname = "A"', "two assistants have the same name"),
         ('[[assistant]]\nname = "a"\nprovider = { kind = "other" }', "assistant.0.provider"),
         ('[[assistant]]\nname = "a"\nprovider = { kind = "openai" }', "assistant.0.provider.openai.model"),
     ],

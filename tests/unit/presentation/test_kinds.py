@@ -26,7 +26,7 @@ ROOM = Room.new(id=2, name="Tea", visibility="open")
 PRIVATE_ROOM = Room.new(id=3, name="Secret", visibility="private")
 DIRECT = Direct.new(id=4, direct_key="1:2")
 SHARED = SharedAssistant.new(id=5, assistant="helper")
-FORMER = SharedAssistant.new(id=6, assistant="former")
+FORMER = SharedAssistant.new(id=6, assistant="former", name="FORMER")
 SESSION = AssistantSession.new(id=7, name="Tea or coffee?", assistant="helper")
 NEW_SESSION = AssistantSession.new(id=8, name="", assistant="helper")
 
@@ -60,7 +60,7 @@ def test_every_kind_has_a_page() -> None:
         (DIRECT, (ANA, BOB, EVE), "Bob, Eve", "/direct/bob,eve", "people", ""),
         (DIRECT, (ANA,), "Ana (you)", "/direct/ana", "person", ""),
         (SHARED, (), "Helper", "/assistants/helper", "sparkles", "🦉"),
-        (FORMER, (), "former", "/assistants/former", "sparkles", ""),
+        (FORMER, (), "FORMER", "/assistants/FORMER", "sparkles", ""),
         (SESSION, (), "Tea or coffee?", "/sessions/7", "speech_bubble", ""),
         (NEW_SESSION, (), "New session with Helper", "/sessions/8", "speech_bubble", ""),
     ],
