@@ -13,6 +13,25 @@ from tests.harness.pages import NewPage
 from tests.harness.people import Person
 from tests.harness.waiting import scaled
 
+DISABLED_FEATURES = [
+    # Suggestions below the address bar: each browser context would load two pages for them.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    # Playwright disables these features too; only the last such argument has an effect.
+    "AimEnabled",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+]
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -21,7 +40,11 @@ CHROMIUM_ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--disable-features={','.join(DISABLED_FEATURES)}",
 ]
+OPTIONS = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+"""Options of browser contexts, unless a test chooses others."""
+
 SCREENSHOTS = Path(__file__).parents[2] / "test-results"
 
 FAILED = pytest.StashKey[bool]()
@@ -61,7 +84,7 @@ def new_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[NewPa
             errors.append(message.text)
 
     def open_page(person: Person | None = None, path: str = "/", *, url: str = "", **options: Any) -> Page:
-        context = browser.new_context(viewport=options.pop("viewport", {"width": 1280, "height": 800}), **options)
+        context = browser.new_context(**OPTIONS | options)
         context.set_default_timeout(1_000 * scaled(30))
         contexts.append(context)
         if person is not None:
