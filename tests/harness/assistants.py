@@ -42,7 +42,7 @@ def insert_messages(server: Server, conversation: str, *contents: str) -> None:
 
 def insert_quotable_messages(server: Server, conversation: str) -> None:
     """Insert messages which the built-in assistant quotes when it is asked to “find budget”, for some seconds."""
-    contents = (f"The budget, part {number}: " + "a word or two about money " * 10 for number in range(5))
+    contents = (f"The budget, part {number}: " + "a word or two about money " * 6 for number in range(5))
     insert_messages(server, conversation, *contents)
 
 
