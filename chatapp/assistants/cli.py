@@ -1,13 +1,15 @@
 """`flask import-history`: import of conversations from other chat programs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
 from sqlalchemy import func, select
 
-from chatapp.assistants.importing.importer import BatchResult, Target, import_rows
+from chatapp.assistants.importing.importer import Target, import_rows
 from chatapp.assistants.importing.sources import open_source
+from chatapp.assistants.queries import list_former
 from chatapp.config.assistants import current_assistants, find_assistant, make_assistant_key
 from chatapp.errors import ChatError
 from chatapp.extensions import db
@@ -23,7 +25,8 @@ from chatapp.text import escape_controls
 def import_history(path: Path, owner: str | None, assistant: str | None) -> None:
     """Import conversations with assistants from a JSON dump or a SQLite file.
 
-    Importing a file again adds nothing. Invalid rows are reported with their number and skipped.
+    Importing a file again adds nothing. Invalid rows are reported with their number and not imported; then the exit
+    status is 1.
     """
     assistants = current_assistants()
     if assistant is not None and find_assistant(assistant) is None:
@@ -39,16 +42,36 @@ def import_history(path: Path, owner: str | None, assistant: str | None) -> None
         owner_id=_get_user_id(owner) if owner is not None else None,
         assistant=make_assistant_key(assistant) if assistant else next(iter(assistants)),
     )
-    results: list[BatchResult] = []
+    imported = known = skipped = undated = invalid = 0
     with click.progressbar(length=source.count, label="Importing", show_pos=True) as bar:
         for result in import_rows(source, target):
-            results.append(result)
+            for problem in result.problems:
+                click.echo(escape_controls(problem), err=True)
+            imported, known = imported + result.imported, known + result.known
+            skipped, undated = skipped + result.skipped, undated + result.undated
+            invalid += len(result.problems)
             bar.update(result.total)
-    problems = [problem for result in results for problem in result.problems]
-    for problem in problems:
-        click.echo(escape_controls(problem), err=True)
-    imported, known = sum(result.imported for result in results), sum(result.known for result in results)
-    click.echo(f"{imported:,} imported, {known:,} already imported, {len(problems):,} invalid.")
+    click.echo(f"{imported:,} imported, {known:,} already imported, {skipped:,} skipped, {invalid:,} invalid.")
+    if skipped:
+        click.echo("Skipped rows are no messages: typing, presence and the like.")
+    if undated:
+        click.echo(f"{undated:,} had no time and got that of the message before or after them.")
+    for name in _list_unconfigured():
+        click.echo(
+            f"{name} is not in assistants.toml: users can read its history, but not write to it. To change that, add\n"
+            f'  [[assistant]]\n  name = "{name}"\nto assistants.toml and restart chatapp.'
+        )
+    if invalid:
+        click.get_current_context().exit(1)
+
+
+def _list_unconfigured() -> Sequence[str]:
+    """List the names of assistants that have a history, but are not configured."""
+    db.session.rollback()
+    return [
+        conversation.name or conversation.assistant or ""
+        for conversation in list_former(db.session(), current_assistants())
+    ]
 
 
 def _get_user_id(username: str) -> int:

@@ -1,6 +1,6 @@
 """Queries for conversations with assistants."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.config.assistants import ASSISTANT_NAME_PATTERN, make_assistant_key
 from chatapp.conversations.kinds import SharedAssistant
-from chatapp.conversations.queries import select_sessions
+from chatapp.conversations.queries import list_shared_conversations, select_sessions
 from chatapp.models import Conversation, Message
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.messages import fetch_messages, select_messages
@@ -63,6 +63,15 @@ def find_shared_conversation(session: Session, assistant: str) -> Conversation |
     return session.scalars(
         select(Conversation).where(SharedAssistant.condition(), Conversation.assistant == make_assistant_key(assistant))
     ).one_or_none()
+
+
+def list_former(session: Session, assistants: Container[str | None]) -> Sequence[Conversation]:
+    """List the shared conversations that have messages, but whose assistants are not configured."""
+    return [
+        conversation
+        for conversation in list_shared_conversations(session)
+        if conversation.message_count and conversation.assistant not in assistants
+    ]
 
 
 def list_sessions(

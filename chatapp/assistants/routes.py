@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from chatapp.assistants import service
 from chatapp.assistants.forms import TitleForm
-from chatapp.assistants.queries import find_shared_conversation, list_sessions
+from chatapp.assistants.queries import find_shared_conversation, list_former, list_sessions
 from chatapp.config.assistants import Assistant, current_assistants, find_assistant
 from chatapp.conversations.policy import authorize_reading, authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
@@ -25,11 +25,11 @@ blueprint = Blueprint("assistants", __name__)
 @login_required
 def show(assistant: str) -> str:
     """Show the conversation that all users share with an assistant."""
-    configured = _get_assistant(assistant)
-    conversation = find_shared_conversation(db.session(), configured.name)
+    conversation = find_shared_conversation(db.session(), assistant)
     if conversation is None:
         # The database was unavailable when the server started.
-        service.create_shared_conversations([configured])
+        configured = _get_assistant(assistant)
+        service.synchronize_shared_conversations(current_assistants())
         db.session.rollback()
         conversation = find_shared_conversation(db.session(), configured.name)
     return render_conversation(
@@ -47,6 +47,7 @@ def index() -> str:
     return render_template(
         "assistants/index.html",
         assistants=current_assistants(),
+        former=list_former(db.session(), current_assistants()),
         sessions=list_sessions(db.session(), current_person().id, title=query).sessions,
         query=query,
     )

@@ -1,6 +1,6 @@
 """Writes of conversations with assistants. Each function authorizes within the transaction that it writes in."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
@@ -23,17 +23,20 @@ from chatapp.timeline.metadata import UNCHANGED, check_metadata
 MAX_TITLE_CHARS = 80
 
 
-def create_shared_conversations(assistants: Iterable[Assistant]) -> None:
-    """Create the conversation that all users share with each of these assistants, where it does not exist yet."""
+def synchronize_shared_conversations(assistants: Mapping[str, Assistant]) -> None:
+    """Make the shared conversations fit the configured assistants: create missing ones, archive those of others."""
 
     def change(transaction: Transaction) -> None:
         session = transaction.session
         existing = {conversation.assistant: conversation for conversation in list_shared_conversations(session)}
-        for assistant in sorted(assistants, key=lambda assistant: assistant.key):
-            if assistant.key in existing:
-                existing[assistant.key].name = assistant.name
+        for key, assistant in sorted(assistants.items()):
+            if key in existing:
+                existing[key].name, existing[key].ended_at = assistant.name, None
             else:
-                session.add(SharedAssistant.new(assistant=assistant.key, name=assistant.name))
+                session.add(SharedAssistant.new(assistant=key, name=assistant.name))
+        for conversation in existing.values():
+            if conversation.assistant not in assistants and conversation.ended_at is None:
+                conversation.ended_at = now()
 
     write(change)
 

@@ -12,7 +12,7 @@ from chatapp.assistants.answer_queue import INTERRUPTED_PROBLEM, Job, claim_jobs
 from chatapp.assistants.generation import SERVER_PROBLEM, AnswerGenerator
 from chatapp.assistants.running import RunningAnswer
 from chatapp.assistants.saving import AnswerSaver
-from chatapp.assistants.service import create_shared_conversations
+from chatapp.assistants.service import synchronize_shared_conversations
 from chatapp.assistants.signals import AnswerProgress, answer_progressed, answer_stopped
 from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.config import Settings
@@ -106,13 +106,13 @@ class AnswerWorker:
             self._wake.clear()
 
     def _recover(self) -> bool:
-        """Create missing conversations and interrupt the answers of the previous process.
+        """Synchronize the shared conversations and interrupt the answers of the previous process.
 
         Return False if the database is unavailable.
         """
         with self._app.app_context():
             try:
-                create_shared_conversations(self._assistants.values())
+                synchronize_shared_conversations(self._assistants)
                 if self._is_only_process and has_open_answers(db.session()):
                     interrupt_orphans(running=set(self._running))
             except (ChatError, SQLAlchemyError) as error:

@@ -120,6 +120,10 @@ class SharedAssistant(AssistantConversation):
 
     is_open_to_all = True
     is_managed_by_admins = True
+    archived_text = (
+        "This assistant is not configured, so its history is read-only. To enable it, an admin adds it to "
+        "assistants.toml and restarts chatapp."
+    )
 
     @classmethod
     def condition(cls) -> ColumnElement[bool]:

@@ -29,6 +29,21 @@ ROLES = {
 TYPES = {"system": NOTICE, "error": ERROR}
 """Types by the names that other programs use. Any other is a text."""
 
+TRANSIENT_TYPES = {
+    "typing",
+    "typing_start",
+    "typing_stop",
+    "stop_typing",
+    "presence",
+    "ping",
+    "pong",
+    "heartbeat",
+    "read",
+    "read_receipt",
+    "delivered",
+}
+"""Types of rows that are not messages: other programs store them in the same table."""
+
 MAX_SENDER_NAME_CHARS = 64
 
 MIN_MILLISECONDS = 100_000_000_000
@@ -48,11 +63,28 @@ class Entry:
     metadata: Metadata | None
 
 
-def parse_entry(row: Row, assistant_ref: str, *, owner_id: int | None, has_sessions: bool) -> Entry:
-    """Validate a row of a conversation with the assistant of this display name. Raises `Invalid`."""
-    if not isinstance(row.sender, str) or not row.sender.strip():
+def is_transient(row: Row) -> bool:
+    """Return whether a row is not a message but a short-lived event, such as typing."""
+    return str(row.message_type).strip().lower() in TRANSIENT_TYPES
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a row has no value in a column."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def parse_entry(
+    row: Row, assistant_ref: str, *, owner_id: int | None, has_sessions: bool, assumed_time: datetime
+) -> Entry:
+    """Validate a row of a conversation with the assistant of this display name. Raises `Invalid`.
+
+    A row without a role is one of the assistant, unless its conversation is a session, where senders have names. A row
+    without a time gets `assumed_time`.
+    """
+    sender = "assistant" if is_missing(row.sender) and not has_sessions else row.sender
+    if not isinstance(sender, str) or is_missing(sender):
         raise Invalid("The sender is missing.")
-    sender = row.sender.strip()
+    sender = sender.strip()
     sender_type = ROLES.get(sender.lower())
     if sender_type is None and not has_sessions:
         raise Invalid(f"The role is not one of: {', '.join(sorted(set(ROLES.values())))}.")
@@ -67,7 +99,7 @@ def parse_entry(row: Row, assistant_ref: str, *, owner_id: int | None, has_sessi
         sender_type=sender_type or "user",
         sender_name=sender_name,
         content=check_content(row.content),
-        created_at=parse_timestamp(row.timestamp),
+        created_at=assumed_time if is_missing(row.timestamp) else parse_timestamp(row.timestamp),
         message_type=NOTICE if sender_type == "system" else TYPES.get(str(row.message_type).lower(), TEXT),
         metadata=parse_metadata(row.metadata),
     )
