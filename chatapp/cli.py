@@ -17,12 +17,13 @@ from chatapp.config import current_settings
 from chatapp.conversations.kinds import ConversationKind
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import parse_ref
-from chatapp.errors import ChatError, NotFound
+from chatapp.errors import ChatError, NotFound, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message, User
 from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool
 from chatapp.text import escape_controls
 from chatapp.timeline import TimelineMessage, read_page
+from chatapp.timeline.archive.cli import archive_commands
 from chatapp.timeline.cleanup import plan_clearing, plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import renew_epoch
@@ -30,6 +31,7 @@ from chatapp.timeline.epoch import renew_epoch
 
 def init_cli(app: Flask) -> None:
     """Register the commands of chatapp with `flask`, and the names that `flask shell` defines."""
+    app.cli.add_command(archive_commands)
     app.cli.add_command(check)
     app.cli.add_command(cleanup)
     app.cli.add_command(import_history)
@@ -96,10 +98,10 @@ def check(*, is_repairing: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_appcontext
 def cleanup(keep_last: int | None, wire_name: str, *, is_clearing: bool, dry_run: bool, yes: bool) -> None:
-    """Permanently delete all but the last messages of a conversation, and expired entries of the audit log.
+    """Delete all but the last messages of a conversation, and expired entries of the audit log.
 
-    Only --all deletes the last messages too. Messages are deleted in small batches: the conversation can be used
-    meanwhile.
+    Messages are archived before they are deleted, unless CHATAPP_ARCHIVE_REMOVED_MESSAGES is off. Only --all deletes
+    the last messages too. Messages are deleted in small batches: the conversation can be used meanwhile.
     """
     if is_clearing and keep_last is not None:
         raise click.UsageError("Use --all or --keep-last, not both.")
@@ -111,12 +113,16 @@ def cleanup(keep_last: int | None, wire_name: str, *, is_clearing: bool, dry_run
         click.echo(f"Would delete {plan.count:,} messages of {wire_name} ({kept}).")
         return
     if plan.count and not yes:
-        click.confirm(f"Delete {plan.count:,} messages of {wire_name} permanently ({kept})?", abort=True)
+        how = "They will be archived." if current_settings().archive_removed_messages else "This cannot be undone."
+        click.confirm(f"Delete {plan.count:,} messages of {wire_name} ({kept})? {how}", abort=True)
     deleted = 0
     with click.progressbar(length=plan.count, label="Deleting", show_pos=True) as bar:
-        for removed in trim(plan):
-            deleted += removed
-            bar.update(removed)
+        try:
+            for removed in trim(plan):
+                deleted += removed
+                bar.update(removed)
+        except Unavailable as error:
+            raise click.ClickException(error.message) from None
     click.echo(f"Deleted {deleted:,} messages of {wire_name} ({kept}).")
     if expired := delete_expired_entries(current_settings().audit_log_days):
         click.echo(f"Deleted {expired:,} entries of the audit log.")

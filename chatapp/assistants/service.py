@@ -17,7 +17,7 @@ from chatapp.models import Conversation, Membership, now
 from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
-from chatapp.timeline.cleanup import delete_conversation
+from chatapp.timeline.cleanup import delete_archive, delete_conversation
 from chatapp.timeline.metadata import UNCHANGED, check_metadata
 
 MAX_TITLE_CHARS = 80
@@ -105,6 +105,7 @@ def delete_session(actor: Actor, session_id: int) -> None:
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
+    delete_archive(assistant_ref(session_id))
 
 
 def _get_own_session(session: Session, actor: Actor, session_id: int) -> Conversation:

@@ -159,10 +159,12 @@ class NativePools:
     searches: NativePool
     """Searches in SQLite, which take longer."""
     passwords: NativePool
+    archive: NativePool
+    """Files of the message archive."""
 
     def __iter__(self) -> Iterator[NativePool]:
         """Yield the pools."""
-        return iter((self.reads, self.searches, self.passwords))
+        return iter((self.reads, self.searches, self.passwords, self.archive))
 
     @classmethod
     def create(cls, *, read_threads: int, search_threads: int, password_threads: int, max_queued: int) -> "NativePools":
@@ -171,6 +173,7 @@ class NativePools:
             NativePool("reads", threads=read_threads, max_queued=max_queued),
             NativePool("searches", threads=search_threads, max_queued=max_queued),
             NativePool("passwords", threads=password_threads, max_queued=max_queued),
+            NativePool("archive", threads=1, max_queued=max_queued),
         )
 
 

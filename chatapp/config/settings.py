@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     general_keep_last: int = Field(
         100, ge=0, description="number of messages kept in the general chat when chatapp starts; `0` keeps all"
     )
+    archive_removed_messages: bool = Field(
+        True, description="write messages to the message archive before a cleanup removes them"
+    )
     max_message_chars: int = Field(10_000, ge=1, le=100_000, description="maximum length of a message in characters")
     api_requests_per_minute: int = Field(
         600, ge=0, description="API requests per minute for each person; `0` disables the limit"
@@ -303,6 +306,11 @@ class Settings(BaseSettings):
     def watermarks_path(self) -> Path:
         """The path of the file by which a restored backup is detected. All processes share it."""
         return self.data_dir / "watermarks.bin"
+
+    @property
+    def archive_path(self) -> Path:
+        """The folder of the message archive. All processes share it."""
+        return self.data_dir / "archive"
 
     def secret_key(self) -> str:
         """Return the key that signs cookies. It is created at the first start and stored with mode 0600."""

@@ -60,6 +60,8 @@ class Conversation(Base):
     """A cleanup has removed the messages up to this `seq`."""
     extra: Mapped[dict[str, Any] | None] = mapped_column("metadata", JsonObject, key="extra")
     """The metadata of an assistant session."""
+    reset_event: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """A cursor before this event cannot be continued: up to it, removed messages were restored."""
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     updated_at: Mapped[datetime] = mapped_column(default=now, index=True)
     ended_at: Mapped[datetime | None]

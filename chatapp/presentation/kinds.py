@@ -89,8 +89,8 @@ class GeneralPage(ConversationPage):
         return url_for("general.show")
 
     def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:  # noqa: ARG002
-        """Return how many messages a restart keeps, for admins."""
-        return {"kept_messages": current_settings().general_keep_last if viewer.is_admin else None}
+        """Return how many messages a restart keeps."""
+        return {"kept_messages": current_settings().general_keep_last}
 
 
 class RoomPage(ConversationPage):

@@ -162,7 +162,7 @@ def catch_up(
     """
     current_epoch = get_epoch(session)
     head = Head.of(conversation)
-    if after is None or not _can_continue(head, after) or epoch not in {None, current_epoch}:
+    if after is None or not _can_continue(conversation, after) or epoch not in {None, current_epoch}:
         limit = last_page_size or kind_of(conversation).last_page_size
         messages = read_page(session, conversation, limit=limit).messages
         return CatchUp(head, current_epoch, 0, head.last_event, is_reset=True, messages=messages)
@@ -174,14 +174,22 @@ def catch_up(
 
 
 def list_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:
-    """Return the first messages that were posted or changed after an event, in the order of their versions."""
-    query = select_messages(conversation).where(Message.version > after).order_by(Message.version)
+    """Return the first messages that were posted or changed after an event, in the order of their versions.
+
+    Restored messages are no events of their own: clients load the last page instead.
+    """
+    start = max(after, conversation.reset_event)
+    query = select_messages(conversation).where(Message.version > start).order_by(Message.version)
     return read_natively(session, lambda session: fetch_messages(session, query.limit(CATCH_UP_SIZE), conversation))
 
 
-def _can_continue(head: Head, after: int) -> bool:
+def _can_continue(conversation: Conversation, after: int) -> bool:
+    last_event = conversation.last_event
     # A cursor above the last event is from the time before a backup was restored.
-    return head.floor <= after <= head.last_event and head.last_event - after <= MAX_CATCH_UP_EVENTS
+    return (
+        max(conversation.floor, conversation.reset_event) <= after <= last_event
+        and last_event - after <= MAX_CATCH_UP_EVENTS
+    )
 
 
 def list_heads(session: Session, conversation_ids: Sequence[int]) -> Sequence[Head]:
