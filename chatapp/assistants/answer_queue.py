@@ -15,6 +15,7 @@ from chatapp.models import Answer, Conversation, Message, User, now
 from chatapp.storage import Transaction, write
 from chatapp.timeline.answers import update_answer
 from chatapp.timeline.event_numbers import lock_conversation
+from chatapp.timeline.metadata import Metadata
 
 LEASE_DURATION = timedelta(seconds=30)
 """Time without a saved progress after which the process that claimed a job is assumed to have crashed."""
@@ -114,11 +115,21 @@ def save_progress(progress: Sequence[tuple[Job, str]]) -> set[int]:
     return write(change)
 
 
-def finish_job(job: Job, *, state: str, content: str, problem: str | None = None) -> None:
-    """Store the final state and content of an answer. Do nothing if the answer is over or was deleted."""
+def finish_job(
+    job: Job, *, state: str, content: str, problem: str | None = None, metadata: Metadata | None = None
+) -> None:
+    """Store the final state, content and metadata of an answer. Do nothing if the answer is over or was deleted."""
 
     def change(transaction: Transaction) -> None:
-        _end(transaction, job.conversation.id, job.answer_id, state=state, content=content, problem=problem)
+        _end(
+            transaction,
+            job.conversation.id,
+            job.answer_id,
+            state=state,
+            content=content,
+            problem=problem,
+            metadata=metadata,
+        )
 
     write(change)
 
@@ -164,6 +175,7 @@ def _end(
     state: str,
     content: str | None = None,
     problem: str | None = None,
+    metadata: Metadata | None = None,
 ) -> None:
     """End an open answer; keep its saved content if `content` is None."""
     session = transaction.session
@@ -186,4 +198,5 @@ def _end(
             state=state,
             content=message.content if content is None else content,
             problem=problem and problem[:MAX_PROBLEM_CHARS],
+            metadata=metadata,
         )

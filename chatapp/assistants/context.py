@@ -8,15 +8,10 @@ from sqlalchemy.orm import Session
 
 from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.providers import Turn
+from chatapp.assistants.usage import estimate_tokens
 from chatapp.config.assistants import Assistant
 from chatapp.models import Message, User
 from chatapp.timeline.content import TEXT
-
-CHARS_PER_TOKEN = 4
-"""A rule of thumb: each model counts tokens differently, and the limit need not be met exactly."""
-
-TOKENS_PER_MESSAGE = 4
-"""Tokens of a message besides those of its content."""
 
 
 def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Turn]:
@@ -60,11 +55,6 @@ def fit_turns(newest_first: Sequence[Turn], question: str, assistant: Assistant)
             break
         turns.insert(0, turn)
     return [Turn("system", assistant.prompt), *turns]
-
-
-def estimate_tokens(text: str) -> int:
-    """Return the estimated number of tokens of a message with this content."""
-    return len(text) // CHARS_PER_TOKEN + TOKENS_PER_MESSAGE
 
 
 def make_turn(message: Message, sender: str | None, *, is_private: bool) -> Turn:

@@ -12,7 +12,8 @@ from chatapp.assistants.message_search import MessageSearch
 from chatapp.assistants.providers import Provider, ProviderFailed, Question
 from chatapp.assistants.providers.factory import make_provider
 from chatapp.assistants.running import RunningAnswer
-from chatapp.config.assistants import Assistant
+from chatapp.assistants.usage import Usage, estimate_tokens
+from chatapp.config.assistants import Assistant, OpenAIConfig
 from chatapp.errors import Busy, TooComplex
 from chatapp.extensions import db
 
@@ -66,7 +67,13 @@ class AnswerGenerator:
             raise ProviderFailed("This assistant is no longer available.")
         with self._app.app_context():
             turns = build_turns(db.session(), job, assistant)
+        provider = assistant.provider
+        answer.usage = usage = Usage(
+            provider=provider.kind,
+            model=provider.model if isinstance(provider, OpenAIConfig) else provider.kind,
+            estimated_prompt_tokens=sum(estimate_tokens(turn.content) for turn in turns),
+        )
         search = MessageSearch(
             self._app, Actor(job.asker.id), job.conversation, job.reply_to, is_private=job.is_private
         )
-        return self._providers[job.assistant], Question(turns, job.asker, search, answer.interruption)
+        return self._providers[job.assistant], Question(turns, job.asker, search, answer.interruption, usage)

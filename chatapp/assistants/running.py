@@ -4,7 +4,9 @@ import re
 import threading
 
 from chatapp.assistants.answer_queue import Job
+from chatapp.assistants.usage import Usage
 from chatapp.concurrency.native import Interruption
+from chatapp.timeline.metadata import Metadata
 
 MAX_ANSWER_CHARS = 50_000
 
@@ -23,10 +25,17 @@ class RunningAnswer:
         self.content = ""
         self.state = "streaming"
         self.problem: str | None = None
+        self.usage: Usage | None = None
+        """Set before the provider starts."""
         self.is_over = threading.Event()
         self.interruption = Interruption()
         """Ends what the provider waits for when the answer is over."""
         self._ending = threading.Lock()
+
+    @property
+    def metadata(self) -> Metadata | None:
+        """The metadata of the answer as it is now; None if the provider has not started."""
+        return self.usage.to_metadata(self.content) if self.usage else None
 
     def append(self, text: str) -> None:
         """Add text. Replace what cannot be stored; end the answer when it gets too long."""

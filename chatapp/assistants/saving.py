@@ -11,6 +11,7 @@ from chatapp.assistants.generation import SERVER_PROBLEM
 from chatapp.assistants.running import RunningAnswer
 from chatapp.errors import Busy, ChatError, Unavailable
 from chatapp.storage import log_database_error
+from chatapp.timeline.metadata import Metadata
 
 log = structlog.get_logger(__name__)
 
@@ -43,15 +44,17 @@ class AnswerSaver:
 
         If even that is impossible, the lease of the answer expires, and the next claim interrupts it.
         """
-        if not self._try_to_finish(answer.job, answer.state, answer.content, answer.problem):
-            self._try_to_finish(answer.job, "failed", "", SERVER_PROBLEM)
+        if not self._try_to_finish(answer.job, answer.state, answer.content, answer.problem, answer.metadata):
+            self._try_to_finish(answer.job, "failed", "", SERVER_PROBLEM, None)
 
-    def _try_to_finish(self, job: Job, state: str, content: str, problem: str | None) -> bool:
+    def _try_to_finish(
+        self, job: Job, state: str, content: str, problem: str | None, metadata: Metadata | None
+    ) -> bool:
         failures = 0
         while failures < MAX_FINISH_ATTEMPTS:
             with self._app.app_context():
                 try:
-                    finish_job(job, state=state, content=content, problem=problem)
+                    finish_job(job, state=state, content=content, problem=problem, metadata=metadata)
                 except (Busy, Unavailable) as error:
                     log_database_error(error, work="answer saving", answer=job.answer_id)
                 except Exception:

@@ -14,6 +14,7 @@ from chatapp.storage import Transaction
 from chatapp.timeline.content import ERROR, TEXT
 from chatapp.timeline.event_numbers import increment_last_event
 from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
+from chatapp.timeline.metadata import Metadata
 from chatapp.timeline.signals import message_changed, message_posted
 
 RUNNING_STATES = ("queued", "streaming")
@@ -61,12 +62,18 @@ def create_answer(
 
 
 def update_answer(
-    transaction: Transaction, message: Message, *, state: str, content: str, problem: str | None = None
+    transaction: Transaction,
+    message: Message,
+    *,
+    state: str,
+    content: str,
+    problem: str | None = None,
+    metadata: Metadata | None = None,
 ) -> TimelineMessage:
-    """Set state and content of an answer, as an event of its conversation, which must be locked."""
+    """Set state, content and metadata of an answer, as an event of its conversation, which must be locked."""
     session = transaction.session
     conversation = session.get_one(Conversation, message.conversation_id)
-    message.state, message.content, message.problem = state, content, problem
+    message.state, message.content, message.problem, message.extra = state, content, problem, metadata
     message.message_type = ERROR if state == "failed" else TEXT
     message.version = increment_last_event(transaction, conversation)
     session.flush()

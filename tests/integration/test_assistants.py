@@ -3,6 +3,7 @@
 import socket as sockets
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -283,14 +284,32 @@ def test_a_model_receives_the_prompt_and_the_latest_messages(
     ]
 
 
-def test_a_mentioned_assistant_answers_in_the_room(server: Server, ana: Person, bob: Person) -> None:
+def test_a_mentioned_assistant_reads_the_room_without_notices_and_answers_in_it(
+    ana: Person, bob: Person, model: ModelServer
+) -> None:
     room = ana.create_room()
     ana.invite(room, bob)
     ana_socket = ana.connect()
     ana_socket.join(room)
     ana_socket.post("no assistant is mentioned", room)
+    bob.connect().post("good morning", room)
+    ana_socket.call(
+        "send_message",
+        {"conversation": room, "content": "a notice", "client_id": str(uuid.uuid4()), "message_type": "system"},
+    )
     question_seq = ana_socket.post("@model hello", room)["seq"]
     answer = wait_for_answer(ana_socket, room)
+    request = next(each for each in model.received_requests() if "good morning" in str(each))
+    assert [turn["content"] for turn in request["messages"]] == [
+        "Be brief.",
+        "Ana: no assistant is mentioned",
+        "Bob: good morning",
+        "hello",
+    ]
+    metadata = answer["metadata"]
+    assert metadata["provider"] == "openai"
+    assert metadata["model"].startswith("gpt-4o")
+    assert min(metadata["prompt_tokens"], metadata["completion_tokens"]) > 0
     assert (answer["reply_to"], answer["content"]) == (question_seq, "Good **morning**, Ana.")
     assert len(received_answers(ana_socket, room)) == 1
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from chatapp.assistants.message_search import MessageSearch
+from chatapp.assistants.usage import Usage
 from chatapp.concurrency.native import Interruption
 from chatapp.conversations.people import Person
 
@@ -27,6 +28,8 @@ class Question:
     """Searches the messages that the asker and all other readers of the answer may read."""
     interruption: Interruption = field(default_factory=Interruption)
     """Ends what the provider waits for: the answer was stopped."""
+    usage: Usage = field(default_factory=Usage)
+    """Updated by the provider."""
 
 
 class Provider(Protocol):

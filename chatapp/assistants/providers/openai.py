@@ -121,6 +121,7 @@ class OpenAIProvider:
             "messages": [{"role": turn.role, "content": turn.content} for turn in question.turns],
             "max_completion_tokens" if is_openai else "max_tokens": self._config.max_tokens,
             "stream": True,
+            "stream_options": {"include_usage": True},
         }
         # Chunks as plain objects: converting them to the library's models takes longer than everything else.
         return self._client.post("/chat/completions", body=body, cast_to=object, stream=True, stream_cls=Stream[object])
@@ -131,6 +132,7 @@ class OpenAIProvider:
             response = self._request(question)
         with closing(response) as chunks:
             for chunk in self._read(question, chunks, ends_at):
+                question.usage.update(chunk.get("model"), chunk.get("usage"))
                 yield _parse_chunk(chunk)
 
     def _read(self, question: Question, chunks: Iterator[Any], ends_at: float) -> Iterator[Any]:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from chatapp.assistants.context import estimate_tokens, fit_turns, make_turn, remove_mention
+from chatapp.assistants.context import fit_turns, make_turn, remove_mention
 from chatapp.assistants.providers import Turn
+from chatapp.assistants.usage import estimate_tokens
 from chatapp.config.assistants import Assistant
 from chatapp.models import Message
 

@@ -11,6 +11,7 @@ from pydantic import HttpUrl
 
 from chatapp.assistants.providers import ProviderFailed, Question, Turn
 from chatapp.assistants.providers.openai import OpenAIProvider
+from chatapp.assistants.usage import Usage
 from chatapp.concurrency.native import Interruption
 from chatapp.config.assistants import OpenAIConfig
 from chatapp.conversations.people import Person
@@ -36,10 +37,16 @@ def make_provider(url: str, *, timeout: float = 10, max_seconds: float = 20) -> 
     )
 
 
-def answer(provider: OpenAIProvider, interruption: Interruption | None = None) -> Iterator[str]:
+def new_usage() -> Usage:
+    return Usage("openai", "talker", estimated_prompt_tokens=30)
+
+
+def answer(
+    provider: OpenAIProvider, interruption: Interruption | None = None, usage: Usage | None = None
+) -> Iterator[str]:
     # The provider does not search: it sends only the turns.
     return provider.answer(
-        Question(TURNS, Person(1, "ana", "Ana"), None, interruption or Interruption())  # type: ignore[arg-type]
+        Question(TURNS, Person(1, "ana", "Ana"), None, interruption or Interruption(), usage or new_usage())  # type: ignore[arg-type]
     )
 
 
@@ -77,6 +84,45 @@ def test_an_error_inside_the_stream_fails_the_answer_and_keeps_its_content() -> 
 def test_an_incomplete_answer_fails(finish_reason: str, problem: str) -> None:
     with RawServer(f'data: {{"choices": [{{"delta": {{}}, "finish_reason": "{finish_reason}"}}]}}\n\n') as server:
         assert fail(make_provider(server.url)) == ("", problem)
+
+
+def test_the_model_and_the_tokens_that_the_server_names_are_kept() -> None:
+    chunk = '{"model": "talker-2", "choices": [{"delta": {"content": "Yes."}, "finish_reason": "stop"}]}'
+    counts = '{"choices": [], "usage": {"prompt_tokens": 21, "completion_tokens": 3}}'
+    usage = new_usage()
+    with RawServer(f"data: {chunk}\n\ndata: {counts}\n\ndata: [DONE]\n\n") as server:
+        assert list(answer(make_provider(server.url), usage=usage)) == ["Yes."]
+    assert usage.to_metadata("Yes.") == {
+        "provider": "openai",
+        "model": "talker-2",
+        "prompt_tokens": 21,
+        "completion_tokens": 3,
+        "is_estimated": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "counts"),
+    [
+        (None, None),
+        (7, []),
+        ("", {}),
+        ("a\0", {"prompt_tokens": 1}),
+        ("x" * 1_000, {"prompt_tokens": -1, "completion_tokens": 1}),
+        ("\ud800", {"prompt_tokens": True, "completion_tokens": 1.5}),
+        ("\n", {"prompt_tokens": 10**30, "completion_tokens": 1}),
+    ],
+)
+def test_what_the_server_does_not_name_is_estimated(model: object, counts: object) -> None:
+    usage = new_usage()
+    usage.update(model, counts)
+    assert usage.to_metadata("Good morning") == {
+        "provider": "openai",
+        "model": "talker",
+        "prompt_tokens": 30,
+        "completion_tokens": 7,
+        "is_estimated": True,
+    }
 
 
 def test_a_stream_without_a_finish_reason_counts_as_a_lost_connection() -> None:
