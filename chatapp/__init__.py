@@ -11,6 +11,7 @@ from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
 from chatapp.api.tokens.routes import blueprint as api_tokens_blueprint
 from chatapp.assistants.answer_requests import init_answer_requests
 from chatapp.assistants.routes import blueprint as assistants_blueprint
+from chatapp.backup.restoring import complete_restore
 from chatapp.cli import init_cli
 from chatapp.concurrency.native import EXTENSION as NATIVE_POOLS
 from chatapp.concurrency.native import NativePools
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions[SETTINGS] = settings
     init_logs(settings.log_level, with_sql=settings.log_sql)
     prepare_data_dir(settings.data_dir)
+    complete_restore(settings)
     log_variable_problems()
     init_operations(app)
     init_security(app, settings)

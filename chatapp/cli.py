@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from chatapp.accounts.cli import setup_link, users
 from chatapp.assistants.cli import import_history
 from chatapp.audit_log.retention import delete_expired_entries
+from chatapp.backup.cli import backup, restore
 from chatapp.config import current_settings
 from chatapp.conversations.kinds import ConversationKind
 from chatapp.conversations.queries import find_conversation
@@ -32,9 +33,11 @@ from chatapp.timeline.epoch import renew_epoch
 def init_cli(app: Flask) -> None:
     """Register the commands of chatapp with `flask`, and the names that `flask shell` defines."""
     app.cli.add_command(archive_commands)
+    app.cli.add_command(backup)
     app.cli.add_command(check)
     app.cli.add_command(cleanup)
     app.cli.add_command(import_history)
+    app.cli.add_command(restore)
     app.cli.add_command(restored)
     app.cli.add_command(setup_link)
     app.cli.add_command(spool_commands)

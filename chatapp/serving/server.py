@@ -21,10 +21,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from chatapp.accounts.setup import find_setup_path
 from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.assistants.worker import AnswerWorker
+from chatapp.backup.lock import share_lock
 from chatapp.concurrency.native import is_green
 from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
 from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.config import Settings, http_address
+from chatapp.errors import Conflict
 from chatapp.extensions import db
 from chatapp.http_server.connections import HttpConnections
 from chatapp.realtime.state import get_realtime
@@ -101,6 +103,10 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False) -> None:
     _warn_about_cookies(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: os._exit(0))  # Nothing is to be saved yet.
+    try:
+        share_lock(settings.data_dir)
+    except Conflict as error:
+        sys.exit(error.message)
     gate = RequestGate(app)
     try:
         host, port = _listen_with_eventlet(app, settings, gate) if is_green() else _listen(app, settings, gate)

@@ -1,0 +1,65 @@
+"""What a backup consists of, and files that are durable."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+DATA_FILES = ("secret_key", "assistants.toml", "archive")
+"""Files and folders of the data folder that a backup has, besides the database and the spools."""
+
+DATABASES = ("database.sqlite3", "database.sql")
+"""Names of the database in a backup: a copy of the SQLite file, or the statements for PostgreSQL."""
+
+MANIFEST = "manifest.json"
+"""Last member of a backup: sizes and checksums of the others. A backup without it is incomplete."""
+
+FORMAT = 1
+
+_SPOOL = re.compile(r"spool-\d+\.sqlite3", re.ASCII)
+_PART = re.compile(r"(?!\.)[\w.-]+", re.ASCII)
+
+
+def is_allowed(name: str) -> bool:
+    """Return whether a backup may have a member of this name."""
+    first, *others = name.split("/")
+    if not all(_PART.fullmatch(part) for part in (first, *others)):
+        return False
+    return first in DATA_FILES or (not others and (name in {*DATABASES, MANIFEST} or bool(_SPOOL.fullmatch(name))))
+
+
+def list_spools(data_dir: Path) -> list[Path]:
+    """Return the spools of all ports."""
+    return sorted(path for path in data_dir.iterdir() if _SPOOL.fullmatch(path.name))
+
+
+def list_files(data_dir: Path) -> Iterator[Path]:
+    """Yield the files of a data folder that a backup copies as they are."""
+    for name in DATA_FILES:
+        path = data_dir / name
+        if path.is_file():
+            yield path
+        elif path.is_dir():
+            yield from sorted(each for each in path.rglob("*") if each.is_file() and is_allowed(_name(data_dir, each)))
+
+
+def _name(data_dir: Path, path: Path) -> str:
+    return path.relative_to(data_dir).as_posix()
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Write a file or a folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,112 @@
+"""Writing a backup while chatapp runs."""
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+from chatapp.backup.databases import copy_sqlite, dump_postgres, find_sqlite_path, read_revision
+from chatapp.backup.files import FORMAT, MANIFEST, list_files, list_spools, sync
+from chatapp.config import Settings
+from chatapp.errors import Conflict
+
+
+def write_backup(settings: Settings, target: Path) -> int:
+    """Write a backup to `target`, and return its size. Raises `Invalid`, `Conflict` and `OSError`.
+
+    The order loses nothing: a message leaves the spool when the database has it, so the spools are copied before the
+    database. Cleanups move messages from the database to the archive, and restores move them back, so archived files
+    are copied before and after it.
+    """
+    if target.exists():
+        raise Conflict(f"{target} exists.")
+    draft = target.with_name(f"{target.name}.partial")
+    try:
+        with TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
+                _add_all(_Backup(tar), settings, Path(folder))
+        sync(draft)
+        draft.rename(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    sync(target.parent)
+    return target.stat().st_size
+
+
+def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> None:
+    for spool in list_spools(settings.data_dir):
+        copy_sqlite(spool, folder / spool.name)
+        backup.add(folder / spool.name, spool.name)
+    for path in list_files(settings.data_dir):
+        try:
+            backup.add(path, path.relative_to(settings.data_dir).as_posix())
+        except FileNotFoundError:
+            continue  # It was restored, and the database will have its messages.
+    database = find_sqlite_path(settings)
+    copy = folder / ("database.sqlite3" if database else "database.sql")
+    if database:
+        copy_sqlite(database, copy)
+    else:
+        dump_postgres(settings, copy)
+    backup.add(copy, copy.name)
+    for path in list_files(settings.data_dir):
+        name = path.relative_to(settings.data_dir).as_posix()
+        if name not in backup.files:
+            try:
+                backup.add(path, name)
+            except FileNotFoundError as error:
+                raise Conflict("Messages were archived and restored meanwhile. Run the command again.") from error
+    backup.finish(revision=read_revision(settings, copy))
+
+
+class _Backup:
+    """A tar file with checksums."""
+
+    def __init__(self, tar: tarfile.TarFile) -> None:
+        self._tar = tar
+        self.files: dict[str, dict[str, Any]] = {}
+        """Size and checksum of each member, by name."""
+
+    def add(self, path: Path, name: str) -> None:
+        """Add a file."""
+        with path.open("rb") as file:
+            self._add(file, name, os.fstat(file.fileno()).st_size)
+
+    def finish(self, *, revision: str) -> None:
+        """Add the manifest."""
+        manifest = {
+            "format": FORMAT,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "revision": revision,
+            "files": self.files,
+        }
+        content = json.dumps(manifest, indent=1).encode()
+        self._add(io.BytesIO(content), MANIFEST, len(content))
+
+    def _add(self, file: BinaryIO, name: str, size: int) -> None:
+        info = tarfile.TarInfo(name)
+        info.size, info.mode, info.mtime = size, 0o600, int(datetime.now(UTC).timestamp())
+        reader = _HashingReader(file)
+        self._tar.addfile(info, reader)
+        self.files[name] = {"size": size, "sha256": reader.digest.hexdigest()}
+
+
+class _HashingReader(io.RawIOBase):
+    """Computes the checksum of what is read from a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read bytes, and add them to the checksum."""
+        content = self._file.read(size)
+        self.digest.update(content)
+        return content

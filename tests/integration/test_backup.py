@@ -1,0 +1,204 @@
+"""Backups while people chat, and their restoration."""
+
+import os
+import signal
+import stat
+import tarfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from chatapp.models import Base
+from tests.harness.people import NewPerson, Person
+from tests.harness.servers import NewServer, Postgres, Server, find_postgres_binaries
+from tests.harness.waiting import eventually
+
+NewEmptyServer = Callable[[], Server]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_empty_server(request: pytest.FixtureRequest, new_server: NewServer) -> NewEmptyServer:
+    """Create servers without data, on each of the two databases. They are not started."""
+    if request.param == "sqlite":
+        return new_server
+    postgres: Postgres = request.getfixturevalue("postgres")
+    programs = find_postgres_binaries("nobody" if os.getuid() == 0 else None)
+    path = f"{programs}:{os.environ['PATH']}"
+    return lambda: new_server(database_url=postgres.create_database(), PATH=path)
+
+
+def read_rows(server: Server) -> dict[str, list[Row[tuple[object, ...]]]]:
+    """Return every row of the database but the epoch."""
+    with Session(server.engine()) as session:
+        return {
+            table.name: list(
+                session.execute(
+                    select(*(column for column in table.columns if column.name != "epoch")).order_by(*table.primary_key)
+                ).all()
+            )
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def fill(server: Server, new_person: NewPerson) -> tuple[Person, str]:
+    """Create people, messages with all that belongs to them, a room and an archive. Return ana and her epoch."""
+    ana, bob = new_person(server, "ana"), new_person(server, "bob")
+    room = ana.create_room("Tea")
+    ana.invite(room, bob)
+    socket = bob.connect()
+    for number in range(3):
+        socket.post(f"archived {number}")
+    server.flask("cleanup", "--all", "--yes")
+    for number in range(5):
+        socket.post(f"@ana message {number}")
+        socket.post(f"in the room {number}", room)
+    socket.call("react", {"conversation": "general", "seq": 5, "reaction": "👍", "on": True})
+    (server.data_dir / "assistants.toml").write_text('[[assistant]]\nname = "helper"\ntitle = "Helper"\n')
+    return ana, ana.connect().join()["epoch"]
+
+
+def test_a_backup_made_while_people_chat_has_every_row_and_file(
+    new_empty_server: NewEmptyServer, new_person: NewPerson, tmp_path: Path
+) -> None:
+    server = new_empty_server().start(CHATAPP_GENERAL_KEEP_LAST="0")
+    ana, epoch = fill(server, new_person)
+    socket, is_over = ana.connect(), threading.Event()
+    acknowledged: list[int] = []
+
+    def chat() -> None:
+        while not is_over.is_set():
+            acknowledged.append(socket.post("meanwhile")["seq"])
+
+    chatting = threading.Thread(target=chat)
+    chatting.start()
+    eventually(lambda: len(acknowledged) > 5, "people chat")
+    before = len(acknowledged)
+    assert "MB" in server.flask("backup", str(tmp_path / "while-chatting.tar"))
+    is_over.set()
+    chatting.join()
+    assert "MB" in server.flask("backup", str(tmp_path / "backup.tar"))
+    expected = read_rows(server)
+    server.terminate()
+    assert stat.S_IMODE((tmp_path / "backup.tar").stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.glob("*")) == ["backup.tar", "while-chatting.tar"]
+
+    copy = new_empty_server()
+    assert "Restored" in copy.flask("restore", str(tmp_path / "while-chatting.tar"))
+    assert copy.flask("check") == "The database is consistent.\n"
+    restored = [row[0] for row in copy.rows("SELECT seq FROM messages WHERE content = 'meanwhile' ORDER BY seq")]
+    assert restored == acknowledged[: len(restored)]
+    assert len(restored) >= before
+
+    assert "Use --force" in copy.flask("restore", str(tmp_path / "backup.tar"), expect=1)
+    copy.flask("restore", str(tmp_path / "backup.tar"), "--force")
+    assert read_rows(copy) == expected
+    for name in ("secret_key", "assistants.toml"):
+        assert (copy.data_dir / name).read_bytes() == (server.data_dir / name).read_bytes()
+    assert copy.flask("archive", "list") == server.flask("archive", "list") != ""
+    assert not list(copy.data_dir.glob("rest*"))
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in copy.data_dir.rglob("*")} == {0}
+
+    # The same cookies are valid, and clients load the last page.
+    copy.start(CHATAPP_GENERAL_KEEP_LAST="0")
+    ack = ana.on_server(copy).connect().join(after=5, epoch=epoch)
+    assert ack["reset"]
+    assert ack["epoch"] != epoch
+    assert "A server uses the data folder" in copy.flask("restore", str(tmp_path / "backup.tar"), "--force", expect=1)
+    # A backup of a restored installation can be restored too.
+    copy.flask("backup", str(tmp_path / "second.tar"))
+    copy.terminate()
+    copy.flask("restore", str(tmp_path / "second.tar"), "--force")
+    assert read_rows(copy)["messages"] == expected["messages"]
+
+
+@pytest.mark.parametrize(
+    ("new_empty_server", "failpoint"),
+    [
+        ("sqlite", "restore-checked"),
+        ("sqlite", "restore-begun"),
+        ("sqlite", "restore-cleared"),
+        ("sqlite", "restore-moved"),
+        ("postgresql", "restore-loaded"),
+    ],
+    indirect=["new_empty_server"],
+)
+def test_a_restore_that_is_interrupted_leaves_the_old_or_the_new_state(
+    new_empty_server: NewEmptyServer, new_person: NewPerson, tmp_path: Path, failpoint: str
+) -> None:
+    server = new_empty_server().start(CHATAPP_GENERAL_KEEP_LAST="0")
+    ana, _ = fill(server, new_person)
+    backup = str(tmp_path / "backup.tar")
+    server.flask("backup", backup)
+    in_backup = read_rows(server)
+    ana.connect().post("after the backup")
+    server.terminate()
+    now = read_rows(server)
+
+    variables = {name: server.environment[name] for name in ("PATH", "CHATAPP_GENERAL_KEEP_LAST")}
+    url = server.environment["DATABASE_URL"]
+    crashing = Server(server.data_dir, database_url=url, CHATAPP_FAILPOINT=failpoint, **variables)
+    crashing.flask("restore", backup, "--force", expect=-signal.SIGKILL)
+
+    server.flask("check")
+    assert read_rows(server) == (now if failpoint == "restore-checked" else in_backup)
+    assert "3 messages" in server.flask("archive", "list")
+    assert not (server.data_dir / "restoring").exists()
+    server.flask("restore", backup, "--force")
+    assert read_rows(server) == in_backup
+
+
+def test_damaged_and_foreign_backups_change_nothing(
+    new_server: NewServer, new_person: NewPerson, tmp_path: Path
+) -> None:
+    server = new_server(CHATAPP_GENERAL_KEEP_LAST="0").start()
+    fill(server, new_person)
+    good = tmp_path / "backup.tar"
+    server.flask("backup", str(good))
+    assert "exists" in server.flask("backup", str(good), expect=1)
+    assert "No such file" in server.flask("backup", str(tmp_path / "missing" / "backup.tar"), expect=1)
+    server.terminate()
+    before = read_rows(server)
+    content = good.read_bytes()
+    with tarfile.open(good) as tar:
+        offset = tar.getmember("database.sqlite3").offset_data
+    foreign = tmp_path / "foreign.tar"
+    with tarfile.open(foreign, "w") as tar:
+        tar.add(good, "../chatapp.sqlite3")
+    damaged = {
+        "half": (content[: len(content) // 2], "is no complete backup"),
+        "changed": (content[: offset + 5_000] + b"?" + content[offset + 5_001 :], "is damaged: database.sqlite3"),
+        "text": (b"no tar file", "is no complete backup"),
+        "foreign": (foreign.read_bytes(), "it has “../chatapp.sqlite3”"),
+    }
+    for name, (bad, reason) in damaged.items():
+        path = tmp_path / f"{name}.tar"
+        path.write_bytes(bad)
+        assert reason in server.flask("restore", str(path), "--force", expect=1)
+    assert read_rows(server) == before
+    assert not list(server.data_dir.glob("rest*"))
+
+
+def test_the_programs_of_postgresql_must_exist_and_fit_the_server(
+    new_server: NewServer, postgres: Postgres, tmp_path: Path
+) -> None:
+    server = new_server(database_url=postgres.create_database(), PATH=str(tmp_path))
+    backup = str(tmp_path / "backup.tar")
+    assert "pg_dump is not installed" in server.flask("backup", backup, expect=1)
+    program = tmp_path / "pg_dump"
+    program.write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.1'\n")
+    program.chmod(0o755)
+    assert "pg_dump has version 9, and the server has version" in server.flask("backup", backup, expect=1)
+    assert not Path(backup).exists()
+
+    programs = find_postgres_binaries("nobody" if os.getuid() == 0 else None)
+    Server(server.data_dir, database_url=server.environment["DATABASE_URL"], PATH=str(programs)).flask("backup", backup)
+    program.with_name("psql").write_text("#!/bin/sh\necho 'the disk is full' >&2\nexit 3\n")
+    program.with_name("psql").chmod(0o755)
+    before = read_rows(server)
+    assert "psql failed: the disk is full" in server.flask("restore", backup, expect=1)
+    assert read_rows(server) == before
+    assert not list(server.data_dir.glob("rest*"))
