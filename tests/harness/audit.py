@@ -40,7 +40,7 @@ class Participant:
     person: Person
     conversation: str
     name: str
-    pause: float = 0.01
+    pause: float = 0.02
     """Seconds between two messages."""
     url: str | None = None
     """The URL to connect to, if it is not the server's."""
