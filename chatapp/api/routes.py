@@ -26,6 +26,7 @@ from chatapp.api.schemas import (
     NewRoom,
     ReadMark,
     VersionsQuery,
+    is_uuid,
     parse_number,
     resolve_client_id,
 )
@@ -230,6 +231,8 @@ def mark_direct_read(person_id: str, json: ReadMark) -> Response:
 
 def _parse_ref(conversation: str) -> ConversationRef:
     """Parse a conversation's wire name or id. Raises `Invalid`, and `NotFound` if no conversation has the id."""
+    if is_uuid(conversation):
+        raise no_such_conversation()
     if not (conversation.isascii() and conversation.isdecimal()):
         return parse_ref(conversation)
     ref = find_ref(db.session(), parse_number(conversation, "A conversation's id", LAST_ID))
@@ -248,6 +251,8 @@ def _find_access(ref: ConversationRef) -> ConversationAccess:
 
 def _find_direct_ref(person_id: str) -> ConversationRef | None:
     """Return the ref of the direct conversation with a user, or None. Raises `Invalid`, `NotFound` (no such user)."""
+    if is_uuid(person_id):
+        raise NotFound("There is no such user.")
     user_id = parse_number(person_id, "A user's id", LAST_ID)
     conversation = find_direct(db.session(), direct_key({current_caller().actor.user_id, user_id}))
     if conversation is None and find_active_person(db.session(), user_id) is None:

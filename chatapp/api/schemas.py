@@ -1,5 +1,6 @@
 """Request models of the API: query parameters, headers and bodies, with their descriptions for the document."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -51,6 +52,9 @@ PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
 def parse_number(value: object, name: str, maximum: int) -> int:
     """Parse a whole number from 0 to `maximum` in a URL. Raises `Invalid`."""
     # `int()` accepts more than the document allows: “１”, “1_000”, “ 1 ”.
@@ -59,6 +63,11 @@ def parse_number(value: object, name: str, maximum: int) -> int:
         if number <= maximum:
             return number
     raise Invalid(f"{name} must be a whole number from 0 to {maximum}.")
+
+
+def is_uuid(value: str) -> bool:
+    """Return whether an id in a URL is a UUID: no object has such an id, but other servers' objects have."""
+    return _UUID.fullmatch(value) is not None
 
 
 def resolve_client_id(client_id: str | None, idempotency_key: str | None) -> str:

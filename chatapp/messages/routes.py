@@ -145,8 +145,19 @@ def mentionable(conversation: str) -> str:
 @blueprint.get("/sidebar")
 @login_required
 def sidebar() -> str:
-    """Return the HTML of the sidebar's lists."""
-    return render_template("layout/_sidebar.html")
+    """Return the HTML of the sidebar's lists, with the title of the conversation that the page shows, if any."""
+    conversation = request.args.get("conversation")
+    return render_template(
+        "layout/_sidebar.html", open_title=_find_title(parse_ref(conversation)) if conversation else ""
+    )
+
+
+def _find_title(ref: ConversationRef) -> str:
+    access = _find_access(ref)
+    if not may_read(*access):
+        return ""
+    (page,) = pages_of(db.session(), [authorize_reading(*access)], current_person().id)
+    return page.title
 
 
 def _find_access(ref: ConversationRef) -> ConversationAccess:

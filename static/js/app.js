@@ -3,6 +3,7 @@
 import { showConnectionStatus } from "./connection_status.js";
 import { showConversation } from "./conversation.js";
 import { enableCopyButtons } from "./copy_buttons.js";
+import { followTitle } from "./conversation_title.js";
 import { Connection, MAX_RECONNECT_DELAY_MS, REQUEST_TIMEOUT_MS } from "./core/connection.js";
 import { FallbackStorage } from "./core/fallback_storage.js";
 import { Outbox } from "./core/outbox.js";
@@ -32,7 +33,7 @@ const drafts = new FallbackStorage(() => sessionStorage);
 
 showConnectionStatus(connection);
 const sidebar = new Sidebar(connection);
-new UnreadBadges(connection, sidebar, userId);
+followTitle(sidebar, new UnreadBadges(connection, sidebar, userId));
 trackPresence(connection, sidebar);
 enableCopyButtons();
 for (const main of findAll(document, "main[data-conversation]")) {

@@ -33,6 +33,11 @@ export class Sidebar extends TypedEventTarget {
     return findAll(this.#lists, "[data-entry]");
   }
 
+  /** The title of the conversation that the page shows, as of the last refresh; empty if it shows none. */
+  get openTitle() {
+    return this.#lists.querySelector("[data-open-title]")?.textContent ?? "";
+  }
+
   /**
    * @param {string} conversation
    * @returns {HTMLElement | null}
@@ -64,7 +69,9 @@ export class Sidebar extends TypedEventTarget {
   }
 
   async #fetch() {
-    const response = await fetch("/sidebar").catch(() => null);
+    const [open] = findAll(document, "main[data-conversation]");
+    const query = open ? `?conversation=${open.dataset.conversation}` : "";
+    const response = await fetch(`/sidebar${query}`).catch(() => null);
     // A redirect leads to the sign-in page.
     if (!response?.ok || response.redirected) return;
     const lists = parseHtml(await response.text());

@@ -33,6 +33,16 @@ export class UnreadBadges {
     this.#updateTitle();
   }
 
+  /**
+   * Change the page's title, which the number of unread messages precedes.
+   *
+   * @param {string} title
+   */
+  setPageTitle(title) {
+    this.#title = title;
+    this.#updateTitle();
+  }
+
   /** @param {Message} message */
   #onMessage({ conversation, seq, sender, mentions }) {
     // A pending message is counted when it is stored.

@@ -111,6 +111,13 @@ def test_each_reader_sees_the_quotes_that_they_may_read_and_that_the_conversatio
     expect(notice).to_be_visible()
 
 
+def expect_title(page: Page, title: str) -> None:
+    """Wait until the heading, the tab and the message box have the title."""
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    expect(page).to_have_title(f"{title} · chatapp")
+    expect(page.get_by_label(f"Message {title}", exact=True)).to_have_attribute("placeholder", f"Message {title}")
+
+
 def test_a_session_is_started_renamed_and_deleted(ana: Person, new_page: NewPage) -> None:
     page = wait_until_connected(new_page(ana, PATH))
     page.get_by_role("button", name="New session").click()
@@ -118,6 +125,10 @@ def test_a_session_is_started_renamed_and_deleted(ana: Person, new_page: NewPage
     send_message(page, "help")
     answer_text(page, "complete")
     expect(page.get_by_role("navigation").get_by_role("link", name="help", exact=True)).to_be_visible()
+    expect_title(page, "help")
+    path = page.url.removeprefix(ana.server.url)
+    ana.post(f"{path}/title", f"{path}/title", title="What it does")  # On another device.
+    expect_title(page, "What it does")
     page.get_by_role("button", name="More").click()
     page.get_by_role("link", name="Rename").click()
     page.fill("#title", "What it knows")

@@ -1,6 +1,7 @@
 """Assistant sessions and the shared history of an assistant, on pages and through the API."""
 
 import threading
+import uuid
 
 from tests.harness.assistants import read_events, shared_conversation, start_session, wait_for_answer
 from tests.harness.people import Person
@@ -35,6 +36,13 @@ def test_a_session_is_hidden_from_other_users(ana: Person, bob: Person) -> None:
     conversation = start_session(ana)
     assert bob.get(f"/sessions/{conversation.removeprefix('assistant_')}").status_code == 404
     assert bob.connect().call("join_chat", {"conversation": conversation})["error"]["code"] == "not_found"
+
+
+def test_a_uuid_in_place_of_an_id_is_not_found(ana: Person) -> None:
+    other = uuid.uuid4()
+    for path in ("/sessions/{}", "/sessions/{}/messages", "/conversations/{}", "/chat/history/{}"):
+        assert ana.api().get(path.format(other)).json()["code"] == "not_found", path
+    assert ana.api().get("/sessions/nonsense").status_code == 400
 
 
 def test_the_history_of_an_unknown_bot_id_is_empty(ana: Person) -> None:

@@ -18,6 +18,7 @@ from chatapp.api.schemas import (
     NewSession,
     SessionsQuery,
     SessionUpdate,
+    is_uuid,
     parse_number,
     resolve_client_id,
 )
@@ -219,6 +220,8 @@ def _get_assistant_key(name: str) -> str:
 
 
 def _parse_id(session_id: str) -> int:
+    if is_uuid(session_id):
+        raise NotFound("There is no such session.")
     return parse_number(session_id, "A session's id", LAST_ID)
 
 
