@@ -3,13 +3,14 @@
 This module runs on the writer's native thread: it must not wait for green threads.
 """
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Executable
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from chatapp.distribution import SIZES, Distribution
@@ -153,7 +154,7 @@ def _apply(transaction: Transaction, submission: Submission) -> None:
     except Exception as error:
         if _is_outage(error):
             raise
-        submission.error = error
+        submission.error = _as_statement_error(error)
 
 
 def _batch_class(submission: Submission) -> type[BatchChange[Any]] | None:
@@ -166,4 +167,22 @@ def _runs_last(submission: Submission) -> bool:
 
 def _is_outage(error: Exception) -> bool:
     """Return whether the database cannot commit any change of the batch."""
+    if _is_broken_statement(error):
+        return False
     return isinstance(error, OUTAGE_ERRORS) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def _is_broken_statement(error: Exception) -> bool:
+    """Return whether SQLite cannot execute the statement, for instance because a table or column is missing.
+
+    Its driver raises the class of an outage then. But the next commit would succeed, and the statement fail again.
+    """
+    code = getattr(error.orig, "sqlite_errorcode", None) if isinstance(error, OperationalError) else None
+    return code == sqlite3.SQLITE_ERROR
+
+
+def _as_statement_error(error: Exception) -> Exception:
+    """Return the error, in the class that PostgreSQL's driver raises if a statement cannot be executed."""
+    if not isinstance(error, DBAPIError) or not _is_broken_statement(error) or error.orig is None:
+        return error
+    return ProgrammingError(error.statement, None, error.orig)

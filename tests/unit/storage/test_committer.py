@@ -3,8 +3,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, insert, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import Engine, event, insert, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from chatapp.errors import ChatError, Conflict
 from chatapp.signals import Signals
@@ -119,3 +119,13 @@ def test_the_probe_raises_while_commits_fail(engine: Engine, committer: Committe
     with failing_commits(engine), pytest.raises(OperationalError):
         committer.commit_probe()
     committer.commit_probe()
+
+
+def test_a_statement_that_sqlite_cannot_execute_is_an_error_and_no_outage(engine: Engine, committer: Committer):
+    # The commit after it would succeed: its changes would wait in the spool for ever.
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE notes RENAME COLUMN text TO other"))
+    submissions = [Submission(AddNote("one")), Submission(lambda _transaction: "other work")]
+    committer.commit(submissions)
+    assert isinstance(submissions[0].error, ProgrammingError)
+    assert submissions[1].result == "other work"
