@@ -1,5 +1,6 @@
 """Reading a timeline: pages, and the catch-up of a client that missed events. All of it is keyset pagination."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,6 +23,12 @@ OLDER_PAGE_SIZE = 50
 
 CATCH_UP_SIZE = 200
 """Maximum number of messages in one catch-up result."""
+
+MAX_CATCH_UP_CHARS = 100_000
+"""Number of characters of content and metadata after which a catch-up result ends.
+
+With the messages as HTML it stays below what may be queued for a client: a slow one must have room for new events.
+"""
 
 MAX_CATCH_UP_EVENTS = 2_000
 """Maximum number of events that a client can catch up; one that is further behind starts from the last page."""
@@ -166,11 +173,22 @@ def catch_up(
         limit = last_page_size or kind_of(conversation).last_page_size
         messages = read_page(session, conversation, limit=limit).messages
         return CatchUp(head, current_epoch, 0, head.last_event, is_reset=True, messages=messages)
-    messages = list_events(session, conversation, after=after)
+    changed = list_events(session, conversation, after=after)
+    messages = _limit_chars(changed)
     end = head.last_event
-    if len(messages) == CATCH_UP_SIZE:
+    if len(changed) == CATCH_UP_SIZE or len(messages) < len(changed):
         end = messages[-1].version or end
     return CatchUp(head, current_epoch, after, end, is_reset=False, messages=messages)
+
+
+def _limit_chars(messages: Sequence[TimelineMessage]) -> Sequence[TimelineMessage]:
+    """Return the first messages, up to the one with which they have `MAX_CATCH_UP_CHARS`."""
+    chars = 0
+    for count, message in enumerate(messages, 1):
+        chars += len(message.content) + (len(json.dumps(message.metadata)) if message.metadata else 0)
+        if chars >= MAX_CATCH_UP_CHARS:
+            return messages[:count]
+    return messages
 
 
 def list_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:

@@ -96,6 +96,16 @@ def test_two_hundred_missed_messages_come_in_one_step_and_one_more_in_two(server
         assert [message["seq"] for message in ack["messages"]] == list(range(after + 1, to + 1))
 
 
+def test_a_catch_up_of_long_messages_comes_in_more_steps(ana: Person) -> None:
+    socket = ana.connect()
+    for _ in range(12):
+        socket.post("x" * 10_000)
+    for after, to, more in ((0, 10, True), (10, 12, False)):
+        ack = socket.join(after=after)
+        assert [message["seq"] for message in ack["messages"]] == list(range(after + 1, to + 1))
+        assert (ack["from"], ack["to"], ack["more"], ack["reset"]) == (after, to, more, False)
+
+
 def test_a_catch_up_has_each_changed_message_once(ana: Person) -> None:
     socket = ana.connect()
     for number in range(1, 6):
