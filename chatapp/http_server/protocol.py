@@ -69,7 +69,7 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
             for stream in (self.rfile, self.wfile):  # type: ignore[has-type]  # they are the library's
                 stream.close()
             self._stream = TimedStream(self.connection, timeout_seconds)
-            self.rfile = BufferedReader(self._stream, self.rbufsize)
+            self.rfile: Any = BufferedReader(self._stream, self.rbufsize)
             self.wfile = BufferedWriter(self._stream, self.wbufsize)
 
         def handle_one_request(self) -> None:
@@ -80,7 +80,9 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
             eventlet.sleep(0)  # A pipelined request has arrived already: reading it does not yield.
 
         def parse_request(self) -> bool:
-            return super().parse_request() and _has_valid_length(self)
+            lines = _HeaderLines(self.rfile)
+            self.rfile = lines  # The library restores the stream afterwards.
+            return super().parse_request() and _has_valid_lines(self, lines) and _has_valid_length(self)
 
         def get_environ(self) -> dict[str, Any]:
             self._stream.begin_body()
@@ -95,6 +97,29 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
             discard()
 
     return Protocol
+
+
+class _HeaderLines:
+    """The lines of a header, as the library reads them."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.has_bare_cr = False
+        """Whether a line has a CR that does not belong to its end."""
+
+    def readline(self, size: int = -1) -> bytes:
+        """Read a line."""
+        line: bytes = self._stream.readline(size)
+        self.has_bare_cr |= b"\r" in line.removesuffix(b"\n").removesuffix(b"\r")
+        return line
+
+
+def _has_valid_lines(request: Any, lines: _HeaderLines) -> bool:
+    """Return whether each line of the header ends where a proxy in front sees its end; otherwise refuse the request.
+
+    The library takes a CR alone as the end of a line: what follows would be a header, such as `Content-Length`.
+    """
+    return not lines.has_bare_cr or _end(request, INVALID_HEADER)
 
 
 def _has_valid_length(request: Any) -> bool:

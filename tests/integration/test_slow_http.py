@@ -230,6 +230,7 @@ def read_to_the_end(connection: socket.socket) -> bytes:
         pytest.param(b"Content-Length:\r\n", id="an_empty_length"),
         pytest.param(b"Content-Length: 5\r\nContent-Length: 5\r\n", id="two_lengths"),
         pytest.param(b"Content-Length : 5\r\n", id="a_space_before_the_colon"),
+        pytest.param(b"X-Text: a\rContent-Length: 5\r\n", id="a_cr_within_a_line"),
         pytest.param(b"A line without a colon\r\nContent-Length: 5\r\n", id="a_line_without_a_colon"),
     ],
 )
@@ -242,6 +243,11 @@ def test_a_request_whose_end_is_in_doubt_is_refused(
     head, _, text = response.partition(b"\r\n\r\n")
     assert f"Content-Length: {len(text)}".encode() in head
     assert "Traceback" not in small.log()
+
+
+def test_responses_of_long_polling_are_not_stored(small: Server, ana: Person) -> None:
+    response = ana.get("/socket.io/?EIO=4&transport=polling")
+    assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
 
 
 def test_the_size_of_a_chunk_cannot_fill_the_memory(new_server: NewServer) -> None:
