@@ -78,6 +78,8 @@ class LastPage:
     messages: Sequence[TimelineMessage]
     is_public: bool
     """Whether it could be read by a public link when it was last read from the database."""
+    event_to_reach: int = 0
+    """The conversation's last event at the last heartbeat: at the next one it has long been applied."""
 
     def apply(self, message: TimelineMessage) -> bool:
         """Add or replace a message. Return False if an event before it is missing."""
@@ -151,7 +153,12 @@ class Fallback:
         """Remember the last messages of a conversation, unless later events are known."""
         ref = ConversationRef.of(conversation)
         known = self._pages.get(ref)
-        is_newer = known is None or known.epoch != epoch or known.last_event < conversation.last_event
+        is_newer = (
+            known is None
+            or known.epoch != epoch
+            or known.last_event < conversation.last_event
+            or known.floor < conversation.floor
+        )
         if self._is_started and is_newer:
             page = LastPage(
                 epoch, conversation.last_event, conversation.floor, messages[-MAX_PAGE_MESSAGES:], is_public
@@ -169,6 +176,22 @@ class Fallback:
         page = self._pages.get(message.conversation)
         if page is not None and not page.apply(message):
             self._pages.discard(message.conversation)
+
+    def list_page_ids(self) -> list[int]:
+        """Return the ids of the conversations whose last messages are remembered."""
+        return [ref.id for ref, _ in self._pages.items()]
+
+    def check_page(self, ref: ConversationRef, *, last_event: int, floor: int) -> None:
+        """Forget the messages of a conversation if a cleanup has removed some, or events have not been applied.
+
+        Shell commands and other processes report neither: call this regularly with the conversation's numbers.
+        """
+        page = self._pages.get(ref)
+        if page is None:
+            return
+        if page.floor < floor or page.last_event < page.event_to_reach:
+            self._pages.discard(ref)
+        page.event_to_reach = last_event
 
     def forget_page(self, ref: ConversationRef) -> None:
         """Forget the messages of a conversation."""

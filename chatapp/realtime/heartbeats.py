@@ -21,14 +21,18 @@ class Heartbeats:
         self._connections = realtime.connections
         self._positions = realtime.positions
         self._order = order
+        self._fallback = realtime.fallback
 
     def send(self) -> None:
         """Emit the heads. Before that, broadcast the events of other processes whose notifications were lost."""
         with self._app.app_context():
             if self._order is not None:
                 self._catch_up(self._order)
-            ids = [ref.id for ref in self._connections.list_conversations()]
-            emit_heads(self._server, list_heads(db.session(), ids))
+            ids = {ref.id for ref in self._connections.list_conversations()}
+            heads = list_heads(db.session(), [*ids.union(self._fallback.list_page_ids())])
+            for head in heads:
+                self._fallback.check_page(head.conversation, last_event=head.last_event, floor=head.floor)
+            emit_heads(self._server, heads)
 
     def _catch_up(self, order: TimelineOrder) -> None:
         ids = [ref.id for ref in self._connections.list_conversations(with_news=True)]

@@ -127,3 +127,27 @@ def test_the_last_page_is_bounded(fallback: Fallback):
     page = fallback.find_page(GENERAL)
     assert page is not None
     assert len(page.messages) == MAX_PAGE_MESSAGES
+
+
+def test_messages_that_a_cleanup_of_another_process_removed_are_forgotten(fallback: Fallback):
+    fallback.remember_page(general(2), "epoch", [message(1, content="removed"), message(2)], is_public=False)
+    fallback.check_page(GENERAL, last_event=2, floor=0)
+    assert fallback.find_page(GENERAL)
+    fallback.check_page(GENERAL, last_event=2, floor=2)
+    assert fallback.find_page(GENERAL) is None
+
+
+def test_a_page_that_was_read_after_a_cleanup_replaces_the_one_from_before(fallback: Fallback):
+    fallback.remember_page(general(2), "epoch", [message(1), message(2)], is_public=False)
+    cleared = general(2)
+    cleared.floor = 2
+    fallback.remember_page(cleared, "epoch", [], is_public=False)
+    assert contents(fallback) == []
+
+
+def test_a_page_that_lacks_events_since_the_heartbeat_before_is_forgotten(fallback: Fallback):
+    fallback.remember_page(general(1), "epoch", [message(1)], is_public=False)
+    fallback.check_page(GENERAL, last_event=2, floor=0)
+    assert fallback.find_page(GENERAL), "the event may be on its way"
+    fallback.check_page(GENERAL, last_event=2, floor=0)
+    assert fallback.find_page(GENERAL) is None
