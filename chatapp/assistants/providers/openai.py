@@ -71,7 +71,7 @@ class OpenAIProvider:
             status = error.status_code if isinstance(error, openai.APIStatusError) else None
             log.warning("model failed", model=self._config.model, kind=type(error).__name__, status=status)
             raise ProviderFailed(_explain(error, has_content=has_content)) from error
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ProviderFailed("The model server sent an invalid response.") from error
         if problem := self._find_problem(has_content=has_content, finish_reason=finish_reason):
             raise ProviderFailed(problem)

@@ -61,7 +61,18 @@ def fail(provider: OpenAIProvider) -> tuple[str, str]:
     return "".join(content), problem
 
 
-@pytest.mark.parametrize("event", ["{broken", "[]", '"text"', '{"choices": 7}', '{"choices": [null]}', '{"other": 1}'])
+@pytest.mark.parametrize(
+    "event",
+    [
+        "{broken",
+        "[]",
+        '"text"',
+        '{"choices": 7}',
+        '{"choices": [null]}',
+        '{"other": 1}',
+        pytest.param("[" * 100_000, id="deep"),
+    ],
+)
 def test_a_malformed_event_fails_the_answer(event: str) -> None:
     with RawServer(f"data: {event}\n\ndata: [DONE]\n\n") as server:
         assert fail(make_provider(server.url)) == ("", "The model server sent an invalid response.")
