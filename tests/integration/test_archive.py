@@ -20,6 +20,7 @@ from chatapp.timeline import cleanup
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.event_numbers import increment_last_event
 from chatapp.timeline.messages import insert_message
+from tests.harness.assistants import start_session
 from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.rows import fill_general
 from tests.harness.servers import NewServer, Server
@@ -277,3 +278,14 @@ def test_the_archive_can_be_switched_off_and_must_be_writable(new_server: NewSer
     assert ana.post("/conversations/general/clear").ok
     assert archived_files(server) == []
     assert server.rows("SELECT count(*) FROM messages") == [(0,)]
+
+
+def test_deleting_an_assistant_session_deletes_what_is_archived_of_it(server: Server, ana: Person) -> None:
+    session = start_session(ana)
+    ana.connect().post("a private question", session)
+    assert ana.post(f"/conversations/{session}/clear").ok
+    assert len(archived_files(server, session)) == 1
+
+    assert ana.post(f"/sessions/{session.removeprefix('assistant_')}/delete").ok
+
+    assert not (server.data_dir / "archive" / session).exists()
