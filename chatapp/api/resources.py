@@ -77,6 +77,9 @@ class Session(TypedDict):
     ended_at: Annotated[Timestamp | None, Field(description="The time since which the session is read-only.")]
     total: Annotated[int, Field(description="The number of messages.")]
     metadata: Metadata
+    category: Annotated[str, Field(description="Empty for none.")]
+    tags: list[str]
+    is_pinned: Annotated[bool, Field(description="Whether lists begin with it.")]
 
 
 class Sessions(TypedDict):

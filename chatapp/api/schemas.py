@@ -291,13 +291,21 @@ class SessionUpdate(Request):
 
     title: str | None = None
     metadata: Metadata = Field(None, description=f"{METADATA_DESCRIPTION} `null` removes it.")
+    category: str | None = Field(None, description="A text of at most 40 characters; empty for none.")
+    tags: Annotated[list[str], Field(max_length=100)] | None = Field(
+        None, description="At most 10 tags of at most 30 characters, without commas. They replace the previous ones."
+    )
+    pinned: bool | None = Field(None, description="Whether lists begin with it.")
     ended: Literal[True] | None = Field(None, description="Make the session read-only.")
 
 
 class SessionsQuery(Request):
     """A page of assistant sessions."""
 
-    q: Annotated[str, Field(max_length=80)] = Field("", description="Only sessions with this text in their title.")
+    q: Annotated[str, Field(max_length=80)] = Field(
+        "", description="Only sessions with this text in their title or one of their tags."
+    )
+    category: Annotated[str, Field(max_length=40)] = Field("", description="Only sessions of this category.")
     limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
     offset: Offset = Field(0, description=OFFSET_DESCRIPTION)
 

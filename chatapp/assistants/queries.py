@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from chatapp.assistants.tags import split_tags
 from chatapp.config.assistants import ASSISTANT_NAME_PATTERN, make_assistant_key
 from chatapp.conversations.kinds import SharedAssistant
 from chatapp.conversations.queries import list_shared_conversations, select_sessions
@@ -32,6 +33,9 @@ class SessionSummary:
     ended_at: datetime | None
     message_count: int
     metadata: Metadata | None
+    category: str
+    tags: Sequence[str]
+    is_pinned: bool
 
     @classmethod
     def of(cls, conversation: Conversation) -> Self:
@@ -45,6 +49,9 @@ class SessionSummary:
             ended_at=conversation.ended_at,
             message_count=conversation.message_count,
             metadata=conversation.extra,
+            category=conversation.category or "",
+            tags=split_tags(conversation.tags or ""),
+            is_pinned=conversation.pinned_at is not None,
         )
 
 
@@ -75,12 +82,24 @@ def list_former(session: Session, assistants: Container[str | None]) -> Sequence
 
 
 def list_sessions(
-    session: Session, user_id: int, *, title: str = "", limit: int = MAX_LISTED_SESSIONS, offset: int = 0
+    session: Session,
+    user_id: int,
+    *,
+    words: str = "",
+    category: str = "",
+    limit: int = MAX_LISTED_SESSIONS,
+    offset: int = 0,
 ) -> SessionList:
-    """List the user's sessions whose title contains `title`, the last used one first."""
+    """List the user's sessions, the pinned and the last used ones first.
+
+    With `words` those whose title or one of whose tags contains them, with `category` those of this category.
+    """
     query = select_sessions(user_id)
-    if title.strip():
-        query = query.where(func.lower(Conversation.name).contains(title.strip().lower(), autoescape=True))
+    if searched := words.strip().lower():
+        columns = (Conversation.name, Conversation.tags)
+        query = query.where(or_(*(func.lower(column).contains(searched, autoescape=True) for column in columns)))
+    if category.strip():
+        query = query.where(func.lower(Conversation.category) == category.strip().lower())
     total = session.scalars(select(func.count()).select_from(query.order_by(None).subquery())).one()
     page = session.scalars(query.limit(limit).offset(offset))
     return SessionList([SessionSummary.of(conversation) for conversation in page], total)

@@ -4,8 +4,9 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from chatapp.assistants import service
-from chatapp.assistants.forms import TitleForm
+from chatapp.assistants.forms import SessionForm
 from chatapp.assistants.queries import find_shared_conversation, list_former, list_sessions
+from chatapp.assistants.tags import split_tags
 from chatapp.config.assistants import Assistant, current_assistants, find_assistant
 from chatapp.conversations.policy import authorize_reading, authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
@@ -40,16 +41,17 @@ def show(assistant: str) -> str:
 @blueprint.get("/sessions")
 @login_required
 def index() -> str:
-    """List the user's sessions, or those whose title contains the query."""
-    query = request.args.get("q", "")
-    if query:
+    """List the user's sessions, or those whose title or tags contain the query."""
+    query, category = request.args.get("q", ""), request.args.get("category", "")
+    if query or category:
         count_use(SEARCHES, current_person().id)
     return render_template(
         "assistants/index.html",
         assistants=current_assistants(),
         former=list_former(db.session(), current_assistants()),
-        sessions=list_sessions(db.session(), current_person().id, title=query).sessions,
+        sessions=list_sessions(db.session(), current_person().id, words=query, category=category).sessions,
         query=query,
+        category=category,
     )
 
 
@@ -77,14 +79,34 @@ def show_session(session_id: int) -> str:
 @blueprint.route(f"/sessions/<{ID}:session_id>/title", methods=["GET", "POST"])
 @login_required
 def rename(session_id: int) -> ViewResponse:
-    """Rename a session."""
+    """Change the title, the category and the tags of a session."""
     conversation = authorize_session_management(*_find_session_access(session_id), is_admin=False)
-    form = TitleForm(data={"title": conversation.name})
+    form = SessionForm(
+        data={
+            "title": conversation.name,
+            "category": conversation.category or "",
+            "tags": ", ".join(split_tags(conversation.tags or "")),
+        }
+    )
     with form.show_errors():
         if form.validate_on_submit():
-            service.change_session(current_person().actor, session_id, title=form.text(form.title))
+            service.change_session(
+                current_person().actor,
+                session_id,
+                title=form.text(form.title),
+                category=form.text(form.category),
+                tags=split_tags(form.text(form.tags)),
+            )
             return _redirect_to_session(session_id)
     return form.page("assistants/title.html", session_id=session_id)
+
+
+@blueprint.post(f"/sessions/<{ID}:session_id>/pin")
+@login_required
+def pin(session_id: int) -> Response:
+    """Pin a session to the beginning of lists, or unpin it."""
+    service.change_session(current_person().actor, session_id, is_pinned=request.form.get("pinned") == "yes")
+    return _redirect_to_session(session_id)
 
 
 @blueprint.post(f"/sessions/<{ID}:session_id>/end")

@@ -1,10 +1,11 @@
 """Writes of conversations with assistants. Each function authorizes within the transaction that it writes in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
+from chatapp.assistants.tags import clean_category, join_tags
 from chatapp.config.assistants import Assistant
 from chatapp.conversations.kinds import AssistantSession, SharedAssistant
 from chatapp.conversations.policy import authorize_session_management
@@ -67,32 +68,49 @@ def start_session(actor: Actor, assistant: str, title: str = "", metadata: objec
 
 
 def change_session(
-    actor: Actor, session_id: int, *, title: str | None = None, metadata: object = UNCHANGED, is_ended: bool = False
+    actor: Actor,
+    session_id: int,
+    *,
+    title: str | None = None,
+    metadata: object = UNCHANGED,
+    category: str | None = None,
+    tags: Sequence[str] | None = None,
+    is_pinned: bool | None = None,
+    is_ended: bool = False,
 ) -> None:
-    """Change the title or the metadata of the actor's session, or end it: it becomes read-only.
+    """Change the actor's session as far as arguments are given, or end it: it becomes read-only.
 
     Raises what `check_metadata` raises, and `NotFound`, `Invalid`, and `Conflict` if it has ended already.
     """
-    checked_title = title and clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS)
-    if title is not None and not checked_title:
-        raise Invalid("A session needs a title.")
-    checked_metadata = None if metadata is UNCHANGED else check_metadata(metadata)
+    checked = {
+        "name": None if title is None else _check_title(title),
+        "category": None if category is None else clean_category(category),
+        "tags": None if tags is None else join_tags(tags),
+        "ended_at": now() if is_ended else None,
+    }
+    changes: dict[str, object] = {column: value for column, value in checked.items() if value is not None}
+    if metadata is not UNCHANGED:
+        changes["extra"] = check_metadata(metadata)
+    if is_pinned is not None:
+        changes["pinned_at"] = now() if is_pinned else None
 
     def change(transaction: Transaction) -> None:
         conversation = _get_own_session(transaction.session, actor, session_id)
         if is_ended and conversation.ended_at is not None:
             raise Conflict("This session has already ended.")
-        if metadata is not UNCHANGED:
-            conversation.extra = checked_metadata
-        is_renamed = checked_title is not None and conversation.name != checked_title
-        if checked_title is not None:
-            conversation.name = checked_title
-        if is_ended:
-            conversation.ended_at = now()
-        if is_renamed or is_ended:
+        for column, value in changes.items():
+            setattr(conversation, column, value)
+        if changes.keys() & {"name", "pinned_at", "ended_at"}:
             transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
+
+
+def _check_title(title: str) -> str:
+    checked = clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS)
+    if not checked:
+        raise Invalid("A session needs a title.")
+    return checked
 
 
 def delete_session(actor: Actor, session_id: int) -> None:

@@ -161,11 +161,11 @@ def list_shared_conversations(session: Session) -> Sequence[Conversation]:
 
 
 def select_sessions(user_id: int) -> Select[Conversation]:
-    """Select a user's sessions with assistants, the last used first."""
+    """Select a user's sessions with assistants: the pinned ones, then the others, each with the last used first."""
     return (
         _select_joined(user_id)
         .where(AssistantSession.condition())
-        .order_by(Conversation.updated_at.desc(), Conversation.id.desc())
+        .order_by(Conversation.pinned_at.is_(None), Conversation.updated_at.desc(), Conversation.id.desc())
     )
 
 

@@ -62,6 +62,12 @@ class Conversation(Base):
     """The metadata of an assistant session."""
     reset_event: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """A cursor before this event cannot be continued: up to it, removed messages were restored."""
+    category: Mapped[str | None] = mapped_column(String(40))
+    """The category of an assistant session."""
+    tags: Mapped[str | None] = mapped_column(String(400))
+    """The tags of an assistant session, separated by commas."""
+    pinned_at: Mapped[datetime | None]
+    """When an assistant session was pinned to the beginning of lists."""
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     updated_at: Mapped[datetime] = mapped_column(default=now, index=True)
     ended_at: Mapped[datetime | None]

@@ -130,7 +130,7 @@ def test_a_session_is_started_renamed_and_deleted(ana: Person, new_page: NewPage
     ana.post(f"{path}/title", f"{path}/title", title="What it does")  # On another device.
     expect_title(page, "What it does")
     page.get_by_role("button", name="More").click()
-    page.get_by_role("link", name="Rename").click()
+    page.get_by_role("link", name="Edit title and tags").click()
     page.fill("#title", "What it knows")
     page.press("#title", "Enter")
     expect(page.get_by_role("heading", name="What it knows")).to_be_visible()

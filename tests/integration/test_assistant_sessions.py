@@ -38,6 +38,31 @@ def test_a_session_is_hidden_from_other_users(ana: Person, bob: Person) -> None:
     assert bob.connect().call("join_chat", {"conversation": conversation})["error"]["code"] == "not_found"
 
 
+def test_sessions_are_tagged_found_by_their_tags_and_pinned(ana: Person) -> None:
+    api = ana.api()
+    first, second = (api.post("/sessions", json={"title": title}).json()["id"] for title in ("Plans", "Lunch"))
+    changed = api.request(
+        "PATCH", f"/sessions/{first}", json={"tags": [" Work ", "work", "Q3"], "category": "Office", "pinned": True}
+    ).json()
+    assert (changed["tags"], changed["category"], changed["is_pinned"]) == (["Work", "Q3"], "Office", True)
+
+    def found(query: str) -> list[int]:
+        return [session["id"] for session in api.get(f"/sessions{query}").json()["sessions"]]
+
+    assert found("") == [first, second]
+    assert found("?q=q3") == found("?category=office") == found("?q=plan") == [first]
+    path = f"/sessions/{second}"
+    assert ana.post(f"{path}/title", f"{path}/title", title="Lunch", category="Food", tags="noon, , soup").ok
+    assert ana.post(f"{path}/pin", path, pinned="yes").ok
+    assert ana.post(f"/sessions/{first}/pin", path, pinned="no").ok
+    assert found("") == [second, first]
+    listed = ana.get("/sessions?q=soup").text.partition("<main")[2]
+    assert "#noon" in listed
+    assert "Plans" not in listed
+    for tags in (["a,b"], ["x" * 31], [""], ["a\nb\0"], [str(number) for number in range(11)]):
+        assert api.request("PATCH", f"/sessions/{first}", json={"tags": tags}).status_code == 400, tags
+
+
 def test_a_uuid_in_place_of_an_id_is_not_found(ana: Person) -> None:
     other = uuid.uuid4()
     for path in ("/sessions/{}", "/sessions/{}/messages", "/conversations/{}", "/chat/history/{}"):

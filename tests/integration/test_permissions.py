@@ -108,6 +108,7 @@ ROUTES = {
     "GET /sessions/<session_id>": Line(ABSENT, session=SESSION),
     "GET /sessions/<session_id>/title": Line(ABSENT, session=SESSION),
     "POST /sessions/<session_id>/title": Line(ABSENT_POST, sent={"title": "New"}, session=SESSION_POST),
+    "POST /sessions/<session_id>/pin": Line(ABSENT_POST, sent={"pinned": "yes"}, session=SESSION_POST),
     "POST /sessions/<session_id>/end": Line(ABSENT_POST, session=SESSION_POST),
     "POST /sessions/<session_id>/delete": Line(ABSENT_POST, session=SESSION_POST),
     "POST /conversations/<conversation>/clear": Line(

@@ -50,11 +50,13 @@ SESSION = "/sessions/<session_id>"
 @blueprint.get("/sessions")
 @describe(resources.Sessions, tag=TAG, query=SessionsQuery)
 def list_own_sessions(query: SessionsQuery) -> Response:
-    """List your assistant sessions, most recently used first."""
+    """List your assistant sessions: pinned ones first, then those used last."""
     user_id = current_caller().actor.user_id
-    if query.q:
+    if query.q or query.category:
         count_use(SEARCHES, user_id)
-    found = list_sessions(db.session(), user_id, title=query.q, limit=query.limit, offset=query.offset)
+    found = list_sessions(
+        db.session(), user_id, words=query.q, category=query.category, limit=query.limit, offset=query.offset
+    )
     body: resources.Sessions = {
         "limit": query.limit,
         "offset": query.offset,
@@ -85,13 +87,16 @@ def show_session(session_id: str) -> Response:
 @blueprint.patch(SESSION)
 @describe(resources.Session, NotFound, *WRITE_ERRORS, tag=TAG, json=SessionUpdate)
 def change_session(session_id: str, json: SessionUpdate) -> Response:
-    """Rename a session, set its metadata, or make it read-only."""
+    """Rename a session, set its metadata, category and tags, pin it, or make it read-only."""
     number = _parse_id(session_id)
     service.change_session(
         current_caller().actor,
         number,
         title=json.title,
         metadata=json.get_changed("metadata"),
+        category=json.category,
+        tags=json.tags,
+        is_pinned=json.pinned,
         is_ended=bool(json.ended),
     )
     return respond(_present(_get_summary(number)))
@@ -251,4 +256,7 @@ def _present(session: SessionSummary) -> resources.Session:
         "ended_at": isoformat(session.ended_at),
         "total": session.message_count,
         "metadata": session.metadata,
+        "category": session.category,
+        "tags": list(session.tags),
+        "is_pinned": session.is_pinned,
     }
