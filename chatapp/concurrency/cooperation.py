@@ -2,7 +2,8 @@
 
 Green threads switch only where they wait. Within `in_slices` a computation waits for its turn before it begins, and
 again at each `checkpoint` after it has computed for `SLICE_SECONDS`. In one iteration of the event loop one computation
-gets its turn, so that chat messages wait for one slice, however many pages are requested at the same time.
+gets its turn, so that chat messages wait for one slice, however many pages are requested at the same time. A message
+needs several iterations until it is stored and delivered: within `urgent` computations get fewer turns.
 """
 
 import threading
@@ -15,6 +16,12 @@ from typing import Any
 from chatapp.concurrency.native import is_green
 
 SLICE_SECONDS = 0.003
+
+URGENT_PAUSE_SECONDS = 0.02
+"""Shortest time between two turns while there is urgent work: beside many messages pages are slow, but not stuck."""
+
+RETRY_SECONDS = 0.001
+"""How often it is checked whether the urgent work is done."""
 
 
 class _Computation(threading.local):
@@ -30,6 +37,8 @@ class _Turns:
     def __init__(self) -> None:
         self._waiting: deque[Any] = deque()
         self._is_scheduled = False
+        self._last_turn = 0.0
+        self.urgent_calls = 0
 
     def wait(self) -> None:
         """Wait for a turn. Native threads need not wait: the interpreter switches between them."""
@@ -43,21 +52,39 @@ class _Turns:
             self._schedule()
         turn.wait()
 
-    def _schedule(self) -> None:
+    def _schedule(self, seconds: float = 0) -> None:
         from eventlet import hubs
 
         self._is_scheduled = True
-        hubs.get_hub().schedule_call_global(0, self._grant)
+        hubs.get_hub().schedule_call_global(seconds, self._grant)
 
     def _grant(self) -> None:
         self._is_scheduled = False
-        if self._waiting:
-            self._waiting.popleft().send()
-            self._schedule()
+        if not self._waiting:
+            return
+        now = time.perf_counter()
+        if self.urgent_calls and now < self._last_turn + URGENT_PAUSE_SECONDS:
+            self._schedule(RETRY_SECONDS)
+            return
+        self._last_turn = now
+        self._waiting.popleft().send()
+        self._schedule()
 
 
 _current = _Computation()
 _turns = _Turns()
+
+
+@contextmanager
+def urgent() -> Iterator[None]:
+    """Give computations in slices fewer turns within this block."""
+    # Native threads need not take part: they hold up nobody's turn.
+    count = int(is_green())
+    _turns.urgent_calls += count
+    try:
+        yield
+    finally:
+        _turns.urgent_calls -= count
 
 
 @contextmanager

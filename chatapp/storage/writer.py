@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import Engine, Executable
 
+from chatapp.concurrency.cooperation import urgent
 from chatapp.concurrency.native import NativePool
 from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.errors import Internal, Unavailable
@@ -97,7 +98,8 @@ class Writer:
         submission = Submission(change)
         self._queue.put(submission)
         self.start()
-        result: T = submission.wait()
+        with urgent():
+            result: T = submission.wait()
         return result
 
     def start(self, *, load_spool: bool = False) -> None:

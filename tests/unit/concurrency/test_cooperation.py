@@ -53,6 +53,44 @@ def test_computations_take_turns_and_everything_else_runs_in_between() -> None:
     assert not any(pair in order for pair in ("ab", "bc", "ca")), "between two slices everything else runs"
 
 
+URGENT_PROGRAM = """
+import eventlet
+eventlet.monkey_patch()
+import time
+from itertools import pairwise
+from chatapp.concurrency import cooperation
+from chatapp.concurrency.cooperation import checkpoint, in_slices, is_slice_over, urgent
+
+cooperation.URGENT_PAUSE_SECONDS = 0.2
+turns = []
+
+def compute():
+    with in_slices():
+        while True:
+            turns.append(time.perf_counter())
+            while not is_slice_over():
+                pass
+            checkpoint()
+
+eventlet.spawn(compute)
+eventlet.sleep(0.1)
+with urgent():
+    before = len(turns)
+    while len(turns) < before + 4:
+        eventlet.sleep(0)
+    pauses = [later - earlier for earlier, later in pairwise(turns[before:])]
+before = len(turns)
+eventlet.sleep(0.2)
+print(min(pauses) > 0.19, len(turns) > before + 1)
+"""
+
+
+def test_beside_urgent_work_computations_get_fewer_turns_but_get_them() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", URGENT_PROGRAM]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+    assert run.stdout.split() == ["True", "True"], run.stderr
+
+
 def test_outside_of_a_block_nothing_waits() -> None:
     checkpoint()
     with in_slices():
