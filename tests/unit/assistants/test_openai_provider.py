@@ -213,8 +213,9 @@ def test_a_response_that_never_ends_fails_the_answer_and_other_threads_run_meanw
     with RawServer(rest * 100, head=head, has_body=False, repeats=True) as server:
         assert fail(make_provider(server.url))[0] == ""
         assert server.was_disconnected.wait(10)
-    # Pauses in proportion to what was received, besides those of the server.
-    assert READ_BYTES / MAX_BYTES_PER_SECOND in sleeps
+    # Pauses in proportion to what was received. Those of the server are longer.
+    pauses = [seconds for seconds in sleeps if seconds <= READ_BYTES / MAX_BYTES_PER_SECOND]
+    assert sum(pauses) >= 0.5 * READ_BYTES / MAX_BYTES_PER_SECOND
 
 
 def test_responses_through_a_proxy_are_limited_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
