@@ -25,11 +25,19 @@ export function enableHistoryLoading(list, scroller, view) {
     root: view,
     rootMargin: LOAD_AHEAD_MARGIN,
   });
-  let isLoading = false;
+  /** @type {Promise<void> | null} */
+  let loading = null;
 
-  async function load() {
-    if (isLoading || !list.hasOlder || !list.oldest) return;
-    isLoading = true;
+  /** Load a page. While one is being loaded, wait for that one. */
+  function load() {
+    loading ??= loadOlder().finally(() => {
+      loading = null;
+    });
+    return loading;
+  }
+
+  async function loadOlder() {
+    if (!list.hasOlder || !list.oldest) return;
     setStatus("Loading older messages…", { showLink: false });
     try {
       await loadPage(list.oldest);
@@ -39,7 +47,6 @@ export function enableHistoryLoading(list, scroller, view) {
       link.textContent = "Try again";
       setStatus("Older messages could not be loaded.", { showLink: true });
     }
-    isLoading = false;
   }
 
   /** @param {HTMLElement} oldest */

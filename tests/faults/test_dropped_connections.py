@@ -83,8 +83,10 @@ def test_requests_and_events_after_dropped_connections_succeed(
     assert not bob.sockets[0].post("by a socket")["pending"]
     terminate_connections(postgres)
     assert bob.connect().join()["ok"]
-    assert "database does not respond" not in server.log()[log_start:]
-    assert "database cannot" not in server.log()[log_start:]
+    log = server.log()[log_start:]
+    # Work in the background is repeated later, which the log says.
+    assert not [line for line in log.splitlines() if "database does not respond" in line and "work=" not in line]
+    assert "database cannot" not in log
 
 
 def test_a_message_whose_commit_is_not_acknowledged_is_stored_and_broadcast_once(
