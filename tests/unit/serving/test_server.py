@@ -1,0 +1,40 @@
+"""What the server needs of the machine."""
+
+import resource
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from chatapp.serving import server
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised", "possible"),
+    [
+        ((1_024, 1_000_000), (2_000 + server.SPARE_FILES, 1_000_000), None),
+        ((1_024, resource.RLIM_INFINITY), (2_000 + server.SPARE_FILES, resource.RLIM_INFINITY), None),
+        ((1_024, 1_500), (1_500, 1_500), 1_500 - server.SPARE_FILES),
+        ((1_000_000, 1_000_000), None, None),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, None),
+    ],
+)
+def test_the_limit_of_open_files_is_raised_as_far_as_permitted(
+    limits: tuple[int, int],
+    raised: tuple[int, int] | None,
+    possible: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changes: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _which, pair: changes.append(pair))
+    monkeypatch.setattr(server, "log", structlog.get_logger())
+    with capture_logs() as lines:
+        server._raise_file_limit(2_000)
+    assert changes == ([raised] if raised else [])
+    assert [line["possible"] for line in lines] == ([possible] if possible else [])
+
+
+@pytest.mark.parametrize(("host", "expected"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("a", False)])
+def test_an_address_is_reachable_from_this_machine_only(host: str, expected: bool) -> None:
+    assert server._is_loopback(host) is expected
