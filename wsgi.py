@@ -12,10 +12,6 @@ import warnings
 # would traverse all of them and pause the process for a tenth of a second.
 gc.disable()
 
-# Each time the event loop writes to a socket, a native thread that computes may keep it waiting for so long. The
-# default of 5 ms delays a message to 50 people by several times that.
-sys.setswitchinterval(0.001)
-
 if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
     # psycopg 3 waits in C, which would block the event loop. Its wait in Python uses functions that eventlet patches.
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
