@@ -1,6 +1,5 @@
-"""What a backup consists of, and files that are durable."""
+"""What a backup consists of."""
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -41,10 +40,12 @@ def list_files(data_dir: Path) -> Iterator[Path]:
         if path.is_file():
             yield path
         elif path.is_dir():
-            yield from sorted(each for each in path.rglob("*") if each.is_file() and is_allowed(_name(data_dir, each)))
+            files = (each for each in path.rglob("*") if each.is_file())
+            yield from sorted(each for each in files if is_allowed(member_name(data_dir, each)))
 
 
-def _name(data_dir: Path, path: Path) -> str:
+def member_name(data_dir: Path, path: Path) -> str:
+    """Return the name that a file of the data folder has in a backup."""
     return path.relative_to(data_dir).as_posix()
 
 
@@ -54,12 +55,3 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Write a file or a folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,9 +19,10 @@ from typing import Any
 from alembic.script import ScriptDirectory
 
 from chatapp.backup.databases import check_sqlite, find_sqlite_path, has_users, load_postgres
-from chatapp.backup.files import DATA_FILES, FORMAT, MANIFEST, is_allowed, list_files, list_spools, remove, sync
+from chatapp.backup.files import DATA_FILES, FORMAT, MANIFEST, is_allowed, list_files, list_spools, remove
 from chatapp.backup.lock import exclusive_lock
 from chatapp.config import ROOT, Settings
+from chatapp.durability import sync
 from chatapp.errors import ChatError, Conflict, Invalid
 from chatapp.failpoints import failpoint
 

@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from chatapp.backup.databases import copy_sqlite, dump_postgres, find_sqlite_path, read_revision
-from chatapp.backup.files import FORMAT, MANIFEST, list_files, list_spools, sync
+from chatapp.backup.files import FORMAT, MANIFEST, list_files, list_spools, member_name
 from chatapp.config import Settings
+from chatapp.durability import sync
 from chatapp.errors import Conflict
 
 
@@ -46,7 +47,7 @@ def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> None:
         backup.add(folder / spool.name, spool.name)
     for path in list_files(settings.data_dir):
         try:
-            backup.add(path, path.relative_to(settings.data_dir).as_posix())
+            backup.add(path, member_name(settings.data_dir, path))
         except FileNotFoundError:
             continue  # It was restored, and the database will have its messages.
     database = find_sqlite_path(settings)
@@ -57,7 +58,7 @@ def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> None:
         dump_postgres(settings, copy)
     backup.add(copy, copy.name)
     for path in list_files(settings.data_dir):
-        name = path.relative_to(settings.data_dir).as_posix()
+        name = member_name(settings.data_dir, path)
         if name not in backup.files:
             try:
                 backup.add(path, name)

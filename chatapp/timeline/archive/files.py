@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from chatapp.concurrency.native import NativePool, current_pools
 from chatapp.config import current_settings
 from chatapp.conversations.refs import ConversationRef, parse_ref
+from chatapp.durability import sync
 from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Message
 from chatapp.timeline.archive.rows import ArchivedMessage
@@ -124,7 +125,7 @@ class FileWriter:
         first, last, count = self._seqs[0], self._seqs[-1], len(self._seqs)
         path = self._path.with_name(f"{first:012}-{last:012}-{count}.jsonl.gz")
         self._path.rename(path)
-        _sync_folder(path.parent)
+        sync(path.parent)
         return ArchiveFile(path, first, last, count)
 
     def abort(self) -> None:
@@ -234,12 +235,4 @@ def _make_folder(path: Path) -> None:
         return
     _make_folder(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)
