@@ -47,10 +47,7 @@ def respond_messages(conversation: str | None, total: int, page: Page, query: Me
     seqs = [message.seq for message in page.messages if message.seq is not None]
     links = _make_links(query, seqs, has_older=page.has_older, has_newer=page.has_newer)
     body: resources.Messages = {
-        "total": total,
-        "limit": query.limit,
-        "next": links.next,
-        "previous": links.previous,
+        **_list_fields(total, query, links),
         "conversation": conversation,
         "messages": [present_message_data(message) for message in page.messages],
     }
@@ -62,10 +59,7 @@ def respond_versions(conversation: str, seq: int, page: VersionPage, query: Vers
     numbers = [each.version for each in page.versions]
     links = _make_links(query, numbers, has_older=page.has_older, has_newer=page.has_newer)
     body: resources.MessageVersions = {
-        "total": page.total,
-        "limit": query.limit,
-        "next": links.next,
-        "previous": links.previous,
+        **_list_fields(page.total, query, links),
         "conversation": conversation,
         "seq": seq,
         "versions": present_versions(page.versions),
@@ -85,10 +79,7 @@ def respond_conversations(
     ids = [conversation_id for _, conversation_id in accesses]
     links = _make_links(query, ids, has_older=page.has_older, has_newer=page.has_newer)
     body: resources.Conversations = {
-        "total": page.total,
-        "limit": query.limit,
-        "next": links.next,
-        "previous": links.previous,
+        **_list_fields(page.total, query, links),
         "conversations": [
             present_conversation(access, people.get(conversation_id), user_id, is_public=conversation_id in public_ids)
             for access, conversation_id in accesses
@@ -122,6 +113,10 @@ def present_conversation(
         "last_read_seq": None if membership is None else membership.last_read_seq,
         "updated_at": isoformat(conversation.updated_at),
     }
+
+
+def _list_fields(total: int, query: PageQuery, links: Links) -> resources.ListResponse:
+    return {"total": total, "limit": query.limit, "next": links.next, "previous": links.previous}
 
 
 def _make_links(query: PageQuery, numbers: Sequence[int], *, has_older: bool, has_newer: bool) -> Links:
