@@ -93,14 +93,16 @@ def change_session(
         changes["extra"] = check_metadata(metadata)
     if is_pinned is not None:
         changes["pinned_at"] = now() if is_pinned else None
+    sidebar_changes = {column: changes[column] for column in ("name", "pinned_at", "ended_at") if column in changes}
 
     def change(transaction: Transaction) -> None:
         conversation = _get_own_session(transaction.session, actor, session_id)
         if is_ended and conversation.ended_at is not None:
             raise Conflict("This session has already ended.")
+        is_sidebar_changed = any(getattr(conversation, column) != value for column, value in sidebar_changes.items())
         for column, value in changes.items():
             setattr(conversation, column, value)
-        if changes.keys() & {"name", "pinned_at", "ended_at"}:
+        if is_sidebar_changed:
             transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
