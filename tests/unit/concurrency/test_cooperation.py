@@ -45,9 +45,13 @@ print("".join(order))
 """
 
 
+def run_program(program: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+
+
 def test_computations_take_turns_and_everything_else_runs_in_between() -> None:
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+    run = run_program(PROGRAM)
     order = run.stdout.strip()
     assert order.replace("-", "") == "w" + "abc" * 5, run.stderr
     assert not any(pair in order for pair in ("ab", "bc", "ca")), "between two slices everything else runs"
@@ -86,8 +90,7 @@ print(min(pauses) > 0.19, len(turns) > before + 1)
 
 
 def test_beside_urgent_work_computations_get_fewer_turns_but_get_them() -> None:
-    command = [sys.executable, "-W", "ignore", "-c", URGENT_PROGRAM]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+    run = run_program(URGENT_PROGRAM)
     assert run.stdout.split() == ["True", "True"], run.stderr
 
 
