@@ -17,6 +17,9 @@ from chatapp.models.audit import MAX_ADDRESS_CHARS
 CONFIRM_LOGIN = "chatapp.confirm_login"
 """Where a server may put a function into the WSGI environment: it is called with the token of a valid login session."""
 
+CONFIRM_API_USER = "chatapp.confirm_api_user"
+"""The same for API tokens: it is called with the id of the token's user, or with None if the token is invalid."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from chatapp.api.tokens.service import READ, WRITE, record_use
 from chatapp.config import current_settings
 from chatapp.errors import Forbidden, SignedOut
 from chatapp.extensions import csrf, db, get_client_network, limiter
-from chatapp.identity import current_address, current_person
+from chatapp.identity import CONFIRM_API_USER, current_address, current_person
 from chatapp.tokens import hash_token
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -82,6 +82,8 @@ def _authenticate_token() -> Caller:
     if header is None or header.type != "bearer" or not header.token:
         raise SignedOut("The Authorization header must be “Bearer” followed by an API token.")
     token = find_token(db.session(), hash_token(header.token))
+    if confirm := request.environ.get(CONFIRM_API_USER):
+        confirm(token and token.user_id)
     if token is None:
         raise SignedOut("This API token is invalid, has expired or was revoked.")
     caller = Caller(Actor(token.user_id, token_id=token.id, address=current_address()), frozenset(token.scopes.split()))

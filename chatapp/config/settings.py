@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         10,
         ge=0,
         description="HTTP requests per second of a person before they are delayed, with bursts of twice that; "
-        "three times that for all requests without a login session from one address; `0` disables the limit",
+        "three times that for all visitors from one address; `0` disables the limit",
     )
     public_pages_per_minute: int = Field(
         120, ge=0, description="pages of shared conversations per minute for each address; `0` disables the limit"
@@ -209,7 +209,10 @@ class Settings(BaseSettings):
         "counting as one, at most half of all; `0` disables the limit",
     )
     max_connections_per_login: int = Field(
-        200, ge=0, description="maximum number of requests and sockets of one login session; `0` disables the limit"
+        200,
+        ge=0,
+        description="maximum number of requests and sockets of one login session, or of a user's API tokens; "
+        "`0` disables the limit",
     )
     http_timeout_seconds: float = Field(
         20.0,

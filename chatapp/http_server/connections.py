@@ -42,7 +42,7 @@ TOO_MANY_OF_ADDRESS = Refusal(
     HTTPStatus.TOO_MANY_REQUESTS, "Too many connections from your address. Try again in a moment."
 )
 TOO_MANY_OF_LOGIN = Refusal(
-    HTTPStatus.TOO_MANY_REQUESTS, "Too many connections of your browser. Close some pages and try again."
+    HTTPStatus.TOO_MANY_REQUESTS, "Too many connections of your browser or programs. Close some and try again."
 )
 
 

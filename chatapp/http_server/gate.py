@@ -1,8 +1,11 @@
-"""WSGI middleware that refuses requests of a client that sends too many, and recognises login sessions.
+"""WSGI middleware that refuses requests of a client that sends too many, and recognises login sessions and API tokens.
 
 A signature alone does not make a cookie that of a login session: the login may have been revoked. It counts as valid if
 it was so recently. Otherwise the request counts as a visitor's until its user is loaded. Only if visitors have no
 connection left, the database is asked at once.
+
+API tokens are not signed, so the database is never asked here. A token that was valid at its last request counts as its
+user. Other tokens have a rate of their own for each network: neither visitors nor the user's other requests affect it.
 """
 
 from collections.abc import Iterable
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import BadData
+from werkzeug.datastructures import Authorization
 from werkzeug.sansio.http import parse_cookie
 
 from chatapp.accounts.queries import find_login_session
@@ -19,10 +23,10 @@ from chatapp.concurrency.cooperation import in_slices
 from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.fallback import EXTENSION as FALLBACK
-from chatapp.fallback import Fallback
+from chatapp.fallback import Fallback, RecentFacts
 from chatapp.http_server.connections import HttpConnection, Refusal
 from chatapp.http_server.rates import RequestRates
-from chatapp.identity import CONFIRM_LOGIN
+from chatapp.identity import CONFIRM_API_USER, CONFIRM_LOGIN
 from chatapp.limits.networks import client_network
 from chatapp.storage import DATABASE_ERRORS, log_database_error
 from chatapp.tokens import hash_token
@@ -32,6 +36,12 @@ if TYPE_CHECKING:
 
 CONNECTION_KEY = "chatapp.http_connection"
 """Where the protocol puts the connection into the WSGI environment. Other servers have none."""
+
+API_PREFIX = "/api/"
+"""Beginning of the paths where API tokens are valid."""
+
+MAX_API_TOKENS = 10_000
+"""Maximum number of API tokens whose user is remembered."""
 
 
 def init_gate(app: Flask, settings: Settings) -> None:
@@ -47,6 +57,8 @@ class ConnectionGate:
         self._fallback: Fallback = app.extensions[FALLBACK]
         self._inner = inner
         self._rates = rates
+        self._token_users: RecentFacts[str, int] = RecentFacts(MAX_API_TOKENS, float("inf"))
+        """The users of API tokens, by hash. They decide who a request is counted for, not what it may do."""
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Pass a request on, or refuse it."""
@@ -66,6 +78,8 @@ class ConnectionGate:
 
     def _begin_request(self, connection: HttpConnection, environ: "WSGIEnvironment") -> Refusal | None:
         network = client_network(environ.get("REMOTE_ADDR", ""))
+        if (api_token := find_api_token(environ)) is not None:
+            return self._begin_token_request(connection, environ, network, hash_token(api_token))
         token = find_login_token(self._app, environ)
         user = None if token is None else self._fallback.find_login(token)
         # Until it is admitted, its connection counts as waiting, which may be closed for another one.
@@ -80,6 +94,27 @@ class ConnectionGate:
         environ[CONFIRM_LOGIN] = partial(connection.confirm_login, connection.request_count)
         return refusal
 
+    def _begin_token_request(
+        self, connection: HttpConnection, environ: "WSGIEnvironment", network: str, token_hash: str
+    ) -> Refusal | None:
+        user_id = self._token_users.get(token_hash)
+        person = f"unknown tokens of {network}" if user_id is None else user_id
+        refusal = self._rates.admit(environ.get("PATH_INFO", ""), person=person, network=network)
+        if refusal is None:
+            refusal = connection.begin_request(network, None if user_id is None else _connections_key(user_id))
+        environ[CONFIRM_API_USER] = partial(self._confirm_token, connection, connection.request_count, token_hash)
+        return refusal
+
+    def _confirm_token(
+        self, connection: HttpConnection, request_number: int, token_hash: str, user_id: int | None
+    ) -> None:
+        """Record the user of a token, or that it is invalid."""
+        if user_id is None:
+            self._token_users.discard(token_hash)
+        else:
+            self._token_users.set(token_hash, user_id)
+            connection.confirm_login(request_number, _connections_key(user_id))
+
     def _is_valid(self, token: str) -> bool:
         """Return whether a login session is valid according to the database."""
         with self._app.app_context():
@@ -88,6 +123,19 @@ class ConnectionGate:
             except DATABASE_ERRORS as error:
                 log_database_error(error)
                 return False
+
+
+def _connections_key(user_id: int) -> str:
+    """Return what the connections of a user's API tokens are counted by. No login session has such a token."""
+    return f"tokens of user {user_id}"
+
+
+def find_api_token(environ: "WSGIEnvironment") -> str | None:
+    """Return the API token of a request to the API. It may be invalid."""
+    if not environ.get("PATH_INFO", "").startswith(API_PREFIX):
+        return None
+    header = Authorization.from_header(environ.get("HTTP_AUTHORIZATION"))
+    return header.token if header is not None and header.type == "bearer" and header.token else None
 
 
 def find_login_token(app: Flask, environ: "WSGIEnvironment") -> str | None:

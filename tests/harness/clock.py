@@ -10,3 +10,15 @@ class Clock:
     def monotonic(self) -> float:
         """Return the time that the test has set."""
         return self.now
+
+
+class Delays(Clock):
+    """A clock with `sleep`, which returns at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.delays: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        """Record a delay."""
+        self.delays.append(seconds)

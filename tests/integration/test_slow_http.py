@@ -21,7 +21,7 @@ from sqlalchemy.pool import QueuePool
 from chatapp.extensions import db
 from chatapp.web.security import MAX_REQUEST_BYTES, SESSION_COOKIE
 from tests.harness.abuse import RawSocket
-from tests.harness.people import NewPerson, Person
+from tests.harness.people import Api, NewPerson, Person
 from tests.harness.rows import sign_cookie
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually, scaled
@@ -358,10 +358,16 @@ def test_visitors_who_request_too_much_are_refused_and_people_are_served(
 ) -> None:
     server = new_server(CHATAPP_REQUESTS_PER_SECOND="1").start()
     ana = new_person(server, "ana")
+    api = ana.api()
+    assert api.get("/conversations").ok
     with ThreadPoolExecutor(50) as threads:
         statuses = list(threads.map(lambda _: requests.get(f"{server.url}/health", timeout=60).status_code, range(50)))
-    assert set(statuses) == {200, 429}
-    assert ana.get("/").ok
+        assert set(statuses) == {200, 429}
+        assert ana.get("/").ok
+        invented = Api(server, "invented")
+        statuses = list(threads.map(lambda _: invented.get("/conversations").status_code, range(50)))
+    assert set(statuses) == {401, 429}
+    assert api.get("/conversations").ok, "programs with a token are served, too"
 
 
 @pytest.mark.parametrize(

@@ -16,23 +16,11 @@ from chatapp.http_server.rates import (
 )
 from chatapp.socket_engine import tarpit, token_bucket
 from chatapp.socket_engine.limits import REFUSAL_DELAY_SECONDS
-from tests.harness.clock import Clock
+from tests.harness.clock import Delays
 
 RATE = 10
 BURST = RATE * BURST_SECONDS
 NETWORK = "192.0.2.1"
-
-
-class Delays(Clock):
-    """A clock that records how long the server lets clients wait, without moving on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.delays: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        """Record a delay."""
-        self.delays.append(seconds)
 
 
 @pytest.fixture
