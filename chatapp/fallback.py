@@ -182,14 +182,14 @@ class Fallback:
         return [ref.id for ref, _ in self._pages.items()]
 
     def check_page(self, ref: ConversationRef, *, last_event: int, floor: int) -> None:
-        """Forget the messages of a conversation if a cleanup has removed some, or events have not been applied.
+        """Forget the messages of a conversation if some were removed or restored, or events have not been applied.
 
         Shell commands and other processes report neither: call this regularly with the conversation's numbers.
         """
         page = self._pages.get(ref)
         if page is None:
             return
-        if page.floor < floor or page.last_event < page.event_to_reach:
+        if page.floor != floor or page.last_event < page.event_to_reach:
             self._pages.discard(ref)
         page.event_to_reach = last_event
 

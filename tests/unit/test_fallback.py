@@ -137,6 +137,14 @@ def test_messages_that_a_cleanup_of_another_process_removed_are_forgotten(fallba
     assert fallback.find_page(GENERAL) is None
 
 
+def test_a_page_without_the_messages_that_were_restored_from_the_archive_is_forgotten(fallback: Fallback):
+    cleared = general(3)
+    cleared.floor = 2
+    fallback.remember_page(cleared, "epoch", [message(3)], is_public=False)
+    fallback.check_page(GENERAL, last_event=5, floor=0)
+    assert fallback.find_page(GENERAL) is None
+
+
 def test_a_page_that_was_read_after_a_cleanup_replaces_the_one_from_before(fallback: Fallback):
     fallback.remember_page(general(2), "epoch", [message(1), message(2)], is_public=False)
     cleared = general(2)
