@@ -26,6 +26,7 @@ from chatapp.timeline.answers import find_running
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.metadata import UNCHANGED
 from chatapp.timeline.read_receipts import list_read_receipts
+from chatapp.timeline.sizes import limit_size
 from chatapp.timeline.versions import read_versions
 
 MAX_LISTED_VERSIONS = 50
@@ -134,7 +135,8 @@ def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
     kind = kind_of(conversation)
     is_shared = kind.has_assistant and is_public(db.session(), conversation.id)
     # What is kept for an outage serves everybody: not fewer messages than the page has.
-    if missed.is_reset and (payload.limit or kind.last_page_size) >= kind.last_page_size:
+    is_whole = missed.is_reset and not missed.is_cut
+    if is_whole and (payload.limit or kind.last_page_size) >= kind.last_page_size:
         fallback.remember_page(conversation, missed.epoch, missed.messages, is_public=is_shared)
     caller.realtime.positions.start_at(ref.wire_name, missed.head.last_event)
     return {
@@ -183,7 +185,7 @@ def _join_from_memory(caller: Caller, ref: ConversationRef, payload: JoinPayload
 
 def _present_last(messages: Sequence[TimelineMessage], ref: ConversationRef, limit: int | None) -> list[PageMessage]:
     default = AssistantConversation.last_page_size if has_assistant(ref) else ConversationKind.last_page_size
-    return _present_all(messages[-(limit or default) :])
+    return _present_all(limit_size(messages[-(limit or default) :], keeps_last=True))
 
 
 def _update_channels(caller: Caller, ref: ConversationRef, *, may_post: bool) -> None:
@@ -257,7 +259,8 @@ def list_versions(caller: Caller, payload: VersionsPayload) -> Ack:
     access = find_access_of(db.session(), parse_ref(payload.conversation), caller.user.actor)
     conversation = authorize_reading(*access)
     page = read_versions(db.session(), conversation, payload.seq, before=payload.before, limit=payload.limit)
-    return {"versions": present_versions(page.versions), "more": page.has_older}
+    versions = limit_size(page.versions, keeps_last=True)
+    return {"versions": present_versions(versions), "more": page.has_older or len(versions) < len(page.versions)}
 
 
 @handles("react", ReactPayload)

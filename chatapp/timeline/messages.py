@@ -1,5 +1,6 @@
 """Messages as immutable values, independent of database sessions and requests."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from chatapp.timeline.content import NOTICE, TEXT
 from chatapp.timeline.event_numbers import new_message_columns
 from chatapp.timeline.mentions import fetch_mentions
 from chatapp.timeline.metadata import Metadata
+
+REACTION_CHARS = 100
+"""What a reaction of one person counts, with the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,13 @@ class TimelineMessage:
     def __hash__(self) -> int:
         # Messages are keys of a cache: fewer fields are hashed than compared.
         return hash((self.conversation.id, self.version, self.client_id))
+
+    @property
+    def chars(self) -> int:
+        """Return its size in characters, approximately."""
+        metadata_chars = len(json.dumps(self.metadata)) if self.metadata else 0
+        reactions = sum(len(group.users) for group in self.reactions)
+        return len(self.content) + metadata_chars + REACTION_CHARS * reactions
 
     @property
     def is_notice(self) -> bool:

@@ -26,6 +26,10 @@ from chatapp.timeline.signals import (
     message_saved,
     messages_stored,
 )
+from chatapp.timeline.sizes import limit_size
+
+MAX_LISTED_PENDING = 200
+"""Maximum number of pending messages in a list."""
 
 
 def post(
@@ -68,10 +72,14 @@ def post(
     )
 
 
-def list_pending(ref: ConversationRef) -> list[TimelineMessage]:
-    """Return the conversation's pending messages, those in the spool of this process, oldest first."""
+def list_pending(ref: ConversationRef) -> Sequence[TimelineMessage]:
+    """Return the conversation's last pending messages, those in the spool of this process, oldest first.
+
+    Clients receive the others when they are stored.
+    """
     pending: list[TimelineMessage] = current_writer().list_pending()
-    return [message for message in pending if message.conversation == ref]
+    messages = [message for message in pending if message.conversation == ref]
+    return limit_size(messages[-MAX_LISTED_PENDING:], keeps_last=True)
 
 
 @dataclass(frozen=True, slots=True)

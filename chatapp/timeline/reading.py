@@ -1,6 +1,5 @@
 """Reading a timeline: pages, and the catch-up of a client that missed events. All of it is keyset pagination."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,18 +16,13 @@ from chatapp.storage import read_natively
 from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, select_messages
 from chatapp.timeline.periods import Range, find_position_after, find_position_of
+from chatapp.timeline.sizes import limit_size
 
 OLDER_PAGE_SIZE = 50
 """Number of messages that are loaded when a user scrolls back."""
 
 CATCH_UP_SIZE = 200
 """Maximum number of messages in one catch-up result."""
-
-MAX_CATCH_UP_CHARS = 100_000
-"""Number of characters of content and metadata after which a catch-up result ends.
-
-With the messages as HTML it stays below what may be queued for a client: a slow one must have room for new events.
-"""
 
 MAX_CATCH_UP_EVENTS = 2_000
 """Maximum number of events that a client can catch up; one that is further behind starts from the last page."""
@@ -61,6 +55,8 @@ class CatchUp:
     start: int
     end: int
     is_reset: bool
+    is_cut: bool
+    """Whether there are fewer messages than requested, because they are long."""
     messages: Sequence[TimelineMessage]
 
     @property
@@ -165,30 +161,25 @@ def catch_up(
     """Return the messages posted or changed after the event `after`.
 
     The result is a reset if `after` is None or cannot be continued, or if `epoch` is not the current one. It has the
-    last `last_page_size` messages then; by default as many as pages of this kind of conversation show.
+    last `last_page_size` messages then; by default as many as pages of this kind of conversation show. In both cases
+    there are fewer if they are long.
     """
     current_epoch = get_epoch(session)
     head = Head.of(conversation)
     if after is None or not _can_continue(conversation, after) or epoch not in {None, current_epoch}:
         limit = last_page_size or kind_of(conversation).last_page_size
-        messages = read_page(session, conversation, limit=limit).messages
-        return CatchUp(head, current_epoch, 0, head.last_event, is_reset=True, messages=messages)
+        page = read_page(session, conversation, limit=limit).messages
+        messages = limit_size(page, keeps_last=True)
+        is_cut = len(messages) < len(page)
+        return CatchUp(head, current_epoch, 0, head.last_event, is_reset=True, is_cut=is_cut, messages=messages)
     changed = list_events(session, conversation, after=after)
-    messages = _limit_chars(changed)
+    messages = limit_size(changed)
     end = head.last_event
     if len(changed) == CATCH_UP_SIZE or len(messages) < len(changed):
         end = messages[-1].version or end
-    return CatchUp(head, current_epoch, after, end, is_reset=False, messages=messages)
-
-
-def _limit_chars(messages: Sequence[TimelineMessage]) -> Sequence[TimelineMessage]:
-    """Return the first messages, up to the one with which they have `MAX_CATCH_UP_CHARS`."""
-    chars = 0
-    for count, message in enumerate(messages, 1):
-        chars += len(message.content) + (len(json.dumps(message.metadata)) if message.metadata else 0)
-        if chars >= MAX_CATCH_UP_CHARS:
-            return messages[:count]
-    return messages
+    return CatchUp(
+        head, current_epoch, after, end, is_reset=False, is_cut=len(messages) < len(changed), messages=messages
+    )
 
 
 def list_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:

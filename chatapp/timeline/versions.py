@@ -22,6 +22,11 @@ class EarlierVersion:
     content: str
     written_at: datetime
 
+    @property
+    def chars(self) -> int:
+        """Return its size in characters."""
+        return len(self.content)
+
     @classmethod
     def of(cls, row: MessageVersion) -> Self:
         """Create the value from a row."""

@@ -104,6 +104,12 @@ def test_a_catch_up_of_long_messages_comes_in_more_steps(ana: Person) -> None:
         ack = socket.join(after=after)
         assert [message["seq"] for message in ack["messages"]] == list(range(after + 1, to + 1))
         assert (ack["from"], ack["to"], ack["more"], ack["reset"]) == (after, to, more, False)
+    # A last page has fewer of them, too. It ends at the last event, and the ones before it are loaded like older ones.
+    ack = socket.join(limit=100)
+    assert [message["seq"] for message in ack["messages"]] == list(range(3, 13))
+    assert (ack["from"], ack["to"], ack["more"], ack["reset"]) == (0, 12, False, True)
+    older = ana.api().get("/conversations/general/messages", params={"before": 3}).json()["messages"]
+    assert [message["seq"] for message in older] == [1, 2]
 
 
 def test_a_catch_up_has_each_changed_message_once(ana: Person) -> None:
