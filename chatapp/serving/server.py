@@ -101,6 +101,8 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False) -> None:
     upgraded if necessary.
     """
     _warn_about_cookies(settings)
+    if not is_green():
+        _require_loopback(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: os._exit(0))  # Nothing is to be saved yet.
     try:
@@ -128,6 +130,16 @@ def _warn_about_cookies(settings: Settings) -> None:
             "cookies and passwords can be read on the network: serve HTTPS by a proxy and set CHATAPP_SECURE_COOKIES",
             host=settings.host,
         )
+
+
+def _require_loopback(settings: Settings) -> None:
+    """Refuse to serve other machines with Werkzeug's server, which limits neither connections nor requests."""
+    if settings.trusted_proxies or not _is_loopback(settings.host):
+        sys.exit(
+            "CHATAPP_ASYNC_MODE=threading is for development: it limits neither connections nor requests, so it serves "
+            "this machine only. Set HOST=127.0.0.1 and no CHATAPP_TRUSTED_PROXIES, or unset CHATAPP_ASYNC_MODE."
+        )
+    log.warning("CHATAPP_ASYNC_MODE=threading is for development only")
 
 
 def _is_loopback(host: str) -> bool:

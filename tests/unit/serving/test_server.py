@@ -1,11 +1,13 @@
 """What the server needs of the machine."""
 
 import resource
+from pathlib import Path
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from chatapp.config import Settings
 from chatapp.serving import server
 
 
@@ -38,3 +40,18 @@ def test_the_limit_of_open_files_is_raised_as_far_as_permitted(
 @pytest.mark.parametrize(("host", "expected"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("a", False)])
 def test_an_address_is_reachable_from_this_machine_only(host: str, expected: bool) -> None:
     assert server._is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted_proxies", "serves"),
+    [("127.0.0.1", 0, True), ("::1", 0, True), ("::", 0, False), ("chat.local", 0, False), ("127.0.0.1", 1, False)],
+)
+def test_without_limits_only_this_machine_is_served(
+    host: str, trusted_proxies: int, serves: bool, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, host=host, trusted_proxies=trusted_proxies)
+    if serves:
+        server._require_loopback(settings)
+        return
+    with pytest.raises(SystemExit, match="CHATAPP_ASYNC_MODE=threading is for development"):
+        server._require_loopback(settings)
