@@ -2,7 +2,6 @@
 
 import os
 import re
-import sqlite3
 import subprocess
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,6 +10,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy.engine import URL, make_url
 
+from chatapp import sqlite
 from chatapp.config import Settings
 from chatapp.errors import Conflict, Invalid
 
@@ -34,22 +34,22 @@ def copy_sqlite(source: Path, target: Path) -> None:
     target.touch(mode=0o600)
     try:
         with (
-            closing(sqlite3.connect(f"{source.as_uri()}?mode=rw", uri=True, timeout=30)) as database,
-            closing(sqlite3.connect(target)) as copy,
+            closing(sqlite.connect(f"{source.as_uri()}?mode=rw", uri=True, timeout=30)) as database,
+            closing(sqlite.connect(target)) as copy,
         ):
             # All pages in one step, which is one snapshot: in steps it would begin again after each write.
             database.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
-    except sqlite3.Error as error:
+    except sqlite.Error as error:
         raise Invalid(f"{source} cannot be copied: {error}") from error
 
 
 def check_sqlite(path: Path) -> None:
     """Raise `Invalid` if a copy is damaged."""
     try:
-        with closing(sqlite3.connect(path)) as database:
+        with closing(sqlite.connect(path)) as database:
             problems = [row[0] for row in database.execute("PRAGMA integrity_check(3)")]
-    except sqlite3.Error as error:
+    except sqlite.Error as error:
         problems = [str(error)]
     if problems != ["ok"]:
         raise Invalid(f"The database in the backup is damaged: {'; '.join(problems)}")
@@ -60,12 +60,12 @@ def read_revision(settings: Settings, copy: Path) -> str:
     query = "SELECT version_num FROM alembic_version"
     try:
         if find_sqlite_path(settings):
-            with closing(sqlite3.connect(copy)) as database:
+            with closing(sqlite.connect(copy)) as database:
                 row = database.execute(query).fetchone()
         else:
             with psycopg.connect(_conninfo(settings), connect_timeout=10) as connection:
                 row = connection.execute(query.encode()).fetchone()
-    except (sqlite3.Error, psycopg.Error) as error:
+    except (sqlite.Error, psycopg.Error) as error:
         raise Invalid(f"This is no database of chatapp: {error}".strip()) from error
     if row is None:
         raise Invalid("The database has no schema: run `flask db upgrade` first.")
@@ -81,11 +81,11 @@ def has_users(settings: Settings) -> bool:
                 return connection.execute(query.encode()).fetchone() is not None
         if not path.exists():
             return False
-        with closing(sqlite3.connect(path)) as database:
+        with closing(sqlite.connect(path)) as database:
             return database.execute(query).fetchone() is not None
-    except (psycopg.errors.UndefinedTable, sqlite3.OperationalError):
+    except (psycopg.errors.UndefinedTable, sqlite.OperationalError):
         return False
-    except sqlite3.DatabaseError:
+    except sqlite.DatabaseError:
         return True
     except psycopg.Error as error:
         raise Invalid(f"The database does not respond: {error}".strip()) from error

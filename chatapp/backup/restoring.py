@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import sqlite3
 import sys
 import tarfile
 from contextlib import closing
@@ -18,6 +17,7 @@ from typing import Any
 
 from alembic.script import ScriptDirectory
 
+from chatapp import sqlite
 from chatapp.backup.databases import check_sqlite, find_sqlite_path, has_users, load_postgres
 from chatapp.backup.files import DATA_FILES, FORMAT, MANIFEST, is_allowed, list_files, list_spools, remove
 from chatapp.backup.lock import exclusive_lock
@@ -126,7 +126,7 @@ def _renew_epoch(settings: Settings, folder: Path) -> None:
     if find_sqlite_path(settings) is None:
         (folder / "epoch").write_text(epoch)
         return
-    with closing(sqlite3.connect(folder / "database.sqlite3")) as database, database:
+    with closing(sqlite.connect(folder / "database.sqlite3")) as database, database:
         database.execute("UPDATE installation SET epoch = ?", (epoch,))
 
 

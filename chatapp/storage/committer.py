@@ -3,7 +3,6 @@
 This module runs on the writer's native thread: it must not wait for green threads.
 """
 
-import sqlite3
 import time
 from collections.abc import Sequence
 from itertools import groupby
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from chatapp import sqlite
 from chatapp.distribution import SIZES, Distribution
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
@@ -178,7 +178,7 @@ def _is_broken_statement(error: Exception) -> bool:
     Its driver raises the class of an outage then. But the next commit would succeed, and the statement fail again.
     """
     code = getattr(error.orig, "sqlite_errorcode", None) if isinstance(error, OperationalError) else None
-    return code == sqlite3.SQLITE_ERROR
+    return code == sqlite.SQLITE_ERROR
 
 
 def _as_statement_error(error: Exception) -> Exception:

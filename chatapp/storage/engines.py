@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from chatapp import sqlite
 from chatapp.concurrency.cooperation import checkpoint
 from chatapp.concurrency.native import NativePool, current_pools
 from chatapp.config import Settings, current_settings
@@ -23,8 +24,6 @@ from chatapp.operation import current_operation
 from chatapp.storage.statements import StatementObserver, cursor_arguments
 
 T = TypeVar("T")
-
-# All engines hide the parameters of statements in errors, because errors are logged.
 
 PROGRESS_INSTRUCTIONS = 1_000_000
 """Instructions of SQLite, some 10 milliseconds, between two checks of the time. Each needs the interpreter's lock."""
@@ -83,8 +82,7 @@ def reader_options(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "pool_size": POOL_SIZE,
         "max_overflow": MAX_OVERFLOW,
-        "connect_args": _connect_arguments(settings),
-        "hide_parameters": True,
+        **_driver_options(settings),
     }
     if not _is_sqlite(settings):
         # A page reads a conversation and then its messages from one snapshot, which SQLite gives every transaction.
@@ -108,9 +106,7 @@ def writer_engine(settings: Settings, statements: StatementObserver | None = Non
 
     It has no pool: a pool's locks are green under eventlet, and commits run on native threads.
     """
-    engine = create_engine(
-        settings.sqlalchemy_url, poolclass=NullPool, connect_args=_connect_arguments(settings), hide_parameters=True
-    )
+    engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, **_driver_options(settings))
     (statements or StatementObserver(settings)).observe(engine)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
@@ -123,7 +119,7 @@ def migration_engine(settings: Settings) -> Engine:
     Foreign keys are off: batch mode rebuilds a table by dropping it, and the implicit DELETE of a DROP would cascade
     into the tables that refer to it.
     """
-    engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, hide_parameters=True)
+    engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, **_driver_options(settings))
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys = OFF",))
     return engine
@@ -133,11 +129,13 @@ def _is_sqlite(settings: Settings) -> bool:
     return make_url(settings.sqlalchemy_url).get_backend_name() == "sqlite"
 
 
-def _connect_arguments(settings: Settings) -> dict[str, Any]:
-    is_sqlite = _is_sqlite(settings)
+def _driver_options(settings: Settings) -> dict[str, Any]:
+    """Return the arguments of `create_engine` that all engines have. Errors are logged, so they hide parameters."""
+    if not _is_sqlite(settings):
+        return {"connect_args": {"connect_timeout": 5} | cursor_arguments(is_sqlite=False), "hide_parameters": True}
     # A connection is used from several native threads, one after the other.
-    arguments = {"check_same_thread": False} if is_sqlite else {"connect_timeout": 5}
-    return arguments | cursor_arguments(is_sqlite=is_sqlite)
+    arguments = {"check_same_thread": False} | cursor_arguments(is_sqlite=True)
+    return {"connect_args": arguments, "module": sqlite.driver, "hide_parameters": True}
 
 
 def _prepare_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()) -> None:
@@ -148,6 +146,8 @@ def _prepare_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()
         "foreign_keys = ON",
         # Without this each batch would create and remove a file for the journal of its savepoints.
         "temp_store = MEMORY",
+        # Overwrite what is deleted. SQLite of some systems does so by default, the library that chatapp uses does not.
+        "secure_delete = FAST",
         *pragmas,
     )
 

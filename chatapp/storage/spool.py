@@ -5,7 +5,6 @@ of the process and of the machine: `synchronous=FULL`, and one transaction for e
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chatapp import sqlite
 from chatapp.failpoints import failpoint
 
 _SCHEMA = """
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS spooled (
 """
 
 
-SPOOL_ERRORS = (sqlite3.Error, OSError)
+SPOOL_ERRORS = (sqlite.Error, OSError)
 """Errors of a spool whose file cannot be read or written."""
 
 
@@ -57,7 +57,7 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection: sqlite3.Connection | None = None
+        self._connection: sqlite.Connection | None = None
 
     def add(self, entries: Iterable[tuple[str, int, dict[str, object]]]) -> None:
         """Store entries (client id, sender, fields) in their order; they are durable when it returns.
@@ -115,9 +115,9 @@ class Spool:
                 for entry_id, text, spooled_at, rejected in rows
             ]
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite.Connection:
         if self._connection is None:
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
+            connection = sqlite.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
             # A damaged text must not make the other entries unreadable.
             connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             self._path.chmod(0o600)
@@ -137,7 +137,7 @@ def _parse_time(text: str) -> datetime:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def _transaction(connection: sqlite.Connection) -> Iterator[sqlite.Connection]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection

@@ -4,7 +4,6 @@ Cursors are measured, not SQLAlchemy's events: SQLite finds most rows of a query
 `execute` has returned. Statements are logged without their parameters.
 """
 
-import sqlite3
 import time
 from functools import cache
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Engine, event
 
+from chatapp import sqlite
 from chatapp.config import Settings
 from chatapp.distribution import Distribution
 from chatapp.operation import current_operation
@@ -91,11 +91,11 @@ class _ObservedCursor:
             self._seconds += time.perf_counter() - started
 
 
-class _SqliteCursor(_ObservedCursor, sqlite3.Cursor):
+class _SqliteCursor(_ObservedCursor, sqlite.Cursor):
     pass
 
 
-class _SqliteConnection(sqlite3.Connection):
+class _SqliteConnection(sqlite.Connection):
     observer: StatementObserver | None = None
 
     def cursor(self, factory: Any = _SqliteCursor) -> Any:

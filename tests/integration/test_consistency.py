@@ -1,6 +1,5 @@
 """A database that another program has edited: chatapp repairs what is safe to repair, and says what it did."""
 
-import sqlite3
 import uuid
 from contextlib import closing
 
@@ -8,6 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
+from chatapp import sqlite
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.config import current_settings
@@ -88,7 +88,7 @@ def test_messages_without_a_conversation_are_reported_and_kept(app: Flask, owner
     react(GENERAL, owner, message.seq or 0, "👍", on=True)
     epoch = get_epoch(db.session())
     db.session.rollback()
-    with closing(sqlite3.connect(current_settings().data_dir / "chatapp.sqlite3")) as database, database:
+    with closing(sqlite.connect(current_settings().data_dir / "chatapp.sqlite3")) as database, database:
         database.execute("DELETE FROM conversations")
     repaired = [problem.description for problem in repair()]
     assert repaired == ["rows of memberships that refer to missing conversations: 1"]

@@ -1,6 +1,5 @@
 """Files that can be imported: a JSON dump, or a SQLite file with a table of messages."""
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 import ijson
 
+from chatapp import sqlite
 from chatapp.errors import Invalid
 from chatapp.limits.json_depth import MAX_JSON_DEPTH
 
@@ -120,7 +120,7 @@ def _build_item(event: str, value: Any, events: Iterator[JsonEvent]) -> Any:
 def _open_sqlite(path: Path) -> Source:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(sqlite.connect(uri, uri=True)) as connection:
             columns = {row[1] for row in connection.execute("PRAGMA table_info(messages)")}
             has_sessions = {"session_id", "sender", "content", "timestamp"} <= columns
             if not has_sessions and not {"bot_id", "role", "content", "timestamp"} <= columns:
@@ -131,7 +131,7 @@ def _open_sqlite(path: Path) -> Source:
             if "id" not in session_columns:
                 session_columns = set()
             ((count,),) = connection.execute("SELECT count(*) FROM messages")
-    except sqlite3.Error as error:
+    except sqlite.Error as error:
         raise Invalid(f"The SQLite file cannot be read: {error}.") from None
     conversation, sender = ("session_id", "sender") if has_sessions else ("bot_id", "role")
     optional = [f"m.{column}" if column in columns else "NULL" for column in ("message_type", "metadata")]
@@ -146,7 +146,7 @@ def _open_sqlite(path: Path) -> Source:
 
 
 def _iterate_sqlite(uri: str, query: str) -> Iterator[Row]:
-    with closing(sqlite3.connect(uri, uri=True)) as connection:
+    with closing(sqlite.connect(uri, uri=True)) as connection:
         # A value that is not UTF-8 makes an invalid row and does not end the import.
         connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
         for number, name, *values in connection.execute(query):

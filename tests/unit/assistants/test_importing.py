@@ -1,7 +1,6 @@
 """Validation of rows that are imported from other chat programs."""
 
 import json
-import sqlite3
 import tracemalloc
 from contextlib import closing
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from chatapp import sqlite
 from chatapp.assistants.importing.entries import Entry, is_transient, parse_entry, parse_timestamp
 from chatapp.assistants.importing.importer import fill_times
 from chatapp.assistants.importing.sources import Row, open_source
@@ -42,7 +42,7 @@ def test_a_json_dump_is_a_source_of_shared_conversations(tmp_path: Path) -> None
 
 def test_a_sqlite_file_with_sessions_is_read_conversation_by_conversation(tmp_path: Path) -> None:
     file = tmp_path / "chat.sqlite"
-    with closing(sqlite3.connect(file)) as connection, connection:
+    with closing(sqlite.connect(file)) as connection, connection:
         connection.execute("CREATE TABLE messages (session_id, sender, content, timestamp)")
         connection.executemany("INSERT INTO messages VALUES (?, ?, ?, ?)", [("b", "Bob", "1", 1), ("a", "me", "2", 2)])
         connection.execute("INSERT INTO messages VALUES ('a', CAST(x'ff' AS TEXT), '3', 3)")

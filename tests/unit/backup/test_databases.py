@@ -1,11 +1,11 @@
 """Copies of databases that are damaged, empty or not chatapp's."""
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from chatapp import sqlite
 from chatapp.backup.databases import check_sqlite, copy_sqlite, has_users, read_revision
 from chatapp.config import Settings
 from chatapp.errors import Invalid
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def execute(path: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(path)) as database, database:
+    with closing(sqlite.connect(path)) as database, database:
         for statement in statements:
             database.execute(statement)
 

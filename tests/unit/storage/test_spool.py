@@ -1,4 +1,3 @@
-import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
@@ -6,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chatapp import sqlite
 from chatapp.storage.spool import Spool
 
 
@@ -73,11 +73,11 @@ def test_a_rejected_entry_is_kept_with_its_reason_until_it_is_retried(spool: Spo
 
 def test_nothing_is_stored_when_adding_fails(spool: Spool, monkeypatch: pytest.MonkeyPatch):
     def fail(_name: str) -> None:
-        raise sqlite3.OperationalError("disk is full")
+        raise sqlite.OperationalError("disk is full")
 
     add(spool, "one")
     monkeypatch.setattr("chatapp.storage.spool.failpoint", fail)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(sqlite.OperationalError):
         add(spool, "two", "three")
     monkeypatch.undo()
     assert contents(spool) == ["one"]

@@ -1,4 +1,3 @@
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -6,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chatapp import sqlite
 from chatapp.concurrency.native import NativePool
 from chatapp.errors import Archived, Busy, Unavailable
 from chatapp.signals import Signals
@@ -140,7 +140,7 @@ def test_a_rejection_reaches_clients_with_the_code_of_its_error(spooler: Spooler
 
 
 def damage(tmp_path: Path, text: str, value: str | bytes) -> None:
-    with closing(sqlite3.connect(tmp_path / "spool.sqlite3")) as other, other:
+    with closing(sqlite.connect(tmp_path / "spool.sqlite3")) as other, other:
         other.execute("UPDATE spooled SET entry = ? WHERE client_id = ?", (value, text))
 
 
@@ -159,7 +159,7 @@ def test_a_damaged_entry_is_kept_as_rejected_and_the_others_are_stored(
 def test_a_damaged_entry_does_not_prevent_the_start(spooler: Spooler, spool: Spool, tmp_path: Path):
     spool_notes(spooler, "damaged", "one")
     damage(tmp_path, "damaged", "{")
-    with closing(sqlite3.connect(tmp_path / "spool.sqlite3")) as other, other:
+    with closing(sqlite.connect(tmp_path / "spool.sqlite3")) as other, other:
         other.execute("UPDATE spooled SET spooled_at = 'never'")
     next_process = Spooler(spool, Signals(), AddNote, NativePool("writer", threads=1), max_spooled=3)
     assert next_process.load() is not None

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
+from chatapp import sqlite
 from chatapp.config import Settings
 from chatapp.operation import current_operation
 from chatapp.storage import statements
@@ -23,7 +24,10 @@ def observed_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     # A logger that structlog has not bound to the configuration of another test's application.
     monkeypatch.setattr(statements, "log", structlog.get_logger())
     engine = create_engine(
-        f"sqlite:///{tmp_path / 'test.sqlite3'}", connect_args=cursor_arguments(is_sqlite=True), hide_parameters=True
+        f"sqlite:///{tmp_path / 'test.sqlite3'}",
+        module=sqlite.driver,
+        connect_args=cursor_arguments(is_sqlite=True),
+        hide_parameters=True,
     )
     StatementObserver(Settings(data_dir=tmp_path, slow_query_ms=100)).observe(engine)
 
