@@ -1,4 +1,4 @@
-"""Consistent copies of the database while chatapp runs: SQLite's backup API, and PostgreSQL's `pg_dump` and `psql`."""
+"""Consistent copies of the database while chatapp runs: SQLite's backup API, and PostgreSQL's `pg_dump`."""
 
 import os
 import re
@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 import psycopg
 from sqlalchemy.engine import URL, make_url
@@ -21,6 +22,11 @@ DO $$ DECLARE name text; BEGIN
     END LOOP;
 END $$
 """
+
+COPY_END = b"\\.\n"
+_COPY = re.compile(rb"COPY .+ FROM stdin;\n")
+_RESTRICTION = re.compile(rb"\\(un)?restrict \w+\n")
+"""A command by which `pg_dump` protects `psql` from other commands in its script."""
 
 
 def find_sqlite_path(settings: Settings) -> Path | None:
@@ -99,11 +105,34 @@ def dump_postgres(settings: Settings, target: Path) -> None:
 
 
 def load_postgres(settings: Settings, script: Path, epoch: str) -> None:
-    """Replace the database by what a script creates, in one transaction. Raises `Invalid` and `Conflict`."""
-    renewal = f"UPDATE public.installation SET epoch = '{epoch}'"  # noqa: S608 - hexadecimal digits
-    steps = [f"--command={DROP_TABLES}", f"--file={script}", f"--command={renewal}"]
-    options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
-    _run(settings, ["psql", *options, *steps])
+    """Replace the database by what a script of `pg_dump` creates, in one transaction. Raises `Invalid`.
+
+    `psql` would also run the shell commands of a script that somebody has changed.
+    """
+    try:
+        with psycopg.connect(_conninfo(settings), connect_timeout=10) as connection, script.open("rb") as lines:
+            connection.execute(DROP_TABLES)
+            _run_script(connection.cursor(), lines)
+            connection.execute("UPDATE public.installation SET epoch = %s", [epoch])
+    except psycopg.Error as error:
+        raise Invalid(f"The database in the backup cannot be restored: {error}".strip()) from error
+
+
+def _run_script(cursor: psycopg.Cursor, lines: BinaryIO) -> None:
+    """Send the statements of a script to the server, and the rows that follow a `COPY` as its data."""
+    statements: list[bytes] = []
+    for line in lines:
+        if _COPY.fullmatch(line):
+            cursor.execute(b"".join(statements))
+            statements = []
+            with cursor.copy(line) as copy:
+                for row in iter(lines.readline, b""):
+                    if row == COPY_END:
+                        break
+                    copy.write(row)
+        elif not _RESTRICTION.fullmatch(line):
+            statements.append(line)
+    cursor.execute(b"".join(statements))
 
 
 def _check_version(settings: Settings) -> None:

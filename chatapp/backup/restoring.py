@@ -85,12 +85,13 @@ def _extract(source: Path, folder: Path) -> dict[str, Any]:
     try:
         with tarfile.open(source, mode="r:") as tar:
             for member in tar:
-                if not member.isreg() or not is_allowed(member.name):
+                # A sparse file is as large as its header claims, whatever the size of the backup.
+                if not member.isreg() or member.issparse() or not is_allowed(member.name):
                     raise Invalid(f"{source} is no backup of chatapp: it has “{member.name}”.")
                 found[member.name] = _extract_member(tar, member, folder / member.name)
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
-        files = manifest["files"]
-    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, FileNotFoundError) as error:
+        files: dict[str, dict[str, Any]] = dict(manifest["files"])
+    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, RecursionError, FileNotFoundError) as error:
         raise Invalid(f"{source} is no complete backup of chatapp: {error}") from error
     found.pop(MANIFEST)
     if found != files:

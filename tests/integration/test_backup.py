@@ -1,11 +1,14 @@
 """Backups while people chat, and their restoration."""
 
+import hashlib
+import json
 import os
 import signal
 import stat
 import tarfile
 import threading
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -168,10 +171,16 @@ def test_damaged_and_foreign_backups_change_nothing(
     foreign = tmp_path / "foreign.tar"
     with tarfile.open(foreign, "w") as tar:
         tar.add(good, "../chatapp.sqlite3")
+    sparse = tmp_path / "sparse.tar"
+    with tarfile.open(sparse, "w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("assistants.toml")
+        info.pax_headers = {"GNU.sparse.size": "1000000000000", "GNU.sparse.map": "0,0"}
+        tar.addfile(info)
     damaged = {
         "half": (content[: len(content) // 2], "is no complete backup"),
         "changed": (content[: offset + 5_000] + b"?" + content[offset + 5_001 :], "is damaged: database.sqlite3"),
         "text": (b"no tar file", "is no complete backup"),
+        "sparse": (sparse.read_bytes(), "it has “assistants.toml”"),
         "foreign": (foreign.read_bytes(), "it has “../chatapp.sqlite3”"),
     }
     for name, (bad, reason) in damaged.items():
@@ -182,7 +191,7 @@ def test_damaged_and_foreign_backups_change_nothing(
     assert not list(server.data_dir.glob("rest*"))
 
 
-def test_the_programs_of_postgresql_must_exist_and_fit_the_server(
+def test_pg_dump_must_exist_and_fit_the_server_and_a_restore_runs_only_sql(
     new_server: NewServer, postgres: Postgres, tmp_path: Path
 ) -> None:
     server = new_server(database_url=postgres.create_database(), PATH=str(tmp_path))
@@ -196,9 +205,31 @@ def test_the_programs_of_postgresql_must_exist_and_fit_the_server(
 
     programs = find_postgres_binaries("nobody" if os.getuid() == 0 else None)
     Server(server.data_dir, database_url=server.environment["DATABASE_URL"], PATH=str(programs)).flask("backup", backup)
-    program.with_name("psql").write_text("#!/bin/sh\necho 'the disk is full' >&2\nexit 3\n")
-    program.with_name("psql").chmod(0o755)
     before = read_rows(server)
-    assert "psql failed: the disk is full" in server.flask("restore", backup, expect=1)
-    assert read_rows(server) == before
+    victim = tmp_path / "victim"
+    for attack, reason in (
+        (b"\\! touch %s\n", "syntax error"),
+        # A scanner of its lines would take it for data.
+        (b"/*\nCOPY x FROM stdin;\n*/\n\\! touch %s\n\\.\n", "cannot be restored"),
+        (b"CREATE TABLE too_much (x integer);\nSELECT 1 / 0;\n", "division by zero"),
+    ):
+        hostile = tmp_path / "hostile.tar"
+        change_member(Path(backup), hostile, "database.sql", attack.replace(b"%s", str(victim).encode()))
+        assert reason in server.flask("restore", str(hostile), expect=1)
+        assert not victim.exists()
+        assert read_rows(server) == before
     assert not list(server.data_dir.glob("rest*"))
+
+
+def change_member(source: Path, target: Path, name: str, prefix: bytes) -> None:
+    """Copy a backup, with more at the beginning of a file, and with its checksum."""
+    with tarfile.open(source) as old, tarfile.open(target, "w") as new:
+        contents = {member.name: old.extractfile(member).read() for member in old}  # type: ignore[union-attr]
+        manifest = json.loads(contents["manifest.json"])
+        changed = contents[name] = prefix + contents[name]
+        manifest["files"][name] = {"size": len(changed), "sha256": hashlib.sha256(changed).hexdigest()}
+        contents["manifest.json"] = json.dumps(manifest).encode()
+        for member, content in contents.items():
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            new.addfile(info, BytesIO(content))
