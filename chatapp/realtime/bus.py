@@ -5,6 +5,7 @@ Redis is unavailable each process works by itself. Publishing never blocks.
 """
 
 import hashlib
+import hmac
 import json
 import queue
 import time
@@ -33,16 +34,27 @@ CONNECT_TIMEOUT_SECONDS = 2.0
 MAX_AGE_SECONDS = 3.0
 """Age at which a message that waits to be published is discarded: Redis was unavailable meanwhile."""
 
+SIGNATURE_CHARS = 64
+"""Length of the signature, an HMAC-SHA-256 in hexadecimal digits, before each message."""
+
 Handler = Callable[[str, Any], None]
 """Called with the id of the sending process and the data."""
 
 
+class InvalidSignature(Exception):
+    """A message is not from a process of this installation."""
+
+
 class Bus:
-    """The connection of one process to the others of its installation, on a channel of the installation's own."""
+    """The connection of one process to the others of its installation, on a channel of the installation's own.
+
+    Messages are signed, since everybody with access to Redis can publish on the channel.
+    """
 
     def __init__(self, url: str, secret: str) -> None:
         self.process = uuid.uuid4().hex
         # All processes of an installation have its secret, and no other installation on the same Redis has.
+        self._key = hashlib.sha256(f"bus {secret}".encode()).digest()
         self._channel = f"chatapp:{hashlib.sha256(secret.encode()).hexdigest()[:16]}"
         self._redis = Redis.from_url(
             url,
@@ -66,7 +78,7 @@ class Bus:
         """Queue a message for the other processes."""
         try:
             message = json.dumps({"process": self.process, "kind": kind, "data": data})
-            self._outgoing.put_nowait((time.monotonic(), message))
+            self._outgoing.put_nowait((time.monotonic(), self._sign(message) + message))
         except queue.Full:
             log.warning("message to other processes discarded: too many wait for redis", kind=kind)
 
@@ -109,11 +121,16 @@ class Bus:
                 elif message["type"] == "message":
                     self._handle(message["data"])
 
+    def _sign(self, message: str) -> str:
+        return hmac.digest(self._key, message.encode(), "sha256").hex()
+
     def _handle(self, text: str) -> None:
         try:
-            message = json.loads(text)
+            signature, content = text[:SIGNATURE_CHARS], text[SIGNATURE_CHARS:]
+            if not hmac.compare_digest(signature.encode(), self._sign(content).encode()):
+                raise InvalidSignature
+            message = json.loads(content)
             if message["process"] != self.process and message["kind"] in self._handlers:
                 self._handlers[message["kind"]](message["process"], message["data"])
         except Exception as error:
-            # Anybody with access to Redis can publish on the channel.
             log.warning("message from another process failed", chars=len(text), reason=type(error).__name__)

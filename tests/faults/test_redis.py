@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from chatapp.realtime.bus import Bus
 from tests.harness.audit import Participant, audit, chatting
 from tests.harness.people import NewPerson, Socket
 from tests.harness.redis import Redis
@@ -210,14 +211,20 @@ def test_invalid_data_on_the_channel_is_ignored(
     ana_socket, bob_socket = ana.connect(), bob.on_server(second).connect()
     bob_socket.join()
     wait_until_fast(bob_socket, ana_socket)
-    for text in ("", "x", "1", "[]", "{}", '{"process": 1}', '{"process": "x", "kind": "timeline", "data": null}'):
+    secret = (first.data_dir / "secret_key").read_text()
+    for text in (
+        *("", "x", "1", "[]", "{}", '{"process": 1}', '{"process": "x", "kind": "timeline", "data": null}'),
+        '{"process": "x", "kind": "timeline", "data": ["room_x", "y"]}',
+        '{"process": "x", "kind": "presence", "data": 7}',
+        '{"process": "x", "kind": "timeline", "data": ["room_999", 5]}',
+    ):
         publish_everywhere(redis, text)
-    publish_everywhere(redis, '{"process": "x", "kind": "timeline", "data": ["room_x", "y"]}')
-    publish_everywhere(redis, '{"process": "x", "kind": "presence", "data": 7}')
-    publish_everywhere(redis, '{"process": "x", "kind": "timeline", "data": ["room_999", 5]}')
+        publish_everywhere(redis, Bus(redis.url, secret)._sign(text) + text)
+    publish_everywhere(redis, '{"process": "x", "kind": "login_sessions_revoked", "data": [1, 2, 3, 4, 5]}')
     for number in range(3):
         assert bob_socket.delivery_seconds(ana_socket, f"still {number}") < scaled(1)
     bob_socket.wait_for_presence(ana.id, "online")
+    assert ana_socket.is_connected(), "what is not signed has no effect"
 
 
 def test_installations_that_share_a_redis_do_not_mix(
