@@ -278,12 +278,22 @@ class ReadMark(Request):
     )
 
 
+Category = Annotated[str, Field(description="A text of at most 40 characters; empty for none.")]
+
+Tags = Annotated[
+    list[str], Field(max_length=100, description="At most 10 tags of at most 30 characters, without commas.")
+]
+"""`chatapp.assistants` checks category and tags."""
+
+
 class NewSession(Request):
     """An assistant session to start."""
 
     assistant: str | None = Field(None, description="The name of an assistant. Default: the first one.")
     title: str = Field("", description="Default: derived from the first message.")
     metadata: Metadata = Field(None, description=METADATA_DESCRIPTION)
+    category: Category = ""
+    tags: Tags = []
 
 
 class SessionUpdate(Request):
@@ -291,10 +301,8 @@ class SessionUpdate(Request):
 
     title: str | None = None
     metadata: Metadata = Field(None, description=f"{METADATA_DESCRIPTION} `null` removes it.")
-    category: str | None = Field(None, description="A text of at most 40 characters; empty for none.")
-    tags: Annotated[list[str], Field(max_length=100)] | None = Field(
-        None, description="At most 10 tags of at most 30 characters, without commas. They replace the previous ones."
-    )
+    category: Category | None = None
+    tags: Tags | None = Field(None, description="They replace the previous ones.")
     pinned: bool | None = Field(None, description="Whether lists begin with it.")
     ended: Literal[True] | None = Field(None, description="Make the session read-only.")
 

@@ -42,22 +42,32 @@ def synchronize_shared_conversations(assistants: Mapping[str, Assistant]) -> Non
     write(change)
 
 
-def start_session(actor: Actor, assistant: str, title: str = "", metadata: object = None) -> int:
+def start_session(
+    actor: Actor,
+    assistant: str,
+    *,
+    title: str = "",
+    metadata: object = None,
+    category: str = "",
+    tags: Sequence[str] = (),
+) -> int:
     """Start a session of the actor with the assistant of this key and return its id.
 
     A session without a title is named after its first message. Raises what `check_metadata` raises, and `SignedOut`,
     `Invalid`, `RateLimited`.
     """
-    checked_title = clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS)
-    checked_metadata = check_metadata(metadata)
+    columns = {
+        "name": clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS),
+        "extra": check_metadata(metadata),
+        "category": clean_category(category),
+        "tags": join_tags(tags),
+    }
     count_use(CONVERSATIONS, actor.user_id)
 
     def change(transaction: Transaction) -> int:
         session = transaction.session
         require_active_login(session, actor)
-        conversation = AssistantSession.new(
-            name=checked_title, assistant=assistant, creator_id=actor.user_id, extra=checked_metadata
-        )
+        conversation = AssistantSession.new(assistant=assistant, creator_id=actor.user_id, **columns)
         session.add(conversation)
         session.flush()
         session.add(Membership(conversation_id=conversation.id, user_id=actor.user_id, role="manager"))

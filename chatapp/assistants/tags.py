@@ -22,10 +22,12 @@ def join_tags(tags: Sequence[str]) -> str:
     cleaned = [clean_line(tag, "A tag", max_chars=MAX_TAG_CHARS) for tag in tags]
     if any(SEPARATOR in tag for tag in cleaned):
         raise Invalid("A tag cannot contain a comma.")
-    unique = list({tag.casefold(): tag for tag in reversed(cleaned)}.values())[::-1]
+    unique: dict[str, str] = {}
+    for tag in cleaned:
+        unique.setdefault(tag.casefold(), tag)
     if len(unique) > MAX_TAGS:
         raise Invalid(f"A session has at most {MAX_TAGS} tags.")
-    return SEPARATOR.join(unique)
+    return SEPARATOR.join(unique.values())
 
 
 def split_tags(text: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.metadata import Metadata
@@ -12,18 +13,33 @@ _MARKDOWN = re.compile(r"[\\`*_\[\]<>&#~|!]")
 """Characters with a meaning in the middle of a line of Markdown."""
 
 
+@dataclass(frozen=True, slots=True)
+class TranscriptHeader:
+    """What an export contains about the conversation itself. Category and tags are those of a session."""
+
+    title: str
+    metadata: Metadata | None = None
+    category: str = ""
+    tags: Sequence[str] = ()
+
+    def describe(self) -> Iterator[str]:
+        """Yield lines about category and tags, for readers."""
+        if self.category:
+            yield f"Category: {self.category}"
+        if self.tags:
+            yield f"Tags: {', '.join(self.tags)}"
+
+
 def write_json(
-    title: str,
-    metadata: Metadata | None,
+    header: TranscriptHeader,
     messages: Iterable[TimelineMessage],
     iterate_versions: Callable[[TimelineMessage], Iterable[EarlierVersion]],
 ) -> Iterator[str]:
-    """Yield the pieces of a JSON object with title and metadata of the conversation, and all messages.
+    """Yield the pieces of a JSON object with the fields of the header, and all messages.
 
     `iterate_versions` returns the earlier versions of an edited message.
     """
-    title_json, metadata_json = json.dumps(title, ensure_ascii=False), json.dumps(metadata, ensure_ascii=False)
-    yield f'{{"title": {title_json}, "metadata": {metadata_json}, "messages": ['
+    yield json.dumps(asdict(header), ensure_ascii=False)[:-1] + ', "messages": ['
     for index, message in enumerate(messages):
         exported = {
             "seq": message.seq,
@@ -46,13 +62,16 @@ def write_json(
     yield "\n]}\n"
 
 
-def write_markdown(title: str, metadata: Metadata | None, messages: Iterable[TimelineMessage]) -> Iterator[str]:
+def write_markdown(header: TranscriptHeader, messages: Iterable[TimelineMessage]) -> Iterator[str]:
     """Yield the pieces of a Markdown document.
 
     The content of messages may be Markdown. It is a block quote, so that no message can imitate the heading of another.
     Metadata is a block of code with one line.
     """
-    yield f"# {_escape_markdown(title)}\n" + _markdown_metadata(metadata)
+    yield f"# {_escape_markdown(header.title)}\n"
+    for line in header.describe():
+        yield f"\n{_escape_markdown(line)}\n"
+    yield _markdown_metadata(header.metadata)
     for message in messages:
         sender = _escape_markdown(describe_sender(message))
         # More characters than Markdown's own end a line for some programs.

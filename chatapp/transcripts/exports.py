@@ -14,7 +14,7 @@ from chatapp.config import Settings
 from chatapp.errors import RateLimited, TooComplex
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.metadata import Metadata
-from chatapp.transcripts.export import describe_sender, format_metadata
+from chatapp.transcripts.export import TranscriptHeader, describe_sender, format_metadata
 
 EXTENSION = "chatapp.exports"
 """Key of the application's `Exports` in `app.extensions`."""
@@ -79,15 +79,13 @@ class Exports:
         """The number of PDFs that are made or wait for a process."""
         return self._pool.calls
 
-    def make_pdf(
-        self, title: str, metadata: Metadata | None, messages: Sequence[TimelineMessage], *, is_cut: bool
-    ) -> bytes:
+    def make_pdf(self, header: TranscriptHeader, messages: Sequence[TimelineMessage], *, is_cut: bool) -> bytes:
         """Return the conversation as a PDF.
 
         Raises `Busy` when too many exports wait, and `TooComplex` when this one exceeds the limits.
         """
         note = "Latest messages only. The other export formats contain all messages." if is_cut else ""
-        notes = [_describe_metadata(metadata), note]
+        notes = [*header.describe(), _describe_metadata(header.metadata), note]
         contents = [
             (
                 f"{describe_sender(message)} · {message.created_at:%Y-%m-%d %H:%M} UTC",
@@ -97,7 +95,7 @@ class Exports:
             for message in messages
         ]
         try:
-            return self._pool.run(title=title, notes=[note for note in notes if note], messages=contents)
+            return self._pool.run(title=header.title, notes=[note for note in notes if note], messages=contents)
         except TooComplex as error:
             raise TooComplex(
                 "This conversation takes too long to export as PDF. Export it as Markdown or JSON instead."

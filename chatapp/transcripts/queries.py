@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from chatapp.actors import Actor
+from chatapp.assistants.tags import split_tags
 from chatapp.config.assistants import current_assistants
 from chatapp.conversations.policy import authorize_export
 from chatapp.conversations.queries import find_access_of
@@ -12,6 +13,7 @@ from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.timeline import TimelineMessage, read_page
 from chatapp.timeline.versions import EarlierVersion, read_versions
+from chatapp.transcripts.export import TranscriptHeader
 
 BATCH_SIZE = 200
 """Messages read by one query."""
@@ -76,6 +78,16 @@ def list_latest_messages(conversation: Conversation) -> tuple[list[TimelineMessa
                 newest_first.append(message)
         before, has_older = batch.oldest_seq or 0, batch.has_older
     return newest_first[::-1], False
+
+
+def transcript_header(conversation: Conversation) -> TranscriptHeader:
+    """Return what an export contains about the conversation itself."""
+    return TranscriptHeader(
+        transcript_title(conversation),
+        conversation.extra,
+        conversation.category or "",
+        split_tags(conversation.tags or ""),
+    )
 
 
 def transcript_title(conversation: Conversation) -> str:

@@ -30,6 +30,7 @@ from chatapp.transcripts.queries import (
     iterate_messages,
     iterate_versions,
     list_latest_messages,
+    transcript_header,
     transcript_title,
 )
 from chatapp.transcripts.sharing import create_share_link, find_share_token, get_shared_conversation, revoke_share_link
@@ -47,26 +48,26 @@ def export(conversation: str, file_format: str) -> Response:
     ref, actor = parse_ref(conversation), current_person().actor
     readable = get_readable(ref, actor)
     count_use(EXPORTS, actor.user_id)
-    title, metadata, last_event = transcript_title(readable), readable.extra, readable.last_event
+    header, last_event = transcript_header(readable), readable.last_event
     slot = current_exports().open_slot(actor.user_id)
     if file_format == "pdf":
         with slot:
             latest, is_cut = list_latest_messages(readable)
             # The PDF takes long. Meanwhile others need the database connection.
             db.session.remove()
-            pdf = current_exports().make_pdf(title, metadata, latest, is_cut=is_cut)
+            pdf = current_exports().make_pdf(header, latest, is_cut=is_cut)
         response = Response(pdf, mimetype="application/pdf")
     else:
         messages = iterate_messages(ref, actor, last_event)
         if file_format == "json":
             mimetype = "application/json"
-            pieces = write_json(title, metadata, messages, partial(iterate_versions, ref, actor))
+            pieces = write_json(header, messages, partial(iterate_versions, ref, actor))
         else:
             mimetype = "text/markdown"
-            pieces = write_markdown(title, metadata, messages)
+            pieces = write_markdown(header, messages)
         response = Response(stream_with_context(slot.stream(pieces)), content_type=f"{mimetype}; charset=utf-8")
         response.call_on_close(slot.close)
-    filename = f"{secure_filename(title) or conversation}.{file_format}"
+    filename = f"{secure_filename(header.title) or conversation}.{file_format}"
     response.headers.set("Content-Disposition", "attachment", filename=filename)
     return response
 

@@ -41,6 +41,9 @@ def test_a_session_is_hidden_from_other_users(ana: Person, bob: Person) -> None:
 def test_sessions_are_tagged_found_by_their_tags_and_pinned(ana: Person) -> None:
     api = ana.api()
     first, second = (api.post("/sessions", json={"title": title}).json()["id"] for title in ("Plans", "Lunch"))
+    begun = api.post("/sessions", json={"category": " Office ", "tags": ["work", "Work"]}).json()
+    assert (begun["category"], begun["tags"]) == ("Office", ["work"])
+    assert api.request("DELETE", f"/sessions/{begun['id']}").ok
     changed = api.request(
         "PATCH", f"/sessions/{first}", json={"tags": [" Work ", "work", "Q3"], "category": "Office", "pinned": True}
     ).json()
@@ -52,6 +55,7 @@ def test_sessions_are_tagged_found_by_their_tags_and_pinned(ana: Person) -> None
     assert found("") == [first, second]
     assert found("?q=q3") == found("?category=office") == found("?q=plan") == [first]
     path = f"/sessions/{second}"
+    assert "Up to 10, separated by commas." in ana.get(f"{path}/title").text
     assert ana.post(f"{path}/title", f"{path}/title", title="Lunch", category="Food", tags="noon, , soup").ok
     assert ana.post(f"{path}/pin", path, pinned="yes").ok
     assert ana.post(f"/sessions/{first}/pin", path, pinned="no").ok
@@ -61,6 +65,7 @@ def test_sessions_are_tagged_found_by_their_tags_and_pinned(ana: Person) -> None
     assert "Plans" not in listed
     for tags in (["a,b"], ["x" * 31], [""], ["a\nb\0"], [str(number) for number in range(11)]):
         assert api.request("PATCH", f"/sessions/{first}", json={"tags": tags}).status_code == 400, tags
+        assert api.post("/sessions", json={"tags": tags}).status_code == 400, tags
 
 
 def test_a_uuid_in_place_of_an_id_is_not_found(ana: Person) -> None:

@@ -91,16 +91,18 @@ def test_imported_sessions_belong_to_their_owner(any_server: Server, new_person:
             "INSERT INTO messages VALUES (?, ?, ?, 'text', 1714557600000, NULL)",
             [("a", "first of a", "human"), ("b", "first of b", "Bob"), ("a", "second of a", "bot")],
         )
-        source.execute("CREATE TABLE chat_sessions (id, title, metadata)")
-        source.execute("""INSERT INTO chat_sessions VALUES ('b', ' About  tea ', '{"theme": "dark"}')""")
+        source.execute("CREATE TABLE chat_sessions (id, title, metadata, category, tags)")
+        source.execute(
+            """INSERT INTO chat_sessions VALUES ('b', ' About  tea ', '{"theme": "dark"}', 'Food', 'tea, cake')"""
+        )
     assert "Specify their owner with --owner" in any_server.flask("import-history", str(file), expect=2)
     assert "There is no user eve." in any_server.flask("import-history", str(file), "--owner", "eve", expect=2)
     assert "3 imported" in any_server.flask("import-history", str(file), "--owner", "ana")
     assert "0 imported, 3 already imported" in any_server.flask("import-history", str(file), "--owner", "ana")
     assert any_server.rows(
-        "SELECT name, message_count, role FROM conversations c JOIN memberships m ON m.conversation_id = c.id "
-        "WHERE kind = 'assistant' ORDER BY c.id"
-    ) == [("first of a", 2, "manager"), ("About tea", 1, "manager")]
+        "SELECT name, message_count, role, category, tags FROM conversations c "
+        "JOIN memberships m ON m.conversation_id = c.id WHERE kind = 'assistant' ORDER BY c.id"
+    ) == [("first of a", 2, "manager", "", ""), ("About tea", 1, "manager", "Food", "tea,cake")]
     ((extra,),) = any_server.rows("SELECT metadata FROM conversations WHERE name = 'About tea'")
     assert (json.loads(extra) if isinstance(extra, str) else extra) == {"theme": "dark"}
     assert ("user", "Bob", "first of b", None) in any_server.rows(IMPORTED)

@@ -72,7 +72,14 @@ def begin_session(json: NewSession) -> Response:
     """Start a session with an assistant."""
     name = json.assistant or next(iter(current_assistants()))
     actor = current_caller().actor
-    session_id = service.start_session(actor, _get_assistant_key(name), json.title, json.metadata)
+    session_id = service.start_session(
+        actor,
+        _get_assistant_key(name),
+        title=json.title,
+        metadata=json.metadata,
+        category=json.category,
+        tags=json.tags,
+    )
     location = url_for("api_sessions.show_session", session_id=session_id)
     return respond(_present(_get_summary(session_id)), HTTPStatus.CREATED, Location=location)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chatapp.assistants.importing.sources import Row
+from chatapp.assistants.tags import join_tags, split_tags
 from chatapp.errors import Invalid
 from chatapp.timeline.content import ERROR, NOTICE, TEXT, check_content
 from chatapp.timeline.metadata import Metadata, check_metadata
@@ -113,6 +114,18 @@ def parse_metadata(value: object) -> Metadata | None:
         except (ValueError, RecursionError):
             raise Invalid("The metadata is not JSON.") from None
     return check_metadata(value)
+
+
+def parse_tags(value: object) -> str:
+    """Parse a JSON list as text, or tags that commas separate, and return them as they are stored. Raises `Invalid`."""
+    text = "" if is_missing(value) else str(value)
+    try:
+        tags = json.loads(text)
+    except (ValueError, RecursionError):
+        tags = None
+    if not isinstance(tags, list):
+        return join_tags(split_tags(text))
+    return join_tags([str(tag) for tag in tags])
 
 
 def parse_timestamp(value: object) -> datetime:

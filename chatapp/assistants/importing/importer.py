@@ -15,11 +15,13 @@ from chatapp.assistants.importing.entries import (
     is_transient,
     parse_entry,
     parse_metadata,
+    parse_tags,
     parse_timestamp,
 )
 from chatapp.assistants.importing.sources import Row, Source
 from chatapp.assistants.queries import find_shared_conversation
 from chatapp.assistants.service import MAX_TITLE_CHARS
+from chatapp.assistants.tags import clean_category
 from chatapp.assistants.titles import make_title
 from chatapp.config.assistants import ASSISTANT_NAME_PATTERN, make_assistant_key
 from chatapp.conversations.kinds import AssistantSession, SharedAssistant
@@ -73,10 +75,12 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class SessionDetails:
-    """The title and the metadata of a session, if the source has them."""
+    """The title, the metadata, the category and the tags of a session, if the source has them."""
 
     title: str = ""
     metadata: Metadata | None = None
+    category: str = ""
+    tags: str = ""
 
 
 @dataclass(slots=True)
@@ -140,7 +144,9 @@ def _parse_session(row: Row) -> tuple[SessionDetails, str | None]:
         title = clean_line(
             " ".join(str(row.title or "").split())[:MAX_TITLE_CHARS], "A title", min_chars=0, max_chars=MAX_TITLE_CHARS
         )
-        return SessionDetails(title, parse_metadata(row.session_metadata)), None
+        return SessionDetails(
+            title, parse_metadata(row.session_metadata), clean_category(str(row.category or "")), parse_tags(row.tags)
+        ), None
     except ChatError as error:
         return SessionDetails(), f"session {row.conversation}: {error.message}"
 
@@ -235,6 +241,8 @@ def _create_session(
     conversation = AssistantSession.new(
         name=details.title or make_title(first.content),
         extra=details.metadata,
+        category=details.category,
+        tags=details.tags,
         assistant=target.assistant,
         creator_id=target.owner_id,
         created_at=min(entry.created_at for entry in entries),

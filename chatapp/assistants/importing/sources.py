@@ -16,6 +16,9 @@ JSON_FORM = 'The JSON must have the form {"bot_id": [{"role": â€¦, "content": â€
 
 JsonEvent = tuple[str, Any]
 
+SESSION_COLUMNS = ("title", "metadata", "category", "tags")
+"""Columns of the table `chat_sessions` that are imported if it has them."""
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -34,6 +37,10 @@ class Row:
     title: object = None
     """The title of the session that the message belongs to."""
     session_metadata: object = None
+    category: object = None
+    """The category of the session."""
+    tags: object = None
+    """The tags of the session: a JSON list as text, or separated by commas."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -135,7 +142,7 @@ def _open_sqlite(path: Path) -> Source:
         raise Invalid(f"The SQLite file cannot be read: {error}.") from None
     conversation, sender = ("session_id", "sender") if has_sessions else ("bot_id", "role")
     optional = [f"m.{column}" if column in columns else "NULL" for column in ("message_type", "metadata")]
-    columns_of_sessions = [f"s.{each}" if each in session_columns else "NULL" for each in ("title", "metadata")]
+    columns_of_sessions = [f"s.{each}" if each in session_columns else "NULL" for each in SESSION_COLUMNS]
     query = (
         f"SELECT m.rowid, m.{conversation}, m.{sender}, m.content, m.timestamp, "  # noqa: S608 - constants
         f"{', '.join([*optional, *columns_of_sessions])} FROM messages m "

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from chatapp import sqlite
-from chatapp.assistants.importing.entries import Entry, is_transient, parse_entry, parse_timestamp
+from chatapp.assistants.importing.entries import Entry, is_transient, parse_entry, parse_tags, parse_timestamp
 from chatapp.assistants.importing.importer import fill_times
 from chatapp.assistants.importing.sources import Row, open_source
 from chatapp.config import EXTENSION as SETTINGS
@@ -30,6 +30,16 @@ def test_timestamps_are_parsed_in_the_usual_formats(value: object) -> None:
 def test_other_values_are_rejected_as_timestamps(value: object) -> None:
     with pytest.raises(Invalid):
         parse_timestamp(value)
+
+
+@pytest.mark.parametrize("value", ['["tea", "cake"]', "tea, cake", "tea,,cake,Tea"])
+def test_tags_are_a_json_list_or_separated_by_commas(value: str) -> None:
+    assert parse_tags(value) == "tea,cake"
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "[]"])
+def test_tags_may_be_missing(value: object) -> None:
+    assert parse_tags(value) == ""
 
 
 def test_a_json_dump_is_a_source_of_shared_conversations(tmp_path: Path) -> None:

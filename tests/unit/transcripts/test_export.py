@@ -11,7 +11,7 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.versions import EarlierVersion
-from chatapp.transcripts.export import sender_name, write_json, write_markdown
+from chatapp.transcripts.export import TranscriptHeader, sender_name, write_json, write_markdown
 
 ANA = Person(1, "ana", "Ana Lima")
 
@@ -43,8 +43,13 @@ def no_versions(_message: TimelineMessage) -> list[EarlierVersion]:
 
 
 def test_json_has_the_title_and_every_message() -> None:
-    exported = json.loads("".join(write_json('A "title"', {"color": "blue"}, MESSAGES, no_versions)))
+    exported = json.loads(
+        "".join(
+            write_json(TranscriptHeader('A "title"', {"color": "blue"}, "Work", ["q3", "a"]), MESSAGES, no_versions)
+        )
+    )
     assert exported["title"] == 'A "title"'
+    assert (exported["metadata"], exported["category"], exported["tags"]) == ({"color": "blue"}, "Work", ["q3", "a"])
     assert [message["content"] for message in exported["messages"]] == ["Hello “you”\nagain", "**Hi**"]
     assert exported["messages"][1] == {
         "seq": 1,
@@ -63,15 +68,26 @@ def test_json_has_the_title_and_every_message() -> None:
 
 
 def test_json_of_an_empty_conversation_is_valid() -> None:
-    assert json.loads("".join(write_json("", None, [], no_versions))) == {"title": "", "metadata": None, "messages": []}
+    assert json.loads("".join(write_json(TranscriptHeader(""), [], no_versions))) == {
+        "title": "",
+        "metadata": None,
+        "category": "",
+        "tags": [],
+        "messages": [],
+    }
 
 
 def test_markdown_has_a_heading_for_each_message() -> None:
-    assert "".join(write_markdown("Plans", None, MESSAGES)) == (
+    assert "".join(write_markdown(TranscriptHeader("Plans"), MESSAGES)) == (
         "# Plans\n"
         "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC\n\n> Hello “you”\n> again\n"
         "\n## Helper (assistant), 2026-05-01 09:30 UTC\n\n> **Hi**\n"
     )
+
+
+def test_category_and_tags_are_lines_below_the_title() -> None:
+    header = TranscriptHeader("Plans", None, "*Work*", ["q3", "next year"])
+    assert "".join(write_markdown(header, [])) == "# Plans\n\nCategory: \\*Work\\*\n\nTags: q3, next year\n"
 
 
 BLOCKS = st.sampled_from(
@@ -85,7 +101,9 @@ LINE = MARKDOWN.map(lambda text: " ".join(text.split())).filter(str.isprintable)
 @given(st.lists(st.tuples(LINE, MARKDOWN), max_size=4), LINE)
 def test_no_message_or_name_can_imitate_a_heading(messages: list[tuple[str, str]], title: str) -> None:
     document = "".join(
-        write_markdown(title, None, [make_message(text, Person(2, "mallory", name)) for name, text in messages])
+        write_markdown(
+            TranscriptHeader(title), [make_message(text, Person(2, "mallory", name)) for name, text in messages]
+        )
     )
     # As readers see it, and as a program that searches for headings does.
     tokens = [token for token in MarkdownIt().parse(document) if token.level == 0]
@@ -101,7 +119,7 @@ def test_no_message_or_name_can_imitate_a_heading(messages: list[tuple[str, str]
 
 @given(st.dictionaries(MARKDOWN, MARKDOWN, max_size=2))
 def test_metadata_is_one_line_of_code(metadata: dict[str, str]) -> None:
-    document = "".join(write_markdown("Plans", metadata, []))
+    document = "".join(write_markdown(TranscriptHeader("Plans", metadata), []))
     heading, *_, code = [token for token in MarkdownIt().parse(document) if token.level == 0]
     assert (heading.type, code.type) == ("heading_open", "fence")
     assert json.loads(code.content) == metadata
@@ -110,7 +128,7 @@ def test_metadata_is_one_line_of_code(metadata: dict[str, str]) -> None:
 
 def test_bots_and_assistants_are_marked() -> None:
     bot = make_message("green", None, sender_type="system", sender_name="Ana Lima (@ana)")
-    assert "## Ana Lima (@ana) (bot), 2026" in "".join(write_markdown("Plans", None, [bot]))
+    assert "## Ana Lima (@ana) (bot), 2026" in "".join(write_markdown(TranscriptHeader("Plans"), [bot]))
 
 
 def test_a_sender_without_a_name_is_a_former_member() -> None:
