@@ -1,7 +1,9 @@
 """A batch of posts: authorized and inserted with one query for each table, however many posts there are."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
 
 from sqlalchemy import Table, and_, bindparam, insert, select, tuple_
 from sqlalchemy.orm import Session
@@ -13,13 +15,11 @@ from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, InvalidReply, SignedOut
 from chatapp.models import Conversation, LoginSession, Membership, Message, RetiredKey, User
 from chatapp.storage import IdempotencyKey, Transaction
-from chatapp.timeline.content import NOTICE
+from chatapp.timeline.content import NOTICE, TEXT
 from chatapp.timeline.event_numbers import lock_conversations, new_message_columns
 from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
-
-if TYPE_CHECKING:
-    from chatapp.timeline.posting import Post
+from chatapp.timeline.metadata import Metadata
 
 MESSAGES = cast(Table, Message.__table__)
 
@@ -39,13 +39,54 @@ _STORED = select(Message).where(Message.client_id.in_(bindparam("client_ids", ex
 _RETIRED = select(RetiredKey).where(RetiredKey.client_id.in_(bindparam("client_ids", expanding=True)))
 
 
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message that somebody posts: what a batch needs to know of it."""
+
+    conversation: ConversationRef
+    actor: Actor
+    content: str
+    client_id: str
+    created_at: datetime
+    message_type: str = TEXT
+    metadata: Metadata | None = field(default=None, hash=False)
+    reply_to: int | None = None
+    was_spooled: bool = False
+
+    @property
+    def key(self) -> IdempotencyKey:
+        """The unique key of the message: it is stored once, however often it arrives."""
+        return self.client_id, self.actor.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The post is stored by `insert`, as the message at this index of its result."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A message with the key of the post is stored already. Its sender gets `message`."""
+
+    message: TimelineMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The post is not stored."""
+
+    error: ChatError
+
+
 class PostBatch:
-    """Authorizes and inserts posts. Call `accept` for each post in order, then `insert` once.
+    """Authorizes and inserts posts. Call `add` for each post in order, then `insert` once.
 
     Rows are inserted as values by one statement: creating an ORM object for each would take most of the time.
     """
 
-    def __init__(self, transaction: Transaction, posts: Sequence["Post"]) -> None:
+    def __init__(self, transaction: Transaction, posts: Sequence[NewMessage]) -> None:
         self._transaction = transaction
         self._session = session = transaction.session
         self._conversations = lock_conversations(session, {post.conversation.id for post in posts})
@@ -69,22 +110,19 @@ class PostBatch:
         self._refs: list[ConversationRef] = []
         self._index_by_key: dict[IdempotencyKey, int] = {}
 
-    def accept(self, post: "Post") -> TimelineMessage | ChatError | int:
-        """Assign an event number to the post, and return its index in the result of `insert`.
-
-        If a message with its key is stored already, return that message, or a confirmation if its sender may no longer
-        read it. If the post is rejected, return the error.
-        """
+    def add(self, post: NewMessage) -> Accepted | Duplicate | Rejected:
+        """Authorize the post and assign an event number to it, unless it is a duplicate or rejected."""
         known = self._known.get(post.key)
         if known and post.was_spooled:
             # Its sender was acknowledged before. This broadcasts it to the people who may read it.
-            return self._load_known(known)
+            return Duplicate(self._load_known(known))
         if not self._is_active(post.actor):
-            return SignedOut("You are signed out. Sign in again to send this.")
+            return Rejected(SignedOut("You are signed out. Sign in again to send this."))
         if post.key in self._index_by_key:
-            return self._index_by_key[post.key]
+            return Accepted(self._index_by_key[post.key])
         if known:
-            return self._load_known(known) if self._may_read(known) else self._make_confirmation(post, known)
+            # A sender who may no longer read the message gets only a confirmation.
+            return Duplicate(self._load_known(known) if self._may_read(known) else self._make_confirmation(post, known))
         try:
             membership = self._memberships.get((post.conversation.id, post.actor.user_id))
             conversation = authorize_posting(self._conversations.get(post.conversation), membership)
@@ -92,7 +130,7 @@ class PostBatch:
                 authorize_notice(conversation, membership, is_admin=is_admin(self._session, post.actor))
             reply_to = self._find_reply_target(post)
         except ChatError as error:
-            return error
+            return Rejected(error)
         index = self._index_by_key[post.key] = len(self._rows)
         self._refs.append(post.conversation)
         self._rows.append(
@@ -109,7 +147,7 @@ class PostBatch:
                 reply_to=reply_to,
             )
         )
-        return index
+        return Accepted(index)
 
     def insert(self) -> Sequence[TimelineMessage]:
         """Insert the accepted messages and return them."""
@@ -160,7 +198,7 @@ class PostBatch:
             and (actor.token_id is None or actor.token_id in self._token_ids)
         )
 
-    def _find_reply_target(self, post: "Post") -> int | None:
+    def _find_reply_target(self, post: NewMessage) -> int | None:
         """Return the `seq` that the post replies to, if that message exists. Raises `InvalidReply`.
 
         A post from the spool was acknowledged: it becomes no reply instead.
@@ -175,7 +213,7 @@ class PostBatch:
         membership = self._session.get(Membership, (row.conversation_id, row.sender_id), populate_existing=True)
         return may_read(self._session.get_one(Conversation, row.conversation_id), membership)
 
-    def _make_confirmation(self, post: "Post", row: Message | RetiredKey) -> TimelineMessage:
+    def _make_confirmation(self, post: NewMessage, row: Message | RetiredKey) -> TimelineMessage:
         """Return the post with the number under which it is stored, and nothing of the message's current state."""
         conversation = self._session.get_one(Conversation, row.conversation_id)
         return TimelineMessage(
@@ -204,7 +242,7 @@ def _find_memberships(session: Session, keys: set[tuple[int, int]]) -> dict[tupl
     return {(membership.conversation_id, membership.user_id): membership for membership in memberships}
 
 
-def _find_reply_targets(session: Session, posts: Iterable["Post"]) -> set[tuple[int, int]]:
+def _find_reply_targets(session: Session, posts: Iterable[NewMessage]) -> set[tuple[int, int]]:
     """Return the conversation's id and `seq` of the messages that exist of those that the posts reply to."""
     keys = {(post.conversation.id, post.reply_to) for post in posts if post.reply_to is not None}
     if not keys:

@@ -1,7 +1,7 @@
 """Posting messages."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +11,12 @@ from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
 from chatapp.models import now
-from chatapp.storage import DeferredSignal, IdempotencyKey, SpoolableChange, Transaction, current_writer, write
+from chatapp.storage import DeferredSignal, SpoolableChange, Transaction, current_writer, write
 from chatapp.timeline.client_ids import check_client_id
 from chatapp.timeline.content import TEXT, check_content, check_message_type
 from chatapp.timeline.messages import TimelineMessage
-from chatapp.timeline.metadata import Metadata, check_metadata
-from chatapp.timeline.post_batch import PostBatch
+from chatapp.timeline.metadata import check_metadata
+from chatapp.timeline.post_batch import Accepted, Duplicate, NewMessage, PostBatch, Rejected
 from chatapp.timeline.signals import (
     MessageRejected,
     MessagesStored,
@@ -64,10 +64,10 @@ def post(
             check_content(content),
             check_client_id(client_id),
             now(),
-            authorized_sender,
             message_type=check_message_type(message_type),
             metadata=check_metadata(metadata),
             reply_to=reply_to,
+            authorized_sender=authorized_sender,
         )
     )
 
@@ -83,37 +83,25 @@ def list_pending(ref: ConversationRef) -> Sequence[TimelineMessage]:
 
 
 @dataclass(frozen=True, slots=True)
-class Post(SpoolableChange[TimelineMessage]):
+class Post(NewMessage, SpoolableChange[TimelineMessage]):
     """The change that stores a message."""
 
-    conversation: ConversationRef
-    actor: Actor
-    content: str
-    client_id: str
-    created_at: datetime
     authorized_sender: Person | None = None
-    was_spooled: bool = False
-    message_type: str = TEXT
-    metadata: Metadata | None = field(default=None, hash=False)
-    reply_to: int | None = None
-
-    @property
-    def key(self) -> IdempotencyKey:
-        """The unique key of the message: it is stored once, however often it arrives."""
-        return self.client_id, self.actor.user_id
+    """The sender, if somebody has authorized them earlier: only then the post can be spooled."""
 
     @classmethod
     def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[TimelineMessage | ChatError]:
         """Store the posts in their order, each with the next number of its conversation."""
         batch = PostBatch(transaction, changes)
-        accepted = [batch.accept(post) for post in changes]
+        outcomes = [batch.add(post) for post in changes]
         failpoint("before-insert")
         stored = batch.insert()
-        results = [stored[item] if isinstance(item, int) else item for item in accepted]
+        results = [_get_result(outcome, stored) for outcome in outcomes]
         if any(post.was_spooled for post in changes):
-            signal, messages = message_saved, _list_saved(results)
+            # Also those that a commit stored whose acknowledgement was lost.
+            signal, messages = message_saved, [each for each in results if isinstance(each, TimelineMessage)]
         else:
-            signal, messages = message_posted, [*_list_unsent(changes, accepted), *stored]
+            signal, messages = message_posted, [*_list_unsent(changes, outcomes), *stored]
         for message in messages:
             transaction.send_on_commit(signal, message)
         if stored:
@@ -178,18 +166,26 @@ class Post(SpoolableChange[TimelineMessage]):
         )
 
 
-def _list_saved(results: Sequence[TimelineMessage | ChatError]) -> list[TimelineMessage]:
-    """Return the messages of spooled posts, also those that a commit stored whose acknowledgement was lost."""
-    return [result for result in results if isinstance(result, TimelineMessage)]
+def _get_result(
+    outcome: Accepted | Duplicate | Rejected, stored: Sequence[TimelineMessage]
+) -> TimelineMessage | ChatError:
+    """Return what the sender of a post gets."""
+    match outcome:
+        case Accepted(index):
+            return stored[index]
+        case Duplicate(message):
+            return message
+        case Rejected(error):
+            return error
 
 
-def _list_unsent(posts: Sequence[Post], accepted: Sequence[TimelineMessage | ChatError | int]) -> list[TimelineMessage]:
+def _list_unsent(posts: Sequence[Post], outcomes: Sequence[Accepted | Duplicate | Rejected]) -> list[TimelineMessage]:
     """Return the messages that an earlier attempt to commit these posts has stored: nobody has received them.
 
     They have the time of this submission. A message that its sender submitted again has another time.
     """
     return [
-        item
-        for post, item in zip(posts, accepted, strict=True)
-        if isinstance(item, TimelineMessage) and item.created_at == post.created_at
+        outcome.message
+        for post, outcome in zip(posts, outcomes, strict=True)
+        if isinstance(outcome, Duplicate) and outcome.message.created_at == post.created_at
     ]
