@@ -21,7 +21,8 @@ from chatapp.presentation.kinds import ConversationPage, pages_of
 from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage, list_pending, read_page
 from chatapp.timeline.epoch import get_epoch
-from chatapp.timeline.read_state import ReadState, get_read_state, list_read_states
+from chatapp.timeline.read_markers import ReadState
+from chatapp.timeline.read_state import get_read_state, list_read_states
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from typing import Any
 
 from chatapp.presentation import resources
-from chatapp.timeline.read_receipts import ReadReceipt
-from chatapp.timeline.read_state import ReadState
+from chatapp.timeline.read_markers import ReadReceipt, ReadState
 
 
 def present_read_state(state: ReadState) -> resources.ReadState:

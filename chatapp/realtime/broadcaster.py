@@ -28,11 +28,11 @@ from chatapp.realtime.state import Realtime
 from chatapp.realtime.typing import Typing, typed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
-from chatapp.timeline.read_receipts import ReadReceiptChanged
-from chatapp.timeline.read_state import ReadState
+from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.reading import list_events
 from chatapp.timeline.signals import (
     MessageRejected,
+    ReadReceiptChanged,
     message_changed,
     message_pending,
     message_posted,

@@ -23,9 +23,9 @@ from chatapp.realtime.presence import UserStates
 from chatapp.realtime.state import Realtime
 from chatapp.realtime.typing import Typing, typed
 from chatapp.timeline import Head, TimelineMessage
-from chatapp.timeline.read_receipts import ReadReceipt, ReadReceiptChanged
-from chatapp.timeline.read_state import ReadState
+from chatapp.timeline.read_markers import ReadReceipt, ReadState
 from chatapp.timeline.signals import (
+    ReadReceiptChanged,
     message_changed,
     message_posted,
     message_saved,

@@ -1,7 +1,6 @@
 """Read receipts: how far the members of a conversation have read, as the others see it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -11,23 +10,8 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Membership, User
 from chatapp.storage import Transaction
-from chatapp.timeline.signals import read_receipt_changed
-
-
-@dataclass(frozen=True, slots=True)
-class ReadReceipt:
-    """How far a member has read, as the others see it."""
-
-    person: Person
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReadReceiptChanged:
-    """The new read receipt of a member."""
-
-    conversation: ConversationRef
-    receipt: ReadReceipt
+from chatapp.timeline.read_markers import ReadReceipt
+from chatapp.timeline.signals import ReadReceiptChanged, read_receipt_changed
 
 
 def list_read_receipts(session: Session, conversation: Conversation) -> Sequence[ReadReceipt]:

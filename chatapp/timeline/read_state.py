@@ -14,30 +14,12 @@ from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, Invalid, NotFound, SignedOut
 from chatapp.models import Conversation, Membership, Mention, Message
 from chatapp.storage import BatchChange, Transaction, write
+from chatapp.timeline.read_markers import MemberKey, ReadState
 from chatapp.timeline.read_receipts import send_read_receipts
 from chatapp.timeline.signals import read_state_changed
 
-MemberKey = tuple[int, int]
-"""Conversation id and user id."""
-
 MAX_COUNTED_MESSAGES = 1_000
 """Maximum number of messages after the read marker that are counted, so that the cost is bounded."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadState:
-    """A user's read marker in a conversation, with the unread count and the number of mentions after it."""
-
-    conversation: ConversationRef
-    user_id: int
-    last_read_seq: int
-    unread: int
-    mentions: int
-
-    @property
-    def key(self) -> MemberKey:
-        """Conversation id and user id."""
-        return self.conversation.id, self.user_id
 
 
 def mark_read(ref: ConversationRef, actor: Actor, seq: int) -> ReadState:

@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError
 from chatapp.signals import Signal
-
-if TYPE_CHECKING:
-    from chatapp.storage import Transaction
-    from chatapp.timeline.messages import Head, TimelineMessage
-    from chatapp.timeline.read_receipts import ReadReceiptChanged
-    from chatapp.timeline.read_state import ReadState
+from chatapp.storage import Transaction
+from chatapp.timeline.messages import Head, TimelineMessage
+from chatapp.timeline.read_markers import ReadReceipt, ReadState
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +25,16 @@ class MessageRejected:
 class MessagesStored:
     """New messages, and the transaction that inserted them."""
 
-    transaction: "Transaction"
-    messages: "Sequence[TimelineMessage]"
+    transaction: Transaction
+    messages: Sequence[TimelineMessage]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReceiptChanged:
+    """The new read receipt of a member."""
+
+    conversation: ConversationRef
+    receipt: ReadReceipt
 
 
 messages_stored: Signal[MessagesStored] = Signal("messages-stored")
@@ -38,26 +42,26 @@ messages_stored: Signal[MessagesStored] = Signal("messages-stored")
 message. A receiver that raises rolls the messages back.
 """
 
-message_posted: "Signal[TimelineMessage]" = Signal("message-posted")
+message_posted: Signal[TimelineMessage] = Signal("message-posted")
 """A new message."""
 
-message_changed: "Signal[TimelineMessage]" = Signal("message-changed")
+message_changed: Signal[TimelineMessage] = Signal("message-changed")
 """A message that was edited, deleted or reacted to."""
 
-message_pending: "Signal[TimelineMessage]" = Signal("message-pending")
+message_pending: Signal[TimelineMessage] = Signal("message-pending")
 """A pending message, which has no `seq`."""
 
-message_saved: "Signal[TimelineMessage]" = Signal("message-saved")
+message_saved: Signal[TimelineMessage] = Signal("message-saved")
 """A message that was pending and is now stored, with its `seq`."""
 
 message_rejected: Signal[MessageRejected] = Signal("message-rejected")
 """A message that was pending and was then rejected. The spool keeps it."""
 
-timeline_trimmed: "Signal[Head]" = Signal("timeline-trimmed")
+timeline_trimmed: Signal[Head] = Signal("timeline-trimmed")
 """The messages up to the floor of this head were removed."""
 
-read_state_changed: "Signal[ReadState]" = Signal("read-state-changed")
+read_state_changed: Signal[ReadState] = Signal("read-state-changed")
 """A user's read marker in a conversation was moved."""
 
-read_receipt_changed: "Signal[ReadReceiptChanged]" = Signal("read-receipt-changed")
+read_receipt_changed: Signal[ReadReceiptChanged] = Signal("read-receipt-changed")
 """Somebody has read further in a conversation that shows read receipts."""
