@@ -36,7 +36,7 @@ WEBHOOK_MODELS: tuple[type[IncomingWebhook], type[OutgoingWebhook]] = (IncomingW
 class SharingChanged:
     """The share link of a conversation was created or revoked, or all of them were switched on or off."""
 
-    conversation: str
+    wire_name: str
     is_public: bool
 
 

@@ -127,15 +127,16 @@ def _check_title(title: str) -> str:
 
 def delete_session(actor: Actor, session_id: int) -> None:
     """Delete the actor's session with its messages. Raises `NotFound`."""
+    ref = assistant_ref(session_id)
 
     def change(transaction: Transaction) -> None:
         conversation = _get_own_session(transaction.session, actor, session_id)
         delete_conversation(transaction, conversation.id)
-        revoke(transaction, membership_revoked, MembershipRevoked(conversation.wire_name, actor.user_id))
+        revoke(transaction, membership_revoked, MembershipRevoked(ref, actor.user_id))
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
 
     write(change)
-    delete_archive(assistant_ref(session_id))
+    delete_archive(ref)
 
 
 def _get_own_session(session: Session, actor: Actor, session_id: int) -> Conversation:

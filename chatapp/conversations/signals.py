@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chatapp.conversations.refs import ConversationRef
 from chatapp.signals import Signal
 
 
@@ -10,7 +11,7 @@ from chatapp.signals import Signal
 class MembershipRevoked:
     """Somebody left a conversation or was removed from it."""
 
-    conversation: str
+    conversation: ConversationRef
     user_id: int
 
 

@@ -12,7 +12,7 @@ from socketio import Server
 from chatapp.assistants import answer_requests
 from chatapp.assistants.answer_requests import current_answer_requests
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
-from chatapp.conversations.refs import parse_ref
+from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.presentation.markdown import GrowingMarkdown
 from chatapp.presentation.messages import present_message, render_answer_blocks
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
@@ -43,7 +43,7 @@ STREAM_LIFETIME_SECONDS = 600.0
 class Delta:
     """A change of a growing answer: its blocks from index `start` on are replaced. It is the `n`th of the answer."""
 
-    conversation: str
+    conversation: ConversationRef
     seq: int
     n: int
     start: int
@@ -94,17 +94,17 @@ class AnswerBroadcaster:
         self._server = server
         self._signals = signals
         self._count_listeners = count_listeners
-        self._growing: dict[tuple[str, int], GrowingAnswer] = {}
-        self._streams: dict[tuple[str, int], AnswerStream] = {}
+        self._growing: dict[tuple[ConversationRef, int], GrowingAnswer] = {}
+        self._streams: dict[tuple[ConversationRef, int], AnswerStream] = {}
         signals.connect(answer_progressed, self.on_progress)
 
     def on_progress(self, progress: AnswerProgress) -> None:
         """Broadcast what was added to an answer that this process runs, unless the pause after the last delta lasts."""
-        key = wire_name, seq = progress.conversation.wire_name, progress.seq
+        key = ref, seq = progress.conversation, progress.seq
         n = self._streams[key].n + 1 if key in self._streams else 1
         if progress.is_over:
             self._growing.pop(key, None)
-            self._send(Delta(wire_name, seq, n, 0, [], is_over=True))
+            self._send(Delta(ref, seq, n, 0, [], is_over=True))
             return
         answer = self._growing.setdefault(key, GrowingAnswer(GrowingMarkdown()))
         if progress.content == answer.content or (time.monotonic() < answer.due_at and not progress.is_complete):
@@ -112,11 +112,11 @@ class AnswerBroadcaster:
         started = time.thread_time()
         start, changed = answer.markdown.grow(progress.content)
         answer.content = progress.content
-        self._send(Delta(wire_name, seq, n, start, [str(block) for block in changed], is_over=False))
+        self._send(Delta(ref, seq, n, start, [str(block) for block in changed], is_over=False))
         pause = compute_pause(
             time.thread_time() - started,
             sum(map(len, changed)),
-            self._count_listeners(wire_name),
+            self._count_listeners(ref.wire_name),
             len(self._growing),
         )
         answer.due_at = time.monotonic() + pause
@@ -134,21 +134,22 @@ class AnswerBroadcaster:
             return True
         return delta.n == last
 
-    def resend(self, wire_name: str, seq: int) -> None:
+    def resend(self, ref: ConversationRef, seq: int) -> None:
         """Send the other processes a complete delta of an answer, if this process runs it."""
-        key = wire_name, seq
+        key = ref, seq
         if key in self._growing and key in self._streams:
             stream = self._streams[key]
-            delta = Delta(wire_name, seq, stream.n, 0, list(stream.blocks), is_over=False)
+            delta = Delta(ref, seq, stream.n, 0, list(stream.blocks), is_over=False)
             self._signals.send_robust(delta_created, delta)
 
     def broadcast(self, delta: Delta) -> None:
         """Emit a delta, and store it for sockets that join later."""
         key = delta.conversation, delta.seq
-        answer = {"conversation": delta.conversation, "seq": delta.seq}
+        channel = delta.conversation.wire_name
+        answer = {"conversation": channel, "seq": delta.seq}
         if delta.is_over:
             self._streams.pop(key, None)
-            self._server.emit("assistant_done", answer, to=delta.conversation)
+            self._server.emit("assistant_done", answer, to=channel)
             return
         now = time.monotonic()
         if key not in self._streams:
@@ -157,9 +158,9 @@ class AnswerBroadcaster:
         stream.n, stream.updated_at = delta.n, now
         stream.blocks[delta.start :] = delta.blocks
         change = {"n": delta.n, "from": delta.start, "html": _render(delta.blocks)}
-        self._server.emit("assistant_delta", answer | change, to=delta.conversation)
+        self._server.emit("assistant_delta", answer | change, to=channel)
 
-    def present_streams(self, wire_name: str) -> list[Mapping[str, Any]]:
+    def present_streams(self, ref: ConversationRef) -> list[Mapping[str, Any]]:
         """Return the growing answers of a conversation. The next delta of each continues there.
 
         An answer of another process may have ended: its last delta can be lost.
@@ -167,7 +168,7 @@ class AnswerBroadcaster:
         return [
             {"seq": seq, "n": stream.n, "html": _render(stream.blocks)}
             for (key, seq), stream in list(self._streams.items())
-            if key == wire_name
+            if key == ref
         ]
 
     def _remove_silent_streams(self, now: float) -> None:

@@ -7,7 +7,6 @@ misses an event detects it by the number of the next event, or by a heartbeat.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from time import time
 
 from flask import Flask
@@ -142,11 +141,11 @@ class Broadcaster:
 
     def broadcast_typing(self, typing: Typing) -> None:
         """Emit that a user is typing, to the other users."""
-        person = typing.person
+        person, wire_name = typing.person, typing.conversation.wire_name
         self._server.emit(
             "typing",
-            {"conversation": typing.conversation, "user": {"id": person.id, "name": person.name}},
-            to=typing.conversation,
+            {"conversation": wire_name, "user": {"id": person.id, "name": person.name}},
+            to=wire_name,
             skip_sid=self._connections.list_sids(user_channel(person.id)),
         )
 
@@ -161,7 +160,8 @@ class Broadcaster:
 
     def broadcast_sharing_changed(self, changed: SharingChanged) -> None:
         """Emit that a conversation has become public, or is no longer public."""
-        self._server.emit("sharing_changed", asdict(changed), to=changed.conversation)
+        payload = {"conversation": changed.wire_name, "is_public": changed.is_public}
+        self._server.emit("sharing_changed", payload, to=changed.wire_name)
 
     def _in_order(self, message: TimelineMessage) -> AbstractContextManager[bool]:
         """Broadcast all events before this one. The context's value is whether this one is still to be broadcast."""

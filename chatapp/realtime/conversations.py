@@ -177,7 +177,7 @@ def _join_from_memory(caller: Caller, ref: ConversationRef, payload: JoinPayload
         "reset": not is_current,
         "messages": _present_last(page.messages, ref, payload.limit) if page and not is_current else [],
         "pending": _present_all(list_pending(ref)),
-        "answers": current_answer_broadcaster().present_streams(ref.wire_name),
+        "answers": current_answer_broadcaster().present_streams(ref),
         "is_public": page is not None and page.is_public,
         "readers": [],
     }
@@ -272,7 +272,7 @@ def react_to_message(caller: Caller, payload: ReactPayload) -> Ack:
 
 def _list_answers(ref: ConversationRef) -> list[Mapping[str, Any]]:
     """Return the growing answers, without those that have ended according to the database."""
-    streams = current_answer_broadcaster().present_streams(ref.wire_name)
+    streams = current_answer_broadcaster().present_streams(ref)
     if not streams:
         return []
     running = find_running(db.session(), ref.id, [stream["seq"] for stream in streams])

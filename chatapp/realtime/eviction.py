@@ -56,15 +56,16 @@ class Evictor:
 
     def evict_member(self, revoked: MembershipRevoked) -> None:
         """Remove a user's sockets from a conversation. A socket is notified once, however many checks find it."""
-        self._fallback.revoke_access(revoked.user_id, parse_ref(revoked.conversation))
-        channels = {revoked.conversation, news_channel(revoked.conversation)}
+        self._fallback.revoke_access(revoked.user_id, revoked.conversation)
+        wire_name = revoked.conversation.wire_name
+        channels = {wire_name, news_channel(wire_name)}
         for sid in self._connections.list_sids(user_channel(revoked.user_id)):
             joined = channels & self._connections.list_channels(sid)
             if not joined:
                 continue
             for channel in joined:
                 self._connections.leave(sid, channel)
-            self._server.emit("removed_from_chat", {"conversation": revoked.conversation}, to=sid)
+            self._server.emit("removed_from_chat", {"conversation": wire_name}, to=sid)
 
     def check_revocations(self) -> None:
         """Evict the users whose login session or membership was revoked, if other processes revoked any since."""
@@ -126,4 +127,4 @@ class Evictor:
             needs_membership = row is None or not kind_of(row).is_open_to_all
         if needs_membership:
             for user_id in {user.id for user in users} - {user_id for _, user_id in accesses}:
-                self.evict_member(MembershipRevoked(wire_name, user_id))
+                self.evict_member(MembershipRevoked(ref, user_id))

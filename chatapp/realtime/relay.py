@@ -72,13 +72,13 @@ class Relay:
         bus.on("timeline", self._on_commit)
         bus.on("trimmed", self._on_trimmed)
         bus.on("login_sessions_revoked", lambda _, ids: evictor.evict_login_sessions(ids))
-        bus.on("membership_revoked", lambda _, revoked: evictor.evict_member(MembershipRevoked(**revoked)))
+        bus.on("membership_revoked", lambda _, revoked: evictor.evict_member(MembershipRevoked(**_with_ref(revoked))))
         bus.on("sidebar_changed", lambda _, user_ids: broadcaster.broadcast_sidebar_changed(user_ids))
         bus.on("sharing", lambda _, changed: broadcaster.broadcast_sharing_changed(SharingChanged(**changed)))
         bus.on("read", self._on_read_state)
         bus.on("reader", self._on_read_receipt)
         bus.on("delta", self._on_delta)
-        bus.on("delta_request", lambda _, answer: answer_broadcaster.resend(*answer))
+        bus.on("delta_request", lambda _, answer: answer_broadcaster.resend(ConversationRef(*answer[:2]), answer[2]))
         bus.on("typing", self._on_typing)
         bus.on("presence", lambda process, states: self._presence.set_remote_states(process, dict(states)))
         bus.on("hello", lambda *_: self.publish_presence(is_requested=True))
@@ -136,21 +136,26 @@ class Relay:
         self._order.on_remote_commit(*commit)
 
     def _on_trimmed(self, _process: str, head: dict[str, Any]) -> None:
-        self._broadcaster.broadcast_trimmed(Head(**head | {"conversation": ConversationRef(**head["conversation"])}))
+        self._broadcaster.broadcast_trimmed(Head(**_with_ref(head)))
 
-    def _on_delta(self, _process: str, delta: dict[str, Any]) -> None:
-        if not self._answer_broadcaster.receive(Delta(**delta)):
-            self._bus.publish("delta_request", [delta["conversation"], delta["seq"]])
+    def _on_delta(self, _process: str, data: dict[str, Any]) -> None:
+        delta = Delta(**_with_ref(data))
+        if not self._answer_broadcaster.receive(delta):
+            self._bus.publish("delta_request", [delta.conversation.kind, delta.conversation.id, delta.seq])
 
     def _on_read_state(self, _process: str, state: dict[str, Any]) -> None:
-        ref = ConversationRef(**state["conversation"])
-        self._broadcaster.broadcast_read_state(ReadState(**state | {"conversation": ref}))
+        self._broadcaster.broadcast_read_state(ReadState(**_with_ref(state)))
 
     def _on_read_receipt(self, _process: str, changed: dict[str, Any]) -> None:
-        ref, receipt = ConversationRef(**changed["conversation"]), changed["receipt"]
-        self._broadcaster.broadcast_read_receipt(
-            ReadReceiptChanged(ref, ReadReceipt(Person(**receipt["person"]), receipt["seq"]))
-        )
+        receipt = changed["receipt"]
+        receipt = ReadReceipt(Person(**receipt["person"]), receipt["seq"])
+        self._broadcaster.broadcast_read_receipt(ReadReceiptChanged(**_with_ref(changed) | {"receipt": receipt}))
 
     def _on_typing(self, _process: str, typing: dict[str, Any]) -> None:
-        self._broadcaster.broadcast_typing(Typing(typing["conversation"], Person(**typing["person"])))
+        person = Person(**typing["person"])
+        self._broadcaster.broadcast_typing(Typing(**_with_ref(typing) | {"person": person}))
+
+
+def _with_ref(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a value that another process has published, with the ref of its conversation."""
+    return data | {"conversation": ConversationRef(**data["conversation"])}

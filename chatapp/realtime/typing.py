@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_posting
 from chatapp.conversations.queries import find_access_of
-from chatapp.conversations.refs import parse_ref
+from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.extensions import db
 from chatapp.realtime.handlers import Caller, Payload, handles
 from chatapp.signals import Signal, Signals
@@ -21,7 +21,7 @@ THROTTLE_SECONDS = 1.0
 class Typing:
     """Somebody is typing in a conversation."""
 
-    conversation: str
+    conversation: ConversationRef
     person: Person
 
 
@@ -33,13 +33,13 @@ class TypingThrottle:
     """Limits the typing notifications of one application."""
 
     def __init__(self, signals: Signals) -> None:
-        self._last_broadcasts: dict[tuple[int, str], float] = {}
+        self._last_broadcasts: dict[tuple[int, ConversationRef], float] = {}
         """Time of the last broadcast by user and conversation, for those of the last `THROTTLE_SECONDS`."""
         signals.connect(message_posted, self.reset)
 
-    def is_due(self, user_id: int, wire_name: str) -> bool:
+    def is_due(self, user_id: int, ref: ConversationRef) -> bool:
         """Return whether to broadcast that a user is typing in a conversation; if so, record the broadcast."""
-        key, now = (user_id, wire_name), time.monotonic()
+        key, now = (user_id, ref), time.monotonic()
         for old in [old for old, moment in list(self._last_broadcasts.items()) if moment <= now - THROTTLE_SECONDS]:
             del self._last_broadcasts[old]
         if key in self._last_broadcasts:
@@ -50,7 +50,7 @@ class TypingThrottle:
     def reset(self, message: TimelineMessage) -> None:
         """Allow the next notification of a message's sender at once."""
         if message.sender is not None:
-            self._last_broadcasts.pop((message.sender.id, message.conversation.wire_name), None)
+            self._last_broadcasts.pop((message.sender.id, message.conversation), None)
 
 
 class TypingPayload(Payload):
@@ -64,5 +64,5 @@ def notify_typing(caller: Caller, payload: TypingPayload) -> None:
     """Notify the others in a conversation that the caller is typing."""
     ref = parse_ref(payload.conversation)
     authorize_posting(*find_access_of(db.session(), ref, caller.user.actor))
-    if caller.realtime.typing_throttle.is_due(caller.user.id, ref.wire_name):
-        caller.realtime.signals.send_robust(typed, Typing(ref.wire_name, caller.user.as_person()))
+    if caller.realtime.typing_throttle.is_due(caller.user.id, ref):
+        caller.realtime.signals.send_robust(typed, Typing(ref, caller.user.as_person()))

@@ -14,7 +14,7 @@ from chatapp.conversations.policy import (
     authorize_viewing,
 )
 from chatapp.conversations.queries import ConversationAccess, find_access_of, list_member_ids
-from chatapp.conversations.refs import room_ref
+from chatapp.conversations.refs import ConversationRef, room_ref
 from chatapp.conversations.service import check_room_name, check_topic, check_visibility
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.credentials import end_access_to_room
@@ -163,7 +163,7 @@ def _end_membership(transaction: Transaction, actor: Actor, room: Conversation, 
     session.flush()
     if is_manager(membership):
         ensure_manager(transaction, actor, room)
-    revoke(transaction, membership_revoked, MembershipRevoked(room.wire_name, membership.user_id))
+    revoke(transaction, membership_revoked, MembershipRevoked(ConversationRef.of(room), membership.user_id))
     transaction.send_on_commit(sidebar_changed, [membership.user_id])
 
 

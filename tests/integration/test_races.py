@@ -185,7 +185,7 @@ def test_a_socket_that_joins_gets_only_the_answers_that_have_not_ended(app: Flas
         caller.realtime.server, caller.realtime.signals, caller.realtime.connections.count_sockets
     )
     for seq in (1, 2):
-        answers.receive(Delta(room, seq, 1, 0, ["a part"], is_over=False))
+        answers.receive(Delta(parse_ref(room), seq, 1, 0, ["a part"], is_over=False))
     ack = join_chat(caller, JoinPayload(conversation=room))
     assert ack is not None
     assert [answer["seq"] for answer in ack["answers"]] == [1]
@@ -196,7 +196,7 @@ def remove_member(room: str) -> None:
 
     def change(transaction: Transaction) -> None:
         transaction.session.execute(delete(Membership).where(Membership.conversation_id == room_id))
-        revoke(transaction, membership_revoked, MembershipRevoked(room, 1))
+        revoke(transaction, membership_revoked, MembershipRevoked(parse_ref(room), 1))
 
     write(change)
 

@@ -8,6 +8,7 @@ from flask import Flask
 from chatapp import create_app
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import Settings
+from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.realtime.state import get_realtime
@@ -66,13 +67,13 @@ def test_applications_do_not_share_presence_typing_and_positions(applications: t
     first.presence.add("a socket", ANA.id)
     assert first.presence.local_states() == {ANA.id: "online"}
     assert second.presence.local_states() == {}
-    assert first.typing_throttle.is_due(ANA.id, "general")
-    assert second.typing_throttle.is_due(ANA.id, "general")
+    assert first.typing_throttle.is_due(ANA.id, GENERAL)
+    assert second.typing_throttle.is_due(ANA.id, GENERAL)
     assert first.positions.start_at("general", 5) == 5
     assert second.positions.start_at("general", 7) == 7
     received: list[object] = []
     second.signals.connect(typed, received.append)
-    first.signals.send(typed, Typing("general", ANA.as_person()))
+    first.signals.send(typed, Typing(GENERAL, ANA.as_person()))
     assert received == []
 
 

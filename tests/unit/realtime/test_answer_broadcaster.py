@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatapp.assistants.signals import AnswerProgress
-from chatapp.conversations.refs import ConversationRef
+from chatapp.conversations.refs import assistant_ref
 from chatapp.realtime import assistants
 from chatapp.realtime.assistants import (
     STREAM_LIFETIME_SECONDS,
@@ -18,7 +18,7 @@ from chatapp.realtime.assistants import (
 )
 from chatapp.signals import Signals
 
-CONVERSATION = ConversationRef("assistant", 3)
+CONVERSATION = assistant_ref(3)
 ANSWER = {"conversation": "assistant_3", "seq": 2}
 
 
@@ -110,10 +110,10 @@ def test_a_socket_that_joins_gets_the_answer_so_far(emitted: Emitted) -> None:
     broadcaster.on_progress(progress("one\n\ntwo\n"))
     broadcaster.on_progress(progress("one\n\ntwo\n\nthree"))
     html = "".join(f'<div class="block"><p>{word}</p>\n</div>' for word in ("one", "two", "three"))
-    assert broadcaster.present_streams("assistant_3") == [{"seq": 2, "n": 2, "html": html}]
-    assert broadcaster.present_streams("assistant_4") == []
+    assert broadcaster.present_streams(CONVERSATION) == [{"seq": 2, "n": 2, "html": html}]
+    assert broadcaster.present_streams(assistant_ref(4)) == []
     broadcaster.on_progress(progress("", is_over=True))
-    assert broadcaster.present_streams("assistant_3") == []
+    assert broadcaster.present_streams(CONVERSATION) == []
 
 
 def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None:
@@ -124,7 +124,7 @@ def test_deltas_of_another_process_continue_its_stream(emitted: Emitted) -> None
     for content in ("one", "one\n\ntwo"):
         sender.on_progress(progress(content))
     assert all(receiver.receive(delta) for delta in deltas)
-    assert receiver.present_streams("assistant_3") == sender.present_streams("assistant_3")
+    assert receiver.present_streams(CONVERSATION) == sender.present_streams(CONVERSATION)
     assert emitted[2:] == emitted[:2]
 
 
@@ -144,24 +144,24 @@ def test_after_a_lost_delta_the_next_ones_are_refused_until_a_complete_one_comes
     runner, receiver, deltas = processes
     for content in ("one\n\n", "one\n\ntwo\n\n", "one\n\ntwo\n\nthree\n\n", "one\n\ntwo\n\nthree\n\nfour"):
         runner.on_progress(progress(content))
-    before = [receiver.receive(deltas[0]), receiver.present_streams("assistant_3")]
+    before = [receiver.receive(deltas[0]), receiver.present_streams(CONVERSATION)]
     assert [receiver.receive(delta) for delta in deltas[2:]] == [False, False]
-    assert before == [True, receiver.present_streams("assistant_3")]
-    runner.resend("assistant_3", 2)
+    assert before == [True, receiver.present_streams(CONVERSATION)]
+    runner.resend(CONVERSATION, 2)
     assert receiver.receive(deltas[-1])
-    assert receiver.present_streams("assistant_3") == runner.present_streams("assistant_3")
+    assert receiver.present_streams(CONVERSATION) == runner.present_streams(CONVERSATION)
     assert receiver.receive(deltas[-1]), "a repetition is no gap"
     runner.on_progress(progress("one\n\ntwo\n\nthree\n\nfour\n\nfive"))
     assert receiver.receive(deltas[-1])
-    assert receiver.present_streams("assistant_3") == runner.present_streams("assistant_3")
+    assert receiver.present_streams(CONVERSATION) == runner.present_streams(CONVERSATION)
 
 
 def test_only_the_process_that_runs_an_answer_sends_it_again(processes: Processes) -> None:
     runner, receiver, deltas = processes
     runner.on_progress(progress("one"))
     receiver.receive(deltas[0])
-    receiver.resend("assistant_3", 2)
-    runner.resend("assistant_3", 7)
+    receiver.resend(CONVERSATION, 2)
+    runner.resend(CONVERSATION, 7)
     assert len(deltas) == 1
 
 
@@ -174,7 +174,7 @@ def test_a_new_answer_replaces_one_whose_last_delta_was_lost(processes: Processe
     runner.on_progress(progress("", is_over=True))
     runner.on_progress(progress("again"))
     assert receiver.receive(deltas[-1])
-    assert receiver.present_streams("assistant_3") == runner.present_streams("assistant_3")
+    assert receiver.present_streams(CONVERSATION) == runner.present_streams(CONVERSATION)
 
 
 def test_an_answer_whose_last_delta_was_lost_is_removed(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,12 +184,12 @@ def test_an_answer_whose_last_delta_was_lost_is_removed(processes: Processes, mo
     now = time.monotonic()
     monkeypatch.setattr("chatapp.realtime.assistants.time.monotonic", lambda: now + STREAM_LIFETIME_SECONDS + 1)
     for broadcaster in (runner, receiver):
-        broadcaster.receive(replace(deltas[0], conversation="assistant_4"))
-    assert receiver.present_streams("assistant_3") == []
-    assert runner.present_streams("assistant_3") != [], "it still runs here"
+        broadcaster.receive(replace(deltas[0], conversation=assistant_ref(4)))
+    assert receiver.present_streams(CONVERSATION) == []
+    assert runner.present_streams(CONVERSATION) != [], "it still runs here"
 
 
 def test_two_applications_in_one_process_share_no_streams(emitted: Emitted) -> None:
     first, second = make_broadcaster(emitted, Signals()), make_broadcaster(emitted, Signals())
     first.on_progress(progress("one"))
-    assert second.present_streams("assistant_3") == []
+    assert second.present_streams(CONVERSATION) == []

@@ -7,13 +7,18 @@ from unittest.mock import Mock
 import pytest
 
 from chatapp.assistants.signals import AnswerProgress
-from chatapp.conversations.refs import GENERAL, ConversationRef
+from chatapp.conversations.people import Person
+from chatapp.conversations.refs import GENERAL, ConversationRef, room_ref
+from chatapp.conversations.signals import MembershipRevoked, membership_revoked
+from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.bus import Bus, Handler
 from chatapp.realtime.relay import Relay
-from chatapp.signals import Signals
+from chatapp.realtime.typing import Typing, typed
+from chatapp.signals import Signal, Signals
 from chatapp.timeline import Head
-from chatapp.timeline.signals import timeline_trimmed
+from chatapp.timeline.read_markers import ReadReceipt, ReadState
+from chatapp.timeline.signals import ReadReceiptChanged, read_receipt_changed, read_state_changed, timeline_trimmed
 
 
 class FakeBus:
@@ -43,15 +48,16 @@ class Process:
         self.bus = FakeBus()
         self.broadcaster = Mock()
         self.answers = AnswerBroadcaster(Mock(), self.signals, lambda _conversation: 0)
+        self.evictor = Mock()
         realtime = Mock(signals=self.signals)
-        self.relay = Relay(realtime, self.broadcaster, Mock(), Mock(), self.answers, cast(Bus, self.bus))
+        self.relay = Relay(realtime, self.broadcaster, Mock(), self.evictor, self.answers, cast(Bus, self.bus))
 
     def answer(self, content: str) -> None:
         progress = AnswerProgress(ConversationRef("assistant", 3), 2, content)
         self.answers.on_progress(progress)
 
     def streams(self) -> list[Any]:
-        return list(self.answers.present_streams("assistant_3"))
+        return list(self.answers.present_streams(ConversationRef("assistant", 3)))
 
 
 @pytest.fixture
@@ -67,6 +73,21 @@ def test_a_cleanup_is_broadcast_by_every_process(processes: tuple[Process, Proce
     head = Head(GENERAL, last_event=9, floor=4)
     first.signals.send(timeline_trimmed, head)
     second.broadcaster.broadcast_trimmed.assert_called_once_with(head)
+
+
+def test_values_reach_the_other_process_unchanged(processes: tuple[Process, Process]) -> None:
+    first, second = processes
+    room, ana = room_ref(26), Person(1, "ana", "Ana")
+    broadcaster, evictor = second.broadcaster, second.evictor
+    for signal, value, receiver in (
+        (membership_revoked, MembershipRevoked(room, 1), evictor.evict_member),
+        (sharing_changed, SharingChanged("assistant_3", is_public=True), broadcaster.broadcast_sharing_changed),
+        (read_state_changed, ReadState(room, 1, 7, unread=2, mentions=1), broadcaster.broadcast_read_state),
+        (read_receipt_changed, ReadReceiptChanged(room, ReadReceipt(ana, 7)), broadcaster.broadcast_read_receipt),
+        (typed, Typing(room, ana), broadcaster.broadcast_typing),
+    ):
+        first.signals.send(cast(Signal[Any], signal), value)
+        receiver.assert_called_once_with(value)
 
 
 def test_a_process_that_lost_a_part_of_an_answer_requests_all_of_it(processes: tuple[Process, Process]) -> None:
