@@ -1,13 +1,14 @@
 """Socket.IO: events from clients call services, and the signals of services are broadcast to clients.
 
 From clients: `handshake.py` authenticates sockets. `handlers.py` parses and acknowledges events, for the handlers in
-`conversations.py`, `read_state.py`, `typing.py`, `presence.py` and `assistants.py`.
+`conversations.py`, `read_state.py`, `activity.py` and `assistants.py`.
 
 To clients: `broadcaster.py` emits signals. `ordering.py` keeps the order of events where several processes write.
 `eviction.py` removes sockets from channels after a revocation. `heartbeats.py` lets clients detect a missed event.
 `relay.py` and `bus.py` connect the processes.
 
-`state.py` has the state of an application's sockets, `channels.py` the names of channels.
+`application.py` has what all of them share in an application: its server and what is known of its sockets
+(`connections.py`, `presence.py`, `typing.py`). `channels.py` has the names of channels.
 """
 
 from flask import Flask
@@ -15,13 +16,13 @@ from flask import Flask
 from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
 from chatapp.config import Settings
 from chatapp.fallback import EXTENSION as FALLBACK
+from chatapp.realtime import activity as activity
 from chatapp.realtime import assistants as assistants
 from chatapp.realtime import conversations as conversations
 from chatapp.realtime import read_state as read_state
-from chatapp.realtime import typing as typing
+from chatapp.realtime.application import EXTENSION, Realtime
 from chatapp.realtime.handlers import list_event_names, register_events
 from chatapp.realtime.handshake import register_handshake, send_initial_events
-from chatapp.realtime.state import EXTENSION, Realtime
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.socket_engine import init_engine
 

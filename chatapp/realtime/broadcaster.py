@@ -18,12 +18,12 @@ from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.presentation.messages import get_message_presenter, present_backlog, present_news
 from chatapp.presentation.read_state import present_read_receipt, present_read_state
+from chatapp.realtime.application import Realtime
 from chatapp.realtime.channels import EVERYONE, news_channel, user_channel
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.heartbeats import emit_heads
 from chatapp.realtime.news import update_news_channels
 from chatapp.realtime.ordering import TimelineOrder
-from chatapp.realtime.state import Realtime
 from chatapp.realtime.typing import Typing, typed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage

@@ -41,7 +41,11 @@ class Connections:
     def is_open(self, sid: str) -> bool:
         """Return whether a socket is open, or being opened."""
         # The library's channel `None` has all sockets.
-        return sid in self._server.manager.rooms.get("/", {}).get(None, ())
+        return self.is_in(sid, None)
+
+    def is_in(self, sid: str, channel: str | None) -> bool:
+        """Return whether a socket is in a channel."""
+        return sid in self._server.manager.rooms.get("/", {}).get(channel, ())
 
     def leave(self, sid: str, channel: str) -> None:
         """Remove a socket from a channel, if it is in it."""

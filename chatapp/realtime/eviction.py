@@ -14,9 +14,9 @@ from chatapp.conversations.signals import MembershipRevoked, membership_revoked
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
+from chatapp.realtime.application import Realtime
 from chatapp.realtime.channels import login_session_channel, news_channel, posters_channel, user_channel
 from chatapp.realtime.connections import parse_refs
-from chatapp.realtime.state import Realtime
 from chatapp.revocations import get_last_revocation, revocation_handled
 
 REFRESH_SECONDS = 30.0

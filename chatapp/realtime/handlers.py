@@ -6,7 +6,7 @@ longer than the event. The handshake has authenticated the user; each event is a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import structlog
 from flask import Flask
@@ -16,10 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
 from chatapp.identity import AuthenticatedUser
 from chatapp.operation import current_operation
+from chatapp.realtime.application import Realtime
 from chatapp.storage import DATABASE_ERRORS, claim_repetition, log_database_error
-
-if TYPE_CHECKING:
-    from chatapp.realtime.state import Realtime
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +40,7 @@ class Caller:
 
     user: AuthenticatedUser
     sid: str
-    realtime: "Realtime"
+    realtime: Realtime
 
     def enter(self, channel: str) -> None:
         """Add the socket to a channel."""
@@ -54,7 +52,7 @@ class Caller:
 
     def has_entered(self, channel: str) -> bool:
         """Return whether the socket is in a channel."""
-        return self.sid in self.realtime.server.manager.rooms.get("/", {}).get(channel, ())
+        return self.realtime.connections.is_in(self.sid, channel)
 
 
 P = TypeVar("P", bound=Payload)
@@ -83,14 +81,14 @@ def list_event_names() -> frozenset[str]:
     return frozenset(_handlers)
 
 
-def register_events(app: Flask, realtime: "Realtime") -> None:
+def register_events(app: Flask, realtime: Realtime) -> None:
     """Register all handlers with the application's server."""
     for event, (payload, handler) in _handlers.items():
         realtime.server.on(event, _wrap_handler(app, realtime, event, payload, handler))
 
 
 def _wrap_handler(
-    app: Flask, realtime: "Realtime", event: str, payload: type[P], handler: Handler[P]
+    app: Flask, realtime: Realtime, event: str, payload: type[P], handler: Handler[P]
 ) -> Callable[..., Ack]:
     find_user, counts = realtime.connections.find_user, realtime.event_counts
 

@@ -11,9 +11,9 @@ from chatapp.accounts.login import record_use
 from chatapp.identity import AuthenticatedUser, find_current_person
 from chatapp.operation import current_operation
 from chatapp.presentation.messages import present_backlog
+from chatapp.realtime.application import Realtime
 from chatapp.realtime.channels import EVERYONE, login_session_channel, user_channel
 from chatapp.realtime.news import update_news_channels
-from chatapp.realtime.state import Realtime
 from chatapp.storage import DATABASE_ERRORS, current_writer, log_database_error
 
 if TYPE_CHECKING:

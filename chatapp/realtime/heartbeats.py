@@ -6,8 +6,8 @@ from flask import Flask
 from socketio import Server
 
 from chatapp.extensions import db
+from chatapp.realtime.application import Realtime
 from chatapp.realtime.ordering import TimelineOrder
-from chatapp.realtime.state import Realtime
 from chatapp.timeline import Head, list_heads
 from chatapp.timeline.epoch import get_epoch
 

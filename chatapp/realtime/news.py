@@ -10,9 +10,9 @@ from flask import Flask
 
 from chatapp.conversations.queries import list_wire_names
 from chatapp.extensions import db
+from chatapp.realtime.application import Realtime
 from chatapp.realtime.channels import NEWS_PREFIX, news_channel
 from chatapp.realtime.connections import Connections
-from chatapp.realtime.state import Realtime
 
 
 def complete_news_channels(app: Flask, realtime: Realtime) -> None:

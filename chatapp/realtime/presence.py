@@ -6,12 +6,10 @@ are. The changes of each second are broadcast in one event, so five hundred user
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 from socketio import Server
 
 from chatapp.realtime.channels import EVERYONE
-from chatapp.realtime.handlers import Caller, Payload, handles
 
 BROADCAST_SECONDS = 1.0
 """Interval at which changes are broadcast."""
@@ -82,18 +80,6 @@ class Presence:
             del self._last_seen[user_id]
         if changed:
             self._server.emit("presence", {"people": _present(changed), "whole": False}, to=EVERYONE)
-
-
-class PresencePayload(Payload):
-    """Payload of `presence`."""
-
-    state: Literal["online", "away"]
-
-
-@handles("presence", PresencePayload)
-def set_presence(caller: Caller, payload: PresencePayload) -> None:
-    """Store whether the user is at a page, as the page reports it."""
-    caller.realtime.presence.set_state(caller.sid, payload.state)
 
 
 def _merge(states: Iterable[tuple[int, str]]) -> UserStates:

@@ -14,13 +14,13 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.credentials import SharingChanged, sharing_changed
+from chatapp.realtime.application import Realtime
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta, delta_created
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.ordering import TimelineOrder
 from chatapp.realtime.presence import UserStates
-from chatapp.realtime.state import Realtime
 from chatapp.realtime.typing import Typing, typed
 from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.read_markers import ReadReceipt, ReadState

@@ -4,11 +4,7 @@ import time
 from dataclasses import dataclass
 
 from chatapp.conversations.people import Person
-from chatapp.conversations.policy import authorize_posting
-from chatapp.conversations.queries import find_access_of
-from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.extensions import db
-from chatapp.realtime.handlers import Caller, Payload, handles
+from chatapp.conversations.refs import ConversationRef
 from chatapp.signals import Signal, Signals
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_posted
@@ -51,18 +47,3 @@ class TypingThrottle:
         """Allow the next notification of a message's sender at once."""
         if message.sender is not None:
             self._last_broadcasts.pop((message.sender.id, message.conversation), None)
-
-
-class TypingPayload(Payload):
-    """Payload of `typing`."""
-
-    conversation: object
-
-
-@handles("typing", TypingPayload)
-def notify_typing(caller: Caller, payload: TypingPayload) -> None:
-    """Notify the others in a conversation that the caller is typing."""
-    ref = parse_ref(payload.conversation)
-    authorize_posting(*find_access_of(db.session(), ref, caller.user.actor))
-    if caller.realtime.typing_throttle.is_due(caller.user.id, ref):
-        caller.realtime.signals.send_robust(typed, Typing(ref, caller.user.as_person()))

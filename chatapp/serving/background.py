@@ -27,6 +27,7 @@ from chatapp.distribution import Distribution
 from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation
+from chatapp.realtime.application import Realtime, get_realtime
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
 from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.broadcaster import Broadcaster
@@ -36,7 +37,6 @@ from chatapp.realtime.heartbeats import Heartbeats
 from chatapp.realtime.news import complete_news_channels
 from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.realtime.relay import Relay
-from chatapp.realtime.state import Realtime, get_realtime
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer, log_database_error, read_natively
 from chatapp.telemetry.metrics import EXTENSION as METRICS

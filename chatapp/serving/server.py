@@ -29,7 +29,7 @@ from chatapp.config import Settings, http_address
 from chatapp.errors import Conflict
 from chatapp.extensions import db
 from chatapp.http_server.connections import HttpConnections
-from chatapp.realtime.state import get_realtime
+from chatapp.realtime.application import get_realtime
 from chatapp.serving.background import start_background
 from chatapp.serving.startup import prepare_database
 from chatapp.storage import EXTENSION as WRITER

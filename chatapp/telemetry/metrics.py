@@ -19,7 +19,7 @@ from chatapp.concurrency.supervision import current_supervisor
 from chatapp.config import current_settings
 from chatapp.distribution import Distribution
 from chatapp.extensions import db
-from chatapp.realtime.state import current_realtime
+from chatapp.realtime.application import current_realtime
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import current_writer

@@ -9,9 +9,9 @@ from flask import Flask
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.conversations.refs import GENERAL
+from chatapp.realtime.application import Realtime, get_realtime
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.eviction import Evictor
-from chatapp.realtime.state import Realtime, get_realtime
 from chatapp.timeline import TimelineMessage, post
 
 Emitted = list[tuple[str, str]]

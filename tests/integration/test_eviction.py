@@ -14,9 +14,9 @@ from chatapp.conversations.signals import MembershipRevoked, membership_revoked
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.realtime import eviction
+from chatapp.realtime.application import get_realtime
 from chatapp.realtime.channels import user_channel
 from chatapp.realtime.eviction import Evictor
-from chatapp.realtime.state import get_realtime
 from chatapp.rooms.service import invite, remove
 from chatapp.storage import current_writer, write
 from tests.harness.servers import SqliteTemplate

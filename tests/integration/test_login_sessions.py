@@ -21,7 +21,7 @@ from chatapp.conversations.refs import GENERAL
 from chatapp.errors import SignedOut
 from chatapp.extensions import db
 from chatapp.models import LoginSession, now
-from chatapp.realtime.state import get_realtime
+from chatapp.realtime.application import get_realtime
 from chatapp.serving.background import maintain_login_sessions
 from chatapp.storage import write
 from chatapp.timeline import post

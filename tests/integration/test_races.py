@@ -38,6 +38,7 @@ from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation, IncomingWebhook, LoginSession, Membership, OutgoingWebhook
 from chatapp.passwords.attempts import make_attempt_key
 from chatapp.realtime import conversations, handshake, news
+from chatapp.realtime.application import Realtime, get_realtime
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta
 from chatapp.realtime.channels import login_session_channel, news_channel, user_channel
@@ -45,7 +46,6 @@ from chatapp.realtime.conversations import JoinPayload, LeavePayload, join_chat,
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.handlers import Caller
 from chatapp.realtime.news import update_news_channels
-from chatapp.realtime.state import Realtime, get_realtime
 from chatapp.revocations import revoke
 from chatapp.rooms import service as rooms
 from chatapp.signals import Signals

@@ -11,7 +11,7 @@ from chatapp.config import Settings
 from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
-from chatapp.realtime.state import get_realtime
+from chatapp.realtime.application import get_realtime
 from chatapp.realtime.typing import Typing, typed
 from chatapp.socket_engine import init_engine
 from tests.harness.servers import SqliteTemplate

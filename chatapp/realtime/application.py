@@ -1,4 +1,8 @@
-"""The realtime state of one application. Two applications in one process share nothing of it."""
+"""What the modules of this package share in one application. Two applications in one process share nothing of it.
+
+The handlers of events get it from their caller (`Caller.realtime`), the classes that emit signals when a process starts
+to serve (`chatapp.serving.background`). They keep what only they need.
+"""
 
 from collections import Counter
 
@@ -37,12 +41,11 @@ class Realtime:
 
 
 def get_realtime(app: Flask) -> Realtime:
-    """Return the realtime state of an application."""
+    """Return the `Realtime` of an application."""
     realtime: Realtime = app.extensions[EXTENSION]
     return realtime
 
 
 def current_realtime() -> Realtime:
-    """Return the realtime state of the current application."""
-    realtime: Realtime = current_app.extensions[EXTENSION]
-    return realtime
+    """Return the `Realtime` of the current application."""
+    return get_realtime(current_app)
