@@ -137,7 +137,7 @@ def export_audit_log(file_format: str) -> Response:
     if not form.validate():
         raise Invalid("These conditions are not valid. Choose them on the page of the audit log.")
     write(lambda transaction: record(transaction, AuditKind.AUDIT_LOG_EXPORTED, actor, target=file_format))
-    entries = iterate_entries(db.session(), actor, form.parse())
+    entries = iterate_entries(actor, form.parse())
     lines, mimetype = (
         (write_csv(entries), "text/csv") if file_format == "csv" else (write_json_lines(entries), "application/jsonl")
     )

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_admin
 from chatapp.audit_log.kinds import AuditKind
+from chatapp.extensions import db
 from chatapp.models import AuditEntry
 
 EXPORT_BATCH = 1_000
@@ -35,17 +36,20 @@ def list_entries(
     return session.scalars(query if before is None else query.where(AuditEntry.id < before)).all()
 
 
-def iterate_entries(session: Session, actor: Actor, condition: AuditFilter) -> Iterator[AuditEntry]:
-    """Iterate over all entries that match, newest first. Each batch is a transaction of its own.
+def iterate_entries(actor: Actor, condition: AuditFilter) -> Iterator[AuditEntry]:
+    """Iterate over all entries that match, newest first.
 
-    The actor is authorized again for each batch: the client may read slowly. Raises what `require_admin` raises.
+    The actor is authorized again for each batch, and no database connection is held between them: the client may read
+    slowly. Raises what `require_admin` raises.
     """
     before: int | None = None
     while True:
-        require_admin(session, actor)
-        entries = list_entries(session, condition, limit=EXPORT_BATCH, before=before)
-        session.expunge_all()
-        session.rollback()
+        try:
+            # The session of now: a write at the end of the request has replaced an earlier one, which nobody closes.
+            require_admin(db.session(), actor)
+            entries = list_entries(db.session(), condition, limit=EXPORT_BATCH, before=before)
+        finally:
+            db.session.remove()
         yield from entries
         if len(entries) < EXPORT_BATCH:
             return

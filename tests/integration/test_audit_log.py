@@ -2,14 +2,16 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import structlog
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import QueuePool, delete, func, select, update
 from structlog.testing import capture_logs
 
+from chatapp.accounts import login
 from chatapp.accounts.service import create_login_session, create_owner, revoke_login_session
 from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, format_person, queries, record, record_failed_sign_in
@@ -17,7 +19,7 @@ from chatapp.audit_log.queries import AuditFilter
 from chatapp.audit_log.service import FAILURES_WINDOW, MAX_FAILURES_PER_WINDOW
 from chatapp.errors import Conflict, SignedOut
 from chatapp.extensions import db
-from chatapp.models import AuditEntry, now
+from chatapp.models import AuditEntry, LoginSession, now
 from chatapp.storage import Transaction, write
 from chatapp.telemetry import logs
 from tests.harness.html import attribute
@@ -184,13 +186,36 @@ def test_an_export_ends_when_its_admin_is_signed_out(app: Flask, monkeypatch: py
     create_login_session(user_id)
     actor = Actor(user_id, 1)
     monkeypatch.setattr(queries, "EXPORT_BATCH", 1)
-    # A write replaces the session of the application's context, which then does not close this one.
-    with db.session() as session:
-        entries = queries.iterate_entries(session, actor, AuditFilter())
-        assert next(entries).kind == "sign_in"
-        revoke_login_session(actor)
-        with pytest.raises(SignedOut):
-            next(entries)
+    entries = queries.iterate_entries(actor, AuditFilter())
+    assert next(entries).kind == "sign_in"
+    revoke_login_session(actor)
+    with pytest.raises(SignedOut):
+        next(entries)
+
+
+@pytest.mark.filterwarnings("ignore:Passing SelectField choices:DeprecationWarning")
+def test_an_export_holds_no_connection_while_its_client_reads(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_id = create_owner("ana", "Ana", PASSWORD)
+    token = create_login_session(user_id)
+    app.extensions["chatapp.is_set_up"] = True
+    monkeypatch.setattr(queries, "EXPORT_BATCH", 1)
+    # The use of the login session is recorded after the view has returned: a write that replaces the scoped session.
+    monkeypatch.setattr(login, "LAST_SEEN_INTERVAL", timedelta())
+    pool = db.engine.pool
+    assert isinstance(pool, QueuePool)
+    db.session.remove()
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = token
+    response = client.get("/admin/audit-log.jsonl")
+    pieces = response.iter_encoded()
+    assert json.loads(next(pieces))["kind"] == "audit_log.exported"
+    assert pool.checkedout() == 0
+    write(lambda transaction: transaction.session.execute(delete(LoginSession)))
+    with pytest.raises(SignedOut):
+        next(pieces)
+    response.close()
+    assert pool.checkedout() == 0
 
 
 def test_the_page_of_the_audit_log_has_a_link_to_older_events(server: Server, ana: Person) -> None:
