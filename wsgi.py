@@ -34,7 +34,7 @@ from chatapp.config import load_settings
 from chatapp.serving.server import serve
 
 settings = load_settings()
-app = create_app(settings)
+app = create_app(settings, is_serving=True)
 gc.freeze()
 gc.enable()
 

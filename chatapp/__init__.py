@@ -52,8 +52,11 @@ from chatapp.webhooks.routes import blueprint as webhooks_blueprint
 from chatapp.webhooks.sender import init_webhooks
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """Create the application from `settings`, or from the environment. `wsgi.py` serves it."""
+def create_app(settings: Settings | None = None, *, is_serving: bool = False) -> Flask:
+    """Create the application from `settings`, or from the environment.
+
+    `wsgi.py` serves it, and passes `is_serving`. Commands of the shell do not: they may use the database for long.
+    """
     settings = settings or load_settings()
     app = Flask(
         __name__,
@@ -77,13 +80,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         max_queued=settings.max_queued_calls,
     )
     statements = StatementObserver(settings)
-    init_readers(app, settings, statements)
+    init_readers(app, settings, statements, is_serving=is_serving)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     app.extensions[SUPERVISOR] = supervisor = Supervisor()
     app.extensions[SIGNALS] = signals = Signals()
     init_event_log(app)
     init_metrics(app, statements)
-    app.extensions[WRITER] = create_writer(settings, supervisor, signals, statements)
+    app.extensions[WRITER] = create_writer(settings, supervisor, signals, statements, is_serving=is_serving)
     init_assistants(app, settings)
     init_fallback(app, settings)
     init_login(app)

@@ -178,7 +178,16 @@ class Settings(BaseSettings):
     )
     read_threads: int = Field(8, ge=1, le=100, description="threads that read messages from SQLite")
     read_timeout_seconds: float = Field(
-        30.0, gt=0, description="seconds after which reading or searching messages in SQLite is ended"
+        30.0, gt=0, description="seconds after which reading or searching messages is ended; on PostgreSQL any read"
+    )
+    lock_timeout_seconds: float = Field(
+        5.0,
+        gt=0,
+        description="seconds for which a statement waits for a lock of another session of PostgreSQL; then the "
+        "database counts as unavailable",
+    )
+    idle_transaction_timeout_seconds: float = Field(
+        60.0, gt=0, description="seconds without a statement after which PostgreSQL ends a transaction"
     )
     search_threads: int = Field(2, ge=1, le=100, description="threads that search messages in SQLite")
     password_threads: int = Field(

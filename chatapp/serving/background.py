@@ -24,7 +24,7 @@ from chatapp.config.assistants import current_assistants
 from chatapp.conversations.name_space import list_assistant_names, log_clashes
 from chatapp.conversations.refs import GENERAL
 from chatapp.distribution import Distribution
-from chatapp.errors import ChatError, Unavailable
+from chatapp.errors import ChatError, TooComplex, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.realtime.application import Realtime, get_realtime
@@ -117,12 +117,15 @@ def start_background(app: Flask, settings: Settings) -> None:
 
 
 def repeat_forever(interval_seconds: float, function: Callable[[], object]) -> None:
-    """Call `function` every `interval_seconds`. An error of the database skips one call: the writer reports outages."""
+    """Call `function` every `interval_seconds`. An error of the database skips one call: the writer reports outages.
+
+    So does a read that took too long.
+    """
     while True:
         time.sleep(interval_seconds)
         try:
             function()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, TooComplex) as error:
             log.debug("skipped without the database", work=getattr(function, "__name__", ""), reason=str(error))
 
 

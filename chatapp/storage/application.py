@@ -32,10 +32,10 @@ _IS_UNREPEATABLE = "chatapp_is_unrepeatable"
 """Name in `g` of whether the current request or event has submitted a change, or was repeated already."""
 
 
-def init_readers(app: Flask, settings: Settings, statements: StatementObserver) -> None:
+def init_readers(app: Flask, settings: Settings, statements: StatementObserver, *, is_serving: bool) -> None:
     """Make `db.session` read-only, with one snapshot for each transaction."""
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.sqlalchemy_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = reader_options(settings)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = reader_options(settings, is_serving=is_serving)
     db.init_app(app)
     with app.app_context():
         prepare_reader(db.engine, statements)

@@ -4,11 +4,11 @@ This module runs on the writer's native thread: it must not wait for green threa
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -30,13 +30,12 @@ OUTAGE_ERRORS = (OperationalError, InterfaceError, InternalError)
 class Committer:
     """Applies batches of changes and commits them."""
 
-    def __init__(self, engine: Engine, signals: Signals, watermarks: Watermarks, probe_statement: Executable) -> None:
+    def __init__(self, engine: Engine, signals: Signals, watermarks: Watermarks) -> None:
         self._engine = engine
         self._signals = signals
         self._watermarks = watermarks
         self._uncertain_watermarks: dict[int, int] = {}
         """Marks of a commit whose outcome is unknown: the next one acknowledges its changes that have a key."""
-        self._probe_statement = probe_statement
         self._connection: Connection | None = None
         self.seconds = Distribution()
         """Time that each committed batch took."""
@@ -67,11 +66,11 @@ class Committer:
                 raise
         return self._attempt([submission for submission in submissions if not submission.is_uncertain])
 
-    def commit_probe(self) -> None:
-        """Commit a statement that changes nothing, on a connection of its own. Raises what a commit would."""
-        with self._engine.connect() as connection:
-            connection.execute(self._probe_statement)
-            connection.commit()
+    def commit_probe(self, probe: Callable[[Session], object]) -> None:
+        """Call `probe` and commit, on a connection of its own. Raises what a commit would."""
+        with self._engine.connect() as connection, Session(connection) as session:
+            probe(session)
+            session.commit()
 
     def close(self) -> None:
         """Close the connection. The next commit opens another one."""

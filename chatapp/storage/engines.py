@@ -7,6 +7,7 @@ an fsync never blocks the event loop, and code that writes through a reader conn
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -22,6 +23,7 @@ from chatapp.config import Settings, current_settings
 from chatapp.errors import TooComplex
 from chatapp.operation import current_operation
 from chatapp.storage.statements import StatementObserver, cursor_arguments
+from chatapp.storage.timeouts import refuse_long_reads, timeout_arguments, without_time_limit
 
 T = TypeVar("T")
 
@@ -44,12 +46,14 @@ def read_natively(
     """Call `read` in the session's transaction without blocking the event loop. Use it for queries that take long.
 
     By default it runs on the pool of reads. Raises `Busy` when too many calls wait for the pool, and `TooComplex` when
-    SQLite takes longer than `read_timeout_seconds`, unless `is_limited` is false.
+    the database takes longer than `read_timeout_seconds`, unless `is_limited` is false.
     """
     # The pool's locks may be green: take the connection before the call on a native thread.
     connection = session.connection()
     if connection.dialect.name != "sqlite":
-        return read(session)  # PostgreSQL's driver yields to the event loop while it waits.
+        # PostgreSQL's driver yields to the event loop while it waits.
+        with nullcontext() if is_limited else without_time_limit(session):
+            return read(session)
     # Flask-SQLAlchemy's own session looks up the current application, which a native thread does not have.
     seconds = current_settings().read_timeout_seconds if is_limited else math.inf
     operation = current_operation.get()
@@ -77,7 +81,7 @@ def _read_within(
         sqlite.set_progress_handler(None, 0)
 
 
-def reader_options(settings: Settings) -> dict[str, Any]:
+def reader_options(settings: Settings, *, is_serving: bool) -> dict[str, Any]:
     """Return the arguments of `create_engine` for reader connections: read-only, one snapshot for each transaction."""
     options: dict[str, Any] = {
         "pool_size": POOL_SIZE,
@@ -91,6 +95,8 @@ def reader_options(settings: Settings) -> dict[str, Any]:
             "execution_options": {"postgresql_readonly": True},
             "pool_pre_ping": True,
         }
+        if is_serving:
+            options["connect_args"] |= timeout_arguments(settings, is_reader=True)
     return options
 
 
@@ -99,14 +105,21 @@ def prepare_reader(engine: Engine, statements: StatementObserver) -> None:
     statements.observe(engine)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN", pragmas=("query_only = ON",))
+    else:
+        refuse_long_reads(engine)
 
 
-def writer_engine(settings: Settings, statements: StatementObserver | None = None) -> Engine:
+def writer_engine(
+    settings: Settings, statements: StatementObserver | None = None, *, is_serving: bool = False
+) -> Engine:
     """Create the engine of the one connection that writes.
 
     It has no pool: a pool's locks are green under eventlet, and commits run on native threads.
     """
-    engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, **_driver_options(settings))
+    options = _driver_options(settings)
+    if is_serving and not _is_sqlite(settings):
+        options["connect_args"] |= timeout_arguments(settings, is_reader=False)
+    engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, **options)
     (statements or StatementObserver(settings)).observe(engine)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")

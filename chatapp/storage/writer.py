@@ -9,11 +9,13 @@ before anything else is written.
 """
 
 import threading
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import Engine, Executable
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from chatapp.concurrency.cooperation import urgent
 from chatapp.concurrency.native import NativePool
@@ -49,7 +51,7 @@ class Writer:
         watermarks: Watermarks,
         *,
         spoolable_class: type[SpoolableChange[Any]],
-        probe_statement: Executable,
+        probe: Callable[[Session, Sequence[Any]], object],
         max_batch: int,
         max_queued: int,
         max_spooled: int,
@@ -59,12 +61,13 @@ class Writer:
         self.watermarks = watermarks
         self._max_batch = max_batch
         self._queue = SubmissionQueue(max_queued=max_queued, max_batch=max_batch)
-        self._committer = Committer(engine, signals, watermarks, probe_statement)
+        self._committer = Committer(engine, signals, watermarks)
         self.commit_seconds, self.commit_sizes = self._committer.seconds, self._committer.sizes
         self._native = NativePool("writer", threads=1)
         self._spooler = Spooler(spool, signals, spoolable_class, self._native, max_spooled=max_spooled)
         self._outage = Outage()
-        self._probe = Probe(supervisor, self._committer.commit_probe, on_success=self._recover)
+        self._probe_writing = probe
+        self._probe = Probe(supervisor, self._commit_probe, on_success=self._recover)
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
         self._is_stopping = False
@@ -213,6 +216,10 @@ class Writer:
         log.warning("database cannot commit", reason=reason)
         self._outage.start(since)
         self._probe.start()
+
+    def _commit_probe(self) -> None:
+        pending = self.list_pending()
+        self._committer.commit_probe(lambda session: self._probe_writing(session, pending))
 
     def _recover(self) -> None:
         """Wake the writer's thread, which drains the spool: the probe has committed."""

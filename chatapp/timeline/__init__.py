@@ -3,11 +3,8 @@
 Changes are submitted to the writer (`chatapp.storage`); their signals are in `chatapp.timeline.signals`.
 """
 
-from sqlalchemy import update
-
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import Settings
-from chatapp.models import Installation
 from chatapp.signals import Signals
 from chatapp.storage import Writer
 from chatapp.storage.engines import writer_engine
@@ -18,6 +15,7 @@ from chatapp.timeline.bots import store_bot_message
 from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, TimelineMessage
 from chatapp.timeline.posting import Post, list_pending, post
+from chatapp.timeline.probe import probe_writing
 from chatapp.timeline.read_state import mark_read, mark_unread
 from chatapp.timeline.reading import CatchUp, Page, catch_up, get_message, list_heads, read_page
 
@@ -43,17 +41,22 @@ __all__ = [
 
 
 def create_writer(
-    settings: Settings, supervisor: Supervisor, signals: Signals, statements: StatementObserver | None = None
+    settings: Settings,
+    supervisor: Supervisor,
+    signals: Signals,
+    statements: StatementObserver | None = None,
+    *,
+    is_serving: bool = False,
 ) -> Writer:
     """Create the writer of a process. Its spool stores posts."""
     return Writer(
-        writer_engine(settings, statements),
+        writer_engine(settings, statements, is_serving=is_serving),
         Spool(settings.spool_path),
         supervisor,
         signals,
         Watermarks(settings.watermarks_path),
         spoolable_class=Post,
-        probe_statement=update(Installation).values(epoch=Installation.epoch),
+        probe=probe_writing,
         max_batch=settings.write_batch,
         max_queued=settings.max_queued_writes,
         max_spooled=settings.max_spooled_messages,

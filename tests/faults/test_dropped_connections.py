@@ -194,7 +194,7 @@ def test_a_row_is_inserted_when_the_connection_is_dropped_after_its_insertion() 
 
     submissions = [Submission(change), Submission(drop_later)]
     watermarks = Watermarks(current_settings().watermarks_path)
-    with closing(Committer(writer_engine(current_settings()), Signals(), watermarks, select(1))) as committer:
+    with closing(Committer(writer_engine(current_settings()), Signals(), watermarks)) as committer:
         committer.commit(submissions)
 
     assert [submission.error for submission in submissions] == [None, None]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.orm import Session
 
 from chatapp.errors import ChatError, Conflict
 from chatapp.signals import Signals
@@ -29,7 +30,7 @@ def watermarks(tmp_path: Path) -> Watermarks:
 
 @pytest.fixture
 def committer(engine: Engine, watermarks: Watermarks) -> Committer:
-    return Committer(engine, Signals(), watermarks, select(notes))
+    return Committer(engine, Signals(), watermarks)
 
 
 def test_a_batch_is_one_transaction(engine: Engine, committer: Committer):
@@ -115,10 +116,14 @@ def test_the_watermarks_of_a_committed_batch_are_recorded(engine: Engine, commit
     assert watermarks.read() == ("label", {3: 7})
 
 
+def read_notes(session: Session) -> None:
+    session.execute(select(notes))
+
+
 def test_the_probe_raises_while_commits_fail(engine: Engine, committer: Committer):
     with failing_commits(engine), pytest.raises(OperationalError):
-        committer.commit_probe()
-    committer.commit_probe()
+        committer.commit_probe(read_notes)
+    committer.commit_probe(read_notes)
 
 
 def test_a_statement_that_sqlite_cannot_execute_is_an_error_and_no_outage(engine: Engine, committer: Committer):

@@ -40,7 +40,7 @@ def new_writer(engine: Engine, signals: Signals, tmp_path: Path) -> Iterator[Cal
             signals,
             Watermarks(tmp_path / "watermarks.bin"),
             spoolable_class=AddNote,
-            probe_statement=select(notes),
+            probe=lambda session, _pending: session.execute(select(notes)),
             max_batch=10,
             max_queued=10,
             max_spooled=10,
