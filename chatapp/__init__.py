@@ -47,7 +47,7 @@ from chatapp.timeline import create_writer
 from chatapp.transcripts.exports import init_exports
 from chatapp.transcripts.routes import blueprint as transcripts_blueprint
 from chatapp.web.hosts import check_hosts
-from chatapp.web.security import init_security, trust_proxies
+from chatapp.web.security import init_security, init_security_headers, trust_proxies
 from chatapp.webhooks.routes import blueprint as webhooks_blueprint
 from chatapp.webhooks.sender import init_webhooks
 
@@ -117,5 +117,6 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     check_hosts(app, settings)
     init_gate(app, settings)
     trust_proxies(app, settings)
+    init_security_headers(app, settings)
     init_cli(app)
     return app

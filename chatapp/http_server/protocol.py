@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from functools import partial
+from http import HTTPStatus
 from io import BufferedReader, BufferedWriter
 from typing import Any, Literal
 
@@ -20,20 +21,28 @@ from chatapp.http_server.connections import ALL_IN_USE, HttpConnection, HttpConn
 from chatapp.http_server.gate import CONNECTION_KEY
 from chatapp.http_server.streams import TimedStream
 
-REFUSAL = (
-    f"HTTP/1.1 {ALL_IN_USE.status.value} {ALL_IN_USE.status.phrase}\r\n"
-    f"Retry-After: 5\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    f"Content-Length: {len(ALL_IN_USE.message)}\r\n\r\n{ALL_IN_USE.message}"
-).encode()
 
-INVALID_HEADER = (
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Content-Length: 83\r\n\r\nThe header is malformed. Content-Length must be one number that consists of digits."
+def _make_response(status: HTTPStatus, text: str, *headers: str) -> bytes:
+    """Return a response after which the connection ends."""
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Connection: close",
+        "Content-Type: text/plain; charset=utf-8",
+        "X-Content-Type-Options: nosniff",
+        f"Content-Length: {len(text)}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", text]).encode("ascii")
+
+
+REFUSAL = _make_response(ALL_IN_USE.status, ALL_IN_USE.message, "Retry-After: 5")
+
+INVALID_HEADER = _make_response(
+    HTTPStatus.BAD_REQUEST, "The header is malformed. Content-Length must be one number that consists of digits."
 )
 
-LENGTH_REQUIRED = (
-    b"HTTP/1.1 411 Length Required\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Content-Length: 70\r\n\r\nSend the body with Content-Length: Transfer-Encoding is not supported."
+LENGTH_REQUIRED = _make_response(
+    HTTPStatus.LENGTH_REQUIRED, "Send the body with Content-Length: Transfer-Encoding is not supported."
 )
 
 _LENGTH = re.compile(r"[0-9]{1,18}[ \t]*", re.ASCII)

@@ -36,6 +36,7 @@ from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
+from chatapp.web.security import security_headers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -64,8 +65,9 @@ class RequestGate:
     Stopping eventlet's accept loop instead would close the sockets before they receive when to reconnect.
     """
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, settings: Settings) -> None:
         self._app = app
+        self._headers = security_headers(settings).items()
         self._reason: str | None = "chatapp is starting."
         self._has_sockets = False
 
@@ -85,12 +87,14 @@ class RequestGate:
         """Pass a request to the application, or refuse it."""
         if self._reason is None or (self._has_sockets and "sid=" in environ.get("QUERY_STRING", "")):
             return self._app(environ, start_response)
-        headers = [("Retry-After", "5"), ("Connection", "close")]
+        headers = [*self._headers, ("Retry-After", "5"), ("Connection", "close")]
         if environ.get("PATH_INFO") == "/health":
             start_response("503 Service Unavailable", [("Content-Type", "application/json"), *headers])
             return [json.dumps({"status": "unavailable", "reason": self._reason}).encode()]
         # Browsers repeat the request by themselves.
-        start_response("503 Service Unavailable", [("Content-Type", "text/plain"), ("Refresh", "5"), *headers])
+        start_response(
+            "503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8"), ("Refresh", "5"), *headers]
+        )
         return [self._reason.encode()]
 
 
@@ -109,7 +113,7 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False) -> None:
         share_lock(settings.data_dir)
     except Conflict as error:
         sys.exit(error.message)
-    gate = RequestGate(app)
+    gate = RequestGate(app, settings)
     try:
         host, port = _listen_with_eventlet(app, settings, gate) if is_green() else _listen(app, settings, gate)
     except OSError as error:

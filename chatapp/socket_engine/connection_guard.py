@@ -6,7 +6,7 @@ It is the same for both engines, and uses public interfaces of the libraries onl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import structlog
@@ -90,9 +90,13 @@ class ConnectionGuard:
                 environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
                 if not self._may_connect(environ):
                     self._tarpit.delay(_get_address(environ))
-                    start_response("429 Too Many Requests", [("Retry-After", "5"), ("Connection", "close")])
+                    headers = [
+                        ("Content-Type", "text/plain; charset=utf-8"),
+                        ("Retry-After", "5"),
+                        ("Connection", "close"),
+                    ]
+                    start_response("429 Too Many Requests", headers)
                     return [b"Too many new connections from your address. Try again in a moment."]
-                start_response = _forbid_caching(start_response)
             return app(environ, start_response)
 
         return guarded
@@ -188,16 +192,6 @@ class ConnectionGuard:
         state.is_closing = True
         if socket := self._server.eio.sockets.get(eio_sid):
             socket.close(wait=False)
-
-
-def _forbid_caching(start_response: "StartResponse") -> "StartResponse":
-    """Return a function that forbids to store the response: those of polling contain messages."""
-
-    def start(status: str, headers: list[tuple[str, str]], *arguments: Any) -> Callable[[bytes], object]:
-        others = [(name, value) for name, value in headers if name.lower() != "cache-control"]
-        return start_response(status, [*others, ("Cache-Control", "no-store")], *arguments)
-
-    return start
 
 
 def _get_address(environ: "WSGIEnvironment") -> str:

@@ -58,11 +58,7 @@ class HostGuard:
         is_named_by_proxy = self._trusts_proxy and "HTTP_X_FORWARDED_HOST" in environ
         if header is None or is_named_by_proxy or self._is_known(header) or not self._refuse(header):
             return self._inner(environ, start_response)
-        headers = [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Connection", "close"),
-        ]
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")]
         start_response("400 Bad Request", headers)
         return [_REFUSAL.encode()]
 

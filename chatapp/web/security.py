@@ -1,13 +1,13 @@
 """Cookies, CSRF protection, rate limits, JSON bodies, security headers and trusted proxies."""
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 from flask.json.provider import DefaultJSONProvider
 from flask_login import current_user
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.wrappers import Response
 
 from chatapp.config import Settings
 from chatapp.errors import Invalid
@@ -16,10 +16,14 @@ from chatapp.limits.json_depth import MAX_JSON_DEPTH, is_too_deep
 from chatapp.limits.rates import FORM_POSTS, count_use
 from chatapp.presentation.problems import expects_problem
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 # No inline scripts or styles, and no other origins. 'self' includes sockets to our own origin (CSP level 3).
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; manifest-src 'self'; object-src 'none'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
 SESSION_COOKIE = "chatapp_session"
 
@@ -45,7 +49,7 @@ class BoundedJsonProvider(DefaultJSONProvider):
 
 
 def init_security(app: Flask, settings: Settings) -> None:
-    """Configure cookies, CSRF tokens, limits and headers."""
+    """Configure cookies, CSRF tokens and limits."""
     app.config.update(
         SECRET_KEY=settings.secret_key(),
         SESSION_COOKIE_NAME=cookie_name(SESSION_COOKIE, settings),
@@ -70,9 +74,6 @@ def init_security(app: Flask, settings: Settings) -> None:
     csrf.init_app(app)
     limiter.init_app(app)
     app.before_request(_reject_nul)
-    app.after_request(_add_security_headers)
-    if settings.secure_cookies:
-        app.after_request(_require_https)
 
 
 def cookie_name(name: str, settings: Settings) -> str:
@@ -111,18 +112,40 @@ def _limit_form_posts() -> None:
         count_use(FORM_POSTS, f"person {current_user.id}" if is_signed_in else get_client_network())
 
 
-def _add_security_headers(response: Response) -> Response:
-    headers = response.headers
-    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    # After signing out, the back button must not show a page again, and no cache an export.
-    headers.setdefault("Cache-Control", "no-store")
-    return response
+def security_headers(settings: Settings) -> dict[str, str]:
+    """Return the headers of every response that does not set them itself."""
+    headers = {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        # After signing out, the back button must not show a page again, and no cache an export.
+        "Cache-Control": "no-store",
+    }
+    if settings.secure_cookies:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return headers
 
 
-def _require_https(response: Response) -> Response:
-    response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    return response
+class SecurityHeaders:
+    """WSGI middleware that adds the security headers, also to responses of Socket.IO and of other middleware."""
+
+    def __init__(self, inner: "WSGIApplication", settings: Settings) -> None:
+        self._inner = inner
+        self._headers = security_headers(settings)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Pass a request on, and add the headers that its response lacks."""
+
+        def start(status: str, headers: list[tuple[str, str]], *arguments: Any) -> Callable[[bytes], object]:
+            present = {name.lower() for name, _ in headers}
+            missing = [(name, value) for name, value in self._headers.items() if name.lower() not in present]
+            return start_response(status, [*headers, *missing], *arguments)
+
+        return self._inner(environ, start)
+
+
+def init_security_headers(app: Flask, settings: Settings) -> None:
+    """Add the security headers to all responses of an application. To be called after all other middleware."""
+    app.wsgi_app = SecurityHeaders(app.wsgi_app, settings)  # type: ignore[method-assign]

@@ -322,7 +322,18 @@ def test_cookies_and_pages_have_security_attributes_and_headers(server: Server, 
         parsed = LexborHTMLParser(page.text)
         assert not parsed.css("script:not([src]), style, [style], [href^='javascript:' i]")
         assert not [name for node in parsed.css("*") for name in node.attributes if name.startswith("on")]
-    assert "Content-Security-Policy" in ana.get("/static/icon.svg").headers
+    # Also responses of Socket.IO, and of middleware that refuses a request.
+    for path, sent, status in (
+        ("/static/icon.svg", {}, 200),
+        ("/socket.io/?EIO=4&transport=polling", {}, 200),
+        ("/socket.io/?EIO=4&transport=polling&sid=unknown", {}, 400),
+        ("/", {"Host": "evil.test"}, 400),
+    ):
+        response = ana.get(path, headers=sent)
+        assert response.status_code == status, path
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+        assert response.headers["Content-Type"] != ""
 
 
 def test_cookies_can_be_restricted_to_https(new_server: NewServer) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import structlog
+from flask import Flask
 from structlog.testing import capture_logs
+from werkzeug.test import Client
 
 from chatapp.config import Settings
 from chatapp.serving import server
@@ -55,3 +57,14 @@ def test_without_limits_only_this_machine_is_served(
         return
     with pytest.raises(SystemExit, match="CHATAPP_ASYNC_MODE=threading is for development"):
         server._require_loopback(settings)
+
+
+def test_a_request_before_the_server_is_ready_gets_the_reason_and_security_headers(tmp_path: Path) -> None:
+    gate = server.RequestGate(Flask("chatapp"), Settings(data_dir=tmp_path, secure_cookies=True))
+    for path in ("/", "/health"):
+        response = Client(gate).get(path)
+        assert response.status_code == 503
+        assert "chatapp is starting." in response.text
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Strict-Transport-Security"]
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
