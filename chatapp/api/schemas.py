@@ -21,6 +21,9 @@ from chatapp.timeline.metadata import UNCHANGED
 DEFAULT_LIMIT, MAX_LIMIT = 50, 100
 """Number of items in a response."""
 
+DEFAULT_SESSIONS = 20
+"""Number of sessions in a response, unless it is requested."""
+
 MAX_SEQ = 2**63 - 1
 
 PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
@@ -314,7 +317,7 @@ class SessionsQuery(Request):
         "", description="Only sessions with this text in their title or one of their tags."
     )
     category: Annotated[str, Field(max_length=40)] = Field("", description="Only sessions of this category.")
-    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
+    limit: Limit = Field(DEFAULT_SESSIONS, description=LIMIT_DESCRIPTION)
     offset: Offset = Field(0, description=OFFSET_DESCRIPTION)
 
 

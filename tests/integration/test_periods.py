@@ -116,6 +116,24 @@ def test_queries_by_time_scan_a_range_of_an_index_and_sort_nothing(conversation:
     assert "ix_conversations_created_at" in explain(connection, *by_start)
 
 
+def test_a_page_takes_the_same_number_of_queries_whatever_its_length(conversation: Conversation) -> None:
+    statements: list[str] = []
+    connection = db.session().connection()
+
+    def note(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    event.listen(connection, "before_cursor_execute", note)
+    counts = []
+    for limit in (1, len(MINUTES)):
+        page = read_page(db.session(), conversation, limit=limit)
+        assert len(page.messages) == limit
+        counts.append(len(statements))
+        statements.clear()
+    event.remove(connection, "before_cursor_execute", note)
+    assert counts[0] == counts[1] > 0
+
+
 def explain(connection: Connection, statement: str, parameters: Any) -> str:
     """Return the plan of a statement. PostgreSQL would read such a small table as a whole."""
     if connection.dialect.name == "sqlite":

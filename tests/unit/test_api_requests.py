@@ -5,7 +5,15 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from chatapp.api.schemas import MAX_SEQ, ConversationsQuery, MessagesQuery, ReadMark, parse_number, resolve_client_id
+from chatapp.api.schemas import (
+    MAX_SEQ,
+    ConversationsQuery,
+    MessagesQuery,
+    ReadMark,
+    SessionsQuery,
+    parse_number,
+    resolve_client_id,
+)
 from chatapp.errors import Invalid
 
 CLIENT_ID = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
@@ -27,6 +35,7 @@ def test_anything_else_is_no_number(value: object) -> None:
 def test_a_query_has_defaults_and_bounds() -> None:
     query = MessagesQuery.model_validate({"before": str(MAX_SEQ)})
     assert (query.before, query.after, query.limit) == (MAX_SEQ, None, 50)
+    assert SessionsQuery.model_validate({}).limit == 20
     for invalid in ({"limit": "0"}, {"limit": "101"}, {"before": "-1"}, {"before": str(MAX_SEQ + 1)}, {"after": "x"}):
         with pytest.raises(ValidationError):
             MessagesQuery.model_validate(invalid)

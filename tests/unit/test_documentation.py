@@ -1,12 +1,16 @@
-"""The documentation against the code: every link, path and name that it mentions exists."""
+"""The documentation against the code: every link, path, name, test, route and command that it mentions exists."""
 
 import re
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
+from flask import Flask
+from flask.cli import shell_command
 
-from chatapp.config import VARIABLES
+from chatapp import create_app
+from chatapp.config import VARIABLES, Settings
 from tests.harness import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -53,12 +57,61 @@ def test_every_path_exists(document: Path, files: set[str]) -> None:
     assert [span for span in code_spans(document.read_text()) if PATH.fullmatch(span) and span not in known] == []
 
 
-@pytest.mark.parametrize("name", ["architecture.md", "patterns.md", "glossary.md"])
+@pytest.mark.parametrize("name", ["architecture.md", "patterns.md", "glossary.md", "requirements.md"])
 def test_every_name_of_code_exists(name: str, files: set[str]) -> None:
     sources = (path for path in files if Path(path).suffix in {".py", ".js", ".mjs", ".html", ".toml"})
     words = set(re.findall(r"\w+", "\n".join((ROOT / path).read_text() for path in sources)))
-    spans = [span for span in code_spans((ROOT / "docs" / name).read_text()) if not PATH.fullmatch(span)]
+    spans = [
+        span for span in code_spans((ROOT / "docs" / name).read_text()) if not PATH.fullmatch(span) and "::" not in span
+    ]
     assert {each for span in spans for each in NAME.findall(span)} - words - VARIABLES.keys() == set()
+
+
+@pytest.fixture(scope="module")
+def requirements() -> list[str]:
+    """The code spans of the list of requirements."""
+    return code_spans((ROOT / "docs" / "requirements.md").read_text())
+
+
+@pytest.fixture(scope="module")
+def unserved_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    return create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), log_level="WARNING"))
+
+
+def test_every_test_of_a_requirement_exists(requirements: list[str]) -> None:
+    named = [span.split("::") for span in requirements if "::" in span]
+    assert len(named) > 100
+    assert [
+        (path, name)
+        for path, name in named
+        if not (ROOT / path).is_file() or not re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+    ] == []
+
+
+def test_every_route_of_a_requirement_exists(requirements: list[str], unserved_app: Flask) -> None:
+    served = {
+        (method, re.sub(r"<[^<>]*:(\w+)>", r"<\1>", rule.rule))
+        for rule in unserved_app.url_map.iter_rules()
+        for method in rule.methods or ()
+    }
+    named = {tuple(span.partition("?")[0].split()) for span in requirements if re.match("[A-Z]+ /", span)}
+    assert len(named) > 20
+    assert named - served == set()
+
+
+def test_every_command_of_a_requirement_exists(requirements: list[str], unserved_app: Flask) -> None:
+    named = [span.split() for span in requirements if span.startswith("flask ")]
+    assert len(named) > 5
+    commands = click.Group(commands={**unserved_app.cli.commands, "shell": shell_command})
+    for _flask, *words in named:
+        command: click.Command = commands
+        for word in words:
+            if word.startswith("--"):
+                assert any(word in parameter.opts for parameter in command.params), words
+            else:
+                assert isinstance(command, click.Group)
+                assert word in command.commands, words
+                command = command.commands[word]
 
 
 def test_every_package_is_in_the_map(files: set[str]) -> None:
