@@ -233,7 +233,10 @@ class Settings(BaseSettings):
         75.0, gt=0, description="seconds for which a connection may be idle between two requests"
     )
     connections_per_second: int = Field(
-        50, ge=0, description="new sockets per second from one address, with bursts of 20 times that; `0`: no limit"
+        50,
+        ge=0,
+        description="new sockets per second from one address, with bursts of 20 times that; above twice as many new "
+        "connections of any kind per second, these are delayed; `0`: no limit",
     )
     events_per_second: int = Field(
         100,
