@@ -11,8 +11,9 @@ from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
 from chatapp.api.tokens.routes import blueprint as api_tokens_blueprint
 from chatapp.assistants.answer_requests import init_answer_requests
 from chatapp.assistants.routes import blueprint as assistants_blueprint
+from chatapp.backup.encryption import require_key
 from chatapp.backup.restoring import complete_restore
-from chatapp.cli import init_cli
+from chatapp.cli import init_cli, is_choosing_command
 from chatapp.concurrency.native import EXTENSION as NATIVE_POOLS
 from chatapp.concurrency.native import NativePools
 from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
@@ -30,7 +31,7 @@ from chatapp.limits.rates import init_rate_limits
 from chatapp.messages.routes import blueprint as messages_blueprint
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
-from chatapp.presentation.templates import init_templates
+from chatapp.presentation.templates import SlicedEnvironment
 from chatapp.realtime import init_realtime
 from chatapp.rooms.routes import blueprint as rooms_blueprint
 from chatapp.signals import EXTENSION as SIGNALS
@@ -64,11 +65,12 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         static_folder=str(ROOT / "static"),
         template_folder=str(ROOT / "templates"),
     )
+    app.jinja_environment = SlicedEnvironment
     app.extensions[SETTINGS] = settings
     init_logs(settings.log_level, with_sql=settings.log_sql)
     prepare_data_dir(settings.data_dir)
     complete_restore(settings)
-    init_templates(app, settings)
+    require_key(settings, only_secrets=is_choosing_command())  # `Commands` has the rest, for all but some commands.
     log_variable_problems()
     init_operations(app)
     init_security(app, settings)

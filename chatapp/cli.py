@@ -13,11 +13,13 @@ from sqlalchemy.exc import DBAPIError
 from chatapp.accounts.cli import setup_link, users
 from chatapp.assistants.cli import import_history
 from chatapp.audit_log.retention import delete_expired_entries
-from chatapp.backup.cli import backup, restore
+from chatapp.backup.cli import backup, decrypt_database, encrypt_database, restore
+from chatapp.backup.encryption import require_key
 from chatapp.config import current_settings
 from chatapp.conversations.kinds import ConversationKind
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import parse_ref
+from chatapp.encryption.keys import SPOOL
 from chatapp.errors import ChatError, NotFound, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message, User
@@ -29,13 +31,19 @@ from chatapp.timeline.cleanup import plan_clearing, plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import renew_epoch
 
+REPLACING_COMMANDS = frozenset({"decrypt-database", "encrypt-database", "restore"})
+"""Commands that replace what is stored, so that it need not fit the key of the settings."""
+
 
 def init_cli(app: Flask) -> None:
     """Register the commands of chatapp with `flask`, and the names that `flask shell` defines."""
+    app.cli = Commands(app.cli.name, app.cli.commands)
     app.cli.add_command(archive_commands)
     app.cli.add_command(backup)
     app.cli.add_command(check)
     app.cli.add_command(cleanup)
+    app.cli.add_command(decrypt_database)
+    app.cli.add_command(encrypt_database)
     app.cli.add_command(import_history)
     app.cli.add_command(restore)
     app.cli.add_command(restored)
@@ -45,6 +53,22 @@ def init_cli(app: Flask) -> None:
     app.shell_context_processor(
         lambda: {"db": db, "Conversation": Conversation, "Message": Message, "User": User, "history": history}
     )
+
+
+def is_choosing_command() -> bool:
+    """Return whether the application is being created by `flask`, to find out whether a command is chatapp's."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.parent is None
+
+
+class Commands(AppGroup):
+    """The commands of chatapp. Those that use what is stored exit if its key is missing or wrong."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command that is about to run."""
+        if cmd_name not in REPLACING_COMMANDS:
+            require_key(current_settings())
+        return super().get_command(ctx, cmd_name)
 
 
 def history(name: str = "general", limit: int = ConversationKind.last_page_size) -> Sequence[TimelineMessage]:
@@ -175,7 +199,7 @@ def export_spool() -> None:
 
 def _open_spools() -> Iterator[tuple[Path, Spool]]:
     for path in sorted(current_settings().data_dir.glob("spool-*.sqlite3")):
-        spool = Spool(path)
+        spool = Spool(path, current_settings().derive_key(SPOOL))
         try:
             spool.list_pending(limit=1)
         except SPOOL_ERRORS as error:

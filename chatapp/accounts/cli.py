@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import click
 from flask.cli import AppGroup, with_appcontext
-from sqlalchemy.exc import DBAPIError
 
 from chatapp.accounts import service
 from chatapp.accounts.setup import find_setup_path
@@ -22,8 +21,7 @@ users = AppGroup("users", help="Create, ban and unban accounts.")
 @with_appcontext
 def setup_link() -> None:
     """Print the link that creates the owner's account, as the server does when it starts."""
-    with _errors_reported():
-        path = find_setup_path(db.session())
+    path = find_setup_path(db.session())
     if path is None:
         raise click.ClickException("chatapp is set up already. Create further accounts with `flask users create`.")
     settings = current_settings()
@@ -76,15 +74,11 @@ add_deprecated_alias(users, unban, "let-back")
 
 @contextmanager
 def _errors_reported() -> Iterator[None]:
-    """Print errors that an operator can act on, instead of a traceback."""
+    """Print a `ChatError` to the shell instead of a traceback."""
     try:
         yield
     except ChatError as error:
         raise click.ClickException(error.message) from None
-    except DBAPIError as error:
-        raise click.ClickException(
-            f"The database does not respond, or needs `flask db upgrade`: {error.orig}"
-        ) from None
 
 
 def _read_line() -> str:

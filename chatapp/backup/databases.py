@@ -1,18 +1,23 @@
 """Consistent copies of the database while chatapp runs: SQLite's backup API, and PostgreSQL's `pg_dump`."""
 
+import io
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import IO, cast
 
 import psycopg
 from sqlalchemy.engine import URL, make_url
 
 from chatapp import sqlite
 from chatapp.config import Settings
+from chatapp.encryption.keys import BACKUP, DATABASE
+from chatapp.encryption.streams import Undecryptable, encrypting, open_decrypted
 from chatapp.errors import Conflict, Invalid
 
 DROP_TABLES = """
@@ -35,13 +40,16 @@ def find_sqlite_path(settings: Settings) -> Path | None:
     return Path(url.database or "").absolute() if url.get_backend_name() == "sqlite" else None
 
 
-def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a database as it is at one moment. Others can write meanwhile. Raises `Invalid` if that is impossible."""
+def copy_sqlite(source: Path, target: Path, key: bytes | None = None) -> None:
+    """Copy a database as it is at one moment. Others can write meanwhile. Raises `Invalid` if that is impossible.
+
+    With a key, the copy is encrypted as the database is.
+    """
     target.touch(mode=0o600)
     try:
         with (
-            closing(sqlite.connect(f"{source.as_uri()}?mode=rw", uri=True, timeout=30)) as database,
-            closing(sqlite.connect(target)) as copy,
+            closing(sqlite.connect(f"{source.as_uri()}?mode=rw", key, uri=True, timeout=30)) as database,
+            closing(sqlite.connect(target, key)) as copy,
         ):
             # All pages in one step, which is one snapshot: in steps it would begin again after each write.
             database.backup(copy)
@@ -50,10 +58,10 @@ def copy_sqlite(source: Path, target: Path) -> None:
         raise Invalid(f"{source} cannot be copied: {error}") from error
 
 
-def check_sqlite(path: Path) -> None:
+def check_sqlite(path: Path, key: bytes | None = None) -> None:
     """Raise `Invalid` if a copy is damaged."""
     try:
-        with closing(sqlite.connect(path)) as database:
+        with closing(sqlite.connect(path, key)) as database:
             problems = [row[0] for row in database.execute("PRAGMA integrity_check(3)")]
     except sqlite.Error as error:
         problems = [str(error)]
@@ -66,7 +74,7 @@ def read_revision(settings: Settings, copy: Path) -> str:
     query = "SELECT version_num FROM alembic_version"
     try:
         if find_sqlite_path(settings):
-            with closing(sqlite.connect(copy)) as database:
+            with closing(sqlite.connect(copy, settings.derive_key(DATABASE))) as database:
                 row = database.execute(query).fetchone()
         else:
             with psycopg.connect(_conninfo(settings), connect_timeout=10) as connection:
@@ -87,7 +95,8 @@ def has_users(settings: Settings) -> bool:
                 return connection.execute(query.encode()).fetchone() is not None
         if not path.exists():
             return False
-        with closing(sqlite.connect(path)) as database:
+        key = None if sqlite.is_plain(path) else settings.derive_key(DATABASE)
+        with closing(sqlite.connect(path, key)) as database:
             return database.execute(query).fetchone() is not None
     except (psycopg.errors.UndefinedTable, sqlite.OperationalError):
         return False
@@ -98,10 +107,11 @@ def has_users(settings: Settings) -> bool:
 
 
 def dump_postgres(settings: Settings, target: Path) -> None:
-    """Write the statements that create the database. Raises `Invalid` and `Conflict`."""
+    """Write the statements that create the database; encrypted if there is a key. Raises `Invalid` and `Conflict`."""
     _check_version(settings)
     target.touch(mode=0o600)
-    _run(settings, ["pg_dump", "--no-owner", "--no-privileges", f"--file={target}"])
+    with target.open("wb") as file, encrypting(file, settings.derive_key(BACKUP)) as output:
+        _run(settings, ["pg_dump", "--no-owner", "--no-privileges"], output=output)
 
 
 def load_postgres(settings: Settings, script: Path, epoch: str) -> None:
@@ -110,15 +120,18 @@ def load_postgres(settings: Settings, script: Path, epoch: str) -> None:
     `psql` would also run the shell commands of a script that somebody has changed.
     """
     try:
-        with psycopg.connect(_conninfo(settings), connect_timeout=10) as connection, script.open("rb") as lines:
+        with (
+            psycopg.connect(_conninfo(settings), connect_timeout=10) as connection,
+            open_decrypted(script, settings.derive_key(BACKUP)) as lines,
+        ):
             connection.execute(DROP_TABLES)
             _run_script(connection.cursor(), lines)
             connection.execute("UPDATE public.installation SET epoch = %s", [epoch])
-    except psycopg.Error as error:
+    except (psycopg.Error, Undecryptable) as error:
         raise Invalid(f"The database in the backup cannot be restored: {error}".strip()) from error
 
 
-def _run_script(cursor: psycopg.Cursor, lines: BinaryIO) -> None:
+def _run_script(cursor: psycopg.Cursor, lines: IO[bytes]) -> None:
     """Send the statements of a script to the server, and the rows that follow a `COPY` as its data."""
     statements: list[bytes] = []
     for line in lines:
@@ -151,20 +164,36 @@ def _check_version(settings: Settings) -> None:
         )
 
 
-def _run(settings: Settings, command: Sequence[str], *, with_database: bool = True) -> str:
-    """Run a program of PostgreSQL. The password is in its environment, where other users do not see it."""
+def _run(
+    settings: Settings,
+    command: Sequence[str],
+    *,
+    with_database: bool = True,
+    output: IO[bytes] | None = None,
+) -> str:
+    """Run a program of PostgreSQL, and return what it prints unless that is written to `output`.
+
+    The password is in its environment, where other users do not see it.
+    """
     url = make_url(settings.sqlalchemy_url)
     environment = os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
     arguments = [*command, f"--dbname={_without_password(url)}"] if with_database else list(command)
-    try:
-        done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    except FileNotFoundError:
-        raise Conflict(
-            f"{command[0]} is not installed: install the client programs of PostgreSQL, and put them in PATH."
-        ) from None
-    if done.returncode:
-        raise Invalid(f"{command[0]} failed: {done.stderr.strip()[-500:]}")
-    return done.stdout
+    with TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the arguments are chatapp's own
+                arguments, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+            )
+        except FileNotFoundError:
+            raise Conflict(
+                f"{command[0]} is not installed: install the client programs of PostgreSQL, and put them in PATH."
+            ) from None
+        printed = io.BytesIO()
+        with process:
+            shutil.copyfileobj(cast("IO[bytes]", process.stdout), output or printed)
+        if process.returncode:
+            errors.seek(0)
+            raise Invalid(f"{command[0]} failed: {errors.read().decode(errors='replace').strip()[-500:]}")
+        return printed.getvalue().decode()
 
 
 def _without_password(url: URL) -> str:

@@ -8,6 +8,9 @@ from pathlib import Path
 DATA_FILES = ("secret_key", "assistants.toml", "archive")
 """Files and folders of the data folder that a backup has, besides the database and the spools."""
 
+SECRET_FILES = ("secret_key",)
+"""Files of the data folder that are encrypted as a whole."""
+
 DATABASES = ("database.sqlite3", "database.sql")
 """Names of the database in a backup: a copy of the SQLite file, or the statements for PostgreSQL."""
 

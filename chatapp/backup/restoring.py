@@ -11,7 +11,8 @@ import secrets
 import shutil
 import sys
 import tarfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,25 @@ from alembic.script import ScriptDirectory
 
 from chatapp import sqlite
 from chatapp.backup.databases import check_sqlite, find_sqlite_path, has_users, load_postgres
+from chatapp.backup.encryption import (
+    Converted,
+    convert_backup,
+    convert_installation,
+    find_wrong_key,
+)
 from chatapp.backup.files import DATA_FILES, FORMAT, MANIFEST, is_allowed, list_files, list_spools, remove
 from chatapp.backup.lock import exclusive_lock
 from chatapp.config import ROOT, Settings
 from chatapp.durability import sync
+from chatapp.encryption.keys import BACKUP, DATABASE, SPOOL, MasterKey
+from chatapp.encryption.streams import Undecryptable, is_encrypted, open_decrypted
 from chatapp.errors import ChatError, Conflict, Invalid
 from chatapp.failpoints import failpoint
 
 BLOCK_BYTES = 1_000_000
+
+WATERMARKS = "watermarks.bin"
+"""Replaced only if the data stay the same: a restored backup must not have it."""
 
 DRAFT = "restore.partial"
 """Name of the folder in which a restore is prepared."""
@@ -41,26 +53,50 @@ def restore_backup(settings: Settings, source: Path, *, force: bool) -> None:
     Nothing is changed if it raises: `Conflict` while a server is running, or if there are data and `force` is false;
     `Invalid` if the backup is damaged or belongs to another database; `OSError`.
     """
-    draft = settings.data_dir / DRAFT
     with exclusive_lock(settings.data_dir):
-        if not force and (has_users(settings) or any(path.suffix == ".gz" for path in list_files(settings.data_dir))):
+        archived = any(path.suffix in {".gz", ".enc"} for path in list_files(settings.data_dir))
+        if not force and (has_users(settings) or archived):
             raise Conflict("The installation has data. Use --force to replace them.")
-        remove(draft)
-        draft.mkdir(mode=0o700)
-        try:
-            _check(settings, draft, _extract(source, draft))
+        with _replace_data(settings) as draft:
+            is_sealed = is_encrypted(source)
+            _check(settings, draft, _extract(settings, source, draft), with_key=is_sealed)
+            if settings.master_key is not None and not is_sealed:
+                convert_backup(draft, settings.master_key)
             _renew_epoch(settings, draft)
-            for path in draft.rglob("*"):
-                sync(path)
-            sync(draft)
-            failpoint("restore-checked")
-            draft.rename(_folder(settings))
-        except BaseException:
-            remove(draft)
-            raise
-        sync(settings.data_dir)
-        failpoint("restore-begun")
-        _complete(settings)
+
+
+def convert_database(settings: Settings, target: MasterKey | None) -> Converted:
+    """Encrypt the data of the installation with another key, or decrypt them.
+
+    Nothing is changed if it raises: `Conflict` while a server is running; `Invalid` if the key of the settings is
+    wrong, or something is damaged; `OSError`.
+    """
+    with exclusive_lock(settings.data_dir):
+        if problem := find_wrong_key(settings):
+            raise Invalid(problem[0].upper() + problem[1:])
+        with _replace_data(settings) as draft:
+            return convert_installation(settings, target, draft)
+
+
+@contextmanager
+def _replace_data(settings: Settings) -> Iterator[Path]:
+    """Replace the data by what the block writes to a folder; change nothing if it raises."""
+    draft = settings.data_dir / DRAFT
+    remove(draft)
+    draft.mkdir(mode=0o700)
+    try:
+        yield draft
+        for path in draft.rglob("*"):
+            sync(path)
+        sync(draft)
+        failpoint("restore-checked")
+        draft.rename(_folder(settings))
+    except BaseException:
+        remove(draft)
+        raise
+    sync(settings.data_dir)
+    failpoint("restore-begun")
+    _complete(settings)
 
 
 def complete_restore(settings: Settings) -> None:
@@ -79,11 +115,14 @@ def _folder(settings: Settings) -> Path:
     return settings.data_dir / "restoring"
 
 
-def _extract(source: Path, folder: Path) -> dict[str, Any]:
+def _extract(settings: Settings, source: Path, folder: Path) -> dict[str, Any]:
     """Extract a backup, compare it with its checksums, and return its manifest."""
     found: dict[str, dict[str, Any]] = {}
     try:
-        with tarfile.open(source, mode="r:") as tar:
+        with (
+            open_decrypted(source, settings.derive_key(BACKUP)) as file,
+            tarfile.open(fileobj=file, mode="r|") as tar,
+        ):
             for member in tar:
                 # A sparse file is as large as its header claims, whatever the size of the backup.
                 if not member.isreg() or member.issparse() or not is_allowed(member.name):
@@ -91,6 +130,8 @@ def _extract(source: Path, folder: Path) -> dict[str, Any]:
                 found[member.name] = _extract_member(tar, member, folder / member.name)
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         files: dict[str, dict[str, Any]] = dict(manifest["files"])
+    except Undecryptable as error:
+        raise Invalid(f"{source} cannot be read: {error}") from error
     except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, RecursionError, FileNotFoundError) as error:
         raise Invalid(f"{source} is no complete backup of chatapp: {error}") from error
     found.pop(MANIFEST)
@@ -110,7 +151,7 @@ def _extract_member(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path)
     return {"size": target.stat().st_size, "sha256": digest.hexdigest()}
 
 
-def _check(settings: Settings, folder: Path, manifest: dict[str, Any]) -> None:
+def _check(settings: Settings, folder: Path, manifest: dict[str, Any], *, with_key: bool) -> None:
     """Raise `Invalid` if this installation cannot use the backup."""
     database = "database.sqlite3" if find_sqlite_path(settings) else "database.sql"
     if not (folder / database).is_file():
@@ -119,7 +160,8 @@ def _check(settings: Settings, folder: Path, manifest: dict[str, Any]) -> None:
     if manifest.get("format") != FORMAT or manifest.get("revision") not in known:
         raise Invalid("The backup was made by a newer version of chatapp. Update chatapp first.")
     for path in folder.glob("*.sqlite3"):
-        check_sqlite(path)
+        purpose = DATABASE if path.name == database else SPOOL
+        check_sqlite(path, settings.derive_key(purpose) if with_key else None)
 
 
 def _renew_epoch(settings: Settings, folder: Path) -> None:
@@ -127,7 +169,7 @@ def _renew_epoch(settings: Settings, folder: Path) -> None:
     if find_sqlite_path(settings) is None:
         (folder / "epoch").write_text(epoch)
         return
-    with closing(sqlite.connect(folder / "database.sqlite3")) as database, database:
+    with closing(sqlite.connect(folder / "database.sqlite3", settings.derive_key(DATABASE))) as database, database:
         database.execute("UPDATE installation SET epoch = ?", (epoch,))
 
 
@@ -139,7 +181,7 @@ def _complete(settings: Settings) -> None:
     for path in sorted(folder.iterdir()):
         if path.name == "database.sqlite3" and database is not None:
             _move(path, database)
-        elif path.name in DATA_FILES or path in list_spools(folder):
+        elif path.name in {*DATA_FILES, WATERMARKS} or path in list_spools(folder):
             _move(path, settings.data_dir / path.name)
     sync(settings.data_dir)
     failpoint("restore-moved")
@@ -149,7 +191,7 @@ def _complete(settings: Settings) -> None:
 def _clear(settings: Settings) -> None:
     """Load the database on PostgreSQL, and remove the files that are replaced."""
     folder, data_dir, database = _folder(settings), settings.data_dir, find_sqlite_path(settings)
-    if database is None:
+    if database is None and (folder / "database.sql").exists():
         try:
             load_postgres(settings, folder / "database.sql", (folder / "epoch").read_text())
         except ChatError:
@@ -160,7 +202,7 @@ def _clear(settings: Settings) -> None:
     for path in (*list_spools(data_dir), *([database] if database else [])):
         for suffix in ("", "-wal", "-shm"):
             remove(path.with_name(path.name + suffix))
-    for name in (*DATA_FILES, "watermarks.bin"):
+    for name in (*DATA_FILES, WATERMARKS):
         remove(data_dir / name)
     (folder / _CLEARED).touch()
     sync(folder)

@@ -14,6 +14,8 @@ from chatapp.backup.databases import copy_sqlite, dump_postgres, find_sqlite_pat
 from chatapp.backup.files import FORMAT, MANIFEST, list_files, list_spools, member_name
 from chatapp.config import Settings
 from chatapp.durability import sync
+from chatapp.encryption.keys import BACKUP, DATABASE, SPOOL
+from chatapp.encryption.streams import encrypting
 from chatapp.errors import Conflict
 
 
@@ -30,7 +32,11 @@ def write_backup(settings: Settings, target: Path) -> int:
     try:
         with TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
+            with (
+                os.fdopen(descriptor, "wb") as file,
+                encrypting(file, settings.derive_key(BACKUP)) as content,
+                tarfile.open(fileobj=content, mode="w|") as tar,
+            ):
                 _add_all(_Backup(tar), settings, Path(folder))
         sync(draft)
         draft.rename(target)
@@ -43,7 +49,7 @@ def write_backup(settings: Settings, target: Path) -> int:
 
 def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> None:
     for spool in list_spools(settings.data_dir):
-        copy_sqlite(spool, folder / spool.name)
+        copy_sqlite(spool, folder / spool.name, settings.derive_key(SPOOL))
         backup.add(folder / spool.name, spool.name)
     for path in list_files(settings.data_dir):
         try:
@@ -53,7 +59,7 @@ def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> None:
     database = find_sqlite_path(settings)
     copy = folder / ("database.sqlite3" if database else "database.sql")
     if database:
-        copy_sqlite(database, copy)
+        copy_sqlite(database, copy, settings.derive_key(DATABASE))
     else:
         dump_postgres(settings, copy)
     backup.add(copy, copy.name)

@@ -55,6 +55,7 @@ class _Worker:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - the arguments are chatapp's own
                 [sys.executable, "-m", "workers", program, str(memory_mb), str(timeout_seconds)],
                 cwd=ROOT,
+                env={name: value for name, value in os.environ.items() if name != "CHATAPP_DATABASE_KEY"},
                 stdin=other_end.fileno(),
                 stdout=other_end.fileno(),
                 stderr=subprocess.DEVNULL,  # A traceback could quote messages.

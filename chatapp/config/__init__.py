@@ -1,6 +1,5 @@
 """What an operator configures: the settings, the assistants, and the folder for the data."""
 
-from chatapp.config.loading import load_settings, log_variable_problems
 from chatapp.config.settings import (
     EXTENSION,
     ROOT,
@@ -8,6 +7,9 @@ from chatapp.config.settings import (
     Settings,
     current_settings,
     http_address,
+    load_settings,
+    log_variable_problems,
+    read_key_file,
 )
 
 __all__ = [
@@ -19,4 +21,5 @@ __all__ = [
     "http_address",
     "load_settings",
     "log_variable_problems",
+    "read_key_file",
 ]

@@ -3,15 +3,31 @@
 import os
 import re
 import secrets
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 import structlog
+from dotenv import dotenv_values
 from flask import current_app
-from pydantic import AliasChoices, AliasGenerator, BeforeValidator, Field, field_validator
+from pydantic import (
+    AliasChoices,
+    AliasGenerator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chatapp.encryption.files import read_or_create
+from chatapp.encryption.keys import SECRETS, MasterKey
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +79,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,
     )
 
     host: str = Field("127.0.0.1", validation_alias="HOST", description="address to listen on")
@@ -73,6 +90,12 @@ class Settings(BaseSettings):
         validation_alias="DATABASE_URL",
         description="`postgresql://user:password@host/name` for PostgreSQL; SQLite in the data folder when empty",
     )
+    database_key: SecretStr = Field(
+        SecretStr(""),
+        description="key that encrypts the stored data: 32 random bytes in Base64; see [operations](operations.md"
+        "#encryption)",
+    )
+    database_key_file: Path | None = Field(None, description="file with the key, instead of `CHATAPP_DATABASE_KEY`")
     redis_url: str = Field(
         "",
         validation_alias="REDIS_URL",
@@ -230,10 +253,7 @@ class Settings(BaseSettings):
         75.0, gt=0, description="seconds for which a connection may be idle between two requests"
     )
     connections_per_second: int = Field(
-        50,
-        ge=0,
-        description="new sockets per second from one address, with bursts of 20 times that; above twice as many new "
-        "connections of any kind per second, these are delayed; `0`: no limit",
+        50, ge=0, description="new sockets per second from one address, with bursts of 20 times that; `0`: no limit"
     )
     events_per_second: int = Field(
         100,
@@ -286,6 +306,25 @@ class Settings(BaseSettings):
             )
         return f"postgresql+psycopg{separator}{rest}" if scheme in {"postgres", "postgresql"} else value
 
+    @field_validator("database_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            MasterKey.parse(value.get_secret_value())
+        return value
+
+    @field_validator("database_key_file")
+    @classmethod
+    def _check_key_file(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return None
+        key = info.data.get("database_key")
+        if key is None or key.get_secret_value():
+            raise ValueError("set either CHATAPP_DATABASE_KEY or CHATAPP_DATABASE_KEY_FILE")
+        path = (ROOT / value.expanduser()).resolve()
+        read_key_file(path)
+        return path
+
     @field_validator("allowed_hosts")
     @classmethod
     def _check_host_names(cls, value: str) -> str:
@@ -303,6 +342,18 @@ class Settings(BaseSettings):
     def sqlalchemy_url(self) -> str:
         """The database URL in SQLAlchemy's form."""
         return self.database_url or f"sqlite:///{self.data_dir / 'chatapp.sqlite3'}"
+
+    @cached_property
+    def master_key(self) -> MasterKey | None:
+        """The key that encrypts what is stored; None if nothing is encrypted."""
+        if self.database_key_file is not None:
+            return read_key_file(self.database_key_file)
+        text = self.database_key.get_secret_value()
+        return MasterKey.parse(text) if text else None
+
+    def derive_key(self, purpose: str) -> bytes | None:
+        """Return the key for a purpose; None if nothing is encrypted."""
+        return None if self.master_key is None else self.master_key.derive(purpose)
 
     @property
     def assistants_path(self) -> Path:
@@ -325,24 +376,26 @@ class Settings(BaseSettings):
         return self.data_dir / "archive"
 
     def secret_key(self) -> str:
-        """Return the key that signs cookies. It is created at the first start and stored with mode 0600."""
+        """Return the key that signs cookies. It is created at the first start and stored with mode 0600.
+
+        Raises `Undecryptable`.
+        """
         path = self.data_dir / "secret_key"
-        if not path.exists():
-            # Written to a temporary file, then linked: two processes that start at the same time read the same key.
-            draft = path.with_name(f"secret_key.{os.getpid()}")
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_hex(32))
-            try:
-                path.hardlink_to(draft)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return path.read_text()
+        return read_or_create(path, self.derive_key(SECRETS), lambda: secrets.token_hex(32).encode()).decode()
 
 
 def _split_names(value: str) -> list[str]:
     return [name.strip().lower().removesuffix(".") for name in value.split(",") if name.strip()]
+
+
+def read_key_file(path: Path) -> MasterKey:
+    """Return the key in a file. Raises `ValueError`."""
+    try:
+        return MasterKey.parse(path.read_text(errors="replace"))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def http_address(host: str, port: int) -> str:
@@ -357,6 +410,55 @@ def _variable(field: FieldInfo) -> str:
 
 VARIABLES: Mapping[str, FieldInfo] = {_variable(field): field for field in Settings.model_fields.values()}
 """The settings by the names of their environment variables."""
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment and `.env`. Exits, naming each invalid variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
+        problems += find_variable_problems(_defined_variables())
+        sys.exit(
+            "chatapp cannot start with these settings (see README.md and docs/settings.md):\n  " + "\n  ".join(problems)
+        )
+
+
+def find_variable_problems(names: Iterable[str]) -> list[str]:
+    """Return a sentence for each name of a `CHATAPP_…` variable that was renamed or is unknown."""
+    known = VARIABLES.keys() | OTHER_VARIABLES
+    defined = {name for name in names if name.upper().startswith(PREFIX)}
+    problems = []
+    for name in sorted(defined - known):
+        if new := RENAMED_VARIABLES.get(name):
+            effect = f"it is ignored because {new} is set" if new in defined else "the old name still works"
+            problems.append(f"{name} was renamed to {new}; {effect}")
+        else:
+            suggestion = _find_similar(name)
+            hint = f"; did you mean {suggestion}?" if suggestion else ""
+            problems.append(f"{name} is not a setting of chatapp and has no effect{hint}")
+    return problems
+
+
+def _find_similar(name: str) -> str | None:
+    # Compared without the prefix, which some settings do not have: CHATAPP_PORT means PORT.
+    candidates = {known.removeprefix(PREFIX): known for known in [*VARIABLES, *RENAMED_VARIABLES]}
+    matches = get_close_matches(name.upper().removeprefix(PREFIX), candidates, n=1)
+    if not matches:
+        return None
+    similar = candidates[matches[0]]
+    return RENAMED_VARIABLES.get(similar, similar)
+
+
+def log_variable_problems() -> None:
+    """Log a warning for each variable in the environment or `.env` that was renamed or is unknown."""
+    for problem in find_variable_problems(_defined_variables()):
+        log.warning(problem)
+
+
+def _defined_variables() -> set[str]:
+    sources = (os.environ, dotenv_values(ENV_FILE, encoding="utf-8"))
+    return {name for source in sources for name, value in source.items() if value}
 
 
 EXTENSION = "chatapp.settings"

@@ -1,7 +1,7 @@
-"""The objects that the modules of this package share, one set for each application.
+"""What the modules of this package share in one application. Two applications in one process share nothing of it.
 
-Event handlers get them from their caller (`Caller.realtime`). The classes that broadcast get them when a process starts
-to serve (`chatapp.serving.background`). Two applications in one process share nothing.
+The handlers of events get it from their caller (`Caller.realtime`), the classes that emit signals when a process starts
+to serve (`chatapp.serving.background`). They keep what only they need.
 """
 
 from collections import Counter

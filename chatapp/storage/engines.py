@@ -20,6 +20,7 @@ from chatapp import sqlite
 from chatapp.concurrency.cooperation import checkpoint
 from chatapp.concurrency.native import NativePool, current_pools
 from chatapp.config import Settings, current_settings
+from chatapp.encryption.keys import DATABASE
 from chatapp.errors import TooComplex
 from chatapp.operation import current_operation
 from chatapp.storage.statements import StatementObserver, cursor_arguments
@@ -147,7 +148,7 @@ def _driver_options(settings: Settings) -> dict[str, Any]:
     if not _is_sqlite(settings):
         return {"connect_args": {"connect_timeout": 5} | cursor_arguments(is_sqlite=False), "hide_parameters": True}
     # A connection is used from several native threads, one after the other.
-    arguments = {"check_same_thread": False} | cursor_arguments(is_sqlite=True)
+    arguments = {"check_same_thread": False} | cursor_arguments(is_sqlite=True, key=settings.derive_key(DATABASE))
     return {"connect_args": arguments, "module": sqlite.driver, "hide_parameters": True}
 
 

@@ -55,8 +55,9 @@ class Entry:
 class Spool:
     """The spool of one process. A running server uses it from native threads, one call at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: bytes | None = None) -> None:
         self._path = path
+        self._key = key
         self._connection: sqlite.Connection | None = None
 
     def add(self, entries: Iterable[tuple[str, int, dict[str, object]]]) -> None:
@@ -117,7 +118,7 @@ class Spool:
 
     def _open(self) -> sqlite.Connection:
         if self._connection is None:
-            connection = sqlite.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
+            connection = sqlite.connect(self._path, self._key, isolation_level=None, check_same_thread=False, timeout=5)
             # A damaged text must not make the other entries unreadable.
             connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             self._path.chmod(0o600)

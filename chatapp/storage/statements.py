@@ -48,9 +48,14 @@ class StatementObserver:
             )
 
 
-def cursor_arguments(*, is_sqlite: bool) -> dict[str, Any]:
-    """Return the arguments of the driver's `connect` with which a `StatementObserver` can observe its cursors."""
-    return {"factory": _SqliteConnection} if is_sqlite else {"cursor_factory": _postgres_cursor()}
+def cursor_arguments(*, is_sqlite: bool, key: bytes | None = None) -> dict[str, Any]:
+    """Return the arguments of the driver's `connect` with which a `StatementObserver` can observe its cursors.
+
+    SQLite's connections open a file that is encrypted with `key`, which the observer does not see.
+    """
+    if is_sqlite:
+        return {"factory": sqlite.keyed_factory(_SqliteConnection, key)}
+    return {"cursor_factory": _postgres_cursor()}
 
 
 class _ObservedCursor:

@@ -5,6 +5,7 @@ Changes are submitted to the writer (`chatapp.storage`); their signals are in `c
 
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import Settings
+from chatapp.encryption.keys import SPOOL
 from chatapp.signals import Signals
 from chatapp.storage import Writer
 from chatapp.storage.engines import writer_engine
@@ -51,7 +52,7 @@ def create_writer(
     """Create the writer of a process. Its spool stores posts."""
     return Writer(
         writer_engine(settings, statements, is_serving=is_serving),
-        Spool(settings.spool_path),
+        Spool(settings.spool_path, settings.derive_key(SPOOL)),
         supervisor,
         signals,
         Watermarks(settings.watermarks_path),

@@ -1,4 +1,4 @@
-"""Values of read markers: the read state of a user, and the read receipt that others see."""
+"""What is known of read markers, as immutable values: for the user their read state, for others a read receipt."""
 
 from dataclasses import dataclass
 

@@ -44,7 +44,7 @@ def add_people(server: Server, *usernames: str) -> list[Person]:
 def sign_cookie(server: Server, token: str) -> str:
     """Return the value of the cookie that carries the token of a login session."""
     app = Flask("chatapp")
-    app.secret_key = (server.data_dir / "secret_key").read_text()
+    app.secret_key = server.secret_key()
     serializer = SecureCookieSessionInterface().get_signing_serializer(app)
     assert serializer is not None
     return serializer.dumps({"_user_id": token, "_fresh": True, "_permanent": True})

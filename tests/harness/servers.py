@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 import subprocess
 import tempfile
 import time
@@ -20,7 +19,10 @@ import psycopg
 import requests
 from sqlalchemy import Engine, NullPool, create_engine
 
+from chatapp import sqlite
 from chatapp.config.settings import RENAMED_VARIABLES
+from chatapp.encryption.files import read
+from chatapp.encryption.keys import DATABASE, SECRETS, MasterKey
 from tests.harness import ROOT, coverage
 from tests.harness.launcher import READ_AT_IMPORT, ForkedProcess, Launcher, locked
 from tests.harness.ports import free_port
@@ -85,9 +87,8 @@ class Server:
             "DATABASE_URL": database_url,
             "PORT": str(self.port),
             "PYTHONWARNINGS": "ignore",
-            # Tests request pages and open connections faster than people do.
+            # Tests request pages faster than people do.
             "CHATAPP_REQUESTS_PER_SECOND": "0",
-            "CHATAPP_CONNECTIONS_PER_SECOND": "0",
             # On a busy machine any statement may be slow; several tests expect that nothing is logged.
             "CHATAPP_SLOW_QUERY_MS": "0",
         } | settings
@@ -98,6 +99,11 @@ class Server:
         old_names = {old: self._settings[new] for old, new in RENAMED_VARIABLES.items() if new in self._settings}
         # A server of another commit may know the settings by their old names only.
         return clean_environment(**self._settings, **({} if self._root == ROOT else old_names))
+
+    def configure(self, **settings: str) -> "Server":
+        """Change settings for the next start and for commands."""
+        self._settings |= settings
+        return self
 
     @property
     def pid(self) -> int:
@@ -222,15 +228,28 @@ class Server:
         with closing(self._connect_sqlite()) as sqlite:
             return sqlite.execute(query).fetchall()
 
-    def _connect_sqlite(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.data_dir / "chatapp.sqlite3", timeout=scaled(20))
+    def derive_key(self, purpose: str) -> bytes | None:
+        """Return the key for a purpose, if the server's data are encrypted."""
+        key = self._settings.get("CHATAPP_DATABASE_KEY")
+        return MasterKey.parse(key).derive(purpose) if key else None
+
+    def secret_key(self) -> str:
+        """Return the key that signs cookies."""
+        return read(self.data_dir / "secret_key", self.derive_key(SECRETS)).decode()
+
+    def _connect_sqlite(self) -> sqlite.Connection:
+        path = self.data_dir / "chatapp.sqlite3"
+        connection = sqlite.connect(path, self.derive_key(DATABASE), timeout=scaled(20))
         connection.execute("PRAGMA synchronous = OFF")  # What tests write need not survive a power cut.
         return connection
 
     def engine(self) -> Engine:
         """Return an SQLAlchemy engine for the database. It keeps no connection open, so nobody has to dispose of it."""
-        url = self._settings["DATABASE_URL"] or f"sqlite:///{self.data_dir}/chatapp.sqlite3"
-        return create_engine(url, poolclass=NullPool)
+        if url := self._settings["DATABASE_URL"]:
+            return create_engine(url, poolclass=NullPool)
+        factory = sqlite.keyed_factory(sqlite.Connection, self.derive_key(DATABASE))
+        url = f"sqlite:///{self.data_dir}/chatapp.sqlite3"
+        return create_engine(url, poolclass=NullPool, module=sqlite.driver, connect_args={"factory": factory})
 
 
 class NewServer(Protocol):

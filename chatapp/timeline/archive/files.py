@@ -1,5 +1,7 @@
 """The files of the message archive: `archive/<conversation>/<time of the cleanup>/<first>-<last>-<count>.jsonl.gz`.
 
+Files that are encrypted have the suffix `.enc` besides.
+
 One cleanup makes one folder, a *run*, and each of its transactions one file. A file is on the disk before its
 transaction commits, so after a crash the messages of the last one may be in both places. Changes to the archive of a
 conversation need its lock.
@@ -14,7 +16,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -26,14 +28,18 @@ from chatapp.concurrency.native import NativePool, current_pools
 from chatapp.config import current_settings
 from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.durability import sync
+from chatapp.encryption.keys import ARCHIVE
+from chatapp.encryption.streams import EncryptingWriter, open_decrypted
 from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Message
 from chatapp.timeline.archive.rows import ArchivedMessage
 
 LOCK_POLL_SECONDS = 0.05
 
+ENCRYPTED_SUFFIX = ".enc"
+
 _RUN_NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?", re.ASCII)
-_FILE_NAME = re.compile(r"(?P<first>\d{12,})-(?P<last>\d{12,})-(?P<count>\d+)\.jsonl\.gz", re.ASCII)
+_FILE_NAME = re.compile(r"(?P<first>\d{12,})-(?P<last>\d{12,})-(?P<count>\d+)\.jsonl\.gz(?P<suffix>\.enc)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +50,16 @@ class ArchiveFile:
     first: int
     last: int
     count: int
+    key: bytes | None = field(repr=False)
 
     def overlaps(self, other: "ArchiveFile") -> bool:
         """Return whether both may have copies of a message."""
         return self.path != other.path and self.first <= other.last and other.first <= self.last
 
     def read(self) -> Iterator[ArchivedMessage]:
-        """Yield the messages. Raises `Invalid` if the file is damaged."""
+        """Yield the messages. Raises `Invalid` if the file is damaged, or the key is missing or wrong."""
         try:
-            with gzip.open(self.path) as lines:
+            with open_decrypted(self.path, self.key) as file, gzip.open(file) as lines:
                 for line in lines:
                     yield ArchivedMessage.from_line(line)
         except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -71,6 +78,8 @@ class Run:
 
     conversation: ConversationRef
     path: Path
+    key: bytes | None = field(repr=False)
+    """The key of its files; None if new ones are not encrypted."""
 
     @property
     def name(self) -> str:
@@ -86,7 +95,7 @@ class Run:
         """Return the files in the order of their messages."""
         matches = [(path, _FILE_NAME.fullmatch(path.name)) for path in sorted(self.path.iterdir())]
         return [
-            ArchiveFile(path, int(match["first"]), int(match["last"]), int(match["count"]))
+            ArchiveFile(path, int(match["first"]), int(match["last"]), int(match["count"]), self.key)
             for path, match in matches
             if match
         ]
@@ -94,16 +103,19 @@ class Run:
     def create_file(self) -> "FileWriter":
         """Begin a file."""
         _make_folder(self.path)
-        return FileWriter(self.path)
+        return FileWriter(self.path, self.key)
 
 
 class FileWriter:
     """Writes one file. It has its name, and counts as archived, once it is complete on the disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: bytes | None) -> None:
+        self._key = key
         self._path = folder / "writing.partial"
         self._file: IO[bytes] = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
-        self._compressed = gzip.GzipFile(filename="", fileobj=self._file, mode="wb", compresslevel=6)
+        self._encrypted = EncryptingWriter(self._file, key) if key else None
+        target = self._encrypted or self._file
+        self._compressed = gzip.GzipFile(filename="", fileobj=target, mode="wb", compresslevel=6)
         self._seqs: list[int] = []
         self.size = 0
         """Number of bytes before compression."""
@@ -119,14 +131,17 @@ class FileWriter:
     def finish(self) -> ArchiveFile:
         """Return the complete file when it is durable."""
         self._compressed.close()
+        if self._encrypted is not None:
+            self._encrypted.finish()
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
         first, last, count = self._seqs[0], self._seqs[-1], len(self._seqs)
-        path = self._path.with_name(f"{first:012}-{last:012}-{count}.jsonl.gz")
+        suffix = ENCRYPTED_SUFFIX if self._key else ""
+        path = self._path.with_name(f"{first:012}-{last:012}-{count}.jsonl.gz{suffix}")
         self._path.rename(path)
         sync(path.parent)
-        return ArchiveFile(path, first, last, count)
+        return ArchiveFile(path, first, last, count, self._key)
 
     def abort(self) -> None:
         """Delete the unfinished file, and the folder if it is empty then."""
@@ -142,8 +157,9 @@ class FileWriter:
 class MessageArchive:
     """The message archive of an installation. All processes share it."""
 
-    def __init__(self, folder: Path, pool: NativePool) -> None:
+    def __init__(self, folder: Path, pool: NativePool, key: bytes | None = None) -> None:
         self._folder = folder
+        self._key = key
         self._pool = pool
 
     def list_conversations(self) -> Sequence[ConversationRef]:
@@ -158,7 +174,7 @@ class MessageArchive:
         """Return the runs of a conversation, oldest first."""
         folder = self._folder_of(ref)
         paths = sorted(folder.iterdir()) if folder.is_dir() else []
-        return [Run(ref, path) for path in paths if _RUN_NAME.fullmatch(path.name)]
+        return [Run(ref, path, self._key) for path in paths if _RUN_NAME.fullmatch(path.name)]
 
     def find_runs(self, name: str) -> Sequence[Run]:
         """Return the run of this name, or all runs of the conversation of this name. Raises `ChatError`."""
@@ -178,7 +194,7 @@ class MessageArchive:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         taken = {run.path.name for run in self.list_runs(ref)}
         names = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
-        return Run(ref, folder / next(each for each in names if each not in taken))
+        return Run(ref, folder / next(each for each in names if each not in taken), self._key)
 
     @contextmanager
     def lock(self, ref: ConversationRef) -> Iterator[None]:
@@ -218,7 +234,8 @@ def count_stored(session: Session, ref: ConversationRef, file: ArchiveFile) -> i
 
 def current_archive() -> MessageArchive:
     """Return the message archive of the current application."""
-    return MessageArchive(current_settings().archive_path, current_pools().archive)
+    settings = current_settings()
+    return MessageArchive(settings.archive_path, current_pools().archive, settings.derive_key(ARCHIVE))
 
 
 def _try_lock(descriptor: int) -> bool:

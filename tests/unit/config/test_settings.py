@@ -12,11 +12,17 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from chatapp.config import loading
 from chatapp.config import settings as settings_module
 from chatapp.config.data_dir import prepare_data_dir
-from chatapp.config.loading import find_variable_problems, load_settings, log_variable_problems
-from chatapp.config.settings import OTHER_VARIABLES, RENAMED_VARIABLES, VARIABLES, Settings
+from chatapp.config.settings import (
+    OTHER_VARIABLES,
+    RENAMED_VARIABLES,
+    VARIABLES,
+    Settings,
+    find_variable_problems,
+    load_settings,
+    log_variable_problems,
+)
 from tests.harness import ROOT
 from tests.harness.servers import clean_environment
 
@@ -48,6 +54,8 @@ def test_every_setting_is_documented_once_with_its_default() -> None:
         "CHATAPP_ASSISTANTS_FILE",
         "CHATAPP_ALLOWED_HOSTS",
         "CHATAPP_METRICS_TOKEN",
+        "CHATAPP_DATABASE_KEY",
+        "CHATAPP_DATABASE_KEY_FILE",
     }:
         default = VARIABLES[name].default
         shown = f"{default:g}" if isinstance(default, float) else str(default)
@@ -59,7 +67,7 @@ def test_every_variable_in_code_and_documents_is_known() -> None:
     paths = [ROOT / "README.md", ROOT / "wsgi.py"]
     paths += [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix != ".pyc"]
     # These name old and unknown variables on purpose.
-    exempt = {Path(settings_module.__file__), Path(loading.__file__), Path(__file__)}
+    exempt = {Path(settings_module.__file__), Path(__file__)}
     known = VARIABLES.keys() | OTHER_VARIABLES
     for path in paths:
         if path.is_file() and path not in exempt:
@@ -166,9 +174,9 @@ def test_variables_of_the_environment_and_of_the_env_file_are_reported_in_the_lo
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("CHATAPP_API_RATE=5\nCHATAPP_GENERAL_KEEP=\n")
-    monkeypatch.setattr(loading, "ENV_FILE", tmp_path / ".env")
+    monkeypatch.setattr(settings_module, "ENV_FILE", tmp_path / ".env")
     # A logger that structlog has not bound to the configuration of another test's application.
-    monkeypatch.setattr(loading, "log", structlog.get_logger())
+    monkeypatch.setattr(settings_module, "log", structlog.get_logger())
     monkeypatch.setenv("CHATAPP_XYZZY", "1")
     with capture_logs() as logs:
         log_variable_problems()
@@ -234,3 +242,43 @@ def test_processes_that_start_at_the_same_time_read_the_same_key(tmp_path: Path)
         keys = [out for out, _ in outputs]
     assert len(set(keys)) == 1
     assert len(keys[0].strip()) == 64
+
+
+KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
+
+
+def test_the_key_of_what_is_stored_comes_from_a_variable_or_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().master_key is None
+    assert load_settings().derive_key("archive") is None
+    monkeypatch.setenv("CHATAPP_DATABASE_KEY", KEY)
+    settings = load_settings()
+    assert settings.master_key is not None
+    assert KEY not in f"{settings!r} {settings}"
+    monkeypatch.delenv("CHATAPP_DATABASE_KEY")
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    monkeypatch.setenv("CHATAPP_DATABASE_KEY_FILE", str(tmp_path / "key"))
+    assert load_settings().derive_key("archive") == settings.derive_key("archive")
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"CHATAPP_DATABASE_KEY": KEY[:20]}, "CHATAPP_DATABASE_KEY: .*32 random bytes in Base64"),
+        ({"CHATAPP_DATABASE_KEY": KEY, "CHATAPP_DATABASE_KEY_FILE": "key"}, "set either CHATAPP_DATABASE_KEY or"),
+        (
+            {"CHATAPP_DATABASE_KEY_FILE": "/missing"},
+            "CHATAPP_DATABASE_KEY_FILE: .*/missing cannot be read",
+        ),
+        ({"CHATAPP_DATABASE_KEY_FILE": __file__}, "32 random bytes in Base64"),
+    ],
+)
+def test_an_invalid_key_is_named_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], reason: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match=reason) as raised:
+        load_settings()
+    assert KEY[:20] not in str(raised.value)
