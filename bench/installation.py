@@ -2,7 +2,6 @@
 
 import os
 import re
-import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -57,7 +56,7 @@ class Installation:
         """Create accounts with login sessions, in the database: the server allows only 60 sign-ups a minute."""
         people = [Person(self._server, f"person{number}") for number in range(count)]
         tokens = {person.username: new_token() for person in people}
-        with closing(sqlite3.connect(self._server.data_dir / "chatapp.sqlite3", timeout=60)) as database, database:
+        with closing(self._server.connect_sqlite()) as database, database:
             database.executemany(
                 "INSERT INTO users (username, name, password_hash, role, created_at) "
                 "SELECT ?, ?, password_hash, 'member', created_at FROM users WHERE id = 1",
@@ -79,7 +78,7 @@ class Installation:
 
     def _signer(self) -> Callable[[object], str]:
         app = Flask("chatapp")
-        app.secret_key = (self._server.data_dir / "secret_key").read_text()
+        app.secret_key = self._server.secret_key()
         serializer = SecureCookieSessionInterface().get_signing_serializer(app)
         assert serializer is not None
         return serializer.dumps
@@ -106,7 +105,7 @@ class Installation:
                    printf('%08x-0000-4000-8000-%012x', :room, n), '2026-01-01 00:00:00.000000'
             FROM numbers
         """
-        with closing(sqlite3.connect(self._server.data_dir / "chatapp.sqlite3", timeout=60)) as database, database:
+        with closing(self._server.connect_sqlite()) as database, database:
             database.execute(query, {"count": count, "room": number})
             database.execute(
                 "UPDATE conversations SET last_event = ?, message_count = ? WHERE id = ?", (count, count, number)
@@ -116,7 +115,7 @@ class Installation:
         """Start a session of a person, insert answers of its assistant in the database, and return its wire name."""
         conversation = start_session(person)
         number = int(conversation.removeprefix("assistant_"))
-        with closing(sqlite3.connect(self._server.data_dir / "chatapp.sqlite3", timeout=60)) as database, database:
+        with closing(self._server.connect_sqlite()) as database, database:
             database.executemany(
                 "INSERT INTO messages (conversation_id, seq, version, sender_type, sender_name, message_type, content, "
                 "state, created_at) VALUES (?, ?, ?, 'assistant', 'Helper', 'text', ?, 'complete', "

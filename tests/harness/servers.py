@@ -216,7 +216,7 @@ class Server:
             with psycopg.connect(url.replace("+psycopg", "")) as postgres:
                 postgres.execute(statement.encode())
             return
-        with closing(self._connect_sqlite()) as sqlite, sqlite:
+        with closing(self.connect_sqlite()) as sqlite, sqlite:
             sqlite.execute(statement)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
@@ -225,7 +225,7 @@ class Server:
         if url:
             with psycopg.connect(url.replace("+psycopg", "")) as postgres:
                 return postgres.execute(query.encode()).fetchall()
-        with closing(self._connect_sqlite()) as sqlite:
+        with closing(self.connect_sqlite()) as sqlite:
             return sqlite.execute(query).fetchall()
 
     def derive_key(self, purpose: str) -> bytes | None:
@@ -237,7 +237,8 @@ class Server:
         """Return the key that signs cookies."""
         return read(self.data_dir / "secret_key", self.derive_key(SECRETS)).decode()
 
-    def _connect_sqlite(self) -> sqlite.Connection:
+    def connect_sqlite(self) -> sqlite.Connection:
+        """Open the SQLite database, without the server."""
         path = self.data_dir / "chatapp.sqlite3"
         connection = sqlite.connect(path, self.derive_key(DATABASE), timeout=scaled(20))
         connection.execute("PRAGMA synchronous = OFF")  # What tests write need not survive a power cut.
