@@ -23,6 +23,8 @@ from chatapp.encryption.keys import SPOOL
 from chatapp.errors import ChatError, NotFound, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message, User
+from chatapp.models.encrypted import renew_encrypted_values
+from chatapp.storage import write
 from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool
 from chatapp.text import escape_controls
 from chatapp.timeline import TimelineMessage, read_page
@@ -47,6 +49,7 @@ def init_cli(app: Flask) -> None:
     app.cli.add_command(import_history)
     app.cli.add_command(restore)
     app.cli.add_command(restored)
+    app.cli.add_command(rotate_keys)
     app.cli.add_command(setup_link)
     app.cli.add_command(spool_commands)
     app.cli.add_command(users)
@@ -153,6 +156,20 @@ def cleanup(keep_last: int | None, wire_name: str, *, is_clearing: bool, dry_run
     click.echo(f"Deleted {deleted:,} messages of {wire_name} ({kept}).")
     if expired := delete_expired_entries(current_settings().audit_log_days):
         click.echo(f"Deleted {expired:,} entries of the audit log.")
+
+
+@click.command()
+@with_appcontext
+def rotate_keys() -> None:
+    """Encrypt the secrets in the database, such as those of webhooks, with a new key. Servers may be running.
+
+    The former keys are kept, so that older copies of the database can be read.
+    """
+    current_settings().keyring().rotate()
+    renewed, failed = write(lambda transaction: renew_encrypted_values(transaction.session))
+    click.echo(f"Secrets encrypted with a new key: {renewed:,}.")
+    if failed:
+        raise click.ClickException(f"Secrets whose key is not in column_keys: {failed:,}.")
 
 
 @click.command()

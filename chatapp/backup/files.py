@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-DATA_FILES = ("secret_key", "assistants.toml", "archive")
+COLUMN_KEYS = "column_keys"
+
+DATA_FILES = ("secret_key", COLUMN_KEYS, "assistants.toml", "archive")
 """Files and folders of the data folder that a backup has, besides the database and the spools."""
 
-SECRET_FILES = ("secret_key",)
+SECRET_FILES = ("secret_key", COLUMN_KEYS)
 """Files of the data folder that are encrypted as a whole."""
 
 DATABASES = ("database.sqlite3", "database.sql")

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from chatapp.backup.databases import copy_sqlite, dump_postgres, find_sqlite_path, read_revision
-from chatapp.backup.files import FORMAT, MANIFEST, list_files, list_spools, member_name
+from chatapp.backup.files import COLUMN_KEYS, FORMAT, MANIFEST, list_files, list_spools, member_name
 from chatapp.config import Settings
 from chatapp.durability import sync
 from chatapp.encryption.keys import BACKUP, DATABASE, SPOOL
@@ -52,6 +52,8 @@ def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> None:
         copy_sqlite(spool, folder / spool.name, settings.derive_key(SPOOL))
         backup.add(folder / spool.name, spool.name)
     for path in list_files(settings.data_dir):
+        if path.name == COLUMN_KEYS:
+            continue  # Copied after the database, which has no value then whose key is missing.
         try:
             backup.add(path, member_name(settings.data_dir, path))
         except FileNotFoundError:

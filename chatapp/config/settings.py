@@ -27,6 +27,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chatapp.encryption.files import read_or_create
+from chatapp.encryption.keyring import Keyring
 from chatapp.encryption.keys import SECRETS, MasterKey
 
 log = structlog.get_logger(__name__)
@@ -354,6 +355,10 @@ class Settings(BaseSettings):
     def derive_key(self, purpose: str) -> bytes | None:
         """Return the key for a purpose; None if nothing is encrypted."""
         return None if self.master_key is None else self.master_key.derive(purpose)
+
+    def keyring(self) -> Keyring:
+        """Return the keys of encrypted columns."""
+        return Keyring(self.data_dir / "column_keys", self.derive_key(SECRETS))
 
     @property
     def assistants_path(self) -> Path:

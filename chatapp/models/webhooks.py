@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, now
+from chatapp.models.encrypted import EncryptedText
 
 
 class OutgoingWebhook(Base):
@@ -19,7 +20,7 @@ class OutgoingWebhook(Base):
     name: Mapped[str] = mapped_column(String(32))
     """The name by which messages mention it."""
     url: Mapped[str] = mapped_column(String(500))
-    secret: Mapped[str] = mapped_column(String(64))
+    secret: Mapped[str] = mapped_column(EncryptedText("outgoing_webhooks.secret"), deferred=True)
     """Signs the deliveries, so it cannot be hashed."""
     last_error: Mapped[str | None] = mapped_column(String(250))
     """Why the last attempt failed; None if it succeeded."""

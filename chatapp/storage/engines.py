@@ -20,6 +20,7 @@ from chatapp import sqlite
 from chatapp.concurrency.cooperation import checkpoint
 from chatapp.concurrency.native import NativePool, current_pools
 from chatapp.config import Settings, current_settings
+from chatapp.encryption.keyring import use_keyring
 from chatapp.encryption.keys import DATABASE
 from chatapp.errors import TooComplex
 from chatapp.operation import current_operation
@@ -101,9 +102,10 @@ def reader_options(settings: Settings, *, is_serving: bool) -> dict[str, Any]:
     return options
 
 
-def prepare_reader(engine: Engine, statements: StatementObserver) -> None:
+def prepare_reader(engine: Engine, settings: Settings, statements: StatementObserver) -> None:
     """Do what `reader_options` cannot: observe the statements, and make the connections of SQLite read-only."""
     statements.observe(engine)
+    use_keyring(engine.dialect, settings.keyring())
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN", pragmas=("query_only = ON",))
     else:
@@ -122,6 +124,7 @@ def writer_engine(
         options["connect_args"] |= timeout_arguments(settings, is_reader=False)
     engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, **options)
     (statements or StatementObserver(settings)).observe(engine)
+    use_keyring(engine.dialect, settings.keyring())
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
     return engine
@@ -134,6 +137,7 @@ def migration_engine(settings: Settings) -> Engine:
     into the tables that refer to it.
     """
     engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, **_driver_options(settings))
+    use_keyring(engine.dialect, settings.keyring())
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys = OFF",))
     return engine

@@ -16,6 +16,7 @@ from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import room_ref
 from chatapp.credentials import delete_webhook, has_outgoing_webhooks
+from chatapp.encryption.streams import Undecryptable
 from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
 from chatapp.models.accounts import USERNAME_PATTERN
@@ -242,9 +243,15 @@ def claim_deliveries(ids: Collection[int]) -> Sequence[Delivery]:
             if message.deleted_at is not None or webhook.suspended_at is not None:
                 session.delete(delivery)
                 continue
+            try:
+                secret = webhook.secret
+            except Undecryptable as error:
+                webhook.last_error = f"the signing secret cannot be decrypted ({error}); remove the webhook, and add it"
+                session.delete(delivery)
+                continue
             delivery.attempts += 1
             delivery.due_at = now() + LEASE_DURATION
-            claimed.append(Delivery(delivery.id, webhook.id, webhook.url, webhook.secret, delivery.attempts, message))
+            claimed.append(Delivery(delivery.id, webhook.id, webhook.url, secret, delivery.attempts, message))
         return claimed
 
     return write(change)

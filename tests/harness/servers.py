@@ -13,16 +13,19 @@ from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 import requests
-from sqlalchemy import Engine, NullPool, create_engine
+from sqlalchemy import Engine, NullPool, create_engine, select
+from sqlalchemy.orm import Session
 
 from chatapp import sqlite
 from chatapp.config.settings import RENAMED_VARIABLES
 from chatapp.encryption.files import read
+from chatapp.encryption.keyring import Keyring, use_keyring
 from chatapp.encryption.keys import DATABASE, SECRETS, MasterKey
+from chatapp.models import OutgoingWebhook
 from tests.harness import ROOT, coverage
 from tests.harness.launcher import READ_AT_IMPORT, ForkedProcess, Launcher, locked
 from tests.harness.ports import free_port
@@ -244,13 +247,22 @@ class Server:
         connection.execute("PRAGMA synchronous = OFF")  # What tests write need not survive a power cut.
         return connection
 
+    def webhook_secrets(self) -> list[str]:
+        """Return the signing secrets of outgoing webhooks, which the database stores encrypted."""
+        with Session(self.engine()) as session:
+            return list(session.scalars(select(OutgoingWebhook.secret)))
+
     def engine(self) -> Engine:
         """Return an SQLAlchemy engine for the database. It keeps no connection open, so nobody has to dispose of it."""
-        if url := self._settings["DATABASE_URL"]:
-            return create_engine(url, poolclass=NullPool)
-        factory = sqlite.keyed_factory(sqlite.Connection, self.derive_key(DATABASE))
-        url = f"sqlite:///{self.data_dir}/chatapp.sqlite3"
-        return create_engine(url, poolclass=NullPool, module=sqlite.driver, connect_args={"factory": factory})
+        options: dict[str, Any] = {}
+        url = self._settings["DATABASE_URL"]
+        if not url:
+            factory = sqlite.keyed_factory(sqlite.Connection, self.derive_key(DATABASE))
+            options = {"module": sqlite.driver, "connect_args": {"factory": factory}}
+            url = f"sqlite:///{self.data_dir}/chatapp.sqlite3"
+        engine = create_engine(url, poolclass=NullPool, **options)
+        use_keyring(engine.dialect, Keyring(self.data_dir / "column_keys", self.derive_key(SECRETS)))
+        return engine
 
 
 class NewServer(Protocol):

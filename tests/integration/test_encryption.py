@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatapp import sqlite
 from chatapp.encryption.keys import DATABASE
-from chatapp.models import Base
+from chatapp.models import Base, OutgoingWebhook
 from tests.harness.people import NewPerson, message_payload
 from tests.harness.servers import NewServer, Postgres, Server, find_postgres_binaries
 from tests.harness.waiting import eventually
@@ -127,7 +127,8 @@ def test_the_key_is_replaced_and_removed_and_restored_backups_get_the_key_of_the
 ) -> None:
     server = new_server()
     server.flask("users", "create", "ana", stdin="a long password 77\n")
-    server.flask("check")
+    with Session(server.engine()) as session, session.begin():
+        session.add(OutgoingWebhook(conversation_id=1, name="hook", url="http://a/", secret="whsec_text"))
     expected = read_rows(server)
     use_key(server, KEY).flask("encrypt-database")
     (tmp_path / "key").write_text(OTHER_KEY)

@@ -138,6 +138,22 @@ def test_a_message_that_mentions_a_webhook_is_sent_and_signed(
     assert secret not in ana.get(f"{room_path(room)}/webhooks").text
     eventually(lambda: any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)], "the queue is empty")
 
+    # The database has the secret encrypted, also with a new key while the server runs.
+    ((stored,),) = any_server.rows("SELECT secret FROM outgoing_webhooks")
+    assert secret.removeprefix("whsec_") not in str(stored)
+    assert any_server.flask("rotate-keys") == "Secrets encrypted with a new key: 1.\n"
+    ((renewed,),) = any_server.rows("SELECT secret FROM outgoing_webhooks")
+    assert str(renewed).partition(".")[0] != str(stored).partition(".")[0]
+    assert any_server.webhook_secrets() == [secret]
+    socket.post("with the new key @deploy", room)
+    eventually(lambda: len(receiver.requests) == 3, "the server reads the new key")
+    # A value that cannot be decrypted holds up neither messages nor other webhooks.
+    any_server.execute("UPDATE outgoing_webhooks SET secret = 'lost.AAAA'")
+    socket.post("without a key @deploy", room)
+    eventually(lambda: "cannot be decrypted" in ana.get(f"{room_path(room)}/webhooks").text, "the manager is told")
+    assert any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
+    assert "not in column_keys: 1." in any_server.flask("rotate-keys", expect=1)
+
 
 def test_a_failed_delivery_is_retried_under_its_id_and_finally_discarded(
     server: Server, ana: Person, receiver: Receiver

@@ -58,6 +58,17 @@ def test_each_migration_keeps_the_rows_of_tables_that_it_does_not_drop(
         return [server.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES.split(", ")]
 
     before = counts()
+    # The secrets of webhooks are encrypted since 0023.
+    server.flask("db", "downgrade", "0022")
+    server.execute(
+        "INSERT INTO outgoing_webhooks (conversation_id, name, url, secret, created_at)"
+        " VALUES (1, 'hook', 'http://a/', 'whsec_text', '2026-01-01 00:00:00')"
+    )
+    server.flask("db", "upgrade")
+    assert server.webhook_secrets() == ["whsec_text"]
+    assert server.rows("SELECT secret FROM outgoing_webhooks") != [("whsec_text",)]
+    server.flask("db", "downgrade", "0022")
+    assert server.rows("SELECT secret FROM outgoing_webhooks") == [("whsec_text",)]
     server.flask("db", "downgrade", "0001")
     server.flask("db", "upgrade")
     assert counts() == before
