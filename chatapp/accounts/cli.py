@@ -14,7 +14,7 @@ from chatapp.deprecation import add_deprecated_alias
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 
-users = AppGroup("users", help="Create, ban and unban accounts.")
+users = AppGroup("users", help="Create, ban and unban accounts, set passwords and sign out.")
 
 
 @click.command("setup-link")
@@ -37,10 +37,7 @@ def create(username: str, *, admin: bool, display_name: str) -> None:
 
     The password is read from a prompt, or from standard input if that is not a terminal.
     """
-    if sys.stdin.isatty():
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    else:
-        password = _read_line()
+    password = _read_password()
     with _errors_reported():
         service.create_user(username, display_name, password, is_admin=admin)
     click.echo(f"Created {'the admin' if admin else 'the account'} {service.check_username(username)}.")
@@ -69,6 +66,32 @@ def unban(username: str) -> None:
     click.echo(f"{username} can sign in again.")
 
 
+@users.command("password")
+@click.argument("username", metavar="NAME")
+def set_password(username: str) -> None:
+    """Set a new password for NAME, who has forgotten theirs.
+
+    They are signed out everywhere, and their API tokens are revoked. The password is read from a prompt, or from
+    standard input if that is not a terminal.
+    """
+    password = _read_password()
+    with _errors_reported():
+        service.reset_password(username, password)
+    click.echo(f"{username} has a new password.")
+
+
+@users.command("sign-out")
+@click.argument("username", metavar="[NAME]", required=False)
+@click.option("--all", "everybody", is_flag=True, help="Sign out everybody.")
+def sign_out(username: str | None, *, everybody: bool) -> None:
+    """Sign out NAME, or everybody, in all browsers. API tokens stay valid."""
+    if everybody == (username is not None):
+        raise click.UsageError("Name an account, or use --all.")
+    with _errors_reported():
+        count = service.end_login_sessions(username)
+    click.echo(f"Ended {count} login sessions.")
+
+
 add_deprecated_alias(users, unban, "let-back")
 
 
@@ -81,7 +104,9 @@ def _errors_reported() -> Iterator[None]:
         raise click.ClickException(error.message) from None
 
 
-def _read_line() -> str:
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     try:
         return sys.stdin.readline().rstrip("\r\n")
     except UnicodeDecodeError:

@@ -29,7 +29,7 @@ from chatapp.extensions import db
 from chatapp.models import ApiToken, Conversation, Installation, LoginSession, Membership, User, now
 from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.models.conversations import GENERAL_ID
-from chatapp.passwords.attempts import AttemptKey, clear_attempts, count_attempt
+from chatapp.passwords.attempts import AttemptKey, clear_attempts, count_attempt, make_attempt_key
 from chatapp.passwords.confirmation import MAX_PASSWORD_CHARS, confirm_password
 from chatapp.passwords.hashes import hash_password, verify_password
 from chatapp.passwords.strength import explain_weakness
@@ -298,6 +298,40 @@ def change_password(actor: Actor, current: str, new: str) -> None:
         record(transaction, AuditKind.PASSWORD_CHANGED, actor, target=f"@{username}")
 
     write(change)
+
+
+def reset_password(username: str, new: str) -> None:
+    """Set a user's password on the command line, and revoke all their login sessions and API tokens.
+
+    Failed sign-ins to the account are forgotten. Raises `NotFound`, and `Invalid` if the password is not acceptable.
+    """
+    user = get_user(db.session(), username)
+    user_id, username, checked = user.id, user.username, check_password(new, user.username, user.name)
+    db.session.close()
+    new_hash = hash_password(checked)
+
+    def change(transaction: Transaction) -> None:
+        transaction.session.execute(update(User).where(User.id == user_id).values(password_hash=new_hash))
+        _revoke_login_sessions(transaction, LoginSession.user_id == user_id)
+        revoke_tokens(transaction, None, ApiToken.user_id == user_id)
+        clear_attempts(transaction, make_attempt_key(username, None))
+        record(transaction, AuditKind.PASSWORD_CHANGED, None, target=f"@{username}")
+
+    write(change)
+
+
+def end_login_sessions(username: str | None) -> int:
+    """End the login sessions of a user, or of everybody, on the command line. Return how many. Raises `NotFound`."""
+
+    def change(transaction: Transaction) -> int:
+        user = None if username is None else get_user(transaction.session, username)
+        count = _revoke_login_sessions(transaction, *([LoginSession.user_id == user.id] if user else []))
+        if count:
+            target = f"{count} of @{user.username}" if user else f"all {count}"
+            record(transaction, AuditKind.LOGIN_SESSION_REVOKED, None, target=target)
+        return count
+
+    return write(change)
 
 
 def ban(actor: Actor | None, username: str, *, revokes_invitations: bool = False) -> None:

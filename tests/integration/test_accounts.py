@@ -390,7 +390,9 @@ def test_a_socket_without_a_cookie_or_for_another_user_or_from_another_origin_is
     assert refusal(ana.cookie, origin="http://evil.example") is not None
 
 
-def test_accounts_can_be_created_on_the_command_line(new_server: NewServer, database_url: str) -> None:
+def test_accounts_are_created_signed_out_and_get_new_passwords_on_the_command_line(
+    new_server: NewServer, database_url: str
+) -> None:
     server = new_server(database_url=database_url)
     assert server.flask("users", "create", "Ana", "--admin", stdin=PASSWORD + "\n") == "Created the admin ana.\n"
     assert (
@@ -407,6 +409,38 @@ def test_accounts_can_be_created_on_the_command_line(new_server: NewServer, data
     ana = Person(server, "ana")
     assert ana.sign_in().url == server.url + "/"
     assert ana.invitation()
+
+    bob = Person(server, "bob")
+    bob.sign_in()
+    api, sockets = bob.api(), [ana.connect(), bob.connect()]
+    assert server.flask("users", "sign-out", "bob") == "Ended 2 login sessions.\n"
+    eventually(lambda: not sockets[1].is_connected(), "the socket is closed")
+    assert ana.get("/", allow_redirects=False).ok
+    assert api.get("/conversations").ok
+    assert server.flask("users", "sign-out", "--all") == "Ended 1 login sessions.\n"
+    eventually(lambda: not sockets[0].is_connected(), "the socket is closed")
+    assert "or use --all" in server.flask("users", "sign-out", expect=2)
+
+    assert bob.sign_in().ok
+    new = "a quite different password"
+    assert "too easy" in server.flask("users", "password", "bob", stdin="password1234", expect=1)
+    assert server.flask("users", "password", "@Bob", stdin=new) == "@Bob has a new password.\n"
+    assert bob.get("/", allow_redirects=False).status_code == 302
+    assert api.get("/conversations").status_code == 401
+    assert bob.sign_in().status_code == 403
+    assert bob.sign_in(new).ok
+    assert "no account" in server.flask("users", "password", "nobody", stdin=new, expect=1)
+    changed = server.rows(
+        "SELECT kind, target FROM audit_log WHERE actor_id IS NULL AND kind NOT LIKE 'user%' AND kind NOT LIKE 'sign%'"
+    )
+    assert set(changed) == {
+        ("login_session.revoked", "2 of @bob"),
+        ("login_session.revoked", "all 1"),
+        ("password.changed", "@bob"),
+        ("token.revoked", "@bob a program"),
+    }
+    for person in (ana, bob):
+        person.close()
 
 
 def test_the_command_line_reports_why_an_account_cannot_be_created(app: Flask) -> None:
