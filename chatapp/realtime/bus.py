@@ -37,6 +37,9 @@ MAX_AGE_SECONDS = 3.0
 SIGNATURE_CHARS = 64
 """Length of the signature, an HMAC-SHA-256 in hexadecimal digits, before each message."""
 
+LOG_INTERVAL_SECONDS = 60.0
+"""Minimum time between two log lines about invalid messages: others on the same Redis may send any number."""
+
 Handler = Callable[[str, Any], None]
 """Called with the id of the sending process and the data."""
 
@@ -65,6 +68,7 @@ class Bus:
         self._outgoing: queue.Queue[tuple[float, str]] = queue.Queue(MAX_QUEUED)
         self._handlers: dict[str, Handler] = {}
         self._on_connected: list[Callable[[], None]] = []
+        self._logged_at = float("-inf")
 
     def on(self, kind: str, handler: Handler) -> None:
         """Call `handler` for messages of a kind from other processes."""
@@ -133,4 +137,6 @@ class Bus:
             if message["process"] != self.process and message["kind"] in self._handlers:
                 self._handlers[message["kind"]](message["process"], message["data"])
         except Exception as error:
-            log.warning("message from another process failed", chars=len(text), reason=type(error).__name__)
+            if time.monotonic() - self._logged_at >= LOG_INTERVAL_SECONDS:
+                self._logged_at = time.monotonic()
+                log.warning("message from another process failed", chars=len(text), reason=type(error).__name__)

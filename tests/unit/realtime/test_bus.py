@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from chatapp.realtime.bus import Bus
 
@@ -45,3 +47,11 @@ def test_messages_that_the_installation_has_not_signed_are_ignored(bus: Bus, rec
     ):
         bus._handle(text)
     assert received == []
+
+
+def test_a_flood_of_invalid_messages_does_not_fill_the_log(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatapp.realtime.bus.log", structlog.get_logger())
+    with capture_logs() as lines:
+        for _ in range(5):
+            bus._handle("invalid")
+    assert [line["reason"] for line in lines] == ["InvalidSignature"]
