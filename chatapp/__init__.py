@@ -8,9 +8,11 @@ from chatapp.admin.routes import blueprint as admin_blueprint
 from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
+from chatapp.api.templates.routes import blueprint as api_templates_blueprint
 from chatapp.api.tokens.routes import blueprint as api_tokens_blueprint
 from chatapp.assistants.answer_requests import init_answer_requests
 from chatapp.assistants.routes import blueprint as assistants_blueprint
+from chatapp.assistants.templates.routes import blueprint as session_templates_blueprint
 from chatapp.backup.encryption import require_key
 from chatapp.backup.restoring import complete_restore
 from chatapp.cli import init_cli, is_choosing_command
@@ -99,11 +101,13 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         rooms_blueprint,
         direct_blueprint,
         assistants_blueprint,
+        session_templates_blueprint,
         transcripts_blueprint,
         webhooks_blueprint,
         messages_blueprint,
         api_blueprint,
         api_sessions_blueprint,
+        api_templates_blueprint,
         api_tokens_blueprint,
         api_docs_blueprint,
         accounts_blueprint,

@@ -82,12 +82,50 @@ class Session(TypedDict):
     is_pinned: Annotated[bool, Field(description="Whether lists begin with it.")]
 
 
+class SessionDetails(Session):
+    """A private conversation with an assistant, with its prompt."""
+
+    prompt: Annotated[str, Field(description="The prompt of the template that it began with.")]
+
+
 class Sessions(TypedDict):
     """The user's assistant sessions, most recently used first."""
 
     limit: int
     offset: int
     sessions: list[Session]
+    total: int
+
+
+class FirstMessage(TypedDict):
+    """A message that sessions begin with."""
+
+    role: Annotated[str, Field(json_schema_extra={"enum": ["user", "assistant"]})]
+    content: str
+
+
+class TemplateSummary(TypedDict):
+    """A session template in a list."""
+
+    id: int
+    name: str
+    assistant: Annotated[str | None, Field(description="The assistant's name; null if the user chooses it.")]
+    category: Annotated[str, Field(description="The category of the sessions.")]
+    tags: Annotated[list[str], Field(description="The tags of the sessions.")]
+    is_shared: Annotated[bool, Field(description="Whether it is for everyone. Admins edit these templates.")]
+
+
+class Template(TemplateSummary):
+    """What an assistant session can begin with."""
+
+    prompt: Annotated[str, Field(description="The model receives it in addition to the assistant's own prompt.")]
+    messages: Annotated[list[FirstMessage], Field(description="The first messages, in their order.")]
+
+
+class Templates(TypedDict):
+    """The templates that the user may use."""
+
+    templates: list[TemplateSummary]
     total: int
 
 

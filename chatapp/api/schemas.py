@@ -4,11 +4,18 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
+from chatapp.assistants.templates.service import (
+    MAX_FIRST_MESSAGES,
+    MAX_FIRST_MESSAGES_CHARS,
+    MAX_NAME_CHARS,
+    MAX_PROMPT_CHARS,
+    TemplateFields,
+)
 from chatapp.conversations.people import MAX_PEOPLE
 from chatapp.conversations.service import MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
 from chatapp.errors import Invalid
@@ -39,6 +46,11 @@ PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "session_id": {
         "description": "The id of one of your assistant sessions.",
+        "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_ID},
+        "example": 1,
+    },
+    "template_id": {
+        "description": "The id of a session template.",
         "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_ID},
         "example": 1,
     },
@@ -292,11 +304,16 @@ Tags = Annotated[
 class NewSession(Request):
     """An assistant session to start."""
 
-    assistant: str | None = Field(None, description="The name of an assistant. Default: the first one.")
+    assistant: str | None = Field(
+        None, description="The name of an assistant. Default: that of the template, or the first one."
+    )
+    template: Annotated[int, Field(ge=0, le=LAST_ID, json_schema_extra={"format": "int32"})] | None = Field(
+        None, description="The id of a template."
+    )
     title: str = Field("", description="Default: derived from the first message.")
     metadata: Metadata = Field(None, description=METADATA_DESCRIPTION)
-    category: Category = ""
-    tags: Tags = []
+    category: Category | None = Field(None, description="Default: that of the template.")
+    tags: Tags | None = Field(None, description="Default: those of the template.")
 
 
 class SessionUpdate(Request):
@@ -308,6 +325,45 @@ class SessionUpdate(Request):
     tags: Tags | None = Field(None, description="They replace the previous ones.")
     pinned: bool | None = Field(None, description="Whether lists begin with it.")
     ended: Literal[True] | None = Field(None, description="Make the session read-only.")
+
+
+class NewFirstMessage(Request):
+    """A message that sessions begin with."""
+
+    role: Literal["user", "assistant"]
+    content: Content = Field(description="The text.", examples=["Summarize what I send you."])
+
+
+class TemplateUpdate(Request):
+    """Changes to a session template. What is omitted stays as it is. Running sessions do not change."""
+
+    name: str | None = Field(None, description=f"A text of at most {MAX_NAME_CHARS} characters.")
+    assistant: str | None = Field(None, description="The name of an assistant; null if the user chooses it.")
+    prompt: str | None = Field(
+        None,
+        description=f"At most {MAX_PROMPT_CHARS:,} characters that the model receives besides the assistant's prompt.",
+    )
+    messages: Annotated[list[NewFirstMessage], Field(max_length=MAX_FIRST_MESSAGES)] | None = Field(
+        None,
+        description=f"The first messages, in their order: at most {MAX_FIRST_MESSAGES_CHARS:,} characters together. "
+        "They replace the previous ones.",
+    )
+    category: Category | None = Field(None, description="The category of the sessions.")
+    tags: Tags | None = Field(None, description="The tags of the sessions. They replace the previous ones.")
+
+    def to_fields(self) -> TemplateFields:
+        """Return the given fields as the service takes them."""
+        given = self.model_dump(include=self.model_fields_set - {"shared"})
+        return cast(
+            TemplateFields, {name: value for name, value in given.items() if value is not None or name == "assistant"}
+        )
+
+
+class NewTemplate(TemplateUpdate):
+    """A session template to create."""
+
+    name: str = Field(description=f"A text of at most {MAX_NAME_CHARS} characters.", examples=["Weekly report"])
+    shared: bool = Field(False, description="Make it for everyone. Only admins may.")
 
 
 class SessionsQuery(Request):

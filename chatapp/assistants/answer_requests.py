@@ -86,6 +86,8 @@ class AnswerRequests:
                 raise Conflict("This answer is still being written. Stop it first.")
             if message.deleted_at is not None:
                 raise Conflict("This message was deleted.")
+            if message.reply_to is None:
+                raise Conflict("This message answers no question.")
             if problem := self._find_exceeded_limit(session, actor.user_id):
                 raise RateLimited(problem)
             last_assistant = session.scalars(

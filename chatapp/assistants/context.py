@@ -10,7 +10,7 @@ from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.providers import Turn
 from chatapp.assistants.usage import estimate_tokens
 from chatapp.config.assistants import Assistant
-from chatapp.models import Message, User
+from chatapp.models import Conversation, Message, User
 from chatapp.timeline.content import TEXT
 
 
@@ -42,19 +42,28 @@ def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Tu
         .limit(assistant.context_messages - 1)
     ).all()
     newest_first = [make_turn(message, name, is_private=job.is_private) for message, name in rows]
-    return fit_turns(newest_first, remove_mention(question or "", assistant.name), assistant)
+    session_prompt = session.scalars(
+        select(Conversation.prompt).where(Conversation.id == job.conversation.id)
+    ).one_or_none()
+    return fit_turns(newest_first, remove_mention(question or "", assistant.name), assistant, session_prompt or "")
 
 
-def fit_turns(newest_first: Sequence[Turn], question: str, assistant: Assistant) -> Sequence[Turn]:
-    """Return the system prompt, as many of the newest turns as the context has room for, and the question."""
-    room = assistant.context_tokens - estimate_tokens(assistant.prompt) - estimate_tokens(question)
+def fit_turns(
+    newest_first: Sequence[Turn], question: str, assistant: Assistant, session_prompt: str = ""
+) -> Sequence[Turn]:
+    """Return the system prompt, as many of the newest turns as the context has room for, and the question.
+
+    The system prompt is the assistant's, followed by that of the template which the session began with.
+    """
+    prompt = f"{assistant.prompt}\n\n{session_prompt}" if session_prompt else assistant.prompt
+    room = assistant.context_tokens - estimate_tokens(prompt) - estimate_tokens(question)
     turns = [Turn("user", question)]
     for turn in newest_first:
         room -= estimate_tokens(turn.content)
         if room < 0:
             break
         turns.insert(0, turn)
-    return [Turn("system", assistant.prompt), *turns]
+    return [Turn("system", prompt), *turns]
 
 
 def make_turn(message: Message, sender: str | None, *, is_private: bool) -> Turn:

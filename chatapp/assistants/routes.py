@@ -7,7 +7,8 @@ from chatapp.assistants import service
 from chatapp.assistants.forms import SessionForm
 from chatapp.assistants.queries import find_shared_conversation, list_former, list_sessions
 from chatapp.assistants.tags import split_tags
-from chatapp.config.assistants import Assistant, current_assistants, find_assistant
+from chatapp.assistants.templates.queries import list_templates
+from chatapp.config.assistants import current_assistants
 from chatapp.conversations.policy import authorize_reading, authorize_session_management
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.conversations.refs import assistant_ref
@@ -17,7 +18,7 @@ from chatapp.identity import current_person, login_required
 from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.conversations import render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
-from chatapp.presentation.urls import ID, parse_seq
+from chatapp.presentation.urls import ID, parse_id, parse_seq
 
 blueprint = Blueprint("assistants", __name__)
 
@@ -29,7 +30,7 @@ def show(assistant: str) -> str:
     conversation = find_shared_conversation(db.session(), assistant)
     if conversation is None:
         # The database was unavailable when the server started.
-        configured = _get_assistant(assistant)
+        configured = service.get_assistant(assistant)
         service.synchronize_shared_conversations(current_assistants())
         db.session.rollback()
         conversation = find_shared_conversation(db.session(), configured.name)
@@ -50,6 +51,7 @@ def index() -> str:
         assistants=current_assistants(),
         former=list_former(db.session(), current_assistants()),
         sessions=list_sessions(db.session(), current_person().id, words=query, category=category).sessions,
+        templates=list_templates(db.session(), current_person().id),
         query=query,
         category=category,
     )
@@ -58,9 +60,14 @@ def index() -> str:
 @blueprint.post("/sessions")
 @login_required
 def start() -> Response:
-    """Start a session."""
-    assistant = _get_assistant(request.form.get("assistant", ""))
-    return _redirect_to_session(service.start_session(current_person().actor, assistant.key))
+    """Start a session, also with a template."""
+    template = request.form.get("template")
+    session_id = service.start_session(
+        current_person().actor,
+        request.form.get("assistant") or None,
+        template_id=None if template is None else parse_id(template, "template"),
+    )
+    return _redirect_to_session(session_id)
 
 
 @blueprint.get(f"/sessions/<{ID}:session_id>")
@@ -98,7 +105,7 @@ def rename(session_id: int) -> ViewResponse:
                 tags=split_tags(form.text(form.tags)),
             )
             return _redirect_to_session(session_id)
-    return form.page("assistants/title.html", session_id=session_id)
+    return form.page("assistants/title.html", session_id=session_id, prompt=conversation.prompt)
 
 
 @blueprint.post(f"/sessions/<{ID}:session_id>/pin")
@@ -124,13 +131,6 @@ def delete(session_id: int) -> Response:
     service.delete_session(current_person().actor, session_id)
     flash("Session deleted.")
     return redirect(url_for("assistants.index"))
-
-
-def _get_assistant(name: str) -> Assistant:
-    assistant = find_assistant(name)
-    if assistant is None:
-        raise NotFound("There is no such assistant.")
-    return assistant
 
 
 def _find_session_access(session_id: int) -> ConversationAccess:

@@ -1,12 +1,14 @@
 """Writes of conversations with assistants. Each function authorizes within the transaction that it writes in."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
 from chatapp.assistants.tags import clean_category, join_tags
-from chatapp.config.assistants import Assistant
+from chatapp.assistants.templates.policy import authorize_template_use
+from chatapp.config.assistants import Assistant, current_assistants, find_assistant
 from chatapp.conversations.kinds import AssistantSession, SharedAssistant
 from chatapp.conversations.policy import authorize_session_management
 from chatapp.conversations.queries import find_access_of, list_shared_conversations
@@ -14,11 +16,12 @@ from chatapp.conversations.refs import assistant_ref
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.limits.rates import CONVERSATIONS, count_use
-from chatapp.models import Conversation, Membership, now
+from chatapp.models import Conversation, Membership, SessionTemplate, now
 from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
 from chatapp.timeline.cleanup import delete_archive, delete_conversation
+from chatapp.timeline.messages import insert_message
 from chatapp.timeline.metadata import UNCHANGED, check_metadata
 
 MAX_TITLE_CHARS = 80
@@ -44,37 +47,102 @@ def synchronize_shared_conversations(assistants: Mapping[str, Assistant]) -> Non
 
 def start_session(
     actor: Actor,
-    assistant: str,
+    assistant: str | None = None,
     *,
+    template_id: int | None = None,
     title: str = "",
     metadata: object = None,
-    category: str = "",
-    tags: Sequence[str] = (),
+    category: str | None = None,
+    tags: Sequence[str] | None = None,
 ) -> int:
-    """Start a session of the actor with the assistant of this key and return its id.
+    """Start a session of the actor with the assistant of this name and return its id.
 
-    A session without a title is named after its first message. Raises what `check_metadata` raises, and `SignedOut`,
-    `Invalid`, `RateLimited`.
+    A template has the defaults of what is not given, a prompt, and first messages: all are copied into the session. The
+    last default is the first assistant. A session without a title is named after the first message that its owner
+    posts. Raises what `check_metadata` raises, and `SignedOut`, `Invalid`, `RateLimited`, `NotFound`, and `Conflict` if
+    the assistant of the template is no longer available.
     """
-    columns = {
-        "name": clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS),
-        "extra": check_metadata(metadata),
-        "category": clean_category(category),
-        "tags": join_tags(tags),
-    }
+    assistants = current_assistants()
+    given_assistant = None if assistant is None else get_assistant(assistant)
+    checked_title = clean_line(title, "A title", min_chars=0, max_chars=MAX_TITLE_CHARS)
+    checked_metadata = check_metadata(metadata)
+    given_category = None if category is None else clean_category(category)
+    given_tags = None if tags is None else join_tags(tags)
     count_use(CONVERSATIONS, actor.user_id)
 
     def change(transaction: Transaction) -> int:
         session = transaction.session
         require_active_login(session, actor)
-        conversation = AssistantSession.new(assistant=assistant, creator_id=actor.user_id, **columns)
+        template = SessionTemplate(prompt="", messages=[], category="", tags="")
+        if template_id is not None:
+            template = authorize_template_use(session.get(SessionTemplate, template_id), actor.user_id)
+        chosen = given_assistant or _find_default_assistant(template, assistants)
+        conversation = AssistantSession.new(
+            name=checked_title,
+            assistant=chosen.key,
+            creator_id=actor.user_id,
+            extra=checked_metadata,
+            category=template.category if given_category is None else given_category,
+            tags=template.tags if given_tags is None else given_tags,
+            prompt=template.prompt or None,
+        )
         session.add(conversation)
         session.flush()
-        session.add(Membership(conversation_id=conversation.id, user_id=actor.user_id, role="manager"))
+        _insert_first_messages(transaction, conversation, actor.user_id, chosen, template.messages)
+        session.add(
+            Membership(
+                conversation_id=conversation.id,
+                user_id=actor.user_id,
+                role="manager",
+                last_read_seq=conversation.last_event,
+            )
+        )
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
         return conversation.id
 
     return write(change)
+
+
+def _find_default_assistant(template: SessionTemplate, assistants: Mapping[str, Assistant]) -> Assistant:
+    if template.assistant is None:
+        return next(iter(assistants.values()))
+    if template.assistant not in assistants:
+        raise Conflict("The assistant of this template is no longer available. Choose another one.")
+    return assistants[template.assistant]
+
+
+def _insert_first_messages(
+    transaction: Transaction,
+    conversation: Conversation,
+    user_id: int,
+    assistant: Assistant,
+    messages: Sequence[Mapping[str, str]],
+) -> None:
+    """Store the first messages of a template in a new session. The assistant does not answer them."""
+    question: int | None = None
+    for message in messages:
+        if message["role"] == "user":
+            columns = {"sender_type": "user", "sender_id": user_id, "client_id": str(uuid.uuid4())}
+            question = insert_message(transaction, conversation, content=message["content"], **columns).seq
+        else:
+            insert_message(
+                transaction,
+                conversation,
+                sender_type="assistant",
+                sender_name=assistant.display_name,
+                content=message["content"],
+                state="complete",
+                reply_to=question,
+                asker_id=user_id,
+            )
+
+
+def get_assistant(name: str) -> Assistant:
+    """Return the configured assistant of this name. Raises `NotFound`."""
+    assistant = find_assistant(name)
+    if assistant is None:
+        raise NotFound("There is no such assistant.")
+    return assistant
 
 
 def change_session(

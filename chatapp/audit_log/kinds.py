@@ -37,5 +37,8 @@ class AuditKind(StrEnum):
     WEBHOOK_ADOPTED = "webhook.adopted"
     SHARE_LINK_CREATED = "share_link.created"
     SHARE_LINK_REVOKED = "share_link.revoked"
+    TEMPLATE_CREATED = "template.created"
+    TEMPLATE_CHANGED = "template.changed"
+    TEMPLATE_DELETED = "template.deleted"
     SETTING_CHANGED = "setting.changed"
     AUDIT_LOG_EXPORTED = "audit_log.exported"

@@ -1,7 +1,7 @@
 """The database tables."""
 
 from chatapp.models.accounts import ApiToken, Installation, Invitation, LoginSession, SignInAttempts, User
-from chatapp.models.assistants import Answer, AssistantUsage, ShareLink
+from chatapp.models.assistants import Answer, AssistantUsage, SessionTemplate, ShareLink
 from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, Membership
@@ -27,6 +27,7 @@ __all__ = [
     "OutgoingWebhook",
     "Reaction",
     "RetiredKey",
+    "SessionTemplate",
     "ShareLink",
     "SignInAttempts",
     "User",

@@ -1,8 +1,8 @@
-"""Answers of assistants, their count for each user, and share links."""
+"""Answers of assistants, their count for each user, session templates, and share links."""
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, false, text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, now
@@ -47,6 +47,32 @@ class AssistantUsage(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     asked_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SessionTemplate(Base):
+    """What an assistant session can begin with: a prompt and first messages.
+
+    It is copied into the session, which later changes of the template do not alter.
+    """
+
+    __tablename__ = "session_templates"
+    __table_args__ = (NEVER_REUSE_IDS,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    """The user who uses and edits it. None if everybody uses it and admins edit it."""
+    name: Mapped[str] = mapped_column(String(80))
+    assistant: Mapped[str | None] = mapped_column(String(32))
+    """The key of the assistant; None if the user chooses it."""
+    prompt: Mapped[str] = mapped_column(Text, default="")
+    """Added to the prompt of the assistant."""
+    messages: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
+    """The first messages, in their order, each with `role` and `content`."""
+    category: Mapped[str] = mapped_column(String(40), default="")
+    tags: Mapped[str] = mapped_column(String(400), default="")
+    """The category and the tags of the sessions."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class ShareLink(Base):

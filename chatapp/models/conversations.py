@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, false, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, JsonObject, now
@@ -66,6 +66,8 @@ class Conversation(Base):
     """The category of an assistant session."""
     tags: Mapped[str | None] = mapped_column(String(400))
     """The tags of an assistant session, separated by commas."""
+    prompt: Mapped[str | None] = mapped_column(Text, deferred=True)
+    """The prompt of the template that an assistant session began with, added to that of the assistant."""
     pinned_at: Mapped[datetime | None]
     """When an assistant session was pinned to the beginning of lists."""
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)

@@ -7,26 +7,26 @@ TEXT, NOTICE, ERROR = "text", "system", "error"
 """The types of messages: see `Message.message_type`."""
 
 
-def check_content(content: object, limit: int | None = None) -> str:
+def check_content(content: object, limit: int | None = None, what: str = "A message") -> str:
     """Return `content` with line feeds between its lines, without leading empty lines and trailing white space.
 
-    `limit` is the maximum length in characters; by default the setting `max_message_chars` applies. Raises
-    `NotText`, `Empty` (no visible character), `TooLong` or `BadCharacters` (NUL, which PostgreSQL cannot store; a lone
-    surrogate, which has no encoding).
+    `limit` is the maximum length in characters; by default the setting `max_message_chars` applies. `what` begins the
+    message of the error. Raises `NotText`, `Empty` (no visible character), `TooLong` or `BadCharacters` (NUL, which
+    PostgreSQL cannot store; a lone surrogate, which has no encoding).
     """
     if not isinstance(content, str):
-        raise NotText("A message must be text.")
+        raise NotText(f"{what} must be text.")
     if limit is None:
         limit = current_settings().max_message_chars
     # HTML forms submit line breaks as CRLF.
     content = content.replace("\r\n", "\n")
     if len(content) > limit:
-        raise TooLong(f"A message has at most {limit:,} characters; this one has {len(content):,}.")
+        raise TooLong(f"{what} has at most {limit:,} characters; this one has {len(content):,}.")
     if "\0" in content or not _is_encodable(content):
-        raise BadCharacters("The message has characters that cannot be stored (NUL or half of a surrogate pair).")
+        raise BadCharacters(f"{what} has characters that cannot be stored (NUL or half of a surrogate pair).")
     # A message of invisible characters only, such as zero-width spaces, is empty too.
     if not any(character.isprintable() and not character.isspace() for character in content):
-        raise Empty("A message needs some text.")
+        raise Empty(f"{what} needs some text.")
     return content.rstrip().lstrip("\n")
 
 

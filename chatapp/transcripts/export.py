@@ -15,12 +15,13 @@ _MARKDOWN = re.compile(r"[\\`*_\[\]<>&#~|!]")
 
 @dataclass(frozen=True, slots=True)
 class TranscriptHeader:
-    """What an export contains about the conversation itself. Category and tags are those of a session."""
+    """What an export contains about the conversation itself. Category, tags and prompt are those of a session."""
 
     title: str
     metadata: Metadata | None = None
     category: str = ""
     tags: Sequence[str] = ()
+    prompt: str = ""
 
     def describe(self) -> Iterator[str]:
         """Yield lines about category and tags, for readers."""

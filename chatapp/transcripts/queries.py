@@ -87,6 +87,7 @@ def transcript_header(conversation: Conversation) -> TranscriptHeader:
         conversation.extra,
         conversation.category or "",
         split_tags(conversation.tags or ""),
+        conversation.prompt or "",
     )
 
 

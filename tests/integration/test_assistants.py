@@ -284,6 +284,32 @@ def test_a_model_receives_the_prompt_and_the_latest_messages(
     ]
 
 
+def test_a_model_receives_the_prompt_and_the_first_messages_of_the_template_of_a_session(
+    ana: Person, model: ModelServer
+) -> None:
+    api = ana.api()
+    template = {
+        "name": "Poems",
+        "assistant": "model",
+        "prompt": "Rhyme.",
+        "messages": [{"role": "user", "content": "Roses"}, {"role": "assistant", "content": "are red"}],
+    }
+    template_id = api.post("/templates", json=template).json()["id"]
+    session = api.post("/sessions", json={"template": template_id}).json()
+    api.request("PATCH", f"/templates/{template_id}", json={"prompt": "Do not rhyme."})
+    socket = ana.connect()
+    socket.join(session["conversation"])
+    socket.post("violets and then?", session["conversation"])
+    wait_for_answer(socket, session["conversation"])
+    request = next(each for each in model.received_requests() if "violets and then?" in str(each))
+    assert [(turn["role"], turn["content"]) for turn in request["messages"]] == [
+        ("system", "Be brief.\n\nRhyme."),
+        ("user", "Roses"),
+        ("assistant", "are red"),
+        ("user", "violets and then?"),
+    ]
+
+
 def test_a_mentioned_assistant_reads_the_room_without_notices_and_answers_in_it(
     ana: Person, bob: Person, model: ModelServer
 ) -> None:

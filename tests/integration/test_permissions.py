@@ -90,6 +90,12 @@ ROUTES = {
     "DELETE /api/sessions/<session_id>": Line(ABSENT_POST, session=SESSION_POST),
     "GET /api/sessions/<session_id>/messages": Line(ABSENT_POST, session=SESSION_POST),
     "POST /api/sessions/<session_id>/messages": Line(ABSENT_POST, sent={"content": "by the API"}, session=SESSION_POST),
+    "GET /api/templates": Line(USER_API),
+    "POST /api/templates": Line(ADMIN_POST, sent={"name": "Minutes", "shared": True}),
+    # The template is for everyone.
+    "GET /api/templates/<template_id>": Line(USER_API),
+    "PATCH /api/templates/<template_id>": Line(ADMIN_POST, sent={"name": "New"}),
+    "DELETE /api/templates/<template_id>": Line(ADMIN_POST),
     # Nobody has direct messages with themselves here.
     "POST /api/chat/mark-read/<person_id>": Line(outcomes(404, anonymous=401)),
     "POST /api/conversations": Line(USER_API, sent={"kind": "direct", "people": ["admin"]}),
@@ -105,6 +111,12 @@ ROUTES = {
     "GET /assistants/<assistant>": Line(USER),
     "GET /sessions": Line(USER),
     "POST /sessions": Line(USER_POST, sent={"assistant": "helper"}),
+    "GET /templates": Line(USER),
+    "GET /templates/new": Line(USER),
+    "POST /templates/new": Line(ADMIN_POST, sent={"name": "Minutes", "visibility": "shared"}),
+    "GET /templates/<template_id>": Line(ADMIN),
+    "POST /templates/<template_id>": Line(ADMIN_POST, sent={"name": "New"}),
+    "POST /templates/<template_id>/delete": Line(ADMIN_POST),
     "GET /sessions/<session_id>": Line(ABSENT, session=SESSION),
     "GET /sessions/<session_id>/title": Line(ABSENT, session=SESSION),
     "POST /sessions/<session_id>/title": Line(ABSENT_POST, sent={"title": "New"}, session=SESSION_POST),
@@ -267,6 +279,16 @@ class Installation:
         self.server.execute(f"UPDATE conversations SET last_event = 2 WHERE id = {number}")
         return name
 
+    def new_template(self) -> str:
+        """Create a session template for everyone, and return its id."""
+        moment = "'2026-01-01 00:00:00'"
+        self.server.execute(
+            "INSERT INTO session_templates (name, prompt, messages, category, tags, created_at, updated_at) "
+            f"VALUES ('Minutes', '', '[]', '', '', {moment}, {moment})"
+        )
+        ((number,),) = self.server.rows("SELECT max(id) FROM session_templates")
+        return str(number)
+
     def _make(self, kind: str, **roles: str) -> str:
         ((number,),) = self.server.rows("SELECT max(id) + 1 FROM conversations")
         moment = "'2026-01-01 00:00:00'"
@@ -331,6 +353,7 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
             "conversation_id": 2**31 - 1,
             "direction": "outgoing",
             "login_session_id": 2**31 - 1,
+            "template_id": installation.new_template() if "<template_id>" in path else 0,
         }
         path = re.sub(r"<(\w+)>", lambda match: str(values[match[1]]), path)
         form = message_payload("") | {"csrf_token": token} | sent
@@ -362,6 +385,7 @@ def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(install
             "seq": 1,
             "reaction": "👍",
             "person_id": installation.ids["manager"],
+            "template_id": installation.new_template(),
         }
         values["session_id"] = session_id
         path = re.sub(r"<(\w+)>", lambda match, values=values: str(values.get(match[1], 1)), path)  # type: ignore[misc]

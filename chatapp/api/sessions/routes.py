@@ -26,7 +26,7 @@ from chatapp.api.sessions.streaming import MIMETYPE as EVENT_STREAM
 from chatapp.api.sessions.streaming import stream_answer
 from chatapp.assistants import service
 from chatapp.assistants.queries import SessionSummary, find_shared_conversation, list_history, list_sessions
-from chatapp.config.assistants import current_assistants, find_assistant
+from chatapp.config.assistants import find_assistant
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef, assistant_ref
@@ -67,32 +67,31 @@ def list_own_sessions(query: SessionsQuery) -> Response:
 
 
 @blueprint.post("/sessions")
-@describe(resources.Session, NotFound, tag=TAG, status=HTTPStatus.CREATED, json=NewSession)
+@describe(resources.SessionDetails, NotFound, Conflict, tag=TAG, status=HTTPStatus.CREATED, json=NewSession)
 def begin_session(json: NewSession) -> Response:
-    """Start a session with an assistant."""
-    name = json.assistant or next(iter(current_assistants()))
-    actor = current_caller().actor
+    """Start a session with an assistant, also with a template: its prompt and its first messages are copied."""
     session_id = service.start_session(
-        actor,
-        _get_assistant_key(name),
+        current_caller().actor,
+        json.assistant or None,
+        template_id=json.template,
         title=json.title,
         metadata=json.metadata,
         category=json.category,
         tags=json.tags,
     )
     location = url_for("api_sessions.show_session", session_id=session_id)
-    return respond(_present(_get_summary(session_id)), HTTPStatus.CREATED, Location=location)
+    return respond(_present_details(session_id), HTTPStatus.CREATED, Location=location)
 
 
 @blueprint.get(SESSION)
-@describe(resources.Session, NotFound, tag=TAG)
+@describe(resources.SessionDetails, NotFound, tag=TAG)
 def show_session(session_id: str) -> Response:
     """Get one of your sessions."""
-    return respond(_present(_get_summary(_parse_id(session_id))))
+    return respond(_present_details(_parse_id(session_id)))
 
 
 @blueprint.patch(SESSION)
-@describe(resources.Session, NotFound, *WRITE_ERRORS, tag=TAG, json=SessionUpdate)
+@describe(resources.SessionDetails, NotFound, *WRITE_ERRORS, tag=TAG, json=SessionUpdate)
 def change_session(session_id: str, json: SessionUpdate) -> Response:
     """Rename a session, set its metadata, category and tags, pin it, or make it read-only."""
     number = _parse_id(session_id)
@@ -106,7 +105,7 @@ def change_session(session_id: str, json: SessionUpdate) -> Response:
         is_pinned=json.pinned,
         is_ended=bool(json.ended),
     )
-    return respond(_present(_get_summary(number)))
+    return respond(_present_details(number))
 
 
 @blueprint.delete(SESSION)
@@ -224,13 +223,6 @@ def _respond_bot_id_required() -> Response:
     return respond(body)
 
 
-def _get_assistant_key(name: str) -> str:
-    assistant = find_assistant(name)
-    if assistant is None:
-        raise NotFound("There is no such assistant.")
-    return assistant.key
-
-
 def _parse_id(session_id: str) -> int:
     if is_uuid(session_id):
         raise NotFound("There is no such session.")
@@ -245,10 +237,11 @@ def _get_session(session_id: int) -> Conversation:
     return authorize_reading(*access)
 
 
-def _get_summary(session_id: int) -> SessionSummary:
+def _present_details(session_id: int) -> resources.SessionDetails:
     # Start a new read transaction, which sees what was just written.
     db.session.rollback()
-    return SessionSummary.of(_get_session(session_id))
+    session = _get_session(session_id)
+    return {**_present(SessionSummary.of(session)), "prompt": session.prompt or ""}
 
 
 def _present(session: SessionSummary) -> resources.Session:

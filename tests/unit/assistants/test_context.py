@@ -28,6 +28,11 @@ def test_the_context_is_the_prompt_the_turns_in_order_and_the_question() -> None
     ]
 
 
+def test_the_prompt_of_a_session_follows_that_of_the_assistant_and_takes_room() -> None:
+    turns = fit_turns([Turn("user", "Hello")], "How?", assistant(context_tokens=100), "x" * 360)
+    assert turns == [Turn("system", "Be brief.\n\n" + "x" * 360), Turn("user", "How?")]
+
+
 def test_the_oldest_turns_that_do_not_fit_are_left_out() -> None:
     newest_first = [Turn("user", f"{number} " + "x" * 118) for number in (3, 2, 1)]
     turns = fit_turns(newest_first, "How?", assistant(context_tokens=100))

@@ -73,6 +73,7 @@ def test_json_of_an_empty_conversation_is_valid() -> None:
         "metadata": None,
         "category": "",
         "tags": [],
+        "prompt": "",
         "messages": [],
     }
 

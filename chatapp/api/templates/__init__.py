@@ -1,0 +1,1 @@
+"""Session templates over the API."""

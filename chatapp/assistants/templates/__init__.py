@@ -1,0 +1,1 @@
+"""Session templates: a prompt and first messages that assistant sessions begin with."""
