@@ -48,6 +48,8 @@ class OpenAIProvider:
         import openai  # noqa: F401
 
         self._config = config
+        self._is_usage_accepted: bool | None = None
+        """Whether the server accepts the request to count tokens; None as long as that is not known."""
 
     def answer(self, question: Question) -> Iterator[str]:
         """Yield the model's answer, until it is interrupted. Raises `ProviderFailed`."""
@@ -112,7 +114,7 @@ class OpenAIProvider:
         )
 
     def _request(self, question: Question) -> Any:
-        from openai import Stream
+        from openai import BadRequestError, Stream, UnprocessableEntityError
 
         # OpenAI's newer models reject the older parameter, many other servers know only that one.
         is_openai = self._config.base_url.host == "api.openai.com"
@@ -121,10 +123,29 @@ class OpenAIProvider:
             "messages": [{"role": turn.role, "content": turn.content} for turn in question.turns],
             "max_completion_tokens" if is_openai else "max_tokens": self._config.max_tokens,
             "stream": True,
-            "stream_options": {"include_usage": True},
         }
-        # Chunks as plain objects: converting them to the library's models takes longer than everything else.
-        return self._client.post("/chat/completions", body=body, cast_to=object, stream=True, stream_cls=Stream[object])
+
+        def send(options: dict[str, object]) -> Any:
+            # Chunks as plain objects: converting them to the library's models takes longer than everything else.
+            return self._client.post(
+                "/chat/completions", body=body | options, cast_to=object, stream=True, stream_cls=Stream[object]
+            )
+
+        if self._is_usage_accepted is False:
+            return send({})
+        try:
+            response = send({"stream_options": {"include_usage": True}})
+        except (BadRequestError, UnprocessableEntityError):
+            if self._is_usage_accepted:
+                raise
+            # Some servers reject options that they do not know. It is their answer to this request without the option
+            # that shows whether that was the reason.
+            response = send({})
+            log.info("model server counts no tokens", model=self._config.model)
+            self._is_usage_accepted = False
+            return response
+        self._is_usage_accepted = True
+        return response
 
     def _stream(self, question: Question, ends_at: float) -> Iterator[tuple[str | None, str | None]]:
         """Yield the content and the finish reason of each chunk until `ends_at`. Raises `TimeLimitExceeded`."""

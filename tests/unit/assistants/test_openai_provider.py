@@ -1,9 +1,11 @@
 """The provider for OpenAI-compatible APIs, on model servers that violate the protocol."""
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 import pytest
@@ -237,6 +239,67 @@ def test_a_redirect_is_refused(status: int) -> None:
             problem = fail(make_provider(server.url))[1]
         assert problem == "The model server redirects to another address. Ask an admin to check assistants.toml."
         assert not other.was_connected
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable Entity"])
+def test_a_server_that_rejects_the_request_for_token_counts_is_asked_without_it_from_then_on(status: str) -> None:
+    with PickyServer(status) as server:
+        provider = make_provider(server.url)
+        for _ in range(2):
+            usage = new_usage()
+            assert list(answer(provider, usage=usage)) == ["Yes."]
+            assert usage.to_metadata("Yes.")["is_estimated"]
+    assert ["stream_options" in body for body in server.bodies] == [True, False, False]
+
+
+def test_a_request_that_is_invalid_without_that_too_fails_and_is_no_reason_to_change_anything() -> None:
+    with PickyServer("400 Bad Request", accepted_after=2) as server:
+        provider = make_provider(server.url)
+        assert fail(provider) == ("", "The model server rejected the request.")
+        assert list(answer(provider)) == ["Yes."]
+        server.accepted_after = 4
+        # It is known to accept the option, so that is not the reason.
+        assert fail(provider) == ("", "The model server rejected the request.")
+    assert ["stream_options" in body for body in server.bodies] == [True, False, True, True]
+
+
+class PickyServer:
+    """A model server that rejects requests with `stream_options`, or with `accepted_after` the first requests."""
+
+    def __init__(self, status: str, *, accepted_after: int | None = None) -> None:
+        self.bodies: list[dict[str, object]] = []
+        self.accepted_after = accepted_after
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                server.bodies.append(body)
+                self.send_response_only(*server.response_to(body, status))
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                chunk = '{"choices": [{"delta": {"content": "Yes."}, "finish_reason": "stop"}]}'
+                self.wfile.write(f"data: {chunk}\n\ndata: [DONE]\n\n".encode())
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def response_to(self, body: dict[str, object], status: str) -> tuple[int, str]:
+        """Return status and reason of the response to the last request."""
+        is_accepted = (
+            "stream_options" not in body if self.accepted_after is None else len(self.bodies) > self.accepted_after
+        )
+        code, _, reason = status.partition(" ")
+        return (200, "OK") if is_accepted else (int(code), reason)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class RawServer:
