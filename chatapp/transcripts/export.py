@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.metadata import Metadata
@@ -74,11 +75,11 @@ def write_markdown(header: TranscriptHeader, messages: Iterable[TimelineMessage]
         yield f"\n{_escape_markdown(line)}\n"
     yield _markdown_metadata(header.metadata)
     for message in messages:
-        sender = _escape_markdown(describe_sender(message))
+        heading = _escape_markdown(f"{describe_sender(message)}, {describe_time(message)}")
         # More characters than Markdown's own end a line for some programs.
         lines = message.content.splitlines() or [""]
         quote = "\n".join(f"> {line}" if line else ">" for line in lines)
-        yield f"\n## {sender}, {message.created_at:%Y-%m-%d %H:%M} UTC\n\n{quote}\n"
+        yield f"\n## {heading}\n\n{quote}\n"
         yield _markdown_metadata(message.metadata)
 
 
@@ -89,6 +90,16 @@ def describe_sender(message: TimelineMessage) -> str:
     if message.sender_type == "user":
         return sender_name(message)
     return f"{sender_name(message)} ({'assistant' if message.sender_type == 'assistant' else 'bot'})"
+
+
+def describe_time(message: TimelineMessage) -> str:
+    """Return the time of a message, whether it was edited since, and whether it is a notice."""
+    edited = f" (edited {_format_time(message.edited_at)})" if message.edited_at else ""
+    return _format_time(message.created_at) + edited + (" (notice)" if message.is_notice else "")
+
+
+def _format_time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def format_metadata(metadata: Metadata) -> str:

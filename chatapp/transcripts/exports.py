@@ -14,7 +14,7 @@ from chatapp.config import Settings
 from chatapp.errors import RateLimited, TooComplex
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.metadata import Metadata
-from chatapp.transcripts.export import TranscriptHeader, describe_sender, format_metadata
+from chatapp.transcripts.export import TranscriptHeader, describe_sender, describe_time, format_metadata
 
 EXTENSION = "chatapp.exports"
 """Key of the application's `Exports` in `app.extensions`."""
@@ -88,7 +88,7 @@ class Exports:
         notes = [*header.describe(), _describe_metadata(header.metadata), note]
         contents = [
             (
-                f"{describe_sender(message)} · {message.created_at:%Y-%m-%d %H:%M} UTC",
+                f"{describe_sender(message)} · {describe_time(message)}",
                 message.content,
                 _describe_metadata(message.metadata),
             )

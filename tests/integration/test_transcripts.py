@@ -37,7 +37,7 @@ def test_every_export_format_has_all_messages(any_server: Server, new_person: Ne
 def test_anyone_with_the_link_can_read_until_it_is_revoked(any_server: Server, new_person: NewPerson) -> None:
     ana = new_person(any_server, "ana")
     conversation = start_session_with(ana, "written before")
-    any_server.execute(f"UPDATE messages SET sender_id = {ana.id}")
+    any_server.execute(f"UPDATE messages SET sender_id = {ana.id}, edited_at = '2026-01-02 00:00:00'")
     path = ana.get(f"/sessions/{conversation.removeprefix('assistant_')}").url.removeprefix(any_server.url)
     ana.post(f"/conversations/{conversation}/share", path)
     ana.post(f"/conversations/{conversation}/share", path)
@@ -50,6 +50,8 @@ def test_anyone_with_the_link_can_read_until_it_is_revoked(any_server: Server, n
     assert "data-sender-id" not in response.text
     assert attribute(response.text, ".message-sender", "title") == "@ana"
     assert "/people/" not in response.text
+    assert "(edited)" in response.text
+    assert "/versions" not in response.text
     assert "<form" not in response.text
     assert "written before" not in requests.get(f"{url}?before=1", timeout=scaled(30)).text
 

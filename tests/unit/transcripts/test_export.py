@@ -1,6 +1,7 @@
 """Export of conversations as JSON, Markdown and PDF."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -84,6 +85,14 @@ def test_markdown_has_a_heading_for_each_message() -> None:
         "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC\n\n> Hello “you”\n> again\n"
         "\n## Helper (assistant), 2026-05-01 09:30 UTC\n\n> **Hi**\n"
     )
+
+
+def test_markdown_says_which_messages_are_edited_and_which_are_notices() -> None:
+    edited = replace(make_message("Hi"), edited_at=datetime(2026, 5, 2, 8, 5, tzinfo=UTC))
+    notice = replace(make_message("Closed"), message_type="system")
+    document = "".join(write_markdown(TranscriptHeader("Plans"), [edited, notice]))
+    assert "## Ana Lima (@ana), 2026-05-01 09:30 UTC (edited 2026-05-02 08:05 UTC)\n" in document
+    assert "## Ana Lima (@ana), 2026-05-01 09:30 UTC (notice)\n" in document
 
 
 def test_category_and_tags_are_lines_below_the_title() -> None:
