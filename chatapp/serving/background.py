@@ -41,6 +41,7 @@ from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer, log_database_error, read_natively
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
+from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import adopt_renewed_epoch, renew_epoch_if_restored
@@ -49,8 +50,8 @@ from chatapp.webhooks.sender import WebhookSender
 REVOCATION_CHECK_SECONDS = 0.5
 """Interval between two checks for revocations by other processes."""
 
-AUDIT_LOG_CLEANUP_SECONDS = 6 * 3600
-"""Interval at which expired entries of the audit log are deleted."""
+RETENTION_SECONDS = 6 * 3600
+"""Interval at which expired entries of the audit log and of the message archive are deleted."""
 
 LOGIN_SESSION_CHECK_SECONDS = 60.0
 """Interval between two checks for login sessions that have expired."""
@@ -110,8 +111,8 @@ def start_background(app: Flask, settings: Settings) -> None:
     metrics: Metrics = app.extensions[METRICS]
     supervisor.start("event loop lag", measure_lag, metrics.loop_lag)
     supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
-    if settings.audit_log_days:
-        supervisor.start("audit log cleanup", clean_audit_log, app, settings.audit_log_days)
+    if settings.audit_log_days or settings.archive_days:
+        supervisor.start("retention", delete_expired, app, settings)
     if settings.general_keep_last:
         supervisor.start("cleanup", trim_general, app, settings.general_keep_last, on_failure=OnFailure.LOG)
 
@@ -203,14 +204,20 @@ def trim_general(app: Flask, keep_last: int) -> None:
     log.info("general chat trimmed", removed=removed, kept_last=keep_last)
 
 
-def clean_audit_log(app: Flask, days: int) -> None:
-    """Delete the entries of the audit log that are older than `days`, now and then every few hours, forever."""
+def delete_expired(app: Flask, settings: Settings) -> None:
+    """Delete what is kept for some days only and is older, now and then every few hours, forever."""
     while True:
-        try:
-            with app.app_context():
-                deleted = delete_expired_entries(days)
-        except ChatError as error:
-            log.warning("audit log not cleaned up", reason=error.message)
-        else:
-            log.info("audit log cleaned up", deleted=deleted)
-        time.sleep(AUDIT_LOG_CLEANUP_SECONDS)
+        with app.app_context():
+            try:
+                entries = delete_expired_entries(settings.audit_log_days)
+            except ChatError as error:
+                log.warning("audit log not cleaned up", reason=error.message)
+            else:
+                log.info("audit log cleaned up", deleted=entries)
+            try:
+                cleanups = current_archive().delete_expired(settings.archive_days)
+            except (ChatError, OSError) as error:
+                log.warning("message archive not cleaned up", reason=str(error))
+            else:
+                log.info("message archive cleaned up", deleted=cleanups)
+        time.sleep(RETENTION_SECONDS)

@@ -134,6 +134,31 @@ def test_open_pages_are_reset_at_the_next_heartbeat_after_a_restore(
     assert socket.join(after=3)["reset"]
 
 
+def test_open_pages_of_all_processes_are_reset_after_a_restore(
+    two_servers: tuple[Server, Server], new_person: NewPerson
+) -> None:
+    first, second = two_servers
+    ana = new_person(first, "ana")
+    sockets = ana.connect(), ana.on_server(second).connect()
+    for socket in sockets:
+        socket.join()
+    for number in range(3):
+        sockets[0].post(f"message {number}")
+    first.flask("cleanup", "--all", "--yes")
+    assert "Restored 3 messages" in first.flask("archive", "restore", "general")
+    expected = {"general": {"last_event": 6, "floor": 0}}
+    for socket in sockets:
+        eventually(
+            lambda socket=socket: any(  # type: ignore[misc]
+                heads["conversations"] == expected for heads in socket.payloads("heads")
+            ),
+            "the heartbeat has the events of the restore",
+        )
+        caught_up = socket.join(after=3)
+        assert caught_up["reset"]
+        assert [message["content"] for message in caught_up["messages"]] == [f"message {n}" for n in range(3)]
+
+
 def test_a_restore_can_be_repeated_and_never_brings_back_deleted_text(server: Server, ana: Person) -> None:
     socket = ana.connect()
     for number in range(4):

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -221,6 +221,20 @@ class MessageArchive:
         """Delete the archive of a conversation."""
         if self._folder_of(ref).is_dir():
             shutil.rmtree(self._folder_of(ref))
+
+    def delete_expired(self, days: int) -> int:
+        """Delete the runs that are older than `days`; none if that is 0. Return how many were deleted."""
+        expired_at = datetime.now(UTC) - timedelta(days=days)
+        deleted = 0
+        for ref in self.list_conversations() if days else ():
+            if not any(run.started_at < expired_at for run in self.list_runs(ref)):
+                continue
+            with self.lock(ref):
+                for run in self.list_runs(ref):
+                    if run.started_at < expired_at:
+                        self._pool.run(shutil.rmtree, run.path)
+                        deleted += 1
+        return deleted
 
     def _folder_of(self, ref: ConversationRef) -> Path:
         return self._folder / ref.wire_name
