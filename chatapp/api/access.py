@@ -12,7 +12,7 @@ from chatapp.config import current_settings
 from chatapp.errors import Forbidden, SignedOut
 from chatapp.extensions import csrf, db, get_client_network, limiter
 from chatapp.identity import CONFIRM_API_USER, current_address, current_person
-from chatapp.tokens import hash_token
+from chatapp.tokens import hash_token, parse_bearer
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
@@ -78,10 +78,10 @@ def get_rate_limit_key() -> str:
 
 
 def _authenticate_token() -> Caller:
-    header = request.authorization
-    if header is None or header.type != "bearer" or not header.token:
+    value = parse_bearer(request.headers["Authorization"])
+    if value is None:
         raise SignedOut("The Authorization header must be “Bearer” followed by an API token.")
-    token = find_token(db.session(), hash_token(header.token))
+    token = find_token(db.session(), hash_token(value))
     if confirm := request.environ.get(CONFIRM_API_USER):
         confirm(token and token.user_id)
     if token is None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import BadData
-from werkzeug.datastructures import Authorization
 from werkzeug.sansio.http import parse_cookie
 
 from chatapp.accounts.queries import find_login_session
@@ -29,7 +28,7 @@ from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_API_USER, CONFIRM_LOGIN
 from chatapp.limits.networks import client_network
 from chatapp.storage import DATABASE_ERRORS, log_database_error
-from chatapp.tokens import hash_token
+from chatapp.tokens import hash_token, parse_bearer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -134,8 +133,7 @@ def find_api_token(environ: "WSGIEnvironment") -> str | None:
     """Return the API token of a request to the API. It may be invalid."""
     if not environ.get("PATH_INFO", "").startswith(API_PREFIX):
         return None
-    header = Authorization.from_header(environ.get("HTTP_AUTHORIZATION"))
-    return header.token if header is not None and header.type == "bearer" and header.token else None
+    return parse_bearer(environ.get("HTTP_AUTHORIZATION", ""))
 
 
 def find_login_token(app: Flask, environ: "WSGIEnvironment") -> str | None:

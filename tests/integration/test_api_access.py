@@ -109,6 +109,7 @@ def test_a_request_without_valid_credentials_gets_an_error_and_no_redirect(serve
         {"Authorization": "Bearer wrong"},
         {"Authorization": "Bearer \xff"},
         {"Authorization": "Basic YW5hOnBhc3N3b3Jk"},
+        {"Authorization": "Basic \xff"},
         {"Cookie": "chatapp_session=x"},
         # An invalid token is not replaced by the cookie.
         {"Authorization": "Bearer wrong", "Cookie": ana.cookie},

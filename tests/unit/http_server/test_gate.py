@@ -63,6 +63,7 @@ def test_an_api_token_is_that_of_a_request_to_the_api() -> None:
         ("/api/conversations", "bearer x", "x"),
         ("/api/conversations", "Bearer ", None),
         ("/api/conversations", "Basic eDp5", None),
+        ("/api/conversations", "Basic \xff", None),
         ("/api/conversations", "x", None),
         ("/rooms/1", "Bearer x", None),
     ):
