@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Flask
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_actors
@@ -17,7 +17,7 @@ from chatapp.conversations.refs import ConversationRef
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, User
 from chatapp.presentation.kinds import page_of
-from chatapp.storage import read_natively
+from chatapp.storage import read_from_replica
 
 MAX_SEARCHED_MESSAGES = 20_000
 """Only the newest messages are searched, so that the cost of a search does not grow with the history."""
@@ -73,7 +73,12 @@ class MessageSearch:
             if not find_active_actors(session, [self._asker]):
                 return []
             query = self._select(session, searched_words, sender).limit(limit)
-            rows = read_natively(session, lambda reading: reading.execute(query).all(), pool=current_pools().searches)
+            rows = read_from_replica(
+                session,
+                lambda reading: reading.execute(query).all(),
+                pool=current_pools().searches,
+                accepts=lambda rows: self._are_readable(session, rows),
+            )
             people = list_title_people(session, [conversation for _, _, conversation in rows])
             return [
                 FoundMessage(
@@ -133,6 +138,12 @@ class MessageSearch:
         if words:
             query = query.where(or_(*matches))
         return query if sender is None else query.where(User.username == sender)
+
+    def _are_readable(self, session: Session, rows: Sequence[Row[Message, User, Conversation]]) -> bool:
+        """Return whether the primary database agrees that all that the replica has found may be read."""
+        ids = {conversation.id for _, _, conversation in rows}
+        readable = select(Conversation.id).where(Conversation.id.in_(ids), self._is_readable(session))
+        return ids == set(session.scalars(readable))
 
     def _is_readable(self, session: Session) -> ColumnElement[bool]:
         is_member = exists().where(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
@@ -11,6 +12,7 @@ from chatapp.actors import Actor, require_admin
 from chatapp.audit_log.kinds import AuditKind
 from chatapp.extensions import db
 from chatapp.models import AuditEntry
+from chatapp.storage import read_from_replica
 
 EXPORT_BATCH = 1_000
 """Entries that an export reads at once."""
@@ -47,7 +49,8 @@ def iterate_entries(actor: Actor, condition: AuditFilter) -> Iterator[AuditEntry
         try:
             # The session of now: a write at the end of the request has replaced an earlier one, which nobody closes.
             require_admin(db.session(), actor)
-            entries = list_entries(db.session(), condition, limit=EXPORT_BATCH, before=before)
+            read = partial(list_entries, condition=condition, limit=EXPORT_BATCH, before=before)
+            entries = read_from_replica(db.session(), read)
         finally:
             db.session.remove()
         yield from entries

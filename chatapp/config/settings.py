@@ -97,6 +97,12 @@ class Settings(BaseSettings):
         "#encryption)",
     )
     database_key_file: Path | None = Field(None, description="file with the key, instead of `CHATAPP_DATABASE_KEY`")
+    database_read_url: str = Field(
+        "",
+        validation_alias="DATABASE_READ_URL",
+        description="`postgresql://user:password@host/name` of a streaming replica of the database, for reading "
+        "history; none when empty",
+    )
     redis_url: str = Field(
         "",
         validation_alias="REDIS_URL",
@@ -210,6 +216,15 @@ class Settings(BaseSettings):
         description="seconds for which a statement waits for a lock of another session of PostgreSQL; then the "
         "database counts as unavailable",
     )
+    replica_wait_seconds: float = Field(
+        0.2,
+        ge=0,
+        description="seconds for which a read waits until the replica has all that the database has; then it reads the "
+        "database itself",
+    )
+    replica_max_lag_seconds: float = Field(
+        10.0, gt=0, description="seconds by which the replica may be late before it is reported and no longer used"
+    )
     idle_transaction_timeout_seconds: float = Field(
         60.0, gt=0, description="seconds without a statement after which PostgreSQL ends a transaction"
     )
@@ -298,7 +313,7 @@ class Settings(BaseSettings):
     def _make_absolute(cls, value: Path) -> Path:
         return (ROOT / value.expanduser()).resolve()
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_read_url")
     @classmethod
     def _name_driver(cls, value: str) -> str:
         # A bare scheme leaves the choice of driver to SQLAlchemy's version; the writer's thread needs psycopg 3.
@@ -328,6 +343,14 @@ class Settings(BaseSettings):
         path = (ROOT / value.expanduser()).resolve()
         read_key_file(path)
         return path
+
+    @field_validator("database_read_url")
+    @classmethod
+    def _check_replica(cls, value: str, info: ValidationInfo) -> str:
+        urls = (value, info.data.get("database_url", value))
+        if value and not all(url.startswith("postgresql") for url in urls):
+            raise ValueError("only PostgreSQL has replicas; set DATABASE_URL to their primary database")
+        return value
 
     @field_validator("allowed_hosts")
     @classmethod

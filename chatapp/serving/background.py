@@ -38,13 +38,14 @@ from chatapp.realtime.news import complete_news_channels
 from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.realtime.relay import Relay
 from chatapp.storage import EXTENSION as WRITER
-from chatapp.storage import Writer, log_database_error, read_natively
+from chatapp.storage import PRIMARY_POSITION, Writer, find_replica, log_database_error, read_natively
+from chatapp.storage.replica import Replica
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
-from chatapp.timeline.epoch import adopt_renewed_epoch, renew_epoch_if_restored
+from chatapp.timeline.epoch import adopt_renewed_epoch, get_epoch, renew_epoch_if_restored
 from chatapp.webhooks.sender import WebhookSender
 
 REVOCATION_CHECK_SECONDS = 0.5
@@ -61,6 +62,9 @@ RESTORE_CHECK_SECONDS = 1.0
 
 NEWS_CHECK_SECONDS = 1.0
 """Interval between two attempts to complete sockets that connected during an outage."""
+
+REPLICA_CHECK_SECONDS = 1.0
+"""Interval at which the replica is checked."""
 
 LAG_CHECK_SECONDS = 0.5
 """Interval at which the lag of the event loop is measured."""
@@ -108,6 +112,9 @@ def start_background(app: Flask, settings: Settings) -> None:
     repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
     repeat("spool check", settings.heartbeat_seconds, writer.check_spool)
     repeat("watermarks", settings.heartbeat_seconds, partial(maintain_watermarks, app))
+    if replica := find_replica(app):
+        repeat("replica check", REPLICA_CHECK_SECONDS, partial(check_replica, app, replica))
+        repeat("replica time-out", REPLICA_CHECK_SECONDS, replica.end_overdue)
     metrics: Metrics = app.extensions[METRICS]
     supervisor.start("event loop lag", measure_lag, metrics.loop_lag)
     supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
@@ -136,6 +143,14 @@ def measure_lag(distribution: Distribution) -> None:
         due_at = time.monotonic() + LAG_CHECK_SECONDS
         time.sleep(LAG_CHECK_SECONDS)
         distribution.add(time.monotonic() - due_at)
+
+
+def check_replica(app: Flask, replica: Replica) -> None:
+    """Determine whether the replica can be used."""
+    with app.app_context():
+        epoch = get_epoch(db.session())
+        position: int = db.session.execute(PRIMARY_POSITION).scalar_one()
+    replica.check(position, epoch, get_epoch)
 
 
 def maintain_login_sessions(app: Flask, realtime: Realtime) -> None:

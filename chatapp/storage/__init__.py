@@ -8,13 +8,16 @@ from chatapp.storage.application import (
     EXTENSION,
     claim_repetition,
     current_writer,
+    find_replica,
     init_readers,
     is_dropped,
     log_database_error,
+    read_from_replica,
     write,
 )
 from chatapp.storage.changes import BatchChange, Change, IdempotencyKey, SpoolableChange
 from chatapp.storage.engines import read_natively
+from chatapp.storage.replica import PRIMARY_POSITION
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.transaction import DeferredSignal, Transaction
 from chatapp.storage.watermarks import DELETED, Watermarks
@@ -24,6 +27,7 @@ __all__ = [
     "DATABASE_ERRORS",
     "DELETED",
     "EXTENSION",
+    "PRIMARY_POSITION",
     "Backlog",
     "BatchChange",
     "Change",
@@ -36,9 +40,11 @@ __all__ = [
     "backlog_changed",
     "claim_repetition",
     "current_writer",
+    "find_replica",
     "init_readers",
     "is_dropped",
     "log_database_error",
+    "read_from_replica",
     "read_natively",
     "write",
 ]

@@ -1,17 +1,21 @@
 """The database access of a Flask application: its reader connections, its writer, and `write` for every change."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
 from flask import Flask, current_app, g
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 
+from chatapp.concurrency.native import NativePool
 from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.storage.changes import Change
-from chatapp.storage.engines import prepare_reader, reader_options
+from chatapp.storage.engines import prepare_reader, read_natively, reader_options, replica_engine
 from chatapp.storage.read_outage import ReadOutage
+from chatapp.storage.replica import PRIMARY_POSITION, Replica, ReplicaUnusableError
 from chatapp.storage.statements import StatementObserver
 from chatapp.storage.writer import Writer
 
@@ -28,6 +32,9 @@ _READ_OUTAGE = "chatapp.read_outage"
 DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeout)
 """Errors of a query while the database cannot be read."""
 
+_REPLICA = "chatapp.replica"
+"""Key of the application's `Replica`, if it has one, in `app.extensions`."""
+
 _IS_UNREPEATABLE = "chatapp_is_unrepeatable"
 """Name in `g` of whether the current request or event has submitted a change, or was repeated already."""
 
@@ -40,6 +47,45 @@ def init_readers(app: Flask, settings: Settings, statements: StatementObserver, 
     with app.app_context():
         prepare_reader(db.engine, settings, statements)
         app.extensions[_READ_OUTAGE] = ReadOutage(db.engine)
+    if is_serving and settings.database_read_url:
+        app.extensions[_REPLICA] = Replica(
+            replica_engine(settings, statements),
+            wait_seconds=settings.replica_wait_seconds,
+            max_lag_seconds=settings.replica_max_lag_seconds,
+            read_seconds=settings.read_timeout_seconds,
+        )
+
+
+def find_replica(app: Flask) -> Replica | None:
+    """Return the application's replica, if it has one."""
+    replica: Replica | None = app.extensions.get(_REPLICA)
+    return replica
+
+
+def read_from_replica(
+    session: Session,
+    read: Callable[[Session], T],
+    *,
+    pool: NativePool | None = None,
+    accepts: Callable[[T], bool] = lambda _result: True,
+) -> T:
+    """Call `read` with a session of the replica that sees at least what `session` sees, or else like `read_natively`.
+
+    The caller has authorized the read in `session`. A result that is newer than what was authorized is read again in
+    `session` if `accepts` returns False for it. Without a replica, this is `read_natively`.
+    """
+    replica = find_replica(current_app)
+    if replica is not None and replica.is_usable:
+        position: int = session.execute(PRIMARY_POSITION).scalar_one()
+        try:
+            with replica.open_session(position) as reading:
+                result = read(reading)
+        except (ReplicaUnusableError, DBAPIError, PoolTimeout) as error:
+            replica.report(error)
+        else:
+            if accepts(result):
+                return result
+    return read_natively(session, read, pool=pool)
 
 
 def write(change: Change[T]) -> T:

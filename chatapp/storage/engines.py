@@ -38,6 +38,9 @@ POOL_SIZE = 10
 MAX_OVERFLOW = 30
 """Reader connections that may be open besides, while they are used."""
 
+DEAD_SERVER = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+"""Arguments of the driver's `connect` with which a machine that has gone away is noticed within some seconds."""
+
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for the lock of another process."""
 
@@ -98,7 +101,7 @@ def reader_options(settings: Settings, *, is_serving: bool) -> dict[str, Any]:
             "pool_pre_ping": True,
         }
         if is_serving:
-            options["connect_args"] |= timeout_arguments(settings, is_reader=True)
+            options["connect_args"] |= timeout_arguments(settings, settings.sqlalchemy_url, is_reader=True)
     return options
 
 
@@ -112,6 +115,16 @@ def prepare_reader(engine: Engine, settings: Settings, statements: StatementObse
         refuse_long_reads(engine)
 
 
+def replica_engine(settings: Settings, statements: StatementObserver) -> Engine:
+    """Create the engine of the connections to the replica. They are like those of readers."""
+    options = reader_options(settings, is_serving=True)
+    options["connect_args"] |= DEAD_SERVER | timeout_arguments(settings, settings.database_read_url, is_reader=True)
+    # Each use begins with a statement that shows whether the connection works.
+    engine = create_engine(settings.database_read_url, **options | {"pool_pre_ping": False})
+    prepare_reader(engine, settings, statements)
+    return engine
+
+
 def writer_engine(
     settings: Settings, statements: StatementObserver | None = None, *, is_serving: bool = False
 ) -> Engine:
@@ -121,7 +134,7 @@ def writer_engine(
     """
     options = _driver_options(settings)
     if is_serving and not _is_sqlite(settings):
-        options["connect_args"] |= timeout_arguments(settings, is_reader=False)
+        options["connect_args"] |= timeout_arguments(settings, settings.sqlalchemy_url, is_reader=False)
     engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, **options)
     (statements or StatementObserver(settings)).observe(engine)
     use_keyring(engine.dialect, settings.keyring())

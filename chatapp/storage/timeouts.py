@@ -22,7 +22,7 @@ QUERY_CANCELED = "57014"
 """The SQLSTATE of a statement that has taken longer than `statement_timeout`."""
 
 
-def timeout_arguments(settings: Settings, *, is_reader: bool) -> dict[str, Any]:
+def timeout_arguments(settings: Settings, url: str, *, is_reader: bool) -> dict[str, Any]:
     """Return the arguments of the driver's `connect` that set the time-outs.
 
     The writer has no limit for a statement: one that is slow holds up the others, but repeating it would take as long.
@@ -36,7 +36,7 @@ def timeout_arguments(settings: Settings, *, is_reader: bool) -> dict[str, Any]:
         seconds["statement_timeout"] = settings.read_timeout_seconds
     options = [f"-c {name}={max(1, round(value * 1_000))}" for name, value in seconds.items()]
     # The driver takes only one of both: what the URL says comes first.
-    own = make_url(settings.sqlalchemy_url).query.get("options", ())
+    own = make_url(url).query.get("options", ())
     return {"options": " ".join([*((own,) if isinstance(own, str) else own), *options])}
 
 

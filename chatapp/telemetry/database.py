@@ -13,7 +13,7 @@ from chatapp.conversations.kinds import AssistantSession
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation, now
-from chatapp.storage import read_natively
+from chatapp.storage import read_from_replica
 
 MAX_AGE_SECONDS = 60.0
 """Time after which the figures are read again, when they are asked for."""
@@ -55,7 +55,7 @@ class DatabaseReport:
 def _read_figures(session: Session) -> DatabaseFigures:
     columns = func.count(), func.avg(Conversation.message_count), func.max(Conversation.message_count)
     query = select(*columns).where(AssistantSession.condition())
-    sessions, average, maximum = read_natively(session, lambda session: session.execute(query).one())
+    sessions, average, maximum = read_from_replica(session, lambda session: session.execute(query).one())
     recent = session.scalar(
         select(func.count())
         .select_from(Conversation)

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, current_app
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.concurrency.supervision import WorkStatus, current_supervisor
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_backlog
-from chatapp.storage import current_writer
+from chatapp.storage import current_writer, find_replica
 
 blueprint = Blueprint("telemetry", __name__)
 
@@ -18,14 +18,19 @@ blueprint = Blueprint("telemetry", __name__)
 def health() -> tuple[dict[str, Any], int]:
     """Return 200 while the database reads and writes, 503 otherwise.
 
-    The body also has the number of messages in the spool, and the state of the background work. Restarts of that do not
-    cause 503, so that a proxy keeps the process in service.
+    The body also has the number of messages in the spool, the state of the background work and that of the replica.
+    Restarts of the work and an outage of the replica do not cause 503, so that a proxy keeps the process in service.
     """
     backlog = current_writer().backlog
-    details = {
+    details: dict[str, Any] = {
         "spool": present_backlog(backlog),
         "background": [_present_work(status) for status in current_supervisor().list_statuses()],
     }
+    if replica := find_replica(current_app):
+        details["replica"] = {
+            "state": replica.status.state.value,
+            "lag_seconds": round(replica.status.lag_seconds, 1),
+        }
     try:
         db.session.execute(text("SELECT 1"))
     except SQLAlchemyError:

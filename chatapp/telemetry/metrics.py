@@ -22,7 +22,7 @@ from chatapp.extensions import db
 from chatapp.realtime.application import current_realtime
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
-from chatapp.storage import current_writer
+from chatapp.storage import current_writer, find_replica
 from chatapp.storage.engines import MAX_OVERFLOW
 from chatapp.storage.statements import StatementObserver
 from chatapp.telemetry.database import DatabaseReport
@@ -107,6 +107,10 @@ class Metrics(Collector):
             )
             states = {("used",): pool.checkedout(), ("idle",): pool.checkedin()}
             yield _gauge("chatapp_database_connections", "Open reader connections.", ["state"], states.items())
+        if replica := find_replica(current_app):
+            status = replica.status
+            yield CounterMetricFamily("chatapp_replica_reads", "Reads that the replica has served.", status.reads)
+            yield GaugeMetricFamily("chatapp_replica_lag_seconds", "Lag of the replica.", status.lag_seconds)
         if figures := self._database.get():
             yield GaugeMetricFamily("chatapp_database_bytes", "Size of the database.", figures.bytes)
             yield GaugeMetricFamily("chatapp_sessions", "Assistant sessions.", figures.sessions)

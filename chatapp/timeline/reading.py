@@ -12,7 +12,7 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, User
-from chatapp.storage import read_natively
+from chatapp.storage import read_from_replica, read_natively
 from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, select_messages
 from chatapp.timeline.periods import Range, find_position_after, find_position_of
@@ -80,6 +80,8 @@ def read_page(
     With `after`, return the first ones with a `seq` above it and below `before` instead. With `since` or `until`, only
     messages of this period are returned, in the order of their times; `before` and `after` are messages in this order.
     The cost depends neither on the length of the timeline nor on that of the period.
+
+    Other pages than the latest may come from the replica.
     """
 
     def read(session: Session) -> Page:
@@ -88,7 +90,9 @@ def read_page(
         period = Range.of(since, until)
         return _read_period(session, conversation, period, before=before, after=after, limit=limit)
 
-    return read_natively(session, read)
+    if before is None and after is None and since is None and until is None:
+        return read_natively(session, read)
+    return read_from_replica(session, read, accepts=lambda page: _is_authorized(conversation, page.messages))
 
 
 def _read_page(
@@ -162,17 +166,27 @@ def catch_up(
 
     The result is a reset if `after` is None or cannot be continued, or if `epoch` is not the current one. It has the
     last `last_page_size` messages then; by default as many as pages of this kind of conversation show. In both cases
-    there are fewer if they are long.
+    there are fewer if they are long. The messages may come from the replica.
     """
     current_epoch = get_epoch(session)
     head = Head.of(conversation)
+
+    def accepts(messages: Sequence[TimelineMessage]) -> bool:
+        return _is_authorized(conversation, messages)
+
     if after is None or not _can_continue(conversation, after) or epoch not in {None, current_epoch}:
         limit = last_page_size or kind_of(conversation).last_page_size
-        page = read_page(session, conversation, limit=limit).messages
+        page = read_from_replica(
+            session,
+            lambda reading: _read_page(reading, conversation, before=None, after=None, limit=limit).messages,
+            accepts=accepts,
+        )
         messages = limit_size(page, keeps_last=True)
         is_cut = len(messages) < len(page)
         return CatchUp(head, current_epoch, 0, head.last_event, is_reset=True, is_cut=is_cut, messages=messages)
-    changed = list_events(session, conversation, after=after)
+    changed = read_from_replica(
+        session, lambda reading: _fetch_events(reading, conversation, after=after), accepts=accepts
+    )
     messages = limit_size(changed)
     end = head.last_event
     if len(changed) == CATCH_UP_SIZE or len(messages) < len(changed):
@@ -187,9 +201,22 @@ def list_events(session: Session, conversation: Conversation, *, after: int) -> 
 
     Restored messages are no events of their own: clients load the last page instead.
     """
+    return read_natively(session, lambda reading: _fetch_events(reading, conversation, after=after))
+
+
+def _fetch_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:
     start = max(after, conversation.reset_event)
     query = select_messages(conversation).where(Message.version > start).order_by(Message.version)
-    return read_natively(session, lambda session: fetch_messages(session, query.limit(CATCH_UP_SIZE), conversation))
+    return fetch_messages(session, query.limit(CATCH_UP_SIZE), conversation)
+
+
+def _is_authorized(conversation: Conversation, messages: Sequence[TimelineMessage]) -> bool:
+    """Return whether messages from the replica are as the reader saw the conversation when they were authorized.
+
+    The replica may be newer than that: the reader may have been removed in between, and must not see what was posted or
+    edited after that.
+    """
+    return all((message.version or 0) <= conversation.last_event for message in messages)
 
 
 def _can_continue(conversation: Conversation, after: int) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, MessageVersion
-from chatapp.storage import read_natively
+from chatapp.storage import read_from_replica
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def read_versions(
     """Return the last `limit` earlier versions of a message with a number below `before`.
 
     With `after`, return the first ones with a number above it and below `before` instead. The caller has authorized
-    reading the conversation. Raises `NotFound` also for a deleted message.
+    reading the conversation. Raises `NotFound` also for a deleted message. They may come from the replica.
     """
 
     def read(session: Session) -> VersionPage:
@@ -81,7 +81,7 @@ def read_versions(
             raise NotFound("There is no such message, or it was deleted.")
         return _read_page(session, message_id, before=before, after=after, limit=limit)
 
-    return read_natively(session, read)
+    return read_from_replica(session, read)
 
 
 def _read_page(session: Session, message_id: int, *, before: int | None, after: int | None, limit: int) -> VersionPage:

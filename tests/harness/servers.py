@@ -34,7 +34,7 @@ from tests.harness.waiting import eventually, scaled
 
 def clean_environment(**settings: str) -> dict[str, str]:
     """Return the environment of this process without the variables that configure chatapp, plus `settings`."""
-    own_variables = re.compile(r"CHATAPP_|FLASK_|(HOST|PORT|DATABASE_URL|REDIS_URL)$")
+    own_variables = re.compile(r"CHATAPP_|FLASK_|(HOST|PORT|DATABASE_URL|DATABASE_READ_URL|REDIS_URL)$")
     return {name: value for name, value in os.environ.items() if not own_variables.match(name)} | settings
 
 
@@ -299,7 +299,7 @@ TEMPLATE_DATABASE = "template_chatapp"
 class Postgres:
     """A private PostgreSQL from the wheel; it can be stopped, killed and restarted."""
 
-    def __init__(self, folder: Path, template: Path | None = None) -> None:
+    def __init__(self, folder: Path, template: Path | None = None, primary: "Postgres | None" = None) -> None:
         # PostgreSQL refuses to run as root.
         self._user = "nobody" if os.getuid() == 0 else None
         self._binaries = find_postgres_binaries(self._user)
@@ -309,7 +309,9 @@ class Postgres:
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
-        if template is None:
+        if primary is not None:
+            self._copy_data(primary)
+        elif template is None:
             self._create_data()
         else:
             subprocess.run(["cp", "-a", f"{template}/.", self.data], check=True)
@@ -320,6 +322,17 @@ class Postgres:
         command = [str(self._binaries / "initdb"), "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         command += ["--no-sync", "--wal-segsize", "1"]
         subprocess.run(command, user=self._user, cwd="/", check=True, stdout=subprocess.DEVNULL)
+
+    def _copy_data(self, primary: "Postgres") -> None:
+        if self._user:
+            shutil.chown(self.data, self._user)
+        command = [str(self._binaries / "pg_basebackup"), "-d", primary.url("postgres"), "-D", str(self.data), "-R"]
+        command += ["--checkpoint=fast", "--no-sync"]
+        subprocess.run(command, user=self._user, cwd="/", check=True)
+
+    def new_replica(self, folder: Path) -> "Postgres":
+        """Return a streaming replica of this server; it is not started."""
+        return Postgres(folder, primary=self)
 
     def start(self) -> None:
         """Start, and wait until it accepts connections."""
@@ -357,6 +370,13 @@ class Postgres:
         assert self._process is not None
         self._process.send_signal(number)
         self._process.wait(timeout=scaled(30))
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to all processes of the server."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in (self._process.pid, *map(int, children)):
+            os.kill(pid, number)
 
     def close(self) -> None:
         """End the process if it runs, and delete its data."""

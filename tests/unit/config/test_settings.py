@@ -49,6 +49,7 @@ def test_every_setting_is_documented_once_with_its_default() -> None:
         assert rows[name][1] == field.description, name
     for name in VARIABLES.keys() - {
         "DATABASE_URL",
+        "DATABASE_READ_URL",
         "REDIS_URL",
         "CHATAPP_DATA_DIR",
         "CHATAPP_ASSISTANTS_FILE",
@@ -198,6 +199,17 @@ def test_other_databases_than_sqlite_and_postgresql_are_refused(monkeypatch: pyt
     with pytest.raises(
         SystemExit, match=r"DATABASE_URL: .*is not supported; write postgresql://user:password@host/name"
     ):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("url", "read_url"),
+    [("", "postgresql://host/chat"), ("postgresql://host/chat", "sqlite:///chat"), ("sqlite://", "sqlite://")],
+)
+def test_only_postgresql_has_a_replica(monkeypatch: pytest.MonkeyPatch, url: str, read_url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_READ_URL", read_url)
+    with pytest.raises(SystemExit, match=r"DATABASE_READ_URL: .*only PostgreSQL has replicas"):
         load_settings()
 
 
