@@ -134,6 +134,8 @@ def _insert_first_messages(
                 state="complete",
                 reply_to=question,
                 asker_id=user_id,
+                # Readers of a public link or an export must not take it for what the assistant has answered.
+                extra={"template": True},
             )
 
 

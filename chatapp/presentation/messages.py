@@ -168,6 +168,8 @@ class MessagePresenter:
         With `is_linked` a name links to the user's profile.
         """
         kind = "notice" if message.is_notice else _KINDS[message.sender_type]
+        if message.is_from_template:
+            kind += ", from a template"
         name = message.sender.name if message.sender else (message.sender_name or "Former member")
         return self._render_sender_cached(message.sender, name, kind, is_linked)
 

@@ -73,6 +73,11 @@ class TimelineMessage:
         return len(self.content) + metadata_chars + REACTION_CHARS * reactions
 
     @property
+    def is_from_template(self) -> bool:
+        """Whether it is shown as an assistant's, but was written by the author of the session's template."""
+        return self.sender_type == "assistant" and (self.metadata or {}).get("template") is True
+
+    @property
     def is_notice(self) -> bool:
         """Whether a user posted it as a notice."""
         return self.message_type == NOTICE and self.sender_type == "user"

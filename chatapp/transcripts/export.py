@@ -89,7 +89,8 @@ def describe_sender(message: TimelineMessage) -> str:
         return f"{message.sender.name} (@{message.sender.username})"
     if message.sender_type == "user":
         return sender_name(message)
-    return f"{sender_name(message)} ({'assistant' if message.sender_type == 'assistant' else 'bot'})"
+    kind = "assistant" if message.sender_type == "assistant" else "bot"
+    return f"{sender_name(message)} ({kind}{', from a template' if message.is_from_template else ''})"
 
 
 def describe_time(message: TimelineMessage) -> str:

@@ -8,6 +8,7 @@ from tests.harness.assistants import read_events, start_session
 from tests.harness.html import attribute, find_element, text
 from tests.harness.people import Api, Person
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 
 FIRST_MESSAGES = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Send me your notes."}]
 
@@ -50,6 +51,22 @@ def test_a_session_begins_with_the_messages_of_its_template(ana: Person) -> None
     assert (question["seq"], answer["seq"]) == (3, 4)
     # The title is what its owner asks, not what every session begins with.
     assert api.get(f"/sessions/{session['id']}").json()["title"] == "thanks"
+
+
+def test_what_no_assistant_has_written_is_marked_on_pages_public_links_and_in_exports(
+    server: Server, ana: Person
+) -> None:
+    session = start(ana.api(), create_template(ana.api(), assistant="helper"))
+    conversation, path = session["conversation"], f"/sessions/{session['id']}"
+    ana.post(f"/conversations/{conversation}/share", path)
+    ((token,),) = server.rows("SELECT token FROM share_links")
+    for page in (path, f"/shared/{token}"):
+        assert text(ana.get(page).text, ".message-sender + .badge") == "assistant, from a template", page
+    exported = ana.get(f"/conversations/{conversation}/export.md").text
+    assert "Helper (assistant, from a template)" in exported
+    # It is no longer the template's once the assistant has answered.
+    assert ana.connect().call("answer_again", {"conversation": conversation, "seq": 2})["ok"]
+    eventually(lambda: "from a template" not in ana.get(path).text, "the assistant has answered")
 
 
 def test_what_a_request_has_goes_before_the_template(ana: Person) -> None:
