@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from chatapp.actors import Actor, require_admin
 from chatapp.audit_log import AuditKind, record
 from chatapp.credentials import revoke_invitations
+from chatapp.encryption.streams import Undecryptable
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Invitation, User, now
 from chatapp.storage import Transaction, write
-from chatapp.tokens import new_token
+from chatapp.tokens import hash_token, new_token
 
 MAX_DAYS = 365
 MAX_USES = 10_000
@@ -30,6 +31,14 @@ class InvitationView:
     creator: str | None
     """The username of the admin who created it; None for the link that existed before authors were recorded."""
     is_usable: bool
+
+    @property
+    def token(self) -> str | None:
+        """The token of its link; None if the file with the key of it was lost."""
+        try:
+            return self.invitation.token
+        except Undecryptable:
+            return None
 
 
 def create_invitation(actor: Actor, *, days: int | None, max_uses: int | None) -> int:
@@ -91,7 +100,7 @@ def use_invitation(session: Session, token: str) -> int:
     _check_format(token)
     used = session.scalars(
         update(Invitation)
-        .where(Invitation.token == token, _is_usable())
+        .where(Invitation.token_hash == hash_token(token), _is_usable())
         .values(uses=Invitation.uses + 1)
         .returning(Invitation.id)
     ).one_or_none()
@@ -103,7 +112,7 @@ def use_invitation(session: Session, token: str) -> int:
 def require_valid_invitation(session: Session, token: str) -> None:
     """Raise `NotFound` unless `token` is that of an invitation that can be used."""
     _check_format(token)
-    valid = select(Invitation.id).where(Invitation.token == token, _is_usable())
+    valid = select(Invitation.id).where(Invitation.token_hash == hash_token(token), _is_usable())
     if session.scalars(valid).one_or_none() is None:
         raise _no_such_invitation()
 
@@ -124,8 +133,8 @@ def count_usable_invitations(session: Session) -> int:
 
 
 def _check_format(token: str) -> None:
-    """Raise `NotFound` for a token that PostgreSQL would not accept in a query: it has a NUL, or a lone surrogate."""
-    if not token.isascii() or "\0" in token:
+    """Raise `NotFound` for a token that cannot be hashed: it may have a lone surrogate."""
+    if not token.isascii():
         raise _no_such_invitation()
 
 

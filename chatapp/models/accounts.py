@@ -4,9 +4,11 @@ import re
 from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKey, String, and_, or_, true
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, now
+from chatapp.models.encrypted import EncryptedText
+from chatapp.tokens import hash_token
 
 USERNAME_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?", re.ASCII)
 """A valid name of a user, an assistant or a webhook, to be matched in full."""
@@ -106,13 +108,20 @@ class Invitation(Base):
     __table_args__ = (NEVER_REUSE_IDS,)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    token: Mapped[str] = mapped_column(String(64), unique=True)
-    """Not hashed, so that admins can see the link again."""
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the token, by which the invitation is found. It is set with the token."""
+    token: Mapped[str] = mapped_column(EncryptedText("invitations.token"), deferred=True)
+    """Not only hashed, so that admins can see the link again."""
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime | None]
     max_uses: Mapped[int | None]
     uses: Mapped[int] = mapped_column(default=0, server_default="0")
+
+    @validates("token")
+    def _set_hash(self, _name: str, token: str) -> str:
+        self.token_hash = hash_token(token)
+        return token
 
 
 class Installation(Base):

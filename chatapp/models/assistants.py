@@ -3,9 +3,11 @@
 from datetime import datetime
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, false, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, now
+from chatapp.models.encrypted import EncryptedText
+from chatapp.tokens import hash_token
 
 _IS_OPEN = text("ended_at IS NULL")
 
@@ -81,7 +83,14 @@ class ShareLink(Base):
     __tablename__ = "share_links"
 
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
-    token: Mapped[str] = mapped_column(String(64), unique=True)
-    """Not hashed, so that users who may share the conversation can see the URL again."""
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the token, by which the link is found. It is set with the token."""
+    token: Mapped[str] = mapped_column(EncryptedText("share_links.token"), deferred=True)
+    """Not only hashed, so that users who may share the conversation can see the URL again."""
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @validates("token")
+    def _set_hash(self, _name: str, token: str) -> str:
+        self.token_hash = hash_token(token)
+        return token

@@ -17,6 +17,7 @@ from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response as BaseResponse
 
 from chatapp.conversations.refs import parse_ref
+from chatapp.encryption.streams import Undecryptable
 from chatapp.extensions import db, get_client_network
 from chatapp.identity import current_person, login_required
 from chatapp.limits.rates import EXPORTS, PUBLIC_PAGES, count_use
@@ -114,6 +115,9 @@ def shared(token: str) -> Response:
 
 @blueprint.app_template_global()
 def share_url(conversation_id: int) -> str | None:
-    """Return the URL of a conversation's public page; None if it has no share link."""
-    token = find_share_token(db.session(), conversation_id)
+    """Return the URL of a conversation's public page, or a notice if it is unreadable; None if it is not shared."""
+    try:
+        token = find_share_token(db.session(), conversation_id)
+    except Undecryptable:
+        return "The link cannot be shown. Revoke it, and share the conversation again."
     return None if token is None else url_for("transcripts.shared", token=token, _external=True)

@@ -25,7 +25,7 @@ from chatapp.config.settings import RENAMED_VARIABLES
 from chatapp.encryption.files import read
 from chatapp.encryption.keyring import Keyring, use_keyring
 from chatapp.encryption.keys import DATABASE, SECRETS, MasterKey
-from chatapp.models import OutgoingWebhook
+from chatapp.models import OutgoingWebhook, ShareLink
 from tests.harness import ROOT, coverage
 from tests.harness.launcher import READ_AT_IMPORT, ForkedProcess, Launcher, locked
 from tests.harness.ports import free_port
@@ -251,6 +251,11 @@ class Server:
         """Return the signing secrets of outgoing webhooks, which the database stores encrypted."""
         with Session(self.engine()) as session:
             return list(session.scalars(select(OutgoingWebhook.secret)))
+
+    def share_tokens(self) -> list[str]:
+        """Return the tokens of share links, which the database stores encrypted."""
+        with Session(self.engine()) as session:
+            return list(session.scalars(select(ShareLink.token)))
 
     def engine(self) -> Engine:
         """Return an SQLAlchemy engine for the database. It keeps no connection open, so nobody has to dispose of it."""

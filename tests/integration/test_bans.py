@@ -48,7 +48,7 @@ def test_a_ban_ends_every_way_in_and_unbanning_revives_none(any_server: Server, 
     api = mallory.api()
     session = start_session(mallory)
     mallory.post(f"/conversations/{session}/share", "/sessions")
-    ((share_token,),) = server.rows("SELECT token FROM share_links")
+    (share_token,) = server.share_tokens()
     shared = f"{server.url}/shared/{share_token}"
     socket = mallory.connect()
     assert requests.get(shared, timeout=30).ok

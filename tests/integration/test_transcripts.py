@@ -41,9 +41,13 @@ def test_anyone_with_the_link_can_read_until_it_is_revoked(any_server: Server, n
     path = ana.get(f"/sessions/{conversation.removeprefix('assistant_')}").url.removeprefix(any_server.url)
     ana.post(f"/conversations/{conversation}/share", path)
     ana.post(f"/conversations/{conversation}/share", path)
-    ((token,),) = any_server.rows("SELECT token FROM share_links")
+    (token,) = any_server.share_tokens()
     url = f"{any_server.url}/shared/{token}"
 
+    assert url in ana.get(path).text
+    assert token not in str(any_server.rows("SELECT token, token_hash FROM share_links"))
+    any_server.execute("UPDATE share_links SET token = 'lost.AAAA'")
+    assert "The link cannot be shown. Revoke it" in ana.get(path).text, "the file with the keys was lost"
     response = requests.get(url, timeout=scaled(30))
     assert "written before" in response.text
     assert response.headers["X-Robots-Tag"] == "noindex"
@@ -75,7 +79,7 @@ def test_a_public_link_reveals_no_message_of_another_conversation(any_server: Se
     assert socket.wait_for("sharing_changed") == [{"conversation": session, "is_public": True}]
     socket.post("find tonight", session)
     assert "I found nothing" in wait_for_answer(socket, session, 2)["content"]
-    ((token,),) = any_server.rows("SELECT token FROM share_links")
+    (token,) = any_server.share_tokens()
     public = requests.get(f"{any_server.url}/shared/{token}", timeout=scaled(30)).text
     assert reference in public
     exports = [ana.get(f"/conversations/{session}/export.{name}").text for name in ("json", "md")]

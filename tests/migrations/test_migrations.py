@@ -13,6 +13,7 @@ from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.storage.engines import BUSY_TIMEOUT_MS, writer_engine
+from chatapp.tokens import hash_token
 from tests.harness import ROOT
 from tests.harness.people import Person
 from tests.harness.servers import Launchers, NewServer, Postgres, Server, SqliteTemplate
@@ -58,17 +59,23 @@ def test_each_migration_keeps_the_rows_of_tables_that_it_does_not_drop(
         return [server.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES.split(", ")]
 
     before = counts()
-    # The secrets of webhooks are encrypted since 0023.
+    # The secrets of webhooks are encrypted since 0023, the tokens of links since 0025.
     server.flask("db", "downgrade", "0022")
     server.execute(
         "INSERT INTO outgoing_webhooks (conversation_id, name, url, secret, created_at)"
         " VALUES (1, 'hook', 'http://a/', 'whsec_text', '2026-01-01 00:00:00')"
     )
+    server.execute(
+        "INSERT INTO share_links (conversation_id, token, created_at) VALUES (1, 'open sesame', '2026-01-01 00:00:00')"
+    )
     server.flask("db", "upgrade")
+    assert server.share_tokens() == ["open sesame"]
+    assert server.rows("SELECT token_hash FROM share_links") == [(hash_token("open sesame"),)]
     assert server.webhook_secrets() == ["whsec_text"]
     assert server.rows("SELECT secret FROM outgoing_webhooks") != [("whsec_text",)]
     server.flask("db", "downgrade", "0022")
     assert server.rows("SELECT secret FROM outgoing_webhooks") == [("whsec_text",)]
+    assert server.rows("SELECT token FROM share_links") == [("open sesame",)]
     server.flask("db", "downgrade", "0001")
     server.flask("db", "upgrade")
     assert counts() == before
