@@ -31,8 +31,11 @@ ATTACKS_PER_PAUSE = 4
 ATTACKERS = EXPORTERS
 """Accounts of the attackers. Most attacks use only the first."""
 
-REQUESTS_PER_SECOND = str(Settings.model_fields["requests_per_second"].default)
-"""The default, which the servers of tests and of other benchmarks do not have."""
+RATES = {
+    f"CHATAPP_{name.upper()}": str(Settings.model_fields[name].default)
+    for name in ("connections_per_second", "requests_per_second")
+}
+"""The defaults, which the servers of tests and of other benchmarks do not have."""
 
 MILLION = "1,000,000 fuzzed packets"
 MILLION_ATTACKERS = 10
@@ -78,7 +81,7 @@ class Side:
 
 def _run(names: Sequence[str], *, is_full: bool = False) -> Sequence[Figure]:
     # The receivers of the webhooks are on this machine.
-    with installation(CHATAPP_WEBHOOK_PRIVATE_NETWORKS="1", CHATAPP_REQUESTS_PER_SECOND=REQUESTS_PER_SECOND) as target:
+    with installation(CHATAPP_WEBHOOK_PRIVATE_NETWORKS="1", **RATES) as target:
         alone, sides = asyncio.run(_measure(target, names, is_full=is_full))
         assert "Traceback" not in target.log()
     return [figure for name, side in sides.items() for figure in side.figures(name, alone)]

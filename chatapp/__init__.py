@@ -33,7 +33,7 @@ from chatapp.limits.rates import init_rate_limits
 from chatapp.messages.routes import blueprint as messages_blueprint
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
-from chatapp.presentation.templates import SlicedEnvironment
+from chatapp.presentation.templates import init_templates
 from chatapp.realtime import init_realtime
 from chatapp.rooms.routes import blueprint as rooms_blueprint
 from chatapp.signals import EXTENSION as SIGNALS
@@ -67,12 +67,12 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         static_folder=str(ROOT / "static"),
         template_folder=str(ROOT / "templates"),
     )
-    app.jinja_environment = SlicedEnvironment
     app.extensions[SETTINGS] = settings
     init_logs(settings.log_level, with_sql=settings.log_sql)
     prepare_data_dir(settings.data_dir)
     complete_restore(settings)
     require_key(settings, only_secrets=is_choosing_command())  # `Commands` has the rest, for all but some commands.
+    init_templates(app, settings)
     log_variable_problems()
     init_operations(app)
     init_security(app, settings)

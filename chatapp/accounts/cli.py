@@ -6,8 +6,10 @@ from contextlib import contextmanager
 
 import click
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import DBAPIError
 
 from chatapp.accounts import service
+from chatapp.accounts.login_sessions import end_login_sessions
 from chatapp.accounts.setup import find_setup_path
 from chatapp.config import current_settings, http_address
 from chatapp.deprecation import add_deprecated_alias
@@ -21,7 +23,8 @@ users = AppGroup("users", help="Create, ban and unban accounts, set passwords an
 @with_appcontext
 def setup_link() -> None:
     """Print the link that creates the owner's account, as the server does when it starts."""
-    path = find_setup_path(db.session())
+    with _errors_reported():
+        path = find_setup_path(db.session())
     if path is None:
         raise click.ClickException("chatapp is set up already. Create further accounts with `flask users create`.")
     settings = current_settings()
@@ -88,7 +91,7 @@ def sign_out(username: str | None, *, everybody: bool) -> None:
     if everybody == (username is not None):
         raise click.UsageError("Name an account, or use --all.")
     with _errors_reported():
-        count = service.end_login_sessions(username)
+        count = end_login_sessions(username)
     click.echo(f"Ended {count} login sessions.")
 
 
@@ -97,11 +100,15 @@ add_deprecated_alias(users, unban, "let-back")
 
 @contextmanager
 def _errors_reported() -> Iterator[None]:
-    """Print a `ChatError` to the shell instead of a traceback."""
+    """Print errors that an operator can act on, instead of a traceback."""
     try:
         yield
     except ChatError as error:
         raise click.ClickException(error.message) from None
+    except DBAPIError as error:
+        raise click.ClickException(
+            f"The database does not respond, or needs `flask db upgrade`: {error.orig}"
+        ) from None
 
 
 def _read_password() -> str:

@@ -7,8 +7,8 @@ from flask_login import login_user
 from werkzeug.wrappers import Response
 
 from chatapp.accounts.devices import remember_device
+from chatapp.accounts.login_sessions import LAST_SEEN_INTERVAL, VerifiedPassword, create_login_session, record_login_use
 from chatapp.accounts.queries import find_login_session, is_set_up
-from chatapp.accounts.service import LAST_SEEN_INTERVAL, VerifiedPassword, create_login_session, record_login_use
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.fallback import current_fallback

@@ -7,7 +7,7 @@ from flask_login import logout_user
 from werkzeug.wrappers import Response
 
 from chatapp.accounts import invitations as invitation_service
-from chatapp.accounts import service
+from chatapp.accounts import login_sessions, service
 from chatapp.accounts.devices import find_known_device, remember_device
 from chatapp.accounts.forms import (
     BanForm,
@@ -96,7 +96,7 @@ def sign_in() -> ViewResponse:
         username = form.text(form.username)
         key = make_attempt_key(username, find_known_device(username))
         try:
-            verified = service.authenticate(username, form.text(form.password), key)
+            verified = login_sessions.authenticate(username, form.text(form.password), key)
         except RateLimited:
             record_failed_sign_in(username, current_address(), AuditKind.SIGN_IN_LIMITED)
             raise
@@ -106,7 +106,7 @@ def sign_in() -> ViewResponse:
                 target = form.text(form.next)
                 return redirect(target if is_local_url(target) else url_for("general.show"))
             record_failed_sign_in(username, current_address())
-            raise service.wrong_credentials()
+            raise login_sessions.wrong_credentials()
     return form.page("accounts/sign_in.html")
 
 
@@ -114,7 +114,7 @@ def sign_in() -> ViewResponse:
 @login_required
 def sign_out() -> Response:
     """Sign out in this browser."""
-    service.revoke_login_session(current_person().actor)
+    login_sessions.revoke_login_session(current_person().actor)
     logout_user()
     response = redirect(url_for("accounts.sign_in"))
     # Pages that the browser keeps for its back button. Not "storage": unsent messages wait there for the next sign-in.
@@ -171,7 +171,7 @@ def change_password() -> ViewResponse:
 @login_required
 def end_login_session(login_session_id: int) -> Response:
     """Sign out in one browser."""
-    service.end_login_session(current_person().actor, login_session_id)
+    login_sessions.end_login_session(current_person().actor, login_session_id)
     flash("You were signed out in that browser.")
     return redirect(url_for("accounts.settings"))
 
@@ -180,7 +180,7 @@ def end_login_session(login_session_id: int) -> Response:
 @login_required
 def end_other_login_sessions() -> Response:
     """Sign out in all browsers but this one."""
-    service.end_other_login_sessions(current_person().actor)
+    login_sessions.end_other_login_sessions(current_person().actor)
     flash("You were signed out in all other browsers.")
     return redirect(url_for("accounts.settings"))
 

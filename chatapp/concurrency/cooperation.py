@@ -6,6 +6,7 @@ gets its turn, so that chat messages wait for one slice, however many pages are 
 needs several iterations until it is stored and delivered: within `urgent` computations get fewer turns.
 """
 
+import sys
 import threading
 import time
 from collections import deque
@@ -15,10 +16,17 @@ from typing import Any
 
 from chatapp.concurrency.native import is_green
 
-SLICE_SECONDS = 0.003
+SLICE_SECONDS = 0.002
+
+SLICE_SWITCH_INTERVAL = 0.0005
+"""`sys.setswitchinterval` within a slice. The writer's native thread needs the interpreter for each statement, and may
+wait for so long each time. Elsewhere the longer default costs less, as the event loop itself often waits."""
 
 URGENT_PAUSE_SECONDS = 0.02
 """Shortest time between two turns while there is urgent work: beside many messages pages are slow, but not stuck."""
+
+DELIVERY_SECONDS = 0.005
+"""Time after urgent work in which its result is sent to many clients: it counts as urgent, too."""
 
 RETRY_SECONDS = 0.001
 """How often it is checked whether the urgent work is done."""
@@ -38,7 +46,17 @@ class _Turns:
         self._waiting: deque[Any] = deque()
         self._is_scheduled = False
         self._last_turn = 0.0
-        self.urgent_calls = 0
+        self._urgent_calls = 0
+        self._urgent_until = 0.0
+
+    def begin_urgent(self) -> None:
+        """Give fewer turns from now on."""
+        self._urgent_calls += 1
+
+    def end_urgent(self) -> None:
+        """Give more turns again when the result has been sent."""
+        self._urgent_calls -= 1
+        self._urgent_until = time.perf_counter() + DELIVERY_SECONDS
 
     def wait(self) -> None:
         """Wait for a turn. Native threads need not wait: the interpreter switches between them."""
@@ -63,7 +81,8 @@ class _Turns:
         if not self._waiting:
             return
         now = time.perf_counter()
-        if self.urgent_calls and now < self._last_turn + URGENT_PAUSE_SECONDS:
+        is_urgent = self._urgent_calls or now < self._urgent_until
+        if is_urgent and now < self._last_turn + URGENT_PAUSE_SECONDS:
             self._schedule(RETRY_SECONDS)
             return
         self._last_turn = now
@@ -73,18 +92,20 @@ class _Turns:
 
 _current = _Computation()
 _turns = _Turns()
+_default_switch_interval = sys.getswitchinterval()
 
 
 @contextmanager
 def urgent() -> Iterator[None]:
     """Give computations in slices fewer turns within this block."""
-    # Native threads need not take part: they hold up nobody's turn.
-    count = int(is_green())
-    _turns.urgent_calls += count
+    if not is_green():  # Native threads hold up nobody's turn.
+        yield
+        return
+    _turns.begin_urgent()
     try:
         yield
     finally:
-        _turns.urgent_calls -= count
+        _turns.end_urgent()
 
 
 @contextmanager
@@ -97,7 +118,7 @@ def in_slices() -> Iterator[None]:
     try:
         yield
     finally:
-        _current.ends_at = None
+        _end_slice()
 
 
 def is_slice_over() -> bool:
@@ -108,9 +129,16 @@ def is_slice_over() -> bool:
 def checkpoint() -> None:
     """Wait for the next turn if the current slice is over."""
     if is_slice_over():
+        _end_slice()
         _begin_slice()
 
 
 def _begin_slice() -> None:
     _turns.wait()
+    sys.setswitchinterval(SLICE_SWITCH_INTERVAL)
     _current.ends_at = time.perf_counter() + SLICE_SECONDS
+
+
+def _end_slice() -> None:
+    sys.setswitchinterval(_default_switch_interval)
+    _current.ends_at = None

@@ -1,5 +1,6 @@
 """What an operator configures: the settings, the assistants, and the folder for the data."""
 
+from chatapp.config.loading import load_settings, log_variable_problems
 from chatapp.config.settings import (
     EXTENSION,
     ROOT,
@@ -7,8 +8,6 @@ from chatapp.config.settings import (
     Settings,
     current_settings,
     http_address,
-    load_settings,
-    log_variable_problems,
     read_key_file,
 )
 

@@ -11,22 +11,48 @@ slow clients cannot keep out people who are signed in.
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
+from threading import Event
+from typing import Any
 
 import structlog
 
 from chatapp.config import Settings
 from chatapp.limits.networks import client_network
+from chatapp.socket_engine.token_bucket import TokenBuckets
 
 log = structlog.get_logger(__name__)
 
 RESERVED_SHARE = 0.1
 """Part of all connections that only requests with a login session may use."""
 
+NEW_RATE_FACTOR = 2
+"""Rate of new connections of an address, as a multiple of the rate of new sockets: a page opens several connections."""
+
+NEW_BURST_SECONDS = 2
+"""Size of a burst of new connections, in seconds of the rate."""
+
+MAX_DELAY_SECONDS = 5.0
+"""Longest delay of a new connection. Those that would have to wait longer are refused."""
+
 LOG_INTERVAL_SECONDS = 60.0
 """Minimum time between two log lines that connections are refused."""
+
+
+def encode_response(status: HTTPStatus, text: str, *headers: str) -> bytes:
+    """Return a response in plain text, after which the connection ends."""
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Connection: close",
+        "Content-Type: text/plain; charset=utf-8",
+        "X-Content-Type-Options: nosniff",
+        f"Content-Length: {len(text)}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", text]).encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +61,12 @@ class Refusal:
 
     status: HTTPStatus
     message: str
+
+    def send(self, connection: Any) -> None:
+        """Send it to the client of a green socket, without waiting for one that does not read."""
+        response = encode_response(self.status, self.message, "Retry-After: 5")
+        with suppress(OSError):
+            connection.fd.send(response)
 
 
 ALL_IN_USE = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many people are connected. Try again in a moment.")
@@ -54,17 +86,34 @@ class _State(Enum):
 
 
 class HttpConnection:
-    """An open connection. `shut_down` wakes its thread, which closes it."""
+    """An open connection."""
 
-    __slots__ = ("_connections", "_key", "_state", "peer", "request_count", "shut_down")
+    __slots__ = ("_connections", "_is_evicted", "_key", "_shut_down", "_state", "delay", "peer", "request_count")
 
-    def __init__(self, connections: "HttpConnections", peer: str, shut_down: Callable[[], None]) -> None:
+    def __init__(
+        self, connections: "HttpConnections", peer: str, shut_down: Callable[[], None], delay: float = 0.0
+    ) -> None:
         self._connections = connections
         self._key = ""
         self._state = _State.CLOSED
+        self._shut_down = shut_down
+        self._is_evicted = Event() if delay else None
         self.peer = peer
         self.request_count = 0
-        self.shut_down = shut_down
+        self.delay = delay
+        """Seconds for which `wait_for_rate` waits."""
+
+    def wait_for_rate(self) -> None:
+        """Wait until the address may open another connection, or until this one is closed for a new one."""
+        if self._is_evicted is not None:
+            self._is_evicted.wait(self.delay)
+            self._is_evicted = None
+
+    def shut_down(self) -> None:
+        """Wake the thread of the connection, which closes it."""
+        self._shut_down()
+        if self._is_evicted is not None:
+            self._is_evicted.set()
 
     def wait(self) -> None:
         """Record that no request is in progress."""
@@ -99,6 +148,10 @@ class HttpConnections:
         self._max_per_login = settings.max_connections_per_login or self._max
         # All connections come from the proxy's address, which itself limits clients that send nothing.
         self._limits_peers = settings.trusted_proxies == 0
+        rate = settings.connections_per_second * NEW_RATE_FACTOR if self._limits_peers else 0
+        self._new = (
+            TokenBuckets(rate, rate * NEW_BURST_SECONDS, max_debt=rate * (MAX_DELAY_SECONDS + 1)) if rate else None
+        )
         self._total = 0
         self._waiting: dict[HttpConnection, None] = {}
         """In the order in which they began to wait, as are those of each peer."""
@@ -114,15 +167,20 @@ class HttpConnections:
         """The number of open connections."""
         return self._total
 
-    def open(self, peer: str, shut_down: Callable[[], None]) -> HttpConnection | None:
-        """Return the state of a new connection, which waits for its first request; None if it must be closed."""
-        connection = HttpConnection(self, client_network(peer), shut_down)
+    def open(self, peer: str, shut_down: Callable[[], None]) -> HttpConnection | Refusal:
+        """Return the state of a new connection, which waits for its first request; the refusal if it must be closed."""
+        network = client_network(peer)
+        delay = 0.0 if self._new is None else self._new[network].consume(1)
+        if delay > MAX_DELAY_SECONDS:
+            self._log_refusal(TOO_MANY_OF_ADDRESS, network)
+            return TOO_MANY_OF_ADDRESS
+        connection = HttpConnection(self, network, shut_down, delay)
         if self._limits_peers and len(self._waiting_by_peer[connection.peer]) >= self._max_per_address:
             self._evict(next(iter(self._waiting_by_peer[connection.peer])))
         if self._total >= self._max:
             if not self._waiting:
-                self._log_refusal(ALL_IN_USE, connection.peer)
-                return None
+                self._log_refusal(ALL_IN_USE, network)
+                return ALL_IN_USE
             self._evict(next(iter(self._waiting)))
         connection.wait()
         return connection

@@ -6,7 +6,6 @@ write through a `TimedStream`. WebSockets use their sockets directly: pings dete
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from functools import partial
 from http import HTTPStatus
@@ -17,31 +16,15 @@ import eventlet
 import eventlet.wsgi
 from eventlet.greenio import shutdown_safe
 
-from chatapp.http_server.connections import ALL_IN_USE, HttpConnection, HttpConnections
+from chatapp.http_server.connections import HttpConnection, HttpConnections, Refusal, encode_response
 from chatapp.http_server.gate import CONNECTION_KEY
 from chatapp.http_server.streams import TimedStream
 
-
-def _make_response(status: HTTPStatus, text: str, *headers: str) -> bytes:
-    """Return a response after which the connection ends."""
-    lines = [
-        f"HTTP/1.1 {status.value} {status.phrase}",
-        "Connection: close",
-        "Content-Type: text/plain; charset=utf-8",
-        "X-Content-Type-Options: nosniff",
-        f"Content-Length: {len(text)}",
-        *headers,
-    ]
-    return "\r\n".join([*lines, "", text]).encode("ascii")
-
-
-REFUSAL = _make_response(ALL_IN_USE.status, ALL_IN_USE.message, "Retry-After: 5")
-
-INVALID_HEADER = _make_response(
+INVALID_HEADER = encode_response(
     HTTPStatus.BAD_REQUEST, "The header is malformed. Content-Length must be one number that consists of digits."
 )
 
-LENGTH_REQUIRED = _make_response(
+LENGTH_REQUIRED = encode_response(
     HTTPStatus.LENGTH_REQUIRED, "Send the body with Content-Length: Transfer-Encoding is not supported."
 )
 
@@ -64,11 +47,12 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
         def __init__(self, conn_state: list[Any], server: Any) -> None:
             (host, *_), socket, _ = conn_state
             connection = connections.open(host, lambda: shutdown_safe(socket))
-            if connection is None:
-                _refuse(socket)
+            if isinstance(connection, Refusal):
+                connection.send(socket)  # eventlet closes it.
                 return
             self._connection = connection
             try:
+                connection.wait_for_rate()
                 super().__init__(conn_state, server)
             finally:
                 connection.close()
@@ -151,9 +135,3 @@ def _end(request: Any, response: bytes) -> Literal[False]:
     request.wfile.write(response)
     request.close_connection = True
     return False
-
-
-def _refuse(socket: Any) -> None:
-    """Send the refusal without waiting for the client. eventlet closes the socket."""
-    with suppress(OSError):
-        socket.fd.send(REFUSAL)

@@ -7,8 +7,8 @@ To clients: `broadcaster.py` emits signals. `ordering.py` keeps the order of eve
 `eviction.py` removes sockets from channels after a revocation. `heartbeats.py` lets clients detect a missed event.
 `relay.py` and `bus.py` connect the processes.
 
-`application.py` has what all of them share in an application: its server and what is known of its sockets
-(`connections.py`, `presence.py`, `typing.py`). `channels.py` has the names of channels.
+They share the objects in `application.py`: the server, and the state of its sockets (`connections.py`, `presence.py`,
+`typing.py`). `channels.py` has the names of channels.
 """
 
 from flask import Flask

@@ -1,4 +1,4 @@
-"""Handlers of what users do at the moment: that they are at a page, and that they type. Nothing of it is stored."""
+"""Handlers of the events `presence` and `typing`. Nothing of them is stored."""
 
 from typing import Literal
 

@@ -1,7 +1,7 @@
-"""What the modules of this package share in one application. Two applications in one process share nothing of it.
+"""The objects that the modules of this package share, one set for each application.
 
-The handlers of events get it from their caller (`Caller.realtime`), the classes that emit signals when a process starts
-to serve (`chatapp.serving.background`). They keep what only they need.
+Event handlers get them from their caller (`Caller.realtime`). The classes that broadcast get them when a process starts
+to serve (`chatapp.serving.background`). Two applications in one process share nothing.
 """
 
 from collections import Counter

@@ -77,7 +77,7 @@ class GrowingAnswer:
 def compute_pause(render_seconds: float, size: int, listeners: int, answers: int) -> float:
     """Return the seconds until the next delta of an answer, after one of `size` bytes: the more it cost, the longer.
 
-    `answers` grow at the same time. What is added meanwhile is in the next delta.
+    `answers` grow at the same time. The next delta has the text that is added meanwhile.
     """
     seconds = render_seconds + listeners * (SECONDS_PER_LISTENER + size * SECONDS_PER_BYTE)
     return max(seconds * max(answers, MIN_ANSWERS) / MAX_SHARE, size / BYTES_PER_SECOND)

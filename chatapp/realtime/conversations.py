@@ -108,9 +108,10 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
     try:
         return _join(caller, ref, payload)
     except DATABASE_ERRORS as error:
-        if is_dropped(error) or (may_post := caller.realtime.fallback.find_access(caller.user.id, ref)) is None:
+        could_post = caller.realtime.fallback.find_access(caller.user.id, ref)
+        if is_dropped(error) or could_post is None:
             raise
-        return _join_from_memory(caller, ref, payload, may_post=may_post)
+        return _join_from_memory(caller, ref, payload, may_post=could_post)
 
 
 def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
@@ -134,7 +135,7 @@ def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
     )
     kind = kind_of(conversation)
     is_shared = kind.has_assistant and is_public(db.session(), conversation.id)
-    # What is kept for an outage serves everybody: not fewer messages than the page has.
+    # The page that is kept for an outage serves everybody: it has as many messages as pages show.
     is_whole = missed.is_reset and not missed.is_cut
     if is_whole and (payload.limit or kind.last_page_size) >= kind.last_page_size:
         fallback.remember_page(conversation, missed.epoch, missed.messages, is_public=is_shared)

@@ -12,7 +12,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from chatapp.accounts.service import end_expired_login_sessions, record_login_use
+from chatapp.accounts.login_sessions import end_expired_login_sessions, record_login_use
 from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.assistants.worker import AnswerWorker
 from chatapp.audit_log.retention import delete_expired_entries

@@ -29,6 +29,7 @@ from chatapp.config import Settings, http_address
 from chatapp.errors import Conflict
 from chatapp.extensions import db
 from chatapp.http_server.connections import HttpConnections
+from chatapp.presentation.templates import load_templates
 from chatapp.realtime.application import get_realtime
 from chatapp.serving.background import start_background
 from chatapp.serving.startup import prepare_database
@@ -118,6 +119,7 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False) -> None:
         host, port = _listen_with_eventlet(app, settings, gate) if is_green() else _listen(app, settings, gate)
     except OSError as error:
         sys.exit(f"chatapp cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set HOST or PORT.")
+    load_templates(app)
     prepare_database(app, gate.wait, upgrade=upgrade)
     start_background(app, settings)
     gate.open()

@@ -58,6 +58,7 @@ class ConnectionGuard:
         self._server = server
         self._on_connected = on_connected
         self._throttles_packets = throttles_packets
+        self._trusts_proxies = settings.trusted_proxies > 0
         self._states: dict[str, ConnectionState] = {}
         self._unauthenticated: Counter[str] = Counter()
         """Number of connections that are not authenticated, by address."""
@@ -88,6 +89,11 @@ class ConnectionGuard:
             if environ.get("PATH_INFO", "").startswith("/socket.io"):
                 # Compression would cost two thirds of the throughput, and 100 KB of memory for each connection.
                 environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+                if self._trusts_proxies:
+                    # The host and the protocol are those of the proxy already. Engine.IO would also accept the origin
+                    # in the first values of these headers, which the client may have sent.
+                    environ.pop("HTTP_X_FORWARDED_HOST", None)
+                    environ.pop("HTTP_X_FORWARDED_PROTO", None)
                 if not self._may_connect(environ):
                     self._tarpit.delay(_get_address(environ))
                     headers = [

@@ -24,10 +24,10 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 EXTENSION = "chatapp.writer"
-"""IdempotencyKey of the application's writer in `app.extensions`."""
+"""Key of the application's writer in `app.extensions`."""
 
 _READ_OUTAGE = "chatapp.read_outage"
-"""IdempotencyKey of the application's `ReadOutage` in `app.extensions`."""
+"""Key of the application's `ReadOutage` in `app.extensions`."""
 
 DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeout)
 """Errors of a query while the database cannot be read."""

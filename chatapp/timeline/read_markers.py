@@ -1,4 +1,4 @@
-"""What is known of read markers, as immutable values: for the user their read state, for others a read receipt."""
+"""Values of read markers: the read state of a user, and the read receipt that others see."""
 
 from dataclasses import dataclass
 

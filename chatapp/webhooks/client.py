@@ -71,10 +71,11 @@ def post(
 ) -> None:
     """Send a POST request, which takes at most `timeout_seconds` in all. Raises `DeliveryFailed`.
 
-    Without `allow_private` it is sent neither to private networks nor to this machine or a host name in `own_hosts`.
+    Without `allow_private` it is sent neither to private networks nor to this machine or a host name in `own_hosts`. A
+    name there that begins with a dot stands for a domain and all below it.
     """
     parts = urlsplit(url)
-    if not allow_private and (parts.hostname or "").removesuffix(".") in own_hosts:
+    if not allow_private and _is_own_host((parts.hostname or "").removesuffix("."), own_hosts):
         raise DeliveryFailed("the host is this installation of chatapp itself")
     try:
         with time_limit(timeout_seconds):
@@ -93,6 +94,10 @@ def post(
         raise DeliveryFailed(f"the connection failed ({type(error).__name__})") from error
     if not 200 <= status < 300:
         raise DeliveryFailed(f"the response has status {status}")
+
+
+def _is_own_host(host: str, own_hosts: Collection[str]) -> bool:
+    return host in own_hosts or f".{host}".endswith(tuple(name for name in own_hosts if name.startswith(".")))
 
 
 def _exchange(connection: socket.socket, parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> int:

@@ -90,8 +90,9 @@ class Server:
             "DATABASE_URL": database_url,
             "PORT": str(self.port),
             "PYTHONWARNINGS": "ignore",
-            # Tests request pages faster than people do.
+            # Tests request pages and open connections faster than people do.
             "CHATAPP_REQUESTS_PER_SECOND": "0",
+            "CHATAPP_CONNECTIONS_PER_SECOND": "0",
             # On a busy machine any statement may be slow; several tests expect that nothing is logged.
             "CHATAPP_SLOW_QUERY_MS": "0",
         } | settings

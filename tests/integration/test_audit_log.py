@@ -12,7 +12,8 @@ from sqlalchemy import QueuePool, delete, func, select, update
 from structlog.testing import capture_logs
 
 from chatapp.accounts import login
-from chatapp.accounts.service import create_login_session, create_owner, revoke_login_session
+from chatapp.accounts.login_sessions import create_login_session, revoke_login_session
+from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, format_person, queries, record, record_failed_sign_in
 from chatapp.audit_log.queries import AuditFilter

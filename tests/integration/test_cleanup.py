@@ -191,9 +191,10 @@ def test_a_large_cleanup_at_start_does_not_delay_requests(server: Server, ana: P
     )
 
 
-def test_the_command_reports_a_missing_database(tmp_path: Path) -> None:
+def test_commands_report_a_missing_database(tmp_path: Path) -> None:
     app = create_app(Settings(data_dir=tmp_path / "data", database_url="", log_level="ERROR"))
-    done = app.test_cli_runner().invoke(args=("cleanup", "--yes"))
-    assert done.exit_code == 1
-    assert "flask db upgrade" in done.output
-    assert isinstance(done.exception, SystemExit)
+    for command in (("cleanup", "--yes"), ("users", "ban", "ana"), ("setup-link",)):
+        done = app.test_cli_runner().invoke(args=command)
+        assert done.exit_code == 1
+        assert "flask db upgrade" in done.output
+        assert isinstance(done.exception, SystemExit)

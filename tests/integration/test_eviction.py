@@ -6,7 +6,8 @@ import pytest
 from flask import Flask
 
 from chatapp import create_app
-from chatapp.accounts.service import create_login_session, create_owner, create_user
+from chatapp.accounts.login_sessions import create_login_session
+from chatapp.accounts.service import create_owner, create_user
 from chatapp.actors import Actor
 from chatapp.config import Settings
 from chatapp.conversations.service import create_room

@@ -10,11 +10,8 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from chatapp.accounts.service import (
-    create_login_session,
-    create_user,
-    record_login_use,
-)
+from chatapp.accounts.login_sessions import create_login_session, record_login_use
+from chatapp.accounts.service import create_user
 from chatapp.actors import Actor, find_active_actors
 from chatapp.config import current_settings
 from chatapp.conversations.refs import GENERAL

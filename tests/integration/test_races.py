@@ -12,16 +12,14 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import EnvironBuilder
 
+from chatapp.accounts.login_sessions import authenticate, create_login_session, revoke_login_session
 from chatapp.accounts.service import (
-    authenticate,
     ban,
     change_display_name,
     change_password,
     change_read_receipts,
-    create_login_session,
     create_owner,
     create_user,
-    revoke_login_session,
     unban,
 )
 from chatapp.accounts.signals import login_sessions_revoked

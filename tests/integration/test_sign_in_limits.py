@@ -120,3 +120,12 @@ def test_spaces_before_a_username_evade_neither_limit(limited: Server) -> None:
         response = visitor.sign_in(WRONG)
     assert "Too many requests" in response.text, "the limit of an address and a username"
     visitor.close()
+
+
+def test_a_client_cannot_choose_the_accepted_origin_by_a_header_before_the_proxys(limited: Server) -> None:
+    sent = {"X-Forwarded-Host": f"evil.test, 127.0.0.1:{limited.port}", "X-Forwarded-Proto": "http, http"}
+    for origin, status in (("http://evil.test", 400), (limited.url, 200)):
+        response = requests.get(
+            f"{limited.url}/socket.io/?EIO=4&transport=polling", headers=sent | {"Origin": origin}, timeout=30
+        )
+        assert response.status_code == status, origin

@@ -18,7 +18,7 @@ PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|js|mjs|css|html|toml|sh)"
 NAME = re.compile(r"[A-Za-z]\w*(?:_\w+|[a-z][A-Z]\w*)")
 """A name of code: in snake case or camel case."""
 
-GENERATED = {"instance/", "instance-dev/", "test-results/", "assistants.toml", "chatapp.sqlite3"}
+GENERATED = {"cache/", "instance/", "instance-dev/", "test-results/", "assistants.toml", "chatapp.sqlite3"}
 """Paths of files that the programs create."""
 
 

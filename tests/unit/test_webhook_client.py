@@ -75,6 +75,43 @@ def test_the_host_names_of_the_installation_are_refused(host: str) -> None:
         post(f"https://{host}/", b"", {}, allow_private=False, own_hosts={"chat.example.org"}, timeout_seconds=10)
 
 
+@pytest.mark.parametrize("host", ["example.org", "chat.example.org", "a.b.example.org."])
+def test_all_host_names_of_a_domain_of_the_installation_are_refused(host: str) -> None:
+    with pytest.raises(DeliveryFailed, match="itself"):
+        post(f"https://{host}/", b"", {}, allow_private=False, own_hosts={".example.org"}, timeout_seconds=10)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.1", "0x7f.1", "0177.0.0.1", "2130706433", "0", "localhost", "[::]", "[::1]"),
+        *("[::ffff:7f00:1]", "[::ffff:127.0.0.1]", "2852039166", "[fe80::1%25lo]", "%6cocalhost"),
+    ],
+)
+def test_no_notation_of_a_private_address_is_a_way_around(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "create_connection", lambda *_: pytest.fail("it connects"))
+    with pytest.raises(DeliveryFailed, match=r"private network|not found"):
+        post(f"http://{host}/", b"", {}, allow_private=False, timeout_seconds=10)
+
+
+def test_a_second_dns_response_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["1.1.1.1", "127.0.0.1"])
+    connected: list[object] = []
+
+    def resolve(_host: str, port: int, **_options: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+    def connect(address: object, _timeout: float) -> socket.socket:
+        connected.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(DeliveryFailed, match="connection failed"):
+        post("http://rebinding.example/", b"", {}, allow_private=False, timeout_seconds=10)
+    assert connected == [("1.1.1.1", 80)]
+
+
 def test_a_host_that_does_not_resolve_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: object, **_options: object) -> None:
         raise socket.gaierror("unknown host")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from chatapp.concurrency.cooperation import checkpoint, in_slices
+from chatapp.concurrency.cooperation import SLICE_SWITCH_INTERVAL, checkpoint, in_slices
 from chatapp.presentation.time_budget import TimeBudget
 from tests.harness import ROOT
 from tests.harness.waiting import scaled
@@ -92,6 +92,50 @@ print(min(pauses) > 0.19, len(turns) > before + 1)
 def test_beside_urgent_work_computations_get_fewer_turns_but_get_them() -> None:
     run = run_program(URGENT_PROGRAM)
     assert run.stdout.split() == ["True", "True"], run.stderr
+
+
+DELIVERY_PROGRAM = """
+import eventlet
+eventlet.monkey_patch()
+from chatapp.concurrency import cooperation
+from chatapp.concurrency.cooperation import checkpoint, in_slices, is_slice_over, urgent
+
+cooperation.URGENT_PAUSE_SECONDS = 1_000
+cooperation.DELIVERY_SECONDS = 0.2
+turns = 0
+
+def compute():
+    global turns
+    with in_slices():
+        while True:
+            turns += 1
+            while not is_slice_over():
+                pass
+            checkpoint()
+
+eventlet.spawn(compute)
+eventlet.sleep(0.1)
+with urgent():
+    pass
+before = turns
+for _ in range(20):
+    eventlet.sleep(0)
+during = turns
+eventlet.sleep(0.5)
+print(during <= before + 1, turns > during)  # One turn may have been granted before.
+"""
+
+
+def test_sending_the_result_of_urgent_work_is_urgent_too() -> None:
+    run = run_program(DELIVERY_PROGRAM)
+    assert run.stdout.split() == ["True", "True"], run.stderr
+
+
+def test_native_threads_get_the_interpreter_sooner_within_slices_and_only_there() -> None:
+    before = sys.getswitchinterval()
+    with in_slices():
+        assert sys.getswitchinterval() == pytest.approx(SLICE_SWITCH_INTERVAL)
+    assert sys.getswitchinterval() == before > SLICE_SWITCH_INTERVAL
 
 
 def test_outside_of_a_block_nothing_waits() -> None:

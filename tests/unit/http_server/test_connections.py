@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from chatapp.config import Settings
-from chatapp.http_server.connections import HttpConnection, HttpConnections
+from chatapp.http_server.connections import (
+    MAX_DELAY_SECONDS,
+    NEW_BURST_SECONDS,
+    NEW_RATE_FACTOR,
+    HttpConnection,
+    HttpConnections,
+)
 
 ANA, BOB = "192.0.2.1", "192.0.2.2"
 
@@ -28,13 +34,13 @@ class Client:
     def __init__(self, connections: HttpConnections, address: str) -> None:
         self.is_open = True
         connection = connections.open(address, self._shut_down)
-        self.is_open = connection is not None
+        self.is_open = isinstance(connection, HttpConnection)
         self._connection = connection
         self._address = address
 
     @property
     def connection(self) -> HttpConnection:
-        assert self._connection is not None
+        assert isinstance(self._connection, HttpConnection)
         return self._connection
 
     def _shut_down(self) -> None:
@@ -65,6 +71,36 @@ def test_one_address_has_at_most_half_of_the_connections(new_connections: NewCon
     assert Client(connections, ANA).request() == HTTPStatus.TOO_MANY_REQUESTS
     assert Client(connections, ANA).request("token") is None
     assert first.request() is None
+
+
+def test_connections_above_the_rate_of_their_address_are_delayed_and_then_refused(
+    new_connections: NewConnections,
+) -> None:
+    connections = new_connections(connections_per_second=1)
+    rate = NEW_RATE_FACTOR
+    burst, delayed = rate * NEW_BURST_SECONDS, int(rate * MAX_DELAY_SECONDS)
+    opened = [Client(connections, ANA) for _ in range(burst + delayed + 10)]
+    delays = [client.connection.delay for client in opened if client.is_open]
+    assert delays == pytest.approx([*[0] * burst, *(number / rate for number in range(1, delayed + 1))], abs=0.5)
+    assert not any(client.is_open for client in opened[burst + delayed + 1 :])
+    assert Client(connections, BOB).connection.delay == 0
+
+
+def test_a_delayed_connection_that_is_closed_for_a_new_one_does_not_wait(new_connections: NewConnections) -> None:
+    connections = new_connections(connections_per_second=1, max_connections=5, max_connections_per_address=0)
+    clients = [Client(connections, ANA) for _ in range(10)]
+    delayed = clients[4]
+    assert delayed.connection.delay > 0
+    assert not delayed.is_open
+    delayed.connection.wait_for_rate()
+
+
+@pytest.mark.parametrize("settings", [{"connections_per_second": 0}, {"trusted_proxies": 1}])
+def test_connections_are_not_delayed_without_a_rate_or_behind_a_proxy(
+    new_connections: NewConnections, settings: dict[str, int]
+) -> None:
+    connections = new_connections(**settings)
+    assert all(Client(connections, ANA).connection.delay == 0 for _ in range(500))
 
 
 def test_an_ipv6_network_counts_as_one_address(new_connections: NewConnections) -> None:

@@ -11,7 +11,7 @@ from flask.sessions import SecureCookieSessionInterface
 from chatapp.config import Settings
 from chatapp.fallback import EXTENSION, Fallback
 from chatapp.http_server import rates
-from chatapp.http_server.connections import HttpConnections
+from chatapp.http_server.connections import HttpConnection, HttpConnections
 from chatapp.http_server.gate import CONNECTION_KEY, ConnectionGate, find_api_token, find_login_token
 from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_API_USER
@@ -94,7 +94,7 @@ def request_api(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     def send(token: str = "", *, stays_open: bool = False) -> int:
         connection = connections.open("192.0.2.1", lambda: None)
-        assert connection is not None
+        assert isinstance(connection, HttpConnection)
         environ = {"PATH_INFO": "/api/conversations", "REMOTE_ADDR": "192.0.2.1", CONNECTION_KEY: connection}
         if token:
             environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
