@@ -119,6 +119,11 @@ class WorkerPool:
         """The number of requests that run or wait."""
         return self._requests
 
+    def check_capacity(self) -> None:
+        """Raise `Busy` when `run` would, for callers that prepare its arguments at some cost."""
+        if self._requests >= self._max_requests:
+            raise Busy("The server is busy. Try again in a moment.")
+
     def run(self, **arguments: object) -> bytes:
         """Call the program's function `run` in a process, and return its result.
 
@@ -126,8 +131,7 @@ class WorkerPool:
         the process is killed, and the next request gets another one.
         """
         with self._lock:
-            if self._requests >= self._max_requests:
-                raise Busy("The server is busy. Try again in a moment.")
+            self.check_capacity()
             self._requests += 1
         try:
             with self._turns:

@@ -74,6 +74,10 @@ class Exports:
             self._slots[user_id] = slot
             return slot
 
+    def check_pdf_capacity(self) -> None:
+        """Raise `Busy` when too many PDFs wait, before the messages of another one are read."""
+        self._pool.check_capacity()
+
     @property
     def pdf_calls(self) -> int:
         """The number of PDFs that are made or wait for a process."""

@@ -53,6 +53,7 @@ def export(conversation: str, file_format: str) -> Response:
     slot = current_exports().open_slot(actor.user_id)
     if file_format == "pdf":
         with slot:
+            current_exports().check_pdf_capacity()
             latest, is_cut = list_latest_messages(readable)
             # The PDF takes long. Meanwhile others need the database connection.
             db.session.remove()
