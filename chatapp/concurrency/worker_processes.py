@@ -59,7 +59,9 @@ class _Worker:
                 stdin=other_end.fileno(),
                 stdout=other_end.fileno(),
                 stderr=subprocess.DEVNULL,  # A traceback could quote messages.
-                start_new_session=True,  # Ctrl-C in a terminal is for the server.
+                # Ctrl-C in a terminal is for the server. In a session of its own its low priority would have no effect:
+                # Linux shares a processor equally between sessions (sched(7), "The autogroup feature").
+                process_group=0,
             )
 
     @property
