@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from bench.report import Figure
-from chatapp.presentation.highlighting import LEXERS, MAX_HIGHLIGHTED_CHARS
-from chatapp.presentation.markdown import GrowingMarkdown, render_blocks
+from chatapp.markdown.highlighting import LEXERS, MAX_HIGHLIGHTED_CHARS
+from chatapp.markdown.rendering import GrowingMarkdown, render
 from chatapp.presentation.messages import render_text
 from tests.harness.rendering import HOSTILE_UNITS, repeat
 
@@ -92,7 +92,6 @@ def _slowest(group: str, cases: Iterator[Case]) -> Figure:
 
 
 def _measure(case: Case) -> float:
-    render_blocks.cache_clear()
     render_text.cache_clear()
     start = time.thread_time()
     case.render(case.text)
@@ -102,7 +101,7 @@ def _measure(case: Case) -> float:
 def _markdown() -> Iterator[Case]:
     for unit in HOSTILE_UNITS:
         text = repeat(unit, CHARS)
-        yield Case(unit, render_blocks, text)
+        yield Case(unit, render, text)
 
 
 def _growing() -> Iterator[Case]:
@@ -115,7 +114,7 @@ def _random() -> Iterator[Case]:
     rng = random.Random(1)
     for alphabet in ("*_`~[]()!<>#-+=|\\\n ", string.printable, "".join(map(chr, range(0x20, 0x3000)))):
         text = "".join(rng.choices(alphabet, k=CHARS))
-        yield Case(alphabet[:20], render_blocks, text)
+        yield Case(alphabet[:20], render, text)
 
 
 def _plain() -> Iterator[Case]:
@@ -126,10 +125,10 @@ def _plain() -> Iterator[Case]:
 
 
 def _code(lexer: str) -> Iterator[Case]:
-    render_blocks(f"```{lexer}\na\n```")  # The first use of a lexer prepares its regular expressions.
+    render(f"```{lexer}\na\n```")  # The first use of a lexer prepares its regular expressions.
     for prefix in CODE_PREFIXES:
         for unit in CODE_UNITS:
             code = prefix + repeat(unit, MAX_HIGHLIGHTED_CHARS - len(prefix) - 1)
             block = f"```{lexer}\n{code}\n```\n"
             text = block * (CHARS // len(block))
-            yield Case(prefix + unit, render_blocks, text)
+            yield Case(prefix + unit, render, text)

@@ -1,128 +1,16 @@
 """chatapp: self-hosted chat that never loses a message."""
 
-from flask import Flask
+from typing import TYPE_CHECKING
 
-from chatapp.accounts.login import init_login
-from chatapp.accounts.routes import blueprint as accounts_blueprint
-from chatapp.admin.routes import blueprint as admin_blueprint
-from chatapp.api.docs.routes import blueprint as api_docs_blueprint
-from chatapp.api.routes import blueprint as api_blueprint
-from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
-from chatapp.api.templates.routes import blueprint as api_templates_blueprint
-from chatapp.api.tokens.routes import blueprint as api_tokens_blueprint
-from chatapp.assistants.answer_requests import init_answer_requests
-from chatapp.assistants.routes import blueprint as assistants_blueprint
-from chatapp.assistants.templates.routes import blueprint as session_templates_blueprint
-from chatapp.backup.encryption import require_key
-from chatapp.backup.restoring import complete_restore
-from chatapp.cli import init_cli, is_choosing_command
-from chatapp.concurrency.native import EXTENSION as NATIVE_POOLS
-from chatapp.concurrency.native import NativePools
-from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
-from chatapp.concurrency.supervision import Supervisor
-from chatapp.config import EXTENSION as SETTINGS
-from chatapp.config import ROOT, Settings, load_settings, log_variable_problems
-from chatapp.config.assistants import init_assistants
-from chatapp.config.data_dir import prepare_data_dir
-from chatapp.direct.routes import blueprint as direct_blueprint
-from chatapp.extensions import db, migrate
-from chatapp.fallback import init_fallback
-from chatapp.general.routes import blueprint as general_blueprint
-from chatapp.http_server.gate import init_gate
-from chatapp.limits.rates import init_rate_limits
-from chatapp.messages.routes import blueprint as messages_blueprint
-from chatapp.presentation import init_presentation
-from chatapp.presentation.errors import init_errors
-from chatapp.presentation.templates import init_templates
-from chatapp.realtime import init_realtime
-from chatapp.rooms.routes import blueprint as rooms_blueprint
-from chatapp.signals import EXTENSION as SIGNALS
-from chatapp.signals import Signals
-from chatapp.storage import EXTENSION as WRITER
-from chatapp.storage import init_readers
-from chatapp.storage.statements import StatementObserver
-from chatapp.telemetry.health import blueprint as telemetry_blueprint
-from chatapp.telemetry.logs import init_event_log, init_logs
-from chatapp.telemetry.metrics import blueprint as metrics_blueprint
-from chatapp.telemetry.metrics import init_metrics
-from chatapp.telemetry.operations import init_operations
-from chatapp.timeline import create_writer
-from chatapp.transcripts.exports import init_exports
-from chatapp.transcripts.routes import blueprint as transcripts_blueprint
-from chatapp.web.hosts import check_hosts
-from chatapp.web.security import init_security, init_security_headers, trust_proxies
-from chatapp.webhooks.routes import blueprint as webhooks_blueprint
-from chatapp.webhooks.sender import init_webhooks
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from chatapp.config import Settings
 
 
-def create_app(settings: Settings | None = None, *, is_serving: bool = False) -> Flask:
-    """Create the application from `settings`, or from the environment.
+def create_app(settings: "Settings | None" = None, *, is_serving: bool = False) -> "Flask":
+    """Create the application from `settings`, or from the environment: see `chatapp.application`."""
+    # Worker processes import a small part of chatapp. To import all of it takes them ten times as long.
+    from chatapp import application
 
-    `wsgi.py` serves it, and passes `is_serving`. Commands of the shell do not: they may use the database for long.
-    """
-    settings = settings or load_settings()
-    app = Flask(
-        __name__,
-        instance_path=str(settings.data_dir),
-        static_folder=str(ROOT / "static"),
-        template_folder=str(ROOT / "templates"),
-    )
-    app.extensions[SETTINGS] = settings
-    init_logs(settings.log_level, with_sql=settings.log_sql)
-    prepare_data_dir(settings.data_dir)
-    complete_restore(settings)
-    require_key(settings, only_secrets=is_choosing_command())  # `Commands` has the rest, for all but some commands.
-    init_templates(app, settings)
-    log_variable_problems()
-    init_operations(app)
-    init_security(app, settings)
-    init_rate_limits(app)
-    app.extensions[NATIVE_POOLS] = NativePools.create(
-        read_threads=settings.read_threads,
-        search_threads=settings.search_threads,
-        password_threads=settings.password_threads,
-        max_queued=settings.max_queued_calls,
-    )
-    statements = StatementObserver(settings)
-    init_readers(app, settings, statements, is_serving=is_serving)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
-    app.extensions[SUPERVISOR] = supervisor = Supervisor()
-    app.extensions[SIGNALS] = signals = Signals()
-    init_event_log(app)
-    init_metrics(app, statements)
-    app.extensions[WRITER] = create_writer(settings, supervisor, signals, statements, is_serving=is_serving)
-    init_assistants(app, settings)
-    init_fallback(app, settings)
-    init_login(app)
-    init_presentation(app)
-    init_errors(app)
-    for blueprint in (
-        general_blueprint,
-        rooms_blueprint,
-        direct_blueprint,
-        assistants_blueprint,
-        session_templates_blueprint,
-        transcripts_blueprint,
-        webhooks_blueprint,
-        messages_blueprint,
-        api_blueprint,
-        api_sessions_blueprint,
-        api_templates_blueprint,
-        api_tokens_blueprint,
-        api_docs_blueprint,
-        accounts_blueprint,
-        admin_blueprint,
-        telemetry_blueprint,
-        metrics_blueprint,
-    ):
-        app.register_blueprint(blueprint)
-    init_webhooks(app)
-    init_answer_requests(app, settings)
-    init_exports(app, settings)
-    init_realtime(app, settings)
-    check_hosts(app, settings)
-    init_gate(app, settings)
-    trust_proxies(app, settings)
-    init_security_headers(app, settings)
-    init_cli(app)
-    return app
+    return application.create_app(settings, is_serving=is_serving)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import islice, product
 
 from bench.rendering import CHARS, CODE_PREFIXES, CODE_UNITS, PLAIN_UNITS
-from chatapp.presentation.highlighting import LEXERS, MAX_HIGHLIGHTED_CHARS
+from chatapp.markdown.highlighting import LEXERS, MAX_HIGHLIGHTED_CHARS
 from tests.harness.rendering import HOSTILE_UNITS, repeat
 
 PAGE_SIZE = 200

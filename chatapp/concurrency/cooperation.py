@@ -121,6 +121,11 @@ def in_slices() -> Iterator[None]:
         _end_slice()
 
 
+def is_in_slices() -> bool:
+    """Return whether this is called within `in_slices` by a green thread, which may wait for other processes, too."""
+    return _current.ends_at is not None and is_green()
+
+
 def is_slice_over() -> bool:
     """Return whether others should run now. Outside of `in_slices` this is never the case."""
     return _current.ends_at is not None and time.perf_counter() > _current.ends_at

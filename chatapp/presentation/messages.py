@@ -16,8 +16,8 @@ from markupsafe import Markup, escape
 from chatapp.config.assistants import EXTENSION as ASSISTANTS
 from chatapp.config.assistants import Assistant
 from chatapp.conversations.people import Person
+from chatapp.markdown.cache import render_blocks
 from chatapp.presentation import resources
-from chatapp.presentation.markdown import render_blocks
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN, find_names
@@ -45,8 +45,6 @@ AVATAR_TEMPLATE = "layout/_avatar.html"
 SENDER_TEMPLATE = "messages/_sender.html"
 
 _KINDS = {"user": "", "assistant": "assistant", "system": "bot"}
-
-_BLOCK = Markup('<div class="block">{}</div>')
 
 _MENTION = Markup('<span class="mention" data-mention="{name}">{text}</span>')
 
@@ -77,7 +75,8 @@ def render_body(message: TimelineMessage) -> Markup:
 
 def render_answer_blocks(blocks: Iterable[Markup]) -> Markup:
     """Render blocks of Markdown as they appear in the body of an answer."""
-    return Markup("").join(_BLOCK.format(block) for block in blocks)
+    # `Markup.format` takes ten times as long, and a text has up to 5,000 blocks.
+    return Markup("".join(f'<div class="block">{block}</div>' for block in blocks))  # noqa: S704 - blocks are HTML
 
 
 @lru_cache(CACHED_BODIES)

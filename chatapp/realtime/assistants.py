@@ -13,7 +13,7 @@ from chatapp.assistants import answer_requests
 from chatapp.assistants.answer_requests import current_answer_requests
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.presentation.markdown import GrowingMarkdown
+from chatapp.markdown.rendering import GrowingMarkdown
 from chatapp.presentation.messages import present_message, render_answer_blocks
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.signals import Signal, Signals

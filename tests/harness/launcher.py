@@ -123,7 +123,9 @@ def main(listener: socket.socket, address: Path) -> None:
     from sqlalchemy.orm import configure_mappers
 
     for name in (
-        "chatapp.serving.server",  # It imports everything else, but for what is imported where it is used:
+        "chatapp.application",
+        "chatapp.serving.server",
+        # What is imported where it is used:
         "chatapp.http_server.listener",
         "chatapp.http_server.protocol",
         "chatapp.socket_engine.manager",

@@ -18,8 +18,8 @@ from chatapp.config import current_settings
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import GENERAL, ConversationRef
+from chatapp.markdown.cache import render_blocks
 from chatapp.models import Conversation, Membership, Message, ShareLink, User, now
-from chatapp.presentation.markdown import render_blocks
 from chatapp.storage.engines import writer_engine
 from tests.harness.assistants import shared_conversation, start_session, wait_for_answer
 from tests.harness.people import NewPerson

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from chatapp.concurrency.cooperation import SLICE_SWITCH_INTERVAL, checkpoint, in_slices
-from chatapp.presentation.time_budget import TimeBudget
+from chatapp.markdown.time_budget import TimeBudget
 from tests.harness import ROOT
 from tests.harness.waiting import scaled
 
@@ -151,8 +151,8 @@ def test_waiting_for_a_turn_uses_none_of_a_budget(monkeypatch: pytest.MonkeyPatc
         nonlocal now
         now += 10.0
 
-    monkeypatch.setattr("chatapp.presentation.time_budget.is_slice_over", lambda: True)
-    monkeypatch.setattr("chatapp.presentation.time_budget.checkpoint", wait)
+    monkeypatch.setattr("chatapp.markdown.time_budget.is_slice_over", lambda: True)
+    monkeypatch.setattr("chatapp.markdown.time_budget.checkpoint", wait)
     with (budget := TimeBudget(1.0, lambda: now)):
         budget.check()
         budget.check()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatapp.presentation.time_budget import BudgetExceeded, TimeBudget
+from chatapp.markdown.time_budget import BudgetExceeded, TimeBudget
 from tests.harness.clock import Clock
 
 

@@ -12,9 +12,9 @@ from markupsafe import escape
 from pygments.lexers import get_all_lexers
 
 from chatapp.conversations.refs import GENERAL
-from chatapp.presentation import highlighting, messages
-from chatapp.presentation.highlighting import LEXERS, MAX_HIGHLIGHTED_CHARS, highlight
-from chatapp.presentation.markdown import (
+from chatapp.markdown import highlighting
+from chatapp.markdown.highlighting import LEXERS, MAX_HIGHLIGHTED_CHARS, highlight
+from chatapp.markdown.rendering import (
     HIGHLIGHT_SECONDS,
     MAX_COLUMNS,
     RENDER_SECONDS,
@@ -22,7 +22,8 @@ from chatapp.presentation.markdown import (
     _unwrap_incomplete_link,
     render_within,
 )
-from chatapp.presentation.time_budget import TimeBudget
+from chatapp.markdown.time_budget import TimeBudget
+from chatapp.presentation import messages
 from chatapp.timeline import TimelineMessage
 from tests.harness.rendering import HOSTILE_UNITS, repeat
 

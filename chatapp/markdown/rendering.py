@@ -8,7 +8,6 @@ import math
 import re
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 import nh3
@@ -21,8 +20,8 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
-from chatapp.presentation.highlighting import highlight
-from chatapp.presentation.time_budget import BudgetExceeded, TimeBudget
+from chatapp.markdown.highlighting import highlight
+from chatapp.markdown.time_budget import BudgetExceeded, TimeBudget
 
 RENDER_SECONDS = 0.03
 """Budget for each 10,000 characters of a text. Ordinary text needs a quarter of it."""
@@ -128,25 +127,32 @@ _LINKIFYING_PARSER = _make_parser(linkify=True)
 _PARSER = _make_parser(linkify=False)
 
 
-@lru_cache(maxsize=500)
-def render_blocks(text: str) -> tuple[Markup, ...]:
-    """Render a text as one piece of HTML for each of its blocks (paragraph, list, block of code).
-
-    A text that takes too long is shown as it is written. The result is cached, so that no reader pays again.
-    """
+def render(text: str) -> tuple[Markup, ...]:
+    """Render a text as one piece of HTML for each of its blocks. One that takes too long is shown as it is written."""
     budgets = min(MAX_BUDGETS, math.ceil(len(text) / BUDGETED_CHARS))
     return render_within(text, TimeBudget(budgets * RENDER_SECONDS), TimeBudget(HIGHLIGHT_SECONDS))
 
 
+def render_quickly(text: str, seconds: float) -> tuple[Markup, ...] | None:
+    """Render a text completely, its code included; return None if that takes longer than `seconds`."""
+    budget = TimeBudget(seconds)
+    highlight_budget = TimeBudget(seconds)
+    try:
+        with budget:
+            blocks = tuple(_Renderer(budget, highlight_budget).render_all(_normalize(text)))
+    except BudgetExceeded:
+        return None
+    return None if highlight_budget.is_exceeded else blocks
+
+
 def render_within(text: str, budget: TimeBudget, highlight_budget: TimeBudget) -> tuple[Markup, ...]:
     """Render a text within budgets."""
-    text = _normalize(text)
     renderer = _Renderer(budget, highlight_budget)
     try:
         with budget:
-            return tuple(renderer.render_all(text))
+            return tuple(renderer.render_all(_normalize(text)))
     except BudgetExceeded:
-        return (_render_plain(text),)
+        return (render_plain(text),)
 
 
 class _Renderer:
@@ -171,9 +177,9 @@ class _Renderer:
         return [self.render(tokens[start:end]) for start, end in _find_blocks(tokens)]
 
 
-def _render_plain(text: str) -> Markup:
+def render_plain(text: str) -> Markup:
     """Render a text as it is written."""
-    return Markup('<p class="plain">{}</p>\n').format(text)
+    return Markup('<p class="plain">{}</p>\n').format(_normalize(text))
 
 
 class GrowingMarkdown:
@@ -202,7 +208,7 @@ class GrowingMarkdown:
                     return start, self._render(tail, _Renderer(budget, TimeBudget(HIGHLIGHT_SECONDS, self._clock)))
             except BudgetExceeded:
                 self._is_plain = True
-        return start, [_render_plain(tail)]
+        return start, [render_plain(tail)]
 
     def _render(self, tail: str, renderer: _Renderer) -> list[Markup]:
         tokens = renderer.parse(tail)

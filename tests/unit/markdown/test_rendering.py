@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chatapp.presentation import highlighting, markdown
-from chatapp.presentation.markdown import GrowingMarkdown, render_blocks
+from chatapp.markdown import highlighting, rendering
+from chatapp.markdown.rendering import GrowingMarkdown
 
 PIECES = [
     *(
@@ -37,13 +37,13 @@ PIECES = [
 def unlimited_time() -> Iterator[None]:
     """Render without limits of time: a garbage collection could exceed them. `test_rendering_limits.py` tests them."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(markdown, "RENDER_SECONDS", 60.0)
-        monkeypatch.setattr(markdown, "HIGHLIGHT_SECONDS", 60.0)
+        monkeypatch.setattr(rendering, "RENDER_SECONDS", 60.0)
+        monkeypatch.setattr(rendering, "HIGHLIGHT_SECONDS", 60.0)
         yield
 
 
 def render(text: str) -> str:
-    return "".join(render_blocks(text))
+    return "".join(rendering.render(text))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_very_long_code_is_not_highlighted(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_each_block_is_rendered_by_itself(text: str, blocks: list[str]) -> None:
-    assert list(render_blocks(text)) == blocks
+    assert list(rendering.render(text)) == blocks
 
 
 def test_only_the_last_block_of_a_growing_text_is_rendered_again() -> None:
@@ -154,7 +154,7 @@ def test_a_text_rendered_in_steps_equals_the_whole_text(pieces: list[str], by_ch
     # The last block may look different until it is complete, because open markup is closed at its end.
     start, changed = growing.grow(text + "\n\nend\n\nend")
     blocks[start:] = changed
-    assert blocks == list(render_blocks(text + "\n\nend\n\nend"))
+    assert blocks == list(rendering.render(text + "\n\nend\n\nend"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 
-from chatapp.presentation.time_budget import BudgetExceeded, TimeBudget
+from chatapp.markdown.time_budget import BudgetExceeded, TimeBudget
 
 MAX_HIGHLIGHTED_CHARS = 4_000
 """Longer blocks of code are not highlighted. The time of some matches grows with the square of the length."""

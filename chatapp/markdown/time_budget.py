@@ -25,6 +25,8 @@ class TimeBudget:
         self._left = seconds
         self._clock = clock
         self._deadline = 0.0
+        self.is_exceeded = False
+        """Whether `check` has raised."""
 
     def __enter__(self) -> None:
         """Let the time pass until the block ends."""
@@ -50,6 +52,7 @@ class TimeBudget:
             with self.paused():
                 checkpoint()
         if self._clock() > self._deadline:
+            self.is_exceeded = True
             raise BudgetExceeded
 
     def limit(self, items: Iterable[T]) -> Iterator[T]:

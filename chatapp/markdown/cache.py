@@ -1,0 +1,47 @@
+"""Rendered Markdown, which no reader waits for twice."""
+
+import json
+from functools import lru_cache
+
+from markupsafe import Markup
+
+from chatapp.concurrency.cooperation import is_in_slices
+from chatapp.concurrency.worker_processes import WorkerPool
+from chatapp.errors import Busy, ChatError
+from chatapp.markdown.rendering import render, render_plain, render_quickly
+
+QUICK_SECONDS = 0.004
+"""Budget of a text in a page or a catch-up before a worker process renders it. Most answers need less."""
+
+CACHED_TEXTS = 500
+
+_pool = WorkerPool("markdown", processes=1, max_queued=100, memory_mb=256, timeout_seconds=10.0)
+
+
+def render_blocks(text: str) -> tuple[Markup, ...]:
+    """Render a text as one piece of HTML for each of its blocks (paragraph, list, block of code).
+
+    A text that takes too long is shown as it is written. Within `in_slices` this may wait for a worker process: the
+    parser cannot be interrupted everywhere, and what it allocates makes garbage collections long.
+    """
+    try:
+        return _render(text)
+    except Busy:
+        return (render_plain(text),)
+
+
+@lru_cache(CACHED_TEXTS)
+def _render(text: str) -> tuple[Markup, ...]:
+    if not is_in_slices():
+        return render(text)
+    blocks = render_quickly(text, QUICK_SECONDS)
+    return _render_in_worker(text) if blocks is None else blocks
+
+
+def _render_in_worker(text: str) -> tuple[Markup, ...]:
+    try:
+        return tuple(Markup(block) for block in json.loads(_pool.run(text=text)))  # noqa: S704 - sanitised there
+    except Busy:
+        raise
+    except ChatError:  # Its limits were exceeded, although the budgets should be.
+        return (render_plain(text),)

@@ -1,0 +1,91 @@
+"""Rendering in the process or in a worker process, with green threads in a process of their own."""
+
+import subprocess
+import sys
+
+import pytest
+from markupsafe import Markup
+
+from chatapp.errors import Busy, TooComplex
+from chatapp.markdown import cache
+from chatapp.markdown.rendering import render
+from tests.harness import ROOT
+from tests.harness.waiting import scaled
+
+PROGRAM = """
+import eventlet
+eventlet.monkey_patch()
+from chatapp.concurrency.cooperation import in_slices
+from chatapp.markdown.cache import _pool, render_blocks
+from chatapp.markdown.rendering import render
+
+HOSTILE = "*a_" * 3_000
+
+def count_workers():
+    return len(_pool.list_idle_pids())
+
+outside = render_blocks(HOSTILE + "1")
+with in_slices():
+    quick = render_blocks("A **short** answer with `code`.")
+print(count_workers(), quick == render("A **short** answer with `code`."))
+
+ticks = 0
+
+def tick():
+    global ticks
+    while True:
+        ticks += 1
+        eventlet.sleep(0.001)
+
+eventlet.spawn(tick)
+with in_slices():
+    before = ticks
+    blocks = render_blocks(HOSTILE + "2")
+print(count_workers(), blocks == render(HOSTILE + "2"), type(blocks[0]).__name__, ticks > before)
+with in_slices():
+    before = ticks
+    again = render_blocks(HOSTILE + "2")
+print(again is blocks, ticks == before)
+_pool.close()
+"""
+
+
+def test_within_slices_a_worker_process_renders_what_takes_long_and_the_result_is_kept() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+    assert run.stdout.splitlines() == ["0 True", "1 True Markup True", "True True"], run.stderr
+
+
+class Pool:
+    """A pool of workers that raises an error."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self.calls = 0
+
+    def run(self, **_arguments: object) -> bytes:
+        """Raise the error."""
+        self.calls += 1
+        raise self._error
+
+
+@pytest.mark.parametrize(("error", "calls"), [(Busy("Busy."), 2), (TooComplex("Too complex."), 1)])
+def test_a_text_is_shown_as_it_is_written_if_no_worker_renders_it(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, calls: int
+) -> None:
+    pool = Pool(error)
+    text = f"**bold** {error}" + "*a_" * 3_000
+    monkeypatch.setattr(cache, "is_in_slices", lambda: True)
+    monkeypatch.setattr(cache, "_pool", pool)
+    for _ in range(2):
+        (block,) = cache.render_blocks(text)
+        assert block.startswith(Markup('<p class="plain">**bold** '))
+    assert pool.calls == calls, "a busy worker is asked again"
+
+
+def test_code_that_takes_long_to_highlight_is_left_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "QUICK_SECONDS", 0.0)
+    monkeypatch.setattr(cache, "is_in_slices", lambda: True)
+    monkeypatch.setattr(cache, "_render_in_worker", lambda _text: (Markup("by the worker"),))
+    assert cache.render_blocks("```python\nprint(1)\n```") == (Markup("by the worker"),)
+    assert cache.render_blocks("```python\nprint(1)\n```") != render("```python\nprint(1)\n```")
