@@ -162,13 +162,13 @@ class MessagePresenter:
     def render_sender(self, message: TimelineMessage, *, is_linked: bool = True) -> Markup:
         """Render the sender's name with what nobody can choose: the username, or a mark of a bot or an assistant.
 
-        A notice has a mark too.
+        A notice has a mark too, as has what the author of a template has written for an assistant.
 
         With `is_linked` a name links to the user's profile.
         """
         kind = "notice" if message.is_notice else _KINDS[message.sender_type]
         if message.is_from_template:
-            kind += ", from a template"
+            kind = "template"
         name = message.sender.name if message.sender else (message.sender_name or "Former member")
         return self._render_sender_cached(message.sender, name, kind, is_linked)
 

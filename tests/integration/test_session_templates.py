@@ -61,12 +61,14 @@ def test_what_no_assistant_has_written_is_marked_on_pages_public_links_and_in_ex
     ana.post(f"/conversations/{conversation}/share", path)
     ((token,),) = server.rows("SELECT token FROM share_links")
     for page in (path, f"/shared/{token}"):
-        assert text(ana.get(page).text, ".message-sender + .badge") == "assistant, from a template", page
+        assert text(ana.get(page).text, ".message-sender + .badge") == "template", page
     exported = ana.get(f"/conversations/{conversation}/export.md").text
     assert "Helper (assistant, from a template)" in exported
     # It is no longer the template's once the assistant has answered.
     assert ana.connect().call("answer_again", {"conversation": conversation, "seq": 2})["ok"]
-    eventually(lambda: "from a template" not in ana.get(path).text, "the assistant has answered")
+    eventually(
+        lambda: text(ana.get(path).text, ".message-sender + .badge") == "assistant", "the assistant has answered"
+    )
 
 
 def test_what_a_request_has_goes_before_the_template(ana: Person) -> None:
