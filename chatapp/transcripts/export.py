@@ -64,11 +64,16 @@ def write_json(
     yield "\n]}\n"
 
 
-def write_markdown(header: TranscriptHeader, messages: Iterable[TimelineMessage]) -> Iterator[str]:
+def write_markdown(
+    header: TranscriptHeader,
+    messages: Iterable[TimelineMessage],
+    iterate_versions: Callable[[TimelineMessage], Iterable[EarlierVersion]],
+) -> Iterator[str]:
     """Yield the pieces of a Markdown document.
 
     The content of messages may be Markdown. It is a block quote, so that no message can imitate the heading of another.
-    Metadata is a block of code with one line.
+    Metadata is a block of code with one line. Below an edited message are its earlier versions, the oldest first: the
+    answer that follows may be to one of them.
     """
     yield f"# {_escape_markdown(header.title)}\n"
     for line in header.describe():
@@ -76,11 +81,10 @@ def write_markdown(header: TranscriptHeader, messages: Iterable[TimelineMessage]
     yield _markdown_metadata(header.metadata)
     for message in messages:
         heading = _escape_markdown(f"{describe_sender(message)}, {describe_time(message)}")
-        # More characters than Markdown's own end a line for some programs.
-        lines = message.content.splitlines() or [""]
-        quote = "\n".join(f"> {line}" if line else ">" for line in lines)
-        yield f"\n## {heading}\n\n{quote}\n"
+        yield f"\n## {heading}\n\n{_quote(message.content)}\n"
         yield _markdown_metadata(message.metadata)
+        for version in iterate_versions(message) if message.edited_at else ():
+            yield f"\nEarlier version, {_format_time(version.written_at)}:\n\n{_quote(version.content)}\n"
 
 
 def describe_sender(message: TimelineMessage) -> str:
@@ -108,6 +112,11 @@ def format_metadata(metadata: Metadata) -> str:
     text = json.dumps(metadata, ensure_ascii=False)
     # JSON escapes those below a space only, and some programs know more characters that end a line.
     return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
+
+
+def _quote(content: str) -> str:
+    # More characters than Markdown's own end a line for some programs.
+    return "\n".join(f"> {line}" if line else ">" for line in content.splitlines() or [""])
 
 
 def _markdown_metadata(metadata: Metadata | None) -> str:

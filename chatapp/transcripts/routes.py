@@ -60,13 +60,13 @@ def export(conversation: str, file_format: str) -> Response:
             pdf = current_exports().make_pdf(header, latest, is_cut=is_cut)
         response = Response(pdf, mimetype="application/pdf")
     else:
-        messages = iterate_messages(ref, actor, last_event)
+        messages, versions = iterate_messages(ref, actor, last_event), partial(iterate_versions, ref, actor)
         if file_format == "json":
             mimetype = "application/json"
-            pieces = write_json(header, messages, partial(iterate_versions, ref, actor))
+            pieces = write_json(header, messages, versions)
         else:
             mimetype = "text/markdown"
-            pieces = write_markdown(header, messages)
+            pieces = write_markdown(header, messages, versions)
         response = Response(stream_with_context(slot.stream(pieces)), content_type=f"{mimetype}; charset=utf-8")
         response.call_on_close(slot.close)
     filename = f"{secure_filename(header.title) or conversation}.{file_format}"

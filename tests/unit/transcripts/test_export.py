@@ -80,24 +80,31 @@ def test_json_of_an_empty_conversation_is_valid() -> None:
 
 
 def test_markdown_has_a_heading_for_each_message() -> None:
-    assert "".join(write_markdown(TranscriptHeader("Plans"), MESSAGES)) == (
+    assert "".join(write_markdown(TranscriptHeader("Plans"), MESSAGES, no_versions)) == (
         "# Plans\n"
         "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC\n\n> Hello “you”\n> again\n"
         "\n## Helper (assistant), 2026-05-01 09:30 UTC\n\n> **Hi**\n"
     )
 
 
-def test_markdown_says_which_messages_are_edited_and_which_are_notices() -> None:
+def test_markdown_has_the_earlier_versions_of_edited_messages_and_marks_notices() -> None:
     edited = replace(make_message("Hi"), edited_at=datetime(2026, 5, 2, 8, 5, tzinfo=UTC))
     notice = replace(make_message("Closed"), message_type="system")
-    document = "".join(write_markdown(TranscriptHeader("Plans"), [edited, notice]))
-    assert "## Ana Lima (@ana), 2026-05-01 09:30 UTC (edited 2026-05-02 08:05 UTC)\n" in document
-    assert "## Ana Lima (@ana), 2026-05-01 09:30 UTC (notice)\n" in document
+    versions = [EarlierVersion(1, "Hello\n# you", datetime(2026, 5, 1, 9, 30, tzinfo=UTC))]
+    document = "".join(write_markdown(TranscriptHeader("Plans"), [edited, notice], lambda _: versions))
+    assert document == (
+        "# Plans\n"
+        "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC (edited 2026-05-02 08:05 UTC)\n\n> Hi\n"
+        "\nEarlier version, 2026-05-01 09:30 UTC:\n\n> Hello\n> # you\n"
+        "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC (notice)\n\n> Closed\n"
+    )
 
 
 def test_category_and_tags_are_lines_below_the_title() -> None:
     header = TranscriptHeader("Plans", None, "*Work*", ["q3", "next year"])
-    assert "".join(write_markdown(header, [])) == "# Plans\n\nCategory: \\*Work\\*\n\nTags: q3, next year\n"
+    assert (
+        "".join(write_markdown(header, [], no_versions)) == "# Plans\n\nCategory: \\*Work\\*\n\nTags: q3, next year\n"
+    )
 
 
 BLOCKS = st.sampled_from(
@@ -112,7 +119,9 @@ LINE = MARKDOWN.map(lambda text: " ".join(text.split())).filter(str.isprintable)
 def test_no_message_or_name_can_imitate_a_heading(messages: list[tuple[str, str]], title: str) -> None:
     document = "".join(
         write_markdown(
-            TranscriptHeader(title), [make_message(text, Person(2, "mallory", name)) for name, text in messages]
+            TranscriptHeader(title),
+            [make_message(text, Person(2, "mallory", name)) for name, text in messages],
+            no_versions,
         )
     )
     # As readers see it, and as a program that searches for headings does.
@@ -129,7 +138,7 @@ def test_no_message_or_name_can_imitate_a_heading(messages: list[tuple[str, str]
 
 @given(st.dictionaries(MARKDOWN, MARKDOWN, max_size=2))
 def test_metadata_is_one_line_of_code(metadata: dict[str, str]) -> None:
-    document = "".join(write_markdown(TranscriptHeader("Plans", metadata), []))
+    document = "".join(write_markdown(TranscriptHeader("Plans", metadata), [], no_versions))
     heading, *_, code = [token for token in MarkdownIt().parse(document) if token.level == 0]
     assert (heading.type, code.type) == ("heading_open", "fence")
     assert json.loads(code.content) == metadata
@@ -138,7 +147,7 @@ def test_metadata_is_one_line_of_code(metadata: dict[str, str]) -> None:
 
 def test_bots_and_assistants_are_marked() -> None:
     bot = make_message("green", None, sender_type="system", sender_name="Ana Lima (@ana)")
-    assert "## Ana Lima (@ana) (bot), 2026" in "".join(write_markdown(TranscriptHeader("Plans"), [bot]))
+    assert "## Ana Lima (@ana) (bot), 2026" in "".join(write_markdown(TranscriptHeader("Plans"), [bot], no_versions))
 
 
 def test_a_sender_without_a_name_is_a_former_member() -> None:
