@@ -112,7 +112,11 @@ class Replica:
         Raises `ReplicaUnusableError` if the replica is later than a read may wait, and errors of the database.
         """
         with self._connect(self._wait_seconds + self._read_seconds) as connection:
-            self._wait_for(connection, position)
+            is_replica, replayed = self._wait_for(connection, position)
+            if not is_replica:
+                raise ReplicaUnusableError("it was promoted", ReplicaState.NO_REPLICA)
+            if replayed < position:
+                raise ReplicaUnusableError("it is late")
             with Session(connection) as session:
                 yield session
         self._reads += 1
@@ -137,9 +141,11 @@ class Replica:
         now = time.monotonic()
         self._samples.append((now, position))
         try:
-            with self._connect(CHECK_SECONDS) as connection, Session(connection) as session:
-                is_replica, replayed = session.execute(_REPLICA_POSITION).one()
-                is_same = identify(session) == identity
+            with self._connect(self._wait_seconds + CHECK_SECONDS) as connection:
+                # Like a read: while people write, the replica is always a little late.
+                is_replica, replayed = self._wait_for(connection, position)
+                with Session(connection) as session:
+                    is_same = identify(session) == identity
         except (DBAPIError, PoolTimeout) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
             self._enter(ReplicaState.UNAVAILABLE, str(reason).strip())
@@ -178,17 +184,14 @@ class Replica:
             finally:
                 del self._uses[key]
 
-    def _wait_for(self, connection: Connection, position: int) -> None:
+    def _wait_for(self, connection: Connection, position: int) -> tuple[bool, int]:
+        """Wait for a position as long as a read may, and return whether it is a replica, and its position."""
         ends_at = time.monotonic() + self._wait_seconds
         while True:
             is_replica, replayed = connection.execute(_REPLICA_POSITION).one()
             connection.rollback()  # The next statement sees what is replayed by then.
-            if not is_replica:
-                raise ReplicaUnusableError("it was promoted", ReplicaState.NO_REPLICA)
-            if replayed >= position:
-                return
-            if time.monotonic() >= ends_at:
-                raise ReplicaUnusableError("it is late")
+            if not is_replica or replayed >= position or time.monotonic() >= ends_at:
+                return is_replica, replayed
             time.sleep(POLL_SECONDS)
 
     def _enter(self, state: ReplicaState, reason: str = "") -> None:

@@ -5,10 +5,12 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
 import pytest
+from flask import Flask
 
 from chatapp import create_app
 from chatapp.actors import Actor
@@ -18,6 +20,7 @@ from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.storage import PRIMARY_POSITION, current_writer, find_replica
+from chatapp.storage.replica import Replica
 from chatapp.timeline import catch_up, read_page
 from chatapp.timeline.epoch import get_epoch
 from tests.harness.assistants import insert_messages, start_session
@@ -206,41 +209,69 @@ def test_a_replica_that_does_not_respond_is_replaced_by_the_primary(
     assert "during the outage" in ana.get(f"/conversations/general/messages?before={seq + 2}").text
 
 
-def test_what_was_posted_after_the_authorization_is_not_returned(
-    server: Server, people: tuple[Person, Person], url: str, read_url: str, sqlite_template: SqliteTemplate
-) -> None:
-    ana, _bob = people
-    data_dir = sqlite_template.copy()
-    settings = Settings(data_dir=data_dir, database_url=url, database_read_url=read_url, log_level="WARNING")
+@pytest.fixture
+def app(url: str, read_url: str, sqlite_template: SqliteTemplate) -> Iterator[Flask]:
+    """An application that waits long for the replica."""
+    settings = Settings(
+        data_dir=sqlite_template.copy(),
+        database_url=url,
+        database_read_url=read_url,
+        replica_wait_seconds=20,
+        log_level="WARNING",
+    )
     app = create_app(settings, is_serving=True)
-    old = ana.sockets[0].post("before the authorization")["seq"]
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+        current_replica(app).close()
+        current_writer().stop(5)
+    shutil.rmtree(settings.data_dir)
+
+
+def current_replica(app: Flask) -> Replica:
     replica = find_replica(app)
     assert replica is not None
+    return replica
 
-    def is_usable() -> bool:
-        position = db.session.execute(PRIMARY_POSITION).scalar_one()
-        replica.check(position, get_epoch(db.session()), get_epoch)
-        db.session.rollback()
-        return replica.is_usable
 
+def is_usable(app: Flask) -> bool:
+    """Check the replica, and return whether it can be used then."""
     with app.app_context():
-        eventually(is_usable, "the replica is usable")
+        position, epoch = db.session.execute(PRIMARY_POSITION).scalar_one(), get_epoch(db.session())
+    current_replica(app).check(position, epoch, get_epoch)
+    return current_replica(app).is_usable
+
+
+def test_a_replica_that_catches_up_while_a_read_may_wait_is_used(
+    app: Flask, people: tuple[Person, Person], replica: Postgres
+) -> None:
+    ana, _bob = people
+    with ThreadPoolExecutor(1) as threads:
+        with paused(replica):
+            ana.sockets[0].post("while replay is paused")
+            usable = threads.submit(is_usable, app)
+            with pytest.raises(TimeoutError):
+                usable.result(timeout=0.5)  # It waits.
+        assert usable.result()
+
+
+def test_what_was_posted_after_the_authorization_is_not_returned(app: Flask, people: tuple[Person, Person]) -> None:
+    ana, _bob = people
+    replica = current_replica(app)
+    old = ana.sockets[0].post("before the authorization")["seq"]
+    assert is_usable(app)
+    with app.app_context():
         general = db.session.get_one(Conversation, GENERAL.id)
         new = ana.sockets[0].post("after the authorization")["seq"]
         page = read_page(db.session(), general, before=new + 1, limit=5)
         missed = catch_up(db.session(), general, after=old - 1)
         assert replica.status.reads == 2  # They were newer, and read again.
         assert [page.messages[-1].seq, missed.messages[-1].seq, missed.end] == [old, old, old]
-        eventually(is_usable, "the replica is usable")
         search = MessageSearch(app, Actor(ana.id), GENERAL, 0, is_private=True)
         found = search.find_messages(["authorization"])
         assert {message.seq for message in found} >= {old, new}
         assert replica.status.reads == 3
-        db.session.remove()
-        db.engine.dispose()
-        replica.close()
-        current_writer().stop(5)
-    shutil.rmtree(data_dir)
 
 
 def test_a_promoted_replica_is_not_read(
