@@ -6,7 +6,6 @@ gets its turn, so that chat messages wait for one slice, however many pages are 
 needs several iterations until it is stored and delivered: within `urgent` computations get fewer turns.
 """
 
-import sys
 import threading
 import time
 from collections import deque
@@ -15,14 +14,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from chatapp.concurrency.native import is_green
+from chatapp.concurrency.switching import restore_interval, shorten_interval
 
 SLICE_SECONDS = 0.002
 
-SLICE_SWITCH_INTERVAL = 0.0005
-"""`sys.setswitchinterval` within a slice. The writer's native thread needs the interpreter for each statement, and may
-wait for so long each time. Elsewhere the longer default costs less, as the event loop itself often waits."""
-
-URGENT_PAUSE_SECONDS = 0.02
+URGENT_PAUSE_SECONDS = 0.05
 """Shortest time between two turns while there is urgent work: beside many messages pages are slow, but not stuck."""
 
 DELIVERY_SECONDS = 0.005
@@ -92,7 +88,6 @@ class _Turns:
 
 _current = _Computation()
 _turns = _Turns()
-_default_switch_interval = sys.getswitchinterval()
 
 
 @contextmanager
@@ -140,10 +135,14 @@ def checkpoint() -> None:
 
 def _begin_slice() -> None:
     _turns.wait()
-    sys.setswitchinterval(SLICE_SWITCH_INTERVAL)
+    if is_green():
+        shorten_interval()
     _current.ends_at = time.perf_counter() + SLICE_SECONDS
 
 
 def _end_slice() -> None:
-    sys.setswitchinterval(_default_switch_interval)
+    if _current.ends_at is None:  # The thread was ended while it waited for its turn.
+        return
+    if is_green():
+        restore_interval()
     _current.ends_at = None

@@ -16,6 +16,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from flask import current_app
 
+from chatapp.concurrency.switching import short_interval
 from chatapp.errors import Busy
 
 P = ParamSpec("P")
@@ -80,7 +81,8 @@ class NativePool:
         try:
             if is_green():
                 self._green_pool = self._green_pool or _GreenPool(self.name, self._threads)
-                return self._green_pool.run(partial(work, *args, **kwargs))
+                with short_interval():
+                    return self._green_pool.run(partial(work, *args, **kwargs))
             with self._turns:
                 return work(*args, **kwargs)
         finally:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from chatapp.concurrency.cooperation import SLICE_SWITCH_INTERVAL, checkpoint, in_slices
+from chatapp.concurrency.cooperation import checkpoint, in_slices
 from chatapp.markdown.time_budget import TimeBudget
 from tests.harness import ROOT
 from tests.harness.waiting import scaled
@@ -129,13 +129,6 @@ print(during <= before + 1, turns > during)  # One turn may have been granted be
 def test_sending_the_result_of_urgent_work_is_urgent_too() -> None:
     run = run_program(DELIVERY_PROGRAM)
     assert run.stdout.split() == ["True", "True"], run.stderr
-
-
-def test_native_threads_get_the_interpreter_sooner_within_slices_and_only_there() -> None:
-    before = sys.getswitchinterval()
-    with in_slices():
-        assert sys.getswitchinterval() == pytest.approx(SLICE_SWITCH_INTERVAL)
-    assert sys.getswitchinterval() == before > SLICE_SWITCH_INTERVAL
 
 
 def test_outside_of_a_block_nothing_waits() -> None:
