@@ -59,7 +59,7 @@ def test_what_no_assistant_has_written_is_marked_on_pages_public_links_and_in_ex
     session = start(ana.api(), create_template(ana.api(), assistant="helper"))
     conversation, path = session["conversation"], f"/sessions/{session['id']}"
     ana.post(f"/conversations/{conversation}/share", path)
-    ((token,),) = server.rows("SELECT token FROM share_links")
+    (token,) = server.share_tokens()
     for page in (path, f"/shared/{token}"):
         assert text(ana.get(page).text, ".message-sender + .badge") == "template", page
     exported = ana.get(f"/conversations/{conversation}/export.md").text
