@@ -1,7 +1,7 @@
 """Commands for messages, such as `flask check` and `flask cleanup`, and the names in `flask shell`."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from chatapp.assistants.cli import import_history
 from chatapp.audit_log.retention import delete_expired_entries
 from chatapp.backup.cli import backup, decrypt_database, encrypt_database, restore
 from chatapp.backup.encryption import require_key
-from chatapp.config import current_settings
+from chatapp.config import EXTENSION as SETTINGS
+from chatapp.config import Settings, current_settings
 from chatapp.conversations.kinds import ConversationKind
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import parse_ref
@@ -39,7 +40,7 @@ REPLACING_COMMANDS = frozenset({"decrypt-database", "encrypt-database", "restore
 
 def init_cli(app: Flask) -> None:
     """Register the commands of chatapp with `flask`, and the names that `flask shell` defines."""
-    app.cli = Commands(app.cli.name, app.cli.commands)
+    app.cli = Commands(app, app.cli.commands)
     app.cli.add_command(archive_commands)
     app.cli.add_command(backup)
     app.cli.add_command(check)
@@ -67,10 +68,14 @@ def is_choosing_command() -> bool:
 class Commands(AppGroup):
     """The commands of chatapp. Those that use what is stored exit if its key is missing or wrong."""
 
+    def __init__(self, app: Flask, commands: MutableMapping[str, click.Command]) -> None:
+        super().__init__(app.name, commands)
+        self._settings: Settings = app.extensions[SETTINGS]
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command that is about to run."""
         if cmd_name not in REPLACING_COMMANDS:
-            require_key(current_settings())
+            require_key(self._settings)
         return super().get_command(ctx, cmd_name)
 
 
