@@ -211,5 +211,5 @@ def test_stopping_the_worker_interrupts_running_answers(session: ConversationRef
     ask(session, "talk")
     eventually(lambda: list_answers(session)[0][0] == "streaming", "the answer is streaming")
     answer_worker.stop()
-    ((state, _),) = list_answers(session)
-    assert state == "interrupted"
+    # On a busy machine it may take longer than `stop` waits.
+    eventually(lambda: list_answers(session)[0][0] == "interrupted", "the answer is interrupted")
