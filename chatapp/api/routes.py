@@ -27,6 +27,7 @@ from chatapp.api.schemas import (
     ReadMark,
     VersionsQuery,
     is_uuid,
+    parse_id,
     parse_number,
     resolve_client_id,
 )
@@ -251,9 +252,7 @@ def _find_access(ref: ConversationRef) -> ConversationAccess:
 
 def _find_direct_ref(person_id: str) -> ConversationRef | None:
     """Return the ref of the direct conversation with a user, or None. Raises `Invalid`, `NotFound` (no such user)."""
-    if is_uuid(person_id):
-        raise NotFound("There is no such user.")
-    user_id = parse_number(person_id, "A user's id", LAST_ID)
+    user_id = parse_id(person_id, "user")
     conversation = find_direct(db.session(), direct_key({current_caller().actor.user_id, user_id}))
     if conversation is None and find_active_person(db.session(), user_id) is None:
         raise NotFound("There is no such user.")

@@ -18,7 +18,7 @@ from chatapp.assistants.templates.service import (
 )
 from chatapp.conversations.people import MAX_PEOPLE
 from chatapp.conversations.service import MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
-from chatapp.errors import Invalid
+from chatapp.errors import Invalid, NotFound
 from chatapp.limits.metadata import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from chatapp.models.base import LAST_ID
 from chatapp.timeline.client_ids import MAX_IDEMPOTENCY_KEY_CHARS, check_client_id, client_id_of
@@ -83,6 +83,13 @@ def parse_number(value: object, name: str, maximum: int) -> int:
 def is_uuid(value: str) -> bool:
     """Return whether an id in a URL is a UUID: no object has such an id, but other servers' objects have."""
     return _UUID.fullmatch(value) is not None
+
+
+def parse_id(value: str, kind: str) -> int:
+    """Parse the id of an object of a kind, such as "session", in a URL. Raises `Invalid`, and `NotFound` for a UUID."""
+    if is_uuid(value):
+        raise NotFound(f"There is no such {kind}.")
+    return parse_number(value, f"A {kind}'s id", LAST_ID)
 
 
 def resolve_client_id(client_id: str | None, idempotency_key: str | None) -> str:

@@ -18,8 +18,7 @@ from chatapp.api.schemas import (
     NewSession,
     SessionsQuery,
     SessionUpdate,
-    is_uuid,
-    parse_number,
+    parse_id,
     resolve_client_id,
 )
 from chatapp.api.sessions.streaming import MIMETYPE as EVENT_STREAM
@@ -34,7 +33,6 @@ from chatapp.errors import Conflict, InvalidReply, NotFound
 from chatapp.extensions import db
 from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.models import Conversation, now
-from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import isoformat, present_message_data
 from chatapp.presentation.resources import Message
 from chatapp.timeline import TimelineMessage, post
@@ -87,14 +85,14 @@ def begin_session(json: NewSession) -> Response:
 @describe(resources.SessionDetails, NotFound, tag=TAG)
 def show_session(session_id: str) -> Response:
     """Get one of your sessions."""
-    return respond(_present_details(_parse_id(session_id)))
+    return respond(_present_details(parse_id(session_id, "session")))
 
 
 @blueprint.patch(SESSION)
 @describe(resources.SessionDetails, NotFound, *WRITE_ERRORS, tag=TAG, json=SessionUpdate)
 def change_session(session_id: str, json: SessionUpdate) -> Response:
     """Rename a session, set its metadata, category and tags, pin it, or make it read-only."""
-    number = _parse_id(session_id)
+    number = parse_id(session_id, "session")
     service.change_session(
         current_caller().actor,
         number,
@@ -112,7 +110,7 @@ def change_session(session_id: str, json: SessionUpdate) -> Response:
 @describe(None, NotFound, tag=TAG, status=HTTPStatus.NO_CONTENT)
 def delete_session(session_id: str) -> Response:
     """Delete a session with all its messages."""
-    service.delete_session(current_caller().actor, _parse_id(session_id))
+    service.delete_session(current_caller().actor, parse_id(session_id, "session"))
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -120,7 +118,7 @@ def delete_session(session_id: str) -> Response:
 @describe(resources.Messages, NotFound, tag=TAG, query=MessagesQuery)
 def list_session_messages(session_id: str, query: MessagesQuery) -> Response:
     """List a session's messages, like `GET /api/conversations/…/messages`."""
-    session = _get_session(_parse_id(session_id))
+    session = _get_session(parse_id(session_id, "session"))
     messages = read_messages(db.session(), session, query)
     return respond_messages(session.wire_name, session.message_count, messages, query)
 
@@ -143,7 +141,7 @@ def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Respo
     With `Accept: text/event-stream` the status is 200 and the response is a stream of events: `message` is the
     question, each `delta` has the next part of the answer as `content`, `done` is the complete answer.
     """
-    session = _get_session(_parse_id(session_id))
+    session = _get_session(parse_id(session_id, "session"))
     ref = ConversationRef.of(session)
     client_id = resolve_client_id(json.client_id, headers.idempotency_key)
     actor = current_caller().actor
@@ -221,12 +219,6 @@ def clear_history(query: AssistantQuery) -> Response:
 def _respond_bot_id_required() -> Response:
     body: resources.HistoryError = {"success": False, "error": "bot_id is required", "timestamp": isoformat(now())}
     return respond(body)
-
-
-def _parse_id(session_id: str) -> int:
-    if is_uuid(session_id):
-        raise NotFound("There is no such session.")
-    return parse_number(session_id, "A session's id", LAST_ID)
 
 
 def _get_session(session_id: int) -> Conversation:

@@ -9,13 +9,12 @@ from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONTENT_ERRORS, describe
 from chatapp.api.responses import respond
-from chatapp.api.schemas import NewTemplate, TemplateUpdate, is_uuid, parse_number
+from chatapp.api.schemas import NewTemplate, TemplateUpdate, parse_id
 from chatapp.assistants.templates import service
 from chatapp.assistants.templates.queries import TemplateSummary, get_template, list_templates
 from chatapp.config.assistants import find_assistant
 from chatapp.errors import Conflict, NotFound
 from chatapp.extensions import db
-from chatapp.models.base import LAST_ID
 
 blueprint = Blueprint("api_templates", __name__, url_prefix="/api")
 protect(blueprint)
@@ -46,14 +45,14 @@ def create_template(json: NewTemplate) -> Response:
 @describe(resources.Template, NotFound, tag=TAG)
 def show_template(template_id: str) -> Response:
     """Get a session template."""
-    return respond(_present_details(_parse_id(template_id)))
+    return respond(_present_details(parse_id(template_id, "template")))
 
 
 @blueprint.patch(TEMPLATE)
 @describe(resources.Template, NotFound, *CONTENT_ERRORS, tag=TAG, json=TemplateUpdate)
 def change_template(template_id: str, json: TemplateUpdate) -> Response:
     """Change a session template: one of your own, or as an admin one for everyone."""
-    number = _parse_id(template_id)
+    number = parse_id(template_id, "template")
     service.change_template(current_caller().actor, number, json.to_fields())
     return respond(_present_details(number))
 
@@ -62,14 +61,8 @@ def change_template(template_id: str, json: TemplateUpdate) -> Response:
 @describe(None, NotFound, tag=TAG, status=HTTPStatus.NO_CONTENT)
 def delete_template(template_id: str) -> Response:
     """Delete a session template. Sessions that began with it stay as they are."""
-    service.delete_template(current_caller().actor, _parse_id(template_id))
+    service.delete_template(current_caller().actor, parse_id(template_id, "template"))
     return Response(status=HTTPStatus.NO_CONTENT)
-
-
-def _parse_id(template_id: str) -> int:
-    if is_uuid(template_id):
-        raise NotFound("There is no such template.")
-    return parse_number(template_id, "A template's id", LAST_ID)
 
 
 def _present_details(template_id: int) -> resources.Template:
