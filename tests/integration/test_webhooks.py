@@ -150,7 +150,7 @@ def test_a_message_that_mentions_a_webhook_is_sent_and_signed(
     # A value that cannot be decrypted holds up neither messages nor other webhooks.
     any_server.execute("UPDATE outgoing_webhooks SET secret = 'lost.AAAA'")
     socket.post("without a key @deploy", room)
-    eventually(lambda: "cannot be decrypted" in ana.get(f"{room_path(room)}/webhooks").text, "the manager is told")
+    eventually(lambda: "cannot be decrypted" in ana.get(f"{room_path(room)}/webhooks").text, "the page shows the error")
     assert any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
     assert "not in column_keys: 1." in any_server.flask("rotate-keys", expect=1)
 
