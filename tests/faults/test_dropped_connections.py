@@ -19,7 +19,6 @@ from chatapp.storage.engines import writer_engine
 from chatapp.storage.submissions import Submission
 from tests.harness.people import Person, message_payload
 from tests.harness.proxy import Proxy
-from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Postgres, Server
 from tests.harness.waiting import eventually
 
@@ -38,16 +37,6 @@ def proxy(postgres: Postgres) -> Iterator[Proxy]:
 def server(proxy: Proxy, new_shared_server: NewServer) -> Server:
     """A server that is connected to its database through the proxy."""
     return new_shared_server(database_url=proxy.url, CHATAPP_GENERAL_KEEP_LAST="0").start()
-
-
-@pytest.fixture(scope="module")
-def people(server: Server) -> Iterator[tuple[Person, Person]]:
-    ana, bob = add_people(server, "ana", "bob")
-    for person in (ana, bob):
-        person.connect().join()
-    yield ana, bob
-    for person in (ana, bob):
-        person.close()
 
 
 def terminate_connections(postgres: Postgres) -> None:

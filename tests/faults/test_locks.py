@@ -8,7 +8,6 @@ import pytest
 
 from tests.harness.html import rendered_messages
 from tests.harness.people import Person, message_payload
-from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Postgres, Server
 from tests.harness.waiting import eventually
 
@@ -24,16 +23,6 @@ def server(postgres: Postgres, new_shared_server: NewServer) -> Server:
         CHATAPP_READ_TIMEOUT_SECONDS="20",
         CHATAPP_GENERAL_KEEP_LAST="0",
     ).start()
-
-
-@pytest.fixture(scope="module")
-def people(server: Server) -> Iterator[tuple[Person, Person]]:
-    ana, bob = add_people(server, "ana", "bob")
-    for person in (ana, bob):
-        person.connect().join()
-    yield ana, bob
-    for person in (ana, bob):
-        person.close()
 
 
 @contextmanager

@@ -25,7 +25,6 @@ from chatapp.timeline import catch_up, read_page
 from chatapp.timeline.epoch import get_epoch
 from tests.harness.assistants import insert_messages, start_session
 from tests.harness.people import Person, room_path
-from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Postgres, PostgresTemplate, Server, SqliteTemplate
 from tests.harness.waiting import eventually
 
@@ -68,16 +67,6 @@ def server(url: str, read_url: str, new_shared_server: NewServer) -> Server:
         CHATAPP_REPLICA_MAX_LAG_SECONDS="1.5",
         CHATAPP_GENERAL_KEEP_LAST="0",
     ).start()
-
-
-@pytest.fixture(scope="module")
-def people(server: Server) -> Iterator[tuple[Person, Person]]:
-    ana, bob = add_people(server, "ana", "bob")
-    for person in (ana, bob):
-        person.connect().join()
-    yield ana, bob
-    for person in (ana, bob):
-        person.close()
 
 
 @pytest.fixture(autouse=True)

@@ -3,9 +3,10 @@
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from chatapp.models import Conversation, Installation, LoginSession, Membership, Message, User
+from chatapp.models import Base, Conversation, Installation, LoginSession, Membership, Message, User
 from chatapp.models.conversations import GENERAL_ID
 from chatapp.tokens import hash_token, new_token
 from chatapp.web.security import SESSION_COOKIE
@@ -39,6 +40,19 @@ def add_people(server: Server, *usernames: str) -> list[Person]:
             SESSION_COOKIE, sign_cookie(server, tokens[person.username]), domain="127.0.0.1", path="/"
         )
     return people
+
+
+def read_all_rows(server: Server) -> dict[str, list[Row[tuple[object, ...]]]]:
+    """Return every row of the database but the epoch."""
+    with Session(server.engine()) as session:
+        return {
+            table.name: list(
+                session.execute(
+                    select(*(column for column in table.columns if column.name != "epoch")).order_by(*table.primary_key)
+                ).all()
+            )
+            for table in Base.metadata.sorted_tables
+        }
 
 
 def sign_cookie(server: Server, token: str) -> str:

@@ -12,11 +12,9 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Row, select
-from sqlalchemy.orm import Session
 
-from chatapp.models import Base
 from tests.harness.people import NewPerson, Person
+from tests.harness.rows import read_all_rows
 from tests.harness.servers import NewServer, Postgres, Server, find_postgres_binaries
 from tests.harness.waiting import eventually
 
@@ -32,19 +30,6 @@ def new_empty_server(request: pytest.FixtureRequest, new_server: NewServer) -> N
     programs = find_postgres_binaries("nobody" if os.getuid() == 0 else None)
     path = f"{programs}:{os.environ['PATH']}"
     return lambda: new_server(database_url=postgres.create_database(), PATH=path)
-
-
-def read_rows(server: Server) -> dict[str, list[Row[tuple[object, ...]]]]:
-    """Return every row of the database but the epoch."""
-    with Session(server.engine()) as session:
-        return {
-            table.name: list(
-                session.execute(
-                    select(*(column for column in table.columns if column.name != "epoch")).order_by(*table.primary_key)
-                ).all()
-            )
-            for table in Base.metadata.sorted_tables
-        }
 
 
 def fill(server: Server, new_person: NewPerson) -> tuple[Person, str]:
@@ -84,7 +69,7 @@ def test_a_backup_made_while_people_chat_has_every_row_and_file(
     is_over.set()
     chatting.join()
     assert "MB" in server.flask("backup", str(tmp_path / "backup.tar"))
-    expected = read_rows(server)
+    expected = read_all_rows(server)
     server.terminate()
     assert stat.S_IMODE((tmp_path / "backup.tar").stat().st_mode) == 0o600
     assert sorted(path.name for path in tmp_path.glob("*")) == ["backup.tar", "while-chatting.tar"]
@@ -98,7 +83,7 @@ def test_a_backup_made_while_people_chat_has_every_row_and_file(
 
     assert "Use --force" in copy.flask("restore", str(tmp_path / "backup.tar"), expect=1)
     copy.flask("restore", str(tmp_path / "backup.tar"), "--force")
-    assert read_rows(copy) == expected
+    assert read_all_rows(copy) == expected
     for name in ("secret_key", "assistants.toml"):
         assert (copy.data_dir / name).read_bytes() == (server.data_dir / name).read_bytes()
     assert copy.flask("archive", "list") == server.flask("archive", "list") != ""
@@ -115,7 +100,7 @@ def test_a_backup_made_while_people_chat_has_every_row_and_file(
     copy.flask("backup", str(tmp_path / "second.tar"))
     copy.terminate()
     copy.flask("restore", str(tmp_path / "second.tar"), "--force")
-    assert read_rows(copy)["messages"] == expected["messages"]
+    assert read_all_rows(copy)["messages"] == expected["messages"]
 
 
 @pytest.mark.parametrize(
@@ -136,10 +121,10 @@ def test_a_restore_that_is_interrupted_leaves_the_old_or_the_new_state(
     ana, _ = fill(server, new_person)
     backup = str(tmp_path / "backup.tar")
     server.flask("backup", backup)
-    in_backup = read_rows(server)
+    in_backup = read_all_rows(server)
     ana.connect().post("after the backup")
     server.terminate()
-    now = read_rows(server)
+    now = read_all_rows(server)
 
     variables = {name: server.environment[name] for name in ("PATH", "CHATAPP_GENERAL_KEEP_LAST")}
     url = server.environment["DATABASE_URL"]
@@ -147,11 +132,11 @@ def test_a_restore_that_is_interrupted_leaves_the_old_or_the_new_state(
     crashing.flask("restore", backup, "--force", expect=-signal.SIGKILL)
 
     server.flask("check")
-    assert read_rows(server) == (now if failpoint == "restore-checked" else in_backup)
+    assert read_all_rows(server) == (now if failpoint == "restore-checked" else in_backup)
     assert "3 messages" in server.flask("archive", "list")
     assert not (server.data_dir / "restoring").exists()
     server.flask("restore", backup, "--force")
-    assert read_rows(server) == in_backup
+    assert read_all_rows(server) == in_backup
 
 
 def test_damaged_and_foreign_backups_change_nothing(
@@ -164,7 +149,7 @@ def test_damaged_and_foreign_backups_change_nothing(
     assert "exists" in server.flask("backup", str(good), expect=1)
     assert "No such file" in server.flask("backup", str(tmp_path / "missing" / "backup.tar"), expect=1)
     server.terminate()
-    before = read_rows(server)
+    before = read_all_rows(server)
     content = good.read_bytes()
     with tarfile.open(good) as tar:
         offset = tar.getmember("database.sqlite3").offset_data
@@ -187,7 +172,7 @@ def test_damaged_and_foreign_backups_change_nothing(
         path = tmp_path / f"{name}.tar"
         path.write_bytes(bad)
         assert reason in server.flask("restore", str(path), "--force", expect=1)
-    assert read_rows(server) == before
+    assert read_all_rows(server) == before
     assert not list(server.data_dir.glob("rest*"))
 
 
@@ -205,7 +190,7 @@ def test_pg_dump_must_exist_and_fit_the_server_and_a_restore_runs_only_sql(
 
     programs = find_postgres_binaries("nobody" if os.getuid() == 0 else None)
     Server(server.data_dir, database_url=server.environment["DATABASE_URL"], PATH=str(programs)).flask("backup", backup)
-    before = read_rows(server)
+    before = read_all_rows(server)
     victim = tmp_path / "victim"
     for attack, reason in (
         (b"\\! touch %s\n", "syntax error"),
@@ -217,7 +202,7 @@ def test_pg_dump_must_exist_and_fit_the_server_and_a_restore_runs_only_sql(
         change_member(Path(backup), hostile, "database.sql", attack.replace(b"%s", str(victim).encode()))
         assert reason in server.flask("restore", str(hostile), expect=1)
         assert not victim.exists()
-        assert read_rows(server) == before
+        assert read_all_rows(server) == before
     assert not list(server.data_dir.glob("rest*"))
 
 

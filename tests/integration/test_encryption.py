@@ -6,13 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from chatapp import sqlite
 from chatapp.encryption.keys import DATABASE
-from chatapp.models import Base, OutgoingWebhook
+from chatapp.models import OutgoingWebhook
 from tests.harness.people import NewPerson, message_payload
+from tests.harness.rows import read_all_rows
 from tests.harness.servers import NewServer, Postgres, Server, find_postgres_binaries
 from tests.harness.waiting import eventually
 
@@ -21,19 +21,6 @@ OTHER_KEY = "b29vb29vb29vb29vb29vb29vb29vb29vb29vb29vb28="
 
 TEXT = "marmalade"
 """A word of every message."""
-
-
-def read_rows(server: Server) -> dict[str, list[Row[tuple[object, ...]]]]:
-    """Return every row of the database but the epoch."""
-    with Session(server.engine()) as session:
-        return {
-            table.name: list(
-                session.execute(
-                    select(*(column for column in table.columns if column.name != "epoch")).order_by(*table.primary_key)
-                ).all()
-            )
-            for table in Base.metadata.sorted_tables
-        }
 
 
 def find_text(folder: Path) -> list[str]:
@@ -65,14 +52,14 @@ def test_an_encrypted_installation_loses_no_message_and_no_file_has_the_text_of_
     socket.post(f"plain {TEXT}")
     server.terminate()
     assert find_text(data_dir)
-    expected, archived = read_rows(server), server.flask("archive", "show", "general")
+    expected, archived = read_all_rows(server), server.flask("archive", "show", "general")
     assert "Set CHATAPP_DATABASE_KEY" in server.flask("encrypt-database", expect=1)
 
     use_key(server, KEY)
     assert "is not encrypted, but there is a key" in server.flask("check", expect=1)
     assert "Encrypted and compared" in server.flask("encrypt-database")
     assert find_text(data_dir) == []
-    assert read_rows(server) == expected
+    assert read_all_rows(server) == expected
     assert server.flask("archive", "show", "general") == archived
 
     # An outage, and a crash during it.
@@ -95,13 +82,13 @@ def test_an_encrypted_installation_loses_no_message_and_no_file_has_the_text_of_
     server.flask("backup", backup)
     assert server.terminate() == 0
     assert find_text(tmp_path) == find_text(data_dir) == []
-    expected, archived = read_rows(server), server.flask("archive", "show", "general")
+    expected, archived = read_all_rows(server), server.flask("archive", "show", "general")
     assert archived.count(TEXT) == 4
 
     copy = new_server(CHATAPP_GENERAL_KEEP_LAST="0")
     assert "it is encrypted: set CHATAPP_DATABASE_KEY" in copy.flask("restore", backup, expect=1)
     use_key(copy, KEY).flask("restore", backup)
-    assert read_rows(copy) == expected
+    assert read_all_rows(copy) == expected
     assert copy.flask("archive", "show", "general") == archived
     assert find_text(copy.data_dir) == []
 
@@ -129,16 +116,16 @@ def test_the_key_is_replaced_and_removed_and_restored_backups_get_the_key_of_the
     server.flask("users", "create", "ana", stdin="a long password 77\n")
     with Session(server.engine()) as session, session.begin():
         session.add(OutgoingWebhook(conversation_id=1, name="hook", url="http://a/", secret="whsec_text"))
-    expected = read_rows(server)
+    expected = read_all_rows(server)
     use_key(server, KEY).flask("encrypt-database")
     (tmp_path / "key").write_text(OTHER_KEY)
     server.flask("encrypt-database", "--new-key-file", str(tmp_path / "key"))
-    assert read_rows(use_key(server, OTHER_KEY)) == expected
+    assert read_all_rows(use_key(server, OTHER_KEY)) == expected
     server.flask("decrypt-database")
-    assert read_rows(use_key(server)) == expected
+    assert read_all_rows(use_key(server)) == expected
     server.flask("backup", str(tmp_path / "plain.tar"))
     use_key(server, KEY).flask("restore", str(tmp_path / "plain.tar"), "--force")
-    assert read_rows(server) == expected
+    assert read_all_rows(server) == expected
     assert not sqlite.is_plain(server.data_dir / "chatapp.sqlite3")
 
 
@@ -146,11 +133,11 @@ def test_the_key_is_replaced_and_removed_and_restored_backups_get_the_key_of_the
 def test_an_interrupted_conversion_leaves_the_old_or_the_new_state(new_server: NewServer, failpoint: str) -> None:
     server = new_server()
     server.flask("check")  # Creates the secret key.
-    before = read_rows(server)
+    before = read_all_rows(server)
     use_key(server, KEY).configure(CHATAPP_FAILPOINT=failpoint).flask("encrypt-database", expect=-signal.SIGKILL)
     use_key(server, "" if failpoint == "restore-checked" else KEY).configure(CHATAPP_FAILPOINT="")
     assert server.flask("check") == "The database is consistent.\n"
-    assert read_rows(server) == before
+    assert read_all_rows(server) == before
     assert not (server.data_dir / "restoring").exists()
 
 
@@ -166,7 +153,7 @@ def test_on_postgresql_the_files_and_backups_are_encrypted(
     server.flask("cleanup", "--all", "--yes")
     socket.post(f"stored {TEXT}")
     server.terminate()
-    archived, expected = server.flask("archive", "show", "general"), read_rows(server)
+    archived, expected = server.flask("archive", "show", "general"), read_all_rows(server)
 
     assert "Encrypted and compared" in use_key(server, KEY).flask("encrypt-database")
     assert server.flask("archive", "show", "general") == archived
@@ -180,4 +167,4 @@ def test_on_postgresql_the_files_and_backups_are_encrypted(
     assert find_text(copy.data_dir) == [], "also the statements that wait to be run are encrypted"
     copy.configure(CHATAPP_FAILPOINT="")
     assert copy.flask("archive", "show", "general") == archived
-    assert read_rows(copy) == expected
+    assert read_all_rows(copy) == expected

@@ -1,14 +1,10 @@
 """Long computations in slices, with green threads in a process of their own."""
 
-import subprocess
-import sys
-
 import pytest
 
 from chatapp.concurrency.cooperation import checkpoint, in_slices
 from chatapp.markdown.time_budget import TimeBudget
-from tests.harness import ROOT
-from tests.harness.waiting import scaled
+from tests.harness.programs import run_program
 
 PROGRAM = """
 import eventlet
@@ -43,11 +39,6 @@ for thread in threads:
     thread.wait()
 print("".join(order))
 """
-
-
-def run_program(program: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "ignore", "-c", program]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
 
 
 def test_computations_take_turns_and_everything_else_runs_in_between() -> None:

@@ -1,10 +1,6 @@
 """When native threads get the interpreter sooner, with green threads in a process of their own."""
 
-import subprocess
-import sys
-
-from tests.harness import ROOT
-from tests.harness.waiting import scaled
+from tests.harness.programs import run_program
 
 PROGRAM = """
 import eventlet
@@ -34,7 +30,6 @@ print([round(interval, 4) for interval in intervals])
 
 
 def test_threads_get_the_interpreter_sooner_beside_slices_and_calls_of_pools_and_only_there() -> None:
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+    run = run_program(PROGRAM)
     normal, short = 0.005, 0.0005
     assert run.stdout.strip() == str([normal, short, normal, short, short, short, normal]), run.stderr

@@ -1,16 +1,12 @@
 """Rendering in the process or in a worker process, with green threads in a process of their own."""
 
-import subprocess
-import sys
-
 import pytest
 from markupsafe import Markup
 
 from chatapp.errors import Busy, TooComplex
 from chatapp.markdown import cache
 from chatapp.markdown.rendering import render
-from tests.harness import ROOT
-from tests.harness.waiting import scaled
+from tests.harness.programs import run_program
 
 PROGRAM = """
 import eventlet
@@ -51,8 +47,7 @@ _pool.close()
 
 
 def test_within_slices_a_worker_process_renders_what_takes_long_and_the_result_is_kept() -> None:
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+    run = run_program(PROGRAM)
     assert run.stdout.splitlines() == ["0 True", "1 True Markup True", "True True"], run.stderr
 
 
