@@ -4,12 +4,44 @@ No other module compares the column `kind`: it calls `kind_of(conversation)`. `c
 classes for authorization. `chatapp.presentation.kinds` defines how each kind looks on a page.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import ColumnElement, and_
 
 from chatapp.conversations.refs import ConversationRef
-from chatapp.models import Conversation, Membership
+from chatapp.models import Conversation
+
+
+class ConversationColumns(Protocol):
+    """The columns of a conversation that authorization depends on. A row has them, and what a batch of posts reads."""
+
+    @property
+    def id(self) -> int:
+        """The id."""
+
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only invited users may see it."""
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it is read-only."""
+
+
+class MembershipColumns(Protocol):
+    """The columns of a membership that authorization depends on."""
+
+    @property
+    def role(self) -> str:
+        """The role, such as `manager`."""
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the user may not post."""
 
 
 class ConversationKind:
@@ -62,17 +94,17 @@ class ConversationKind:
         return Conversation(kind=cls.name, **columns)
 
     @classmethod
-    def may_manage(cls, membership: Membership | None, *, is_admin: bool) -> bool:
+    def may_manage(cls, membership: MembershipColumns | None, *, is_admin: bool) -> bool:
         """Return whether a user may change the conversation itself: its settings, its members, its existence."""
         return is_manager(membership) or (is_admin and cls.is_managed_by_admins)
 
     @classmethod
-    def may_moderate(cls, membership: Membership | None, *, is_admin: bool) -> bool:
+    def may_moderate(cls, membership: MembershipColumns | None, *, is_admin: bool) -> bool:
         """Return whether a user may delete other people's messages."""
         return cls.is_moderated and (is_manager(membership) or is_admin)
 
     @classmethod
-    def may_mention_all(cls, membership: Membership | None) -> bool:
+    def may_mention_all(cls, membership: MembershipColumns | None) -> bool:
         """Return whether a user may mention `@all`."""
         return cls.has_mention_all and is_manager(membership)
 
@@ -156,7 +188,7 @@ class AssistantSession(AssistantConversation):
 _BY_NAME: dict[str, type[ConversationKind]] = {kind.name: kind for kind in (General, Room, Direct)}
 
 
-def kind_of(conversation: Conversation) -> type[ConversationKind]:
+def kind_of(conversation: ConversationColumns) -> type[ConversationKind]:
     """Return the kind of a conversation."""
     if conversation.kind == AssistantConversation.name:
         return AssistantSession if conversation.is_private else SharedAssistant
@@ -168,6 +200,6 @@ def has_assistant(ref: ConversationRef) -> bool:
     return ref.kind == AssistantConversation.name
 
 
-def is_manager(membership: Membership | None) -> bool:
+def is_manager(membership: MembershipColumns | None) -> bool:
     """Return whether the membership has the role of a manager."""
     return membership is not None and membership.role == "manager"

@@ -5,10 +5,14 @@ transaction. `NotFound` is raised if the user may not know that the conversation
 but not perform the operation.
 """
 
+from typing import TypeVar
+
 from chatapp.actors import Actor
-from chatapp.conversations.kinds import is_manager, kind_of
+from chatapp.conversations.kinds import ConversationColumns, MembershipColumns, is_manager, kind_of
 from chatapp.errors import Archived, ChatError, Forbidden, NotFound
 from chatapp.models import Conversation, Membership, Message
+
+C = TypeVar("C", bound=ConversationColumns)
 
 
 def no_such_conversation() -> NotFound:
@@ -21,14 +25,14 @@ def direct_messages_refused() -> Forbidden:
     return Forbidden("This person does not accept direct messages from you.")
 
 
-def authorize_viewing(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+def authorize_viewing(conversation: C | None, membership: MembershipColumns | None) -> C:
     """Return the conversation if the user may know that it exists. Raises `NotFound`."""
     if conversation is None or (conversation.is_private and membership is None):
         raise no_such_conversation()
     return conversation
 
 
-def authorize_reading(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+def authorize_reading(conversation: C | None, membership: MembershipColumns | None) -> C:
     """Return the conversation if the user may read it. Raises `NotFound`, `Forbidden`."""
     visible = authorize_viewing(conversation, membership)
     if membership is None and not kind_of(visible).is_open_to_all:
@@ -36,7 +40,7 @@ def authorize_reading(conversation: Conversation | None, membership: Membership 
     return visible
 
 
-def may_read(conversation: Conversation | None, membership: Membership | None) -> bool:
+def may_read(conversation: ConversationColumns | None, membership: MembershipColumns | None) -> bool:
     """Return whether the user may read the conversation: whether `authorize_reading` succeeds."""
     try:
         authorize_reading(conversation, membership)
@@ -45,7 +49,7 @@ def may_read(conversation: Conversation | None, membership: Membership | None) -
     return True
 
 
-def authorize_posting(conversation: Conversation | None, membership: Membership | None) -> Conversation:
+def authorize_posting(conversation: C | None, membership: MembershipColumns | None) -> C:
     """Return the conversation if the user may post to it: read it, unless it is archived or the user is blocked.
 
     Raises `NotFound`, `Forbidden`, `Archived`.
@@ -58,13 +62,15 @@ def authorize_posting(conversation: Conversation | None, membership: Membership 
     return readable
 
 
-def authorize_notice(conversation: Conversation, membership: Membership | None, *, is_admin: bool) -> None:
+def authorize_notice(
+    conversation: ConversationColumns, membership: MembershipColumns | None, *, is_admin: bool
+) -> None:
     """Raise `Forbidden` unless the user may post messages of the type `system`: moderate the conversation."""
     if not kind_of(conversation).may_moderate(membership, is_admin=is_admin):
         raise Forbidden("Only managers and admins may post messages of the type “system”.")
 
 
-def may_post(conversation: Conversation | None, membership: Membership | None) -> bool:
+def may_post(conversation: ConversationColumns | None, membership: MembershipColumns | None) -> bool:
     """Return whether the user may post to the conversation: whether `authorize_posting` succeeds."""
     try:
         authorize_posting(conversation, membership)

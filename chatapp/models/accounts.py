@@ -61,9 +61,10 @@ class LoginSession(Base):
     """When it expires although it is used."""
 
     @classmethod
-    def is_valid(cls) -> ColumnElement[bool]:
-        """Return the condition that it has not expired."""
-        return and_(cls.idle_expires_at > now(), cls.expires_at > now())
+    def is_valid(cls, at: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
+        """Return the condition that it has not expired: now, or at the time that a parameter gives."""
+        moment = now() if at is None else at
+        return and_(cls.idle_expires_at > moment, cls.expires_at > moment)
 
 
 class SignInAttempts(Base):

@@ -17,6 +17,7 @@ from chatapp.storage.application import (
 )
 from chatapp.storage.changes import BatchChange, Change, IdempotencyKey, SpoolableChange
 from chatapp.storage.engines import read_natively
+from chatapp.storage.parameter_rows import INTEGER, TEXT, encode_rows, parameter_rows
 from chatapp.storage.replica import PRIMARY_POSITION
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.transaction import DeferredSignal, Transaction
@@ -27,7 +28,9 @@ __all__ = [
     "DATABASE_ERRORS",
     "DELETED",
     "EXTENSION",
+    "INTEGER",
     "PRIMARY_POSITION",
+    "TEXT",
     "Backlog",
     "BatchChange",
     "Change",
@@ -40,10 +43,12 @@ __all__ = [
     "backlog_changed",
     "claim_repetition",
     "current_writer",
+    "encode_rows",
     "find_replica",
     "init_readers",
     "is_dropped",
     "log_database_error",
+    "parameter_rows",
     "read_from_replica",
     "read_natively",
     "write",

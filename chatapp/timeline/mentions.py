@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.kinds import kind_of
+from chatapp.conversations.kinds import ConversationColumns, MembershipColumns, kind_of
 from chatapp.conversations.people import Person
 from chatapp.models import Conversation, Membership, Mention, User
 
@@ -26,8 +26,8 @@ MENTION_PATTERN = re.compile(
 class Draft:
     """The content of a message that is to be stored, and the data that determines its mentions."""
 
-    conversation: Conversation
-    membership: Membership | None
+    conversation: ConversationColumns
+    membership: MembershipColumns | None
     """The sender's membership."""
     sender_id: int | None
     """None for a bot."""

@@ -93,7 +93,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
     def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[TimelineMessage | ChatError]:
         """Store the posts in their order, each with the next number of its conversation."""
         batch = PostBatch(transaction, changes)
-        outcomes = [batch.add(post) for post in changes]
+        outcomes = batch.add_posts()
         failpoint("before-insert")
         stored = batch.insert()
         results = [_get_result(outcome, stored) for outcome in outcomes]
