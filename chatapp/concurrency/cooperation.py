@@ -90,17 +90,26 @@ _current = _Computation()
 _turns = _Turns()
 
 
+def begin_urgent() -> None:
+    """Give computations in slices fewer turns until `end_urgent` has been called as often."""
+    if is_green():  # Native threads hold up nobody's turn.
+        _turns.begin_urgent()
+
+
+def end_urgent() -> None:
+    """End the effect of one call of `begin_urgent`."""
+    if is_green():
+        _turns.end_urgent()
+
+
 @contextmanager
 def urgent() -> Iterator[None]:
     """Give computations in slices fewer turns within this block."""
-    if not is_green():  # Native threads hold up nobody's turn.
-        yield
-        return
-    _turns.begin_urgent()
+    begin_urgent()
     try:
         yield
     finally:
-        _turns.end_urgent()
+        end_urgent()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from chatapp.storage.engines import read_natively
 from chatapp.storage.parameter_rows import INTEGER, TEXT, encode_rows, parameter_rows
 from chatapp.storage.replica import PRIMARY_POSITION
 from chatapp.storage.signals import Backlog, backlog_changed
+from chatapp.storage.submissions import Submission
 from chatapp.storage.transaction import DeferredSignal, Transaction
 from chatapp.storage.watermarks import DELETED, Watermarks
 from chatapp.storage.writer import Writer
@@ -37,6 +38,7 @@ __all__ = [
     "DeferredSignal",
     "IdempotencyKey",
     "SpoolableChange",
+    "Submission",
     "Transaction",
     "Watermarks",
     "Writer",

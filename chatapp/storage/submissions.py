@@ -1,26 +1,30 @@
 """Submissions: changes on their way to the database, for which their submitters wait, and the queue of them."""
 
-import queue
 import threading
 import time
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable
 from typing import Any
+
+import structlog
 
 from chatapp.errors import Busy, Unavailable
 from chatapp.operation import current_operation
 from chatapp.storage.changes import Change
 
+log = structlog.get_logger(__name__)
+
 
 class Submission:
     """A change on its way to the database, and its result or error once it is settled.
 
-    It replaces `concurrent.futures.Future`, which takes 21 µs of CPU time under eventlet (create, settle, wait). This
-    class takes 7 µs. The difference is 2.5 % of the 570 µs that a message takes.
+    Either its submitter waits for it, or `on_settled` is called with it. That must not wait: other submissions are
+    settled after it.
     """
 
-    __slots__ = ("_is_settled", "_lock", "change", "error", "is_uncertain", "operation", "result")
+    __slots__ = ("_is_settled", "_lock", "_on_settled", "change", "error", "is_uncertain", "operation", "result")
 
-    def __init__(self, change: Change[Any]) -> None:
+    def __init__(self, change: Change[Any], on_settled: "Callable[[Submission], object] | None" = None) -> None:
         self.change = change
         self.operation = current_operation.get()
         self.result: Any = None
@@ -28,9 +32,11 @@ class Submission:
         self.is_uncertain = False
         """Whether the connection was lost after COMMIT was sent: the change may be stored."""
         self._is_settled = False
-        # Held until the submission is settled.
+        self._on_settled = on_settled
+        # Held until the submission is settled. `concurrent.futures.Future` takes three times as long under eventlet.
         self._lock = threading.Lock()
-        self._lock.acquire()
+        if on_settled is None:
+            self._lock.acquire()
 
     def set_uncertain(self) -> None:
         """Set the error of a change of which nobody knows whether it is stored."""
@@ -41,10 +47,17 @@ class Submission:
         )
 
     def settle(self) -> None:
-        """Wake the waiting submitter. Only the first call has an effect."""
-        if not self._is_settled:
-            self._is_settled = True
+        """Wake the waiting submitter, or call `on_settled`. Only the first call has an effect."""
+        if self._is_settled:
+            return
+        self._is_settled = True
+        if self._on_settled is None:
             self._lock.release()
+            return
+        try:
+            self._on_settled(self)
+        except Exception:
+            log.exception("submitter failed", operation=self.operation)
 
     def fail(self, error: BaseException) -> None:
         """Settle the submission with an error, unless it is settled already."""
@@ -55,6 +68,10 @@ class Submission:
     def wait(self) -> Any:
         """Wait until the submission is settled. Return its result or raise its error."""
         self._lock.acquire()
+        return self.get()
+
+    def get(self) -> Any:
+        """Return the result of a settled submission, or raise its error."""
         if self.error is not None:
             raise self.error
         return self.result
@@ -64,36 +81,38 @@ class SubmissionQueue:
     """The submissions that wait for the next batch."""
 
     def __init__(self, *, max_queued: int, max_batch: int) -> None:
-        self._queue: queue.Queue[Submission | None] = queue.Queue(maxsize=max_queued)
+        self._queued: deque[Submission] = deque()
+        self._is_due = threading.Event()
+        """Set while submissions are queued, and after `wake`."""
+        self._max_queued = max_queued
         self._max_batch = max_batch
 
     def __len__(self) -> int:
-        return self._queue.qsize()
+        return len(self._queued)
 
     def put(self, submission: Submission) -> None:
         """Add a submission. Raise `Busy` when too many wait already."""
-        try:
-            self._queue.put_nowait(submission)
-        except queue.Full:
-            raise Busy("Too much is waiting to be saved. Try again in a moment.") from None
+        if len(self._queued) >= self._max_queued:
+            raise Busy("Too much is waiting to be saved. Try again in a moment.")
+        self._queued.append(submission)
+        self.wake()
 
     def wake(self) -> None:
         """Make `take_batch` return, even with an empty batch."""
-        with suppress(queue.Full):  # A full queue makes it return anyway.
-            self._queue.put_nowait(None)
+        if not self._is_due.is_set():
+            self._is_due.set()
 
     def take_batch(self) -> list[Submission]:
         """Wait for a submission or for `wake`, and return the queued submissions, at most a full batch."""
-        batch: list[Submission] = []
-        submission = self._queue.get()
+        self._is_due.wait()
         # Yield until the queue stops growing: submitters that are ready to run join this batch.
         previous = -1
-        while previous < (queued := self._queue.qsize()) < self._max_batch:
+        while previous < (queued := len(self._queued)) < self._max_batch:
             previous = queued
             time.sleep(0)
-        while True:
-            if submission is not None:
-                batch.append(submission)
-            if len(batch) == self._max_batch or self._queue.empty():
-                return batch
-            submission = self._queue.get_nowait()
+        # Before the submissions are taken: what arrives meanwhile sets it again.
+        self._is_due.clear()
+        batch = [self._queued.popleft() for _ in range(min(len(self._queued), self._max_batch))]
+        if self._queued:
+            self.wake()
+        return batch

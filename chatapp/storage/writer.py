@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from chatapp.concurrency.cooperation import urgent
+from chatapp.concurrency.cooperation import begin_urgent, end_urgent, urgent
 from chatapp.concurrency.native import NativePool
 from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.errors import Internal, Unavailable
@@ -96,14 +96,34 @@ class Writer:
         Raises what the change raised (nothing of it is stored then), `Busy` when too many changes wait, and
         `Unavailable` when the database cannot commit and the change cannot be spooled.
         """
-        if self._is_stopping:
-            raise Unavailable("chatapp is being restarted. Try again in a moment.")
         submission = Submission(change)
-        self._queue.put(submission)
-        self.start()
+        self._put(submission)
         with urgent():
             result: T = submission.wait()
         return result
+
+    def submit_and_call(self, change: Change[Any], on_settled: Callable[[Submission], object]) -> None:
+        """Commit `change` like `submit`, but do not wait: call `on_settled` when it is durable, or has failed.
+
+        It is called on the writer's thread, in the order of the submissions and before the signals are sent. It must
+        not wait, and gets what `submit` would return or raise from `Submission.get`.
+
+        Raises `Busy` and `Unavailable`.
+        """
+
+        def settle(submission: Submission) -> None:
+            end_urgent()
+            on_settled(submission)
+
+        self._put(Submission(change, settle))
+        begin_urgent()
+
+    def _put(self, submission: Submission) -> None:
+        if self._is_stopping:
+            raise Unavailable("chatapp is being restarted. Try again in a moment.")
+        self._queue.put(submission)
+        if self._thread is None:
+            self.start()
 
     def start(self, *, load_spool: bool = False) -> None:
         """Start the thread, unless it runs already. The first `submit` starts it too.

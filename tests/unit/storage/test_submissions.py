@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from structlog.testing import capture_logs
 
 from chatapp.errors import Busy
 from chatapp.storage.submissions import Submission, SubmissionQueue
@@ -86,3 +87,26 @@ def test_a_settled_job_cannot_fail():
     submission.settle()
     submission.fail(Busy("no"))
     assert submission.wait() == "stored"
+
+
+def test_a_submission_that_nobody_waits_for_calls_back_once():
+    settled: list[Submission] = []
+    submission = Submission(change, settled.append)
+    submission.result = "stored"
+    submission.settle()
+    submission.settle()
+    assert [each.get() for each in settled] == ["stored"]
+
+
+def test_a_submitter_that_fails_does_not_affect_the_others():
+    def fail(_submission: Submission) -> None:
+        raise ValueError("broken")
+
+    with capture_logs() as logs:
+        Submission(change, fail).settle()
+    assert [line["event"] for line in logs] == ["submitter failed"]
+
+
+def test_submissions_that_arrive_after_a_batch_was_taken_are_in_the_next_one():
+    submissions = SubmissionQueue(max_queued=10, max_batch=10)
+    assert [fill(submissions, 2) == submissions.take_batch() for _ in range(3)] == [True] * 3

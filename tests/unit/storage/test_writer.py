@@ -65,6 +65,17 @@ def test_a_change_is_stored_when_submit_returns(engine: Engine, new_writer: Call
     assert list_notes(engine) == ["one"]
 
 
+def test_a_submitter_is_called_when_its_change_is_stored_and_before_the_signals_are_sent(
+    engine: Engine, new_writer: Callable[[], Writer], signals: Signals
+):
+    log: list[str] = []
+    signals.connect(note_added, lambda text: log.append(f"signal {text}"))
+    writer = new_writer()
+    writer.submit_and_call(AddNote("one"), lambda submission: log.append(f"{submission.get()}: {list_notes(engine)}"))
+    wait_until(lambda: len(log) == 2)
+    assert log == ["stored one: ['one']", "signal one"]
+
+
 def test_an_outage_spools_changes_and_ends_with_all_of_them_stored(
     engine: Engine, new_writer: Callable[[], Writer], signals: Signals
 ):
