@@ -16,6 +16,7 @@ from flask import Flask
 from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
 from chatapp.config import Settings
 from chatapp.fallback import EXTENSION as FALLBACK
+from chatapp.presentation.messages import get_message_presenter
 from chatapp.realtime import activity as activity
 from chatapp.realtime import assistants as assistants
 from chatapp.realtime import conversations as conversations
@@ -34,10 +35,10 @@ def init_realtime(app: Flask, settings: Settings) -> None:
         settings,
         app.extensions[SUPERVISOR],
         event_names=list_event_names(),
-        # Its handler submits the message to the writer before it yields for the first time.
-        concurrent_events={"send_message"},
         on_connected=lambda sid: send_initial_events(app, realtime, sid),
     )
-    app.extensions[EXTENSION] = realtime = Realtime(engine, app.extensions[SIGNALS], app.extensions[FALLBACK])
+    app.extensions[EXTENSION] = realtime = Realtime(
+        engine, app.extensions[SIGNALS], app.extensions[FALLBACK], get_message_presenter(app), settings
+    )
     register_handshake(app, realtime)
     register_events(app, realtime)

@@ -9,8 +9,10 @@ from collections import Counter
 from flask import Flask, current_app
 from socketio import Server
 
+from chatapp.config import Settings
 from chatapp.distribution import Distribution
 from chatapp.fallback import Fallback
+from chatapp.presentation.messages import MessagePresenter
 from chatapp.realtime.connections import Connections
 from chatapp.realtime.ordering import BroadcastPositions
 from chatapp.realtime.presence import Presence
@@ -25,8 +27,17 @@ EXTENSION = "chatapp.realtime"
 class Realtime:
     """The Socket.IO server of an application, and what is known of its sockets."""
 
-    def __init__(self, engine: SocketEngine, signals: Signals, fallback: Fallback) -> None:
+    def __init__(
+        self,
+        engine: SocketEngine,
+        signals: Signals,
+        fallback: Fallback,
+        presenter: MessagePresenter,
+        settings: Settings,
+    ) -> None:
         self.engine = engine
+        self.presenter = presenter
+        self.settings = settings
         self.signals = signals
         self.fallback = fallback
         self.server: Server = engine.server

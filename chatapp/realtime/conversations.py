@@ -19,9 +19,9 @@ from chatapp.presentation.read_state import present_read_receipt
 from chatapp.presentation.resources import PageMessage
 from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.channels import news_channel, posters_channel
-from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
+from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, Write, handles, prepares
 from chatapp.storage import DATABASE_ERRORS, is_dropped
-from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, post, react
+from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, prepare_post, react
 from chatapp.timeline.answers import find_running
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.metadata import UNCHANGED
@@ -224,13 +224,15 @@ def _is_member(ref: ConversationRef, actor: Actor) -> bool:
     return is_member
 
 
-@handles("send_message", SendPayload)
-def send_message(caller: Caller, payload: SendPayload) -> Ack:
-    """Post a message. It is acknowledged when it is durable."""
+@prepares("send_message", SendPayload)
+def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]:
+    """Post a message."""
     ref = parse_ref(payload.conversation)
-    message = post(
+    realtime = caller.realtime
+    post = prepare_post(
         ref,
         caller.user.actor,
+        max_chars=realtime.settings.max_message_chars,
         content=payload.content,
         client_id=payload.client_id,
         message_type=payload.message_type,
@@ -238,7 +240,7 @@ def send_message(caller: Caller, payload: SendPayload) -> Ack:
         reply_to=payload.reply_to,
         authorized_sender=_find_authorized_sender(caller, ref),
     )
-    return _present(message)
+    return Write(post, lambda message: {"message": realtime.presenter.present(message)})
 
 
 @handles("edit_message", EditPayload)

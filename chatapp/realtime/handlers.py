@@ -1,12 +1,12 @@
 """Handlers of socket events: payloads are parsed and errors mapped to acknowledgements in one place.
 
-Handlers are registered with python-socketio itself: Flask-SocketIO would rebuild a request for each event, which takes
-longer than the event. The handshake has authenticated the user; each event is authorized in the database.
+Flask-SocketIO would rebuild a request for each event, which takes longer than the event. The handshake has
+authenticated the user; each event is authorized in the database.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import structlog
 from flask import Flask
@@ -17,7 +17,9 @@ from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
 from chatapp.identity import AuthenticatedUser
 from chatapp.operation import current_operation
 from chatapp.realtime.application import Realtime
-from chatapp.storage import DATABASE_ERRORS, claim_repetition, log_database_error
+from chatapp.socket_engine.events import Acknowledge, EventHandler, Handle
+from chatapp.storage import DATABASE_ERRORS, Change, Submission, Writer, claim_repetition, log_database_error
+from chatapp.storage import EXTENSION as WRITER
 
 log = structlog.get_logger(__name__)
 
@@ -56,15 +58,28 @@ class Caller:
 
 
 P = TypeVar("P", bound=Payload)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Write(Generic[T]):
+    """A change that an event causes, and the function that makes the acknowledgement of its result."""
+
+    change: Change[T]
+    acknowledge: Callable[[T], Ack]
+
 
 Handler = Callable[[Caller, P], Ack | None]
 
+Preparer = Callable[[Caller, P], Write[Any]]
+
+# Filled while the modules of this package are imported, and not changed afterwards.
 _handlers: dict[str, tuple[type[Any], Handler[Any]]] = {}
-"""Filled while the modules of this package are imported, and not changed afterwards."""
+_preparers: dict[str, tuple[type[Any], Preparer[Any]]] = {}
 
 
 def handles(event: str, payload: type[P]) -> Callable[[Handler[P]], Handler[P]]:
-    """Register a function as the handler of an event.
+    """Register a function as the handler of an event. It runs on a green thread, in an application context.
 
     The acknowledgement has `ok: true` and the fields that the function returns, or `ok: false` and the error.
     """
@@ -76,60 +91,119 @@ def handles(event: str, payload: type[P]) -> Callable[[Handler[P]], Handler[P]]:
     return register
 
 
+def prepares(event: str, payload: type[P]) -> Callable[[Preparer[P]], Preparer[P]]:
+    """Register a function that makes the change that an event causes. The event is acknowledged when that is durable.
+
+    The event loop calls it without an application context: it must not wait, and does not read the database.
+    """
+
+    def register(preparer: Preparer[P]) -> Preparer[P]:
+        _preparers[event] = (payload, preparer)
+        return preparer
+
+    return register
+
+
 def list_event_names() -> frozenset[str]:
     """Return the names of the events that have a handler."""
-    return frozenset(_handlers)
+    return frozenset(_handlers.keys() | _preparers.keys())
 
 
 def register_events(app: Flask, realtime: Realtime) -> None:
     """Register all handlers with the application's server."""
-    for event, (payload, handler) in _handlers.items():
-        realtime.server.on(event, _wrap_handler(app, realtime, event, payload, handler))
+    responders = {event: _Responder(app, realtime, event) for event in list_event_names()}
+    handlers = {
+        event: EventHandler(_wrap_handler(app, responders[event], payload, handler))
+        for event, (payload, handler) in _handlers.items()
+    }
+    preparers = {
+        event: EventHandler(_wrap_preparer(app, responders[event], payload, preparer), is_immediate=True)
+        for event, (payload, preparer) in _preparers.items()
+    }
+    realtime.engine.handle_events(handlers | preparers)
 
 
-def _wrap_handler(
-    app: Flask, realtime: Realtime, event: str, payload: type[P], handler: Handler[P]
-) -> Callable[..., Ack]:
-    find_user, counts = realtime.connections.find_user, realtime.event_counts
+class _Responder:
+    """Acknowledges one kind of event."""
 
-    def acknowledge(sid: str, *arguments: object) -> Ack:
-        current_operation.set(event)
-        ack = respond(sid, *arguments)
-        counts[event, "ok" if ack["ok"] else ack["error"]["code"]] += 1
-        return ack
+    def __init__(self, app: Flask, realtime: Realtime, event: str) -> None:
+        self._app = app
+        self._realtime = realtime
+        self._event = event
 
-    def respond(sid: str, *arguments: object) -> Ack:
-        user = find_user(sid)
+    def begin(self, sid: str) -> Caller:
+        """Begin to handle an event of a socket. Raises `SignedOut`."""
+        current_operation.set(self._event)
+        user = self._realtime.connections.find_user(sid)
+        if user is None:
+            raise SignedOut("You are signed out. Sign in again.")
+        return Caller(user, sid, self._realtime)
+
+    def succeed(self, acknowledge: Acknowledge, ack: Ack | None) -> None:
+        """Acknowledge an event that succeeded."""
+        self._realtime.event_counts[self._event, "ok"] += 1
+        acknowledge({"ok": True, **(ack or {})})
+
+    def refuse(self, acknowledge: Acknowledge, error: Exception, sid: str) -> None:
+        """Acknowledge an event that failed."""
+        refusal = self._map(error, sid)
+        self._realtime.event_counts[self._event, refusal.code] += 1
+        acknowledge({"ok": False, "error": refusal.as_dict()})
+
+    def _map(self, error: Exception, sid: str) -> ChatError:
+        if isinstance(error, ChatError):
+            return error
+        if isinstance(error, DATABASE_ERRORS):
+            with self._app.app_context():
+                log_database_error(error, socket_event=self._event)
+            return Unavailable("The database does not respond. Try again in a moment.")
+        user = self._realtime.connections.find_user(sid)
+        log.error("event failed", socket_event=self._event, user=user and user.id, exc_info=error)
+        return Internal("Something went wrong on the server. Try again.")
+
+
+def _wrap_handler(app: Flask, responder: _Responder, payload: type[P], handler: Handler[P]) -> Handle:
+    def handle(sid: str, arguments: Sequence[object], acknowledge: Acknowledge) -> None:
         try:
-            if user is None:
-                raise SignedOut("You are signed out. Sign in again.")
+            caller = responder.begin(sid)
+            parsed = _parse(payload, arguments)
             with app.app_context():
-                caller, parsed = Caller(user, sid, realtime), _parse(payload, arguments)
                 try:
-                    result = handler(caller, parsed)
+                    ack = handler(caller, parsed)
                 except DBAPIError as error:
                     if not claim_repetition(error):
                         raise
-                    result = handler(caller, parsed)
-                return {"ok": True, **(result or {})}
-        except ChatError as error:
-            return _refuse(error)
-        except DATABASE_ERRORS as error:
-            with app.app_context():
-                log_database_error(error, socket_event=event)
-            return _refuse(Unavailable("The database does not respond. Try again in a moment."))
-        except Exception:
-            log.exception("event failed", socket_event=event, user=user and user.id)
-            return _refuse(Internal("Something went wrong on the server. Try again."))
+                    ack = handler(caller, parsed)
+        except Exception as error:
+            responder.refuse(acknowledge, error, sid)
+        else:
+            responder.succeed(acknowledge, ack)
 
-    return acknowledge
+    return handle
 
 
-def _refuse(error: ChatError) -> Ack:
-    return {"ok": False, "error": error.as_dict()}
+def _wrap_preparer(app: Flask, responder: _Responder, payload: type[P], preparer: Preparer[P]) -> Handle:
+    writer: Writer = app.extensions[WRITER]
+
+    def handle(sid: str, arguments: Sequence[object], acknowledge: Acknowledge) -> None:
+        def settle(submission: Submission) -> None:
+            try:
+                ack = write.acknowledge(submission.get())
+            except Exception as error:
+                responder.refuse(acknowledge, error, sid)
+            else:
+                responder.succeed(acknowledge, ack)
+
+        try:
+            write = preparer(responder.begin(sid), _parse(payload, arguments))
+            writer.submit_and_call(write.change, settle)
+        except Exception as error:
+            responder.refuse(acknowledge, error, sid)
+
+    return handle
 
 
-def _parse(payload: type[P], arguments: tuple[object, ...]) -> P:
+def _parse(payload: type[P], arguments: Sequence[object]) -> P:
     if len(arguments) != 1 or not isinstance(arguments[0], dict):
         raise Invalid("An event carries one object.")
     try:

@@ -6,8 +6,9 @@ application: names of events and callbacks are parameters.
 The interface is in this module:
 
 - `init_engine` serves Socket.IO for an application and returns its `SocketEngine`.
-- `SocketEngine.server` is the `socketio.Server`: register handlers with `on`, send with `emit`, and change channels
-  with `enter_room` and `leave_room`.
+- `SocketEngine.handle_events` registers the handlers of events.
+- `SocketEngine.server` is the `socketio.Server`: register the handlers of `connect` and `disconnect` with `on`, send
+  with `emit`, and change channels with `enter_room` and `leave_room`.
 - `SocketEngine.connection_guard` has `authenticate`, which the connect handler calls, and `sweep`, which has to be
   called about once a second.
 
@@ -16,8 +17,10 @@ as they are; it is also used where threads are not green or a library's version 
 handling (`limits.py`, `token_bucket.py`, `packets.py`, `connection_guard.py`) are the same for both.
 """
 
-from collections.abc import Callable, Collection
+import threading
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -31,6 +34,7 @@ from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import Settings
 from chatapp.socket_engine import codec
 from chatapp.socket_engine.connection_guard import ConnectionGuard
+from chatapp.socket_engine.events import EventHandler
 from chatapp.socket_engine.limits import MAX_PACKETS_PER_REQUEST, max_packet_bytes
 from chatapp.socket_engine.logs import shorten_client_errors
 from chatapp.socket_engine.packets import make_packet_class
@@ -45,6 +49,19 @@ class SocketEngine:
 
     server: Server
     connection_guard: ConnectionGuard
+    is_fast: bool
+
+    def handle_events(self, handlers: Mapping[str, EventHandler]) -> None:
+        """Handle events, given by their names.
+
+        The events of one client are handled one after the other, so that its messages are stored in the order in which
+        it sent them. Only immediate events that follow one another are handled at the same time.
+        """
+        if self.is_fast:
+            self.server.eio.event_handlers = handlers
+            return
+        for name, handler in handlers.items():
+            self.server.on(name, partial(_wait_for_ack, handler))
 
 
 def init_engine(
@@ -53,15 +70,11 @@ def init_engine(
     supervisor: Supervisor,
     *,
     event_names: Collection[str],
-    concurrent_events: Collection[str] = (),
     on_connected: Callable[[str], None],
 ) -> SocketEngine:
-    """Serve Socket.IO for `app` and accept the events named.
+    """Serve Socket.IO for `app` and accept the events named, which `SocketEngine.handle_events` then handles.
 
-    The events of one client are handled one after the other, so that its messages are stored in the order in which it
-    sent them. Only consecutive `concurrent_events` are handled at the same time. Their handlers start in order, and
-    must do everything that depends on the order before they yield for the first time. `on_connected(sid)` is called
-    after a client has been sent its CONNECT packet.
+    `on_connected(sid)` is called after a client has been sent its CONNECT packet.
     """
     is_fast = _is_fast(settings)
     engine_options: dict[str, Any] = {
@@ -83,7 +96,6 @@ def init_engine(
         handlers = server.eio.handlers
         server.eio = FastServer(
             supervisor,
-            concurrent_events,
             coalesces_writes=settings.socket_coalescing,
             async_handlers=False,
             **engine_options,
@@ -97,7 +109,21 @@ def init_engine(
         server.eio.connection_guard = connection_guard
     shorten_client_errors()
     app.wsgi_app = connection_guard.wrap_wsgi(app.wsgi_app)  # type: ignore[assignment, method-assign]
-    return SocketEngine(server, connection_guard)
+    return SocketEngine(server, connection_guard, is_fast)
+
+
+def _wait_for_ack(handler: EventHandler, sid: str, *arguments: object) -> Mapping[str, Any]:
+    """Handle an event of the stock engine, which sends what its handlers return as acknowledgement."""
+    acks: list[Mapping[str, Any]] = []
+    is_acknowledged = threading.Event()
+
+    def acknowledge(ack: Mapping[str, Any]) -> None:
+        acks.append(ack)
+        is_acknowledged.set()
+
+    handler.handle(sid, arguments, acknowledge)
+    is_acknowledged.wait()
+    return acks[0]
 
 
 def _is_fast(settings: Settings) -> bool:

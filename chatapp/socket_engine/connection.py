@@ -1,4 +1,7 @@
-"""Connections of the fast engine: they parse many frames at once, and need no thread of their own for writing.
+"""Connections of the fast engine: they parse many frames at once, and need no thread of their own to read and write.
+
+The event loop calls a connection when data has arrived on its WebSocket. A green thread for each would be switched to
+for each message. While a packet is handled that others wait for, nothing more is read.
 
 If a socket does not accept all data at once, a green thread writes the rest. Further frames are queued meanwhile, so
 the order is kept. While a connection polls, packets are put into the library's queue. After an upgrade to WebSocket the
@@ -8,9 +11,9 @@ This module and `server.py` depend on internals of python-engineio and eventlet:
 """
 
 import time
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +22,13 @@ from engineio import exceptions
 from engineio import packet as eio_packet
 from engineio.packet import Packet
 from engineio.socket import Socket
+from eventlet.event import Event
+from eventlet.hubs import get_hub
+from eventlet.hubs.hub import READ
 
-from chatapp.socket_engine import frames, limits
-from chatapp.socket_engine.packets import Malformed
+from chatapp.socket_engine import codec, frames, limits
+from chatapp.socket_engine.events import EventOrder
+from chatapp.socket_engine.packets import Malformed, parse_event
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -45,8 +52,15 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         """Eventlet's socket, once the connection is a WebSocket."""
         self._send_now: Any = None
         """The system's `send`, which does not block."""
-        self._handlers: deque[Any] = deque()
-        """Green threads that handle concurrent events, in the order of the events."""
+        self._order = EventOrder(self._spawn, self._on_unblocked)
+        self._unblocked: Any = None
+        """The event that wakes a polling request which waits until the order is not blocked."""
+        self._reader: frames.FrameReader | None = None
+        """Parses what arrives, once the connection is a WebSocket."""
+        self._listener: Any = None
+        """The event loop's object that calls `_on_readable`. There is none while nothing more may be read."""
+        self._ended: Any = Event()
+        """Sent, with the reason as an exception, when nothing more is read from the WebSocket."""
         self._frames: list[bytes] = []
         self._queued_bytes = 0
         """Bytes in the library's queue and in `_frames`."""
@@ -160,10 +174,8 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
 
     # Receiving.
 
-    def receive(self, text: object) -> None:
+    def receive(self, text: str) -> None:
         """Process an Engine.IO packet. Raises `Malformed`."""
-        if not isinstance(text, str):
-            raise Malformed("a binary message")
         if text[:1] == "4":
             self._handle_message(text[1:])
         elif text == "3":
@@ -176,27 +188,48 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             raise Malformed("a malformed Engine.IO packet")
 
     def _handle_message(self, text: str) -> None:
-        """Handle a Socket.IO packet once the packets before it are handled.
-
-        Only concurrent events that follow one another are handled at the same time, so that one commit stores all of
-        them. Their order is kept: green threads start in the order of their creation, and each has submitted its change
-        to the writer before it yields for the first time.
-        """
-        is_concurrent = self.server.is_concurrent(text) is not None
-        while self._handlers and (
-            not is_concurrent or self._handlers[0].dead or len(self._handlers) >= limits.MAX_CONCURRENT_EVENTS
-        ):
-            self._handlers.popleft().wait()
-        if is_concurrent:
-            self._handlers.append(eventlet.spawn(self._handle_concurrently, text))
+        """Handle a Socket.IO packet: an event with its handler, others with the library."""
+        if text[:1] != "2":
+            self._order.add(partial(self.server.handlers["message"], self.sid, text))
+            return
+        number, (name, *arguments) = parse_event(text, self.server.event_handlers)
+        sid = self.server.connection_guard.find_sender(self.sid)
+        if sid is None:
+            return
+        event = self.server.event_handlers[name]
+        if event.is_immediate:
+            self._order.begin_immediate()
+            event.handle(sid, arguments, partial(self._acknowledge_immediate, number))
         else:
-            self.server.handlers["message"](self.sid, text)
+            self._order.add(partial(event.handle, sid, arguments, partial(self._acknowledge, number)))
 
-    def _handle_concurrently(self, text: str) -> None:
+    def _acknowledge(self, number: int | None, ack: Mapping[str, Any]) -> None:
+        if number is not None and not self.closed:
+            self.send(Packet(eio_packet.MESSAGE, f"3{number}[{codec.dumps(ack)}]"))
+
+    def _acknowledge_immediate(self, number: int | None, ack: Mapping[str, Any]) -> None:
         try:
-            self.server.handlers["message"](self.sid, text)
+            self._acknowledge(number, ack)
+        finally:
+            self._order.end_immediate()
+
+    def _spawn(self, handle: Callable[[], object]) -> None:
+        self.server.spawn(self._run, handle)
+
+    def _run(self, handle: Callable[[], object]) -> None:
+        try:
+            handle()
         except Exception as error:
             self.fail(error)
+
+    def _on_unblocked(self) -> None:
+        if self._reader is not None:
+            get_hub().schedule_call_global(0, self._read_on)
+        if self._unblocked is not None:
+            self._unblocked.send()
+            self._unblocked = None
+
+    # Receiving by polling.
 
     def handle_post_request(self, environ: "WSGIEnvironment") -> None:
         """Process the body of a polling request."""
@@ -209,12 +242,23 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
                 raise Malformed("too many packets in a request")
             state = self.server.connection_guard.find_connection_state(self.sid)
             for text in packets:
-                if state is not None and not self.closed:
+                if state is not None:
                     state.throttle(len(text))
+                self._wait_until_unblocked()
+                if state is not None and not self.closed:
                     self.receive(text)
+            self._wait_until_unblocked()
         except (ValueError, OSError) as error:
             self._disconnect_abusive(str(error) if isinstance(error, Malformed) else "a malformed request")
             raise exceptions.EngineIOError from None
+
+    def _wait_until_unblocked(self) -> None:
+        while self._order.is_blocked and not self.closed:
+            if self._unblocked is None:
+                self._unblocked = Event()
+            self._unblocked.wait()
+
+    # Receiving from a WebSocket.
 
     def _websocket_handler(self, ws: Any) -> list[bytes]:
         socket = ws.socket
@@ -224,18 +268,14 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         if state is None:
             return []
         reader = frames.FrameReader(
-            socket.recv,
-            self.server.max_http_buffer_size,
-            state.throttle,
-            self._send_pong,
+            self.server.max_http_buffer_size, partial(self._count, state.count), self._send_pong
         )
         ws.websocket_closed = True  # The close frame is sent by `close`.
         try:
             if self.connected and not self._upgrade(socket, reader):
                 return []
-            self._begin(socket)
-            while not self.closed:
-                self.receive(reader.read())
+            self._begin(socket, reader)
+            self._ended.wait()
         except Malformed as error:
             self._disconnect_abusive(str(error))
         except (frames.Closed, OSError):
@@ -245,6 +285,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         finally:
             if self._socket is socket:
                 self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
+                self._end(frames.Closed())
                 self._socket = self._send_now = None
         return []
 
@@ -255,11 +296,11 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         self.upgrading = True
         try:
             with eventlet.Timeout(limits.HANDSHAKE_SECONDS):
-                if reader.read() != "2probe":
+                if _wait_for_message(socket, reader) != "2probe":
                     raise Malformed("a malformed upgrade")
                 socket.sendall(frames.make_frame("3probe"))
                 self.queue.put(Packet(eio_packet.NOOP))
-                if reader.read() != "5":
+                if _wait_for_message(socket, reader) != "5":
                     raise Malformed("a malformed upgrade")
         except eventlet.Timeout:
             return False
@@ -267,15 +308,73 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             self.upgrading = False
         return not self.closed
 
-    def _begin(self, socket: Any) -> None:
-        """Write to the WebSocket from now on; first the packets that are left in the queue."""
+    def _begin(self, socket: Any, reader: frames.FrameReader) -> None:
+        """Use the WebSocket from now on. The packets that are left in the queue are written first."""
         self._socket = socket
         self._send_now = socket.fd.send
+        self._reader = reader
         self.connected = self.upgraded = True
         self._queued_bytes = 0
         while not self.queue.empty():
             if (pkt := self.queue.get_nowait()) is not None and pkt.packet_type != eio_packet.NOOP:
                 self._write(frames.make_frame(pkt.encode()))
+        self._read_on()
+
+    def _on_readable(self, _fileno: int) -> None:
+        """Read what has arrived. The event loop calls it, so it must not wait."""
+        if self._reader is None or self._order.is_blocked or self._reader.pause:
+            self._stop_listening()
+            return
+        try:
+            data = self._socket.fd.recv(frames.RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(error)
+            return
+        if data:
+            self._reader.feed(data)
+            self._read_on()
+        else:
+            self._end(frames.Closed())
+
+    def _read_on(self) -> None:
+        """Handle the messages that have arrived, as far as that is possible now, then listen for more."""
+        if self._reader is None or self._ended.ready():
+            return
+        try:
+            while not self._order.is_blocked and not self.closed and (text := self._reader.read()) is not None:
+                self.receive(text)
+        except Exception as error:
+            self._end(error)
+        else:
+            if self._listener is None and not self._order.is_blocked and not self._reader.pause:
+                self._listen()
+
+    def _count(self, count: Callable[[int], float], size: int) -> float:
+        """Count a frame. Schedule reading to continue after the pause, if there is one."""
+        if pause := count(size):
+            get_hub().schedule_call_global(pause, self._resume)
+        return pause
+
+    def _resume(self) -> None:
+        if self._reader is not None:
+            self._reader.resume()
+            self._read_on()
+
+    def _listen(self) -> None:
+        self._listener = get_hub().add(READ, self._socket.fd.fileno(), self._on_readable, self._end, lambda: None)
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            get_hub().remove(self._listener)
+            self._listener = None
+
+    def _end(self, error: Exception) -> None:
+        """Stop reading, and wake the green thread that waits for the end of the WebSocket."""
+        self._stop_listening()
+        if not self._ended.ready():
+            self._ended.send_exception(error)
 
     # Pings and closing.
 
@@ -314,6 +413,17 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             self._write(frames.make_close(1000))
             self.flush()
         self.closed = True
-        # Wakes the green threads that read from it or write to it.
+        # Wakes the green thread that writes to it.
         with suppress(OSError):
             self._socket.shutdown(SHUT_RDWR)
+        self._end(frames.Closed())
+
+
+def _wait_for_message(socket: Any, reader: frames.FrameReader) -> str:
+    """Return the next message, on a green thread."""
+    while (message := reader.read()) is None:
+        data = socket.recv(frames.RECEIVE_BYTES)
+        if not data:
+            raise frames.Closed
+        reader.feed(data)
+    return message

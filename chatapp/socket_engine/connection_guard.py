@@ -38,9 +38,13 @@ class ConnectionState:
         self.is_authenticated = False
         self.is_closing = False
 
+    def count(self, size: int) -> float:
+        """Count a packet of `size` bytes; return the seconds to wait before the next one is read."""
+        return 0.0 if self.rate_meter is None else self.rate_meter.consume(size)
+
     def throttle(self, size: int) -> None:
         """Count a packet of `size` bytes, and sleep while a rate limit is exceeded: meanwhile no more is read."""
-        if self.rate_meter is not None and (pause := self.rate_meter.consume(size)):
+        if pause := self.count(size):
             time.sleep(pause)
 
 
@@ -120,6 +124,24 @@ class ConnectionGuard:
         """Return the state of a connection; None when it is closed."""
         return self._states.get(eio_sid)
 
+    def find_sender(self, eio_sid: str) -> str | None:
+        """Return the Socket.IO id of a connection that has sent an event; None if the event is to be ignored.
+
+        Raises `Malformed` if the connection has sent no CONNECT packet.
+        """
+        state = self._states.get(eio_sid)
+        if state is None or state.is_closing:
+            return None
+        manager = self._server.manager
+        sid: str | None = manager.sid_from_eio_sid(eio_sid, "/")
+        if sid is None:
+            if state.is_authenticated:
+                # It was signed out a moment ago, while this packet was on its way.
+                self._close(eio_sid, state)
+                return None
+            raise Malformed("an event before the CONNECT packet")
+        return sid if manager.is_connected(sid, "/") else None
+
     def disconnect(self, eio_sid: str, reason: str, *, is_abuse: bool = True) -> None:
         """Close a connection, with one line in the log. Without a login, an address gets a limited number of lines.
 
@@ -174,12 +196,11 @@ class ConnectionGuard:
         try:
             if not data:
                 raise Malformed("an empty packet")
-            if isinstance(data, str) and (data[:1] == "0") is is_connected:
-                if state.is_authenticated and not is_connected:
-                    # It was signed out a moment ago, while this packet was on its way.
-                    self._close(eio_sid, state)
-                    return
-                raise Malformed("a second CONNECT packet" if is_connected else "an event before the CONNECT packet")
+            if isinstance(data, str) and data[:1] == "0":
+                if is_connected:
+                    raise Malformed("a second CONNECT packet")
+            elif isinstance(data, str) and self.find_sender(eio_sid) is None:
+                return
             self._library_handlers["message"](eio_sid, data)
         except Malformed as error:
             self.disconnect(eio_sid, str(error))

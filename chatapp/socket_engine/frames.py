@@ -8,7 +8,12 @@ from collections.abc import Callable
 from chatapp.socket_engine.limits import MAX_FRAGMENTS
 from chatapp.socket_engine.packets import Malformed
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = OPCODES = 0, 1, 2, 8, 9, 10
+
+OPCODE, LAST = 0x0F, 0x80
+"""Bits of a frame's first byte: its opcode, and whether it is the last one of its message."""
+
+MASK_BYTES = 4
 
 RECEIVE_BYTES = 16_384
 """Bytes that are requested from the system at once."""
@@ -36,105 +41,111 @@ def make_close(code: int) -> bytes:
 def _make_frame(opcode: int, data: bytes) -> bytes:
     size = len(data)
     if size < 126:
-        return bytes((0x80 | opcode, size)) + data
+        return bytes((LAST | opcode, size)) + data
     if size < 65_536:
-        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big") + data
-    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big") + data
+        return bytes((LAST | opcode, 126)) + size.to_bytes(2, "big") + data
+    return bytes((LAST | opcode, 127)) + size.to_bytes(8, "big") + data
 
 
 class FrameReader:
-    """Reads the messages of a client.
+    """Parses the messages of a client from the bytes that `feed` gets, in whatever pieces they arrive.
 
-    `receive(size)` returns up to `size` bytes, none at the end of the stream. `count(size)` is called with the size of
-    every frame, and `send_pong(data)` for every ping. A message, all its fragments together, may have `max_bytes`
-    bytes.
+    `count(size)` is called with the size of every frame and returns the seconds to wait before the next one is read:
+    until `resume` is called, `read` returns no more messages. `send_pong(data)` is called for every ping. A message,
+    all its fragments together, may have `max_bytes` bytes.
     """
 
-    def __init__(
-        self,
-        receive: Callable[[int], bytes],
-        max_bytes: int,
-        count: Callable[[int], None],
-        send_pong: Callable[[bytes], None],
-    ) -> None:
-        self._receive = receive
+    def __init__(self, max_bytes: int, count: Callable[[int], float], send_pong: Callable[[bytes], None]) -> None:
         self._max_bytes = max_bytes
         self._count = count
         self._send_pong = send_pong
-        self._data = b""
-        self._position = 0
+        self._data = bytearray()
+        self._fragments: list[bytes] = []
+        """Fragments of a message of which the last one is missing."""
+        self._fragment_bytes = 0
+        self.pause = 0.0
+        """Seconds to wait before `resume` is called."""
 
-    def read(self) -> str:
-        """Return the next message. Raises `Closed` at the end, `Malformed` for a frame that is not accepted."""
-        opcode, is_last, data = self._next()
-        if is_last and opcode == TEXT:
-            return _decode(data)
-        if opcode != TEXT:
-            raise Malformed("a binary message" if opcode == BINARY else "a continuation without a first fragment")
-        parts = [data]
-        size = len(data)
-        while not is_last:
-            opcode, is_last, data = self._next(size)
-            if opcode:
-                raise Malformed("a message within a fragmented one")
-            size += len(data)
-            parts.append(data)
-            if len(parts) > MAX_FRAGMENTS:
-                raise Malformed("too many fragments")
-        return _decode(b"".join(parts))
+    def feed(self, data: bytes) -> None:
+        """Add bytes that have arrived."""
+        self._data += data
 
-    def _next(self, previous_bytes: int = 0) -> tuple[int, bool, bytes]:
-        """Return the opcode, the FIN flag and the payload of the next data frame; handle control frames before it.
+    def resume(self) -> None:
+        """Read on after a pause."""
+        self.pause = 0.0
 
-        `previous_bytes` is the size of the fragments of the same message so far.
+    def read(self) -> str | None:
+        """Return the next message; None if it is incomplete, or during a pause.
+
+        Raises `Closed` after a close frame, and `Malformed` for a frame that is not accepted.
         """
-        while True:
-            first, second = self._take(2)
-            opcode = first & 0x0F
-            size = second & 0x7F
-            if first & 0x70 or opcode not in (0, TEXT, BINARY, CLOSE, PING, PONG):
-                raise Malformed("a frame of an unknown type")
-            if not second & 0x80:
-                raise Malformed("a frame without a mask")
-            if opcode >= CLOSE and (size > 125 or not first & 0x80):
-                raise Malformed("a malformed control frame")
-            if size >= 126:
-                size = int.from_bytes(self._take(2 if size == 126 else 8), "big")
-            if previous_bytes + size > self._max_bytes:
-                raise Malformed(f"a message of more than {self._max_bytes:,} bytes")
-            self._count(size)
-            mask = self._take(4)
-            data = unmask(self._take(size), mask) if size else b""
-            if opcode < CLOSE:
-                return opcode, bool(first & 0x80), data
-            if opcode == CLOSE:
-                raise Closed
-            if opcode == PING:
-                self._send_pong(data)
+        while not self.pause and (frame := self._take_frame()) is not None:
+            first, data = frame
+            if first == LAST | TEXT and not self._fragments:
+                return _decode(data)
+            if (message := self._add_frame(first & OPCODE, data, is_last=bool(first & LAST))) is not None:
+                return _decode(message)
+        return None
 
-    def _take(self, size: int) -> bytes:
-        """Return the next `size` bytes of the stream."""
-        end = self._position + size
-        if end > len(self._data):
-            parts = [self._data[self._position :]]
-            missing = end - len(self._data)
-            while missing > 0:
-                part = self._receive(max(RECEIVE_BYTES, missing))
-                if not part:
-                    raise Closed
-                parts.append(part)
-                missing -= len(part)
-            self._data = b"".join(parts)
-            self._position, end = 0, size
-        taken = self._data[self._position : end]
-        if end == len(self._data):
-            self._data, self._position = b"", 0
-        else:
-            self._position = end
-        return taken
+    def _add_frame(self, opcode: int, data: bytes, *, is_last: bool) -> bytes | None:
+        """Handle a control frame, or add a fragment. Return the message that it completes."""
+        if opcode == CLOSE:
+            raise Closed
+        if opcode == PING:
+            self._send_pong(data)
+        if opcode >= CLOSE:
+            return None
+        if opcode == BINARY:
+            raise Malformed("a binary message")
+        if self._fragments and opcode:
+            raise Malformed("a message within a fragmented one")
+        if not self._fragments and not opcode:
+            raise Malformed("a continuation without a first fragment")
+        self._fragments.append(data)
+        self._fragment_bytes += len(data)
+        if len(self._fragments) > MAX_FRAGMENTS:
+            raise Malformed("too many fragments")
+        if not is_last:
+            return None
+        message = b"".join(self._fragments)
+        self._fragments.clear()
+        self._fragment_bytes = 0
+        return message
+
+    def _take_frame(self) -> tuple[int, bytes] | None:
+        """Return the first byte of the next frame and its payload; None if it is incomplete."""
+        data = self._data
+        body = 2
+        size = data[1] & 0x7F if len(data) >= body else 0
+        if size >= 126:
+            body += 2 if size == 126 else 8
+            size = int.from_bytes(data[2:body], "big")
+        if len(data) < body:
+            return None
+        first = data[0]
+        self._check_head(first, data[1], size)
+        body += MASK_BYTES
+        end = body + size
+        if len(data) < end:
+            return None
+        self.pause = self._count(size)
+        payload = unmask(data[body:end], data[body - MASK_BYTES : body]) if size else b""
+        del data[:end]
+        return first, payload
+
+    def _check_head(self, first: int, second: int, size: int) -> None:
+        opcode = first & OPCODE
+        if first & 0x70 or opcode not in OPCODES:
+            raise Malformed("a frame of an unknown type")
+        if not second & 0x80:
+            raise Malformed("a frame without a mask")
+        if opcode >= CLOSE and (size > 125 or not first & LAST):
+            raise Malformed("a malformed control frame")
+        if self._fragment_bytes + size > self._max_bytes:
+            raise Malformed(f"a message of more than {self._max_bytes:,} bytes")
 
 
-def unmask(data: bytes, mask: bytes) -> bytes:
+def unmask(data: bytes | bytearray, mask: bytes | bytearray) -> bytes:
     """Return `data` XOR the repeated four bytes of `mask`. This masks and unmasks."""
     # Computed with two large integers, so that the loop over the bytes is in C.
     size = len(data)

@@ -4,7 +4,7 @@ See https://github.com/socketio/socket.io-protocol. Acknowledgements, other name
 binary packet may claim ten million attachments, for which the library would wait.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from typing import Any
 
 from socketio.packet import CONNECT, DISCONNECT, EVENT, Packet
@@ -32,7 +32,8 @@ class StrictPacket(Packet):  # type: ignore[misc]  # the library is not typed
         kind = encoded_packet[:1]
         if kind == "2":
             self.packet_type = EVENT
-            self._decode_event(encoded_packet)
+            self.data: Any
+            self.id, self.data = parse_event(encoded_packet, self.event_names)
         elif kind == "0":
             self.packet_type = CONNECT
             self.data = _parse_json(encoded_packet[1:]) if len(encoded_packet) > 1 else None
@@ -45,16 +46,21 @@ class StrictPacket(Packet):  # type: ignore[misc]  # the library is not typed
             raise Malformed("a packet of a type that is not accepted")
         return 0
 
-    def _decode_event(self, encoded: str) -> None:
-        start = encoded.find("[")
-        number = encoded[1:start]
-        if start < 0 or (number and not (number.isascii() and number.isdigit() and len(number) <= 10)):
-            raise Malformed("a malformed event, or an unknown namespace")
-        self.id = int(number) if number else None
-        self.data = _parse_json(encoded[start:])
-        name = self.data[0] if isinstance(self.data, list) and self.data else None
-        if not isinstance(name, str) or name not in self.event_names:
-            raise Malformed("an event with an unknown name")
+
+def parse_event(encoded: str, event_names: Container[str]) -> tuple[int | None, list[Any]]:
+    """Return the number of an event that wants an acknowledgement, and the event's name followed by its arguments.
+
+    Raises `Malformed`, also for a name that is not one of `event_names`.
+    """
+    start = encoded.find("[")
+    number = encoded[1:start]
+    if start < 0 or (number and not (number.isascii() and number.isdigit() and len(number) <= 10)):
+        raise Malformed("a malformed event, or an unknown namespace")
+    data = _parse_json(encoded[start:])
+    name = data[0] if isinstance(data, list) and data else None
+    if not isinstance(name, str) or name not in event_names:
+        raise Malformed("an event with an unknown name")
+    return int(number) if number else None, data
 
 
 def make_packet_class(event_names: Collection[str]) -> type[StrictPacket]:

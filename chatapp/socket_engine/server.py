@@ -4,7 +4,6 @@ All frames that are queued for a connection in one iteration of the event loop a
 coalescing). This module and `connection.py` depend on internals of python-engineio and eventlet: see `versions.py`.
 """
 
-import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVarTuple
@@ -18,6 +17,7 @@ from chatapp.concurrency.supervision import Supervisor
 from chatapp.socket_engine import frames
 from chatapp.socket_engine.connection import Connection
 from chatapp.socket_engine.connection_guard import ConnectionGuard
+from chatapp.socket_engine.events import EventHandler
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -48,22 +48,17 @@ class FramedPacket(Packet):  # type: ignore[misc]  # the library is not typed
 
 
 class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not typed
-    """Engine.IO server whose connections are `Connection` objects.
-
-    Consecutive `concurrent_events` of a client are handled at the same time: see `Connection.receive`.
-    """
+    """Engine.IO server whose connections are `Connection` objects."""
 
     start_service_task: bool
 
-    def __init__(
-        self, supervisor: Supervisor, concurrent_events: Collection[str], *, coalesces_writes: bool, **options: object
-    ) -> None:
+    def __init__(self, supervisor: Supervisor, *, coalesces_writes: bool, **options: object) -> None:
         super().__init__(**options)
         self.connection_guard: ConnectionGuard
         """Set once the server's handlers are registered."""
         self.coalesces_writes = coalesces_writes
-        names = "|".join(map(re.escape, sorted(concurrent_events)))
-        self.is_concurrent = re.compile(rf'2\d*\["(?:{names})"').match
+        self.event_handlers: Mapping[str, EventHandler] = {}
+        """By the names of the events."""
         self._supervisor = supervisor
         self._pending_broadcast: tuple[Mapping[str, str], list[FramedPacket]] | None = None
         """Listeners of one channel, and packets that are sent to them before anything else."""

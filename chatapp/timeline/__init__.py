@@ -15,7 +15,7 @@ from chatapp.storage.watermarks import Watermarks
 from chatapp.timeline.bots import store_bot_message
 from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, TimelineMessage
-from chatapp.timeline.posting import Post, list_pending, post
+from chatapp.timeline.posting import Post, list_pending, post, prepare_post
 from chatapp.timeline.probe import probe_writing
 from chatapp.timeline.read_state import mark_read, mark_unread
 from chatapp.timeline.reading import CatchUp, Page, catch_up, get_message, list_heads, read_page
@@ -35,6 +35,7 @@ __all__ = [
     "mark_read",
     "mark_unread",
     "post",
+    "prepare_post",
     "react",
     "read_page",
     "store_bot_message",

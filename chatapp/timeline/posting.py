@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from chatapp.actors import Actor
+from chatapp.config import current_settings
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import ChatError
@@ -43,7 +44,35 @@ def post(
     reply_to: int | None = None,
     authorized_sender: Person | None = None,
 ) -> TimelineMessage:
-    """Store a message and return it, once it is durable.
+    """Store a message and return it, once it is durable: see `prepare_post`."""
+    return write(
+        prepare_post(
+            ref,
+            actor,
+            content=content,
+            client_id=client_id,
+            message_type=message_type,
+            metadata=metadata,
+            reply_to=reply_to,
+            authorized_sender=authorized_sender,
+            max_chars=current_settings().max_message_chars,
+        )
+    )
+
+
+def prepare_post(
+    ref: ConversationRef,
+    actor: Actor,
+    *,
+    content: object,
+    client_id: object,
+    message_type: object,
+    metadata: object,
+    reply_to: int | None,
+    authorized_sender: Person | None,
+    max_chars: int,
+) -> "Post":
+    """Return the change that stores a message, and whose result is the message.
 
     `reply_to` is the `seq` of the message of the same conversation that it replies to.
 
@@ -54,21 +83,20 @@ def post(
     the sender, who was authorized to post earlier. If the message that it replies to does not exist when the spool is
     drained, it is stored as no reply: it was acknowledged.
 
-    Raises what `check_content`, `check_client_id`, `check_message_type`, `check_metadata`, `authorize_posting` and
-    `authorize_notice` raise, and `InvalidReply`, `SignedOut`, `Busy`, `Unavailable`.
+    Raises what `check_content`, `check_client_id`, `check_message_type` and `check_metadata` raise. The change raises
+    what `authorize_posting` and `authorize_notice` raise, and `InvalidReply`, `SignedOut`; writing it raises `Busy` and
+    `Unavailable`.
     """
-    return write(
-        Post(
-            ref,
-            actor,
-            check_content(content),
-            check_client_id(client_id),
-            now(),
-            message_type=check_message_type(message_type),
-            metadata=check_metadata(metadata),
-            reply_to=reply_to,
-            authorized_sender=authorized_sender,
-        )
+    return Post(
+        ref,
+        actor,
+        check_content(content, max_chars),
+        check_client_id(client_id),
+        now(),
+        message_type=check_message_type(message_type),
+        metadata=check_metadata(metadata),
+        reply_to=reply_to,
+        authorized_sender=authorized_sender,
     )
 
 

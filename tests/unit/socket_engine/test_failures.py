@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chatapp.concurrency.supervision import Supervisor
+from tests.harness.waiting import scaled
 
 with warnings.catch_warnings():
     # Eventlet warns when it is imported.
@@ -61,7 +62,7 @@ def supervisor() -> Supervisor:
 
 @pytest.fixture
 def server(supervisor: Supervisor) -> Any:
-    return FastServer(supervisor, (), coalesces_writes=True, async_mode="eventlet")
+    return FastServer(supervisor, coalesces_writes=True, async_mode="eventlet")
 
 
 def test_a_connection_that_fails_to_write_does_not_stop_the_others(server: Any) -> None:
@@ -97,14 +98,16 @@ def test_a_connection_whose_rest_cannot_be_written_is_closed(server: Any, superv
     assert (status.name, status.failures) == ("socket engine", 1)
 
 
-def test_a_concurrent_event_that_fails_closes_its_connection(server: Any, supervisor: Supervisor) -> None:
+def test_a_packet_that_cannot_be_handled_closes_its_connection(server: Any, supervisor: Supervisor) -> None:
     def fail(_sid: str, _text: str) -> None:
         raise ValueError("broken")
 
     server.connection_guard = guard = FakeGuard()
     server.handlers["message"] = fail
     connection = Connection(server, "engine-id")
-    connection._handle_concurrently('2["send_message",{}]')
-    eventlet.sleep(0.02)
+    connection.receive("40")
+    with eventlet.Timeout(scaled(5)):
+        while not guard.disconnects:
+            eventlet.sleep(0.01)
     assert guard.disconnects == [("engine-id", False)]
     assert supervisor.list_statuses()[0].failures == 1

@@ -31,19 +31,23 @@ class Stream:
         self._pieces = iter([data[start : start + piece] for start in range(0, len(data), piece)])
         self.sizes: list[int] = []
         self.pongs: list[bytes] = []
-        self._reader = FrameReader(self._receive, MAX_BYTES, self.sizes.append, self.pongs.append)
+        self._reader = FrameReader(MAX_BYTES, self._count, self.pongs.append)
 
-    def _receive(self, _size: int) -> bytes:
-        return next(self._pieces, b"")
+    def _count(self, size: int) -> float:
+        self.sizes.append(size)
+        return 0.0
 
     def read(self) -> str:
-        return self._reader.read()
+        """Return the next message. Raises `StopIteration` at the end of the stream."""
+        while (message := self._reader.read()) is None:
+            self._reader.feed(next(self._pieces))
+        return message
 
     def __iter__(self) -> Iterator[str]:
         while True:
             try:
                 yield self.read()
-            except Closed:
+            except StopIteration:
                 return
 
 
@@ -67,10 +71,26 @@ def test_fragments_are_joined_with_control_frames_between_them() -> None:
     assert stream.pongs == [b"are you there?"]
 
 
-@pytest.mark.parametrize("data", [b"", frame("cut off")[:-1], frame(b"", opcode=CLOSE)])
-def test_the_end_of_a_stream_is_reported(data: bytes) -> None:
+@pytest.mark.parametrize("end", range(1, 12))
+def test_an_incomplete_message_is_not_returned(end: int) -> None:
+    assert list(Stream(frame("whole") + frame("cut off")[:end])) == ["whole"]
+
+
+def test_the_end_of_a_stream_is_reported() -> None:
     with pytest.raises(Closed):
-        Stream(data).read()
+        Stream(frame(b"", opcode=CLOSE)).read()
+
+
+def test_nothing_is_read_during_a_pause_after_a_frame() -> None:
+    pauses = iter([0.0, 0.5, 0.0])
+    pongs: list[bytes] = []
+    reader = FrameReader(MAX_BYTES, lambda _size: next(pauses), pongs.append)
+    reader.feed(frame("one") + frame(b"a ping", opcode=PING) + frame("two"))
+    assert reader.read() == "one"
+    assert reader.read() is None
+    assert (pongs, reader.pause) == ([b"a ping"], 0.5)
+    reader.resume()
+    assert reader.read() == "two"
 
 
 @pytest.mark.parametrize(
