@@ -47,6 +47,7 @@ from chatapp.telemetry.metrics import blueprint as metrics_blueprint
 from chatapp.telemetry.metrics import init_metrics
 from chatapp.telemetry.operations import init_operations
 from chatapp.timeline import create_writer
+from chatapp.timeline.known_messages import init_known_messages
 from chatapp.transcripts.exports import init_exports
 from chatapp.transcripts.routes import blueprint as transcripts_blueprint
 from chatapp.web.hosts import check_hosts
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     init_event_log(app)
     init_metrics(app, statements)
     app.extensions[WRITER] = create_writer(settings, supervisor, signals, statements, is_serving=is_serving)
+    init_known_messages(app)
     init_assistants(app, settings)
     init_fallback(app, settings)
     init_login(app)

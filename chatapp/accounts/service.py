@@ -138,6 +138,7 @@ def change_display_name(actor: Actor, name: str) -> None:
     def change(transaction: Transaction) -> None:
         require_free_display_name(transaction.session, checked, assistant_names)
         _update_user(transaction, actor, name=checked)
+        transaction.session.execute(update(Installation).values(people_version=Installation.people_version + 1))
 
     write(change)
 

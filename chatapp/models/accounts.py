@@ -137,6 +137,8 @@ class Installation(Base):
     """A random id. Event numbers from another epoch are invalid: see `chatapp.timeline.epoch`."""
     revocations: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """Number of revoked login sessions and memberships: see `chatapp.revocations`."""
+    people_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Number of changes of names. What was rendered with the names of people is valid for one version."""
     enforces_hosts: Mapped[bool] = mapped_column(default=True, server_default=true())
     """Whether requests to unknown host names are refused without `CHATAPP_ALLOWED_HOSTS`: see `chatapp.web.hosts`."""
     has_share_links: Mapped[bool] = mapped_column(default=True, server_default=true())

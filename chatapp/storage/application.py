@@ -68,11 +68,13 @@ def read_from_replica(
     *,
     pool: NativePool | None = None,
     accepts: Callable[[T], bool] = lambda _result: True,
+    is_native: bool = True,
 ) -> T:
     """Call `read` with a session of the replica that sees at least what `session` sees, or else like `read_natively`.
 
     The caller has authorized the read in `session`. A result that is newer than what was authorized is read again in
-    `session` if `accepts` returns False for it. Without a replica, this is `read_natively`.
+    `session` if `accepts` returns False for it. Without a replica, this is `read_natively`, or with `is_native` false
+    a plain call: `read` then uses native threads itself where it may take long.
     """
     replica = find_replica(current_app)
     if replica is not None and replica.is_usable:
@@ -85,7 +87,7 @@ def read_from_replica(
         else:
             if accepts(result):
                 return result
-    return read_natively(session, read, pool=pool)
+    return read_natively(session, read, pool=pool) if is_native else read(session)
 
 
 def write(change: Change[T]) -> T:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from chatapp.conversations.kinds import kind_of
@@ -12,8 +13,9 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, User
-from chatapp.storage import read_from_replica, read_natively
+from chatapp.storage import read_from_replica
 from chatapp.timeline.epoch import get_epoch
+from chatapp.timeline.known_messages import fetch_known, select_keys
 from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, select_messages
 from chatapp.timeline.periods import Range, find_position_after, find_position_of
 from chatapp.timeline.sizes import limit_size
@@ -26,6 +28,14 @@ CATCH_UP_SIZE = 200
 
 MAX_CATCH_UP_EVENTS = 2_000
 """Maximum number of events that a client can catch up; one that is further behind starts from the last page."""
+
+
+_NO_BOUND = 2**63 - 1
+"""Above every event number."""
+
+_SEQ, _VERSION = Message.__table__.c.seq, Message.__table__.c.version
+
+_FIRST, _LAST, _EVENTS = select_keys(_SEQ), select_keys(_SEQ, is_descending=True), select_keys(_VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +94,51 @@ def read_page(
     Other pages than the latest may come from the replica.
     """
 
-    def read(session: Session) -> Page:
-        if since is None and until is None:
-            return _read_page(session, conversation, before=before, after=after, limit=limit)
-        period = Range.of(since, until)
-        return _read_period(session, conversation, period, before=before, after=after, limit=limit)
+    def accepts(page: Page) -> bool:
+        return _is_authorized(conversation, page.messages)
 
-    if before is None and after is None and since is None and until is None:
-        return read_natively(session, read)
-    return read_from_replica(session, read, accepts=lambda page: _is_authorized(conversation, page.messages))
+    def read(session: Session) -> Page:
+        return _read_page(session, conversation, before=before, after=after, limit=limit)
+
+    if since is not None or until is not None:
+        period = Range.of(since, until)
+        return read_from_replica(
+            session,
+            lambda reading: _read_period(reading, conversation, period, before=before, after=after, limit=limit),
+            accepts=accepts,
+        )
+    if before is None and after is None:
+        return read(session)
+    return read_from_replica(session, read, accepts=accepts, is_native=False)
 
 
 def _read_page(
     session: Session, conversation: Conversation, *, before: int | None, after: int | None, limit: int
 ) -> Page:
-    query = select_messages(conversation).limit(limit + 1)
-    if before is not None:
-        query = query.where(Message.seq < before)
+    query = _LAST if after is None else _FIRST
+    keys = _execute(session, query, conversation, after=after or 0, before=before, limit=limit + 1)
+    messages = fetch_known(session, conversation, keys[:limit])
+    has_more = len(keys) > limit
     has_newer = before is not None and _has_any(session, conversation, Message.seq >= before)
     if after is None:
-        newest_first = fetch_messages(session, query.order_by(Message.seq.desc()), conversation)
-        return Page(newest_first[:limit][::-1], has_older=len(newest_first) > limit, has_newer=has_newer)
-    messages = fetch_messages(session, query.where(Message.seq > after).order_by(Message.seq), conversation)
+        return Page(messages[::-1], has_older=has_more, has_newer=has_newer)
     has_older = _has_any(session, conversation, Message.seq <= after)
-    return Page(messages[:limit], has_older, has_newer=has_newer or len(messages) > limit)
+    return Page(messages, has_older, has_newer=has_newer or has_more)
+
+
+def _execute(
+    session: Session,
+    query: Select[Any],
+    conversation: Conversation,
+    *,
+    after: int,
+    before: int | None = None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Run a query made by `select_keys`."""
+    end = _NO_BOUND if before is None else before
+    parameters = {"conversation_id": conversation.id, "after": after, "before": end, "limit": limit}
+    return session.execute(query, parameters).all()
 
 
 def _read_period(
@@ -180,12 +211,13 @@ def catch_up(
             session,
             lambda reading: _read_page(reading, conversation, before=None, after=None, limit=limit).messages,
             accepts=accepts,
+            is_native=False,
         )
         messages = limit_size(page, keeps_last=True)
         is_cut = len(messages) < len(page)
         return CatchUp(head, current_epoch, 0, head.last_event, is_reset=True, is_cut=is_cut, messages=messages)
     changed = read_from_replica(
-        session, lambda reading: _fetch_events(reading, conversation, after=after), accepts=accepts
+        session, lambda reading: _fetch_events(reading, conversation, after=after), accepts=accepts, is_native=False
     )
     messages = limit_size(changed)
     end = head.last_event
@@ -201,13 +233,14 @@ def list_events(session: Session, conversation: Conversation, *, after: int) -> 
 
     Restored messages are no events of their own: clients load the last page instead.
     """
-    return read_natively(session, lambda reading: _fetch_events(reading, conversation, after=after))
+    return _fetch_events(session, conversation, after=after)
 
 
 def _fetch_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:
     start = max(after, conversation.reset_event)
-    query = select_messages(conversation).where(Message.version > start).order_by(Message.version)
-    return fetch_messages(session, query.limit(CATCH_UP_SIZE), conversation)
+    return fetch_known(
+        session, conversation, _execute(session, _EVENTS, conversation, after=start, limit=CATCH_UP_SIZE)
+    )
 
 
 def _is_authorized(conversation: Conversation, messages: Sequence[TimelineMessage]) -> bool:

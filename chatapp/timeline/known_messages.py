@@ -1,0 +1,110 @@
+"""Messages that this process has read before: pages and the API load only those that are new or have changed.
+
+Nothing is invalidated. Each read takes the keys of its messages from the database, in its own snapshot, and a key
+identifies everything that a message shows.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from flask import Flask, current_app
+from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy.orm import Session
+
+from chatapp.models import Conversation, Installation, Message
+from chatapp.storage import read_natively
+from chatapp.timeline.messages import TimelineMessage, fetch_messages, select_messages
+
+EXTENSION = "chatapp.known_messages"
+"""Key of the application's `KnownMessages` in `app.extensions`."""
+
+MAX_CHARS = 8_000_000
+"""Size of the messages that are kept, in characters."""
+
+MESSAGE_CHARS = 1_000
+"""What a message counts besides its own size: about 5,000 messages of ordinary length are kept."""
+
+GROWING_STATES = {"queued", "streaming"}
+"""States of answers whose content grows without an event."""
+
+_MESSAGES, _INSTALLATION = Message.__table__, Installation.__table__
+
+
+class MessageKey(NamedTuple):
+    """What identifies a message with everything that it shows."""
+
+    epoch: str
+    """A restored backup may use the same ids and versions for other messages."""
+    people_version: int
+    """Changes with the name of a person, who may be the sender, be mentioned or have reacted."""
+    id: int
+    version: int
+
+
+class KnownMessages:
+    """Messages by their keys, of bounded size. The one that was used least recently is evicted first."""
+
+    def __init__(self, max_chars: int = MAX_CHARS) -> None:
+        self._max_chars = max_chars
+        self._chars = 0
+        self._messages: OrderedDict[MessageKey, TimelineMessage] = OrderedDict()
+
+    def find(self, key: MessageKey) -> TimelineMessage | None:
+        """Return the message, or None if it is not known."""
+        message = self._messages.get(key)
+        if message is not None:
+            self._messages.move_to_end(key)
+        return message
+
+    def add(self, key: MessageKey, message: TimelineMessage) -> None:
+        """Add a message, and evict others if there are too many."""
+        if key not in self._messages:
+            self._messages[key] = message
+            self._chars += MESSAGE_CHARS + message.chars
+        while self._chars > self._max_chars:
+            _, evicted = self._messages.popitem(last=False)
+            self._chars -= MESSAGE_CHARS + evicted.chars
+
+
+def init_known_messages(app: Flask) -> None:
+    """Create the application's `KnownMessages`."""
+    app.extensions[EXTENSION] = KnownMessages()
+
+
+def select_keys(number: ColumnElement[int], *, is_descending: bool = False) -> Select[Any]:
+    """Select the keys of the first or last messages of a conversation for `fetch_known`, in the order of `number`.
+
+    The parameters are `conversation_id`, `after` and `before` (exclusive bounds of `number`) and `limit`.
+    """
+    return (
+        select(_INSTALLATION.c.epoch, _INSTALLATION.c.people_version, _MESSAGES.c.id, _MESSAGES.c.version)
+        .select_from(_MESSAGES.join(_INSTALLATION, _INSTALLATION.c.id == 1))
+        .where(
+            _MESSAGES.c.conversation_id == bindparam("conversation_id"),
+            number > bindparam("after"),
+            number < bindparam("before"),
+        )
+        .order_by(number.desc() if is_descending else number)
+        .limit(bindparam("limit"))
+    )
+
+
+def fetch_known(session: Session, conversation: Conversation, rows: Sequence[Any]) -> list[TimelineMessage]:
+    """Return the messages of the rows of a query made by `select_keys`, in their order.
+
+    Only those that are not known are loaded, in the same snapshot.
+    """
+    known: KnownMessages = current_app.extensions[EXTENSION]
+    keys = [MessageKey(*row) for row in rows]
+    found = {key.id: message for key in keys if (message := known.find(key)) is not None}
+    missing = [key.id for key in keys if key.id not in found]
+    if missing:
+        query = select_messages(conversation).where(_MESSAGES.c.id.in_(missing))
+        for message in read_natively(session, lambda reading: fetch_messages(reading, query, conversation)):
+            found[message.id or 0] = message
+        for key in keys:
+            message = found[key.id]
+            if message.answer_state not in GROWING_STATES:
+                known.add(key, message)
+    return [found[key.id] for key in keys]
