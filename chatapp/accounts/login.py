@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from chatapp.accounts.devices import remember_device
 from chatapp.accounts.login_sessions import LAST_SEEN_INTERVAL, VerifiedPassword, create_login_session, record_login_use
-from chatapp.accounts.queries import find_login_session, is_set_up
+from chatapp.accounts.queries import find_login, is_set_up
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.fallback import current_fallback
@@ -18,6 +18,7 @@ from chatapp.passwords.attempts import AttemptKey
 from chatapp.presentation.problems import expects_problem
 from chatapp.storage import DATABASE_ERRORS, is_dropped
 from chatapp.tokens import hash_token
+from chatapp.web.caching import clear_caches
 
 _IS_SET_UP = "chatapp.is_set_up"
 _OPEN_BEFORE_SETUP = {
@@ -48,18 +49,17 @@ def load_user(token: str) -> AuthenticatedUser | None:
     fallback = current_fallback()
     revision = fallback.revision
     try:
-        found = find_login_session(db.session(), hash_token(token))
+        login = find_login(db.session(), hash_token(token))
     except DATABASE_ERRORS as error:
         db.session.rollback()
         if is_dropped(error) or (remembered := fallback.find_login(token)) is None:
             raise
         return remembered
-    if found is None:
+    if login is None:
         return None
-    login_session, user = found
-    if now() - login_session.last_seen_at > LAST_SEEN_INTERVAL:
-        g.used_login_session_id = login_session.id
-    authenticated = AuthenticatedUser(user.id, user.username, user.name, user.is_admin, login_session.id, token)
+    if now() - login.last_seen_at > LAST_SEEN_INTERVAL:
+        g.used_login_session_id = login.id
+    authenticated = AuthenticatedUser(login.user_id, login.username, login.name, login.is_admin, login.id, token)
     fallback.remember_login(authenticated, revision)
     if confirm := request.environ.get(CONFIRM_LOGIN):
         confirm(token)
@@ -87,6 +87,7 @@ def log_in(user_id: int, *, verified: VerifiedPassword | None = None, key: Attem
         key=key,
         replaces=former.actor if former else None,
     )
+    _clear_caches_of_former_login()
     session.clear()
     session.permanent = True
     user = load_user(token)
@@ -97,10 +98,17 @@ def log_in(user_id: int, *, verified: VerifiedPassword | None = None, key: Attem
 
 def handle_unauthorized() -> Response:
     """Redirect a visitor of a page to the sign-in page and back afterwards. Raises `SignedOut` for scripts."""
+    _clear_caches_of_former_login()
     is_script = request.blueprint == "messages" and request.endpoint not in {"messages.show", "messages.versions"}
     if request.method != "GET" or is_script:
         raise SignedOut("You are signed out. Sign in again; your message is still in your browser.")
     return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))
+
+
+def _clear_caches_of_former_login() -> None:
+    """Let the browser forget the pages of a login session that was revoked or has expired, or of another person."""
+    if "_user_id" in session:
+        clear_caches()
 
 
 def redirect_to_setup() -> Response | None:

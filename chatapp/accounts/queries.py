@@ -2,26 +2,57 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.credentials import is_webhook_of
 from chatapp.errors import NotFound
-from chatapp.models import ApiToken, IncomingWebhook, Installation, LoginSession, OutgoingWebhook, ShareLink, User
+from chatapp.models import ApiToken, IncomingWebhook, Installation, LoginSession, OutgoingWebhook, ShareLink, User, now
+
+_LOGIN_SESSIONS, _USERS = LoginSession.__table__, User.__table__
+
+# Each request runs it: columns are loaded in half of the time of ORM rows, and it is built only once.
+_FIND_LOGIN = (
+    select(
+        _LOGIN_SESSIONS.c.id,
+        _LOGIN_SESSIONS.c.last_seen_at,
+        _USERS.c.id,
+        _USERS.c.username,
+        _USERS.c.name,
+        _USERS.c.role,
+    )
+    .select_from(_LOGIN_SESSIONS.join(_USERS, _USERS.c.id == _LOGIN_SESSIONS.c.user_id))
+    .where(
+        _LOGIN_SESSIONS.c.token_hash == bindparam("token_hash"),
+        LoginSession.is_valid(bindparam("now")),
+        _USERS.c.is_active,
+    )
+)
 
 
-def find_login_session(session: Session, token_hash: str) -> tuple[LoginSession, User] | None:
-    """Return the login session with this token and its user.
+class Login(NamedTuple):
+    """A valid login session and its user."""
 
-    Return None if it was revoked or has expired, or if the user is banned.
-    """
-    row = session.execute(
-        select(LoginSession, User)
-        .join(User, User.id == LoginSession.user_id)
-        .where(LoginSession.token_hash == token_hash, LoginSession.is_valid(), User.is_active)
-    ).one_or_none()
-    return None if row is None else (row[0], row[1])
+    id: int
+    last_seen_at: datetime
+    user_id: int
+    username: str
+    name: str
+    role: str
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the user administers the installation."""
+        return self.role == "admin"
+
+
+def find_login(session: Session, token_hash: str) -> Login | None:
+    """Return the login session with this token; None if it was revoked or has expired, or if the user is banned."""
+    row = session.execute(_FIND_LOGIN, {"token_hash": token_hash, "now": now()}).one_or_none()
+    return None if row is None else Login(*row)
 
 
 def list_login_sessions(session: Session, user_id: int) -> Sequence[LoginSession]:

@@ -41,6 +41,7 @@ from chatapp.passwords.attempts import make_attempt_key, normalize_attempted
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.kinds import block_state
 from chatapp.presentation.urls import ID
+from chatapp.web.caching import clear_caches
 
 blueprint = Blueprint("accounts", __name__)
 
@@ -116,10 +117,8 @@ def sign_out() -> Response:
     """Sign out in this browser."""
     login_sessions.revoke_login_session(current_person().actor)
     logout_user()
-    response = redirect(url_for("accounts.sign_in"))
-    # Pages that the browser keeps for its back button. Not "storage": unsent messages wait there for the next sign-in.
-    response.headers["Clear-Site-Data"] = '"cache"'
-    return response
+    clear_caches()
+    return redirect(url_for("accounts.sign_in"))
 
 
 @blueprint.get("/settings")

@@ -9,9 +9,9 @@ from chatapp.assistants.queries import find_shared_conversation, list_former, li
 from chatapp.assistants.tags import split_tags
 from chatapp.assistants.templates.queries import list_templates
 from chatapp.config.assistants import current_assistants
-from chatapp.conversations.policy import authorize_reading, authorize_session_management
+from chatapp.conversations.policy import authorize_session_management, authorize_viewing
 from chatapp.conversations.queries import ConversationAccess, find_access
-from chatapp.conversations.refs import assistant_ref
+from chatapp.conversations.refs import ConversationRef, assistant_ref
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
@@ -19,6 +19,7 @@ from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.conversations import render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID, parse_id, parse_seq
+from chatapp.timeline.conversation_state import find_state
 
 blueprint = Blueprint("assistants", __name__)
 
@@ -34,9 +35,9 @@ def show(assistant: str) -> str:
         service.synchronize_shared_conversations(current_assistants())
         db.session.rollback()
         conversation = find_shared_conversation(db.session(), configured.name)
-    return render_conversation(
-        view_conversation(authorize_reading(conversation, None), None, before=parse_seq(request.args.get("before")))
-    )
+    ref = ConversationRef.of(authorize_viewing(conversation, None))
+    state = find_state(db.session(), ref, current_person().id)
+    return render_conversation(view_conversation(state, before=parse_seq(request.args.get("before"))))
 
 
 @blueprint.get("/sessions")
@@ -74,13 +75,10 @@ def start() -> Response:
 @login_required
 def show_session(session_id: int) -> str:
     """Show a session of the user."""
-    access = _find_session_access(session_id)
-    if access.membership is None:
+    state = find_state(db.session(), assistant_ref(session_id), current_person().id)
+    if state.access.membership is None:
         raise NotFound("There is no such session.")
-    conversation = authorize_reading(*access)
-    return render_conversation(
-        view_conversation(conversation, access.membership, before=parse_seq(request.args.get("before")))
-    )
+    return render_conversation(view_conversation(state, before=parse_seq(request.args.get("before"))))
 
 
 @blueprint.route(f"/sessions/<{ID}:session_id>/title", methods=["GET", "POST"])

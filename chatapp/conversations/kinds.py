@@ -43,6 +43,9 @@ class MembershipColumns(Protocol):
     def is_blocked(self) -> bool:
         """Whether the user may not post."""
 
+# Columns of the table, so that the conditions can be part of statements that do not load rows of the ORM.
+_COLUMNS = Conversation.__table__.c
+
 
 class ConversationKind:
     """A kind of conversation. By default only members read and write, and managers moderate."""
@@ -86,7 +89,7 @@ class ConversationKind:
     @classmethod
     def condition(cls) -> ColumnElement[bool]:
         """Return the SQL condition that selects the conversations of this kind."""
-        return Conversation.kind == cls.name
+        return _COLUMNS.kind == cls.name
 
     @classmethod
     def new(cls, **columns: Any) -> Conversation:
@@ -160,7 +163,7 @@ class SharedAssistant(AssistantConversation):
     @classmethod
     def condition(cls) -> ColumnElement[bool]:
         """Return the SQL condition that selects shared conversations."""
-        return and_(super().condition(), Conversation.visibility == "open")
+        return and_(super().condition(), _COLUMNS.visibility == "open")
 
     @classmethod
     def new(cls, **columns: Any) -> Conversation:
@@ -177,7 +180,7 @@ class AssistantSession(AssistantConversation):
     @classmethod
     def condition(cls) -> ColumnElement[bool]:
         """Return the SQL condition that selects sessions."""
-        return and_(super().condition(), Conversation.visibility == "private")
+        return and_(super().condition(), _COLUMNS.visibility == "private")
 
     @classmethod
     def new(cls, **columns: Any) -> Conversation:

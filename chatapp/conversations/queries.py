@@ -4,24 +4,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
-from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant, kind_of
+from chatapp.conversations.kinds import AssistantSession, Direct, Room, SharedAssistant, kind_of
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.credentials import has_share_links
 from chatapp.models import Block, Conversation, Membership, ShareLink, User
-
-SIDEBAR_ROOM_LIMIT = 50
-"""Maximum number of rooms in the sidebar, those used last; a page of its own lists more."""
-
-SIDEBAR_DIRECT_LIMIT = 20
-"""Maximum number of direct conversations in the sidebar; a page of its own lists more."""
-
-SIDEBAR_SESSION_LIMIT = 5
-"""Maximum number of sessions with assistants in the sidebar; a page of its own lists more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,40 +98,6 @@ def find_direct(session: Session, key: str) -> Conversation | None:
 def has_blocked(session: Session, blocker_id: int, blocked_id: int) -> bool:
     """Return whether one user has blocked direct messages from the other."""
     return session.get(Block, (blocker_id, blocked_id)) is not None
-
-
-def list_conversations(session: Session, user_id: int) -> Sequence[Conversation]:
-    """List the conversations of a user's sidebar.
-
-    In this order: the general chat, by name those rooms that were used last and are not archived, the direct
-    conversations by their last use, the shared conversations with assistants, and the sessions by their last use.
-    """
-    return [
-        *session.scalars(_select_joined(user_id).where(General.condition(), Conversation.ended_at.is_(None))),
-        *_list_last_rooms(session, user_id),
-        *list_direct_conversations(session, user_id, limit=SIDEBAR_DIRECT_LIMIT),
-        *list_shared_conversations(session),
-        *session.scalars(select_sessions(user_id).limit(SIDEBAR_SESSION_LIMIT)),
-    ]
-
-
-def _list_last_rooms(session: Session, user_id: int) -> Sequence[Conversation]:
-    # A room that the user has just joined, or was added to, counts as used.
-    used_at = case(
-        (Membership.created_at > Conversation.updated_at, Membership.created_at), else_=Conversation.updated_at
-    )
-    last_used = (
-        select(Conversation.id)
-        .join(Membership, Membership.conversation_id == Conversation.id)
-        .where(Membership.user_id == user_id, Room.condition(), Conversation.ended_at.is_(None))
-        .order_by(used_at.desc(), Conversation.id.desc())
-        .limit(SIDEBAR_ROOM_LIMIT)
-    )
-    return session.scalars(
-        select(Conversation)
-        .where(Conversation.id.in_(last_used))
-        .order_by(func.lower(Conversation.name), Conversation.id)
-    ).all()
 
 
 def list_direct_conversations(session: Session, user_id: int, *, limit: int) -> Sequence[Conversation]:

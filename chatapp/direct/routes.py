@@ -6,8 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from chatapp.conversations.people import MAX_PEOPLE, Person, check_size, find_named
-from chatapp.conversations.policy import authorize_reading
-from chatapp.conversations.queries import direct_key, find_access, find_direct, list_direct_conversations
+from chatapp.conversations.queries import direct_key, find_direct, list_direct_conversations
 from chatapp.conversations.refs import direct_ref
 from chatapp.conversations.service import open_direct
 from chatapp.direct import service
@@ -17,11 +16,14 @@ from chatapp.errors import Forbidden, RateLimited
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser, current_person, login_required
 from chatapp.limits.rates import SEARCHES, count_use
-from chatapp.presentation.conversations import conversation_items, render_conversation, view_conversation
+from chatapp.presentation.conversations import render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.kinds import block_state, direct_path, direct_title
+from chatapp.presentation.sidebar import conversation_items
 from chatapp.presentation.urls import parse_seq
+from chatapp.timeline.conversation_state import find_state
 from chatapp.timeline.reading import list_last_messages
+from chatapp.web.caching import revalidated
 
 blueprint = Blueprint("direct", __name__, url_prefix="/direct")
 
@@ -31,6 +33,7 @@ MAX_LISTED_CONVERSATIONS = 200
 
 @blueprint.get("")
 @login_required
+@revalidated
 def index() -> str:
     """List the user's direct conversations, the last used first, and the people to start one with."""
     return _render_index(StartForm(formdata=None))
@@ -51,6 +54,7 @@ def start() -> ViewResponse:
 
 @blueprint.get("/<names>")
 @login_required
+@revalidated
 def show(names: str) -> str | Response:
     """Show the conversation with the users of these usernames, or offer to start it; with the user's own, a notepad."""
     viewer = current_person()
@@ -63,11 +67,8 @@ def show(names: str) -> str | Response:
     if found is None:
         check_size(user_ids)
         return _render_start(viewer, people)
-    access = find_access(db.session(), direct_ref(found.id), viewer.id)
-    conversation = authorize_reading(*access)
-    return render_conversation(
-        view_conversation(conversation, access.membership, before=parse_seq(request.args.get("before")))
-    )
+    state = find_state(db.session(), direct_ref(found.id), viewer.id)
+    return render_conversation(view_conversation(state, before=parse_seq(request.args.get("before"))))
 
 
 @blueprint.post("/<name>/block")

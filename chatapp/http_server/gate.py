@@ -17,7 +17,7 @@ from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import BadData
 from werkzeug.sansio.http import parse_cookie
 
-from chatapp.accounts.queries import find_login_session
+from chatapp.accounts.queries import find_login
 from chatapp.concurrency.cooperation import in_slices
 from chatapp.config import Settings
 from chatapp.extensions import db
@@ -118,7 +118,7 @@ class ConnectionGate:
         """Return whether a login session is valid according to the database."""
         with self._app.app_context():
             try:
-                return find_login_session(db.session(), hash_token(token)) is not None
+                return find_login(db.session(), hash_token(token)) is not None
             except DATABASE_ERRORS as error:
                 log_database_error(error)
                 return False

@@ -1,6 +1,9 @@
 """HTML fragments that a conversation's page fetches, and the form that posts without JavaScript."""
 
+import uuid
+
 from flask import Blueprint, flash, redirect, render_template, request
+from markupsafe import escape
 from werkzeug.wrappers import Response
 
 from chatapp.config.assistants import list_assistants
@@ -16,12 +19,15 @@ from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
 from chatapp.presentation.kinds import pages_of
 from chatapp.presentation.quotes import message_path, shorten_quote
+from chatapp.presentation.sidebar import current_sidebars
 from chatapp.presentation.urls import parse_seq
 from chatapp.timeline import get_message, post, read_page
 from chatapp.timeline.cleanup import clear
+from chatapp.timeline.conversation_state import find_state
 from chatapp.timeline.mentions import list_mentionable
 from chatapp.timeline.reading import OLDER_PAGE_SIZE
 from chatapp.timeline.versions import read_versions
+from chatapp.web.caching import revalidated
 
 blueprint = Blueprint("messages", __name__)
 
@@ -34,6 +40,7 @@ MESSAGES_BELOW_TARGET = 4
 
 @blueprint.get("/conversations/<conversation>/messages")
 @login_required
+@revalidated
 def older(conversation: str) -> str:
     """Return the HTML of the messages before the number `before`."""
     readable = authorize_reading(*_find_access(parse_ref(conversation)))
@@ -53,12 +60,11 @@ def create(conversation: str) -> Response | tuple[str, int]:
             ref,
             person.actor,
             content=content,
-            client_id=request.form.get("client_id"),
+            client_id=_make_client_id(request.form.get("client_id", ""), content),
             authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,
         )
     except (Invalid, Busy, Unavailable) as error:
-        access = _find_access(ref)
-        view = view_conversation(authorize_reading(*access), access.membership, draft=content, error=error)
+        view = view_conversation(find_state(db.session(), ref, current_person().id), draft=content, error=error)
         return render_conversation(view), error.status
     return redirect(find_path(ref) if message.is_pending else f"{find_path(ref)}#message-{message.seq}", code=303)
 
@@ -111,6 +117,7 @@ def quote(conversation: str, seq: str) -> str:
 
 @blueprint.get("/conversations/<conversation>/messages/<seq>/versions")
 @login_required
+@revalidated
 def versions(conversation: str, seq: str) -> str:
     """Show the edit history of a message: its text and the earlier ones, latest first."""
     readable = authorize_reading(*_find_access(parse_ref(conversation)))
@@ -128,6 +135,7 @@ def versions(conversation: str, seq: str) -> str:
 
 @blueprint.get("/conversations/<conversation>/people")
 @login_required
+@revalidated
 def mentionable(conversation: str) -> str:
     """Return the HTML of the people and assistants that a message can mention, whose names begin with `prefix`."""
     access = _find_access(parse_ref(conversation))
@@ -144,12 +152,24 @@ def mentionable(conversation: str) -> str:
 
 @blueprint.get("/sidebar")
 @login_required
+@revalidated
 def sidebar() -> str:
     """Return the HTML of the sidebar's lists, with the title of the conversation that the page shows, if any."""
     conversation = request.args.get("conversation")
-    return render_template(
-        "layout/_sidebar.html", open_title=_find_title(parse_ref(conversation)) if conversation else ""
-    )
+    title = _find_title(parse_ref(conversation)) if conversation else ""
+    lists = current_sidebars().render(current_person())
+    return f"{lists}<p data-open-title hidden>{escape(title)}</p>" if title else lists
+
+
+def _make_client_id(client_id: str, content: str) -> str:
+    """Return the client id of a message that was written in the form with this one.
+
+    The browser may show a form again, after going back or in another tab. With another content it is another message.
+    """
+    try:
+        return str(uuid.uuid5(uuid.UUID(client_id), content))
+    except ValueError:
+        return client_id  # It is refused.
 
 
 def _find_title(ref: ConversationRef) -> str:

@@ -4,20 +4,25 @@ from typing import Any
 
 from flask import Flask, url_for
 from flask_login import current_user
+from markupsafe import Markup
 
 from chatapp.config import current_settings
 from chatapp.identity import current_person
-from chatapp.presentation.conversations import sidebar_sections
 from chatapp.presentation.dates import format_date, format_date_time
-from chatapp.presentation.messages import init_message_presenter, present_mentioned, render_body
+from chatapp.presentation.fragments import init_fragments
+from chatapp.presentation.messages import init_message_presenter, present_mentioned, present_message, render_body
+from chatapp.presentation.sidebar import current_sidebars, init_sidebars, mark_current
 
 
 def init_presentation(app: Flask) -> None:
     """Register the filters and variables that templates use, and create the cache of rendered messages."""
     init_message_presenter(app)
+    init_fragments(app)
+    init_sidebars(app)
     app.jinja_env.filters |= {
         "message_body": render_body,
         "message_mentioned": present_mentioned,
+        "message_html": lambda message: Markup(present_message(message)["html"]),  # noqa: S704 - a template has escaped
         "date": format_date,
         "date_time": format_date_time,
     }
@@ -29,6 +34,6 @@ def _shared() -> dict[str, Any]:
     return {
         "settings": current_settings(),
         "current_user": current_user,
-        "sidebar_sections": lambda: sidebar_sections(current_person()),
+        "sidebar": lambda: mark_current(current_sidebars().render(current_person())),
         "static_url": lambda path: url_for("static", filename=path),
     }

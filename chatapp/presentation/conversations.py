@@ -3,26 +3,32 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from flask import render_template, request
 from sqlalchemy import inspect
 
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.policy import may_post, may_share
-from chatapp.conversations.queries import find_conversation, is_public, list_conversations
+from chatapp.conversations.policy import authorize_reading, may_post, may_share
+from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import ConversationRef
-from chatapp.credentials import are_share_links_enabled
 from chatapp.errors import ChatError, SignedOut
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback, request_revision
 from chatapp.identity import AuthenticatedUser, current_person
-from chatapp.models import Conversation, Membership, now
+from chatapp.models import Conversation
 from chatapp.presentation.kinds import ConversationPage, pages_of
+from chatapp.presentation.sidebar import ConversationItem, current_sidebars, mark_current
 from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage, list_pending, read_page
-from chatapp.timeline.epoch import get_epoch
+from chatapp.timeline.conversation_state import ConversationState
 from chatapp.timeline.read_markers import ReadState
-from chatapp.timeline.read_state import get_read_state, list_read_states
+
+CLIENT_IDS = uuid.UUID("5b7a1d6e-8b5f-4d0c-9f0e-3f1d8a6c2e47")
+"""The name space of the client ids of forms."""
+
+_PLACEHOLDER_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Time of the message that is the template of messages in the browser's outbox, which sets another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,74 +88,58 @@ class ConversationView:
         return self.page.conversation
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationItem:
-    """A conversation in a list."""
-
-    page: ConversationPage
-    read_state: ReadState | None
-    """The viewer's, if they are a member."""
-
-    @property
-    def conversation(self) -> Conversation:
-        """The row."""
-        return self.page.conversation
-
-
 def view_conversation(
-    conversation: Conversation,
-    membership: Membership | None,
-    *,
-    before: int | None = None,
-    draft: str = "",
-    error: ChatError | None = None,
+    state: ConversationState, *, before: int | None = None, draft: str = "", error: ChatError | None = None
 ) -> ConversationView:
     """Return the view of the page: the latest messages, or those before the number `before`.
 
-    The viewer must be allowed to read the conversation.
+    Raises what `authorize_reading` raises.
     """
     session, viewer = db.session(), current_person()
-    kind = kind_of(conversation)
+    conversation, membership = authorize_reading(*state.access), state.access.membership
+    kind, ref = kind_of(conversation), ConversationRef.of(conversation)
     (shown,) = pages_of(session, [conversation], viewer.id)
     messages = read_page(session, conversation, before=before, limit=kind.last_page_size)
+    pending = list_pending(ref) if before is None else ()
     view = ConversationView(
         page=shown,
         history=History(
-            messages=[*messages.messages, *(list_pending(ConversationRef.of(conversation)) if before is None else ())],
+            messages=[*messages.messages, *pending],
             has_older=messages.has_older,
             oldest_seq=messages.oldest_seq,
             is_latest=before is None,
         ),
-        epoch=get_epoch(session),
-        read_state=get_read_state(session, conversation, viewer.id) if membership else None,
+        epoch=state.epoch,
+        read_state=state.read_state,
         permissions=Permissions(
             may_post=may_post(conversation, membership),
             may_manage=kind.may_manage(membership, is_admin=viewer.is_admin),
             may_moderate=kind.may_moderate(membership, is_admin=viewer.is_admin),
             may_mention_all=kind.may_mention_all(membership),
             may_share=kind.has_assistant
-            and may_share(
-                conversation,
-                membership,
-                is_admin=viewer.is_admin,
-                has_share_links=are_share_links_enabled(session),
-            ),
+            and may_share(conversation, membership, is_admin=viewer.is_admin, has_share_links=state.has_share_links),
         ),
         composer=Composer(
-            client_id=str(uuid.uuid4()),
+            client_id=_make_client_id(viewer, state.epoch, conversation, len(pending)),
             draft=draft,
             error=error.message if error else None,
             outbox_message=TimelineMessage(
-                conversation=ConversationRef.of(conversation), sender=viewer.as_person(), content="", created_at=now()
+                conversation=ref, sender=viewer.as_person(), content="", created_at=_PLACEHOLDER_TIME
             ),
         ),
         archived_text=kind.archived_text if conversation.is_archived else None,
-        is_public=kind.has_assistant and is_public(session, conversation.id),
-        extras=shown.extras(session, viewer),
+        is_public=state.is_public,
+        extras=shown.extras(session, viewer, state),
     )
     if before is None and error is None:
         _remember(view, viewer.id)
     return view
+
+
+def _make_client_id(viewer: AuthenticatedUser, epoch: str, conversation: Conversation, pending: int) -> str:
+    """Return the client id of the form. It is the same as long as nothing has happened, so that the page is, too."""
+    name = f"{viewer.login_session_id} {epoch} {conversation.wire_name} {conversation.last_event} {pending}"
+    return str(uuid.uuid5(CLIENT_IDS, name))
 
 
 def _remember(view: ConversationView, viewer_id: int) -> None:
@@ -158,14 +148,16 @@ def _remember(view: ConversationView, viewer_id: int) -> None:
     ref = ConversationRef.of(view.conversation)
     fallback.remember_access(viewer_id, ref, request_revision(), may_post=view.permissions.may_post)
     fallback.remember_page(view.conversation, view.epoch, view.history.messages, is_public=view.is_public)
-    # A copy that does not belong to a session, which would expire it. The messages are kept once for all viewers.
-    page = replace(view.page, conversation=_copy(view.conversation))
+    # Otherwise the end of the session would expire it.
+    db.session().expunge(view.conversation)
+    # The messages are kept once for all viewers.
     history = replace(view.history, messages=())
-    fallback.remember_view(viewer_id, page.path, replace(view, page=page, history=history, read_state=None))
+    fallback.remember_view(viewer_id, view.page.path, replace(view, history=history, read_state=None))
 
 
 def _copy(conversation: Conversation, **changes: object) -> Conversation:
-    columns = (column.key for column in inspect(Conversation).column_attrs)
+    state = inspect(conversation)
+    columns = (column.key for column in state.mapper.column_attrs if column.key not in state.unloaded)
     return Conversation(**{name: getattr(conversation, name) for name in columns} | changes)
 
 
@@ -205,42 +197,23 @@ def render_remembered_conversation() -> str | None:
         ),
         composer=replace(view.composer, client_id=str(uuid.uuid4()), draft=""),
     )
-    return render_template(
-        shown.page.template, view=shown, sidebar_sections=lambda: _remembered_sections(viewer.id), **shown.extras
-    )
+    sidebar = current_sidebars().render_items(_remembered_items(viewer.id))
+    return render_template(shown.page.template, view=shown, sidebar=lambda: mark_current(sidebar), **shown.extras)
 
 
-def _remembered_sections(viewer_id: int) -> dict[str, list[ConversationItem]]:
+def _remembered_items(viewer_id: int) -> list[ConversationItem]:
     fallback = current_fallback()
-    sections: dict[str, list[ConversationItem]] = {}
-    for view in fallback.list_views(viewer_id):
-        if isinstance(view, ConversationView):
-            is_permitted = fallback.find_access(viewer_id, ConversationRef.of(view.conversation)) is not None
-            if is_permitted:
-                sections.setdefault(view.page.sidebar_section, []).append(ConversationItem(view.page, None))
-    return sections
+    return [
+        ConversationItem(view.page, None)
+        for view in fallback.list_views(viewer_id)
+        if isinstance(view, ConversationView)
+        and fallback.find_access(viewer_id, ConversationRef.of(view.conversation)) is not None
+    ]
 
 
 def render_conversation(view: ConversationView) -> str:
     """Render the page."""
     return render_template(view.page.template, view=view, **view.extras)
-
-
-def sidebar_sections(viewer: AuthenticatedUser) -> dict[str, list[ConversationItem]]:
-    """Return the conversations of the viewer's sidebar, by section."""
-    sections: dict[str, list[ConversationItem]] = {}
-    for item in conversation_items(viewer, list_conversations(db.session(), viewer.id)):
-        sections.setdefault(item.page.sidebar_section, []).append(item)
-    return sections
-
-
-def conversation_items(viewer: AuthenticatedUser, conversations: Sequence[Conversation]) -> list[ConversationItem]:
-    """Return conversations as lists show them, with the viewer's read state."""
-    states = list_read_states(db.session(), viewer.id, [conversation.id for conversation in conversations])
-    return [
-        ConversationItem(shown, states.get(shown.conversation.wire_name))
-        for shown in pages_of(db.session(), conversations, viewer.id)
-    ]
 
 
 def find_path(ref: ConversationRef) -> str:

@@ -23,9 +23,10 @@ from chatapp.conversations.kinds import (
     kind_of,
 )
 from chatapp.conversations.people import Person, shown_people
-from chatapp.conversations.queries import get_summary, has_blocked, list_title_people
+from chatapp.conversations.queries import has_blocked, list_title_people
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
+from chatapp.timeline.conversation_state import ConversationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,16 @@ class ConversationPage(ABC):
         return shown_people(self.people, self.viewer_id)
 
     @property
+    def presence_of(self) -> int | None:
+        """The id of the one other person, whose presence the icon shows."""
+        return self.others[0].id if len(self.others) == 1 else None
+
+    @property
     def assistant(self) -> Assistant | None:
         """The assistant of the conversation, if it has one that is still configured."""
         return current_assistants().get(self.conversation.assistant or "")
 
-    def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:  # noqa: ARG002
+    def extras(self, session: Session, viewer: AuthenticatedUser, state: ConversationState) -> Mapping[str, object]:  # noqa: ARG002
         """Return the variables that only this kind's template uses."""
         return {}
 
@@ -88,7 +94,7 @@ class GeneralPage(ConversationPage):
         """The start page."""
         return url_for("general.show")
 
-    def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:  # noqa: ARG002
+    def extras(self, session: Session, viewer: AuthenticatedUser, state: ConversationState) -> Mapping[str, object]:  # noqa: ARG002
         """Return how many messages a restart keeps."""
         return {"kept_messages": current_settings().general_keep_last}
 
@@ -109,9 +115,9 @@ class RoomPage(ConversationPage):
         """A lock for a private room."""
         return "lock" if self.conversation.is_private else "hash"
 
-    def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:  # noqa: ARG002
+    def extras(self, session: Session, viewer: AuthenticatedUser, state: ConversationState) -> Mapping[str, object]:  # noqa: ARG002
         """Return the number of members."""
-        return {"member_count": get_summary(session, self.conversation).member_count}
+        return {"member_count": state.member_count}
 
 
 class DirectPage(ConversationPage):
@@ -136,7 +142,7 @@ class DirectPage(ConversationPage):
         """One person or several."""
         return "person" if len(self.others) == 1 else "people"
 
-    def extras(self, session: Session, viewer: AuthenticatedUser) -> Mapping[str, object]:
+    def extras(self, session: Session, viewer: AuthenticatedUser, state: ConversationState) -> Mapping[str, object]:  # noqa: ARG002
         """Return the person that the viewer may block, if there is exactly one, and whether that person is blocked."""
         return block_state(session, viewer.id, self.people)
 

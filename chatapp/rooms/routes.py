@@ -18,12 +18,15 @@ from chatapp.presentation.urls import ID, parse_seq
 from chatapp.rooms import service
 from chatapp.rooms.forms import InviteForm, RoomForm
 from chatapp.rooms.queries import MAX_LISTED_ROOMS, list_members, list_rooms
+from chatapp.timeline.conversation_state import find_state
+from chatapp.web.caching import revalidated
 
 blueprint = Blueprint("rooms", __name__, url_prefix="/rooms")
 
 
 @blueprint.get("")
 @login_required
+@revalidated
 def index() -> str:
     """List the user's rooms and the open rooms they can join: the first ones, or all of them with `all`."""
     limit = None if "all" in request.args else MAX_LISTED_ROOMS
@@ -46,13 +49,14 @@ def new() -> ViewResponse:
 
 @blueprint.get(f"/<{ID}:room_id>")
 @login_required
+@revalidated
 def show(room_id: int) -> str:
     """Show a room to its members, and to other users a page to join it."""
-    access = _find_access(room_id)
-    room = authorize_viewing(*access)
-    if access.membership is None:
+    state = find_state(db.session(), room_ref(room_id), current_person().id)
+    room = authorize_viewing(*state.access)
+    if state.access.membership is None:
         return render_template("rooms/join.html", room=get_summary(db.session(), room))
-    return render_conversation(view_conversation(room, access.membership, before=parse_seq(request.args.get("before"))))
+    return render_conversation(view_conversation(state, before=parse_seq(request.args.get("before"))))
 
 
 @blueprint.post(f"/<{ID}:room_id>/membership")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, or_, select, tuple_
+from sqlalchemy import Row, ScalarSelect, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_actors
@@ -94,17 +94,9 @@ class MoveReadMarker(BatchChange[ReadState]):
         return membership
 
 
-def get_read_state(session: Session, conversation: Conversation, user_id: int) -> ReadState:
-    """Return a member's read state in one conversation."""
-    (read_state,) = _fetch_read_states(session, [(conversation.id, user_id)]).values()
-    return read_state
-
-
 def list_read_states(session: Session, user_id: int, conversation_ids: Collection[int]) -> dict[str, ReadState]:
     """Return a user's read states in those of these conversations that they are a member of, by wire name."""
-    rows = session.execute(
-        SELECT_READ_STATES.where(Membership.user_id == user_id, Membership.conversation_id.in_(conversation_ids))
-    )
+    rows = session.execute(_SELECT_READ_STATES_OF_USER, {"user_id": user_id, "ids": list(conversation_ids)})
     return {read_state.conversation.wire_name: read_state for read_state in map(_create_read_state, rows)}
 
 
@@ -120,8 +112,8 @@ def _group_by_conversation(
     return user_ids
 
 
-def _select_read_states() -> Select[Conversation, int, int, int, int]:
-    """Select conversations with a member's read marker and the counts after it; each scans a range of an index."""
+def _count_unread() -> ScalarSelect[int]:
+    """Return the number of messages of others after a membership's read marker. It scans a range of an index."""
     after = (
         select(Message.sender_id)
         .where(Message.conversation_id == Membership.conversation_id, Message.seq > Membership.last_read_seq)
@@ -130,14 +122,18 @@ def _select_read_states() -> Select[Conversation, int, int, int, int]:
         .limit(MAX_COUNTED_MESSAGES)
         .subquery()
     )
-    unread = (
+    return (
         select(func.count())
         .select_from(after)
         .where(or_(after.c.sender_id.is_(None), after.c.sender_id != Membership.user_id))
         .correlate(Membership)
         .scalar_subquery()
     )
-    mentions = (
+
+
+def _count_mentions() -> ScalarSelect[int]:
+    """Return the number of mentions after a membership's read marker. It scans a range of an index."""
+    return (
         select(func.count())
         .select_from(Mention)
         .where(
@@ -148,12 +144,17 @@ def _select_read_states() -> Select[Conversation, int, int, int, int]:
         .correlate(Membership)
         .scalar_subquery()
     )
-    return select(
-        Conversation, Membership.user_id, Membership.last_read_seq, unread.label("unread"), mentions.label("mentions")
-    ).join(Membership, Membership.conversation_id == Conversation.id)
 
 
-SELECT_READ_STATES = _select_read_states()
+UNREAD, MENTIONS = _count_unread(), _count_mentions()
+
+SELECT_READ_STATES = select(
+    Conversation.kind, Membership.conversation_id, Membership.user_id, Membership.last_read_seq, UNREAD, MENTIONS
+).join(Membership, Membership.conversation_id == Conversation.id)
+
+_SELECT_READ_STATES_OF_USER = SELECT_READ_STATES.where(
+    Membership.user_id == bindparam("user_id"), Membership.conversation_id.in_(bindparam("ids", expanding=True))
+)
 
 
 def _fetch_read_states(session: Session, keys: Collection[MemberKey]) -> dict[MemberKey, ReadState]:
@@ -161,6 +162,6 @@ def _fetch_read_states(session: Session, keys: Collection[MemberKey]) -> dict[Me
     return {read_state.key: read_state for read_state in map(_create_read_state, session.execute(query))}
 
 
-def _create_read_state(row: Row[Conversation, int, int, int, int]) -> ReadState:
-    conversation, user_id, last_read_seq, unread, mentions = row
-    return ReadState(ConversationRef.of(conversation), user_id, last_read_seq, unread, mentions)
+def _create_read_state(row: Row[str, int, int, int, int, int]) -> ReadState:
+    kind, conversation_id, user_id, last_read_seq, unread, mentions = row
+    return ReadState(ConversationRef(kind, conversation_id), user_id, last_read_seq, unread, mentions)

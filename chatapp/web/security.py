@@ -15,6 +15,7 @@ from chatapp.extensions import csrf, get_client_network, limiter
 from chatapp.limits.json_depth import MAX_JSON_DEPTH, is_too_deep
 from chatapp.limits.rates import FORM_POSTS, count_use
 from chatapp.presentation.problems import expects_problem
+from chatapp.web.csrf import get_csrf_token
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -72,6 +73,7 @@ def init_security(app: Flask, settings: Settings) -> None:
     app.before_request(_read_body)  # First: those that follow query the database.
     app.before_request(_limit_form_posts)  # Before forms are checked.
     csrf.init_app(app)
+    app.jinja_env.globals["csrf_token"] = get_csrf_token
     limiter.init_app(app)
     app.before_request(_reject_nul)
 

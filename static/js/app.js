@@ -31,6 +31,16 @@ const outbox = new Outbox(new FallbackStorage(() => localStorage), userId);
 /** Belongs to this tab; survives a reload. */
 const drafts = new FallbackStorage(() => sessionStorage);
 
+// A page that the browser has kept for its back button may be that of somebody who has signed out since.
+const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+let isKeptPage = navigation?.type === "back_forward";
+window.addEventListener("pageshow", ({ persisted }) => {
+  isKeptPage ||= persisted;
+});
+connection.watchState((state) => {
+  if (state === "signed-out" && isKeptPage) location.reload();
+});
+
 showConnectionStatus(connection);
 const sidebar = new Sidebar(connection);
 followTitle(sidebar, new UnreadBadges(connection, sidebar, userId));

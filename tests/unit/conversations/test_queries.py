@@ -9,16 +9,15 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant
 from chatapp.conversations.queries import (
-    SIDEBAR_ROOM_LIMIT,
     direct_key,
     find_access,
     find_conversation,
-    list_conversations,
     list_direct_conversations,
     list_title_people,
 )
 from chatapp.conversations.refs import GENERAL, ConversationRef, assistant_ref, direct_ref, room_ref
-from chatapp.models import Conversation, Membership, User, now
+from chatapp.conversations.sidebar import ROOM_LIMIT, SESSION_LIMIT, list_sidebar
+from chatapp.models import Conversation, Installation, Membership, User, now
 from chatapp.models.base import Base
 
 ANA, BOB = 1, 2
@@ -31,6 +30,7 @@ def session() -> Iterator[Session]:
     with Session(engine) as session:
         session.add_all(
             [
+                Installation(id=1, epoch="1"),
                 User(id=ANA, username="ana", name="Ana", password_hash="x"),
                 User(id=BOB, username="bob", name="Bob", password_hash="x"),
                 General.new(id=1, name="General", visibility="open"),
@@ -72,13 +72,13 @@ def test_access_has_the_membership_of_the_user(session: Session) -> None:
 
 
 def test_the_sidebar_lists_general_rooms_direct_messages_and_assistants(session: Session) -> None:
-    assert [conversation.id for conversation in list_conversations(session, ANA)] == [1, 4, 2, 6, 5, 8, 9]
-    assert [conversation.id for conversation in list_conversations(session, BOB)] == [1, 5, 8, 10]
+    assert [conversation.id for conversation in list_sidebar(session, ANA)] == [1, 4, 2, 6, 5, 8, 9]
+    assert [conversation.id for conversation in list_sidebar(session, BOB)] == [1, 5, 8, 10]
 
 
 def test_the_sidebar_lists_the_rooms_that_were_used_last(session: Session) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    rooms = range(1_000, 1_000 + SIDEBAR_ROOM_LIMIT + 10)
+    rooms = range(1_000, 1_000 + ROOM_LIMIT + 10)
     session.add_all(
         Room.new(id=number, name=f"Room {number}", visibility="open", updated_at=start + timedelta(hours=number))
         for number in rooms
@@ -88,12 +88,50 @@ def test_the_sidebar_lists_the_rooms_that_were_used_last(session: Session) -> No
     session.flush()
 
     def listed() -> list[int]:
-        return [each.id for each in list_conversations(session, BOB) if each.id in rooms]
+        return [each.id for each in list_sidebar(session, BOB) if each.id in rooms]
 
     assert listed() == list(rooms)[10:]
     session.get_one(Membership, (rooms[3], BOB)).created_at = now()  # Somebody has added Bob just now.
     session.get_one(Conversation, rooms[5]).updated_at = now()
     assert listed() == [rooms[3], rooms[5], *list(rooms)[12:]]
+
+
+def test_the_sidebar_lists_pinned_sessions_first(session: Session) -> None:
+    sessions = range(1_000, 1_000 + SESSION_LIMIT)
+    session.add_all(AssistantSession.new(id=number, name="", assistant="helper") for number in sessions)
+    session.flush()
+    session.add_all(Membership(conversation_id=number, user_id=ANA) for number in sessions)
+    session.get_one(Conversation, sessions[1]).pinned_at = now()
+    session.flush()
+
+    listed = [row.id for row in list_sidebar(session, ANA)][-SESSION_LIMIT:]
+    assert listed[0] == sessions[1]
+    assert len(set(listed)) == SESSION_LIMIT
+    assert 9 not in listed
+
+
+def test_rows_of_the_sidebar_differ_after_each_change_of_what_it_shows(session: Session) -> None:
+    def read() -> object:
+        session.flush()
+        return list_sidebar(session, ANA)
+
+    room, installation = session.get_one(Conversation, 2), session.get_one(Installation, 1)
+    marker = session.get_one(Membership, (2, ANA))
+    for row, column, value in (
+        (room, "last_event", 5),
+        (room, "floor", 3),
+        (room, "reset_event", 4),
+        (room, "message_count", 2),
+        (room, "name", "Coffee"),
+        (room, "visibility", "private"),
+        (marker, "last_read_seq", 5),
+        (installation, "people_version", 1),
+        (installation, "epoch", "2"),
+    ):
+        before = read()
+        setattr(row, column, value)
+        assert read() != before, column
+    assert read() == read()
 
 
 def test_direct_conversations_are_listed_after_their_first_message(session: Session) -> None:
@@ -102,7 +140,7 @@ def test_direct_conversations_are_listed_after_their_first_message(session: Sess
 
 
 def test_only_direct_conversations_are_titled_by_their_people(session: Session) -> None:
-    people = list_title_people(session, list_conversations(session, ANA))
+    people = list_title_people(session, [row.to_conversation() for row in list_sidebar(session, ANA)])
     assert {number: [person.username for person in found] for number, found in people.items()} == {
         5: ["ana", "bob"],
         6: ["ana"],

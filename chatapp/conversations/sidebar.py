@@ -1,0 +1,136 @@
+"""The query for the conversations of a user's sidebar. What they show is in `chatapp.presentation.sidebar`."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, and_, bindparam, case, func, literal, or_, select, union_all
+from sqlalchemy.orm import Session
+
+from chatapp.conversations.kinds import AssistantSession, ConversationKind, Direct, General, Room, SharedAssistant
+from chatapp.models import Conversation, Installation, Membership
+
+ROOM_LIMIT = 50
+"""Maximum number of rooms, those used last; a page of its own lists more."""
+
+DIRECT_LIMIT = 20
+"""Maximum number of direct conversations; a page of its own lists more."""
+
+SESSION_LIMIT = 5
+"""Maximum number of sessions with assistants; a page of its own lists more."""
+
+_CONVERSATIONS, _MEMBERSHIPS = Conversation.__table__, Membership.__table__
+_INSTALLATION = Installation.__table__
+
+
+class SidebarRow(NamedTuple):
+    """A conversation of a sidebar. Equal rows look the same."""
+
+    id: int
+    kind: str
+    name: str
+    visibility: str
+    assistant: str | None
+    last_event: int
+    message_count: int
+    floor: int
+    reset_event: int
+    last_read_seq: int | None
+    """The user's read marker, if they are a member."""
+    epoch: str
+    people_version: int
+
+    def to_conversation(self) -> Conversation:
+        """Return a conversation with these columns, which is not part of a database session."""
+        return Conversation(
+            id=self.id,
+            kind=self.kind,
+            name=self.name,
+            visibility=self.visibility,
+            assistant=self.assistant,
+            last_event=self.last_event,
+            message_count=self.message_count,
+        )
+
+
+def list_sidebar(session: Session, user_id: int) -> Sequence[SidebarRow]:
+    """List the conversations of a user's sidebar.
+
+    In this order: the general chat, by name those rooms that were used last and are not archived, the direct
+    conversations by their last use, the shared conversations with assistants, and the sessions by their last use.
+    """
+    return [SidebarRow(*row) for row in session.execute(_SELECT, {"user_id": user_id})]
+
+
+def _select() -> Select[Any]:
+    sections: dict[type[ConversationKind], tuple[int, Any, int]] = {
+        General: (0, General.condition() & _CONVERSATIONS.c.ended_at.is_(None), 1),
+        Room: (1, Room.condition() & _CONVERSATIONS.c.ended_at.is_(None), ROOM_LIMIT),
+        Direct: (2, Direct.condition() & (_CONVERSATIONS.c.last_event > 0), DIRECT_LIMIT),
+        AssistantSession: (4, AssistantSession.condition(), SESSION_LIMIT),
+    }
+    columns = [_CONVERSATIONS.c[name] for name in SidebarRow._fields if name in _CONVERSATIONS.c]
+    # A room that the user has just joined, or was added to, counts as used.
+    used_at = case(
+        (
+            and_(Room.condition(), _MEMBERSHIPS.c.created_at > _CONVERSATIONS.c.updated_at),
+            _MEMBERSHIPS.c.created_at,
+        ),
+        else_=_CONVERSATIONS.c.updated_at,
+    )
+    section = case(*((condition, number) for number, condition, _ in sections.values()))
+    joined = (
+        select(
+            *columns,
+            _MEMBERSHIPS.c.last_read_seq,
+            section.label("section"),
+            case((Room.condition(), func.lower(_CONVERSATIONS.c.name)), else_="").label("sort_name"),
+            func.row_number()
+            .over(
+                partition_by=section,
+                order_by=(_CONVERSATIONS.c.pinned_at.is_(None), used_at.desc(), _CONVERSATIONS.c.id.desc()),
+            )
+            .label("rank"),
+        )
+        .select_from(
+            _MEMBERSHIPS.join(_CONVERSATIONS, _CONVERSATIONS.c.id == _MEMBERSHIPS.c.conversation_id),
+        )
+        .where(
+            _MEMBERSHIPS.c.user_id == bindparam("user_id"), or_(*(condition for _, condition, _ in sections.values()))
+        )
+        .subquery()
+    )
+    limit = case(*((joined.c.section == number, maximum) for number, _, maximum in sections.values()))
+    shared = (
+        select(
+            *columns,
+            _MEMBERSHIPS.c.last_read_seq,
+            literal(3).label("section"),
+            _CONVERSATIONS.c.assistant.label("sort_name"),
+            literal(0).label("rank"),
+        )
+        .select_from(
+            _CONVERSATIONS.outerjoin(
+                _MEMBERSHIPS,
+                and_(
+                    _MEMBERSHIPS.c.conversation_id == _CONVERSATIONS.c.id,
+                    _MEMBERSHIPS.c.user_id == bindparam("user_id"),
+                ),
+            )
+        )
+        .where(SharedAssistant.condition())
+    )
+    rows = union_all(select(joined).where(joined.c.rank <= limit), shared).subquery()
+    return (
+        select(
+            *(rows.c[name] for name in SidebarRow._fields if name in rows.c),
+            _INSTALLATION.c.epoch,
+            _INSTALLATION.c.people_version,
+        )
+        .select_from(rows.join(_INSTALLATION, _INSTALLATION.c.id == 1))
+        .order_by(
+            rows.c.section, rows.c.sort_name, case((rows.c.section == sections[Room][0], rows.c.id), else_=rows.c.rank)
+        )
+    )
+
+
+_SELECT = _select()

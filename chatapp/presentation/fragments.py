@@ -1,0 +1,35 @@
+"""Parts of pages that are rendered once for the same values.
+
+A macro of a template sees nothing but its arguments and the globals of the environment: what is cached for its
+arguments is right for every request, person and time. So nothing is ever invalidated.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from flask import Flask
+from jinja2 import Environment
+from markupsafe import Markup
+
+MAX_FRAGMENTS = 5_000
+"""Maximum number of cached fragments, most of them of some hundred characters."""
+
+
+class Fragments:
+    """The cached fragments of an application. The one that was used least recently is evicted first."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        # 1 and True are equal, but look different.
+        self.render = lru_cache(MAX_FRAGMENTS, typed=True)(self._render)
+        """Render a macro, named by its template and its name, with arguments that are values: no rows, no lists."""
+
+    def _render(self, template: str, macro: str, *arguments: Any) -> Markup:
+        library: Any = self._environment.get_template(template).module
+        html: Markup = getattr(library, macro)(*arguments)
+        return html
+
+
+def init_fragments(app: Flask) -> None:
+    """Give the templates of an application the function `fragment`."""
+    app.jinja_env.globals["fragment"] = Fragments(app.jinja_env).render

@@ -1,0 +1,126 @@
+"""The list of conversations beside every page. Its HTML is cached for each person.
+
+Each request reads the rows that it shows, with one query. As long as they are equal to those of the last request, so is
+the HTML. The unread counts and the names of people depend on nothing else than the rows.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flask import Flask, current_app, request
+from markupsafe import Markup, escape
+
+from chatapp.conversations.sidebar import SidebarRow, list_sidebar
+from chatapp.extensions import db
+from chatapp.identity import AuthenticatedUser
+from chatapp.models import Conversation
+from chatapp.presentation.kinds import ConversationPage, pages_of
+from chatapp.timeline.read_markers import ReadState
+from chatapp.timeline.read_state import list_read_states
+
+EXTENSION = "chatapp.sidebars"
+"""Key of the application's `Sidebars` in `app.extensions`."""
+
+MAX_SIDEBARS = 1_000
+"""Maximum number of people whose sidebar is cached: about 20 MB."""
+
+TEMPLATE = "layout/_sidebar.html"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationItem:
+    """A conversation in a list."""
+
+    page: ConversationPage
+    read_state: ReadState | None
+    """The viewer's, if they are a member."""
+
+    @property
+    def conversation(self) -> Conversation:
+        """The row."""
+        return self.page.conversation
+
+    @property
+    def unread(self) -> int:
+        """The number of unread messages."""
+        return self.read_state.unread if self.read_state else 0
+
+    @property
+    def mentions(self) -> int:
+        """The number of unread messages that mention the viewer."""
+        return self.read_state.mentions if self.read_state else 0
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the sidebar shows it: the shared conversation of a former assistant only if it has messages."""
+        return bool(self.page.assistant or self.conversation.message_count)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidebar:
+    """What one person's sidebar shows."""
+
+    rows: Sequence[SidebarRow] = ()
+    items: Mapping[SidebarRow, ConversationItem] = field(default_factory=dict)
+    html: str = ""
+
+
+class Sidebars:
+    """The sidebars of an application. That of the person who was away for longest is evicted first."""
+
+    def __init__(self, app: Flask) -> None:
+        self._environment = app.jinja_env
+        self._sidebars: OrderedDict[int, Sidebar] = OrderedDict()
+
+    def render(self, viewer: AuthenticatedUser) -> str:
+        """Return the HTML of a person's sidebar."""
+        rows = list_sidebar(db.session(), viewer.id)
+        sidebar = self._sidebars.get(viewer.id) or Sidebar()
+        if sidebar.rows != rows:
+            items = {row: item for row, item in sidebar.items.items() if row in rows}
+            missing = [row for row in rows if row not in items]
+            items |= zip(missing, _make_items(viewer, missing), strict=True)
+            sidebar = Sidebar(rows, items, self.render_items([items[row] for row in rows]))
+            self._sidebars[viewer.id] = sidebar
+            if len(self._sidebars) > MAX_SIDEBARS:
+                self._sidebars.popitem(last=False)
+        self._sidebars.move_to_end(viewer.id)
+        return sidebar.html
+
+    def render_items(self, items: Sequence[ConversationItem]) -> str:
+        """Render a sidebar with these conversations."""
+        sections: dict[str, list[ConversationItem]] = {}
+        for item in items:
+            sections.setdefault(item.page.sidebar_section, []).append(item)
+        return self._environment.get_template(TEMPLATE).render(sections=sections)
+
+
+def init_sidebars(app: Flask) -> None:
+    """Create the application's `Sidebars`."""
+    app.extensions[EXTENSION] = Sidebars(app)
+
+
+def current_sidebars() -> Sidebars:
+    """Return the `Sidebars` of the current application."""
+    sidebars: Sidebars = current_app.extensions[EXTENSION]
+    return sidebars
+
+
+def mark_current(html: str) -> Markup:
+    """Mark the link of a sidebar to the current page."""
+    link = f'<a href="{escape(request.path)}"'
+    return Markup(html.replace(link, f'{link} aria-current="page"', 1))  # noqa: S704 - a template has rendered it
+
+
+def conversation_items(viewer: AuthenticatedUser, conversations: Sequence[Conversation]) -> list[ConversationItem]:
+    """Return conversations as lists show them, with the viewer's read state."""
+    states = list_read_states(db.session(), viewer.id, [conversation.id for conversation in conversations])
+    return [
+        ConversationItem(shown, states.get(shown.conversation.wire_name))
+        for shown in pages_of(db.session(), conversations, viewer.id)
+    ]
+
+
+def _make_items(viewer: AuthenticatedUser, rows: Sequence[SidebarRow]) -> list[ConversationItem]:
+    return conversation_items(viewer, [row.to_conversation() for row in rows])

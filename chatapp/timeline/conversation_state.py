@@ -1,0 +1,81 @@
+"""What a conversation's page shows around its messages, from one query."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import and_, bindparam, case, false, func, select
+from sqlalchemy.orm import Session
+
+from chatapp.conversations.kinds import AssistantConversation, Room
+from chatapp.conversations.queries import ConversationAccess
+from chatapp.conversations.refs import ConversationRef
+from chatapp.models import Conversation, Installation, Membership, ShareLink
+from chatapp.timeline.read_markers import ReadState
+from chatapp.timeline.read_state import MENTIONS, UNREAD
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationState:
+    """A conversation as one user sees it."""
+
+    access: ConversationAccess
+    read_state: ReadState | None = None
+    """The user's, if they are a member."""
+    epoch: str = ""
+    member_count: int | None = None
+    """The number of members of a room."""
+    is_public: bool = False
+    """Whether anyone can read it through a share link."""
+    has_share_links: bool = False
+    """Whether share links can be created in this installation."""
+
+
+_MEMBERS = Membership.__table__.alias("members")
+
+# Only what the kind of conversation needs is counted.
+_SELECT = (
+    select(
+        Conversation,
+        Membership,
+        UNREAD.label("unread"),
+        MENTIONS.label("mentions"),
+        Installation.epoch,
+        case(
+            (
+                Room.condition(),
+                select(func.count())
+                .select_from(_MEMBERS)
+                .where(_MEMBERS.c.conversation_id == Conversation.id)
+                .correlate(Conversation)
+                .scalar_subquery(),
+            )
+        ).label("member_count"),
+        case(
+            (
+                and_(AssistantConversation.condition(), Installation.has_share_links),
+                select(ShareLink.conversation_id)
+                .where(ShareLink.conversation_id == Conversation.id)
+                .correlate(Conversation)
+                .exists(),
+            ),
+            else_=false(),
+        ).label("is_public"),
+        Installation.has_share_links,
+    )
+    .select_from(Conversation)
+    .join(Installation, Installation.id == 1)
+    .outerjoin(
+        Membership, and_(Membership.conversation_id == Conversation.id, Membership.user_id == bindparam("user_id"))
+    )
+    .where(Conversation.id == bindparam("id"), Conversation.kind == bindparam("kind"))
+)
+
+
+def find_state(session: Session, ref: ConversationRef, user_id: int) -> ConversationState:
+    """Find a conversation as a user sees it. The caller authorizes the access, which is empty if it does not exist."""
+    row = session.execute(_SELECT, {"id": ref.id, "kind": ref.kind, "user_id": user_id}).one_or_none()
+    if row is None:
+        return ConversationState(ConversationAccess(None, None))
+    conversation, membership, unread, mentions, epoch, member_count, is_public, has_share_links = row
+    read_state = None if membership is None else ReadState(ref, user_id, membership.last_read_seq, unread, mentions)
+    access = ConversationAccess(conversation, membership)
+    return ConversationState(access, read_state, epoch, member_count, bool(is_public), has_share_links)
