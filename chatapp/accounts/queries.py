@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from chatapp.credentials import is_webhook_of
 from chatapp.errors import NotFound
 from chatapp.models import ApiToken, IncomingWebhook, Installation, LoginSession, OutgoingWebhook, ShareLink, User, now
+from chatapp.models.base import UtcDateTime
 
 _LOGIN_SESSIONS, _USERS = LoginSession.__table__, User.__table__
 
@@ -27,7 +28,7 @@ _FIND_LOGIN = (
     .select_from(_LOGIN_SESSIONS.join(_USERS, _USERS.c.id == _LOGIN_SESSIONS.c.user_id))
     .where(
         _LOGIN_SESSIONS.c.token_hash == bindparam("token_hash"),
-        LoginSession.is_valid(bindparam("now")),
+        LoginSession.is_valid(bindparam("now", type_=UtcDateTime())),
         _USERS.c.is_active,
     )
 )
@@ -51,7 +52,7 @@ class Login(NamedTuple):
 
 def find_login(session: Session, token_hash: str) -> Login | None:
     """Return the login session with this token; None if it was revoked or has expired, or if the user is banned."""
-    row = session.execute(_FIND_LOGIN, {"token_hash": token_hash, "now": now()}).one_or_none()
+    row = session.connection().execute(_FIND_LOGIN, {"token_hash": token_hash, "now": now()}).one_or_none()
     return None if row is None else Login(*row)
 
 

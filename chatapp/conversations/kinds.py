@@ -43,6 +43,7 @@ class MembershipColumns(Protocol):
     def is_blocked(self) -> bool:
         """Whether the user may not post."""
 
+
 # Columns of the table, so that the conditions can be part of statements that do not load rows of the ORM.
 _COLUMNS = Conversation.__table__.c
 
