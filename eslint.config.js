@@ -10,12 +10,12 @@ const pageGlobals = Object.fromEntries(
 );
 
 export default [
-  { ignores: ["static/vendor/", ".venv/"] },
+  { ignores: ["static/vendor/", "static/dist/", ".venv/"] },
   js.configs.recommended,
   { files: ["static/js/**"], languageOptions: { globals: globals.browser } },
   // The core uses no page: its tests run in Node.
   { files: ["static/js/core/**"], languageOptions: { globals: pageGlobals } },
-  { files: ["tests/**/*.mjs"], languageOptions: { globals: globals.node } },
+  { files: ["bin/*.mjs", "tests/**/*.mjs"], languageOptions: { globals: globals.node } },
   {
     rules: {
       complexity: ["error", 10],
