@@ -4,10 +4,29 @@ from pathlib import Path
 
 import pytest
 from jinja2 import Environment
+from markupsafe import Markup, escape
 
 from chatapp import create_app
 from chatapp.config import Settings
 from chatapp.presentation.templates import load_templates
+
+
+class Html:
+    """An object that renders itself."""
+
+    def __html__(self) -> str:
+        return "<i>&amp;</i>"
+
+
+class SafeText(Markup):
+    """A subclass of the class for HTML."""
+
+
+def test_templates_escape_every_value_as_the_library_does(tmp_path: Path) -> None:
+    values = ["<b>'\"&", Markup("<b>&amp;</b>"), SafeText("<b>"), Html(), 7, -1, True, None, 1.5, ["<"], ("&",)]
+    app = create_app(Settings(data_dir=tmp_path))
+    template = app.jinja_env.from_string("{% for value in values %}{{ value }}|{% endfor %}")
+    assert template.render(values=values) == "".join(f"{escape(value)}|" for value in values)
 
 
 def test_templates_are_compiled_once_for_all_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
