@@ -18,16 +18,23 @@ CACHED_TEXTS = 500
 _pool = WorkerPool("markdown", processes=1, max_queued=100, memory_mb=256, timeout_seconds=10.0)
 
 
-def render_blocks(text: str) -> tuple[Markup, ...]:
+def try_render_blocks(text: str) -> tuple[Markup, ...] | None:
     """Render a text as one piece of HTML for each of its blocks (paragraph, list, block of code).
 
     A text that takes too long is shown as it is written. Within `in_slices` this may wait for a worker process: the
-    parser cannot be interrupted everywhere, and what it allocates makes garbage collections long.
+    parser cannot be interrupted everywhere, and what it allocates makes garbage collections long. Return None if too
+    many texts wait for one already.
     """
     try:
         return _render(text)
     except Busy:
-        return (render_plain(text),)
+        return None
+
+
+def render_blocks(text: str) -> tuple[Markup, ...]:
+    """Render a text, or show it as it is written, also if it could be rendered later. See `try_render_blocks`."""
+    blocks = try_render_blocks(text)
+    return (render_plain(text),) if blocks is None else blocks
 
 
 @lru_cache(CACHED_TEXTS)

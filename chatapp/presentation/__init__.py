@@ -4,13 +4,12 @@ from typing import Any
 
 from flask import Flask, url_for
 from flask_login import current_user
-from markupsafe import Markup
 
 from chatapp.config import current_settings
 from chatapp.identity import current_person
 from chatapp.presentation.dates import format_date, format_date_time
 from chatapp.presentation.fragments import init_fragments
-from chatapp.presentation.messages import init_message_presenter, present_mentioned, present_message, render_body
+from chatapp.presentation.messages import init_message_presenter, present_mentioned, render_body
 from chatapp.presentation.sidebar import current_sidebars, init_sidebars, mark_current
 
 
@@ -22,7 +21,6 @@ def init_presentation(app: Flask) -> None:
     app.jinja_env.filters |= {
         "message_body": render_body,
         "message_mentioned": present_mentioned,
-        "message_html": lambda message: Markup(present_message(message)["html"]),  # noqa: S704 - a template has escaped
         "date": format_date,
         "date_time": format_date_time,
     }

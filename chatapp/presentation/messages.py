@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, overload
 
+import orjson
 from flask import Flask, current_app
 from jinja2 import Environment
 from jinja2.runtime import new_context
@@ -16,8 +17,10 @@ from markupsafe import Markup, escape
 from chatapp.config.assistants import EXTENSION as ASSISTANTS
 from chatapp.config.assistants import Assistant
 from chatapp.conversations.people import Person
-from chatapp.markdown.cache import render_blocks
+from chatapp.markdown.cache import try_render_blocks
+from chatapp.markdown.rendering import render_plain
 from chatapp.presentation import resources
+from chatapp.presentation.message_cache import MessageCache, PresentedMessage
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN, find_names
@@ -25,8 +28,6 @@ from chatapp.timeline.versions import EarlierVersion
 
 EXTENSION = "chatapp.message_presenter"
 """Key of the application's `MessagePresenter` in `app.extensions`."""
-
-CACHED_MESSAGES = 1_000
 
 CACHED_AVATARS = 1_000
 
@@ -57,6 +58,9 @@ _MAY_BE_LINK = re.compile(
     re.IGNORECASE,
 )
 
+# Part of each of those parts. A pattern that begins with a fixed character is searched much faster.
+_LINK_HINT = re.compile(r"\.[\w%\[-]")
+
 _WORD = re.compile(r"\S+")
 
 # Jinja2 looks for the end of such a run from each of its characters: 2 s for 10,000 of them. No URL has so many.
@@ -64,13 +68,27 @@ _LONG_PUNCTUATION = re.compile(r"[)>.,]{50}")
 
 
 def render_body(message: TimelineMessage) -> Markup:
-    """Render the content: Markdown for an answer, otherwise escaped text with links and mentions."""
+    """Render the content: Markdown for an answer, otherwise escaped text with links and mentions.
+
+    An answer that cannot be rendered now is shown as it is written.
+    """
+    body = _try_render_body(message)
+    return _render_plain_body(message) if body is None else body
+
+
+def _try_render_body(message: TimelineMessage) -> Markup | None:
+    """Render the content. Return None for an answer that cannot be rendered now."""
     if message.sender_type == "assistant":
-        return render_answer_blocks(render_blocks(message.content))
+        blocks = try_render_blocks(message.content)
+        return None if blocks is None else render_answer_blocks(blocks)
     if message.mentions:
         return render_text(message.content, frozenset(person.username for person in message.mentions))
     # Most messages have nothing to find, and would only displace others from the cache.
-    return render_text(message.content) if _MAY_BE_LINK.search(message.content) else escape(message.content)
+    return render_text(message.content) if _may_have_link(message.content) else escape(message.content)
+
+
+def _render_plain_body(message: TimelineMessage) -> Markup:
+    return render_answer_blocks([render_plain(message.content)])
 
 
 def render_answer_blocks(blocks: Iterable[Markup]) -> Markup:
@@ -96,6 +114,10 @@ def _render_parts(content: str, mentioned: frozenset[str]) -> Iterator[Markup]:
     yield _render_links(content[end:], links_left)[0]
 
 
+def _may_have_link(text: str) -> bool:
+    return ("://" in text or _LINK_HINT.search(text) is not None) and _MAY_BE_LINK.search(text) is not None
+
+
 def _find_mentions(content: str, mentioned: frozenset[str]) -> Iterator[re.Match[str]]:
     if not mentioned:
         return iter(())
@@ -109,7 +131,7 @@ def _render_links(text: str, limit: int) -> tuple[Markup, int]:
 
     Whatever looks like a link counts, so that the time is bounded as well.
     """
-    if limit == 0 or not _MAY_BE_LINK.search(text) or _LONG_PUNCTUATION.search(text):
+    if limit == 0 or not _may_have_link(text) or _LONG_PUNCTUATION.search(text):
         return escape(text), limit
     words = (word for word in _WORD.finditer(text) if _MAY_BE_LINK.search(word[0]))
     parts: list[Markup] = []
@@ -139,16 +161,26 @@ class MessagePresenter:
     def __init__(self, environment: Environment, assistants: Mapping[str, Assistant]) -> None:
         self._environment = environment
         self._assistants = assistants
-        self._present_cached = lru_cache(CACHED_MESSAGES)(self._present)
+        self.cache = MessageCache()
+        """Pages and events share it."""
         self._render_person_cached = lru_cache(CACHED_AVATARS)(self._render_person)
         self._render_sender_cached = lru_cache(CACHED_AVATARS)(self._render_sender)
 
-    def present(self, message: TimelineMessage) -> resources.PageMessage:
-        """Return the message as events carry it; see `docs/protocol.md`.
+    def present(self, message: TimelineMessage) -> PresentedMessage:
+        """Return the message as events carry it and as pages show it."""
+        presented = self.cache.get(message)
+        if presented is None:
+            body = _try_render_body(message)
+            if body is None:
+                # Not cached: it is rendered when there is time.
+                return self._present(message, _render_plain_body(message))
+            presented = self._present(message, body)
+            self.cache.add(message, presented)
+        return presented
 
-        The result is cached, and shared by acknowledgement, broadcast and catch-up: do not modify it.
-        """
-        return self._present_cached(message)
+    def render(self, message: TimelineMessage) -> Markup:
+        """Return the message as pages show it."""
+        return self.present(message).html
 
     def render_avatar(self, message: TimelineMessage) -> Markup:
         """Render the avatar of the message's sender."""
@@ -172,16 +204,24 @@ class MessagePresenter:
         name = message.sender.name if message.sender else (message.sender_name or "Former member")
         return self._render_sender_cached(message.sender, name, kind, is_linked)
 
-    def _present(self, message: TimelineMessage) -> resources.PageMessage:
-        return {**present_message_data(message), "pending": message.is_pending, "html": self._render(message)}
+    def _present(self, message: TimelineMessage, body: Markup) -> PresentedMessage:
+        data = {**present_message_data(message), "pending": message.is_pending}
+        return PresentedMessage(orjson.dumps(data), self._render(message, body))
 
-    def _render(self, message: TimelineMessage) -> str:
-        """Render the message. The HTML is the same for all users."""
+    def _render(self, message: TimelineMessage, body: Markup) -> Markup:
         template = self._environment.get_template(MESSAGE_TEMPLATE)
+        created = message.created_at.isoformat()
+        variables = {
+            "message": message,
+            "created": created,
+            "clock": created[11:16],
+            "avatar": self.render_avatar(message),
+            "sender": self.render_sender(message),
+            "body": body,
+        }
         # `render()` first copies the globals, which this template does not use: that would double the time.
-        variables = {"message": message}
         context = new_context(template.environment, MESSAGE_TEMPLATE, template.blocks, variables, shared=True)
-        return "".join(template.root_render_func(context))
+        return Markup("".join(template.root_render_func(context)))  # noqa: S704 - the template escapes
 
     def _render_person(self, person: Person | None, bot_name: str | None) -> Markup:
         avatar: Markup = self._avatars.avatar(person, bot_name)
@@ -201,7 +241,7 @@ class MessagePresenter:
 def init_message_presenter(app: Flask) -> None:
     """Create the presenter of the application, whose templates render avatars with it."""
     app.extensions[EXTENSION] = presenter = MessagePresenter(app.jinja_env, app.extensions[ASSISTANTS])
-    app.jinja_env.filters["message_avatar"] = presenter.render_avatar
+    app.jinja_env.filters["message_html"] = presenter.render
     app.jinja_env.filters["message_sender"] = presenter.render_sender
 
 
@@ -211,8 +251,8 @@ def get_message_presenter(app: Flask) -> MessagePresenter:
     return presenter
 
 
-def present_message(message: TimelineMessage) -> resources.PageMessage:
-    """Return the message as events of the current application carry it: see `MessagePresenter.present`."""
+def present_message(message: TimelineMessage) -> PresentedMessage:
+    """Return the message as the current application presents it: see `MessagePresenter.present`."""
     presenter: MessagePresenter = current_app.extensions[EXTENSION]
     return presenter.present(message)
 

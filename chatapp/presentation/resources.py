@@ -99,13 +99,6 @@ class MessageVersion(TypedDict):
     written_at: Timestamp
 
 
-class PageMessage(Message):
-    """A message as pages receive it, with its HTML."""
-
-    pending: bool
-    html: str
-
-
 class ReadState(TypedDict):
     """The last message that a user has read in a conversation, and the numbers of unread ones."""
 

@@ -195,14 +195,15 @@ class AnswerControl(Payload):
 def stop_answer(caller: Caller, payload: AnswerControl) -> Ack:
     """Stop an answer; its content so far is kept."""
     ref = parse_ref(payload.conversation)
-    return {"message": present_message(answer_requests.stop_answer(ref, caller.user.actor, payload.seq))}
+    return {"message": present_message(answer_requests.stop_answer(ref, caller.user.actor, payload.seq)).with_html}
 
 
 @handles("answer_again", AnswerControl)
 def regenerate_answer(caller: Caller, payload: AnswerControl) -> Ack:
     """Queue another answer that replaces an earlier one."""
     ref = parse_ref(payload.conversation)
-    return {"message": present_message(current_answer_requests().regenerate(ref, caller.user.actor, payload.seq))}
+    answer = current_answer_requests().regenerate(ref, caller.user.actor, payload.seq)
+    return {"message": present_message(answer).with_html}
 
 
 def _render(blocks: Sequence[str]) -> str:

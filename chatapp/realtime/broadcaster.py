@@ -110,7 +110,9 @@ class Broadcaster:
             wire_name = message.conversation.wire_name
             sender_id = message.sender and message.sender.id
             key = {"conversation": wire_name, "sender_id": sender_id, "client_id": message.client_id}
-            self._server.emit("message_saved", {**key, "message": self._presenter.present(message)}, to=wire_name)
+            self._server.emit(
+                "message_saved", {**key, "message": self._presenter.present(message).with_html}, to=wire_name
+            )
 
     def broadcast_rejected(self, rejected: MessageRejected) -> None:
         """Emit that a pending message was rejected."""
@@ -182,10 +184,11 @@ class Broadcaster:
             self._emit_news(message)
         else:
             wire_name = message.conversation.wire_name
-            self._server.emit("message_changed", self._presenter.present(message), to=wire_name)
+            self._server.emit("message_changed", self._presenter.present(message).with_html, to=wire_name)
 
     def _emit_message(self, message: TimelineMessage) -> None:
-        self._server.emit("chat_message", self._presenter.present(message), to=message.conversation.wire_name)
+        payload = self._presenter.present(message).with_html
+        self._server.emit("chat_message", payload, to=message.conversation.wire_name)
 
     def _emit_news(self, message: TimelineMessage) -> None:
         channel = news_channel(message.conversation.wire_name)

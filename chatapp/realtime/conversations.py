@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
+import orjson
 from pydantic import Field, StringConstraints
 
 from chatapp.actors import Actor
@@ -16,7 +17,6 @@ from chatapp.errors import ChatError, Unavailable
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message, present_versions
 from chatapp.presentation.read_state import present_read_receipt
-from chatapp.presentation.resources import PageMessage
 from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.channels import news_channel, posters_channel
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, Write, handles, prepares
@@ -184,7 +184,9 @@ def _join_from_memory(caller: Caller, ref: ConversationRef, payload: JoinPayload
     }
 
 
-def _present_last(messages: Sequence[TimelineMessage], ref: ConversationRef, limit: int | None) -> list[PageMessage]:
+def _present_last(
+    messages: Sequence[TimelineMessage], ref: ConversationRef, limit: int | None
+) -> list[orjson.Fragment]:
     default = AssistantConversation.last_page_size if has_assistant(ref) else ConversationKind.last_page_size
     return _present_all(limit_size(messages[-(limit or default) :], keeps_last=True))
 
@@ -240,7 +242,7 @@ def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]
         reply_to=payload.reply_to,
         authorized_sender=_find_authorized_sender(caller, ref),
     )
-    return Write(post, lambda message: {"message": realtime.presenter.present(message)})
+    return Write(post, lambda message: {"message": realtime.presenter.present(message).with_html})
 
 
 @handles("edit_message", EditPayload)
@@ -283,15 +285,15 @@ def _list_answers(ref: ConversationRef) -> list[Mapping[str, Any]]:
 
 
 def _present(message: TimelineMessage) -> Ack:
-    return {"message": present_message(message)}
+    return {"message": present_message(message).with_html}
 
 
-def _present_all(messages: Sequence[TimelineMessage]) -> list[PageMessage]:
+def _present_all(messages: Sequence[TimelineMessage]) -> list[orjson.Fragment]:
     """Present many messages, and let others run in between."""
     presented = []
     with in_slices():
         for message in messages:
-            presented.append(present_message(message))
+            presented.append(present_message(message).with_html)
             checkpoint()
     return presented
 

@@ -19,6 +19,7 @@ from chatapp.concurrency.supervision import current_supervisor
 from chatapp.config import current_settings
 from chatapp.distribution import Distribution
 from chatapp.extensions import db
+from chatapp.presentation.messages import get_message_presenter
 from chatapp.realtime.application import current_realtime
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
@@ -86,6 +87,14 @@ class Metrics(Collector):
             "From the creation of a message until it was handed to the sockets of its conversation.",
             current_realtime().delivery_seconds,
         )
+        cache = get_message_presenter(current_app).cache
+        yield _counter(
+            "chatapp_presented_messages",
+            "Messages presented as HTML and JSON, by whether the cache had them.",
+            ["cached"],
+            {("true",): cache.hits, ("false",): cache.misses}.items(),
+        )
+        yield GaugeMetricFamily("chatapp_message_cache_bytes", "Approximate size of presented messages.", cache.bytes)
         backlog = current_writer().backlog
         yield GaugeMetricFamily("chatapp_spool_waiting", "Messages that wait for the database.", backlog.waiting)
         yield GaugeMetricFamily(

@@ -191,6 +191,8 @@ def _check_metrics(ana: Person, refusal: str) -> None:
     assert metrics["chatapp_sockets"] == metrics["chatapp_connected_users"] == 1
     assert metrics["chatapp_http_connections"] >= 2
     assert metrics["chatapp_messages_acknowledged_total"] == metrics["chatapp_messages_stored_total"] == 1
+    assert metrics['chatapp_presented_messages_total{cached="false"}'] >= 1
+    assert metrics["chatapp_message_cache_bytes"] > 0
     assert metrics['chatapp_events_total{code="ok",event="send_message"}'] == 1
     assert metrics[f'chatapp_events_total{{code="{refusal}",event="join_chat"}}'] == 1
     assert sum(value for name, value in metrics.items() if 'method="POST",route="/sign-in"' in name) == 11

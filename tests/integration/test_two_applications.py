@@ -77,9 +77,9 @@ def test_a_message_is_rendered_with_the_assistants_of_the_application(apps: list
         created_at=datetime.now(UTC),
     )
     with first.app_context():
-        with_avatar = present_message(answer)["html"]
+        with_avatar = present_message(answer).html
     with second.app_context():
-        assert present_message(answer)["html"] != with_avatar
+        assert present_message(answer).html != with_avatar
 
 
 def count_stored(app: Flask) -> int:
