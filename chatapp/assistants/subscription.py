@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flask import Flask
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from chatapp.signals import Signals
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.answers import RUNNING_STATES
 from chatapp.timeline.messages import fetch_message
-from chatapp.timeline.signals import message_changed, message_posted
+from chatapp.timeline.signals import message_changed, messages_posted
 
 POLL_SECONDS = 2.0
 """Interval at which the database is polled: the worker of another process may run the answer."""
@@ -44,13 +44,13 @@ class AnswerSubscription:
     def open(self) -> None:
         """Subscribe. Call it before the question is posted, and `close` at the end."""
         self._signals.connect(answer_progressed, self._receive)
-        self._signals.connect(message_posted, self._receive)
+        self._signals.connect(messages_posted, self._receive_posted)
         self._signals.connect(message_changed, self._receive)
 
     def close(self) -> None:
         """Unsubscribe."""
         self._signals.disconnect(answer_progressed, self._receive)
-        self._signals.disconnect(message_posted, self._receive)
+        self._signals.disconnect(messages_posted, self._receive_posted)
         self._signals.disconnect(message_changed, self._receive)
 
     def updates(self, question: TimelineMessage) -> Iterator[AnswerUpdate]:
@@ -76,6 +76,10 @@ class AnswerSubscription:
             elif received is not None:
                 yield received
                 return
+
+    def _receive_posted(self, messages: Sequence[TimelineMessage]) -> None:
+        for message in messages:
+            self._receive(message)
 
     def _receive(self, update: AnswerProgress | TimelineMessage) -> None:
         if update.conversation != self._conversation:

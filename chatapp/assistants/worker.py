@@ -24,7 +24,7 @@ from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import log_database_error
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.signals import message_changed, message_posted
+from chatapp.timeline.signals import message_changed, messages_posted
 
 EXTENSION = "chatapp.answer_worker"
 """Key of the worker of a serving process in `app.extensions`."""
@@ -63,8 +63,8 @@ class AnswerWorker:
         self._threads: list[threading.Thread] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._signals.connect(message_posted, self._on_message)
-        self._signals.connect(message_changed, self._on_message)
+        self._signals.connect(messages_posted, self._on_messages)
+        self._signals.connect(message_changed, lambda message: self._on_messages([message]))
         self._signals.connect(answer_stopped, self._on_stopped)
 
     def start(self) -> None:
@@ -86,8 +86,8 @@ class AnswerWorker:
         while self._running and time.monotonic() < deadline:
             time.sleep(MIN_PROGRESS_INTERVAL_SECONDS)
 
-    def _on_message(self, message: TimelineMessage) -> None:
-        if message.answer_state == "queued":
+    def _on_messages(self, messages: Sequence[TimelineMessage]) -> None:
+        if any(message.answer_state == "queued" for message in messages):
             self._wake.set()
 
     def _on_stopped(self, message_id: int) -> None:

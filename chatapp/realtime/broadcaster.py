@@ -7,8 +7,10 @@ misses an event detects it by the number of the next event, or by a heartbeat.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
 from time import time
 
+import structlog
 from flask import Flask
 
 from chatapp.conversations.refs import parse_ref
@@ -34,13 +36,15 @@ from chatapp.timeline.signals import (
     ReadReceiptChanged,
     message_changed,
     message_pending,
-    message_posted,
     message_rejected,
     message_saved,
+    messages_posted,
     read_receipt_changed,
     read_state_changed,
     timeline_trimmed,
 )
+
+log = structlog.get_logger(__name__)
 
 
 class Broadcaster:
@@ -68,7 +72,7 @@ class Broadcaster:
             )
         )
         signals = realtime.signals
-        signals.connect(message_posted, self.broadcast_posted)
+        signals.connect(messages_posted, self.broadcast_posted)
         signals.connect(message_changed, self.broadcast_changed)
         signals.connect(message_pending, self.broadcast_pending)
         signals.connect(message_saved, self.broadcast_saved)
@@ -81,11 +85,17 @@ class Broadcaster:
         signals.connect(sharing_changed, self.broadcast_sharing_changed)
         signals.connect(typed, self.broadcast_typing)
 
-    def broadcast_posted(self, message: TimelineMessage) -> None:
-        """Emit a new message to the sockets in its conversation, and as news to the others."""
-        with self._in_order(message) as is_due:
-            if is_due:
-                self._emit_event(message, is_new=True)
+    def broadcast_posted(self, messages: Sequence[TimelineMessage]) -> None:
+        """Emit new messages to the sockets in their conversations, and as news to the others.
+
+        Those of a conversation are emitted together, so that each socket receives them in one write.
+        """
+        for conversation_id, group in groupby(sorted(messages, key=_get_conversation_id), _get_conversation_id):
+            try:
+                self._broadcast_posted_together(list(group))
+            except Exception:
+                # The messages of other conversations are emitted nevertheless.
+                log.exception("broadcast failed", conversation_id=conversation_id)
 
     def broadcast_changed(self, message: TimelineMessage) -> None:
         """Emit a message that was edited, deleted or reacted to."""
@@ -165,6 +175,16 @@ class Broadcaster:
         payload = {"conversation": changed.wire_name, "is_public": changed.is_public}
         self._server.emit("sharing_changed", payload, to=changed.wire_name)
 
+    def _broadcast_posted_together(self, messages: Sequence[TimelineMessage]) -> None:
+        if self.order is None:
+            self._emit_posted(messages)
+            return
+        # Between them there may be events of other processes.
+        for message in messages:
+            with self._in_order(message) as is_due:
+                if is_due:
+                    self._emit_posted([message])
+
     def _in_order(self, message: TimelineMessage) -> AbstractContextManager[bool]:
         """Broadcast all events before this one. The context's value is whether this one is still to be broadcast."""
         if self.order is None or message.version is None:
@@ -177,14 +197,22 @@ class Broadcaster:
             return list_events(db.session(), row, after=after)
 
     def _emit_event(self, message: TimelineMessage, is_new: bool) -> None:  # noqa: FBT001 - a callback's argument
-        self._fallback.apply_event(message)
         if is_new:
-            self._emit_message(message)
-            self._realtime.delivery_seconds.add(time() - message.created_at.timestamp())
-            self._emit_news(message)
+            self._emit_posted([message])
         else:
+            self._fallback.apply_event(message)
             wire_name = message.conversation.wire_name
             self._server.emit("message_changed", self._presenter.present(message).with_html, to=wire_name)
+
+    def _emit_posted(self, messages: Sequence[TimelineMessage]) -> None:
+        """Emit new messages of one conversation."""
+        for message in messages:
+            self._fallback.apply_event(message)
+            self._emit_message(message)
+            self._realtime.delivery_seconds.add(time() - message.created_at.timestamp())
+        # Not in between: they are for other sockets.
+        for message in messages:
+            self._emit_news(message)
 
     def _emit_message(self, message: TimelineMessage) -> None:
         payload = self._presenter.present(message).with_html
@@ -194,3 +222,7 @@ class Broadcaster:
         channel = news_channel(message.conversation.wire_name)
         if self._connections.has_sockets(channel):
             self._server.emit("news", present_news(message), to=channel)
+
+
+def _get_conversation_id(message: TimelineMessage) -> int:
+    return message.conversation.id

@@ -27,8 +27,8 @@ from chatapp.timeline.read_markers import ReadReceipt, ReadState
 from chatapp.timeline.signals import (
     ReadReceiptChanged,
     message_changed,
-    message_posted,
     message_saved,
+    messages_posted,
     read_receipt_changed,
     read_state_changed,
     timeline_trimmed,
@@ -58,8 +58,9 @@ class Relay:
         self._published_presence: tuple[float, UserStates] = (0.0, {})
         """Time and content of the last publication."""
         signals = realtime.signals
-        for signal in (message_posted, message_changed, message_saved):
-            signals.connect(signal, self.publish_commit)
+        signals.connect(messages_posted, self.publish_posted)
+        signals.connect(message_changed, self.publish_commit)
+        signals.connect(message_saved, self.publish_commit)
         signals.connect(login_sessions_revoked, self.publish_login_sessions_revoked)
         signals.connect(membership_revoked, self.publish_membership_revoked)
         signals.connect(timeline_trimmed, self.publish_trimmed)
@@ -83,6 +84,11 @@ class Relay:
         bus.on("presence", lambda process, states: self._presence.set_remote_states(process, dict(states)))
         bus.on("hello", lambda *_: self.publish_presence(is_requested=True))
         bus.on_connected(lambda: bus.publish("hello", None))
+
+    def publish_posted(self, messages: Sequence[TimelineMessage]) -> None:
+        """Publish the numbers of the last events of conversations, each once."""
+        for message in {message.conversation: message for message in messages}.values():
+            self.publish_commit(message)
 
     def publish_commit(self, message: TimelineMessage) -> None:
         """Publish the number of a conversation's last event."""

@@ -1,13 +1,14 @@
 """Typing notifications. They are not stored."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.signals import Signal, Signals
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.signals import message_posted
+from chatapp.timeline.signals import messages_posted
 
 THROTTLE_SECONDS = 1.0
 """Minimum time between two broadcasts that a user is typing in a conversation."""
@@ -31,7 +32,7 @@ class TypingThrottle:
     def __init__(self, signals: Signals) -> None:
         self._last_broadcasts: dict[tuple[int, ConversationRef], float] = {}
         """Time of the last broadcast by user and conversation, for those of the last `THROTTLE_SECONDS`."""
-        signals.connect(message_posted, self.reset)
+        signals.connect(messages_posted, self.reset)
 
     def is_due(self, user_id: int, ref: ConversationRef) -> bool:
         """Return whether to broadcast that a user is typing in a conversation; if so, record the broadcast."""
@@ -43,7 +44,8 @@ class TypingThrottle:
         self._last_broadcasts[key] = now
         return True
 
-    def reset(self, message: TimelineMessage) -> None:
-        """Allow the next notification of a message's sender at once."""
-        if message.sender is not None:
-            self._last_broadcasts.pop((message.sender.id, message.conversation), None)
+    def reset(self, messages: Iterable[TimelineMessage]) -> None:
+        """Allow the next notification of the messages' senders at once."""
+        for message in messages if self._last_broadcasts else ():
+            if message.sender is not None:
+                self._last_broadcasts.pop((message.sender.id, message.conversation), None)

@@ -7,6 +7,7 @@ traceback are indented.
 import logging
 import re
 import sys
+from collections.abc import Iterable
 from io import StringIO
 from typing import TextIO
 
@@ -20,7 +21,7 @@ from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.text import escape_controls
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.signals import message_posted, message_saved
+from chatapp.timeline.signals import message_saved, messages_posted
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +93,7 @@ def init_logs(level: str, *, with_sql: bool = False) -> None:
 def init_event_log(app: Flask) -> None:
     """Log the messages that the application stores, and what it records in the audit log."""
     signals: Signals = app.extensions[SIGNALS]
-    signals.connect(message_posted, log_stored)
+    signals.connect(messages_posted, log_posted)
     signals.connect(message_saved, log_stored)
     signals.connect(event_recorded, log_recorded)
 
@@ -110,6 +111,14 @@ def _write_traceback(output: TextIO, exc_info: ExcInfo) -> None:
     output.writelines(
         f"\n    {escape_controls(line)}" for line in _DETAIL.sub("", plain.getvalue()).strip("\n").split("\n")
     )
+
+
+def log_posted(messages: Iterable[TimelineMessage]) -> None:
+    """Log new messages without their content."""
+    # Asked once, not for each message.
+    if logging.getLogger(__name__).isEnabledFor(logging.INFO):
+        for message in messages:
+            log_stored(message)
 
 
 def log_stored(message: TimelineMessage) -> None:

@@ -5,7 +5,7 @@ them for each request, so that counting costs no lock and no look-up of labels.
 """
 
 import hmac
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from flask import Blueprint, Flask, Response, current_app, request
@@ -30,7 +30,7 @@ from chatapp.telemetry.database import DatabaseReport
 from chatapp.telemetry.operations import EXTENSION as REQUEST_MEASURES
 from chatapp.telemetry.operations import RequestMeasures
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.signals import message_pending, message_posted, message_saved
+from chatapp.timeline.signals import message_pending, message_saved, messages_posted
 from chatapp.transcripts.exports import current_exports
 
 blueprint = Blueprint("metrics", __name__)
@@ -52,12 +52,12 @@ class Metrics(Collector):
         self._statements = statements
         self._database = DatabaseReport()
         self._posted = self._pending = self._saved = 0
-        signals.connect(message_posted, self._count_posted)
+        signals.connect(messages_posted, self._count_posted)
         signals.connect(message_pending, self._count_pending)
         signals.connect(message_saved, self._count_saved)
 
-    def _count_posted(self, _message: TimelineMessage) -> None:
-        self._posted += 1
+    def _count_posted(self, messages: Sequence[TimelineMessage]) -> None:
+        self._posted += len(messages)
 
     def _count_pending(self, _message: TimelineMessage) -> None:
         self._pending += 1

@@ -15,7 +15,7 @@ from chatapp.timeline.content import ERROR, TEXT
 from chatapp.timeline.event_numbers import increment_last_event
 from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
 from chatapp.timeline.metadata import Metadata
-from chatapp.timeline.signals import message_changed, message_posted
+from chatapp.timeline.signals import message_changed, messages_posted
 
 RUNNING_STATES = ("queued", "streaming")
 """States of an answer that has not ended."""
@@ -57,7 +57,7 @@ def create_answer(
         state="failed" if problem else "queued",
         problem=problem,
     )
-    transaction.send_on_commit(message_posted, fetch_message(session, conversation, message.id))
+    transaction.send_on_commit(messages_posted, [fetch_message(session, conversation, message.id)])
     return message
 
 

@@ -10,7 +10,7 @@ from chatapp.timeline.content import NOTICE
 from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
-from chatapp.timeline.signals import MessagesStored, message_posted, messages_stored
+from chatapp.timeline.signals import MessagesStored, messages_posted, messages_stored
 
 
 def store_bot_message(
@@ -58,6 +58,6 @@ def store_bot_message(
     (mentioned,) = resolve_mentions(session, [Draft(conversation, None, None, content)])
     store_mentions(session, [(message.conversation_id, message.id, message.seq, person) for person in mentioned])
     stored = fetch_message(session, conversation, message.id)
-    transaction.send_on_commit(message_posted, stored)
+    transaction.send_on_commit(messages_posted, [stored])
     transaction.send(messages_stored, MessagesStored(transaction, [stored]))
     return stored

@@ -22,9 +22,9 @@ from chatapp.timeline.signals import (
     MessageRejected,
     MessagesStored,
     message_pending,
-    message_posted,
     message_rejected,
     message_saved,
+    messages_posted,
     messages_stored,
 )
 from chatapp.timeline.sizes import limit_size
@@ -127,11 +127,11 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
         results = [_get_result(outcome, stored) for outcome in outcomes]
         if any(post.was_spooled for post in changes):
             # Also those that a commit stored whose acknowledgement was lost.
-            signal, messages = message_saved, [each for each in results if isinstance(each, TimelineMessage)]
-        else:
-            signal, messages = message_posted, [*_list_unsent(changes, outcomes), *stored]
-        for message in messages:
-            transaction.send_on_commit(signal, message)
+            for result in results:
+                if isinstance(result, TimelineMessage):
+                    transaction.send_on_commit(message_saved, result)
+        elif posted := [*_list_unsent(changes, outcomes), *stored]:
+            transaction.send_on_commit(messages_posted, posted)
         if stored:
             # After the signals of the posts: receivers store rows, such as an answer, and defer their own signals.
             transaction.send(messages_stored, MessagesStored(transaction, stored))

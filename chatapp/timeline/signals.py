@@ -42,8 +42,8 @@ messages_stored: Signal[MessagesStored] = Signal("messages-stored")
 message. A receiver that raises rolls the messages back.
 """
 
-message_posted: Signal[TimelineMessage] = Signal("message-posted")
-"""A new message."""
+messages_posted: Signal[Sequence[TimelineMessage]] = Signal("messages-posted")
+"""New messages that one commit has stored, those of a conversation in the order of their numbers."""
 
 message_changed: Signal[TimelineMessage] = Signal("message-changed")
 """A message that was edited, deleted or reacted to."""

@@ -1,6 +1,7 @@
-"""The broadcaster of an installation of several processes: which events it emits for a signal."""
+"""The broadcaster: which events it emits for a signal."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from flask import Flask
 
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
-from chatapp.conversations.refs import GENERAL
+from chatapp.conversations.refs import GENERAL, room_ref
 from chatapp.realtime.application import Realtime, get_realtime
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.eviction import Evictor
@@ -48,6 +49,7 @@ def emitted(realtime: Realtime, monkeypatch: pytest.MonkeyPatch) -> Emitted:
 
 @pytest.fixture
 def broadcaster(app: Flask, realtime: Realtime, message: TimelineMessage) -> Broadcaster:
+    """The broadcaster of one of several processes. A socket receives the news of the general chat."""
     broadcaster = Broadcaster(app, realtime, Evictor(app, realtime), is_single_process=False)
     assert message.seq is not None
     realtime.positions.start_at("general", message.seq - 1)
@@ -67,7 +69,7 @@ def test_news_that_no_socket_receives_are_not_emitted(
     broadcaster: Broadcaster, realtime: Realtime, message: TimelineMessage, emitted: Emitted
 ) -> None:
     realtime.connections.leave(realtime.connections.list_sids("news:general")[0], "news:general")
-    broadcaster.broadcast_posted(message)
+    broadcaster.broadcast_posted([message])
     assert emitted == [("chat_message", "general")]
 
 
@@ -79,3 +81,33 @@ def test_a_saved_message_that_was_broadcast_already_is_no_news(
     broadcaster.broadcast_saved(message)
     # Clients show it as pending until they receive this event.
     assert emitted == [("message_saved", "general")]
+
+
+def test_new_messages_of_a_conversation_are_emitted_together_and_before_its_news(
+    app: Flask, realtime: Realtime, broadcaster: Broadcaster, message: TimelineMessage, emitted: Emitted
+) -> None:
+    only_process = Broadcaster(app, realtime, Evictor(app, realtime), is_single_process=True)
+    elsewhere = replace(message, conversation=room_ref(2))
+    only_process.broadcast_posted([message, elsewhere, replace(message, seq=2, version=2)])
+    expected = [*[("chat_message", "general")] * 2, *[("news", "news:general")] * 2, ("chat_message", "room_2")]
+    assert emitted == expected
+    emitted.clear()
+    broadcaster.broadcast_posted([message, elsewhere, replace(message, seq=2, version=2)])
+    # With several processes each one is followed by its own news: events of others may come between them.
+    assert emitted == [*[("chat_message", "general"), ("news", "news:general")] * 2, ("chat_message", "room_2")]
+
+
+def test_a_failure_in_one_conversation_does_not_keep_others_from_their_messages(
+    broadcaster: Broadcaster,
+    realtime: Realtime,
+    message: TimelineMessage,
+    emitted: Emitted,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail_in_general(failing: TimelineMessage) -> None:
+        if failing.conversation == GENERAL:
+            raise RuntimeError("a failure")
+
+    monkeypatch.setattr(realtime.fallback, "apply_event", fail_in_general)
+    broadcaster.broadcast_posted([message, replace(message, conversation=room_ref(2))])
+    assert emitted == [("chat_message", "room_2")]

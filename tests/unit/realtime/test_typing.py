@@ -25,5 +25,5 @@ def test_a_user_is_reported_once_a_second_and_again_after_a_message(monkeypatch:
     message = TimelineMessage(
         conversation=GENERAL, sender=Person(1, "ana", "Ana"), content="", created_at=datetime.now(UTC)
     )
-    throttle.reset(message)
+    throttle.reset([message])
     assert throttle.is_due(1, GENERAL)

@@ -14,10 +14,13 @@ from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.telemetry import logs
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.signals import message_posted, message_saved
+from chatapp.timeline.signals import message_saved, messages_posted
 
 
-def test_the_log_line_of_a_stored_message_names_its_conversation_and_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_line_of_a_stored_message_names_its_conversation_and_user(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     # A logger that structlog has not bound to the configuration of another test's application.
     monkeypatch.setattr(logs, "log", structlog.get_logger())
     app = Flask("chatapp")
@@ -29,9 +32,9 @@ def test_the_log_line_of_a_stored_message_names_its_conversation_and_user(monkey
     )
     answer = replace(post, id=143, seq=8, sender=None, sender_type="assistant")
     with capture_logs() as lines:
-        signals.send(message_posted, post)
+        signals.send(messages_posted, [post])
         signals.send(message_saved, post)  # It waited in the spool.
-        signals.send(message_posted, answer)
+        signals.send(messages_posted, [answer])
     line = {"event": "message stored", "log_level": "info", "conversation": "room_26", "message_id": 142, "seq": 7}
     assert lines == [
         line | {"user_id": 2},
