@@ -228,7 +228,7 @@ def _is_member(ref: ConversationRef, actor: Actor) -> bool:
 
 @prepares("send_message", SendPayload)
 def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]:
-    """Post a message."""
+    """Post a message. A new one is acknowledged without HTML if the socket receives it as `chat_message`, too."""
     ref = parse_ref(payload.conversation)
     realtime = caller.realtime
     post = prepare_post(
@@ -242,7 +242,13 @@ def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]
         reply_to=payload.reply_to,
         authorized_sender=_find_authorized_sender(caller, ref),
     )
-    return Write(post, lambda message: {"message": realtime.presenter.present(message).with_html})
+
+    def acknowledge(message: TimelineMessage) -> Ack:
+        presented = realtime.presenter.present(message)
+        is_broadcast = post.has_stored(message) and caller.has_entered(ref.wire_name)
+        return {"message": presented.without_html if is_broadcast else presented.with_html}
+
+    return Write(post, acknowledge)
 
 
 @handles("edit_message", EditPayload)

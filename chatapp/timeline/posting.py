@@ -137,6 +137,13 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             transaction.send(messages_stored, MessagesStored(transaction, stored))
         return results
 
+    def has_stored(self, message: TimelineMessage) -> bool:
+        """Return whether a message with the key of this post was stored for it, not for an earlier submission.
+
+        It has the time of this submission then.
+        """
+        return message.created_at == self.created_at
+
     def pending_result(self) -> TimelineMessage | None:
         """Return the message without an event number.
 
@@ -208,12 +215,9 @@ def _get_result(
 
 
 def _list_unsent(posts: Sequence[Post], outcomes: Sequence[Accepted | Duplicate | Rejected]) -> list[TimelineMessage]:
-    """Return the messages that an earlier attempt to commit these posts has stored: nobody has received them.
-
-    They have the time of this submission. A message that its sender submitted again has another time.
-    """
+    """Return the messages that an earlier attempt to commit these posts has stored: nobody has received them."""
     return [
         outcome.message
         for post, outcome in zip(posts, outcomes, strict=True)
-        if isinstance(outcome, Duplicate) and outcome.message.created_at == post.created_at
+        if isinstance(outcome, Duplicate) and post.has_stored(outcome.message)
     ]

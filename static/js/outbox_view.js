@@ -5,7 +5,7 @@ import { messageOf } from "./message_element.js";
 
 /** @import { Outbox, OutboxEntry } from "./core/outbox.js" */
 /** @import { MessageList } from "./message_list.js" */
-/** @import { Message } from "./protocol.js" */
+/** @import { Message, PlainMessage } from "./protocol.js" */
 
 export class OutboxView {
   #list;
@@ -77,14 +77,15 @@ export class OutboxView {
 
   /**
    * @param {OutboxEntry} entry
-   * @param {Message} message
+   * @param {Message | PlainMessage} message
    */
   #onAcknowledged(entry, message) {
     if (entry.conversation !== this.#conversation) return;
     // The message was sent before, and has been purged since.
     const isPurged = message.deleted_at !== null && message.id === null;
     if (isPurged) this.#list.findUnstored(entry.client_id)?.remove();
-    else this.#list.show(message);
+    else if ("html" in message) this.#list.show(message);
+    // Otherwise the page shows it when it receives it as an event; usually it has done so already.
   }
 
   /** @param {EventTarget | null} target */

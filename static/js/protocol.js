@@ -23,6 +23,12 @@
 /** @typedef {PendingMessage | StoredMessage} Message */
 
 /**
+ * A message without its HTML: the acknowledgement of one that the page receives as `chat_message`, too.
+ *
+ * @typedef {Omit<PendingMessage, "html"> | Omit<StoredMessage, "html">} PlainMessage
+ */
+
+/**
  * @typedef {object} ReadReceipt
  * @property {number} id of the person
  * @property {string} name
@@ -71,7 +77,7 @@
 /**
  * @typedef {object} Requests the events that the page sends, each with its acknowledgement
  * @property {{payload: {conversation: string, after: number, epoch: string}, ack: CatchUp}} join_chat
- * @property {{payload: NewMessage, ack: {message: Message}}} send_message
+ * @property {{payload: NewMessage, ack: {message: Message | PlainMessage}}} send_message
  * @property {{payload: MessageReference & {content: string}, ack: {message: StoredMessage}}} edit_message
  * @property {{payload: MessageReference & {reaction: string, on: boolean}, ack: {message: StoredMessage}}} react
  * @property {MessageChange} delete_message

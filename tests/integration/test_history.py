@@ -33,8 +33,8 @@ def test_pages_contain_each_message_once_from_the_last_to_the_first(server: Serv
 def test_a_broadcast_message_has_the_same_html_as_on_the_page(ana: Person) -> None:
     socket = ana.connect()
     socket.join()
-    html = socket.post("<b>Tom & Jerry</b> https://example.com\nsecond line")["html"]
-    assert socket.wait_for("chat_message")[0]["html"] == html
+    socket.post("<b>Tom & Jerry</b> https://example.com\nsecond line")
+    html = socket.wait_for("chat_message")[0]["html"]
 
     def squeezed(text: str) -> str:
         return re.sub(r"\s+", " ", text)

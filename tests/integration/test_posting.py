@@ -25,7 +25,7 @@ def test_a_message_is_received_once_by_everybody_in_the_conversation(
     ana_socket.wait_for_contents("Good morning")
 
     (received,) = bob_socket.messages()
-    assert received == sent
+    assert received == {**sent, "html": received["html"]}
     assert (received["seq"], received["version"]) == (1, 1)
     assert received["sender"] == {"id": ana.id, "username": "ana", "name": "Ana"}
     assert 'class="message"' in received["html"]
@@ -33,7 +33,7 @@ def test_a_message_is_received_once_by_everybody_in_the_conversation(
 
 
 @CLIENTS
-def test_a_repeated_message_is_acknowledged_with_the_first_one_and_not_broadcast_again(
+def test_a_repeated_message_is_acknowledged_with_the_stored_one_and_its_html_and_not_broadcast_again(
     server_variant: Server, new_person: NewPerson, client: type[Socket]
 ) -> None:
     ana = new_person(server_variant, "ana")
@@ -45,8 +45,22 @@ def test_a_repeated_message_is_acknowledged_with_the_first_one_and_not_broadcast
     second = socket.send("twice", client_id=client_id.upper())
     socket.post("after")
 
-    assert first == second
     socket.wait_for_contents("once", "after")
+    assert second["message"] == socket.messages()[0]
+    # The first one is broadcast to its sender with the HTML.
+    assert "html" not in first["message"]
+    assert first["message"] | {"html": second["message"]["html"]} == second["message"]
+
+
+def test_a_message_that_its_sender_does_not_receive_is_acknowledged_with_its_html(
+    server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    bob_socket = bob.connect()
+    bob_socket.join()
+    sent = ana.connect().post("from a program that has not joined")
+    bob_socket.wait_for_contents("from a program that has not joined")
+    assert sent == bob_socket.messages()[0]
 
 
 @CLIENTS

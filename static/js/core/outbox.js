@@ -3,7 +3,7 @@
 import { TypedEventTarget } from "./typed_event_target.js";
 import { randomUuid } from "./uuid.js";
 
-/** @import { Message } from "../protocol.js" */
+/** @import { Message, PlainMessage } from "../protocol.js" */
 /** @import { FallbackStorage } from "./fallback_storage.js" */
 
 /**
@@ -15,7 +15,11 @@ import { randomUuid } from "./uuid.js";
  * @property {string} [error] why the server rejected it
  */
 
-/** @typedef {{change: {isFromOtherTab: boolean}, acknowledged: {entry: OutboxEntry, message: Message}}} OutboxEvents */
+/**
+ * @typedef {object} OutboxEvents
+ * @property {{isFromOtherTab: boolean}} change
+ * @property {{entry: OutboxEntry, message: Message | PlainMessage}} acknowledged
+ */
 
 /**
  * The unacknowledged messages of one account. They survive a reload and a restart of the browser, and are shared by its
@@ -66,7 +70,7 @@ export class Outbox extends TypedEventTarget {
 
   /**
    * @param {OutboxEntry} entry
-   * @param {Message} message
+   * @param {Message | PlainMessage} message
    */
   acknowledge(entry, message) {
     this.emit("acknowledged", { entry, message });
