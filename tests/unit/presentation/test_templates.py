@@ -40,3 +40,9 @@ def test_templates_are_compiled_once_for_all_starts(tmp_path: Path, monkeypatch:
     app = create_app(settings)
     load_templates(app)
     assert "<html" in app.test_client().get("/sign-in").text
+
+
+def test_templates_output_no_indentation_but_values_as_they_are(tmp_path: Path) -> None:
+    app = create_app(Settings(data_dir=tmp_path))
+    template = app.jinja_env.from_string("<p>\n    one <b>two</b>\n\n    {{ value }} </p>")
+    assert template.render(value="a\n    b") == "<p>\none <b>two</b>\na\n    b </p>"
