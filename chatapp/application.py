@@ -52,6 +52,7 @@ from chatapp.transcripts.exports import init_exports
 from chatapp.transcripts.routes import blueprint as transcripts_blueprint
 from chatapp.web.hosts import check_hosts
 from chatapp.web.security import init_security, init_security_headers, trust_proxies
+from chatapp.web.static_files import init_static_files
 from chatapp.webhooks.routes import blueprint as webhooks_blueprint
 from chatapp.webhooks.sender import init_webhooks
 
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     init_fallback(app, settings)
     init_login(app)
     init_presentation(app)
+    init_static_files(app, is_serving=is_serving)
     init_errors(app)
     for blueprint in (
         general_blueprint,

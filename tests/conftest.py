@@ -13,6 +13,7 @@ from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.storage import current_writer
 from tests.harness import ROOT
+from tests.harness.browser_code import bundle_browser_code
 from tests.harness.people import NewPerson, Person
 from tests.harness.redis import Redis
 from tests.harness.rows import add_people
@@ -40,7 +41,13 @@ def common_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def launchers(common_folder: Path) -> Iterator[Launchers]:
+def bundle(common_folder: Path) -> None:
+    """The bundle of browser code, which pages load."""
+    bundle_browser_code(common_folder)
+
+
+@pytest.fixture(scope="session")
+def launchers(common_folder: Path, bundle: None) -> Iterator[Launchers]:
     launchers = Launchers(common_folder)
     yield launchers
     launchers.close()

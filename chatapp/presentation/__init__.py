@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Flask, url_for
+from flask import Flask
 from flask_login import current_user
 
 from chatapp.config import current_settings
@@ -33,5 +33,4 @@ def _shared() -> dict[str, Any]:
         "settings": current_settings(),
         "current_user": current_user,
         "sidebar": lambda: mark_current(current_sidebars().render(current_person())),
-        "static_url": lambda path: url_for("static", filename=path),
     }

@@ -1,1 +1,1 @@
-"""Rules for every HTTP request and response: host names, headers, cookies, CSRF tokens, the size of a body."""
+"""Rules for every HTTP request and response: hosts, headers, cookies, CSRF tokens, the size of a body, static files."""

@@ -14,6 +14,7 @@ export class UnreadBadges {
   #title = document.title;
   #icon = find(document, "link[rel=icon]", HTMLLinkElement);
   #iconHref = this.#icon.href;
+  #unreadIconHref = this.#icon.dataset.unreadHref ?? "";
 
   /**
    * @param {Connection} connection
@@ -89,7 +90,7 @@ export class UnreadBadges {
   #updateTitle() {
     const prefix = titlePrefix(this.#sidebar.entries.map(countsOf));
     document.title = prefix + this.#title;
-    this.#icon.href = prefix ? this.#iconHref.replace("icon.svg", "icon-unread.svg") : this.#iconHref;
+    this.#icon.href = prefix ? this.#unreadIconHref : this.#iconHref;
   }
 }
 

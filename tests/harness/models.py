@@ -8,7 +8,7 @@ from typing import Any
 import requests
 
 from tests.harness import ROOT
-from tests.harness.people import find_node
+from tests.harness.browser_code import find_node
 from tests.harness.ports import free_port
 from tests.harness.waiting import eventually, scaled
 

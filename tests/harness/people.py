@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ import socketio
 from selectolax.lexbor import LexborHTMLParser
 
 from tests.harness import ROOT
+from tests.harness.browser_code import find_node
 from tests.harness.html import attribute, find_csrf_token, find_element
 from tests.harness.servers import Server
 from tests.harness.waiting import eventually, scaled
@@ -359,13 +359,6 @@ class JavaScriptSocket(Socket):
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
-
-
-def find_node() -> str:
-    """Return the path of Node: the system's, or the one that bin/setup installed."""
-    node = shutil.which("node") or shutil.which("node", path=str(ROOT / ".venv-node" / "bin"))
-    assert node, "Node is not installed: run bin/setup --dev"
-    return node
 
 
 def room_path(room: str) -> str:

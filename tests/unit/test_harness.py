@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 
 from tests.harness import ROOT
-from tests.harness.people import find_node
+from tests.harness.browser_code import find_node
 from tests.harness.redis import Redis
 from tests.harness.servers import Postgres
 

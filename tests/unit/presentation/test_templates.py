@@ -29,6 +29,7 @@ def test_templates_escape_every_value_as_the_library_does(tmp_path: Path) -> Non
     assert template.render(values=values) == "".join(f"{escape(value)}|" for value in values)
 
 
+@pytest.mark.usefixtures("bundle")
 def test_templates_are_compiled_once_for_all_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(data_dir=tmp_path)
     load_templates(create_app(settings))
