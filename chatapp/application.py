@@ -50,6 +50,7 @@ from chatapp.timeline import create_writer
 from chatapp.timeline.known_messages import init_known_messages
 from chatapp.transcripts.exports import init_exports
 from chatapp.transcripts.routes import blueprint as transcripts_blueprint
+from chatapp.web.compression import init_compression
 from chatapp.web.hosts import check_hosts
 from chatapp.web.security import init_security, init_security_headers, trust_proxies
 from chatapp.web.static_files import init_static_files
@@ -77,6 +78,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     init_templates(app, settings)
     log_variable_problems()
     init_operations(app)
+    init_compression(app, settings)
     init_security(app, settings)
     init_rate_limits(app)
     app.extensions[NATIVE_POOLS] = NativePools.create(

@@ -237,6 +237,9 @@ class Settings(BaseSettings):
     worker_timeout_seconds: float = Field(60.0, gt=0, description="seconds after which making a PDF is ended")
     worker_memory_mb: int = Field(512, ge=128, description="maximum memory of a process that makes a PDF, in MB")
 
+    compress_pages: bool = Field(
+        True, description="compress pages with gzip; disable it if a proxy compresses them in a better way"
+    )
     socket_engine: Literal["fast", "stock"] = Field(
         "fast",
         description="`stock` writes to sockets through the libraries' public interfaces only; it is slower",

@@ -29,6 +29,16 @@ def get_csrf_token() -> str:
     return _sign(str(current_app.secret_key), session[FIELD])
 
 
+def renew_csrf_tokens(page: bytes) -> bytes:
+    """Replace the session's token in a page by an equally valid one that is another each second.
+
+    The size of a compressed page reveals by and by what stays the same in it.
+    """
+    if FIELD not in session:
+        return page
+    return page.replace(get_csrf_token().encode(), generate_csrf().encode())
+
+
 @lru_cache(MAX_TOKENS)
 def _sign(key: str, secret: str) -> str:
     token = URLSafeTimedSerializer(key, salt="wtf-csrf-token", signer=_UntimedSigner).dumps(secret)
