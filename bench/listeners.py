@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.installation import LOAD_CORE
+from bench.sockets import upgrade_request
 
 MAX_CONNECTING = 40
 """Connections that are opened at the same time."""
@@ -58,11 +59,7 @@ class Listener:
         self._rest = b""
         self.socket = socket.create_connection((parts.hostname, parts.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.sendall(
-            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
-            "Connection: Upgrade\r\nSec-WebSocket-Key: bm90IHJhbmRvbSBhdCBhbGw=\r\nSec-WebSocket-Version: 13\r\n"
-            f"Origin: {url}\r\nCookie: {cookie}\r\n\r\n".encode()
-        )
+        self.socket.sendall(upgrade_request(url, cookie))
         self.socket.setblocking(False)
 
     def read(self, buffer: bytearray) -> bool:

@@ -14,6 +14,16 @@ from urllib.parse import urlsplit
 Listener = Callable[[str, Any], None]
 
 
+def upgrade_request(url: str, cookie: str) -> bytes:
+    """Return the request that opens a WebSocket. Its key has the 16 bytes that RFC 6455 requires."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    return (
+        f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n"
+        f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+        f"Origin: {url}\r\nCookie: {cookie}\r\n\r\n"
+    ).encode()
+
+
 class LoadSocket:
     """One connection. `listener` is called with every event's name and payload."""
 
@@ -31,12 +41,7 @@ class LoadSocket:
         """Open a connection with the cookie of a login session and wait until it is connected."""
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**22)
-        key = base64.b64encode(os.urandom(16)).decode()
-        writer.write(
-            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-            f"Origin: {url}\r\nCookie: {cookie}\r\n\r\n".encode()
-        )
+        writer.write(upgrade_request(url, cookie))
         socket = cls(reader, writer, listener)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
