@@ -1,9 +1,9 @@
-"""`bin/bench NAME [--json] [--full] [--only ATTACK] [--against COMMIT]`."""
+"""`bin/bench NAME [--json] [--full] [--only PART] [--against COMMIT]`."""
 
 import argparse
 from functools import partial
 
-from bench import durable, fanout, history, hostile, idle, rendering, slow_readers, streams
+from bench import durable, fanout, history, hostile, idle, pages, rendering, slow_readers, start, streams
 from bench.attacks import ATTACKS
 from bench.report import print_report
 
@@ -13,11 +13,15 @@ BENCHMARKS = {
     "history": history,
     "hostile": hostile,
     "idle": idle,
+    "pages": pages,
     "rendering": rendering,
     "slow_readers": slow_readers,
+    "start": start,
     "streams": streams,
 }
 FULL = {"hostile": hostile.run_full}
+PARTS = {"hostile": tuple(ATTACKS), "pages": pages.PAGES}
+"""The parts of benchmarks that can be measured alone."""
 
 
 def main() -> None:
@@ -27,15 +31,16 @@ def main() -> None:
     parser.add_argument("name", choices=BENCHMARKS, help=names)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--full", action="store_true", help=f"long form, of: {', '.join(FULL)}")
-    parser.add_argument("--only", metavar="ATTACK", choices=ATTACKS, help=f"of hostile: {', '.join(ATTACKS)}")
+    parts = "; ".join(f"of {name}: {', '.join(parts)}" for name, parts in PARTS.items())
+    parser.add_argument("--only", metavar="PART", help=parts)
     parser.add_argument("--against", metavar="COMMIT", help="of durable: compare with the server of another commit")
     options = parser.parse_args()
     if options.full and options.name not in FULL:
         parser.error(f"{options.name} has no long form")
     if options.against and options.name != "durable":
         parser.error("--against is an option of durable")
-    if options.only and options.name != "hostile":
-        parser.error("--only is an option of hostile")
+    if options.only and options.only not in PARTS.get(options.name, ()):
+        parser.error(f"{options.name} has no part “{options.only}”. Parts: {parts}")
     run = FULL[options.name] if options.full else BENCHMARKS[options.name].run
     if options.against:
         run = partial(durable.run, options.against)

@@ -1,7 +1,6 @@
 """The server under measurement, with a data folder of its own."""
 
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ import requests
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
+from chatapp.models.conversations import GENERAL_ID
 from chatapp.tokens import hash_token, new_token
 from chatapp.web.security import SESSION_COOKIE
 from tests.harness import ROOT
@@ -84,31 +84,37 @@ class Installation:
         return serializer.dumps
 
     def add_members(self, room: str, people: Sequence[Person]) -> None:
-        """Make people members of a room, in the database."""
+        """Make people members of a room or of the general chat, in the database."""
         names = ", ".join(f"'{person.username}'" for person in people)
         self._server.execute(
             "INSERT INTO memberships (conversation_id, user_id, role, created_at) "
-            f"SELECT {re.sub(r'[^0-9]', '', room)}, id, 'member', created_at FROM users WHERE username IN ({names})"
+            f"SELECT {_conversation_id(room)}, id, 'member', created_at FROM users WHERE username IN ({names})"
         )
 
     admit = add_members
     """The name that comparisons outside of this repository use."""
 
-    def fill(self, room: str, count: int) -> None:
-        """Insert `count` messages into a room, in the database, as if they had been posted."""
-        number = int(re.sub(r"\D", "", room))
+    def fill(self, room: str, count: int, *, senders: int = 1, unread: int = 0) -> None:
+        """Insert `count` messages into a room or the general chat, in the database, as if they had been posted.
+
+        Each of the first `senders` accounts sends two in turn. All members have read all but the last `unread`.
+        """
+        number = _conversation_id(room)
         query = """
             INSERT INTO messages (conversation_id, seq, version, sender_id, sender_type, message_type, content,
                                   client_id, created_at)
             WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
-            SELECT :room, n, n, 1, 'user', 'text', 'Message number ' || n,
+            SELECT :room, n, n, 1 + n / 2 % :senders, 'user', 'text', 'Message number ' || n,
                    printf('%08x-0000-4000-8000-%012x', :room, n), '2026-01-01 00:00:00.000000'
             FROM numbers
         """
         with closing(self._server.connect_sqlite()) as database, database:
-            database.execute(query, {"count": count, "room": number})
+            database.execute(query, {"count": count, "room": number, "senders": senders})
             database.execute(
                 "UPDATE conversations SET last_event = ?, message_count = ? WHERE id = ?", (count, count, number)
+            )
+            database.execute(
+                "UPDATE memberships SET last_read_seq = ? WHERE conversation_id = ?", (count - unread, number)
             )
 
     def add_session(self, person: Person, answers: Sequence[str]) -> str:
@@ -134,6 +140,10 @@ class Installation:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
+    def processor_seconds(self) -> float:
+        """Return the processor time that the server has used."""
+        return processor_seconds(self.pid)
+
     def browser(self) -> requests.Session:
         """Return an HTTP session with the owner's cookie."""
         return self._owner.http
@@ -157,6 +167,17 @@ def installation(root: Path = ROOT, /, **settings: str) -> Iterator[Installation
             yield Installation(server)
         finally:
             server.close()
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has used, with that of the children it has waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def _conversation_id(name: str) -> int:
+    """Return the id of the conversation with a wire name."""
+    return GENERAL_ID if name == "general" else int(name.removeprefix("room_"))
 
 
 def _pin(pid: int) -> None:

@@ -33,8 +33,10 @@ def print_report(name: str, figures: Sequence[Figure], *, as_json: bool) -> None
         print(json.dumps({"benchmark": name, "figures": [asdict(figure) for figure in figures]}))
         return
     width = max(len(figure.name) for figure in figures)
-    print(f"{name}: {figures[0].subject}, compared to {figures[0].compared_to}")
+    sides = None
     for figure in figures:
+        if sides != (sides := (figure.subject, figure.compared_to)):
+            print(f"{name}: {figure.subject}, compared to {figure.compared_to}")
         print(
             f"  {figure.name:{width}}  {figure.value:12,.2f} {figure.unit:8}"
             f"  {figure.other:12,.2f} {figure.unit:8}  ratio {figure.ratio:.2f}"
