@@ -5,7 +5,7 @@ Each process has its own. See `docs/decisions/` for which facts are trusted, and
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from flask import Flask, current_app, g
@@ -80,6 +80,12 @@ class LastPage:
     """Whether it could be read by a public link when it was last read from the database."""
     event_to_reach: int = 0
     """The conversation's last event at the last heartbeat: at the next one it has long been applied."""
+    complete_after: int = field(init=False)
+    """The messages of all later events are on the page."""
+
+    def __post_init__(self) -> None:
+        """Assume nothing about events before the page was read: they may have changed older messages."""
+        self.complete_after = self.last_event
 
     def apply(self, message: TimelineMessage) -> bool:
         """Add or replace a message. Return False if an event before it is missing."""
@@ -89,10 +95,25 @@ class LastPage:
             return False
         self.last_event = message.version
         if message.seq == message.version:
-            self.messages = [*self.messages, message][-MAX_PAGE_MESSAGES:]
-        else:
+            self._add(message)
+        elif any(each.seq == message.seq for each in self.messages):
             self.messages = [message if each.seq == message.seq else each for each in self.messages]
+        else:
+            self.complete_after = message.version
         return True
+
+    def find_events_after(self, event: int, epoch: str | None) -> Sequence[TimelineMessage] | None:
+        """Return the messages that were posted or changed after an event; None if more may have been than is known."""
+        if not self.complete_after <= event <= self.last_event or epoch not in {None, self.epoch}:
+            return None
+        changed = [each for each in self.messages if (each.version or 0) > event]
+        return sorted(changed, key=lambda each: each.version or 0)
+
+    def _add(self, message: TimelineMessage) -> None:
+        messages = [*self.messages, message]
+        for removed in messages[:-MAX_PAGE_MESSAGES]:
+            self.complete_after = max(self.complete_after, removed.version or 0)
+        self.messages = messages[-MAX_PAGE_MESSAGES:]
 
 
 class Fallback:

@@ -13,19 +13,21 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
 from chatapp.conversations.queries import find_access_of, is_public
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.errors import ChatError, Unavailable
+from chatapp.errors import Busy, ChatError, Unavailable
 from chatapp.extensions import db
+from chatapp.fallback import LastPage
 from chatapp.presentation.messages import present_message, present_versions
 from chatapp.presentation.read_state import present_read_receipt
 from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.channels import news_channel, posters_channel
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, Write, handles, prepares
-from chatapp.storage import DATABASE_ERRORS, is_dropped
-from chatapp.timeline import TimelineMessage, catch_up, delete, edit, list_pending, prepare_post, react
+from chatapp.storage import DATABASE_ERRORS, is_dropped, is_overload
+from chatapp.timeline import Head, TimelineMessage, catch_up, delete, edit, list_pending, prepare_post, react
 from chatapp.timeline.answers import find_running
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.metadata import UNCHANGED
 from chatapp.timeline.read_receipts import list_read_receipts
+from chatapp.timeline.reading import CatchUp
 from chatapp.timeline.sizes import limit_size
 from chatapp.timeline.versions import read_versions
 
@@ -111,7 +113,7 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
         could_post = caller.realtime.fallback.find_access(caller.user.id, ref)
         if is_dropped(error) or could_post is None:
             raise
-        return _join_from_memory(caller, ref, payload, may_post=could_post)
+        return _join_from_memory(caller, ref, payload, may_post=could_post, may_reset=not is_overload(error))
 
 
 def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
@@ -140,6 +142,53 @@ def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
     if is_whole and (payload.limit or kind.last_page_size) >= kind.last_page_size:
         fallback.remember_page(conversation, missed.epoch, missed.messages, is_public=is_shared)
     caller.realtime.positions.start_at(ref.wire_name, missed.head.last_event)
+    return _present_catch_up(
+        ref,
+        missed,
+        answers=_list_answers(ref),
+        is_public=is_shared,
+        readers=[present_read_receipt(receipt) for receipt in list_read_receipts(db.session(), conversation)],
+    )
+
+
+def _join_from_memory(
+    caller: Caller, ref: ConversationRef, payload: JoinPayload, *, may_post: bool, may_reset: bool
+) -> Ack:
+    """Enter the channel, and return what the client lacks; the last page if that is not known and with `may_reset`."""
+    page = caller.realtime.fallback.find_page(ref)
+    missed = _catch_up_from_memory(ref, page, payload)
+    if missed.is_reset and payload.after is not None and not may_reset:
+        raise Busy("Too many people are connecting. Try again in a moment.")
+    caller.enter(ref.wire_name)
+    _update_channels(caller, ref, may_post=may_post)
+    streams = current_answer_broadcaster().present_streams(ref)
+    return _present_catch_up(ref, missed, answers=streams, is_public=page is not None and page.is_public, readers=[])
+
+
+def _catch_up_from_memory(ref: ConversationRef, page: LastPage | None, payload: JoinPayload) -> CatchUp:
+    after, epoch = payload.after, payload.epoch or (page.epoch if page else None)
+    if after is not None and epoch is not None and (page is None or after >= page.last_event):
+        # A client that knows the last event, or a later one, keeps what it has.
+        head = Head(ref, after, page.floor if page else 0)
+        return CatchUp(head, epoch, after, after, is_reset=False, is_cut=False, messages=[])
+    if page is None:
+        raise Unavailable("The database does not respond. Try again in a moment.")
+    head = Head(ref, page.last_event, page.floor)
+    changed = None if after is None else page.find_events_after(after, epoch)
+    if after is not None and changed is not None:
+        return CatchUp.of_events(head, page.epoch, after, changed)
+    default = AssistantConversation.last_page_size if has_assistant(ref) else ConversationKind.last_page_size
+    return CatchUp.of_last_page(head, page.epoch, page.messages[-(payload.limit or default) :])
+
+
+def _present_catch_up(
+    ref: ConversationRef,
+    missed: CatchUp,
+    *,
+    answers: Sequence[Mapping[str, Any]],
+    is_public: bool,
+    readers: Sequence[Mapping[str, Any]],
+) -> Ack:
     return {
         "conversation": ref.wire_name,
         "epoch": missed.epoch,
@@ -151,44 +200,10 @@ def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
         "reset": missed.is_reset,
         "messages": _present_all(missed.messages),
         "pending": _present_all(list_pending(ref)),
-        "answers": _list_answers(ref),
-        "is_public": is_shared,
-        "readers": [present_read_receipt(receipt) for receipt in list_read_receipts(db.session(), conversation)],
+        "answers": answers,
+        "is_public": is_public,
+        "readers": readers,
     }
-
-
-def _join_from_memory(caller: Caller, ref: ConversationRef, payload: JoinPayload, *, may_post: bool) -> Ack:
-    """Enter the channel, and return the last page unless the client has it."""
-    caller.enter(ref.wire_name)
-    _update_channels(caller, ref, may_post=may_post)
-    page = caller.realtime.fallback.find_page(ref)
-    # A client that knows the last event, or a later one, keeps what it has.
-    is_current = payload.after is not None and (page is None or payload.after >= page.last_event)
-    if page is None and not is_current:
-        raise Unavailable("The database does not respond. Try again in a moment.")
-    last_event = payload.after if is_current or page is None else page.last_event
-    return {
-        "conversation": ref.wire_name,
-        "epoch": payload.epoch if is_current or page is None else page.epoch,
-        "last_event": last_event,
-        "floor": page.floor if page else 0,
-        "from": payload.after if is_current else 0,
-        "to": last_event,
-        "more": False,
-        "reset": not is_current,
-        "messages": _present_last(page.messages, ref, payload.limit) if page and not is_current else [],
-        "pending": _present_all(list_pending(ref)),
-        "answers": current_answer_broadcaster().present_streams(ref),
-        "is_public": page is not None and page.is_public,
-        "readers": [],
-    }
-
-
-def _present_last(
-    messages: Sequence[TimelineMessage], ref: ConversationRef, limit: int | None
-) -> list[orjson.Fragment]:
-    default = AssistantConversation.last_page_size if has_assistant(ref) else ConversationKind.last_page_size
-    return _present_all(limit_size(messages[-(limit or default) :], keeps_last=True))
 
 
 def _update_channels(caller: Caller, ref: ConversationRef, *, may_post: bool) -> None:

@@ -106,6 +106,11 @@ def is_dropped(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
+def is_overload(error: BaseException) -> bool:
+    """Return whether no reader connection became free in time: perhaps the process is busy and the database well."""
+    return isinstance(error, PoolTimeout)
+
+
 def log_database_error(error: BaseException, **details: object) -> None:
     """Log an error of the database, unless it is due to an outage: its begin and its end are logged once."""
     read_outage: ReadOutage = current_app.extensions[_READ_OUTAGE]

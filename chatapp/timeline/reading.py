@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, select
 from sqlalchemy.orm import Session, aliased
@@ -68,6 +68,23 @@ class CatchUp:
     is_cut: bool
     """Whether there are fewer messages than requested, because they are long."""
     messages: Sequence[TimelineMessage]
+
+    @classmethod
+    def of_events(cls, head: Head, epoch: str, after: int, changed: Sequence[TimelineMessage]) -> Self:
+        """Create the value from the messages of the first events after `after`; it has fewer if they are long."""
+        messages = limit_size(changed)
+        end = head.last_event
+        if len(changed) == CATCH_UP_SIZE or len(messages) < len(changed):
+            end = messages[-1].version or end
+        is_cut = len(messages) < len(changed)
+        return cls(head, epoch, after, end, is_reset=False, is_cut=is_cut, messages=messages)
+
+    @classmethod
+    def of_last_page(cls, head: Head, epoch: str, page: Sequence[TimelineMessage]) -> Self:
+        """Create the reset to the last messages; it has fewer if they are long."""
+        messages = limit_size(page, keeps_last=True)
+        is_cut = len(messages) < len(page)
+        return cls(head, epoch, 0, head.last_event, is_reset=True, is_cut=is_cut, messages=messages)
 
     @property
     def has_more(self) -> bool:
@@ -213,19 +230,11 @@ def catch_up(
             accepts=accepts,
             is_native=False,
         )
-        messages = limit_size(page, keeps_last=True)
-        is_cut = len(messages) < len(page)
-        return CatchUp(head, current_epoch, 0, head.last_event, is_reset=True, is_cut=is_cut, messages=messages)
+        return CatchUp.of_last_page(head, current_epoch, page)
     changed = read_from_replica(
         session, lambda reading: _fetch_events(reading, conversation, after=after), accepts=accepts, is_native=False
     )
-    messages = limit_size(changed)
-    end = head.last_event
-    if len(changed) == CATCH_UP_SIZE or len(messages) < len(changed):
-        end = messages[-1].version or end
-    return CatchUp(
-        head, current_epoch, after, end, is_reset=False, is_cut=len(messages) < len(changed), messages=messages
-    )
+    return CatchUp.of_events(head, current_epoch, after, changed)
 
 
 def list_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:

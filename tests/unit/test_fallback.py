@@ -129,6 +129,35 @@ def test_the_last_page_is_bounded(fallback: Fallback):
     assert len(page.messages) == MAX_PAGE_MESSAGES
 
 
+def events_after(fallback: Fallback, event: int, epoch: str = "epoch") -> list[str] | None:
+    page = fallback.find_page(GENERAL)
+    assert page is not None
+    changed = page.find_events_after(event, epoch)
+    return changed if changed is None else [each.content for each in changed]
+
+
+def test_a_client_continues_from_the_last_page_if_it_has_all_that_changed_since(fallback: Fallback):
+    fallback.remember_page(general(1), "epoch", [message(1, content="one")], is_public=False)
+    fallback.apply_event(message(2, content="two"))
+    fallback.apply_event(message(3, seq=1, content="one, edited"))
+    assert events_after(fallback, 1) == ["two", "one, edited"]
+    assert events_after(fallback, 3) == []
+    assert events_after(fallback, 0) is None, "an event before the page was read may have changed an older message"
+    assert events_after(fallback, 4) is None
+    assert events_after(fallback, 1, epoch="epoch before a restore") is None
+
+
+def test_a_client_does_not_continue_from_a_page_that_lacks_a_changed_message(fallback: Fallback):
+    fallback.remember_page(general(5), "epoch", [message(5)], is_public=False)
+    fallback.apply_event(message(6, seq=2, content="edited"))
+    assert events_after(fallback, 5) is None
+    for version in range(7, 7 + MAX_PAGE_MESSAGES):
+        fallback.apply_event(message(version))
+    assert len(events_after(fallback, 6) or []) == MAX_PAGE_MESSAGES
+    fallback.apply_event(message(7 + MAX_PAGE_MESSAGES))
+    assert events_after(fallback, 6) is None
+
+
 def test_messages_that_a_cleanup_of_another_process_removed_are_forgotten(fallback: Fallback):
     fallback.remember_page(general(2), "epoch", [message(1, content="removed"), message(2)], is_public=False)
     fallback.check_page(GENERAL, last_event=2, floor=0)
