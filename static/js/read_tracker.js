@@ -1,5 +1,6 @@
 // Marks messages as read when they are in view of a focused page.
 
+import { RequestError } from "./core/connection.js";
 import { find } from "./dom.js";
 import { seqOf } from "./message_element.js";
 import { isPageFocused, onPageFocusChange } from "./page_focus.js";
@@ -12,6 +13,9 @@ import { isPageFocused, onPageFocusChange } from "./page_focus.js";
 
 /** Several messages that arrive within this delay are marked with one request. */
 const DEBOUNCE_MS = 400;
+
+/** Time until a request that failed is repeated. */
+const RETRY_MS = 5_000;
 
 /** After "Mark as unread" nothing is marked until the page gets the focus again, or the person sends a message. */
 export class ReadTracker {
@@ -65,9 +69,9 @@ export class ReadTracker {
     await this.#connection.request("mark_as_unread", { conversation: this.#conversation, seq });
   }
 
-  #schedule() {
+  #schedule(delayMs = DEBOUNCE_MS) {
     if (this.#timer !== null) return;
-    this.#timer = setTimeout(() => this.#markRead(), DEBOUNCE_MS);
+    this.#timer = setTimeout(() => this.#markRead(), delayMs);
   }
 
   async #markRead() {
@@ -77,8 +81,9 @@ export class ReadTracker {
     if (this.#isSuspended || !isInView || !(seq > this.#lastReadSeq)) return;
     try {
       await this.#connection.request("mark_as_read", { conversation: this.#conversation, seq });
-    } catch {
-      // The next message, or the next focus of the page, tries again.
+    } catch (error) {
+      // Without a connection, the next one tries again.
+      if (!(error instanceof RequestError && error.isPermanent)) this.#schedule(RETRY_MS);
     }
   }
 }

@@ -6,9 +6,9 @@ import { find, findAll, parseHtml } from "./dom.js";
 /** @import { Connection } from "./core/connection.js" */
 
 /**
- * Emits `refreshed`.
+ * Emits `requested` when it asks the server for the list, and `refreshed` when it shows the response.
  *
- * @extends {TypedEventTarget<{refreshed: void}>}
+ * @extends {TypedEventTarget<{requested: void, refreshed: void}>}
  */
 export class Sidebar extends TypedEventTarget {
   #lists = find(document, "[data-sidebar]");
@@ -20,12 +20,21 @@ export class Sidebar extends TypedEventTarget {
   constructor(connection) {
     super();
     connection.on("sidebar_changed", () => this.refresh());
+    connection.on("unread_changed", () => {
+      // The response that is on its way may have the counts from before.
+      if (this.#isFetching) this.#isStale = true;
+    });
     connection.watchState((state) => {
       if (state !== "connected") return;
       if (this.#wasConnected) this.refresh();
       this.#wasConnected = true;
     });
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh());
+  }
+
+  /** Whether the page waits for the list. */
+  get isFetching() {
+    return this.#isFetching;
   }
 
   /** The links to the conversations. */
@@ -71,6 +80,7 @@ export class Sidebar extends TypedEventTarget {
   async #fetch() {
     const [open] = findAll(document, "main[data-conversation]");
     const query = open ? `?conversation=${open.dataset.conversation}` : "";
+    this.emit("requested");
     const response = await fetch(`/sidebar${query}`).catch(() => null);
     // A redirect leads to the sign-in page.
     if (!response?.ok || response.redirected) return;

@@ -15,6 +15,8 @@ export class UnreadBadges {
   #icon = find(document, "link[rel=icon]", HTMLLinkElement);
   #iconHref = this.#icon.href;
   #unreadIconHref = this.#icon.dataset.unreadHref ?? "";
+  /** @type {[conversation: string, message: NewMessage][]} Those that arrived since the list was requested, until it is shown. */
+  #sinceRequest = [];
 
   /**
    * @param {Connection} connection
@@ -30,7 +32,10 @@ export class UnreadBadges {
     connection.on("chat_message", (message) => this.#onMessage(message));
     connection.on("message_saved", ({ message }) => message && this.#onMessage(message));
     connection.on("unread_changed", (state) => this.#onReadState(state));
-    sidebar.on("refreshed", () => this.#updateTitle());
+    sidebar.on("requested", () => {
+      this.#sinceRequest = [];
+    });
+    sidebar.on("refreshed", () => this.#onRefreshed());
     this.#updateTitle();
   }
 
@@ -55,9 +60,27 @@ export class UnreadBadges {
    * @param {NewMessage} message
    */
   #onNewMessage(conversation, message) {
+    if (this.#sidebar.isFetching) this.#sinceRequest.push([conversation, message]);
     const entry = this.#sidebar.find(conversation);
     // The first message of a new conversation.
     if (!entry) return this.#sidebar.refresh();
+    this.#count(entry, message);
+  }
+
+  #onRefreshed() {
+    // The list may have been read before these were posted.
+    for (const [conversation, message] of this.#sinceRequest.splice(0)) {
+      const entry = this.#sidebar.find(conversation);
+      if (entry) this.#count(entry, message);
+    }
+    this.#updateTitle();
+  }
+
+  /**
+   * @param {HTMLElement} entry
+   * @param {NewMessage} message
+   */
+  #count(entry, message) {
     const counts = countsOf(entry);
     const newCounts = countMessage(counts, message, this.#userId);
     if (newCounts === counts) return;

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.harness.pages import (
     NewPage,
@@ -112,6 +112,35 @@ def test_unread_counts_are_the_same_on_two_devices(ana: Person, bob: Person, new
     for page in (desktop, phone):
         expect(badge(page, room)).to_have_attribute("data-unread", "3")
     expect(desktop.locator(".unread-divider + .message .message-body")).to_have_text("message 1")
+
+
+def test_counts_that_change_while_the_list_is_fetched_are_shown(ana: Person, bob: Person, new_page: NewPage) -> None:
+    room, other_room = ana.create_room("Design"), ana.create_room("Sales")
+    for name in (room, other_room):
+        ana.invite(name, bob)
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    seq = ana_socket.post("read while the list is fetched", room)["seq"]
+    page = wait_until_connected(new_page(bob))
+    expect(badge(page, room)).to_have_text(re.compile("^1"))
+    requests: list[Route] = []
+
+    def respond_late(route: Route) -> None:
+        requests.append(route)
+        if len(requests) > 1:
+            route.continue_()
+            return
+        response = route.fetch()
+        bob_socket.call("mark_as_read", {"conversation": room, "seq": seq})
+        ana_socket.post("posted while the list is fetched", other_room)
+        expect(badge(page, room)).to_be_hidden()
+        expect(badge(page, other_room)).to_have_text(re.compile("^1"))
+        route.fulfill(response=response)
+
+    page.route("**/sidebar*", respond_late)
+    with page.expect_response(lambda response: "/sidebar" in response.url and len(requests) > 1):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(badge(page, room)).to_be_hidden()
+    expect(badge(page, other_room)).to_have_text(re.compile("^1"))
 
 
 def test_the_unread_banner_leads_to_the_first_unread_message(ana: Person, bob: Person, new_page: NewPage) -> None:
