@@ -93,6 +93,7 @@ class Server:
             # Tests request pages and open connections faster than people do.
             "CHATAPP_REQUESTS_PER_SECOND": "0",
             "CHATAPP_CONNECTIONS_PER_SECOND": "0",
+            "CHATAPP_WORKER_TIMEOUT_SECONDS": str(scaled(60)),  # The time of PDFs.
             # On a busy machine any statement may be slow; several tests expect that nothing is logged.
             "CHATAPP_SLOW_QUERY_MS": "0",
         } | settings
