@@ -1,7 +1,6 @@
 """Setup, rooms, the composer, layout and accessibility."""
 
 import re
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,6 +16,7 @@ from tests.harness.pages import (
 )
 from tests.harness.people import PASSWORD, Person, room_path
 from tests.harness.servers import Server
+from tests.harness.visits import visit
 
 pytestmark = pytest.mark.browser
 
@@ -134,50 +134,16 @@ def texts_without_script(page: Page) -> list[str]:
     return page.locator("[data-messages] .message-body").all_inner_texts()
 
 
-class Visit:
-    """Requests that reach the server while a page loads, its socket included, and the bytes that it sends."""
-
-    def __init__(self, page: Page) -> None:
-        self.requested: list[str] = []
-        self.size = 0
-        self._cached: set[str] = set()
-        self._urls: dict[str, str] = {}
-        session = page.context.new_cdp_session(page)
-        session.on("Network.responseReceived", self._on_response)
-        session.on("Network.requestServedFromCache", lambda event: self._cached.add(event["requestId"]))
-        session.on("Network.loadingFinished", self._on_loaded)
-        session.on("Network.webSocketCreated", lambda event: self.requested.append(event["url"]))
-        session.on("Network.webSocketFrameReceived", self._on_frame)
-        session.send("Network.enable")
-
-    def _on_response(self, event: dict[str, Any]) -> None:
-        if not (event["response"].get("fromDiskCache") or event["requestId"] in self._cached):
-            self.requested.append(event["response"]["url"])
-
-    def _on_loaded(self, event: dict[str, Any]) -> None:
-        self.size += event["encodedDataLength"]
-
-    def _on_frame(self, event: dict[str, Any]) -> None:
-        self.size += len(event["response"]["payloadData"])
-
-
 def test_a_first_visit_is_small_and_later_ones_load_only_the_page(ana: Person, new_page: NewPage) -> None:
     room = ana.create_room("Design")
     socket = ana.connect()
     for number in range(60):
         socket.post(f"message {number}", room)
-    page = new_page(ana, "/health")
-    first = Visit(page)
-    page.goto(ana.server.url + room_path(room))
-    wait_until_connected(page)
-    page.wait_for_load_state("networkidle")
-    assert len(first.requested) <= 12, first.requested
+    context, url = new_page(ana, "/health").context, ana.server.url + room_path(room)
+    first, second = visit(context, url), visit(context, url)
+    assert len(first.urls) <= 12, first.urls
     assert first.size <= 90_000
-    second = Visit(page)
-    page.goto(ana.server.url + room_path(room))
-    wait_until_connected(page)
-    page.wait_for_load_state("networkidle")
-    assert len(second.requested) <= 3, second.requested
+    assert len(second.urls) <= 3, second.urls
 
 
 PAGES = [

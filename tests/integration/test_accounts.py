@@ -18,7 +18,7 @@ from chatapp import create_app, deprecation
 from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.models import User
-from tests.harness.html import find_csrf_token, find_element
+from tests.harness.html import attribute, find_csrf_token, find_element
 from tests.harness.people import PASSWORD, NewPerson, Person
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
@@ -322,8 +322,11 @@ def test_cookies_and_pages_have_security_attributes_and_headers(server: Server, 
         parsed = LexborHTMLParser(page.text)
         assert not parsed.css("script:not([src]), style, [style], [href^='javascript:' i]")
         assert not [name for node in parsed.css("*") for name in node.attributes if name.startswith("on")]
-    # Also responses of Socket.IO, and of middleware that refuses a request.
+    # Also static files, responses of Socket.IO, and of middleware that refuses a request.
+    style_sheet = attribute(visitor.get("/sign-in").text, "link[rel=stylesheet]", "href")
     for path, sent, status in (
+        (style_sheet, {}, 200),
+        (style_sheet, {"Host": "evil.test"}, 400),
         ("/static/icon.svg", {}, 200),
         ("/socket.io/?EIO=4&transport=polling", {}, 200),
         ("/socket.io/?EIO=4&transport=polling&sid=unknown", {}, 400),
