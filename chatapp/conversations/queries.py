@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
@@ -34,6 +34,16 @@ class ConversationAccess(NamedTuple):
     membership: Membership | None
 
 
+# Built once: building a statement takes as long as executing it.
+_FIND_ACCESS = (
+    select(Conversation, Membership)
+    .outerjoin(
+        Membership, and_(Membership.conversation_id == Conversation.id, Membership.user_id == bindparam("user_id"))
+    )
+    .where(Conversation.id == bindparam("id"), Conversation.kind == bindparam("kind"))
+)
+
+
 def has_ref(ref: ConversationRef) -> ColumnElement[bool]:
     """Return the SQL condition that selects the conversation with this ref."""
     return and_(Conversation.id == ref.id, Conversation.kind == ref.kind)
@@ -41,11 +51,7 @@ def has_ref(ref: ConversationRef) -> ColumnElement[bool]:
 
 def find_access(session: Session, ref: ConversationRef, user_id: int) -> ConversationAccess:
     """Find a conversation with a user's membership in it."""
-    row = session.execute(
-        select(Conversation, Membership)
-        .outerjoin(Membership, and_(Membership.conversation_id == Conversation.id, Membership.user_id == user_id))
-        .where(has_ref(ref))
-    ).one_or_none()
+    row = session.execute(_FIND_ACCESS, {"id": ref.id, "kind": ref.kind, "user_id": user_id}).one_or_none()
     return ConversationAccess(None, None) if row is None else ConversationAccess(row[0], row[1])
 
 

@@ -13,8 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
-from flask.sessions import SecureCookieSessionInterface
-from itsdangerous import BadData
 from werkzeug.sansio.http import parse_cookie
 
 from chatapp.accounts.queries import find_login
@@ -29,6 +27,7 @@ from chatapp.identity import CONFIRM_API_USER, CONFIRM_LOGIN
 from chatapp.limits.networks import client_network
 from chatapp.storage import DATABASE_ERRORS, log_database_error
 from chatapp.tokens import hash_token, parse_bearer
+from chatapp.web.sessions import VerifiedSessions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -141,15 +140,7 @@ def find_login_token(app: Flask, environ: "WSGIEnvironment") -> str | None:
     name = app.config["SESSION_COOKIE_NAME"]
     if name not in environ.get("HTTP_COOKIE", ""):
         return None
-    interface = app.session_interface
-    assert isinstance(interface, SecureCookieSessionInterface)  # noqa: S101 - Flask's own sessions are used
-    serializer = interface.get_signing_serializer(app)
-    value = parse_cookie(environ["HTTP_COOKIE"]).get(name)
-    if serializer is None or value is None:
-        return None
-    try:
-        session = serializer.loads(value)
-    except BadData:
-        return None
-    token = session.get("_user_id") if isinstance(session, dict) else None
+    sessions = app.session_interface
+    assert isinstance(sessions, VerifiedSessions)  # noqa: S101 - `init_security` has set it
+    token = sessions.read(parse_cookie(environ["HTTP_COOKIE"]).get(name, "")).get("_user_id")
     return token if isinstance(token, str) else None

@@ -97,9 +97,9 @@ class ApiToken(Base):
     """None for tokens from before tokens expired."""
 
     @classmethod
-    def is_valid(cls) -> ColumnElement[bool]:
-        """Return the condition that it has not expired."""
-        return or_(cls.expires_at.is_(None), cls.expires_at > now())
+    def is_valid(cls, at: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
+        """Return the condition that it has not expired: now, or at the time that a parameter gives."""
+        return or_(cls.expires_at.is_(None), cls.expires_at > (now() if at is None else at))
 
 
 class Invitation(Base):

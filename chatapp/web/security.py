@@ -16,6 +16,7 @@ from chatapp.limits.json_depth import MAX_JSON_DEPTH, is_too_deep
 from chatapp.limits.rates import FORM_POSTS, count_use
 from chatapp.presentation.problems import expects_problem
 from chatapp.web.csrf import get_csrf_token
+from chatapp.web.sessions import VerifiedSessions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -69,6 +70,7 @@ def init_security(app: Flask, settings: Settings) -> None:
         # `Retry-After` belongs to refused requests, where it is set; the library would add it to every response.
         RATELIMIT_HEADER_RETRY_AFTER="X-RateLimit-Retry-After",
     )
+    app.session_interface = VerifiedSessions(app)
     app.json = BoundedJsonProvider(app)
     app.before_request(_read_body)  # First: those that follow query the database.
     app.before_request(_limit_form_posts)  # Before forms are checked.

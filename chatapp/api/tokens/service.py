@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select, update
 
 from chatapp.actors import Actor, require_active_login
+from chatapp.api.tokens.queries import ValidToken
 from chatapp.audit_log import AuditKind, record
 from chatapp.errors import ChatError, Conflict, Invalid, NotFound
 from chatapp.models import ApiToken, now
@@ -79,7 +80,7 @@ def revoke_token(actor: Actor, token_id: int) -> None:
     write(change)
 
 
-def record_use(token: ApiToken) -> None:
+def record_use(token: ValidToken) -> None:
     """Update the time at which a token was last used."""
     if token.last_used_at is not None and now() - token.last_used_at < LAST_USED_INTERVAL:
         return

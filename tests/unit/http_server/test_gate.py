@@ -17,6 +17,7 @@ from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_API_USER
 from chatapp.socket_engine import tarpit, token_bucket
 from chatapp.web.security import SESSION_COOKIE
+from chatapp.web.sessions import VerifiedSessions
 from tests.harness.clock import Delays
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 def app() -> Flask:
     app = Flask("chatapp")
     app.config.update(SECRET_KEY="key", SESSION_COOKIE_NAME=SESSION_COOKIE)
+    app.session_interface = VerifiedSessions(app)
     return app
 
 

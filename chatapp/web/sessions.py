@@ -1,0 +1,51 @@
+"""Flask's sessions in signed cookies. The signature of a cookie is verified once, not with each request."""
+
+import time
+from collections import OrderedDict
+from typing import Any
+
+from flask import Flask
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.wrappers import Request
+from itsdangerous import BadData
+
+MAX_COOKIES = 10_000
+"""Maximum number of cookies whose content is kept."""
+
+
+class VerifiedSessions(SecureCookieSessionInterface):
+    """Sessions whose cookies are kept after they were verified."""
+
+    def __init__(self, app: Flask) -> None:
+        # The key does not change while the process runs.
+        self._serializer: Any = super().get_signing_serializer(app)
+        self._max_age_seconds = app.permanent_session_lifetime.total_seconds()
+        self._verified: OrderedDict[str, tuple[dict[str, Any], float]] = OrderedDict()
+
+    def get_signing_serializer(self, app: Flask) -> Any:  # noqa: ARG002 - Flask calls it with the application
+        """Return the serializer, which Flask would create for each request."""
+        return self._serializer
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
+        """Return the session of a request; an empty one if its cookie is invalid or too old."""
+        return self.session_class(self.read(request.cookies.get(self.get_cookie_name(app), "")))
+
+    def read(self, cookie: str) -> dict[str, Any]:
+        """Return a copy of the content of a cookie; nothing if it is invalid or too old."""
+        content, signed_at = self._verified.get(cookie) or self._verify(cookie)
+        return content.copy() if time.time() - signed_at <= self._max_age_seconds else {}
+
+    def _verify(self, cookie: str) -> tuple[dict[str, Any], float]:
+        try:
+            content, signed_at = self._serializer.loads(cookie, return_timestamp=True)
+        except BadData:
+            return {}, 0.0
+        if not isinstance(content, dict):
+            return {}, 0.0
+        found = content, signed_at.timestamp()
+        # A copy of a list would be a reference to the same one.
+        if all(isinstance(value, str | bool) for value in content.values()):
+            self._verified[cookie] = found
+            if len(self._verified) > MAX_COOKIES:
+                self._verified.popitem(last=False)
+        return found
