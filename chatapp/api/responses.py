@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -15,8 +16,14 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.queries import ConversationAccess
 from chatapp.presentation.kinds import direct_title
 from chatapp.presentation.messages import isoformat, present_message_data, present_versions
-from chatapp.timeline import Page
+from chatapp.timeline import Page, TimelineMessage
 from chatapp.timeline.versions import VersionPage
+
+CACHED_MESSAGES = 5_000
+"""Maximum number of messages that are kept as JSON. The key is the message with all its values."""
+
+MAX_CACHED_CHARS = 1_000
+"""Length of a message up to which it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +56,22 @@ def respond_messages(conversation: str | None, total: int, page: Page, query: Me
     body: resources.Messages = {
         **_list_fields(total, query, links),
         "conversation": conversation,
-        "messages": [present_message_data(message) for message in page.messages],
+        "messages": [],
     }
-    return respond(body, Link=links.header)
+    # The messages are encoded already, for which the type of the body has no name.
+    return respond({**body, "messages": [_encode(message) for message in page.messages]}, Link=links.header)
+
+
+def _encode(message: TimelineMessage) -> orjson.Fragment:
+    is_short = len(message.content) <= MAX_CACHED_CHARS
+    return orjson.Fragment((_encode_cached if is_short else _encode_data)(message))
+
+
+def _encode_data(message: TimelineMessage) -> bytes:
+    return orjson.dumps(present_message_data(message))
+
+
+_encode_cached = lru_cache(CACHED_MESSAGES)(_encode_data)
 
 
 def respond_versions(conversation: str, seq: int, page: VersionPage, query: VersionsQuery) -> Response:

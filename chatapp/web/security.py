@@ -75,7 +75,9 @@ def init_security(app: Flask, settings: Settings) -> None:
     app.before_request(_read_body)  # First: those that follow query the database.
     app.before_request(_limit_form_posts)  # Before forms are checked.
     csrf.init_app(app)
+    # Instead of the library's, which it registers in both ways.
     app.jinja_env.globals["csrf_token"] = get_csrf_token
+    app.context_processor(lambda: {"csrf_token": get_csrf_token})
     limiter.init_app(app)
     app.before_request(_reject_nul)
 

@@ -5,9 +5,11 @@ every change at once, also one by another process. Two applications on one datab
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 from flask import Flask
+from itsdangerous import TimestampSigner
 from sqlalchemy import event, update
 
 from chatapp import create_app
@@ -203,7 +205,10 @@ def test_the_sidebar_marks_the_page_that_is_shown(chat: Chat) -> None:
         assert current.findall(chat.get(path)) == ([] if path == "/people" else [path])
 
 
-def test_a_page_that_has_not_changed_is_sent_once(chat: Chat) -> None:
+def test_a_page_that_has_not_changed_is_sent_once(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Time passes, as signatures see it.
+    seconds = count(2_000_000_000)
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _self: next(seconds))
     chat.post()
     for path in (chat.path, "/", "/sidebar", f"/conversations/{chat.room.wire_name}/messages", "/rooms"):
         page = chat.client.get(path)
