@@ -6,11 +6,11 @@ gets its turn, so that chat messages wait for one slice, however many pages are 
 needs several iterations until it is stored and delivered: within `urgent` computations get fewer turns.
 """
 
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from chatapp.concurrency.native import is_green
@@ -26,13 +26,6 @@ DELIVERY_SECONDS = 0.005
 
 RETRY_SECONDS = 0.001
 """How often it is checked whether the urgent work is done."""
-
-
-class _Computation(threading.local):
-    """The computation of the current thread."""
-
-    ends_at: float | None = None
-    """When the current slice ends; None outside of `in_slices`."""
 
 
 class _Turns:
@@ -86,7 +79,10 @@ class _Turns:
         self._schedule()
 
 
-_current = _Computation()
+# Each thread has its own, also each green one. A context variable is read ten times as fast as a green local.
+_ends_at: ContextVar[float | None] = ContextVar("chatapp.slice_ends_at", default=None)
+"""When the slice of the current computation ends; None outside of `in_slices`."""
+
 _turns = _Turns()
 
 
@@ -115,7 +111,7 @@ def urgent() -> Iterator[None]:
 @contextmanager
 def in_slices() -> Iterator[None]:
     """Compute in slices within this block. What calls no `checkpoint` is not interrupted."""
-    if _current.ends_at is not None:
+    if _ends_at.get() is not None:
         yield
         return
     _begin_slice()
@@ -127,12 +123,13 @@ def in_slices() -> Iterator[None]:
 
 def is_in_slices() -> bool:
     """Return whether this is called within `in_slices` by a green thread, which may wait for other processes, too."""
-    return _current.ends_at is not None and is_green()
+    return _ends_at.get() is not None and is_green()
 
 
 def is_slice_over() -> bool:
     """Return whether others should run now. Outside of `in_slices` this is never the case."""
-    return _current.ends_at is not None and time.perf_counter() > _current.ends_at
+    ends_at = _ends_at.get()
+    return ends_at is not None and time.perf_counter() > ends_at
 
 
 def checkpoint() -> None:
@@ -146,12 +143,12 @@ def _begin_slice() -> None:
     _turns.wait()
     if is_green():
         shorten_interval()
-    _current.ends_at = time.perf_counter() + SLICE_SECONDS
+    _ends_at.set(time.perf_counter() + SLICE_SECONDS)
 
 
 def _end_slice() -> None:
-    if _current.ends_at is None:  # The thread was ended while it waited for its turn.
+    if _ends_at.get() is None:  # The thread was ended while it waited for its turn.
         return
     if is_green():
         restore_interval()
-    _current.ends_at = None
+    _ends_at.set(None)
