@@ -14,8 +14,7 @@ from chatapp.assistants.answer_requests import init_answer_requests
 from chatapp.assistants.routes import blueprint as assistants_blueprint
 from chatapp.assistants.templates.routes import blueprint as session_templates_blueprint
 from chatapp.backup.encryption import require_key
-from chatapp.backup.restoring import complete_restore
-from chatapp.cli import init_cli, is_choosing_command
+from chatapp.backup.files import restoring_folder
 from chatapp.concurrency.native import EXTENSION as NATIVE_POOLS
 from chatapp.concurrency.native import NativePools
 from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
@@ -25,7 +24,6 @@ from chatapp.config import ROOT, Settings, load_settings, log_variable_problems
 from chatapp.config.assistants import init_assistants
 from chatapp.config.data_dir import prepare_data_dir
 from chatapp.direct.routes import blueprint as direct_blueprint
-from chatapp.extensions import db, migrate
 from chatapp.fallback import init_fallback
 from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.http_server.gate import init_gate
@@ -73,8 +71,17 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     app.extensions[SETTINGS] = settings
     init_logs(settings.log_level, with_sql=settings.log_sql)
     prepare_data_dir(settings.data_dir)
-    complete_restore(settings)
-    require_key(settings, only_secrets=is_choosing_command())  # `Commands` has the rest, for all but some commands.
+    if restoring_folder(settings).is_dir():
+        from chatapp.backup.restoring import complete_restore  # Few starts need it.
+
+        complete_restore(settings)
+    if is_serving:
+        require_key(settings)
+    else:
+        from chatapp.cli import init_cli, is_choosing_command  # A server has no commands.
+
+        require_key(settings, only_secrets=is_choosing_command())  # `Commands` has the rest, for all but some commands.
+        init_cli(app)
     init_templates(app, settings)
     log_variable_problems()
     init_operations(app)
@@ -89,7 +96,6 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     )
     statements = StatementObserver(settings)
     init_readers(app, settings, statements, is_serving=is_serving)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     app.extensions[SUPERVISOR] = supervisor = Supervisor()
     app.extensions[SIGNALS] = signals = Signals()
     init_event_log(app)
@@ -130,5 +136,4 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     init_gate(app, settings)
     trust_proxies(app, settings)
     init_security_headers(app, settings)
-    init_cli(app)
     return app

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
+from flask_migrate import Migrate
 from sqlalchemy.exc import DBAPIError
 
 from chatapp.accounts.cli import setup_link, users
@@ -16,7 +17,7 @@ from chatapp.audit_log.retention import delete_expired_entries
 from chatapp.backup.cli import backup, decrypt_database, encrypt_database, restore
 from chatapp.backup.encryption import require_key
 from chatapp.config import EXTENSION as SETTINGS
-from chatapp.config import Settings, current_settings
+from chatapp.config import ROOT, Settings, current_settings
 from chatapp.conversations.kinds import ConversationKind
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import parse_ref
@@ -40,6 +41,7 @@ REPLACING_COMMANDS = frozenset({"decrypt-database", "encrypt-database", "restore
 
 def init_cli(app: Flask) -> None:
     """Register the commands of chatapp with `flask`, and the names that `flask shell` defines."""
+    Migrate(app, db, directory=str(ROOT / "migrations"))
     app.cli = Commands(app, app.cli.commands)
     app.cli.add_command(archive_commands)
     app.cli.add_command(backup)

@@ -15,6 +15,7 @@ import psycopg
 from sqlalchemy.engine import URL, make_url
 
 from chatapp import sqlite
+from chatapp.backup.files import find_sqlite_path
 from chatapp.config import Settings
 from chatapp.encryption.keys import BACKUP, DATABASE
 from chatapp.encryption.streams import Undecryptable, encrypting, open_decrypted
@@ -32,12 +33,6 @@ COPY_END = b"\\.\n"
 _COPY = re.compile(rb"COPY .+ FROM stdin;\n")
 _RESTRICTION = re.compile(rb"\\(un)?restrict \w+\n")
 """A command by which `pg_dump` protects `psql` from other commands in its script."""
-
-
-def find_sqlite_path(settings: Settings) -> Path | None:
-    """Return the path of the SQLite database; None on PostgreSQL."""
-    url = make_url(settings.sqlalchemy_url)
-    return Path(url.database or "").absolute() if url.get_backend_name() == "sqlite" else None
 
 
 def copy_sqlite(source: Path, target: Path, key: bytes | None = None) -> None:

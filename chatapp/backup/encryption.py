@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from chatapp import sqlite
-from chatapp.backup.databases import find_sqlite_path
-from chatapp.backup.files import SECRET_FILES, list_files, list_spools, member_name, remove
+from chatapp.backup.files import SECRET_FILES, find_sqlite_path, list_files, list_spools, member_name, remove
 from chatapp.config import Settings
 from chatapp.encryption.files import read
 from chatapp.encryption.keys import ARCHIVE, BACKUP, DATABASE, SECRETS, SPOOL, MasterKey

@@ -5,6 +5,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+
+from chatapp.config import Settings
+
 COLUMN_KEYS = "column_keys"
 
 DATA_FILES = ("secret_key", COLUMN_KEYS, "assistants.toml", "archive")
@@ -23,6 +27,17 @@ FORMAT = 1
 
 _SPOOL = re.compile(r"spool-\d+\.sqlite3", re.ASCII)
 _PART = re.compile(r"(?!\.)[\w.-]+", re.ASCII)
+
+
+def find_sqlite_path(settings: Settings) -> Path | None:
+    """Return the path of the SQLite database; None on PostgreSQL."""
+    url = make_url(settings.sqlalchemy_url)
+    return Path(url.database or "").absolute() if url.get_backend_name() == "sqlite" else None
+
+
+def restoring_folder(settings: Settings) -> Path:
+    """Return the folder whose existence means that a restore has begun and is not complete."""
+    return settings.data_dir / "restoring"
 
 
 def is_allowed(name: str) -> bool:

@@ -19,14 +19,24 @@ from typing import Any
 from alembic.script import ScriptDirectory
 
 from chatapp import sqlite
-from chatapp.backup.databases import check_sqlite, find_sqlite_path, has_users, load_postgres
+from chatapp.backup.databases import check_sqlite, has_users, load_postgres
 from chatapp.backup.encryption import (
     Converted,
     convert_backup,
     convert_installation,
     find_wrong_key,
 )
-from chatapp.backup.files import DATA_FILES, FORMAT, MANIFEST, is_allowed, list_files, list_spools, remove
+from chatapp.backup.files import (
+    DATA_FILES,
+    FORMAT,
+    MANIFEST,
+    find_sqlite_path,
+    is_allowed,
+    list_files,
+    list_spools,
+    remove,
+    restoring_folder,
+)
 from chatapp.backup.lock import exclusive_lock
 from chatapp.config import ROOT, Settings
 from chatapp.durability import sync
@@ -90,7 +100,7 @@ def _replace_data(settings: Settings) -> Iterator[Path]:
             sync(path)
         sync(draft)
         failpoint("restore-checked")
-        draft.rename(_folder(settings))
+        draft.rename(restoring_folder(settings))
     except BaseException:
         remove(draft)
         raise
@@ -101,18 +111,12 @@ def _replace_data(settings: Settings) -> Iterator[Path]:
 
 def complete_restore(settings: Settings) -> None:
     """Complete a restore that was interrupted. Exits if that is impossible."""
-    if not _folder(settings).is_dir():
-        return
     try:
         with exclusive_lock(settings.data_dir):
-            if _folder(settings).is_dir():
+            if restoring_folder(settings).is_dir():
                 _complete(settings)
     except ChatError as error:
         sys.exit(f"chatapp does not start: a backup is being restored, or was restored in part. {error.message}")
-
-
-def _folder(settings: Settings) -> Path:
-    return settings.data_dir / "restoring"
 
 
 def _extract(settings: Settings, source: Path, folder: Path) -> dict[str, Any]:
@@ -175,7 +179,7 @@ def _renew_epoch(settings: Settings, folder: Path) -> None:
 
 def _complete(settings: Settings) -> None:
     """Put what is in `restoring` in the place of the data. It can be repeated from its beginning after any crash."""
-    folder, database = _folder(settings), find_sqlite_path(settings)
+    folder, database = restoring_folder(settings), find_sqlite_path(settings)
     if not (folder / _CLEARED).exists():
         _clear(settings)
     for path in sorted(folder.iterdir()):
@@ -190,7 +194,7 @@ def _complete(settings: Settings) -> None:
 
 def _clear(settings: Settings) -> None:
     """Load the database on PostgreSQL, and remove the files that are replaced."""
-    folder, data_dir, database = _folder(settings), settings.data_dir, find_sqlite_path(settings)
+    folder, data_dir, database = restoring_folder(settings), settings.data_dir, find_sqlite_path(settings)
     if database is None and (folder / "database.sql").exists():
         try:
             load_postgres(settings, folder / "database.sql", (folder / "epoch").read_text())
@@ -213,7 +217,7 @@ def _discard(settings: Settings) -> None:
     """Delete `restoring`. Its name goes first: half of it must not be taken for a restore that was interrupted."""
     draft = settings.data_dir / DRAFT
     remove(draft)
-    _folder(settings).rename(draft)
+    restoring_folder(settings).rename(draft)
     sync(settings.data_dir)
     remove(draft)
 

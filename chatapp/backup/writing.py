@@ -10,8 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-from chatapp.backup.databases import copy_sqlite, dump_postgres, find_sqlite_path, read_revision
-from chatapp.backup.files import COLUMN_KEYS, FORMAT, MANIFEST, list_files, list_spools, member_name
+from chatapp.backup.databases import copy_sqlite, dump_postgres, read_revision
+from chatapp.backup.files import (
+    COLUMN_KEYS,
+    FORMAT,
+    MANIFEST,
+    find_sqlite_path,
+    list_files,
+    list_spools,
+    member_name,
+)
 from chatapp.config import Settings
 from chatapp.durability import sync
 from chatapp.encryption.keys import BACKUP, DATABASE, SPOOL

@@ -31,8 +31,8 @@ CONTENT_LOGGERS = ("socketio", "engineio", "geventwebsocket", "openai", "httpx2"
 SOCKET_LOGGERS = ("engineio.server", "socketio.server")
 """Loggers to which their libraries add a handler of their own, which writes raw text, unless they have a level."""
 
-NATIVE_LOGGERS = ("fontTools", "fpdf")
-"""Loggers of libraries that log each step of making a PDF."""
+VERBOSE_LOGGERS = ("alembic.runtime.plugins", "fontTools", "fpdf")
+"""Loggers that at INFO log each plugin of Alembic, or each step of making a PDF."""
 
 SQL_LOGGERS = {"sqlalchemy.engine": logging.INFO, "sqlalchemy.pool": logging.DEBUG}
 """Loggers of statements and of the connection pool, and their levels. Below INFO the first one logs rows."""
@@ -80,7 +80,7 @@ def init_logs(level: str, *, with_sql: bool = False) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for name in (*CONTENT_LOGGERS, *NATIVE_LOGGERS):
+    for name in (*CONTENT_LOGGERS, *VERBOSE_LOGGERS):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     for name, sql_level in SQL_LOGGERS.items():
         logging.getLogger(name).setLevel(sql_level if with_sql or level == "DEBUG" else logging.NOTSET)

@@ -126,6 +126,7 @@ def main(listener: socket.socket, address: Path) -> None:
         "chatapp.application",
         "chatapp.serving.server",
         # What is imported where it is used:
+        "chatapp.cli",
         "chatapp.http_server.listener",
         "chatapp.http_server.protocol",
         "chatapp.socket_engine.manager",
