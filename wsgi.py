@@ -15,6 +15,7 @@ gc.disable()
 if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
     # psycopg 3 waits in C, which would block the event loop. Its wait in Python uses functions that eventlet patches.
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+    os.environ["EVENTLET_NO_GREENDNS"] = "yes"  # `resolve_on_native_threads` takes its place.
     # Eventlet's authors discourage new uses. docs/decisions has the reasons for it, and the way to replace it.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     import logging
@@ -28,6 +29,10 @@ if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
 
     eventlet.monkey_patch()
     logging._lock = eventlet.patcher.original("_thread").RLock()  # type: ignore[attr-defined]  # noqa: SLF001
+
+    from chatapp.concurrency.host_names import resolve_on_native_threads
+
+    resolve_on_native_threads()
 
 from chatapp import create_app
 from chatapp.config import load_settings

@@ -114,6 +114,7 @@ def main(listener: socket.socket, address: Path) -> None:
     gc.disable()
     if green := address.name == "green":
         os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
+        os.environ["EVENTLET_NO_GREENDNS"] = "yes"
         import eventlet
         import sqlalchemy.orm  # noqa: F401  # Before the patch, as in `wsgi.py`.
 
