@@ -19,16 +19,21 @@ if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
     # Eventlet's authors discourage new uses. docs/decisions has the reasons for it, and the way to replace it.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     import logging
+    import threading
 
     import eventlet
 
+    eventlet.monkey_patch()
+    native, green = eventlet.patcher.original("threading"), (threading.Lock, threading.RLock)
+
     # The event loop and native threads share the locks of SQLAlchemy's counters and of the registry of loggers. If they
     # were green, a native thread that meets a held one would wait for ever: the holder wakes it in an event loop of its
-    # own, which does not run. Locks that exist before the patch stay native, except for reentrant ones.
+    # own, which does not run. SQLAlchemy is imported after the patch, which searches all objects for reentrant locks.
+    threading.Lock, threading.RLock = native.Lock, native.RLock
     import sqlalchemy.orm  # noqa: F401
 
-    eventlet.monkey_patch()
-    logging._lock = eventlet.patcher.original("_thread").RLock()  # type: ignore[attr-defined]  # noqa: SLF001
+    threading.Lock, threading.RLock = green
+    logging._lock = native.RLock()  # type: ignore[attr-defined]  # noqa: SLF001
 
     from chatapp.concurrency.host_names import resolve_on_native_threads
 

@@ -116,7 +116,7 @@ def main(listener: socket.socket, address: Path) -> None:
         os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
         os.environ["EVENTLET_NO_GREENDNS"] = "yes"
         import eventlet
-        import sqlalchemy.orm  # noqa: F401  # Before the patch, as in `wsgi.py`.
+        import sqlalchemy.orm  # noqa: F401  # Before the patch: its locks stay native, as in `wsgi.py`.
 
         eventlet.monkey_patch()
     from flask import Flask
