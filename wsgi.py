@@ -39,12 +39,19 @@ if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
 
     resolve_on_native_threads()
 
+# Libraries import these if they are installed, for parts that chatapp does not use. While a module is None in
+# `sys.modules`, it counts as not installed.
+unused = [name for name in ("redis", "requests", "rich", "websocket") if name not in sys.modules]
+sys.modules.update(dict.fromkeys(unused))  # type: ignore[arg-type]
+
 from chatapp import create_app
 from chatapp.config import load_settings
 from chatapp.serving.server import serve
 
 settings = load_settings()
 app = create_app(settings, is_serving=True)
+for name in unused:
+    del sys.modules[name]  # `chatapp.realtime.bus` imports `redis` if several processes are configured.
 gc.freeze()
 gc.enable()
 

@@ -31,12 +31,10 @@ from chatapp.realtime.application import Realtime, get_realtime
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
 from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.broadcaster import Broadcaster
-from chatapp.realtime.bus import Bus
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.heartbeats import Heartbeats
 from chatapp.realtime.news import complete_news_channels
 from chatapp.realtime.presence import BROADCAST_SECONDS
-from chatapp.realtime.relay import Relay
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import PRIMARY_POSITION, Writer, find_replica, log_database_error, read_natively
 from chatapp.storage.replica import Replica
@@ -89,6 +87,9 @@ def start_background(app: Flask, settings: Settings) -> None:
         realtime.server, realtime.signals, realtime.connections.count_sockets
     )
     if broadcaster.order is not None:
+        from chatapp.realtime.bus import Bus  # A single process does without the library of Redis.
+        from chatapp.realtime.relay import Relay
+
         bus = Bus(settings.redis_url, settings.secret_key())
         relay = Relay(realtime, broadcaster, broadcaster.order, evictor, answer_broadcaster, bus)
         repeat("presence of other processes", BROADCAST_SECONDS, relay.publish_presence)

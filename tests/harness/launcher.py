@@ -130,6 +130,7 @@ def main(listener: socket.socket, address: Path) -> None:
         "chatapp.cli",
         "chatapp.http_server.listener",
         "chatapp.http_server.protocol",
+        "chatapp.realtime.relay",
         "chatapp.socket_engine.manager",
         "chatapp.socket_engine.server",
         f"engineio.async_drivers.{'eventlet' if green else 'threading'}",
