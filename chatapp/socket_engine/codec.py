@@ -10,12 +10,17 @@ from typing import Any
 import orjson
 
 
+def encode(value: object) -> bytes:
+    """Serialize `value` to JSON without spaces, as UTF-8."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
 def dumps(value: object, **_options: object) -> str:
     """Serialize `value` to JSON without spaces."""
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        return json.dumps(value, separators=(",", ":"))
+    return encode(value).decode()
 
 
 def loads(text: str | bytes, **_options: object) -> Any:

@@ -28,12 +28,13 @@ from eventlet.hubs.hub import READ
 
 from chatapp.socket_engine import codec, frames, limits
 from chatapp.socket_engine.events import EventOrder
+from chatapp.socket_engine.frames import FramedPacket
 from chatapp.socket_engine.packets import Malformed, parse_event
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-    from chatapp.socket_engine.server import FastServer, FramedPacket
+    from chatapp.socket_engine.server import FastServer
 
 
 class Connection(Socket):  # type: ignore[misc]  # the library is not typed
@@ -76,11 +77,11 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             raise exceptions.SocketIsClosedError
         self.server.flush_broadcast()
         if self._socket is not None:
-            self._write(frames.make_frame(pkt.encode()))
+            self._write(pkt.frame if isinstance(pkt, FramedPacket) else frames.make_frame(pkt.encode()))
         else:
             self._queue(pkt)
 
-    def deliver(self, packets: "Iterable[FramedPacket]", joined_frames: bytes) -> None:
+    def deliver(self, packets: Iterable[FramedPacket], joined_frames: bytes) -> None:
         """Send packets of a broadcast, given as packets and as their frames."""
         if self._socket is not None:
             self._write(joined_frames)
@@ -205,7 +206,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
 
     def _acknowledge(self, number: int | None, ack: Mapping[str, Any]) -> None:
         if number is not None and not self.closed:
-            self.send(Packet(eio_packet.MESSAGE, f"3{number}[{codec.dumps(ack)}]"))
+            self.send(FramedPacket(b"3%d[%s]" % (number, codec.encode(ack))))
 
     def _acknowledge_immediate(self, number: int | None, ack: Mapping[str, Any]) -> None:
         try:

@@ -5,6 +5,8 @@ See RFC 6455, section 5. Eventlet's own reader makes three system calls for a fr
 
 from collections.abc import Callable
 
+from engineio.packet import MESSAGE, Packet
+
 from chatapp.socket_engine.limits import MAX_FRAGMENTS
 from chatapp.socket_engine.packets import Malformed
 
@@ -45,6 +47,23 @@ def _make_frame(opcode: int, data: bytes) -> bytes:
     if size < 65_536:
         return bytes((LAST | opcode, 126)) + size.to_bytes(2, "big") + data
     return bytes((LAST | opcode, 127)) + size.to_bytes(8, "big") + data
+
+
+class FramedPacket(Packet):  # type: ignore[misc]  # the library is not typed
+    """An Engine.IO message with a Socket.IO packet, whose frame is encoded once for all connections."""
+
+    def __init__(self, packet: bytes) -> None:
+        super().__init__(MESSAGE)
+        self._encoded = b"4" + packet
+        self._text: str | None = None
+        self.frame = _make_frame(TEXT, self._encoded)
+        """The message as a WebSocket frame."""
+
+    def encode(self, b64: bool = False) -> str:  # noqa: ARG002, FBT001 - the library's signature
+        """Return the message as polling connections receive it."""
+        if self._text is None:
+            self._text = self._encoded.decode()
+        return self._text
 
 
 class FrameReader:

@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from engineio.packet import MESSAGE
 from socketio import Manager
-from socketio.packet import EVENT
 
-from chatapp.socket_engine.server import FramedPacket
+from chatapp.socket_engine import codec
+from chatapp.socket_engine.frames import FramedPacket
 
 if TYPE_CHECKING:
     from chatapp.socket_engine.server import FastServer
@@ -28,16 +27,20 @@ class BroadcastManager(Manager):  # type: ignore[misc]  # the library is not typ
     ) -> None:
         """Emit an event to all sockets in a channel."""
         channel = to or room
-        if callback is not None or isinstance(data, tuple) or not isinstance(channel, str | None):
+        if (
+            callback is not None
+            or namespace != "/"
+            or isinstance(data, tuple)
+            or not (channel is None or isinstance(channel, str))
+        ):
             super().emit(event, data, namespace, channel, skip_sid, callback, **options)
             return
         listeners = self.rooms.get(namespace, {}).get(channel)
         if not listeners:
             return
         arguments = [event] if data is None else [event, data]
-        packet = FramedPacket(MESSAGE, self.server.packet_class(EVENT, arguments, namespace).encode())
         skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid] if skip_sid else []
-        self._engine.broadcast(listeners, packet, skipped)
+        self._engine.broadcast(listeners, FramedPacket(b"2" + codec.encode(arguments)), skipped)
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
         """Add a socket to a channel. It does not receive what was emitted there before."""

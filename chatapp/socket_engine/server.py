@@ -14,10 +14,10 @@ from engineio import packet as eio_packet
 from engineio.packet import Packet
 
 from chatapp.concurrency.supervision import Supervisor
-from chatapp.socket_engine import frames
 from chatapp.socket_engine.connection import Connection
 from chatapp.socket_engine.connection_guard import ConnectionGuard
 from chatapp.socket_engine.events import EventHandler
+from chatapp.socket_engine.frames import FramedPacket
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -32,19 +32,6 @@ PING_CHECK_SECONDS = 1.0
 
 WORK = "socket engine"
 """Name under which the supervisor counts exceptions of green threads that it does not run itself."""
-
-
-class FramedPacket(Packet):  # type: ignore[misc]  # the library is not typed
-    """A packet whose WebSocket frame is encoded once for all connections."""
-
-    _frame: bytes | None = None
-
-    @property
-    def frame(self) -> bytes:
-        """The packet as a WebSocket frame."""
-        if self._frame is None:
-            self._frame = frames.make_frame(self.encode())
-        return self._frame
 
 
 class FastServer(engineio.Server):  # type: ignore[misc]  # the library is not typed

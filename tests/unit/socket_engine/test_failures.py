@@ -14,7 +14,8 @@ with warnings.catch_warnings():
     import eventlet
 
     from chatapp.socket_engine.connection import Connection
-    from chatapp.socket_engine.server import FastServer, FramedPacket
+    from chatapp.socket_engine.frames import FramedPacket
+    from chatapp.socket_engine.server import FastServer
 
 
 class FakeConnection:
@@ -79,8 +80,8 @@ def test_a_listener_that_fails_does_not_stop_a_broadcast(server: Any) -> None:
     broken, healthy = FakeConnection(is_broken=True), FakeConnection(is_broken=False)
     server.sockets = {"a": broken, "b": healthy}
     listeners = {"1": "a", "2": "b"}
-    server.broadcast(listeners, FramedPacket(4, "one"), [])
-    server.broadcast(listeners, FramedPacket(4, "two"), ["3"])
+    server.broadcast(listeners, FramedPacket(b'2["one"]'), [])
+    server.broadcast(listeners, FramedPacket(b'2["two"]'), ["3"])
     eventlet.sleep(0.02)
     assert healthy.received == ["deliver", "deliver"]
     assert len(broken.errors) == 2
