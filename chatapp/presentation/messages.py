@@ -10,7 +10,6 @@ from typing import Any, overload
 import orjson
 from flask import Flask, current_app
 from jinja2 import Environment
-from jinja2.runtime import new_context
 from jinja2.utils import urlize
 from markupsafe import Markup, escape
 
@@ -21,6 +20,7 @@ from chatapp.markdown.cache import try_render_blocks
 from chatapp.markdown.rendering import render_plain
 from chatapp.presentation import resources
 from chatapp.presentation.message_cache import MessageCache, PresentedMessage
+from chatapp.presentation.message_template import MessageTemplate
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN, find_names
@@ -38,8 +38,6 @@ MAX_MENTIONS = 100
 
 MAX_LINKS = 100
 """Maximum number of links in the body of a message that a person or a bot wrote. The others are plain text."""
-
-MESSAGE_TEMPLATE = "messages/_message.html"
 
 AVATAR_TEMPLATE = "layout/_avatar.html"
 
@@ -163,6 +161,9 @@ class MessagePresenter:
         self._assistants = assistants
         self.cache = MessageCache()
         """Pages and events share it."""
+        self._template = MessageTemplate(
+            environment, render_avatar=self.render_avatar, render_sender=self.render_sender
+        )
         self._render_person_cached = lru_cache(CACHED_AVATARS)(self._render_person)
         self._render_sender_cached = lru_cache(CACHED_AVATARS)(self._render_sender)
 
@@ -206,22 +207,7 @@ class MessagePresenter:
 
     def _present(self, message: TimelineMessage, body: Markup) -> PresentedMessage:
         data = {**present_message_data(message), "pending": message.is_pending}
-        return PresentedMessage(orjson.dumps(data), self._render(message, body))
-
-    def _render(self, message: TimelineMessage, body: Markup) -> Markup:
-        template = self._environment.get_template(MESSAGE_TEMPLATE)
-        created = message.created_at.isoformat()
-        variables = {
-            "message": message,
-            "created": created,
-            "clock": created[11:16],
-            "avatar": self.render_avatar(message),
-            "sender": self.render_sender(message),
-            "body": body,
-        }
-        # `render()` first copies the globals, which this template does not use: that would double the time.
-        context = new_context(template.environment, MESSAGE_TEMPLATE, template.blocks, variables, shared=True)
-        return Markup("".join(template.root_render_func(context)))  # noqa: S704 - the template escapes
+        return PresentedMessage(orjson.dumps(data), self._template.render(message, body))
 
     def _render_person(self, person: Person | None, bot_name: str | None) -> Markup:
         avatar: Markup = self._avatars.avatar(person, bot_name)
