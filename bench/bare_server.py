@@ -17,6 +17,7 @@ from flask import Flask, Response  # noqa: E402 - the standard library is patche
 from chatapp.config import Settings  # noqa: E402
 from chatapp.http_server.connections import HttpConnections  # noqa: E402
 from chatapp.http_server.listener import FairListener  # noqa: E402
+from chatapp.http_server.polling import ChatFirst  # noqa: E402
 from chatapp.http_server.protocol import make_protocol  # noqa: E402
 
 
@@ -32,6 +33,7 @@ def main(folder: Path) -> None:
     settings = Settings(connections_per_second=0)
     protocol = make_protocol(
         HttpConnections(settings),
+        ChatFirst(),
         timeout_seconds=settings.http_timeout_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
     )

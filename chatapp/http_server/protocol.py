@@ -18,6 +18,7 @@ from eventlet.greenio import shutdown_safe
 
 from chatapp.http_server.connections import HttpConnection, HttpConnections, Refusal, encode_response
 from chatapp.http_server.gate import CONNECTION_KEY
+from chatapp.http_server.polling import ChatFirst
 from chatapp.http_server.streams import TimedStream
 
 INVALID_HEADER = encode_response(
@@ -33,7 +34,9 @@ _LENGTH = re.compile(r"[0-9]{1,18}[ \t]*", re.ASCII)
 _MALFORMED_LINE = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect)
 
 
-def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_alive_seconds: float) -> type:
+def make_protocol(
+    connections: HttpConnections, chat_first: ChatFirst, *, timeout_seconds: float, keep_alive_seconds: float
+) -> type:
     """Return the protocol class of a server. eventlet takes a class, not an object."""
 
     class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]  # the library is not typed
@@ -41,6 +44,7 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
         rbufsize = wbufsize = 2_048
 
         _connection: HttpConnection
+        _fd: int
         _stream: TimedStream
         _is_first_request = True
 
@@ -51,10 +55,13 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
                 connection.send(socket)  # eventlet closes it.
                 return
             self._connection = connection
+            self._fd = socket.fileno()
+            chat_first.add(self._fd)
             try:
                 connection.wait_for_rate()
                 super().__init__(conn_state, server)
             finally:
+                chat_first.discard(self._fd)
                 connection.close()
 
         def setup(self) -> None:
@@ -81,6 +88,8 @@ def make_protocol(connections: HttpConnections, *, timeout_seconds: float, keep_
             self._stream.begin_body()
             environ: dict[str, Any] = super().get_environ()
             environ[CONNECTION_KEY] = self._connection
+            if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+                chat_first.discard(self._fd)
             body = environ["eventlet.input"]
             body.discard = partial(self._discard, body.discard)
             return environ

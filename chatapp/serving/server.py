@@ -43,6 +43,8 @@ from chatapp.web.security import security_headers
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from chatapp.http_server.polling import ChatFirst
+
 log = structlog.get_logger(__name__)
 
 WRITER_STOP_SECONDS = 7.0
@@ -184,6 +186,7 @@ def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> 
     metrics.count_connections = lambda: connections.count
     protocol = make_protocol(
         connections,
+        _serve_chat_first(),
         timeout_seconds=settings.http_timeout_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
     )
@@ -204,6 +207,20 @@ def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> 
     run = partial(eventlet.wsgi.server, FairListener(listener), gate, **options)
     supervisor.start("http server", run, on_failure=OnFailure.END_PROCESS)
     return settings.host, listener.getsockname()[1]
+
+
+def _serve_chat_first() -> "ChatFirst":
+    """Let the event loop serve sockets of chat before HTTP connections."""
+    from eventlet.hubs import get_hub
+
+    from chatapp.http_server.polling import ChatFirst
+
+    chat_first = ChatFirst()
+    hub = get_hub()
+    if hasattr(hub, "do_poll"):  # On Linux. On macOS all are served alike.
+        poll = hub.do_poll
+        hub.do_poll = lambda seconds: chat_first.select(poll(seconds))
+    return chat_first
 
 
 def _raise_file_limit(max_connections: int) -> None:

@@ -1,0 +1,40 @@
+from chatapp.http_server.polling import SERVED_AT_ONCE, ChatFirst
+
+READ = 1
+
+
+def ready(*fds: int) -> list[tuple[int, int]]:
+    return [(fd, READ) for fd in fds]
+
+
+def chat_first(*http: int) -> ChatFirst:
+    chat_first = ChatFirst()
+    for fd in http:
+        chat_first.add(fd)
+    return chat_first
+
+
+def test_all_chat_sockets_are_served_and_some_http_connections():
+    http, chat = range(100), range(100, 200)
+    served = [fd for fd, _ in chat_first(*http).select(ready(*http, *chat))]
+    assert set(chat) <= set(served)
+    assert len(served) == len(chat) + SERVED_AT_ONCE
+
+
+def test_http_connections_that_stay_ready_are_served_in_turn():
+    http = range(100)
+    selection = chat_first(*http)
+    assert {fd for _ in range(2 * 100 // SERVED_AT_ONCE) for fd, _ in selection.select(ready(*http))} == set(http)
+
+
+def test_a_connection_that_has_become_a_chat_socket_is_served_at_once():
+    http = range(100)
+    selection = chat_first(*http)
+    selection.discard(42)
+    assert all(42 in dict(selection.select(ready(*http))) for _ in range(100))
+    assert len(selection.select(ready(*http))) == SERVED_AT_ONCE + 1
+
+
+def test_few_connections_are_all_served():
+    http = range(SERVED_AT_ONCE)
+    assert chat_first(*http).select(ready(*http)) == ready(*http)
