@@ -10,8 +10,11 @@ from chatapp.concurrency.worker_processes import WorkerPool
 from chatapp.errors import Busy, ChatError
 from chatapp.markdown.rendering import render, render_plain, render_quickly
 
-QUICK_SECONDS = 0.004
-"""Budget of a text in a page or a catch-up before a worker process renders it. Most answers need less."""
+QUICK_SECONDS = 0.002
+"""Budget of a short text in a page or a catch-up before a worker process renders it."""
+
+QUICK_CHARS = 1_000
+"""Maximum length of a short text. Most longer ones exceed the budget, and some by far: it is checked now and then."""
 
 CACHED_TEXTS = 500
 
@@ -41,7 +44,7 @@ def render_blocks(text: str) -> tuple[Markup, ...]:
 def _render(text: str) -> tuple[Markup, ...]:
     if not is_in_slices():
         return render(text)
-    blocks = render_quickly(text, QUICK_SECONDS)
+    blocks = render_quickly(text, QUICK_SECONDS) if len(text) <= QUICK_CHARS else None
     return _render_in_worker(text) if blocks is None else blocks
 
 
