@@ -1,5 +1,10 @@
-"""Channel membership and broadcasts: a broadcast encodes its packet and its frame once."""
+"""Channel membership and broadcasts: a broadcast encodes its packet and its frame once.
 
+The library looks for the channels of a socket in all channels, of which each socket has one of its own. Here each
+socket's channels are known, and a packet for one socket needs no channel.
+"""
+
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from socketio import Manager
@@ -13,6 +18,11 @@ if TYPE_CHECKING:
 
 class BroadcastManager(Manager):  # type: ignore[misc]  # the library is not typed
     """The library's manager of channels, with a faster broadcast."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._channels: dict[str, set[str | None]] = {}
+        """The channels of each socket; None is that of all sockets."""
 
     def emit(
         self,
@@ -35,7 +45,8 @@ class BroadcastManager(Manager):  # type: ignore[misc]  # the library is not typ
         ):
             super().emit(event, data, namespace, channel, skip_sid, callback, **options)
             return
-        listeners = self.rooms.get(namespace, {}).get(channel)
+        channels = self.rooms.get(namespace, {})
+        listeners = channels.get(channel) or _find_socket(channels, channel)
         if not listeners:
             return
         arguments = [event] if data is None else [event, data]
@@ -44,15 +55,39 @@ class BroadcastManager(Manager):  # type: ignore[misc]  # the library is not typ
 
     def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
         """Add a socket to a channel. It does not receive what was emitted there before."""
+        if room == sid:
+            return
         self._engine.flush_broadcast()
         super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+        self._channels.setdefault(sid, set()).add(room)
 
     def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
         """Remove a socket from a channel. It still receives what was emitted there before."""
         self._engine.flush_broadcast()
         super().basic_leave_room(sid, namespace, room)
+        self._channels.get(sid, set()).discard(room)
+
+    def get_rooms(self, sid: str, namespace: str) -> list[str]:  # noqa: ARG002 - there is one namespace
+        """Return the channels that a socket is in."""
+        return [channel for channel in self._channels.get(sid, ()) if channel is not None]
+
+    def basic_disconnect(self, sid: str, namespace: str, **_options: Any) -> None:
+        """Remove a socket from all channels."""
+        for channel in self._channels.pop(sid, set()):
+            self.basic_leave_room(sid, namespace, channel)
+        for pending in (self.pending_connect, self.pending_disconnect):
+            if sid in pending.get(namespace, ()):
+                pending[namespace].remove(sid)
+                if not pending[namespace]:
+                    del pending[namespace]
 
     @property
     def _engine(self) -> "FastServer":
         engine: FastServer = self.server.eio
         return engine
+
+
+def _find_socket(channels: Mapping[str | None, Mapping[str, str]], sid: str | None) -> Mapping[str, str]:
+    """Return the socket with this id as the only listener of a channel; nothing if there is none."""
+    eio_sid = None if sid is None else channels.get(None, {}).get(sid)
+    return {} if sid is None or eio_sid is None else {sid: eio_sid}
