@@ -1,5 +1,7 @@
 """Flask-Login: the user of a cookie, signing in, and redirects of visitors who are not signed in."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, redirect, request, session, url_for
@@ -8,10 +10,10 @@ from werkzeug.wrappers import Response
 
 from chatapp.accounts.devices import remember_device
 from chatapp.accounts.login_sessions import LAST_SEEN_INTERVAL, VerifiedPassword, create_login_session, record_login_use
-from chatapp.accounts.queries import find_login, is_set_up
+from chatapp.accounts.queries import Login, find_login, is_set_up
 from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
-from chatapp.fallback import current_fallback
+from chatapp.fallback import Fallback, current_fallback
 from chatapp.identity import CONFIRM_LOGIN, AuthenticatedUser, current_address, find_current_person
 from chatapp.models import now
 from chatapp.passwords.attempts import AttemptKey
@@ -20,7 +22,11 @@ from chatapp.storage import DATABASE_ERRORS, is_dropped
 from chatapp.tokens import hash_token
 from chatapp.web.caching import clear_caches
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 _IS_SET_UP = "chatapp.is_set_up"
+
 _OPEN_BEFORE_SETUP = {
     "accounts.explain_setup",
     "accounts.setup",
@@ -46,24 +52,43 @@ def load_user(token: str) -> AuthenticatedUser | None:
 
     While the database cannot be read, a user who was connected recently is returned from memory.
     """
-    fallback = current_fallback()
+
+    def find(token_hash: str) -> Login | None:
+        try:
+            login = find_login(db.session(), token_hash)
+        except DATABASE_ERRORS:
+            db.session.rollback()
+            raise
+        if login is not None and is_use_due(login):
+            g.used_login_session_id = login.id
+        return login
+
+    return authenticate_token(token, current_fallback(), request.environ, find)
+
+
+def authenticate_token(
+    token: str, fallback: Fallback, environ: "WSGIEnvironment", find: Callable[[str], Login | None]
+) -> AuthenticatedUser | None:
+    """Do what `load_user` does for a request or a socket. `find` returns the login session with a token's hash."""
     revision = fallback.revision
     try:
-        login = find_login(db.session(), hash_token(token))
+        login = find(hash_token(token))
     except DATABASE_ERRORS as error:
-        db.session.rollback()
         if is_dropped(error) or (remembered := fallback.find_login(token)) is None:
             raise
         return remembered
     if login is None:
         return None
-    if now() - login.last_seen_at > LAST_SEEN_INTERVAL:
-        g.used_login_session_id = login.id
     authenticated = AuthenticatedUser(login.user_id, login.username, login.name, login.is_admin, login.id, token)
     fallback.remember_login(authenticated, revision)
-    if confirm := request.environ.get(CONFIRM_LOGIN):
+    if confirm := environ.get(CONFIRM_LOGIN):
         confirm(token)
     return authenticated
+
+
+def is_use_due(login: Login) -> bool:
+    """Return whether it is to be recorded that a login session is in use: it was not a moment ago."""
+    return now() - login.last_seen_at > LAST_SEEN_INTERVAL
 
 
 def record_use() -> None:

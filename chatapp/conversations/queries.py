@@ -13,6 +13,14 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.credentials import has_share_links
 from chatapp.models import Block, Conversation, Membership, ShareLink, User
+from chatapp.models.conversations import format_wire_name
+
+# Each new socket runs it: it is built only once, and loads no ORM rows.
+_MEMBERSHIPS = (
+    select(Membership.user_id, Conversation.kind, Conversation.id)
+    .join(Conversation, Conversation.id == Membership.conversation_id)
+    .where(Membership.user_id.in_(bindparam("user_ids", expanding=True)))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,16 @@ def _select_joined(user_id: int) -> Select[Conversation]:
 
 def list_wire_names(session: Session, user_id: int) -> Sequence[str]:
     """List the wire names of all conversations that a user is a member of."""
-    return [conversation.wire_name for conversation in session.scalars(_select_joined(user_id))]
+    return list_wire_names_of(session, [user_id])[user_id]
+
+
+def list_wire_names_of(session: Session, user_ids: Collection[int]) -> dict[int, list[str]]:
+    """List for each user the wire names of all conversations that they are a member of."""
+    wire_names: dict[int, list[str]] = {user_id: [] for user_id in user_ids}
+    rows = session.connection().execute(_MEMBERSHIPS, {"user_ids": list(user_ids)})
+    for user_id, kind, conversation_id in rows:
+        wire_names[user_id].append(format_wire_name(kind, conversation_id))
+    return wire_names
 
 
 def list_people(session: Session, conversation_ids: Sequence[int]) -> dict[int, list[Person]]:

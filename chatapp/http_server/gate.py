@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
-from werkzeug.sansio.http import parse_cookie
 
 from chatapp.accounts.queries import find_login
 from chatapp.concurrency.cooperation import in_slices
@@ -27,7 +26,7 @@ from chatapp.identity import CONFIRM_API_USER, CONFIRM_LOGIN
 from chatapp.limits.networks import client_network
 from chatapp.storage import DATABASE_ERRORS, log_database_error
 from chatapp.tokens import hash_token, parse_bearer
-from chatapp.web.sessions import VerifiedSessions
+from chatapp.web.sessions import find_login_token
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -133,14 +132,3 @@ def find_api_token(environ: "WSGIEnvironment") -> str | None:
     if not environ.get("PATH_INFO", "").startswith(API_PREFIX):
         return None
     return parse_bearer(environ.get("HTTP_AUTHORIZATION", ""))
-
-
-def find_login_token(app: Flask, environ: "WSGIEnvironment") -> str | None:
-    """Return the token of the login session in a signed cookie. It may have been revoked."""
-    name = app.config["SESSION_COOKIE_NAME"]
-    if name not in environ.get("HTTP_COOKIE", ""):
-        return None
-    sessions = app.session_interface
-    assert isinstance(sessions, VerifiedSessions)  # noqa: S101 - `init_security` has set it
-    token = sessions.read(parse_cookie(environ["HTTP_COOKIE"]).get(name, "")).get("_user_id")
-    return token if isinstance(token, str) else None

@@ -23,7 +23,7 @@ from chatapp.realtime import conversations as conversations
 from chatapp.realtime import read_state as read_state
 from chatapp.realtime.application import EXTENSION, Realtime
 from chatapp.realtime.handlers import list_event_names, register_events
-from chatapp.realtime.handshake import register_handshake, send_initial_events
+from chatapp.realtime.handshake import Handshake
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.socket_engine import init_engine
 
@@ -35,10 +35,12 @@ def init_realtime(app: Flask, settings: Settings) -> None:
         settings,
         app.extensions[SUPERVISOR],
         event_names=list_event_names(),
-        on_connected=lambda sid: send_initial_events(app, realtime, sid),
+        on_connected=lambda sid: handshake.send_initial_events(sid),  # noqa: PLW0108 - it needs the engine
     )
     app.extensions[EXTENSION] = realtime = Realtime(
         engine, app.extensions[SIGNALS], app.extensions[FALLBACK], get_message_presenter(app), settings
     )
-    register_handshake(app, realtime)
+    handshake = Handshake(app, realtime)
+    realtime.server.on("connect", handshake.connect)
+    realtime.server.on("disconnect", handshake.disconnect)
     register_events(app, realtime)

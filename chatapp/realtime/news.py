@@ -4,7 +4,7 @@ Each conversation has a channel for its news. A socket is in that channel or has
 page needs no news of a message that it shows.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from flask import Flask
 
@@ -26,17 +26,28 @@ def complete_news_channels(app: Flask, realtime: Realtime) -> None:
         realtime.connections.sids_without_news.discard(sid)
 
 
-def update_news_channels(realtime: Realtime, user_id: int, sids: Collection[str]) -> None:
+def update_news_channels(
+    realtime: Realtime,
+    user_id: int,
+    sids: Collection[str],
+    read_wire_names: Callable[[int], Collection[str]] | None = None,
+) -> None:
     """Add a user's sockets to the news channels of the user's conversations, and remove them from all others.
 
+    `read_wire_names` reads the conversations, each time in a new snapshot; by default that is one query.
     Repeated if something was revoked meanwhile: the revocation may have been handled before a socket entered a channel.
     """
     revision = None
     while revision != realtime.fallback.revision:
         revision = realtime.fallback.revision
-        wire_names = list_wire_names(db.session(), user_id)
-        db.session.close()  # The next read gets a new snapshot.
+        wire_names = (read_wire_names or _read_wire_names)(user_id)
         _set_news_channels(realtime.connections, wire_names, sids)
+
+
+def _read_wire_names(user_id: int) -> Collection[str]:
+    wire_names = list_wire_names(db.session(), user_id)
+    db.session.close()  # The next read gets a new snapshot.
+    return wire_names
 
 
 def _set_news_channels(connections: Connections, wire_names: Collection[str], sids: Iterable[str]) -> None:

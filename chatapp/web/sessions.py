@@ -2,12 +2,16 @@
 
 import time
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.wrappers import Request
 from itsdangerous import BadData
+from werkzeug.sansio.http import parse_cookie
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 MAX_COOKIES = 10_000
 """Maximum number of cookies whose content is kept."""
@@ -49,3 +53,14 @@ class VerifiedSessions(SecureCookieSessionInterface):
             if len(self._verified) > MAX_COOKIES:
                 self._verified.popitem(last=False)
         return found
+
+
+def find_login_token(app: Flask, environ: "WSGIEnvironment") -> str | None:
+    """Return the token of the login session in a signed cookie. It may have been revoked."""
+    name = app.config["SESSION_COOKIE_NAME"]
+    if name not in environ.get("HTTP_COOKIE", ""):
+        return None
+    sessions = app.session_interface
+    assert isinstance(sessions, VerifiedSessions)  # noqa: S101 - `init_security` has set it
+    token = sessions.read(parse_cookie(environ["HTTP_COOKIE"]).get(name, "")).get("_user_id")
+    return token if isinstance(token, str) else None

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.test import EnvironBuilder
 
 from chatapp.accounts.login_sessions import authenticate, create_login_session, revoke_login_session
+from chatapp.accounts.queries import find_logins
 from chatapp.accounts.service import (
     ban,
     change_display_name,
@@ -43,6 +44,7 @@ from chatapp.realtime.channels import login_session_channel, news_channel, user_
 from chatapp.realtime.conversations import JoinPayload, LeavePayload, join_chat, leave_chat
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.handlers import Caller
+from chatapp.realtime.handshake import Handshake
 from chatapp.realtime.news import update_news_channels
 from chatapp.revocations import revoke
 from chatapp.rooms import service as rooms
@@ -236,10 +238,17 @@ class Browser:
 
     def connect(self, meanwhile: Callable[[], object]) -> str:
         """Connect a socket and return its id. `meanwhile` is called once its user is read."""
-        self._monkeypatch.setattr(handshake, "record_use", meanwhile)
+
+        def find_logins_and_continue(*arguments: Any) -> Any:
+            logins = find_logins(*arguments)
+            self._monkeypatch.setattr(handshake, "find_logins", find_logins)
+            meanwhile()
+            return logins
+
+        self._monkeypatch.setattr(handshake, "find_logins", find_logins_and_continue)
         sid = str(self._realtime.server.manager.connect(f"engine-id of {self.token}", "/"))
         # Like the server, outside of the application context of the test.
-        Context().run(handshake._connect, self._app, self._realtime, sid, self._environ, None)
+        Context().run(Handshake(self._app, self._realtime).connect, sid, self._environ, None)
         return sid
 
 

@@ -12,12 +12,12 @@ from chatapp.config import Settings
 from chatapp.fallback import EXTENSION, Fallback
 from chatapp.http_server import rates
 from chatapp.http_server.connections import HttpConnection, HttpConnections
-from chatapp.http_server.gate import CONNECTION_KEY, ConnectionGate, find_api_token, find_login_token
+from chatapp.http_server.gate import CONNECTION_KEY, ConnectionGate, find_api_token
 from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_API_USER
 from chatapp.socket_engine import tarpit, token_bucket
 from chatapp.web.security import SESSION_COOKIE
-from chatapp.web.sessions import VerifiedSessions
+from chatapp.web.sessions import VerifiedSessions, find_login_token
 from tests.harness.clock import Delays
 
 if TYPE_CHECKING:
