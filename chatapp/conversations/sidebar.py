@@ -58,7 +58,7 @@ def list_sidebar(session: Session, user_id: int) -> Sequence[SidebarRow]:
     In this order: the general chat, by name those rooms that were used last and are not archived, the direct
     conversations by their last use, the shared conversations with assistants, and the sessions by their last use.
     """
-    return [SidebarRow(*row) for row in session.execute(_SELECT, {"user_id": user_id})]
+    return [SidebarRow(*row) for row in session.connection().execute(_SELECT, {"user_id": user_id})]
 
 
 def _select() -> Select[Any]:

@@ -148,8 +148,6 @@ def _remember(view: ConversationView, viewer_id: int) -> None:
     ref = ConversationRef.of(view.conversation)
     fallback.remember_access(viewer_id, ref, request_revision(), may_post=view.permissions.may_post)
     fallback.remember_page(view.conversation, view.epoch, view.history.messages, is_public=view.is_public)
-    # Otherwise the end of the session would expire it.
-    db.session().expunge(view.conversation)
     # The messages are kept once for all viewers.
     history = replace(view.history, messages=())
     fallback.remember_view(viewer_id, view.page.path, replace(view, history=history, read_state=None))

@@ -155,7 +155,7 @@ def _execute(
     """Run a query made by `select_keys`."""
     end = _NO_BOUND if before is None else before
     parameters = {"conversation_id": conversation.id, "after": after, "before": end, "limit": limit}
-    return session.execute(query, parameters).all()
+    return session.connection().execute(query, parameters).all()
 
 
 def _read_period(

@@ -35,7 +35,9 @@ class VerifiedSessions(SecureCookieSessionInterface):
         return self.session_class(self.read(request.cookies.get(self.get_cookie_name(app), "")))
 
     def read(self, cookie: str) -> dict[str, Any]:
-        """Return a copy of the content of a cookie; nothing if it is invalid or too old."""
+        """Return a copy of the content of a cookie; nothing if there is none, or if it is invalid or too old."""
+        if not cookie:
+            return {}
         content, signed_at = self._verified.get(cookie) or self._verify(cookie)
         return content.copy() if time.time() - signed_at <= self._max_age_seconds else {}
 

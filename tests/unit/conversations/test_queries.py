@@ -88,6 +88,7 @@ def test_the_sidebar_lists_the_rooms_that_were_used_last(session: Session) -> No
     session.flush()
 
     def listed() -> list[int]:
+        session.flush()
         return [each.id for each in list_sidebar(session, BOB) if each.id in rooms]
 
     assert listed() == list(rooms)[10:]
