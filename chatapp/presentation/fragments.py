@@ -20,8 +20,9 @@ class Fragments:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        # 1 and True are equal, but look different.
-        self.render = lru_cache(MAX_FRAGMENTS, typed=True)(self._render)
+        # 1 and True are equal, but look different. During development templates change.
+        cache = lru_cache(MAX_FRAGMENTS, typed=True)
+        self.render = self._render if environment.auto_reload else cache(self._render)
         """Render a macro, named by its template and its name, with arguments that are values: no rows, no lists."""
 
     def _render(self, template: str, macro: str, *arguments: Any) -> Markup:

@@ -77,7 +77,7 @@ class Sidebars:
         """Return the HTML of a person's sidebar."""
         rows = list_sidebar(db.session(), viewer.id)
         sidebar = self._sidebars.get(viewer.id) or Sidebar()
-        if sidebar.rows != rows:
+        if sidebar.rows != rows or self._environment.auto_reload:
             items = {row: item for row, item in sidebar.items.items() if row in rows}
             missing = [row for row in rows if row not in items]
             items |= zip(missing, _make_items(viewer, missing), strict=True)

@@ -48,7 +48,10 @@ def test_the_owner_sets_up_with_the_link_and_invites_another(server: Server, new
     send_message(other, "hello")
     wait_for_message(page, "hello")
     other.click("[aria-label='Sign out']")
+    expect(other).to_have_url(re.compile("/sign-in$"))
+    other.go_back()
     expect(other).to_have_url(re.compile("/sign-in"))
+    expect(other.locator(".message")).to_have_count(0)
 
 
 def test_a_member_is_added_to_a_room_and_removed(ana: Person, bob: Person, new_page: NewPage) -> None:

@@ -13,7 +13,7 @@ from itsdangerous import TimestampSigner
 from sqlalchemy import event, update
 
 from chatapp import create_app
-from chatapp.accounts.login_sessions import create_login_session
+from chatapp.accounts.login_sessions import create_login_session, end_login_sessions
 from chatapp.accounts.service import change_display_name, create_owner, create_user
 from chatapp.actors import Actor
 from chatapp.config import Settings
@@ -26,6 +26,7 @@ from chatapp.storage import current_writer, write
 from chatapp.timeline import delete, edit, mark_read, mark_unread, post, react
 from chatapp.timeline.cleanup import clear
 from chatapp.web.security import SESSION_COOKIE
+from tests.harness.html import find_csrf_token
 from tests.harness.servers import SqliteTemplate
 
 PASSWORD = "correct horse battery"
@@ -251,3 +252,16 @@ def test_pages_with_secrets_and_those_after_a_form_are_not_kept(chat: Chat) -> N
     assert "Settings saved." in page.text
     assert page.headers["Cache-Control"] == "no-store"
     assert chat.client.get("/rooms").headers["Cache-Control"] == "private, no-cache"
+
+
+def test_pages_are_forgotten_when_a_login_session_ends_and_when_another_person_signs_in(chat: Chat) -> None:
+    chat.get()
+    chat.change(end_login_sessions, "ana")
+    response = chat.client.get(chat.path)
+    assert (response.status_code, response.headers["Clear-Site-Data"]) == (302, '"cache"')
+    assert "Clear-Site-Data" not in chat.app.test_client().get(chat.path).headers, "a visitor has no pages"
+
+    form = {"csrf_token": find_csrf_token(chat.client.get("/sign-in").text), "username": "bob", "password": PASSWORD}
+    response = chat.client.post("/sign-in", data=form)
+    assert (response.status_code, response.headers["Clear-Site-Data"]) == (302, '"cache"')
+    assert 'data-user-id="2"' in chat.get()
