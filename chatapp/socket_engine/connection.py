@@ -58,6 +58,8 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         """The event that wakes a polling request which waits until the order is not blocked."""
         self._reader: frames.FrameReader | None = None
         """Parses what arrives, once the connection is a WebSocket."""
+        self._is_paused = False
+        """Whether reading continues after a pause."""
         self._listener: Any = None
         """The event loop's object that calls `_on_readable`. There is none while nothing more may be read."""
         self._ended: Any = Event()
@@ -243,9 +245,9 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
                 raise Malformed("too many packets in a request")
             state = self.server.connection_guard.find_connection_state(self.sid)
             for text in packets:
-                if state is not None:
+                if state is not None and not self.closed:
                     state.throttle(len(text))
-                self._wait_until_unblocked()
+                    self._wait_until_unblocked()
                 if state is not None and not self.closed:
                     self.receive(text)
             self._wait_until_unblocked()
@@ -268,9 +270,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         state = self.server.connection_guard.find_connection_state(self.sid)
         if state is None:
             return []
-        reader = frames.FrameReader(
-            self.server.max_http_buffer_size, partial(self._count, state.count), self._send_pong
-        )
+        reader = frames.FrameReader(self.server.max_http_buffer_size, state.count, self._send_pong)
         ws.websocket_closed = True  # The close frame is sent by `close`.
         try:
             if self.connected and not self._upgrade(socket, reader):
@@ -323,7 +323,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
 
     def _on_readable(self, _fileno: int) -> None:
         """Read what has arrived. The event loop calls it, so it must not wait."""
-        if self._reader is None or self._order.is_blocked or self._reader.pause:
+        if self._reader is None or not self._may_read():
             self._stop_listening()
             return
         try:
@@ -348,17 +348,18 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
                 self.receive(text)
         except Exception as error:
             self._end(error)
-        else:
-            if self._listener is None and not self._order.is_blocked and not self._reader.pause:
-                self._listen()
+            return
+        if self._reader.pause and not self._is_paused:
+            self._is_paused = True
+            get_hub().schedule_call_global(self._reader.pause, self._resume)
+        elif self._listener is None and self._may_read() and not self._ended.ready():
+            self._listen()
 
-    def _count(self, count: Callable[[int], float], size: int) -> float:
-        """Count a frame. Schedule reading to continue after the pause, if there is one."""
-        if pause := count(size):
-            get_hub().schedule_call_global(pause, self._resume)
-        return pause
+    def _may_read(self) -> bool:
+        return self._reader is not None and not self._reader.pause and not self._order.is_blocked
 
     def _resume(self) -> None:
+        self._is_paused = False
         if self._reader is not None:
             self._reader.resume()
             self._read_on()
@@ -423,6 +424,10 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
 def _wait_for_message(socket: Any, reader: frames.FrameReader) -> str:
     """Return the next message, on a green thread."""
     while (message := reader.read()) is None:
+        if reader.pause:
+            eventlet.sleep(reader.pause)
+            reader.resume()
+            continue
         data = socket.recv(frames.RECEIVE_BYTES)
         if not data:
             raise frames.Closed

@@ -1,0 +1,112 @@
+"""Reading of WebSockets: the event loop calls a connection when data has arrived."""
+
+import socket
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chatapp.concurrency.supervision import Supervisor
+from chatapp.socket_engine import frames
+from chatapp.socket_engine.packets import Malformed
+from tests.harness.abuse import frame
+from tests.harness.waiting import scaled
+
+with warnings.catch_warnings():
+    # Eventlet warns when it is imported.
+    warnings.simplefilter("ignore")
+    import eventlet
+    from eventlet.event import Event
+    from eventlet.greenio import GreenSocket
+
+    from chatapp.socket_engine import connection as connection_module
+    from chatapp.socket_engine.connection import Connection
+    from chatapp.socket_engine.server import FastServer
+
+
+class Pair:
+    """A connection, and the client at the other end of its WebSocket. Frames are counted with `pauses`."""
+
+    def __init__(self, pauses: Iterator[float]) -> None:
+        self.handled: list[str] = []
+        self.handle: Callable[[str], object] = self.handled.append
+        self.server: Any = FastServer(Supervisor(), coalesces_writes=True, async_mode="eventlet")
+        self.server.handlers["message"] = lambda _sid, text: self.handle(text)
+        self.connection = Connection(self.server, "engine-id")
+        ours, self.client = socket.socketpair()
+        self.socket = GreenSocket(ours)
+        self.reader = frames.FrameReader(70_000, lambda _size: next(pauses, 0.0), lambda _data: None)
+
+    def send(self, *texts: str) -> None:
+        self.client.sendall(b"".join(map(frame, texts)))
+
+    def close(self) -> None:
+        self.connection.close(wait=False, abort=True)
+        self.client.close()
+        self.socket.close()
+
+
+@pytest.fixture
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    pair = Pair(iter(getattr(request, "param", [])))
+    yield pair
+    pair.close()
+
+
+def wait_until(is_true: Callable[[], object]) -> None:
+    with eventlet.Timeout(scaled(5)):
+        while not is_true():
+            eventlet.sleep(0.005)
+
+
+def test_packets_that_arrive_together_are_handled_one_after_the_other(pair: Pair) -> None:
+    is_done = Event()
+
+    def wait(text: str) -> None:
+        pair.handled.append(text)
+        is_done.wait()
+
+    pair.handle = wait
+    pair.connection._begin(pair.socket, pair.reader)
+    pair.send("40", "41")
+    wait_until(lambda: pair.handled == ["0"])
+    pair.send("40")
+    eventlet.sleep(0.05)
+    assert pair.handled == ["0"]
+    pair.handle = pair.handled.append
+    is_done.send()
+    wait_until(lambda: pair.handled == ["0", "1", "0"])
+
+
+@pytest.mark.parametrize("pair", [[0.05, 0.05]], indirect=True)
+def test_nothing_is_read_while_a_rate_limit_is_exceeded(pair: Pair) -> None:
+    pair.connection._begin(pair.socket, pair.reader)
+    pair.send("40", "41")
+    wait_until(lambda: pair.handled == ["0"])
+    assert pair.reader.pause
+    wait_until(lambda: pair.handled == ["0", "1"])
+    pair.send("40")
+    wait_until(lambda: pair.handled == ["0", "1", "0"])
+
+
+@pytest.mark.parametrize("pair", [[0.05]], indirect=True)
+def test_an_upgrade_waits_while_a_rate_limit_is_exceeded(pair: Pair) -> None:
+    pair.send("2probe", "5")
+    messages = [connection_module._wait_for_message(pair.socket, pair.reader) for _ in range(2)]
+    assert messages == ["2probe", "5"]
+
+
+def test_a_client_that_has_gone_ends_the_connection(pair: Pair) -> None:
+    pair.connection._begin(pair.socket, pair.reader)
+    pair.client.close()
+    with eventlet.Timeout(scaled(5)), pytest.raises(frames.Closed):
+        pair.connection._ended.wait()
+    assert pair.connection._listener is None
+
+
+def test_a_malformed_frame_ends_the_connection_with_the_reason(pair: Pair) -> None:
+    pair.connection._begin(pair.socket, pair.reader)
+    pair.client.sendall(frame("40", mask=None))
+    with eventlet.Timeout(scaled(5)), pytest.raises(Malformed, match="without a mask"):
+        pair.connection._ended.wait()
