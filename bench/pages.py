@@ -34,9 +34,20 @@ MANY_MESSAGES = 1_000_000
 UNREAD = 12
 
 ROOM = "room"
+COMPRESSED_ROOM = "room, compressed"
 LARGE_ROOM = "room of 1,000,000"
 WEIGHT = "weight"
-PAGES = (ROOM, LARGE_ROOM, "General", "sidebar", "health", "50 messages by the API", "static file", WEIGHT)
+PAGES = (
+    ROOM,
+    COMPRESSED_ROOM,
+    LARGE_ROOM,
+    "General",
+    "sidebar",
+    "health",
+    "50 messages by the API",
+    "static file",
+    WEIGHT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,7 @@ def _prepare(target: Installation, *, has_large_room: bool) -> dict[str, Request
     }
     token = reader.create_token("read")
     found = {name: ({"Cookie": reader.cookie}, path) for name, path in paths.items()}
+    found[COMPRESSED_ROOM] = {"Cookie": reader.cookie, "Accept-Encoding": "gzip"}, room_path(small)
     found["health"] = {}, "/health"
     found["50 messages by the API"] = (
         {"Authorization": f"Bearer {token}"},
@@ -143,9 +155,10 @@ def _bare_routes(subjects: Mapping[str, Request]) -> Iterator[dict[str, Request]
     with tempfile.TemporaryDirectory() as folder:
         names = {name: str(number) for number, name in enumerate(subjects)}
         for name, request in subjects.items():
-            response = requests.get(request.url, headers=request.headers)
-            response.raise_for_status()
-            Path(folder, names[name]).write_bytes(response.content)
+            headers = {"Accept-Encoding": "identity", **request.headers}
+            with requests.get(request.url, headers=headers, stream=True) as response:
+                response.raise_for_status()
+                Path(folder, names[name]).write_bytes(response.raw.read())
         command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-W", "ignore", "-m", "bench.bare_server", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
