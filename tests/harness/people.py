@@ -172,6 +172,11 @@ class Api:
         )
 
 
+def without_html(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message without its HTML: the acknowledgement of a new one has none if its sender has joined."""
+    return {key: value for key, value in message.items() if key != "html"}
+
+
 class Socket:
     """A Socket.IO connection. It records every event in the order of arrival."""
 
