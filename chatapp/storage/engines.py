@@ -106,9 +106,13 @@ def reader_options(settings: Settings, *, is_serving: bool) -> dict[str, Any]:
 
 
 def prepare_reader(engine: Engine, settings: Settings, statements: StatementObserver) -> None:
-    """Do what `reader_options` cannot: observe the statements, and make the connections of SQLite read-only."""
+    """Do what `reader_options` cannot: observe the statements, and make the connections of SQLite read-only.
+
+    A page that is computed in slices may let others run after each statement.
+    """
     statements.observe(engine)
     use_keyring(engine.dialect, settings.keyring())
+    event.listen(engine, "after_cursor_execute", lambda *_arguments: checkpoint())
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN", pragmas=("query_only = ON",))
     else:
