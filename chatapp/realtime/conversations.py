@@ -37,6 +37,9 @@ MAX_LISTED_VERSIONS = 50
 MAX_LAST_PAGE_SIZE = 100
 """Maximum number of messages that a client may request when it joins without a cursor."""
 
+READING_COST = 10
+"""Events as which one counts that reads many messages: it takes about as much of the processor's time."""
+
 
 class JoinPayload(Payload):
     """Payload of `join_chat`."""
@@ -98,7 +101,7 @@ class ReactPayload(Payload):
     on: bool = True
 
 
-@handles("join_chat", JoinPayload)
+@handles("join_chat", JoinPayload, cost=READING_COST)
 def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
     """Enter a conversation's channel, then return the events after the cursor.
 
@@ -279,7 +282,7 @@ def delete_message(caller: Caller, payload: DeletePayload) -> Ack:
     return _present(delete(parse_ref(payload.conversation), caller.user.actor, payload.seq))
 
 
-@handles("message_versions", VersionsPayload)
+@handles("message_versions", VersionsPayload, cost=READING_COST)
 def list_versions(caller: Caller, payload: VersionsPayload) -> Ack:
     """Return the earlier versions of a message."""
     access = find_access_of(db.session(), parse_ref(payload.conversation), caller.user.actor)

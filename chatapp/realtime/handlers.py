@@ -74,18 +74,19 @@ Handler = Callable[[Caller, P], Ack | None]
 Preparer = Callable[[Caller, P], Write[Any]]
 
 # Filled while the modules of this package are imported, and not changed afterwards.
-_handlers: dict[str, tuple[type[Any], Handler[Any]]] = {}
+_handlers: dict[str, tuple[type[Any], Handler[Any], int]] = {}
 _preparers: dict[str, tuple[type[Any], Preparer[Any]]] = {}
 
 
-def handles(event: str, payload: type[P]) -> Callable[[Handler[P]], Handler[P]]:
+def handles(event: str, payload: type[P], *, cost: int = 1) -> Callable[[Handler[P]], Handler[P]]:
     """Register a function as the handler of an event. It runs on a green thread, in an application context.
 
-    The acknowledgement has `ok: true` and the fields that the function returns, or `ok: false` and the error.
+    The acknowledgement has `ok: true` and the fields that the function returns, or `ok: false` and the error. The event
+    counts as `cost` events of the client's rate.
     """
 
     def register(handler: Handler[P]) -> Handler[P]:
-        _handlers[event] = (payload, handler)
+        _handlers[event] = (payload, handler, cost)
         return handler
 
     return register
@@ -113,8 +114,8 @@ def register_events(app: Flask, realtime: Realtime) -> None:
     """Register all handlers with the application's server."""
     responders = {event: _Responder(app, realtime, event) for event in list_event_names()}
     handlers = {
-        event: EventHandler(_wrap_handler(app, responders[event], payload, handler))
-        for event, (payload, handler) in _handlers.items()
+        event: EventHandler(_wrap_handler(app, responders[event], payload, handler, cost))
+        for event, (payload, handler, cost) in _handlers.items()
     }
     preparers = {
         event: EventHandler(_wrap_preparer(app, responders[event], payload, preparer), is_immediate=True)
@@ -162,10 +163,12 @@ class _Responder:
         return Internal("Something went wrong on the server. Try again.")
 
 
-def _wrap_handler(app: Flask, responder: _Responder, payload: type[P], handler: Handler[P]) -> Handle:
+def _wrap_handler(app: Flask, responder: _Responder, payload: type[P], handler: Handler[P], cost: int) -> Handle:
     def handle(sid: str, arguments: Sequence[object], acknowledge: Acknowledge) -> None:
         try:
             caller = responder.begin(sid)
+            if cost > 1:
+                caller.realtime.engine.count_events(sid, cost - 1)
             parsed = _parse(payload, arguments)
             with app.app_context():
                 try:

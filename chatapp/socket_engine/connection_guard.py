@@ -120,6 +120,11 @@ class ConnectionGuard:
             if state.rate_meter is not None:
                 state.rate_meter.add(self._user_buckets[user_id])
 
+    def count_events(self, sid: str, number: int) -> None:
+        """Count more events of a socket. If its rate is exceeded, its next packet is read later."""
+        if state := self._states.get(self._server.manager.eio_sid_from_sid(sid, "/")):
+            state.count(number * limits.BYTES_PER_EVENT)
+
     def find_connection_state(self, eio_sid: str) -> ConnectionState | None:
         """Return the state of a connection; None when it is closed."""
         return self._states.get(eio_sid)

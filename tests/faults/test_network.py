@@ -95,7 +95,11 @@ def test_no_message_is_lost_on_a_slow_network(server: Server, ana: Person, bob: 
 def test_five_hundred_clients_that_reconnect_at_once_receive_all_messages(
     new_server: NewServer, new_person: NewPerson
 ) -> None:
-    settings = {"CHATAPP_MAX_CONNECTIONS_PER_LOGIN": "0", "CHATAPP_GENERAL_KEEP_LAST": "0"}
+    settings = {
+        "CHATAPP_MAX_CONNECTIONS_PER_LOGIN": "0",
+        "CHATAPP_EVENTS_PER_SECOND": "0",
+        "CHATAPP_GENERAL_KEEP_LAST": "0",
+    }
     server = new_server(**settings).start()
     ana = new_person(server, "ana")
     # In rooms of 25: in a single one, each of the 500 messages would be received 500 times.

@@ -9,7 +9,7 @@ import re
 import shutil
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from chatapp.config import Settings
 from chatapp.limits.json_depth import MAX_JSON_DEPTH
+from chatapp.realtime.conversations import READING_COST
 from chatapp.socket_engine import limits
 from tests.harness import ROOT
 from tests.harness.abuse import (
@@ -624,7 +625,7 @@ def limited(sqlite_template: SqliteTemplate, launchers: Launchers) -> Iterator[L
     people: list[Person] = []
     try:
         server.start()
-        people += add_people(server, "ana", *(f"person{n}" for n in range(4)))
+        people += add_people(server, "ana", *(f"person{n}" for n in range(5)))
         silent = [RawSocket(server.url, cookie, address="127.0.0.9") for cookie in (people[0].cookie, "")]
         bystanders = Bystanders(people[0], people[1], pause=0.1)
         yield LimitedTarget(server, bystanders, people[2:], silent)
@@ -674,9 +675,22 @@ def test_bytes_beyond_the_rate_are_delayed(limited: LimitedTarget) -> None:
 
 def call_many(server: Server, person: Person, count: int) -> int:
     """Send so many events at once; return how many were acknowledged, in the order of their numbers."""
+    return call_all(server, person, ['["presence",{"state":"online"}]'] * count)
+
+
+def call_all(server: Server, person: Person, events: Sequence[str]) -> int:
+    """Send these events at once; return how many were acknowledged, in the order of their numbers."""
     with RawSocket.connect(server.url, person.cookie) as socket:
-        socket.send_packets(*(f'42{n}["presence",{{"state":"online"}}]' for n in range(count)))
-        return sum(socket.wait_for_ack(number)["ok"] for number in range(count))
+        socket.send_packets(*(f"42{number}{event}" for number, event in enumerate(events)))
+        return sum(socket.wait_for_ack(number)["ok"] for number in range(len(events)))
+
+
+def test_reading_many_messages_counts_as_many_events(limited: LimitedTarget) -> None:
+    burst = EVENTS_PER_SECOND * limits.BURST_SECONDS // READING_COST
+    joins = ['["join_chat",{"conversation":"general"}]'] * (burst + EVENTS_PER_SECOND // READING_COST)
+    start = time.monotonic()
+    assert call_all(limited.server, limited.people[3], joins) == len(joins)
+    assert time.monotonic() - start > 0.5
 
 
 def test_without_a_rate_events_are_not_delayed(target: Target) -> None:
