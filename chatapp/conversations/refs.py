@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from chatapp.errors import InvalidConversation
 from chatapp.models.base import LAST_ID
 from chatapp.models.conversations import GENERAL_ID, Conversation, format_wire_name
+
+CACHED_REFS = 1_000
 
 # No leading zero, no sign, no exponent.
 _WIRE_NAME = re.compile(r"general|(?P<kind>room|direct|assistant)_(?P<id>[1-9][0-9]{0,9})", re.ASCII)
@@ -55,6 +58,11 @@ def parse_ref(value: object) -> ConversationRef:
     """
     if not isinstance(value, str):
         raise InvalidConversation("conversation must be a text such as “general” or “room_26”.")
+    return _parse_text(value)
+
+
+@lru_cache(CACHED_REFS)
+def _parse_text(value: str) -> ConversationRef:
     match = _WIRE_NAME.fullmatch(value)
     if match is None or int(match["id"] or 0) > LAST_ID:
         shown = ascii(value[:40])[1:-1]

@@ -29,6 +29,7 @@ class Transaction:
         self.watermarks: dict[int, int] = {}
         """Watermarks to record after the commit, by key: see `chatapp.storage.watermarks`."""
         self.deferred_signals: list[DeferredSignal[Any]] = []
+        self._has_changes = False
 
     def send_on_commit(self, signal: Signal[T], payload: T) -> None:
         """Send `signal` with `payload` after the commit, in the order of the changes; never if there is no commit."""
@@ -40,12 +41,23 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what the block did, its deferred signals and watermarks included, if it raises."""
+        """Undo what the block did, its deferred signals and watermarks included, if it raises.
+
+        Until a block has succeeded, the database transaction has nothing to keep: it is rolled back instead, and the
+        next statement begins another one. So most batches, which have one block, need no savepoint.
+        """
         signal_count, watermarks = len(self.deferred_signals), self.watermarks.copy()
         try:
-            with self.session.begin_nested():
+            if self._has_changes:
+                with self.session.begin_nested():
+                    yield
+            else:
                 yield
+                self.session.flush()
+                self._has_changes = True
         except Exception:
+            if not self._has_changes:
+                self.session.rollback()
             del self.deferred_signals[signal_count:]
             self.watermarks = watermarks
             raise

@@ -1,8 +1,11 @@
 """Client ids: the UUIDs under which clients send messages, so that a repeated message is stored once."""
 
+import re
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from chatapp.errors import Invalid
+
+_CANONICAL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 MAX_IDEMPOTENCY_KEY_CHARS = 255
 
@@ -11,7 +14,8 @@ def check_client_id(value: object) -> str:
     """Return a client id in its canonical form. Raises `Invalid` if it is not a UUID."""
     try:
         if isinstance(value, str):
-            return str(UUID(value))
+            # Nearly all are canonical already. To parse one takes six times as long.
+            return value if _CANONICAL.fullmatch(value) else str(UUID(value))
     except ValueError:
         pass
     raise Invalid("client_id must be a UUID such as “0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c”.")

@@ -5,7 +5,7 @@ number of its creation (`seq`) and of its last change (`version`).
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, cast
 
@@ -31,12 +31,7 @@ def _locked(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
 _LOCKED_ROWS = _locked(select(Conversation)).execution_options(populate_existing=True)
 
 _LOCKED_COLUMNS = _locked(
-    select(
-        *(
-            CONVERSATIONS.c[name]
-            for name in ("id", "kind", "visibility", "ended_at", "last_event", "message_count", "updated_at")
-        )
-    )
+    select(*(CONVERSATIONS.c[name] for name in ("id", "kind", "visibility", "ended_at", "last_event", "message_count")))
 )
 
 _UPDATE = (
@@ -65,7 +60,7 @@ class LockedConversation:
     ended_at: datetime | None
     last_event: int
     message_count: int
-    updated_at: datetime
+    updated_at: datetime = field(default_factory=now)
 
     @property
     def is_private(self) -> bool:
