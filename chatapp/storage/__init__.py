@@ -16,6 +16,7 @@ from chatapp.storage.application import (
     read_from_replica,
     write,
 )
+from chatapp.storage.bulk_statements import BulkStatement
 from chatapp.storage.changes import BatchChange, Change, IdempotencyKey, SpoolableChange
 from chatapp.storage.engines import read_natively
 from chatapp.storage.parameter_rows import INTEGER, TEXT, encode_rows, parameter_rows
@@ -35,6 +36,7 @@ __all__ = [
     "TEXT",
     "Backlog",
     "BatchChange",
+    "BulkStatement",
     "Change",
     "DeferredSignal",
     "IdempotencyKey",

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, now
-from chatapp.storage import INTEGER, Transaction, encode_rows, parameter_rows
+from chatapp.storage import INTEGER, BulkStatement, Transaction, encode_rows, parameter_rows
 
 CONVERSATIONS = cast(Table, Conversation.__table__)
 
@@ -34,10 +34,13 @@ _LOCKED_COLUMNS = _locked(
     select(*(CONVERSATIONS.c[name] for name in ("id", "kind", "visibility", "ended_at", "last_event", "message_count")))
 )
 
-_UPDATE = (
+_NUMBERS = ("last_event", "message_count", "updated_at")
+
+_UPDATE = BulkStatement(
     update(CONVERSATIONS)
     .where(CONVERSATIONS.c.id == bindparam("conversation_id"))
-    .values({name: bindparam(name) for name in ("last_event", "message_count", "updated_at")})
+    .values({name: bindparam(name) for name in _NUMBERS}),
+    ("conversation_id", *_NUMBERS),
 )
 
 
@@ -102,7 +105,7 @@ def store_event_numbers(session: Session, conversations: Iterable[LockedConversa
         }
         for conversation in conversations
     ]
-    session.connection().execute(_UPDATE, values)
+    _UPDATE.execute(session.connection(), values)
     # Rows that the session has loaded are stale.
     session.expire_all()
 

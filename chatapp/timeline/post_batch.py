@@ -14,7 +14,7 @@ from chatapp.conversations.policy import authorize_notice, authorize_posting, ma
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, InvalidReply, SignedOut
 from chatapp.models import Conversation, Membership, Message, RetiredKey
-from chatapp.storage import INTEGER, IdempotencyKey, Transaction, encode_rows, parameter_rows
+from chatapp.storage import INTEGER, BulkStatement, IdempotencyKey, Transaction, encode_rows, parameter_rows
 from chatapp.timeline.content import NOTICE, TEXT
 from chatapp.timeline.event_numbers import lock_for_posts, new_message_columns, store_event_numbers
 from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
@@ -26,7 +26,12 @@ MESSAGES = cast(Table, Message.__table__)
 
 # These statements are built once: building one takes as long as executing it.
 
-_INSERT = insert(MESSAGES)
+COLUMNS = (
+    *("conversation_id", "seq", "version", "sender_id", "sender_type", "message_type", "content", "client_id"),
+    *("created_at", "extra", "reply_to"),
+)
+
+_INSERT = BulkStatement(insert(MESSAGES), COLUMNS)
 
 _KEYS = parameter_rows("keys", conversation_id=INTEGER, seq=INTEGER)
 
@@ -142,7 +147,7 @@ class PostBatch:
         if not self._accepted:
             return []
         rows = [columns for _, _, columns in self._accepted]
-        self._session.connection().execute(_INSERT, rows)
+        _INSERT.execute(self._session.connection(), rows)
         refs = {post.conversation for post, _, _ in self._accepted}
         store_event_numbers(self._session, [self._conversations[ref] for ref in refs])
         ids = self._find_ids(rows)
