@@ -2,8 +2,9 @@
 
 from chatapp.conversations.refs import parse_ref
 from chatapp.presentation.read_state import present_read_state
-from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
-from chatapp.timeline import mark_read, mark_unread
+from chatapp.realtime.handlers import Caller, EventNumber, Payload, Write, prepares
+from chatapp.timeline import MoveReadMarker
+from chatapp.timeline.read_markers import ReadState
 
 
 class MarkPayload(Payload):
@@ -13,13 +14,15 @@ class MarkPayload(Payload):
     seq: EventNumber
 
 
-@handles("mark_as_read", MarkPayload)
-def mark_as_read(caller: Caller, payload: MarkPayload) -> Ack:
+@prepares("mark_as_read", MarkPayload)
+def mark_as_read(caller: Caller, payload: MarkPayload) -> Write[ReadState]:
     """Mark a message, and all before it, as read."""
-    return present_read_state(mark_read(parse_ref(payload.conversation), caller.user.actor, payload.seq))
+    ref = parse_ref(payload.conversation)
+    return Write(MoveReadMarker.to_read(ref, caller.user.actor, payload.seq), present_read_state)
 
 
-@handles("mark_as_unread", MarkPayload)
-def mark_as_unread(caller: Caller, payload: MarkPayload) -> Ack:
+@prepares("mark_as_unread", MarkPayload)
+def mark_as_unread(caller: Caller, payload: MarkPayload) -> Write[ReadState]:
     """Mark a message, and all after it, as unread."""
-    return present_read_state(mark_unread(parse_ref(payload.conversation), caller.user.actor, payload.seq))
+    ref = parse_ref(payload.conversation)
+    return Write(MoveReadMarker.to_unread(ref, caller.user.actor, payload.seq), present_read_state)

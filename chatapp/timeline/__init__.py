@@ -17,12 +17,13 @@ from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, TimelineMessage
 from chatapp.timeline.posting import Post, list_pending, post, prepare_post
 from chatapp.timeline.probe import probe_writing
-from chatapp.timeline.read_state import mark_read, mark_unread
+from chatapp.timeline.read_state import MoveReadMarker, mark_read
 from chatapp.timeline.reading import CatchUp, Page, catch_up, get_message, list_heads, read_page
 
 __all__ = [
     "CatchUp",
     "Head",
+    "MoveReadMarker",
     "Page",
     "TimelineMessage",
     "catch_up",
@@ -33,7 +34,6 @@ __all__ = [
     "list_heads",
     "list_pending",
     "mark_read",
-    "mark_unread",
     "post",
     "prepare_post",
     "react",

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Row, ScalarSelect, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import Session
@@ -23,30 +23,32 @@ MAX_COUNTED_MESSAGES = 1_000
 
 
 def mark_read(ref: ConversationRef, actor: Actor, seq: int) -> ReadState:
-    """Move the actor's read marker forward to `seq` and return the new read state. It never moves back.
-
-    Raises what `authorize_reading` raises, `SignedOut`, and `Invalid` if the conversation has no such event number.
-    """
-    return write(MoveReadMarker(ref, actor, seq, is_forward_only=True))
-
-
-def mark_unread(ref: ConversationRef, actor: Actor, seq: int) -> ReadState:
-    """Move the actor's read marker to the event before `seq`, so that this message and all later ones are unread.
-
-    Raises what `mark_read` raises.
-    """
-    return write(MoveReadMarker(ref, actor, seq - 1, is_forward_only=False))
+    """Move the actor's read marker forward to `seq` and return the new read state: see `MoveReadMarker.to_read`."""
+    return write(MoveReadMarker.to_read(ref, actor, seq))
 
 
 @dataclass(frozen=True, slots=True)
 class MoveReadMarker(BatchChange[ReadState]):
-    """The change of a read marker. One new message can cause hundreds of them at once."""
+    """The change of a read marker. One new message can cause hundreds of them at once.
+
+    It raises what `authorize_reading` raises, `SignedOut`, and `Invalid` if the conversation has no such event number.
+    """
 
     conversation: ConversationRef
     actor: Actor
     seq: int
     is_forward_only: bool
     runs_last = True
+
+    @classmethod
+    def to_read(cls, ref: ConversationRef, actor: Actor, seq: int) -> Self:
+        """Return the change that moves the actor's read marker forward to `seq`. It never moves back."""
+        return cls(ref, actor, seq, is_forward_only=True)
+
+    @classmethod
+    def to_unread(cls, ref: ConversationRef, actor: Actor, seq: int) -> Self:
+        """Return the change that moves it to the event before `seq`: this message and all later ones are unread."""
+        return cls(ref, actor, seq - 1, is_forward_only=False)
 
     @classmethod
     def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[ReadState | ChatError]:
@@ -81,7 +83,7 @@ class MoveReadMarker(BatchChange[ReadState]):
         return self.conversation.id, self.actor.user_id
 
     def authorize(self, active: Collection[Actor], accesses: Mapping[MemberKey, ConversationAccess]) -> Membership:
-        """Return the membership whose read marker is to move. Raises what `mark_read` raises."""
+        """Return the membership whose read marker is to move. Raises what the change raises."""
         if self.actor not in active:
             raise SignedOut("You are signed out. Sign in again.")
         conversation, membership = accesses.get(self.key, ConversationAccess(None, None))

@@ -23,7 +23,7 @@ from chatapp.extensions import db
 from chatapp.models import Installation, Message
 from chatapp.rooms.service import invite, remove, update_room
 from chatapp.storage import current_writer, write
-from chatapp.timeline import delete, edit, mark_read, mark_unread, post, react
+from chatapp.timeline import MoveReadMarker, delete, edit, mark_read, post, react
 from chatapp.timeline.cleanup import clear
 from chatapp.web.security import SESSION_COOKIE
 from tests.harness.html import find_csrf_token
@@ -178,7 +178,7 @@ def test_the_sidebar_shows_each_change_of_another_process_at_once(chat: Chat) ->
     assert 'data-mentions="1"' in chat.get()
     chat.change(mark_read, chat.room, chat.ana, 2)
     assert chat.unread() == 0
-    chat.change(mark_unread, chat.room, chat.ana, 2)
+    chat.change(write, MoveReadMarker.to_unread(chat.room, chat.ana, 2))
     assert chat.unread("/sidebar") == 1
     chat.change(delete, chat.room, chat.bob, 2)
     assert 'data-mentions="1"' not in chat.get("/")
