@@ -52,7 +52,9 @@ def test_messages_are_spooled_while_a_lock_is_held_and_stored_in_their_order(
         payload = message_payload(contents[0])
         ack = ana_socket.call("send_message", payload)
         assert ack["message"]["pending"]
-        assert ana_socket.call("send_message", payload) == ack
+        repeated = ana_socket.call("send_message", payload)
+        # Only the first one is broadcast, with its HTML.
+        assert repeated["message"] | {"html": None} == ack["message"] | {"html": None}
         assert server.health().status_code == 503
         assert server.health().json()["reason"] == "The database cannot commit."
         # Long enough for the probe to find the lock again.
