@@ -1,6 +1,7 @@
 """HTML fragments that a conversation's page fetches, and the form that posts without JavaScript."""
 
 import uuid
+from collections.abc import Mapping
 
 from flask import Blueprint, flash, redirect, render_template, request
 from markupsafe import escape
@@ -60,7 +61,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
             ref,
             person.actor,
             content=content,
-            client_id=_make_client_id(request.form.get("client_id", ""), content),
+            client_id=_find_client_id(request.form, content),
             authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,
         )
     except (Invalid, Busy, Unavailable) as error:
@@ -161,15 +162,18 @@ def sidebar() -> str:
     return f"{lists}<p data-open-title hidden>{escape(title)}</p>" if title else lists
 
 
-def _make_client_id(client_id: str, content: str) -> str:
-    """Return the client id of a message that was written in the form with this one.
+def _find_client_id(form: Mapping[str, str], content: str) -> str:
+    """Return the client id of a posted message: that of a program, or one for the form of a page and the content.
 
     The browser may show a form again, after going back or in another tab. With another content it is another message.
     """
+    form_id = form.get("form_id")
+    if form_id is None:
+        return form.get("client_id", "")
     try:
-        return str(uuid.uuid5(uuid.UUID(client_id), content))
+        return str(uuid.uuid5(uuid.UUID(form_id), content))
     except ValueError:
-        return client_id  # It is refused.
+        return form_id  # It is refused.
 
 
 def _find_title(ref: ConversationRef) -> str:

@@ -24,7 +24,7 @@ from chatapp.timeline import TimelineMessage, list_pending, read_page
 from chatapp.timeline.conversation_state import ConversationState
 from chatapp.timeline.read_markers import ReadState
 
-CLIENT_IDS = uuid.UUID("5b7a1d6e-8b5f-4d0c-9f0e-3f1d8a6c2e47")
+FORM_IDS = uuid.UUID("5b7a1d6e-8b5f-4d0c-9f0e-3f1d8a6c2e47")
 """The name space of the client ids of forms."""
 
 _PLACEHOLDER_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,7 +58,7 @@ class Permissions:
 class Composer:
     """The form that posts a message."""
 
-    client_id: str
+    form_id: str
     draft: str
     error: str | None
     outbox_message: TimelineMessage
@@ -120,7 +120,7 @@ def view_conversation(
             and may_share(conversation, membership, is_admin=viewer.is_admin, has_share_links=state.has_share_links),
         ),
         composer=Composer(
-            client_id=_make_client_id(viewer, state.epoch, conversation, len(pending)),
+            form_id=_make_form_id(viewer, state.epoch, conversation, len(pending)),
             draft=draft,
             error=error.message if error else None,
             outbox_message=TimelineMessage(
@@ -136,10 +136,10 @@ def view_conversation(
     return view
 
 
-def _make_client_id(viewer: AuthenticatedUser, epoch: str, conversation: Conversation, pending: int) -> str:
-    """Return the client id of the form. It is the same as long as nothing has happened, so that the page is, too."""
+def _make_form_id(viewer: AuthenticatedUser, epoch: str, conversation: Conversation, pending: int) -> str:
+    """Return the id of the form. It is the same as long as nothing has happened, so that the page is, too."""
     name = f"{viewer.login_session_id} {epoch} {conversation.wire_name} {conversation.last_event} {pending}"
-    return str(uuid.uuid5(CLIENT_IDS, name))
+    return str(uuid.uuid5(FORM_IDS, name))
 
 
 def _remember(view: ConversationView, viewer_id: int) -> None:
@@ -193,7 +193,7 @@ def render_remembered_conversation() -> str | None:
         permissions=Permissions(
             may_post=may_post, may_manage=False, may_moderate=False, may_mention_all=False, may_share=False
         ),
-        composer=replace(view.composer, client_id=str(uuid.uuid4()), draft=""),
+        composer=replace(view.composer, form_id=str(uuid.uuid4()), draft=""),
     )
     sidebar = current_sidebars().render_items(_remembered_items(viewer.id))
     return render_template(shown.page.template, view=shown, sidebar=lambda: mark_current(sidebar), **shown.extras)

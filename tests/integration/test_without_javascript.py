@@ -16,11 +16,11 @@ def room(ana: Person, bob: Person) -> str:
     return room
 
 
-def post_by_form(person: Person, path: str, content: str, client_id: str = "") -> requests.Response:
+def post_by_form(person: Person, path: str, content: str, form_id: str = "") -> requests.Response:
     """Fill in the composer of a page and submit it, as a browser does."""
     page = person.get(path).text
-    own_id = attribute(page, "input[name=client_id]", "value")
-    form = {"csrf_token": find_csrf_token(page), "client_id": client_id or own_id, "content": content}
+    own_id = attribute(page, "input[name=form_id]", "value")
+    form = {"csrf_token": find_csrf_token(page), "form_id": form_id or own_id, "content": content}
     return person.http.post(person.server.url + attribute(page, "form.composer[method=post]", "action"), data=form)
 
 
@@ -45,18 +45,18 @@ def test_the_form_posts_and_redirects_to_the_message(ana: Person, bob: Person, r
 
 
 def test_a_form_that_is_submitted_twice_posts_once(ana: Person, bob: Person) -> None:
-    client_id = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
+    form_id = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"
     for _ in range(2):
-        assert rendered_messages(post_by_form(ana, "/", "once", client_id).text) == [(1, "once")]
-    # After a message the page has a new client_id. The same client_id of another user is a different one.
-    post_by_form(bob, "/", "once", client_id)
+        assert rendered_messages(post_by_form(ana, "/", "once", form_id).text) == [(1, "once")]
+    # After a message the page has a new form_id. The same form_id of another user is a different one.
+    post_by_form(bob, "/", "once", form_id)
     assert rendered_messages(post_by_form(ana, "/", "once").text) == [(1, "once"), (2, "once"), (3, "once")]
 
 
 def test_a_form_that_the_browser_shows_again_posts_another_text_as_another_message(ana: Person) -> None:
-    client_id = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2d"
+    form_id = "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2d"
     for content in ("before going back", "after going back"):
-        response = post_by_form(ana, "/", content, client_id)
+        response = post_by_form(ana, "/", content, form_id)
     assert [content for _, content in rendered_messages(response.text)][-2:] == [
         "before going back",
         "after going back",
@@ -65,20 +65,20 @@ def test_a_form_that_the_browser_shows_again_posts_another_text_as_another_messa
 
 def test_a_refused_message_stays_in_the_form_with_the_reason(ana: Person, room: str) -> None:
     long_text = "<textarea> & “quotes”\n" * 500
-    for content, client_id, reason in (
+    for content, form_id, reason in (
         (long_text, "", "at most 10,000 characters"),
         ("kept", "no uuid", "client_id must be a UUID"),
         ("   ", "", "A message needs some text"),
     ):
-        response = post_by_form(ana, room_path(room), content, client_id)
+        response = post_by_form(ana, room_path(room), content, form_id)
         assert response.status_code == 400
         assert reason in unescape(response.text)
         assert textarea(response.text).replace("\r\n", "\n") == content
         # It can be corrected and submitted again.
         form = {"csrf_token": find_csrf_token(response.text), "content": "corrected"}
-        fresh = attribute(response.text, "input[name=client_id]", "value")
+        fresh = attribute(response.text, "input[name=form_id]", "value")
         action = f"{ana.server.url}/conversations/{room}/messages"
-        assert ana.http.post(action, data=form | {"client_id": fresh}).ok
+        assert ana.http.post(action, data=form | {"form_id": fresh}).ok
     assert ana.server.rows("SELECT DISTINCT content FROM messages") == [("corrected",)]
 
 
