@@ -132,9 +132,18 @@ class HttpConnection:
         if self._state is _State.ANONYMOUS and self.request_count == request_number:
             self._connections.change(self, _State.SIGNED_IN, login_token)
 
+    def detach(self) -> Callable[[], None]:
+        """Let go of the connection, which `shut_down` no longer reaches. Return what to call when it is closed."""
+        self._shut_down = _do_nothing
+        return self.close
+
     def close(self) -> None:
         """Record that the connection is closed."""
         self._connections.change(self, _State.CLOSED)
+
+
+def _do_nothing() -> None:
+    """Shut down a connection that has been detached."""
 
 
 class HttpConnections:

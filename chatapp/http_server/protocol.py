@@ -20,6 +20,7 @@ from chatapp.http_server.connections import HttpConnection, HttpConnections, Ref
 from chatapp.http_server.gate import CONNECTION_KEY
 from chatapp.http_server.polling import ChatFirst
 from chatapp.http_server.streams import TimedStream
+from chatapp.socket_engine.connection import DETACH_SOCKET
 
 INVALID_HEADER = encode_response(
     HTTPStatus.BAD_REQUEST, "The header is malformed. Content-Length must be one number that consists of digits."
@@ -47,6 +48,8 @@ def make_protocol(
         _fd: int
         _stream: TimedStream
         _is_first_request = True
+        is_detached = False
+        """Whether a WebSocket has taken the socket."""
 
         def __init__(self, conn_state: list[Any], server: Any) -> None:
             (host, *_), socket, _ = conn_state
@@ -61,8 +64,9 @@ def make_protocol(
                 connection.wait_for_rate()
                 super().__init__(conn_state, server)
             finally:
-                chat_first.discard(self._fd)
-                connection.close()
+                if not self.is_detached:
+                    chat_first.discard(self._fd)
+                    connection.close()
 
         def setup(self) -> None:
             super().setup()
@@ -88,17 +92,37 @@ def make_protocol(
             self._stream.begin_body()
             environ: dict[str, Any] = super().get_environ()
             environ[CONNECTION_KEY] = self._connection
+            environ[DETACH_SOCKET] = partial(_detach, self, self._connection)
             if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
                 chat_first.discard(self._fd)
             body = environ["eventlet.input"]
-            body.discard = partial(self._discard, body.discard)
+            body.discard = partial(_discard, self._stream, body.discard)
             return environ
 
-        def _discard(self, discard: Callable[[], None]) -> None:
-            self._stream.begin_discard()
-            discard()
-
     return Protocol
+
+
+def _discard(stream: TimedStream, discard: Callable[[], None]) -> None:
+    stream.begin_discard()
+    discard()
+
+
+def _detach(request: Any, connection: HttpConnection) -> tuple[Any, Callable[[], None]]:
+    """Give up the socket of a request: see `DETACH_SOCKET`."""
+    request.is_detached = True
+    return _detach_socket(request.connection), connection.detach()
+
+
+def _detach_socket(green_socket: Any) -> Any:
+    """Return the system's socket of a green one, which does not block.
+
+    What the server still does with the green one, such as closing it, has no effect.
+    """
+    socket = green_socket.fd
+    family, kind, protocol = socket.family, socket.type, socket.proto
+    detached = type(socket)(family, kind, protocol, fileno=socket.detach())
+    detached.setblocking(False)
+    return detached
 
 
 class _HeaderLines:

@@ -3,6 +3,9 @@
 The event loop calls a connection when data has arrived on its WebSocket. A green thread for each would be switched to
 for each message. While a packet is handled that others wait for, nothing more is read.
 
+A WebSocket takes its socket from the HTTP server when it begins. So the green thread of its request ends, with the
+buffers and headers of HTTP: they would need more memory than the connection itself.
+
 If a socket does not accept all data at once, a green thread writes the rest. Further frames are queued meanwhile, so
 the order is kept. While a connection polls, packets are put into the library's queue. After an upgrade to WebSocket the
 packets that are left there are sent first.
@@ -23,13 +26,19 @@ from engineio import packet as eio_packet
 from engineio.packet import Packet
 from engineio.socket import Socket
 from eventlet.event import Event
-from eventlet.hubs import get_hub
+from eventlet.hubs import get_hub, trampoline
 from eventlet.hubs.hub import READ
 
 from chatapp.socket_engine import codec, frames, limits
 from chatapp.socket_engine.events import EventOrder
 from chatapp.socket_engine.frames import FramedPacket
 from chatapp.socket_engine.packets import Malformed, parse_event
+
+DETACH_SOCKET = "chatapp.detach_socket"
+"""Where the HTTP server puts a function into the WSGI environment that gives up the request's socket.
+
+It returns the socket, and a function to call when the socket is closed. Nothing more is read or written by the server.
+"""
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -50,7 +59,9 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         self._next_ping_at = time.monotonic() + server.ping_interval
         self._pong_deadline: float | None = None
         self._socket: Any = None
-        """Eventlet's socket, once the connection is a WebSocket."""
+        """The system's socket, which does not block, once the connection is a WebSocket."""
+        self._release: Callable[[], object] | None = None
+        """Informs the HTTP server that the socket is closed."""
         self._send_now: Any = None
         """The system's `send`, which does not block."""
         self._order = EventOrder(self._spawn, self._on_unblocked)
@@ -62,8 +73,8 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         """Whether reading continues after a pause."""
         self._listener: Any = None
         """The event loop's object that calls `_on_readable`. There is none while nothing more may be read."""
-        self._ended: Any = Event()
-        """Sent, with the reason as an exception, when nothing more is read from the WebSocket."""
+        self._has_ended = False
+        """Whether nothing more is read from the WebSocket."""
         self._frames: list[bytes] = []
         self._queued_bytes = 0
         """Bytes in the library's queue and in `_frames`."""
@@ -149,7 +160,11 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
                 if not rest:
                     rest = memoryview(b"".join(self._frames))
                     self._frames.clear()
-                sent = socket.send(rest)
+                try:
+                    sent = socket.send(rest)
+                except BlockingIOError:
+                    trampoline(socket, write=True)
+                    continue
                 self._queued_bytes -= sent
                 rest = rest[sent:]
         except OSError:
@@ -264,30 +279,25 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
     # Receiving from a WebSocket.
 
     def _websocket_handler(self, ws: Any) -> list[bytes]:
-        socket = ws.socket
-        # Missing pongs detect clients that are gone.
-        socket.settimeout(None)
         state = self.server.connection_guard.find_connection_state(self.sid)
         if state is None:
             return []
         reader = frames.FrameReader(self.server.max_http_buffer_size, state.count, self._send_pong)
         ws.websocket_closed = True  # The close frame is sent by `close`.
+        # Missing pongs detect clients that are gone.
+        ws.socket.settimeout(None)
         try:
-            if self.connected and not self._upgrade(socket, reader):
+            if self.connected and not self._upgrade(ws.socket, reader):
                 return []
-            self._begin(socket, reader)
-            self._ended.wait()
         except Malformed as error:
             self._disconnect_abusive(str(error))
         except (frames.Closed, OSError):
             pass
         except Exception as error:
             self.server.record_failure(error)
-        finally:
-            if self._socket is socket:
-                self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
-                self._end(frames.Closed())
-                self._socket = self._send_now = None
+        else:
+            socket, release = ws.environ[DETACH_SOCKET]()
+            self._begin(socket, release, reader)
         return []
 
     def _upgrade(self, socket: Any, reader: frames.FrameReader) -> bool:
@@ -309,10 +319,11 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             self.upgrading = False
         return not self.closed
 
-    def _begin(self, socket: Any, reader: frames.FrameReader) -> None:
+    def _begin(self, socket: Any, release: Callable[[], object], reader: frames.FrameReader) -> None:
         """Use the WebSocket from now on. The packets that are left in the queue are written first."""
         self._socket = socket
-        self._send_now = socket.fd.send
+        self._release = release
+        self._send_now = socket.send
         self._reader = reader
         self.connected = self.upgraded = True
         self._queued_bytes = 0
@@ -327,7 +338,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             self._stop_listening()
             return
         try:
-            data = self._socket.fd.recv(frames.RECEIVE_BYTES)
+            data = self._socket.recv(frames.RECEIVE_BYTES)
         except BlockingIOError:
             return
         except OSError as error:
@@ -341,7 +352,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
 
     def _read_on(self) -> None:
         """Handle the messages that have arrived, as far as that is possible now, then listen for more."""
-        if self._reader is None or self._ended.ready():
+        if self._reader is None or self._has_ended:
             return
         try:
             while not self._order.is_blocked and not self.closed and (text := self._reader.read()) is not None:
@@ -352,7 +363,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         if self._reader.pause and not self._is_paused:
             self._is_paused = True
             get_hub().schedule_call_global(self._reader.pause, self._resume)
-        elif self._listener is None and self._may_read() and not self._ended.ready():
+        elif self._listener is None and self._may_read() and not self._has_ended:
             self._listen()
 
     def _may_read(self) -> bool:
@@ -365,7 +376,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             self._read_on()
 
     def _listen(self) -> None:
-        self._listener = get_hub().add(READ, self._socket.fd.fileno(), self._on_readable, self._end, lambda: None)
+        self._listener = get_hub().add(READ, self._socket.fileno(), self._on_readable, self._end, lambda: None)
 
     def _stop_listening(self) -> None:
         if self._listener is not None:
@@ -373,10 +384,26 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             self._listener = None
 
     def _end(self, error: Exception) -> None:
-        """Stop reading, and wake the green thread that waits for the end of the WebSocket."""
+        """Stop reading, and close the WebSocket on a green thread."""
         self._stop_listening()
-        if not self._ended.ready():
-            self._ended.send_exception(error)
+        if not self._has_ended:
+            self._has_ended = True
+            self.server.spawn(self._finish, error)
+
+    def _finish(self, error: Exception) -> None:
+        try:
+            if isinstance(error, Malformed):
+                self._disconnect_abusive(str(error))
+            elif not isinstance(error, frames.Closed | OSError):
+                self.server.record_failure(error)
+            self.close(wait=False, abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
+        finally:
+            socket, release = self._socket, self._release
+            self._socket = self._send_now = self._release = self._reader = None
+            if socket is not None:
+                socket.close()
+            if release is not None:
+                release()
 
     # Pings and closing.
 

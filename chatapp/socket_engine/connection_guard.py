@@ -204,6 +204,10 @@ class ConnectionGuard:
             if isinstance(data, str) and data[:1] == "0":
                 if is_connected:
                     raise Malformed("a second CONNECT packet")
+                if state.is_authenticated:
+                    # It has disconnected. Its pages open a new connection instead.
+                    self._close(eio_sid, state)
+                    return
             elif isinstance(data, str) and self.find_sender(eio_sid) is None:
                 return
             self._library_handlers["message"](eio_sid, data)
@@ -211,6 +215,8 @@ class ConnectionGuard:
             self.disconnect(eio_sid, str(error))
             return
         if not is_connected and (sid := self._server.manager.sid_from_eio_sid(eio_sid, "/")) is not None:
+            # The library keeps the headers of the handshake, which nothing needs from here on.
+            self._server.environ.pop(eio_sid, None)
             self._on_connected(sid)
 
     def _on_disconnect(self, eio_sid: str, reason: str) -> object:

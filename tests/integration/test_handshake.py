@@ -40,3 +40,13 @@ def test_a_page_that_belongs_to_another_user_is_refused(server: Server, ana: Per
         assert socket.receive().startswith(b"0{")
         socket.send_packets(f'40{{"user_id":{ana.id}}}')
         assert socket.receive() == b'44{"message":"signed_out"}'
+
+
+def test_a_socket_that_has_disconnected_cannot_connect_again(server: Server, ana: Person) -> None:
+    with RawSocket(server.url, ana.cookie) as socket:
+        socket.receive()
+        socket.send_packets("40")
+        assert socket.receive().startswith(b'40{"sid"')
+        socket.send_packets("41")
+        socket.send_packets("40")
+        assert socket.is_closed_within(10)

@@ -160,3 +160,16 @@ def test_behind_a_proxy_only_requests_are_limited_by_the_address_of_the_client(n
         client.connection.begin_request(f"192.0.2.{number % 3}", None) for number, client in enumerate(from_proxy[:9])
     ]
     assert [refusal is None for refusal in statuses] == [True] * 6 + [False] * 3
+
+
+def test_a_detached_connection_counts_until_it_is_closed(new_connections: NewConnections) -> None:
+    connections = new_connections(max_connections=10, max_connections_per_login=1)
+    client, other = Client(connections, ANA), Client(connections, ANA)
+    assert client.request("token") is None
+    close = client.connection.detach()
+    client.connection.shut_down()
+    assert client.is_open, "the server no longer has its socket"
+    assert other.request("token") is HTTPStatus.TOO_MANY_REQUESTS
+    close()
+    assert other.request("token") is None
+    assert connections.count == 1

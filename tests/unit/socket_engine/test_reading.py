@@ -3,13 +3,12 @@
 import socket
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.socket_engine import frames
-from chatapp.socket_engine.packets import Malformed
 from tests.harness.abuse import frame
 from tests.harness.waiting import scaled
 
@@ -25,18 +24,32 @@ with warnings.catch_warnings():
     from chatapp.socket_engine.server import FastServer
 
 
+class FakeGuard:
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def disconnect(self, _sid: str, reason: str) -> None:
+        self.reasons.append(reason)
+
+
 class Pair:
     """A connection, and the client at the other end of its WebSocket. Frames are counted with `pauses`."""
 
     def __init__(self, pauses: Iterator[float]) -> None:
         self.handled: list[str] = []
+        self.released: list[bool] = []
+        self.guard = FakeGuard()
         self.handle: Callable[[str], object] = self.handled.append
         self.server: Any = FastServer(Supervisor(), coalesces_writes=True, async_mode="eventlet")
         self.server.handlers["message"] = lambda _sid, text: self.handle(text)
+        self.server.connection_guard = cast(Any, self.guard)
         self.connection = Connection(self.server, "engine-id")
         ours, self.client = socket.socketpair()
         self.socket = GreenSocket(ours)
         self.reader = frames.FrameReader(70_000, lambda _size: next(pauses, 0.0), lambda _data: None)
+
+    def begin(self) -> None:
+        self.connection._begin(self.socket.fd, lambda: self.released.append(True), self.reader)
 
     def send(self, *texts: str) -> None:
         self.client.sendall(b"".join(map(frame, texts)))
@@ -68,7 +81,7 @@ def test_packets_that_arrive_together_are_handled_one_after_the_other(pair: Pair
         is_done.wait()
 
     pair.handle = wait
-    pair.connection._begin(pair.socket, pair.reader)
+    pair.begin()
     pair.send("40", "41")
     wait_until(lambda: pair.handled == ["0"])
     pair.send("40")
@@ -81,7 +94,7 @@ def test_packets_that_arrive_together_are_handled_one_after_the_other(pair: Pair
 
 @pytest.mark.parametrize("pair", [[0.05, 0.05]], indirect=True)
 def test_nothing_is_read_while_a_rate_limit_is_exceeded(pair: Pair) -> None:
-    pair.connection._begin(pair.socket, pair.reader)
+    pair.begin()
     pair.send("40", "41")
     wait_until(lambda: pair.handled == ["0"])
     assert pair.reader.pause
@@ -98,15 +111,19 @@ def test_an_upgrade_waits_while_a_rate_limit_is_exceeded(pair: Pair) -> None:
 
 
 def test_a_client_that_has_gone_ends_the_connection(pair: Pair) -> None:
-    pair.connection._begin(pair.socket, pair.reader)
+    pair.begin()
+    assert pair.released == []
     pair.client.close()
-    with eventlet.Timeout(scaled(5)), pytest.raises(frames.Closed):
-        pair.connection._ended.wait()
+    wait_until(lambda: pair.released)
+    assert pair.connection.closed
     assert pair.connection._listener is None
+    assert pair.socket.fd.fileno() == -1
+    assert pair.guard.reasons == []
 
 
 def test_a_malformed_frame_ends_the_connection_with_the_reason(pair: Pair) -> None:
-    pair.connection._begin(pair.socket, pair.reader)
+    pair.begin()
     pair.client.sendall(frame("40", mask=None))
-    with eventlet.Timeout(scaled(5)), pytest.raises(Malformed, match="without a mask"):
-        pair.connection._ended.wait()
+    wait_until(lambda: pair.released)
+    assert pair.guard.reasons == ["a frame without a mask"]
+    assert pair.connection.closed
