@@ -37,19 +37,19 @@ def test_sign_ins_past_the_queue_are_asked_to_try_again(new_server: NewServer, n
     assert submit(open_form()).status_code == 302
 
 
-def start_long_session(person: Person) -> str:
-    """Start a session whose PDF takes seconds."""
+def start_long_session(person: Person, messages: int = 30) -> str:
+    """Start a session whose PDF takes seconds, with so many messages."""
     conversation, server = start_session(person), person.server
     conversation_id = conversation.removeprefix("assistant_")
     rows = ", ".join(
         f"({conversation_id}, {n}, {n}, 'user', 'Ana', 'text', '{'w' * 9_990}', '2026-01-01 00:00:00')"
-        for n in range(1, 31)
+        for n in range(1, messages + 1)
     )
     server.execute(
         "INSERT INTO messages (conversation_id, seq, version, sender_type, sender_name, message_type, content, "
         f"created_at) VALUES {rows}"
     )
-    server.execute(f"UPDATE conversations SET last_event = 30 WHERE id = {conversation_id}")
+    server.execute(f"UPDATE conversations SET last_event = {messages} WHERE id = {conversation_id}")
     return conversation
 
 
@@ -65,7 +65,8 @@ def has_worker(server: Server) -> bool:
 
 def test_messages_are_acknowledged_while_pdfs_are_made(server: Server, new_person: NewPerson) -> None:
     people = [new_person(server, name) for name in ("ana", "bob", "cat")]
-    paths = [f"/conversations/{start_long_session(person)}/export.pdf" for person in people]
+    # One process makes the three of them one after the other, with a low priority.
+    paths = [f"/conversations/{start_long_session(person, messages=10)}/export.pdf" for person in people]
     socket = people[0].connect()
     with ThreadPoolExecutor(len(people)) as threads:
         exports = [threads.submit(person.get, path) for person, path in zip(people, paths, strict=True)]
