@@ -168,7 +168,7 @@ def _wrap_handler(app: Flask, responder: _Responder, payload: type[P], handler: 
         try:
             caller = responder.begin(sid)
             if cost > 1:
-                caller.realtime.engine.count_events(sid, cost - 1)
+                caller.realtime.engine.connection_guard.count_events(sid, cost - 1)
             parsed = _parse(payload, arguments)
             with app.app_context():
                 try:

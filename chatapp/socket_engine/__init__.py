@@ -63,10 +63,6 @@ class SocketEngine:
         for name, handler in handlers.items():
             self.server.on(name, partial(_wait_for_ack, handler))
 
-    def count_events(self, sid: str, number: int) -> None:
-        """Count more events of a socket: one of its events costs as much as several."""
-        self.connection_guard.count_events(sid, number)
-
 
 def init_engine(
     app: Flask,
