@@ -43,7 +43,7 @@ class MessageTemplate:
         values = _list_values(message, body)
         if message.sender is not None and _is_plain(message):
             return Markup(self._find_frame(message.sender) % values)  # noqa: S704 - the values are escaped
-        return self.render_without_frame(message, body)
+        return self._render(message, values)
 
     def render_without_frame(self, message: TimelineMessage, body: Markup) -> Markup:
         """Return the same as `render`, from the template itself."""
