@@ -25,7 +25,7 @@ from chatapp.timeline.conversation_state import ConversationState
 from chatapp.timeline.read_markers import ReadState
 
 FORM_IDS = uuid.UUID("5b7a1d6e-8b5f-4d0c-9f0e-3f1d8a6c2e47")
-"""The name space of the client ids of forms."""
+"""The name space of the ids of forms."""
 
 _PLACEHOLDER_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Time of the message that is the template of messages in the browser's outbox, which sets another one."""
