@@ -24,6 +24,14 @@ def client_network(address: str) -> str:
     return str(ip_network((parsed.packed, IPV6_PREFIX_BITS), strict=False))
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host, an address or a name, is the loopback of the machine that uses it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 @lru_cache(maxsize=256)
 def is_own_address(address: IPv4Address | IPv6Address) -> bool:
     """Return whether an address is one of this machine's."""

@@ -1,7 +1,6 @@
 """Serving and graceful shutdown: with eventlet's server, or with Werkzeug's where threads are not green."""
 
 import gc
-import ipaddress
 import json
 import os
 import random
@@ -30,6 +29,7 @@ from chatapp.config import Settings, http_address
 from chatapp.errors import Conflict
 from chatapp.extensions import db
 from chatapp.http_server.connections import HttpConnections
+from chatapp.limits.networks import is_loopback
 from chatapp.presentation.templates import load_templates
 from chatapp.realtime.application import get_realtime
 from chatapp.serving.background import start_background
@@ -149,7 +149,7 @@ def _postpone_full_collections() -> None:
 
 def _warn_about_cookies(settings: Settings) -> None:
     """Log a warning if others can reach the server and its cookies are not restricted to HTTPS."""
-    if not settings.secure_cookies and (settings.trusted_proxies or not _is_loopback(settings.host)):
+    if not settings.secure_cookies and (settings.trusted_proxies or not is_loopback(settings.host)):
         log.warning(
             "cookies and passwords can be read on the network: serve HTTPS by a proxy and set CHATAPP_SECURE_COOKIES",
             host=settings.host,
@@ -158,19 +158,12 @@ def _warn_about_cookies(settings: Settings) -> None:
 
 def _require_loopback(settings: Settings) -> None:
     """Refuse to serve other machines with Werkzeug's server, which limits neither connections nor requests."""
-    if settings.trusted_proxies or not _is_loopback(settings.host):
+    if settings.trusted_proxies or not is_loopback(settings.host):
         sys.exit(
             "CHATAPP_ASYNC_MODE=threading is for development: it limits neither connections nor requests, so it serves "
             "this machine only. Set HOST=127.0.0.1 and no CHATAPP_TRUSTED_PROXIES, or unset CHATAPP_ASYNC_MODE."
         )
     log.warning("CHATAPP_ASYNC_MODE=threading is for development only")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> tuple[str, int]:

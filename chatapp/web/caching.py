@@ -3,7 +3,6 @@
 `@revalidated` is for views that show no secrets. All other responses are `no-store`: see `chatapp.web.security`.
 """
 
-import ipaddress
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from hashlib import blake2b
@@ -12,6 +11,8 @@ from urllib.parse import urlsplit
 
 from flask import after_this_request, make_response, request, session
 from werkzeug.wrappers import Response
+
+from chatapp.limits.networks import is_loopback
 
 P = ParamSpec("P")
 
@@ -50,13 +51,10 @@ def _can_clear_caches() -> bool:
     """Return whether the browser obeys `clear_caches`: only over HTTPS, or on the machine of the server itself."""
     if request.is_secure:
         return True
-    return _is_loopback(request.host)
+    return _is_own_machine(request.host)
 
 
 @lru_cache(1_000)
-def _is_loopback(host: str) -> bool:
+def _is_own_machine(host: str) -> bool:
     name = urlsplit(f"//{host}").hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
+    return is_loopback(name) or name.endswith(".localhost")

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from werkzeug.test import Client
 
 from chatapp.config import Settings
+from chatapp.limits.networks import is_loopback
 from chatapp.serving import server
 
 
@@ -41,7 +42,7 @@ def test_the_limit_of_open_files_is_raised_as_far_as_permitted(
 
 @pytest.mark.parametrize(("host", "expected"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("a", False)])
 def test_an_address_is_reachable_from_this_machine_only(host: str, expected: bool) -> None:
-    assert server._is_loopback(host) is expected
+    assert is_loopback(host) is expected
 
 
 @pytest.mark.parametrize(
