@@ -4,7 +4,6 @@ Nothing is invalidated. Each read takes the keys of its messages from the databa
 identifies everything that a message shows.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,12 +11,13 @@ from flask import Flask, current_app
 from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
 
+from chatapp.caches import SizedCache
 from chatapp.models import Conversation, Installation, Message
 from chatapp.storage import read_natively
 from chatapp.timeline.messages import TimelineMessage, fetch_messages, select_messages
 
 EXTENSION = "chatapp.known_messages"
-"""Key of the application's `KnownMessages` in `app.extensions`."""
+"""Key of the application's cache of messages in `app.extensions`."""
 
 MAX_CHARS = 8_000_000
 """Size of the messages that are kept, in characters."""
@@ -42,34 +42,13 @@ class MessageKey(NamedTuple):
     version: int
 
 
-class KnownMessages:
-    """Messages by their keys, of bounded size. The one that was used least recently is evicted first."""
-
-    def __init__(self, max_chars: int = MAX_CHARS) -> None:
-        self._max_chars = max_chars
-        self._chars = 0
-        self._messages: OrderedDict[MessageKey, TimelineMessage] = OrderedDict()
-
-    def find(self, key: MessageKey) -> TimelineMessage | None:
-        """Return the message, or None if it is not known."""
-        message = self._messages.get(key)
-        if message is not None:
-            self._messages.move_to_end(key)
-        return message
-
-    def add(self, key: MessageKey, message: TimelineMessage) -> None:
-        """Add a message, and evict others if there are too many."""
-        if key not in self._messages:
-            self._messages[key] = message
-            self._chars += MESSAGE_CHARS + message.chars
-        while self._chars > self._max_chars:
-            _, evicted = self._messages.popitem(last=False)
-            self._chars -= MESSAGE_CHARS + evicted.chars
-
-
 def init_known_messages(app: Flask) -> None:
-    """Create the application's `KnownMessages`."""
-    app.extensions[EXTENSION] = KnownMessages()
+    """Create the application's cache of messages."""
+    app.extensions[EXTENSION] = SizedCache[MessageKey, TimelineMessage](MAX_CHARS, _size)
+
+
+def _size(_key: MessageKey, message: TimelineMessage) -> int:
+    return MESSAGE_CHARS + message.chars
 
 
 def select_keys(number: ColumnElement[int], *, is_descending: bool = False) -> Select[Any]:
@@ -95,9 +74,9 @@ def fetch_known(session: Session, conversation: Conversation, rows: Sequence[Any
 
     Only those that are not known are loaded, in the same snapshot.
     """
-    known: KnownMessages = current_app.extensions[EXTENSION]
+    known: SizedCache[MessageKey, TimelineMessage] = current_app.extensions[EXTENSION]
     keys = [MessageKey(*row) for row in rows]
-    found = {key.id: message for key in keys if (message := known.find(key)) is not None}
+    found = {key.id: message for key in keys if (message := known.get(key)) is not None}
     missing = [key.id for key in keys if key.id not in found]
     if missing:
         query = select_messages(conversation).where(_MESSAGES.c.id.in_(missing))
