@@ -4,7 +4,9 @@ An entry is pending until the database commits it, which removes it, or rejects 
 of the process and of the machine: `synchronous=FULL`, and one transaction for each call.
 """
 
+import fcntl
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -13,8 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from chatapp import sqlite
 from chatapp.failpoints import failpoint
+
+log = structlog.get_logger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spooled (
@@ -59,6 +65,51 @@ class Spool:
         self._path = path
         self._key = key
         self._connection: sqlite.Connection | None = None
+        self._lock: int | None = None
+        """Descriptor of the locked file, once the spool is claimed."""
+        self._unreadable: set[Path] = set()
+        """Orphaned spools that could not be read."""
+
+    @property
+    def name(self) -> str:
+        """The name of the file, without its suffix."""
+        return self._path.stem
+
+    def claim(self) -> bool:
+        """Reserve the spool for this process, until `close` or the end of the process.
+
+        Return False while another process has reserved it. Raises `OSError`.
+        """
+        if self._lock is None:
+            # Not a lock of the SQLite file: SQLite would lose its own locks when a second descriptor is closed.
+            descriptor = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                os.close(descriptor)
+                if isinstance(error, BlockingIOError):
+                    return False
+                raise
+            self._lock = descriptor
+        return True
+
+    def claim_orphans(self) -> Iterator["Spool"]:
+        """Claim the spools beside this one that have pending entries and whose process is gone. Close them after use.
+
+        Such a process was on another port, or its worker is not started any more.
+        """
+        for path in sorted(self._path.parent.glob("spool-*.sqlite3")):
+            if path in {self._path, *self._unreadable}:
+                continue
+            orphan = Spool(path, self._key)
+            try:
+                if orphan.claim() and orphan.list_pending(1):
+                    yield orphan
+                    continue
+            except SPOOL_ERRORS as error:
+                self._unreadable.add(path)
+                log.warning("spool of another process cannot be read", spool=orphan.name, reason=str(error))
+            orphan.close()
 
     def add(self, entries: Iterable[tuple[str, int, dict[str, object]]]) -> None:
         """Store entries (client id, sender, fields) in their order; they are durable when it returns.
@@ -100,10 +151,13 @@ class Spool:
             return connection.execute("UPDATE spooled SET refused = NULL WHERE refused IS NOT NULL").rowcount
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and release the claim."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _list(self, condition: str, limit: int) -> Sequence[Entry]:
         if not self._path.exists():

@@ -1,6 +1,7 @@
 """Spools changes while the database is unavailable, and drains the spool afterwards."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,9 @@ from chatapp.storage.submissions import Submission
 from chatapp.storage.transaction import DeferredSignal, send_deferred
 
 log = structlog.get_logger(__name__)
+
+Commit = Callable[[Sequence[Submission]], list[DeferredSignal[Any]]]
+"""Commits submissions, and returns the signals to send."""
 
 
 class Spooler:
@@ -44,12 +48,16 @@ class Spooler:
         """Return the provisional results of the pending changes, in their order."""
         return list(self._pending.values())
 
+    def claim(self) -> bool:
+        """Reserve the spool for this process. Return False while another process has it. Raises `OSError`."""
+        return self._native.run(self._spool.claim)
+
     def load(self) -> datetime | None:
         """Load the entries that an earlier process left in the spool. Return when the oldest was spooled.
 
         Raises one of `SPOOL_ERRORS` when the spool cannot be read.
         """
-        entries = self._parse(self._native.run(self._spool.list_pending))
+        entries = self._parse(self._spool, self._native.run(self._spool.list_pending))
         self._pending |= {change.key: change.pending_result() for _, change in entries}
         return entries[0][0].spooled_at if entries else None
 
@@ -73,7 +81,7 @@ class Spooler:
                 added[change.key] = submission, change
         try:
             if added:
-                self._native.run(self._spool.add, [(*key, change.to_fields()) for key, (_, change) in added.items()])
+                self._store([change for _, change in added.values()])
         except SPOOL_ERRORS as error:
             log.exception("spool cannot be written", reason=str(error))
             for submission, _ in (*added.values(), *repeated):
@@ -84,13 +92,35 @@ class Spooler:
             submission.result, submission.error = self._pending[key], None
         return [change.pending_signal(submission.result) for submission, change in added.values()]
 
-    def drain(self, commit: Callable[[Sequence[Submission]], list[DeferredSignal[Any]]], max_batch: int) -> None:
-        """Commit the pending entries in their order, until none is left.
+    def _store(self, changes: Iterable[SpoolableChange[Any]]) -> None:
+        if not self.claim():
+            raise BlockingIOError("another process uses the spool")
+        self._native.run(self._spool.add, [(*change.key, change.to_fields()) for change in changes])
+
+    def drain(self, commit: Commit, max_batch: int) -> None:
+        """Commit the pending entries in their order, until none is left, unless another process has the spool.
 
         Raises what `commit` raises, and one of `SPOOL_ERRORS` when the spool cannot be read or written.
         """
-        while listed := self._native.run(self._spool.list_pending, max_batch):
-            entries = self._parse(listed)
+        if self.claim():
+            self._drain(self._spool, commit, max_batch)
+
+    def drain_orphans(self, commit: Commit, max_batch: int) -> None:
+        """Commit the pending entries of the spools whose processes are gone. Raises what `commit` raises."""
+        with ExitStack() as claims:
+            orphans = self._native.run(lambda: list(self._spool.claim_orphans()))
+            for orphan in orphans:
+                claims.callback(self._native.run, orphan.close)
+            for orphan in orphans:
+                log.warning("draining the spool of a process that is gone", spool=orphan.name)
+                try:
+                    self._drain(orphan, commit, max_batch)
+                except SPOOL_ERRORS as error:
+                    log.exception("spool of another process cannot be drained", spool=orphan.name, reason=str(error))
+
+    def _drain(self, spool: Spool, commit: Commit, max_batch: int) -> None:
+        while listed := self._native.run(spool.list_pending, max_batch):
+            entries = self._parse(spool, listed)
             if not entries:
                 continue
             submissions = [Submission(change) for _, change in entries]
@@ -101,30 +131,30 @@ class Spooler:
                 if submission.error is None:
                     committed.append(entry.id)
                 else:
-                    self._reject(entry, submission.error)
+                    self._reject(spool, entry, submission.error)
                     signals.append(change.rejected_signal(_public_error(submission.error)))
-            self._native.run(self._spool.remove, committed)
+            self._native.run(spool.remove, committed)
             for _, change in entries:
                 self._pending.pop(change.key, None)
             send_deferred(self._signals, signals)
             log.info("spool drained", messages=len(committed), pending=len(self))
 
-    def _parse(self, entries: Iterable[Entry]) -> list[tuple[Entry, SpoolableChange[Any]]]:
+    def _parse(self, spool: Spool, entries: Iterable[Entry]) -> list[tuple[Entry, SpoolableChange[Any]]]:
         """Return the entries with their changes. Damaged entries are rejected and left out."""
         parsed = []
         for entry in entries:
             try:
                 change = self._change_class.from_fields(entry.parse())
             except Exception as error:
-                self._reject(entry, error)
+                self._reject(spool, entry, error)
             else:
                 parsed.append((entry, change))
         return parsed
 
-    def _reject(self, entry: Entry, error: BaseException) -> None:
+    def _reject(self, spool: Spool, entry: Entry, error: BaseException) -> None:
         reason = error.message if isinstance(error, ChatError) else f"{type(error).__name__}: {error}"
         log.error("spooled message rejected", entry=entry.id, reason=reason)
-        self._native.run(self._spool.reject, entry.id, reason)
+        self._native.run(spool.reject, entry.id, reason)
 
     def close(self) -> None:
         """Close the spool's file."""

@@ -74,7 +74,8 @@ class Writer:
         self._is_load_due = False
         """Whether entries that an earlier process left in the spool are to be loaded."""
         self._is_spool_check_due = False
-        """Whether entries of the spool may have become pending again."""
+        """Whether entries of the spool may have become pending again, and spools may have lost their process."""
+        self._drains_orphans = False
 
     @property
     def queued(self) -> int:
@@ -133,6 +134,7 @@ class Writer:
         """
         with self._start_lock:
             self._is_load_due |= load_spool
+            self._drains_orphans |= load_spool
             if self._thread is None:
                 # Not restarted: the submitters of the failed batch would wait for ever.
                 self._thread = self._supervisor.start("writer", self._run, on_failure=OnFailure.END_PROCESS)
@@ -140,7 +142,7 @@ class Writer:
             self._queue.wake()
 
     def check_spool(self) -> None:
-        """Drain the entries that `flask spool retry` made pending again, unless there is an outage."""
+        """Drain what `flask spool retry` made pending again, and spools without a process, unless in an outage."""
         self._is_spool_check_due = True
         self._queue.wake()
 
@@ -171,8 +173,7 @@ class Writer:
         while not (self._is_stopping and len(self._queue) == 0):
             batch = self._queue.take_batch()
             if self._is_load_due:
-                self._is_load_due = False
-                self._load_spool()
+                self._is_load_due = not self._load_spool()
             self._drain_if_due()
             try:
                 if batch:
@@ -183,15 +184,20 @@ class Writer:
                 for submission in batch:
                     submission.fail(Internal("Something went wrong on the server. Nothing was saved; try again."))
 
-    def _load_spool(self) -> None:
+    def _load_spool(self) -> bool:
+        """Load what an earlier process left in the spool. Return False while another process has the spool."""
         try:
+            if not self._spooler.claim():
+                return False
             since = self._spooler.load()
         except SPOOL_ERRORS as error:
             log.exception("spool cannot be read", reason=str(error))
-            return
-        if since:
+            return True
+        self._is_spool_check_due = True
+        if since and self._outage.availability is Availability.AVAILABLE:
             # As if the outage had not ended: the probe checks the database, then the spool is drained.
             self._start_outage("an earlier process has left messages in the spool", since)
+        return True
 
     def _write(self, batch: list[Submission]) -> None:
         """Commit the batch, or spool it during an outage. Then wake the submitters and send the signals."""
@@ -221,6 +227,9 @@ class Writer:
 
     def _drain(self) -> None:
         try:
+            if self._drains_orphans:
+                # First: somebody whose process is gone may have gone on writing to this one.
+                self._spooler.drain_orphans(self._committer.commit, self._max_batch)
             self._spooler.drain(self._committer.commit, self._max_batch)
         except OUTAGE_ERRORS as error:
             self._start_outage(str(error.orig))

@@ -4,6 +4,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from chatapp import sqlite
 from chatapp.storage.spool import Spool
@@ -83,3 +85,38 @@ def test_nothing_is_stored_when_adding_fails(spool: Spool, monkeypatch: pytest.M
     assert contents(spool) == ["one"]
     add(spool, "four")
     assert contents(spool) == ["one", "four"]
+
+
+def test_a_spool_belongs_to_one_process_until_that_closes_it(spool: Spool, tmp_path: Path):
+    with closing(Spool(tmp_path / "spool.sqlite3")) as other:
+        assert spool.claim()
+        assert spool.claim()
+        assert not other.claim()
+        spool.close()
+        assert other.claim()
+
+
+def test_the_spools_of_processes_that_are_gone_can_be_claimed_once(tmp_path: Path):
+    own, other, running = (Spool(tmp_path / f"spool-{number}.sqlite3") for number in (0, 1, 2))
+    gone, empty = (Spool(tmp_path / f"spool-{number}.sqlite3") for number in (5000, 5001))
+    for spool in (own, running, gone):
+        add(spool, f"of {spool.name}")
+    add(empty, "drained")
+    empty.remove([1])
+    for spool in (own, other, running):
+        assert spool.claim()
+    (orphan,) = own.claim_orphans()
+    assert contents(orphan) == ["of spool-5000"]
+    assert list(other.claim_orphans()) == []
+    orphan.close()
+    (orphan,) = other.claim_orphans()
+    for spool in (own, other, running, gone, empty, orphan):
+        spool.close()
+
+
+def test_a_spool_that_cannot_be_read_is_reported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("chatapp.storage.spool.log", structlog.get_logger())
+    (tmp_path / "spool-1.sqlite3").write_bytes(b"no database" * 1_000)
+    with closing(Spool(tmp_path / "spool-0.sqlite3")) as spool, capture_logs() as lines:
+        assert list(spool.claim_orphans()) == list(spool.claim_orphans()) == []
+    assert [line["spool"] for line in lines] == ["spool-1"]

@@ -183,3 +183,51 @@ def test_pending_entries_are_loaded_by_the_next_process(spooler: Spooler, spool:
     next_process = Spooler(spool, Signals(), AddNote, NativePool("writer", threads=1), max_spooled=3)
     assert next_process.load() == spool.list_pending()[0].spooled_at
     assert next_process.list_pending() == ["pending one", "pending two"]
+
+
+def new_spool(tmp_path: Path, name: str, *texts: str) -> Spool:
+    spool = Spool(tmp_path / name)
+    spool.add([(text, 1, {"text": text}) for text in texts])
+    return spool
+
+
+def test_the_spool_of_a_process_that_is_gone_is_drained_in_its_order(spooler: Spooler, tmp_path: Path):
+    gone, running = new_spool(tmp_path, "spool-1.sqlite3", "b", "bad", "a"), new_spool(tmp_path, "spool-2.sqlite3", "c")
+    with closing(running), closing(gone):
+        assert running.claim()
+        database = Database()
+        spooler.drain_orphans(database.commit, max_batch=10)
+        spooler.drain_orphans(database.commit, max_batch=10)
+        assert database.batches == [["b", "bad", "a"]]
+        assert [entry.parse()["text"] for entry in gone.list_rejected()] == ["bad"]
+        assert gone.claim(), "the claim has been released"
+
+
+def test_a_spool_that_cannot_be_drained_does_not_affect_others(
+    spooler: Spooler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    spools = [new_spool(tmp_path, f"spool-{number}.sqlite3", f"{number}") for number in (1, 2)]
+    remove = Spool.remove
+
+    def fail_once(spool: Spool, ids: Sequence[int]) -> None:
+        monkeypatch.setattr(Spool, "remove", remove)
+        raise OSError(spool.name)
+
+    monkeypatch.setattr(Spool, "remove", fail_once)
+    database = Database()
+    spooler.drain_orphans(database.commit, max_batch=10)
+    assert database.batches == [["1"], ["2"]]
+    assert [len(spool.list_pending()) for spool in spools] == [1, 0]
+    for spool in spools:
+        spool.close()
+
+
+def test_nothing_is_spooled_or_drained_while_another_process_has_the_spool(spooler: Spooler, tmp_path: Path):
+    with closing(new_spool(tmp_path, "spool.sqlite3", "of the other process")) as other:
+        assert other.claim()
+        assert not spooler.claim()
+        (submission,) = spool_notes(spooler, "one")
+        assert isinstance(submission.error, Unavailable)
+        database = Database()
+        spooler.drain(database.commit, max_batch=10)
+        assert database.batches == []

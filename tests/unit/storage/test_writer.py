@@ -117,6 +117,34 @@ def test_the_spool_of_an_earlier_process_is_drained_at_start(
     wait_until(lambda: list_notes(engine) == ["one"])
 
 
+def test_the_spool_of_the_process_that_is_replaced_is_loaded_when_that_has_ended(
+    engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path
+):
+    with closing(Spool(tmp_path / "spool.sqlite3")) as replaced:
+        assert replaced.claim()
+        replaced.add([("one", 1, {"text": "one"})])
+        writer = new_writer()
+        writer.start(load_spool=True)
+        writer.submit(AddNote("two"))
+        assert list_notes(engine) == ["two"]
+    writer.check_spool()
+    wait_until(lambda: sorted(list_notes(engine)) == ["one", "two"])
+
+
+def test_the_spool_of_a_process_that_is_gone_is_drained_at_start_and_by_checks(
+    engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path
+):
+    with closing(Spool(tmp_path / "spool-1.sqlite3")) as gone:
+        gone.add([("one", 1, {"text": "one"})])
+    writer = new_writer()
+    writer.start(load_spool=True)
+    wait_until(lambda: list_notes(engine) == ["one"])
+    with closing(Spool(tmp_path / "spool-2.sqlite3")) as gone:
+        gone.add([("two", 1, {"text": "two"})])
+    writer.check_spool()
+    wait_until(lambda: list_notes(engine) == ["one", "two"])
+
+
 def test_a_command_leaves_the_spool_alone(engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path):
     with closing(Spool(tmp_path / "spool.sqlite3")) as spool:
         spool.add([("one", 1, {"text": "one"})])
