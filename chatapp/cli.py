@@ -21,6 +21,7 @@ from chatapp.config import ROOT, Settings, current_settings
 from chatapp.conversations.kinds import ConversationKind
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import parse_ref
+from chatapp.database_copy.cli import copy_database
 from chatapp.encryption.keys import SPOOL
 from chatapp.errors import ChatError, NotFound, Unavailable
 from chatapp.extensions import db
@@ -47,6 +48,7 @@ def init_cli(app: Flask) -> None:
     app.cli.add_command(backup)
     app.cli.add_command(check)
     app.cli.add_command(cleanup)
+    app.cli.add_command(copy_database)
     app.cli.add_command(decrypt_database)
     app.cli.add_command(encrypt_database)
     app.cli.add_command(import_history)

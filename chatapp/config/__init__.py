@@ -8,6 +8,7 @@ from chatapp.config.settings import (
     Settings,
     current_settings,
     http_address,
+    name_driver,
     read_key_file,
 )
 
@@ -20,5 +21,6 @@ __all__ = [
     "http_address",
     "load_settings",
     "log_variable_problems",
+    "name_driver",
     "read_key_file",
 ]

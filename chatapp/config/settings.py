@@ -52,6 +52,18 @@ OTHER_VARIABLES = frozenset({"CHATAPP_ASYNC_MODE", "CHATAPP_FAILPOINT", "CHATAPP
 """Variables that are not settings: `wsgi.py`, `failpoints.py` and the tests read them from the environment."""
 
 
+def name_driver(url: str) -> str:
+    """Return the URL of a database with the name of the driver. Raises `ValueError` if the kind is not supported."""
+    # A bare scheme leaves the choice of driver to SQLAlchemy's version; the writer's thread needs psycopg 3.
+    scheme, separator, rest = url.partition("://")
+    if url and scheme.partition("+")[0] not in {"postgres", "postgresql", "sqlite"}:
+        raise ValueError(
+            f"the database “{scheme}” is not supported; write postgresql://user:password@host/name,"
+            " or nothing for SQLite in the data folder"
+        )
+    return f"postgresql+psycopg{separator}{rest}" if scheme in {"postgres", "postgresql"} else url
+
+
 def _aliases(field: str) -> AliasChoices:
     name = PREFIX + field.upper()
     return AliasChoices(name, *(old for old, new in RENAMED_VARIABLES.items() if new == name))
@@ -317,14 +329,7 @@ class Settings(BaseSettings):
     @field_validator("database_url", "database_read_url")
     @classmethod
     def _name_driver(cls, value: str) -> str:
-        # A bare scheme leaves the choice of driver to SQLAlchemy's version; the writer's thread needs psycopg 3.
-        scheme, separator, rest = value.partition("://")
-        if value and scheme.partition("+")[0] not in {"postgres", "postgresql", "sqlite"}:
-            raise ValueError(
-                f"the database “{scheme}” is not supported; write postgresql://user:password@host/name,"
-                " or nothing for SQLite in the data folder"
-            )
-        return f"postgresql+psycopg{separator}{rest}" if scheme in {"postgres", "postgresql"} else value
+        return name_driver(value)
 
     @field_validator("database_key")
     @classmethod

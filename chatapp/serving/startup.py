@@ -8,11 +8,12 @@ from itertools import chain, repeat
 
 import structlog
 from flask import Flask
-from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from chatapp.config import ROOT
+from chatapp.database_copy.progress import has_unfinished_copy
 from chatapp.extensions import db
+from chatapp.storage.schema import find_revision, newest_revision
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +21,9 @@ DELAYS_SECONDS = (0.5, 1, 2, 4, 8, 15)
 """Pauses before successive attempts to connect; the last one repeats."""
 
 NO_DATABASE = "The database does not respond."
+UNFINISHED_COPY = (
+    "chatapp does not start: the database is an unfinished copy. Complete it with `flask --app chatapp copy-database`."
+)
 UPGRADING = "The database is being upgraded."
 
 
@@ -44,8 +48,9 @@ def _is_ready(report: Callable[[str], None], *, upgrade: bool) -> bool:
     is_waiting = False
     for delay in chain(DELAYS_SECONDS, repeat(DELAYS_SECONDS[-1])):
         try:
+            if has_unfinished_copy(db.session.connection()):
+                sys.exit(UNFINISHED_COPY)
             is_ready = not upgrade or _is_up_to_date()
-            db.session.connection()
         except DBAPIError as error:
             if db.engine.dialect.name == "sqlite":
                 raise  # A file that cannot be opened does not appear by waiting.
@@ -63,14 +68,4 @@ def _is_ready(report: Callable[[str], None], *, upgrade: bool) -> bool:
 
 
 def _is_up_to_date() -> bool:
-    if not inspect(db.session.connection()).has_table("alembic_version"):
-        return False
-    return db.session.scalars(text("SELECT version_num FROM alembic_version")).all() == [_newest_revision()]
-
-
-def _newest_revision() -> str:
-    """Return the newest revision of the schema, with which the name of its file begins.
-
-    Alembic would import all migrations, which takes as long as a quarter of the start.
-    """
-    return max(path.name for path in (ROOT / "migrations" / "versions").glob("*.py")).partition("_")[0]
+    return find_revision(db.session.connection()) == newest_revision()

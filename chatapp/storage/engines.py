@@ -8,10 +8,11 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
@@ -160,16 +161,44 @@ def migration_engine(settings: Settings) -> Engine:
     return engine
 
 
+def copying_engine(url: URL, key: bytes | None, *, is_locking: bool) -> Engine:
+    """Create the engine of a database that is copied, or of its copy. A transaction may take hours.
+
+    With `is_locking`, a transaction on SQLite locks out other writers. Bytes that are not UTF-8 become surrogates.
+    """
+    engine = create_engine(url, poolclass=NullPool, **_url_options(url, key))
+    if engine.dialect.name == "sqlite":
+        begin = "BEGIN IMMEDIATE" if is_locking else "BEGIN"
+        _prepare_sqlite(engine, begin=begin, pragmas=("foreign_keys = OFF",))
+
+        @event.listens_for(engine, "connect")
+        def keep_bytes(connection: Any, _record: ConnectionPoolEntry) -> None:
+            connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+
+        return engine
+
+    @event.listens_for(engine, "begin")
+    def remove_limits(connection: Connection) -> None:
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
+
+    return engine
+
+
 def _is_sqlite(settings: Settings) -> bool:
     return make_url(settings.sqlalchemy_url).get_backend_name() == "sqlite"
 
 
 def _driver_options(settings: Settings) -> dict[str, Any]:
+    return _url_options(make_url(settings.sqlalchemy_url), settings.derive_key(DATABASE))
+
+
+def _url_options(url: URL, key: bytes | None) -> dict[str, Any]:
     """Return the arguments of `create_engine` that all engines have. Errors are logged, so they hide parameters."""
-    if not _is_sqlite(settings):
+    if url.get_backend_name() != "sqlite":
         return {"connect_args": {"connect_timeout": 5} | cursor_arguments(is_sqlite=False), "hide_parameters": True}
     # A connection is used from several native threads, one after the other.
-    arguments = {"check_same_thread": False} | cursor_arguments(is_sqlite=True, key=settings.derive_key(DATABASE))
+    arguments = {"check_same_thread": False} | cursor_arguments(is_sqlite=True, key=key)
     return {"connect_args": arguments, "module": sqlite.driver, "hide_parameters": True}
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from chatapp.config import ROOT
-from chatapp.serving import startup
+from chatapp.storage.schema import newest_revision
 from tests.harness.programs import run_program
 
 
 def test_the_newest_revision_is_the_one_that_alembic_upgrades_to() -> None:
-    assert [startup._newest_revision()] == ScriptDirectory(str(ROOT / "migrations")).get_heads()
+    assert [newest_revision()] == ScriptDirectory(str(ROOT / "migrations")).get_heads()
 
 
 def test_a_server_imports_no_library_that_its_first_page_does_not_need(tmp_path: Path) -> None:
