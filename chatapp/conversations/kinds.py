@@ -6,7 +6,7 @@ classes for authorization. `chatapp.presentation.kinds` defines how each kind lo
 
 from typing import Any, ClassVar, Protocol
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, String, and_, literal_column
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation
@@ -46,6 +46,14 @@ class MembershipColumns(Protocol):
 
 # Columns of the table, so that the conditions can be part of statements that do not load rows of the ORM.
 _COLUMNS = Conversation.__table__.c
+
+
+def _equals(column: ColumnElement[str], value: str) -> ColumnElement[bool]:
+    """Compare a column with a constant that is part of the statement.
+
+    With a parameter on which the use of a partial index depends, SQLite plans the statement anew for each execution.
+    """
+    return column == literal_column(f"'{value}'", String)
 
 
 class ConversationKind:
@@ -90,7 +98,7 @@ class ConversationKind:
     @classmethod
     def condition(cls) -> ColumnElement[bool]:
         """Return the SQL condition that selects the conversations of this kind."""
-        return _COLUMNS.kind == cls.name
+        return _equals(_COLUMNS.kind, cls.name)
 
     @classmethod
     def new(cls, **columns: Any) -> Conversation:
@@ -164,7 +172,7 @@ class SharedAssistant(AssistantConversation):
     @classmethod
     def condition(cls) -> ColumnElement[bool]:
         """Return the SQL condition that selects shared conversations."""
-        return and_(super().condition(), _COLUMNS.visibility == "open")
+        return and_(super().condition(), _equals(_COLUMNS.visibility, "open"))
 
     @classmethod
     def new(cls, **columns: Any) -> Conversation:
@@ -181,7 +189,7 @@ class AssistantSession(AssistantConversation):
     @classmethod
     def condition(cls) -> ColumnElement[bool]:
         """Return the SQL condition that selects sessions."""
-        return and_(super().condition(), _COLUMNS.visibility == "private")
+        return and_(super().condition(), _equals(_COLUMNS.visibility, "private"))
 
     @classmethod
     def new(cls, **columns: Any) -> Conversation:
