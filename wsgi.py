@@ -1,6 +1,6 @@
 """The server: run `python wsgi.py`, or serve `wsgi:app` with another WSGI server.
 
-With `--upgrade` it first brings the database to the newest schema.
+With `--upgrade` it first brings the database to the newest schema. With `--workers N` it starts N processes.
 """
 
 import gc
@@ -46,9 +46,15 @@ sys.modules.update(dict.fromkeys(unused))  # type: ignore[arg-type]
 
 from chatapp import create_app
 from chatapp.config import load_settings
+from chatapp.serving.link import ParentLink
+from chatapp.serving.options import parse_options
 from chatapp.serving.server import serve
+from chatapp.serving.start import start_parent
 
-settings = load_settings()
+options = parse_options(sys.argv[1:] if __name__ == "__main__" else [])
+settings = load_settings(workers=options.workers)
+if __name__ == "__main__" and settings.workers > 1 and options.link is None:
+    start_parent(settings, upgrade=options.upgrade)
 app = create_app(settings, is_serving=True)
 for name in unused:
     del sys.modules[name]  # `chatapp.realtime.bus` imports `redis` if several processes are configured.
@@ -56,4 +62,5 @@ gc.freeze()
 gc.enable()
 
 if __name__ == "__main__":
-    serve(app, settings, upgrade="--upgrade" in sys.argv[1:])
+    link = None if options.link is None else ParentLink(options.link, is_first=options.first)
+    serve(app, settings, upgrade=options.upgrade, link=link)

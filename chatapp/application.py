@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         template_folder=str(ROOT / "templates"),
     )
     app.extensions[SETTINGS] = settings
-    init_logs(settings.log_level, with_sql=settings.log_sql)
+    init_logs(settings.log_level, with_sql=settings.log_sql, worker=settings.worker)
     prepare_data_dir(settings.data_dir)
     if restoring_folder(settings).is_dir():
         from chatapp.backup.restoring import complete_restore  # Few starts need it.

@@ -14,10 +14,13 @@ from chatapp.config.settings import ENV_FILE, OTHER_VARIABLES, PREFIX, RENAMED_V
 log = structlog.get_logger(__name__)
 
 
-def load_settings() -> Settings:
-    """Read the settings from the environment and `.env`. Exits, naming each invalid variable."""
+def load_settings(*, workers: int | None = None) -> Settings:
+    """Read the settings from the environment and `.env`. Exits, naming each invalid variable.
+
+    `workers` takes precedence over the variable.
+    """
     try:
-        return Settings()
+        return Settings() if workers is None else Settings(workers=workers)
     except ValidationError as error:
         problems = [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()]
         problems += find_variable_problems(_defined_variables())

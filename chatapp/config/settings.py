@@ -1,5 +1,6 @@
 """Every setting, with its default and its environment variable."""
 
+import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -48,8 +49,8 @@ RENAMED_VARIABLES = {
 }
 """Old names of environment variables and their new names. The old names still work."""
 
-OTHER_VARIABLES = frozenset({"CHATAPP_ASYNC_MODE", "CHATAPP_FAILPOINT", "CHATAPP_SEED"})
-"""Variables that are not settings: `wsgi.py`, `failpoints.py` and the tests read them from the environment."""
+OTHER_VARIABLES = frozenset({"CHATAPP_ASYNC_MODE", "CHATAPP_FAILPOINT", "CHATAPP_SEED", "CHATAPP_WORKER"})
+"""Variables that are not settings: `wsgi.py`, `failpoints.py`, the parent of the workers and the tests use them."""
 
 
 def name_driver(url: str) -> str:
@@ -92,6 +93,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", validation_alias="HOST", description="address to listen on")
     port: int = Field(5000, ge=0, le=65535, validation_alias="PORT", description="port to listen on")
+    workers: int = Field(1, ge=1, le=64, description="processes that serve together, on PostgreSQL and Redis")
     data_dir: Path = Field(ROOT / "instance", description="folder for the database, secrets and files")
     database_url: str = Field(
         "",
@@ -397,10 +399,16 @@ class Settings(BaseSettings):
         """The path of the assistants' configuration, which need not exist."""
         return self.assistants_file or self.data_dir / "assistants.toml"
 
+    @cached_property
+    def worker(self) -> int | None:
+        """The number of this process among several that `bin/serve --workers` has started; None if it serves alone."""
+        number = os.environ.get("CHATAPP_WORKER")
+        return int(number) if number and self.workers > 1 else None
+
     @property
     def spool_path(self) -> Path:
-        """The path of this process' spool. The port in its name keeps the spools of several processes apart."""
-        return self.data_dir / f"spool-{self.port}.sqlite3"
+        """The path of this process' spool. The number in its name keeps the spools of several processes apart."""
+        return self.data_dir / f"spool-{self.port if self.worker is None else self.worker}.sqlite3"
 
     @property
     def watermarks_path(self) -> Path:

@@ -88,7 +88,9 @@ class _State(Enum):
 class HttpConnection:
     """An open connection."""
 
-    __slots__ = ("_connections", "_is_evicted", "_key", "_shut_down", "_state", "delay", "peer", "request_count")
+    __slots__ = (
+        "_connections", "_is_evicted", "_key", "_shut_down", "_state", "delay", "is_detached", "peer", "request_count"
+    )  # fmt: skip
 
     def __init__(
         self, connections: "HttpConnections", peer: str, shut_down: Callable[[], None], delay: float = 0.0
@@ -102,6 +104,7 @@ class HttpConnection:
         self.request_count = 0
         self.delay = delay
         """Seconds for which `wait_for_rate` waits."""
+        self.is_detached = False
 
     def wait_for_rate(self) -> None:
         """Wait until the address may open another connection, or until this one is closed for a new one."""
@@ -135,6 +138,8 @@ class HttpConnection:
     def detach(self) -> Callable[[], None]:
         """Let go of the connection, which `shut_down` no longer reaches. Return what to call when it is closed."""
         self._shut_down = _do_nothing
+        self.is_detached = True
+        self._connections.detached += 1
         return self.close
 
     def close(self) -> None:
@@ -144,6 +149,10 @@ class HttpConnection:
 
 def _do_nothing() -> None:
     """Shut down a connection that has been detached."""
+
+
+def _ignore_count(_count: int) -> None:
+    """Publish the number of connections where no other process needs it."""
 
 
 class HttpConnections:
@@ -170,11 +179,27 @@ class HttpConnections:
         self._logins: Counter[str] = Counter()
         """Requests in progress, by login session."""
         self._logged_at = float("-inf")
+        self.detached = 0
+        """Number of connections that a WebSocket has taken."""
+        self.publish: Callable[[int], None] = _ignore_count
+        """Called with the number of open connections when it changes."""
+        self.is_closing = False
+        """Whether each connection is closed after its next response."""
 
     @property
     def count(self) -> int:
         """The number of open connections."""
         return self._total
+
+    @property
+    def requests(self) -> int:
+        """The number of requests in progress, without WebSockets."""
+        return self._total - len(self._waiting) - self.detached
+
+    def close_after_response(self) -> None:
+        """Close each connection after its next response, and publish no more numbers."""
+        self.is_closing = True
+        self.publish = _ignore_count
 
     def open(self, peer: str, shut_down: Callable[[], None]) -> HttpConnection | Refusal:
         """Return the state of a new connection, which waits for its first request; the refusal if it must be closed."""
@@ -193,6 +218,11 @@ class HttpConnections:
             self._evict(next(iter(self._waiting)))
         connection.wait()
         return connection
+
+    def close_waiting(self) -> None:
+        """Close the connections that have no request in progress."""
+        for connection in list(self._waiting):
+            self._evict(connection)
 
     def begin_request(self, connection: HttpConnection, network: str, login_token: str | None) -> Refusal | None:
         """See `HttpConnection.begin_request`."""
@@ -225,7 +255,10 @@ class HttpConnections:
             self._anonymous[key] += 1
         elif state is _State.SIGNED_IN:
             self._logins[key] += 1
-        self._total += (state is not _State.CLOSED) - (old_state is not _State.CLOSED)
+        self.detached -= connection.is_detached and state is _State.CLOSED and old_state is not _State.CLOSED
+        if change := (state is not _State.CLOSED) - (old_state is not _State.CLOSED):
+            self._total += change
+            self.publish(self._total)
 
     def _find_refusal(self, network: str, login_token: str | None) -> Refusal | None:
         if login_token is not None:

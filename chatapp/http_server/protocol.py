@@ -86,7 +86,9 @@ def make_protocol(
         def parse_request(self) -> bool:
             lines = _HeaderLines(self.rfile)
             self.rfile = lines  # The library restores the stream afterwards.
-            return super().parse_request() and _has_valid_lines(self, lines) and _has_valid_length(self)
+            is_valid = super().parse_request() and _has_valid_lines(self, lines) and _has_valid_length(self)
+            self.close_connection |= connections.is_closing  # The response says so.
+            return is_valid
 
         def get_environ(self) -> dict[str, Any]:
             self._stream.begin_body()

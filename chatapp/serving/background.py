@@ -118,6 +118,8 @@ def start_background(app: Flask, settings: Settings) -> None:
         repeat("replica time-out", REPLICA_CHECK_SECONDS, replica.end_overdue)
     metrics: Metrics = app.extensions[METRICS]
     supervisor.start("event loop lag", measure_lag, metrics.loop_lag)
+    if settings.worker:
+        return  # The rest is done once, by the first worker.
     supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
     if settings.audit_log_days or settings.archive_days:
         supervisor.start("retention", delete_expired, app, settings)

@@ -1,4 +1,8 @@
-"""Serving and graceful shutdown: with eventlet's server, or with Werkzeug's where threads are not green."""
+"""Serving and graceful shutdown: with eventlet's server, or with Werkzeug's where threads are not green.
+
+A worker (`bin/serve --workers N`) accepts connections from a socket that it shares with the others. It does so once it
+is ready, and stops before it ends, so that the others get the connections that it could not serve.
+"""
 
 import gc
 import json
@@ -9,8 +13,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -33,6 +38,8 @@ from chatapp.limits.networks import is_loopback
 from chatapp.presentation.templates import load_templates
 from chatapp.realtime.application import get_realtime
 from chatapp.serving.background import start_background
+from chatapp.serving.link import ParentLink
+from chatapp.serving.start import listen
 from chatapp.serving.startup import prepare_database
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer
@@ -64,6 +71,19 @@ SPARE_CONNECTIONS = 100
 
 SPARE_FILES = 300
 """Open files besides the connections: the database, logs, webhooks, models."""
+
+
+GRACE_SECONDS = 1.0
+"""Time for which a replaced worker serves requests on connections that are open already, and closes these."""
+
+REQUEST_SECONDS = 5.0
+"""Time that requests in progress have to end after that."""
+
+MAX_OUTAGE_SECONDS = 90.0
+"""Time for which a replaced worker continues during an outage, so that it stores the spooled messages itself."""
+
+REPLACED = b"r"
+"""What wakes the main thread when another worker has replaced this one; otherwise it is the number of a signal."""
 
 
 class RequestGate:
@@ -105,11 +125,24 @@ class RequestGate:
         return [self._reason.encode()]
 
 
-def serve(app: Flask, settings: Settings, *, upgrade: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class HttpServer:
+    """A server that can accept connections."""
+
+    host: str
+    port: int
+    start: Callable[[], object]
+    """Accepts connections from now on."""
+    stop_accepting: Callable[[], None] | None = None
+    """Leaves new connections to other workers. None if there are none."""
+    connections: HttpConnections | None = None
+
+
+def serve(app: Flask, settings: Settings, *, upgrade: bool = False, link: ParentLink | None = None) -> None:
     """Serve the application until SIGTERM or SIGINT. Prints the address once requests are accepted.
 
     Until the database responds, `/health` and all other requests get 503 with the reason. With `upgrade` its schema is
-    upgraded if necessary.
+    upgraded if necessary. A worker has a `link` to its parent. It serves until it is replaced, too.
     """
     _warn_about_cookies(settings)
     if not is_green():
@@ -121,17 +154,23 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False) -> None:
     except Conflict as error:
         sys.exit(error.message)
     gate = RequestGate(app, settings)
-    try:
-        host, port = _listen_with_eventlet(app, settings, gate) if is_green() else _listen(app, settings, gate)
-    except OSError as error:
-        sys.exit(f"chatapp cannot listen on {settings.host}:{settings.port}: {error.strerror}. Set HOST or PORT.")
+    server = _make_server(app, settings, gate, link) if is_green() else _make_native_server(app, settings, gate)
+    if link is None or link.is_first:
+        server.start()
     load_templates(app)
     prepare_database(app, gate.wait, upgrade=upgrade)
     start_background(app, settings)
     _postpone_full_collections()
     gate.open()
-    _print_address(app, host, port)
-    _wait_for_signal()
+    if link is None:
+        _print_address(app, server)
+    else:
+        if not link.is_first:
+            server.start()
+        link.report_ready(_find_setup_path(app))
+    is_replaced = _wait_for_end(app, link)
+    if server.stop_accepting is not None and server.connections is not None:
+        _leave_to_others(app, server.stop_accepting, server.connections, is_replaced=is_replaced)
     gate.close()
     _stop(app)
 
@@ -166,9 +205,8 @@ def _require_loopback(settings: Settings) -> None:
     log.warning("CHATAPP_ASYNC_MODE=threading is for development only")
 
 
-def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> tuple[str, int]:
-    """Start the HTTP server, and return its address."""
-    import eventlet
+def _make_server(app: Flask, settings: Settings, gate: RequestGate, link: ParentLink | None) -> HttpServer:
+    """Return eventlet's server, which listens already. Exits if the address cannot be used."""
     import eventlet.wsgi
 
     from chatapp.http_server.listener import FairListener
@@ -184,11 +222,7 @@ def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> 
         keep_alive_seconds=settings.keep_alive_seconds,
     )
     _raise_file_limit(settings.max_connections)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # With `reuse_port` a second server on the same port would get a share of the first one's connections.
-    listener = eventlet.listen((settings.host, settings.port), family=family, backlog=1024, reuse_port=False)
-    # Send small frames at once. Accepted connections inherit the option.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener = FairListener(listen(settings)) if link is None else link.listener
     # `HttpConnections` enforces the limit. The spare threads refuse connections, and end those that were closed.
     options = {
         "max_size": settings.max_connections + SPARE_CONNECTIONS,
@@ -197,9 +231,16 @@ def _listen_with_eventlet(app: Flask, settings: Settings, gate: RequestGate) -> 
         "debug": False,  # Clients must not see tracebacks.
     }
     supervisor: Supervisor = app.extensions[SUPERVISOR]
-    run = partial(eventlet.wsgi.server, FairListener(listener), gate, **options)
-    supervisor.start("http server", run, on_failure=OnFailure.END_PROCESS)
-    return settings.host, listener.getsockname()[1]
+    run = partial(eventlet.wsgi.server, listener, gate, **options)
+
+    def start() -> None:
+        if link is not None:
+            connections.publish = link.loads.publish
+            link.loads.publish(0)
+        supervisor.start("http server", run, on_failure=OnFailure.END_PROCESS)
+
+    host, port = settings.host, listener.getsockname()[1]
+    return HttpServer(host, port, start, link.listener.stop_accepting if link else None, connections)
 
 
 def _serve_chat_first() -> "ChatFirst":
@@ -231,35 +272,69 @@ def _raise_file_limit(max_connections: int) -> None:
             )
 
 
-def _listen(app: Flask, settings: Settings, gate: RequestGate) -> tuple[str, int]:
-    """Start the HTTP server of the standard library, and return its address."""
+def _make_native_server(app: Flask, settings: Settings, gate: RequestGate) -> HttpServer:
+    """Return the server of the standard library, which listens already. Exits if the address cannot be used."""
     from werkzeug.serving import make_server
 
-    server = make_server(settings.host, settings.port, gate, threaded=True)
+    listener = listen(settings)
+    server = make_server(settings.host, settings.port, gate, threaded=True, fd=listener.detach())
     supervisor: Supervisor = app.extensions[SUPERVISOR]
-    supervisor.start("http server", server.serve_forever, on_failure=OnFailure.END_PROCESS)
-    return settings.host, server.port
+    start = partial(supervisor.start, "http server", server.serve_forever, on_failure=OnFailure.END_PROCESS)
+    return HttpServer(settings.host, server.port, start)
 
 
-def _print_address(app: Flask, host: str, port: int) -> None:
-    """Print the server's address, and the setup link as long as there is no account."""
-    address = http_address(host, port)
-    lines = [f"chatapp is ready on {address}"]
+def _find_setup_path(app: Flask) -> str | None:
+    """Return the path of the setup link as long as there is no account."""
     # Without the database, `/setup` explains how to print the link later.
     with app.app_context(), suppress(SQLAlchemyError):
-        if path := find_setup_path(db.session()):
-            lines.append(f"Create the owner's account: {address}{path}")
+        return find_setup_path(db.session())
+    return None
+
+
+def _print_address(app: Flask, server: HttpServer) -> None:
+    """Print the server's address, and the setup link as long as there is no account."""
+    address = http_address(server.host, server.port)
+    lines = [f"chatapp is ready on {address}"]
+    if path := _find_setup_path(app):
+        lines.append(f"Create the owner's account: {address}{path}")
     print("\n".join(lines), flush=True)
 
 
-def _wait_for_signal() -> None:
+def _wait_for_end(app: Flask, link: ParentLink | None) -> bool:
+    """Wait for SIGTERM or SIGINT, or for the parent. Return whether another worker has replaced this one."""
     # A handler in Python would not wake an event loop that waits for its sockets; a byte in a socket does.
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno())  # First: a signal before it would be lost.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
-    reader.recv(1)
+    if link is not None:
+
+        def wait_for_parent() -> None:
+            writer.send(REPLACED if link.wait() else bytes([signal.SIGTERM]))
+
+        supervisor: Supervisor = app.extensions[SUPERVISOR]
+        supervisor.start("parent", wait_for_parent)
+    return reader.recv(1) == REPLACED
+
+
+def _leave_to_others(
+    app: Flask, stop_accepting: Callable[[], None], connections: HttpConnections, *, is_replaced: bool
+) -> None:
+    """Let the other workers accept all new connections, and finish the requests that this one has."""
+    writer: Writer = app.extensions[WRITER]
+    if is_replaced:
+        deadline = time.monotonic() + MAX_OUTAGE_SECONDS
+        while writer.backlog.since is not None and time.monotonic() < deadline:
+            time.sleep(0.1)
+    stop_accepting()
+    connections.close_after_response()
+    if is_replaced:
+        time.sleep(GRACE_SECONDS)
+    deadline = time.monotonic() + REQUEST_SECONDS
+    while connections.requests and time.monotonic() < deadline:
+        time.sleep(0.02)
+    connections.close_waiting()
 
 
 def _stop(app: Flask) -> None:

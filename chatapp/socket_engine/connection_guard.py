@@ -63,6 +63,7 @@ class ConnectionGuard:
         self._on_connected = on_connected
         self._throttles_packets = throttles_packets
         self._trusts_proxies = settings.trusted_proxies > 0
+        self._refuses_polling = settings.workers > 1
         self._states: dict[str, ConnectionState] = {}
         self._unauthenticated: Counter[str] = Counter()
         """Number of connections that are not authenticated, by address."""
@@ -87,7 +88,10 @@ class ConnectionGuard:
         server.eio.on("disconnect", self._on_disconnect)
 
     def wrap_wsgi(self, app: "WSGIApplication") -> "WSGIApplication":
-        """Return a WSGI application that refuses new connections of an address that opens too many."""
+        """Return a WSGI application that refuses new connections of an address that opens too many.
+
+        With several workers it refuses polling: each request of a session would have to reach the same worker.
+        """
 
         def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
             if environ.get("PATH_INFO", "").startswith("/socket.io"):
@@ -98,6 +102,9 @@ class ConnectionGuard:
                     # in the first values of these headers, which the client may have sent.
                     environ.pop("HTTP_X_FORWARDED_HOST", None)
                     environ.pop("HTTP_X_FORWARDED_PROTO", None)
+                if self._refuses_polling and environ.get("HTTP_UPGRADE", "").lower() != "websocket":
+                    start_response("400 Bad Request", [("Content-Type", "text/plain; charset=utf-8")])
+                    return [limits.POLLING_REFUSED.encode()]
                 if not self._may_connect(environ):
                     self._tarpit.delay(_get_address(environ))
                     headers = [

@@ -61,3 +61,9 @@ def max_packet_bytes(max_message_chars: int) -> int:
     emoji, which has four bytes, as twelve bytes of JSON.
     """
     return max(MIN_PACKET_BYTES, 12 * max_message_chars + 3 * MAX_METADATA_BYTES + 4_096)
+
+
+POLLING_REFUSED = (
+    "This server has several processes, so it accepts WebSocket connections only. "
+    "Connect with the option transports: ['websocket']."
+)

@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
+from functools import partial
 from io import StringIO
 from typing import TextIO
 
@@ -41,13 +42,14 @@ _DETAIL = re.compile(r"\n?DETAIL: .*?(?=\n\[SQL|\n\n|\Z)", re.DOTALL)
 """The part of an error of PostgreSQL that repeats the values of the row."""
 
 
-def init_logs(level: str, *, with_sql: bool = False) -> None:
-    """Format our logs and those of libraries in the same way.
+def init_logs(level: str, *, with_sql: bool = False, worker: int | None = None) -> None:
+    """Format our logs and those of libraries in the same way. Each line has the number of the worker, if it has one.
 
     With `with_sql`, or at the level DEBUG, statements without their parameters and events of the connection pool are
     logged too.
     """
     shared: list[Processor] = [
+        *([] if worker is None else [partial(_add_worker, worker)]),
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -96,6 +98,11 @@ def init_event_log(app: Flask) -> None:
     signals.connect(messages_posted, log_posted)
     signals.connect(message_saved, log_stored)
     signals.connect(event_recorded, log_recorded)
+
+
+def _add_worker(worker: int, _logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
+    event_dict.setdefault("worker", worker)
+    return event_dict
 
 
 def _escape_values(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:

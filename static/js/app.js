@@ -19,7 +19,8 @@ const connection = new Connection(
   io({
     // The cookie may belong to another account by now: the server compares, and refuses with "signed_out".
     auth: { user_id: userId },
-    transports: ["websocket", "polling"],
+    // Behind several workers, the requests of a polling session would not all reach the same one.
+    transports: "websocketOnly" in document.body.dataset ? ["websocket"] : ["websocket", "polling"],
     tryAllTransports: true,
     timeout: REQUEST_TIMEOUT_MS,
     reconnectionDelay: 500,
