@@ -39,7 +39,7 @@ from chatapp.signals import Signals
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import init_readers
 from chatapp.storage.statements import StatementObserver
-from chatapp.telemetry.health import blueprint as telemetry_blueprint
+from chatapp.telemetry.health import ALIVE, READY, init_health
 from chatapp.telemetry.logs import init_event_log, init_logs
 from chatapp.telemetry.metrics import blueprint as metrics_blueprint
 from chatapp.telemetry.metrics import init_metrics
@@ -124,7 +124,6 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         api_docs_blueprint,
         accounts_blueprint,
         admin_blueprint,
-        telemetry_blueprint,
         metrics_blueprint,
     ):
         app.register_blueprint(blueprint)
@@ -132,7 +131,8 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     init_answer_requests(app, settings)
     init_exports(app, settings)
     init_realtime(app, settings)
-    check_hosts(app, settings)
+    init_health(app)
+    check_hosts(app, settings, without_database=(ALIVE, READY))
     init_gate(app, settings)
     trust_proxies(app, settings)
     init_security_headers(app, settings)

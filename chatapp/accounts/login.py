@@ -32,7 +32,6 @@ _OPEN_BEFORE_SETUP = {
     "accounts.setup",
     "api_docs.document",
     "static",
-    "telemetry.health",
     "metrics.metrics",
 }
 

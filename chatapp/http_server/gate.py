@@ -25,6 +25,7 @@ from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_API_USER, CONFIRM_LOGIN
 from chatapp.limits.networks import client_network
 from chatapp.storage import DATABASE_ERRORS, log_database_error
+from chatapp.telemetry.health import PROBE_PATHS
 from chatapp.tokens import hash_token, parse_bearer
 from chatapp.web.sessions import find_login_token
 
@@ -68,19 +69,23 @@ class ConnectionGate:
                 headers = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "5"), ("Connection", "close")]
                 start_response(status, headers)
                 return [refusal.message.encode()]
-        if path.startswith("/socket.io"):
+        if path.startswith("/socket.io") or path in PROBE_PATHS:
             return self._inner(environ, start_response)
         with in_slices():
             return self._inner(environ, start_response)
 
     def _begin_request(self, connection: HttpConnection, environ: "WSGIEnvironment") -> Refusal | None:
-        network = client_network(environ.get("REMOTE_ADDR", ""))
+        network, path = client_network(environ.get("REMOTE_ADDR", "")), environ.get("PATH_INFO", "")
+        if path in PROBE_PATHS:
+            # Visitors must not delay or refuse probes: an orchestrator would end the process. Probes end at once, so
+            # that their connections count as waiting.
+            return self._rates.admit(path, person=None, network=f"probes of {network}")
         if (api_token := find_api_token(environ)) is not None:
             return self._begin_token_request(connection, environ, network, hash_token(api_token))
         token = find_login_token(self._app, environ)
         user = None if token is None else self._fallback.find_login(token)
         # Until it is admitted, its connection counts as waiting, which may be closed for another one.
-        refusal = self._rates.admit(environ.get("PATH_INFO", ""), person=user and user.id, network=network)
+        refusal = self._rates.admit(path, person=user and user.id, network=network)
         if refusal is not None and (user is not None or token is None or not self._is_valid(token)):
             return refusal
         if token is None or user is not None:

@@ -68,6 +68,8 @@ class Bus:
         self._outgoing: queue.Queue[tuple[float, str]] = queue.Queue(MAX_QUEUED)
         self._handlers: dict[str, Handler] = {}
         self._on_connected: list[Callable[[], None]] = []
+        self.is_connected = False
+        """Whether this process receives what others publish."""
         self._logged_at = float("-inf")
 
     def on(self, kind: str, handler: Handler) -> None:
@@ -98,6 +100,7 @@ class Bus:
             try:
                 work()
             except (RedisError, OSError) as error:
+                self.is_connected = False
                 if time.monotonic() - started > RETRY_SECONDS[-1]:
                     failures = 0
                 if failures == 0:
@@ -120,6 +123,7 @@ class Bus:
                     subscription.ping()
                 elif message["type"] == "subscribe":
                     log.info("redis is available")
+                    self.is_connected = True
                     for callback in self._on_connected:
                         callback()
                 elif message["type"] == "message":

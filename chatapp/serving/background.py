@@ -38,6 +38,8 @@ from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import PRIMARY_POSITION, Writer, find_replica, log_database_error, read_natively
 from chatapp.storage.replica import Replica
+from chatapp.telemetry.health import EXTENSION as HEALTH
+from chatapp.telemetry.health import Health
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
 from chatapp.timeline.archive.files import current_archive
@@ -94,6 +96,8 @@ def start_background(app: Flask, settings: Settings) -> None:
         relay = Relay(realtime, broadcaster, broadcaster.order, evictor, answer_broadcaster, bus)
         repeat("presence of other processes", BROADCAST_SECONDS, relay.publish_presence)
         bus.start(supervisor)
+        health: Health = app.extensions[HEALTH]
+        health.is_bus_connected = lambda: bus.is_connected
     repeat("presence", BROADCAST_SECONDS, realtime.presence.broadcast_changes)
     repeat("connection sweep", SWEEP_SECONDS, realtime.engine.connection_guard.sweep)
 

@@ -5,7 +5,6 @@ is ready, and stops before it ends, so that the others get the connections that 
 """
 
 import gc
-import json
 import os
 import random
 import resource
@@ -43,6 +42,8 @@ from chatapp.serving.start import listen
 from chatapp.serving.startup import prepare_database
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer
+from chatapp.telemetry.health import EXTENSION as HEALTH
+from chatapp.telemetry.health import PROBE_PATHS, Health
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
 from chatapp.web.security import security_headers
@@ -89,40 +90,44 @@ REPLACED = b"r"
 class RequestGate:
     """WSGI middleware that refuses new requests until the server is ready, and again when it stops.
 
-    Stopping eventlet's accept loop instead would close the sockets before they receive when to reconnect.
+    Stopping eventlet's accept loop instead would close the sockets before they receive when to reconnect. Health checks
+    pass, and report the reason.
     """
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings, health: Health) -> None:
         self._app = app
         self._headers = security_headers(settings).items()
-        self._reason: str | None = "chatapp is starting."
+        self._health = health
         self._has_sockets = False
+        self.wait("chatapp is starting.")
 
     def wait(self, reason: str) -> None:
         """Refuse requests with `reason` until `open` is called."""
-        self._reason = reason
+        self._health.refusal = reason
 
     def open(self) -> None:
         """Pass requests to the application from now on."""
-        self._reason, self._has_sockets = None, True
+        self._health.refusal, self._has_sockets = None, True
 
     def close(self) -> None:
         """Refuse new requests from now on; open sockets continue."""
-        self._reason = "chatapp is being restarted."
+        self._health.refusal = "chatapp is being restarted."
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Pass a request to the application, or refuse it."""
-        if self._reason is None or (self._has_sockets and "sid=" in environ.get("QUERY_STRING", "")):
+        reason = self._health.refusal
+        if (
+            reason is None
+            or environ.get("PATH_INFO") in PROBE_PATHS
+            or (self._has_sockets and "sid=" in environ.get("QUERY_STRING", ""))
+        ):
             return self._app(environ, start_response)
         headers = [*self._headers, ("Retry-After", "5"), ("Connection", "close")]
-        if environ.get("PATH_INFO") == "/health":
-            start_response("503 Service Unavailable", [("Content-Type", "application/json"), *headers])
-            return [json.dumps({"status": "unavailable", "reason": self._reason}).encode()]
         # Browsers repeat the request by themselves.
         start_response(
             "503 Service Unavailable", [("Content-Type", "text/plain; charset=utf-8"), ("Refresh", "5"), *headers]
         )
-        return [self._reason.encode()]
+        return [reason.encode()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ class HttpServer:
 def serve(app: Flask, settings: Settings, *, upgrade: bool = False, link: ParentLink | None = None) -> None:
     """Serve the application until SIGTERM or SIGINT. Prints the address once requests are accepted.
 
-    Until the database responds, `/health` and all other requests get 503 with the reason. With `upgrade` its schema is
+    Until the database responds, all requests but `/healthz` get 503 with the reason. With `upgrade` its schema is
     upgraded if necessary. A worker has a `link` to its parent. It serves until it is replaced, too.
     """
     _warn_about_cookies(settings)
@@ -153,7 +158,7 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False, link: Parent
         share_lock(settings.data_dir)
     except Conflict as error:
         sys.exit(error.message)
-    gate = RequestGate(app, settings)
+    gate = RequestGate(app, settings, app.extensions[HEALTH])
     server = _make_server(app, settings, gate, link) if is_green() else _make_native_server(app, settings, gate)
     if link is None or link.is_first:
         server.start()

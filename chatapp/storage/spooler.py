@@ -1,5 +1,6 @@
 """Spools changes while the database is unavailable, and drains the spool afterwards."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -21,6 +22,9 @@ log = structlog.get_logger(__name__)
 Commit = Callable[[Sequence[Submission]], list[DeferredSignal[Any]]]
 """Commits submissions, and returns the signals to send."""
 
+FAILURE_SECONDS = 15.0
+"""Time for which the spool counts as not accepting changes after its file could not be written."""
+
 
 class Spooler:
     """Moves changes into the spool and back, and keeps the provisional result of each pending one."""
@@ -40,6 +44,12 @@ class Spooler:
         self._native = native
         self._max_spooled = max_spooled
         self._pending: dict[IdempotencyKey, Any] = {}
+        self._failed_at = float("-inf")
+
+    @property
+    def accepts_changes(self) -> bool:
+        """Whether there is room in the spool, and its file could be written during the last `FAILURE_SECONDS`."""
+        return len(self) < self._max_spooled and time.monotonic() - self._failed_at >= FAILURE_SECONDS
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -84,6 +94,7 @@ class Spooler:
                 self._store([change for _, change in added.values()])
         except SPOOL_ERRORS as error:
             log.exception("spool cannot be written", reason=str(error))
+            self._failed_at = time.monotonic()
             for submission, _ in (*added.values(), *repeated):
                 submission.error = Unavailable("Neither the database nor the disk accepts messages now. Try again.")
             return []

@@ -87,6 +87,11 @@ class Writer:
         """How many changes wait in the spool, and since when the database is unavailable."""
         return Backlog(len(self._spooler), self._outage.since)
 
+    @property
+    def accepts_changes(self) -> bool:
+        """Whether changes can be stored: in the database, or those that are spoolable in the spool."""
+        return self._outage.availability is Availability.AVAILABLE or self._spooler.accepts_changes
+
     def list_pending(self) -> list[Any]:
         """Return the provisional results of the changes that wait in the spool, in their order."""
         return self._spooler.list_pending()

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -40,9 +40,12 @@ class HostGuard:
     warning.
     """
 
-    def __init__(self, app: Flask, inner: "WSGIApplication", settings: Settings) -> None:
+    def __init__(
+        self, app: Flask, inner: "WSGIApplication", settings: Settings, without_database: Collection[str] = ()
+    ) -> None:
         self._app = app
         self._inner = inner
+        self._without_database = without_database
         allowed = settings.allowed_host_names
         self._accepts_all = "*" in allowed
         self._names = allowed | _list_machine_names() | {settings.host.lower()}
@@ -56,7 +59,7 @@ class HostGuard:
         """Pass a request to the application, or refuse it."""
         header = environ.get("HTTP_HOST")
         is_named_by_proxy = self._trusts_proxy and "HTTP_X_FORWARDED_HOST" in environ
-        if header is None or is_named_by_proxy or self._is_known(header) or not self._refuse(header):
+        if header is None or is_named_by_proxy or self._is_known(header) or not self._refuse(header, environ):
             return self._inner(environ, start_response)
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")]
         start_response("400 Bad Request", headers)
@@ -74,9 +77,11 @@ class HostGuard:
         except ValueError:
             return False
 
-    def _refuse(self, header: str) -> bool:
+    def _refuse(self, header: str, environ: "WSGIEnvironment") -> bool:
         """Return whether to refuse a request for an unknown name. Log a warning if not."""
         if self._enforces is None:
+            if environ.get("PATH_INFO") in self._without_database:
+                return False
             try:
                 with self._app.app_context():
                     self._enforces = db.session.scalars(select(Installation.enforces_hosts)).one()
@@ -88,9 +93,12 @@ class HostGuard:
         return self._enforces
 
 
-def check_hosts(app: Flask, settings: Settings) -> None:
-    """Refuse requests to unknown host names, including those to the socket server, which wraps the application."""
-    app.wsgi_app = HostGuard(app, app.wsgi_app, settings)  # type: ignore[method-assign]
+def check_hosts(app: Flask, settings: Settings, *, without_database: Collection[str] = ()) -> None:
+    """Refuse requests to unknown host names, including those to the socket server, which wraps the application.
+
+    Requests to the paths `without_database` do not cause a query: they are accepted until another one has.
+    """
+    app.wsgi_app = HostGuard(app, app.wsgi_app, settings, without_database)  # type: ignore[method-assign]
 
 
 def _list_machine_names() -> set[str]:

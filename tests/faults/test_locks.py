@@ -61,6 +61,7 @@ def test_messages_are_spooled_while_a_lock_is_held_and_stored_in_their_order(
         for socket, content in ((bob_socket, contents[1]), (ana_socket, contents[2]), (bob_socket, contents[3])):
             assert socket.send(content)["message"]["pending"]
         assert server.health().json()["spool"]["waiting"] == 4
+        assert server.health("/readyz").json()["checks"]["database"]["status"] == "degraded"
 
     eventually(lambda: len(bob_socket.payloads("message_saved")) == saved + 4, "the spool is drained")
     eventually(lambda: server.health().status_code == 200, "the server is healthy")

@@ -49,6 +49,10 @@ def test_messages_are_spooled_while_postgresql_is_stopped_and_stored_in_their_or
     health = server.health()
     assert health.status_code == 503
     assert health.json()["spool"]["waiting"] == 3
+    assert server.health("/healthz").status_code == 200
+    readiness = server.health("/readyz")
+    assert (readiness.status_code, readiness.json()["status"]) == (200, "degraded"), "people are served from the spool"
+    assert readiness.json()["checks"]["spool"]["reason"] == "Messages that wait for the database: 3."
     assert bob_socket.payloads("backlog")[-1]["waiting"] == 3
     assert "chatapp_spool_waiting 3.0" in ana.get("/metrics").text
     page = ana.get("/")
@@ -61,6 +65,7 @@ def test_messages_are_spooled_while_postgresql_is_stopped_and_stored_in_their_or
     assert [each["message"]["seq"] for each in saved] == [2, 3, 4]
     assert saved[0]["client_id"] == client_id
     eventually(lambda: server.health().status_code == 200, "the server is healthy")
+    eventually(lambda: server.health("/readyz").json()["status"] == "ready", "the server is ready")
     ana_socket.post("after")
     assert rendered_messages(bob.get("/").text) == list(
         enumerate(["before", "during 1", "during 2", "during 3", "after"], start=1)

@@ -60,10 +60,13 @@ def test_without_redis_each_process_continues_and_receives_events_of_the_other_a
     for socket in (ana_socket, bob_on_first, bob_on_second):
         socket.join()
     assert bob_on_second.delivery_seconds(ana_socket, "with redis") < scaled(1)
+    assert first.health("/readyz").json()["checks"]["redis"] == {"status": "ok"}
     redis.stop(signal.SIGKILL)
     assert bob_on_first.delivery_seconds(ana_socket, "without") < scaled(1)
     assert bob_on_second.delivery_seconds(ana_socket, "without, on the other process") < scaled(8)
     assert bob_on_second.contents() == ["with redis", "without", "without, on the other process"]
+    readiness = first.health("/readyz")
+    assert (readiness.status_code, readiness.json()["reason"]) == (200, "Redis does not respond.")
     redis.start()
     eventually(
         lambda: bob_on_second.delivery_seconds(ana_socket, os.urandom(4).hex()) < 0.7,

@@ -23,6 +23,9 @@ def test_a_server_waits_for_postgresql_and_then_migrates_it(own_postgres: Postgr
     own_postgres.stop()
     server.launch("--upgrade")
     eventually(lambda: health_reason(server) == "The database does not respond.", "the server waits")
+    assert server.health("/healthz").status_code == 200
+    readiness = server.health("/readyz")
+    assert (readiness.status_code, readiness.json()["reason"]) == (503, "The database does not respond.")
     page = requests.get(server.url, timeout=scaled(10))
     assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
     assert "waiting for the database" in server.log()
@@ -32,7 +35,7 @@ def test_a_server_waits_for_postgresql_and_then_migrates_it(own_postgres: Postgr
     own_postgres.start()
     server.wait_until_ready()
 
-    assert server.health().status_code == 200
+    assert (server.health().status_code, server.health("/readyz").json()["status"]) == (200, "ready")
     assert server.rows("SELECT count(*) FROM users") == [(0,)]
 
 

@@ -210,9 +210,9 @@ class Server:
             return coverage.command(*arguments)
         return [str(self._root / ".venv" / "bin" / "python"), *arguments]
 
-    def health(self) -> requests.Response:
-        """Request /health."""
-        return requests.get(f"{self.url}/health", timeout=scaled(10))
+    def health(self, path: str = "/health") -> requests.Response:
+        """Request a health check."""
+        return requests.get(self.url + path, timeout=scaled(10))
 
     def execute(self, statement: str) -> None:
         """Run a statement on the database, without the server."""

@@ -93,6 +93,13 @@ def test_the_name_that_a_trusted_proxy_reports_is_accepted(new_client: NewClient
     assert status(new_client(), "evil.example", **forwarded) == 400
 
 
+def test_a_check_of_a_foreign_name_for_life_and_readiness_needs_no_database(new_client: NewClient) -> None:
+    client = new_client()
+    assert (status(client, "evil.example", "/healthz"), status(client, "evil.example", "/readyz")) == (200, 200)
+    assert status(client, "evil.example") == 400
+    assert status(client, "evil.example", "/healthz") == 400, "that names are refused is known now"
+
+
 def test_an_installation_that_had_people_before_the_check_only_warns(
     new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,7 +148,6 @@ ROUTES = {
     "POST /direct/<name>/block": Line(USER_POST),
     "POST /direct/<name>/unblock": Line(USER_POST),
     "GET /direct/<names>": Line(USER),
-    "GET /health": Line(OPEN),
     "GET /metrics": Line(OPEN),
     "GET /invitation/<token>": Line(outcomes(404)),
     "POST /invitation/<token>": Line(outcomes(404)),

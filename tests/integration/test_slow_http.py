@@ -347,7 +347,7 @@ def test_a_client_that_sends_without_pause_does_not_delay_others(
     with flooding(small.port, head, data) as flood:
         for number in range(3):
             before = flood.sent_bytes
-            assert requests.get(f"{small.url}/health", timeout=scaled(10)).ok
+            assert requests.get(f"{small.url}/sign-in", timeout=scaled(10)).ok
             assert chat.post(f"hello {number}")
             eventually(lambda before=before: flood.sent_bytes > before, "the flood goes on")  # type: ignore[misc]
     assert "Traceback" not in small.log()
@@ -361,9 +361,10 @@ def test_visitors_who_request_too_much_are_refused_and_people_are_served(
     api = ana.api()
     assert api.get("/conversations").ok
     with ThreadPoolExecutor(50) as threads:
-        statuses = list(threads.map(lambda _: requests.get(f"{server.url}/health", timeout=60).status_code, range(50)))
+        statuses = list(threads.map(lambda _: requests.get(f"{server.url}/sign-in", timeout=60).status_code, range(50)))
         assert set(statuses) == {200, 429}
         assert ana.get("/").ok
+        assert server.health("/healthz").ok, "orchestrators are served, too"
         invented = Api(server, "invented")
         statuses = list(threads.map(lambda _: invented.get("/conversations").status_code, range(50)))
     assert set(statuses) == {401, 429}

@@ -9,6 +9,7 @@ from functools import partial
 
 import requests
 from flask import Flask
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from chatapp.accounts.service import create_owner
@@ -28,6 +29,26 @@ def test_health_reports_the_background_work_of_a_server(server: Server) -> None:
     work = {status["name"]: status for status in server.health().json()["background"]}
     assert {"writer", "http server", "heartbeats", "presence", "revocations", "answer queue", "webhooks"} <= set(work)
     assert work["writer"] == {"name": "writer", "state": "running", "restarts": 0, "last_error_at": None}
+
+
+def test_a_server_is_ready_and_alive(server: Server) -> None:
+    alive, ready = server.health("/healthz"), server.health("/readyz")
+    assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+    checks = {name: {"status": "ok"} for name in ("database", "migrations", "spool")}
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "checks": checks})
+    for response in (alive, ready):
+        assert "Set-Cookie" not in response.headers
+        assert (response.headers["X-Content-Type-Options"], response.headers["Cache-Control"]) == (
+            "nosniff",
+            "no-store",
+        )
+
+
+def test_a_server_is_not_ready_while_its_schema_is_older_than_its_code(app: Flask) -> None:
+    write(lambda transaction: transaction.session.execute(text("UPDATE alembic_version SET version_num = '0001'")))
+    response = app.test_client().get("/readyz")
+    assert (response.status_code, (response.json or {})["checks"]["database"]["status"]) == (503, "ok")
+    assert "Migrations are pending" in response.text
 
 
 def test_work_that_waits_for_its_restart_is_reported_and_counted(app: Flask) -> None:

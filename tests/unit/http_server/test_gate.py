@@ -16,6 +16,7 @@ from chatapp.http_server.gate import CONNECTION_KEY, ConnectionGate, find_api_to
 from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_API_USER
 from chatapp.socket_engine import tarpit, token_bucket
+from chatapp.telemetry.health import PROBE_PATHS
 from chatapp.web.security import SESSION_COOKIE
 from chatapp.web.sessions import VerifiedSessions, find_login_token
 from tests.harness.clock import Delays
@@ -94,10 +95,10 @@ def request_api(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     gate = ConnectionGate(app, inner, RequestRates(settings))
 
-    def send(token: str = "", *, stays_open: bool = False) -> int:
+    def send(token: str = "", *, path: str = "/api/conversations", stays_open: bool = False) -> int:
         connection = connections.open("192.0.2.1", lambda: None)
         assert isinstance(connection, HttpConnection)
-        environ = {"PATH_INFO": "/api/conversations", "REMOTE_ADDR": "192.0.2.1", CONNECTION_KEY: connection}
+        environ = {"PATH_INFO": path, "REMOTE_ADDR": "192.0.2.1", CONNECTION_KEY: connection}
         if token:
             environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
         statuses: list[str] = []
@@ -145,3 +146,10 @@ def test_the_connections_of_a_token_are_counted_for_its_user(request_api: Reques
     statuses = [request_api(token, stays_open=True) for token in ("ana 1", "ana 1", "ana 1", "ana 1")]
     assert statuses == [200, 200, 429, 429]
     assert request_api() == 200
+
+
+def test_visitors_do_not_delay_or_refuse_the_health_checks_of_their_address(request_api: Request) -> None:
+    use_up(request_api)
+    for path in sorted(PROBE_PATHS):
+        assert request_api(path=path) == 200
+    assert 429 in [request_api(path="/healthz") for _ in range(200)], "they have a limit of their own"

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import structlog
-from flask import Flask
 from structlog.testing import capture_logs
 from werkzeug.test import Client
 
+from chatapp import create_app
 from chatapp.config import Settings
 from chatapp.limits.networks import is_loopback
 from chatapp.serving import server
+from chatapp.telemetry.health import EXTENSION as HEALTH
 
 
 @pytest.mark.parametrize(
@@ -60,12 +61,28 @@ def test_without_limits_only_this_machine_is_served(
         server._require_loopback(settings)
 
 
-def test_a_request_before_the_server_is_ready_gets_the_reason_and_security_headers(tmp_path: Path) -> None:
-    gate = server.RequestGate(Flask("chatapp"), Settings(data_dir=tmp_path, secure_cookies=True))
-    for path in ("/", "/health"):
-        response = Client(gate).get(path)
-        assert response.status_code == 503
-        assert "chatapp is starting." in response.text
-        assert response.headers["X-Content-Type-Options"] == "nosniff"
-        assert response.headers["Strict-Transport-Security"]
-        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+def test_requests_are_refused_with_the_reason_and_security_headers_until_the_server_is_ready_and_again_when_it_stops(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data_dir=tmp_path, secure_cookies=True)
+    app = create_app(settings)
+    gate = server.RequestGate(app, settings, app.extensions[HEALTH])
+    client = Client(gate)
+
+    def check_refusals(reason: str) -> None:
+        for path in ("/", "/health", "/readyz"):
+            response = client.get(path)
+            assert response.status_code == 503
+            assert reason in response.text
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["Strict-Transport-Security"]
+            assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+        assert client.get("/healthz").status_code == 200
+
+    check_refusals("chatapp is starting.")
+    gate.wait("The database is being upgraded.")
+    check_refusals("The database is being upgraded.")
+    gate.open()
+    assert client.get("/static/none").status_code == 404
+    gate.close()
+    check_refusals("chatapp is being restarted.")

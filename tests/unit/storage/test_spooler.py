@@ -10,9 +10,10 @@ from chatapp.concurrency.native import NativePool
 from chatapp.errors import Archived, Busy, Unavailable
 from chatapp.signals import Signals
 from chatapp.storage.spool import Spool
-from chatapp.storage.spooler import Spooler
+from chatapp.storage.spooler import FAILURE_SECONDS, Spooler
 from chatapp.storage.submissions import Submission
 from chatapp.storage.transaction import DeferredSignal, Transaction
+from tests.harness.clock import Clock
 from tests.unit.storage.changes import AddNote, note_added, note_pending, note_rejected
 
 
@@ -86,10 +87,29 @@ def test_a_repeated_change_gets_the_first_result_and_sends_no_second_signal(spoo
 
 
 def test_a_full_spool_is_busy_but_accepts_repeated_changes(spooler: Spooler):
-    spool_notes(spooler, "one", "two", "three")
+    spool_notes(spooler, "one", "two")
+    assert spooler.accepts_changes
+    spool_notes(spooler, "three")
+    assert not spooler.accepts_changes
     new, repeated = spool_notes(spooler, "four", "one")
     assert isinstance(new.error, Busy)
     assert repeated.result == "pending one"
+
+
+def test_a_spool_whose_file_cannot_be_written_accepts_no_changes_for_a_while(
+    spooler: Spooler, spool: Spool, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(_entries: object) -> None:
+        raise OSError("the disk is full")
+
+    clock = Clock()
+    monkeypatch.setattr("chatapp.storage.spooler.time", clock)
+    monkeypatch.setattr(spool, "add", fail)
+    (submission,) = spool_notes(spooler, "one")
+    assert isinstance(submission.error, Unavailable)
+    assert not spooler.accepts_changes
+    clock.now += FAILURE_SECONDS
+    assert spooler.accepts_changes
 
 
 def test_an_error_of_the_rolled_back_transaction_is_cleared(spooler: Spooler):
