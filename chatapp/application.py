@@ -50,6 +50,7 @@ from chatapp.transcripts.exports import init_exports
 from chatapp.transcripts.routes import blueprint as transcripts_blueprint
 from chatapp.web.compression import init_compression
 from chatapp.web.hosts import check_hosts
+from chatapp.web.request_ids import init_request_ids
 from chatapp.web.security import init_security, init_security_headers, trust_proxies
 from chatapp.web.static_files import init_static_files
 from chatapp.webhooks.routes import blueprint as webhooks_blueprint
@@ -136,4 +137,5 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     init_gate(app, settings)
     trust_proxies(app, settings)
     init_security_headers(app, settings)
+    init_request_ids(app)
     return app

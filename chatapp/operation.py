@@ -1,9 +1,18 @@
-"""The name of what a thread works on: it names the cause of a log line and of a statement of the database."""
+"""What a thread works on, for log lines: the kind of work, and the id of the request that causes it.
 
+Each green thread has its own values. They are not passed to native threads by themselves.
+"""
+
+import random
 from contextvars import ContextVar
 
 current_operation: ContextVar[str] = ContextVar("chatapp.operation", default="")
-"""A route such as `POST /rooms`, a socket event such as `send_message`, or background work; empty elsewhere.
+"""A route such as `POST /rooms`, a socket event such as `send_message`, or background work; empty elsewhere."""
 
-Each green thread has its own. It is not passed to native threads by itself.
-"""
+current_request_id: ContextVar[str] = ContextVar("chatapp.request_id", default="")
+"""The id of an HTTP request or of a socket event; of several, separated by commas, where one commit serves them."""
+
+
+def new_request_id() -> str:
+    """Return a new id."""
+    return f"{random.getrandbits(64):016x}"

@@ -5,6 +5,7 @@ the order of their numbers. Where several processes write, `ordering.py` keeps t
 misses an event detects it by the number of the next event, or by a heartbeat.
 """
 
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
@@ -203,6 +204,7 @@ class Broadcaster:
             self._fallback.apply_event(message)
             wire_name = message.conversation.wire_name
             self._server.emit("message_changed", self._presenter.present(message).with_html, to=wire_name)
+            _log_broadcast("message_changed", [message])
 
     def _emit_posted(self, messages: Sequence[TimelineMessage]) -> None:
         """Emit new messages of one conversation."""
@@ -213,6 +215,7 @@ class Broadcaster:
         # Not in between: they are for other sockets.
         for message in messages:
             self._emit_news(message)
+        _log_broadcast("chat_message", messages)
 
     def _emit_message(self, message: TimelineMessage) -> None:
         payload = self._presenter.present(message).with_html
@@ -222,6 +225,21 @@ class Broadcaster:
         channel = news_channel(message.conversation.wire_name)
         if self._connections.has_sockets(channel):
             self._server.emit("news", present_news(message), to=channel)
+
+
+def _log_broadcast(event: str, messages: Sequence[TimelineMessage]) -> None:
+    """Log messages that have been emitted to the sockets of this process."""
+    if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+        for message in messages:
+            request_id = {"request_id": message.request_id} if message.request_id else {}
+            log.debug(
+                "message broadcast",
+                socket_event=event,
+                message_id=message.id,
+                conversation=message.conversation.wire_name,
+                version=message.version,
+                **request_id,
+            )
 
 
 def _get_conversation_id(message: TimelineMessage) -> int:

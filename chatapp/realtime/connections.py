@@ -10,27 +10,49 @@ from chatapp.identity import AuthenticatedUser
 from chatapp.realtime.channels import NEWS_PREFIX, news_channel
 
 
+class SocketRequests:
+    """The ids of the events of one socket: that of its handshake, and the number of the event."""
+
+    __slots__ = ("_count", "_handshake_id")
+
+    def __init__(self, handshake_id: str) -> None:
+        self._handshake_id = handshake_id
+        self._count = 0
+
+    def next_id(self) -> str:
+        """Return the id of the next event."""
+        self._count += 1
+        return f"{self._handshake_id}-{self._count}"
+
+
 class Connections:
     """The authenticated sockets of one application."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._users: dict[str, AuthenticatedUser] = {}
+        self._requests: dict[str, SocketRequests] = {}
         self.sids_without_news: set[str] = set()
         """Sockets that connected while the database could not be read: see `chatapp.realtime.news`."""
 
-    def add(self, sid: str, user: AuthenticatedUser) -> None:
-        """Record the user of a new socket."""
+    def add(self, sid: str, user: AuthenticatedUser, request_id: str = "") -> None:
+        """Record the user of a new socket, and the id of the request that has opened it."""
         self._users[sid] = user
+        self._requests[sid] = SocketRequests(request_id)
 
     def remove(self, sid: str) -> None:
         """Forget a closed socket."""
         self._users.pop(sid, None)
+        self._requests.pop(sid, None)
         self.sids_without_news.discard(sid)
 
     def find_user(self, sid: str) -> AuthenticatedUser | None:
         """Return the user of a socket; None when it is closed."""
         return self._users.get(sid)
+
+    def next_request_id(self, sid: str) -> str:
+        """Return the id of the next event of a socket, which must be open."""
+        return self._requests[sid].next_id()
 
     def enter(self, sid: str, channel: str) -> None:
         """Add a socket to a channel. Does nothing if the socket has been closed, as it may be at any time."""

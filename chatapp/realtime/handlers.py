@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
 from chatapp.identity import AuthenticatedUser
-from chatapp.operation import current_operation
+from chatapp.operation import current_operation, current_request_id
 from chatapp.realtime.application import Realtime
 from chatapp.socket_engine.events import Acknowledge, EventHandler, Handle
 from chatapp.storage import DATABASE_ERRORS, Change, Submission, Writer, claim_repetition, log_database_error
@@ -138,6 +138,7 @@ class _Responder:
         user = self._realtime.connections.find_user(sid)
         if user is None:
             raise SignedOut("You are signed out. Sign in again.")
+        current_request_id.set(self._realtime.connections.next_request_id(sid))
         return Caller(user, sid, self._realtime)
 
     def succeed(self, acknowledge: Acknowledge, ack: Ack | None) -> None:
@@ -193,6 +194,7 @@ def _wrap_preparer(app: Flask, responder: _Responder, payload: type[P], preparer
             try:
                 ack = write.acknowledge(submission.get())
             except Exception as error:
+                current_request_id.set(submission.request_id)
                 responder.refuse(acknowledge, error, sid)
             else:
                 responder.succeed(acknowledge, ack)
@@ -202,6 +204,9 @@ def _wrap_preparer(app: Flask, responder: _Responder, payload: type[P], preparer
             writer.submit_and_call(write.change, settle)
         except Exception as error:
             responder.refuse(acknowledge, error, sid)
+        finally:
+            # The thread of the event loop does other work next.
+            current_request_id.set("")
 
     return handle
 

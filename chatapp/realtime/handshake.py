@@ -18,13 +18,14 @@ from chatapp.concurrency.batches import Batcher
 from chatapp.conversations.queries import list_wire_names_of
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
-from chatapp.operation import current_operation
+from chatapp.operation import current_operation, current_request_id
 from chatapp.presentation.messages import present_backlog
 from chatapp.realtime.application import Realtime
 from chatapp.realtime.channels import EVERYONE, login_session_channel, user_channel
 from chatapp.realtime.news import update_news_channels
 from chatapp.storage import DATABASE_ERRORS, Writer, log_database_error
 from chatapp.storage import EXTENSION as WRITER
+from chatapp.web.request_ids import REQUEST_ID
 from chatapp.web.sessions import find_login_token
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Handshake:
         the page must not act for them. Nothing is emitted here: it would be sent before the CONNECT packet.
         """
         current_operation.set("connect")
+        request_id: str = environ.get(REQUEST_ID, "")
+        current_request_id.set(request_id)
         claimed_id = auth.get("user_id") if isinstance(auth, dict) else None
         revision = self._fallback.revision
         user = self._authenticate(environ)
@@ -62,7 +65,7 @@ class Handshake:
             raise Refused("signed_out")
         self._require_open(sid)
         # Revocations that are handled from here on reach the socket.
-        self._connections.add(sid, user)
+        self._connections.add(sid, user, request_id)
         self._connections.enter(sid, user_channel(user.id))
         self._connections.enter(sid, login_session_channel(user.login_session_id))
         if self._fallback.revision != revision:

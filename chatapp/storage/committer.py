@@ -5,7 +5,7 @@ This module runs on the writer's native thread: it must not wait for green threa
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -16,7 +16,7 @@ from chatapp import sqlite
 from chatapp.distribution import SIZES, Distribution
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
-from chatapp.operation import current_operation
+from chatapp.operation import current_operation, current_request_id
 from chatapp.signals import Signals
 from chatapp.storage.changes import BatchChange, SpoolableChange
 from chatapp.storage.submissions import Submission
@@ -25,6 +25,9 @@ from chatapp.storage.watermarks import Watermarks
 
 OUTAGE_ERRORS = (OperationalError, InterfaceError, InternalError)
 """Errors of a database that cannot commit any change now. A read-only PostgreSQL raises `InternalError`."""
+
+MAX_LOGGED_REQUESTS = 10
+"""Maximum number of requests that a log line about a batch names."""
 
 
 class Committer:
@@ -107,6 +110,7 @@ class Committer:
         return transaction.deferred_signals
 
     def _commit(self, transaction: Transaction, submissions: Sequence[Submission]) -> None:
+        current_request_id.set(_join_request_ids(submissions))
         try:
             transaction.session.commit()
         except DBAPIError as error:
@@ -130,6 +134,7 @@ def _apply_batch(
     transaction: Transaction, batch_class: type[BatchChange[Any]], submissions: Sequence[Submission]
 ) -> bool:
     """Apply changes of one class together. If that raises, undo all of them and return False."""
+    current_request_id.set(_join_request_ids(submissions))
     try:
         with transaction.savepoint():
             results = batch_class.apply_batch(transaction, [submission.change for submission in submissions])
@@ -147,6 +152,7 @@ def _apply_batch(
 
 def _apply(transaction: Transaction, submission: Submission) -> None:
     """Apply one change: what it raises becomes the error of its submission."""
+    current_request_id.set(submission.request_id)
     try:
         with transaction.savepoint():
             submission.result = submission.change(transaction)
@@ -154,6 +160,10 @@ def _apply(transaction: Transaction, submission: Submission) -> None:
         if _is_outage(error):
             raise
         submission.error = _as_statement_error(error)
+
+
+def _join_request_ids(submissions: Sequence[Submission]) -> str:
+    return ",".join(islice((each.request_id for each in submissions if each.request_id), MAX_LOGGED_REQUESTS))
 
 
 def _batch_class(submission: Submission) -> type[BatchChange[Any]] | None:

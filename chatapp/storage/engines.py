@@ -24,7 +24,7 @@ from chatapp.config import Settings, current_settings
 from chatapp.encryption.keyring import use_keyring
 from chatapp.encryption.keys import DATABASE
 from chatapp.errors import TooComplex
-from chatapp.operation import current_operation
+from chatapp.operation import current_operation, current_request_id
 from chatapp.storage.statements import StatementObserver, cursor_arguments
 from chatapp.storage.timeouts import refuse_long_reads, timeout_arguments, without_time_limit
 
@@ -62,18 +62,22 @@ def read_natively(
             return read(session)
     # Flask-SQLAlchemy's own session looks up the current application, which a native thread does not have.
     seconds = current_settings().read_timeout_seconds if is_limited else math.inf
-    operation = current_operation.get()
+    names = current_operation.get(), current_request_id.get()
     with Session(connection, join_transaction_mode="rollback_only") as plain:
-        result = (pool or current_pools().reads).run(_read_within, operation, seconds, connection, read, plain)
+        result = (pool or current_pools().reads).run(_read_within, names, seconds, connection, read, plain)
     checkpoint()
     return result
 
 
 def _read_within(
-    operation: str, seconds: float, connection: Connection, read: Callable[[Session], T], session: Session
+    names: tuple[str, str], seconds: float, connection: Connection, read: Callable[[Session], T], session: Session
 ) -> T:
-    """Call `read`, on a native thread. Raises `TooComplex` when it takes longer than `seconds`."""
-    current_operation.set(operation)
+    """Call `read`, on a native thread. Raises `TooComplex` when it takes longer than `seconds`.
+
+    `names` are the operation and the request id of the caller's thread.
+    """
+    current_operation.set(names[0])
+    current_request_id.set(names[1])
     ends_at = time.monotonic() + seconds
     sqlite: Any = connection.connection.dbapi_connection
     sqlite.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_INSTRUCTIONS)

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from chatapp.errors import Busy, Unavailable
-from chatapp.operation import current_operation
+from chatapp.operation import current_operation, current_request_id
 from chatapp.storage.changes import Change
 
 log = structlog.get_logger(__name__)
@@ -22,11 +22,22 @@ class Submission:
     settled after it.
     """
 
-    __slots__ = ("_is_settled", "_lock", "_on_settled", "change", "error", "is_uncertain", "operation", "result")
+    __slots__ = (
+        "_is_settled",
+        "_lock",
+        "_on_settled",
+        "change",
+        "error",
+        "is_uncertain",
+        "operation",
+        "request_id",
+        "result",
+    )
 
     def __init__(self, change: Change[Any], on_settled: "Callable[[Submission], object] | None" = None) -> None:
         self.change = change
         self.operation = current_operation.get()
+        self.request_id = current_request_id.get()
         self.result: Any = None
         self.error: BaseException | None = None
         self.is_uncertain = False
@@ -57,7 +68,7 @@ class Submission:
         try:
             self._on_settled(self)
         except Exception:
-            log.exception("submitter failed", operation=self.operation)
+            log.exception("submitter failed", operation=self.operation, request_id=self.request_id)
 
     def fail(self, error: BaseException) -> None:
         """Settle the submission with an error, unless it is settled already."""

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
+from chatapp.operation import current_request_id
 from chatapp.signals import Signal, Signals
 
 T = TypeVar("T")
@@ -18,6 +19,8 @@ class DeferredSignal(Generic[T]):
 
     signal: Signal[T]
     payload: T
+    request_id: str = ""
+    """The id of the request that has caused it."""
 
 
 class Transaction:
@@ -33,7 +36,7 @@ class Transaction:
 
     def send_on_commit(self, signal: Signal[T], payload: T) -> None:
         """Send `signal` with `payload` after the commit, in the order of the changes; never if there is no commit."""
-        self.deferred_signals.append(DeferredSignal(signal, payload))
+        self.deferred_signals.append(DeferredSignal(signal, payload, current_request_id.get()))
 
     def send(self, signal: Signal[T], payload: T) -> None:
         """Send `signal` now, so that its receivers write within this transaction. Raises what they raise."""
@@ -66,4 +69,6 @@ class Transaction:
 def send_deferred(signals: Signals, deferred_signals: Iterable[DeferredSignal[Any]]) -> None:
     """Send signals in their order. Exceptions of receivers are logged: they must not end the writer."""
     for deferred in deferred_signals:
+        current_request_id.set(deferred.request_id)
         signals.send_robust(deferred.signal, deferred.payload)
+    current_request_id.set("")

@@ -18,6 +18,7 @@ from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from chatapp.audit_log.signals import RecordedEvent, event_recorded
 from chatapp.concurrency.native import new_shared_lock
+from chatapp.operation import current_request_id
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.text import escape_controls
@@ -50,7 +51,7 @@ def init_logs(level: str, *, with_sql: bool = False, worker: int | None = None) 
     """
     shared: list[Processor] = [
         *([] if worker is None else [partial(_add_worker, worker)]),
-        structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -105,6 +106,12 @@ def _add_worker(worker: int, _logger: WrappedLogger, _name: str, event_dict: Eve
     return event_dict
 
 
+def _add_request_id(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
+    if request_id := current_request_id.get():
+        event_dict.setdefault("request_id", request_id)
+    return event_dict
+
+
 def _escape_values(_logger: WrappedLogger, _name: str, event_dict: EventDict) -> EventDict:
     return {
         key: escape_controls(_DETAIL.sub("", value)) if isinstance(value, str) else value
@@ -130,9 +137,11 @@ def log_posted(messages: Iterable[TimelineMessage]) -> None:
 
 def log_stored(message: TimelineMessage) -> None:
     """Log a stored message without its content. Messages of assistants and bots have no user."""
-    sender = {"user_id": message.sender.id} if message.sender else {"sender_type": message.sender_type}
-    conversation = message.conversation.wire_name
-    log.info("message stored", message_id=message.id, conversation=conversation, seq=message.seq, **sender)
+    values: dict[str, object] = {"conversation": message.conversation.wire_name, "seq": message.seq}
+    values |= {"user_id": message.sender.id} if message.sender else {"sender_type": message.sender_type}
+    if message.request_id:
+        values["request_id"] = message.request_id
+    log.info("message stored", message_id=message.id, **values)
 
 
 def log_recorded(event: RecordedEvent) -> None:

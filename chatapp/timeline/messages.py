@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
@@ -74,6 +74,8 @@ class TimelineMessage:
     answer_problem: str | None = None
     """Why an assistant's answer is not complete."""
     metadata: Metadata | None = None
+    request_id: str = field(default="", compare=False)
+    """The id of the request that has posted it, for logs; empty if it was read from the database."""
 
     def __hash__(self) -> int:
         # Messages are keys of a cache: fewer fields are hashed than compared.

@@ -55,6 +55,7 @@ class NewMessage:
     metadata: Metadata | None = field(default=None, hash=False)
     reply_to: int | None = None
     was_spooled: bool = False
+    request_id: str = ""
 
     @property
     def key(self) -> IdempotencyKey:
@@ -174,6 +175,7 @@ class PostBatch:
                 mentions=people,
                 metadata=post.metadata,
                 reply_to=columns["reply_to"],
+                request_id=post.request_id,
             )
             for (post, facts, columns), message_id, people in zip(self._accepted, ids, mentions, strict=True)
         ]

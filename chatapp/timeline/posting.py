@@ -12,6 +12,7 @@ from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
 from chatapp.models import now
+from chatapp.operation import current_request_id
 from chatapp.storage import DeferredSignal, SpoolableChange, Transaction, current_writer, write
 from chatapp.timeline.client_ids import check_client_id
 from chatapp.timeline.content import TEXT, check_content, check_message_type
@@ -97,6 +98,7 @@ def prepare_post(
         metadata=check_metadata(metadata),
         reply_to=reply_to,
         authorized_sender=authorized_sender,
+        request_id=current_request_id.get(),
     )
 
 
@@ -160,6 +162,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             is_pending=True,
             metadata=self.metadata,
             reply_to=self.reply_to,
+            request_id=self.request_id,
         )
 
     def pending_signal(self, result: TimelineMessage) -> DeferredSignal[Any]:
@@ -181,7 +184,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             "created_at": self.created_at.isoformat(),
             "sender": self.authorized_sender and asdict(self.authorized_sender),
         }
-        optional = {"metadata": self.metadata, "reply_to": self.reply_to}
+        optional = {"metadata": self.metadata, "reply_to": self.reply_to, "request_id": self.request_id or None}
         return fields | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
@@ -198,6 +201,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             was_spooled=True,
             metadata=fields.get("metadata"),
             reply_to=fields.get("reply_to"),
+            request_id=fields.get("request_id", ""),
         )
 
 

@@ -19,7 +19,7 @@ from chatapp.config import current_settings
 from chatapp.conversations.kinds import AssistantSession
 from chatapp.models import Message, User
 from chatapp.storage import Transaction, write
-from tests.harness.people import Person
+from tests.harness.people import Person, Socket
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually, scaled
@@ -155,6 +155,7 @@ def test_logs_have_neither_control_characters_nor_message_text_nor_values_of_sta
     socket = ana.connect()
     socket.post("a secret plan")
     _check_metrics(ana, refusal=socket.call("join_chat", {"conversation": "room_99"})["error"]["code"])
+    _check_request_ids(ana, socket)
     fault = "ALTER TABLE messages RENAME COLUMN content TO text"
     server.execute(fault)
     socket.send("another secret plan")
@@ -182,6 +183,31 @@ def test_logs_have_neither_control_characters_nor_message_text_nor_values_of_sta
     ):
         assert re.search(rf"slow query .*operation=\S*{operation}.* seconds=[\d.]+ .*statement='{statement}", log)
     ana.close()
+
+
+def _check_request_ids(ana: Person, socket: Socket) -> None:
+    """Check that the lines of a message have the id of its request: the write, the commit and the broadcast."""
+    server, api = ana.server, ana.api()
+    body = {"content": "hello", "client_id": str(uuid.uuid4())}
+    response = api.post("/conversations/general/messages", json=body, headers={"X-Request-ID": "proxy-1"})
+    assert (response.status_code, response.headers["X-Request-ID"]) == (201, "proxy-1")
+    posted = socket.post("hello by socket")
+    api.request(
+        "PATCH",
+        f"/conversations/general/messages/{posted['seq']}",
+        {"X-Request-ID": "proxy-2"},
+        json={"content": "changed"},
+    )
+    (event_id,) = re.findall(rf"message stored .*request_id=([0-9a-f]{{16}}-\d+) seq={posted['seq']} ", server.log())
+
+    def logs(line: str) -> bool:
+        return re.search(line, server.log()) is not None
+
+    for request_id, event in (("proxy-1", "chat_message"), (event_id, "chat_message"), ("proxy-2", "message_changed")):
+        broadcast = rf"message broadcast .*request_id={request_id} socket_event={event}"
+        eventually(partial(logs, broadcast), f"the broadcast of {request_id} is logged")
+        assert logs(rf"slow query .*request_id={request_id} .*statement=.UPDATE (conversations|messages)"), request_id
+    assert logs("message stored .*request_id=proxy-1 ")
 
 
 def test_the_shell_opens_with_the_names_that_an_operator_needs(new_server: NewServer) -> None:

@@ -32,12 +32,12 @@ def test_the_log_line_of_a_stored_message_names_its_conversation_and_user(
     )
     answer = replace(post, id=143, seq=8, sender=None, sender_type="assistant")
     with capture_logs() as lines:
-        signals.send(messages_posted, [post])
+        signals.send(messages_posted, [replace(post, request_id="a1")])
         signals.send(message_saved, post)  # It waited in the spool.
         signals.send(messages_posted, [answer])
     line = {"event": "message stored", "log_level": "info", "conversation": "room_26", "message_id": 142, "seq": 7}
     assert lines == [
-        line | {"user_id": 2},
+        line | {"user_id": 2, "request_id": "a1"},
         line | {"user_id": 2},
         line | {"message_id": 143, "seq": 8, "sender_type": "assistant"},
     ]
