@@ -51,6 +51,7 @@ from chatapp.transcripts.routes import blueprint as transcripts_blueprint
 from chatapp.web.compression import init_compression
 from chatapp.web.hosts import check_hosts
 from chatapp.web.request_ids import init_request_ids
+from chatapp.web.rules import LazyRule
 from chatapp.web.security import init_security, init_security_headers, trust_proxies
 from chatapp.web.static_files import init_static_files
 from chatapp.webhooks.routes import blueprint as webhooks_blueprint
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         static_folder=str(ROOT / "static"),
         template_folder=str(ROOT / "templates"),
     )
+    app.url_rule_class = LazyRule
     app.extensions[SETTINGS] = settings
     init_logs(settings.log_level, with_sql=settings.log_sql, worker=settings.worker)
     prepare_data_dir(settings.data_dir)

@@ -140,7 +140,13 @@ def _remove_null_defaults(schema: dict[str, Any]) -> None:
 class Request(BaseModel):
     """A part of a request. Types are strict: a string of digits is not a number. Unknown fields are refused."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", json_schema_extra=_remove_null_defaults)
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        json_schema_extra=_remove_null_defaults,
+        defer_build=True,  # The first request builds the validator, not the start.
+    )
 
     def get_changed(self, name: str) -> object:
         """Return the value of a field of an update, or `UNCHANGED` if the request does not have it."""
@@ -263,7 +269,7 @@ class NewDirect(Request):
 class NewConversation(RootModel[Annotated[NewRoom | NewDirect, Field(discriminator="kind")]]):
     """A room or a direct conversation."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
 
 
 class NewMessage(Request):

@@ -33,7 +33,8 @@ EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
 class Payload(BaseModel):
     """Payload of an event. Types are not converted: a number in a string is refused. So are unknown fields."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    # The first event builds the validator, not the start.
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,6 @@ from contextlib import closing
 from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
-import h11
-
 from chatapp.concurrency.native import TimeLimitExceeded, time_limit
 from chatapp.errors import Invalid
 from chatapp.limits.networks import is_own_address
@@ -86,8 +84,6 @@ def post(
         raise DeliveryFailed(f"no response within {timeout_seconds:g} seconds") from error
     except ResponseTooLarge as error:
         raise DeliveryFailed("the head of the response is too long") from error
-    except h11.RemoteProtocolError as error:
-        raise DeliveryFailed("the response is not valid HTTP") from error
     except ssl.SSLCertVerificationError as error:
         raise DeliveryFailed("the host has no valid certificate") from error
     except OSError as error:
@@ -102,19 +98,24 @@ def _is_own_host(host: str, own_hosts: Collection[str]) -> bool:
 
 def _exchange(connection: socket.socket, parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> int:
     """Send the request and return the status of the response, whose body is not read."""
+    import h11  # The first delivery imports it, not the start.
+
     http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     sent = {"Host": parts.netloc, "Content-Length": str(len(body)), "Connection": "close", **headers}
     events = h11.Request(method="POST", target=target, headers=[*sent.items()]), h11.Data(body), h11.EndOfMessage()
     connection.sendall(b"".join(http.send(event) or b"" for event in events))
     budget, informational_responses = ResponseBudget(MAX_HEAD_BYTES), 0
-    while not isinstance(event := http.next_event(), h11.Response):
-        if event is h11.NEED_DATA:
-            http.receive_data(budget.read(connection.recv))
-        elif isinstance(event, h11.InformationalResponse):
-            informational_responses += 1
-            if informational_responses > MAX_INFORMATIONAL_RESPONSES:
-                raise DeliveryFailed("too many informational responses")
+    try:
+        while not isinstance(event := http.next_event(), h11.Response):
+            if event is h11.NEED_DATA:
+                http.receive_data(budget.read(connection.recv))
+            elif isinstance(event, h11.InformationalResponse):
+                informational_responses += 1
+                if informational_responses > MAX_INFORMATIONAL_RESPONSES:
+                    raise DeliveryFailed("too many informational responses")
+    except h11.RemoteProtocolError as error:
+        raise DeliveryFailed("the response is not valid HTTP") from error
     return event.status_code
 
 
