@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantSession, ConversationKind, Direct, General, Room, SharedAssistant
 from chatapp.models import Conversation, Installation, Membership
+from chatapp.storage import ReadStatement
 
 ROOM_LIMIT = 50
 """Maximum number of rooms, those used last; a page of its own lists more."""
@@ -58,7 +59,7 @@ def list_sidebar(session: Session, user_id: int) -> Sequence[SidebarRow]:
     In this order: the general chat, by name those rooms that were used last and are not archived, the direct
     conversations by their last use, the shared conversations with assistants, and the sessions by their last use.
     """
-    return [SidebarRow(*row) for row in session.connection().execute(_SELECT, {"user_id": user_id})]
+    return [SidebarRow(*row) for row in _SELECT.fetch(session, user_id=user_id)]
 
 
 def _select() -> Select[Any]:
@@ -133,4 +134,4 @@ def _select() -> Select[Any]:
     )
 
 
-_SELECT = _select()
+_SELECT = ReadStatement(_select())

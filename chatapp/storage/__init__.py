@@ -20,6 +20,7 @@ from chatapp.storage.bulk_statements import BulkStatement
 from chatapp.storage.changes import BatchChange, Change, IdempotencyKey, SpoolableChange
 from chatapp.storage.engines import read_natively
 from chatapp.storage.parameter_rows import INTEGER, TEXT, encode_rows, parameter_rows
+from chatapp.storage.read_statements import ReadStatement
 from chatapp.storage.replica import PRIMARY_POSITION
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.submissions import Submission
@@ -40,6 +41,7 @@ __all__ = [
     "Change",
     "DeferredSignal",
     "IdempotencyKey",
+    "ReadStatement",
     "SpoolableChange",
     "Submission",
     "Transaction",

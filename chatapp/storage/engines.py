@@ -42,6 +42,9 @@ MAX_OVERFLOW = 30
 DEAD_SERVER = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 """Arguments of the driver's `connect` with which a machine that has gone away is noticed within some seconds."""
 
+BEGIN_READING = "BEGIN"
+"""Begins a transaction, whose snapshot is that of its first query."""
+
 BUSY_TIMEOUT_MS = 5_000
 """How long SQLite waits for the lock of another process."""
 
@@ -119,7 +122,7 @@ def prepare_reader(engine: Engine, settings: Settings, statements: StatementObse
     use_keyring(engine.dialect, settings.keyring())
     event.listen(engine, "after_cursor_execute", lambda *_arguments: checkpoint())
     if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine, begin="BEGIN", pragmas=("query_only = ON",))
+        _prepare_sqlite(engine, begin=BEGIN_READING, pragmas=("query_only = ON",))
     else:
         refuse_long_reads(engine)
 
@@ -229,4 +232,8 @@ def _prepare_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if begin == BEGIN_READING:
+            # It waits for nothing and cannot fail: SQLAlchemy would take ten times as long.
+            connection.connection.cursor().execute(begin)
+        else:
+            connection.exec_driver_sql(begin)

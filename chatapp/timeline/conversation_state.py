@@ -6,9 +6,10 @@ from sqlalchemy import and_, bindparam, case, false, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantConversation, Room
-from chatapp.conversations.queries import ConversationAccess
+from chatapp.conversations.queries import ACCESS_COLUMNS, ConversationAccess, split_access
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Installation, Membership, ShareLink
+from chatapp.storage import ReadStatement
 from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.read_state import MENTIONS, UNREAD
 
@@ -29,17 +30,12 @@ class ConversationState:
     """Whether share links can be created in this installation."""
 
 
-_CONVERSATION = [column.key for column in Conversation.__table__.c if column.key != "prompt"]
-_MEMBERSHIP = [column.key for column in Membership.__table__.c]
-
 _MEMBERS = Membership.__table__.alias("members")
 
-# Columns instead of rows of the ORM, which take twice as long to load. Only what the kind of conversation needs is
-# counted.
-_SELECT = (
+# Only what the kind of conversation needs is counted.
+_SELECT = ReadStatement(
     select(
-        *(getattr(Conversation, name) for name in _CONVERSATION),
-        *(getattr(Membership, name) for name in _MEMBERSHIP),
+        *ACCESS_COLUMNS,
         UNREAD.label("unread"),
         MENTIONS.label("mentions"),
         Installation.epoch,
@@ -79,20 +75,16 @@ def find_state(session: Session, ref: ConversationRef, user_id: int) -> Conversa
 
     Its conversation and membership are not part of the session.
     """
-    parameters = {"id": ref.id, "kind": ref.kind, "user_id": user_id}
-    row = session.connection().execute(_SELECT, parameters).one_or_none()
-    if row is None:
+    rows = _SELECT.fetch(session, id=ref.id, kind=ref.kind, user_id=user_id)
+    if not rows:
         return ConversationState(ConversationAccess(None, None))
-    values = iter(row)
-    conversation = Conversation(**{name: next(values) for name in _CONVERSATION})
-    membership = Membership(**{name: next(values) for name in _MEMBERSHIP})
-    unread, mentions, epoch, member_count, is_public, has_share_links = values
-    is_member = membership.user_id is not None
+    access, (unread, mentions, epoch, member_count, is_public, has_share_links) = split_access(rows[0])
+    membership = access.membership
     return ConversationState(
-        access=ConversationAccess(conversation, membership if is_member else None),
-        read_state=ReadState(ref, user_id, membership.last_read_seq, unread, mentions) if is_member else None,
+        access=access,
+        read_state=ReadState(ref, user_id, membership.last_read_seq, unread, mentions) if membership else None,
         epoch=epoch,
         member_count=member_count,
-        is_public=bool(is_public),
+        is_public=is_public,
         has_share_links=has_share_links,
     )

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from flask import Flask, current_app
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from chatapp.caches import SizedCache
 from chatapp.models import Conversation, Installation, Message
-from chatapp.storage import read_natively
+from chatapp.storage import ReadStatement, read_natively
 from chatapp.timeline.messages import TimelineMessage, fetch_messages, select_messages
 
 EXTENSION = "chatapp.known_messages"
@@ -51,12 +51,12 @@ def _size(_key: MessageKey, message: TimelineMessage) -> int:
     return MESSAGE_CHARS + message.chars
 
 
-def select_keys(number: ColumnElement[int], *, is_descending: bool = False) -> Select[Any]:
-    """Select the keys of the first or last messages of a conversation for `fetch_known`, in the order of `number`.
+def select_keys(number: ColumnElement[int], *, is_descending: bool = False) -> ReadStatement:
+    """Return the statement that reads the keys of a conversation's first or last messages, in the order of `number`.
 
     The parameters are `conversation_id`, `after` and `before` (exclusive bounds of `number`) and `limit`.
     """
-    return (
+    return ReadStatement(
         select(_INSTALLATION.c.epoch, _INSTALLATION.c.people_version, _MESSAGES.c.id, _MESSAGES.c.version)
         .select_from(_MESSAGES.join(_INSTALLATION, _INSTALLATION.c.id == 1))
         .where(
@@ -70,7 +70,7 @@ def select_keys(number: ColumnElement[int], *, is_descending: bool = False) -> S
 
 
 def fetch_known(session: Session, conversation: Conversation, rows: Sequence[Any]) -> list[TimelineMessage]:
-    """Return the messages of the rows of a query made by `select_keys`, in their order.
+    """Return the messages of the rows of a statement made by `select_keys`, in their order.
 
     Only those that are not known are loaded, in the same snapshot.
     """

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session, aliased
 
 from chatapp.conversations.kinds import kind_of
@@ -13,7 +13,7 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, User
-from chatapp.storage import read_from_replica
+from chatapp.storage import ReadStatement, read_from_replica
 from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.known_messages import fetch_known, select_keys
 from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, select_messages
@@ -145,17 +145,16 @@ def _read_page(
 
 def _execute(
     session: Session,
-    query: Select[Any],
+    statement: ReadStatement,
     conversation: Conversation,
     *,
     after: int,
     before: int | None = None,
     limit: int,
-) -> Sequence[Row[Any]]:
-    """Run a query made by `select_keys`."""
+) -> Sequence[Sequence[Any]]:
+    """Execute a statement made by `select_keys`."""
     end = _NO_BOUND if before is None else before
-    parameters = {"conversation_id": conversation.id, "after": after, "before": end, "limit": limit}
-    return session.connection().execute(query, parameters).all()
+    return statement.fetch(session, conversation_id=conversation.id, after=after, before=end, limit=limit)
 
 
 def _read_period(

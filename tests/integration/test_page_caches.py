@@ -6,11 +6,12 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from itertools import count
+from unittest.mock import patch
 
 import pytest
 from flask import Flask
 from itsdangerous import TimestampSigner
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from chatapp import create_app
 from chatapp.accounts.login_sessions import create_login_session, end_login_sessions
@@ -23,6 +24,7 @@ from chatapp.extensions import db
 from chatapp.models import Installation, Message
 from chatapp.rooms.service import invite, remove, update_room
 from chatapp.storage import current_writer, write
+from chatapp.storage.statements import StatementObserver
 from chatapp.timeline import MoveReadMarker, delete, edit, mark_read, post, react
 from chatapp.timeline.cleanup import clear
 from chatapp.web.security import SESSION_COOKIE
@@ -71,17 +73,12 @@ class Chat:
         """Return how many queries a request of Ana needs."""
         statements: list[str] = []
 
-        def note(_connection: object, _cursor: object, statement: str, *_arguments: object) -> None:
-            if statement != "BEGIN":
+        def note(_observer: StatementObserver, statement: str, _seconds: float) -> None:
+            if statement != ";":  # The check of a connection to PostgreSQL.
                 statements.append(statement)
 
-        with self.app.app_context():
-            engine = db.engine
-        event.listen(engine, "before_cursor_execute", note)
-        try:
+        with patch.object(StatementObserver, "add", note):
             self.get(path)
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
         return len(statements)
 
     def unread(self, path: str = "") -> int:
