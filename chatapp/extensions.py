@@ -1,7 +1,6 @@
 """Flask extensions: created here, initialised in `create_app()`."""
 
 from flask import request
-from flask_limiter import Limiter
 from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
@@ -18,4 +17,3 @@ def get_client_network() -> str:
 db = SQLAlchemy(model_class=Base)
 login_manager = LoginManager()
 csrf = CSRFProtect()
-limiter = Limiter(get_client_network)

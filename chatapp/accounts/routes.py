@@ -35,8 +35,16 @@ from chatapp.accounts.user_agents import describe_device
 from chatapp.audit_log import AuditKind, record_failed_sign_in
 from chatapp.conversations.people import Person
 from chatapp.errors import Forbidden, NotFound, RateLimited
-from chatapp.extensions import db, get_client_network, limiter
+from chatapp.extensions import db, get_client_network
 from chatapp.identity import current_address, current_admin, current_person, login_required
+from chatapp.limits.rates import (
+    INVITATION_PAGES,
+    PASSWORD_CHANGES,
+    SETUPS,
+    SIGN_INS,
+    SIGN_INS_OF_USERNAME,
+    count_use,
+)
 from chatapp.passwords.attempts import make_attempt_key, normalize_attempted
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.kinds import block_state
@@ -44,11 +52,6 @@ from chatapp.presentation.urls import ID
 from chatapp.web.caching import clear_caches
 
 blueprint = Blueprint("accounts", __name__)
-
-
-def _sign_in_key() -> str:
-    """Return the rate limit's key for sign-ins: the address and the username."""
-    return f"{get_client_network()} {normalize_attempted(request.form.get('username', ''))}"
 
 
 @blueprint.get("/setup")
@@ -60,9 +63,9 @@ def explain_setup() -> tuple[str, HTTPStatus]:
 
 
 @blueprint.route("/setup/<token>", methods=["GET", "POST"])
-@limiter.limit("20/minute")
 def setup(token: str) -> ViewResponse:
     """Create the first account with the setup link."""
+    count_use(SETUPS, get_client_network())
     require_valid_setup_token(db.session(), token)
     form = SignUpForm()
     with form.show_errors():
@@ -74,9 +77,9 @@ def setup(token: str) -> ViewResponse:
 
 
 @blueprint.route("/invitation/<token>", methods=["GET", "POST"])
-@limiter.limit("20/minute")
 def accept_invitation(token: str) -> ViewResponse:
     """Create an account with the invitation link."""
+    count_use(INVITATION_PAGES, get_client_network())
     invitation_service.require_valid_invitation(db.session(), token)
     form = SignUpForm()
     with form.show_errors():
@@ -88,10 +91,12 @@ def accept_invitation(token: str) -> ViewResponse:
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
-@limiter.limit("60/minute", methods=["POST"])
-@limiter.limit("10/minute", key_func=_sign_in_key, methods=["POST"])
 def sign_in() -> ViewResponse:
     """Sign in, and open the page that was requested before."""
+    if request.method == "POST":
+        network = get_client_network()
+        count_use(SIGN_INS, network)
+        count_use(SIGN_INS_OF_USERNAME, f"{network} {normalize_attempted(request.form.get('username', ''))}")
     form = SignInForm(next=request.args.get("next", ""))
     if form.validate_on_submit():
         username = form.text(form.username)
@@ -152,9 +157,9 @@ def change_read_receipts() -> Response:
 
 @blueprint.post("/settings/password")
 @login_required
-@limiter.limit("10/minute")
 def change_password() -> ViewResponse:
     """Change the user's password."""
+    count_use(PASSWORD_CHANGES, get_client_network())
     form = PasswordForm()
     with form.show_errors(Forbidden):
         if form.validate():

@@ -1,17 +1,18 @@
 """Authentication and rate limit of API requests."""
 
+import math
 from dataclasses import dataclass
 
-from flask import Blueprint, g, request
+from flask import Blueprint, Response, g, request
 from flask_wtf.csrf import CSRFError
 
 from chatapp.actors import Actor
 from chatapp.api.tokens.queries import find_token
 from chatapp.api.tokens.service import READ, WRITE, record_use
-from chatapp.config import current_settings
 from chatapp.errors import Forbidden, SignedOut
-from chatapp.extensions import csrf, db, get_client_network, limiter
+from chatapp.extensions import csrf, db, get_client_network
 from chatapp.identity import CONFIRM_API_USER, current_address, current_person
+from chatapp.limits.rates import API_REQUESTS, count_use, find_usage
 from chatapp.tokens import hash_token, parse_bearer
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -37,8 +38,25 @@ def protect(blueprint: Blueprint) -> None:
     """Authenticate the requests to a blueprint's routes, and limit their rate."""
     # Browsers do not add tokens by themselves. `authorize_request` checks the CSRF token where a cookie is used.
     csrf.exempt(blueprint)
-    limiter.shared_limit(get_rate_limit, "api", key_func=get_rate_limit_key, exempt_when=is_unlimited)(blueprint)
+    blueprint.before_request(limit_requests)
     blueprint.before_request(authorize_request)
+    blueprint.after_request(report_limit)
+
+
+def limit_requests() -> None:
+    """Raise `RateLimited` if the caller has sent too many requests in the last minute."""
+    g.rate_limit_key = key = get_rate_limit_key()
+    count_use(API_REQUESTS, key)
+
+
+def report_limit(response: Response) -> Response:
+    """Add headers with the number of requests that the caller may still send."""
+    # There is no key if the database could not be read.
+    if "rate_limit_key" in g and (usage := find_usage(API_REQUESTS, g.rate_limit_key)):
+        response.headers["X-RateLimit-Limit"] = str(usage.amount)
+        response.headers["X-RateLimit-Remaining"] = str(usage.remaining)
+        response.headers["X-RateLimit-Reset"] = str(math.ceil(usage.reset_time))
+    return response
 
 
 def authorize_request() -> None:
@@ -57,16 +75,6 @@ def authorize_request() -> None:
             csrf.protect()
         except CSRFError:
             raise Forbidden("A request with a session cookie needs the header X-CSRFToken.") from None
-
-
-def get_rate_limit() -> str:
-    """Return the rate limit of a user, in the limiter's notation."""
-    return f"{current_settings().api_requests_per_minute}/minute"
-
-
-def is_unlimited() -> bool:
-    """Return whether the rate limit is disabled."""
-    return current_settings().api_requests_per_minute == 0
 
 
 def get_rate_limit_key() -> str:

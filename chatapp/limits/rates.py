@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
 from flask import Flask, current_app
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -15,6 +16,8 @@ from limits.strategies import FixedWindowRateLimiter
 
 from chatapp.config import current_settings
 from chatapp.errors import RateLimited
+
+log = structlog.get_logger(__name__)
 
 EXTENSION = "chatapp.rate_limits"
 
@@ -33,8 +36,18 @@ class Limit:
     name: str
     amount: str | int
     period: Period
-    message: str
+    message: str = "Too many requests. Wait a minute and try again."
     """The error of a person who exceeds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a limit is used."""
+
+    amount: int
+    remaining: int
+    reset_time: float
+    """When the period ends, in Unix time."""
 
 
 CONVERSATIONS = Limit(
@@ -79,6 +92,13 @@ PUBLIC_PAGES = Limit(
     RateLimitItemPerMinute,
     "Too many requests from your address in the last minute. Try again later.",
 )
+API_REQUESTS = Limit("API requests", "api_requests_per_minute", RateLimitItemPerMinute)
+SETUPS = Limit("setups", 20, RateLimitItemPerMinute)
+INVITATION_PAGES = Limit("invitation pages", 20, RateLimitItemPerMinute)
+SIGN_INS = Limit("sign-ins", 60, RateLimitItemPerMinute)
+SIGN_INS_OF_USERNAME = Limit("sign-ins of a username", 10, RateLimitItemPerMinute)
+PASSWORD_CHANGES = Limit("password changes", 10, RateLimitItemPerMinute)
+NEW_TOKENS = Limit("new tokens", 20, RateLimitItemPerMinute)
 WEBHOOK_POSTS = Limit(
     "webhook posts",
     60,
@@ -100,11 +120,25 @@ def init_rate_limits(app: Flask) -> None:
 
 def count_use(limit: Limit, key: object) -> None:
     """Count one use by `key`: a person's id, or a network. Raises `RateLimited` if the limit is exceeded."""
-    amount = limit.amount if isinstance(limit.amount, int) else getattr(current_settings(), limit.amount)
-    if amount == 0:
-        return
+    amount = _get_amount(limit)
     limiter: FixedWindowRateLimiter = current_app.extensions[EXTENSION]
-    item, identifiers = limit.period(amount), (limit.name, str(key))
-    if not limiter.hit(item, *identifiers):
-        seconds = limiter.get_window_stats(item, *identifiers).reset_time - time.time()
+    if amount and not limiter.hit(limit.period(amount), limit.name, str(key)):
+        log.info("rate limit exceeded", limit=limit.name, key=key)
+        seconds = _get_usage(limit, amount, key).reset_time - time.time()
         raise RateLimited(limit.message, retry_after=max(1, math.ceil(seconds)))
+
+
+def find_usage(limit: Limit, key: object) -> Usage | None:
+    """Return how much of a limit `key` has used; None if the limit is disabled."""
+    amount = _get_amount(limit)
+    return _get_usage(limit, amount, key) if amount else None
+
+
+def _get_amount(limit: Limit) -> int:
+    return limit.amount if isinstance(limit.amount, int) else getattr(current_settings(), limit.amount)
+
+
+def _get_usage(limit: Limit, amount: int, key: object) -> Usage:
+    limiter: FixedWindowRateLimiter = current_app.extensions[EXTENSION]
+    stats = limiter.get_window_stats(limit.period(amount), limit.name, str(key))
+    return Usage(amount, stats.remaining, stats.reset_time)

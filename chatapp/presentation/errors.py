@@ -1,7 +1,5 @@
 """Error handlers: an error is shown as a page, or as a problem document to programs."""
 
-import math
-import time
 from http import HTTPStatus
 
 import structlog
@@ -11,7 +9,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from chatapp.errors import ChatError, Internal, Unavailable
-from chatapp.extensions import db, limiter
+from chatapp.extensions import db
 from chatapp.presentation.conversations import render_remembered_conversation
 from chatapp.presentation.problems import code_of, expects_problem, problem_response
 from chatapp.storage import DATABASE_ERRORS, claim_repetition, log_database_error
@@ -55,13 +53,10 @@ def handle_http_exception(error: HTTPException) -> Response:
         405: "This page does not support this request method.",
         413: "The request is too large.",
         415: "The body must be JSON with the content type application/json.",
-        429: "Too many requests. Wait a minute and try again.",
     }
     status = HTTPStatus(error.code or 500)
     message = messages.get(status, error.description or "The request could not be processed.")
-    response = _respond(
-        status, message, code_of(status), _seconds_until_reset() if status == HTTPStatus.TOO_MANY_REQUESTS else None
-    )
+    response = _respond(status, message, code_of(status))
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
     return response
@@ -113,9 +108,3 @@ def _respond(status: HTTPStatus, message: str, code: str, retry_after: int | Non
         if request.method == "GET" and status == HTTPStatus.SERVICE_UNAVAILABLE:
             response.headers["Refresh"] = str(retry_after)
     return response
-
-
-def _seconds_until_reset() -> int:
-    """Return the seconds until the exceeded rate limit resets."""
-    limit = limiter.current_limit
-    return max(1, math.ceil(limit.reset_at - time.time())) if limit else 60

@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chatapp.config import Settings
 from chatapp.errors import Invalid
-from chatapp.extensions import csrf, get_client_network, limiter
+from chatapp.extensions import csrf, get_client_network
 from chatapp.limits.json_depth import MAX_JSON_DEPTH, is_too_deep
 from chatapp.limits.rates import FORM_POSTS, count_use
 from chatapp.presentation.problems import expects_problem
@@ -65,10 +65,6 @@ def init_security(app: Flask, settings: Settings) -> None:
         MAX_FORM_MEMORY_SIZE=MAX_REQUEST_BYTES,
         # A page that was open overnight can still post. The CSRF token expires with the session cookie.
         WTF_CSRF_TIME_LIMIT=None,
-        RATELIMIT_STORAGE_URI="memory://",
-        RATELIMIT_HEADERS_ENABLED=True,
-        # `Retry-After` belongs to refused requests, where it is set; the library would add it to every response.
-        RATELIMIT_HEADER_RETRY_AFTER="X-RateLimit-Retry-After",
     )
     app.session_interface = VerifiedSessions(app)
     app.json = BoundedJsonProvider(app)
@@ -78,7 +74,6 @@ def init_security(app: Flask, settings: Settings) -> None:
     # Instead of the library's, which it registers in both ways.
     app.jinja_env.globals["csrf_token"] = get_csrf_token
     app.context_processor(lambda: {"csrf_token": get_csrf_token})
-    limiter.init_app(app)
     app.before_request(_reject_nul)
 
 

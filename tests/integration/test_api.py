@@ -422,8 +422,10 @@ def test_too_many_requests_are_refused_with_a_retry_after_header(new_server: New
     server = new_server(CHATAPP_API_REQUESTS_PER_MINUTE="5").start()
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     api = ana.api()
-    statuses = [api.get("/conversations").status_code for _ in range(6)]
-    assert statuses == [200] * 5 + [429]
+    responses = [api.get("/conversations") for _ in range(6)]
+    assert [response.status_code for response in responses] == [200] * 5 + [429]
+    assert {response.headers["X-RateLimit-Limit"] for response in responses} == {"5"}
+    assert [response.headers["X-RateLimit-Remaining"] for response in responses] == ["4", "3", "2", "1", "0", "0"]
     # All requests of a user count together, with every token and to every path. Another user's do not.
     assert check_problem(api.get("/sessions")) == (429, "rate_limited")
     assert check_problem(api.get(MESSAGES)) == (429, "rate_limited")

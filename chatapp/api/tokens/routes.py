@@ -9,8 +9,9 @@ from chatapp.api.tokens import service
 from chatapp.api.tokens.forms import TokenForm
 from chatapp.api.tokens.queries import list_tokens
 from chatapp.errors import Forbidden
-from chatapp.extensions import db, limiter
+from chatapp.extensions import db, get_client_network
 from chatapp.identity import current_person, login_required
+from chatapp.limits.rates import NEW_TOKENS, count_use
 from chatapp.models import now
 from chatapp.passwords.confirmation import confirm_password
 from chatapp.presentation.urls import ID
@@ -27,9 +28,9 @@ def index() -> str:
 
 @blueprint.post("/settings/tokens")
 @login_required
-@limiter.limit("20/minute")
 def create() -> tuple[str, HTTPStatus]:
     """Create a token and show it once."""
+    count_use(NEW_TOKENS, get_client_network())
     form, token = TokenForm(), None
     with form.show_errors(Forbidden):
         if form.validate():
