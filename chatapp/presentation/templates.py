@@ -1,7 +1,7 @@
 """Rendering of pages: fast, and without holding up the event loop."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 from flask import Flask
@@ -75,6 +75,13 @@ class SlicedEnvironment(Environment):
     code_generator_class = QuickCodeGenerator
     escape_quickly = staticmethod(escape_quickly)
 
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        """Return the globals of the environment, since no template has its own.
+
+        Jinja would return a `ChainMap` of both, whose use takes a tenth of the time of a page.
+        """
+        return super().make_globals(d) if d else self.globals
+
 
 def init_templates(app: Flask, settings: Settings) -> None:
     """Render the templates of an application in slices, and keep what was compiled for the next start."""
@@ -84,6 +91,7 @@ def init_templates(app: Flask, settings: Settings) -> None:
     app.jinja_options = {
         "bytecode_cache": FileSystemBytecodeCache(str(folder), CACHE_FILES),
         "extensions": [IndentationRemover],
+        "cache_size": -1,  # Unlimited: there are few templates, and the other cache has a lock, which is green.
         **app.jinja_options,
     }
 
