@@ -63,6 +63,7 @@ class AnswerWorker:
         self._threads: list[threading.Thread] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._is_finishing = False
         self._signals.connect(messages_posted, self._on_messages)
         self._signals.connect(message_changed, lambda message: self._on_messages([message]))
         self._signals.connect(answer_stopped, self._on_stopped)
@@ -73,6 +74,13 @@ class AnswerWorker:
             self._supervisor.start("answer queue", self._claim_forever),
             self._supervisor.start("answer saving", self._save_forever),
         ]
+
+    def finish(self, timeout: float) -> None:
+        """Start no further answers, and wait up to `timeout` seconds until the running ones are complete."""
+        deadline = time.monotonic() + timeout
+        self._is_finishing = True
+        while self._running and time.monotonic() < deadline:
+            time.sleep(MIN_PROGRESS_INTERVAL_SECONDS)
 
     def stop(self, timeout: float = STOP_TIMEOUT_SECONDS) -> None:
         """Interrupt the running answers and wait up to `timeout` seconds until they are stored."""
@@ -125,7 +133,8 @@ class AnswerWorker:
             try:
                 if not has_open_answers(db.session()):
                     return []
-                return claim_jobs(self._max_answers - len(self._running), running=set(self._running))
+                limit = 0 if self._is_finishing else self._max_answers - len(self._running)
+                return claim_jobs(limit, running=set(self._running))
             except (ChatError, SQLAlchemyError) as error:
                 log_database_error(error, work="answer queue")
                 return []

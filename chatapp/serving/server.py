@@ -46,6 +46,7 @@ from chatapp.telemetry.health import EXTENSION as HEALTH
 from chatapp.telemetry.health import PROBE_PATHS, Health
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
+from chatapp.telemetry.workers import StatusApp, listen_for_status
 from chatapp.web.security import security_headers
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ GRACE_SECONDS = 1.0
 REQUEST_SECONDS = 5.0
 """Time that requests in progress have to end after that."""
 
-MAX_OUTAGE_SECONDS = 90.0
-"""Time for which a replaced worker continues during an outage, so that it stores the spooled messages itself."""
+FINISH_SECONDS = 90.0
+"""Time for which a replaced worker continues during an outage, to store what it has spooled, and to finish answers."""
 
 REPLACED = b"r"
 """What wakes the main thread when another worker has replaced this one; otherwise it is the number of a signal."""
@@ -172,6 +173,7 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False, link: Parent
     else:
         if not link.is_first:
             server.start()
+        _serve_status(app, settings, gate)
         link.report_ready(_find_setup_path(app))
     is_replaced = _wait_for_end(app, link)
     if server.stop_accepting is not None and server.connections is not None:
@@ -246,6 +248,20 @@ def _make_server(app: Flask, settings: Settings, gate: RequestGate, link: Parent
 
     host, port = settings.host, listener.getsockname()[1]
     return HttpServer(host, port, start, link.listener.stop_accepting if link else None, connections)
+
+
+def _serve_status(app: Flask, settings: Settings, gate: RequestGate) -> None:
+    """Serve the health and the metrics of this worker at a socket of its own."""
+    import eventlet.wsgi
+
+    health: Health = app.extensions[HEALTH]
+    health.worker = settings.worker
+    listener = listen_for_status(settings, settings.worker or 0)
+    if listener is not None:
+        supervisor: Supervisor = app.extensions[SUPERVISOR]
+        supervisor.start(
+            "worker status", partial(eventlet.wsgi.server, listener, StatusApp(gate), log_output=False, debug=False)
+        )
 
 
 def _serve_chat_first() -> "ChatFirst":
@@ -328,13 +344,14 @@ def _leave_to_others(
 ) -> None:
     """Let the other workers accept all new connections, and finish the requests that this one has."""
     writer: Writer = app.extensions[WRITER]
-    if is_replaced:
-        deadline = time.monotonic() + MAX_OUTAGE_SECONDS
-        while writer.backlog.since is not None and time.monotonic() < deadline:
-            time.sleep(0.1)
+    answer_worker: AnswerWorker = app.extensions[ANSWER_WORKER]
+    deadline = time.monotonic() + FINISH_SECONDS
+    while is_replaced and writer.backlog.since is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
     stop_accepting()
     connections.close_after_response()
     if is_replaced:
+        answer_worker.finish(deadline - time.monotonic())
         time.sleep(GRACE_SECONDS)
     deadline = time.monotonic() + REQUEST_SECONDS
     while connections.requests and time.monotonic() < deadline:

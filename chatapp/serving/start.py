@@ -18,8 +18,8 @@ def find_obstacle(settings: Settings) -> str | None:
     """Return why several workers cannot serve with these settings, and what to do."""
     if not settings.database_url.startswith("postgresql"):
         return (
-            "they need PostgreSQL, because one process at a time writes to SQLite. Set DATABASE_URL and REDIS_URL, "
-            "or serve with one worker."
+            "they need PostgreSQL, because one process at a time writes to SQLite. Set DATABASE_URL and REDIS_URL "
+            "(flask copy-database moves the data), or serve with one worker."
         )
     if not settings.redis_url:
         return "they need Redis to notify each other of new messages. Set REDIS_URL, or serve with one worker."

@@ -121,6 +121,8 @@ class Health:
         self._native = NativePool("health check", threads=1)
         self.refusal: str | None = None
         """Why the process refuses requests while it starts or stops; None while it accepts them."""
+        self.worker: int | None = None
+        """The number of the process among several workers."""
         self.is_bus_connected: Callable[[], bool] | None = None
         """Returns whether Redis is connected. It is set if there are several processes."""
 
@@ -171,6 +173,8 @@ class Health:
             "spool": present_backlog(backlog),
             "background": [_present_work(status) for status in self._supervisor.list_statuses()],
         }
+        if self.worker is not None:
+            details["worker"] = self.worker
         if replica := find_replica(self._app):
             details["replica"] = {
                 "state": replica.status.state.value,

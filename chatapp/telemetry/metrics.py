@@ -1,4 +1,6 @@
-"""Metrics of this process in the format of Prometheus, at `/metrics`. They hold numbers, never content or names.
+"""Metrics in the format of Prometheus, at `/metrics`. They hold numbers, never content or names.
+
+They are those of this process, or with several workers those of all.
 
 The application counts in plain integers and `Distribution` objects where things happen. The metrics are built from
 them for each request, so that counting costs no lock and no look-up of labels.
@@ -9,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from flask import Blueprint, Flask, Response, current_app, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.pool import QueuePool
@@ -29,6 +31,7 @@ from chatapp.storage.statements import StatementObserver
 from chatapp.telemetry.database import DatabaseReport
 from chatapp.telemetry.operations import EXTENSION as REQUEST_MEASURES
 from chatapp.telemetry.operations import RequestMeasures
+from chatapp.telemetry.workers import IS_STATUS_REQUEST, merge_metrics
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_pending, message_saved, messages_posted
 from chatapp.transcripts.exports import current_exports
@@ -45,6 +48,7 @@ class Metrics(Collector):
     def __init__(self, signals: Signals, statements: StatementObserver) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(self)
+        ProcessCollector(registry=self.registry)  # Memory, processor time and open files, on Linux.
         self.loop_lag = Distribution()
         """By how many seconds the event loop was late."""
         self.count_connections: Callable[[], int] = lambda: 0
@@ -208,13 +212,18 @@ def init_metrics(app: Flask, statements: StatementObserver) -> None:
 
 @blueprint.get("/metrics", endpoint="metrics")
 def show_metrics() -> Response:
-    """Return the metrics. With `metrics_token` the request must have it."""
-    token = current_settings().metrics_token
+    """Return the metrics of all workers. With `metrics_token` the request must have it."""
+    settings = current_settings()
+    is_status_request = IS_STATUS_REQUEST in request.environ
+    token = settings.metrics_token
     given = request.headers.get("Authorization", "")
-    if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+    if token and not is_status_request and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
         response = Response("This needs the header “Authorization: Bearer” with CHATAPP_METRICS_TOKEN.\n", 401)
         response.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
         response.mimetype = "text/plain"
         return response
     metrics: Metrics = current_app.extensions[EXTENSION]
-    return current_app.response_class(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST)
+    content = generate_latest(metrics.registry).decode()
+    if settings.worker is not None and not is_status_request:
+        content = merge_metrics(settings, content)
+    return current_app.response_class(content, content_type=CONTENT_TYPE_LATEST)

@@ -1,15 +1,18 @@
 """Several workers behind one address: `bin/serve --workers N` restarts and replaces them without loss."""
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -43,7 +46,7 @@ def installation(postgres: Postgres, redis: Redis, new_shared_server: NewServer)
     server = new_shared_server(
         database_url=postgres.create_database(),
         REDIS_URL=redis.url,
-        CHATAPP_HEARTBEAT_SECONDS="2",
+        CHATAPP_HEARTBEAT_SECONDS="1",
         CHATAPP_GENERAL_KEEP_LAST="0",
     )
     server.launch("--workers", str(WORKERS), "--upgrade")
@@ -124,6 +127,40 @@ def test_the_parent_is_small(installation: Server) -> None:
     assert resident_kb(installation.pid) < MAX_PARENT_KB
 
 
+def test_connections_are_shared_and_each_worker_is_visible_whichever_responds(installation: Server) -> None:
+    with ExitStack() as connections:
+        for _ in range(30):
+            address = ("127.0.0.1", installation.port)
+            connections.enter_context(socket.create_connection(address))
+        eventually(
+            lambda: sum(read_metric(installation, "chatapp_http_connections").values()) >= 30, "all are accepted"
+        )
+        counts = read_metric(installation, "chatapp_http_connections")
+        print(counts)
+    assert set(counts) == set(range(WORKERS))
+    assert min(counts.values()) >= 3
+    assert set(read_metric(installation, "chatapp_worker_up").values()) == {1}
+    assert all(size > 10_000_000 for size in read_metric(installation, "process_resident_memory_bytes").values())
+    assert {read_health(installation, number)["worker"] for number in range(WORKERS)} == set(range(WORKERS))
+
+
+def read_metric(server: Server, name: str) -> dict[int, float]:
+    """Return the values of a metric by the numbers of the workers."""
+    text = requests.get(f"{server.url}/metrics", timeout=scaled(10)).text
+    found = re.findall(rf'^{name}{{worker="(\d)"}} (\S+)$', text, re.MULTILINE)
+    return {int(number): float(value) for number, value in found}
+
+
+def read_health(server: Server, worker: int) -> dict[str, Any]:
+    """Return the health of one worker, which its own socket has."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(server.data_dir / f"worker-{worker}.sock"))
+        connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        response = connection.makefile("rb").read()
+    health: dict[str, Any] = json.loads(response.partition(b"\r\n\r\n")[2])
+    return health
+
+
 def test_a_killed_worker_returns_and_no_message_is_lost(installation: Server, members: list[Person]) -> None:
     before = worker_pids(installation)
     chatters = participants(members)
@@ -161,7 +198,7 @@ def test_the_spool_of_a_process_that_is_gone_is_stored_once_and_in_order(
 
     query = "SELECT content FROM messages WHERE content LIKE 'spooled %' ORDER BY seq"
     eventually(lambda: len(installation.rows(query)) >= len(contents), "the spool is drained", timeout=20)
-    time.sleep(3)  # The others check for it too.
+    time.sleep(1.5)  # The others check for it too.
     assert installation.rows(query) == [(content,) for content in contents]
     assert installation.flask("spool", "list") == ""
 

@@ -14,7 +14,7 @@ from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.assistants import answer_queue, generation, saving, worker
 from chatapp.assistants.answer_queue import Job, claim_jobs, finish_job
-from chatapp.assistants.answer_requests import current_answer_requests
+from chatapp.assistants.answer_requests import current_answer_requests, stop_answer
 from chatapp.assistants.providers import ProviderFailed, Question
 from chatapp.assistants.running import RunningAnswer
 from chatapp.assistants.service import start_session
@@ -205,6 +205,19 @@ def test_an_answer_is_regenerated_while_the_worker_runs(app: Flask, session: Con
     with app.app_context():
         current_answer_requests().regenerate(session, ACTOR, 2)
     eventually(lambda: list_answers(session) == [SECOND], "the new answer is complete")
+
+
+def test_a_worker_that_is_replaced_completes_running_answers_and_starts_no_others(
+    session: ConversationRef, answer_worker: AnswerWorker
+) -> None:
+    other_session = ConversationRef("assistant", start_session(ACTOR, "helper"))
+    ask(session, "talk")
+    eventually(lambda: list_answers(session)[0][0] == "streaming", "the answer is streaming")
+    answer_worker.finish(0.2)
+    ask(other_session, "second")
+    stop_answer(session, ACTOR, 2)
+    answer_worker.finish(10)
+    assert [state for state, _ in (*list_answers(session), *list_answers(other_session))] == ["stopped", "queued"]
 
 
 def test_stopping_the_worker_interrupts_running_answers(session: ConversationRef, answer_worker: AnswerWorker) -> None:

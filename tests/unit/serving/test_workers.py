@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from flask import Flask
 
+from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.config import Settings
 from chatapp.http_server.connections import HttpConnections, Refusal
 from chatapp.serving import reload, server, start
@@ -109,6 +110,7 @@ def test_a_replaced_worker_finishes_its_requests_and_closes_idle_connections(
     app = Flask("chatapp")
     backlog = SimpleNamespace(since="an outage")
     app.extensions[WRITER] = SimpleNamespace(backlog=backlog)
+    app.extensions[ANSWER_WORKER] = SimpleNamespace(finish=lambda _seconds: None)
     connections = HttpConnections(Settings(data_dir=tmp_path))
     counts: list[int] = []
     connections.publish = counts.append
