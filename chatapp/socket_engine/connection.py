@@ -70,7 +70,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         self._reader: frames.FrameReader | None = None
         """Parses what arrives, once the connection is a WebSocket."""
         self._is_paused = False
-        """Whether reading continues after a pause."""
+        """Whether reading continues after a pause, as a rate limit is exceeded or others have to be served."""
         self._listener: Any = None
         """The event loop's object that calls `_on_readable`. There is none while nothing more may be read."""
         self._has_ended = False
@@ -352,22 +352,26 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
 
     def _read_on(self) -> None:
         """Handle the messages that have arrived, as far as that is possible now, then listen for more."""
-        if self._reader is None or self._has_ended:
+        if self._reader is None or self._has_ended or self._is_paused:
             return
+        turn_ends_at = time.perf_counter() + limits.TURN_SECONDS
         try:
             while not self._order.is_blocked and not self.closed and (text := self._reader.read()) is not None:
                 self.receive(text)
+                if time.perf_counter() > turn_ends_at:
+                    self._is_paused = True
+                    break
         except Exception as error:
             self._end(error)
             return
-        if self._reader.pause and not self._is_paused:
+        if self._reader.pause or self._is_paused:
             self._is_paused = True
             get_hub().schedule_call_global(self._reader.pause, self._resume)
         elif self._listener is None and self._may_read() and not self._has_ended:
             self._listen()
 
     def _may_read(self) -> bool:
-        return self._reader is not None and not self._reader.pause and not self._order.is_blocked
+        return self._reader is not None and not self._is_paused and not self._order.is_blocked
 
     def _resume(self) -> None:
         self._is_paused = False

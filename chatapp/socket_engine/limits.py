@@ -14,6 +14,9 @@ MAX_PACKETS_PER_REQUEST = 1_000
 MAX_CONCURRENT_EVENTS = 50
 """Maximum number of events of one socket that are handled at the same time."""
 
+TURN_SECONDS = 0.001
+"""Time in which events of one socket are handled before other sockets get their turn."""
+
 BYTES_PER_EVENT = 2_048
 """Bytes of a packet that count as one event: a long packet counts as several."""
 

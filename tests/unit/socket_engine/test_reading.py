@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from chatapp.concurrency.supervision import Supervisor
-from chatapp.socket_engine import frames
+from chatapp.socket_engine import frames, limits
+from chatapp.socket_engine.events import EventHandler
 from tests.harness.abuse import frame
 from tests.harness.waiting import scaled
 
@@ -30,6 +31,9 @@ class FakeGuard:
 
     def disconnect(self, _sid: str, reason: str) -> None:
         self.reasons.append(reason)
+
+    def find_sender(self, sid: str) -> str:
+        return sid
 
 
 class Pair:
@@ -127,3 +131,13 @@ def test_a_malformed_frame_ends_the_connection_with_the_reason(pair: Pair) -> No
     wait_until(lambda: pair.released)
     assert pair.guard.reasons == ["a frame without a mask"]
     assert pair.connection.closed
+
+
+def test_a_client_that_sends_much_at_once_leaves_others_their_turn(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TURN_SECONDS", 0.0)
+    pair.server.event_handlers = {"post": EventHandler(lambda *_: pair.handled.append("event"), is_immediate=True)}
+    pair.begin()
+    pair.send('42["post"]', '42["post"]')
+    eventlet.spawn_after(0, pair.handled.append, "others")
+    wait_until(lambda: len(pair.handled) == 3)
+    assert pair.handled == ["event", "others", "event"]
