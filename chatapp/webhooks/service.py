@@ -1,6 +1,7 @@
 """Creating and deleting webhooks, and their deliveries."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -26,7 +27,7 @@ from chatapp.timeline import TimelineMessage, store_bot_message
 from chatapp.timeline.client_ids import client_id_of
 from chatapp.timeline.content import check_content
 from chatapp.timeline.mentions import MENTION_ALL, find_names
-from chatapp.timeline.messages import fetch_message
+from chatapp.timeline.messages import fetch_messages, select_messages
 from chatapp.timeline.signals import MessagesStored
 from chatapp.tokens import hash_token, new_token
 from chatapp.webhooks.client import check_url
@@ -210,15 +211,27 @@ def queue_deliveries(stored: MessagesStored) -> None:
         .join(Message, Message.conversation_id == OutgoingWebhook.conversation_id)
         .where(Message.id.in_(names_by_id.keys()), OutgoingWebhook.suspended_at.is_(None), has_outgoing_webhooks())
     ).all()
-    for webhook, message_id in rows:
-        if webhook.name not in names_by_id[message_id]:
-            continue
-        waiting = select(func.count()).where(WebhookDelivery.webhook_id == webhook.id)
-        if session.scalars(waiting).one() >= MAX_QUEUED_DELIVERIES:
+    mentioned = [(webhook, message_id) for webhook, message_id in rows if webhook.name in names_by_id[message_id]]
+    waiting = _count_waiting(session, {webhook.id for webhook, _ in mentioned})
+    for webhook, message_id in mentioned:
+        if waiting[webhook.id] >= MAX_QUEUED_DELIVERIES:
             webhook.last_error = f"more than {MAX_QUEUED_DELIVERIES} messages wait, the newest are not sent"
         else:
+            waiting[webhook.id] += 1
             session.add(WebhookDelivery(webhook_id=webhook.id, message_id=message_id))
-            session.flush()
+    session.flush()
+
+
+def _count_waiting(session: Session, webhook_ids: Collection[int]) -> Counter[int]:
+    """Count the queued deliveries of each webhook."""
+    if not webhook_ids:
+        return Counter()
+    rows = session.execute(
+        select(WebhookDelivery.webhook_id, func.count())
+        .where(WebhookDelivery.webhook_id.in_(webhook_ids))
+        .group_by(WebhookDelivery.webhook_id)
+    )
+    return Counter(dict(rows.tuples().all()))
 
 
 def claim_deliveries(ids: Collection[int]) -> Sequence[Delivery]:
@@ -229,16 +242,17 @@ def claim_deliveries(ids: Collection[int]) -> Sequence[Delivery]:
 
     def change(transaction: Transaction) -> Sequence[Delivery]:
         session = transaction.session
-        due = session.scalars(
-            select(WebhookDelivery)
+        due = session.execute(
+            select(WebhookDelivery, OutgoingWebhook, Conversation)
+            .join(OutgoingWebhook, OutgoingWebhook.id == WebhookDelivery.webhook_id)
+            .join(Conversation, Conversation.id == OutgoingWebhook.conversation_id)
             .where(WebhookDelivery.id.in_(ids), WebhookDelivery.due_at <= now())
-            .with_for_update(skip_locked=True)
+            .with_for_update(of=WebhookDelivery, skip_locked=True)
         ).all()
+        messages = _fetch_messages(session, [(room, delivery.message_id) for delivery, _, room in due])
         claimed = []
-        for delivery in due:
-            webhook = session.get_one(OutgoingWebhook, delivery.webhook_id)
-            room = session.get_one(Conversation, webhook.conversation_id)
-            message = fetch_message(session, room, delivery.message_id)
+        for delivery, webhook, _ in due:
+            message = messages[delivery.message_id]
             # It may have been queued by another process at the same time as it was suspended.
             if message.deleted_at is not None or webhook.suspended_at is not None:
                 session.delete(delivery)
@@ -255,6 +269,20 @@ def claim_deliveries(ids: Collection[int]) -> Sequence[Delivery]:
         return claimed
 
     return write(change)
+
+
+def _fetch_messages(
+    session: Session, wanted: Iterable[tuple[Conversation, int]]
+) -> Mapping[int | None, TimelineMessage]:
+    """Return messages by their ids, with one query for each room."""
+    ids_by_room: dict[Conversation, set[int]] = {}
+    for room, message_id in wanted:
+        ids_by_room.setdefault(room, set()).add(message_id)
+    return {
+        message.id: message
+        for room, ids in ids_by_room.items()
+        for message in fetch_messages(session, select_messages(room).where(Message.id.in_(ids)), room)
+    }
 
 
 def finish_attempt(delivery: Delivery, error: str | None, *, retry_seconds: float) -> None:
