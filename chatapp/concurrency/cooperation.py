@@ -47,6 +47,10 @@ class _Turns:
         self._urgent_calls -= 1
         self._urgent_until = time.perf_counter() + DELIVERY_SECONDS
 
+    def is_quiet(self, seconds: float) -> bool:
+        """Return whether there has been no urgent work for a time."""
+        return not self._urgent_calls and time.perf_counter() > self._urgent_until + seconds
+
     def wait(self) -> None:
         """Wait for a turn. Native threads need not wait: the interpreter switches between them."""
         if not is_green():
@@ -96,6 +100,11 @@ def end_urgent() -> None:
     """End the effect of one call of `begin_urgent`."""
     if is_green():
         _turns.end_urgent()
+
+
+def is_quiet(seconds: float) -> bool:
+    """Return whether there has been no urgent work for so long."""
+    return _turns.is_quiet(seconds)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.heartbeats import Heartbeats
 from chatapp.realtime.news import complete_news_channels
 from chatapp.realtime.presence import BROADCAST_SECONDS
+from chatapp.serving.garbage import CHECK_SECONDS, collect_when_quiet
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import PRIMARY_POSITION, Writer, find_replica, log_database_error, read_natively
 from chatapp.storage.replica import Replica
@@ -120,6 +121,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     if replica := find_replica(app):
         repeat("replica check", REPLICA_CHECK_SECONDS, partial(check_replica, app, replica))
         repeat("replica time-out", REPLICA_CHECK_SECONDS, replica.end_overdue)
+    repeat("garbage collection", CHECK_SECONDS, collect_when_quiet)
     metrics: Metrics = app.extensions[METRICS]
     supervisor.start("event loop lag", measure_lag, metrics.loop_lag)
     if settings.worker:

@@ -4,7 +4,6 @@ A worker (`bin/serve --workers N`) accepts connections from a socket that it sha
 is ready, and stops before it ends, so that the others get the connections that it could not serve.
 """
 
-import gc
 import os
 import random
 import resource
@@ -37,6 +36,7 @@ from chatapp.limits.networks import is_loopback
 from chatapp.presentation.templates import load_templates
 from chatapp.realtime.application import get_realtime
 from chatapp.serving.background import start_background
+from chatapp.serving.garbage import postpone_full_collections
 from chatapp.serving.link import ParentLink
 from chatapp.serving.start import listen
 from chatapp.serving.startup import prepare_database
@@ -64,9 +64,6 @@ FLUSH_SECONDS = 0.2
 
 RECONNECT_MS = (500, 5_000)
 """Range of the random delay after which a client reconnects, so that clients do not all reconnect at once."""
-
-FULL_COLLECTION_FACTOR = 10
-"""Full garbage collections are so many times rarer than by default: one for each 770,000 objects that remain."""
 
 SPARE_CONNECTIONS = 100
 """Connections that may be open for a moment beyond the limit, until they are refused or closed."""
@@ -166,7 +163,7 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False, link: Parent
     load_templates(app)
     prepare_database(app, gate.wait, upgrade=upgrade)
     start_background(app, settings)
-    _postpone_full_collections()
+    postpone_full_collections()
     gate.open()
     if link is None:
         _print_address(app, server)
@@ -180,17 +177,6 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False, link: Parent
         _leave_to_others(app, server.stop_accepting, server.connections, is_replaced=is_replaced)
     gate.close()
     _stop(app)
-
-
-def _postpone_full_collections() -> None:
-    """Let full garbage collections, which stop the process for 20 ms, be rare and short.
-
-    Beside clients that let the server allocate much there was one every second.
-    """
-    gc.collect()
-    gc.freeze()  # What exists now is never garbage: collections need not traverse it.
-    youngest, middle, oldest = gc.get_threshold()
-    gc.set_threshold(youngest, middle, oldest * FULL_COLLECTION_FACTOR)
 
 
 def _warn_about_cookies(settings: Settings) -> None:
