@@ -37,7 +37,7 @@ MAX_LISTED_VERSIONS = 50
 MAX_LAST_PAGE_SIZE = 100
 """Maximum number of messages that a client may request when it joins without a cursor."""
 
-READING_COST = 10
+READING_COST = 20
 """Events as which one counts that reads many messages: it takes about as much of the processor's time."""
 
 
@@ -192,6 +192,9 @@ def _present_catch_up(
     is_public: bool,
     readers: Sequence[Mapping[str, Any]],
 ) -> Ack:
+    pending = list_pending(ref)
+    # Together: each call waits for its turn.
+    presented = _present_all([*missed.messages, *pending])
     return {
         "conversation": ref.wire_name,
         "epoch": missed.epoch,
@@ -201,8 +204,8 @@ def _present_catch_up(
         "to": missed.end,
         "more": missed.has_more,
         "reset": missed.is_reset,
-        "messages": _present_all(missed.messages),
-        "pending": _present_all(list_pending(ref)),
+        "messages": presented[: len(missed.messages)],
+        "pending": presented[len(missed.messages) :],
         "answers": answers,
         "is_public": is_public,
         "readers": readers,
