@@ -8,7 +8,7 @@ from markupsafe import Markup
 from chatapp.concurrency.cooperation import is_in_slices
 from chatapp.concurrency.worker_processes import WorkerPool
 from chatapp.errors import Busy, ChatError
-from chatapp.markdown.rendering import render, render_plain, render_quickly
+from chatapp.markdown.plain import render_plain
 
 QUICK_SECONDS = 0.002
 """Budget of a short text in a page or a catch-up before a worker process renders it."""
@@ -42,6 +42,8 @@ def render_blocks(text: str) -> tuple[Markup, ...]:
 
 @lru_cache(CACHED_TEXTS)
 def _render(text: str) -> tuple[Markup, ...]:
+    from chatapp.markdown.rendering import render, render_quickly  # The first answer imports the parser, not the start.
+
     if not is_in_slices():
         return render(text)
     blocks = render_quickly(text, QUICK_SECONDS) if len(text) <= QUICK_CHARS else None

@@ -21,6 +21,7 @@ from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
 from chatapp.markdown.highlighting import highlight
+from chatapp.markdown.plain import normalize, render_plain
 from chatapp.markdown.time_budget import BudgetExceeded, TimeBudget
 
 RENDER_SECONDS = 0.03
@@ -139,7 +140,7 @@ def render_quickly(text: str, seconds: float) -> tuple[Markup, ...] | None:
     highlight_budget = TimeBudget(seconds)
     try:
         with budget:
-            blocks = tuple(_Renderer(budget, highlight_budget).render_all(_normalize(text)))
+            blocks = tuple(_Renderer(budget, highlight_budget).render_all(normalize(text)))
     except BudgetExceeded:
         return None
     return None if highlight_budget.is_exceeded else blocks
@@ -150,7 +151,7 @@ def render_within(text: str, budget: TimeBudget, highlight_budget: TimeBudget) -
     renderer = _Renderer(budget, highlight_budget)
     try:
         with budget:
-            return tuple(renderer.render_all(_normalize(text)))
+            return tuple(renderer.render_all(normalize(text)))
     except BudgetExceeded:
         return (render_plain(text),)
 
@@ -177,11 +178,6 @@ class _Renderer:
         return [self.render(tokens[start:end]) for start, end in _find_blocks(tokens)]
 
 
-def render_plain(text: str) -> Markup:
-    """Render a text as it is written."""
-    return Markup('<p class="plain">{}</p>\n').format(_normalize(text))
-
-
 class GrowingMarkdown:
     """Renders a text that grows at its end. Blocks that can no longer change (settled blocks) are rendered once.
 
@@ -199,7 +195,7 @@ class GrowingMarkdown:
 
         `text` is the whole text; it must begin with the text of the previous call.
         """
-        tail = _normalize(text)[self._settled_length :]
+        tail = normalize(text)[self._settled_length :]
         start = self._settled_blocks
         if not self._is_plain:
             budget = TimeBudget(RENDER_SECONDS, self._clock)
@@ -228,12 +224,6 @@ class GrowingMarkdown:
         self._settled_blocks += len(settled)
         self._settled_length += settled_length
         return [*settled, *growing]
-
-
-def _normalize(text: str) -> str:
-    # The parser ends a line only at these, `splitlines` also at the other characters.
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return re.sub("[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", " ", text)
 
 
 def _close_open_markup(tail: str) -> str:

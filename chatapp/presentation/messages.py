@@ -17,7 +17,7 @@ from chatapp.config.assistants import EXTENSION as ASSISTANTS
 from chatapp.config.assistants import Assistant
 from chatapp.conversations.people import Person
 from chatapp.markdown.cache import try_render_blocks
-from chatapp.markdown.rendering import render_plain
+from chatapp.markdown.plain import render_plain
 from chatapp.presentation import resources
 from chatapp.presentation.message_cache import MessageCache, PresentedMessage
 from chatapp.presentation.message_template import MessageTemplate

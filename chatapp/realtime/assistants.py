@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app
 from markupsafe import Markup
@@ -13,10 +13,12 @@ from chatapp.assistants import answer_requests
 from chatapp.assistants.answer_requests import current_answer_requests
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.markdown.rendering import GrowingMarkdown
 from chatapp.presentation.messages import present_message, render_answer_blocks
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.signals import Signal, Signals
+
+if TYPE_CHECKING:
+    from chatapp.markdown.rendering import GrowingMarkdown
 
 EXTENSION = "chatapp.answer_broadcaster"
 """Key of the `AnswerBroadcaster` of a serving process in `app.extensions`."""
@@ -68,7 +70,7 @@ class AnswerStream:
 class GrowingAnswer:
     """An answer that this process runs."""
 
-    markdown: GrowingMarkdown
+    markdown: "GrowingMarkdown"
     content: str = ""
     due_at: float = 0.0
     """Time until which no further delta is sent."""
@@ -106,7 +108,13 @@ class AnswerBroadcaster:
             self._growing.pop(key, None)
             self._send(Delta(ref, seq, n, 0, [], is_over=True))
             return
-        answer = self._growing.setdefault(key, GrowingAnswer(GrowingMarkdown()))
+        answer = self._growing.get(key)
+        if answer is None:
+            from chatapp.markdown.rendering import (
+                GrowingMarkdown,
+            )  # The first answer imports the parser, not the start.
+
+            answer = self._growing[key] = GrowingAnswer(GrowingMarkdown())
         if progress.content == answer.content or (time.monotonic() < answer.due_at and not progress.is_complete):
             return
         started = time.thread_time()
