@@ -23,7 +23,7 @@ from pathlib import Path
 
 from chatapp.serving.backoff import Backoff
 from chatapp.serving.pid_file import ParentState, PidFile
-from chatapp.serving.plain_log import write_log
+from chatapp.serving.plain_log import write_line, write_log
 
 START_SECONDS = 1_800.0
 """Time after which a worker that is not ready is ended. Migrations and an outage of the database are waited for."""
@@ -85,6 +85,11 @@ class Seat:
     """The process that takes its place when it is ready."""
     restart_at: float | None = None
     backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it has a worker that is not ready yet."""
+        return self.worker is not None and not self.worker.is_ready
 
 
 def choose_slot(number: int, count: int, used: set[int]) -> int:
@@ -230,11 +235,9 @@ class Parent:
         if self._is_announced or not all(seat.worker and seat.worker.is_ready for seat in self._seats):
             return
         self._is_announced = True
-        lines = [f"chatapp is ready on {self._options.address}"]
+        write_line(sys.stdout, f"chatapp is ready on {self._options.address}")
         if self._setup_path:
-            lines.append(f"Create the owner's account: {self._options.address}{self._setup_path}")
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
+            write_line(sys.stdout, f"Create the owner's account: {self._options.address}{self._setup_path}")
 
     # Ends.
 
@@ -272,11 +275,13 @@ class Parent:
                 **status,
                 restart_seconds=pause,
             )
+            self._begin_reload()
 
     # Replacing all workers, one after the other.
 
     def _begin_reload(self) -> None:
-        if not self._is_reload_requested or self._is_stopping or self._rolling or not self._is_announced:
+        is_busy = self._is_stopping or self._rolling or not self._has_started
+        if not self._is_reload_requested or is_busy or any(seat.is_starting for seat in self._seats):
             return
         self._is_reload_requested = False
         self._to_replace.extend(self._seats)

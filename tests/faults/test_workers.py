@@ -90,7 +90,7 @@ def requesting(person: Person) -> Iterator[list[str]]:
 
     def request(session: requests.Session | None) -> None:
         url = person.server.url + "/"
-        while not is_over.wait(0.05):
+        while not is_over.wait(0.1):
             try:
                 if session is None:
                     response = requests.get(url, headers={"Cookie": person.cookie}, timeout=scaled(20))
@@ -116,7 +116,7 @@ def requesting(person: Person) -> Iterator[list[str]]:
 
 def participants(members: list[Person]) -> list[Participant]:
     return [
-        Participant(person, "general", f"{person.username} {number}", edit_every=7)
+        Participant(person, "general", f"{person.username} {number}", pause=0.05, edit_every=7)
         for person in members
         for number in range(2)
     ]
@@ -190,7 +190,7 @@ def test_a_reload_loses_no_message_and_fails_no_request(installation: Server, me
 def test_the_spool_of_a_process_that_is_gone_is_stored_once_and_in_order(
     installation: Server, members: list[Person]
 ) -> None:
-    contents = [f"spooled {number}" for number in range(200)]
+    contents = [f"spooled {number}" for number in range(50)]
     draft = installation.data_dir / "draft.sqlite3"
     with closing(Spool(draft)) as spool:
         spool.add([spool_entry(members[1], content) for content in contents])

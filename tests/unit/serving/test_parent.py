@@ -178,6 +178,19 @@ def test_a_worker_that_ended_returns_with_a_reload(run: Run) -> None:
     assert not set(first.values()) & set(run.pids().values())
 
 
+def test_a_reload_replaces_workers_of_which_one_keeps_ending_from_the_start(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "broken-1").touch()
+    run = Run(folder, capfd)
+    run.wait_for("worker ended unexpectedly")
+    (folder / "broken-1").unlink()
+    run.send(signal.SIGHUP)
+    run.wait_for("workers replaced")
+    run.wait_until_ready()
+    run.close()
+
+
 def test_a_signal_stops_all_workers(run: Run) -> None:
     pids = run.pids()
     run.send(signal.SIGTERM)
@@ -250,6 +263,13 @@ def test_lines_of_the_parent_look_like_the_others(capsys: pytest.CaptureFixture[
         r"\d{4}-\d\d-\d\dT[\d:.]{15}Z \[info     \] worker started {17}\[chatapp\.serving\.parent\] worker=2 id=1\s",
         line,
     )
+
+
+def test_a_log_that_nobody_reads_does_not_end_the_parent() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with suppress(BrokenPipeError), open(writer, "w") as log:  # noqa: PTH123 - a descriptor
+        plain_log.write_line(log, "worker started")
 
 
 def test_the_parent_imports_nothing_large() -> None:
