@@ -40,7 +40,7 @@ NO_LOAD = -1
 SLOT_BYTES = 8
 
 RETIRE = b"retire\n"
-"""Tells a worker that it has been replaced."""
+"""Notifies a worker that it has been replaced."""
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -152,10 +152,13 @@ class Parent:
             self._stop(0)
 
     def _stop(self, exit_code: int) -> None:
-        write_log("info", "stopping the workers")
+        if self._workers:
+            write_log("info", "stopping the workers")
         self._is_stopping = True
         self._exit_code = exit_code
         os.close(self._options.listener)
+        for seat in self._seats:
+            seat.restart_at = None
         for worker in self._workers:
             worker.is_leaving = True
             worker.deadline = time.monotonic() + STOP_SECONDS
@@ -312,7 +315,7 @@ class Parent:
         self._to_replace.clear()
         self._state = ParentState(os.getpid(), self._state.reloads + 1, has_failed=bool(problem))
         if problem:
-            write_log("error", "workers not replaced: the others continue as before", reason=problem, **status)
+            write_log("error", "not all workers replaced: the others continue as before", reason=problem, **status)
         else:
             write_log("info", "workers replaced", workers=len(self._seats))
         if self._is_reload_requested:
@@ -330,7 +333,7 @@ class Parent:
     def _run_timers(self) -> None:
         now = time.monotonic()
         for seat in self._seats:
-            if seat.restart_at is not None and seat.restart_at <= now and not self._is_stopping:
+            if seat.restart_at is not None and seat.restart_at <= now:
                 self._start(seat)
         for worker in self._workers:
             if worker.deadline <= now and (worker.is_leaving or not worker.is_ready):

@@ -215,7 +215,7 @@ def spool_entry(person: Person, content: str) -> tuple[str, int, dict[str, objec
     return client_id, person.id, fields
 
 
-def test_clients_are_told_to_use_websockets_only(installation: Server, members: list[Person]) -> None:
+def test_pages_connect_with_websocket_only_and_polling_is_refused(installation: Server, members: list[Person]) -> None:
     ana = members[0]
     assert "data-websocket-only" in ana.get("/").text
     refused = ana.get("/socket.io/?EIO=4&transport=polling")

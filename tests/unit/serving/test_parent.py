@@ -159,7 +159,7 @@ def test_a_reload_that_fails_leaves_the_workers_alone(run: Run) -> None:
     first = run.pids()
     (run.folder / "broken-1").touch()
     run.send(signal.SIGHUP)
-    run.wait_for("workers not replaced: the others continue as before.*status=3")
+    run.wait_for("not all workers replaced: the others continue as before.*status=3")
     assert run.pids()[1] == first[1]
     state = find_parent(run.folder)
     assert state is not None
@@ -198,6 +198,17 @@ def test_a_signal_stops_all_workers(run: Run) -> None:
     for pid in pids.values():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_worker_that_waits_for_its_restart_is_not_started_while_the_others_stop(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatapp.serving.backoff.BACKOFF_SECONDS", (30.0,))
+    os.kill(run.pids()[1], signal.SIGKILL)
+    run.wait_for("worker ended unexpectedly")
+    run.send(signal.SIGTERM)
+    assert run.wait() == 0
+    assert run.log().count("worker started") == 2
 
 
 def test_a_second_signal_kills_workers_that_do_not_end(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -239,7 +250,7 @@ def test_a_program_that_cannot_be_started_is_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr("subprocess.Popen", fail)
         run.send(signal.SIGHUP)
-        run.wait_for("workers not replaced.*cannot be started")
+        run.wait_for("not all workers replaced.*cannot be started")
         os.kill(first[0], signal.SIGKILL)
         run.wait_for("worker cannot be started", count=3)
     eventually(lambda: run.pids()[0] != first[0], "the worker is ready again")
