@@ -1,4 +1,7 @@
-"""The id of each HTTP request: from a proxy in front, or a new one. Log lines and the response have it."""
+"""The id of each HTTP request: from a proxy in front, or a new one. Log lines and the response have it.
+
+The trace id of a proxy that reports traces (W3C Trace Context) is an id, too.
+"""
 
 import re
 from collections.abc import Callable, Iterable
@@ -19,6 +22,9 @@ REQUEST_ID = "chatapp.request_id"
 _VALID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 """Ids that are taken over: those of proxies, trace ids, UUIDs. Others could imitate further values of a log line."""
 
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+"""The header `traceparent`: version, trace id, id of the span, flags."""
+
 
 class RequestIds:
     """WSGI middleware that gives each request its id, those of sockets included."""
@@ -28,8 +34,7 @@ class RequestIds:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Pass a request on, and add its id to the response."""
-        given = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _VALID.fullmatch(given) else new_request_id()
+        request_id = _find_given(environ) or new_request_id()
         environ[REQUEST_ID] = request_id
         current_request_id.set(request_id)
 
@@ -37,6 +42,14 @@ class RequestIds:
             return start_response(status, [*headers, (HEADER, request_id)], *arguments)
 
         return self._inner(environ, start)
+
+
+def _find_given(environ: "WSGIEnvironment") -> str | None:
+    given: str = environ.get("HTTP_X_REQUEST_ID", "")
+    if _VALID.fullmatch(given):
+        return given
+    trace = _TRACE.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
+    return trace and trace[1]
 
 
 def init_request_ids(app: Flask) -> None:

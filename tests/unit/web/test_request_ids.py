@@ -27,6 +27,14 @@ def test_an_id_of_the_proxy_is_taken_over(client: Client, given: str) -> None:
     assert (response.text, response.headers["X-Request-ID"]) == (given, given)
 
 
+def test_without_an_id_the_trace_id_of_the_proxy_is_taken_over(client: Client) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
+    assert client.get("/", headers=headers).headers["X-Request-ID"] == trace_id
+    assert client.get("/", headers=headers | {"X-Request-ID": "a1"}).headers["X-Request-ID"] == "a1"
+    assert client.get("/", headers={"traceparent": f"00-{trace_id}"}).headers["X-Request-ID"] != trace_id
+
+
 @pytest.mark.parametrize("given", [None, "", "a b", "a'b", "a\tb", "é", "a=1 level=error", "a,b", "a" * 129])
 def test_without_a_valid_id_a_request_gets_a_new_one(client: Client, given: str | None) -> None:
     headers = {} if given is None else {"X-Request-ID": given}
