@@ -49,10 +49,7 @@ _COLUMNS = Conversation.__table__.c
 
 
 def _equals(column: ColumnElement[str], value: str) -> ColumnElement[bool]:
-    """Compare a column with a constant that is part of the statement.
-
-    With a parameter on which the use of a partial index depends, SQLite plans the statement anew for each execution.
-    """
+    """Compare a column with a constant that is part of the statement, not a parameter: see `opaque_parameter`."""
     return column == literal_column(f"'{value}'", String)
 
 

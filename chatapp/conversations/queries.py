@@ -14,7 +14,7 @@ from chatapp.conversations.refs import ConversationRef
 from chatapp.credentials import has_share_links
 from chatapp.models import Block, Conversation, Membership, ShareLink, User
 from chatapp.models.conversations import format_wire_name
-from chatapp.storage import ReadStatement
+from chatapp.storage import TEXT, ReadStatement, opaque_parameter
 
 # Each new socket runs it: it is built only once, and loads no ORM rows.
 _MEMBERSHIPS = (
@@ -54,11 +54,12 @@ ACCESS_COLUMNS = [
 
 # Built once: building a statement takes as long as executing it.
 _JOIN = and_(Membership.conversation_id == Conversation.id, Membership.user_id == bindparam("user_id"))
-_HAS_REF = and_(Conversation.id == bindparam("id"), Conversation.kind == bindparam("kind"))
+HAS_REF = and_(Conversation.id == bindparam("id"), Conversation.kind == opaque_parameter("kind", TEXT))
+"""The condition that selects the conversation with an `id` and a `kind`."""
 _FIND_ACCESS = ReadStatement(
-    select(*ACCESS_COLUMNS).select_from(Conversation).outerjoin(Membership, _JOIN).where(_HAS_REF)
+    select(*ACCESS_COLUMNS).select_from(Conversation).outerjoin(Membership, _JOIN).where(HAS_REF)
 )
-_FIND_ROWS = select(Conversation, Membership).outerjoin(Membership, _JOIN).where(_HAS_REF)
+_FIND_ROWS = select(Conversation, Membership).outerjoin(Membership, _JOIN).where(HAS_REF)
 
 
 def has_ref(ref: ConversationRef) -> ColumnElement[bool]:

@@ -20,7 +20,7 @@ from chatapp.storage.bulk_statements import BulkStatement
 from chatapp.storage.changes import BatchChange, Change, IdempotencyKey, SpoolableChange
 from chatapp.storage.engines import read_natively
 from chatapp.storage.parameter_rows import INTEGER, TEXT, encode_rows, parameter_rows
-from chatapp.storage.read_statements import ReadStatement
+from chatapp.storage.read_statements import ReadStatement, opaque_parameter
 from chatapp.storage.replica import PRIMARY_POSITION
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.submissions import Submission
@@ -56,6 +56,7 @@ __all__ = [
     "is_dropped",
     "is_overload",
     "log_database_error",
+    "opaque_parameter",
     "parameter_rows",
     "read_from_replica",
     "read_natively",

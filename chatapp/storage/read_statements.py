@@ -8,8 +8,9 @@ from contextlib import closing
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import ColumnElement, Dialect, Select, bindparam, cast
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from chatapp.concurrency.cooperation import checkpoint
 
@@ -38,6 +39,14 @@ class ReadStatement:
             return connection.execute(self._statement, parameters).all()  # It raises the error that callers know.
         checkpoint()
         return [compiled.convert(row) for row in rows]
+
+
+def opaque_parameter(name: str, value_type: TypeEngine[Any]) -> ColumnElement[Any]:
+    """Return a parameter that SQLite does not look at when it plans a statement.
+
+    It plans a statement anew for each execution if a LIMIT, or the use of a partial index, depends on a parameter.
+    """
+    return cast(bindparam(name, type_=value_type), value_type)
 
 
 class _Compiled:

@@ -6,7 +6,7 @@ from sqlalchemy import and_, bindparam, case, false, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantConversation, Room
-from chatapp.conversations.queries import ACCESS_COLUMNS, ConversationAccess, split_access
+from chatapp.conversations.queries import ACCESS_COLUMNS, HAS_REF, ConversationAccess, split_access
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Installation, Membership, ShareLink
 from chatapp.storage import ReadStatement
@@ -66,7 +66,7 @@ _SELECT = ReadStatement(
     .outerjoin(
         Membership, and_(Membership.conversation_id == Conversation.id, Membership.user_id == bindparam("user_id"))
     )
-    .where(Conversation.id == bindparam("id"), Conversation.kind == bindparam("kind"))
+    .where(HAS_REF)
 )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.caches import SizedCache
 from chatapp.models import Conversation, Installation, Message
-from chatapp.storage import ReadStatement, read_natively
+from chatapp.storage import INTEGER, ReadStatement, opaque_parameter, read_natively
 from chatapp.timeline.messages import TimelineMessage, fetch_messages, select_messages
 
 EXTENSION = "chatapp.known_messages"
@@ -65,7 +65,7 @@ def select_keys(number: ColumnElement[int], *, is_descending: bool = False) -> R
             number < bindparam("before"),
         )
         .order_by(number.desc() if is_descending else number)
-        .limit(bindparam("limit"))
+        .limit(opaque_parameter("limit", INTEGER))
     )
 
 

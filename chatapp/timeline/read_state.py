@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import Row, ScalarSelect, bindparam, func, or_, select, tuple_
+from sqlalchemy import Row, ScalarSelect, bindparam, func, literal_column, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_actors
@@ -121,7 +121,7 @@ def _count_unread() -> ScalarSelect[int]:
         .where(Message.conversation_id == Membership.conversation_id, Message.seq > Membership.last_read_seq)
         .correlate(Membership)
         .order_by(Message.seq)
-        .limit(MAX_COUNTED_MESSAGES)
+        .limit(literal_column(str(MAX_COUNTED_MESSAGES)))  # Not a parameter: see `opaque_parameter`.
         .subquery()
     )
     return (

@@ -1,17 +1,25 @@
 """Statements that the driver of SQLite executes return what SQLAlchemy returns, and raise its errors."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import bindparam, create_engine, select, true
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from chatapp.accounts.queries import _FIND_LOGIN as FIND_LOGIN
+from chatapp.api.tokens.queries import _FIND as FIND_TOKEN
 from chatapp.conversations.kinds import General
+from chatapp.conversations.queries import _FIND_ACCESS as FIND_ACCESS
+from chatapp.conversations.sidebar import _SELECT as SIDEBAR
 from chatapp.models import Conversation, Installation
 from chatapp.models.base import Base, UtcDateTime
 from chatapp.storage import ReadStatement
+from chatapp.timeline.conversation_state import _SELECT as STATE
+from chatapp.timeline.reading import _LAST as LAST_MESSAGES
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -53,6 +61,12 @@ def test_each_execution_has_its_own_parameters(session: Session) -> None:
     assert len(statement.fetch(session, now=NOON, limit=10)) == 1
     assert statement.fetch(session, now=NOON.replace(hour=11), limit=10) == []
     assert statement.fetch(session, now=NOON, limit=0) == []
+
+
+@pytest.mark.parametrize("statement", [FIND_LOGIN, FIND_TOKEN, FIND_ACCESS, STATE, LAST_MESSAGES, SIDEBAR])
+def test_sqlite_plans_the_statements_of_requests_only_once(statement: ReadStatement) -> None:
+    text = str(statement._statement.compile(dialect=sqlite.dialect()))
+    assert not re.search(r"LIMIT \?|(kind|visibility|assistant) = \?", text)
 
 
 def test_errors_are_those_of_sqlalchemy(session: Session) -> None:
