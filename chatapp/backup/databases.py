@@ -20,6 +20,7 @@ from chatapp.config import Settings
 from chatapp.encryption.keys import BACKUP, DATABASE
 from chatapp.encryption.streams import Undecryptable, encrypting, open_decrypted
 from chatapp.errors import Conflict, Invalid
+from chatapp.postgresql import is_pooled
 
 DROP_TABLES = """
 DO $$ DECLARE name text; BEGIN
@@ -116,7 +117,7 @@ def load_postgres(settings: Settings, script: Path, epoch: str) -> None:
     """
     try:
         with (
-            psycopg.connect(_conninfo(settings), connect_timeout=10) as connection,
+            _connect_directly(settings) as connection,
             open_decrypted(script, settings.derive_key(BACKUP)) as lines,
         ):
             connection.execute(DROP_TABLES)
@@ -148,7 +149,7 @@ def _check_version(settings: Settings) -> None:
     found = re.search(r"\d+", printed)
     version = int(found[0]) if found else 0
     try:
-        with psycopg.connect(_conninfo(settings), connect_timeout=10) as connection:
+        with _connect_directly(settings) as connection:
             needed = connection.info.server_version // 10_000
     except psycopg.Error as error:
         raise Invalid(f"The database does not respond: {error}".strip()) from error
@@ -157,6 +158,17 @@ def _check_version(settings: Settings) -> None:
             f"pg_dump has version {version}, and the server has version {needed}: put the programs of PostgreSQL "
             f"{needed} or later first in PATH."
         )
+
+
+def _connect_directly(settings: Settings) -> psycopg.Connection:
+    """Connect. Raises `Conflict` behind a pooler: what dumps change in their session would remain for other clients."""
+    connection = psycopg.connect(_conninfo(settings), connect_timeout=10)
+    if is_pooled(connection):
+        connection.close()
+        raise Conflict(
+            "DATABASE_URL leads to a connection pooler. Run the command with the DATABASE_URL of PostgreSQL itself."
+        )
+    return connection
 
 
 def _run(

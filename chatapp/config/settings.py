@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         description="`postgresql://user:password@host/name` of a streaming replica of the database, for reading "
         "history; none when empty",
     )
+    database_connections: int = Field(
+        20,
+        ge=2,
+        description="maximum number of connections with which a process reads the database, and as many to the replica",
+    )
     redis_url: str = Field(
         "",
         validation_alias="REDIS_URL",
@@ -224,6 +229,12 @@ class Settings(BaseSettings):
         gt=0,
         description="seconds for which a statement waits for a lock of another session of PostgreSQL; then the "
         "database counts as unavailable",
+    )
+    migration_lock_seconds: float = Field(
+        1.0,
+        ge=0,
+        description="seconds for which an upgrade of PostgreSQL's schema may lock the messages without a question "
+        "while other programs use the database",
     )
     replica_wait_seconds: float = Field(
         0.2,

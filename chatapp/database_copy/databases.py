@@ -20,19 +20,13 @@ from chatapp.errors import Conflict, Invalid
 from chatapp.models import Base, Conversation, Installation
 from chatapp.storage.engines import copying_engine
 from chatapp.storage.foreign_keys import find_orphans
-from chatapp.storage.schema import find_revision, newest_revision
+from chatapp.storage.schema import count_other_sessions, find_revision, newest_revision
 
 TABLES: list[Table] = Base.metadata.sorted_tables
 """All tables, each after those that it refers to."""
 
 SEEDED_TABLES = (Installation.__tablename__, Conversation.__tablename__)
 """Tables in which the migrations insert a row each."""
-
-OTHER_SESSIONS = text(
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    # Roles without privileges do not see the type. Processes of PostgreSQL itself have no user.
-    " AND usesysid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'"
-)
 
 END_SECONDS = 3.0
 """Time within which the sessions of a program that was killed end."""
@@ -89,7 +83,7 @@ def require_unused(connection: Connection, name: str) -> None:
     if connection.dialect.name == "sqlite":
         return
     ends_at = time.monotonic() + END_SECONDS
-    while others := connection.execute(OTHER_SESSIONS).scalar_one():
+    while others := count_other_sessions(connection):
         connection.rollback()
         if time.monotonic() > ends_at:
             raise Conflict(

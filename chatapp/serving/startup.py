@@ -38,6 +38,7 @@ def prepare_database(app: Flask, report: Callable[[str], None], *, upgrade: bool
             if has_failed:
                 sys.exit("chatapp cannot upgrade the database: see the error above.")
             report(UPGRADING)
+            db.engine.dispose()  # The upgrade asks before it locks out others: this process does not count.
             # In a process of its own: migrations block, and log from wherever they run.
             command = [sys.executable, "-m", "flask", "--app", "chatapp", "db", "upgrade"]
             has_failed = subprocess.run(command, cwd=ROOT, check=False).returncode != 0  # noqa: S603 - constant

@@ -45,7 +45,7 @@ def init_readers(app: Flask, settings: Settings, statements: StatementObserver, 
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = reader_options(settings, is_serving=is_serving)
     db.init_app(app)
     with app.app_context():
-        prepare_reader(db.engine, settings, statements)
+        prepare_reader(db.engine, settings, statements, is_serving=is_serving)
         app.extensions[_READ_OUTAGE] = ReadOutage(db.engine)
     if is_serving and settings.database_read_url:
         app.extensions[_REPLICA] = Replica(

@@ -26,18 +26,21 @@ from chatapp.encryption.keys import DATABASE
 from chatapp.errors import TooComplex
 from chatapp.operation import current_operation, current_request_id
 from chatapp.storage.statements import StatementObserver, cursor_arguments
-from chatapp.storage.timeouts import refuse_long_reads, timeout_arguments, without_time_limit
+from chatapp.storage.timeouts import (
+    refuse_long_reads,
+    support_pooler,
+    timeout_arguments,
+    timeouts,
+    without_time_limit,
+)
 
 T = TypeVar("T")
 
 PROGRESS_INSTRUCTIONS = 1_000_000
 """Instructions of SQLite, some 10 milliseconds, between two checks of the time. Each needs the interpreter's lock."""
 
-POOL_SIZE = 10
-"""Reader connections that are kept open."""
-
-MAX_OVERFLOW = 30
-"""Reader connections that may be open besides, while they are used."""
+MAX_IDLE_CONNECTIONS = 10
+"""Reader connections that are kept open while they are not used."""
 
 DEAD_SERVER = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 """Arguments of the driver's `connect` with which a machine that has gone away is noticed within some seconds."""
@@ -96,9 +99,10 @@ def _read_within(
 
 def reader_options(settings: Settings, *, is_serving: bool) -> dict[str, Any]:
     """Return the arguments of `create_engine` for reader connections: read-only, one snapshot for each transaction."""
+    kept = min(MAX_IDLE_CONNECTIONS, settings.database_connections)
     options: dict[str, Any] = {
-        "pool_size": POOL_SIZE,
-        "max_overflow": MAX_OVERFLOW,
+        "pool_size": kept,
+        "max_overflow": settings.database_connections - kept,
         **_driver_options(settings),
     }
     if not _is_sqlite(settings):
@@ -109,11 +113,11 @@ def reader_options(settings: Settings, *, is_serving: bool) -> dict[str, Any]:
             "pool_pre_ping": True,
         }
         if is_serving:
-            options["connect_args"] |= timeout_arguments(settings, settings.sqlalchemy_url, is_reader=True)
+            options["connect_args"] |= timeout_arguments(settings.sqlalchemy_url, timeouts(settings, is_reader=True))
     return options
 
 
-def prepare_reader(engine: Engine, settings: Settings, statements: StatementObserver) -> None:
+def prepare_reader(engine: Engine, settings: Settings, statements: StatementObserver, *, is_serving: bool) -> None:
     """Do what `reader_options` cannot: observe the statements, and make the connections of SQLite read-only.
 
     A page that is computed in slices may let others run after each statement.
@@ -124,16 +128,18 @@ def prepare_reader(engine: Engine, settings: Settings, statements: StatementObse
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin=BEGIN_READING, pragmas=("query_only = ON",))
     else:
+        support_pooler(engine, timeouts(settings, is_reader=True) if is_serving else None)
         refuse_long_reads(engine)
 
 
 def replica_engine(settings: Settings, statements: StatementObserver) -> Engine:
     """Create the engine of the connections to the replica. They are like those of readers."""
     options = reader_options(settings, is_serving=True)
-    options["connect_args"] |= DEAD_SERVER | timeout_arguments(settings, settings.database_read_url, is_reader=True)
+    limits = timeouts(settings, is_reader=True)
+    options["connect_args"] |= DEAD_SERVER | timeout_arguments(settings.database_read_url, limits)
     # Each use begins with a statement that shows whether the connection works.
     engine = create_engine(settings.database_read_url, **options | {"pool_pre_ping": False})
-    prepare_reader(engine, settings, statements)
+    prepare_reader(engine, settings, statements, is_serving=True)
     return engine
 
 
@@ -145,13 +151,16 @@ def writer_engine(
     It has no pool: a pool's locks are green under eventlet, and commits run on native threads.
     """
     options = _driver_options(settings)
-    if is_serving and not _is_sqlite(settings):
-        options["connect_args"] |= timeout_arguments(settings, settings.sqlalchemy_url, is_reader=False)
+    limits = timeouts(settings, is_reader=False) if is_serving and not _is_sqlite(settings) else None
+    if limits:
+        options["connect_args"] |= timeout_arguments(settings.sqlalchemy_url, limits)
     engine = create_engine(settings.sqlalchemy_url, poolclass=NullPool, **options)
     (statements or StatementObserver(settings)).observe(engine)
     use_keyring(engine.dialect, settings.keyring())
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
+    else:
+        support_pooler(engine, limits)
     return engine
 
 
@@ -165,6 +174,8 @@ def migration_engine(settings: Settings) -> Engine:
     use_keyring(engine.dialect, settings.keyring())
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys = OFF",))
+    else:
+        support_pooler(engine)
     return engine
 
 
@@ -183,6 +194,7 @@ def copying_engine(url: URL, key: bytes | None, *, is_locking: bool) -> Engine:
             connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
 
         return engine
+    support_pooler(engine)
 
     @event.listens_for(engine, "begin")
     def remove_limits(connection: Connection) -> None:

@@ -1,29 +1,34 @@
-"""Time-outs of PostgreSQL in a serving process.
+"""Time-outs of PostgreSQL in a serving process, also behind a connection pooler.
 
 Commands of the shell have none: migrations, backups, checks and cleanups may take long, and nobody waits for them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatapp.config import Settings
 from chatapp.errors import TooComplex
 from chatapp.operation import current_operation
+from chatapp.postgresql import is_pooled
 
 log = structlog.get_logger(__name__)
 
 QUERY_CANCELED = "57014"
 """The SQLSTATE of a statement that has taken longer than `statement_timeout`."""
 
+_IS_POOLED = "chatapp_is_pooled"
+"""Key of whether a pooler is in between, in the `info` of a connection."""
 
-def timeout_arguments(settings: Settings, url: str, *, is_reader: bool) -> dict[str, Any]:
-    """Return the arguments of the driver's `connect` that set the time-outs.
+
+def timeouts(settings: Settings, *, is_reader: bool) -> dict[str, int]:
+    """Return the time-outs in milliseconds, by the name of PostgreSQL's parameter.
 
     The writer has no limit for a statement: one that is slow holds up the others, but repeating it would take as long.
     A wait for a lock is an error in both, an `OperationalError`, as if the database did not respond.
@@ -34,10 +39,37 @@ def timeout_arguments(settings: Settings, url: str, *, is_reader: bool) -> dict[
     }
     if is_reader:
         seconds["statement_timeout"] = settings.read_timeout_seconds
-    options = [f"-c {name}={max(1, round(value * 1_000))}" for name, value in seconds.items()]
+    return {name: max(1, round(value * 1_000)) for name, value in seconds.items()}
+
+
+def timeout_arguments(url: str, limits: Mapping[str, int]) -> dict[str, Any]:
+    """Return the arguments of the driver's `connect` that set the time-outs."""
+    options = [f"-c {name}={milliseconds}" for name, milliseconds in limits.items()]
     # The driver takes only one of both: what the URL says comes first.
     own = make_url(url).query.get("options", ())
     return {"options": " ".join([*((own,) if isinstance(own, str) else own), *options])}
+
+
+def support_pooler(engine: Engine, limits: Mapping[str, int] | None = None) -> None:
+    """Make the connections usable behind a pooler that gives each transaction another session of PostgreSQL.
+
+    Statements are not prepared then, and each transaction sets the time-outs: a pooler ignores them at the connect.
+    """
+
+    @event.listens_for(engine, "connect")
+    def detect(connection: Any, record: ConnectionPoolEntry) -> None:
+        if is_pooled(connection):
+            connection.prepare_threshold = None
+            record.info[_IS_POOLED] = True
+
+    if not limits:
+        return
+    changes = ", ".join(f"set_config('{name}', '{milliseconds}', true)" for name, milliseconds in limits.items())
+
+    @event.listens_for(engine, "begin")
+    def set_limits(connection: Connection) -> None:
+        if connection.info.get(_IS_POOLED):
+            connection.exec_driver_sql(f"SELECT {changes}")
 
 
 def refuse_long_reads(engine: Engine) -> None:
@@ -53,6 +85,7 @@ def refuse_long_reads(engine: Engine) -> None:
 @contextmanager
 def without_time_limit(session: Session) -> Iterator[None]:
     """Let the statements of the block take as long as they need."""
+    limit = session.execute(text("SELECT current_setting('statement_timeout')")).scalar_one()
     session.execute(text("SET LOCAL statement_timeout = 0"))
     yield
-    session.execute(text("SET LOCAL statement_timeout TO DEFAULT"))
+    session.execute(text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": limit})

@@ -26,7 +26,6 @@ from chatapp.realtime.application import current_realtime
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import current_writer, find_replica
-from chatapp.storage.engines import MAX_OVERFLOW
 from chatapp.storage.statements import StatementObserver
 from chatapp.telemetry.database import DatabaseReport
 from chatapp.telemetry.operations import EXTENSION as REQUEST_MEASURES
@@ -115,9 +114,8 @@ class Metrics(Collector):
         yield GaugeMetricFamily("chatapp_queued_changes", "Changes that wait for the next batch.", writer.queued)
         pool = db.engine.pool
         if isinstance(pool, QueuePool):
-            yield GaugeMetricFamily(
-                "chatapp_database_pool_size", "Most reader connections that may be open.", pool.size() + MAX_OVERFLOW
-            )
+            limit = current_settings().database_connections
+            yield GaugeMetricFamily("chatapp_database_pool_size", "Most reader connections that may be open.", limit)
             states = {("used",): pool.checkedout(), ("idle",): pool.checkedin()}
             yield _gauge("chatapp_database_connections", "Open reader connections.", ["state"], states.items())
         if replica := find_replica(current_app):

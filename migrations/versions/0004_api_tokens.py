@@ -10,6 +10,8 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
+SECONDS_PER_MILLION_MESSAGES = {"postgresql": 1.0, "sqlite": 1.0}
+
 
 def upgrade() -> None:
     """Make the table of tokens, and count the messages once."""

@@ -10,6 +10,8 @@ from alembic import op
 revision = "0008"
 down_revision = "0007"
 
+SECONDS_PER_MILLION_MESSAGES = {"postgresql": 1.5, "sqlite": 25.0}
+
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 NUMBERED = {"sqlite_autoincrement": True}
 IS_SHARED = sa.text("kind = 'assistant' AND visibility = 'open'")

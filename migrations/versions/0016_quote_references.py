@@ -14,6 +14,8 @@ from alembic import op
 revision = "0016"
 down_revision = "0015"
 
+SECONDS_PER_MILLION_MESSAGES = {"postgresql": 0.5, "sqlite": 1.0}
+
 BATCH_SIZE = 500
 
 MESSAGES = sa.table(

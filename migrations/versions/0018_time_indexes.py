@@ -9,6 +9,8 @@ from alembic import op
 revision = "0018"
 down_revision = "0017"
 
+SECONDS_PER_MILLION_MESSAGES = {"postgresql": 1.5, "sqlite": 2.0}
+
 INDEXES = (
     ("ix_messages_conversation_id_created_at_seq", "messages", ["conversation_id", "created_at", "seq"]),
     ("ix_conversations_created_at", "conversations", ["created_at"]),

@@ -10,6 +10,8 @@ from alembic import op
 revision = "0019"
 down_revision = "0018"
 
+SECONDS_PER_MILLION_MESSAGES = {"postgresql": 1.0, "sqlite": 25.0}
+
 NUMBERED = {"sqlite_autoincrement": True}
 
 

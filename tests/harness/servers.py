@@ -313,7 +313,7 @@ class Postgres:
         self._folder = folder
         # Not below pytest's folder: that is closed to other users, and PostgreSQL runs as another user.
         self.data = Path(tempfile.mkdtemp(prefix="chatapp-postgres-"))
-        self._port = free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
         if primary is not None:
@@ -347,7 +347,7 @@ class Postgres:
         eventually(self._is_ready, "PostgreSQL is ready", timeout=30)
 
     def _launch(self) -> None:
-        options = ["-p", str(self._port), "-h", "127.0.0.1", "-k", "", "-F"]
+        options = ["-p", str(self.port), "-h", "127.0.0.1", "-k", "", "-F"]
         options += ["-c", "max_connections=200", "-c", "autovacuum=off"]
         log = (self._folder / "postgres.log").open("ab")
         with log:
@@ -393,7 +393,7 @@ class Postgres:
 
     def url(self, database: str) -> str:
         """Return the URL of a database."""
-        return f"postgresql://postgres@127.0.0.1:{self._port}/{database}"
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def execute(self, statement: str) -> None:
         """Run a statement as superuser."""

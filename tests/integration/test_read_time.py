@@ -21,6 +21,7 @@ from chatapp.storage import Transaction, Watermarks, current_writer, is_dropped,
 from chatapp.storage.committer import Committer
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.submissions import Submission
+from tests.harness.pgbouncer import PgBouncer
 from tests.harness.servers import Postgres, SqliteTemplate
 
 ENDLESS = text("WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) SELECT max(n) FROM numbers")
@@ -39,12 +40,23 @@ def test_a_read_of_sqlite_that_takes_too_long_is_ended_and_the_connection_stays_
         assert read_natively(db.session(), lambda session: session.execute(text("SELECT 1")).scalar_one()) == 1
 
 
+@pytest.fixture(params=["postgresql", "pgbouncer"])
+def postgres_url(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[str]:
+    """The URL of a database on PostgreSQL, also through PgBouncer, which ignores options at the connect."""
+    if request.param == "postgresql":
+        yield f"{postgres.create_database()}?options=-c%20application_name%3Dtest"
+        return
+    pgbouncer = PgBouncer(postgres)
+    yield f"{pgbouncer.url(postgres.create_database())}?application_name=test"
+    pgbouncer.close()
+
+
 @pytest.fixture
-def serving_app(postgres: Postgres, sqlite_template: SqliteTemplate) -> Iterator[Flask]:
+def serving_app(postgres_url: str, sqlite_template: SqliteTemplate) -> Iterator[Flask]:
     """The application of a server on PostgreSQL, with short time-outs."""
     settings = Settings(
         data_dir=sqlite_template.copy(),
-        database_url=f"{postgres.create_database()}?options=-c%20application_name%3Dtest",
+        database_url=postgres_url,
         read_timeout_seconds=0.3,
         idle_transaction_timeout_seconds=0.2,
         log_level="WARNING",

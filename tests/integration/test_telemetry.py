@@ -107,7 +107,7 @@ def test_the_metrics_report_sessions_queries_connections_and_the_size_of_the_dat
     assert metrics["chatapp_query_seconds_count"] >= 1
     assert metrics["chatapp_commit_seconds_count"] == metrics["chatapp_commit_changes_count"] >= 2
     assert metrics['chatapp_commit_changes_bucket{le="+Inf"}'] == metrics["chatapp_commit_changes_count"]
-    assert metrics["chatapp_database_pool_size"] == 40
+    assert metrics["chatapp_database_pool_size"] == 20
     assert metrics['chatapp_database_connections{state="used"}'] >= 0
     assert metrics["chatapp_database_bytes"] > 10_000
     assert metrics['chatapp_http_requests_total{method="",route="",status="404"}'] == 1

@@ -1,7 +1,10 @@
 """Migrations in both directions, and the settings of database connections."""
 
+import json
+import re
 from pathlib import Path
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, insert, select, text, update
@@ -13,10 +16,17 @@ from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.models import Conversation
 from chatapp.storage.engines import BUSY_TIMEOUT_MS, writer_engine
+from chatapp.storage.schema import LOCKING_TIME, newest_revision
 from chatapp.tokens import hash_token
 from tests.harness import ROOT
 from tests.harness.people import Person
 from tests.harness.servers import Launchers, NewServer, Postgres, Server, SqliteTemplate
+
+WITHOUT_LONG_LOCKS = {
+    "0001_accounts_conversations_messages.py",  # It creates the table.
+    "0007_incoming_webhooks.py",  # A column that may be NULL: only the catalog changes.
+}
+"""Migrations whose time does not depend on the number of messages."""
 
 TABLES = "users, conversations WHERE kind <> 'assistant', messages, reactions, user_sessions"
 
@@ -84,6 +94,42 @@ def test_each_migration_keeps_the_rows_of_tables_that_it_does_not_drop(
     # It had people before host names were checked.
     assert server.rows("SELECT enforces_hosts FROM installation") == [(False,)]
     assert server.rows("SELECT message_count FROM conversations WHERE kind <> 'assistant' ORDER BY id") == [(3,), (0,)]
+
+
+def test_an_upgrade_that_locks_the_messages_for_long_is_refused_while_others_use_the_database(
+    new_server: NewServer, postgres: Postgres
+) -> None:
+    server = new_server(database_url=postgres.create_database())
+    server.flask("db", "downgrade", "0017")
+    # The number of messages is estimated by the last id.
+    server.execute(
+        "INSERT INTO messages (id, conversation_id, seq, version, sender_type, message_type, content, created_at)"
+        " VALUES (10000000, 1, 1, 1, 'system', 'text', 'x', now())"
+    )
+    with psycopg.connect(server.environment["DATABASE_URL"]) as other:
+        refused = server.flask("db", "upgrade", expect=1)
+        assert "Upgrading 10,000,000 messages takes about 25 seconds, in which nobody can post." in refused
+        assert "Other programs use the database." in refused
+        server.configure(CHATAPP_MIGRATION_LOCK_SECONDS="30", CHATAPP_LOCK_TIMEOUT_SECONDS="0.3")
+        other.execute("SELECT * FROM messages")
+        assert "The upgrade has changed nothing: another session holds a lock" in server.flask(
+            "db", "upgrade", expect=1
+        )
+        other.rollback()
+        server.flask("db", "upgrade", "0018")
+    server.configure(CHATAPP_MIGRATION_LOCK_SECONDS="0")
+    server.flask("db", "upgrade")
+    assert server.rows("SELECT version_num FROM alembic_version") == [(newest_revision(),)]
+
+
+def test_each_migration_that_reads_or_changes_all_messages_says_how_long_it_takes() -> None:
+    uses_messages = re.compile(r"""\b(?:FROM|UPDATE|INTO|JOIN|TABLE) messages\b|(?<!Column\()["']messages["']""")
+    for path in sorted((ROOT / "migrations" / "versions").glob("*.py")):
+        if not uses_messages.search(path.read_text()) or path.name in WITHOUT_LONG_LOCKS:
+            continue
+        times = re.search(rf"^{LOCKING_TIME} = (.+)$", path.read_text(), re.MULTILINE)
+        assert times, f"{path.name} locks `messages`: see docs/patterns.md"
+        assert set(json.loads(times[1])) == {"postgresql", "sqlite"}
 
 
 @pytest.mark.usefixtures("app")
