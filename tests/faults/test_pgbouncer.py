@@ -7,10 +7,13 @@ from contextlib import ExitStack, closing
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
+from chatapp.config import Settings
+from chatapp.storage.engines import migration_engine, writer_engine
 from tests.harness.people import NewPerson, Person
 from tests.harness.pgbouncer import PgBouncer
-from tests.harness.servers import NewServer, Postgres, find_postgres_binaries
+from tests.harness.servers import NewServer, Postgres, SqliteTemplate, find_postgres_binaries
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
@@ -24,6 +27,21 @@ def pgbouncer(own_postgres: Postgres) -> Iterator[PgBouncer]:
     pgbouncer = PgBouncer(own_postgres)
     yield pgbouncer
     pgbouncer.close()
+
+
+def test_no_statement_is_prepared_in_a_session_that_is_another_one_later(
+    postgres: Postgres, sqlite_template: SqliteTemplate
+) -> None:
+    url = postgres.create_database()
+    with closing(PgBouncer(postgres)) as pgbouncer:
+        settings = Settings(data_dir=sqlite_template.copy(), database_url=pgbouncer.url(url))
+        for engine in (writer_engine(settings), migration_engine(settings)):
+            with engine.connect() as connection, closing(psycopg.connect(pgbouncer.url(url))) as other:
+                for number in range(POSTS):
+                    if number == POSTS - 1:
+                        other.execute("SELECT 1")  # Its transaction occupies the session that was used last.
+                    assert connection.execute(text("SELECT :number"), {"number": number}).scalar_one() == number
+                    connection.commit()
 
 
 def test_behind_pgbouncer_in_transaction_mode_nothing_is_lost_also_in_an_outage(
