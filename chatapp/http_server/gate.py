@@ -25,7 +25,7 @@ from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_API_USER, CONFIRM_LOGIN
 from chatapp.limits.networks import client_network
 from chatapp.storage import DATABASE_ERRORS, log_database_error
-from chatapp.telemetry.health import PROBE_PATHS
+from chatapp.telemetry.health import HEALTH_PATHS
 from chatapp.tokens import hash_token, parse_bearer
 from chatapp.web.sessions import find_login_token
 
@@ -69,17 +69,17 @@ class ConnectionGate:
                 headers = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "5"), ("Connection", "close")]
                 start_response(status, headers)
                 return [refusal.message.encode()]
-        if path.startswith("/socket.io") or path in PROBE_PATHS:
+        if path.startswith("/socket.io") or path in HEALTH_PATHS:
             return self._inner(environ, start_response)
         with in_slices():
             return self._inner(environ, start_response)
 
     def _begin_request(self, connection: HttpConnection, environ: "WSGIEnvironment") -> Refusal | None:
         network, path = client_network(environ.get("REMOTE_ADDR", "")), environ.get("PATH_INFO", "")
-        if path in PROBE_PATHS:
-            # Visitors must not delay or refuse probes: an orchestrator would end the process. Probes end at once, so
-            # that their connections count as waiting.
-            return self._rates.admit(path, person=None, network=f"probes of {network}")
+        if path in HEALTH_PATHS:
+            # Requests of visitors must not delay or refuse health checks: an orchestrator would end the process. These
+            # end at once, so their connections count as waiting.
+            return self._rates.admit(path, person=None, network=f"health checks of {network}")
         if (api_token := find_api_token(environ)) is not None:
             return self._begin_token_request(connection, environ, network, hash_token(api_token))
         token = find_login_token(self._app, environ)

@@ -11,7 +11,7 @@ from chatapp.config import Settings
 from chatapp.http_server.connections import Refusal
 from chatapp.socket_engine.tarpit import Tarpit
 from chatapp.socket_engine.token_bucket import TokenBuckets
-from chatapp.telemetry.health import PROBE_PATHS
+from chatapp.telemetry.health import HEALTH_PATHS
 
 BURST_SECONDS = 2
 """Size of a burst, in seconds of the rate."""
@@ -28,7 +28,7 @@ VISITORS_RATE_FACTOR = 3
 SMALL_COST = 0.2
 """Cost of a request that needs little time, as a part of the cost of a page."""
 
-SMALL_PREFIXES = ("/static/", "/socket.io", *PROBE_PATHS)
+SMALL_PREFIXES = ("/static/", "/socket.io", *HEALTH_PATHS)
 
 TOO_MANY_REQUESTS = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests. Try again in a moment.")
 

@@ -43,7 +43,7 @@ from chatapp.serving.startup import prepare_database
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Writer
 from chatapp.telemetry.health import EXTENSION as HEALTH
-from chatapp.telemetry.health import PROBE_PATHS, Health
+from chatapp.telemetry.health import HEALTH_PATHS, RESTARTING, Health
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
 from chatapp.telemetry.workers import StatusApp, listen_for_status
@@ -107,16 +107,20 @@ class RequestGate:
         """Pass requests to the application from now on."""
         self._health.refusal, self._has_sockets = None, True
 
+    def announce_end(self, *, is_replaced: bool) -> None:
+        """Report that the process is not ready any more, unless another worker gets the requests to its address."""
+        self._health.is_ending = not is_replaced
+
     def close(self) -> None:
         """Refuse new requests from now on; open sockets continue."""
-        self._health.refusal = "chatapp is being restarted."
+        self._health.refusal = RESTARTING
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Pass a request to the application, or refuse it."""
         reason = self._health.refusal
         if (
             reason is None
-            or environ.get("PATH_INFO") in PROBE_PATHS
+            or environ.get("PATH_INFO") in HEALTH_PATHS
             or (self._has_sockets and "sid=" in environ.get("QUERY_STRING", ""))
         ):
             return self._app(environ, start_response)
@@ -173,6 +177,7 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False, link: Parent
         _serve_status(app, settings, gate)
         link.report_ready(_find_setup_path(app))
     is_replaced = _wait_for_end(app, link)
+    gate.announce_end(is_replaced=is_replaced)
     if server.stop_accepting is not None and server.connections is not None:
         _leave_to_others(app, server.stop_accepting, server.connections, is_replaced=is_replaced)
     gate.close()

@@ -38,7 +38,7 @@ EXTENSION = "chatapp.health"
 
 ALIVE, READY, HEALTH = "/healthz", "/readyz", "/health"
 
-PROBE_PATHS = frozenset({ALIVE, READY, HEALTH})
+HEALTH_PATHS = frozenset({ALIVE, READY, HEALTH})
 
 CACHE_SECONDS = 1.0
 """Time for which the result of a query is used."""
@@ -51,6 +51,7 @@ QUERY_SECONDS = 5.0
 
 NO_DATABASE = "The database does not respond."
 NO_COMMIT = "The database cannot commit."
+RESTARTING = "chatapp is being restarted."
 
 
 class RevisionCheck:
@@ -121,6 +122,8 @@ class Health:
         self._native = NativePool("health check", threads=1)
         self.refusal: str | None = None
         """Why the process refuses requests while it starts or stops; None while it accepts them."""
+        self.is_ending = False
+        """Whether the process ends soon, although it still accepts requests."""
         self.worker: int | None = None
         """The number of the process among several workers."""
         self.is_bus_connected: Callable[[], bool] | None = None
@@ -132,8 +135,8 @@ class Health:
 
     def present_readiness(self) -> tuple[bool, dict[str, Any]]:
         """Return whether the process should get requests, and the response."""
-        if self.refusal is not None:
-            return False, {"status": "unavailable", "reason": self.refusal}
+        if self.refusal is not None or self.is_ending:
+            return False, {"status": "unavailable", "reason": self.refusal or RESTARTING}
         checks = self._check()
         reasons = [check.reason for check in checks.values() if check.reason]
         states = {check.state for check in checks.values()}
@@ -193,30 +196,30 @@ class Health:
                 return read_natively(db.session(), _find_revision, pool=self._native)
 
 
-class HealthProbes:
-    """WSGI middleware that answers the requests for `PROBE_PATHS`."""
+class HealthChecks:
+    """WSGI middleware that answers the requests for `HEALTH_PATHS`."""
 
     def __init__(self, inner: "WSGIApplication", health: Health, measures: RequestMeasures) -> None:
         self._inner = inner
         self._measures = measures
-        self._probes = {
+        self._checks = {
             ALIVE: health.present_liveness,
             READY: health.present_readiness,
             HEALTH: health.present_details,
         }
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Answer a probe, or pass a request on."""
+        """Answer a health check, or pass a request on."""
         path = environ.get("PATH_INFO", "")
-        probe = self._probes.get(path)
-        if probe is None:
+        check = self._checks.get(path)
+        if check is None:
             return self._inner(environ, start_response)
         method = environ["REQUEST_METHOD"]
         if method not in {"GET", "HEAD"}:
             start_response("405 Method Not Allowed", [("Allow", "GET, HEAD"), ("Content-Length", "0")])
             return [b""]
         started = time.perf_counter()
-        is_well, content = probe()
+        is_well, content = check()
         body = orjson.dumps(content)
         status = "200 OK" if is_well else "503 Service Unavailable"
         start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
@@ -228,7 +231,7 @@ class HealthProbes:
 def init_health(app: Flask) -> None:
     """Answer health checks. To be called when all that they report exists, and before the middleware around them."""
     app.extensions[EXTENSION] = health = Health(app)
-    app.wsgi_app = HealthProbes(app.wsgi_app, health, app.extensions[REQUEST_MEASURES])  # type: ignore[method-assign]
+    app.wsgi_app = HealthChecks(app.wsgi_app, health, app.extensions[REQUEST_MEASURES])  # type: ignore[method-assign]
 
 
 def _find_revision(session: Session) -> str:

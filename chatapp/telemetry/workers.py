@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from chatapp.config import Settings
-from chatapp.telemetry.health import PROBE_PATHS
+from chatapp.telemetry.health import HEALTH_PATHS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = structlog.get_logger(__name__)
 
-STATUS_PATHS = (*sorted(PROBE_PATHS), "/metrics")
+STATUS_PATHS = (*sorted(HEALTH_PATHS), "/metrics")
 """What a worker serves at its socket."""
 
 IS_STATUS_REQUEST = "chatapp.is_status_request"

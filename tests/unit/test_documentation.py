@@ -11,7 +11,7 @@ from flask.cli import shell_command
 
 from chatapp import create_app
 from chatapp.config import VARIABLES, Settings
-from chatapp.telemetry.health import PROBE_PATHS
+from chatapp.telemetry.health import HEALTH_PATHS
 from tests.harness import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -95,7 +95,7 @@ def test_every_route_of_a_requirement_exists(requirements: list[str], unserved_a
         for rule in unserved_app.url_map.iter_rules()
         for method in rule.methods or ()
     }
-    served |= {("GET", path) for path in PROBE_PATHS}
+    served |= {("GET", path) for path in HEALTH_PATHS}
     named = {tuple(span.partition("?")[0].split()) for span in requirements if re.match("[A-Z]+ /", span)}
     assert len(named) > 20
     assert named - served == set()

@@ -6,7 +6,7 @@ from pathlib import Path
 from chatapp import create_app
 from chatapp.config import Settings
 from chatapp.errors import every_error
-from chatapp.telemetry.health import PROBE_PATHS
+from chatapp.telemetry.health import HEALTH_PATHS
 from tests.harness import ROOT
 
 DOCUMENT = (ROOT / "docs" / "protocol.md").read_text()
@@ -50,7 +50,7 @@ def test_server_events_are_documented() -> None:
 def test_documented_paths_exist(tmp_path: Path) -> None:
     app = create_app(Settings(data_dir=tmp_path))
     served = {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods or ()}
-    served |= {("GET", path) for path in PROBE_PATHS}
+    served |= {("GET", path) for path in HEALTH_PATHS}
     for address, *_ in rows("HTTP"):
         method, path = address.strip("`").split("?")[0].split()
         assert (method, path) in served

@@ -16,7 +16,7 @@ from chatapp.http_server.gate import CONNECTION_KEY, ConnectionGate, find_api_to
 from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_API_USER
 from chatapp.socket_engine import tarpit, token_bucket
-from chatapp.telemetry.health import PROBE_PATHS
+from chatapp.telemetry.health import HEALTH_PATHS
 from chatapp.web.security import SESSION_COOKIE
 from chatapp.web.sessions import VerifiedSessions, find_login_token
 from tests.harness.clock import Delays
@@ -150,6 +150,6 @@ def test_the_connections_of_a_token_are_counted_for_its_user(request_api: Reques
 
 def test_visitors_do_not_delay_or_refuse_the_health_checks_of_their_address(request_api: Request) -> None:
     use_up(request_api)
-    for path in sorted(PROBE_PATHS):
+    for path in sorted(HEALTH_PATHS):
         assert request_api(path=path) == 200
     assert 429 in [request_api(path="/healthz") for _ in range(200)], "they have a limit of their own"

@@ -84,5 +84,7 @@ def test_requests_are_refused_with_the_reason_and_security_headers_until_the_ser
     check_refusals("The database is being upgraded.")
     gate.open()
     assert client.get("/static/none").status_code == 404
+    gate.announce_end(is_replaced=False)
+    assert (client.get("/readyz").status_code, client.get("/static/none").status_code) == (503, 404)
     gate.close()
     check_refusals("chatapp is being restarted.")

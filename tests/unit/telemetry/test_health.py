@@ -16,7 +16,7 @@ from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Backlog
 from chatapp.storage.schema import newest_revision
 from chatapp.telemetry import health
-from chatapp.telemetry.health import Health, HealthProbes, RevisionCheck
+from chatapp.telemetry.health import Health, HealthChecks, RevisionCheck
 from chatapp.telemetry.operations import RequestMeasures
 
 AWAY = Backlog(waiting=3, since=datetime(2026, 1, 31, tzinfo=UTC))
@@ -33,7 +33,7 @@ class Process:
         self.health = Health(app)
         self.health._revision = RevisionCheck(Supervisor(), self._read)
         self.measures = RequestMeasures()
-        self.client = Client(HealthProbes(app.wsgi_app, self.health, self.measures))
+        self.client = Client(HealthChecks(app.wsgi_app, self.health, self.measures))
 
     def _read(self) -> str:
         return self.read()
@@ -107,7 +107,7 @@ def test_redis_is_reported_if_there_are_several_processes_and_its_outage_takes_n
     assert process.ready()[1]["redis"] == "ok"
 
 
-def test_a_probe_waits_for_the_database_only_for_a_moment(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_waits_for_the_database_only_for_a_moment(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "WAIT_SECONDS", 0.01)
     may_respond, queries = threading.Event(), iter(range(100))
 
@@ -119,13 +119,13 @@ def test_a_probe_waits_for_the_database_only_for_a_moment(process: Process, monk
     process.read = read
     assert process.ready()[1]["database"] == "degraded"
     assert process.ready()[1]["database"] == "degraded"
-    assert next(queries) == 1, "the second probe has waited for the query of the first"
+    assert next(queries) == 1, "the second check has waited for the query of the first"
     monkeypatch.setattr(health, "WAIT_SECONDS", 30.0)
     may_respond.set()
     assert process.ready()[1]["database"] == "ok"
 
 
-def test_many_probes_share_a_query(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_checks_share_a_query(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "CACHE_SECONDS", 1_000.0)
     queries: Iterator[int] = iter(range(100))
     process.read = lambda: str(next(queries))
@@ -135,7 +135,7 @@ def test_many_probes_share_a_query(process: Process, monkeypatch: pytest.MonkeyP
     assert next(queries) == 1
 
 
-def test_probes_have_a_length_and_may_ask_for_the_head_only(process: Process) -> None:
+def test_checks_have_a_length_and_may_ask_for_the_head_only(process: Process) -> None:
     for path in ("/healthz", "/readyz", "/health"):
         head, whole = process.client.head(path), process.client.get(path)
         assert (head.status_code, head.text) == (200, "")
