@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 
-from bench import durable, fanout, history, hostile, idle, pages, rendering, slow_readers, start, streams
+from bench import durable, fanout, history, hostile, idle, pages, rendering, scale, slow_readers, start, streams
 from bench.attacks import ATTACKS
 from bench.report import print_report
 
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "idle": idle,
     "pages": pages,
     "rendering": rendering,
+    "scale": scale,
     "slow_readers": slow_readers,
     "start": start,
     "streams": streams,

@@ -1,6 +1,7 @@
 """Output of a benchmark: a table, or one JSON object."""
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +25,9 @@ class Figure:
     ) -> "Figure":
         """Create a figure from the values of each round."""
         value, other_value = statistics.median(subject[1]), statistics.median(other[1])
-        return cls(name, unit, subject[0], value, other[0], other_value, value / other_value)
+        return cls(
+            name, unit, subject[0], value, other[0], other_value, value / other_value if other_value else math.inf
+        )
 
 
 def print_report(name: str, figures: Sequence[Figure], *, as_json: bool) -> None:

@@ -60,6 +60,12 @@ class LoadSocket:
         socket._reading = asyncio.create_task(socket._read())
         return socket
 
+    @property
+    def port(self) -> int:
+        """The port of this end of the connection."""
+        port: int = self._writer.get_extra_info("sockname")[1]
+        return port
+
     async def call(self, event: str, payload: object) -> Any:
         """Emit an event and return its acknowledgement. Raises `ConnectionError` if the connection closes."""
         if self.is_closed.is_set():

@@ -29,6 +29,12 @@ class Redis:
             self._process = subprocess.Popen([self._binary, *options], cwd=self._folder, stdout=log, stderr=log)
         eventually(self.is_ready, "Redis is ready", timeout=15)
 
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        assert self._process is not None
+        return self._process.pid
+
     def is_ready(self) -> bool:
         """Return whether this process, and not another one on its port, replies to a ping."""
         assert self._process is not None

@@ -304,9 +304,20 @@ TEMPLATE_DATABASE = "template_chatapp"
 
 
 class Postgres:
-    """A private PostgreSQL from the wheel; it can be stopped, killed and restarted."""
+    """A private PostgreSQL from the wheel; it can be stopped, killed and restarted.
 
-    def __init__(self, folder: Path, template: Path | None = None, primary: "Postgres | None" = None) -> None:
+    Without `fsync` it is faster, and what it has stored survives the end of its process, but not a power cut.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        template: Path | None = None,
+        primary: "Postgres | None" = None,
+        *,
+        fsync: bool = False,
+    ) -> None:
+        self._fsync = fsync
         # PostgreSQL refuses to run as root.
         self._user = "nobody" if os.getuid() == 0 else None
         self._binaries = find_postgres_binaries(self._user)
@@ -347,7 +358,8 @@ class Postgres:
         eventually(self._is_ready, "PostgreSQL is ready", timeout=30)
 
     def _launch(self) -> None:
-        options = ["-p", str(self.port), "-h", "127.0.0.1", "-k", "", "-F"]
+        fsync = "on" if self._fsync else "off"
+        options = ["-p", str(self.port), "-h", "127.0.0.1", "-k", "", "-c", f"fsync={fsync}"]
         options += ["-c", "max_connections=200", "-c", "autovacuum=off"]
         log = (self._folder / "postgres.log").open("ab")
         with log:
@@ -371,6 +383,12 @@ class Postgres:
         except psycopg.OperationalError:
             return False
         return True
+
+    @property
+    def pid(self) -> int:
+        """The id of the server's first process, the parent of the others."""
+        assert self._process is not None
+        return self._process.pid
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """End the process: SIGINT closes connections and stops; after SIGQUIT or SIGKILL the next start recovers."""
