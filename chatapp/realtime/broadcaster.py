@@ -31,7 +31,7 @@ from chatapp.realtime.typing import Typing, typed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.read_markers import ReadState
-from chatapp.timeline.reading import list_events
+from chatapp.timeline.reading import CATCH_UP_SIZE, list_events
 from chatapp.timeline.signals import (
     MessageRejected,
     ReadReceiptChanged,
@@ -61,6 +61,7 @@ class Broadcaster:
         self._connections = realtime.connections
         self._presenter = get_message_presenter(app)
         self._fallback = realtime.fallback
+        self._evictor = evictor
         self.order = (
             None
             if is_single_process
@@ -68,7 +69,7 @@ class Broadcaster:
                 realtime.positions,
                 read_events=self._read_events,
                 emit=self._emit_event,
-                evict=evictor.evict_from,
+                evict=lambda wire_name: evictor.evict_from([wire_name]),
                 has_listeners=realtime.connections.has_listeners,
             )
         )
@@ -91,6 +92,7 @@ class Broadcaster:
 
         Those of a conversation are emitted together, so that each socket receives them in one write.
         """
+        self._evict_from(messages)
         for conversation_id, group in groupby(sorted(messages, key=_get_conversation_id), _get_conversation_id):
             try:
                 self._broadcast_posted_together(list(group))
@@ -100,6 +102,7 @@ class Broadcaster:
 
     def broadcast_changed(self, message: TimelineMessage) -> None:
         """Emit a message that was edited, deleted or reacted to."""
+        self._evict_from([message])
         with self._in_order(message) as is_due:
             if is_due:
                 self._emit_event(message, is_new=False)
@@ -114,6 +117,7 @@ class Broadcaster:
         If the message was broadcast already, as an event that was read from the database, it is not news again. Clients
         still wait for `message_saved`.
         """
+        self._evict_from([message])
         with self._in_order(message) as is_due:
             self._fallback.apply_event(message)
             if is_due:
@@ -186,16 +190,25 @@ class Broadcaster:
                 if is_due:
                     self._emit_posted([message])
 
+    def _evict_from(self, messages: Sequence[TimelineMessage]) -> None:
+        """Remove the sockets that may no longer read these messages, which are stored. One query serves all of them.
+
+        One process knows of each revocation when it happens. Of several, another one may have revoked something.
+        """
+        if self.order is not None:
+            self._evictor.evict_from({message.conversation.wire_name for message in messages})
+
     def _in_order(self, message: TimelineMessage) -> AbstractContextManager[bool]:
         """Broadcast all events before this one. The context's value is whether this one is still to be broadcast."""
         if self.order is None or message.version is None:
             return nullcontext(True)
         return self.order.before(message.conversation.wire_name, message.version)
 
-    def _read_events(self, wire_name: str, after: int) -> Sequence[TimelineMessage]:
+    def _read_events(self, wire_name: str, after: int) -> tuple[Sequence[TimelineMessage], bool]:
         with self._app.app_context():
             row = db.session.get_one(Conversation, parse_ref(wire_name).id)
-            return list_events(db.session(), row, after=after)
+            events = list_events(db.session(), row, after=after)
+        return events, len(events) == CATCH_UP_SIZE
 
     def _emit_event(self, message: TimelineMessage, is_new: bool) -> None:  # noqa: FBT001 - a callback's argument
         if is_new:

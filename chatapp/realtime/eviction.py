@@ -1,7 +1,7 @@
 """Eviction: closes or removes sockets whose login session or membership was revoked, by this or another process."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from flask import Flask
 
@@ -94,16 +94,17 @@ class Evictor:
             if number % REFRESH_BATCH == 0:
                 time.sleep(0)
 
-    def evict_from(self, wire_name: str) -> None:
-        """Evict the listeners of a conversation whose login session or membership is revoked.
+    def evict_from(self, wire_names: Iterable[str]) -> None:
+        """Evict the listeners of conversations whose login session or membership is revoked.
 
         While `check_revocations` has handled all revocations, this is one short query.
         """
         if self._get_last_revocation() == self._last_handled:
             return
-        users = self._connections.list_listening_users(wire_name)
-        self._evict_signed_out(users)
-        self._evict_former_members(wire_name, users)
+        for wire_name in wire_names:
+            users = self._connections.list_listening_users(wire_name)
+            self._evict_signed_out(users)
+            self._evict_former_members(wire_name, users)
 
     def _get_last_revocation(self) -> int:
         with self._app.app_context():

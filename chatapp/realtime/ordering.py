@@ -33,17 +33,17 @@ class BroadcastPositions:
 class TimelineOrder:
     """Broadcasts the events of all processes in the order of their numbers. Conversations are given by wire name.
 
-    `read_events(wire_name, after)` returns events from the database, none at the end. `emit(message, is_new)`
-    broadcasts one of them, as a new message or as a change. `evict(wire_name)` removes sockets that may no longer read:
-    a revocation by another process may not have arrived, since Redis may be unavailable. `has_listeners(wire_name)`
-    returns whether a socket of this process receives the conversation's events or its news.
+    `read_events(wire_name, after)` returns the next events from the database, and whether there may be more.
+    `emit(message, is_new)` broadcasts one of them, as a new message or as a change. `evict(wire_name)` removes sockets
+    that may no longer read: a revocation by another process may not have arrived, since Redis may be unavailable.
+    `has_listeners(wire_name)` returns whether a socket of this process receives the conversation's events or its news.
     """
 
     def __init__(
         self,
         positions: BroadcastPositions,
         *,
-        read_events: Callable[[str, int], Sequence[TimelineMessage]],
+        read_events: Callable[[str, int], tuple[Sequence[TimelineMessage], bool]],
         emit: Callable[[TimelineMessage, bool], None],
         evict: Callable[[str], None],
         has_listeners: Callable[[str], bool],
@@ -59,10 +59,10 @@ class TimelineOrder:
     def before(self, wire_name: str, version: int) -> Iterator[bool]:
         """Broadcast all events before `version`. Yield whether the event `version` is still to be broadcast.
 
-        It is not if it was already read, and broadcast, together with the events before it.
+        It is not if it was already read, and broadcast, together with the events before it. The caller has removed the
+        sockets that may not read the event.
         """
         with self._lock:
-            self._evict(wire_name)
             if self._positions.start_at(wire_name, version - 1) < version - 1:
                 self._broadcast_missed(wire_name)
             yield self._positions.get(wire_name) < version
@@ -78,11 +78,14 @@ class TimelineOrder:
 
     def _broadcast_missed(self, wire_name: str) -> None:
         """Read the events after the conversation's position from the database, and broadcast them."""
-        self._evict(wire_name)
         start = self._positions.get(wire_name)
         # A message that is edited between two reads comes twice. It is new only the first time.
         emitted: set[int | None] = set()
-        while messages := self._read_events(wire_name, self._positions.get(wire_name)):
+        has_more = True
+        while has_more:
+            messages, has_more = self._read_events(wire_name, self._positions.get(wire_name))
+            if messages:
+                self._evict(wire_name)  # After they were read: whoever lost access before they were stored is found.
             for message in messages:
                 is_new = message.seq is not None and message.seq > start and message.seq not in emitted
                 self._emit(message, is_new)
