@@ -44,6 +44,7 @@ class Entry:
     """A change in the spool, in the order of `id`."""
 
     id: int
+    sender_id: int
     text: str
     """The change as JSON, as it is stored: it may be damaged."""
     spooled_at: datetime
@@ -67,8 +68,8 @@ class Spool:
         self._connection: sqlite.Connection | None = None
         self._lock: int | None = None
         """Descriptor of the locked file, once the spool is claimed."""
-        self._unreadable: set[Path] = set()
-        """Orphaned spools that could not be read."""
+        self._unreadable: set[str] = set()
+        """Names of other spools that could not be read."""
 
     @property
     def name(self) -> str:
@@ -98,18 +99,42 @@ class Spool:
 
         Such a process was on another port, or its worker is not started any more.
         """
-        for path in sorted(self._path.parent.glob("spool-*.sqlite3")):
-            if path in {self._path, *self._unreadable}:
-                continue
-            orphan = Spool(path, self._key)
+        for orphan in self._list_others():
             try:
                 if orphan.claim() and orphan.list_pending(1):
                     yield orphan
                     continue
             except SPOOL_ERRORS as error:
-                self._unreadable.add(path)
-                log.warning("spool of another process cannot be read", spool=orphan.name, reason=str(error))
+                self._report_unreadable(orphan, error)
             orphan.close()
+
+    def read_others(self) -> dict[int, datetime]:
+        """Return when the oldest pending entry of each sender in the spools beside this one was spooled."""
+        oldest: dict[int, datetime] = {}
+        for other in self._list_others():
+            try:
+                for sender_id, spooled_at in other.read_oldest():
+                    oldest[sender_id] = min(spooled_at, oldest.get(sender_id, spooled_at))
+            except SPOOL_ERRORS as error:
+                self._report_unreadable(other, error)
+            finally:
+                other.close()
+        return oldest
+
+    def read_oldest(self) -> Sequence[tuple[int, datetime]]:
+        """Return the senders of pending entries, and when the oldest of each was spooled."""
+        query = "SELECT sender_id, MIN(CAST(spooled_at AS TEXT)) FROM spooled WHERE refused IS NULL GROUP BY sender_id"
+        with closing(self._open().execute(query)) as rows:
+            return [(sender_id, _parse_time(spooled_at)) for sender_id, spooled_at in rows]
+
+    def _list_others(self) -> Iterator["Spool"]:
+        for path in sorted(self._path.parent.glob("spool-*.sqlite3")):
+            if path != self._path and path.stem not in self._unreadable:
+                yield Spool(path, self._key)
+
+    def _report_unreadable(self, other: "Spool", error: Exception) -> None:
+        self._unreadable.add(other.name)
+        log.warning("spool of another process cannot be read", spool=other.name, reason=str(error))
 
     def add(self, entries: Iterable[tuple[str, int, dict[str, object]]]) -> None:
         """Store entries (client id, sender, fields) in their order; they are durable when it returns.
@@ -162,12 +187,12 @@ class Spool:
     def _list(self, condition: str, limit: int) -> Sequence[Entry]:
         if not self._path.exists():
             return []
-        columns = "id, CAST(entry AS TEXT), CAST(spooled_at AS TEXT), refused"
+        columns = "id, sender_id, CAST(entry AS TEXT), CAST(spooled_at AS TEXT), refused"
         query = f"SELECT {columns} FROM spooled WHERE {condition} ORDER BY id LIMIT ?"  # noqa: S608
         with closing(self._open().execute(query, (limit,))) as rows:
             return [
-                Entry(entry_id, text, _parse_time(spooled_at), rejected)
-                for entry_id, text, spooled_at, rejected in rows
+                Entry(entry_id, sender_id, text, _parse_time(spooled_at), rejected)
+                for entry_id, sender_id, text, spooled_at, rejected in rows
             ]
 
     def _open(self) -> sqlite.Connection:

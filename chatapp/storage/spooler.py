@@ -1,7 +1,7 @@
 """Spools changes while the database is unavailable, and drains the spool afterwards."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
@@ -108,32 +108,57 @@ class Spooler:
             raise BlockingIOError("another process uses the spool")
         self._native.run(self._spool.add, [(*change.key, change.to_fields()) for change in changes])
 
-    def drain(self, commit: Commit, max_batch: int) -> None:
+    def drain(self, commit: Commit, max_batch: int, *, with_orphans: bool = False, waits: bool = False) -> bool:
         """Commit the pending entries in their order, until none is left, unless another process has the spool.
+
+        With `with_orphans` it commits those of the spools whose processes are gone, too. With `waits` an entry stays as
+        long as another spool has an older one of the same sender, who has been connected to several processes. Return
+        False if entries stay for this reason, or if other processes still have entries.
 
         Raises what `commit` raises, and one of `SPOOL_ERRORS` when the spool cannot be read or written.
         """
-        if self.claim():
-            self._drain(self._spool, commit, max_batch)
-
-    def drain_orphans(self, commit: Commit, max_batch: int) -> None:
-        """Commit the pending entries of the spools whose processes are gone. Raises what `commit` raises."""
         with ExitStack() as claims:
-            orphans = self._native.run(lambda: list(self._spool.claim_orphans()))
-            for orphan in orphans:
+            spools = self._native.run(lambda: list(self._spool.claim_orphans())) if with_orphans else []
+            for orphan in spools:
                 claims.callback(self._native.run, orphan.close)
-            for orphan in orphans:
                 log.warning("draining the spool of a process that is gone", spool=orphan.name)
-                try:
-                    self._drain(orphan, commit, max_batch)
-                except SPOOL_ERRORS as error:
-                    log.exception("spool of another process cannot be drained", spool=orphan.name, reason=str(error))
+            if self.claim():
+                spools.append(self._spool)
+            # In turns: an entry of the one may be older than one of the other.
+            while self._drain(spools, commit, max_batch, waits=True):
+                pass
+            if not waits:
+                self._drain(spools, commit, max_batch, waits=False)
+        return not waits or not self._native.run(self._spool.read_others)
 
-    def _drain(self, spool: Spool, commit: Commit, max_batch: int) -> None:
+    def _drain(self, spools: list[Spool], commit: Commit, max_batch: int, *, waits: bool) -> int:
+        """Commit the entries of each spool, as far as they need not wait. Return the number of those committed.
+
+        The spool of another process that cannot be read or written is removed from the list.
+        """
+        count = 0
+        for spool in list(spools):
+            try:
+                count += self._commit_entries(spool, commit, max_batch, waits=waits)
+            except SPOOL_ERRORS as error:
+                if spool is self._spool:
+                    raise
+                spools.remove(spool)
+                log.exception("spool of another process cannot be drained", spool=spool.name, reason=str(error))
+        return count
+
+    def _commit_entries(self, spool: Spool, commit: Commit, max_batch: int, *, waits: bool) -> int:
+        count = 0
         while listed := self._native.run(spool.list_pending, max_batch):
             entries = self._parse(spool, listed)
+            if waits and entries:
+                oldest = self._native.run(spool.read_others)
+                entries = entries[: _count_first(entries, oldest)]
+                if not entries:
+                    break
             if not entries:
                 continue
+            count += len(entries)
             submissions = [Submission(change) for _, change in entries]
             signals = self._native.run(commit, submissions)
             failpoint("after-drain")
@@ -149,6 +174,7 @@ class Spooler:
                 self._pending.pop(change.key, None)
             send_deferred(self._signals, signals)
             log.info("spool drained", messages=len(committed), pending=len(self))
+        return count
 
     def _parse(self, spool: Spool, entries: Iterable[Entry]) -> list[tuple[Entry, SpoolableChange[Any]]]:
         """Return the entries with their changes. Damaged entries are rejected and left out."""
@@ -170,6 +196,17 @@ class Spooler:
     def close(self) -> None:
         """Close the spool's file."""
         self._native.run(self._spool.close)
+
+
+def _count_first(entries: Sequence[tuple[Entry, object]], oldest: Mapping[int, datetime]) -> int:
+    """Return how many entries come before the first one that has to wait."""
+    behind = (index for index, (entry, _) in enumerate(entries) if _is_behind(entry, oldest))
+    return next(behind, len(entries))
+
+
+def _is_behind(entry: Entry, oldest: Mapping[int, datetime]) -> bool:
+    """Return whether another spool has an older entry of the same sender."""
+    return entry.sender_id in oldest and oldest[entry.sender_id] < entry.spooled_at
 
 
 def _public_error(error: BaseException) -> ChatError:

@@ -9,6 +9,7 @@ before anything else is written.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -37,6 +38,9 @@ from chatapp.storage.watermarks import Watermarks
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+WAIT_SECONDS = 10.0
+"""Time after an outage for which messages wait until other processes have stored older ones of the same sender."""
 
 
 class Writer:
@@ -75,7 +79,10 @@ class Writer:
         """Whether entries that an earlier process left in the spool are to be loaded."""
         self._is_spool_check_due = False
         """Whether entries of the spool may have become pending again, and spools may have lost their process."""
-        self._drains_orphans = False
+        self._is_server = False
+        """Whether this is the writer of a server, which drains its spool, and those of processes that are gone."""
+        self._wait_until = float("inf")
+        """Until when entries wait for those of other processes, after an outage."""
 
     @property
     def queued(self) -> int:
@@ -139,7 +146,7 @@ class Writer:
         """
         with self._start_lock:
             self._is_load_due |= load_spool
-            self._drains_orphans |= load_spool
+            self._is_server |= load_spool
             if self._thread is None:
                 # Not restarted: the submitters of the failed batch would wait for ever.
                 self._thread = self._supervisor.start("writer", self._run, on_failure=OnFailure.END_PROCESS)
@@ -231,23 +238,32 @@ class Writer:
             self._drain()
 
     def _drain(self) -> None:
+        is_recovering = self._outage.availability is Availability.RECOVERING
+        waits = is_recovering and self._is_server and time.monotonic() < self._wait_until
+        is_finished = True
         try:
-            if self._drains_orphans:
-                # First: somebody whose process is gone may have gone on writing to this one.
-                self._spooler.drain_orphans(self._committer.commit, self._max_batch)
-            self._spooler.drain(self._committer.commit, self._max_batch)
+            is_finished = self._spooler.drain(
+                self._committer.commit, self._max_batch, with_orphans=self._is_server, waits=waits
+            )
         except OUTAGE_ERRORS as error:
             self._start_outage(str(error.orig))
             return
         except Exception as error:
             # What waits for its turn in the queue is sound: it is written. The spool is tried again at the next check.
             log.exception("spool cannot be drained", reason=str(error))
-        if self._outage.availability is Availability.RECOVERING:
+        if not is_recovering:
+            return
+        if is_finished:
             self._outage.end()
             self._signals.send_robust(backlog_changed, self.backlog)
+        else:
+            # As if the outage had not ended: what arrives meanwhile is spooled, and follows in its turn.
+            self._outage.start()
+            self._probe.start()
 
     def _start_outage(self, reason: str, since: datetime | None = None) -> None:
         log.warning("database cannot commit", reason=reason)
+        self._wait_until = float("inf")
         self._outage.start(since)
         self._probe.start()
 
@@ -257,5 +273,6 @@ class Writer:
 
     def _recover(self) -> None:
         """Wake the writer's thread, which drains the spool: the probe has committed."""
+        self._wait_until = min(self._wait_until, time.monotonic() + WAIT_SECONDS)
         self._outage.recover()
         self._queue.wake()

@@ -22,7 +22,7 @@ from tests.harness.audit import Participant, audit, chatting
 from tests.harness.people import Person
 from tests.harness.redis import Redis
 from tests.harness.rows import add_people
-from tests.harness.servers import NewServer, Postgres, Server
+from tests.harness.servers import NewServer, Postgres, PostgresTemplate, Server
 from tests.harness.waiting import eventually, scaled
 
 pytestmark = pytest.mark.faults
@@ -41,10 +41,19 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="module")
-def installation(postgres: Postgres, redis: Redis, new_shared_server: NewServer) -> Server:
+def database(tmp_path_factory: pytest.TempPathFactory, postgres_template: PostgresTemplate) -> Iterator[Postgres]:
+    """A PostgreSQL that a test may stop."""
+    postgres = postgres_template.new(tmp_path_factory.mktemp("postgres"))
+    postgres.start()
+    yield postgres
+    postgres.close()
+
+
+@pytest.fixture(scope="module")
+def installation(database: Postgres, redis: Redis, new_shared_server: NewServer) -> Server:
     """Three workers."""
     server = new_shared_server(
-        database_url=postgres.create_database(),
+        database_url=database.create_database(),
         REDIS_URL=redis.url,
         CHATAPP_HEARTBEAT_SECONDS="1",
         CHATAPP_GENERAL_KEEP_LAST="0",
@@ -213,6 +222,27 @@ def spool_entry(person: Person, content: str) -> tuple[str, int, dict[str, objec
         "created_at": "2026-01-01T00:00:00+00:00",
     }
     return client_id, person.id, fields
+
+
+def test_what_a_person_posts_to_several_workers_during_an_outage_is_stored_in_its_order(
+    installation: Server, database: Postgres, members: list[Person]
+) -> None:
+    ana = members[0]
+    sockets = [ana.connect() for _ in range(3 * WORKERS)]
+    for each in sockets:
+        each.join()
+    contents = [f"during an outage {number}" for number in range(2 * len(sockets))]
+    database.stop()
+    for number, content in enumerate(contents):
+        assert sockets[number % len(sockets)].send(content)["message"]["pending"]
+    listed = re.findall(r"^(spool-\d) .* pending$", installation.flask("spool", "list"), re.MULTILINE)
+    assert len(listed) == len(contents)
+    assert len(set(listed)) > 1, "several workers have spooled"
+    database.start()
+    query = "SELECT content FROM messages WHERE content LIKE 'during an outage %' ORDER BY seq"
+    eventually(lambda: len(installation.rows(query)) >= len(contents), "the messages are stored", timeout=20)
+    assert installation.rows(query) == [(content,) for content in contents]
+    eventually(lambda: set(read_metric(installation, "chatapp_spool_waiting").values()) == {0}, "all have recovered")
 
 
 def test_pages_connect_with_websocket_only_and_polling_is_refused(installation: Server, members: list[Person]) -> None:

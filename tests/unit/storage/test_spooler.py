@@ -216,8 +216,8 @@ def test_the_spool_of_a_process_that_is_gone_is_drained_in_its_order(spooler: Sp
     with closing(running), closing(gone):
         assert running.claim()
         database = Database()
-        spooler.drain_orphans(database.commit, max_batch=10)
-        spooler.drain_orphans(database.commit, max_batch=10)
+        spooler.drain(database.commit, max_batch=10, with_orphans=True)
+        spooler.drain(database.commit, max_batch=10, with_orphans=True)
         assert database.batches == [["b", "bad", "a"]]
         assert [entry.parse()["text"] for entry in gone.list_rejected()] == ["bad"]
         assert gone.claim(), "the claim has been released"
@@ -235,7 +235,7 @@ def test_a_spool_that_cannot_be_drained_does_not_affect_others(
 
     monkeypatch.setattr(Spool, "remove", fail_once)
     database = Database()
-    spooler.drain_orphans(database.commit, max_batch=10)
+    spooler.drain(database.commit, max_batch=10, with_orphans=True)
     assert database.batches == [["1"], ["2"]]
     assert [len(spool.list_pending()) for spool in spools] == [1, 0]
     for spool in spools:
@@ -251,3 +251,66 @@ def test_nothing_is_spooled_or_drained_while_another_process_has_the_spool(spool
         database = Database()
         spooler.drain(database.commit, max_batch=10)
         assert database.batches == []
+
+
+@pytest.fixture
+def own_spool(tmp_path: Path) -> Iterator[Spool]:
+    """A spool whose name other processes find."""
+    with closing(Spool(tmp_path / "spool-0.sqlite3")) as spool:
+        yield spool
+
+
+@pytest.fixture
+def own_spooler(own_spool: Spool, signals: Signals) -> Spooler:
+    return Spooler(own_spool, signals, AddNote, NativePool("writer", threads=1), max_spooled=3)
+
+
+def spool_at(spool: Spool, sender_id: int, minute: int, *texts: str) -> None:
+    """Spool notes of a sender as of a time."""
+    spool.add([(text, sender_id, {"text": text}) for text in texts])
+    with closing(sqlite.connect(spool._path)) as other, other:
+        time = f"2026-01-01T00:{minute:02}:00+00:00"
+        other.executemany("UPDATE spooled SET spooled_at = ? WHERE client_id = ?", [(time, text) for text in texts])
+
+
+def test_entries_wait_for_older_ones_of_the_same_sender_in_the_spool_of_another_process(
+    own_spooler: Spooler, own_spool: Spool, tmp_path: Path
+):
+    with closing(new_spool(tmp_path, "spool-1.sqlite3")) as other:
+        assert other.claim()
+        spool_at(own_spool, 1, 0, "first")
+        spool_at(other, 1, 1, "second")
+        spool_at(other, 2, 3, "of somebody else, later")
+        spool_at(own_spool, 2, 2, "of somebody else")
+        spool_at(own_spool, 1, 4, "third")
+        database = Database()
+        assert not own_spooler.drain(database.commit, max_batch=10, with_orphans=True, waits=True)
+        assert database.batches == [["first", "of somebody else"]]
+        assert not own_spooler.drain(database.commit, max_batch=10, with_orphans=True, waits=True)
+        other.remove([1])
+        assert not own_spooler.drain(database.commit, max_batch=10, with_orphans=True, waits=True)
+        assert database.batches[1:] == [["third"]]
+        other.remove([2])
+        assert own_spooler.drain(database.commit, max_batch=10, with_orphans=True, waits=True)
+
+
+def test_entries_do_not_wait_for_ever(own_spooler: Spooler, own_spool: Spool, tmp_path: Path):
+    with closing(new_spool(tmp_path, "spool-1.sqlite3")) as other:
+        assert other.claim()
+        spool_at(other, 1, 0, "first")
+        spool_at(own_spool, 1, 1, "second")
+        database = Database()
+        assert own_spooler.drain(database.commit, max_batch=10, with_orphans=True)
+        assert database.batches == [["second"]]
+
+
+def test_the_entries_of_a_sender_in_several_spools_are_stored_in_their_order(
+    own_spooler: Spooler, own_spool: Spool, tmp_path: Path
+):
+    gone, long_gone = new_spool(tmp_path, "spool-1.sqlite3"), new_spool(tmp_path, "spool-2.sqlite3")
+    with closing(gone), closing(long_gone):
+        for minute, each in enumerate((own_spool, gone, long_gone, own_spool, gone)):
+            spool_at(each, 1, minute, str(minute))
+        database = Database()
+        assert own_spooler.drain(database.commit, max_batch=10, with_orphans=True, waits=True)
+        assert [text for batch in database.batches for text in batch] == ["0", "1", "2", "3", "4"]

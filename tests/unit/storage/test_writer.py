@@ -10,6 +10,8 @@ from sqlalchemy import Engine, select
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.errors import Unavailable
 from chatapp.signals import Signals
+from chatapp.storage import probe
+from chatapp.storage import writer as writer_module
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.spool import Spool
 from chatapp.storage.transaction import Transaction
@@ -29,13 +31,13 @@ def signals() -> Signals:
 
 
 @pytest.fixture
-def new_writer(engine: Engine, signals: Signals, tmp_path: Path) -> Iterator[Callable[[], Writer]]:
+def new_writer(engine: Engine, signals: Signals, tmp_path: Path) -> Iterator[Callable[..., Writer]]:
     writers: list[Writer] = []
 
-    def create() -> Writer:
+    def create(spool_name: str = "spool") -> Writer:
         writer = Writer(
             engine,
-            Spool(tmp_path / "spool.sqlite3"),
+            Spool(tmp_path / f"{spool_name}.sqlite3"),
             Supervisor(),
             signals,
             Watermarks(tmp_path / "watermarks.bin"),
@@ -143,6 +145,38 @@ def test_the_spool_of_a_process_that_is_gone_is_drained_at_start_and_by_checks(
         gone.add([("two", 1, {"text": "two"})])
     writer.check_spool()
     wait_until(lambda: list_notes(engine) == ["one", "two"])
+
+
+def test_what_one_person_spooled_in_two_processes_is_stored_in_its_order(
+    engine: Engine, new_writer: Callable[..., Writer], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(probe, "DELAYS_SECONDS", (0.01, 0.1))
+    first, second = writers = [new_writer(name) for name in ("spool-0", "spool-1")]
+    for writer in writers:
+        writer.start(load_spool=True)
+    texts = [f"{9 - number}" for number in range(10)]
+    with failing_commits(engine):
+        for number, text in enumerate(texts):
+            assert writers[number % 2].submit(AddNote(text)) == f"pending {text}"
+    wait_until(lambda: first.backlog == second.backlog == Backlog(0, None))
+    assert list_notes(engine) == texts
+
+
+def test_a_process_that_does_not_recover_delays_the_others_for_a_limited_time(
+    engine: Engine, new_writer: Callable[..., Writer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(writer_module, "WAIT_SECONDS", 0.3)
+    writer = new_writer("spool-0")
+    writer.start(load_spool=True)
+    with closing(Spool(tmp_path / "spool-1.sqlite3")) as other:
+        assert other.claim()
+        other.add([("one", 1, {"text": "one"})])
+        with failing_commits(engine):
+            assert writer.submit(AddNote("two")) == "pending two"
+        assert writer.submit(AddNote("three")) in {"pending three", "stored three"}
+        wait_until(lambda: writer.backlog == Backlog(0, None))
+        assert list_notes(engine) == ["two", "three"]
+        assert writer.submit(AddNote("four")) == "stored four"
 
 
 def test_a_command_leaves_the_spool_alone(engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path):
