@@ -38,7 +38,7 @@ class ReadStatement:
         except dialect.loaded_dbapi.Error:
             return connection.execute(self._statement, parameters).all()  # It raises the error that callers know.
         checkpoint()
-        return [compiled.convert(row) for row in rows]
+        return compiled.convert(rows)
 
 
 def opaque_parameter(name: str, value_type: TypeEngine[Any]) -> ColumnElement[Any]:
@@ -70,11 +70,12 @@ class _Compiled:
         values = self._constants | parameters
         return [values[name] if convert is None else convert(values[name]) for name, convert in self._parameters]
 
-    def convert(self, row: Sequence[Any]) -> Sequence[Any]:
-        """Return a row of the driver as SQLAlchemy would."""
+    def convert(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Return the driver's rows with the values that SQLAlchemy would return."""
         if not self._results:
-            return row
-        values = list(row)
-        for index, convert in self._results:
-            values[index] = convert(values[index])
-        return values
+            return rows
+        converted = [list(row) for row in rows]
+        for row in converted:
+            for index, convert in self._results:
+                row[index] = convert(row[index])
+        return converted
