@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from redis import Redis, RedisError
+from redis.client import PubSub
 
 from chatapp.concurrency.supervision import Supervisor
 
@@ -68,9 +69,13 @@ class Bus:
         self._outgoing: queue.Queue[tuple[float, str]] = queue.Queue(MAX_QUEUED)
         self._handlers: dict[str, Handler] = {}
         self._on_connected: list[Callable[[], None]] = []
-        self.is_connected = False
-        """Whether this process receives what others publish."""
+        self._can_publish, self._can_receive = True, False
         self._logged_at = float("-inf")
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the last message could be published, and this process receives what others publish."""
+        return self._can_publish and self._can_receive
 
     def on(self, kind: str, handler: Handler) -> None:
         """Call `handler` for messages of a kind from other processes."""
@@ -100,7 +105,6 @@ class Bus:
             try:
                 work()
             except (RedisError, OSError) as error:
-                self.is_connected = False
                 if time.monotonic() - started > RETRY_SECONDS[-1]:
                     failures = 0
                 if failures == 0:
@@ -109,25 +113,35 @@ class Bus:
                 failures += 1
 
     def _publish_forever(self) -> None:
-        while True:
-            queued_at, message = self._outgoing.get()
-            if queued_at > time.monotonic() - MAX_AGE_SECONDS:
-                self._redis.publish(self._channel, message)
+        try:
+            while True:
+                queued_at, message = self._outgoing.get()
+                if queued_at > time.monotonic() - MAX_AGE_SECONDS:
+                    self._redis.publish(self._channel, message)
+                    self._can_publish = True
+        finally:
+            self._can_publish = False
 
     def _receive_forever(self) -> None:
-        with self._redis.pubsub() as subscription:  # type: ignore[no-untyped-call]  # the library's types end there
-            subscription.subscribe(self._channel)
-            while True:
-                message = subscription.get_message(timeout=TIMEOUT_SECONDS / 2)
-                if message is None:
-                    subscription.ping()
-                elif message["type"] == "subscribe":
-                    log.info("redis is available")
-                    self.is_connected = True
-                    for callback in self._on_connected:
-                        callback()
-                elif message["type"] == "message":
-                    self._handle(message["data"])
+        try:
+            with self._redis.pubsub() as subscription:  # type: ignore[no-untyped-call]  # the library's types end there
+                self._receive(subscription)
+        finally:
+            self._can_receive = False
+
+    def _receive(self, subscription: PubSub) -> None:
+        subscription.subscribe(self._channel)
+        while True:
+            message = subscription.get_message(timeout=TIMEOUT_SECONDS / 2)
+            if message is None:
+                subscription.ping()
+            elif message["type"] == "subscribe":
+                log.info("redis is available")
+                self._can_receive = True
+                for callback in self._on_connected:
+                    callback()
+            elif message["type"] == "message":
+                self._handle(message["data"])
 
     def _sign(self, message: str) -> str:
         return hmac.digest(self._key, message.encode(), "sha256").hex()

@@ -22,7 +22,7 @@ REQUEST_ID = "chatapp.request_id"
 _VALID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 """Ids that are taken over: those of proxies, trace ids, UUIDs. Others could imitate further values of a log line."""
 
-_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 """The header `traceparent`: version, trace id, id of the span, flags."""
 
 

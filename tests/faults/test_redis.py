@@ -35,6 +35,11 @@ def wait_until_unavailable(*servers: Server) -> None:
         eventually(lambda log=server.log: "redis is unavailable" in log(), "the outage of Redis is logged", timeout=15)  # type: ignore[misc]
 
 
+def redis_status(server: Server) -> object:
+    """Return what a process reports of Redis."""
+    return server.health("/readyz").json()["checks"]["redis"]["status"]
+
+
 def command(redis: Redis, *words: str) -> str:
     """Send a command to Redis and return its reply."""
     parts = urlsplit(redis.url)
@@ -185,9 +190,11 @@ def test_a_redis_that_hangs_blocks_nobody(
         assert bob_on_first.delivery_seconds(ana_socket, "at once") < scaled(1)
         assert bob_on_second.delivery_seconds(ana_socket, "a little later") < scaled(HEARTBEAT_SECONDS + 2)
         wait_until_unavailable(first, second)
+        eventually(lambda: redis_status(first) == "degraded", "the process reports that Redis is unavailable")
     finally:
         redis.send_signal(signal.SIGCONT)
     wait_until_fast(bob_on_second, ana_socket)
+    eventually(lambda: redis_status(first) == "ok", "the process reports that Redis is available")
     assert bob_on_second.contents() == bob_on_first.contents()
 
 
