@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import examples
 from tests.harness.people import NewPerson, Person
 from tests.harness.rows import read_all_rows
 from tests.harness.servers import NewServer, Postgres, Server, find_postgres_binaries
@@ -34,13 +35,8 @@ def new_empty_server(request: pytest.FixtureRequest, new_server: NewServer) -> N
 
 def fill(server: Server, new_person: NewPerson) -> tuple[Person, str]:
     """Create people, messages with all that belongs to them, a room and an archive. Return ana and her epoch."""
-    ana, bob = new_person(server, "ana"), new_person(server, "bob")
-    room = ana.create_room("Tea")
-    ana.invite(room, bob)
-    socket = bob.connect()
-    for number in range(3):
-        socket.post(f"archived {number}")
-    server.flask("cleanup", "--all", "--yes")
+    ana, bob, room = examples.fill(server, new_person)
+    socket = bob.sockets[0]
     for number in range(5):
         socket.post(f"@ana message {number}")
         socket.post(f"in the room {number}", room)

@@ -1,34 +1,39 @@
 """`flask copy-database`: from SQLite to PostgreSQL and back, with every row, and after an interruption."""
 
 import signal
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 from click.testing import Result
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from chatapp import create_app, sqlite
 from chatapp.config import Settings
-from chatapp.database_copy import databases
+from chatapp.database_copy import copying, databases
 from chatapp.models import (
     ApiToken,
+    Base,
     Block,
     IncomingWebhook,
     Invitation,
     Message,
     OutgoingWebhook,
+    Reaction,
+    RetiredKey,
     SessionTemplate,
     ShareLink,
     SignInAttempts,
+    User,
     WebhookDelivery,
     now,
 )
 from chatapp.storage import engines
 from chatapp.storage.spool import Spool
+from tests.harness import examples
 from tests.harness.people import NewPerson, Person
 from tests.harness.rows import read_all_rows
 from tests.harness.servers import NewServer, Postgres, Server
@@ -48,13 +53,8 @@ def use(server: Server, url: str) -> Server:
 
 def fill(server: Server, new_person: NewPerson) -> Person:
     """Create people, and rows in every table."""
-    ana, bob = new_person(server, "ana"), new_person(server, "bob")
-    room = ana.create_room("Tea")
-    ana.invite(room, bob)
-    socket = bob.connect()
-    for number in range(3):
-        socket.post(f"archived {number}")
-    server.flask("cleanup", "--all", "--yes")
+    _ana, bob, room = examples.fill(server, new_person)
+    socket = bob.sockets[0]
     for number in range(3):
         socket.post(f"@ana message {number} 👍 日本")
     socket.post("in the room", room)
@@ -182,6 +182,51 @@ def test_a_copy_that_is_killed_continues_and_is_not_served_before_it_is_complete
 
     assert "Continuing after" in server.flask(*command)
     assert read_all_rows(server) == expected
+
+
+def test_a_copy_from_postgresql_continues_after_any_batch(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "BATCH_ROWS", 2)
+    urls = databases.parse_url(postgres.create_database()), databases.parse_url(f"sqlite:///{tmp_path}/copy.sqlite3")
+    with ExitStack() as stack:
+        source, target = (
+            stack.enter_context(engines.copying_engine(url, None, is_locking=True).connect()) for url in urls
+        )
+        for number in (1, 2, 3):
+            user = {"id": number, "username": f"u{number}", "name": "U", "password_hash": ""}
+            source.execute(insert(User).values(user))
+            # More than 32 bits.
+            message = {"id": 2**32 + number, "conversation_id": 1, "seq": number, "version": number, "content": "x"}
+            source.execute(insert(Message).values(message))
+            for user_id in range(1, number + 1):
+                for reaction in ("👍", "ä", "Z"):
+                    values = {"message_id": message["id"], "user_id": user_id, "reaction": reaction}
+                    source.execute(insert(Reaction).values(values))
+            key = {"client_id": "äZa-"[number], "sender_id": number, "conversation_id": 1, "seq": number}
+            source.execute(insert(RetiredKey).values(key))
+        source.commit()
+        databases.lock_source(source)
+        Base.metadata.create_all(target)
+        target.commit()
+
+        batches = 0
+        is_complete = False
+        while not is_complete:
+            progress = copying.prepare(source, target, restart=False)
+            try:
+                copying.copy_rows(source, target, progress, interrupt)
+                is_complete = True
+            except InterruptedError:
+                target.rollback()
+                batches += 1
+        assert batches > 10
+        assert copying.compare(source, target, lambda _rows: None)
+        copying.finish(target)
+
+
+def interrupt(_rows: int) -> None:
+    raise InterruptedError
 
 
 def test_what_would_lose_messages_or_does_not_fit_is_refused(
