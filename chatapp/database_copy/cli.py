@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 from flask.cli import with_appcontext
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
@@ -62,9 +63,9 @@ def copy_database(source: str, target: str, *, dry_run: bool, restart: bool) -> 
         raise click.ClickException(
             f"{error}. Correct it in FROM, then repeat the command. --dry-run finds all such values."
         ) from None
-    except (DBAPIError, sqlite.Error) as error:
+    except (DBAPIError, psycopg.Error, sqlite.Error) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
-        raise click.ClickException(f"{str(reason).strip()}. The command can be repeated: it continues.") from None
+        raise click.ClickException(f"{str(reason).strip()}\nRepeat the command to continue.") from None
     except (ChatError, OSError) as error:
         raise click.ClickException(str(error)) from None
 

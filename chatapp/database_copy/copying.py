@@ -16,7 +16,7 @@ from chatapp.database_copy.values import Checksum, DoesNotFit, Misfit, TableValu
 from chatapp.errors import Conflict, Invalid
 from chatapp.failpoints import failpoint
 
-BATCH_ROWS = 1_000
+BATCH_ROWS = 500
 """Rows that are in memory at a time."""
 
 MAX_MISFITS = 1_000
@@ -140,6 +140,7 @@ def _insert(connection: Connection, values: TableValues, rows: Sequence[tuple[Va
         connection.exec_driver_sql(statement, [tuple(map(sqlite_value, row)) for row in rows])
         return
     driver: Any = connection.connection.dbapi_connection
+    # Its errors are the driver's own, not those of SQLAlchemy.
     with driver.cursor() as cursor, cursor.copy(f"COPY {into} FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)

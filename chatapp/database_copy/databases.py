@@ -115,11 +115,11 @@ def check_target(connection: Connection) -> bool:
         encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
         if encoding != "UTF8":
             raise Invalid(f"TO stores text as {encoding}. Create the database with ENCODING 'UTF8'.")
-    if has_unfinished_copy(connection):
-        return True
     revision = find_revision(connection)
     if revision is not None and revision != newest_revision():
         raise Invalid("The schema of TO is not that of this version. Use an empty database.")
+    if has_unfinished_copy(connection):
+        return True
     if revision is not None and (filled := _list_filled(connection)):
         raise Conflict(f"TO has rows in {', '.join(filled)}. Use an empty database.")
     return revision is not None
