@@ -63,7 +63,7 @@ class AnswerWorker:
         self._threads: list[threading.Thread] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._is_finishing = False
+        self._has_stopped_claiming = False
         self._signals.connect(messages_posted, self._on_messages)
         self._signals.connect(message_changed, lambda message: self._on_messages([message]))
         self._signals.connect(answer_stopped, self._on_stopped)
@@ -75,12 +75,14 @@ class AnswerWorker:
             self._supervisor.start("answer saving", self._save_forever),
         ]
 
-    def finish(self, timeout: float) -> None:
-        """Start no further answers, and wait up to `timeout` seconds until the running ones are complete."""
-        deadline = time.monotonic() + timeout
-        self._is_finishing = True
-        while self._running and time.monotonic() < deadline:
-            time.sleep(MIN_PROGRESS_INTERVAL_SECONDS)
+    @property
+    def running(self) -> int:
+        """The number of answers that run."""
+        return len(self._running)
+
+    def stop_claiming(self) -> None:
+        """Start no further answers: another process does."""
+        self._has_stopped_claiming = True
 
     def stop(self, timeout: float = STOP_TIMEOUT_SECONDS) -> None:
         """Interrupt the running answers and wait up to `timeout` seconds until they are stored."""
@@ -133,7 +135,7 @@ class AnswerWorker:
             try:
                 if not has_open_answers(db.session()):
                     return []
-                limit = 0 if self._is_finishing else self._max_answers - len(self._running)
+                limit = 0 if self._has_stopped_claiming else self._max_answers - len(self._running)
                 return claim_jobs(limit, running=set(self._running))
             except (ChatError, SQLAlchemyError) as error:
                 log_database_error(error, work="answer queue")

@@ -71,7 +71,6 @@ SPARE_CONNECTIONS = 100
 SPARE_FILES = 300
 """Open files besides the connections: the database, logs, webhooks, models."""
 
-
 GRACE_SECONDS = 1.0
 """Time for which a replaced worker serves requests on connections that are open already, and closes these."""
 
@@ -176,10 +175,10 @@ def serve(app: Flask, settings: Settings, *, upgrade: bool = False, link: Parent
             server.start()
         _serve_status(app, settings, gate)
         link.report_ready(_find_setup_path(app))
-    is_replaced = _wait_for_end(app, link)
-    gate.announce_end(is_replaced=is_replaced)
+    end = _wait_for_end(app, link)
+    gate.announce_end(is_replaced=end.is_replaced)
     if server.stop_accepting is not None and server.connections is not None:
-        _leave_to_others(app, server.stop_accepting, server.connections, is_replaced=is_replaced)
+        _leave_to_others(app, server.stop_accepting, server.connections, end)
     gate.close()
     _stop(app)
 
@@ -312,14 +311,25 @@ def _print_address(app: Flask, server: HttpServer) -> None:
     print("\n".join(lines), flush=True)
 
 
-def _wait_for_end(app: Flask, link: ParentLink | None) -> bool:
-    """Wait for SIGTERM or SIGINT, or for the parent. Return whether another worker has replaced this one."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why a process ends."""
+
+    is_replaced: bool
+    """Whether another worker has replaced this one."""
+    signals: list[int]
+    """The signals received, also after that: they leave no time."""
+
+
+def _wait_for_end(app: Flask, link: ParentLink | None) -> End:
+    """Wait for SIGTERM or SIGINT, or for the parent."""
     # A handler in Python would not wake an event loop that waits for its sockets; a byte in a socket does.
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno())  # First: a signal before it would be lost.
+    signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: None)
+        signal.signal(number, lambda number, _frame: signals.append(number))
     if link is not None:
 
         def wait_for_parent() -> None:
@@ -327,22 +337,25 @@ def _wait_for_end(app: Flask, link: ParentLink | None) -> bool:
 
         supervisor: Supervisor = app.extensions[SUPERVISOR]
         supervisor.start("parent", wait_for_parent)
-    return reader.recv(1) == REPLACED
+    return End(reader.recv(1) == REPLACED, signals)
 
 
-def _leave_to_others(
-    app: Flask, stop_accepting: Callable[[], None], connections: HttpConnections, *, is_replaced: bool
-) -> None:
+def _leave_to_others(app: Flask, stop_accepting: Callable[[], None], connections: HttpConnections, end: End) -> None:
     """Let the other workers accept all new connections, and finish the requests that this one has."""
     writer: Writer = app.extensions[WRITER]
     answer_worker: AnswerWorker = app.extensions[ANSWER_WORKER]
     deadline = time.monotonic() + FINISH_SECONDS
-    while is_replaced and writer.backlog.since is not None and time.monotonic() < deadline:
-        time.sleep(0.1)
+
+    def wait_while(is_busy: Callable[[], object]) -> None:
+        while end.is_replaced and not end.signals and is_busy() and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    wait_while(lambda: writer.backlog.since is not None)
     stop_accepting()
     connections.close_after_response()
-    if is_replaced:
-        answer_worker.finish(deadline - time.monotonic())
+    answer_worker.stop_claiming()
+    wait_while(lambda: answer_worker.running)
+    if end.is_replaced:
         time.sleep(GRACE_SECONDS)
     deadline = time.monotonic() + REQUEST_SECONDS
     while connections.requests and time.monotonic() < deadline:

@@ -213,10 +213,10 @@ def test_a_worker_that_is_replaced_completes_running_answers_and_starts_no_other
     other_session = ConversationRef("assistant", start_session(ACTOR, "helper"))
     ask(session, "talk")
     eventually(lambda: list_answers(session)[0][0] == "streaming", "the answer is streaming")
-    answer_worker.finish(0.2)
+    answer_worker.stop_claiming()
     ask(other_session, "second")
     stop_answer(session, ACTOR, 2)
-    answer_worker.finish(10)
+    eventually(lambda: not answer_worker.running, "the answer is over")
     assert [state for state, _ in (*list_answers(session), *list_answers(other_session))] == ["stopped", "queued"]
 
 

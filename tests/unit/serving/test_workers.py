@@ -110,7 +110,7 @@ def test_a_replaced_worker_finishes_its_requests_and_closes_idle_connections(
     app = Flask("chatapp")
     backlog = SimpleNamespace(since="an outage")
     app.extensions[WRITER] = SimpleNamespace(backlog=backlog)
-    app.extensions[ANSWER_WORKER] = SimpleNamespace(finish=lambda _seconds: None)
+    app.extensions[ANSWER_WORKER] = SimpleNamespace(stop_claiming=lambda: None, running=0)
     connections = HttpConnections(Settings(data_dir=tmp_path))
     counts: list[int] = []
     connections.publish = counts.append
@@ -131,9 +131,8 @@ def test_a_replaced_worker_finishes_its_requests_and_closes_idle_connections(
         assert backlog.since is None, "it continues until what it has spooled is stored"
         stopped.set()
 
-    leave = threading.Thread(
-        target=server._leave_to_others, args=(app, stop_accepting, connections), kwargs={"is_replaced": True}
-    )
+    end = server.End(is_replaced=True, signals=[])
+    leave = threading.Thread(target=server._leave_to_others, args=(app, stop_accepting, connections, end))
     leave.start()
     assert not stopped.wait(0.15)
     backlog.since = cast("str", None)
@@ -147,6 +146,25 @@ def test_a_replaced_worker_finishes_its_requests_and_closes_idle_connections(
     assert sorted(closed) == ["busy", "idle"]
     close_chat()
     assert (connections.count, connections.detached, counts) == (0, 0, [1, 2, 3])
+
+
+def test_a_signal_ends_a_replaced_worker_during_an_outage_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GRACE_SECONDS", 0.01)
+    app = Flask("chatapp")
+    app.extensions[WRITER] = SimpleNamespace(backlog=SimpleNamespace(since="an outage"))
+    app.extensions[ANSWER_WORKER] = SimpleNamespace(stop_claiming=lambda: None, running=1)
+    signals: list[int] = []
+    stopped = threading.Event()
+    leave = threading.Thread(
+        target=server._leave_to_others,
+        args=(app, stopped.set, HttpConnections(Settings(data_dir=tmp_path)), server.End(True, signals)),
+    )
+    leave.start()
+    assert not stopped.wait(0.15)
+    signals.append(signal.SIGTERM)
+    leave.join(10)
+    assert not leave.is_alive()
+    assert stopped.is_set()
 
 
 @pytest.mark.parametrize(("has_failed", "status"), [(False, None), (True, "The workers were not replaced")])
