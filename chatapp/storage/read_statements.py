@@ -3,6 +3,7 @@
 SQLAlchemy takes ten times as long as SQLite to find a row by its key.
 """
 
+import logging
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
@@ -13,6 +14,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
 from chatapp.concurrency.cooperation import checkpoint
+
+_log = logging.getLogger("sqlalchemy.engine.Engine")
+"""Where SQLAlchemy logs statements, if the operator wants that: then it executes them."""
 
 
 class ReadStatement:
@@ -26,7 +30,7 @@ class ReadStatement:
         """Execute the statement, and return its rows."""
         connection = session.connection()
         dialect = connection.dialect
-        if dialect.name != "sqlite":
+        if dialect.name != "sqlite" or _log.isEnabledFor(logging.INFO):
             return connection.execute(self._statement, parameters).all()
         compiled = self._compiled.get(dialect)
         if compiled is None:
