@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import os
+import ssl
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,10 +38,12 @@ class LoadSocket:
         self.is_closed = asyncio.Event()
 
     @classmethod
-    async def connect(cls, url: str, cookie: str, listener: Listener | None = None) -> "LoadSocket":
+    async def connect(
+        cls, url: str, cookie: str, listener: Listener | None = None, tls: ssl.SSLContext | None = None
+    ) -> "LoadSocket":
         """Open a connection with the cookie of a login session and wait until it is connected."""
         parts = urlsplit(url)
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**22)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**22, ssl=tls)
         writer.write(upgrade_request(url, cookie))
         socket = cls(reader, writer, listener)
         try:

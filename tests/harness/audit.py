@@ -5,6 +5,7 @@ acknowledged, and only then the next one; it merges events by their versions, an
 """
 
 import asyncio
+import ssl
 import threading
 import uuid
 from collections import Counter
@@ -44,6 +45,8 @@ class Participant:
     """Seconds between two messages."""
     url: str | None = None
     """The URL to connect to, if it is not the server's."""
+    tls: ssl.SSLContext | None = None
+    """The TLS context of connections, if the URL begins with `https`."""
     ack_timeout: float = 20.0
     """Seconds to wait for an ack before reconnecting, scaled by the machine's speed."""
     edit_every: int = 0
@@ -96,7 +99,7 @@ class Participant:
 
     async def _connect(self) -> LoadSocket:
         self._last_version, self._received_on_connection = 0, set()
-        return await LoadSocket.connect(self.url or self.person.server.url, self.person.cookie, self._receive)
+        return await LoadSocket.connect(self.url or self.person.server.url, self.person.cookie, self._receive, self.tls)
 
     async def _send_next(self, socket: LoadSocket) -> None:
         if self._unacknowledged is None:

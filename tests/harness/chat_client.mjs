@@ -2,9 +2,10 @@
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 
-const [url, cookie] = process.argv.slice(2);
+const [url, cookie, transports] = process.argv.slice(2);
 const report = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
-const socket = io(url, { extraHeaders: { Cookie: cookie }, reconnection: false });
+const options = { extraHeaders: { Cookie: cookie }, reconnection: false, transports: transports.split(",") };
+const socket = io(url, options);
 
 socket.on("connect", () => report({ event: "connect" }));
 socket.on("disconnect", () => report({ event: "disconnect" }));

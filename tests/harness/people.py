@@ -305,6 +305,8 @@ class PythonSocket(Socket):
 class JavaScriptSocket(Socket):
     """The official JavaScript client, in a Node process."""
 
+    transports = "polling,websocket"
+
     def __init__(self, url: str, cookie: str) -> None:
         self.events = []
         self._lock = threading.Lock()
@@ -312,7 +314,7 @@ class JavaScriptSocket(Socket):
         self._connected = False
         self._error: str | None = None
         self._process = subprocess.Popen(
-            [find_node(), str(Path(__file__).with_name("chat_client.mjs")), url, cookie],
+            [find_node(), str(Path(__file__).with_name("chat_client.mjs")), url, cookie, self.transports],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -364,6 +366,12 @@ class JavaScriptSocket(Socket):
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
+
+
+class JavaScriptWebSocket(JavaScriptSocket):
+    """The official JavaScript client without long polling, as pages use it with several processes."""
+
+    transports = "websocket"
 
 
 def room_path(room: str) -> str:

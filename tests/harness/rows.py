@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from chatapp.models import Base, Conversation, Installation, LoginSession, Membership, Message, User
 from chatapp.models.conversations import GENERAL_ID
 from chatapp.tokens import hash_token, new_token
-from chatapp.web.security import SESSION_COOKIE
+from chatapp.web.security import HOST_PREFIX, SESSION_COOKIE
 from tests.harness.people import PASSWORD, Person
 from tests.harness.servers import Server
 
@@ -35,10 +35,10 @@ def add_people(server: Server, *usernames: str) -> list[Person]:
             Membership(conversation_id=GENERAL_ID, user_id=user.id, last_read_seq=last_event) for user in users
         )
         session.add_all(LoginSession(user_id=user.id, token_hash=hash_token(tokens[user.username])) for user in users)
+    is_secure = server.environment.get("CHATAPP_SECURE_COOKIES") == "true"
+    name = f"{HOST_PREFIX}{SESSION_COOKIE}" if is_secure else SESSION_COOKIE
     for person in people:
-        person.http.cookies.set(
-            SESSION_COOKIE, sign_cookie(server, tokens[person.username]), domain="127.0.0.1", path="/"
-        )
+        person.http.cookies.set(name, sign_cookie(server, tokens[person.username]), domain="127.0.0.1", path="/")
     return people
 
 
