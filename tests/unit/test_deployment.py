@@ -1,0 +1,65 @@
+"""`Dockerfile`, `compose.yaml` and `deploy/`: checked by the programs that read them, where these are installed."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from chatapp.config import VARIABLES
+from chatapp.web.security import MAX_REQUEST_BYTES
+from tests.harness import ROOT
+from tests.harness.waiting import scaled
+
+DEPLOY = ROOT / "deploy"
+
+
+def check(*command: str) -> None:
+    """Run a program that checks a file."""
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=scaled(60), check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def has_compose() -> bool:
+    """Return whether Docker's client has the command `compose`."""
+    docker = shutil.which("docker")
+    command = [str(docker), "compose", "version"]
+    return docker is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not has_compose(), reason="docker compose is not installed")
+def test_docker_compose_accepts_its_file() -> None:
+    check("docker", "compose", "--file", str(ROOT / "compose.yaml"), "config", "--quiet")
+
+
+@pytest.mark.skipif(not shutil.which("caddy"), reason="Caddy is not installed")
+def test_caddy_accepts_its_file() -> None:
+    check("caddy", "validate", "--adapter", "caddyfile", "--config", str(DEPLOY / "caddy" / "Caddyfile"))
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    text = (DEPLOY / "systemd" / "chatapp.service").read_text()
+    unit = tmp_path / "chatapp.service"
+    unit.write_text(text.replace("/srv/chatapp/.venv/bin/python", str(shutil.which("true"))))
+    check("systemd-analyze", "verify", "--man=no", str(unit))
+
+
+@pytest.mark.parametrize("path", ["Dockerfile", "compose.yaml", "deploy/systemd/chatapp.service"])
+def test_settings_in_the_files_exist(path: str) -> None:
+    names = set(re.findall(r"\bCHATAPP_[A-Z_]+", (ROOT / path).read_text()))
+    assert names
+    assert names <= VARIABLES.keys()
+
+
+@pytest.mark.parametrize("path", ["nginx/chatapp.conf", "caddy/Caddyfile"])
+def test_proxies_have_the_limit_of_chatapp_for_bodies(path: str) -> None:
+    limits = re.findall(r"(?:client_max_body_size|max_size)\s+(\d+)", (DEPLOY / path).read_text())
+    assert limits == [str(MAX_REQUEST_BYTES)]
+
+
+def test_every_path_that_the_image_is_built_from_exists() -> None:
+    paths = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    assert "wsgi.py" in paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
