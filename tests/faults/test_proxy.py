@@ -34,24 +34,20 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 @pytest.fixture(scope="module")
 def processes(postgres: Postgres, redis: Redis, new_shared_server: NewServer) -> list[Server]:
     url = postgres.create_database()
-    servers = [
-        new_shared_server(
-            database_url=url,
-            REDIS_URL=redis.url,
-            CHATAPP_TRUSTED_PROXIES="1",
-            CHATAPP_SECURE_COOKIES="true",
-            CHATAPP_ALLOWED_HOSTS="127.0.0.1",
-            CHATAPP_HEARTBEAT_SECONDS="1",
-            CHATAPP_GENERAL_KEEP_LAST="0",
-        )
-        for _ in range(PROCESSES)
-    ]
-    first, *others = servers
-    first.start()
-    for server in others:
-        (server.data_dir / "secret_key").write_text(first.secret_key())
+    settings = {
+        "REDIS_URL": redis.url,
+        "CHATAPP_TRUSTED_PROXIES": "1",
+        "CHATAPP_SECURE_COOKIES": "true",
+        "CHATAPP_ALLOWED_HOSTS": "127.0.0.1",
+        "CHATAPP_HEARTBEAT_SECONDS": "1",
+        "CHATAPP_GENERAL_KEEP_LAST": "0",
+    }
+    first = new_shared_server(database_url=url, **settings).start()
+    settings["CHATAPP_DATA_DIR"] = str(first.data_dir)
+    servers = [first, *(new_shared_server(database_url=url, **settings) for _ in range(PROCESSES - 1))]
+    for server in servers[1:]:
         server.launch()
-    for server in others:
+    for server in servers[1:]:
         server.wait_until_ready()
     return servers
 
