@@ -19,7 +19,8 @@ FROM ${PYTHON}
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends postgresql-client \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin chatapp \
+    && groupadd --gid 10001 chatapp \
+    && useradd --uid 10001 --gid chatapp --home-dir /data --no-create-home --shell /usr/sbin/nologin chatapp \
     && install --directory --owner=chatapp --group=chatapp --mode=0700 /data
 WORKDIR /srv/chatapp
 COPY --from=build /srv/chatapp .
@@ -27,7 +28,8 @@ ENV PATH=/srv/chatapp/.venv/bin:$PATH \
     CHATAPP_DATA_DIR=/data \
     HOST=0.0.0.0 \
     PORT=5000
-USER chatapp
+# By number: Kubernetes checks that it is not root (runAsNonRoot).
+USER 10001:10001
 # Everything is written to /data and /tmp: the rest may be read-only.
 VOLUME /data
 EXPOSE 5000
