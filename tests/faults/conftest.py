@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness.people import Person
+from tests.harness.redis import Redis
 from tests.harness.rows import add_people
 from tests.harness.servers import Server
 
@@ -18,3 +19,12 @@ def people(server: Server) -> Iterator[tuple[Person, Person]]:
     yield ana, bob
     for person in (ana, bob):
         person.close()
+
+
+@pytest.fixture(scope="module")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """A Redis that all tests of a module share."""
+    redis = Redis(tmp_path_factory.mktemp("redis"))
+    redis.start()
+    yield redis
+    redis.close()

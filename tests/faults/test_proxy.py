@@ -24,18 +24,10 @@ PROCESSES = 3
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    redis = Redis(tmp_path_factory.mktemp("redis"))
-    redis.start()
-    yield redis
-    redis.close()
-
-
-@pytest.fixture(scope="module")
-def processes(postgres: Postgres, redis: Redis, new_shared_server: NewServer) -> list[Server]:
+def processes(postgres: Postgres, shared_redis: Redis, new_shared_server: NewServer) -> list[Server]:
     url = postgres.create_database()
     settings = {
-        "REDIS_URL": redis.url,
+        "REDIS_URL": shared_redis.url,
         "CHATAPP_TRUSTED_PROXIES": "1",
         "CHATAPP_SECURE_COOKIES": "true",
         "CHATAPP_ALLOWED_HOSTS": "127.0.0.1",

@@ -33,14 +33,6 @@ MAX_PARENT_KB = 20_000
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
-    redis = Redis(tmp_path_factory.mktemp("redis"))
-    redis.start()
-    yield redis
-    redis.close()
-
-
-@pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory, postgres_template: PostgresTemplate) -> Iterator[Postgres]:
     """A PostgreSQL that a test may stop."""
     postgres = postgres_template.new(tmp_path_factory.mktemp("postgres"))
@@ -50,11 +42,11 @@ def database(tmp_path_factory: pytest.TempPathFactory, postgres_template: Postgr
 
 
 @pytest.fixture(scope="module")
-def installation(database: Postgres, redis: Redis, new_shared_server: NewServer) -> Server:
+def installation(database: Postgres, shared_redis: Redis, new_shared_server: NewServer) -> Server:
     """Three workers."""
     server = new_shared_server(
         database_url=database.create_database(),
-        REDIS_URL=redis.url,
+        REDIS_URL=shared_redis.url,
         CHATAPP_HEARTBEAT_SECONDS="1",
         CHATAPP_GENERAL_KEEP_LAST="0",
     )
