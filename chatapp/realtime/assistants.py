@@ -110,9 +110,8 @@ class AnswerBroadcaster:
             return
         answer = self._growing.get(key)
         if answer is None:
-            from chatapp.markdown.rendering import (
-                GrowingMarkdown,
-            )  # The first answer imports the parser, not the start.
+            # The first answer imports the parser, not the start.
+            from chatapp.markdown.rendering import GrowingMarkdown
 
             answer = self._growing[key] = GrowingAnswer(GrowingMarkdown())
         if progress.content == answer.content or (time.monotonic() < answer.due_at and not progress.is_complete):
