@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,8 @@ def test_a_restore_can_be_repeated_and_never_brings_back_deleted_text(server: Se
     first.parent.mkdir()
     first.write_bytes(copy)
     socket.call("delete_message", {"conversation": "general", "seq": 1})
+    # The name of a folder is the time of its cleanup, in seconds.
+    eventually(lambda: first.parent.name < f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", "the next cleanup has another name")
     server.flask("cleanup", "--all", "--yes")
     assert len(archived_files(server)) == 1
 

@@ -85,11 +85,11 @@ def installation(sqlite_template: SqliteTemplate) -> Iterator[Installation]:
 def test_a_former_member_is_evicted_before_the_next_event_without_a_signal(installation: Installation) -> None:
     assert installation.listeners == ["bob", "eve"]
     installation.remove(installation.bob)
-    installation.evictor.evict_from(installation.room)
+    installation.evictor.evict_from([installation.room])
     assert installation.listeners == ["eve"]
     installation.evictor.check_revocations()
     installation.remove(installation.eve)
-    installation.evictor.evict_from(installation.room)
+    installation.evictor.evict_from([installation.room])
     assert installation.listeners == []
 
 
@@ -102,13 +102,13 @@ def test_listeners_are_authorized_again_only_after_a_revocation(
     with monkeypatch.context() as patch:
         patch.setattr(eviction, "find_active_actors", fail)
         patch.setattr(eviction, "find_accesses", fail)
-        installation.evictor.evict_from(installation.room)
+        installation.evictor.evict_from([installation.room])
         installation.remove(installation.bob, by_other=False)
         assert installation.listeners == ["eve"]
-        installation.evictor.evict_from(installation.room)
+        installation.evictor.evict_from([installation.room])
         installation.evictor.check_revocations()
     installation.remove(installation.eve)
-    installation.evictor.evict_from(installation.room)
+    installation.evictor.evict_from([installation.room])
     assert installation.listeners == []
 
 
