@@ -14,6 +14,7 @@ This module and `server.py` depend on internals of python-engineio and eventlet:
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -75,7 +76,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         """The event loop's object that calls `_on_readable`. There is none while nothing more may be read."""
         self._has_ended = False
         """Whether nothing more is read from the WebSocket."""
-        self._frames: list[bytes] = []
+        self._frames: deque[bytes] = deque()
         self._queued_bytes = 0
         """Bytes in the library's queue and in `_frames`."""
         self._is_flush_scheduled = False
@@ -111,22 +112,35 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
     def flush(self) -> None:
         """Write the queued frames without blocking. A green thread writes what the socket does not accept now."""
         self._is_flush_scheduled = False
-        if self._is_blocked or not self._frames or self._send_now is None:
+        if self._is_blocked or self._send_now is None:
             return
-        data = self._frames[0] if len(self._frames) == 1 else b"".join(self._frames)
-        self._frames.clear()
-        try:
-            sent = self._send_now(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            return  # Reading fails for the same reason, and closes the connection.
-        if sent < len(data):
-            self._queued_bytes = len(data) - sent
-            self._is_blocked = True
-            self.server.spawn(self._write_rest, self._socket, memoryview(data)[sent:])
-        else:
-            self._queued_bytes = 0
+        while self._frames:
+            data = self._take_frames()
+            try:
+                sent = self._send_now(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                return  # Reading fails for the same reason, and closes the connection.
+            self._queued_bytes -= sent
+            if sent < len(data):
+                self._is_blocked = True
+                self.server.spawn(self._write_rest, self._socket, memoryview(data)[sent:])
+                return
+
+    def _take_frames(self) -> bytes:
+        """Remove the first frames from the queue, and return them as one piece.
+
+        The others stay as they are: connections share the frames of a broadcast, however many of them are slow.
+        """
+        if len(self._frames) == 1:
+            return self._frames.popleft()
+        taken, size = [], 0
+        while self._frames and size < limits.JOINED_BYTES:
+            frame = self._frames.popleft()
+            taken.append(frame)
+            size += len(frame)
+        return b"".join(taken)
 
     def fail(self, error: Exception) -> None:
         """Record an unexpected exception and close the connection: the client reconnects and catches up.
@@ -158,8 +172,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         try:
             while rest or self._frames:
                 if not rest:
-                    rest = memoryview(b"".join(self._frames))
-                    self._frames.clear()
+                    rest = memoryview(self._take_frames())
                 try:
                     sent = socket.send(rest)
                 except BlockingIOError:

@@ -1,8 +1,9 @@
-"""Reading of WebSockets: the event loop calls a connection when data has arrived."""
+"""WebSockets: the event loop calls a connection when data has arrived, and sends what it has queued."""
 
 import socket
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
@@ -29,7 +30,7 @@ class FakeGuard:
     def __init__(self) -> None:
         self.reasons: list[str] = []
 
-    def disconnect(self, _sid: str, reason: str) -> None:
+    def disconnect(self, _sid: str, reason: str, *, is_abuse: bool = True) -> None:  # noqa: ARG002
         self.reasons.append(reason)
 
     def find_sender(self, sid: str) -> str:
@@ -141,3 +142,37 @@ def test_a_client_that_sends_much_at_once_leaves_others_their_turn(pair: Pair, m
     eventlet.spawn_after(0, pair.handled.append, "others")
     wait_until(lambda: len(pair.handled) == 3)
     assert pair.handled == ["event", "others", "event"]
+
+
+def test_a_client_that_reads_late_gets_everything_in_order(pair: Pair) -> None:
+    pair.begin()
+    shared = [bytes((number,)) * 50_000 for number in range(60)]
+    for frame_ in shared[:30]:
+        pair.connection.deliver([], frame_)
+    pair.connection.flush()
+    for frame_ in shared[30:]:
+        pair.connection.deliver([], frame_)
+    assert pair.connection._is_blocked
+    assert any(queued is shared[-1] for queued in pair.connection._frames), "other connections have the same object"
+    received = bytearray()
+    pair.client.setblocking(False)
+
+    def read_all() -> bool:
+        with suppress(BlockingIOError):
+            received.extend(pair.client.recv(1_000_000))
+        return len(received) == sum(map(len, shared))
+
+    wait_until(read_all)
+    assert received == b"".join(shared)
+    wait_until(lambda: not pair.connection._is_blocked)
+    assert pair.connection._queued_bytes == 0
+
+
+def test_a_client_that_does_not_read_is_disconnected(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_QUEUED_BYTES", 1_000_000)
+    pair.begin()
+    for _ in range(40):
+        pair.connection.deliver([], b"x" * 50_000)
+        pair.connection.flush()
+    wait_until(lambda: pair.guard.reasons)
+    assert pair.guard.reasons[0] == "the client does not read its packets"
