@@ -623,15 +623,18 @@ def limited(sqlite_template: SqliteTemplate, launchers: Launchers) -> Iterator[L
         CHATAPP_CONNECTIONS_PER_SECOND=str(CONNECTIONS_PER_SECOND),
     )
     people: list[Person] = []
+    silent: list[RawSocket] = []
     try:
         server.start()
         people += add_people(server, "ana", *(f"person{n}" for n in range(5)))
-        silent = [RawSocket(server.url, cookie, address="127.0.0.9") for cookie in (people[0].cookie, "")]
+        silent += [RawSocket(server.url, cookie, address="127.0.0.9") for cookie in (people[0].cookie, "")]
         bystanders = Bystanders(people[0], people[1], pause=0.1)
         yield LimitedTarget(server, bystanders, people[2:], silent)
         bystanders.check()
         assert "Traceback" not in server.log()
     finally:
+        for socket in silent:
+            socket.close()
         for person in people:
             person.close()
         server.close()
