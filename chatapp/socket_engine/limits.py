@@ -29,10 +29,10 @@ USER_RATE_FACTOR, ADDRESS_RATE_FACTOR = 2, 20
 MAX_PAUSE_SECONDS = 5.0
 """Longest pause of a socket that sends too fast, before its next event is read."""
 
-MAX_QUEUED_BYTES = 8_000_000
+MAX_QUEUED_BYTES = 2_000_000
 """Maximum number of bytes that are queued for a client that does not read."""
 
-MAX_QUEUED_FRAMES = 20_000
+MAX_QUEUED_FRAMES = 5_000
 """Maximum number of frames that are queued for a client that does not read."""
 
 JOINED_BYTES = 262_144
