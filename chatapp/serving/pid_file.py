@@ -3,10 +3,11 @@
 The parent holds a lock of the file, so that a file which it left behind is not taken for a running one.
 """
 
-import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from chatapp.file_locks import try_lock
 
 NAME = "server.pid"
 
@@ -32,7 +33,7 @@ class PidFile:
     def claim(cls, data_dir: Path) -> "PidFile | None":
         """Lock the file until the process ends. Return None while another process has it."""
         descriptor = os.open(data_dir / NAME, os.O_RDWR | os.O_CREAT, 0o600)
-        if not _lock(descriptor):
+        if not try_lock(descriptor):
             os.close(descriptor)
             return None
         file = cls(descriptor)
@@ -53,17 +54,9 @@ def find_parent(data_dir: Path) -> ParentState | None:
     except FileNotFoundError:
         return None
     try:
-        if _lock(descriptor):
+        if try_lock(descriptor):
             return None
         pid, reloads, has_failed = os.pread(descriptor, 100, 0).split()
         return ParentState(int(pid), int(reloads), has_failed == b"1")
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

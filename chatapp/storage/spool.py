@@ -4,7 +4,6 @@ An entry is pending until the database commits it, which removes it, or rejects 
 of the process and of the machine: `synchronous=FULL`, and one transaction for each call.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ import structlog
 
 from chatapp import sqlite
 from chatapp.failpoints import failpoint
+from chatapp.file_locks import try_lock
 
 log = structlog.get_logger(__name__)
 
@@ -84,13 +84,14 @@ class Spool:
         if self._lock is None:
             # Not a lock of the SQLite file: SQLite would lose its own locks when a second descriptor is closed.
             descriptor = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            is_locked = False
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                os.close(descriptor)
-                if isinstance(error, BlockingIOError):
-                    return False
-                raise
+                is_locked = try_lock(descriptor)
+            finally:
+                if not is_locked:
+                    os.close(descriptor)
+            if not is_locked:
+                return False
             self._lock = descriptor
         return True
 

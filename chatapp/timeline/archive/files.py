@@ -7,7 +7,6 @@ transaction commits, so after a crash the messages of the last one may be in bot
 conversation need its lock.
 """
 
-import fcntl
 import gzip
 import os
 import re
@@ -31,6 +30,7 @@ from chatapp.durability import sync
 from chatapp.encryption.keys import ARCHIVE
 from chatapp.encryption.streams import EncryptingWriter, open_decrypted
 from chatapp.errors import ChatError, Invalid, NotFound
+from chatapp.file_locks import try_lock
 from chatapp.models import Message
 from chatapp.timeline.archive.rows import ArchivedMessage
 
@@ -203,7 +203,7 @@ class MessageArchive:
         self._pool.run(_make_folder, folder)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            while not _try_lock(descriptor):
+            while not try_lock(descriptor):
                 time.sleep(LOCK_POLL_SECONDS)
             yield
         finally:
@@ -250,14 +250,6 @@ def current_archive() -> MessageArchive:
     """Return the message archive of the current application."""
     settings = current_settings()
     return MessageArchive(settings.archive_path, current_pools().archive, settings.derive_key(ARCHIVE))
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _make_folder(path: Path) -> None:
