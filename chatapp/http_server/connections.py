@@ -105,6 +105,7 @@ class HttpConnection:
         self.delay = delay
         """Seconds for which `wait_for_rate` waits."""
         self.is_detached = False
+        """Whether a WebSocket has taken the socket."""
 
     def wait_for_rate(self) -> None:
         """Wait until the address may open another connection, or until this one is closed for a new one."""

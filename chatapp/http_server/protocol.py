@@ -48,8 +48,6 @@ def make_protocol(
         _fd: int
         _stream: TimedStream
         _is_first_request = True
-        is_detached = False
-        """Whether a WebSocket has taken the socket."""
 
         def __init__(self, conn_state: list[Any], server: Any) -> None:
             (host, *_), socket, _ = conn_state
@@ -64,7 +62,7 @@ def make_protocol(
                 connection.wait_for_rate()
                 super().__init__(conn_state, server)
             finally:
-                if not self.is_detached:
+                if not connection.is_detached:
                     chat_first.discard(self._fd)
                     connection.close()
 
@@ -94,7 +92,7 @@ def make_protocol(
             self._stream.begin_body()
             environ: dict[str, Any] = super().get_environ()
             environ[CONNECTION_KEY] = self._connection
-            environ[DETACH_SOCKET] = partial(_detach, self, self._connection)
+            environ[DETACH_SOCKET] = partial(_detach, self.connection, self._connection)
             if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
                 chat_first.discard(self._fd)
             body = environ["eventlet.input"]
@@ -109,10 +107,9 @@ def _discard(stream: TimedStream, discard: Callable[[], None]) -> None:
     discard()
 
 
-def _detach(request: Any, connection: HttpConnection) -> tuple[Any, Callable[[], None]]:
+def _detach(green_socket: Any, connection: HttpConnection) -> tuple[Any, Callable[[], None]]:
     """Give up the socket of a request: see `DETACH_SOCKET`."""
-    request.is_detached = True
-    return _detach_socket(request.connection), connection.detach()
+    return _detach_socket(green_socket), connection.detach()
 
 
 def _detach_socket(green_socket: Any) -> Any:
