@@ -367,17 +367,16 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         """Handle the messages that have arrived, as far as that is possible now, then listen for more."""
         if self._reader is None or self._has_ended or self._is_paused:
             return
-        turn_ends_at = time.perf_counter() + limits.TURN_SECONDS
+        turn_ends_at, is_turn_over = time.perf_counter() + limits.TURN_SECONDS, False
         try:
             while not self._order.is_blocked and not self.closed and (text := self._reader.read()) is not None:
                 self.receive(text)
-                if time.perf_counter() > turn_ends_at:
-                    self._is_paused = True
+                if is_turn_over := time.perf_counter() > turn_ends_at:
                     break
         except Exception as error:
             self._end(error)
             return
-        if self._reader.pause or self._is_paused:
+        if self._reader.pause or is_turn_over:
             self._is_paused = True
             get_hub().schedule_call_global(self._reader.pause, self._resume)
         elif self._listener is None and self._may_read() and not self._has_ended:
