@@ -1,8 +1,7 @@
 """`flask copy-database`: copy the database from SQLite to PostgreSQL, or back."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +150,7 @@ def _list_data_folders(settings: Settings, *urls: URL) -> list[Path]:
 def _require_empty_spools(settings: Settings, folder: Path) -> None:
     """Raise `Conflict` if messages wait for the database. Rejected ones may stay: they refer to ids, which are kept."""
     for path in list_spools(folder):
-        with _open_spool(path, settings.derive_key(SPOOL)) as spool:
+        with closing(Spool(path, settings.derive_key(SPOOL))) as spool:
             try:
                 is_pending = bool(spool.list_pending(limit=1))
             except SPOOL_ERRORS as error:
@@ -161,12 +160,3 @@ def _require_empty_spools(settings: Settings, folder: Path) -> None:
                 f"{path} has messages that wait for the database: see `flask --app chatapp spool list`. Start chatapp "
                 "with FROM until they are stored, then stop it."
             )
-
-
-@contextmanager
-def _open_spool(path: Path, key: bytes | None) -> Iterator[Spool]:
-    spool = Spool(path, key)
-    try:
-        yield spool
-    finally:
-        spool.close()

@@ -85,7 +85,7 @@ class TimelineOrder:
         while has_more:
             messages, has_more = self._read_events(wire_name, self._positions.get(wire_name))
             if messages:
-                self._evict(wire_name)  # After they were read: whoever lost access before they were stored is found.
+                self._evict(wire_name)  # After the read, so that each revocation before these events is known.
             for message in messages:
                 is_new = message.seq is not None and message.seq > start and message.seq not in emitted
                 self._emit(message, is_new)

@@ -186,7 +186,7 @@ def copying_engine(url: URL, key: bytes | None, *, is_locking: bool) -> Engine:
     """
     engine = create_engine(url, poolclass=NullPool, **_url_options(url, key))
     if engine.dialect.name == "sqlite":
-        begin = "BEGIN IMMEDIATE" if is_locking else "BEGIN"
+        begin = "BEGIN IMMEDIATE" if is_locking else BEGIN_READING
         _prepare_sqlite(engine, begin=begin, pragmas=("foreign_keys = OFF",))
 
         @event.listens_for(engine, "connect")
