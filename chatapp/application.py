@@ -90,7 +90,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     init_operations(app)
     init_compression(app, settings)
     init_security(app, settings)
-    init_rate_limits(app)
+    init_rate_limits(app, settings)
     app.extensions[NATIVE_POOLS] = NativePools.create(
         read_threads=settings.read_threads,
         search_threads=settings.search_threads,

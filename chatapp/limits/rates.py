@@ -1,10 +1,15 @@
 """Limits of how often one person, or one visitor's network, may do something.
 
-Services count what every entrance offers (pages and API), views the rest. Each process counts for itself.
+Services count what every entrance offers (pages and API), views the rest. Processes report to each other what they
+count (`chatapp.realtime.relay`): a limit holds for the installation, with a delay of `REPORT_SECONDS`. Without Redis
+each process continues with what it knows.
 """
 
+import hashlib
 import math
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,12 +19,18 @@ from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from chatapp.config import current_settings
+from chatapp.config import Settings
 from chatapp.errors import RateLimited
 
 log = structlog.get_logger(__name__)
 
 EXTENSION = "chatapp.rate_limits"
+
+REPORT_SECONDS = 0.25
+"""Interval at which a process reports to the others what it has counted."""
+
+Use = tuple[str, str, int]
+"""Uses of a limit: its name, the digest of their key, and their number."""
 
 
 class Period(Protocol):
@@ -113,32 +124,103 @@ UNKNOWN_WEBHOOKS = Limit(
 )
 
 
-def init_rate_limits(app: Flask) -> None:
+LIMITS = {
+    limit.name: limit
+    for limit in (
+        CONVERSATIONS,
+        INVITATIONS,
+        FORM_POSTS,
+        EXPORTS,
+        SEARCHES,
+        REACTIONS,
+        PUBLIC_PAGES,
+        API_REQUESTS,
+        SETUPS,
+        INVITATION_PAGES,
+        SIGN_INS,
+        SIGN_INS_OF_USERNAME,
+        PASSWORD_CHANGES,
+        NEW_TOKENS,
+        WEBHOOK_POSTS,
+        UNKNOWN_WEBHOOKS,
+    )
+}
+"""The limits by name."""
+
+
+class RateCounters:
+    """Counts uses in fixed windows, those that other processes report included."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._unreported: Counter[tuple[str, str]] = Counter()
+        self._is_shared = False
+
+    def share(self) -> None:
+        """Begin to gather uses for `take_unreported`: there are other processes."""
+        self._is_shared = True
+
+    def try_use(self, limit: Limit, key: object) -> bool:
+        """Count one use. Return whether it is within the limit."""
+        item, digest = self._make_item(limit), _digest(key)
+        if item is None:
+            return True
+        is_within = self._limiter.hit(item, limit.name, digest)
+        # What exceeds a limit need not be reported: the window does not become longer.
+        if self._is_shared and is_within:
+            self._unreported[limit.name, digest] += 1
+        return is_within
+
+    def find_usage(self, limit: Limit, key: object) -> Usage | None:
+        """Return how much of a limit is used; None if the limit is disabled."""
+        item = self._make_item(limit)
+        if item is None:
+            return None
+        stats = self._limiter.get_window_stats(item, limit.name, _digest(key))
+        return Usage(item.amount, stats.remaining, stats.reset_time)
+
+    def take_unreported(self) -> list[Use]:
+        """Return what was used in this process since the last call."""
+        taken, self._unreported = self._unreported, Counter()
+        return [(name, digest, count) for (name, digest), count in taken.items()]
+
+    def add_reported(self, uses: Iterable[Use]) -> None:
+        """Count what was used in another process."""
+        for name, digest, count in uses:
+            # A process of another release may have other limits.
+            if (limit := LIMITS.get(name)) and (item := self._make_item(limit)):
+                self._limiter.hit(item, name, digest, cost=count)
+
+    def _make_item(self, limit: Limit) -> RateLimitItem | None:
+        amount = limit.amount if isinstance(limit.amount, int) else getattr(self._settings, limit.amount)
+        return limit.period(amount) if amount else None
+
+
+def init_rate_limits(app: Flask, settings: Settings) -> None:
     """Start counting for an application."""
-    app.extensions[EXTENSION] = FixedWindowRateLimiter(MemoryStorage())
+    app.extensions[EXTENSION] = RateCounters(settings)
 
 
 def count_use(limit: Limit, key: object) -> None:
     """Count one use by `key`: a person's id, or a network. Raises `RateLimited` if the limit is exceeded."""
-    amount = _get_amount(limit)
-    limiter: FixedWindowRateLimiter = current_app.extensions[EXTENSION]
-    if amount and not limiter.hit(limit.period(amount), limit.name, str(key)):
+    if not _current_counters().try_use(limit, key):
         log.info("rate limit exceeded", limit=limit.name, key=key)
-        seconds = _get_usage(limit, amount, key).reset_time - time.time()
+        usage = find_usage(limit, key)
+        seconds = usage.reset_time - time.time() if usage else 0
         raise RateLimited(limit.message, retry_after=max(1, math.ceil(seconds)))
 
 
 def find_usage(limit: Limit, key: object) -> Usage | None:
     """Return how much of a limit `key` has used; None if the limit is disabled."""
-    amount = _get_amount(limit)
-    return _get_usage(limit, amount, key) if amount else None
+    return _current_counters().find_usage(limit, key)
 
 
-def _get_amount(limit: Limit) -> int:
-    return limit.amount if isinstance(limit.amount, int) else getattr(current_settings(), limit.amount)
+def _current_counters() -> RateCounters:
+    counters: RateCounters = current_app.extensions[EXTENSION]
+    return counters
 
 
-def _get_usage(limit: Limit, amount: int, key: object) -> Usage:
-    limiter: FixedWindowRateLimiter = current_app.extensions[EXTENSION]
-    stats = limiter.get_window_stats(limit.period(amount), limit.name, str(key))
-    return Usage(amount, stats.remaining, stats.reset_time)
+def _digest(key: object) -> str:
+    """Return the form in which processes report a key, which may contain what somebody typed as a username."""
+    return hashlib.blake2b(str(key).encode(), digest_size=16).hexdigest()

@@ -14,6 +14,7 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.credentials import SharingChanged, sharing_changed
+from chatapp.limits.rates import RateCounters
 from chatapp.realtime.application import Realtime
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta, delta_created
 from chatapp.realtime.broadcaster import Broadcaster
@@ -48,12 +49,14 @@ class Relay:
         order: TimelineOrder,
         evictor: Evictor,
         answer_broadcaster: AnswerBroadcaster,
+        rate_counters: RateCounters,
         bus: Bus,
     ) -> None:
         self._presence = realtime.presence
         self._broadcaster = broadcaster
         self._order = order
         self._answer_broadcaster = answer_broadcaster
+        self._rate_counters = rate_counters
         self._bus = bus
         self._published_presence: tuple[float, UserStates] = (0.0, {})
         """Time and content of the last publication."""
@@ -82,6 +85,7 @@ class Relay:
         bus.on("delta_request", lambda _, answer: answer_broadcaster.resend(ConversationRef(*answer[:2]), answer[2]))
         bus.on("typing", self._on_typing)
         bus.on("presence", lambda process, states: self._presence.set_remote_states(process, dict(states)))
+        bus.on("uses", lambda _, uses: rate_counters.add_reported(uses))
         bus.on("hello", lambda *_: self.publish_presence(is_requested=True))
         bus.on_connected(lambda: bus.publish("hello", None))
 
@@ -137,6 +141,11 @@ class Relay:
         if is_requested or states != published or time.monotonic() - published_at > PRESENCE_SECONDS:
             self._published_presence = (time.monotonic(), states)
             self._bus.publish("presence", [[user_id, state] for user_id, state in states.items()])
+
+    def publish_uses(self) -> None:
+        """Publish the uses of rate limits that were counted here since the last call."""
+        if uses := self._rate_counters.take_unreported():
+            self._bus.publish("uses", uses)
 
     def _on_commit(self, _process: str, commit: list[Any]) -> None:
         self._order.on_remote_commit(*commit)

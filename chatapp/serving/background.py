@@ -26,6 +26,8 @@ from chatapp.conversations.refs import GENERAL
 from chatapp.distribution import Distribution
 from chatapp.errors import ChatError, TooComplex, Unavailable
 from chatapp.extensions import db
+from chatapp.limits.rates import EXTENSION as RATE_LIMITS
+from chatapp.limits.rates import REPORT_SECONDS, RateCounters
 from chatapp.models import Conversation
 from chatapp.realtime.application import Realtime, get_realtime
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
@@ -94,8 +96,11 @@ def start_background(app: Flask, settings: Settings) -> None:
         from chatapp.realtime.relay import Relay
 
         bus = Bus(settings.redis_url, settings.secret_key())
-        relay = Relay(realtime, broadcaster, broadcaster.order, evictor, answer_broadcaster, bus)
+        rate_counters: RateCounters = app.extensions[RATE_LIMITS]
+        rate_counters.share()
+        relay = Relay(realtime, broadcaster, broadcaster.order, evictor, answer_broadcaster, rate_counters, bus)
         repeat("presence of other processes", BROADCAST_SECONDS, relay.publish_presence)
+        repeat("rate limits of other processes", REPORT_SECONDS, relay.publish_uses)
         bus.start(supervisor)
         health: Health = app.extensions[HEALTH]
         health.is_bus_connected = lambda: bus.is_connected

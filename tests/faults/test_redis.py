@@ -11,7 +11,7 @@ import pytest
 
 from chatapp.realtime.bus import Bus
 from tests.harness.audit import Participant, audit, chatting
-from tests.harness.people import NewPerson, Socket
+from tests.harness.people import Api, NewPerson, Socket
 from tests.harness.redis import Redis
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually, scaled
@@ -142,6 +142,26 @@ def test_a_login_session_revoked_while_redis_is_down_receives_nothing_more_on_th
     assert bob_socket.contents() == []
     bob_socket.wait_for("signed_out")
     eventually(lambda: not bob_socket.is_connected(), "the socket is closed")
+
+
+def test_a_rate_limit_holds_for_all_processes_and_for_each_while_redis_is_down(
+    two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
+) -> None:
+    ana = new_person(two_servers[0], "ana")
+    token = ana.create_token()
+    first, second = (ana.on_server(server).api(token) for server in two_servers)
+
+    def remaining(api: Api) -> int:
+        response = api.get("/conversations")
+        assert response.status_code == 200
+        return int(response.headers["X-RateLimit-Remaining"])
+
+    before = [remaining(first) for _ in range(5)][-1]
+    eventually(lambda: remaining(second) < before, "the other process counts the requests of the first")
+    redis.stop(signal.SIGKILL)
+    wait_until_unavailable(*two_servers)
+    before = remaining(first)
+    assert remaining(first) == before - 1
 
 
 def test_events_during_an_outage_of_redis_are_not_replayed_after_it(

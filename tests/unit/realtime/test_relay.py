@@ -7,10 +7,12 @@ from unittest.mock import Mock
 import pytest
 
 from chatapp.assistants.signals import AnswerProgress
+from chatapp.config import Settings
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import GENERAL, ConversationRef, room_ref
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
 from chatapp.credentials import SharingChanged, sharing_changed
+from chatapp.limits.rates import SEARCHES, RateCounters
 from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.bus import Bus, Handler
 from chatapp.realtime.relay import Relay
@@ -49,8 +51,12 @@ class Process:
         self.broadcaster = Mock()
         self.answers = AnswerBroadcaster(Mock(), self.signals, lambda _conversation: 0)
         self.evictor = Mock()
+        self.rate_counters = RateCounters(Settings())
+        self.rate_counters.share()
         realtime = Mock(signals=self.signals)
-        self.relay = Relay(realtime, self.broadcaster, Mock(), self.evictor, self.answers, cast(Bus, self.bus))
+        self.relay = Relay(
+            realtime, self.broadcaster, Mock(), self.evictor, self.answers, self.rate_counters, cast(Bus, self.bus)
+        )
 
     def answer(self, content: str) -> None:
         progress = AnswerProgress(ConversationRef("assistant", 3), 2, content)
@@ -100,3 +106,13 @@ def test_a_process_that_lost_a_part_of_an_answer_requests_all_of_it(processes: t
     assert second.streams() != first.streams()
     first.answer("one\n\ntwo\n\nthree\n\nfour\n\nfive\n\nsix\n\nseven")
     assert second.streams() == first.streams()
+
+
+def test_uses_of_rate_limits_are_counted_by_the_other_process(processes: tuple[Process, Process]) -> None:
+    first = processes[0]
+    first.rate_counters.try_use(SEARCHES, 1)
+    first.relay.publish_uses()
+    usages = [process.rate_counters.find_usage(SEARCHES, 1) for process in processes]
+    assert usages[0] is not None
+    assert usages[1] is not None
+    assert usages[0].remaining == usages[1].remaining
