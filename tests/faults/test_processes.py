@@ -1,0 +1,66 @@
+"""Several processes share what protects accounts: the count of failed sign-ins, and the end of login sessions."""
+
+from collections.abc import Iterator
+
+import pytest
+from socketio.exceptions import ConnectionError as ConnectionRefused
+
+from tests.harness.people import PASSWORD, NewPerson, Person
+from tests.harness.redis import Redis
+from tests.harness.servers import NewServer, Postgres, PostgresTemplate, Server
+from tests.harness.waiting import eventually
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory, postgres_template: PostgresTemplate) -> Iterator[Postgres]:
+    """A PostgreSQL that a test may stop."""
+    postgres = postgres_template.new(tmp_path_factory.mktemp("own-postgres"))
+    postgres.start()
+    yield postgres
+    postgres.close()
+
+
+@pytest.fixture(scope="module")
+def servers(database: Postgres, shared_redis: Redis, new_shared_server: NewServer) -> tuple[Server, Server]:
+    """Two processes on one data folder."""
+    url = database.create_database()
+    settings = {"REDIS_URL": shared_redis.url, "CHATAPP_SIGN_IN_ATTEMPTS": "3", "CHATAPP_HEARTBEAT_SECONDS": "1"}
+    first = new_shared_server(database_url=url, **settings).start()
+    second = new_shared_server(database_url=url, **settings, CHATAPP_DATA_DIR=str(first.data_dir)).start()
+    return first, second
+
+
+def test_wrong_passwords_on_any_process_delay_the_account(
+    servers: tuple[Server, Server], new_person: NewPerson
+) -> None:
+    new_person(servers[0], "ana")
+    for server in (servers[0], servers[1], servers[0]):
+        assert Person(server, "ana").sign_in("wrong password").status_code == 403
+    assert [Person(server, "ana").sign_in(PASSWORD).status_code for server in servers] == [429, 429]
+
+
+def test_a_person_who_signed_out_on_one_process_is_not_admitted_by_another_during_an_outage(
+    servers: tuple[Server, Server], database: Postgres, new_person: NewPerson
+) -> None:
+    first, second = servers
+    bob, eve = (new_person(first, name) for name in ("bob", "eve"))
+    on_second = [person.on_server(second) for person in (bob, eve)]
+    for person in on_second:
+        person.connect().join()
+        assert person.get("/").ok
+    bob_socket = on_second[0].sockets[-1]
+    cookies = bob.http.cookies.copy()
+    assert bob.post("/sign-out").ok
+    bob_socket.wait_for("signed_out")
+    bob.http.cookies = cookies
+    assert on_second[0].get("/").url.startswith(f"{second.url}/sign-in")
+
+    database.stop()
+    eventually(lambda: second.health().status_code == 503, "the outage is noticed")
+    assert on_second[1].get("/").ok
+    assert on_second[0].get("/").status_code == 503
+    with pytest.raises(ConnectionRefused):
+        on_second[0].connect()
+    on_second[1].connect().join()
