@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from chatapp.actors import Actor, require_active_login
+from chatapp.actors import Actor, require_active_login, require_active_reader
 from chatapp.conversations.kinds import AssistantSession, Direct, Room, SharedAssistant, kind_of
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
@@ -99,6 +99,15 @@ def find_access_of(session: Session, ref: ConversationRef, actor: Actor) -> Conv
     require_active_login(session, actor)
     row = session.execute(_FIND_ROWS, {"id": ref.id, "kind": ref.kind, "user_id": actor.user_id}).one_or_none()
     return ConversationAccess(None, None) if row is None else ConversationAccess(row[0], row[1])
+
+
+def find_reader_access(session: Session, ref: ConversationRef, actor: Actor) -> ConversationAccess:
+    """Find what `find_access_of` does, several times as fast, for an actor who only reads: see `find_access`.
+
+    Raises `SignedOut` if the actor's login was revoked.
+    """
+    require_active_reader(session, actor)
+    return find_access(session, ref, actor.user_id)
 
 
 def find_accesses(session: Session, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], ConversationAccess]:

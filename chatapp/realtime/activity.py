@@ -3,7 +3,7 @@
 from typing import Literal
 
 from chatapp.conversations.policy import authorize_posting
-from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.queries import find_reader_access
 from chatapp.conversations.refs import parse_ref
 from chatapp.extensions import db
 from chatapp.realtime.handlers import Caller, Payload, handles
@@ -32,6 +32,6 @@ class TypingPayload(Payload):
 def notify_typing(caller: Caller, payload: TypingPayload) -> None:
     """Notify the others in a conversation that the caller is typing."""
     ref = parse_ref(payload.conversation)
-    authorize_posting(*find_access_of(db.session(), ref, caller.user.actor))
+    authorize_posting(*find_reader_access(db.session(), ref, caller.user.actor))
     if caller.realtime.typing_throttle.is_due(caller.user.id, ref):
         caller.realtime.signals.send_robust(typed, Typing(ref, caller.user.as_person()))

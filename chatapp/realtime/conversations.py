@@ -11,7 +11,7 @@ from chatapp.concurrency.cooperation import checkpoint, in_slices
 from chatapp.conversations.kinds import AssistantConversation, ConversationKind, has_assistant, kind_of
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_reading, may_post
-from chatapp.conversations.queries import find_access_of, is_public
+from chatapp.conversations.queries import find_reader_access, is_public
 from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import Busy, ChatError, Unavailable
 from chatapp.extensions import db
@@ -122,11 +122,11 @@ def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
 def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
     fallback = caller.realtime.fallback
     revision = fallback.revision
-    authorize_reading(*find_access_of(db.session(), ref, caller.user.actor))
+    authorize_reading(*find_reader_access(db.session(), ref, caller.user.actor))
     db.session.close()
     caller.enter(ref.wire_name)
     try:
-        access = find_access_of(db.session(), ref, caller.user.actor)
+        access = find_reader_access(db.session(), ref, caller.user.actor)
         conversation = authorize_reading(*access)
     except Exception as error:
         caller.leave(ref.wire_name)
@@ -242,7 +242,7 @@ def leave_chat(caller: Caller, payload: LeavePayload) -> None:
 
 
 def _is_member(ref: ConversationRef, actor: Actor) -> bool:
-    is_member = find_access_of(db.session(), ref, actor).membership is not None
+    is_member = find_reader_access(db.session(), ref, actor).membership is not None
     db.session.close()  # The next read gets a new snapshot.
     return is_member
 
@@ -288,7 +288,7 @@ def delete_message(caller: Caller, payload: DeletePayload) -> Ack:
 @handles("message_versions", VersionsPayload, cost=READING_COST)
 def list_versions(caller: Caller, payload: VersionsPayload) -> Ack:
     """Return the earlier versions of a message."""
-    access = find_access_of(db.session(), parse_ref(payload.conversation), caller.user.actor)
+    access = find_reader_access(db.session(), parse_ref(payload.conversation), caller.user.actor)
     conversation = authorize_reading(*access)
     page = read_versions(db.session(), conversation, payload.seq, before=payload.before, limit=payload.limit)
     versions = limit_size(page.versions, keeps_last=True)

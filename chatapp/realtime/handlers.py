@@ -5,6 +5,7 @@ authenticated the user; each event is authorized in the database.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -13,6 +14,7 @@ from flask import Flask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from chatapp.concurrency.cooperation import in_slices
 from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
 from chatapp.identity import AuthenticatedUser
 from chatapp.operation import current_operation, current_request_id
@@ -83,7 +85,7 @@ def handles(event: str, payload: type[P], *, cost: int = 1) -> Callable[[Handler
     """Register a function as the handler of an event. It runs on a green thread, in an application context.
 
     The acknowledgement has `ok: true` and the fields that the function returns, or `ok: false` and the error. The event
-    counts as `cost` events of the client's rate.
+    counts as `cost` events of the client's rate. One that costs more than another runs in slices.
     """
 
     def register(handler: Handler[P]) -> Handler[P]:
@@ -172,7 +174,7 @@ def _wrap_handler(app: Flask, responder: _Responder, payload: type[P], handler: 
             if cost > 1:
                 caller.realtime.engine.connection_guard.count_events(sid, cost - 1)
             parsed = _parse(payload, arguments)
-            with app.app_context():
+            with app.app_context(), in_slices() if cost > 1 else nullcontext():
                 try:
                     ack = handler(caller, parsed)
                 except DBAPIError as error:

@@ -27,7 +27,7 @@ from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import Actor
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import current_settings
-from chatapp.conversations.queries import find_access_of, list_wire_names
+from chatapp.conversations.queries import find_reader_access, list_wire_names
 from chatapp.conversations.refs import parse_ref
 from chatapp.conversations.service import create_room
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
@@ -127,12 +127,12 @@ def test_a_member_who_is_removed_while_leaving_the_page_gets_no_news(
     caller.enter(room)
 
     def remove_after_reading(*arguments: Any) -> Any:
-        access = find_access_of(*arguments)
-        monkeypatch.setattr(conversations, "find_access_of", find_access_of)
+        access = find_reader_access(*arguments)
+        monkeypatch.setattr(conversations, "find_reader_access", find_reader_access)
         remove_member(room)
         return access
 
-    monkeypatch.setattr(conversations, "find_access_of", remove_after_reading)
+    monkeypatch.setattr(conversations, "find_reader_access", remove_after_reading)
     leave_chat(caller, LeavePayload(conversation=room))
 
     assert not caller.has_entered(room)
@@ -156,9 +156,9 @@ def test_a_socket_whose_permission_cannot_be_read_again_stays_outside(
         calls.append(arguments)
         if len(calls) == 2:
             raise OperationalError("SELECT", None, Exception("connection lost"))
-        return find_access_of(*arguments)
+        return find_reader_access(*arguments)
 
-    monkeypatch.setattr(conversations, "find_access_of", fail_the_second_time)
+    monkeypatch.setattr(conversations, "find_reader_access", fail_the_second_time)
     payload = JoinPayload(conversation=room) if event is join_chat else LeavePayload(conversation=room)
     with pytest.raises(OperationalError):
         event(caller, payload)

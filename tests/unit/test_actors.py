@@ -6,7 +6,14 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from chatapp.actors import Actor, find_active_actors, find_active_tokens, is_admin, require_active_login
+from chatapp.actors import (
+    Actor,
+    find_active_actors,
+    find_active_tokens,
+    is_admin,
+    require_active_login,
+    require_active_reader,
+)
 from chatapp.errors import SignedOut
 from chatapp.models import ApiToken, LoginSession, User
 from chatapp.models.base import Base
@@ -46,6 +53,15 @@ def test_only_an_active_login_passes(session: Session) -> None:
     require_active_login(session, Actor(ANA, login_session_id=10))
     with pytest.raises(SignedOut):
         require_active_login(session, Actor(ANA, login_session_id=12))
+
+
+def test_a_reader_passes_as_long_as_the_login_is_active_and_their_own(session: Session) -> None:
+    for actor in (Actor(ANA, login_session_id=10), Actor(BOB, token_id=20), Actor(BOB)):
+        require_active_reader(session, actor)
+    revoked, banned, others = Actor(ANA, login_session_id=12), Actor(BANNED, login_session_id=11), Actor(BOB, 10)
+    for actor in (revoked, banned, others, Actor(BOB, token_id=21), Actor(99)):
+        with pytest.raises(SignedOut):
+            require_active_reader(session, actor)
 
 
 def test_active_tokens_are_found_by_id(session: Session) -> None:
