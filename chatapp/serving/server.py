@@ -263,8 +263,7 @@ def _serve_chat_first() -> "ChatFirst":
     chat_first = ChatFirst()
     hub = get_hub()
     if hasattr(hub, "do_poll"):  # On Linux. On macOS all are served alike.
-        poll = hub.do_poll
-        hub.do_poll = lambda seconds: chat_first.select(poll(seconds))
+        hub.do_poll = partial(chat_first.poll, hub.do_poll)
     return chat_first
 
 

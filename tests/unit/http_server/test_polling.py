@@ -1,4 +1,4 @@
-from chatapp.http_server.polling import SERVED_AT_ONCE, ChatFirst
+from chatapp.http_server.polling import ITERATION_SECONDS, SERVED_AT_ONCE, ChatFirst
 
 READ = 1
 
@@ -38,3 +38,22 @@ def test_a_connection_that_has_become_a_chat_socket_is_served_at_once():
 def test_few_connections_are_all_served():
     http = range(SERVED_AT_ONCE)
     assert chat_first(*http).select(ready(*http)) == ready(*http)
+
+
+def test_fewer_connections_are_served_after_long_iterations_while_messages_are_stored():
+    http = range(100)
+    selection = chat_first(*http)
+    for _ in range(10):
+        selection.adapt(2 * ITERATION_SECONDS, is_quiet=False)
+    assert len(selection.select(ready(*http))) == 1
+    for _ in range(10):
+        selection.adapt(ITERATION_SECONDS / 2, is_quiet=False)
+    assert len(selection.select(ready(*http))) == SERVED_AT_ONCE
+
+
+def test_long_iterations_delay_no_connection_while_no_messages_are_stored():
+    http = range(100)
+    selection = chat_first(*http)
+    selection.adapt(2 * ITERATION_SECONDS, is_quiet=False)
+    selection.adapt(2 * ITERATION_SECONDS, is_quiet=True)
+    assert len(selection.select(ready(*http))) == SERVED_AT_ONCE
