@@ -26,6 +26,8 @@ INVALID_HEADER = encode_response(
     HTTPStatus.BAD_REQUEST, "The header is malformed. Content-Length must be one number that consists of digits."
 )
 
+INCOMPLETE_HEADER = encode_response(HTTPStatus.BAD_REQUEST, "The header is incomplete: it ends with an empty line.")
+
 LENGTH_REQUIRED = encode_response(
     HTTPStatus.LENGTH_REQUIRED, "Send the body with Content-Length: Transfer-Encoding is not supported."
 )
@@ -131,19 +133,25 @@ class _HeaderLines:
         self._stream = stream
         self.has_bare_cr = False
         """Whether a line has a CR that does not belong to its end."""
+        self.is_complete = False
+        """Whether the last line is the empty one that ends a header."""
 
     def readline(self, size: int = -1) -> bytes:
         """Read a line."""
         line: bytes = self._stream.readline(size)
+        self.is_complete = line in {b"\r\n", b"\n"}
         self.has_bare_cr |= b"\r" in line.removesuffix(b"\n").removesuffix(b"\r")
         return line
 
 
 def _has_valid_lines(request: Any, lines: _HeaderLines) -> bool:
-    """Return whether each line of the header ends where a proxy in front sees its end; otherwise refuse the request.
+    """Return whether the header has ended, and each line of it where a proxy in front sees its end; else refuse it.
 
-    The library takes a CR alone as the end of a line: what follows would be a header, such as `Content-Length`.
+    The library also takes the end of the connection for that of the header: pages would be rendered for clients that
+    are gone. And it takes a CR alone as the end of a line: what follows would be a header, such as `Content-Length`.
     """
+    if not lines.is_complete:
+        return _end(request, INCOMPLETE_HEADER)
     return not lines.has_bare_cr or _end(request, INVALID_HEADER)
 
 

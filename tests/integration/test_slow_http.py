@@ -108,6 +108,18 @@ def test_a_client_that_stops_sending_is_disconnected_and_meanwhile_others_are_se
     assert all(connection.recv(12) == b"HTTP/1.1 200" for connection in visitors)
 
 
+@pytest.mark.parametrize("last_line", [b"X-Slow: ", b"X-Slow: 1\r\n"], ids=["half_a_line", "no_empty_line"])
+def test_a_request_whose_header_ends_with_the_connection_is_refused(
+    connect: Callable[[bytes], socket.socket], last_line: bytes
+) -> None:
+    connection = connect(b"GET /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\n" + last_line)
+    connection.shutdown(socket.SHUT_WR)
+    with connection.makefile("rb") as response:
+        status, _, body = response.read().partition(b"\r\n")
+    assert status == b"HTTP/1.1 400 Bad Request"
+    assert b"The header is incomplete" in body
+
+
 def test_a_header_that_arrives_byte_by_byte_is_cut_off_and_a_slow_but_steady_body_is_read(
     small: Server, connect: Callable[[bytes], socket.socket]
 ) -> None:
