@@ -3,12 +3,14 @@
 import re
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
+from bench.sockets import upgrade_request
 from chatapp.web.security import MAX_REQUEST_BYTES
 from tests.harness.audit import Participant, audit, chatting
 from tests.harness.nginx import Nginx
@@ -207,6 +209,24 @@ def test_clients_of_a_killed_process_move_to_the_others_and_no_message_is_lost(
         wait_until_all_have_sent(chatters)
         processes[2].start()
     audit(installation, *chatters)
+
+
+def test_processes_that_work_again_after_a_failure_accept_all_clients_at_once(
+    processes: list[Server], members: list[Person], nginx: Nginx
+) -> None:
+    for server in processes:
+        server.kill()
+    assert members[0].get("/").status_code == 502
+    for server in processes:
+        server.launch()
+    for server in processes:
+        server.wait_until_ready()
+    with ExitStack() as connections:
+        for _ in range(4 * PROCESSES):
+            plain = socket.create_connection(("127.0.0.1", nginx.port), timeout=scaled(10))
+            tls = connections.enter_context(nginx.tls().wrap_socket(plain, server_hostname="127.0.0.1"))
+            tls.sendall(upgrade_request(nginx.url, members[0].cookie))
+            assert tls.recv(1000).startswith(b"HTTP/1.1 101 ")
 
 
 def test_no_message_is_lost_when_nginx_restarts(

@@ -64,9 +64,9 @@ class Nginx:
 
     def _adapt(self, configuration: str, servers: Sequence[Server]) -> str:
         """Replace addresses, ports and paths. Each of them must be in the configuration."""
-        lines = "\n".join(f"    server 127.0.0.1:{server.port};" for server in servers)
+        lines = "\n".join(f"    server 127.0.0.1:{server.port} max_fails=0;" for server in servers)
         for pattern, replacement in (
-            (r"^    server 127\.0\.0\.1:5000;$", lines),
+            (r"^    server 127\.0\.0\.1:5000 max_fails=0;$", lines),
             (r"^    listen \[::\]:\d+.*;\n", ""),
             (r"listen 80;", f"listen 127.0.0.1:{self.http_port};"),
             (r"listen 443 ", f"listen 127.0.0.1:{self.port} "),
