@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.checkout import checkout
 from bench.installation import LOAD_CORE, UNLIMITED, Installation, installation
 from bench.report import Figure
 from bench.sockets import LoadSocket
 from tests.harness import ROOT
+from tests.harness.checkout import checkout
 
 ROUNDS = 3
 ROOMS = 50

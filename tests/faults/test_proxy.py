@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 
 from bench.sockets import upgrade_request
 from chatapp.web.security import MAX_REQUEST_BYTES
-from tests.harness.audit import Participant, audit, chatting
+from tests.harness.audit import Participant, audit, chatting, wait_until_all_have_sent
 from tests.harness.nginx import Nginx
 from tests.harness.people import JavaScriptWebSocket, Person
 from tests.harness.redis import Redis
@@ -92,16 +92,6 @@ def chatters(members: list[Person], nginx: Nginx) -> list[Participant]:
         for person in members
         for number in range(4)
     ]
-
-
-def wait_until_all_have_sent(chatters: Sequence[Participant]) -> None:
-    """Wait until everybody has sent two more messages: one of them since now."""
-    before = [len(chatter.acknowledged) for chatter in chatters]
-    eventually(
-        lambda: all(len(chatter.acknowledged) > count + 1 for chatter, count in zip(chatters, before, strict=True)),
-        "all have sent messages",
-        timeout=20,
-    )
 
 
 def connections(server: Server) -> float:

@@ -19,7 +19,7 @@ from chatapp.timeline.reading import MAX_CATCH_UP_EVENTS
 from tests.harness.html import rendered_messages
 from tests.harness.people import Person
 from tests.harness.servers import Server
-from tests.harness.waiting import scaled
+from tests.harness.waiting import eventually, scaled
 
 TRANSIENT_ERRORS = {"busy", "unavailable", "internal"}
 """Error codes after which a message is sent again."""
@@ -218,6 +218,16 @@ def chatting(*participants: Participant) -> Iterator[None]:
         thread.join()
         loop.close()
     task.result()
+
+
+def wait_until_all_have_sent(participants: Sequence[Participant], timeout: float = 20) -> None:
+    """Wait until everybody has sent two more messages: one of them since now."""
+    wanted = [(participant, len(participant.acknowledged) + 2) for participant in participants]
+    eventually(
+        lambda: all(len(participant.acknowledged) >= count for participant, count in wanted),
+        "all have sent messages",
+        timeout=timeout,
+    )
 
 
 def audit(server: Server, *participants: Participant) -> None:

@@ -1,4 +1,4 @@
-"""Check-outs of other commits of this repository, for comparisons."""
+"""Check-outs of other commits of this repository, for comparisons and upgrades."""
 
 import subprocess
 import sys

@@ -110,6 +110,10 @@ class Server:
         self._settings |= settings
         return self
 
+    def use_code_of(self, root: Path) -> None:
+        """Change the folder of the server, from the next start."""
+        self._root = root
+
     @property
     def pid(self) -> int:
         """The id of the server's process."""
