@@ -18,22 +18,22 @@ if os.environ.get("CHATAPP_ASYNC_MODE", "eventlet") == "eventlet":
     os.environ["EVENTLET_NO_GREENDNS"] = "yes"  # `resolve_on_native_threads` takes its place.
     # Eventlet's authors discourage new uses. docs/decisions has the reasons for it, and the way to replace it.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
-    import logging
     import threading
 
     import eventlet
 
+    # eventlet would search all objects for reentrant locks, which takes 50 ms, to replace them by green ones. There are
+    # only those of `threading` and `logging`. Nobody who holds them switches, and native threads use them too.
+    eventlet.patcher._green_existing_locks = lambda _lock_type: None  # noqa: SLF001
     eventlet.monkey_patch()
     native, green = eventlet.patcher.original("threading"), (threading.Lock, threading.RLock)
 
-    # The event loop and native threads share the locks of SQLAlchemy's counters and of the registry of loggers. If they
-    # were green, a native thread that meets a held one would wait for ever: the holder wakes it in an event loop of its
-    # own, which does not run. SQLAlchemy is imported after the patch, which searches all objects for reentrant locks.
+    # The event loop and native threads share the locks of SQLAlchemy's counters. If they were green, a native thread
+    # that meets a held one would wait for ever: the holder wakes it in an event loop of its own, which does not run.
     threading.Lock, threading.RLock = native.Lock, native.RLock
     import sqlalchemy.orm  # noqa: F401
 
     threading.Lock, threading.RLock = green
-    logging._lock = native.RLock()  # type: ignore[attr-defined]  # noqa: SLF001
 
     from chatapp.concurrency.host_names import resolve_on_native_threads
 
