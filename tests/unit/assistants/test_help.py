@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chatapp.assistants.providers.help import TOPICS, find_help
+from chatapp.assistants.providers.help import find_help, list_topics
 from chatapp.config import ROOT
 
 NO_LABELS = {"+", "@", "…"}
@@ -30,7 +30,7 @@ def test_a_question_about_chatapp_is_answered(question: str, title: str) -> None
 def test_help_lists_all_topics(question: str) -> None:
     answer = find_help(question)
     assert answer is not None
-    assert all(f"\n- {topic.title}" in answer for topic in TOPICS)
+    assert all(f"\n- {topic.title}" in answer for topic in list_topics())
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_labels_in_the_help_exist_on_pages() -> None:
     pages = "\n".join(path.read_text() for path in Path(ROOT, "templates").rglob("*.html"))
     labels = {
         label
-        for topic in TOPICS
+        for topic in list_topics()
         for bold in re.findall(r"\*\*(.+?)\*\*", topic.text)
         for label in bold.split(" → ")
         if label not in NO_LABELS
