@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import TypeVarTuple
 
 import structlog
 from flask import Flask
@@ -51,8 +52,13 @@ from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import adopt_renewed_epoch, get_epoch, renew_epoch_if_restored
 from chatapp.webhooks.sender import WebhookSender
 
+Ts = TypeVarTuple("Ts")
+
 REVOCATION_CHECK_SECONDS = 0.5
 """Interval between two checks for revocations by other processes."""
+
+HOUSEKEEPING_DELAY_SECONDS = 1.0
+"""Time after the start at which housekeeping begins: the first pages come before it."""
 
 RETENTION_SECONDS = 6 * 3600
 """Interval at which expired entries of the audit log and of the message archive are deleted."""
@@ -113,7 +119,7 @@ def start_background(app: Flask, settings: Settings) -> None:
         log.warning("whether the database was restored from a backup is checked when it responds")
         supervisor.start("restore check", retry_restore_check, app)
     writer.start(load_spool=True)
-    supervisor.start("name check", check_names, app, on_failure=OnFailure.LOG)
+    supervisor.start("name check", run_later, check_names, app, on_failure=OnFailure.LOG)
     supervisor.start("webhooks", WebhookSender(app, settings, supervisor).run)
     app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)
     answer_worker.start()
@@ -133,9 +139,15 @@ def start_background(app: Flask, settings: Settings) -> None:
         return  # The rest is done once, by the first worker.
     supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
     if settings.audit_log_days or settings.archive_days:
-        supervisor.start("retention", delete_expired, app, settings)
+        supervisor.start("retention", run_later, delete_expired, app, settings)
     if settings.general_keep_last:
         supervisor.start("cleanup", trim_general, app, settings.general_keep_last, on_failure=OnFailure.LOG)
+
+
+def run_later(function: Callable[[*Ts], object], *args: *Ts) -> None:
+    """Do housekeeping once the first pages have been served."""
+    time.sleep(HOUSEKEEPING_DELAY_SECONDS)
+    function(*args)
 
 
 def repeat_forever(interval_seconds: float, function: Callable[[], object]) -> None:
