@@ -146,6 +146,11 @@ class Fallback:
         user = self._logins.get(hash_token(token))
         return user and replace(user, token=token)
 
+    def find_login_user_id(self, token: str) -> int | None:
+        """Return the id of the user whom `find_login` returns."""
+        user = self._logins.get(hash_token(token))
+        return user and user.id
+
     def remember_access(self, user_id: int, ref: ConversationRef, revision: int, *, may_post: bool) -> None:
         """Remember that a user may read a conversation, and whether they may post."""
         if self._is_started and revision == self.revision:

@@ -83,12 +83,12 @@ class ConnectionGate:
         if (api_token := find_api_token(environ)) is not None:
             return self._begin_token_request(connection, environ, network, hash_token(api_token))
         token = find_login_token(self._app, environ)
-        user = None if token is None else self._fallback.find_login(token)
+        user_id = None if token is None else self._fallback.find_login_user_id(token)
         # Until it is admitted, its connection counts as waiting, which may be closed for another one.
-        refusal = self._rates.admit(path, person=user and user.id, network=network)
-        if refusal is not None and (user is not None or token is None or not self._is_valid(token)):
+        refusal = self._rates.admit(path, person=user_id, network=network)
+        if refusal is not None and (user_id is not None or token is None or not self._is_valid(token)):
             return refusal
-        if token is None or user is not None:
+        if token is None or user_id is not None:
             return connection.begin_request(network, token)
         refusal = connection.begin_request(network, None)
         if refusal is not None and self._is_valid(token):

@@ -5,7 +5,9 @@ write through a `TimedStream`. WebSockets use their sockets directly: pings dete
 """
 
 import re
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from functools import partial
 from http import HTTPStatus
@@ -41,6 +43,7 @@ def make_protocol(
     connections: HttpConnections, chat_first: ChatFirst, *, timeout_seconds: float, keep_alive_seconds: float
 ) -> type:
     """Return the protocol class of a server. eventlet takes a class, not an object."""
+    quick_ack: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it.
 
     class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]  # the library is not typed
         # A connection keeps both buffers while it is open: eventlet's 24 KB would double its memory.
@@ -52,13 +55,13 @@ def make_protocol(
         _is_first_request = True
 
         def __init__(self, conn_state: list[Any], server: Any) -> None:
-            (host, *_), socket, _ = conn_state
-            connection = connections.open(host, lambda: shutdown_safe(socket))
+            (host, *_), green_socket, _ = conn_state
+            connection = connections.open(host, lambda: shutdown_safe(green_socket))
             if isinstance(connection, Refusal):
-                connection.send(socket)  # eventlet closes it.
+                connection.send(green_socket)  # eventlet closes it.
                 return
             self._connection = connection
-            self._fd = socket.fileno()
+            self._fd = green_socket.fileno()
             chat_first.add(self._fd)
             try:
                 connection.wait_for_rate()
@@ -69,9 +72,11 @@ def make_protocol(
                     connection.close()
 
         def setup(self) -> None:
-            super().setup()
-            for stream in (self.rfile, self.wfile):  # type: ignore[has-type]  # they are the library's
-                stream.close()
+            # As in the library, but without its streams.
+            self.connection = self.request
+            if quick_ack is not None:
+                with suppress(OSError):
+                    self.connection.setsockopt(socket.IPPROTO_TCP, quick_ack, 1)
             self._stream = TimedStream(self.connection, timeout_seconds)
             self.rfile: Any = BufferedReader(self._stream, self.rbufsize)
             self.wfile = BufferedWriter(self._stream, self.wbufsize)
@@ -119,9 +124,9 @@ def _detach_socket(green_socket: Any) -> Any:
 
     What the server still does with the green one, such as closing it, has no effect.
     """
-    socket = green_socket.fd
-    family, kind, protocol = socket.family, socket.type, socket.proto
-    detached = type(socket)(family, kind, protocol, fileno=socket.detach())
+    inner = green_socket.fd
+    family, kind, protocol = inner.family, inner.type, inner.proto
+    detached = type(inner)(family, kind, protocol, fileno=inner.detach())
     detached.setblocking(False)
     return detached
 

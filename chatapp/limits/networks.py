@@ -8,6 +8,7 @@ IPV6_PREFIX_BITS = 64
 """A provider assigns at least this network to one customer, who chooses the rest of the address freely."""
 
 
+@lru_cache(maxsize=4_096)
 def client_network(address: str) -> str:
     """Return the network that counts as one client in limits: an IPv4 address, or the /64 of an IPv6 address.
 

@@ -34,12 +34,14 @@ class Presence:
         """Time of reception and states of each other process."""
         self._broadcast: UserStates = {}
         """The states that were last broadcast."""
+        self._presented: dict[str, str] = {}
+        """The same as sockets receive them."""
         self._last_seen: dict[int, float] = {}
 
     def add(self, sid: str, user_id: int) -> None:
         """Add a new socket, and send it the state of all users."""
         self._sockets[sid] = (user_id, "online")
-        people = _present(self._broadcast | {user_id: "online"})
+        people = self._presented | {str(user_id): "online"}
         self._server.emit("presence", {"people": people, "whole": True}, to=sid)
 
     def set_state(self, sid: str, state: str) -> None:
@@ -75,7 +77,7 @@ class Presence:
         after = kept | current
         changed = {user_id: state for user_id, state in after.items() if self._broadcast.get(user_id) != state}
         changed |= dict.fromkeys(self._broadcast.keys() - after.keys(), "offline")
-        self._broadcast = after
+        self._broadcast, self._presented = after, _present(after)
         for user_id in gone:
             del self._last_seen[user_id]
         if changed:

@@ -13,6 +13,9 @@ from werkzeug.sansio.http import parse_cookie
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+_FOUND_LOGIN = "chatapp.found_login"
+"""Where `find_login_token` puts what it found into the WSGI environment: it is called more than once."""
+
 MAX_COOKIES = 10_000
 """Maximum number of cookies whose content is kept."""
 
@@ -59,6 +62,13 @@ class VerifiedSessions(SecureCookieSessionInterface):
 
 def find_login_token(app: Flask, environ: "WSGIEnvironment") -> str | None:
     """Return the token of the login session in a signed cookie. It may have been revoked."""
+    if _FOUND_LOGIN not in environ:
+        environ[_FOUND_LOGIN] = _read_login_token(app, environ)
+    token: str | None = environ[_FOUND_LOGIN]
+    return token
+
+
+def _read_login_token(app: Flask, environ: "WSGIEnvironment") -> str | None:
     name = app.config["SESSION_COOKIE_NAME"]
     if name not in environ.get("HTTP_COOKIE", ""):
         return None
