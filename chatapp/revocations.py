@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Installation
 from chatapp.signals import Signal
-from chatapp.storage import Transaction
+from chatapp.storage import ReadStatement, Transaction
 
 T = TypeVar("T")
+
+_LAST_REVOCATION = ReadStatement(select(Installation.__table__.c.revocations))
 
 revocation_handled: Signal[int] = Signal("revocation-handled")
 """The number of a revocation by this process whose own signal was sent before."""
@@ -30,4 +32,4 @@ def revoke(transaction: Transaction, signal: Signal[T], payload: T) -> None:
 
 def get_last_revocation(session: Session) -> int:
     """Return the number of the last revocation: how many there have been in this installation."""
-    return session.scalars(select(Installation.revocations)).one()
+    return int(_LAST_REVOCATION.fetch(session)[0][0])

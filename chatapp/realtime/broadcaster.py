@@ -1,13 +1,12 @@
 """Broadcasting: signals are emitted to the sockets of this process.
 
 The writer sends its signals in the order of its commits, on one thread, so the events of a conversation are emitted in
-the order of their numbers. Where several processes write, `ordering.py` keeps that order. A client that nevertheless
-misses an event detects it by the number of the next event, or by a heartbeat.
+the order of their numbers. Where several processes write, they go through `broadcast_queue.py`, and `ordering.py` keeps
+that order. A client that nevertheless misses an event detects it by the number of the next event, or by a heartbeat.
 """
 
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from time import time
 
@@ -18,20 +17,20 @@ from chatapp.conversations.refs import parse_ref
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.extensions import db
-from chatapp.models import Conversation
 from chatapp.presentation.messages import get_message_presenter, present_backlog, present_news
 from chatapp.presentation.read_state import present_read_receipt, present_read_state
 from chatapp.realtime.application import Realtime
+from chatapp.realtime.broadcast_queue import BroadcastQueue
 from chatapp.realtime.channels import EVERYONE, news_channel, user_channel
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.heartbeats import emit_heads
 from chatapp.realtime.news import update_news_channels
-from chatapp.realtime.ordering import TimelineOrder
+from chatapp.realtime.ordering import BroadcastEvent, EventsRead, TimelineOrder
 from chatapp.realtime.typing import Typing, typed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
+from chatapp.timeline.new_events import read_new_events
 from chatapp.timeline.read_markers import ReadState
-from chatapp.timeline.reading import CATCH_UP_SIZE, list_events
 from chatapp.timeline.signals import (
     MessageRejected,
     ReadReceiptChanged,
@@ -51,7 +50,7 @@ log = structlog.get_logger(__name__)
 class Broadcaster:
     """Emits the signals of conversations, timelines and the spool.
 
-    `order` is None if the installation has one process: its own commits are in order.
+    `order` and `queue` are None if the installation has one process: its own commits are in order.
     """
 
     def __init__(self, app: Flask, realtime: Realtime, evictor: Evictor, *, is_single_process: bool) -> None:
@@ -61,18 +60,18 @@ class Broadcaster:
         self._connections = realtime.connections
         self._presenter = get_message_presenter(app)
         self._fallback = realtime.fallback
-        self._evictor = evictor
         self.order = (
             None
             if is_single_process
             else TimelineOrder(
                 realtime.positions,
                 read_events=self._read_events,
-                emit=self._emit_event,
-                evict=lambda wire_name: evictor.evict_from([wire_name]),
+                emit=self._emit_events,
+                evict=evictor.evict_from,
                 has_listeners=realtime.connections.has_listeners,
             )
         )
+        self.queue = BroadcastQueue(self.order) if self.order else None
         signals = realtime.signals
         signals.connect(messages_posted, self.broadcast_posted)
         signals.connect(message_changed, self.broadcast_changed)
@@ -92,20 +91,11 @@ class Broadcaster:
 
         Those of a conversation are emitted together, so that each socket receives them in one write.
         """
-        self._evict_from(messages)
-        for conversation_id, group in groupby(sorted(messages, key=_get_conversation_id), _get_conversation_id):
-            try:
-                self._broadcast_posted_together(list(group))
-            except Exception:
-                # The messages of other conversations are emitted nevertheless.
-                log.exception("broadcast failed", conversation_id=conversation_id)
+        self._broadcast([BroadcastEvent(message, is_new=True) for message in messages])
 
     def broadcast_changed(self, message: TimelineMessage) -> None:
         """Emit a message that was edited, deleted or reacted to."""
-        self._evict_from([message])
-        with self._in_order(message) as is_due:
-            if is_due:
-                self._emit_event(message, is_new=False)
+        self._broadcast([BroadcastEvent(message, is_new=False)])
 
     def broadcast_pending(self, message: TimelineMessage) -> None:
         """Emit a pending message."""
@@ -117,17 +107,7 @@ class Broadcaster:
         If the message was broadcast already, as an event that was read from the database, it is not news again. Clients
         still wait for `message_saved`.
         """
-        self._evict_from([message])
-        with self._in_order(message) as is_due:
-            self._fallback.apply_event(message)
-            if is_due:
-                self._emit_news(message)
-            wire_name = message.conversation.wire_name
-            sender_id = message.sender and message.sender.id
-            key = {"conversation": wire_name, "sender_id": sender_id, "client_id": message.client_id}
-            self._server.emit(
-                "message_saved", {**key, "message": self._presenter.present(message).with_html}, to=wire_name
-            )
+        self._broadcast([BroadcastEvent(message, is_new=True, was_pending=True)])
 
     def broadcast_rejected(self, rejected: MessageRejected) -> None:
         """Emit that a pending message was rejected."""
@@ -180,44 +160,50 @@ class Broadcaster:
         payload = {"conversation": changed.wire_name, "is_public": changed.is_public}
         self._server.emit("sharing_changed", payload, to=changed.wire_name)
 
-    def _broadcast_posted_together(self, messages: Sequence[TimelineMessage]) -> None:
-        if self.order is None:
-            self._emit_posted(messages)
+    def _broadcast(self, events: Sequence[BroadcastEvent]) -> None:
+        """Emit events in their order: at once in a single process, otherwise on the thread of the queue."""
+        if self.queue is not None:
+            self.queue.add(events)
             return
-        # Between them there may be events of other processes.
-        for message in messages:
-            with self._in_order(message) as is_due:
-                if is_due:
-                    self._emit_posted([message])
+        for conversation_id, group in groupby(sorted(events, key=_get_conversation_id), _get_conversation_id):
+            try:
+                self._emit_events(list(group))
+            except Exception:
+                # The messages of other conversations are emitted nevertheless.
+                log.exception("broadcast failed", conversation_id=conversation_id)
 
-    def _evict_from(self, messages: Sequence[TimelineMessage]) -> None:
-        """Remove the sockets that may no longer read these messages, which are stored. One query serves all of them.
-
-        One process knows of each revocation when it happens. Of several, another one may have revoked something.
-        """
-        if self.order is not None:
-            self._evictor.evict_from({message.conversation.wire_name for message in messages})
-
-    def _in_order(self, message: TimelineMessage) -> AbstractContextManager[bool]:
-        """Broadcast all events before this one. The context's value is whether this one is still to be broadcast."""
-        if self.order is None or message.version is None:
-            return nullcontext(True)
-        return self.order.before(message.conversation.wire_name, message.version)
-
-    def _read_events(self, wire_name: str, after: int) -> tuple[Sequence[TimelineMessage], bool]:
+    def _read_events(self, positions: Mapping[str, int]) -> EventsRead:
+        cursors = {parse_ref(wire_name): after for wire_name, after in positions.items()}
         with self._app.app_context():
-            row = db.session.get_one(Conversation, parse_ref(wire_name).id)
-            events = list_events(db.session(), row, after=after)
-        return events, len(events) == CATCH_UP_SIZE
+            page = read_new_events(db.session(), cursors)
+        return EventsRead({ref.wire_name: events for ref, events in page.events.items()}, page.last_revocation)
 
-    def _emit_event(self, message: TimelineMessage, is_new: bool) -> None:  # noqa: FBT001 - a callback's argument
-        if is_new:
-            self._emit_posted([message])
-        else:
-            self._fallback.apply_event(message)
-            wire_name = message.conversation.wire_name
-            self._server.emit("message_changed", self._presenter.present(message).with_html, to=wire_name)
-            _log_broadcast("message_changed", [message])
+    def _emit_events(self, events: Sequence[BroadcastEvent]) -> None:
+        """Emit consecutive events of one conversation."""
+        for is_posted, group in groupby(events, lambda event: event.is_new and not event.was_pending):
+            if is_posted:
+                self._emit_posted([event.message for event in group])
+                continue
+            for event in group:
+                if event.was_pending:
+                    self._emit_saved(event.message, is_news=event.is_due)
+                else:
+                    self._emit_changed(event.message)
+
+    def _emit_changed(self, message: TimelineMessage) -> None:
+        self._fallback.apply_event(message)
+        wire_name = message.conversation.wire_name
+        self._server.emit("message_changed", self._presenter.present(message).with_html, to=wire_name)
+        _log_broadcast("message_changed", [message])
+
+    def _emit_saved(self, message: TimelineMessage, *, is_news: bool) -> None:
+        self._fallback.apply_event(message)
+        if is_news:
+            self._emit_news(message)
+        wire_name = message.conversation.wire_name
+        sender_id = message.sender and message.sender.id
+        key = {"conversation": wire_name, "sender_id": sender_id, "client_id": message.client_id}
+        self._server.emit("message_saved", {**key, "message": self._presenter.present(message).with_html}, to=wire_name)
 
     def _emit_posted(self, messages: Sequence[TimelineMessage]) -> None:
         """Emit new messages of one conversation."""
@@ -231,8 +217,9 @@ class Broadcaster:
         _log_broadcast("chat_message", messages)
 
     def _emit_message(self, message: TimelineMessage) -> None:
-        payload = self._presenter.present(message).with_html
-        self._server.emit("chat_message", payload, to=message.conversation.wire_name)
+        channel = message.conversation.wire_name
+        if self._connections.has_sockets(channel):  # Most messages of other processes are only news here.
+            self._server.emit("chat_message", self._presenter.present(message).with_html, to=channel)
 
     def _emit_news(self, message: TimelineMessage) -> None:
         channel = news_channel(message.conversation.wire_name)
@@ -255,5 +242,5 @@ def _log_broadcast(event: str, messages: Sequence[TimelineMessage]) -> None:
             )
 
 
-def _get_conversation_id(message: TimelineMessage) -> int:
-    return message.conversation.id
+def _get_conversation_id(event: BroadcastEvent) -> int:
+    return event.message.conversation.id

@@ -1,18 +1,20 @@
 """Messages between the processes of an installation, through Redis. Delivery is not guaranteed.
 
 A lost message causes only a delay: the change is found in the database at the next event, heartbeat or check. While
-Redis is unavailable each process works by itself. Publishing never blocks.
+Redis is unavailable each process works by itself. Publishing never blocks. All messages that wait are published as one
+packet.
 """
 
 import hashlib
 import hmac
-import json
 import queue
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import orjson
 import structlog
 from redis import Redis, RedisError
 from redis.client import PubSub
@@ -35,8 +37,14 @@ CONNECT_TIMEOUT_SECONDS = 2.0
 MAX_AGE_SECONDS = 3.0
 """Age at which a message that waits to be published is discarded: Redis was unavailable meanwhile."""
 
-SIGNATURE_CHARS = 64
-"""Length of the signature, an HMAC-SHA-256 in hexadecimal digits, before each message."""
+MAX_PACKET_MESSAGES = 100
+"""Maximum number of messages of one packet."""
+
+SIGNATURE_BYTES = 32
+"""Length of the signature with which each packet begins, an HMAC-SHA-256."""
+
+PROCESS_BYTES = 16
+"""Length of the id of the sending process, which follows the signature. The rest is a JSON array of the messages."""
 
 LOG_INTERVAL_SECONDS = 60.0
 """Minimum time between two log lines about invalid messages: others on the same Redis may send any number."""
@@ -46,17 +54,17 @@ Handler = Callable[[str, Any], None]
 
 
 class InvalidSignature(Exception):
-    """A message is not from a process of this installation."""
+    """A packet is not from a process of this installation."""
 
 
 class Bus:
     """The connection of one process to the others of its installation, on a channel of the installation's own.
 
-    Messages are signed, since everybody with access to Redis can publish on the channel.
+    Packets are signed, since everybody with access to Redis can publish on the channel.
     """
 
     def __init__(self, url: str, secret: str) -> None:
-        self.process = uuid.uuid4().hex
+        self._process = uuid.uuid4().bytes
         # All processes of an installation have its secret, and no other installation on the same Redis has.
         self._key = hashlib.sha256(f"bus {secret}".encode()).digest()
         self._channel = f"chatapp:{hashlib.sha256(secret.encode()).hexdigest()[:16]}"
@@ -64,9 +72,8 @@ class Bus:
             url,
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            decode_responses=True,
         )
-        self._outgoing: queue.Queue[tuple[float, str]] = queue.Queue(MAX_QUEUED)
+        self._outgoing: queue.Queue[tuple[float, bytes]] = queue.Queue(MAX_QUEUED)
         self._handlers: dict[str, Handler] = {}
         self._on_connected: list[Callable[[], None]] = []
         self._can_publish, self._can_receive = True, False
@@ -88,8 +95,7 @@ class Bus:
     def publish(self, kind: str, data: object) -> None:
         """Queue a message for the other processes."""
         try:
-            message = json.dumps({"process": self.process, "kind": kind, "data": data})
-            self._outgoing.put_nowait((time.monotonic(), self._sign(message) + message))
+            self._outgoing.put_nowait((time.monotonic(), orjson.dumps([kind, data])))
         except queue.Full:
             log.warning("message to other processes discarded: too many wait for redis", kind=kind)
 
@@ -115,12 +121,22 @@ class Bus:
     def _publish_forever(self) -> None:
         try:
             while True:
-                queued_at, message = self._outgoing.get()
-                if queued_at > time.monotonic() - MAX_AGE_SECONDS:
-                    self._redis.publish(self._channel, message)
+                if packet := self._take_packet():
+                    self._redis.publish(self._channel, packet)
                     self._can_publish = True
         finally:
             self._can_publish = False
+
+    def _take_packet(self) -> bytes:
+        """Wait for a message, and return the packet with all that wait; empty if they are too old."""
+        waiting = [self._outgoing.get()]
+        with suppress(queue.Empty):
+            while len(waiting) < MAX_PACKET_MESSAGES:
+                waiting.append(self._outgoing.get_nowait())
+        oldest = time.monotonic() - MAX_AGE_SECONDS
+        messages = [message for queued_at, message in waiting if queued_at > oldest]
+        content = self._process + b"[%s]" % b",".join(messages)
+        return self._sign(content) + content if messages else b""
 
     def _receive_forever(self) -> None:
         try:
@@ -143,18 +159,29 @@ class Bus:
             elif message["type"] == "message":
                 self._handle(message["data"])
 
-    def _sign(self, message: str) -> str:
-        return hmac.digest(self._key, message.encode(), "sha256").hex()
+    def _sign(self, content: bytes) -> bytes:
+        return hmac.digest(self._key, content, "sha256")
 
-    def _handle(self, text: str) -> None:
+    def _handle(self, packet: bytes) -> None:
+        content = packet[SIGNATURE_BYTES:]
+        process = content[:PROCESS_BYTES]
+        if process == self._process:
+            return  # Its own: Redis sends a packet to all that have subscribed.
         try:
-            signature, content = text[:SIGNATURE_CHARS], text[SIGNATURE_CHARS:]
-            if not hmac.compare_digest(signature.encode(), self._sign(content).encode()):
+            if not hmac.compare_digest(packet[:SIGNATURE_BYTES], self._sign(content)):
                 raise InvalidSignature
-            message = json.loads(content)
-            if message["process"] != self.process and message["kind"] in self._handlers:
-                self._handlers[message["kind"]](message["process"], message["data"])
+            messages = [(kind, data) for kind, data in orjson.loads(content[PROCESS_BYTES:])]
         except Exception as error:
-            if time.monotonic() - self._logged_at >= LOG_INTERVAL_SECONDS:
-                self._logged_at = time.monotonic()
-                log.warning("message from another process failed", chars=len(text), reason=type(error).__name__)
+            self._log_failure(packet, error)
+            return
+        for kind, data in messages:
+            try:
+                if kind in self._handlers:
+                    self._handlers[kind](process.hex(), data)
+            except Exception as error:
+                self._log_failure(packet, error)
+
+    def _log_failure(self, packet: bytes, error: Exception) -> None:
+        if time.monotonic() - self._logged_at >= LOG_INTERVAL_SECONDS:
+            self._logged_at = time.monotonic()
+            log.warning("message from another process failed", bytes=len(packet), reason=type(error).__name__)

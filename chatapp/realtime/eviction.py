@@ -1,9 +1,10 @@
 """Eviction: closes or removes sockets whose login session or membership was revoked, by this or another process."""
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from flask import Flask
+from sqlalchemy import select
 
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.actors import find_active_actors
@@ -24,6 +25,8 @@ REFRESH_SECONDS = 30.0
 
 REFRESH_BATCH = 200
 """Number of sockets that are remembered before other work runs."""
+
+MEMBERSHIPS_PER_QUERY = 1_000
 
 
 class Evictor:
@@ -77,7 +80,7 @@ class Evictor:
         self._fallback.revoke_all()
         self._evict_signed_out(self._connections.list_users())
         for ref in self._connections.list_conversations(with_news=True):
-            self._evict_former_members(ref.wire_name, self._connections.list_listening_users(ref.wire_name))
+            self._evict_former_members({ref.wire_name: self._connections.list_listening_users(ref.wire_name)})
         # Only now: if the database failed meanwhile, the next check has to find them again.
         self._last_handled = last
         self._refresh_fallback()
@@ -94,17 +97,15 @@ class Evictor:
             if number % REFRESH_BATCH == 0:
                 time.sleep(0)
 
-    def evict_from(self, wire_names: Iterable[str]) -> None:
+    def evict_from(self, wire_names: Iterable[str], last_revocation: int) -> None:
         """Evict the listeners of conversations whose login session or membership is revoked.
 
-        While `check_revocations` has handled all revocations, this is one short query.
+        Nothing is read if `check_revocations` has handled all revocations, up to the last one that the caller has read.
         """
-        if self._get_last_revocation() == self._last_handled:
-            return
-        for wire_name in wire_names:
-            users = self._connections.list_listening_users(wire_name)
-            self._evict_signed_out(users)
-            self._evict_former_members(wire_name, users)
+        if last_revocation != self._last_handled:
+            listening = {name: self._connections.list_listening_users(name) for name in wire_names}
+            self._evict_signed_out([user for users in listening.values() for user in users])
+            self._evict_former_members(listening)
 
     def _get_last_revocation(self) -> int:
         with self._app.app_context():
@@ -120,12 +121,17 @@ class Evictor:
             active = find_active_actors(db.session(), {user.actor for user in users})
         self.evict_login_sessions(sorted({user.login_session_id for user in users if user.actor not in active}))
 
-    def _evict_former_members(self, wire_name: str, users: Collection[AuthenticatedUser]) -> None:
-        ref = parse_ref(wire_name)
+    def _evict_former_members(self, listening: Mapping[str, Collection[AuthenticatedUser]]) -> None:
+        """Evict the users who listen to conversations, given by wire name, and may no longer read them."""
+        user_ids = {parse_ref(wire_name): {user.id for user in users} for wire_name, users in listening.items()}
         with self._app.app_context():
-            accesses = find_accesses(db.session(), {(ref.id, user.id) for user in users})
-            row = db.session.get(Conversation, ref.id)
-            needs_membership = row is None or not kind_of(row).is_open_to_all
-        if needs_membership:
-            for user_id in {user.id for user in users} - {user_id for _, user_id in accesses}:
-                self.evict_member(MembershipRevoked(ref, user_id))
+            rows = db.session.scalars(select(Conversation).where(Conversation.id.in_([ref.id for ref in user_ids])))
+            open_ids = {row.id for row in rows if kind_of(row).is_open_to_all}
+            keys = [(ref.id, user_id) for ref, ids in user_ids.items() if ref.id not in open_ids for user_id in ids]
+            former: set[tuple[int, int]] = set()
+            for start in range(0, len(keys), MEMBERSHIPS_PER_QUERY):
+                listed = keys[start : start + MEMBERSHIPS_PER_QUERY]
+                former |= set(listed) - find_accesses(db.session(), listed).keys()
+        refs = {ref.id: ref for ref in user_ids}
+        for conversation_id, user_id in sorted(former):
+            self.evict_member(MembershipRevoked(refs[conversation_id], user_id))

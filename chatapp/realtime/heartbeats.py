@@ -1,6 +1,7 @@
 """Heartbeats: the heads of conversations, by which a client detects that it missed the last event."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from flask import Flask
 from socketio import Server
@@ -25,22 +26,22 @@ class Heartbeats:
 
     def send(self) -> None:
         """Emit the heads. Before that, broadcast the events of other processes whose notifications were lost."""
-        with self._app.app_context():
-            if self._order is not None:
-                self._catch_up(self._order)
-            ids = {ref.id for ref in self._connections.list_conversations()}
+        with self._app.app_context(), self._order.paused() if self._order else nullcontext():
+            ids = {ref.id for ref in self._connections.list_conversations(with_news=self._order is not None)}
             heads = list_heads(db.session(), [*ids.union(self._fallback.list_page_ids())])
             for head in heads:
                 self._fallback.check_page(head.conversation, last_event=head.last_event, floor=head.floor)
+            if self._order is not None:
+                # A later event would be missing for the clients.
+                self._catch_up(self._order, heads)
             emit_heads(self._server, heads)
 
-    def _catch_up(self, order: TimelineOrder) -> None:
-        ids = [ref.id for ref in self._connections.list_conversations(with_news=True)]
-        for head in list_heads(db.session(), ids):
-            wire_name = head.conversation.wire_name
+    def _catch_up(self, order: TimelineOrder, heads: Sequence[Head]) -> None:
+        numbers = {head.conversation.wire_name: head.last_event for head in heads}
+        for wire_name, last_event in numbers.items():
             # Events from before the first heartbeat are not broadcast: clients have loaded them with the page.
-            self._positions.start_at(wire_name, head.last_event)
-            order.on_remote_commit(wire_name, head.last_event)
+            self._positions.start_at(wire_name, last_event)
+        order.broadcast([], numbers)
 
 
 def emit_heads(server: Server, heads: Sequence[Head]) -> None:

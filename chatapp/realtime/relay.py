@@ -11,16 +11,16 @@ from typing import Any
 
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.conversations.people import Person
-from chatapp.conversations.refs import ConversationRef
+from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
 from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.limits.rates import RateCounters
 from chatapp.realtime.application import Realtime
 from chatapp.realtime.assistants import AnswerBroadcaster, Delta, delta_created
+from chatapp.realtime.broadcast_queue import BroadcastQueue
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.bus import Bus
 from chatapp.realtime.eviction import Evictor
-from chatapp.realtime.ordering import TimelineOrder
 from chatapp.realtime.presence import UserStates
 from chatapp.realtime.typing import Typing, typed
 from chatapp.timeline import Head, TimelineMessage
@@ -46,7 +46,7 @@ class Relay:
         self,
         realtime: Realtime,
         broadcaster: Broadcaster,
-        order: TimelineOrder,
+        queue: BroadcastQueue,
         evictor: Evictor,
         answer_broadcaster: AnswerBroadcaster,
         rate_counters: RateCounters,
@@ -54,7 +54,7 @@ class Relay:
     ) -> None:
         self._presence = realtime.presence
         self._broadcaster = broadcaster
-        self._order = order
+        self._queue = queue
         self._answer_broadcaster = answer_broadcaster
         self._rate_counters = rate_counters
         self._bus = bus
@@ -73,7 +73,7 @@ class Relay:
         signals.connect(read_receipt_changed, self.publish_read_receipt)
         signals.connect(typed, self.publish_typing)
         signals.connect(delta_created, self.publish_delta)
-        bus.on("timeline", self._on_commit)
+        bus.on("commits", self._on_commits)
         bus.on("trimmed", self._on_trimmed)
         bus.on("login_sessions_revoked", lambda _, ids: evictor.evict_login_sessions(ids))
         bus.on("membership_revoked", lambda _, revoked: evictor.evict_member(MembershipRevoked(**_with_ref(revoked))))
@@ -91,12 +91,11 @@ class Relay:
 
     def publish_posted(self, messages: Sequence[TimelineMessage]) -> None:
         """Publish the numbers of the last events of conversations, each once."""
-        for message in {message.conversation: message for message in messages}.values():
-            self.publish_commit(message)
+        self._bus.publish("commits", {message.conversation.wire_name: message.version for message in messages})
 
     def publish_commit(self, message: TimelineMessage) -> None:
         """Publish the number of a conversation's last event."""
-        self._bus.publish("timeline", [message.conversation.wire_name, message.version])
+        self.publish_posted([message])
 
     def publish_trimmed(self, head: Head) -> None:
         """Publish a conversation's new floor."""
@@ -147,8 +146,8 @@ class Relay:
         if uses := self._rate_counters.take_unreported():
             self._bus.publish("uses", uses)
 
-    def _on_commit(self, _process: str, commit: list[Any]) -> None:
-        self._order.on_remote_commit(*commit)
+    def _on_commits(self, _process: str, numbers: dict[str, int]) -> None:
+        self._queue.add_committed({parse_ref(name).wire_name: int(number) for name, number in numbers.items()})
 
     def _on_trimmed(self, _process: str, head: dict[str, Any]) -> None:
         self._broadcaster.broadcast_trimmed(Head(**_with_ref(head)))

@@ -97,14 +97,15 @@ def start_background(app: Flask, settings: Settings) -> None:
     app.extensions[ANSWER_BROADCASTER] = answer_broadcaster = AnswerBroadcaster(
         realtime.server, realtime.signals, realtime.connections.count_sockets
     )
-    if broadcaster.order is not None:
+    if broadcaster.queue is not None:
         from chatapp.realtime.bus import Bus  # A single process does without the library of Redis.
         from chatapp.realtime.relay import Relay
 
         bus = Bus(settings.redis_url, settings.secret_key())
         rate_counters: RateCounters = app.extensions[RATE_LIMITS]
         rate_counters.share()
-        relay = Relay(realtime, broadcaster, broadcaster.order, evictor, answer_broadcaster, rate_counters, bus)
+        relay = Relay(realtime, broadcaster, broadcaster.queue, evictor, answer_broadcaster, rate_counters, bus)
+        supervisor.start("broadcasting", broadcaster.queue.run)
         repeat("presence of other processes", BROADCAST_SECONDS, relay.publish_presence)
         repeat("rate limits of other processes", REPORT_SECONDS, relay.publish_uses)
         bus.start(supervisor)

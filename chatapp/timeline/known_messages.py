@@ -74,7 +74,7 @@ def fetch_known(session: Session, conversation: Conversation, rows: Sequence[Any
 
     Only those that are not known are loaded, in the same snapshot.
     """
-    known: SizedCache[MessageKey, TimelineMessage] = current_app.extensions[EXTENSION]
+    known = _current_cache()
     keys = [MessageKey(*row) for row in rows]
     found = {key.id: message for key in keys if (message := known.get(key)) is not None}
     missing = [key.id for key in keys if key.id not in found]
@@ -83,7 +83,16 @@ def fetch_known(session: Session, conversation: Conversation, rows: Sequence[Any
         for message in read_natively(session, lambda reading: fetch_messages(reading, query, conversation)):
             found[message.id or 0] = message
         for key in keys:
-            message = found[key.id]
-            if message.answer_state not in GROWING_STATES:
-                known.add(key, message)
+            add_known(key, found[key.id])
     return [found[key.id] for key in keys]
+
+
+def add_known(key: MessageKey, message: TimelineMessage) -> None:
+    """Keep a message that was read with its key in one snapshot."""
+    if message.answer_state not in GROWING_STATES:
+        _current_cache().add(key, message)
+
+
+def _current_cache() -> SizedCache[MessageKey, TimelineMessage]:
+    cache: SizedCache[MessageKey, TimelineMessage] = current_app.extensions[EXTENSION]
+    return cache

@@ -24,7 +24,7 @@ REACTION_CHARS = 100
 _MESSAGES, _USERS, _REACTIONS = Message.__table__, User.__table__, Reaction.__table__
 
 # Columns instead of rows of the ORM, which take three times as long to load.
-_SELECT = select(
+MESSAGE_COLUMNS = (
     *(column.label("extra") if column.key == "extra" else column for column in _MESSAGES.c),
     _USERS.c.username,
     _USERS.c.name,
@@ -33,7 +33,10 @@ _SELECT = select(
     .correlate(_MESSAGES)
     .exists()
     .label("has_reactions"),
-).select_from(_MESSAGES.outerjoin(_USERS, _USERS.c.id == _MESSAGES.c.sender_id))
+)
+"""The columns that `build_messages` needs, of a message and its sender."""
+
+_SELECT = select(*MESSAGE_COLUMNS).select_from(_MESSAGES.outerjoin(_USERS, _USERS.c.id == _MESSAGES.c.sender_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +178,20 @@ def select_messages(conversation: Conversation) -> Select[Any]:
 
 def fetch_messages(session: Session, query: Select[Any], conversation: Conversation) -> Sequence[TimelineMessage]:
     """Run a query made with `select_messages` and return its messages."""
-    ref = ConversationRef.of(conversation)
     rows = session.execute(query).all()
+    return build_messages(session, rows, [ConversationRef.of(conversation)] * len(rows))
+
+
+def build_messages(
+    session: Session, rows: Sequence[Row[Any]], refs: Sequence[ConversationRef]
+) -> Sequence[TimelineMessage]:
+    """Return the messages of rows with `MESSAGE_COLUMNS`, each in the conversation with the ref of the same index."""
     reactions = _fetch_reactions(session, [row.id for row in rows if row.has_reactions])
     mentions = fetch_mentions(session, [row.id for row in rows if "@" in row.content])
-    return [_create(row, ref, reactions.get(row.id, ()), mentions.get(row.id, ())) for row in rows]
+    return [
+        _create(row, ref, reactions.get(row.id, ()), mentions.get(row.id, ()))
+        for row, ref in zip(rows, refs, strict=True)
+    ]
 
 
 def _create(

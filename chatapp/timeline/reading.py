@@ -236,14 +236,6 @@ def catch_up(
     return CatchUp.of_events(head, current_epoch, after, changed)
 
 
-def list_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:
-    """Return the first messages that were posted or changed after an event, in the order of their versions.
-
-    Restored messages are no events of their own: clients load the last page instead.
-    """
-    return _fetch_events(session, conversation, after=after)
-
-
 def _fetch_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:
     start = max(after, conversation.reset_event)
     return fetch_known(

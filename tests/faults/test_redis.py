@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from chatapp.realtime.bus import Bus
+from chatapp.realtime.bus import PROCESS_BYTES, Bus
 from tests.harness.audit import Participant, audit, chatting
 from tests.harness.people import Api, NewPerson, Socket
 from tests.harness.redis import Redis
@@ -40,20 +40,23 @@ def redis_status(server: Server) -> object:
     return server.health("/readyz").json()["checks"]["redis"]["status"]
 
 
-def command(redis: Redis, *words: str) -> str:
+def command(redis: Redis, *words: str | bytes) -> str:
     """Send a command to Redis and return its reply."""
     parts = urlsplit(redis.url)
     with sockets.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as connection:
-        connection.sendall("".join([f"*{len(words)}\r\n", *(f"${len(word)}\r\n{word}\r\n" for word in words)]).encode())
+        encoded = [word.encode() if isinstance(word, str) else word for word in words]
+        connection.sendall(
+            b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
+        )
         return connection.recv(65_536).decode()
 
 
-def publish_everywhere(redis: Redis, text: str) -> None:
+def publish_everywhere(redis: Redis, packet: bytes) -> None:
     """Publish on every channel that has subscribers."""
     channels = [line for line in command(redis, "PUBSUB", "CHANNELS").split("\r\n") if line.startswith("chatapp")]
     assert channels
     for channel in channels:
-        assert command(redis, "PUBLISH", channel, text).startswith(":2")
+        assert command(redis, "PUBLISH", channel, packet).startswith(":2")
 
 
 def test_without_redis_each_process_continues_and_receives_events_of_the_other_at_a_heartbeat(
@@ -242,15 +245,16 @@ def test_invalid_data_on_the_channel_is_ignored(
     bob_socket.join()
     wait_until_fast(bob_socket, ana_socket)
     secret = (first.data_dir / "secret_key").read_text()
-    for text in (
-        *("", "x", "1", "[]", "{}", '{"process": 1}', '{"process": "x", "kind": "timeline", "data": null}'),
-        '{"process": "x", "kind": "timeline", "data": ["room_x", "y"]}',
-        '{"process": "x", "kind": "presence", "data": 7}',
-        '{"process": "x", "kind": "timeline", "data": ["room_999", 5]}',
+    for messages in (
+        *("", "x", "1", "[]", "{}", "[[]]", "[1]", '[["commits"]]', '[["commits", null]]'),
+        '[["commits", {"room_x": 1}]]',
+        '[["commits", {"general": "x"}], ["presence", 7]]',
+        '[["commits", {"room_999": 5}]]',
     ):
-        publish_everywhere(redis, text)
-        publish_everywhere(redis, Bus(redis.url, secret)._sign(text) + text)
-    publish_everywhere(redis, '{"process": "x", "kind": "login_sessions_revoked", "data": [1, 2, 3, 4, 5]}')
+        content = b"p" * PROCESS_BYTES + messages.encode()
+        publish_everywhere(redis, messages.encode())
+        publish_everywhere(redis, Bus(redis.url, secret)._sign(content) + content)
+    publish_everywhere(redis, b"s" * 32 + b"p" * PROCESS_BYTES + b'[["login_sessions_revoked", [1, 2, 3, 4, 5]]]')
     for number in range(3):
         assert bob_socket.delivery_seconds(ana_socket, f"still {number}") < scaled(1)
     bob_socket.wait_for_presence(ana.id, "online")

@@ -20,6 +20,7 @@ from chatapp.realtime.channels import user_channel
 from chatapp.realtime.eviction import Evictor
 from chatapp.rooms.service import invite, remove
 from chatapp.storage import current_writer, write
+from chatapp.timeline.new_events import read_new_events
 from tests.harness.servers import SqliteTemplate
 
 PASSWORD = "a good password"
@@ -66,6 +67,12 @@ class Installation:
             remove(self.ana, self.room_id, user.id)
             write(lambda _transaction: None)  # The signals of a change are sent before the next one is committed.
 
+    def evict_before_event(self) -> None:
+        """Evict as the first process does before it broadcasts an event of the room."""
+        with self._app.app_context():
+            last_revocation = read_new_events(db.session(), {}).last_revocation
+        self.evictor.evict_from([self.room], last_revocation)
+
     def _check_before_signal(self, _revoked: MembershipRevoked) -> None:
         if self.checks_before_signals:
             self.evictor.check_revocations()
@@ -85,11 +92,11 @@ def installation(sqlite_template: SqliteTemplate) -> Iterator[Installation]:
 def test_a_former_member_is_evicted_before_the_next_event_without_a_signal(installation: Installation) -> None:
     assert installation.listeners == ["bob", "eve"]
     installation.remove(installation.bob)
-    installation.evictor.evict_from([installation.room])
+    installation.evict_before_event()
     assert installation.listeners == ["eve"]
     installation.evictor.check_revocations()
     installation.remove(installation.eve)
-    installation.evictor.evict_from([installation.room])
+    installation.evict_before_event()
     assert installation.listeners == []
 
 
@@ -102,13 +109,13 @@ def test_listeners_are_authorized_again_only_after_a_revocation(
     with monkeypatch.context() as patch:
         patch.setattr(eviction, "find_active_actors", fail)
         patch.setattr(eviction, "find_accesses", fail)
-        installation.evictor.evict_from([installation.room])
+        installation.evict_before_event()
         installation.remove(installation.bob, by_other=False)
         assert installation.listeners == ["eve"]
-        installation.evictor.evict_from([installation.room])
+        installation.evict_before_event()
         installation.evictor.check_revocations()
     installation.remove(installation.eve)
-    installation.evictor.evict_from([installation.room])
+    installation.evict_before_event()
     assert installation.listeners == []
 
 

@@ -1,7 +1,5 @@
 """Messages between processes, without Redis."""
 
-import json
-
 import pytest
 import structlog
 from structlog.testing import capture_logs
@@ -11,10 +9,11 @@ from chatapp.realtime.bus import Bus
 URL = "redis://127.0.0.1:1"
 
 
-def publish(bus: Bus, data: object) -> str:
+def publish(bus: Bus, *data: object) -> bytes:
     """Return what a process would send to Redis."""
-    bus.publish("typing", data)
-    return bus._outgoing.get_nowait()[1]
+    for each in data:
+        bus.publish("typing", each)
+    return bus._take_packet()
 
 
 @pytest.fixture
@@ -34,18 +33,30 @@ def test_a_message_of_another_process_of_the_installation_is_handled(bus: Bus, r
     assert received == [["Zoë", 1]]
 
 
+def test_messages_that_wait_are_one_packet_and_an_invalid_one_does_not_stop_the_others() -> None:
+    bus, received = Bus(URL, "secret"), list[int]()
+    bus.on("typing", lambda _process, data: received.append(int(data)))
+    bus._handle(publish(Bus(URL, "secret"), 1, "x", 3))
+    assert received == [1, 3]
+
+
+def test_a_process_ignores_its_own_messages(bus: Bus, received: list[object]) -> None:
+    bus._handle(publish(bus, "own"))
+    assert received == []
+
+
 def test_messages_that_the_installation_has_not_signed_are_ignored(bus: Bus, received: list[object]) -> None:
     genuine = publish(Bus(URL, "secret"), "genuine")
-    forged = json.dumps({"process": "x", "kind": "typing", "data": "forged"})
-    for text in (
+    forged = b"p" * 16 + b'[["typing","forged"]]'
+    for packet in (
         forged,
-        "0" * 64 + forged,
-        genuine[:64] + forged,
-        genuine.replace("genuine", "changed"),
+        b"0" * 32 + forged,
+        genuine[:32] + forged,
+        genuine.replace(b"genuine", b"changed"),
         publish(Bus(URL, "the secret of another installation"), "foreign"),
-        *("", "é" * 64 + forged, genuine[:64], "\ud800" * 70),
+        *(b"", b"\xff" * 32 + forged, genuine[:32]),
     ):
-        bus._handle(text)
+        bus._handle(packet)
     assert received == []
 
 
@@ -53,5 +64,5 @@ def test_a_flood_of_invalid_messages_does_not_fill_the_log(bus: Bus, monkeypatch
     monkeypatch.setattr("chatapp.realtime.bus.log", structlog.get_logger())
     with capture_logs() as lines:
         for _ in range(5):
-            bus._handle("invalid")
+            bus._handle(b"invalid")
     assert [line["reason"] for line in lines] == ["InvalidSignature"]
