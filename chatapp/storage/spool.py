@@ -2,17 +2,21 @@
 
 An entry is pending until the database commits it, which removes it, or rejects it permanently. Entries survive a crash
 of the process and of the machine: `synchronous=FULL`, and one transaction for each call.
+
+Each process of a data folder has a spool. The times of entries order them over all spools, also if the clocks of the
+processes differ: a new entry is later than every entry that it can follow (a Lamport clock).
 """
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -21,6 +25,8 @@ from chatapp.failpoints import failpoint
 from chatapp.file_locks import try_lock
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spooled (
@@ -37,6 +43,9 @@ CREATE TABLE IF NOT EXISTS spooled (
 
 SPOOL_ERRORS = (sqlite.Error, OSError)
 """Errors of a spool whose file cannot be read or written."""
+
+LISTING_SECONDS = 1.0
+"""Age of a folder's last change from which its time distinguishes it from the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,10 @@ class Spool:
         """Descriptor of the locked file, once the spool is claimed."""
         self._unreadable: set[str] = set()
         """Names of other spools that could not be read."""
+        self._others: dict[Path, Spool] = {}
+        """The spools beside this one, for reading."""
+        self._listed_at = 0
+        """The folder's time when they were listed, in nanoseconds."""
 
     @property
     def name(self) -> str:
@@ -100,7 +113,8 @@ class Spool:
 
         Such a process was on another port, or its worker is not started any more.
         """
-        for orphan in self._list_others():
+        for other in self._read_others():
+            orphan = Spool(self._path.with_stem(other.name), self._key)
             try:
                 if orphan.claim() and orphan.list_pending(1):
                     yield orphan
@@ -109,17 +123,23 @@ class Spool:
                 self._report_unreadable(orphan, error)
             orphan.close()
 
+    @property
+    def may_be_behind(self) -> bool:
+        """Whether other processes may have pending entries: see `list_senders_elsewhere`. It takes microseconds."""
+        self._list_others()
+        return self._lock is None or bool(self._others)
+
+    def list_senders_elsewhere(self) -> set[int]:
+        """Return the senders of pending entries in other spools, and in this one while another process has it."""
+        spools = [*self._read_others(), *([self] if self._lock is None and self._path.exists() else [])]
+        return {sender_id for spool in spools for sender_id, _ in self._read_from(spool, Spool.read_oldest)}
+
     def read_others(self) -> dict[int, datetime]:
         """Return when the oldest pending entry of each sender in the spools beside this one was spooled."""
         oldest: dict[int, datetime] = {}
-        for other in self._list_others():
-            try:
-                for sender_id, spooled_at in other.read_oldest():
-                    oldest[sender_id] = min(spooled_at, oldest.get(sender_id, spooled_at))
-            except SPOOL_ERRORS as error:
-                self._report_unreadable(other, error)
-            finally:
-                other.close()
+        for other in self._read_others():
+            for sender_id, spooled_at in self._read_from(other, Spool.read_oldest):
+                oldest[sender_id] = min(spooled_at, oldest.get(sender_id, spooled_at))
         return oldest
 
     def read_oldest(self) -> Sequence[tuple[int, datetime]]:
@@ -128,10 +148,37 @@ class Spool:
         with closing(self._open().execute(query)) as rows:
             return [(sender_id, _parse_time(spooled_at)) for sender_id, spooled_at in rows]
 
-    def _list_others(self) -> Iterator["Spool"]:
-        for path in sorted(self._path.parent.glob("spool-*.sqlite3")):
-            if path != self._path and path.stem not in self._unreadable:
-                yield Spool(path, self._key)
+    def read_newest(self) -> Sequence[datetime]:
+        """Return when the newest entry was spooled, if there is any."""
+        with closing(
+            self._open().execute("SELECT CAST(spooled_at AS TEXT) FROM spooled ORDER BY id DESC LIMIT 1")
+        ) as rows:
+            return [_parse_time(spooled_at) for (spooled_at,) in rows]
+
+    def _read_from(self, other: "Spool", read: Callable[["Spool"], Sequence[T]]) -> Sequence[T]:
+        """Return what `read` returns for a spool; nothing if that cannot be read."""
+        try:
+            return read(other)
+        except SPOOL_ERRORS as error:
+            self._report_unreadable(other, error)
+            return []
+
+    def _read_others(self) -> list["Spool"]:
+        self._list_others()
+        return [other for other in self._others.values() if other.name not in self._unreadable]
+
+    def _list_others(self) -> None:
+        """List the spools beside this one again if the folder may have changed."""
+        changed_at = self._path.parent.stat().st_mtime_ns
+        # Two changes within the resolution of the file system's clock have the same time.
+        if changed_at == self._listed_at and time.time_ns() - changed_at > LISTING_SECONDS * 1e9:
+            return
+        paths = set(self._path.parent.glob("spool-*.sqlite3")) - {self._path}
+        for path in self._others.keys() - paths:
+            self._others.pop(path).close()
+        for path in sorted(paths - self._others.keys()):
+            self._others[path] = Spool(path, self._key)
+        self._listed_at = changed_at
 
     def _report_unreadable(self, other: "Spool", error: Exception) -> None:
         self._unreadable.add(other.name)
@@ -144,7 +191,9 @@ class Spool:
         broken; nothing is stored then.
         """
         connection = self._open()
-        spooled_at = datetime.now(UTC).isoformat()
+        spools = [self, *self._read_others()]
+        newest = [spooled_at for spool in spools for spooled_at in self._read_from(spool, Spool.read_newest)]
+        spooled_at = max([datetime.now(UTC), *(each + timedelta(microseconds=1) for each in newest)]).isoformat()
         with _transaction(connection):
             connection.executemany(
                 "INSERT INTO spooled (client_id, sender_id, entry, spooled_at) VALUES (?, ?, ?, ?)"
@@ -153,9 +202,9 @@ class Spool:
             )
             failpoint("in-spool")
 
-    def list_pending(self, limit: int = -1) -> Sequence[Entry]:
-        """Return the pending entries, oldest first."""
-        return self._list("refused IS NULL", limit)
+    def list_pending(self, limit: int = -1, *, without: Sequence[int] = ()) -> Sequence[Entry]:
+        """Return the pending entries, oldest first, but not those of the senders `without`."""
+        return self._list("refused IS NULL AND sender_id NOT IN (SELECT value FROM json_each(?))", limit, without)
 
     def list_rejected(self) -> Sequence[Entry]:
         """Return the rejected entries, oldest first."""
@@ -178,6 +227,9 @@ class Spool:
 
     def close(self) -> None:
         """Close the file, and release the claim."""
+        while self._others:
+            self._others.popitem()[1].close()
+        self._listed_at = 0
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -185,12 +237,13 @@ class Spool:
             os.close(self._lock)
             self._lock = None
 
-    def _list(self, condition: str, limit: int) -> Sequence[Entry]:
+    def _list(self, condition: str, limit: int, senders: Sequence[int] | None = None) -> Sequence[Entry]:
         if not self._path.exists():
             return []
         columns = "id, sender_id, CAST(entry AS TEXT), CAST(spooled_at AS TEXT), refused"
         query = f"SELECT {columns} FROM spooled WHERE {condition} ORDER BY id LIMIT ?"  # noqa: S608
-        with closing(self._open().execute(query, (limit,))) as rows:
+        parameters = (limit,) if senders is None else (json.dumps(senders), limit)
+        with closing(self._open().execute(query, parameters)) as rows:
             return [
                 Entry(entry_id, sender_id, text, _parse_time(spooled_at), rejected)
                 for entry_id, sender_id, text, spooled_at, rejected in rows

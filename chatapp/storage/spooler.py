@@ -1,7 +1,7 @@
 """Spools changes while the database is unavailable, and drains the spool afterwards."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,10 @@ log = structlog.get_logger(__name__)
 
 Commit = Callable[[Sequence[Submission]], list[DeferredSignal[Any]]]
 """Commits submissions, and returns the signals to send."""
+
+MAX_WAITING = 20
+"""Number of entries that may wait for other processes while the database is available. A sender who goes on is then
+asked to try again, so that each process drains faster than its spool grows."""
 
 FAILURE_SECONDS = 15.0
 """Time for which the spool counts as not accepting changes after its file could not be written."""
@@ -89,31 +93,59 @@ class Spooler:
             else:
                 submission.result, submission.error = pending, None
                 added[change.key] = submission, change
-        try:
-            if added:
-                self._store([change for _, change in added.values()])
-        except SPOOL_ERRORS as error:
-            log.exception("spool cannot be written", reason=str(error))
-            self._failed_at = time.monotonic()
+        if added and (error := self._store([change for _, change in added.values()])):
             for submission, _ in (*added.values(), *repeated):
-                submission.error = Unavailable("Neither the database nor the disk accepts messages now. Try again.")
+                submission.error = error
             return []
         self._pending |= {key: submission.result for key, (submission, _) in added.items()}
         for submission, key in repeated:
             submission.result, submission.error = self._pending[key], None
         return [change.pending_signal(submission.result) for submission, change in added.values()]
 
-    def _store(self, changes: Iterable[SpoolableChange[Any]]) -> None:
-        if not self.claim():
-            raise BlockingIOError("another process uses the spool")
-        self._native.run(self._spool.add, [(*change.key, change.to_fields()) for change in changes])
+    def _store(self, changes: Iterable[SpoolableChange[Any]]) -> Unavailable | None:
+        """Store changes in the spool. Return the error for their submitters if that is not possible."""
+        try:
+            if not self.claim():
+                # The process that this one replaces, or one that drains its spool, is about to release it.
+                return Unavailable("Earlier messages are being stored. Try again in a moment.")
+            self._native.run(self._spool.add, [(*change.key, change.to_fields()) for change in changes])
+        except SPOOL_ERRORS as error:
+            log.exception("spool cannot be written", reason=str(error))
+            self._failed_at = time.monotonic()
+            return Unavailable("Neither the database nor the disk accepts messages now. Try again.")
+        return None
 
-    def drain(self, commit: Commit, max_batch: int, *, with_orphans: bool = False, waits: bool = False) -> bool:
-        """Commit the pending entries in their order, until none is left, unless another process has the spool.
+    def add_waiting(self, submissions: Sequence[Submission]) -> list[DeferredSignal[Any]]:
+        """Spool changes that wait for other processes, or refuse them as busy. Return the signals to send."""
+        if len(self) < MAX_WAITING:
+            return self.add(submissions)
+        for submission in submissions:
+            submission.error = Busy("Your earlier messages are still being stored. Try again in a moment.")
+        return []
 
-        With `with_orphans` it commits those of the spools whose processes are gone, too. With `waits` an entry stays as
-        long as another spool has an older one of the same sender, who has been connected to several processes. Return
-        False if entries stay for this reason, or if other processes still have entries.
+    def separate(self, submissions: Sequence[Submission]) -> tuple[Sequence[Submission], Sequence[Submission]]:
+        """Return the submissions that may be committed, and those that have to follow spooled changes of their senders.
+
+        A sender who has been connected to several processes may have pending entries in the spools of the others.
+        """
+        senders = {sender_id for _, sender_id in self._pending}
+        if self._spool.may_be_behind:
+            senders |= self._native.run(self._spool.list_senders_elsewhere)
+        if not senders:
+            return submissions, ()
+        ready: list[Submission] = []
+        behind: list[Submission] = []
+        for submission in submissions:
+            change = submission.change
+            is_behind = isinstance(change, SpoolableChange) and change.key[1] in senders
+            (behind if is_behind else ready).append(submission)
+        return ready, behind
+
+    def drain(self, commit: Commit, max_batch: int, *, with_orphans: bool = False) -> None:
+        """Commit the pending entries in their order, unless another process has the spool.
+
+        An entry stays as long as the spool of another process has an older one of the same sender. With `with_orphans`
+        the entries in the spools of processes that are gone are committed, too.
 
         Raises what `commit` raises, and one of `SPOOL_ERRORS` when the spool cannot be read or written.
         """
@@ -125,13 +157,10 @@ class Spooler:
             if self.claim():
                 spools.append(self._spool)
             # In turns: an entry of the one may be older than one of the other.
-            while self._drain(spools, commit, max_batch, waits=True):
+            while self._drain(spools, commit, max_batch):
                 pass
-            if not waits:
-                self._drain(spools, commit, max_batch, waits=False)
-        return not waits or not self._native.run(self._spool.read_others)
 
-    def _drain(self, spools: list[Spool], commit: Commit, max_batch: int, *, waits: bool) -> int:
+    def _drain(self, spools: list[Spool], commit: Commit, max_batch: int) -> int:
         """Commit the entries of each spool, as far as they need not wait. Return the number of those committed.
 
         The spool of another process that cannot be read or written is removed from the list.
@@ -139,7 +168,7 @@ class Spooler:
         count = 0
         for spool in list(spools):
             try:
-                count += self._commit_entries(spool, commit, max_batch, waits=waits)
+                count += self._commit_entries(spool, commit, max_batch)
             except SPOOL_ERRORS as error:
                 if spool is self._spool:
                     raise
@@ -147,30 +176,25 @@ class Spooler:
                 log.exception("spool of another process cannot be drained", spool=spool.name, reason=str(error))
         return count
 
-    def _commit_entries(self, spool: Spool, commit: Commit, max_batch: int, *, waits: bool) -> int:
+    def _commit_entries(self, spool: Spool, commit: Commit, max_batch: int) -> int:
         count = 0
-        while listed := self._native.run(spool.list_pending, max_batch):
-            entries = self._parse(spool, listed)
-            if waits and entries:
-                oldest = self._native.run(spool.read_others)
-                entries = entries[: _count_first(entries, oldest)]
-                if not entries:
-                    break
-            if not entries:
-                continue
+        while entries := self._native.run(_list_first, spool, max_batch):
             count += len(entries)
-            submissions = [Submission(change) for _, change in entries]
+            changes = self._parse(spool, entries)
+            if not changes:
+                continue
+            submissions = [Submission(change) for _, change in changes]
             signals = self._native.run(commit, submissions)
             failpoint("after-drain")
             committed = []
-            for (entry, change), submission in zip(entries, submissions, strict=True):
+            for (entry, change), submission in zip(changes, submissions, strict=True):
                 if submission.error is None:
                     committed.append(entry.id)
                 else:
                     self._reject(spool, entry, submission.error)
                     signals.append(change.rejected_signal(_public_error(submission.error)))
             self._native.run(spool.remove, committed)
-            for _, change in entries:
+            for _, change in changes:
                 self._pending.pop(change.key, None)
             send_deferred(self._signals, signals)
             log.info("spool drained", messages=len(committed), pending=len(self))
@@ -198,15 +222,14 @@ class Spooler:
         self._native.run(self._spool.close)
 
 
-def _count_first(entries: Sequence[tuple[Entry, object]], oldest: Mapping[int, datetime]) -> int:
-    """Return how many entries come before the first one that has to wait."""
-    behind = (index for index, (entry, _) in enumerate(entries) if _is_behind(entry, oldest))
-    return next(behind, len(entries))
-
-
-def _is_behind(entry: Entry, oldest: Mapping[int, datetime]) -> bool:
-    """Return whether another spool has an older entry of the same sender."""
-    return entry.sender_id in oldest and oldest[entry.sender_id] < entry.spooled_at
+def _list_first(spool: Spool, limit: int) -> Sequence[Entry]:
+    """Return the first entries that need not wait for an older one of the same sender in another spool."""
+    elsewhere = spool.read_others()
+    if not elsewhere:
+        return spool.list_pending(limit)
+    waiting = [sender_id for sender_id, oldest in spool.read_oldest() if elsewhere.get(sender_id, oldest) < oldest]
+    entries = spool.list_pending(limit, without=waiting)
+    return [entry for entry in entries if elsewhere.get(entry.sender_id, entry.spooled_at) >= entry.spooled_at]
 
 
 def _public_error(error: BaseException) -> ChatError:

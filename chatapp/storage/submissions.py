@@ -113,9 +113,12 @@ class SubmissionQueue:
         if not self._is_due.is_set():
             self._is_due.set()
 
-    def take_batch(self) -> list[Submission]:
-        """Wait for a submission or for `wake`, and return the queued submissions, at most a full batch."""
-        self._is_due.wait()
+    def take_batch(self, timeout: float | None = None) -> list[Submission]:
+        """Wait for a submission or for `wake`, and return the queued submissions, at most a full batch.
+
+        After `timeout` seconds it returns an empty batch.
+        """
+        self._is_due.wait(timeout)
         # Yield until the queue stops growing: submitters that are ready to run join this batch.
         previous = -1
         while previous < (queued := len(self._queued)) < self._max_batch:

@@ -5,11 +5,11 @@ one fsync makes durable; a single change is committed at once. After the commit 
 signals are sent in the order of the changes.
 
 While the database is unavailable, spoolable changes go to the spool. When it is available again the spool is drained
-before anything else is written.
+before anything else is written. A change whose sender has entries in the spool of another process is spooled, too, and
+drained after them.
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -39,8 +39,8 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-WAIT_SECONDS = 10.0
-"""Time after an outage for which messages wait until other processes have stored older ones of the same sender."""
+WAITING_SECONDS = 0.02
+"""Pause before it is checked again whether other processes have stored what the entries of the spool wait for."""
 
 
 class Writer:
@@ -81,8 +81,6 @@ class Writer:
         """Whether entries of the spool may have become pending again, and spools may have lost their process."""
         self._is_server = False
         """Whether this is the writer of a server, which drains its spool, and those of processes that are gone."""
-        self._wait_until = float("inf")
-        """Until when entries wait for those of other processes, after an outage."""
 
     @property
     def queued(self) -> int:
@@ -183,7 +181,8 @@ class Writer:
 
     def _run(self) -> None:
         while not (self._is_stopping and len(self._queue) == 0):
-            batch = self._queue.take_batch()
+            waits = self._outage.availability is Availability.AVAILABLE and len(self._spooler) > 0
+            batch = self._queue.take_batch(WAITING_SECONDS if waits else None)
             if self._is_load_due:
                 self._is_load_due = not self._load_spool()
             self._drain_if_due()
@@ -212,19 +211,36 @@ class Writer:
         return True
 
     def _write(self, batch: list[Submission]) -> None:
-        """Commit the batch, or spool it during an outage. Then wake the submitters and send the signals."""
-        signals = self._commit(batch)
+        """Commit the batch, or spool it during an outage. Then wake the submitters and send the signals.
+
+        Changes that have to follow spooled ones of their senders are spooled in any case.
+        """
+        ready, behind = self._separate(batch)
+        signals = self._commit(ready)
         if signals is None:
             signals = [*self._spooler.add(batch), DeferredSignal(backlog_changed, self.backlog)]
+        elif behind:
+            signals += self._spooler.add_waiting(behind)
         for submission in batch:
             submission.settle()
         failpoint("after-acknowledgement")
         send_deferred(self._signals, signals)
 
-    def _commit(self, batch: list[Submission]) -> list[DeferredSignal[Any]] | None:
+    def _separate(self, batch: Sequence[Submission]) -> tuple[Sequence[Submission], Sequence[Submission]]:
+        if not self._is_server:
+            return batch, ()
+        try:
+            return self._spooler.separate(batch)
+        except SPOOL_ERRORS as error:
+            log.exception("folder of the spools cannot be read", reason=str(error))
+            return batch, ()
+
+    def _commit(self, batch: Sequence[Submission]) -> list[DeferredSignal[Any]] | None:
         """Commit the batch and return the signals to send. Return None if there is an outage, or if one begins."""
         if self._outage.availability is not Availability.AVAILABLE:
             return None
+        if not batch:
+            return []
         try:
             return self._native.run(self._committer.commit, batch)
         except OUTAGE_ERRORS as error:
@@ -234,36 +250,27 @@ class Writer:
     def _drain_if_due(self) -> None:
         availability, is_check_due = self._outage.availability, self._is_spool_check_due
         self._is_spool_check_due = False
-        if availability is Availability.RECOVERING or (availability is Availability.AVAILABLE and is_check_due):
-            self._drain()
+        if availability is Availability.RECOVERING:
+            self._drain(with_orphans=self._is_server)
+        elif availability is Availability.AVAILABLE and (is_check_due or len(self._spooler)):
+            self._drain(with_orphans=self._is_server and is_check_due)
 
-    def _drain(self) -> None:
+    def _drain(self, *, with_orphans: bool) -> None:
         is_recovering = self._outage.availability is Availability.RECOVERING
-        waits = is_recovering and self._is_server and time.monotonic() < self._wait_until
-        is_finished = True
         try:
-            is_finished = self._spooler.drain(
-                self._committer.commit, self._max_batch, with_orphans=self._is_server, waits=waits
-            )
+            self._spooler.drain(self._committer.commit, self._max_batch, with_orphans=with_orphans)
         except OUTAGE_ERRORS as error:
             self._start_outage(str(error.orig))
             return
         except Exception as error:
             # What waits for its turn in the queue is sound: it is written. The spool is tried again at the next check.
             log.exception("spool cannot be drained", reason=str(error))
-        if not is_recovering:
-            return
-        if is_finished:
+        if is_recovering:
             self._outage.end()
             self._signals.send_robust(backlog_changed, self.backlog)
-        else:
-            # As if the outage had not ended: what arrives meanwhile is spooled, and follows in its turn.
-            self._outage.start()
-            self._probe.start()
 
     def _start_outage(self, reason: str, since: datetime | None = None) -> None:
         log.warning("database cannot commit", reason=reason)
-        self._wait_until = float("inf")
         self._outage.start(since)
         self._probe.start()
 
@@ -273,6 +280,5 @@ class Writer:
 
     def _recover(self) -> None:
         """Wake the writer's thread, which drains the spool: the probe has committed."""
-        self._wait_until = min(self._wait_until, time.monotonic() + WAIT_SECONDS)
         self._outage.recover()
         self._queue.wake()

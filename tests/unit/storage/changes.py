@@ -52,10 +52,11 @@ class AddNote(SpoolableChange[str]):
 
     text: str
     is_spoolable: bool = True
+    sender_id: int = 1
 
     @property
     def key(self) -> IdempotencyKey:
-        return self.text, 1
+        return self.text, self.sender_id
 
     @classmethod
     def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[str | ChatError]:
@@ -81,7 +82,7 @@ class AddNote(SpoolableChange[str]):
         return DeferredSignal(note_rejected, f"{error.code}: {error.message}")
 
     def to_fields(self) -> dict[str, object]:
-        return {"text": self.text}
+        return {"text": self.text, "sender_id": self.sender_id}
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "AddNote":

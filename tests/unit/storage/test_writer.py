@@ -2,16 +2,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
 
+from chatapp import sqlite
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.errors import Unavailable
 from chatapp.signals import Signals
 from chatapp.storage import probe
-from chatapp.storage import writer as writer_module
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.spool import Spool
 from chatapp.storage.transaction import Transaction
@@ -127,10 +128,13 @@ def test_the_spool_of_the_process_that_is_replaced_is_loaded_when_that_has_ended
         replaced.add([("one", 1, {"text": "one"})])
         writer = new_writer()
         writer.start(load_spool=True)
-        writer.submit(AddNote("two"))
-        assert list_notes(engine) == ["two"]
+        writer.submit(AddNote("of somebody else", sender_id=2))
+        with pytest.raises(Unavailable, match="Earlier messages are being stored"):
+            writer.submit(AddNote("two"))
+        assert list_notes(engine) == ["of somebody else"]
     writer.check_spool()
-    wait_until(lambda: sorted(list_notes(engine)) == ["one", "two"])
+    wait_until(lambda: list_notes(engine) == ["of somebody else", "one"])
+    assert writer.submit(AddNote("two")) == "stored two"
 
 
 def test_the_spool_of_a_process_that_is_gone_is_drained_at_start_and_by_checks(
@@ -151,21 +155,40 @@ def test_what_one_person_spooled_in_two_processes_is_stored_in_its_order(
     engine: Engine, new_writer: Callable[..., Writer], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(probe, "DELAYS_SECONDS", (0.01, 0.1))
-    first, second = writers = [new_writer(name) for name in ("spool-0", "spool-1")]
+    writers = [new_writer(name) for name in ("spool-0", "spool-1")]
     for writer in writers:
         writer.start(load_spool=True)
     texts = [f"{9 - number}" for number in range(10)]
     with failing_commits(engine):
         for number, text in enumerate(texts):
             assert writers[number % 2].submit(AddNote(text)) == f"pending {text}"
-    wait_until(lambda: first.backlog == second.backlog == Backlog(0, None))
+    wait_until(lambda: all(writer.backlog == Backlog(0, None) for writer in writers))
     assert list_notes(engine) == texts
 
 
-def test_a_process_that_does_not_recover_delays_the_others_for_a_limited_time(
+def test_a_sender_in_the_spool_of_another_process_waits_for_it_and_nobody_else_does(
+    engine: Engine, new_writer: Callable[..., Writer], tmp_path: Path
+):
+    writer = new_writer("spool-0")
+    writer.start(load_spool=True)
+    with closing(Spool(tmp_path / "spool-1.sqlite3")) as other:
+        assert other.claim()
+        other.add([("one", 1, {"text": "one"})])
+        assert writer.submit(AddNote("two")) == "pending two"
+        assert writer.submit(AddNote("of somebody else", sender_id=2)) == "stored of somebody else"
+        assert writer.submit(AddNote("three")) == "pending three"
+        assert writer.backlog == Backlog(2, None)
+        assert list_notes(engine) == ["of somebody else"]
+        other.remove([1])
+    wait_until(lambda: writer.backlog == Backlog(0, None))
+    assert list_notes(engine) == ["of somebody else", "two", "three"]
+    assert writer.submit(AddNote("four")) == "stored four"
+
+
+def test_after_an_outage_only_senders_in_the_spool_of_a_process_that_does_not_recover_wait(
     engine: Engine, new_writer: Callable[..., Writer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(writer_module, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(probe, "DELAYS_SECONDS", (0.01, 0.1))
     writer = new_writer("spool-0")
     writer.start(load_spool=True)
     with closing(Spool(tmp_path / "spool-1.sqlite3")) as other:
@@ -173,10 +196,31 @@ def test_a_process_that_does_not_recover_delays_the_others_for_a_limited_time(
         other.add([("one", 1, {"text": "one"})])
         with failing_commits(engine):
             assert writer.submit(AddNote("two")) == "pending two"
-        assert writer.submit(AddNote("three")) in {"pending three", "stored three"}
-        wait_until(lambda: writer.backlog == Backlog(0, None))
-        assert list_notes(engine) == ["two", "three"]
-        assert writer.submit(AddNote("four")) == "stored four"
+            assert writer.submit(AddNote("of somebody else", sender_id=2)) == "pending of somebody else"
+        wait_until(lambda: writer.backlog == Backlog(1, None))
+        assert list_notes(engine) == ["of somebody else"]
+        other.remove([1])
+    wait_until(lambda: writer.backlog == Backlog(0, None))
+    assert list_notes(engine) == ["of somebody else", "two"]
+
+
+def test_a_process_whose_clock_is_ahead_does_not_change_the_order(
+    engine: Engine, new_writer: Callable[..., Writer], tmp_path: Path
+):
+    writer = new_writer("spool-0")
+    writer.start(load_spool=True)
+    with closing(Spool(tmp_path / "spool-1.sqlite3")) as other:
+        assert other.claim()
+        other.add([("one", 1, {"text": "one"})])
+        with closing(sqlite.connect(tmp_path / "spool-1.sqlite3")) as file, file:
+            an_hour_ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+            file.execute("UPDATE spooled SET spooled_at = ?", (an_hour_ahead,))
+        assert writer.submit(AddNote("two")) == "pending two"
+        # Were it older, the other process would wait for this one, and this one would not wait.
+        assert writer.submit(AddNote("three")) == "pending three"
+        assert list_notes(engine) == []
+    with closing(Spool(tmp_path / "spool-0.sqlite3")) as spool:
+        assert all(entry.spooled_at.isoformat() > an_hour_ahead for entry in spool.list_pending())
 
 
 def test_a_command_leaves_the_spool_alone(engine: Engine, new_writer: Callable[[], Writer], tmp_path: Path):
