@@ -31,8 +31,10 @@ const builds = await Promise.all([
     entryPoints: [
       "static/js/app.js",
       "static/js/api_docs.js",
+      "static/js/status.js",
       "static/css/app.css",
       "static/css/api_docs.css",
+      "static/css/status.css",
       "static/icon.svg",
       "static/icon-unread.svg",
     ],

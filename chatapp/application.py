@@ -44,6 +44,8 @@ from chatapp.telemetry.logs import init_event_log, init_logs
 from chatapp.telemetry.metrics import blueprint as metrics_blueprint
 from chatapp.telemetry.metrics import init_metrics
 from chatapp.telemetry.operations import init_operations
+from chatapp.telemetry.status.routes import blueprint as status_blueprint
+from chatapp.telemetry.status.status import init_status
 from chatapp.timeline import create_writer
 from chatapp.timeline.known_messages import init_known_messages
 from chatapp.transcripts.exports import init_exports
@@ -102,6 +104,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     app.extensions[SUPERVISOR] = supervisor = Supervisor()
     app.extensions[SIGNALS] = signals = Signals()
     init_event_log(app)
+    init_status(app, settings)
     init_metrics(app, statements)
     app.extensions[WRITER] = create_writer(settings, supervisor, signals, statements, is_serving=is_serving)
     init_known_messages(app)
@@ -127,6 +130,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         api_docs_blueprint,
         accounts_blueprint,
         admin_blueprint,
+        status_blueprint,
         metrics_blueprint,
     ):
         app.register_blueprint(blueprint)

@@ -31,3 +31,19 @@ class Distribution:
         index = bisect_left(self.bounds, value)
         self.counts[index] += 1
         self.total += value
+
+
+def estimate_percentile(counts: Sequence[int], fraction: float, bounds: Sequence[float] = SECONDS) -> float | None:
+    """Return the value below which a fraction of the values lies, as far as the buckets tell; None without values.
+
+    Values above all bounds count as the highest bound.
+    """
+    rank, below = fraction * sum(counts), 0
+    if rank == 0:
+        return None
+    for index, count in enumerate(counts[:-1]):
+        if count and below + count >= rank:
+            lower = bounds[index - 1] if index else 0.0
+            return lower + (bounds[index] - lower) * (rank - below) / count
+        below += count
+    return bounds[-1]

@@ -427,6 +427,11 @@ class Settings(BaseSettings):
         return self.data_dir / "watermarks.bin"
 
     @property
+    def status_path(self) -> Path:
+        """The path of the file with the history of figures. All processes share it."""
+        return self.data_dir / "status.sqlite3"
+
+    @property
     def archive_path(self) -> Path:
         """The folder of the message archive. All processes share it."""
         return self.data_dir / "archive"

@@ -47,6 +47,8 @@ class Realtime:
         self.typing_throttle = TypingThrottle(signals)
         self.event_counts: Counter[tuple[str, str]] = Counter()
         """Number of events by their name, and `ok` or the code of the error."""
+        self.ack_seconds = Distribution()
+        """Time from the receipt of a message, or of another change, until it was acknowledged."""
         self.delivery_seconds = Distribution()
         """Time from the creation of a message until it was handed to the sockets of its conversation."""
 

@@ -7,6 +7,7 @@ authenticated the user; each event is authorized in the database.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Annotated, Any, Generic, TypeVar
 
 import structlog
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from chatapp.concurrency.cooperation import in_slices
+from chatapp.distribution import Distribution
 from chatapp.errors import ChatError, Internal, Invalid, SignedOut, Unavailable
 from chatapp.identity import AuthenticatedUser
 from chatapp.operation import current_operation, current_request_id
@@ -121,7 +123,9 @@ def register_events(app: Flask, realtime: Realtime) -> None:
         for event, (payload, handler, cost) in _handlers.items()
     }
     preparers = {
-        event: EventHandler(_wrap_preparer(app, responders[event], payload, preparer), is_immediate=True)
+        event: EventHandler(
+            _wrap_preparer(app, responders[event], payload, preparer, realtime.ack_seconds), is_immediate=True
+        )
         for event, (payload, preparer) in _preparers.items()
     }
     realtime.engine.handle_events(handlers | preparers)
@@ -189,10 +193,14 @@ def _wrap_handler(app: Flask, responder: _Responder, payload: type[P], handler: 
     return handle
 
 
-def _wrap_preparer(app: Flask, responder: _Responder, payload: type[P], preparer: Preparer[P]) -> Handle:
+def _wrap_preparer(
+    app: Flask, responder: _Responder, payload: type[P], preparer: Preparer[P], seconds: Distribution
+) -> Handle:
     writer: Writer = app.extensions[WRITER]
 
     def handle(sid: str, arguments: Sequence[object], acknowledge: Acknowledge) -> None:
+        started = perf_counter()
+
         def settle(submission: Submission) -> None:
             try:
                 ack = write.acknowledge(submission.get())
@@ -201,6 +209,7 @@ def _wrap_preparer(app: Flask, responder: _Responder, payload: type[P], preparer
                 responder.refuse(acknowledge, error, sid)
             else:
                 responder.succeed(acknowledge, ack)
+                seconds.add(perf_counter() - started)
 
         try:
             write = preparer(responder.begin(sid), _parse(payload, arguments))

@@ -53,6 +53,10 @@ class Presence:
         """Forget a closed socket."""
         self._sockets.pop(sid, None)
 
+    def count_people(self) -> int:
+        """Return the number of users who are online or away, at any process."""
+        return len(self._broadcast)
+
     def local_states(self) -> UserStates:
         """Return the state of the users who are connected to this process."""
         return _merge(list(self._sockets.values()))

@@ -46,6 +46,8 @@ from chatapp.telemetry.health import EXTENSION as HEALTH
 from chatapp.telemetry.health import Health
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
+from chatapp.telemetry.status.sampler import EXTENSION as SAMPLER
+from chatapp.telemetry.status.sampler import Sampler
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
@@ -134,8 +136,7 @@ def start_background(app: Flask, settings: Settings) -> None:
         repeat("replica check", REPLICA_CHECK_SECONDS, partial(check_replica, app, replica))
         repeat("replica time-out", REPLICA_CHECK_SECONDS, replica.end_overdue)
     repeat("garbage collection", CHECK_SECONDS, collect_when_quiet)
-    metrics: Metrics = app.extensions[METRICS]
-    supervisor.start("event loop lag", measure_lag, metrics.loop_lag)
+    _start_measuring(app, settings, supervisor)
     if settings.worker:
         return  # The rest is done once, by the first worker.
     supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
@@ -149,6 +150,13 @@ def run_later(function: Callable[[*Ts], object], *args: *Ts) -> None:
     """Do housekeeping once the first pages have been served."""
     time.sleep(HOUSEKEEPING_DELAY_SECONDS)
     function(*args)
+
+
+def _start_measuring(app: Flask, settings: Settings, supervisor: Supervisor) -> None:
+    metrics: Metrics = app.extensions[METRICS]
+    supervisor.start("event loop lag", measure_lag, metrics.loop_lag)
+    app.extensions[SAMPLER] = sampler = Sampler(app, settings)
+    supervisor.start("status", sampler.run)
 
 
 def repeat_forever(interval_seconds: float, function: Callable[[], object]) -> None:

@@ -46,6 +46,8 @@ from chatapp.telemetry.health import EXTENSION as HEALTH
 from chatapp.telemetry.health import HEALTH_PATHS, RESTARTING, Health
 from chatapp.telemetry.metrics import EXTENSION as METRICS
 from chatapp.telemetry.metrics import Metrics
+from chatapp.telemetry.status.sampler import EXTENSION as SAMPLER
+from chatapp.telemetry.status.sampler import Sampler
 from chatapp.telemetry.workers import StatusApp, listen_for_status
 from chatapp.web.security import security_headers
 
@@ -374,6 +376,8 @@ def _stop(app: Flask) -> None:
     writer: Writer = app.extensions[WRITER]
     writer.stop(WRITER_STOP_SECONDS)
     writer.flush_watermarks()
+    sampler: Sampler = app.extensions[SAMPLER]
+    sampler.stop()
     time.sleep(FLUSH_SECONDS)
     for sid in sids:
         server.disconnect(sid)

@@ -4,7 +4,10 @@ Cursors are measured, not SQLAlchemy's events: SQLite finds most rows of a query
 `execute` has returned. Statements are logged without their parameters.
 """
 
+import re
 import time
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -12,6 +15,7 @@ import structlog
 from sqlalchemy import Engine, event
 
 from chatapp import sqlite
+from chatapp.concurrency.native import new_shared_lock
 from chatapp.config import Settings
 from chatapp.distribution import Distribution
 from chatapp.operation import current_operation
@@ -21,6 +25,58 @@ log = structlog.get_logger(__name__)
 MAX_LOGGED_CHARS = 2_000
 """Maximum length of a statement in the log."""
 
+MAX_KEPT_CHARS = 500
+"""Maximum length of a statement that is kept."""
+
+MAX_SLOW_STATEMENTS = 20
+"""Maximum number of statements that are kept. The one that was slow longest ago is dropped first."""
+
+_PARAMETERS = re.compile(r"\((?:\?|%\(\w+\)s)(?:, ?(?:\?|%\(\w+\)s))+\)")
+"""A list of parameters, whose length differs between statements of the same shape."""
+
+
+@dataclass(slots=True)
+class SlowStatement:
+    """Executions of one statement that were slow."""
+
+    statement: str
+    operation: str
+    """What needed it last: a route, a socket event, a background work, or several."""
+    count: int = 0
+    seconds: float = 0.0
+    """Sum of the executions."""
+    max_seconds: float = 0.0
+    last_at: float = 0.0
+    """In Unix time."""
+
+
+class SlowStatements:
+    """The last statements that were slow, without their parameters. Any thread may add one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Number of executions that were slow."""
+        self._statements: OrderedDict[str, SlowStatement] = OrderedDict()
+        self._lock = new_shared_lock()
+
+    def add(self, statement: str, seconds: float, operation: str) -> None:
+        """Count an execution."""
+        shape = _PARAMETERS.sub("(…)", statement)[:MAX_KEPT_CHARS]
+        with self._lock:
+            self.count += 1
+            slow = self._statements.setdefault(shape, SlowStatement(shape, operation))
+            self._statements.move_to_end(shape)
+            slow.operation, slow.count, slow.last_at = operation, slow.count + 1, time.time()
+            slow.seconds += seconds
+            slow.max_seconds = max(slow.max_seconds, seconds)
+            while len(self._statements) > MAX_SLOW_STATEMENTS:
+                self._statements.popitem(last=False)
+
+    def list(self) -> list[SlowStatement]:
+        """Return copies of the statements."""
+        with self._lock:
+            return [replace(slow) for slow in self._statements.values()]
+
 
 class StatementObserver:
     """Observes the statements of one or several engines. Statements end on any thread, also on native ones."""
@@ -28,6 +84,7 @@ class StatementObserver:
     def __init__(self, settings: Settings) -> None:
         self._slow_seconds = settings.slow_query_ms / 1_000 or float("inf")
         self.seconds = Distribution()
+        self.slow = SlowStatements()
 
     def observe(self, engine: Engine) -> None:
         """Observe an engine that was created with `cursor_arguments`."""
@@ -40,12 +97,9 @@ class StatementObserver:
         """Record a statement that has ended or failed."""
         self.seconds.add(seconds)
         if seconds > self._slow_seconds:
-            log.warning(
-                "slow query",
-                seconds=round(seconds, 3),
-                operation=current_operation.get(),
-                statement=" ".join(statement.split())[:MAX_LOGGED_CHARS],
-            )
+            operation, text = current_operation.get(), " ".join(statement.split())
+            self.slow.add(text, seconds, operation)
+            log.warning("slow query", seconds=round(seconds, 3), operation=operation, statement=text[:MAX_LOGGED_CHARS])
 
 
 def cursor_arguments(*, is_sqlite: bool, key: bytes | None = None) -> dict[str, Any]:

@@ -145,6 +145,12 @@ class Health:
         body: dict[str, Any] = {"status": status} | ({"reason": " ".join(reasons)} if reasons else {})
         return is_ready, body | {"checks": {name: check.present() for name, check in checks.items()}}
 
+    def has_pending_migrations(self) -> bool:
+        """Return whether the schema of the database is older than the code; False while the database cannot be read."""
+        revision = self._revision.get()
+        # A newer schema is that of a newer process, which replaces this one.
+        return revision is not None and revision < self._newest_revision
+
     def _check(self) -> dict[str, Check]:
         revision, backlog = self._revision.get(), self._writer.backlog
         checks = dict.fromkeys(("database", "migrations", "spool"), Check())
@@ -152,8 +158,7 @@ class Health:
             checks["database"] = Check(State.DEGRADED, NO_DATABASE)
         elif backlog.since is not None:
             checks["database"] = Check(State.DEGRADED, NO_COMMIT)
-        # A newer schema is that of a newer process, which replaces this one.
-        if revision is not None and revision < self._newest_revision:
+        if self.has_pending_migrations():
             checks["migrations"] = Check(State.FAILED, "Migrations are pending: run “flask --app chatapp db upgrade”.")
         if not self._writer.accepts_changes:
             checks["spool"] = Check(State.FAILED, "The spool is full, or cannot be written.")

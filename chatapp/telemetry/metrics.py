@@ -7,6 +7,7 @@ them for each request, so that counting costs no lock and no look-up of labels.
 """
 
 import hmac
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
@@ -30,6 +31,8 @@ from chatapp.storage.statements import StatementObserver
 from chatapp.telemetry.database import DatabaseReport
 from chatapp.telemetry.operations import EXTENSION as REQUEST_MEASURES
 from chatapp.telemetry.operations import RequestMeasures
+from chatapp.telemetry.status.alerts import ALERT_NAMES
+from chatapp.telemetry.status.status import current_status
 from chatapp.telemetry.workers import IS_STATUS_REQUEST, merge_metrics
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.signals import message_pending, message_saved, messages_posted
@@ -52,12 +55,17 @@ class Metrics(Collector):
         """By how many seconds the event loop was late."""
         self.count_connections: Callable[[], int] = lambda: 0
         """Returns the number of open HTTP connections. The server sets it."""
-        self._statements = statements
-        self._database = DatabaseReport()
+        self.statements = statements
+        self.database = DatabaseReport()
         self._posted = self._pending = self._saved = 0
         signals.connect(messages_posted, self._count_posted)
         signals.connect(message_pending, self._count_pending)
         signals.connect(message_saved, self._count_saved)
+
+    @property
+    def acknowledged(self) -> int:
+        """The number of messages that were acknowledged."""
+        return self._posted + self._pending
 
     def _count_posted(self, messages: Sequence[TimelineMessage]) -> None:
         self._posted += len(messages)
@@ -75,6 +83,7 @@ class Metrics(Collector):
         yield from self._collect_connections()
         yield from self._collect_requests()
         yield from _collect_background()
+        yield from _collect_alerts()
         yield _histogram("chatapp_event_loop_lag_seconds", "By how much the event loop was late.", self.loop_lag)
 
     def _collect_messages(self) -> Iterator[Metric]:
@@ -83,7 +92,12 @@ class Metrics(Collector):
         yield CounterMetricFamily(
             "chatapp_messages_acknowledged",
             "Messages acknowledged by this process: stored, or spooled during an outage.",
-            self._posted + self._pending,
+            self.acknowledged,
+        )
+        yield _histogram(
+            "chatapp_ack_seconds",
+            "From the receipt of a message, or of a read marker, by a socket until its acknowledgement.",
+            current_realtime().ack_seconds,
         )
         yield _histogram(
             "chatapp_delivery_seconds",
@@ -108,7 +122,7 @@ class Metrics(Collector):
 
     def _collect_database(self) -> Iterator[Metric]:
         writer = current_writer()
-        yield _histogram("chatapp_query_seconds", "Execution of a statement.", self._statements.seconds)
+        yield _histogram("chatapp_query_seconds", "Execution of a statement.", self.statements.seconds)
         yield _histogram("chatapp_commit_seconds", "Applying and committing a batch of changes.", writer.commit_seconds)
         yield _histogram("chatapp_commit_changes", "Changes in a committed batch.", writer.commit_sizes)
         yield GaugeMetricFamily("chatapp_queued_changes", "Changes that wait for the next batch.", writer.queued)
@@ -122,7 +136,7 @@ class Metrics(Collector):
             status = replica.status
             yield CounterMetricFamily("chatapp_replica_reads", "Reads that the replica has served.", status.reads)
             yield GaugeMetricFamily("chatapp_replica_lag_seconds", "Lag of the replica.", status.lag_seconds)
-        if figures := self._database.get():
+        if figures := self.database.get():
             yield GaugeMetricFamily("chatapp_database_bytes", "Size of the database.", figures.bytes)
             yield GaugeMetricFamily("chatapp_sessions", "Assistant sessions.", figures.sessions)
             yield GaugeMetricFamily(
@@ -177,6 +191,16 @@ def _collect_background() -> Iterator[Metric]:
     calls = {(pool.name,): pool.calls for pool in current_pools()} | {("pdf",): current_exports().pdf_calls}
     description = "Calls that run or wait for a thread or process, by kind of work."
     yield _gauge("chatapp_calls", description, ["work"], calls.items())
+
+
+def _collect_alerts() -> Iterator[Metric]:
+    active = Counter(alert.name for alert in current_status().alerts)
+    yield _gauge(
+        "chatapp_alert",
+        "Alerts of the installation by name, as on the page of the status: the number of those that are active.",
+        ["name"],
+        (((name,), active[name]) for name in ALERT_NAMES),
+    )
 
 
 Samples = Iterable[tuple[tuple[str, ...], float]]

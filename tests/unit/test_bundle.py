@@ -17,6 +17,8 @@ SOURCES = {
     "js/text.js": 'export const text = "a text";\n',
     "js/other.js": 'export const other = "another text";\n',
     "js/api_docs.js": "console.log(window.SwaggerUIBundle);\n",
+    "js/status.js": "console.log(1);\n",
+    "css/status.css": "figure {\n  margin: 0;\n}\n",
     "css/app.css": '@import "./base.css";\n',
     "css/base.css": "body {\n  margin: 0;\n}\n",
     "css/api_docs.css": "main {\n  padding: 0;\n}\n",
