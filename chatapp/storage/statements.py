@@ -31,8 +31,13 @@ MAX_KEPT_CHARS = 500
 MAX_SLOW_STATEMENTS = 20
 """Maximum number of statements that are kept. The one that was slow longest ago is dropped first."""
 
-_PARAMETERS = re.compile(r"\((?:\?|%\(\w+\)s)(?:, ?(?:\?|%\(\w+\)s))+\)")
-"""A list of parameters, whose length differs between statements of the same shape."""
+_PARAMETER = r"(?:\?|%\(\w+\)s(?:::[\w ]+(?:\[\])?)?)"
+"""That of SQLite, or one of PostgreSQL, which may have a type: `%(id_1)s::INTEGER`."""
+
+_LIST = rf"\({_PARAMETER}(?:, ?{_PARAMETER})+\)"
+
+_PARAMETERS = re.compile(rf"{_LIST}(?:, ?{_LIST})*|(?<= IN )\({_PARAMETER}\)")
+"""A list of parameters, or several rows of them, whose length differs between statements of the same shape."""
 
 
 @dataclass(slots=True)

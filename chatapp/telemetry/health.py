@@ -147,7 +147,9 @@ class Health:
 
     def has_pending_migrations(self) -> bool:
         """Return whether the schema of the database is older than the code; False while the database cannot be read."""
-        revision = self._revision.get()
+        return self._is_outdated(self._revision.get())
+
+    def _is_outdated(self, revision: str | None) -> bool:
         # A newer schema is that of a newer process, which replaces this one.
         return revision is not None and revision < self._newest_revision
 
@@ -158,7 +160,7 @@ class Health:
             checks["database"] = Check(State.DEGRADED, NO_DATABASE)
         elif backlog.since is not None:
             checks["database"] = Check(State.DEGRADED, NO_COMMIT)
-        if self.has_pending_migrations():
+        if self._is_outdated(revision):
             checks["migrations"] = Check(State.FAILED, "Migrations are pending: run “flask --app chatapp db upgrade”.")
         if not self._writer.accepts_changes:
             checks["spool"] = Check(State.FAILED, "The spool is full, or cannot be written.")

@@ -65,11 +65,15 @@ def _check_disk(fresh: Iterable[ProcessReport]) -> Iterable[Alert]:
 
 def _check_processes(reports: Sequence[ProcessReport], now: float) -> Iterable[Alert]:
     fresh = [report for report in reports if report.is_fresh(now)]
+    if not fresh:
+        return
+    # Those of an earlier start, with another number of workers, may have reported lately.
+    workers = max(fresh, key=lambda report: report.started_at).workers
     # After a start of all, the others have some time to follow the first one.
-    if not fresh or now - min(report.started_at for report in fresh) < FRESH_SECONDS:
+    if now - min(report.started_at for report in fresh if report.workers == workers) < FRESH_SECONDS:
         return
     present = {report.name for report in fresh}
-    expected = {worker_name(number) for number in range(max(report.workers for report in fresh))}
+    expected = {worker_name(number) for number in range(workers)}
     missing = set() if all(report.worker is None for report in fresh) else expected - present
     if any(report.is_one_of_many and report.worker is None for report in fresh):
         missing |= {

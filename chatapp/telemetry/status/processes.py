@@ -5,6 +5,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,9 +134,13 @@ def read_process(pid: int) -> tuple[float, int] | None:
 def _list_children() -> list[int]:
     try:
         threads = list((_PROC / "self" / "task").iterdir())
-        return sorted({int(pid) for thread in threads for pid in (thread / "children").read_text().split()})
     except OSError:
         return []
+    children: set[int] = set()
+    for thread in threads:
+        with suppress(OSError):  # The thread has ended.
+            children.update(map(int, (thread / "children").read_text().split()))
+    return sorted(children)
 
 
 def _describe(pid: int) -> str:
