@@ -171,6 +171,8 @@ ROUTES = {
     "GET /admin/rooms": Line(ADMIN),
     "POST /admin/rooms/<room_id>/recover": Line(ADMIN_POST | {"admin": 404}),
     "GET /admin/audit-log": Line(ADMIN),
+    "GET /admin/status": Line(ADMIN),
+    "GET /admin/status.json": Line(ADMIN),
     "GET /admin/audit-log.<file_format>": Line(ADMIN),
     "GET /rooms": Line(USER),
     "GET /rooms/new": Line(USER),

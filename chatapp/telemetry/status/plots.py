@@ -94,7 +94,7 @@ PLOTS = (
         [Series("Median", _ack_ms(0.5)), Series("99 of 100 are faster", _ack_ms(0.99))],
         "The time until a message of a connected person is stored.",
     ),
-    Plot("spool", "Spool", "messages that wait for the database", [Series("Waiting", _number("spooled"))]),
+    Plot("spool", "Spool", "messages", [Series("Waiting for the database", _number("spooled"))]),
     Plot("memory", "Memory of all processes", "bytes", [Series("Memory", _number("memory_bytes"))]),
     Plot("load", "Load of all processes", "% of one processor", [Series("Load", _load)]),
     Plot("database", "Size of the database", "bytes", [Series("Size", _number("database_bytes"))]),
@@ -137,7 +137,8 @@ class DrawnPlot:
             if known:
                 title = f"{series.title}: " if len(self.plot.series) > 1 else ""
                 parts.append(f"{title}last {format_number(known[-1])}, highest {format_number(max(known))}")
-        return f"{'; '.join(parts)} ({self.unit})." if parts else "No values in this period."
+        text = "; ".join(parts)
+        return f"{text[0].upper()}{text[1:]} ({self.unit})." if parts else "No values in this period."
 
 
 @dataclass(frozen=True, slots=True)
