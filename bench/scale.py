@@ -73,7 +73,10 @@ class Site:
     def find_worker(self, port: int) -> int:
         """Return the process that a connection from a port of this machine is connected to."""
         lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-        (inode,) = [fields[9] for line in lines if (fields := line.split())[2].endswith(f":{port:04X}")]
+        # Other connections of this machine may come from the same port.
+        own, other = (f":{each:04X}" for each in (int(self.server.url.rpartition(":")[2]), port))
+        fields = [line.split() for line in lines]
+        (inode,) = [each[9] for each in fields if each[1].endswith(own) and each[2].endswith(other)]
         for pid in self.worker_pids:
             if any(each.readlink() == Path(f"socket:[{inode}]") for each in Path(f"/proc/{pid}/fd").iterdir()):
                 return pid
