@@ -159,6 +159,7 @@ PAGES = [
     "/people/ana",
     "/settings",
     "/settings/tokens",
+    "/admin/status",
 ]
 
 
