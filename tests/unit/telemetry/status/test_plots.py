@@ -44,7 +44,7 @@ def test_each_time_has_a_value_and_one_without_is_a_gap() -> None:
     messages = find(drawn, "messages")
     assert messages.values == [[3, None, None, 5]]
     assert messages.unit == "messages per minute"
-    assert messages.summary == "last 5, highest 5 (messages per minute)."
+    assert messages.summary == "Last 5, highest 5 (messages per minute)."
     assert not find(drawn, "disk").has_values
 
 
@@ -123,7 +123,7 @@ def test_bytes_have_the_unit_of_the_highest_value() -> None:
     memory = find(draw({"memory_bytes": 500_000}, {"memory_bytes": 2_500_000}), "memory")
     assert (memory.unit, memory.values) == ("MB", [[0.5, 2.5]])
     assert memory.rows[0].texts == ["2.50"]
-    assert memory.summary == "last 2.50, highest 2.50 (MB)."
+    assert memory.summary == "Last 2.50, highest 2.50 (MB)."
 
 
 @pytest.mark.parametrize(
