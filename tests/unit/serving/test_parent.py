@@ -7,8 +7,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -17,19 +17,19 @@ from chatapp.serving import parent, plain_log
 from chatapp.serving.backoff import BACKOFF_SECONDS, STABLE_SECONDS, Backoff
 from chatapp.serving.parent import Options, Parent, choose_slot
 from chatapp.serving.pid_file import ParentState, PidFile, find_parent
-from tests.harness.waiting import eventually
+from tests.harness.waiting import eventually, scaled
 
 FAKE_WORKER = """
 import os, signal, sys
 number = os.environ["CHATAPP_WORKER"]
 if os.path.exists("broken-" + number):
     sys.exit(3)
-_, channel, loads, slot = map(int, sys.argv[sys.argv.index("--link") + 1].split(","))
-os.pwrite(loads, (7).to_bytes(8, sys.byteorder), slot * 8)
-os.write(channel, b"ready /setup/x\\n")
 ignores = os.path.exists("deaf")
 if ignores:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+_, channel, loads, slot = map(int, sys.argv[sys.argv.index("--link") + 1].split(","))
+os.pwrite(loads, (7).to_bytes(8, sys.byteorder), slot * 8)
+os.write(channel, b"ready /setup/x\\n")
 while os.read(channel, 64) and ignores:
     pass
 """
@@ -53,10 +53,9 @@ def test_a_worker_and_its_replacement_have_different_slots_and_the_next_one_the_
 class Run:
     """A parent that runs in a thread."""
 
-    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str], workers: int = 2) -> None:
+    def __init__(self, folder: Path, printed: list[str], log: list[str], workers: int = 2) -> None:
         self.folder = folder
-        self._capture = capture
-        self.printed, self._log = "", ""
+        self.printed, self._log = printed, log
         listener = socket.create_server(("127.0.0.1", 0))
         command = (sys.executable, "-S", str(folder / "worker.py"))
         options = Options(workers, listener.detach(), folder, "http://127.0.0.1:1", upgrade=True, command=command)
@@ -72,13 +71,10 @@ class Run:
         self.exit_code = self.parent.run()
 
     def log(self) -> str:
-        captured = self._capture.readouterr()
-        self.printed += captured.out
-        self._log += captured.err
-        return self._log
+        return "\n".join(self._log)
 
     def wait_until_ready(self) -> "Run":
-        eventually(lambda: self.log() and "chatapp is ready on" in self.printed, "all workers are ready")
+        eventually(lambda: "chatapp is ready on" in "".join(self.printed), "all workers are ready")
         return self
 
     def wait_for(self, pattern: str, count: int = 1) -> list[str]:
@@ -94,7 +90,7 @@ class Run:
         return {int(number): int(pid) for number, pid in found}
 
     def wait(self) -> int | None:
-        self._thread.join(20)
+        self._thread.join(scaled(20))
         return self.exit_code
 
     def close(self) -> None:
@@ -104,8 +100,12 @@ class Run:
             time.sleep(0.1)
             with suppress(OSError):
                 self.send(signal.SIGTERM)
-        self._thread.join(20)
+        self._thread.join(scaled(20))
         os.close(self._pid_file._descriptor)
+
+
+NewRun = Callable[[], Run]
+"""Starts a parent, which may not be ready yet."""
 
 
 @pytest.fixture
@@ -117,14 +117,25 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(folder: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    run = Run(folder, capfd)
-    yield run.wait_until_ready()
-    run.close()
+def new_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewRun]:
+    # The parent writes in its thread. What pytest captures would lose the lines that are written while it is read.
+    printed: list[str] = []
+    log: list[str] = []
+    for module in (parent, plain_log):
+        monkeypatch.setattr(
+            module, "write_line", lambda output, line: (printed if output is sys.stdout else log).append(line)
+        )
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(closing(Run(folder, printed, log)))
+
+
+@pytest.fixture
+def run(new_run: NewRun) -> Run:
+    return new_run().wait_until_ready()
 
 
 def test_the_address_and_the_setup_link_are_printed_once_all_workers_are_ready(run: Run) -> None:
-    assert run.printed.splitlines() == [
+    assert run.printed == [
         "chatapp is ready on http://127.0.0.1:1",
         "Create the owner's account: http://127.0.0.1:1/setup/x",
     ]
@@ -178,17 +189,14 @@ def test_a_worker_that_ended_returns_with_a_reload(run: Run) -> None:
     assert not set(first.values()) & set(run.pids().values())
 
 
-def test_a_reload_replaces_workers_of_which_one_keeps_ending_from_the_start(
-    folder: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_reload_replaces_workers_of_which_one_keeps_ending_from_the_start(folder: Path, new_run: NewRun) -> None:
     (folder / "broken-1").touch()
-    run = Run(folder, capfd)
+    run = new_run()
     run.wait_for("worker ended unexpectedly")
     (folder / "broken-1").unlink()
     run.send(signal.SIGHUP)
     run.wait_for("workers replaced")
     run.wait_until_ready()
-    run.close()
 
 
 def test_a_signal_stops_all_workers(run: Run) -> None:
@@ -211,9 +219,9 @@ def test_a_worker_that_waits_for_its_restart_is_not_started_while_the_others_sto
     assert run.log().count("worker started") == 2
 
 
-def test_a_second_signal_kills_workers_that_do_not_end(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_second_signal_kills_workers_that_do_not_end(folder: Path, new_run: NewRun) -> None:
     (folder / "deaf").touch()
-    run = Run(folder, capfd).wait_until_ready()
+    run = new_run().wait_until_ready()
     run.send(signal.SIGINT)
     run.wait_for("stopping the workers")
     run.send(signal.SIGINT)
@@ -221,19 +229,19 @@ def test_a_second_signal_kills_workers_that_do_not_end(folder: Path, capfd: pyte
 
 
 def test_workers_that_do_not_end_in_time_are_killed(
-    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parent, "STOP_SECONDS", 0.2)
     (folder / "deaf").touch()
-    run = Run(folder, capfd).wait_until_ready()
+    run = new_run().wait_until_ready()
     run.send(signal.SIGTERM)
     run.wait_for("worker killed: it took too long", count=2)
     assert run.wait() == 1
 
 
-def test_a_first_worker_that_cannot_start_ends_the_parent(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_first_worker_that_cannot_start_ends_the_parent(folder: Path, new_run: NewRun) -> None:
     (folder / "broken-0").touch()
-    run = Run(folder, capfd)
+    run = new_run()
     assert run.wait() == 1
     run.wait_for("chatapp cannot start: see the line above.*status=3")
     assert run.log().count("worker started") == 1
