@@ -1,15 +1,16 @@
-// Entry point: starts what every page has, and the conversation that the page shows.
+// Entry point: starts what lives as long as the window, and the page that it shows first.
 
 import { showConnectionStatus } from "./connection_status.js";
-import { showConversation } from "./conversation.js";
-import { enableCopyButtons } from "./copy_buttons.js";
 import { followTitle } from "./conversation_title.js";
 import { Connection, MAX_RECONNECT_DELAY_MS, REQUEST_TIMEOUT_MS } from "./core/connection.js";
 import { FallbackStorage } from "./core/fallback_storage.js";
 import { Outbox } from "./core/outbox.js";
 import { sendOutbox } from "./core/outbox_sender.js";
-import { findAll } from "./dom.js";
+import { announcePages, focusField, Navigator } from "./navigation.js";
+import { showOutageNotice } from "./outage_notice.js";
+import { Page } from "./page.js";
 import { trackPresence } from "./presence.js";
+import { Screen } from "./screen.js";
 import { Sidebar } from "./sidebar.js";
 import { io } from "./socket_io.js";
 import { UnreadBadges } from "./unread_badges.js";
@@ -33,8 +34,8 @@ const outbox = new Outbox(new FallbackStorage(() => localStorage), userId);
 const drafts = new FallbackStorage(() => sessionStorage);
 
 // A page that the browser has kept for its back button may be that of somebody who has signed out since.
-const [navigation] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
-let isKeptPage = navigation?.type === "back_forward";
+const [timing] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+let isKeptPage = timing?.type === "back_forward";
 window.addEventListener("pageshow", ({ persisted }) => {
   isKeptPage ||= persisted;
 });
@@ -42,13 +43,20 @@ connection.watchState((state) => {
   if (state === "signed-out" && isKeptPage) location.reload();
 });
 
-showConnectionStatus(connection);
+const page = new Page(document, location.pathname + location.search, connection);
 const sidebar = new Sidebar(connection);
-followTitle(sidebar, new UnreadBadges(connection, sidebar, userId));
-trackPresence(connection, sidebar);
-enableCopyButtons();
-for (const main of findAll(document, "main[data-conversation]")) {
-  showConversation(main, { userId, connection, outbox, drafts });
+const badges = new UnreadBadges(connection, sidebar, userId);
+const screen = new Screen(page, { userId, connection, outbox, drafts });
+showConnectionStatus(connection, screen);
+followTitle(sidebar, badges);
+screen.on("shown", ({ title }) => badges.setPageTitle(title));
+trackPresence(connection, sidebar, screen);
+showOutageNotice(screen, connection);
+announcePages(screen);
+focusField(page.main);
+if ("navigation" in window) {
+  const navigator = new Navigator(screen, sidebar, connection);
+  if (isKeptPage) navigator.restorePosition();
 }
 window.addEventListener("storage", ({ key }) => outbox.onStorageChange(key));
 sendOutbox(outbox, connection);

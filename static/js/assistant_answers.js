@@ -5,7 +5,7 @@ import { messageOf, seqOf } from "./message_element.js";
 import { loadQuotes } from "./quotes.js";
 
 /** @import { AnswerContent } from "./protocol.js" */
-/** @import { Connection } from "./core/connection.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { Timeline } from "./core/timeline.js" */
 /** @import { MessageActions } from "./message_actions.js" */
 /** @import { MessageList } from "./message_list.js" */
@@ -17,7 +17,7 @@ const UNFINISHED_STATES = ["queued", "streaming"];
  * missed delta the page requests the whole answer.
  *
  * @param {MessageList} list
- * @param {Connection} connection
+ * @param {PageConnection} connection
  * @param {Timeline} timeline
  * @param {string} conversation
  */

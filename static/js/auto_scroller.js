@@ -1,6 +1,9 @@
 // Keeps the newest message in view while the reader is at the end of the list.
 
 import { find } from "./dom.js";
+import { findMessage, findMessages, seqOf } from "./message_element.js";
+
+/** @import { Position } from "./page.js" */
 
 /** Within this distance the reader counts as at the end. */
 const END_TOLERANCE_PX = 48;
@@ -11,6 +14,7 @@ export class AutoScroller {
   // A page that was opened at a message stays there.
   #isFollowing = !document.getElementById(location.hash.slice(1));
   #lastTop = 0;
+  #list;
 
   /**
    * @param {HTMLElement} view
@@ -20,6 +24,7 @@ export class AutoScroller {
   constructor(view, list, button) {
     this.view = view;
     this.#button = button;
+    this.#list = list;
 
     view.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     button.addEventListener("click", () => this.scrollToEnd());
@@ -31,6 +36,34 @@ export class AutoScroller {
 
   get isAtEnd() {
     return this.#isFollowing;
+  }
+
+  /**
+   * Return the message at the top of the view and its distance from it; null at the end.
+   *
+   * @returns {Position | null}
+   */
+  get position() {
+    if (this.#isFollowing) return null;
+    const { top } = this.view.getBoundingClientRect();
+    const first = findMessages(this.#list).find((message) => message.getBoundingClientRect().bottom > top);
+    return first ? { seq: seqOf(first), top: first.getBoundingClientRect().top - top } : null;
+  }
+
+  /**
+   * Scroll to a position. Without one, or if its message is not loaded, stay at the end.
+   *
+   * @param {Position | null} position
+   */
+  restore(position) {
+    const message = position?.seq === undefined ? null : findMessage(this.#list, position.seq);
+    if (!position || !message) return this.scrollToEnd();
+    this.#isFollowing = false;
+    const { top } = this.view.getBoundingClientRect();
+    this.view.scrollTop += message.getBoundingClientRect().top - top - position.top;
+    this.#lastTop = this.view.scrollTop;
+    this.#setLabel("Jump to latest");
+    this.#button.hidden = false;
   }
 
   scrollToEnd() {

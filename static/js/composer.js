@@ -46,8 +46,6 @@ export class Composer {
     this.#mentionAllDialog = form.parentElement?.querySelector("[data-mention-all-dialog]") ?? null;
     this.#mentionAllDialog?.addEventListener("close", () => this.#onMentionAllClose());
     this.#restoreDraft();
-    // On a phone the focus would open the keyboard over half of the messages.
-    if (matchMedia("(pointer: fine)").matches) this.#text.focus();
   }
 
   /** @param {SubmitEvent} event */

@@ -10,11 +10,11 @@ import { completeMentions } from "./mention_autocomplete.js";
 import { MessageActions } from "./message_actions.js";
 import { decorateMessages } from "./message_decoration.js";
 import { enableDeletion } from "./message_deletion.js";
+import { seqOf } from "./message_element.js";
 import { MessageEditor } from "./message_editor.js";
 import { MessageList } from "./message_list.js";
 import { MessageToolbar } from "./message_toolbar.js";
 import { OutboxView } from "./outbox_view.js";
-import { showOutageNotice } from "./outage_notice.js";
 import { onPageReturn } from "./page_focus.js";
 import { showPublicNotice } from "./public_notice.js";
 import { loadQuotes } from "./quotes.js";
@@ -23,16 +23,19 @@ import { showReadReceipts } from "./read_receipts.js";
 import { enableMarkAsUnread, ReadTracker } from "./read_tracker.js";
 import { handleRemoval } from "./removal.js";
 import { showTyping } from "./typing_indicator.js";
-import { showUnreadBanner } from "./unread_banner.js";
+import { MAX_LOADED_MESSAGES, showUnreadBanner } from "./unread_banner.js";
 import { UnreadDivider } from "./unread_divider.js";
 
 /** @import { Connection } from "./core/connection.js" */
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
 /** @import { Outbox } from "./core/outbox.js" */
+/** @import { HistoryLoader } from "./history_loading.js" */
 /** @import { Decorator } from "./message_decoration.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
+/** @import { Page, Position } from "./page.js" */
 
 /**
- * @typedef {object} App what the page has once
+ * @typedef {object} App what the window has once
  * @property {number} userId
  * @property {Connection} connection
  * @property {Outbox} outbox
@@ -40,34 +43,49 @@ import { UnreadDivider } from "./unread_divider.js";
  */
 
 /**
- * @param {HTMLElement} main
+ * @typedef {object} LivePage a page whose conversation is followed, and what it works with
+ * @property {Page} page
+ * @property {HTMLElement} main
+ * @property {MessageList} list
+ * @property {PageConnection} connection
+ * @property {string} conversation
+ * @property {AbortSignal} signal
+ */
+
+/**
+ * @param {Page} page
  * @param {App} app
  */
-export function showConversation(main, app) {
+export function showConversation(page, app) {
+  const { main, signal } = page;
   const element = find(main, "[data-messages]");
   // A page of older messages receives no new ones: they would not follow the last message that it shows.
-  if (main.dataset.isLatest !== "true") return decorateMessages(element, app.userId, [loadQuotes]);
+  if (main.dataset.isLatest !== "true") return decorateMessages(element, app.userId, [loadQuotes], signal);
   const list = new MessageList(element, app.userId);
+  const { conversation = "" } = main.dataset;
+  const live = { page, main, list, connection: page.connect(), conversation, signal };
   const decorators = [addAnswerCopyButtons(element), loadQuotes];
   const hasToolbar = main.querySelector("[data-message-toolbar]") !== null;
-  const toolbar = hasToolbar ? createToolbar(main, list, decorators, app) : null;
-  decorateMessages(element, app.userId, decorators);
-  showLiveConversation(main, list, toolbar, app);
+  const toolbar = hasToolbar ? createToolbar(live, decorators, app) : null;
+  decorateMessages(element, app.userId, decorators, signal);
+  showLiveConversation(live, toolbar, app);
+  // The server then sends news of the conversation, as of all others.
+  page.on("left", () => app.connection.request("leave_chat", { conversation }).catch(() => {}));
 }
 
 /**
  * Enable the actions on messages: react, edit, delete, and the controls of answers.
  *
- * @param {HTMLElement} main
- * @param {MessageList} list
+ * @param {LivePage} live
  * @param {Decorator[]} decorators
  * @param {App} app
  */
-function createToolbar(main, list, decorators, { connection, userId }) {
-  const { conversation = "", messageLimit } = main.dataset;
+function createToolbar({ page, main, list, connection, conversation, signal }, decorators, { userId }) {
+  const { messageLimit } = main.dataset;
   const picker = find(main, "[data-reaction-picker]");
   const actions = new MessageActions(list, connection, conversation);
-  const toolbar = new MessageToolbar(main, list.element, picker, userId);
+  const toolbar = new MessageToolbar(main, list.element, picker, userId, signal);
+  page.on("left", () => toolbar.hide());
   const editor = new MessageEditor(list.element, toolbar, actions, Number(messageLimit));
   enableReactions(picker, list.element, toolbar, actions);
   enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
@@ -77,30 +95,27 @@ function createToolbar(main, list, decorators, { connection, userId }) {
 }
 
 /**
- * @param {HTMLElement} main
- * @param {MessageList} list
+ * @param {LivePage} live
  * @param {MessageToolbar | null} toolbar
  * @param {App} app
  */
-function showLiveConversation(main, list, toolbar, { connection, userId, outbox, drafts }) {
-  const { conversation = "", cursor, epoch = "", lastReadSeq: lastRead = "", messageLimit } = main.dataset;
+function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
+  const { page, main, list, connection, conversation, signal } = live;
+  const { cursor, epoch = "", lastReadSeq: lastRead = "", messageLimit } = main.dataset;
   const lastReadSeq = lastRead === "" ? null : Number(lastRead);
   const view = find(main, "[data-timeline]");
   const scroller = new AutoScroller(view, list.element, find(main, "[data-jump-to-latest]"));
-  const divider = new UnreadDivider(list, { userId, lastReadSeq });
-  const tracker = new ReadTracker(list, scroller, connection, { conversation, lastReadSeq });
+  const divider = new UnreadDivider(list, { userId, lastReadSeq, signal });
+  const tracker = new ReadTracker(list, scroller, connection, { conversation, lastReadSeq, signal });
   const timeline = new Timeline(list, connection, { conversation, cursor: Number(cursor), epoch });
-  onPageReturn(() => timeline.catchUp());
-  if (lastReadSeq !== null) {
-    showUnreadBanner(main, divider, list, enableHistoryLoading(list, scroller, view), lastReadSeq);
-  } else {
-    enableHistoryLoading(list, scroller, view);
-  }
+  onPageReturn(() => timeline.catchUp(), signal);
+  const history = enableHistoryLoading(list, scroller, view);
+  if (lastReadSeq !== null) showUnreadBanner(main, divider, list, history, lastReadSeq);
+  keepPosition(page, scroller, list, history);
   streamAnswers(list, connection, timeline, conversation);
   showReadReceipts(list, connection, timeline, { conversation, userId });
   handleRemoval(main, connection, timeline);
   showPublicNotice(main, connection, timeline);
-  showOutageNotice(main, connection);
   timeline.on("reset", () => scroller.scrollToEnd());
   timeline.on("current", () => divider.onCaughtUp());
 
@@ -109,7 +124,7 @@ function showLiveConversation(main, list, toolbar, { connection, userId, outbox,
   if (form) {
     const text = find(form, "textarea", HTMLTextAreaElement);
     new Composer(form, outbox, drafts, { conversation, userId, maxChars: Number(messageLimit) });
-    const outboxView = new OutboxView(list, outbox, conversation);
+    const outboxView = new OutboxView(list, outbox, conversation, signal);
     form.addEventListener("message:submitted", () => {
       divider.remove();
       tracker.resume();
@@ -120,4 +135,30 @@ function showLiveConversation(main, list, toolbar, { connection, userId, outbox,
     completeMentions(text, find(form, "[data-mention-options]"));
   }
   if (toolbar && lastReadSeq !== null) enableMarkAsUnread(toolbar, tracker, divider);
+}
+
+/**
+ * Elements that are taken from the document lose their scroll position.
+ *
+ * @param {Page} page
+ * @param {AutoScroller} scroller
+ * @param {MessageList} list
+ * @param {HistoryLoader} history
+ */
+function keepPosition(page, scroller, list, history) {
+  /** @type {Position | null} */
+  let left = null;
+
+  /** @param {Position | null} position */
+  async function restore(position) {
+    const { seq = Infinity } = position ?? {};
+    if (seqOf(list.oldest) - seq <= MAX_LOADED_MESSAGES) await history.loadUntil(seq);
+    scroller.restore(position);
+  }
+
+  page.positioner = { save: () => scroller.position, restore };
+  page.on("left", () => {
+    left = scroller.position;
+  });
+  page.on("returned", () => scroller.restore(left));
 }

@@ -2,8 +2,9 @@
 
 import { find, findAll } from "./dom.js";
 
-export function enableCopyButtons() {
-  for (const button of findAll(document, "[data-copy]")) {
+/** @param {ParentNode} root */
+export function enableCopyButtons(root) {
+  for (const button of findAll(root, "[data-copy]")) {
     button.hidden = false;
     button.addEventListener("click", async () => {
       const field = find(document, `#${button.dataset.copy}`, HTMLInputElement);

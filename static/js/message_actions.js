@@ -3,7 +3,7 @@
 import { describeError } from "./core/connection.js";
 import { cloneTemplate, find } from "./dom.js";
 
-/** @import { Connection } from "./core/connection.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { MessageList } from "./message_list.js" */
 /** @import { Requests, StoredMessage } from "./protocol.js" */
 
@@ -21,7 +21,7 @@ export class MessageActions {
 
   /**
    * @param {MessageList} list
-   * @param {Connection} connection
+   * @param {PageConnection} connection
    * @param {string} conversation
    */
   constructor(list, connection, conversation) {

@@ -15,8 +15,9 @@ import { markOwnReactions } from "./reactions.js";
  * @param {HTMLElement} list
  * @param {number} userId
  * @param {Decorator[]} decorators called for each message
+ * @param {AbortSignal} signal
  */
-export function decorateMessages(list, userId, decorators) {
+export function decorateMessages(list, userId, decorators, signal) {
   const observer = new MutationObserver((records) => {
     /** @type {Set<HTMLElement | null>} */
     const changed = new Set();
@@ -46,7 +47,7 @@ export function decorateMessages(list, userId, decorators) {
   observer.observe(list, { childList: true });
   decorateAll();
   // "Today" becomes another day.
-  everyMidnight(decorateAll);
+  everyMidnight(decorateAll, signal);
 }
 
 /**
@@ -138,11 +139,15 @@ function nextMessage(node) {
   return next;
 }
 
-/** @param {() => void} action */
-function everyMidnight(action) {
+/**
+ * @param {() => void} action
+ * @param {AbortSignal} signal
+ */
+function everyMidnight(action, signal) {
   const midnight = new Date().setHours(24, 0, 1, 0);
-  setTimeout(() => {
+  const timer = setTimeout(() => {
     action();
-    everyMidnight(action);
+    everyMidnight(action, signal);
   }, midnight - Date.now());
+  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
 }

@@ -22,7 +22,7 @@ export function enableDeletion(dialog, toolbar, actions) {
     dialog.showModal();
   });
   dialog.addEventListener("close", () => {
-    findMessage(seq)?.focus();
+    findMessage(toolbar.list, seq)?.focus();
     if (dialog.returnValue === "delete") actions.perform("delete_message", { seq });
   });
 }

@@ -10,8 +10,14 @@ import { closest, findAll } from "./dom.js";
  */
 export const seqOf = (element) => (element instanceof HTMLElement ? Number(element.dataset.seq) : NaN);
 
-/** @param {number | string} seq */
-export const findMessage = (seq) => document.getElementById(`message-${seq}`);
+/**
+ * Return the element of a message in a list, which need not be in the document.
+ *
+ * @param {ParentNode} list
+ * @param {number | string} seq
+ * @returns {HTMLElement | null}
+ */
+export const findMessage = (list, seq) => list.querySelector(`#message-${seq}`);
 
 /**
  * Return the elements of all messages that have a number, in order.

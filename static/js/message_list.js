@@ -43,7 +43,7 @@ export class MessageList {
 
   /** @param {number} seq */
   find(seq) {
-    return findMessage(seq);
+    return findMessage(this.element, seq);
   }
 
   /**
@@ -54,7 +54,7 @@ export class MessageList {
   show(message) {
     if (message.pending) return this.#showPending(message);
     this.#findBySender(message.sender?.id, message.client_id, UNNUMBERED)?.remove();
-    const shown = findMessage(message.seq);
+    const shown = findMessage(this.element, message.seq);
     if (shown) {
       if (Number(shown.dataset.version) < message.version) this.#replace(shown, createElement(message));
     } else if (!this.#isAboveLoaded(message.seq)) {
@@ -75,7 +75,7 @@ export class MessageList {
     );
     const newElements = messages.map(createElement);
     for (const newElement of newElements) {
-      const shown = findMessage(seqOf(newElement));
+      const shown = findMessage(this.element, seqOf(newElement));
       // After a restored backup the number may belong to another message.
       if (shown && shown.dataset.clientId === newElement.dataset.clientId) this.#replace(shown, newElement);
     }
@@ -99,7 +99,7 @@ export class MessageList {
    */
   prepend(html) {
     const page = find(parseHtml(html), "[data-messages]");
-    this.element.prepend(...findMessages(page).filter((message) => !findMessage(seqOf(message))));
+    this.element.prepend(...findMessages(page).filter((message) => !findMessage(this.element, seqOf(message))));
     this.element.dataset.older = page.dataset.older;
     this.element.dispatchEvent(new Event("message:prepended"));
   }

@@ -13,11 +13,11 @@ const IS_TOUCH = matchMedia("(hover: none)").matches;
  */
 export class MessageToolbar {
   element;
+  list;
   userId;
   /** @type {HTMLElement | null} the message that the toolbar belongs to */
   message = null;
   #main;
-  #list;
   #picker;
   /** @type {HTMLElement | null} the message that Tab reaches */
   #tabStop = null;
@@ -27,12 +27,13 @@ export class MessageToolbar {
    * @param {HTMLElement} list
    * @param {HTMLElement} picker a popover that the toolbar opens; while it is open, the toolbar stays
    * @param {number} userId
+   * @param {AbortSignal} signal
    */
-  constructor(main, list, picker, userId) {
+  constructor(main, list, picker, userId, signal) {
     this.element = find(main, "[data-message-toolbar]");
     this.userId = userId;
     this.#main = main;
-    this.#list = list;
+    this.list = list;
     this.#picker = picker;
 
     list.addEventListener("pointerover", (event) => this.#onPointerOver(event));
@@ -43,7 +44,7 @@ export class MessageToolbar {
     list.addEventListener("click", ({ target }) => closest(target, "[data-more]") && this.#show(messageOf(target)));
     list.addEventListener("message:arrived", ({ detail }) => this.#onArrived(detail));
     list.addEventListener("message:replaced", ({ detail }) => this.#onReplaced(detail));
-    document.addEventListener("pointerdown", ({ target }) => this.#isOutside(target) && this.hide());
+    document.addEventListener("pointerdown", ({ target }) => this.#isOutside(target) && this.hide(), { signal });
   }
 
   /**
@@ -53,7 +54,7 @@ export class MessageToolbar {
    */
   prepare(message) {
     message.tabIndex = message === this.#tabStop ? 0 : -1;
-    if (!this.#tabStop?.isConnected) this.#setTabStop(findMessages(this.#list).at(-1) ?? null);
+    if (!this.#tabStop?.isConnected) this.#setTabStop(findMessages(this.list).at(-1) ?? null);
     const isUsable = this.#isUsable(message);
     setReactionsEnabled(message, isUsable);
     if (isUsable && IS_TOUCH && !message.querySelector("[data-more]")) message.append(cloneTemplate("message-more"));
@@ -118,13 +119,13 @@ export class MessageToolbar {
       if (key === "Escape") this.message?.focus();
       moveFocus(event, findAll(this.element, "button:not([hidden])"), { ArrowLeft: -1, ArrowRight: 1 }[key]);
     } else if (target.matches(".message")) {
-      moveFocus(event, findMessages(this.#list), { ArrowUp: -1, ArrowDown: 1 }[key]);
+      moveFocus(event, findMessages(this.list), { ArrowUp: -1, ArrowDown: 1 }[key]);
     }
   }
 
   /** @param {HTMLElement} message */
   #onArrived(message) {
-    if (!this.#list.contains(document.activeElement)) this.#setTabStop(message);
+    if (!this.list.contains(document.activeElement)) this.#setTabStop(message);
   }
 
   /** @param {HTMLElement | null} message */

@@ -16,14 +16,15 @@ export class OutboxView {
    * @param {MessageList} list
    * @param {Outbox} outbox
    * @param {string} conversation
+   * @param {AbortSignal} signal
    */
-  constructor(list, outbox, conversation) {
+  constructor(list, outbox, conversation, signal) {
     this.#list = list;
     this.#outbox = outbox;
     this.#conversation = conversation;
 
-    outbox.on("change", () => this.render());
-    outbox.on("acknowledged", ({ entry, message }) => this.#onAcknowledged(entry, message));
+    outbox.on("change", () => this.render(), { signal });
+    outbox.on("acknowledged", ({ entry, message }) => this.#onAcknowledged(entry, message), { signal });
     list.element.addEventListener("click", ({ target }) => this.#onClick(target));
     this.render();
   }

@@ -4,6 +4,7 @@ import { findAll } from "./dom.js";
 
 /** @import { Presence } from "./protocol.js" */
 /** @import { Connection } from "./core/connection.js" */
+/** @import { Screen } from "./screen.js" */
 /** @import { Sidebar } from "./sidebar.js" */
 
 const IDLE_AFTER_MS = 5 * 60_000;
@@ -15,8 +16,9 @@ const ACTIVITY_EVENTS = ["pointermove", "pointerdown", "keydown", "scroll", "foc
  *
  * @param {Connection} connection
  * @param {Sidebar} sidebar
+ * @param {Screen} screen
  */
-export function trackPresence(connection, sidebar) {
+export function trackPresence(connection, sidebar, screen) {
   /** @type {Record<string, Presence>} */
   let people = {};
   let lastActivityAt = Date.now();
@@ -59,6 +61,7 @@ export function trackPresence(connection, sidebar) {
     report();
   });
   sidebar.on("refreshed", render);
+  screen.on("shown", render);
   document.addEventListener("visibilitychange", report);
   for (const name of ACTIVITY_EVENTS) window.addEventListener(name, onActivity, { passive: true, capture: true });
   setInterval(report, CHECK_INTERVAL_MS);

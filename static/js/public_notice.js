@@ -1,11 +1,11 @@
 // Shows everybody in a conversation that it has a public link.
 
-/** @import { Connection } from "./core/connection.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { Timeline } from "./core/timeline.js" */
 
 /**
  * @param {HTMLElement} main
- * @param {Connection} connection
+ * @param {PageConnection} connection
  * @param {Timeline} timeline
  */
 export function showPublicNotice(main, connection, timeline) {

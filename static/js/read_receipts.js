@@ -5,13 +5,13 @@ import { findAll } from "./dom.js";
 import { findMessages, seqOf } from "./message_element.js";
 
 /** @import { ReadReceipt } from "./protocol.js" */
-/** @import { Connection } from "./core/connection.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { Timeline } from "./core/timeline.js" */
 /** @import { MessageList } from "./message_list.js" */
 
 /**
  * @param {MessageList} list
- * @param {Connection} connection
+ * @param {PageConnection} connection
  * @param {Timeline} timeline
  * @param {{conversation: string, userId: number}} options
  */

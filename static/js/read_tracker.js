@@ -6,7 +6,7 @@ import { seqOf } from "./message_element.js";
 import { isPageFocused, onPageFocusChange } from "./page_focus.js";
 
 /** @import { AutoScroller } from "./auto_scroller.js" */
-/** @import { Connection } from "./core/connection.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { MessageList } from "./message_list.js" */
 /** @import { MessageToolbar } from "./message_toolbar.js" */
 /** @import { UnreadDivider } from "./unread_divider.js" */
@@ -31,10 +31,13 @@ export class ReadTracker {
   /**
    * @param {MessageList} list
    * @param {AutoScroller} scroller
-   * @param {Connection} connection
-   * @param {{conversation: string, lastReadSeq: number | null}} options null where the server keeps no read state
+   * @param {PageConnection} connection
+   * @param {object} options
+   * @param {string} options.conversation
+   * @param {number | null} options.lastReadSeq null where the server keeps no read state
+   * @param {AbortSignal} options.signal
    */
-  constructor(list, scroller, connection, { conversation, lastReadSeq }) {
+  constructor(list, scroller, connection, { conversation, lastReadSeq, signal }) {
     this.#list = list;
     this.#scroller = scroller;
     this.#connection = connection;
@@ -50,7 +53,7 @@ export class ReadTracker {
     onPageFocusChange((isFocused) => {
       if (!isFocused) this.#isSuspended = false;
       this.#schedule();
-    });
+    }, signal);
   }
 
   /** Mark as read again after `markUnread`. */

@@ -2,12 +2,12 @@
 
 import { find } from "./dom.js";
 
-/** @import { Connection } from "./core/connection.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { Timeline } from "./core/timeline.js" */
 
 /**
  * @param {HTMLElement} main
- * @param {Connection} connection
+ * @param {PageConnection} connection
  * @param {Timeline} timeline
  */
 export function handleRemoval(main, connection, timeline) {

@@ -65,6 +65,30 @@ export class Sidebar extends TypedEventTarget {
     if (item?.previousElementSibling) item.parentElement?.prepend(item);
   }
 
+  /**
+   * @param {string} path
+   * @returns {HTMLElement | null}
+   */
+  findByPath(path) {
+    return this.entries.find((entry) => entry.getAttribute("href") === decodePath(path)) ?? null;
+  }
+
+  /**
+   * Return the number of unread messages of the conversation at this path.
+   *
+   * @param {string} path
+   */
+  unreadAt(path) {
+    const badge = this.findByPath(path)?.querySelector("[data-badge]");
+    return badge instanceof HTMLElement ? Number(badge.dataset.unread) : 0;
+  }
+
+  /** Close the drawer, which the list is on a narrow screen. */
+  close() {
+    const drawer = find(document, "#sidebar");
+    if (drawer.matches(":popover-open")) drawer.hidePopover();
+  }
+
   /** Fetch the list again, and once more if it has changed in the meantime. */
   async refresh() {
     this.#isStale = true;
@@ -78,19 +102,35 @@ export class Sidebar extends TypedEventTarget {
   }
 
   async #fetch() {
-    const [open] = findAll(document, "main[data-conversation]");
-    const query = open ? `?conversation=${open.dataset.conversation}` : "";
+    const open = openConversation();
+    const query = open ? `?conversation=${open}` : "";
     this.emit("requested");
     const response = await fetch(`/sidebar${query}`).catch(() => null);
     // A redirect leads to the sign-in page.
     if (!response?.ok || response.redirected) return;
     const lists = parseHtml(await response.text());
+    // Another page was shown meanwhile, and the title is not its own.
+    if (openConversation() !== open) lists.querySelector("[data-open-title]")?.remove();
     for (const link of findAll(lists, "a.sidebar-link")) {
       link.toggleAttribute("aria-current", false);
-      if (link.getAttribute("href") === decodeURIComponent(location.pathname))
-        link.setAttribute("aria-current", "page");
+      if (link.getAttribute("href") === decodePath(location.pathname)) link.setAttribute("aria-current", "page");
     }
     this.#lists.replaceChildren(...lists.childNodes);
     this.emit("refreshed");
+  }
+}
+
+const openConversation = () => find(document, "main").dataset.conversation;
+
+/**
+ * Return a path as the templates write it.
+ *
+ * @param {string} path
+ */
+function decodePath(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
   }
 }

@@ -3,7 +3,7 @@
 import { describeTyping, TypingUsers } from "./core/typing_users.js";
 import { find } from "./dom.js";
 
-/** @import { Connection } from "./core/connection.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
 
 /** While somebody types, one report is sent in this interval. */
 const REPORT_INTERVAL_MS = 3_000;
@@ -11,7 +11,7 @@ const REPORT_INTERVAL_MS = 3_000;
 /**
  * @param {HTMLFormElement} form
  * @param {HTMLElement} line where the names are shown
- * @param {Connection} connection
+ * @param {PageConnection} connection
  * @param {string} conversation
  */
 export function showTyping(form, line, connection, conversation) {

@@ -9,7 +9,7 @@ import { seqOf } from "./message_element.js";
 /** @import { UnreadDivider } from "./unread_divider.js" */
 
 /** Beyond this many messages, the link opens a page that begins at the first unread one instead of loading them all. */
-const MAX_LOADED_MESSAGES = 500;
+export const MAX_LOADED_MESSAGES = 500;
 
 /** Messages above the first unread one on that page. */
 const CONTEXT_MESSAGES = 5;

@@ -19,15 +19,18 @@ export class UnreadDivider {
 
   /**
    * @param {MessageList} list
-   * @param {{userId: number, lastReadSeq: number | null}} options null where the server keeps no read state
+   * @param {object} options
+   * @param {number} options.userId
+   * @param {number | null} options.lastReadSeq null where the server keeps no read state
+   * @param {AbortSignal} options.signal
    */
-  constructor(list, { userId, lastReadSeq }) {
+  constructor(list, { userId, lastReadSeq, signal }) {
     this.#list = list;
     this.#userId = userId;
     list.element.addEventListener("message:arrived", ({ detail }) => this.#onArrived(detail));
     onPageFocusChange((isFocused) => {
       this.#wasUnfocused ||= !isFocused;
-    });
+    }, signal);
     if (lastReadSeq === null) return;
     const insert = () => this.#line || this.insertAfter(lastReadSeq);
     insert();

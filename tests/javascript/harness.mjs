@@ -32,19 +32,25 @@ export class FakeConnection {
   isConnected = true;
   requests = [];
   #listeners = new Map();
-  #stateListeners = [];
+  #stateListeners = new Set();
 
   constructor(handler = () => ({})) {
     this.handler = handler;
   }
 
-  on(event, listener) {
-    this.#listeners.set(event, listener);
+  get state() {
+    return this.isConnected ? "connected" : "offline";
   }
 
-  watchState(listener) {
-    this.#stateListeners.push(listener);
-    listener(this.isConnected ? "connected" : "offline");
+  on(event, listener, { signal } = {}) {
+    this.#listeners.set(event, listener);
+    signal?.addEventListener("abort", () => this.#listeners.delete(event));
+  }
+
+  watchState(listener, { signal } = {}) {
+    this.#stateListeners.add(listener);
+    signal?.addEventListener("abort", () => this.#stateListeners.delete(listener));
+    listener(this.state);
   }
 
   async request(event, payload) {
@@ -54,12 +60,12 @@ export class FakeConnection {
 
   /** Deliver an event from the server. */
   deliver(event, payload) {
-    this.#listeners.get(event)(payload);
+    this.#listeners.get(event)?.(payload);
   }
 
   setConnected(isConnected) {
     this.isConnected = isConnected;
-    for (const listener of this.#stateListeners) listener(isConnected ? "connected" : "offline");
+    for (const listener of this.#stateListeners) listener(this.state);
   }
 }
 

@@ -52,8 +52,8 @@ export class Connection {
   /** @type {ConnectionState} */
   state = "connecting";
   #socket;
-  /** @type {((state: ConnectionState) => void)[]} */
-  #stateListeners = [];
+  /** @type {Set<(state: ConnectionState) => void>} */
+  #stateListeners = new Set();
   #rejections = 0;
   #restartDelayMs = 0;
 
@@ -81,18 +81,22 @@ export class Connection {
    * @template {keyof ServerEvents} Name
    * @param {Name} event
    * @param {(payload: ServerEvents[Name]) => void} listener
+   * @param {{signal?: AbortSignal}} [options] the signal removes the listener
    */
-  on(event, listener) {
+  on(event, listener, { signal } = {}) {
     this.#socket.on(/** @type {string} */ (event), listener);
+    signal?.addEventListener("abort", () => this.#socket.off(/** @type {string} */ (event), listener));
   }
 
   /**
    * Call `listener` with the current state, and again after each change.
    *
    * @param {(state: ConnectionState) => void} listener
+   * @param {{signal?: AbortSignal}} [options] the signal removes the listener
    */
-  watchState(listener) {
-    this.#stateListeners.push(listener);
+  watchState(listener, { signal } = {}) {
+    this.#stateListeners.add(listener);
+    signal?.addEventListener("abort", () => this.#stateListeners.delete(listener));
     listener(this.state);
   }
 

@@ -8,9 +8,10 @@ export class TypedEventTarget extends EventTarget {
    * @template {keyof Details & string} Name
    * @param {Name} name
    * @param {(detail: Details[Name]) => void} listener
+   * @param {{signal?: AbortSignal}} [options] the signal removes the listener
    */
-  on(name, listener) {
-    this.addEventListener(name, (event) => listener(/** @type {CustomEvent} */ (event).detail));
+  on(name, listener, options) {
+    this.addEventListener(name, (event) => listener(/** @type {CustomEvent} */ (event).detail), options);
   }
 
   /**

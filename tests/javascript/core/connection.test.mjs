@@ -163,3 +163,15 @@ test("events reach their listeners", () => {
   socket.receive("removed_from_chat", { conversation: "room_1" });
   assert.deepEqual(received, [{ conversation: "room_1" }]);
 });
+
+test("a signal removes the listeners", () => {
+  const { socket, connection } = open();
+  const controller = new AbortController();
+  const received = [];
+  connection.on("typing", (payload) => received.push(payload), { signal: controller.signal });
+  connection.watchState((state) => received.push(state), { signal: controller.signal });
+  controller.abort();
+  socket.receive("typing", "too late");
+  socket.receive("disconnect");
+  assert.deepEqual(received, ["connected"]);
+});

@@ -1,0 +1,223 @@
+// Switches pages without loading the document again. Browsers without the Navigation API load each page in full.
+
+import { cloneTemplate, find } from "./dom.js";
+import { prefetchLinks } from "./link_prefetch.js";
+import { fitsWindow, Page } from "./page.js";
+import { PageLoader } from "./page_loader.js";
+import { closeDialogs } from "./screen.js";
+import { TypeAhead } from "./type_ahead.js";
+
+/** @import { Connection } from "./core/connection.js" */
+/** @import { LoadedPage } from "./page_loader.js" */
+/** @import { Position } from "./page.js" */
+/** @import { Screen } from "./screen.js" */
+/** @import { Sidebar } from "./sidebar.js" */
+
+/** A kept page's heading is compared with the server's after this time. Its messages are always up to date. */
+const HEADER_LIFETIME_MS = 60_000;
+
+/** After this time the window shows that it waits for a page. */
+const SLOW_MS = 300;
+
+/** Where the focus opens no keyboard on the screen. */
+const HAS_KEYBOARD = matchMedia("(pointer: fine)").matches;
+
+export class Navigator {
+  #screen;
+  #sidebar;
+  #connection;
+  #loader = new PageLoader();
+  #typeAhead = new TypeAhead();
+  #wasConnected = false;
+  /** @type {NavigateEvent | null} */
+  #latest = null;
+
+  /**
+   * @param {Screen} screen
+   * @param {Sidebar} sidebar
+   * @param {Connection} connection
+   */
+  constructor(screen, sidebar, connection) {
+    this.#screen = screen;
+    this.#sidebar = sidebar;
+    this.#connection = connection;
+    window.navigation.addEventListener("navigate", (event) => this.#onNavigate(event));
+    prefetchLinks(this.#loader, (path) => !this.#findKept(path) && connection.isConnected);
+    // Rooms were renamed, archived or left. After a lost connection, that may have been missed.
+    connection.on("sidebar_changed", () => this.#forget());
+    connection.on("removed_from_chat", () => this.#forget());
+    connection.watchState((state) => this.#onState(state));
+    window.addEventListener("pagehide", () => this.#forget());
+  }
+
+  /** Restore the position in a page that the back button has loaded in full. */
+  restorePosition() {
+    this.#screen.page.positioner.restore(positionOf(window.navigation.currentEntry));
+  }
+
+  /** @param {Connection["state"]} state */
+  #onState(state) {
+    if (state === "signed-out") this.#forget();
+    if (state !== "connected") return;
+    if (this.#wasConnected) this.#forget();
+    this.#wasConnected = true;
+    if (this.#screen.page.main.matches("[data-page-unavailable]")) retry();
+  }
+
+  #forget() {
+    this.#loader.forget();
+    this.#screen.forget();
+  }
+
+  /** @param {NavigateEvent} event */
+  #onNavigate(event) {
+    if (!isSwitch(event) || this.#connection.state === "signed-out") return;
+    window.navigation.updateCurrentEntry({ state: { position: this.#screen.page.positioner.save() } });
+    event.intercept({ focusReset: "manual", scroll: "manual", handler: () => this.#go(event) });
+  }
+
+  /** @param {NavigateEvent} event */
+  async #go(event) {
+    this.#latest = event;
+    const url = new URL(event.destination.url);
+    const path = url.pathname + url.search;
+    const kept = this.#findKept(path);
+    if (kept) {
+      this.#show(kept, event);
+      await this.#refreshHeader(kept);
+      return;
+    }
+    if (HAS_KEYBOARD && this.#sidebar.findByPath(url.pathname)) this.#typeAhead.start();
+    const waiting = setTimeout(() => document.body.classList.add("is-loading"), SLOW_MS);
+    try {
+      const loaded = await this.#loader.load(path, event.signal);
+      if (event.signal.aborted) return;
+      this.#showLoaded(loaded, event);
+    } catch {
+      if (!event.signal.aborted) this.#showUnavailable(path, event);
+    } finally {
+      clearTimeout(waiting);
+      if (this.#latest === event) document.body.classList.remove("is-loading");
+    }
+  }
+
+  /**
+   * @param {LoadedPage} loaded
+   * @param {NavigateEvent} event
+   */
+  #showLoaded(loaded, event) {
+    const source = loaded && parseDocument(loaded.html);
+    // Signed out, another person, a new version, a page with scripts of its own, an error.
+    if (!source || !fitsWindow(source)) return location.reload();
+    const url = new URL(loaded.url);
+    url.hash ||= hashOf(new URL(event.destination.url));
+    if (url.href !== location.href) history.replaceState(null, "", url);
+    this.#show(new Page(source, url.pathname + url.search, this.#connection), event);
+  }
+
+  /**
+   * The connection is lost: keep the window, with what has not been sent, and try again after the reconnect.
+   *
+   * @param {string} path
+   * @param {NavigateEvent} event
+   */
+  #showUnavailable(path, event) {
+    const source = document.implementation.createHTMLDocument("Page not available · chatapp");
+    source.body.append(cloneTemplate("page-unavailable"));
+    this.#show(new Page(source, path, this.#connection), event);
+  }
+
+  /**
+   * @param {Page} page
+   * @param {NavigateEvent} event
+   */
+  #show(page, event) {
+    closeDialogs();
+    this.#screen.show(page);
+    this.#sidebar.close();
+    if (event.navigationType === "traverse") page.positioner.restore(positionOf(event.destination));
+    else if (location.hash) scrollToHash(event);
+    if (!focusField(page.main)) page.main.focus({ preventScroll: true });
+    this.#typeAhead.finish(page.main);
+  }
+
+  /** @param {Page} page */
+  async #refreshHeader(page) {
+    if (performance.now() - page.loadedAt < HEADER_LIFETIME_MS || !this.#connection.isConnected) return;
+    const loaded = await this.#loader.load(page.path, page.signal).catch(() => null);
+    const source = loaded && parseDocument(loaded.html);
+    if (!source || !fitsWindow(source) || this.#screen.page !== page) return;
+    if (page.updateHeader(new Page(source, page.path, this.#connection))) this.#screen.emit("shown", page);
+  }
+
+  /** @param {string} path */
+  #findKept(path) {
+    return this.#screen.find(path, this.#sidebar.unreadAt(path));
+  }
+}
+
+/**
+ * Return whether a navigation leads to another page that this window may show: not a download, a form that is posted, a
+ * place on the same page, or a change of the address by a script.
+ *
+ * @param {NavigateEvent} event
+ */
+function isSwitch({ canIntercept, hashChange, downloadRequest, formData, navigationType, destination }) {
+  const isScripted = navigationType !== "traverse" && destination.sameDocument;
+  if (!canIntercept || hashChange || isScripted || navigationType === "reload") return false;
+  return downloadRequest === null && formData === null;
+}
+
+/**
+ * Return the place on a page. The address of a message is redirected to its place on a page, but of where a redirect
+ * leads to, the browser tells a script all but the place.
+ *
+ * @param {URL} url
+ */
+function hashOf({ pathname, hash }) {
+  const [, seq] = /^\/conversations\/.*\/messages\/(\d+)$/.exec(pathname) ?? [];
+  return seq ? `#message-${seq}` : hash;
+}
+
+/** @param {NavigateEvent} event */
+function scrollToHash(event) {
+  // A changed address has ended the navigation.
+  if (event.signal.aborted) location.replace(location.hash);
+  else event.scroll();
+}
+
+/** Load the page again that could not be loaded. */
+const retry = () => window.navigation.navigate(location.href, { history: "replace" });
+
+/**
+ * Focus the field that a page is for. Returns whether there is one.
+ *
+ * @param {HTMLElement} main
+ */
+export function focusField(main) {
+  /** @type {HTMLElement | null} */
+  const field = main.querySelector("[data-composer] textarea:not(:disabled), [autofocus]");
+  if (HAS_KEYBOARD) field?.focus({ preventScroll: true });
+  return HAS_KEYBOARD && field !== null;
+}
+
+/**
+ * @param {{getState: () => any} | null} entry
+ * @returns {Position | null}
+ */
+const positionOf = (entry) => entry?.getState()?.position ?? null;
+
+/** @param {string} html */
+const parseDocument = (html) => new DOMParser().parseFromString(html, "text/html");
+
+/**
+ * Announce each page to screen readers.
+ *
+ * @param {Screen} screen
+ */
+export function announcePages(screen) {
+  const line = find(document, "[data-page-announcement]");
+  screen.on("shown", ({ title }) => {
+    line.textContent = title;
+  });
+}

@@ -1,0 +1,138 @@
+// A page of the window: the elements that a switch replaces, and the life of the modules that use them.
+
+import { PageConnection } from "./core/page_connection.js";
+import { TypedEventTarget } from "./core/typed_event_target.js";
+import { find, findAll } from "./dom.js";
+
+/** @import { Connection } from "./core/connection.js" */
+
+/**
+ * @typedef {object} Position where the reader is: at a message, or at a distance from the top
+ * @property {number} [seq]
+ * @property {number} top
+ */
+
+/** @typedef {{save: () => Position | null, restore: (position: Position | null) => void}} Positioner */
+
+/** What a switch replaces. */
+const PARTS = [".topbar-heading", ".topbar-actions", "main"];
+
+/** What the pages of a window have in common. Others, and those of a new version, are loaded in full. */
+const SHARED = "script[src], link[rel=stylesheet]";
+
+/**
+ * Emits `left` before its elements are taken from the document, and `returned` when they are shown again.
+ *
+ * @extends {TypedEventTarget<{left: void, returned: void}>}
+ */
+export class Page extends TypedEventTarget {
+  path;
+  title;
+  main;
+  /** The part of the page above `main`, as the server rendered it. */
+  header;
+  /** @type {Positioner} */
+  positioner;
+  loadedAt = performance.now();
+  #parts;
+  #currentLinks;
+  #connection;
+  #controller = new AbortController();
+
+  /**
+   * @param {Document} source the page of the window, or one that was fetched
+   * @param {string} path with the query
+   * @param {Connection} connection
+   */
+  constructor(source, path, connection) {
+    super();
+    this.path = path;
+    this.title = source.title.trim();
+    this.main = find(source, "main");
+    this.positioner = {
+      save: () => ({ top: this.main.scrollTop }),
+      restore: (position) => {
+        this.main.scrollTop = position?.top ?? 0;
+      },
+    };
+    this.#parts = PARTS.map((part) => find(source, part));
+    this.header = headerOf(this.#parts);
+    this.#currentLinks = new Set(
+      findAll(source, ".sidebar a[aria-current]").map((link) => link.getAttribute("href") ?? ""),
+    );
+    this.#connection = connection;
+  }
+
+  /** Aborted when the page is neither shown nor kept any more. */
+  get signal() {
+    return this.#controller.signal;
+  }
+
+  /** The conversation that the page follows; null on all others. */
+  get conversation() {
+    return this.main.dataset.isLatest === "true" ? (this.main.dataset.conversation ?? null) : null;
+  }
+
+  /** Return a connection that belongs to this page. */
+  connect() {
+    const connection = new PageConnection(this.#connection, this.signal);
+    this.on("left", () => connection.pause());
+    this.on("returned", () => connection.resume());
+    return connection;
+  }
+
+  /** Put the elements of the page into the document. */
+  insert() {
+    PARTS.forEach((selector, index) => {
+      const part = this.#parts[index];
+      const shown = find(document, selector);
+      if (part && part !== shown) shown.replaceWith(part);
+    });
+    for (const link of findAll(document, ".sidebar a[href]")) {
+      const isCurrent = this.#currentLinks.has(link.getAttribute("href") ?? "");
+      if (isCurrent) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+  }
+
+  /**
+   * Show the heading and the actions of a newer copy of the page.
+   *
+   * @param {Page} newer
+   */
+  updateHeader(newer) {
+    this.loadedAt = newer.loadedAt;
+    if (newer.header === this.header) return false;
+    this.header = newer.header;
+    this.title = newer.title;
+    const [heading, actions] = newer.#parts;
+    const isShown = this.main.isConnected;
+    if (heading && actions) this.#parts.splice(0, 2, heading, actions);
+    if (isShown) this.insert();
+    return true;
+  }
+
+  /** End the modules of the page. */
+  dispose() {
+    this.#controller.abort();
+  }
+}
+
+/**
+ * Return whether a fetched page can be shown in this window: it belongs to the same person and the same version.
+ *
+ * @param {Document} source
+ */
+export function fitsWindow(source) {
+  const { userId } = document.body.dataset;
+  return source.body.dataset.userId === userId && sharedFiles(source) === sharedFiles(document);
+}
+
+/** @param {HTMLElement[]} parts */
+const headerOf = ([heading, actions]) => `${heading?.outerHTML}${actions?.outerHTML}`;
+
+/** @param {Document} source */
+const sharedFiles = (source) =>
+  findAll(source.head, SHARED)
+    .map((element) => element.getAttribute("src") ?? element.getAttribute("href"))
+    .join();

@@ -1,0 +1,107 @@
+// What the window shows: the current page, and those that were shown before and are kept.
+
+import { showConversation } from "./conversation.js";
+import { enableCopyButtons } from "./copy_buttons.js";
+import { TypedEventTarget } from "./core/typed_event_target.js";
+import { findAll } from "./dom.js";
+import { PAGE_LEFT } from "./page_focus.js";
+
+/** @import { App } from "./conversation.js" */
+/** @import { Page } from "./page.js" */
+
+/** Pages of conversations that are kept with their elements and modules. */
+const MAX_KEPT = 12;
+
+/** A page with more unread messages is loaded again, with the banner that leads to the first of them. */
+const MAX_MISSED_MESSAGES = 30;
+
+/**
+ * Emits `shown` with each page.
+ *
+ * @extends {TypedEventTarget<{shown: Page}>}
+ */
+export class Screen extends TypedEventTarget {
+  /** @type {Page} */
+  page;
+  #app;
+  /** @type {Map<string, Page>} by path, the most recent last */
+  #kept = new Map();
+
+  /**
+   * @param {Page} page the one that the window was opened with
+   * @param {App} app
+   */
+  constructor(page, app) {
+    super();
+    this.page = page;
+    this.#app = app;
+    this.#start();
+  }
+
+  /**
+   * Return a page that was shown before and can catch up.
+   *
+   * @param {string} path
+   * @param {number} unread messages of its conversation
+   */
+  find(path, unread) {
+    const page = this.#kept.get(path);
+    return page && unread <= MAX_MISSED_MESSAGES ? page : null;
+  }
+
+  /** @param {Page} page */
+  show(page) {
+    const previous = this.page;
+    if (page !== previous) this.#replace(previous, page);
+    this.emit("shown", page);
+  }
+
+  /** Forget all pages but the one that is shown: they may be out of date, or belong to somebody who has signed out. */
+  forget() {
+    for (const page of this.#kept.values()) if (page !== this.page) page.dispose();
+    this.#kept.clear();
+    this.#keep(this.page);
+  }
+
+  /**
+   * @param {Page} previous
+   * @param {Page} page
+   */
+  #replace(previous, page) {
+    const isReturning = this.#kept.get(page.path) === page;
+    window.dispatchEvent(new Event(PAGE_LEFT));
+    previous.emit("left");
+    this.page = page;
+    page.insert();
+    if (this.#kept.get(previous.path) !== previous) previous.dispose();
+    if (!isReturning) return this.#start();
+    this.#keep(page);
+    page.emit("returned");
+  }
+
+  #start() {
+    const { page } = this;
+    this.#keep(page);
+    enableCopyButtons(document);
+    if (page.main.dataset.conversation !== undefined) showConversation(page, this.#app);
+  }
+
+  /** @param {Page} page */
+  #keep(page) {
+    const { path, conversation } = page;
+    const older = this.#kept.get(path);
+    if (older && older !== page) older.dispose();
+    this.#kept.delete(path);
+    if (conversation === null) return;
+    this.#kept.set(path, page);
+    const [oldest] = this.#kept.values();
+    if (this.#kept.size <= MAX_KEPT || !oldest) return;
+    this.#kept.delete(oldest.path);
+    oldest.dispose();
+  }
+}
+
+/** Close what lies above a page before the page is left: a dialog would be shown again without its backdrop. */
+export function closeDialogs() {
+  for (const dialog of findAll(document, "dialog[open]")) /** @type {HTMLDialogElement} */ (dialog).close();
+}
