@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import time
 
 import pytest
@@ -29,10 +30,13 @@ SOAK_CYCLES = 150
 
 def run_and_kill(server: Server, failpoint: str, chance: random.Random) -> None:
     """Start the server, and kill it at a failpoint or at a random time."""
-    server.start(CHATAPP_FAILPOINT=f"{failpoint}:{chance.randint(1, 15)}" if failpoint else "")
+    server.launch(CHATAPP_FAILPOINT=f"{failpoint}:{chance.randint(1, 15)}" if failpoint else "")
     if failpoint:
-        eventually(lambda: not server.is_running, f"killed at {failpoint}")
+        # Perhaps before it can be seen that the server was ready.
+        eventually(lambda: not server.is_running, f"killed at {failpoint}", timeout=40)
+        assert server.exit_code == -signal.SIGKILL
     else:
+        server.wait_until_ready()
         time.sleep(chance.uniform(0.2, 1.0))
         assert server.is_running
         server.kill()

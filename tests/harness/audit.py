@@ -67,6 +67,8 @@ class Participant:
     epoch: str | None = None
     problems: list[str] = field(default_factory=list)
     resets: int = 0
+    last_failure: str = ""
+    """What was refused last, or why the connection ended: it explains why somebody sends nothing."""
     _behind: asyncio.Event = field(default_factory=asyncio.Event)
     _unacknowledged: str | None = None
     _last_version: int = 0
@@ -77,7 +79,8 @@ class Participant:
         while not (stop.is_set() and self._unacknowledged is None):
             try:
                 socket = await asyncio.wait_for(self._connect(), scaled(self.ack_timeout))
-            except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+                self.last_failure = f"connecting: {error!r}"
                 await asyncio.sleep(0.1)
                 continue
             try:
@@ -86,8 +89,8 @@ class Participant:
                     await self._send_next(socket)
                     if self._behind.is_set():
                         await self._catch_up(socket)
-            except (TimeoutError, ConnectionError):
-                continue
+            except (TimeoutError, ConnectionError) as error:
+                self.last_failure = f"connected: {error!r}"
             finally:
                 socket.close()
 
@@ -117,6 +120,7 @@ class Participant:
                 await self._edit(socket, key)
             await asyncio.sleep(self.pause)
         elif ack["error"]["code"] in TRANSIENT_ERRORS:
+            self.last_failure = f"send_message: {ack['error']}"
             await asyncio.sleep(0.1)
         else:
             raise AssertionError(ack)
@@ -137,6 +141,7 @@ class Participant:
             payload = {"conversation": self.conversation, "after": self.cursor, "epoch": self.epoch}
             ack = await asyncio.wait_for(socket.call("join_chat", payload), scaled(self.ack_timeout))
             if not ack["ok"]:
+                self.last_failure = f"join_chat: {ack['error']}"
                 await asyncio.sleep(0.2)
                 continue
             if ack["reset"]:
@@ -223,11 +228,15 @@ def chatting(*participants: Participant) -> Iterator[None]:
 def wait_until_all_have_sent(participants: Sequence[Participant], timeout: float = 20) -> None:
     """Wait until everybody has sent two more messages: one of them since now."""
     wanted = [(participant, len(participant.acknowledged) + 2) for participant in participants]
-    eventually(
-        lambda: all(len(participant.acknowledged) >= count for participant, count in wanted),
-        "all have sent messages",
-        timeout=timeout,
-    )
+
+    def list_waiting() -> list[str]:
+        return [f"{each.name}: {each.last_failure}" for each, count in wanted if len(each.acknowledged) < count]
+
+    try:
+        eventually(lambda: not list_waiting(), "all have sent messages", timeout=timeout)
+    except AssertionError as error:
+        error.add_note("\n".join(["these have not:", *list_waiting()]))
+        raise
 
 
 def audit(server: Server, *participants: Participant) -> None:

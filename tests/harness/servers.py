@@ -164,6 +164,11 @@ class Server:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the process that was last launched: the negative signal that ended it; None if it runs."""
+        return self._process.poll() if self._process else None
+
     def kill(self) -> None:
         """End the process with SIGKILL, as a power cut would."""
         self._end(signal.SIGKILL)

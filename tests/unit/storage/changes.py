@@ -23,10 +23,12 @@ note_pending: Signal[str] = Signal("note-pending")
 note_rejected: Signal[str] = Signal("note-rejected")
 
 
-def create_notes(data_dir: Path) -> Engine:
+@contextmanager
+def notes_engine(data_dir: Path) -> Iterator[Engine]:
     engine = writer_engine(Settings(data_dir=data_dir, database_url=""))
     notes.metadata.create_all(engine)
-    return engine
+    yield engine
+    engine.dispose()
 
 
 def list_notes(engine: Engine) -> list[str]:

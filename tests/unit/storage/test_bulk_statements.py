@@ -26,12 +26,14 @@ UPDATE = BulkStatement(update(table).where(table.c.id == bindparam("key")).value
 
 def test_rows_are_stored_as_the_types_of_their_columns_say() -> None:
     rows: list[dict[str, Any]] = [{"id": 1, "extra": {"é": [1]}, "at": MOMENT}, {"id": 2, "extra": None, "at": None}]
-    with create_engine("sqlite://").connect() as connection:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
         table.create(connection)
         INSERT.execute(connection, rows)
         assert connection.execute(select(table)).all() == [tuple(row.values()) for row in rows]
         UPDATE.execute(connection, [{"key": 2, "at": MOMENT}, {"key": 1, "at": None}])
         assert [row.at for row in connection.execute(select(table).order_by(table.c.id))] == [None, MOMENT]
+    engine.dispose()
 
 
 def test_drivers_that_know_parameters_by_name_get_names() -> None:

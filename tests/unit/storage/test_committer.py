@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from chatapp.storage.committer import Committer
 from chatapp.storage.submissions import Submission
 from chatapp.storage.transaction import Transaction
 from chatapp.storage.watermarks import Watermarks
-from tests.unit.storage.changes import AddNote, create_notes, failing_commits, list_notes, note_added, notes
+from tests.unit.storage.changes import AddNote, failing_commits, list_notes, note_added, notes, notes_engine
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return create_notes(tmp_path)
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with notes_engine(tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture

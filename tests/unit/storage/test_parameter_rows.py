@@ -21,8 +21,10 @@ SELECT = select(ROWS.c.number, ROWS.c.text)
     ],
 )
 def test_values_arrive_as_they_are(rows: list[tuple[int | None, str | None]]) -> None:
-    with create_engine("sqlite://").connect() as connection:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
         assert [tuple(row) for row in connection.execute(SELECT, {"pairs": encode_rows(rows)})] == rows
+    engine.dispose()
 
 
 def test_there_is_one_parameter_on_postgresql_too() -> None:

@@ -1,6 +1,7 @@
 """Statements of the database in the log: slow ones with their time and what they were for, never their parameters."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ TWO_PAUSES = text("SELECT pause(:seconds) FROM (SELECT 1 UNION ALL SELECT 2)")
 
 
 @pytest.fixture
-def observed_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+def observed_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     # A logger that structlog has not bound to the configuration of another test's application.
     monkeypatch.setattr(statements, "log", structlog.get_logger())
     engine = create_engine(
@@ -35,7 +36,8 @@ def observed_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     def add_function(connection: Any, _record: object) -> None:
         connection.create_function("pause", 1, time.sleep)
 
-    return engine
+    yield engine
+    engine.dispose()
 
 
 def test_a_query_that_takes_longer_than_the_setting_is_logged_with_statement_time_and_operation(
