@@ -141,14 +141,15 @@ class Spooler:
             (behind if is_behind else ready).append(submission)
         return ready, behind
 
-    def drain(self, commit: Commit, max_batch: int, *, with_orphans: bool = False) -> None:
-        """Commit the pending entries in their order, unless another process has the spool.
+    def drain(self, commit: Commit, max_batch: int, *, with_orphans: bool = False) -> int:
+        """Commit the pending entries in their order, unless another process has the spool. Return their number.
 
         An entry stays as long as the spool of another process has an older one of the same sender. With `with_orphans`
         the entries in the spools of processes that are gone are committed, too.
 
         Raises what `commit` raises, and one of `SPOOL_ERRORS` when the spool cannot be read or written.
         """
+        total = 0
         with ExitStack() as claims:
             spools = self._native.run(lambda: list(self._spool.claim_orphans())) if with_orphans else []
             for orphan in spools:
@@ -157,8 +158,9 @@ class Spooler:
             if self.claim():
                 spools.append(self._spool)
             # In turns: an entry of the one may be older than one of the other.
-            while self._drain(spools, commit, max_batch):
-                pass
+            while count := self._drain(spools, commit, max_batch):
+                total += count
+        return total
 
     def _drain(self, spools: list[Spool], commit: Commit, max_batch: int) -> int:
         """Commit the entries of each spool, as far as they need not wait. Return the number of those committed.

@@ -10,6 +10,7 @@ drained after them.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -41,6 +42,9 @@ T = TypeVar("T")
 
 WAITING_SECONDS = 0.02
 """Pause before it is checked again whether other processes have stored what the entries of the spool wait for."""
+
+CHECK_SECONDS = 1.0
+"""Interval at which it is checked whether the database can commit, while all entries of the spool wait."""
 
 
 class Writer:
@@ -79,6 +83,7 @@ class Writer:
         """Whether entries that an earlier process left in the spool are to be loaded."""
         self._is_spool_check_due = False
         """Whether entries of the spool may have become pending again, and spools may have lost their process."""
+        self._checked_at = float("-inf")
         self._is_server = False
         """Whether this is the writer of a server, which drains its spool, and those of processes that are gone."""
 
@@ -258,7 +263,9 @@ class Writer:
     def _drain(self, *, with_orphans: bool) -> None:
         is_recovering = self._outage.availability is Availability.RECOVERING
         try:
-            self._spooler.drain(self._committer.commit, self._max_batch, with_orphans=with_orphans)
+            count = self._spooler.drain(self._committer.commit, self._max_batch, with_orphans=with_orphans)
+            if not count and len(self._spooler) and not is_recovering:
+                self._check_database()
         except OUTAGE_ERRORS as error:
             self._start_outage(str(error.orig))
             return
@@ -268,6 +275,15 @@ class Writer:
         if is_recovering:
             self._outage.end()
             self._signals.send_robust(backlog_changed, self.backlog)
+
+    def _check_database(self) -> None:
+        """Attempt to commit: perhaps all that is submitted waits, too, and nothing else would detect an outage.
+
+        Without the outage, what is submitted would be refused as busy instead of spooled.
+        """
+        if time.monotonic() - self._checked_at > CHECK_SECONDS:
+            self._native.run(self._commit_probe)
+            self._checked_at = time.monotonic()
 
     def _start_outage(self, reason: str, since: datetime | None = None) -> None:
         log.warning("database cannot commit", reason=reason)

@@ -12,7 +12,7 @@ from chatapp import sqlite
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.errors import Unavailable
 from chatapp.signals import Signals
-from chatapp.storage import probe
+from chatapp.storage import probe, spooler
 from chatapp.storage.signals import Backlog, backlog_changed
 from chatapp.storage.spool import Spool
 from chatapp.storage.transaction import Transaction
@@ -184,6 +184,24 @@ def test_a_sender_in_the_spool_of_another_process_waits_for_it_and_nobody_else_d
     wait_until(lambda: writer.backlog == Backlog(0, None))
     assert list_notes(engine) == ["of somebody else", "two", "three"]
     assert writer.submit(AddNote("four")) == "stored four"
+
+
+def test_an_outage_is_detected_while_all_that_is_submitted_waits_for_another_process(
+    engine: Engine, new_writer: Callable[..., Writer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(spooler, "MAX_WAITING", 1)
+    writer = new_writer("spool-0")
+    writer.start(load_spool=True)
+    with closing(Spool(tmp_path / "spool-1.sqlite3")) as other:
+        assert other.claim()
+        other.add([("one", 1, {"text": "one"})])
+        with failing_commits(engine):
+            assert writer.submit(AddNote("two")) == "pending two"
+            wait_until(lambda: writer.backlog.since is not None)
+            assert writer.submit(AddNote("three")) == "pending three"
+        other.remove([1])
+    wait_until(lambda: writer.backlog == Backlog(0, None))
+    assert list_notes(engine) == ["two", "three"]
 
 
 def test_after_an_outage_only_senders_in_the_spool_of_a_process_that_does_not_recover_wait(
