@@ -223,6 +223,10 @@ class Fallback:
         """Forget the messages of a conversation."""
         self._pages.discard(ref)
 
+    def forget_pages(self) -> None:
+        """Forget the messages of all conversations: their event numbers are of a former epoch."""
+        self._pages.clear()
+
     def revoke_logins(self, login_session_ids: Collection[int]) -> None:
         """Forget login sessions, and what their users may do unless they have another one."""
         self.revision += 1

@@ -4,7 +4,7 @@ Signals do not reach other processes. Each process compares the number of the la
 last one that it has handled: see `chatapp.realtime.eviction`.
 """
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from chatapp.storage import ReadStatement, Transaction
 
 T = TypeVar("T")
 
-_LAST_REVOCATION = ReadStatement(select(Installation.__table__.c.revocations))
+_LAST_REVOCATION = ReadStatement(select(Installation.__table__.c.epoch, Installation.__table__.c.revocations))
 
 revocation_handled: Signal[int] = Signal("revocation-handled")
 """The number of a revocation by this process whose own signal was sent before."""
@@ -30,6 +30,14 @@ def revoke(transaction: Transaction, signal: Signal[T], payload: T) -> None:
     transaction.send_on_commit(revocation_handled, number)
 
 
-def get_last_revocation(session: Session) -> int:
-    """Return the number of the last revocation: how many there have been in this installation."""
-    return int(_LAST_REVOCATION.fetch(session)[0][0])
+class LastRevocation(NamedTuple):
+    """Identifies the last revocation."""
+
+    epoch: str
+    """A restored backup, or a promoted replica, may lack revocations and assign their numbers again."""
+    number: int
+
+
+def get_last_revocation(session: Session) -> LastRevocation:
+    """Return the last revocation of this installation."""
+    return LastRevocation(*_LAST_REVOCATION.fetch(session)[0])

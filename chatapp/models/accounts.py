@@ -135,6 +135,8 @@ class Installation(Base):
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     epoch: Mapped[str] = mapped_column(String(32))
     """A random id. Event numbers from another epoch are invalid: see `chatapp.timeline.epoch`."""
+    database_timeline: Mapped[str | None] = mapped_column(String(32))
+    """The server of PostgreSQL and its timeline, which a promotion changes: see `chatapp.timeline.promotion`."""
     revocations: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """Number of revoked login sessions and memberships: see `chatapp.revocations`."""
     people_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")

@@ -11,7 +11,7 @@ memory.
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -68,19 +68,34 @@ class BroadcastQueue:
 
     def broadcast_waiting(self) -> None:
         """Broadcast all that waits. If the database cannot be read, it waits again."""
+        with self._order.paused():
+            own, committed = self._take()
+            try:
+                self._order.broadcast(own, committed)
+            except DATABASE_ERRORS:
+                with self._lock:
+                    # What was broadcast before the error is not repeated: the positions are beyond it.
+                    self._own = own + self._own
+                    self._note(committed)
+                self._is_filled.set()
+                raise
+
+    def restart(self, read_heads: Callable[[], Mapping[str, int]]) -> None:
+        """Discard what waits, and continue after the last events of the conversations: there is a new epoch.
+
+        What is committed meanwhile may be discarded too. It is broadcast before the next event, or at a heartbeat.
+        """
+        with self._order.paused():
+            heads = read_heads()
+            self._take()
+            self._order.restart(heads)
+
+    def _take(self) -> tuple[list[BroadcastEvent], dict[str, int]]:
         with self._lock:
             self._is_filled.clear()
             own, self._own = self._own, []
             committed, self._committed = self._committed, {}
-        try:
-            self._order.broadcast(own, committed)
-        except DATABASE_ERRORS:
-            with self._lock:
-                # What was broadcast before the error is not repeated: the positions are beyond it.
-                self._own = own + self._own
-                self._note(committed)
-            self._is_filled.set()
-            raise
+        return own, committed
 
     def _note(self, numbers: Mapping[str, int]) -> None:
         for wire_name, number in numbers.items():

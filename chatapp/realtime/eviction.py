@@ -18,7 +18,8 @@ from chatapp.models import Conversation
 from chatapp.realtime.application import Realtime
 from chatapp.realtime.channels import login_session_channel, news_channel, posters_channel, user_channel
 from chatapp.realtime.connections import parse_refs
-from chatapp.revocations import get_last_revocation, revocation_handled
+from chatapp.revocations import LastRevocation, get_last_revocation, revocation_handled
+from chatapp.timeline.signals import epoch_renewed
 
 REFRESH_SECONDS = 30.0
 """Interval at which the logins and permissions of open sockets are remembered anew, for an outage of the database."""
@@ -33,15 +34,17 @@ class Evictor:
     """Evicts the sockets of one process.
 
     Revocations of this process are received as signals. Those of other processes and of the command line are found by
-    the number of the last revocation in the database, which is compared with the last one that was handled.
+    the number of the last revocation in the database, which is compared with the last one that was handled. In a new
+    epoch all users are checked.
     """
 
     def __init__(self, app: Flask, realtime: Realtime) -> None:
         self._app = app
         self._server = realtime.server
         self._connections = realtime.connections
-        self._last_handled: int | None = None
-        """All revocations up to this number were handled; None before the first check."""
+        self._signals = realtime.signals
+        self._last_handled: LastRevocation | None = None
+        """All revocations up to this one were handled; None before the first check."""
         self._fallback = realtime.fallback
         self._fallback.start()
         self._refreshed_at = 0.0
@@ -81,6 +84,8 @@ class Evictor:
         self._evict_signed_out(self._connections.list_users())
         for ref in self._connections.list_conversations(with_news=True):
             self._evict_former_members({ref.wire_name: self._connections.list_listening_users(ref.wire_name)})
+        if self._last_handled is not None and self._last_handled.epoch != last.epoch:
+            self._signals.send(epoch_renewed, last.epoch)
         # Only now: if the database failed meanwhile, the next check has to find them again.
         self._last_handled = last
         self._refresh_fallback()
@@ -97,7 +102,7 @@ class Evictor:
             if number % REFRESH_BATCH == 0:
                 time.sleep(0)
 
-    def evict_from(self, wire_names: Iterable[str], last_revocation: int) -> None:
+    def evict_from(self, wire_names: Iterable[str], last_revocation: LastRevocation) -> None:
         """Evict the listeners of conversations whose login session or membership is revoked.
 
         Nothing is read if `check_revocations` has handled all revocations, up to the last one that the caller has read.
@@ -107,14 +112,15 @@ class Evictor:
             self._evict_signed_out([user for users in listening.values() for user in users])
             self._evict_former_members(listening)
 
-    def _get_last_revocation(self) -> int:
+    def _get_last_revocation(self) -> LastRevocation:
         with self._app.app_context():
             return get_last_revocation(db.session())
 
     def _on_revocation_handled(self, number: int) -> None:
         # If another process revoked something before, the next check has to find that.
-        if self._last_handled == number - 1:
-            self._last_handled = number
+        last = self._last_handled
+        if last is not None and last.number == number - 1:
+            self._last_handled = last._replace(number=number)
 
     def _evict_signed_out(self, users: Collection[AuthenticatedUser]) -> None:
         with self._app.app_context():

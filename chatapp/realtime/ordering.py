@@ -14,6 +14,7 @@ from itertools import islice
 
 import structlog
 
+from chatapp.revocations import LastRevocation
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.new_events import MAX_CONVERSATIONS, NewEvents
 
@@ -40,6 +41,10 @@ class BroadcastPositions:
     def get(self, wire_name: str) -> int:
         """Return a conversation's position, which must be known."""
         return self._positions[wire_name]
+
+    def limit(self, heads: Mapping[str, int]) -> None:
+        """Lower positions that are beyond the last events of these conversations, and forget those of all others."""
+        self._positions = {name: min(self._positions[name], heads[name]) for name in heads if name in self._positions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class EventsRead:
     """The events of conversations, by wire name, in one snapshot of the database."""
 
     events: Mapping[str, NewEvents]
-    last_revocation: int
+    last_revocation: LastRevocation
 
 
 @dataclass(slots=True)
@@ -107,7 +112,7 @@ class TimelineOrder:
         *,
         read_events: Callable[[Mapping[str, int]], EventsRead],
         emit: Callable[[Sequence[BroadcastEvent]], None],
-        evict: Callable[[Collection[str], int], None],
+        evict: Callable[[Collection[str], LastRevocation], None],
         has_listeners: Callable[[str], bool],
     ) -> None:
         self._positions = positions
@@ -135,6 +140,11 @@ class TimelineOrder:
                 by_conversation[event.wire_name].append(event)
             ends = {name: max(committed.get(name, 0), events[-1].version) for name, events in by_conversation.items()}
             self._broadcast(by_conversation, {**committed, **ends})
+
+    def restart(self, heads: Mapping[str, int]) -> None:
+        """Continue after the last events of the conversations: in a new epoch, event numbers may be lower."""
+        with self._lock:
+            self._positions.limit(heads)
 
     def _broadcast(self, own: Mapping[str, Sequence[BroadcastEvent]], ends: Mapping[str, int]) -> None:
         due = [name for name, end in ends.items() if self._is_due(name, own.get(name, ()), end)]

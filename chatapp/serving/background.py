@@ -52,6 +52,7 @@ from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
 from chatapp.timeline.epoch import adopt_renewed_epoch, get_epoch, renew_epoch_if_restored
+from chatapp.timeline.promotion import renew_epoch_if_promoted
 from chatapp.webhooks.sender import WebhookSender
 
 Ts = TypeVarTuple("Ts")
@@ -129,7 +130,9 @@ def start_background(app: Flask, settings: Settings) -> None:
     repeat("revocations", REVOCATION_CHECK_SECONDS, evictor.check_revocations)
     repeat("login sessions", LOGIN_SESSION_CHECK_SECONDS, partial(maintain_login_sessions, app, realtime))
     repeat("news of new sockets", NEWS_CHECK_SECONDS, partial(complete_news_channels, app, realtime))
-    repeat("heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order).send)
+    repeat(
+        "heartbeats", settings.heartbeat_seconds, Heartbeats(app, realtime, broadcaster.order, broadcaster.queue).send
+    )
     repeat("spool check", settings.heartbeat_seconds, writer.check_spool)
     repeat("watermarks", settings.heartbeat_seconds, partial(maintain_watermarks, app))
     if replica := find_replica(app):
@@ -234,10 +237,11 @@ def repair_database(app: Flask) -> None:
 
 
 def maintain_watermarks(app: Flask) -> None:
-    """Record an epoch that another process has renewed, and write the watermarks to the disk."""
+    """Renew the epoch after a promotion, record one that another process has renewed, and write the watermarks."""
     writer: Writer = app.extensions[WRITER]
     with app.app_context():
         try:
+            renew_epoch_if_promoted()
             adopt_renewed_epoch()
         except Unavailable as error:
             log_database_error(error, work="watermarks")

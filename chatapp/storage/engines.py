@@ -42,7 +42,13 @@ PROGRESS_INSTRUCTIONS = 1_000_000
 MAX_IDLE_CONNECTIONS = 10
 """Reader connections that are kept open while they are not used."""
 
-DEAD_SERVER = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+TCP_LIMITS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 """Arguments of the driver's `connect` with which a machine that has gone away is noticed within some seconds."""
 
 BEGIN_READING = "BEGIN"
@@ -136,7 +142,7 @@ def replica_engine(settings: Settings, statements: StatementObserver) -> Engine:
     """Create the engine of the connections to the replica. They are like those of readers."""
     options = reader_options(settings, is_serving=True)
     limits = timeouts(settings, is_reader=True)
-    options["connect_args"] |= DEAD_SERVER | timeout_arguments(settings.database_read_url, limits)
+    options["connect_args"] |= timeout_arguments(settings.database_read_url, limits)
     # Each use begins with a statement that shows whether the connection works.
     engine = create_engine(settings.database_read_url, **options | {"pool_pre_ping": False})
     prepare_reader(engine, settings, statements, is_serving=True)
@@ -215,7 +221,9 @@ def _driver_options(settings: Settings) -> dict[str, Any]:
 def _url_options(url: URL, key: bytes | None) -> dict[str, Any]:
     """Return the arguments of `create_engine` that all engines have. Errors are logged, so they hide parameters."""
     if url.get_backend_name() != "sqlite":
-        return {"connect_args": {"connect_timeout": 5} | cursor_arguments(is_sqlite=False), "hide_parameters": True}
+        # Arguments replace what the URL says.
+        limits = {name: value for name, value in TCP_LIMITS.items() if name not in url.query}
+        return {"connect_args": limits | cursor_arguments(is_sqlite=False), "hide_parameters": True}
     # A connection is used from several native threads, one after the other.
     arguments = {"check_same_thread": False} | cursor_arguments(is_sqlite=True, key=key)
     return {"connect_args": arguments, "module": sqlite.driver, "hide_parameters": True}

@@ -156,6 +156,7 @@ class Replica:
         self._is_late = replayed < position
         if not is_replica:
             self._enter(ReplicaState.NO_REPLICA, "it was promoted")
+            self._engine.dispose()  # The URL may name several servers: the next check finds one that is a replica.
         elif self._lag_seconds > self._max_lag_seconds:
             self._enter(ReplicaState.LAGGING, f"it is {self._lag_seconds:.0f} seconds late")
         elif not is_same and not self._is_late:

@@ -68,7 +68,7 @@ def support_pooler(engine: Engine, limits: Mapping[str, int] | None = None) -> N
 
     @event.listens_for(engine, "begin")
     def set_limits(connection: Connection) -> None:
-        if connection.info.get(_IS_POOLED):
+        if has_pooler(connection):
             connection.exec_driver_sql(f"SELECT {changes}")
 
 
@@ -80,6 +80,11 @@ def refuse_long_reads(engine: Engine) -> None:
         if getattr(context.original_exception, "sqlstate", None) == QUERY_CANCELED:
             log.warning("read took too long", operation=current_operation.get())
             raise TooComplex("This takes more time than the server allows.") from context.original_exception
+
+
+def has_pooler(connection: Connection) -> bool:
+    """Return whether a connection leads to a pooler, as `support_pooler` has found."""
+    return bool(connection.info.get(_IS_POOLED))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from chatapp.timeline.changing import delete, edit, react
 from chatapp.timeline.messages import Head, TimelineMessage
 from chatapp.timeline.posting import Post, list_pending, post, prepare_post
 from chatapp.timeline.probe import probe_writing
+from chatapp.timeline.promotion import watch_for_promotion
 from chatapp.timeline.read_state import MoveReadMarker, mark_read
 from chatapp.timeline.reading import CatchUp, Page, catch_up, get_message, list_heads, read_page
 
@@ -51,12 +52,15 @@ def create_writer(
     is_serving: bool = False,
 ) -> Writer:
     """Create the writer of a process. Its spool stores posts."""
+    engine = writer_engine(settings, statements, is_serving=is_serving)
+    watermarks = Watermarks(settings.watermarks_path)
+    watch_for_promotion(engine, watermarks)
     return Writer(
-        writer_engine(settings, statements, is_serving=is_serving),
+        engine,
         Spool(settings.spool_path, settings.derive_key(SPOOL)),
         supervisor,
         signals,
-        Watermarks(settings.watermarks_path),
+        watermarks,
         spoolable_class=Post,
         probe=probe_writing,
         max_batch=settings.write_batch,

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from chatapp.extensions import db
 from chatapp.models import Conversation, Installation
 from chatapp.storage import DELETED, Transaction, current_writer, write
+from chatapp.storage.watermarks import Watermarks
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ def get_epoch(session: Session) -> str:
 def renew_epoch() -> None:
     """Replace the epoch, so that every client starts again from the last page. Raises `Unavailable`."""
     write(_renew)
-    _record_all()
+    record_all(current_writer().watermarks, db.session())
 
 
 def renew_epoch_if_restored(*, is_start: bool) -> None:
@@ -41,7 +42,7 @@ def renew_epoch_if_restored(*, is_start: bool) -> None:
     # Before the database: its event numbers may rise meanwhile, but never fall.
     recorded = watermarks.read()
     if recorded is None:
-        _record_all()
+        record_all(watermarks, db.session())
         return
     label, marks = recorded
     has_known_epoch = label == get_epoch(db.session())
@@ -53,7 +54,7 @@ def renew_epoch_if_restored(*, is_start: bool) -> None:
     elif has_known_epoch:
         watermarks.record(heads)
     else:
-        _record_all()
+        record_all(watermarks, db.session())
 
 
 def adopt_renewed_epoch() -> None:
@@ -63,17 +64,31 @@ def adopt_renewed_epoch() -> None:
         renew_epoch_if_restored(is_start=False)
 
 
-def _renew(transaction: Transaction) -> None:
-    transaction.session.execute(update(Installation).values(epoch=secrets.token_hex(16)))
+def renew_in(session: Session) -> None:
+    """Replace the epoch in the transaction of `session`. The caller commits it, and calls `record_all`."""
+    session.execute(update(Installation).values(epoch=secrets.token_hex(16)))
 
 
-def _record_all() -> None:
-    """Start the record again, with the events that the database has."""
-    watermarks = current_writer().watermarks
-    watermarks.replace(get_epoch(db.session()), _read_heads(db.session()))
+def record_all(watermarks: Watermarks, session: Session) -> None:
+    """Start the record again, with the events that the database has. Ends the transaction of `session`."""
+    watermarks.replace(get_epoch(session), _read_heads(session))
     # Events may have been committed and recorded since they were read.
-    db.session.rollback()
-    watermarks.record(_read_heads(db.session()))
+    session.rollback()
+    watermarks.record(_read_heads(session))
+
+
+def is_lacking_events(watermarks: Watermarks, session: Session) -> bool:
+    """Return whether the database lacks an event that was acknowledged in its epoch."""
+    recorded = watermarks.read()
+    if recorded is None:
+        return False
+    label, marks = recorded
+    # Another process may have renewed the epoch, and not have replaced the marks yet.
+    return label == get_epoch(session) and bool(_find_lacking(marks, _read_heads(session)))
+
+
+def _renew(transaction: Transaction) -> None:
+    renew_in(transaction.session)
 
 
 def _read_heads(session: Session) -> dict[int, int]:

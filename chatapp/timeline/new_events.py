@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Installation, Message, User
-from chatapp.revocations import get_last_revocation
+from chatapp.revocations import LastRevocation, get_last_revocation
 from chatapp.storage import encode_rows, parameter_rows
 from chatapp.timeline.known_messages import MessageKey, add_known
 from chatapp.timeline.messages import MESSAGE_COLUMNS, TimelineMessage, build_messages
@@ -69,7 +69,7 @@ class NewEventsPage:
     """The new events of several conversations in one snapshot. A conversation that was removed is left out."""
 
     events: Mapping[ConversationRef, NewEvents]
-    last_revocation: int
+    last_revocation: LastRevocation
     """See `chatapp.revocations`. Each revocation that was committed before one of the events is counted."""
 
 
@@ -91,7 +91,7 @@ def read_new_events(session: Session, cursors: Mapping[ConversationRef, int]) ->
         refs[conversation_id]: _create(list(group), found)
         for conversation_id, group in groupby(rows, lambda row: row.conversation)
     }
-    return NewEventsPage(events, rows[0].revocations)
+    return NewEventsPage(events, LastRevocation(rows[0].epoch, rows[0].revocations))
 
 
 def _create(rows: Sequence[Any], found: Mapping[int | None, TimelineMessage]) -> NewEvents:

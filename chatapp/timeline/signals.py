@@ -1,4 +1,7 @@
-"""Signals of the timeline. All but `messages_stored` are sent after the commit, in the order of the changes."""
+"""Signals of the timeline.
+
+All but `messages_stored` and `epoch_renewed` are sent after the commit, in the order of the changes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,3 +68,6 @@ read_state_changed: Signal[ReadState] = Signal("read-state-changed")
 
 read_receipt_changed: Signal[ReadReceiptChanged] = Signal("read-receipt-changed")
 """Somebody has read further in a conversation that shows read receipts."""
+
+epoch_renewed: Signal[str] = Signal("epoch-renewed")
+"""The new epoch, when this process has noticed it, whoever has renewed it. Not sent after a commit."""

@@ -43,8 +43,7 @@ class PgBouncer:
         self._folder = Path(tempfile.mkdtemp(prefix="chatapp-pgbouncer-"))
         self._folder.chmod(0o755)
         path = self._folder / "pgbouncer.ini"
-        path.write_text(CONFIGURATION.format(port=self._port, sessions=self.sessions, postgres_port=postgres.port))
-        path.chmod(0o644)
+        self._configure(postgres)
         self._log = (self._folder / "log").open("wb")
         self._process = subprocess.Popen(
             [binary, str(path)],
@@ -54,6 +53,16 @@ class PgBouncer:
             stderr=self._log,
         )
         eventually(self._is_ready, "PgBouncer is ready")
+
+    def _configure(self, postgres: Postgres) -> None:
+        path = self._folder / "pgbouncer.ini"
+        path.write_text(CONFIGURATION.format(port=self._port, sessions=self.sessions, postgres_port=postgres.port))
+        path.chmod(0o644)
+
+    def lead_to(self, postgres: Postgres) -> None:
+        """Forward to another PostgreSQL from now on."""
+        self._configure(postgres)
+        self._process.send_signal(signal.SIGHUP)
 
     def _is_ready(self) -> bool:
         assert self._process.poll() is None, (self._folder / "log").read_text()

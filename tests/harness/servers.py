@@ -361,6 +361,36 @@ class Postgres:
         """Return a streaming replica of this server; it is not started."""
         return Postgres(folder, primary=self)
 
+    def follow(self, primary: "Postgres") -> None:
+        """Start again as a streaming replica of another server, with a new copy of its data. The port is the same."""
+        shutil.rmtree(self.data)
+        self.data.mkdir(mode=0o700)
+        self._copy_data(primary)
+        self.start()
+
+    def set_synchronous(self, *, is_synchronous: bool) -> None:
+        """Let commits wait until a replica has received them, or not. Waits until a replica is synchronous."""
+        self.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{'*' if is_synchronous else ''}'")
+        self.execute("SELECT pg_reload_conf()")
+        query = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"
+        eventually(lambda: self.fetch_one(query) == is_synchronous, "replication is synchronous", timeout=20)
+
+    def promote(self) -> None:
+        """Make the primary of this replica."""
+        self.execute("SELECT pg_promote()")
+
+    def wait_for(self, primary: "Postgres") -> None:
+        """Wait until this replica has replayed all that the primary has committed."""
+        position = primary.fetch_one("SELECT pg_current_wal_flush_lsn()")
+        query = f"SELECT pg_last_wal_replay_lsn() >= '{position}'"
+        eventually(lambda: self.fetch_one(query), "the replica has caught up", timeout=20)
+
+    def fetch_one(self, query: str) -> object:
+        """Run a query as superuser, and return the first value of its result."""
+        with psycopg.connect(self.url("postgres")) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        return row and row[0]
+
     def start(self) -> None:
         """Start, and wait until it accepts connections."""
         self._launch()
@@ -418,6 +448,12 @@ class Postgres:
             self.stop(signal.SIGQUIT)
         shutil.rmtree(self.data, ignore_errors=True)
 
+    def crash(self) -> None:
+        """End all processes at once, as when the machine fails."""
+        assert self._process is not None
+        self.signal_all(signal.SIGKILL)
+        self._process.wait(timeout=scaled(30))
+
     def url(self, database: str) -> str:
         """Return the URL of a database."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
@@ -453,6 +489,12 @@ class PostgresTemplate:
     def new(self, folder: Path) -> Postgres:
         """Return a new PostgreSQL; it is not started."""
         return Postgres(folder, self._data)
+
+
+def failover_url(database: str, *servers: Postgres) -> str:
+    """Return the URL of a database that is on whichever of these servers is the primary."""
+    hosts, ports = ",".join("127.0.0.1" for _ in servers), ",".join(str(server.port) for server in servers)
+    return f"postgresql://postgres@/{database}?host={hosts}&port={ports}&target_session_attrs=read-write"
 
 
 @cache

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 from chatapp.conversations.refs import GENERAL, ConversationRef, parse_ref
 from chatapp.realtime.broadcast_queue import BroadcastQueue
 from chatapp.realtime.ordering import BroadcastEvent, BroadcastPositions, EventsRead, TimelineOrder
+from chatapp.revocations import LastRevocation
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.new_events import NewEvents
 
@@ -68,7 +69,8 @@ class FakeTimeline:
             error, self.error = self.error, None
             raise error
         self.reads += bool(positions)
-        return EventsRead({name: self._read_one(name, after) for name, after in positions.items()}, self.queries)
+        events = {name: self._read_one(name, after) for name, after in positions.items()}
+        return EventsRead(events, LastRevocation("", self.queries))
 
     def _read_one(self, conversation: str, after: int) -> NewEvents:
         messages = self.messages.get(parse_ref(conversation), {})
@@ -88,8 +90,8 @@ class FakeTimeline:
                 seq, version = self.edits.pop(0)
                 self.commit(version, seq)
 
-    def _evict(self, conversations: Collection[str], last_revocation: int) -> None:
-        assert last_revocation == self.queries, "the number is of the snapshot with the events"
+    def _evict(self, conversations: Collection[str], last_revocation: LastRevocation) -> None:
+        assert last_revocation.number == self.queries, "the number is of the snapshot with the events"
         self.evictions.append((self.reads, sorted(conversations)))
 
 
