@@ -72,6 +72,8 @@ class WebhookSender:
             try:
                 due = self._list_due() if is_delivery_due(db.session()) else []
                 claimed = claim_deliveries([each.id for each in due]) if due else []
+                # It fails if the database has closed the connection. The end of the context would do it too late.
+                db.session.rollback()
             except (ChatError, SQLAlchemyError) as error:
                 log_database_error(error, work="webhooks")
                 return []

@@ -17,6 +17,7 @@ import pytest
 import requests
 import structlog
 from flask import Flask
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
@@ -439,3 +440,25 @@ def test_attempts_during_an_outage_are_not_logged(app: Flask, monkeypatch: pytes
         monkeypatch.setattr(ReadOutage, "is_active", True)
         assert [webhook_sender._claim() for _ in range(3)] == [[], [], []]
     assert [entry["log_level"] for entry in logs] == ["warning", "debug", "debug", "debug"]
+
+
+def test_a_connection_that_is_lost_at_the_end_of_a_read_ends_no_background_work(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with app.app_context():
+        engine = db.engine
+    failures = [True]
+
+    def lose(connection: Connection) -> None:
+        if failures:
+            failures.pop()
+            connection.invalidate()
+            raise OperationalError("ROLLBACK", {}, Exception("the server closed the connection"))
+
+    monkeypatch.setattr(application, "log", structlog.get_logger())
+    event.listen(engine, "rollback", lose)
+    with capture_logs() as logs:
+        assert WebhookSender(app, current_settings(), Supervisor())._claim() == []
+    event.remove(engine, "rollback", lose)
+    assert not failures
+    assert [entry["event"] for entry in logs] == ["database does not respond"]
