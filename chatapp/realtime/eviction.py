@@ -47,7 +47,7 @@ class Evictor:
         """All revocations up to this one were handled; None before the first check."""
         self._fallback = realtime.fallback
         self._fallback.start()
-        self._refreshed_at = 0.0
+        self._refreshed_at = float("-inf")
         realtime.signals.connect(login_sessions_revoked, self.evict_login_sessions)
         realtime.signals.connect(membership_revoked, self.evict_member)
         realtime.signals.connect(revocation_handled, self._on_revocation_handled)
@@ -89,6 +89,8 @@ class Evictor:
         # Only now: if the database failed meanwhile, the next check has to find them again.
         self._last_handled = last
         self._refresh_fallback()
+        # What was read before the revocations, by joins in progress, is not remembered: the next check does that.
+        self._refreshed_at = float("-inf")
 
     def _refresh_fallback(self) -> None:
         """Remember that the users of all sockets are authenticated, and what they may read: revocations are known."""

@@ -10,6 +10,7 @@ from chatapp.accounts.login_sessions import create_login_session
 from chatapp.accounts.service import create_owner, create_user
 from chatapp.actors import Actor
 from chatapp.config import Settings
+from chatapp.conversations.refs import room_ref
 from chatapp.conversations.service import create_room
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
 from chatapp.extensions import db
@@ -127,3 +128,17 @@ def test_a_revocation_by_another_process_is_found_though_one_of_this_process_was
     installation.remove(installation.eve)
     installation.evictor.check_revocations()
     assert installation.listeners == []
+
+
+def test_who_joins_during_a_check_is_admitted_in_an_outage_after_the_next_one(installation: Installation) -> None:
+    realtime, room, eve = installation.realtime, room_ref(installation.room_id), installation.eve
+    (sid,) = realtime.connections.list_sids(user_channel(eve.id))
+    realtime.connections.leave(sid, installation.room)
+    revision = realtime.fallback.revision
+    installation.remove(installation.bob)
+    installation.evictor.check_revocations()
+    realtime.connections.enter(sid, installation.room)
+    realtime.fallback.remember_access(eve.id, room, revision, may_post=True)
+    assert realtime.fallback.find_access(eve.id, room) is None, "it was read before the revocation"
+    installation.evictor.check_revocations()
+    assert realtime.fallback.find_access(eve.id, room) is not None
