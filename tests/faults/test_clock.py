@@ -1,10 +1,8 @@
 """Times are for display only: the order comes from event numbers."""
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import pytest
 
+from tests.harness.clock import RIGHT_CLOCK, wrong_clock
 from tests.harness.html import rendered_messages
 from tests.harness.people import Person
 from tests.harness.servers import Server
@@ -15,10 +13,7 @@ pytestmark = pytest.mark.faults
 def test_setting_the_clock_back_does_not_change_the_order(server: Server, ana: Person, bob: Person) -> None:
     first = ana.connect().post("before")
     server.terminate()
-    library = find_spec("libfaketime")
-    assert library, "libfaketime is not installed: run bin/setup --dev"
-    (preload,) = Path((library.submodule_search_locations or [""])[0]).rglob("libfaketime.so.1")
-    server.start(LD_PRELOAD=str(preload), FAKETIME="-1h", FAKETIME_DONT_FAKE_MONOTONIC="1")
+    server.start(**wrong_clock("-1h"))
     for person in (ana, bob):
         person.sign_in()  # A cookie that was signed in the future is invalid.
 
@@ -27,7 +22,7 @@ def test_setting_the_clock_back_does_not_change_the_order(server: Server, ana: P
     second = ana.connect().post("after")
     bob_socket.wait_for_contents("after")
     server.terminate()
-    server.start(LD_PRELOAD="", FAKETIME="")
+    server.start(**RIGHT_CLOCK)
     third = ana.connect().post("after the correction")
 
     assert second["created_at"] < first["created_at"] < third["created_at"]

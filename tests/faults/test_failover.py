@@ -3,19 +3,23 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from chatapp.config import Settings
 from chatapp.storage.engines import writer_engine
 from tests.harness.audit import Participant, audit, chatting, wait_until_all_have_sent
-from tests.harness.people import NewPerson
+from tests.harness.people import NewPerson, Socket
 from tests.harness.pgbouncer import PgBouncer
 from tests.harness.redis import Redis
 from tests.harness.servers import NewServer, Postgres, PostgresTemplate, Server, failover_url
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
+
+ROLE = "chatapp"
 
 
 @pytest.fixture
@@ -28,8 +32,14 @@ def primary(postgres_template: PostgresTemplate, tmp_path: Path) -> Iterator[Pos
 
 @pytest.fixture
 def database(primary: Postgres) -> str:
-    """The name of the database."""
-    return primary.create_database().rpartition("/")[2]
+    """The name of a database. It belongs to a role without other rights."""
+    url = primary.create_database()
+    name = url.rpartition("/")[2]
+    primary.execute(f"CREATE ROLE {ROLE} LOGIN")
+    with psycopg.connect(url) as connection:
+        connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}")
+        connection.execute(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {ROLE}")
+    return name
 
 
 @pytest.fixture
@@ -48,10 +58,11 @@ def servers(
     """Two processes, which know both servers of PostgreSQL."""
     settings = {
         "REDIS_URL": redis.url,
+        "DATABASE_READ_URL": failover_url(ROLE, database, primary, replica, wanted="prefer-standby"),
         "CHATAPP_GENERAL_KEEP_LAST": "0",
         "CHATAPP_HEARTBEAT_SECONDS": "1",
     }
-    url = failover_url(database, primary, replica)
+    url = failover_url(ROLE, database, primary, replica)
     first = new_server(database_url=url, **settings).start()
     second = new_server(database_url=url, **settings, CHATAPP_DATA_DIR=str(first.data_dir)).start()
     return first, second
@@ -64,14 +75,31 @@ def disconnect(replica: Postgres) -> None:
     eventually(lambda: replica.fetch_one("SELECT count(*) FROM pg_stat_wal_receiver") == 0, "it receives nothing")
 
 
-def count_pending(server: Server) -> int:
-    """Return how many messages wait in the spool of a process."""
-    count: int = server.health().json()["spool"]["waiting"]
-    return count
-
-
 def get_epoch(server: Server) -> object:
     return server.rows("SELECT epoch FROM installation")[0][0]
+
+
+def post_before_failover(socket: Socket, primary: Postgres, replica: Postgres) -> tuple[dict[str, Any], str]:
+    """Post a message that the replica has and one that it lacks. Return that one, and the epoch."""
+    socket.join()
+    socket.post("replicated")
+    replica.wait_for(primary)
+    disconnect(replica)
+    lost = socket.post("lost")
+    return lost, socket.join(after=lost["version"])["epoch"]
+
+
+def expect_reset(socket: Socket, lost: dict[str, Any], known: str) -> None:
+    """Post after a failover, and check that the page of the former epoch is replaced."""
+    assert socket.send("again")["ok"]
+    eventually(lambda: not socket.join()["pending"], "it is stored")
+    ack = socket.join(after=lost["version"], epoch=known)
+    assert ack["reset"]
+    assert [message["content"] for message in ack["messages"]] == ["replicated", "again"]
+
+
+def get_replica_state(server: Server) -> object:
+    return server.health().json()["replica"]["state"]
 
 
 def wait_for_new_epoch(server: Server, known: object) -> object:
@@ -97,13 +125,14 @@ def test_with_synchronous_replication_nothing_is_lost_in_two_failovers(
         known = wait_for_new_epoch(servers[0], known)
         primary.follow(replica)
         replica.set_synchronous(is_synchronous=True)
+        eventually(lambda: {get_replica_state(server) for server in servers} == {"available"}, "the replica is read")
         wait_until_all_have_sent(chatters)
         replica.crash()
         wait_until_all_have_sent(chatters)  # They are pending.
         primary.promote()
         wait_until_all_have_sent(chatters)
         wait_for_new_epoch(servers[0], known)
-        eventually(lambda: not any(count_pending(server) for server in servers), "the spools are empty", timeout=30)
+        eventually(lambda: not any(server.count_pending() for server in servers), "the spools are empty", timeout=30)
     audit(servers[0], *chatters)
     for server in servers:
         assert "Traceback" not in server.log()
@@ -152,7 +181,7 @@ def test_a_machine_that_has_gone_away_is_noticed_within_seconds_unless_the_url_s
             parameters: dict[str, str] = connection.connection.dbapi_connection.info.get_parameters()  # type: ignore[union-attr]
             return parameters["tcp_user_timeout"]
 
-    url = failover_url(database, primary)
+    url = failover_url(ROLE, database, primary)
     assert read_timeout(url) == "10000"
     assert read_timeout(f"{url}&tcp_user_timeout=3000") == "3000"
 
@@ -164,21 +193,28 @@ def test_a_failover_behind_a_pooler_is_detected_at_the_next_message(
     try:
         server = new_server(database_url=pooler.url(primary.url(database))).start()
         socket = new_person(server, "ana").connect()
-        socket.join()
-        socket.post("replicated")
-        replica.wait_for(primary)
-        disconnect(replica)
-        lost = socket.post("lost")
-        known = socket.join(after=lost["version"])["epoch"]
+        lost, known = post_before_failover(socket, primary, replica)
 
         primary.crash()
         replica.promote()
         pooler.lead_to(replica)
 
-        assert socket.send("again")["ok"]
-        eventually(lambda: not socket.join()["pending"], "it is stored")
-        ack = socket.join(after=lost["version"], epoch=known)
-        assert ack["reset"]
-        assert [message["content"] for message in ack["messages"]] == ["replicated", "again"]
+        expect_reset(socket, lost, known)
     finally:
         pooler.close()
+
+
+def test_without_the_right_to_read_the_timeline_missing_messages_are_detected_by_the_watermarks(
+    primary: Postgres, replica: Postgres, database: str, new_server: NewServer, new_person: NewPerson
+) -> None:
+    with psycopg.connect(primary.url(database)) as connection:
+        connection.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    server = new_server(database_url=failover_url(ROLE, database, primary, replica)).start()
+    socket = new_person(server, "ana").connect()
+    lost, known = post_before_failover(socket, primary, replica)
+
+    primary.crash()
+    replica.promote()
+
+    expect_reset(socket, lost, known)
+    assert "database lacks acknowledged events" in server.log()

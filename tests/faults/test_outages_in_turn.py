@@ -1,11 +1,17 @@
-"""Redis, PostgreSQL, a process and nginx are killed in turn, and two at once, while people chat on three processes."""
+"""Faults while people chat on three processes behind nginx.
+
+Redis, PostgreSQL, a process and nginx are killed in turn, and two at once. A process hangs. Two have a wrong clock.
+"""
 
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from tests.harness.audit import Participant, audit, chatting, wait_until_all_have_sent
+from tests.harness.clock import wrong_clock
 from tests.harness.nginx import Nginx
 from tests.harness.people import Person
 from tests.harness.redis import Redis
@@ -16,6 +22,8 @@ from tests.harness.waiting import eventually
 pytestmark = pytest.mark.faults
 
 PROCESSES = 3
+
+PAUSE_SECONDS = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -62,21 +70,29 @@ def people(processes: list[Server], nginx: Nginx) -> Iterator[list[Person]]:
         person.close()
 
 
-def count_pending(server: Server) -> int:
-    """Return how many messages wait in the spool of a process."""
-    count: int = server.health().json()["spool"]["waiting"]
-    return count
-
-
-def test_no_message_is_lost_doubled_or_reordered(
-    database: Postgres, shared_redis: Redis, processes: list[Server], nginx: Nginx, people: list[Person]
-) -> None:
-    chatters = [
-        Participant(person, "general", f"{person.username} {number}", edit_every=7, ack_timeout=3, tls=nginx.tls())
+@pytest.fixture
+def chatters(people: list[Person], processes: list[Server], nginx: Nginx) -> list[Participant]:
+    """Participants in a room of their own."""
+    owner, *others = people
+    room = owner.create_room()
+    for person in others:
+        owner.invite(room, person)
+    for person in people:
+        for server in processes:
+            # In an outage of the database a process admits only those who were connected to it.
+            with closing(person.on_server(server).connect()) as socket:
+                socket.join(room)
+    tls = nginx.tls()
+    return [
+        Participant(person, room, f"{person.username} {number}", edit_every=7, ack_timeout=3, tls=tls)
         for person in people
         for number in range(6)
     ]
 
+
+def test_no_message_is_lost_doubled_or_reordered(
+    database: Postgres, shared_redis: Redis, processes: list[Server], nginx: Nginx, chatters: list[Participant]
+) -> None:
     def chat() -> None:
         wait_until_all_have_sent(chatters, timeout=40)
 
@@ -105,7 +121,49 @@ def test_no_message_is_lost_doubled_or_reordered(
         chat()
         shared_redis.start()
         chat()
-    eventually(lambda: not any(count_pending(server) for server in processes), "the spools are empty", timeout=30)
+    eventually(lambda: not any(server.count_pending() for server in processes), "the spools are empty", timeout=30)
     with chatting(*chatters):
         chat()
+    audit(nginx.address(processes[0]), *chatters)
+
+
+def test_clients_of_a_process_that_hangs_move_to_the_others_and_nothing_is_lost_when_it_continues(
+    processes: list[Server], nginx: Nginx, chatters: list[Participant]
+) -> None:
+    for chatter in chatters:
+        # If the process hangs in a transaction, its locks remain. Until it continues, the others fill their spools.
+        chatter.pause = 0.3
+    with chatting(*chatters):
+        wait_until_all_have_sent(chatters, timeout=40)
+        hanging = processes[1]
+        hanging.send_signal(signal.SIGSTOP)
+        try:
+            ends_at = time.monotonic() + PAUSE_SECONDS
+            while time.monotonic() < ends_at:
+                wait_until_all_have_sent(chatters, timeout=60)
+        finally:
+            hanging.send_signal(signal.SIGCONT)
+        wait_until_all_have_sent(chatters, timeout=60)
+        eventually(lambda: not any(server.count_pending() for server in processes), "the spools are empty", timeout=60)
+    audit(nginx.address(processes[0]), *chatters)
+
+
+def test_wrong_clocks_of_two_processes_change_no_order(
+    database: Postgres, processes: list[Server], nginx: Nginx, chatters: list[Participant]
+) -> None:
+    for server, offset in zip(processes[1:], ("-1h", "+1h"), strict=True):
+        server.terminate()
+        server.start(**wrong_clock(offset))
+    for chatter in chatters:
+        chatter.pause = 0.3
+    with chatting(*chatters):
+        wait_until_all_have_sent(chatters, timeout=40)
+        database.stop()
+        wait_until_all_have_sent(chatters, timeout=40)
+        processes[0].kill()  # Its clients move to those with a wrong clock.
+        wait_until_all_have_sent(chatters, timeout=40)
+        database.start()
+        processes[0].start()
+        wait_until_all_have_sent(chatters, timeout=40)
+        eventually(lambda: not any(server.count_pending() for server in processes), "the spools are empty", timeout=30)
     audit(nginx.address(processes[0]), *chatters)

@@ -1,4 +1,18 @@
-"""A clock that a test sets, in place of the module `time`."""
+"""A clock that a test sets, in place of the module `time`, and a wrong clock for a process."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+RIGHT_CLOCK = {"LD_PRELOAD": "", "FAKETIME": ""}
+"""Settings with which a server has the clock of the machine again."""
+
+
+def wrong_clock(offset: str) -> dict[str, str]:
+    """Return settings with which a server's clock is wrong by `offset`, such as `-1h`. Time passes as usual."""
+    library = find_spec("libfaketime")
+    assert library, "libfaketime is not installed: run bin/setup --dev"
+    (preload,) = Path((library.submodule_search_locations or [""])[0]).rglob("libfaketime.so.1")
+    return {"LD_PRELOAD": str(preload), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 class Clock:

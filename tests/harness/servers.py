@@ -177,6 +177,11 @@ class Server:
         """Stop the process with SIGTERM, and return its exit code."""
         return self._end(signal.SIGTERM)
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process: SIGSTOP makes it hang."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(number)
@@ -222,6 +227,11 @@ class Server:
     def health(self, path: str = "/health") -> requests.Response:
         """Request a health check."""
         return requests.get(self.url + path, timeout=scaled(10))
+
+    def count_pending(self) -> int:
+        """Return how many messages wait in the spool of the process."""
+        count: int = self.health().json()["spool"]["waiting"]
+        return count
 
     def execute(self, statement: str) -> None:
         """Run a statement on the database, without the server."""
@@ -491,10 +501,10 @@ class PostgresTemplate:
         return Postgres(folder, self._data)
 
 
-def failover_url(database: str, *servers: Postgres) -> str:
-    """Return the URL of a database that is on whichever of these servers is the primary."""
+def failover_url(role: str, database: str, *servers: Postgres, wanted: str = "read-write") -> str:
+    """Return the URL of a database on whichever server is the primary, or `wanted` in the words of libpq."""
     hosts, ports = ",".join("127.0.0.1" for _ in servers), ",".join(str(server.port) for server in servers)
-    return f"postgresql://postgres@/{database}?host={hosts}&port={ports}&target_session_attrs=read-write"
+    return f"postgresql://{role}@/{database}?host={hosts}&port={ports}&target_session_attrs={wanted}"
 
 
 @cache

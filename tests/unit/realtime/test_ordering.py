@@ -256,6 +256,20 @@ def test_events_beyond_the_bound_of_the_queue_are_read_from_the_database(
     assert timeline.emitted == [("new", version) for version in range(1, 6)]
 
 
+def test_in_a_new_epoch_events_follow_the_last_ones_of_the_database(timeline: FakeTimeline) -> None:
+    timeline.broadcast(1, 2, 3)
+    timeline.queue.add([timeline.own(4)])
+    timeline.queue.add_committed({"general": 6})
+    timeline.emitted.clear()
+    timeline.messages.clear()
+    timeline.commit(1)
+    timeline.queue.restart(lambda: {"general": 1})
+    timeline.queue.broadcast_waiting()
+    assert timeline.emitted == [], "what waited is lost"
+    timeline.broadcast(2, 3)
+    assert timeline.emitted == [("new", 2), ("new", 3)]
+
+
 def test_a_socket_that_joins_does_not_move_a_known_position() -> None:
     positions = BroadcastPositions()
     assert positions.start_at("general", 5) == 5
