@@ -46,7 +46,7 @@ def older(conversation: str) -> str:
     """Return the HTML of the messages before the number `before`."""
     readable = authorize_reading(*_find_access(parse_ref(conversation)))
     older_page = read_page(db.session(), readable, before=parse_seq(request.args.get("before")), limit=OLDER_PAGE_SIZE)
-    return render_template("messages/_page.html", page=older_page)
+    return render_template("messages/_page.html", page=older_page, last_read_seq=None)
 
 
 @blueprint.post("/conversations/<conversation>/messages")

@@ -1,16 +1,21 @@
 """Conversations, messages and errors as HTML and JSON."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask
 from flask_login import current_user
+from markupsafe import Markup
 
 from chatapp.config import current_settings
 from chatapp.identity import current_person
 from chatapp.presentation.dates import format_date, format_date_time
 from chatapp.presentation.fragments import init_fragments
+from chatapp.presentation.message_list import Reader, render_messages
 from chatapp.presentation.messages import init_message_presenter, present_mentioned, render_body
+from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.sidebar import current_sidebars, init_sidebars, mark_current
+from chatapp.timeline import TimelineMessage
 
 
 def init_presentation(app: Flask) -> None:
@@ -21,10 +26,18 @@ def init_presentation(app: Flask) -> None:
     app.jinja_env.filters |= {
         "message_body": render_body,
         "message_mentioned": present_mentioned,
+        "messages_html": _render_messages,
         "date": format_date,
         "date_time": format_date_time,
     }
     app.context_processor(_shared)
+
+
+def _render_messages(messages: Sequence[TimelineMessage], has_older: bool, last_read_seq: int | None) -> Markup:  # noqa: FBT001 - a filter of templates
+    """Render messages for the reader who has sent the current request."""
+    clock = current_clock()
+    reader = Reader(current_person().id, clock, clock.today(), last_read_seq)
+    return render_messages(messages, reader, has_older=has_older)
 
 
 def _shared() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import GENERAL
+from chatapp.presentation.emoji import is_few_emoji
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.content import TEXT
 
@@ -96,4 +97,10 @@ def _is_plain(message: TimelineMessage) -> bool:
         and not message.is_pending
         and not message.mentions
         and not message.reactions
+        and not is_few_emoji(message.content)
     )
+
+
+def shows_few_emoji(message: TimelineMessage) -> bool:
+    """Return whether a message is shown larger, because it consists of a few emoji."""
+    return message.answer_state is None and message.deleted_at is None and is_few_emoji(message.content)

@@ -20,7 +20,7 @@ from chatapp.markdown.cache import try_render_blocks
 from chatapp.markdown.plain import render_plain
 from chatapp.presentation import resources
 from chatapp.presentation.message_cache import MessageCache, PresentedMessage
-from chatapp.presentation.message_template import MessageTemplate
+from chatapp.presentation.message_template import MessageTemplate, shows_few_emoji
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN, find_names
@@ -228,6 +228,7 @@ def init_message_presenter(app: Flask) -> None:
     """Create the presenter of the application, whose templates render avatars with it."""
     app.extensions[EXTENSION] = presenter = MessagePresenter(app.jinja_env, app.extensions[ASSISTANTS])
     app.jinja_env.filters["message_html"] = presenter.render
+    app.jinja_env.filters["is_few_emoji"] = shows_few_emoji
     app.jinja_env.filters["message_sender"] = presenter.render_sender
 
 

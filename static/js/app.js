@@ -10,6 +10,7 @@ import { announcePages, focusField, Navigator } from "./navigation.js";
 import { showOutageNotice } from "./outage_notice.js";
 import { Page } from "./page.js";
 import { trackPresence } from "./presence.js";
+import { storeReaderClock } from "./reader_clock.js";
 import { Screen } from "./screen.js";
 import { Sidebar } from "./sidebar.js";
 import { io } from "./socket_io.js";
@@ -43,6 +44,7 @@ connection.watchState((state) => {
   if (state === "signed-out" && isKeptPage) location.reload();
 });
 
+storeReaderClock();
 const page = new Page(document, location.pathname + location.search, connection);
 const sidebar = new Sidebar(connection);
 const badges = new UnreadBadges(connection, sidebar, userId);

@@ -25,6 +25,7 @@ export class AutoScroller {
     this.view = view;
     this.#button = button;
     this.#list = list;
+    this.#anchorAtTop();
 
     view.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     button.addEventListener("click", () => this.scrollToEnd());
@@ -84,6 +85,17 @@ export class AutoScroller {
     // The messages are decorated in a microtask after the change (message_decoration.js).
     await Promise.resolve();
     this.view.scrollTop += anchor.getBoundingClientRect().top - topBefore;
+  }
+
+  /**
+   * Until now the style sheet has aligned the list with its end, so that the first frame shows the newest messages. From now
+   * on the distance from the top counts: otherwise a new message would move a reader who has scrolled up.
+   */
+  #anchorAtTop() {
+    const distanceFromEnd = -this.view.scrollTop;
+    this.view.classList.add("is-anchored-at-top");
+    this.view.scrollTop = this.view.scrollHeight - this.view.clientHeight - distanceFromEnd;
+    this.#lastTop = this.view.scrollTop;
   }
 
   #onScroll() {

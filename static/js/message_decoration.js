@@ -1,5 +1,5 @@
-// Adds what depends on the reader, which the server does not render: local times, date separators, groups, and marks on
-// own messages and reactions.
+// Adds what depends on the reader: local times, date separators, groups, and marks on own messages and reactions. The server
+// has done so for the messages of the page (chatapp/presentation/message_list.py), but not for those that arrive later.
 
 import { formatDateTime, formatDay, formatTime } from "./core/dates.js";
 import { continuesGroup, startsDay } from "./core/message_grouping.js";
@@ -39,10 +39,7 @@ export function decorateMessages(list, userId, decorators, signal) {
     observer.takeRecords();
   }
 
-  function decorateAll() {
-    for (const separator of findAll(list, ".date-separator")) separator.remove();
-    decorate(findAll(list, ".message"));
-  }
+  const decorateAll = () => decorate(findAll(list, ".message"));
 
   observer.observe(list, { childList: true });
   decorateAll();
@@ -59,7 +56,7 @@ function decorateMessage(message, userId) {
   const previous = previousElement && groupingOf(previousElement);
   const current = groupingOf(message);
   const time = find(message, ".message-time");
-  time.textContent = formatTime(current.createdAt);
+  setText(time, formatTime(current.createdAt));
   time.title = formatDateTime(current.createdAt);
   /** @type {HTMLTimeElement | null} */
   const edited = message.querySelector(".message-edited time");
@@ -94,7 +91,7 @@ const groupingOf = (message) => ({
 });
 
 /**
- * Replace the separators between the message and the previous one.
+ * Show one separator between the message and the previous one, or none.
  *
  * @param {HTMLElement} message
  * @param {Date | null} day null for no separator
@@ -102,15 +99,28 @@ const groupingOf = (message) => ({
 function updateDateSeparator(message, day) {
   /** @type {Element} */
   let first = message;
+  /** @type {Element[]} */
+  const separators = [];
   while (first.previousElementSibling && !isMessage(first.previousElementSibling)) {
-    if (first.previousElementSibling.matches(".date-separator")) first.previousElementSibling.remove();
-    else first = first.previousElementSibling;
+    first = first.previousElementSibling;
+    if (first.matches(".date-separator")) separators.push(first);
   }
+  // The first of all is above the "New messages" line. What is right already is not touched: the page would move.
+  const kept = day && separators.at(-1) === first ? separators.pop() : null;
+  for (const separator of separators) separator.remove();
   if (!day) return;
-  const separator = document.createElement("li");
+  const separator = kept ?? document.createElement("li");
   separator.className = "date-separator";
-  separator.textContent = formatDay(day);
-  first.before(separator);
+  setText(separator, formatDay(day));
+  if (!kept) first.before(separator);
+}
+
+/**
+ * @param {Element} element
+ * @param {string} text
+ */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 /**

@@ -79,9 +79,12 @@ export class MessageToolbar {
     const isOwn = isSentBy(message, this.userId);
     find(this.element, "[data-edit]").hidden = !isOwn;
     find(this.element, "[data-delete]").hidden = !isOwn && this.#main.dataset.mayModerate !== "true";
+    this.element.classList.remove("is-inside");
     message.append(this.element);
     this.element.hidden = false;
     this.message = message;
+    const isCutOff = this.element.getBoundingClientRect().top < topOf(closest(message, "[data-timeline]"));
+    this.element.classList.toggle("is-inside", isCutOff);
   }
 
   /** @param {PointerEvent} event */
@@ -175,6 +178,9 @@ function moveFocus(event, elements, step) {
   event.preventDefault();
   elements[elements.indexOf(/** @type {HTMLElement} */ (event.target)) + step]?.focus();
 }
+
+/** @param {HTMLElement | null} element */
+const topOf = (element) => element?.getBoundingClientRect().top ?? 0;
 
 /**
  * @param {HTMLElement} element

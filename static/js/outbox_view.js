@@ -1,5 +1,6 @@
 // Shows the messages in the outbox below the others, with their state: sending or rejected.
 
+import { isFewEmoji } from "./core/emoji.js";
 import { cloneTemplate, closest, find, findAll } from "./dom.js";
 import { messageOf } from "./message_element.js";
 
@@ -58,6 +59,7 @@ export class OutboxView {
     message.dataset.created = created;
     find(message, ".message-time", HTMLTimeElement).dateTime = created;
     find(message, ".message-body").textContent = content;
+    message.classList.toggle("is-few-emoji", isFewEmoji(content));
     this.#list.element.append(message);
     return message;
   }

@@ -1,4 +1,4 @@
-// Shows under each message who has read up to it.
+// Shows beside each message who has read up to it.
 
 import { placeReceipts } from "./core/read_receipts.js";
 import { findAll } from "./dom.js";
@@ -8,6 +8,8 @@ import { findMessages, seqOf } from "./message_element.js";
 /** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { Timeline } from "./core/timeline.js" */
 /** @import { MessageList } from "./message_list.js" */
+
+const MAX_AVATARS = 3;
 
 /**
  * @param {MessageList} list
@@ -35,11 +37,8 @@ export function showReadReceipts(list, connection, timeline, { conversation, use
       seq: seqOf(message),
       senderId: message.dataset.senderId ?? "",
     }));
-    for (const [seq, names] of placeReceipts(receipts.values(), messages)) {
-      const line = document.createElement("p");
-      line.className = "read-receipts";
-      line.textContent = `Read by ${names.join(", ")}`;
-      list.find(seq)?.append(line);
+    for (const [seq, people] of placeReceipts(receipts.values(), messages)) {
+      list.find(seq)?.append(createLine(people));
     }
   }
 
@@ -60,4 +59,35 @@ export function showReadReceipts(list, connection, timeline, { conversation, use
   });
   list.element.addEventListener("message:arrived", scheduleRender);
   list.element.addEventListener("message:replaced", scheduleRender);
+}
+
+/** @param {ReadReceipt[]} people */
+function createLine(people) {
+  const line = document.createElement("p");
+  line.className = "read-receipts";
+  line.title = `Read by ${people.map(({ name }) => name).join(", ")}`;
+  const text = document.createElement("span");
+  text.className = "sr-only";
+  text.textContent = line.title;
+  line.append(text, ...people.slice(0, MAX_AVATARS).map(createAvatar));
+  if (people.length > MAX_AVATARS) line.append(` +${people.length - MAX_AVATARS}`);
+  return line;
+}
+
+/**
+ * Create the avatar that templates/layout/_avatar.html renders.
+ *
+ * @param {ReadReceipt} person
+ */
+function createAvatar({ id, name }) {
+  const avatar = document.createElement("span");
+  avatar.className = `avatar avatar-hue-${id % 8}`;
+  avatar.ariaHidden = "true";
+  avatar.textContent = name
+    .split(/\s+/)
+    .map(([initial]) => initial)
+    .slice(0, 2)
+    .join("")
+    .toUpperCase();
+  return avatar;
 }

@@ -1,5 +1,6 @@
 // The "New messages" line above the first unread message.
 
+import { findFirstUnread } from "./core/message_grouping.js";
 import { findMessages, isSentBy, seqOf } from "./message_element.js";
 import { isPageFocused, onPageFocusChange } from "./page_focus.js";
 
@@ -32,6 +33,8 @@ export class UnreadDivider {
       this.#wasUnfocused ||= !isFocused;
     }, signal);
     if (lastReadSeq === null) return;
+    // The server has drawn it, unless the first unread message is above those on the page.
+    this.#line = list.element.querySelector(".unread-divider");
     const insert = () => this.#line || this.insertAfter(lastReadSeq);
     insert();
     list.element.addEventListener("message:prepended", insert);
@@ -51,11 +54,14 @@ export class UnreadDivider {
    * @param {number} seq
    */
   insertAfter(seq) {
-    const messages = findMessages(this.#list.element);
-    const first = messages.find((message) => seqOf(message) > seq && !isSentBy(message, this.#userId));
-    // Unless everything down from `seq` is loaded, an earlier unread message may be above the first one on the page.
-    const isComplete = !this.#list.hasOlder || seqOf(this.#list.oldest) <= seq + 1;
-    if (first && (first !== messages[0] || isComplete)) this.#insertBefore(first);
+    const messages = findMessages(this.#list.element).map((element) => ({
+      element,
+      seq: seqOf(element),
+      senderId: element.dataset.senderId ?? "",
+    }));
+    const { hasOlder } = this.#list;
+    const first = findFirstUnread(messages, { lastReadSeq: seq, userId: this.#userId, hasOlder })?.element;
+    if (first) this.#insertBefore(first);
     return first;
   }
 

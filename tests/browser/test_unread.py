@@ -56,7 +56,7 @@ def test_unread_counts_and_read_receipts_of_a_direct_message_survive_restarts(
     expect(bob_page.locator(".unread-divider")).to_be_visible()
     bob_page.bring_to_front()
     expect(badge(bob_page, name)).to_be_hidden()
-    expect(ana_page.locator(".read-receipts")).to_have_text("Read by Bob")
+    expect(ana_page.locator(".read-receipts .sr-only")).to_have_text("Read by Bob")
     expect(bob_page).to_have_title(re.compile(r"^\s*Ana"))
 
     server.kill()
@@ -64,7 +64,7 @@ def test_unread_counts_and_read_receipts_of_a_direct_message_survive_restarts(
     for page in (ana_page, bob_page):
         page.reload()
         wait_until_connected(page)
-    expect(ana_page.locator(".read-receipts")).to_have_text("Read by Bob")
+    expect(ana_page.locator(".read-receipts .sr-only")).to_have_text("Read by Bob")
     expect(badge(bob_page, name)).to_be_hidden()
     expect_typing_and_presence(ana_page, bob_page)
 

@@ -1,12 +1,32 @@
-// Dates and times in the reader's language and time zone.
+// Dates and times in the reader's time zone, in the words of the page. chatapp/presentation/reader_clock.py has the same rules.
 
-const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const { hourCycle: readerHourCycle = "h23", timeZone: readerTimeZone } = new Intl.DateTimeFormat(undefined, {
+  hour: "numeric",
+}).resolvedOptions();
 const dateTimeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const dayAndYearFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });
+const weekdayFormat = new Intl.DateTimeFormat("en", { weekday: "long" });
+const monthFormat = new Intl.DateTimeFormat("en", { month: "long" });
 
-/** @param {Date} date */
-export const formatTime = (date) => timeFormat.format(date);
+/** @param {number} number */
+const twoDigits = (number) => String(number).padStart(2, "0");
+
+/** The browser's time zone and hour cycle, such as "Europe/Berlin:h23". */
+export const readerClock = `${readerTimeZone}:${readerHourCycle}`;
+
+/**
+ * Return the time, such as "14:05" or "2:05 PM".
+ *
+ * @param {Date} date
+ * @param {string} hourCycle
+ */
+export function formatTime(date, hourCycle = readerHourCycle) {
+  const hour = date.getHours();
+  const minute = twoDigits(date.getMinutes());
+  const half = hour >= 12 ? "PM" : "AM";
+  if (hourCycle === "h12") return `${hour % 12 || 12}:${minute} ${half}`;
+  if (hourCycle === "h11") return `${hour % 12}:${minute} ${half}`;
+  return `${twoDigits(hourCycle === "h24" ? hour || 24 : hour)}:${minute}`;
+}
 
 /** @param {Date} date */
 export const formatDateTime = (date) => dateTimeFormat.format(date);
@@ -28,5 +48,7 @@ export function formatDay(date, today = new Date()) {
   const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
   if (isSameDay(date, today)) return "Today";
   if (isSameDay(date, yesterday)) return "Yesterday";
-  return (date.getFullYear() === today.getFullYear() ? dayFormat : dayAndYearFormat).format(date);
+  const day = `${date.getDate()} ${monthFormat.format(date)}`;
+  const isThisYear = date.getFullYear() === today.getFullYear();
+  return isThisYear ? `${weekdayFormat.format(date)}, ${day}` : `${day} ${date.getFullYear()}`;
 }

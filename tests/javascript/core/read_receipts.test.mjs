@@ -10,9 +10,9 @@ const MESSAGES = [
 const receipt = (id, name, seq) => ({ id, name, seq });
 
 test("a receipt is shown under the last message that the person has read", () => {
-  const names = placeReceipts([receipt(7, "Bob", 9), receipt(8, "Eve", 8), receipt(9, "Kim", 5)], MESSAGES);
+  const people = placeReceipts([receipt(7, "Bob", 9), receipt(8, "Eve", 8), receipt(9, "Kim", 5)], MESSAGES);
   assert.deepEqual(
-    [...names],
+    [...people].map(([seq, readers]) => [seq, readers.map(({ name }) => name)]),
     [
       [9, ["Bob"]],
       [5, ["Eve", "Kim"]],

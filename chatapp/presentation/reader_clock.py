@@ -1,0 +1,84 @@
+"""The reader's time zone and hour cycle, from a cookie that the page's script sets: see `static/js/reader_clock.js`.
+
+The same rules are in `static/js/core/dates.js`. The tests of both read `tests/timeline_cases.json`.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from flask import request
+
+from chatapp.presentation.dates import format_date
+
+COOKIE = "chatapp_clock"
+"""Name of the cookie. Its value is a time zone and an hour cycle, such as “Europe/Berlin:h23”."""
+
+CACHED_CLOCKS = 100
+
+CACHED_TIMES = 1_000
+"""Times of messages that a clock keeps: about 200 KB."""
+
+_VALUE = re.compile(r"(?P<zone>[A-Z][\w+-]{0,31}(?:/[A-Z][\w+-]{0,31}){0,2}):(?P<cycle>h11|h12|h23|h24)", re.ASCII)
+
+
+class ReaderClock:
+    """How a reader's browser shows times."""
+
+    def __init__(self, zone: tzinfo = UTC, hour_cycle: str = "h23") -> None:
+        self.zone = zone
+        self.hour_cycle = hour_cycle
+        self.describe = lru_cache(CACHED_TIMES)(self._describe)
+        """Return the day of a moment in the reader's time zone, and its time as the page shows it."""
+
+    def today(self) -> date:
+        """Return the date of today in the reader's time zone."""
+        return datetime.now(self.zone).date()
+
+    def _describe(self, moment: datetime) -> tuple[date, str]:
+        local = moment.astimezone(self.zone)
+        return local.date(), self.format_time(local)
+
+    def format_time(self, local: datetime) -> str:
+        """Return the time of a moment in the reader's time zone, such as “14:05” or “2:05 PM”."""
+        hour = local.hour
+        match self.hour_cycle:
+            case "h12":
+                return f"{hour % 12 or 12}:{local.minute:02} {'PM' if hour >= 12 else 'AM'}"
+            case "h11":
+                return f"{hour % 12}:{local.minute:02} {'PM' if hour >= 12 else 'AM'}"
+            case "h24":
+                return f"{hour or 24:02}:{local.minute:02}"
+        return f"{hour:02}:{local.minute:02}"
+
+
+UTC_CLOCK = ReaderClock()
+"""The clock of browsers without a valid cookie."""
+
+
+@lru_cache(CACHED_CLOCKS)
+def parse_clock(value: str) -> ReaderClock:
+    """Return the clock that the value of the cookie describes. Anything but a known zone and hour cycle means UTC."""
+    match = _VALUE.fullmatch(value)
+    if match is None:
+        return UTC_CLOCK
+    try:
+        zone = ZoneInfo(match["zone"])
+    except (OSError, ValueError, LookupError):  # A directory, another file, or an unknown zone.
+        return UTC_CLOCK
+    return ReaderClock(zone, match["cycle"])
+
+
+def current_clock() -> ReaderClock:
+    """Return the clock of the browser that sent the current request."""
+    return parse_clock(request.cookies.get(COOKIE, ""))
+
+
+def format_day(day: date, today: date) -> str:
+    """Return “Today”, “Yesterday” or the date. The year is omitted in the current one."""
+    if day == today:
+        return "Today"
+    if day == today - timedelta(days=1):
+        return "Yesterday"
+    return f"{day:%A, %-d %B}" if day.year == today.year else format_date(day)
