@@ -55,9 +55,13 @@ def prepare_conversation(server: Server, ana: Person, bob: Person, eve: Person) 
 
 
 def wait_until_settled(page: Page) -> None:
-    """Wait until the page has loaded older messages, shown who has read, and painted all of this."""
+    """Wait until the page has shown who has read the messages."""
     wait_until_connected(page)
     expect(page.locator(".read-receipts").first).to_be_attached()
+    wait_until_painted(page)
+
+
+def wait_until_painted(page: Page) -> None:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
@@ -82,6 +86,14 @@ def test_the_first_frame_is_final(server: Server, ana: Person, bob: Person, eve:
         assert list_shifts(page) == []
         # Above, older messages have been added.
         assert page.evaluate(f"({LIST_ITEMS})(document)")[-len(rendered) + 1 :] == rendered[1:]
+
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.evaluate("window.shifts = []")
+    for conversation in ("general", room):
+        page.click(f"[data-entry='{conversation}']")
+        expect(page.locator(f"main[data-conversation='{conversation}'] [data-composer]")).to_be_visible()
+        wait_until_painted(page)
+    assert list_shifts(page) == []
 
     ana.connect().post("news", room)
     wait_for_message(page, "news")
