@@ -47,9 +47,12 @@ class ReactionGroup:
     users: tuple[Person, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TimelineMessage:
-    """A message with its sender and the ref of its conversation."""
+    """A message with its sender and the ref of its conversation. Nothing changes it: it is a key of caches.
+
+    It is not frozen, as it would take four times as long to create.
+    """
 
     conversation: ConversationRef
     id: int | None = None
