@@ -1,17 +1,20 @@
-"""Redis is stopped, slow or shared: each process continues, and nobody receives what they may not read."""
+"""Redis is stopped, slow, full or shared: each process continues, and nobody receives what they may not read."""
 
 import os
 import signal
 import socket as sockets
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from chatapp.realtime.bus import PROCESS_BYTES, Bus
-from tests.harness.audit import Participant, audit, chatting
+from tests.harness.audit import Participant, audit, chatting, wait_until_all_have_sent
 from tests.harness.people import Api, NewPerson, Socket
+from tests.harness.proxy import Proxy
 from tests.harness.redis import Redis
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually, scaled
@@ -20,6 +23,9 @@ pytestmark = pytest.mark.faults
 
 HEARTBEAT_SECONDS = 3.0
 """Seconds between two heartbeats of the servers of `two_servers`."""
+
+SLOW_SECONDS = 1.0
+"""Seconds by which a slow Redis delays each request and each response."""
 
 
 def wait_until_fast(listener: Socket, sender: Socket) -> None:
@@ -40,15 +46,32 @@ def redis_status(server: Server) -> object:
     return server.health("/readyz").json()["checks"]["redis"]["status"]
 
 
-def command(redis: Redis, *words: str | bytes) -> str:
-    """Send a command to Redis and return its reply."""
+def open_connection(redis: Redis) -> sockets.socket:
+    """Open a connection to Redis."""
     parts = urlsplit(redis.url)
-    with sockets.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as connection:
-        encoded = [word.encode() if isinstance(word, str) else word for word in words]
-        connection.sendall(
-            b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
-        )
-        return connection.recv(65_536).decode()
+    return sockets.create_connection((parts.hostname or "", parts.port or 0), timeout=5)
+
+
+def send_command(connection: sockets.socket, *words: str | bytes) -> str:
+    """Send a command to Redis and return its reply."""
+    encoded = [word.encode() if isinstance(word, str) else word for word in words]
+    connection.sendall(b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded))
+    return connection.recv(65_536).decode()
+
+
+def command(redis: Redis, *words: str | bytes) -> str:
+    """Send a command to Redis, on a connection of its own, and return its reply."""
+    with open_connection(redis) as connection:
+        return send_command(connection, *words)
+
+
+@contextmanager
+def limited(redis: Redis, option: str, limit: str, former: str) -> Iterator[None]:
+    """Set a limit of Redis, and the former one at the end, on one connection: it may be the last that is accepted."""
+    with open_connection(redis) as connection:
+        assert send_command(connection, "CONFIG", "SET", option, limit) == "+OK\r\n"
+        yield
+        assert send_command(connection, "CONFIG", "SET", option, former) == "+OK\r\n"
 
 
 def publish_everywhere(redis: Redis, packet: bytes) -> None:
@@ -88,20 +111,49 @@ def test_two_processes_lose_duplicate_and_reorder_no_message(
     two_servers: tuple[Server, Server], new_person: NewPerson, redis: Redis
 ) -> None:
     first, second = two_servers
+    proxy = Proxy(redis.url)
+    for server in two_servers:
+        server.terminate()
+        server.start(REDIS_URL=proxy.url)
     people = [new_person(first, name) for name in ("ana", "bob", "eve", "dan")]
     options: dict[str, Any] = {"conversation": "general", "edit_every": 7}
     participants = [
         Participant(person, name=person.username, url=server.url, **options)
         for person, server in zip(people, (first, second, first, second), strict=True)
     ]
-    with chatting(*participants):
-        time.sleep(2)
+
+    def chat_until(status: str) -> None:
+        eventually(
+            lambda: {redis_status(server) for server in two_servers} == {status}, f"Redis is {status}", timeout=30
+        )
+        wait_until_all_have_sent(participants)
+
+    with closing(proxy), chatting(*participants):
+        chat_until("ok")
+        slow_from = len(second.log())
+        proxy.delay = SLOW_SECONDS
+        ends_at = time.monotonic() + 4 * SLOW_SECONDS
+        while time.monotonic() < ends_at:
+            chat_until("ok")
+        assert "redis is unavailable" not in second.log()[slow_from:], "it is slow, and works"
+        proxy.delay = 0.0
+
+        with limited(redis, "maxmemory", "1", "0"):
+            chat_until("ok")  # It stores nothing of chatapp.
+        with limited(redis, "maxclients", "1", "10000"):
+            proxy.cut()
+            chat_until("degraded")
+        chat_until("ok")
+
+        redis.stop()
+        redis.start()
+        chat_until("ok")
         redis.stop(signal.SIGKILL)
-        time.sleep(2)
+        chat_until("degraded")
         redis.start()
         second.kill()
         second.start()
-        time.sleep(3)
+        chat_until("ok")
     audit(first, *participants)
 
 
