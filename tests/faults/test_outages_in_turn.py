@@ -1,4 +1,4 @@
-"""Faults while people chat on three processes behind nginx.
+"""Faults while people chat on three processes behind nginx, with a synchronous replica of PostgreSQL.
 
 Redis, PostgreSQL, a process and nginx are killed in turn, and two at once. A process hangs. Two have a wrong clock.
 """
@@ -6,7 +6,9 @@ Redis, PostgreSQL, a process and nginx are killed in turn, and two at once. A pr
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from itertools import count
+from typing import NamedTuple
 
 import pytest
 
@@ -25,6 +27,27 @@ PROCESSES = 3
 
 PAUSE_SECONDS = 10.0
 
+NUMBERS = count(1)
+"""Numbers of the people of all tests."""
+
+
+class Crowd(NamedTuple):
+    """How many people chat, each with several clients."""
+
+    rooms: int
+    """Rooms with three members each. Nobody is in two of them."""
+    clients: int
+    """Clients of each person."""
+    pause: float
+    """Seconds between two messages of a client."""
+    ack_timeout: float
+    """Seconds after which a client connects again."""
+
+
+MEMBERS = 3
+
+FEW = Crowd(rooms=1, clients=6, pause=0.02, ack_timeout=3)
+
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory, postgres_template: PostgresTemplate) -> Iterator[Postgres]:
@@ -36,10 +59,22 @@ def database(tmp_path_factory: pytest.TempPathFactory, postgres_template: Postgr
 
 
 @pytest.fixture(scope="module")
-def processes(database: Postgres, shared_redis: Redis, new_shared_server: NewServer) -> list[Server]:
+def replica(database: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A synchronous replica of `database`, which soon finds it again."""
+    database.execute("ALTER SYSTEM SET wal_retrieve_retry_interval = '200ms'")
+    replica = database.new_replica(tmp_path_factory.mktemp("replica"))
+    replica.start()
+    database.set_synchronous(is_synchronous=True)
+    yield replica
+    replica.close()
+
+
+@pytest.fixture(scope="module")
+def processes(database: Postgres, replica: Postgres, shared_redis: Redis, new_shared_server: NewServer) -> list[Server]:
     """Processes with one data folder."""
     url = database.create_database()
     settings = {
+        "DATABASE_READ_URL": replica.url(url.rpartition("/")[2]),
         "REDIS_URL": shared_redis.url,
         "CHATAPP_TRUSTED_PROXIES": "1",
         "CHATAPP_SECURE_COOKIES": "true",
@@ -60,52 +95,70 @@ def nginx(processes: list[Server], tmp_path_factory: pytest.TempPathFactory) -> 
     nginx.close()
 
 
-@pytest.fixture(scope="module")
-def people(processes: list[Server], nginx: Nginx) -> Iterator[list[Person]]:
-    people = add_people(nginx.address(processes[0]), "ana", "bob", "eve")
+@pytest.fixture
+def chatters(processes: list[Server], nginx: Nginx) -> Iterator[list[Participant]]:
+    """Participants in rooms of their own."""
+    crowd = FEW
+    tls = nginx.tls()
+    with ExitStack() as stack:
+        yield [
+            Participant(
+                person,
+                room,
+                f"{person.username} {number}",
+                pause=crowd.pause,
+                edit_every=7,
+                ack_timeout=crowd.ack_timeout,
+                tls=tls,
+            )
+            for _ in range(crowd.rooms)
+            for members in [[stack.enter_context(closing(person)) for person in add_members(processes, nginx)]]
+            for room in [open_room(members, processes)]
+            for person in members
+            for number in range(crowd.clients)
+        ]
+
+
+def add_members(processes: list[Server], nginx: Nginx) -> list[Person]:
+    """Create people who sign in through nginx."""
+    people = add_people(nginx.address(processes[0]), *(f"user{next(NUMBERS)}" for _ in range(MEMBERS)))
     for person in people:
         nginx.trust(person.http)
-    yield people
-    for person in people:
-        person.close()
+    return people
 
 
-@pytest.fixture
-def chatters(people: list[Person], processes: list[Server], nginx: Nginx) -> list[Participant]:
-    """Participants in a room of their own."""
-    owner, *others = people
+def open_room(members: list[Person], processes: list[Server]) -> str:
+    """Create a room, and connect its members to each process once."""
+    owner, *others = members
     room = owner.create_room()
     for person in others:
         owner.invite(room, person)
-    for person in people:
+    for person in members:
         for server in processes:
             # In an outage of the database a process admits only those who were connected to it.
             with closing(person.on_server(server).connect()) as socket:
                 socket.join(room)
-    tls = nginx.tls()
-    return [
-        Participant(person, room, f"{person.username} {number}", edit_every=7, ack_timeout=3, tls=tls)
-        for person in people
-        for number in range(6)
-    ]
+    return room
 
 
 def test_no_message_is_lost_doubled_or_reordered(
     database: Postgres, shared_redis: Redis, processes: list[Server], nginx: Nginx, chatters: list[Participant]
 ) -> None:
     def chat() -> None:
-        wait_until_all_have_sent(chatters, timeout=40)
+        wait_until_all_have_sent(chatters, timeout=60)
 
     with chatting(*chatters):
         chat()
         shared_redis.stop(signal.SIGKILL)
         chat()
         shared_redis.start()
-        database.stop()
+        database.crash()
         chat()
         database.start()
+        nginx.stop()
+        nginx.start()
         chat()
-        database.stop()
+        database.crash()
         processes[1].kill()
         chat()
         processes[1].launch()
