@@ -110,10 +110,10 @@ class LastPage:
         return sorted(changed, key=lambda each: each.version or 0)
 
     def _add(self, message: TimelineMessage) -> None:
-        messages = [*self.messages, message]
-        for removed in messages[:-MAX_PAGE_MESSAGES]:
+        first = max(len(self.messages) + 1 - MAX_PAGE_MESSAGES, 0)
+        for removed in self.messages[:first]:
             self.complete_after = max(self.complete_after, removed.version or 0)
-        self.messages = messages[-MAX_PAGE_MESSAGES:]
+        self.messages = [*self.messages[first:], message]
 
 
 class Fallback:

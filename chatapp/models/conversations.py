@@ -1,6 +1,7 @@
 """Conversations, memberships and blocks."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, false, text
@@ -11,9 +12,12 @@ from chatapp.models.base import NEVER_REUSE_IDS, Base, JsonObject, now
 GENERAL_ID = 1
 """The id of the general chat, whose row the first migration inserts."""
 
+CACHED_WIRE_NAMES = 1_000
+
 _IS_SHARED = text("kind = 'assistant' AND visibility = 'open'")
 
 
+@lru_cache(CACHED_WIRE_NAMES)
 def format_wire_name(kind: str, conversation_id: int) -> str:
     """Return the wire name of the conversation with this kind and id: see `ConversationRef`."""
     return kind if kind == "general" else f"{kind}_{conversation_id}"

@@ -46,6 +46,9 @@ from chatapp.timeline.signals import (
 
 log = structlog.get_logger(__name__)
 
+_log = logging.getLogger(__name__)
+"""The logger behind `log`, which knows whether anybody wants its lines."""
+
 
 class Broadcaster:
     """Emits the signals of conversations, timelines and the spool.
@@ -229,7 +232,7 @@ class Broadcaster:
 
 def _log_broadcast(event: str, messages: Sequence[TimelineMessage]) -> None:
     """Log messages that have been emitted to the sockets of this process."""
-    if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+    if _log.isEnabledFor(logging.DEBUG):
         for message in messages:
             request_id = {"request_id": message.request_id} if message.request_id else {}
             log.debug(

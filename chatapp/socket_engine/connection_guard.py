@@ -28,12 +28,14 @@ log = structlog.get_logger(__name__)
 class ConnectionState:
     """A connection: its address, its user once it is authenticated, and its use of the rate limits."""
 
-    __slots__ = ("address", "is_authenticated", "is_closing", "opened_at", "rate_meter", "user_id")
+    __slots__ = ("address", "is_authenticated", "is_closing", "opened_at", "rate_meter", "sid", "user_id")
 
     def __init__(self, address: str, rate_meter: RateMeter | None) -> None:
         self.address = address
         self.rate_meter = rate_meter
         self.opened_at = time.monotonic()
+        self.sid: str | None = None
+        """The Socket.IO id under which it last sent an event. The library takes longer to find it."""
         self.user_id: int | None = None
         self.is_authenticated = False
         self.is_closing = False
@@ -145,6 +147,8 @@ class ConnectionGuard:
         if state is None or state.is_closing:
             return None
         manager = self._server.manager
+        if state.sid is not None and manager.is_connected(state.sid, "/"):
+            return state.sid
         sid: str | None = manager.sid_from_eio_sid(eio_sid, "/")
         if sid is None:
             if state.is_authenticated:
@@ -152,7 +156,8 @@ class ConnectionGuard:
                 self._close(eio_sid, state)
                 return None
             raise Malformed("an event before the CONNECT packet")
-        return sid if manager.is_connected(sid, "/") else None
+        state.sid = sid if manager.is_connected(sid, "/") else None
+        return state.sid
 
     def disconnect(self, eio_sid: str, reason: str, *, is_abuse: bool = True) -> None:
         """Close a connection, with one line in the log. Without a login, an address gets a limited number of lines.

@@ -3,12 +3,14 @@
 SQLAlchemy takes as long to process the parameters of a row as SQLite takes to store it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert, Update
 
 Row = Mapping[str, Any]
+
+Convert = Callable[[Sequence[Row]], list[Any]]
 
 
 class BulkStatement:
@@ -17,8 +19,8 @@ class BulkStatement:
     def __init__(self, statement: Insert | Update, columns: Sequence[str]) -> None:
         self._statement = statement
         self._columns = columns
-        self._compiled: dict[str, tuple[str, Callable[[Row], object]]] = {}
-        """Text of the statement, and a function that converts a row for the driver, by dialect."""
+        self._compiled: dict[str, tuple[str, Convert]] = {}
+        """Text of the statement, and a function that converts rows for the driver, by dialect."""
 
     def execute(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Execute the statement for each of the rows."""
@@ -26,19 +28,23 @@ class BulkStatement:
         if dialect.name not in self._compiled:
             self._compiled[dialect.name] = self._compile(dialect)
         text, convert = self._compiled[dialect.name]
-        connection.exec_driver_sql(text, [convert(row) for row in rows])
+        connection.exec_driver_sql(text, convert(rows))
 
-    def _compile(self, dialect: Dialect) -> tuple[str, Callable[[Row], object]]:
+    def _compile(self, dialect: Dialect) -> tuple[str, Convert]:
         compiled = self._statement.compile(dialect=dialect, column_keys=list(self._columns))
-        processors = {
-            name: parameter.type.dialect_impl(dialect).bind_processor(dialect)
-            for name, parameter in compiled.binds.items()
-        }
-        columns = [(name, processors[name]) for name in compiled.positiontup or compiled.binds]
+        names = compiled.positiontup or list(compiled.binds)
+        types = (compiled.binds[name].type.dialect_impl(dialect) for name in names)
+        columns = [(name, each.bind_processor(dialect)) for name, each in zip(names, types, strict=True)]
 
-        def convert(row: Row) -> Iterator[object]:
-            return (process(row[name]) if process else row[name] for name, process in columns)
+        def convert(rows: Sequence[Row]) -> list[Any]:
+            # Column by column, which is faster than row by row.
+            values = [
+                [process(row[name]) for row in rows] if process else [row[name] for row in rows]
+                for name, process in columns
+            ]
+            converted = zip(*values, strict=True)
+            if compiled.positiontup is not None:
+                return list(converted)
+            return [dict(zip(names, row, strict=True)) for row in converted]
 
-        if compiled.positiontup is not None:
-            return str(compiled), lambda row: tuple(convert(row))
-        return str(compiled), lambda row: dict(zip(processors, convert(row), strict=True))
+        return str(compiled), convert

@@ -45,8 +45,8 @@ class Submission:
         self._is_settled = False
         self._on_settled = on_settled
         # Held until the submission is settled. `concurrent.futures.Future` takes three times as long under eventlet.
-        self._lock = threading.Lock()
-        if on_settled is None:
+        self._lock = threading.Lock() if on_settled is None else None
+        if self._lock is not None:
             self._lock.acquire()
 
     def set_uncertain(self) -> None:
@@ -62,8 +62,9 @@ class Submission:
         if self._is_settled:
             return
         self._is_settled = True
-        if self._on_settled is None:
+        if self._lock is not None:
             self._lock.release()
+        if self._on_settled is None:
             return
         try:
             self._on_settled(self)
@@ -77,8 +78,9 @@ class Submission:
             self.settle()
 
     def wait(self) -> Any:
-        """Wait until the submission is settled. Return its result or raise its error."""
-        self._lock.acquire()
+        """Wait until the submission is settled. Return its result or raise its error. There is no `on_settled`."""
+        if self._lock is not None:
+            self._lock.acquire()
         return self.get()
 
     def get(self) -> Any:
