@@ -36,13 +36,14 @@ def test_requests_and_responses_conform_to_the_document(
         for conversation in ("general", room, "direct_4", session):
             assert api.post(f"/conversations/{conversation}/messages", json={"content": f"{number}"}).ok
 
-    done = run_schemathesis(ana, tmp_path)
+    # The databases differ in a few answers only, and each request takes longer on PostgreSQL.
+    done = run_schemathesis(ana, tmp_path, max_examples=5 if database_url.startswith("postgresql") else 25)
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "Traceback" not in server.log()
 
 
-def run_schemathesis(person: Person, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_schemathesis(person: Person, folder: Path, *, max_examples: int) -> subprocess.CompletedProcess[str]:
     program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
     assert program is not None
     return subprocess.run(
@@ -54,7 +55,7 @@ def run_schemathesis(person: Person, folder: Path) -> subprocess.CompletedProces
             f"Authorization: Bearer {person.create_token()}",
             "--checks",
             ",".join(CHECKS),
-            "--max-examples=25",
+            f"--max-examples={max_examples}",
             "--generation-database=none",
             "--workers=1",
             "--no-color",
