@@ -25,7 +25,7 @@ from chatapp.presentation.urls import parse_seq
 from chatapp.timeline import get_message, post, read_page
 from chatapp.timeline.cleanup import clear
 from chatapp.timeline.conversation_state import find_state
-from chatapp.timeline.mentions import list_mentionable
+from chatapp.timeline.mentions import MAX_SUGGESTIONS, list_mentionable
 from chatapp.timeline.reading import OLDER_PAGE_SIZE
 from chatapp.timeline.versions import read_versions
 from chatapp.web.caching import revalidated
@@ -143,9 +143,11 @@ def mentionable(conversation: str) -> str:
     readable = authorize_reading(*access)
     count_use(SEARCHES, current_person().id)
     kind, prefix = kind_of(readable), request.args.get("prefix", "")
+    people = list_mentionable(db.session(), readable, prefix)
     return render_template(
         "messages/_people.html",
-        people=list_mentionable(db.session(), readable, prefix),
+        people=people,
+        is_complete=not prefix and len(people) < MAX_SUGGESTIONS,
         assistants=list_assistants(prefix) if not kind.has_assistant else [],
         may_mention_all=kind.may_mention_all(access.membership),
     )

@@ -13,7 +13,7 @@ from chatapp.models import Conversation, Membership, Mention, User
 
 MENTION_ALL = "all"
 
-MAX_SUGGESTIONS = 8
+MAX_SUGGESTIONS = 200
 """Maximum number of people that are suggested for the beginning of a name."""
 
 # Not inside a word or a URL: “ana@example.com” and “https://example.com/@ana” mention nobody.
@@ -101,7 +101,10 @@ def fetch_mentions(session: Session, message_ids: Sequence[int]) -> dict[int, tu
 
 
 def list_mentionable(session: Session, conversation: Conversation, prefix: str) -> Sequence[Person]:
-    """Return a few members whose username, name or part of the name begins with `prefix`, ordered by name."""
+    """Return members whose username, name or part of the name begins with `prefix`, ordered by name.
+
+    There are at most `MAX_SUGGESTIONS`.
+    """
     lowered = prefix.lower()
     users = session.scalars(
         select(User)

@@ -132,7 +132,7 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
     });
     timeline.on("reset", () => outboxView.render());
     showTyping(form, find(main, "[data-typing]"), connection, conversation);
-    completeMentions(text, find(form, "[data-mention-options]"));
+    completeMentions(text, find(form, "[data-mention-options]"), list.element);
   }
   if (toolbar && lastReadSeq !== null) enableMarkAsUnread(toolbar, tracker, divider);
 }

@@ -1,31 +1,64 @@
 // Suggests people after an "@" in the composer. Arrows select, Enter or Tab accepts, Escape closes.
 
-import { findMentionPrefix } from "./core/mentions.js";
+import { findMentionPrefix, rankMentions } from "./core/mentions.js";
 import { closest, findAll, parseHtml } from "./dom.js";
 
 /** A click on an option moves the focus before it arrives. */
 const BLUR_DELAY_MS = 150;
 
+/** Number of suggestions that are shown. */
+const MAX_SUGGESTIONS = 8;
+
 /**
+ * The list of people is fetched once, and filtered here: what is suggested always fits what has been written. In a
+ * conversation of so many people that the list is not complete, more are fetched for each prefix.
+ *
  * @param {HTMLTextAreaElement} text
  * @param {HTMLElement} options the list of suggestions
+ * @param {HTMLElement} messages
  */
-export function completeMentions(text, options) {
-  let lastRequest = 0;
+export function completeMentions(text, options, messages) {
+  /** @type {Map<string, HTMLElement>} options by username */
+  const known = new Map();
+  let isComplete = false;
+  /** @type {Set<string>} */
+  const requested = new Set();
 
-  async function suggest() {
+  function suggest() {
     const prefix = currentPrefix();
-    const request = ++lastRequest;
     if (prefix === null) return close();
+    request(known.size === 0 ? "" : prefix);
+    const people = [...known.values()].map((element) => ({
+      element,
+      username: element.dataset.username ?? "",
+      name: element.dataset.name ?? "",
+    }));
+    show(rankMentions(people, prefix, listRecentSenders(messages)).slice(0, MAX_SUGGESTIONS));
+  }
+
+  /** @param {string} prefix */
+  async function request(prefix) {
+    if (isComplete || requested.has(prefix)) return;
+    requested.add(prefix);
     const response = await fetch(`${options.dataset.source}?prefix=${encodeURIComponent(prefix)}`).catch(() => null);
-    if (request !== lastRequest || !response?.ok || response.redirected) return;
-    const suggestions = findAll(parseHtml(await response.text()), "[role=option]");
-    if (request !== lastRequest) return;
-    options.replaceChildren(...suggestions);
-    if (suggestions.length === 0) return close();
+    if (!response?.ok || response.redirected) {
+      requested.delete(prefix);
+      return;
+    }
+    const list = parseHtml(await response.text());
+    for (const option of findAll(list, "[role=option]")) known.set(option.dataset.username ?? "", option);
+    if (prefix === "") isComplete = list.querySelector("[data-is-complete]") !== null;
+    if (document.activeElement === text) suggest();
+  }
+
+  /** @param {{element: HTMLElement}[]} people */
+  function show(people) {
+    options.replaceChildren(...people.map(({ element }) => element));
+    if (people.length === 0) return close();
     options.hidden = false;
     text.setAttribute("aria-expanded", "true");
-    select(suggestions[0]);
+    for (const { element } of people) element.ariaSelected = "false";
+    select(people[0]?.element);
   }
 
   function currentPrefix() {
@@ -86,3 +119,14 @@ export function completeMentions(text, options) {
     accept(closest(event.target, "[role=option]"));
   });
 }
+
+/**
+ * Return the usernames of those who have written, the latest first.
+ *
+ * @param {HTMLElement} messages
+ */
+const listRecentSenders = (messages) =>
+  findAll(messages, "a.message-sender")
+    .map(({ title }) => title.replace("@", ""))
+    .reverse()
+    .filter((username, index, all) => all.indexOf(username) === index);

@@ -115,8 +115,22 @@ export class Sidebar extends TypedEventTarget {
       link.toggleAttribute("aria-current", false);
       if (link.getAttribute("href") === decodePath(location.pathname)) link.setAttribute("aria-current", "page");
     }
-    this.#lists.replaceChildren(...lists.childNodes);
+    this.#replace(lists);
     this.emit("refreshed");
+  }
+
+  /**
+   * Show other lists. The link that has the focus keeps it.
+   *
+   * @param {HTMLElement} lists
+   */
+  #replace(lists) {
+    const focused = this.#lists.contains(document.activeElement) && document.activeElement?.getAttribute("href");
+    this.#lists.replaceChildren(...lists.childNodes);
+    if (focused)
+      findAll(this.#lists, "a")
+        .find((link) => link.getAttribute("href") === focused)
+        ?.focus();
   }
 }
 

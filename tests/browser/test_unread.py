@@ -171,7 +171,16 @@ def test_mentions_are_completed(ana: Person, bob: Person, eve: Person, new_page:
     expect(options).to_have_count(4)  # Two people, the assistant, @all.
     page.press("#content", "Escape")
     expect(page.locator("[data-mention-options]")).to_be_hidden()
-    page.locator("#content").press_sequentially("eve")
+    page.fill("#content", "")
+    # What was suggested for the prefix before is not accepted.
+    page.locator("#content").press_sequentially("@an")
+    expect(options).to_have_count(1)
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Backspace")
+    page.keyboard.type("bo")
+    page.keyboard.press("Enter")
+    expect(page.locator("#content")).to_have_value("@bob ")
+    page.locator("#content").press_sequentially("and @eve")
     expect(options).to_have_count(0)
     page.press("#content", "Enter")
     wait_until_stored(page)

@@ -1,0 +1,91 @@
+"""Where things are on a conversation's page, in a window and on a phone."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.harness.pages import NewPage, wait_until_connected
+from tests.harness.people import Person, room_path
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+
+TEXT_EDGES = """(body) => {
+  const text = document.createRange();
+  text.selectNodeContents(body);
+  const [inner, outer] = [text, body.closest(".message-content")].map((each) => each.getBoundingClientRect());
+  return [inner.left - outer.left, outer.right - inner.right].map((gap) => Math.round(gap));
+}"""
+
+
+def box(page: Page, selector: str) -> Any:
+    return page.locator(selector).first.bounding_box()
+
+
+def test_short_conversations_end_at_the_composer_and_hide_nothing(ana: Person, new_page: NewPage) -> None:
+    plain, described = ana.create_room("Plain"), ana.create_room("Described", topic="With a topic")
+    socket = ana.connect()
+    for text in ("hello", "שלום עולם!", "🎉👍", "the last"):
+        socket.post(text, plain)
+    page = wait_until_connected(new_page(ana, room_path(plain)))
+    last, foot = box(page, "[data-messages] > :last-child"), box(page, ".conversation-foot")
+    assert 0 <= foot["y"] - (last["y"] + last["height"]) < 16
+
+    left, right = page.locator(".message-body", has_text="שלום").evaluate(TEXT_EDGES)
+    assert right == 0 < left
+    sizes = page.eval_on_selector_all(".message-body", "bodies => bodies.map((b) => getComputedStyle(b).fontSize)")
+    assert [size == "32px" for size in sizes] == [False, False, True, False]
+    expect(page.locator("[data-connection]")).to_be_hidden()
+
+    # The oldest message is at the top of the view.
+    page.set_viewport_size({"width": 1280, "height": 260})
+    page.locator("[data-timeline]").evaluate("view => { view.scrollTop = 9999; }")
+    view_top = box(page, "[data-timeline]")["y"]
+    for message in page.locator(".message").all():
+        if message.bounding_box()["y"] >= view_top:  # type: ignore[index]
+            message.hover()
+            assert box(page, "[data-message-toolbar]")["y"] >= view_top
+
+    titles = []
+    for room in (plain, described):
+        page.click(f"[data-entry='{room}']")
+        expect(page.locator(f"main[data-conversation='{room}']")).to_be_attached()
+        titles.append(box(page, "[data-title]")["y"])
+    assert abs(titles[0] - titles[1]) < 1
+
+
+def test_a_refused_edit_shows_the_reason_below_the_text(ana: Person, new_page: NewPage) -> None:
+    ana.connect().post("hello")
+    page = wait_until_connected(new_page(ana))
+    page.press("#content", "ArrowUp")
+    page.fill(".message-edit textarea", "")
+    page.click(".message-edit >> text=Save")
+    text, error, form = (
+        box(page, selector) for selector in (".message-edit textarea", ".message-edit [data-error]", ".message-edit")
+    )
+    assert error["y"] >= text["y"] + text["height"]
+    assert error["x"] == form["x"]
+    assert text["width"] > 0.9 * form["width"]
+
+
+def test_phones_do_not_zoom_into_fields(ana: Person, new_page: NewPage) -> None:
+    page = new_page(ana, **PHONE)
+    for path in ("/", "/rooms/new", "/settings", "/people"):
+        page.goto(ana.server.url + path)
+        sizes = page.eval_on_selector_all(
+            "input:not([type=hidden]), textarea, select", "fields => fields.map((f) => getComputedStyle(f).fontSize)"
+        )
+        assert [size for size in sizes if float(size.removesuffix("px")) < 16] == [], path
+
+
+def test_the_focus_stays_in_the_sidebar_when_it_is_refreshed(ana: Person, new_page: NewPage) -> None:
+    room = ana.create_room("Design")
+    page = wait_until_connected(new_page(ana))
+    page.focus(f"[data-entry='{room}']")
+    ana.create_room("Sales")
+    with page.expect_response("**/sidebar*"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("[data-sidebar]")).to_contain_text("Sales")
+    expect(page.locator(f"[data-entry='{room}']")).to_be_focused()
