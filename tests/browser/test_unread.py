@@ -57,6 +57,10 @@ def test_unread_counts_and_read_receipts_of_a_direct_message_survive_restarts(
     bob_page.bring_to_front()
     expect(badge(bob_page, name)).to_be_hidden()
     expect(ana_page.locator(".read-receipts .sr-only")).to_have_text("Read by Bob")
+    send_message(ana_page, "and this?")
+    receipt = ana_page.locator(".message.is-continued .read-receipts .avatar")
+    expect(receipt).to_have_css("clip-path", "none")
+    expect(receipt).to_have_css("width", "16px")
     expect(bob_page).to_have_title(re.compile(r"^\s*Ana"))
 
     server.kill()
