@@ -43,10 +43,15 @@ class Crowd(NamedTuple):
     ack_timeout: float
     """Seconds after which a client connects again."""
 
+    def __str__(self) -> str:
+        return f"{self.rooms * MEMBERS * self.clients}-clients"
+
 
 MEMBERS = 3
 
 FEW = Crowd(rooms=1, clients=6, pause=0.02, ack_timeout=3)
+
+MANY = Crowd(rooms=10, clients=10, pause=4, ack_timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +101,9 @@ def nginx(processes: list[Server], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def chatters(processes: list[Server], nginx: Nginx) -> Iterator[list[Participant]]:
+def chatters(request: pytest.FixtureRequest, processes: list[Server], nginx: Nginx) -> Iterator[list[Participant]]:
     """Participants in rooms of their own."""
-    crowd = FEW
+    crowd: Crowd = getattr(request, "param", FEW)
     tls = nginx.tls()
     with ExitStack() as stack:
         yield [
@@ -141,6 +146,12 @@ def open_room(members: list[Person], processes: list[Server]) -> str:
     return room
 
 
+@pytest.mark.parametrize(
+    "chatters",
+    [FEW, pytest.param(MANY, marks=(pytest.mark.soak, pytest.mark.timeout(900)))],
+    indirect=True,
+    ids=str,
+)
 def test_no_message_is_lost_doubled_or_reordered(
     database: Postgres, shared_redis: Redis, processes: list[Server], nginx: Nginx, chatters: list[Participant]
 ) -> None:
