@@ -3,7 +3,20 @@
 import argparse
 from functools import partial
 
-from bench import durable, fanout, history, hostile, idle, pages, rendering, scale, slow_readers, start, streams
+from bench import (
+    durable,
+    fanout,
+    history,
+    hostile,
+    idle,
+    pages,
+    rendering,
+    scale,
+    slow_readers,
+    start,
+    streams,
+    switching,
+)
 from bench.attacks import ATTACKS
 from bench.report import print_report
 
@@ -19,6 +32,7 @@ BENCHMARKS = {
     "slow_readers": slow_readers,
     "start": start,
     "streams": streams,
+    "switching": switching,
 }
 FULL = {"hostile": hostile.run_full}
 PARTS = {"hostile": tuple(ATTACKS), "pages": pages.PAGES}

@@ -32,7 +32,7 @@ const connection = new Connection(
 /** Shared by all tabs; survives a restart of the browser. */
 const outbox = new Outbox(new FallbackStorage(() => localStorage), userId);
 /** Belongs to this tab; survives a reload. */
-const drafts = new FallbackStorage(() => sessionStorage);
+const tabStorage = new FallbackStorage(() => sessionStorage);
 
 // A page that the browser has kept for its back button may be that of somebody who has signed out since.
 const [timing] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
@@ -46,9 +46,9 @@ connection.watchState((state) => {
 
 storeReaderClock();
 const page = new Page(document, location.pathname + location.search, connection);
-const sidebar = new Sidebar(connection);
+const sidebar = new Sidebar(connection, tabStorage);
 const badges = new UnreadBadges(connection, sidebar, userId);
-const screen = new Screen(page, { userId, connection, outbox, drafts });
+const screen = new Screen(page, { userId, connection, outbox, drafts: tabStorage });
 showConnectionStatus(connection, screen);
 followTitle(sidebar, badges);
 screen.on("shown", ({ title }) => badges.setPageTitle(title));

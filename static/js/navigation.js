@@ -29,8 +29,7 @@ export class Navigator {
   #loader = new PageLoader();
   #typeAhead = new TypeAhead();
   #wasConnected = false;
-  /** @type {NavigateEvent | null} */
-  #latest = null;
+  #loading = new AbortController();
 
   /**
    * @param {Screen} screen
@@ -78,27 +77,31 @@ export class Navigator {
 
   /** @param {NavigateEvent} event */
   async #go(event) {
-    this.#latest = event;
+    const { signal } = this.#start();
     const url = new URL(event.destination.url);
     const path = url.pathname + url.search;
     const kept = this.#findKept(path);
     if (kept) {
       this.#show(kept, event);
-      await this.#refreshHeader(kept);
+      this.#refreshHeader(kept);
       return;
     }
     if (HAS_KEYBOARD && this.#sidebar.findByPath(url.pathname)) this.#typeAhead.start();
     const waiting = setTimeout(() => document.body.classList.add("is-loading"), SLOW_MS);
-    try {
-      const loaded = await this.#loader.load(path, event.signal);
-      if (event.signal.aborted) return;
-      this.#showLoaded(loaded, event);
-    } catch {
-      if (!event.signal.aborted) this.#showUnavailable(path, event);
-    } finally {
-      clearTimeout(waiting);
-      if (this.#latest === event) document.body.classList.remove("is-loading");
-    }
+    signal.addEventListener("abort", () => clearTimeout(waiting));
+    const loaded = await this.#loader.load(path, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    this.#start();
+    if (loaded === undefined) this.#showUnavailable(path, event);
+    else this.#showLoaded(loaded, event);
+  }
+
+  /** End the loading of the page that was requested before. The browser's "Stop" does not: the address has changed. */
+  #start() {
+    this.#loading.abort();
+    document.body.classList.remove("is-loading");
+    this.#loading = new AbortController();
+    return this.#loading;
   }
 
   /**

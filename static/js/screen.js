@@ -56,11 +56,10 @@ export class Screen extends TypedEventTarget {
     this.emit("shown", page);
   }
 
-  /** Forget all pages but the one that is shown: they may be out of date, or belong to somebody who has signed out. */
+  /** Keep no page any longer: they may be out of date, or belong to somebody who has signed out. */
   forget() {
     for (const page of this.#kept.values()) if (page !== this.page) page.dispose();
     this.#kept.clear();
-    this.#keep(this.page);
   }
 
   /**

@@ -4,6 +4,10 @@ import { TypedEventTarget } from "./core/typed_event_target.js";
 import { find, findAll, parseHtml } from "./dom.js";
 
 /** @import { Connection } from "./core/connection.js" */
+/** @import { FallbackStorage } from "./core/fallback_storage.js" */
+
+/** Where the scroll position is kept while a page is loaded in full. */
+const SCROLL_KEY = "chatapp:sidebar-scroll";
 
 /**
  * Emits `requested` when it asks the server for the list, and `refreshed` when it shows the response.
@@ -16,9 +20,14 @@ export class Sidebar extends TypedEventTarget {
   #isFetching = false;
   #isStale = false;
 
-  /** @param {Connection} connection */
-  constructor(connection) {
+  /**
+   * @param {Connection} connection
+   * @param {FallbackStorage} storage of the tab
+   */
+  constructor(connection, storage) {
     super();
+    this.#lists.scrollTop = Number(storage.get(SCROLL_KEY));
+    window.addEventListener("pagehide", () => storage.set(SCROLL_KEY, String(this.#lists.scrollTop)));
     connection.on("sidebar_changed", () => this.refresh());
     connection.on("unread_changed", () => {
       // The response that is on its way may have the counts from before.

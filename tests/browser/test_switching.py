@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
 
+from tests.harness.assistants import insert_quotable_messages, shared_conversation
 from tests.harness.pages import (
     NewPage,
     message_seqs,
@@ -92,6 +93,9 @@ def test_a_switch_keeps_the_socket_the_sidebar_and_drafts(ana: Person, new_page:
     assert sidebar.evaluate("list => list.scrollTop") == top
     assert is_marked(page)
     assert sockets == []
+    page.reload()
+    wait_until_connected(page)
+    assert sidebar.evaluate("list => list.scrollTop") == top
 
 
 def test_back_and_forward_restore_the_position(ana: Person, new_page: NewPage) -> None:
@@ -190,6 +194,24 @@ def test_messages_are_sent_while_another_page_is_shown(server: Server, ana: Pers
     assert server.rows("SELECT content FROM messages ORDER BY seq") == [("one",), ("two",)]
 
 
+def test_an_answer_that_streams_is_whole_after_a_switch(server: Server, ana: Person, new_page: NewPage) -> None:
+    insert_quotable_messages(server, shared_conversation(server, "helper"))
+    page = wait_until_connected(new_page(ana, "/assistants/helper"))
+    mark_window(page)
+    send_message(page, "find budget")
+    answer = page.locator(".message[data-answer-state]").last
+    expect(answer).to_contain_text("Messages about")
+    for _ in range(2):
+        switch(page, "general")
+        page.go_back()
+        expect(answer).to_have_attribute("data-answer-state", re.compile("streaming|complete"))
+    expect(answer).to_have_attribute("data-answer-state", "complete")
+    shown = answer.locator("[data-answer]").inner_text()
+    assert is_marked(page)
+    page.reload()
+    assert answer.locator("[data-answer]").inner_text() == shown
+
+
 def test_no_keystroke_is_lost_during_a_switch(ana: Person, new_page: NewPage) -> None:
     room, other = ana.create_room("Design"), ana.create_room("Sales")
     page = wait_until_connected(new_page(ana))
@@ -286,9 +308,22 @@ def test_pages_work_without_javascript(ana: Person, new_page: NewPage) -> None:
     page = new_page(ana, java_script_enabled=False)
     entry(page, room).click()
     expect(page).to_have_title("Design · chatapp")
+    expect(page.locator("#content")).to_be_focused()
     page.fill("#content", "posted by a form")
     page.click("button[aria-label=Send]")
     wait_for_message(page, "posted by a form")
+
+
+def test_a_switch_on_a_phone_closes_the_menu_and_opens_no_keyboard(ana: Person, new_page: NewPage) -> None:
+    room = fill_room(ana, "Design")
+    phone = {"viewport": {"width": 390, "height": 840}, "has_touch": True, "is_mobile": True, "user_agent": "Mobile"}
+    page = wait_until_connected(new_page(ana, **phone))
+    expect(page.locator("#content")).not_to_be_focused()
+    page.get_by_role("button", name="Open menu").tap()
+    entry(page, room).tap()
+    expect(page.locator("main")).to_have_attribute("data-conversation", room)
+    expect(page.locator("#sidebar")).to_be_hidden()
+    expect(page.locator("#content")).not_to_be_focused()
 
 
 def test_pages_with_scripts_of_their_own_are_loaded_in_full(ana: Person, new_page: NewPage) -> None:
