@@ -54,6 +54,7 @@ WATCH = """
     const isThere = document.querySelector("main")?.dataset.conversation === watched.conversation;
     if (isThere && now() - watched.changedAt > SETTLED_MS) watched.isSettled = true;
     store(watched);
+    document.documentElement.toggleAttribute("data-is-settled", watched.isSettled);
   }
 
   const { port1, port2 } = new MessageChannel();
@@ -70,6 +71,7 @@ WATCH = """
     const conversation = target.closest("[data-entry]")?.dataset.entry;
     if (!conversation) return;
     shown = fingerprint();
+    document.documentElement.removeAttribute("data-is-settled");
     const clickedAt = performance.timeOrigin + timeStamp;
     store({ conversation, clickedAt, changedAt: clickedAt, shift: 0, isSettled: false });
   }, { capture: true });
@@ -159,7 +161,7 @@ def _measure(page: Page, rooms: Sequence[str], conditions: str, side: str, value
 def _click(page: Page, room: str) -> tuple[float, float]:
     """Click on a room. Return the milliseconds until its page was final, and the layout shift."""
     page.click(f"[data-entry='{room}']")
-    page.wait_for_function("JSON.parse(sessionStorage.getItem('watched') ?? '{}').isSettled")
+    page.wait_for_selector("html[data-is-settled]", state="attached")
     watched = page.evaluate("JSON.parse(sessionStorage.getItem('watched'))")
     assert watched["conversation"] == room
     return watched["changedAt"] - watched["clickedAt"], watched["shift"]

@@ -41,6 +41,7 @@ export class Navigator {
     this.#sidebar = sidebar;
     this.#connection = connection;
     window.navigation.addEventListener("navigate", (event) => this.#onNavigate(event));
+    screen.on("shown", ({ currentLinks }) => sidebar.markCurrent(currentLinks));
     prefetchLinks(this.#loader, (path) => !this.#findKept(path) && connection.isConnected);
     // Rooms were renamed, archived or left. After a lost connection, that may have been missed.
     connection.on("sidebar_changed", () => this.#forget());
@@ -86,6 +87,7 @@ export class Navigator {
       this.#refreshHeader(kept);
       return;
     }
+    this.#sidebar.markCurrent([url.pathname]);
     if (HAS_KEYBOARD && this.#sidebar.findByPath(url.pathname)) this.#typeAhead.start();
     const waiting = setTimeout(() => document.body.classList.add("is-loading"), SLOW_MS);
     signal.addEventListener("abort", () => clearTimeout(waiting));
@@ -128,6 +130,7 @@ export class Navigator {
     const source = document.implementation.createHTMLDocument("Page not available · chatapp");
     source.body.append(cloneTemplate("page-unavailable"));
     this.#show(new Page(source, path, this.#connection), event);
+    this.#sidebar.markCurrent([location.pathname]);
   }
 
   /**

@@ -29,13 +29,14 @@ export class Page extends TypedEventTarget {
   path;
   title;
   main;
+  /** The links of the sidebar that lead to the page, as its templates write them. */
+  currentLinks;
   /** The part of the page above `main`, as the server rendered it. */
   header;
   /** @type {Positioner} */
   positioner;
   loadedAt = performance.now();
   #parts;
-  #currentLinks;
   #connection;
   #controller = new AbortController();
 
@@ -57,9 +58,7 @@ export class Page extends TypedEventTarget {
     };
     this.#parts = PARTS.map((part) => find(source, part));
     this.header = headerOf(this.#parts);
-    this.#currentLinks = new Set(
-      findAll(source, ".sidebar a[aria-current]").map((link) => link.getAttribute("href") ?? ""),
-    );
+    this.currentLinks = findAll(source, ".sidebar a[aria-current]").map((link) => link.getAttribute("href") ?? "");
     this.#connection = connection;
   }
 
@@ -88,11 +87,6 @@ export class Page extends TypedEventTarget {
       const shown = find(document, selector);
       if (part && part !== shown) shown.replaceWith(part);
     });
-    for (const link of findAll(document, ".sidebar a[href]")) {
-      const isCurrent = this.#currentLinks.has(link.getAttribute("href") ?? "");
-      if (isCurrent) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
-    }
   }
 
   /**

@@ -52,8 +52,8 @@ export class Screen extends TypedEventTarget {
   /** @param {Page} page */
   show(page) {
     const previous = this.page;
-    if (page !== previous) this.#replace(previous, page);
-    this.emit("shown", page);
+    if (page === previous) this.emit("shown", page);
+    else this.#replace(previous, page);
   }
 
   /** Keep no page any longer: they may be out of date, or belong to somebody who has signed out. */
@@ -72,6 +72,8 @@ export class Screen extends TypedEventTarget {
     previous.emit("left");
     this.page = page;
     page.insert();
+    // First all that changes the document, then what asks for its layout.
+    this.emit("shown", page);
     if (this.#kept.get(previous.path) !== previous) previous.dispose();
     if (!isReturning) return this.#start();
     this.#keep(page);

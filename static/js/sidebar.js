@@ -92,6 +92,19 @@ export class Sidebar extends TypedEventTarget {
     return badge instanceof HTMLElement ? Number(badge.dataset.unread) : 0;
   }
 
+  /**
+   * Mark the links to the current page.
+   *
+   * @param {string[]} paths
+   */
+  markCurrent(paths) {
+    const current = paths.map(decodePath);
+    for (const link of findAll(document, ".sidebar a[href]")) {
+      if (current.includes(decodePath(link.getAttribute("href") ?? ""))) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+  }
+
   /** Close the drawer, which the list is on a narrow screen. */
   close() {
     const drawer = find(document, "#sidebar");
