@@ -1,6 +1,5 @@
 """The base of all models: names of constraints, types of ids and times."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,20 +28,6 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], object] | None:
-        """Return the function that converts a parameter. For SQLite it writes the text that SQLAlchemy would write.
-
-        SQLAlchemy takes three times as long.
-        """
-        if dialect.name != "sqlite":
-            return super().bind_processor(dialect)
-
-        def process(value: datetime | None) -> str | None:
-            moment = self.process_bind_param(value, dialect)
-            return None if moment is None else moment.replace(tzinfo=None).isoformat(" ", "microseconds")
-
-        return process
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Convert to UTC. Raises `ValueError` for a time without a time zone."""
