@@ -2,7 +2,6 @@
 
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired, Length
-from wtforms.widgets import PasswordInput
 
 from chatapp.accounts.service import MAX_DISPLAY_NAME_CHARS, MIN_PASSWORD_CHARS
 from chatapp.presentation.forms import Form
@@ -20,8 +19,6 @@ class SignUpForm(Form):
         "Password",
         [InputRequired("Enter a password."), _LONG_ENOUGH, _BOUNDED],
         description=f"At least {MIN_PASSWORD_CHARS} characters, and not easy to guess.",
-        # Another field may be wrong. No browser and no proxy keeps the page (`no-store`).
-        widget=PasswordInput(hide_value=False),
     )
 
 

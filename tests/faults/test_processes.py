@@ -56,6 +56,9 @@ def test_a_person_who_signed_out_on_one_process_is_not_admitted_by_another_durin
     bob_socket.wait_for("signed_out")
     bob.http.cookies = cookies
     assert on_second[0].get("/").url.startswith(f"{second.url}/sign-in")
+    # Eve is remembered when the revocation has been handled, which the process checks at each of its heartbeats.
+    eve_socket = on_second[1].sockets[-1]
+    eve_socket.wait_for("heads", count=len(eve_socket.payloads("heads")) + 3)
 
     database.stop()
     eventually(lambda: second.health().status_code == 503, "the outage is noticed")

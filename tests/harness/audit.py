@@ -50,7 +50,8 @@ class Participant:
     ack_timeout: float = 20.0
     """Seconds to wait for an ack before reconnecting, scaled by the machine's speed."""
     may_be_reset: bool = False
-    """Whether the epoch is renewed in the test: the page then shows the last messages only."""
+    """Whether the page may be replaced by the last messages: the epoch is renewed in the test, or the participant
+    reconnects in an outage and lacks more than the process has in memory."""
     edit_every: int = 0
     """Edit one of so many messages after it was sent; 0 edits none."""
     sent: dict[str, str] = field(default_factory=dict)
