@@ -1,7 +1,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,6 +55,15 @@ def new_writer(engine: Engine, signals: Signals, tmp_path: Path) -> Iterator[Cal
     yield create
     for writer in writers:
         writer.stop(5)
+
+
+@contextmanager
+def spool_of_another_process(folder: Path) -> Iterator[Spool]:
+    """A spool in which a note of the first sender waits."""
+    with closing(Spool(folder / "spool-1.sqlite3")) as spool:
+        assert spool.claim()
+        spool.add([("one", 1, {"text": "one"})])
+        yield spool
 
 
 def wait_until(is_true: Callable[[], bool]) -> None:
@@ -172,9 +181,7 @@ def test_a_sender_in_the_spool_of_another_process_waits_for_it_and_nobody_else_d
 ):
     writer = new_writer("spool-0")
     writer.start(load_spool=True)
-    with closing(Spool(tmp_path / "spool-1.sqlite3")) as other:
-        assert other.claim()
-        other.add([("one", 1, {"text": "one"})])
+    with spool_of_another_process(tmp_path) as other:
         assert writer.submit(AddNote("two")) == "pending two"
         assert writer.submit(AddNote("of somebody else", sender_id=2)) == "stored of somebody else"
         assert writer.submit(AddNote("three")) == "pending three"
@@ -192,9 +199,7 @@ def test_an_outage_is_detected_while_all_that_is_submitted_waits_for_another_pro
     monkeypatch.setattr(spooler, "MAX_WAITING", 1)
     writer = new_writer("spool-0")
     writer.start(load_spool=True)
-    with closing(Spool(tmp_path / "spool-1.sqlite3")) as other:
-        assert other.claim()
-        other.add([("one", 1, {"text": "one"})])
+    with spool_of_another_process(tmp_path) as other:
         with failing_commits(engine):
             assert writer.submit(AddNote("two")) == "pending two"
             wait_until(lambda: writer.backlog.since is not None)
@@ -210,9 +215,7 @@ def test_after_an_outage_only_senders_in_the_spool_of_a_process_that_does_not_re
     monkeypatch.setattr(probe, "DELAYS_SECONDS", (0.01, 0.1))
     writer = new_writer("spool-0")
     writer.start(load_spool=True)
-    with closing(Spool(tmp_path / "spool-1.sqlite3")) as other:
-        assert other.claim()
-        other.add([("one", 1, {"text": "one"})])
+    with spool_of_another_process(tmp_path) as other:
         with failing_commits(engine):
             assert writer.submit(AddNote("two")) == "pending two"
             assert writer.submit(AddNote("of somebody else", sender_id=2)) == "pending of somebody else"
@@ -228,9 +231,7 @@ def test_a_process_whose_clock_is_ahead_does_not_change_the_order(
 ):
     writer = new_writer("spool-0")
     writer.start(load_spool=True)
-    with closing(Spool(tmp_path / "spool-1.sqlite3")) as other:
-        assert other.claim()
-        other.add([("one", 1, {"text": "one"})])
+    with spool_of_another_process(tmp_path):
         with closing(sqlite.connect(tmp_path / "spool-1.sqlite3")) as file, file:
             an_hour_ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
             file.execute("UPDATE spooled SET spooled_at = ?", (an_hour_ahead,))
