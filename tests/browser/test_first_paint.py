@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.harness.pages import NewPage, wait_for_message, wait_until_connected
+from tests.harness.pages import PHONE, NewPage, wait_for_message, wait_until_connected
 from tests.harness.people import Person, room_path
 from tests.harness.servers import Server
 
@@ -28,7 +28,6 @@ LIST_ITEMS = """(root) => [...root.querySelectorAll("[data-messages] > li")].map
 NEW_YORK = {"timezone_id": "America/New_York", "locale": "en-US"}
 
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
 def prepare_conversation(server: Server, ana: Person, bob: Person, eve: Person) -> str:

@@ -7,6 +7,9 @@ from playwright.sync_api import Page, expect
 NewPage = Callable[..., Page]
 """Type of the fixture `new_page`."""
 
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+"""Options of a page on a small phone."""
+
 MESSAGES = "[data-messages] > .message"
 
 
