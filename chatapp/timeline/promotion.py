@@ -108,6 +108,6 @@ def _renew_if_necessary(session: Session, watermarks: Watermarks, timelines: tup
         try:
             record_all(watermarks, session)
         except OSError as error:
-            # Whoever maintains the watermarks finds that they are of another epoch.
+            # Their maintenance detects later that they are of another epoch.
             log.warning("watermarks cannot be replaced", reason=str(error))
         session.rollback()

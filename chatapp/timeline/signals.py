@@ -70,4 +70,4 @@ read_receipt_changed: Signal[ReadReceiptChanged] = Signal("read-receipt-changed"
 """Somebody has read further in a conversation that shows read receipts."""
 
 epoch_renewed: Signal[str] = Signal("epoch-renewed")
-"""The new epoch, when this process has noticed it, whoever has renewed it. Not sent after a commit."""
+"""The new epoch, when this process has detected it. Any process may have renewed it. Not sent after a commit."""

@@ -121,7 +121,7 @@ export function completeMentions(text, options, messages) {
 }
 
 /**
- * Return the usernames of those who have written, the latest first.
+ * Return the usernames of the senders, the latest first.
  *
  * @param {HTMLElement} messages
  */

@@ -145,7 +145,7 @@ def open_room(members: list[Person], processes: list[Server]) -> str:
         owner.invite(room, person)
     for person in members:
         for server in processes:
-            # In an outage of the database a process admits only those who were connected to it.
+            # In an outage of the database a process admits only people who were connected to it.
             with closing(person.on_server(server).connect()) as socket:
                 socket.join(room)
     return room

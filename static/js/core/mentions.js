@@ -1,4 +1,4 @@
-// Recognises mentions in a text that is being written, and ranks those whom it may mean.
+// Recognises mentions in a text that is being written, and ranks the people that it may mean.
 
 // A name may be written with any letters: the username is inserted.
 const UNFINISHED_MENTION = /(?:^|[^\w@./-])@([\p{L}\p{M}\p{N}._-]*)$/u;
@@ -17,8 +17,8 @@ export const mentionsAll = (text) => MENTION_ALL.test(text);
 /** @typedef {{username: string, name: string}} Mentionable */
 
 /**
- * Return those whom a prefix may mean, the best match first: a username that begins with it, then a name, then a word of a
- * name. Equal matches are ordered by how recently they wrote, then by name.
+ * Return the people that a prefix may mean, the best match first: a username that begins with it, then a name, then a word
+ * of a name. Equal matches are ordered by how recently they wrote, then by name.
  *
  * @template {Mentionable} T
  * @param {T[]} people
