@@ -113,12 +113,9 @@ def main(listener: socket.socket, address: Path) -> None:
 
     gc.disable()
     if green := address.name == "green":
-        os.environ["PSYCOPG_WAIT_FUNC"] = "wait_selector"
-        os.environ["EVENTLET_NO_GREENDNS"] = "yes"
-        import eventlet
-        import sqlalchemy.orm  # noqa: F401  # Before the patch: its locks stay native, as in `wsgi.py`.
+        from chatapp.concurrency.green_threads import use_green_threads
 
-        eventlet.monkey_patch()
+        use_green_threads()
     from flask import Flask
     from jinja2 import FileSystemBytecodeCache
     from sqlalchemy.orm import configure_mappers
@@ -168,7 +165,9 @@ def main(listener: socket.socket, address: Path) -> None:
     os.environ.clear()
     os.environ.update(environment)
     if green:
-        eventlet.hubs.use_hub()  # A new event loop: the one inherited is shared with the other processes.
+        from eventlet import hubs
+
+        hubs.use_hub()  # A new event loop: the one inherited is shared with the other processes.
     else:
         gc.enable()
     coverage.run_program(arguments)

@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.harness import ROOT
-from tests.harness.servers import SqliteTemplate
+from tests.harness.servers import Launchers, SqliteTemplate
 from tests.harness.waiting import scaled
 
 PROGRAM = """
@@ -50,3 +51,15 @@ def test_a_commit_waits_for_no_green_lock(sqlite_template: SqliteTemplate) -> No
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=scaled(60), check=False
     )
     assert run.stdout == "[1]\n", run.stderr
+
+
+def test_a_commit_of_a_server_that_the_tests_start_waits_for_no_green_lock(
+    sqlite_template: SqliteTemplate, launchers: Launchers, tmp_path: Path
+) -> None:
+    program, printed = tmp_path / "program.py", tmp_path / "printed"
+    program.write_text(PROGRAM)
+    environment = {**os.environ, "CHATAPP_DATA_DIR": str(sqlite_template.copy())}
+    with Path(os.devnull).open("rb") as nothing, printed.open("wb") as output:
+        files = nothing.fileno(), output.fileno(), output.fileno()
+        launchers.green.start([str(program)], environment, files).wait(scaled(60))
+    assert printed.read_text() == "[1]\n"
