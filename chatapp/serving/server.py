@@ -306,10 +306,10 @@ def _find_setup_path(app: Flask) -> str | None:
 def _print_address(app: Flask, server: HttpServer) -> None:
     """Print the server's address, and the setup link as long as there is no account."""
     address = http_address(server.host, server.port)
-    lines = [f"chatapp is ready on {address}"]
+    lines = f"chatapp is ready on {address}\n"
     if path := _find_setup_path(app):
-        lines.append(f"Create the owner's account: {address}{path}")
-    print("\n".join(lines), flush=True)
+        lines += f"Create the owner's account: {address}{path}\n"
+    print(lines, end="", flush=True)  # In one piece: programs wait for the first line, and then read the second one.
 
 
 @dataclass(frozen=True, slots=True)
