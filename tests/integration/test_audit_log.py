@@ -240,7 +240,12 @@ def test_addresses_are_not_recorded_if_the_operator_disables_it(new_server: NewS
     assert {entry["address"] for entry in audit(ana)} == {None}
 
 
-def test_expired_entries_are_deleted_at_start_and_by_the_cleanup_command(server: Server, ana: Person) -> None:
+def test_expired_entries_are_deleted_at_start_and_by_the_cleanup_command(
+    new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(CHATAPP_AUDIT_LOG_DAYS="0").start()
+    ana = new_person(server, "ana")
+
     def add_old() -> None:
         server.execute("INSERT INTO audit_log (recorded_at, kind, target) VALUES ('2020-01-01', 'sign_in', 'old')")
 
@@ -249,6 +254,7 @@ def test_expired_entries_are_deleted_at_start_and_by_the_cleanup_command(server:
 
     ana.create_token()
     add_old()
+    server.configure(CHATAPP_AUDIT_LOG_DAYS="30")
     assert "Deleted 1 entries of the audit log" in server.flask("cleanup", "--yes")
     assert not has_old()
     add_old()
