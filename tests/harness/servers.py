@@ -198,8 +198,12 @@ class Server:
         """Return what the server has logged so far."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def flask(self, *arguments: str, stdin: str = "", expect: int = 0) -> str:
-        """Run a `flask` command on this installation. Return its output, which includes the errors if it must fail."""
+    def flask(self, *arguments: str, stdin: str = "", expect: int = 0, **settings: str) -> str:
+        """Run a `flask` command on this installation. Return its output, which includes the errors if it must fail.
+
+        The `settings` hold for this command only.
+        """
+        environment = self.environment | settings
         program = ["-m", "flask", "--app", "chatapp", *arguments]
         with TemporaryFile("w+") as given, TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
             given.write(stdin)
@@ -207,11 +211,9 @@ class Server:
             files = given.fileno(), output.fileno(), errors.fileno()
             process: subprocess.Popen[bytes] | ForkedProcess
             if self._launchers:
-                process = self._launchers.native.start(program, self.environment, files)
+                process = self._launchers.native.start(program, environment, files)
             else:
-                process = subprocess.Popen(
-                    self._command(*program), 0, None, *files, cwd=self._root, env=self.environment
-                )
+                process = subprocess.Popen(self._command(*program), 0, None, *files, cwd=self._root, env=environment)
             code = process.wait(scaled(120))
             output.seek(0)
             errors.seek(0)

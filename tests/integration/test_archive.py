@@ -196,15 +196,15 @@ def test_a_restore_can_be_repeated_and_never_brings_back_deleted_text(server: Se
 def test_a_crash_during_a_cleanup_loses_nothing(server: Server, ana: Person, failpoint: str) -> None:
     fill_general(server, 2_500)
     server.kill()
-    crashing = Server(server.data_dir, CHATAPP_FAILPOINT=f"{failpoint}:2")
-    crashing.flask("cleanup", "--keep-last", "100", "--yes", expect=-signal.SIGKILL)
+    command = ("cleanup", "--keep-last", "100", "--yes")
+    server.flask(*command, expect=-signal.SIGKILL, CHATAPP_FAILPOINT=f"{failpoint}:2")
     stored = server.rows("SELECT count(*) FROM messages")[0][0]
     assert stored == (1_500 if failpoint == "archived" else 500)
 
     server.start(CHATAPP_GENERAL_KEEP_LAST="0")
     listed = server.flask("archive", "list")
     assert ("1,000 of them exist" in listed) == (failpoint == "archived")
-    server.flask("cleanup", "--keep-last", "100", "--yes")
+    server.flask(*command)
     assert "of them exist" not in server.flask("archive", "list")
     assert server.rows("SELECT count(*) FROM messages") == [(100,)]
     assert "Restored 2,400 messages." in server.flask("archive", "restore", "general")

@@ -122,10 +122,7 @@ def test_a_restore_that_is_interrupted_leaves_the_old_or_the_new_state(
     server.terminate()
     now = read_all_rows(server)
 
-    variables = {name: server.environment[name] for name in ("PATH", "CHATAPP_GENERAL_KEEP_LAST")}
-    url = server.environment["DATABASE_URL"]
-    crashing = Server(server.data_dir, database_url=url, CHATAPP_FAILPOINT=failpoint, **variables)
-    crashing.flask("restore", backup, "--force", expect=-signal.SIGKILL)
+    server.flask("restore", backup, "--force", expect=-signal.SIGKILL, CHATAPP_FAILPOINT=failpoint)
 
     server.flask("check")
     assert read_all_rows(server) == (now if failpoint == "restore-checked" else in_backup)
@@ -185,7 +182,7 @@ def test_pg_dump_must_exist_and_fit_the_server_and_a_restore_runs_only_sql(
     assert not Path(backup).exists()
 
     programs = find_postgres_binaries("nobody" if os.getuid() == 0 else None)
-    Server(server.data_dir, database_url=server.environment["DATABASE_URL"], PATH=str(programs)).flask("backup", backup)
+    server.flask("backup", backup, PATH=str(programs))
     before = read_all_rows(server)
     victim = tmp_path / "victim"
     for attack, reason in (

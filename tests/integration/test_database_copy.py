@@ -165,8 +165,7 @@ def test_a_copy_that_is_killed_continues_and_is_not_served_before_it_is_complete
     server, target = new_server(), postgres.create_database()
     add_messages(server, 2_500)
     expected, command = read_all_rows(server), ("copy-database", sqlite_url(server), target)
-    crashing = Server(server.data_dir, CHATAPP_FAILPOINT="copied-batch:5")
-    crashing.flask(*command, expect=-signal.SIGKILL)
+    server.flask(*command, expect=-signal.SIGKILL, CHATAPP_FAILPOINT="copied-batch:5")
     use(server, target)
     ((copied,),) = server.rows("SELECT count(*) FROM messages")
     assert copied == 1_000
