@@ -55,11 +55,6 @@ class Measurement:
 measurement = Measurement() if FOLDER and "PYTEST_XDIST_WORKER" in os.environ else None
 
 
-def command(*arguments: str) -> list[str]:
-    """Return the command line that runs Python with these arguments, measured if this process is."""
-    return [sys.executable, *(["-m", __name__] if measurement else []), *arguments]
-
-
 def combine() -> dict[str, Any]:
     """Return the coverage of all processes, in SlipCover's format."""
     from slipcover import Slipcover
@@ -122,7 +117,3 @@ def run_program(arguments: list[str]) -> None:
         run, arguments = runpy.run_module, arguments[1:]
     sys.argv = arguments
     run(arguments[0], run_name="__main__")
-
-
-if __name__ == "__main__":
-    run_program(sys.argv[1:])

@@ -3,7 +3,7 @@
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
-from sqlalchemy import Row, select
+from sqlalchemy import Row, insert, select
 from sqlalchemy.orm import Session
 
 from chatapp.models import Base, Conversation, Installation, LoginSession, Membership, Message, User
@@ -69,16 +69,20 @@ def fill_general(server: Server, count: int) -> None:
     server.kill()
     engine = server.engine()
     with Session(engine) as session, session.begin():
-        session.add_all(
-            Message(
-                conversation_id=GENERAL_ID,
-                seq=number,
-                version=number,
-                sender_id=1,
-                content=f"message {number}",
-                client_id=f"00000000-0000-4000-8000-{number:012}",
-            )
-            for number in range(1, count + 1)
+        # Not objects: there may be many thousands.
+        session.execute(
+            insert(Message),
+            [
+                {
+                    "conversation_id": GENERAL_ID,
+                    "seq": number,
+                    "version": number,
+                    "sender_id": 1,
+                    "content": f"message {number}",
+                    "client_id": f"00000000-0000-4000-8000-{number:012}",
+                }
+                for number in range(1, count + 1)
+            ],
         )
         general = session.get_one(Conversation, GENERAL_ID)
         general.last_event = general.message_count = count

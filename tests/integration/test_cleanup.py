@@ -139,10 +139,10 @@ def test_managers_and_admins_clear_the_history_after_a_confirmation_with_the_num
 
 
 def test_people_can_post_while_a_large_room_is_cleaned_up(server: Server, ana: Person) -> None:
-    fill_general(server, 30_000)
+    fill_general(server, 15_000)
     socket = ana.connect()
     socket.join()
-    cleaning = threading.Thread(target=server.flask, args=("cleanup", "--keep-last", "5000", "--yes"))
+    cleaning = threading.Thread(target=server.flask, args=("cleanup", "--keep-last", "1000", "--yes"))
     cleaning.start()
     posted = 0
     while cleaning.is_alive():
@@ -150,8 +150,8 @@ def test_people_can_post_while_a_large_room_is_cleaned_up(server: Server, ana: P
         posted += 1
     cleaning.join()
     assert posted > 20
-    assert server.rows("SELECT count(*) FROM messages WHERE content LIKE 'meanwhile%' AND seq > 30000") == [(posted,)]
-    assert server.rows("SELECT count(*) FROM messages WHERE seq <= 25000") == [(0,)]
+    assert server.rows("SELECT count(*) FROM messages WHERE content LIKE 'meanwhile%' AND seq > 15000") == [(posted,)]
+    assert server.rows("SELECT count(*) FROM messages WHERE seq <= 14000") == [(0,)]
 
 
 def test_the_command_keeps_the_configured_number_of_messages_and_rejects_invalid_options(app: Flask) -> None:
@@ -170,23 +170,23 @@ def test_the_command_keeps_the_configured_number_of_messages_and_rejects_invalid
 
 
 def test_a_large_cleanup_at_start_does_not_delay_requests(server: Server, ana: Person) -> None:
-    fill_general(server, 20_000)
+    fill_general(server, 10_000)
     server.terminate()
     server.start(CHATAPP_GENERAL_KEEP_LAST="100")
     socket = ana.connect()
     socket.join()
     sent = [socket.post(f"meanwhile {number}")["seq"] for number in range(10)]
-    assert sent == list(range(20_001, 20_011))
+    assert sent == list(range(10_001, 10_011))
     eventually(
-        lambda: server.rows("SELECT floor FROM conversations WHERE id = 1") == [(19_900,)],
+        lambda: server.rows("SELECT floor FROM conversations WHERE id = 1") == [(9_900,)],
         "the general chat is trimmed",
         60,
     )
-    assert server.rows("SELECT count(*), min(seq) FROM messages") == [(110, 19_901)]
-    assert server.rows("SELECT count(*), min(seq), max(seq) FROM retired_keys") == [(19_900, 1, 19_900)]
+    assert server.rows("SELECT count(*), min(seq) FROM messages") == [(110, 9_901)]
+    assert server.rows("SELECT count(*), min(seq), max(seq) FROM retired_keys") == [(9_900, 1, 9_900)]
     # The heartbeat sends the new floor to every page.
     eventually(
-        lambda: socket.payloads("heads")[-1]["conversations"]["general"]["floor"] == 19_900,
+        lambda: socket.payloads("heads")[-1]["conversations"]["general"]["floor"] == 9_900,
         "the heartbeat has the new floor",
     )
 
