@@ -5,6 +5,7 @@ identifies everything that a message shows.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from flask import Flask, current_app
@@ -12,12 +13,16 @@ from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from chatapp.caches import SizedCache
+from chatapp.concurrency.shared_reads import SharedReads
 from chatapp.models import Conversation, Installation, Message
 from chatapp.storage import INTEGER, ReadStatement, opaque_parameter, read_natively
 from chatapp.timeline.messages import TimelineMessage, fetch_messages, select_messages
 
 EXTENSION = "chatapp.known_messages"
 """Key of the application's cache of messages in `app.extensions`."""
+
+READS_EXTENSION = "chatapp.known_messages.reads"
+"""Key of the application's reads of messages in progress in `app.extensions`."""
 
 MAX_CHARS = 8_000_000
 """Size of the messages that are kept, in characters."""
@@ -43,8 +48,9 @@ class MessageKey(NamedTuple):
 
 
 def init_known_messages(app: Flask) -> None:
-    """Create the application's cache of messages."""
+    """Create the application's cache of messages, and its reads in progress."""
     app.extensions[EXTENSION] = SizedCache[MessageKey, TimelineMessage](MAX_CHARS, _size)
+    app.extensions[READS_EXTENSION] = SharedReads[MessageKey, TimelineMessage](_may_share)
 
 
 def _size(_key: MessageKey, message: TimelineMessage) -> int:
@@ -72,24 +78,37 @@ def select_keys(number: ColumnElement[int], *, is_descending: bool = False) -> R
 def fetch_known(session: Session, conversation: Conversation, rows: Sequence[Any]) -> list[TimelineMessage]:
     """Return the messages of the rows of a statement made by `select_keys`, in their order.
 
-    Only those that are not known are loaded, in the same snapshot.
+    Only those that are neither known nor being read by another caller are loaded, in the same snapshot.
     """
     known = _current_cache()
     keys = [MessageKey(*row) for row in rows]
-    found = {key.id: message for key in keys if (message := known.get(key)) is not None}
-    missing = [key.id for key in keys if key.id not in found]
+    found = {key: message for key in keys if (message := known.get(key)) is not None}
+    missing = [key for key in keys if key not in found]
     if missing:
-        query = select_messages(conversation).where(_MESSAGES.c.id.in_(missing))
-        for message in read_natively(session, lambda reading: fetch_messages(reading, query, conversation)):
-            found[message.id or 0] = message
-        for key in keys:
-            add_known(key, found[key.id])
-    return [found[key.id] for key in keys]
+        reads: SharedReads[MessageKey, TimelineMessage] = current_app.extensions[READS_EXTENSION]
+        found |= reads.fetch(missing, partial(_load, session, conversation))
+    return [found[key] for key in keys]
+
+
+def _load(
+    session: Session, conversation: Conversation, keys: Sequence[MessageKey]
+) -> dict[MessageKey, TimelineMessage]:
+    query = select_messages(conversation).where(_MESSAGES.c.id.in_([key.id for key in keys]))
+    messages = read_natively(session, lambda reading: fetch_messages(reading, query, conversation))
+    by_id = {message.id: message for message in messages}
+    loaded = {key: by_id[key.id] for key in keys}
+    for key, message in loaded.items():
+        add_known(key, message)
+    return loaded
+
+
+def _may_share(message: TimelineMessage) -> bool:
+    return message.answer_state not in GROWING_STATES
 
 
 def add_known(key: MessageKey, message: TimelineMessage) -> None:
     """Keep a message that was read with its key in one snapshot."""
-    if message.answer_state not in GROWING_STATES:
+    if _may_share(message):
         _current_cache().add(key, message)
 
 
