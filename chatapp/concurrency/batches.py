@@ -19,7 +19,9 @@ class _Batch(Generic[K, V]):
     def __init__(self) -> None:
         self.keys: set[K] = set()
         self.found: Mapping[K, V] = {}
-        self.error: Exception | None = RuntimeError("the call was interrupted")
+        self.error: Exception | None = None
+        self.is_interrupted = True
+        """Whether the thread that made the call was ended, or interrupted, before the call had returned."""
         self.is_done = threading.Event()
 
 
@@ -37,7 +39,18 @@ class Batcher(Generic[K, V]):
         """The batch that further callers join."""
 
     def get(self, key: K) -> V | None:
-        """Return the value of a key; None if there is none. Raises what the call raised."""
+        """Return the value of a key; None if there is none. Raises what the call raised.
+
+        The first caller's thread makes the call. If that thread is interrupted, the others share another call.
+        """
+        batch = self._find_with_others(key)
+        while batch.is_interrupted:
+            batch = self._find_with_others(key)
+        if batch.error is not None:
+            raise batch.error
+        return batch.found.get(key)
+
+    def _find_with_others(self, key: K) -> _Batch[K, V]:
         with self._lock:
             is_first = self._next is None
             batch = self._next = self._next or _Batch()
@@ -48,18 +61,17 @@ class Batcher(Generic[K, V]):
             self._run(batch)
         else:
             batch.is_done.wait()
-        if batch.error is not None:
-            raise batch.error
-        return batch.found.get(key)
+        return batch
 
     def _run(self, batch: _Batch[K, V]) -> None:
         try:
             self._wait_for_others(batch)
             self._close(batch)
             batch.found = self._find(batch.keys)
-            batch.error = None
+            batch.is_interrupted = False
         except Exception as error:
             batch.error = error
+            batch.is_interrupted = False
         finally:
             self._close(batch)
             batch.is_done.set()

@@ -6,6 +6,7 @@ from collections.abc import Collection
 import pytest
 
 from chatapp.concurrency.batches import Batcher
+from tests.harness.programs import run_program
 
 CALLERS = 5
 
@@ -57,3 +58,37 @@ def test_callers_that_come_during_a_call_share_the_next_ones_which_begin_later()
     assert found == {key: key * key for key in range(1, 2 * CALLERS)}
     assert numbers.calls[0] == {1}
     assert all(len(keys) <= CALLERS for keys in numbers.calls)
+
+
+INTERRUPTED_PROGRAM = """
+import eventlet
+eventlet.monkey_patch()
+import eventlet.event
+from chatapp.concurrency.batches import Batcher
+
+is_running, calls = eventlet.event.Event(), []
+
+def find(keys):
+    calls.append(sorted(keys))
+    if 1 in keys:
+        is_running.send()
+        eventlet.sleep(1_000)
+    return {key: key * key for key in keys}
+
+batcher = Batcher(find, max_keys=100)
+threads = [eventlet.spawn(batcher.get, key) for key in (1, 2, 3)]
+WAIT
+threads[0].kill()
+print([thread.wait() for thread in threads[1:]])
+print(calls)
+"""
+
+
+@pytest.mark.parametrize(
+    ("wait", "calls"), [("eventlet.sleep(0)", [[2, 3]]), ("is_running.wait()", [[1, 2, 3], [2, 3]])]
+)
+def test_when_the_thread_that_makes_or_will_make_the_call_is_killed_the_others_make_another(
+    wait: str, calls: list[list[int]]
+) -> None:
+    run = run_program(INTERRUPTED_PROGRAM.replace("WAIT", wait))
+    assert run.stdout.splitlines() == ["[4, 9]", str(calls)], run.stderr

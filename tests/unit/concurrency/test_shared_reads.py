@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
 import pytest
+from greenlet import GreenletExit
 
 from chatapp.concurrency.shared_reads import SharedReads
 from tests.harness.waiting import scaled
@@ -16,9 +17,9 @@ PRIVATE = 2
 class Readers:
     """Two callers: the first one's read of 1 and 2 ends when the second one has read 3 and waits."""
 
-    def __init__(self, *, fails: bool = False, may_share_all: bool = True) -> None:
+    def __init__(self, *, error: BaseException | None = None, may_share_all: bool = True) -> None:
         self.loads: list[Sequence[int]] = []
-        self._fails = fails
+        self._error = error
         self._has_begun, self._may_end = Event(), Event()
         self._reads = SharedReads[int, str](lambda value: may_share_all or value != f"first {PRIVATE}")
 
@@ -33,8 +34,8 @@ class Readers:
         self.loads.append(keys)
         self._has_begun.set()
         assert self._may_end.wait(scaled(10))
-        if self._fails:
-            raise LookupError
+        if self._error is not None:
+            raise self._error
         return {key: f"first {key}" for key in keys}
 
     def _load_second(self, keys: Sequence[int]) -> dict[int, str]:
@@ -51,10 +52,11 @@ def test_what_another_caller_is_reading_is_not_read_again() -> None:
     assert readers.loads == [[1, 2], [3]]
 
 
-def test_callers_read_for_themselves_what_another_one_failed_to_read() -> None:
-    readers = Readers(fails=True)
+@pytest.mark.parametrize("error", [LookupError(), GreenletExit()], ids=["failed", "killed"])
+def test_callers_read_for_themselves_what_another_one_failed_to_read(error: BaseException) -> None:
+    readers = Readers(error=error)
     first, second = readers.run()
-    with pytest.raises(LookupError):
+    with pytest.raises(type(error)):
         first.result()
     assert second == {2: "second 2", 3: "second 3"}
     assert readers.loads == [[1, 2], [3], [2]]
