@@ -222,6 +222,11 @@ def list_member_ids(session: Session, conversation_id: int) -> Sequence[int]:
     return session.scalars(select(Membership.user_id).where(Membership.conversation_id == conversation_id)).all()
 
 
+def count_members(session: Session, conversation_id: int) -> int:
+    """Return the number of a conversation's members."""
+    return session.scalars(select(func.count()).where(Membership.conversation_id == conversation_id)).one()
+
+
 def select_rooms() -> Select[Conversation, int]:
     """Select rooms, each with its number of members."""
     count = (

@@ -19,5 +19,18 @@ membership_revoked: Signal[MembershipRevoked] = Signal("membership-revoked")
 """A membership has ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class MembersChanged:
+    """Somebody joined a room, was added to it, left it or was removed from it."""
+
+    conversation: ConversationRef
+    member_count: int
+    """The number of members afterwards."""
+
+
+members_changed: Signal[MembersChanged] = Signal("members-changed")
+"""The number of members of a room has changed."""
+
+
 sidebar_changed: Signal[Sequence[int]] = Signal("sidebar-changed")
 """The ids of the users whose list of conversations has changed."""

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping
 
 from flask import Blueprint, flash, redirect, render_template, request
-from markupsafe import escape
 from werkzeug.wrappers import Response
 
 from chatapp.config.assistants import list_assistants
@@ -157,11 +156,10 @@ def mentionable(conversation: str) -> str:
 @login_required
 @revalidated
 def sidebar() -> str:
-    """Return the HTML of the sidebar's lists, with the title of the conversation that the page shows, if any."""
+    """Return the HTML of the sidebar's lists, with the state of the conversation that the page shows, if any."""
     conversation = request.args.get("conversation")
-    title = _find_title(parse_ref(conversation)) if conversation else ""
-    lists = current_sidebars().render(current_person())
-    return f"{lists}<p data-open-title hidden>{escape(title)}</p>" if title else lists
+    opened = _render_opened(parse_ref(conversation)) if conversation else ""
+    return current_sidebars().render(current_person()) + opened
 
 
 def _find_client_id(form: Mapping[str, str], content: str) -> str:
@@ -178,12 +176,18 @@ def _find_client_id(form: Mapping[str, str], content: str) -> str:
         return form_id  # It is refused.
 
 
-def _find_title(ref: ConversationRef) -> str:
-    access = _find_access(ref)
-    if not may_read(*access):
+def _render_opened(ref: ConversationRef) -> str:
+    state = find_state(db.session(), ref, current_person().id)
+    if not may_read(*state.access):
         return ""
-    (page,) = pages_of(db.session(), [authorize_reading(*access)], current_person().id)
-    return page.title
+    conversation = authorize_reading(*state.access)
+    (page,) = pages_of(db.session(), [conversation], current_person().id)
+    return render_template(
+        "conversations/_opened.html",
+        title=page.title,
+        member_count=state.member_count,
+        archived_text=kind_of(conversation).archived_text if conversation.is_archived else "",
+    )
 
 
 def _find_access(ref: ConversationRef) -> ConversationAccess:

@@ -14,7 +14,7 @@ import structlog
 from flask import Flask
 
 from chatapp.conversations.refs import parse_ref
-from chatapp.conversations.signals import sidebar_changed
+from chatapp.conversations.signals import MembersChanged, members_changed, sidebar_changed
 from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.extensions import db
 from chatapp.presentation.messages import get_message_presenter, present_backlog, present_news
@@ -86,6 +86,7 @@ class Broadcaster:
         signals.connect(read_state_changed, self.broadcast_read_state)
         signals.connect(read_receipt_changed, self.broadcast_read_receipt)
         signals.connect(sidebar_changed, self.broadcast_sidebar_changed)
+        signals.connect(members_changed, self.broadcast_members_changed)
         signals.connect(sharing_changed, self.broadcast_sharing_changed)
         signals.connect(typed, self.broadcast_typing)
 
@@ -157,6 +158,13 @@ class Broadcaster:
             for user_id in user_ids:
                 if sids := self._connections.list_sids(user_channel(user_id)):
                     update_news_channels(self._realtime, user_id, sids)
+
+    def broadcast_members_changed(self, changed: MembersChanged) -> None:
+        """Emit the number of members of a room, also to the sockets that may return to it."""
+        wire_name = changed.conversation.wire_name
+        payload = {"conversation": wire_name, "member_count": changed.member_count}
+        for channel in (wire_name, news_channel(wire_name)):
+            self._server.emit("members_changed", payload, to=channel)
 
     def broadcast_sharing_changed(self, changed: SharingChanged) -> None:
         """Emit that a conversation has become public, or is no longer public."""

@@ -12,7 +12,13 @@ from typing import Any
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
+from chatapp.conversations.signals import (
+    MembersChanged,
+    MembershipRevoked,
+    members_changed,
+    membership_revoked,
+    sidebar_changed,
+)
 from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.limits.rates import RateCounters
 from chatapp.realtime.application import Realtime
@@ -68,6 +74,7 @@ class Relay:
         signals.connect(membership_revoked, self.publish_membership_revoked)
         signals.connect(timeline_trimmed, self.publish_trimmed)
         signals.connect(sidebar_changed, self.publish_sidebar_changed)
+        signals.connect(members_changed, self.publish_members_changed)
         signals.connect(sharing_changed, self.publish_sharing_changed)
         signals.connect(read_state_changed, self.publish_read_state)
         signals.connect(read_receipt_changed, self.publish_read_receipt)
@@ -78,6 +85,7 @@ class Relay:
         bus.on("login_sessions_revoked", lambda _, ids: evictor.evict_login_sessions(ids))
         bus.on("membership_revoked", lambda _, revoked: evictor.evict_member(MembershipRevoked(**_with_ref(revoked))))
         bus.on("sidebar_changed", lambda _, user_ids: broadcaster.broadcast_sidebar_changed(user_ids))
+        bus.on("members", self._on_members_changed)
         bus.on("sharing", lambda _, changed: broadcaster.broadcast_sharing_changed(SharingChanged(**changed)))
         bus.on("read", self._on_read_state)
         bus.on("reader", self._on_read_receipt)
@@ -112,6 +120,10 @@ class Relay:
     def publish_sidebar_changed(self, user_ids: Sequence[int]) -> None:
         """Publish the ids of users whose list of conversations has changed."""
         self._bus.publish("sidebar_changed", list(user_ids))
+
+    def publish_members_changed(self, changed: MembersChanged) -> None:
+        """Publish the number of members of a room."""
+        self._bus.publish("members", asdict(changed))
 
     def publish_sharing_changed(self, changed: SharingChanged) -> None:
         """Publish that a conversation has become public, or is no longer public."""
@@ -156,6 +168,9 @@ class Relay:
         delta = Delta(**_with_ref(data))
         if not self._answer_broadcaster.receive(delta):
             self._bus.publish("delta_request", [delta.conversation.kind, delta.conversation.id, delta.seq])
+
+    def _on_members_changed(self, _process: str, changed: dict[str, Any]) -> None:
+        self._broadcaster.broadcast_members_changed(MembersChanged(**_with_ref(changed)))
 
     def _on_read_state(self, _process: str, state: dict[str, Any]) -> None:
         self._broadcaster.broadcast_read_state(ReadState(**_with_ref(state)))

@@ -13,10 +13,16 @@ from chatapp.conversations.policy import (
     authorize_reading,
     authorize_viewing,
 )
-from chatapp.conversations.queries import ConversationAccess, find_access_of, list_member_ids
+from chatapp.conversations.queries import ConversationAccess, count_members, find_access_of, list_member_ids
 from chatapp.conversations.refs import ConversationRef, room_ref
 from chatapp.conversations.service import check_room_name, check_topic, check_visibility
-from chatapp.conversations.signals import MembershipRevoked, membership_revoked, sidebar_changed
+from chatapp.conversations.signals import (
+    MembersChanged,
+    MembershipRevoked,
+    members_changed,
+    membership_revoked,
+    sidebar_changed,
+)
 from chatapp.credentials import end_access_to_room
 from chatapp.errors import Archived, Conflict, Forbidden, Invalid, NotFound
 from chatapp.limits.rates import INVITATIONS, count_use
@@ -55,7 +61,7 @@ def join_room(actor: Actor, room_id: int) -> None:
             raise Archived("This room is archived. Nobody can join it.")
         if membership is None:
             # A room that everyone has left needs a new manager.
-            is_empty = not list_member_ids(transaction.session, room_id)
+            is_empty = not count_members(transaction.session, room_id)
             role = "manager" if is_empty else "member"
             _add_member(transaction, room, actor.user_id, role)
             record(transaction, AuditKind.MEMBER_ADDED, actor, target=role, conversation=room.wire_name)
@@ -151,7 +157,9 @@ def _add_member(transaction: Transaction, room: Conversation, user_id: int, role
     transaction.session.add(
         Membership(conversation_id=room.id, user_id=user_id, role=role, last_read_seq=room.last_event)
     )
+    transaction.session.flush()
     transaction.send_on_commit(sidebar_changed, [user_id])
+    _send_members_changed(transaction, room)
 
 
 def _end_membership(transaction: Transaction, actor: Actor, room: Conversation, membership: Membership) -> None:
@@ -165,6 +173,12 @@ def _end_membership(transaction: Transaction, actor: Actor, room: Conversation, 
         ensure_manager(transaction, actor, room)
     revoke(transaction, membership_revoked, MembershipRevoked(ConversationRef.of(room), membership.user_id))
     transaction.send_on_commit(sidebar_changed, [membership.user_id])
+    _send_members_changed(transaction, room)
+
+
+def _send_members_changed(transaction: Transaction, room: Conversation) -> None:
+    count = count_members(transaction.session, room.id)
+    transaction.send_on_commit(members_changed, MembersChanged(ConversationRef.of(room), count))
 
 
 def _send_sidebar_changed(transaction: Transaction, room: Conversation) -> None:

@@ -1,7 +1,7 @@
 // Entry point: starts what lives as long as the window, and the page that it shows first.
 
 import { showConnectionStatus } from "./connection_status.js";
-import { followTitle } from "./conversation_title.js";
+import { followState } from "./conversation_state.js";
 import { Connection, MAX_RECONNECT_DELAY_MS, REQUEST_TIMEOUT_MS } from "./core/connection.js";
 import { FallbackStorage } from "./core/fallback_storage.js";
 import { Outbox } from "./core/outbox.js";
@@ -50,7 +50,7 @@ const sidebar = new Sidebar(connection, tabStorage);
 const badges = new UnreadBadges(connection, sidebar, userId);
 const screen = new Screen(page, { userId, connection, outbox, drafts: tabStorage });
 showConnectionStatus(connection, screen);
-followTitle(sidebar, badges);
+followState(sidebar, badges, screen);
 screen.on("shown", ({ title }) => badges.setPageTitle(title));
 trackPresence(connection, sidebar, screen);
 showOutageNotice(screen, connection);

@@ -68,6 +68,11 @@ export function showConversation(page, app) {
   const hasToolbar = main.querySelector("[data-message-toolbar]") !== null;
   const toolbar = hasToolbar ? createToolbar(live, decorators, app) : null;
   decorateMessages(element, app.userId, decorators, signal);
+  app.connection.on(
+    "members_changed",
+    (changed) => changed.conversation === conversation && page.showMemberCount(String(changed.member_count)),
+    { signal },
+  );
   showLiveConversation(live, toolbar, app);
   // The server then sends news of the conversation, as of all others.
   page.on("left", () => app.connection.request("leave_chat", { conversation }).catch(() => {}));

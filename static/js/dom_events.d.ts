@@ -10,6 +10,8 @@ declare global {
     "message:prepended": Event;
     /** On the message list: a message is being replaced by a newer version. Both are on the page. */
     "message:replaced": CustomEvent<{ oldElement: HTMLElement; newElement: HTMLElement }>;
+    /** On the page: what the person may do was changed. */
+    "permissions:changed": Event;
     /** On the composer: a message was added to the outbox. */
     "message:submitted": Event;
     /** On the composer: arrow up was pressed in the empty field. */

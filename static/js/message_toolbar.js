@@ -44,6 +44,7 @@ export class MessageToolbar {
     list.addEventListener("click", ({ target }) => closest(target, "[data-more]") && this.#show(messageOf(target)));
     list.addEventListener("message:arrived", ({ detail }) => this.#onArrived(detail));
     list.addEventListener("message:replaced", ({ detail }) => this.#onReplaced(detail));
+    main.addEventListener("permissions:changed", () => this.#onPermissionsChanged());
     document.addEventListener("pointerdown", ({ target }) => this.#isOutside(target) && this.hide(), { signal });
   }
 
@@ -57,13 +58,20 @@ export class MessageToolbar {
     if (!this.#tabStop?.isConnected) this.#setTabStop(findMessages(this.list).at(-1) ?? null);
     const isUsable = this.#isUsable(message);
     setReactionsEnabled(message, isUsable);
-    if (isUsable && IS_TOUCH && !message.querySelector("[data-more]")) message.append(cloneTemplate("message-more"));
+    const more = message.querySelector("[data-more]");
+    if (isUsable && IS_TOUCH && !more) message.append(cloneTemplate("message-more"));
+    if (!isUsable) more?.remove();
   }
 
   hide() {
     if (this.#picker.matches(":popover-open")) this.#picker.hidePopover();
     this.element.hidden = true;
     this.message = null;
+  }
+
+  #onPermissionsChanged() {
+    this.hide();
+    for (const message of findMessages(this.list)) this.prepare(message);
   }
 
   /** @param {HTMLElement} message */

@@ -202,7 +202,9 @@ const retry = () => window.navigation.navigate(location.href, { history: "replac
  */
 export function focusField(main) {
   /** @type {HTMLElement | null} */
-  const field = main.querySelector("[data-composer] textarea:not(:disabled), [autofocus]");
+  const field = main.querySelector(
+    "[data-composer]:not([hidden]) textarea:not(:disabled), [autofocus]:not([data-composer] *)",
+  );
   if (HAS_KEYBOARD) field?.focus({ preventScroll: true });
   return HAS_KEYBOARD && field !== null;
 }

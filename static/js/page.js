@@ -80,6 +80,16 @@ export class Page extends TypedEventTarget {
     return connection;
   }
 
+  /**
+   * Show the number of members of the room, also while the page is put away.
+   *
+   * @param {string} count
+   */
+  showMemberCount(count) {
+    for (const part of this.#parts)
+      for (const element of findAll(part, "[data-member-count]")) element.textContent = count;
+  }
+
   /** Put the elements of the page into the document. */
   insert() {
     PARTS.forEach((selector, index) => {

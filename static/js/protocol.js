@@ -105,6 +105,7 @@
  * @property {{epoch: string, conversations: Record<string, {last_event: number, floor: number}>}} heads
  * @property {{conversation: string}} removed_from_chat
  * @property {object} sidebar_changed
+ * @property {{conversation: string, member_count: number}} members_changed
  * @property {{conversation: string, is_public: boolean}} sharing_changed
  */
 

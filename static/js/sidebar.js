@@ -10,6 +10,13 @@ import { find, findAll, parseHtml } from "./dom.js";
 const SCROLL_KEY = "chatapp:sidebar-scroll";
 
 /**
+ * @typedef {object} OpenedConversation
+ * @property {string} title
+ * @property {string | null} memberCount of a room
+ * @property {string} archivedText why nobody can post in it; empty if it is not archived
+ */
+
+/**
  * Emits `requested` when it asks the server for the list, and `refreshed` when it shows the response.
  *
  * @extends {TypedEventTarget<{requested: void, refreshed: void}>}
@@ -51,9 +58,16 @@ export class Sidebar extends TypedEventTarget {
     return findAll(this.#lists, "[data-entry]");
   }
 
-  /** The title of the conversation that the page shows, as of the last refresh; empty if it shows none. */
-  get openTitle() {
-    return this.#lists.querySelector("[data-open-title]")?.textContent ?? "";
+  /**
+   * The state of the conversation that the page shows, as of the last refresh; null if it shows none.
+   *
+   * @returns {OpenedConversation | null}
+   */
+  get opened() {
+    const element = this.#lists.querySelector("[data-opened]");
+    if (!(element instanceof HTMLElement)) return null;
+    const { memberCount = null, archivedText = "" } = element.dataset;
+    return { title: element.textContent ?? "", memberCount, archivedText };
   }
 
   /**
@@ -131,8 +145,8 @@ export class Sidebar extends TypedEventTarget {
     // A redirect leads to the sign-in page.
     if (!response?.ok || response.redirected) return;
     const lists = parseHtml(await response.text());
-    // Another page was shown meanwhile, and the title is not its own.
-    if (openConversation() !== open) lists.querySelector("[data-open-title]")?.remove();
+    // Another page was shown meanwhile, and the state is not that of its conversation.
+    if (openConversation() !== open) lists.querySelector("[data-opened]")?.remove();
     for (const link of findAll(lists, "a.sidebar-link")) {
       link.toggleAttribute("aria-current", false);
       if (link.getAttribute("href") === decodePath(location.pathname)) link.setAttribute("aria-current", "page");

@@ -30,7 +30,7 @@ export class TypeAhead {
   finish(main) {
     if (!this.#field.isConnected) return;
     /** @type {HTMLFormElement | null} */
-    const form = main.querySelector("[data-composer]");
+    const form = main.querySelector("[data-composer]:not([hidden])");
     if (form) this.#type(form);
     this.#field.remove();
   }

@@ -54,7 +54,7 @@ def test_the_owner_sets_up_with_the_link_and_invites_another(server: Server, new
     expect(other.locator(".message")).to_have_count(0)
 
 
-def test_a_member_is_added_to_a_room_and_removed(ana: Person, bob: Person, new_page: NewPage) -> None:
+def test_a_member_is_added_to_a_room_and_removed(ana: Person, bob: Person, eve: Person, new_page: NewPage) -> None:
     ana_page, bob_page = new_page(ana, "/rooms/new"), wait_until_connected(new_page(bob))
     ana_page.fill("#name", "Design")
     ana_page.check("input[value=private]")
@@ -69,6 +69,22 @@ def test_a_member_is_added_to_a_room_and_removed(ana: Person, bob: Person, new_p
     wait_until_connected(bob_page)
     send_message(bob_page, "here I am")
     wait_until_stored(bob_page)
+
+    path = room.removeprefix(ana.server.url)
+    expect(bob_page.locator("[data-member-count]")).to_have_text("2")
+    ana.invite("room_" + path.removeprefix("/rooms/"), eve)
+    expect(bob_page.locator("[data-member-count]")).to_have_text("3")
+    bob_page.fill("#content", "a draft")
+    ana.post(f"{path}/archive")
+    expect(bob_page.get_by_text("This room is archived and is read-only.")).to_be_visible()
+    expect(bob_page.locator("#content")).to_be_hidden()
+    bob_page.locator(".message").last.hover()
+    expect(bob_page.get_by_role("toolbar")).to_be_hidden()
+    ana.post(f"{path}/restore")
+    expect(bob_page.locator("#content")).to_have_value("a draft")
+    expect(bob_page.locator("#content")).to_be_visible()
+    expect(bob_page.locator("[data-archived-badge]")).to_be_hidden()
+
     ana_page.click("[aria-label='Remove Bob']")
     expect(bob_page.locator("[data-removed-notice]")).to_be_visible()
     expect(bob_page.locator("#content")).to_be_disabled()

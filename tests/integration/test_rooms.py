@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 import requests
 
-from tests.harness.html import rendered_messages
+from tests.harness.html import find_element, rendered_messages
 from tests.harness.people import NewPerson, Person, PythonSocket, message_payload, room_path
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
@@ -186,6 +186,24 @@ def test_an_archived_room_is_read_only_until_it_is_restored(ana: Person, bob: Pe
     assert "Done" in bob.get("/rooms").text
     ana.post(f"{path}/restore", f"{path}/settings")
     assert socket.post("again", room)["seq"] == 2
+
+
+def test_members_are_informed_of_the_number_of_members(ana: Person, bob: Person, eve: Person) -> None:
+    room = ana.create_room(visibility="open")
+    path = room_path(room)
+    ana.invite(room, bob)
+    reading, elsewhere, outside = ana.connect(), bob.connect(), eve.connect()
+    reading.join(room)
+    eve.post(f"{path}/membership", path)
+    for socket in (reading, elsewhere):
+        assert socket.wait_for("members_changed") == [{"conversation": room, "member_count": 3}]
+    eve.post(f"{path}/membership/end", path)
+    assert reading.wait_for("members_changed", 2)[1] == {"conversation": room, "member_count": 2}
+    ana.post(f"{path}/members/{bob.id}/remove", f"{path}/settings")
+    assert reading.wait_for("members_changed", 3)[2] == {"conversation": room, "member_count": 1}
+    opened = find_element(ana.get(f"/sidebar?conversation={room}").text, "[data-opened]")
+    assert opened.attributes["data-member-count"] == "1"
+    assert outside.payloads("members_changed") == [{"conversation": room, "member_count": 3}], "while she was a member"
 
 
 def test_when_the_last_manager_leaves_the_oldest_member_becomes_manager(ana: Person, bob: Person, eve: Person) -> None:

@@ -104,7 +104,10 @@ def test_everybody_in_a_conversation_sees_that_it_is_public(server: Server, ana:
 
     assert socket.wait_for("sharing_changed") == [{"conversation": conversation, "is_public": True}]
     assert socket.join(conversation)["is_public"] is True
-    assert find_element(bob.get("/assistants/helper").text, "[data-public-notice]:not([hidden])")
+    bob_page = bob.get("/assistants/helper").text
+    assert find_element(bob_page, "[data-public-notice]:not([hidden])")
+    assert "/shared/" not in bob_page
+    assert "/shared/" in attribute(ana.get("/assistants/helper").text, "[data-public-notice] #share-url", "value")
     assert bob.api().get(f"/conversations/{conversation}").json()["is_public"] is True
     ana.post(f"/conversations/{conversation}/unshare", "/assistants/helper")
     assert socket.wait_for("sharing_changed", 2)[1] == {"conversation": conversation, "is_public": False}

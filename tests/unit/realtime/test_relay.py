@@ -10,7 +10,7 @@ from chatapp.assistants.signals import AnswerProgress
 from chatapp.config import Settings
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import GENERAL, ConversationRef, room_ref
-from chatapp.conversations.signals import MembershipRevoked, membership_revoked
+from chatapp.conversations.signals import MembersChanged, MembershipRevoked, members_changed, membership_revoked
 from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.limits.rates import SEARCHES, RateCounters
 from chatapp.realtime.assistants import AnswerBroadcaster
@@ -87,6 +87,7 @@ def test_values_reach_the_other_process_unchanged(processes: tuple[Process, Proc
     broadcaster, evictor = second.broadcaster, second.evictor
     for signal, value, receiver in (
         (membership_revoked, MembershipRevoked(room, 1), evictor.evict_member),
+        (members_changed, MembersChanged(room, 3), broadcaster.broadcast_members_changed),
         (sharing_changed, SharingChanged("assistant_3", is_public=True), broadcaster.broadcast_sharing_changed),
         (read_state_changed, ReadState(room, 1, 7, unread=2, mentions=1), broadcaster.broadcast_read_state),
         (read_receipt_changed, ReadReceiptChanged(room, ReadReceipt(ana, 7)), broadcaster.broadcast_read_receipt),
