@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, now
-from chatapp.storage import INTEGER, BulkStatement, Transaction, encode_rows, parameter_rows
+from chatapp.storage import INTEGER, BulkStatement, ReadStatement, Transaction, encode_rows, parameter_rows
 
 CONVERSATIONS = cast(Table, Conversation.__table__)
 
@@ -30,8 +30,13 @@ def _locked(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
 # Built once: building a statement takes as long as executing it.
 _LOCKED_ROWS = _locked(select(Conversation)).execution_options(populate_existing=True)
 
-_LOCKED_COLUMNS = _locked(
-    select(*(CONVERSATIONS.c[name] for name in ("id", "kind", "visibility", "ended_at", "last_event", "message_count")))
+_LOCKED_COLUMNS = ReadStatement(
+    _locked(
+        select(
+            *(CONVERSATIONS.c[name] for name in ("id", "kind", "last_event", "message_count", "visibility")),
+            CONVERSATIONS.c.ended_at.is_not(None),
+        )
+    )
 )
 
 _NUMBERS = ("last_event", "message_count", "updated_at")
@@ -59,21 +64,17 @@ class LockedConversation:
 
     id: int
     kind: str
-    visibility: str
-    ended_at: datetime | None
     last_event: int
     message_count: int
+    visibility: str
+    is_archived: bool
+    """Whether it is read-only."""
     updated_at: datetime = field(default_factory=now)
 
     @property
     def is_private(self) -> bool:
         """Whether only invited users may see it."""
         return self.visibility == "private"
-
-    @property
-    def is_archived(self) -> bool:
-        """Whether it is read-only."""
-        return self.ended_at is not None
 
 
 def lock_conversations(session: Session, ids: Collection[int]) -> dict[ConversationRef, Conversation]:
@@ -90,8 +91,9 @@ def lock_conversation(session: Session, conversation_id: int) -> Conversation | 
 def lock_for_posts(session: Session, ids: Collection[int]) -> dict[ConversationRef, LockedConversation]:
     """Lock conversations like `lock_conversations`, but return only columns. `store_event_numbers` updates the rows."""
     session.flush()
-    rows = session.connection().execute(_LOCKED_COLUMNS, {"ids": encode_rows((each,) for each in ids)}).all()
-    return {ConversationRef(row.kind, row.id): LockedConversation(*row) for row in rows}
+    rows = _LOCKED_COLUMNS.fetch(session, ids=encode_rows((each,) for each in ids))
+    locked = (LockedConversation(*row) for row in rows)
+    return {ConversationRef(conversation.kind, conversation.id): conversation for conversation in locked}
 
 
 def store_event_numbers(session: Session, conversations: Iterable[LockedConversation]) -> None:

@@ -112,7 +112,7 @@ def list_pending(ref: ConversationRef) -> Sequence[TimelineMessage]:
     return limit_size(messages[-MAX_LISTED_PENDING:], keeps_last=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Post(NewMessage, SpoolableChange[TimelineMessage]):
     """The change that stores a message."""
 
