@@ -25,6 +25,9 @@ from chatapp.web.caching import clear_caches
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+_MESSAGE_PAGES = frozenset({"messages.show", "messages.versions"})
+"""Views of a blueprint for scripts that people open."""
+
 _IS_SET_UP = "chatapp.is_set_up"
 
 _OPEN_BEFORE_SETUP = {
@@ -123,7 +126,7 @@ def log_in(user_id: int, *, verified: VerifiedPassword | None = None, key: Attem
 def handle_unauthorized() -> Response:
     """Redirect a visitor of a page to the sign-in page and back afterwards. Raises `SignedOut` for scripts."""
     _clear_caches_of_former_login()
-    is_script = request.blueprint == "messages" and request.endpoint not in {"messages.show", "messages.versions"}
+    is_script = request.blueprint in {"messages", "destinations"} and request.endpoint not in _MESSAGE_PAGES
     if request.method != "GET" or is_script:
         raise SignedOut("You are signed out. Sign in again; your message is still in your browser.")
     return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.errors import Invalid, NotFound
@@ -35,6 +35,16 @@ def find_active_user(session: Session, username: str) -> User | None:
     if not USERNAME_PATTERN.fullmatch(lowered):
         return None
     return session.scalars(select(User).where(User.username == lowered, User.is_active)).one_or_none()
+
+
+def name_begins_with(prefix: str) -> ColumnElement[bool]:
+    """Return the SQL condition that selects users whose username, name or a further word of the name begins so."""
+    lowered = prefix.lower()
+    return or_(
+        User.username.startswith(lowered, autoescape=True),
+        func.lower(User.name).startswith(lowered, autoescape=True),
+        func.lower(User.name).contains(f" {lowered}", autoescape=True),
+    )
 
 
 def find_named(session: Session, usernames: Collection[str]) -> Sequence[Person]:

@@ -32,6 +32,15 @@ def authorize_viewing(conversation: C | None, membership: MembershipColumns | No
     return conversation
 
 
+def may_view(conversation: ConversationColumns | None, membership: MembershipColumns | None) -> bool:
+    """Return whether the user may know that the conversation exists: whether `authorize_viewing` succeeds."""
+    try:
+        authorize_viewing(conversation, membership)
+    except ChatError:
+        return False
+    return True
+
+
 def authorize_reading(conversation: C | None, membership: MembershipColumns | None) -> C:
     """Return the conversation if the user may read it. Raises `NotFound`, `Forbidden`."""
     visible = authorize_viewing(conversation, membership)

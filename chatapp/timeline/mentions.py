@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import ConversationColumns, MembershipColumns, kind_of
-from chatapp.conversations.people import Person
+from chatapp.conversations.people import Person, name_begins_with
 from chatapp.models import Conversation, Membership, Mention, User
 
 MENTION_ALL = "all"
@@ -105,18 +105,13 @@ def list_mentionable(session: Session, conversation: Conversation, prefix: str) 
 
     There are at most `MAX_SUGGESTIONS`.
     """
-    lowered = prefix.lower()
     users = session.scalars(
         select(User)
         .join(Membership, Membership.user_id == User.id)
         .where(
             Membership.conversation_id == conversation.id,
             User.is_active,
-            or_(
-                User.username.startswith(lowered, autoescape=True),
-                func.lower(User.name).startswith(lowered, autoescape=True),
-                func.lower(User.name).contains(f" {lowered}", autoescape=True),
-            ),
+            name_begins_with(prefix),
         )
         .order_by(func.lower(User.name), User.id)
         .limit(MAX_SUGGESTIONS)

@@ -6,12 +6,16 @@ import { Connection, MAX_RECONNECT_DELAY_MS, REQUEST_TIMEOUT_MS } from "./core/c
 import { FallbackStorage } from "./core/fallback_storage.js";
 import { Outbox } from "./core/outbox.js";
 import { sendOutbox } from "./core/outbox_sender.js";
+import { RecentPages } from "./core/recent_pages.js";
+import { JumpDialog } from "./jump_dialog.js";
 import { announcePages, focusField, Navigator } from "./navigation.js";
 import { showOutageNotice } from "./outage_notice.js";
 import { Page } from "./page.js";
+import { decodePath } from "./paths.js";
 import { trackPresence } from "./presence.js";
 import { storeReaderClock } from "./reader_clock.js";
 import { Screen } from "./screen.js";
+import { listenForShortcuts } from "./shortcuts.js";
 import { Sidebar } from "./sidebar.js";
 import { io } from "./socket_io.js";
 import { UnreadBadges } from "./unread_badges.js";
@@ -54,6 +58,11 @@ followState(sidebar, badges, screen);
 screen.on("shown", ({ title }) => badges.setPageTitle(title));
 trackPresence(connection, sidebar, screen);
 showOutageNotice(screen, connection);
+const recentPages = new RecentPages(new FallbackStorage(() => localStorage), userId);
+recentPages.add(decodePath(location.pathname));
+screen.on("shown", () => recentPages.add(decodePath(location.pathname)));
+const jumpDialog = new JumpDialog(sidebar, recentPages);
+listenForShortcuts({ jumpDialog });
 announcePages(screen);
 focusField(page.main);
 if ("navigation" in window) {

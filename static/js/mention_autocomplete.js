@@ -1,6 +1,7 @@
 // Suggests people after an "@" in the composer. Arrows select, Enter or Tab accepts, Escape closes.
 
-import { findMentionPrefix, rankMentions } from "./core/mentions.js";
+import { findMentionPrefix } from "./core/mentions.js";
+import { rank } from "./core/ranking.js";
 import { closest, findAll, parseHtml } from "./dom.js";
 
 /** A click on an option moves the focus before it arrives. */
@@ -30,10 +31,11 @@ export function completeMentions(text, options, messages) {
     request(known.size === 0 ? "" : prefix);
     const people = [...known.values()].map((element) => ({
       element,
-      username: element.dataset.username ?? "",
-      name: element.dataset.name ?? "",
+      key: element.dataset.username ?? "",
+      title: element.dataset.name ?? "",
+      names: [element.dataset.username ?? "", element.dataset.name ?? ""],
     }));
-    show(rankMentions(people, prefix, listRecentSenders(messages)).slice(0, MAX_SUGGESTIONS));
+    show(rank(people, prefix, listRecentSenders(messages)).slice(0, MAX_SUGGESTIONS));
   }
 
   /** @param {string} prefix */

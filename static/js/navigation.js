@@ -88,7 +88,7 @@ export class Navigator {
       return;
     }
     this.#sidebar.markCurrent([url.pathname]);
-    if (HAS_KEYBOARD && this.#sidebar.findByPath(url.pathname)) this.#typeAhead.start();
+    if (HAS_KEYBOARD && (this.#sidebar.findByPath(url.pathname) || this.#isWriting())) this.#typeAhead.start();
     const waiting = setTimeout(() => document.body.classList.add("is-loading"), SLOW_MS);
     signal.addEventListener("abort", () => clearTimeout(waiting));
     const loaded = await this.#loader.load(path, signal).catch(() => undefined);
@@ -96,6 +96,12 @@ export class Navigator {
     this.#start();
     if (loaded === undefined) this.#showUnavailable(path, event);
     else this.#showLoaded(loaded, event);
+  }
+
+  /** Return whether the focus is in a field of the page that is being left: what is typed now is meant for the next one. */
+  #isWriting() {
+    const { activeElement } = document;
+    return this.#screen.page.main.contains(activeElement) && activeElement?.matches("input, textarea");
   }
 
   /** End the loading of the page that was requested before. The browser's "Stop" does not: the address has changed. */

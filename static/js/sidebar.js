@@ -2,6 +2,7 @@
 
 import { TypedEventTarget } from "./core/typed_event_target.js";
 import { find, findAll, parseHtml } from "./dom.js";
+import { decodePath } from "./paths.js";
 
 /** @import { Connection } from "./core/connection.js" */
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
@@ -171,16 +172,3 @@ export class Sidebar extends TypedEventTarget {
 }
 
 const openConversation = () => find(document, "main").dataset.conversation;
-
-/**
- * Return a path as the templates write it.
- *
- * @param {string} path
- */
-function decodePath(path) {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}

@@ -143,6 +143,7 @@ ROUTES = {
         ROOM_POST, DIRECT_POST, {"content": "by form"}, session=SESSION_POST
     ),
     "GET /conversations/<conversation>/people": Line(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
+    "GET /destinations": Line(USER | {"anonymous": 401}),
     "GET /direct": Line(USER),
     "POST /direct": Line(USER_POST, sent={"person": "admin"}),
     "POST /direct/<name>/block": Line(USER_POST),

@@ -1,0 +1,62 @@
+"""Queries for the conversations and people that a user can jump to."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, UnaryExpression, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from chatapp.conversations.kinds import AssistantSession, Direct, Room
+from chatapp.conversations.people import Person, name_begins_with
+from chatapp.conversations.policy import may_view
+from chatapp.conversations.queries import ConversationAccess
+from chatapp.models import Conversation, Membership, User
+
+MAX_DESTINATIONS = 100
+"""Maximum number of people, and of conversations of each kind."""
+
+
+def list_destinations(session: Session, user_id: int, text: str) -> Sequence[ConversationAccess]:
+    """List the rooms, direct conversations and sessions that a user may know about and whose title contains `text`.
+
+    At most `MAX_DESTINATIONS` of each. Those with everybody, the general chat and assistants, are in each sidebar.
+    """
+    wanted = text.strip().lower()
+    is_member = Membership.user_id.is_not(None)
+    is_named = func.lower(Conversation.name).contains(wanted, autoescape=True)
+    is_joinable = and_(Conversation.visibility == "open", Conversation.ended_at.is_(None))
+    is_with = (
+        select(Membership.user_id)
+        .join(User, User.id == Membership.user_id)
+        .where(Membership.conversation_id == Conversation.id, name_begins_with(wanted))
+        .correlate(Conversation)
+        .exists()
+    )
+    used_last = Conversation.updated_at.desc()
+    found = [
+        *_list(
+            session, user_id, (Room.condition(), is_named, or_(is_member, is_joinable)), func.lower(Conversation.name)
+        ),
+        *_list(session, user_id, (Direct.condition(), Conversation.last_event > 0, is_member, is_with), used_last),
+        *_list(session, user_id, (AssistantSession.condition(), is_named, is_member), used_last),
+    ]
+    return [access for access in found if may_view(*access)]
+
+
+def list_people(session: Session, text: str) -> Sequence[Person]:
+    """List the active users one of whose names begins with `text`, by name: at most `MAX_DESTINATIONS`."""
+    query = select(User).where(User.is_active, name_begins_with(text.strip().removeprefix("@")))
+    users = session.scalars(query.order_by(func.lower(User.name), User.id).limit(MAX_DESTINATIONS))
+    return [Person.of(user) for user in users]
+
+
+def _list(
+    session: Session,
+    user_id: int,
+    conditions: Sequence[ColumnElement[bool]],
+    order: ColumnElement[Any] | UnaryExpression[Any],
+) -> list[ConversationAccess]:
+    join = and_(Membership.conversation_id == Conversation.id, Membership.user_id == user_id)
+    query = select(Conversation, Membership).outerjoin(Membership, join).where(*conditions)
+    rows = session.execute(query.order_by(order, Conversation.id).limit(MAX_DESTINATIONS))
+    return [ConversationAccess(conversation, membership) for conversation, membership in rows]

@@ -1,0 +1,40 @@
+"""The suggestions of the dialog in which people jump to a page."""
+
+from collections import Counter
+
+from flask import Blueprint, render_template, request
+
+from chatapp.conversations.policy import may_read
+from chatapp.destinations.queries import MAX_DESTINATIONS, list_destinations, list_people
+from chatapp.extensions import db
+from chatapp.identity import current_person, login_required
+from chatapp.limits.rates import SEARCHES, count_use
+from chatapp.presentation.kinds import direct_path, direct_title, pages_of
+from chatapp.web.caching import revalidated
+
+blueprint = Blueprint("destinations", __name__)
+
+
+@blueprint.get("/destinations")
+@login_required
+@revalidated
+def index() -> str:
+    """Return the HTML of the people and conversations that the user can jump to, whose names fit `text`."""
+    viewer, text = current_person(), request.args.get("text", "")
+    count_use(SEARCHES, viewer.id)
+    people = list_people(db.session(), text)
+    accesses = list_destinations(db.session(), viewer.id, text)
+    conversations = [access.conversation for access in accesses if access.conversation is not None]
+    counts = Counter(conversation.kind for conversation in conversations)
+    return render_template(
+        "destinations/index.html",
+        people=[(person, direct_path([person], viewer.id), direct_title([person], viewer.id)) for person in people],
+        conversations=list(
+            zip(
+                pages_of(db.session(), conversations, viewer.id),
+                (may_read(*access) for access in accesses),
+                strict=True,
+            )
+        ),
+        is_complete=not text and max(len(people), *counts.values(), 0) < MAX_DESTINATIONS,
+    )

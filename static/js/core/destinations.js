@@ -1,0 +1,31 @@
+// Chooses what the dialog in which people jump to a page lists.
+
+import { rank } from "./ranking.js";
+
+/** @import { Named } from "./ranking.js" */
+
+/**
+ * @typedef {Named & {isKnown: boolean, unread: number}} Destination the key is the path; `isKnown` ones are listed before
+ * anything is typed
+ */
+
+const MAX_LISTED = 50;
+
+/**
+ * Return the destinations that fit a text. Without one: those opened last, but not the current page, then those with
+ * unread messages, then the other known ones.
+ *
+ * @template {Destination} T
+ * @param {T[]} destinations
+ * @param {string} text
+ * @param {string[]} recent paths, the latest first
+ * @param {string} currentPath
+ */
+export function chooseDestinations(destinations, text, recent, currentPath) {
+  if (text.trim()) return rank(destinations, text, recent).slice(0, MAX_LISTED);
+  const others = destinations.filter(({ key }) => key !== currentPath);
+  const opened = recent.flatMap((path) => others.find(({ key }) => key === path) ?? []);
+  const rest = others.filter((destination) => destination.isKnown && !opened.includes(destination));
+  const unread = rest.filter((destination) => destination.unread > 0);
+  return [...new Set([...opened, ...unread, ...rest])].slice(0, MAX_LISTED);
+}

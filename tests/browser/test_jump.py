@@ -1,0 +1,65 @@
+"""Jumping to a page with the keyboard, and on a phone."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_pages import list_violations
+from tests.harness.pages import PHONE, NewPage, wait_until_connected
+from tests.harness.people import Person, room_path
+
+pytestmark = pytest.mark.browser
+
+
+def test_people_jump_to_rooms_people_and_pages_without_a_mouse(ana: Person, bob: Person, new_page: NewPage) -> None:
+    design, lunch = ana.create_room("Design"), ana.create_room("Lunch", visibility="open")
+    bob.create_room("Plans")
+    page = wait_until_connected(new_page(ana))
+    page.evaluate("window.isMarked = true")
+    page.fill("#content", "a draft")
+    selected = page.locator("[role=option][aria-selected=true]")
+    text = page.get_by_role("combobox", name="Room, person, assistant or page")
+
+    page.keyboard.press("Control+k")
+    expect(text).to_be_focused()
+    expect(page.get_by_role("option").first).to_have_text(re.compile("Design"))
+    assert list_violations(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert list_violations(page, runOnly=["color-contrast"]) == []
+    page.keyboard.press("ArrowDown")
+    expect(selected).to_have_text(re.compile("Lunch"))
+    expect(text).to_have_attribute("aria-activedescendant", selected.get_attribute("id") or "")
+    page.keyboard.press("Escape")
+    expect(page.locator("#content")).to_be_focused()
+    expect(page.locator("#content")).to_have_value("a draft")
+
+    # What is typed before the page is shown is written there. The server has suggested the person.
+    for query, path, name in (("design", room_path(design), "Design"), ("bo", "/direct/bob", "Bob")):
+        page.keyboard.press("Control+k")
+        page.keyboard.type(query)
+        expect(selected).to_have_text(re.compile(name))
+        page.keyboard.press("Enter")
+        page.keyboard.type("typed at once")
+        expect(page).to_have_url(re.compile(path + "$"))
+        expect(page).to_have_title(f"{name} · chatapp")
+    page.keyboard.press("Control+k")
+    expect(selected).to_have_text(re.compile("Design"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#content")).to_have_value("typed at once")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("gen")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_have_attribute("data-conversation", "general")
+    expect(page.locator("#content")).to_have_value("a draft")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("plans")
+    expect(page.locator("[data-jump-status]")).to_have_text("Nothing found for “plans”")
+    assert page.evaluate("window.isMarked") is True
+
+    phone = wait_until_connected(new_page(ana, **PHONE))
+    phone.get_by_role("button", name="Jump to a page").tap()
+    phone.keyboard.type("lun")
+    phone.get_by_role("option", name="Lunch").tap()
+    expect(phone.locator("main")).to_have_attribute("data-conversation", lunch)
+    expect(phone.locator("[data-jump-dialog]")).to_be_hidden()

@@ -1,0 +1,38 @@
+"""What a person can jump to: only people and conversations that they may know about."""
+
+from selectolax.lexbor import LexborHTMLParser
+
+from tests.harness.people import NewPerson, Person, room_path
+from tests.harness.servers import Server
+
+
+def destinations(person: Person, text: str = "") -> dict[str, str]:
+    """Return the text of each destination, by its path."""
+    options = LexborHTMLParser(person.get("/destinations", params={"text": text}).text).css("[role=option]")
+    return {str(option.attributes["href"]): " ".join(option.text().split()) for option in options}
+
+
+def test_nobody_sees_what_they_may_not_know_about(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob, eve = (new_person(any_server, name) for name in ("ana", "bob", "eve"))
+    private, public = ana.create_room("Plans, private"), ana.create_room("Plans for all", visibility="open")
+    archived, left = ana.create_room("Plans, old"), ana.create_room("Plans, closed", visibility="open")
+    ana.invite(archived, bob)
+    for room in (archived, left):
+        ana.post(f"{room_path(room)}/archive")
+    ana.connect().post("hello", ana.open_direct(bob))
+    session = ana.post("/sessions", assistant="helper")
+    ana.post(session.url.removeprefix(any_server.url) + "/title", title="Plans, session")
+
+    assert destinations(bob, "plan") == {
+        room_path(public): "Plans for all Not joined",
+        room_path(archived): "Plans, old (private) Read-only",
+    }
+    assert room_path(private) in destinations(ana, "plan")
+    assert "Plans, session" in destinations(ana, "PLANS, S").values()
+    assert destinations(bob, "@an") == {"/direct/ana": "Ana @ana"}
+    assert destinations(bob, "bo") == {"/direct/bob": "Bob (you) @bob", "/direct/ana": "Ana"}
+    assert destinations(eve, "bo") == {"/direct/bob": "Bob @bob"}
+    ana.post("/people/bob/ban", "/people/bob/ban")
+    assert destinations(eve, "bo") == {}
+    assert destinations(eve, "%") == {}
+    assert eve.get("/destinations", params={"text": "\0"}).status_code == 400
