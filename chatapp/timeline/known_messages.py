@@ -6,6 +6,7 @@ identifies everything that a message shows.
 
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 from typing import Any, NamedTuple
 
 from flask import Flask, current_app
@@ -16,7 +17,7 @@ from chatapp.caches import SizedCache
 from chatapp.concurrency.shared_reads import SharedReads
 from chatapp.models import Conversation, Installation, Message
 from chatapp.storage import INTEGER, ReadStatement, opaque_parameter, read_natively
-from chatapp.timeline.messages import TimelineMessage, fetch_messages, select_messages
+from chatapp.timeline.messages import TimelineMessage, fetch_messages_by_id
 
 EXTENSION = "chatapp.known_messages"
 """Key of the application's cache of messages in `app.extensions`."""
@@ -29,6 +30,9 @@ MAX_CHARS = 8_000_000
 
 MESSAGE_CHARS = 1_000
 """What a message counts besides its own size: about 5,000 messages of ordinary length are kept."""
+
+FIRST_PART_SIZE = 20
+"""Messages that are loaded at first where their characters are limited: more than most who reconnect have missed."""
 
 GROWING_STATES = {"queued", "streaming"}
 """States of answers whose content grows without an event."""
@@ -75,13 +79,33 @@ def select_keys(number: ColumnElement[int], *, is_descending: bool = False) -> R
     )
 
 
-def fetch_known(session: Session, conversation: Conversation, rows: Sequence[Any]) -> list[TimelineMessage]:
+def fetch_known(
+    session: Session, conversation: Conversation, rows: Sequence[Any], *, max_chars: float = inf
+) -> list[TimelineMessage]:
     """Return the messages of the rows of a statement made by `select_keys`, in their order.
 
-    Only those that are neither known nor being read by another caller are loaded, in the same snapshot.
+    Only those that are neither known nor being read by another caller are loaded, in the same snapshot. If the first
+    messages have `max_chars` characters, the last ones may be missing; at least one more is returned than those that
+    reach it.
     """
-    known = _current_cache()
     keys = [MessageKey(*row) for row in rows]
+    messages: list[TimelineMessage] = []
+    size = len(keys) if max_chars == inf else FIRST_PART_SIZE
+    chars = chars_before_last = 0
+    while len(messages) < len(keys) and chars_before_last < max_chars:
+        part = _fetch(session, conversation, keys[len(messages) : len(messages) + size])
+        messages += part
+        chars += sum(message.chars for message in part)
+        chars_before_last = chars - part[-1].chars
+        if max_chars < inf:
+            # As many as are likely to suffice; at least twice as many, so that four parts load all of a catch-up.
+            average = max(1, chars / len(messages))
+            size = max(2 * size, 1 + int((max_chars - chars) / average))
+    return messages
+
+
+def _fetch(session: Session, conversation: Conversation, keys: Sequence[MessageKey]) -> list[TimelineMessage]:
+    known = _current_cache()
     found = {key: message for key in keys if (message := known.get(key)) is not None}
     missing = [key for key in keys if key not in found]
     if missing:
@@ -93,8 +117,8 @@ def fetch_known(session: Session, conversation: Conversation, rows: Sequence[Any
 def _load(
     session: Session, conversation: Conversation, keys: Sequence[MessageKey]
 ) -> dict[MessageKey, TimelineMessage]:
-    query = select_messages(conversation).where(_MESSAGES.c.id.in_([key.id for key in keys]))
-    messages = read_natively(session, lambda reading: fetch_messages(reading, query, conversation))
+    ids = [key.id for key in keys]
+    messages = read_natively(session, lambda reading: fetch_messages_by_id(reading, ids, conversation))
     by_id = {message.id: message for message in messages}
     loaded = {key: by_id[key.id] for key in keys}
     for key, message in loaded.items():

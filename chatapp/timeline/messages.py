@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person
@@ -37,6 +37,8 @@ MESSAGE_COLUMNS = (
 """The columns that `build_messages` needs, of a message and its sender."""
 
 _SELECT = select(*MESSAGE_COLUMNS).select_from(_MESSAGES.outerjoin(_USERS, _USERS.c.id == _MESSAGES.c.sender_id))
+
+_SELECT_BY_ID = _SELECT.where(_MESSAGES.c.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,15 @@ def select_messages(conversation: Conversation) -> Select[Any]:
 
 def fetch_messages(session: Session, query: Select[Any], conversation: Conversation) -> Sequence[TimelineMessage]:
     """Run a query made with `select_messages` and return its messages."""
-    rows = session.execute(query).all()
+    return _build(session, session.execute(query).all(), conversation)
+
+
+def fetch_messages_by_id(session: Session, ids: Sequence[int], conversation: Conversation) -> Sequence[TimelineMessage]:
+    """Return those of a conversation's messages that have these ids, in any order."""
+    return _build(session, session.execute(_SELECT_BY_ID, {"ids": ids}).all(), conversation)
+
+
+def _build(session: Session, rows: Sequence[Row[Any]], conversation: Conversation) -> Sequence[TimelineMessage]:
     return build_messages(session, rows, [ConversationRef.of(conversation)] * len(rows))
 
 

@@ -18,7 +18,7 @@ from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.known_messages import fetch_known, select_keys
 from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, select_messages
 from chatapp.timeline.periods import Range, find_position_after, find_position_of
-from chatapp.timeline.sizes import limit_size
+from chatapp.timeline.sizes import MAX_LISTED_CHARS, limit_size
 
 OLDER_PAGE_SIZE = 50
 """Number of messages that are loaded when a user scrolls back."""
@@ -225,7 +225,7 @@ def catch_up(
         limit = last_page_size or kind_of(conversation).last_page_size
         page = read_from_replica(
             session,
-            lambda reading: _read_page(reading, conversation, before=None, after=None, limit=limit).messages,
+            lambda reading: _fetch_last(reading, conversation, limit=limit),
             accepts=accepts,
             is_native=False,
         )
@@ -238,9 +238,13 @@ def catch_up(
 
 def _fetch_events(session: Session, conversation: Conversation, *, after: int) -> Sequence[TimelineMessage]:
     start = max(after, conversation.reset_event)
-    return fetch_known(
-        session, conversation, _execute(session, _EVENTS, conversation, after=start, limit=CATCH_UP_SIZE)
-    )
+    keys = _execute(session, _EVENTS, conversation, after=start, limit=CATCH_UP_SIZE)
+    return fetch_known(session, conversation, keys, max_chars=MAX_LISTED_CHARS)
+
+
+def _fetch_last(session: Session, conversation: Conversation, *, limit: int) -> Sequence[TimelineMessage]:
+    keys = _execute(session, _LAST, conversation, after=0, limit=limit)
+    return fetch_known(session, conversation, keys, max_chars=MAX_LISTED_CHARS)[::-1]
 
 
 def _is_authorized(conversation: Conversation, messages: Sequence[TimelineMessage]) -> bool:
