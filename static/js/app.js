@@ -8,6 +8,7 @@ import { Outbox } from "./core/outbox.js";
 import { sendOutbox } from "./core/outbox_sender.js";
 import { RecentPages } from "./core/recent_pages.js";
 import { JumpDialog } from "./jump_dialog.js";
+import { MarkAllRead } from "./mark_all_read.js";
 import { announcePages, focusField, Navigator } from "./navigation.js";
 import { showOutageNotice } from "./outage_notice.js";
 import { Page } from "./page.js";
@@ -15,10 +16,10 @@ import { decodePath } from "./paths.js";
 import { trackPresence } from "./presence.js";
 import { storeReaderClock } from "./reader_clock.js";
 import { Screen } from "./screen.js";
-import { listenForShortcuts } from "./shortcuts.js";
 import { Sidebar } from "./sidebar.js";
 import { io } from "./socket_io.js";
 import { UnreadBadges } from "./unread_badges.js";
+import { enableShortcuts } from "./window_shortcuts.js";
 
 const userId = Number(document.body.dataset.userId);
 const connection = new Connection(
@@ -62,7 +63,8 @@ const recentPages = new RecentPages(new FallbackStorage(() => localStorage), use
 recentPages.add(decodePath(location.pathname));
 screen.on("shown", () => recentPages.add(decodePath(location.pathname)));
 const jumpDialog = new JumpDialog(sidebar, recentPages);
-listenForShortcuts({ jumpDialog });
+const markAllRead = new MarkAllRead(sidebar, screen, connection);
+enableShortcuts({ screen, sidebar, jumpDialog, markAllRead });
 announcePages(screen);
 focusField(page.main);
 if ("navigation" in window) {

@@ -9,7 +9,7 @@ import { find } from "./dom.js";
 
 /**
  * Without JavaScript the form posts to the server. With it, the form dispatches `message:submitted` when a message was
- * added to the outbox, and `message:edit-last` on arrow up in the empty field.
+ * added to the outbox.
  */
 export class Composer {
   #form;
@@ -77,10 +77,6 @@ export class Composer {
   #onKeydown(event) {
     // In an input method Enter selects a word. Safari reports this only by the key code.
     const isComposing = event.isComposing || event.keyCode === 229;
-    if (event.key === "ArrowUp" && this.#text.value === "") {
-      event.preventDefault();
-      this.#form.dispatchEvent(new Event("message:edit-last"));
-    }
     if (event.key !== "Enter" || event.shiftKey || isComposing) return;
     event.preventDefault();
     this.#form.requestSubmit();

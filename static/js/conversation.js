@@ -123,6 +123,11 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   showPublicNotice(main, connection, timeline);
   timeline.on("reset", () => scroller.scrollToEnd());
   timeline.on("current", () => divider.onCaughtUp());
+  page.on("read", () => {
+    divider.dismiss();
+    find(main, "[data-unread-banner]").hidden = true;
+    tracker.readAll();
+  });
 
   /** @type {HTMLFormElement | null} */
   const form = main.querySelector("[data-composer]");
@@ -131,7 +136,7 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
     new Composer(form, outbox, drafts, { conversation, userId, maxChars: Number(messageLimit) });
     const outboxView = new OutboxView(list, outbox, conversation, signal);
     form.addEventListener("message:submitted", () => {
-      divider.remove();
+      divider.dismiss();
       tracker.resume();
       scroller.scrollToEnd();
     });

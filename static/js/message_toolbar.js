@@ -127,7 +127,10 @@ export class MessageToolbar {
     const { target, key } = event;
     if (!(target instanceof HTMLElement)) return;
     if (this.element.contains(target)) {
-      if (key === "Escape") this.message?.focus();
+      if (key === "Escape") {
+        event.preventDefault();
+        this.message?.focus();
+      }
       moveFocus(event, findAll(this.element, "button:not([hidden])"), { ArrowLeft: -1, ArrowRight: 1 }[key]);
     } else if (target.matches(".message")) {
       moveFocus(event, findMessages(this.list), { ArrowUp: -1, ArrowDown: 1 }[key]);

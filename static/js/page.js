@@ -21,9 +21,10 @@ const PARTS = [".topbar-heading", ".topbar-actions", "main"];
 const SHARED = "script[src], link[rel=stylesheet]";
 
 /**
- * Emits `left` before its elements are taken from the document, and `returned` when they are shown again.
+ * Emits `left` before its elements are taken from the document, and `returned` when they are shown again. Emits `read`
+ * when the person marks its conversation as read.
  *
- * @extends {TypedEventTarget<{left: void, returned: void}>}
+ * @extends {TypedEventTarget<{left: void, returned: void, read: void}>}
  */
 export class Page extends TypedEventTarget {
   path;
@@ -70,6 +71,12 @@ export class Page extends TypedEventTarget {
   /** The conversation that the page follows; null on all others. */
   get conversation() {
     return this.main.dataset.isLatest === "true" ? (this.main.dataset.conversation ?? null) : null;
+  }
+
+  /** Mark its conversation as read. Returns whether it has one. */
+  markRead() {
+    this.emit("read");
+    return this.conversation !== null;
   }
 
   /** Return a connection that belongs to this page. */

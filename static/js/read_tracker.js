@@ -56,6 +56,13 @@ export class ReadTracker {
     }, signal);
   }
 
+  /** Mark everything as read, whether it was in view or not. */
+  readAll() {
+    this.#isSuspended = false;
+    this.#scroller.scrollToEnd();
+    this.#markRead();
+  }
+
   /** Mark as read again after `markUnread`. */
   resume() {
     this.#isSuspended = false;

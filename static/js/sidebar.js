@@ -59,6 +59,11 @@ export class Sidebar extends TypedEventTarget {
     return findAll(this.#lists, "[data-entry]");
   }
 
+  /** The links to conversations with unread messages. */
+  get unreadEntries() {
+    return this.entries.filter((entry) => entry.matches(".is-unread"));
+  }
+
   /**
    * The state of the conversation that the page shows, as of the last refresh; null if it shows none.
    *

@@ -17,6 +17,7 @@ export class UnreadDivider {
   #wasUnfocused = !isPageFocused();
   /** @type {HTMLElement | null} */
   #line = null;
+  #isDismissed = false;
 
   /**
    * @param {MessageList} list
@@ -35,7 +36,7 @@ export class UnreadDivider {
     if (lastReadSeq === null) return;
     // The server has drawn it, unless the first unread message is above those on the page.
     this.#line = list.element.querySelector(".unread-divider");
-    const insert = () => this.#line || this.insertAfter(lastReadSeq);
+    const insert = () => this.#line || this.#isDismissed || this.insertAfter(lastReadSeq);
     insert();
     list.element.addEventListener("message:prepended", insert);
     list.element.addEventListener("message:arrived", () => {
@@ -43,7 +44,13 @@ export class UnreadDivider {
     });
   }
 
-  remove() {
+  /** Remove the line. Older messages that are loaded later do not bring it back. */
+  dismiss() {
+    this.#isDismissed = true;
+    this.#remove();
+  }
+
+  #remove() {
     this.#line?.remove();
     this.#line = null;
   }
@@ -79,7 +86,7 @@ export class UnreadDivider {
 
   /** @param {HTMLElement} message */
   #insertBefore(message) {
-    this.remove();
+    this.#remove();
     this.#line = document.createElement("li");
     this.#line.className = "unread-divider";
     this.#line.textContent = "New messages";

@@ -11,6 +11,9 @@ import { rank } from "./ranking.js";
 
 const MAX_LISTED = 50;
 
+/** Some write the names of people and rooms so. */
+const PREFIX = /^[@#]/;
+
 /**
  * Return the destinations that fit a text. Without one: those opened last, but not the current page, then those with
  * unread messages, then the other known ones.
@@ -22,7 +25,8 @@ const MAX_LISTED = 50;
  * @param {string} currentPath
  */
 export function chooseDestinations(destinations, text, recent, currentPath) {
-  if (text.trim()) return rank(destinations, text, recent).slice(0, MAX_LISTED);
+  const wanted = text.trim().replace(PREFIX, "");
+  if (wanted) return rank(destinations, wanted, recent).slice(0, MAX_LISTED);
   const others = destinations.filter(({ key }) => key !== currentPath);
   const opened = recent.flatMap((path) => others.find(({ key }) => key === path) ?? []);
   const rest = others.filter((destination) => destination.isKnown && !opened.includes(destination));

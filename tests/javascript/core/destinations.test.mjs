@@ -32,7 +32,7 @@ test("without a text, those opened last come first, then unread ones, and the cu
 test("a text finds all, with the current page", () => {
   assert.deepEqual(chosen("d"), ["dan", "design"]);
   assert.deepEqual(chosen("d", ["/design"]), ["design", "dan"]);
-  assert.deepEqual(chosen("gen"), ["general"]);
+  for (const text of ["gen", "#gen", " @gen"]) assert.deepEqual(chosen(text), ["general"], text);
 });
 
 test("the last pages of a person are kept, each once, and a limited number of them", () => {

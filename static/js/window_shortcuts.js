@@ -1,0 +1,68 @@
+// The shortcuts of the window.
+
+import { findNeighbour } from "./core/neighbours.js";
+import { closest, find, findAll } from "./dom.js";
+import { listenForShortcuts, listShortcuts } from "./shortcuts.js";
+
+/** @import { JumpDialog } from "./jump_dialog.js" */
+/** @import { MarkAllRead } from "./mark_all_read.js" */
+/** @import { Screen } from "./screen.js" */
+/** @import { Shortcut } from "./shortcuts.js" */
+/** @import { Sidebar } from "./sidebar.js" */
+
+/** @param {{screen: Screen, sidebar: Sidebar, jumpDialog: JumpDialog, markAllRead: MarkAllRead}} parts of the window */
+export function enableShortcuts({ screen, sidebar, jumpDialog, markAllRead }) {
+  /** @param {1 | -1} step */
+  const openNeighbour = (step) => openEntry(findNeighbour(sidebar.entries, currentEntry(), step));
+
+  /** @param {1 | -1} step */
+  function openUnread(step) {
+    const { unreadEntries } = sidebar;
+    const unread = findNeighbour(sidebar.entries, currentEntry(), step, (entry) => unreadEntries.includes(entry));
+    if (!unread) find(document, "[data-page-announcement]").textContent = "No other conversation has unread messages";
+    openEntry(unread);
+  }
+
+  const currentEntry = () => sidebar.entries.find((entry) => entry.ariaCurrent === "page");
+
+  /** @type {Shortcut[]} */
+  const shortcuts = [
+    {
+      keys: ["Mod+K"],
+      label: "Jump to a room, person, assistant or page",
+      run: () => jumpDialog.toggle(),
+      isGlobal: true,
+    },
+    { keys: ["Alt+Shift+ArrowDown"], label: "Next unread conversation", run: () => openUnread(1) },
+    { keys: ["Alt+Shift+ArrowUp"], label: "Previous unread conversation", run: () => openUnread(-1) },
+    { keys: ["Alt+ArrowDown"], label: "Next conversation", run: () => openNeighbour(1) },
+    { keys: ["Alt+ArrowUp"], label: "Previous conversation", run: () => openNeighbour(-1) },
+    { keys: ["ArrowUp"], label: "Edit your last message, in the empty message field", run: editLast },
+    { keys: ["Escape"], label: "Mark the conversation as read", run: () => screen.page.markRead() },
+    { keys: ["Shift+Escape"], label: "Mark all conversations as read", run: () => markAllRead.ask() },
+    { keys: ["/"], label: "Search, on pages with a search field", run: focusSearch },
+    { keys: ["?", "Mod+/"], label: "Show keyboard shortcuts", run: () => openList() },
+  ];
+  const openList = listShortcuts(shortcuts);
+  listenForShortcuts(shortcuts);
+}
+
+/** @param {HTMLElement | undefined} entry */
+function openEntry(entry) {
+  entry?.scrollIntoView({ block: "nearest" });
+  entry?.click();
+}
+
+/** @param {KeyboardEvent} event */
+function editLast({ target }) {
+  const form = closest(target, "[data-composer]");
+  if (!form || !(target instanceof HTMLTextAreaElement) || target.value) return false;
+  form.dispatchEvent(new Event("message:edit-last"));
+  return true;
+}
+
+function focusSearch() {
+  const [field] = findAll(find(document, "main"), "[type=search]");
+  field?.focus();
+  return field !== undefined;
+}
