@@ -4,7 +4,7 @@ Each change takes the next number in its own transaction, while the conversation
 number of its creation (`seq`) and of its last change (`version`).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, cast
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, now
-from chatapp.storage import INTEGER, BulkStatement, ReadStatement, Transaction, encode_rows, parameter_rows
+from chatapp.storage import INTEGER, ReadStatement, Transaction, encode_rows, parameter_rows
 
 CONVERSATIONS = cast(Table, Conversation.__table__)
 
@@ -39,13 +39,14 @@ _LOCKED_COLUMNS = ReadStatement(
     )
 )
 
-_NUMBERS = ("last_event", "message_count", "updated_at")
+_NUMBERS = parameter_rows("numbers", id=INTEGER, last_event=INTEGER, message_count=INTEGER)
 
-_UPDATE = BulkStatement(
+_UPDATE = (
     update(CONVERSATIONS)
-    .where(CONVERSATIONS.c.id == bindparam("conversation_id"))
-    .values({name: bindparam(name) for name in _NUMBERS}),
-    ("conversation_id", *_NUMBERS),
+    .where(CONVERSATIONS.c.id == _NUMBERS.c.id)
+    .values(
+        last_event=_NUMBERS.c.last_event, message_count=_NUMBERS.c.message_count, updated_at=bindparam("updated_at")
+    )
 )
 
 
@@ -96,18 +97,11 @@ def lock_for_posts(session: Session, ids: Collection[int]) -> dict[ConversationR
     return {ConversationRef(conversation.kind, conversation.id): conversation for conversation in locked}
 
 
-def store_event_numbers(session: Session, conversations: Iterable[LockedConversation]) -> None:
-    """Update the rows of conversations that have taken event numbers."""
-    values = [
-        {
-            "conversation_id": conversation.id,
-            "last_event": conversation.last_event,
-            "message_count": conversation.message_count,
-            "updated_at": conversation.updated_at,
-        }
-        for conversation in conversations
-    ]
-    _UPDATE.execute(session.connection(), values)
+def store_event_numbers(session: Session, conversations: Sequence[LockedConversation]) -> None:
+    """Update the rows of conversations that have taken event numbers, all to the time of the last one."""
+    numbers = encode_rows((each.id, each.last_event, each.message_count) for each in conversations)
+    updated_at = max(each.updated_at for each in conversations)
+    session.connection().execute(_UPDATE, {"numbers": numbers, "updated_at": updated_at})
     # Rows that the session has loaded are stale.
     session.expire_all()
 
