@@ -3,7 +3,7 @@
 Green threads switch only where they wait. Within `in_slices` a computation waits for its turn before it begins, and
 again at each `checkpoint` after it has computed for `SLICE_SECONDS`. In one iteration of the event loop one computation
 gets its turn, so that chat messages wait for one slice, however many pages are requested at the same time. A message
-needs several iterations until it is stored and delivered: within `urgent` computations get fewer turns.
+needs several iterations until it is stored and delivered: until then (`begin_urgent`) computations get fewer turns.
 """
 
 import time
@@ -42,9 +42,9 @@ class _Turns:
         """Give fewer turns from now on."""
         self._urgent_calls += 1
 
-    def end_urgent(self) -> None:
+    def end_urgent(self, calls: int = 1) -> None:
         """Give more turns again when the result has been sent."""
-        self._urgent_calls -= 1
+        self._urgent_calls -= calls
         self._urgent_until = time.perf_counter() + DELIVERY_SECONDS
 
     def is_quiet(self, seconds: float) -> bool:
@@ -96,25 +96,15 @@ def begin_urgent() -> None:
         _turns.begin_urgent()
 
 
-def end_urgent() -> None:
-    """End the effect of one call of `begin_urgent`."""
-    if is_green():
-        _turns.end_urgent()
+def end_urgent(calls: int = 1) -> None:
+    """End the effect of as many calls of `begin_urgent`."""
+    if calls and is_green():
+        _turns.end_urgent(calls)
 
 
 def is_quiet(seconds: float) -> bool:
     """Return whether there has been no urgent work for so long."""
     return _turns.is_quiet(seconds)
-
-
-@contextmanager
-def urgent() -> Iterator[None]:
-    """Give computations in slices fewer turns within this block."""
-    begin_urgent()
-    try:
-        yield
-    finally:
-        end_urgent()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from chatapp.concurrency.cooperation import begin_urgent, end_urgent, urgent
+from chatapp.concurrency.cooperation import begin_urgent, end_urgent
 from chatapp.concurrency.native import NativePool
 from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.errors import Internal, Unavailable
@@ -114,8 +114,7 @@ class Writer:
         """
         submission = Submission(change)
         self._put(submission)
-        with urgent():
-            result: T = submission.wait()
+        result: T = submission.wait()
         return result
 
     def submit_and_call(self, change: Change[Any], on_settled: Callable[[Submission], object]) -> None:
@@ -126,18 +125,13 @@ class Writer:
 
         Raises `Busy` and `Unavailable`.
         """
-
-        def settle(submission: Submission) -> None:
-            end_urgent()
-            on_settled(submission)
-
-        self._put(Submission(change, settle))
-        begin_urgent()
+        self._put(Submission(change, on_settled))
 
     def _put(self, submission: Submission) -> None:
         if self._is_stopping:
             raise Unavailable("chatapp is being restarted. Try again in a moment.")
         self._queue.put(submission)
+        begin_urgent()
         if self._thread is None:
             self.start()
 
@@ -199,6 +193,8 @@ class Writer:
                 log.exception("batch failed", changes=len(batch))
                 for submission in batch:
                     submission.fail(Internal("Something went wrong on the server. Nothing was saved; try again."))
+            finally:
+                end_urgent(len(batch))
 
     def _load_spool(self) -> bool:
         """Load what an earlier process left in the spool. Return False while another process has the spool."""

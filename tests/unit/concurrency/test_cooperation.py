@@ -54,7 +54,7 @@ eventlet.monkey_patch()
 import time
 from itertools import pairwise
 from chatapp.concurrency import cooperation
-from chatapp.concurrency.cooperation import checkpoint, in_slices, is_slice_over, urgent
+from chatapp.concurrency.cooperation import begin_urgent, checkpoint, end_urgent, in_slices, is_slice_over
 
 cooperation.URGENT_PAUSE_SECONDS = 0.2
 turns = []
@@ -69,11 +69,12 @@ def compute():
 
 eventlet.spawn(compute)
 eventlet.sleep(0.1)
-with urgent():
-    before = len(turns)
-    while len(turns) < before + 4:
-        eventlet.sleep(0)
-    pauses = [later - earlier for earlier, later in pairwise(turns[before:])]
+begin_urgent()
+before = len(turns)
+while len(turns) < before + 4:
+    eventlet.sleep(0)
+pauses = [later - earlier for earlier, later in pairwise(turns[before:])]
+end_urgent()
 before = len(turns)
 eventlet.sleep(0.2)
 print(min(pauses) > 0.19, len(turns) > before + 1)
@@ -89,7 +90,7 @@ DELIVERY_PROGRAM = """
 import eventlet
 eventlet.monkey_patch()
 from chatapp.concurrency import cooperation
-from chatapp.concurrency.cooperation import checkpoint, in_slices, is_slice_over, urgent
+from chatapp.concurrency.cooperation import begin_urgent, checkpoint, end_urgent, in_slices, is_slice_over
 
 cooperation.URGENT_PAUSE_SECONDS = 1_000
 cooperation.DELIVERY_SECONDS = 0.2
@@ -106,8 +107,8 @@ def compute():
 
 eventlet.spawn(compute)
 eventlet.sleep(0.1)
-with urgent():
-    pass
+begin_urgent()
+end_urgent()
 before = turns
 for _ in range(20):
     eventlet.sleep(0)
