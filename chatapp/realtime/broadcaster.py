@@ -59,6 +59,7 @@ class Broadcaster:
     def __init__(self, app: Flask, realtime: Realtime, evictor: Evictor, *, is_single_process: bool) -> None:
         self._app = app
         self._realtime = realtime
+        self._engine = realtime.engine
         self._server = realtime.server
         self._connections = realtime.connections
         self._presenter = get_message_presenter(app)
@@ -95,11 +96,22 @@ class Broadcaster:
 
         Those of a conversation are emitted together, so that each socket receives them in one write.
         """
-        self._broadcast([BroadcastEvent(message, is_new=True) for message in messages])
+        if self.queue is not None:
+            self.queue.add([BroadcastEvent(message, is_new=True) for message in messages])
+            return
+        by_conversation: dict[int, list[TimelineMessage]] = {}
+        for message in messages:
+            by_conversation.setdefault(message.conversation.id, []).append(message)
+        for conversation_id, posted in by_conversation.items():
+            try:
+                self._emit_posted(posted)
+            except Exception:
+                # The messages of other conversations are emitted nevertheless.
+                log.exception("broadcast failed", conversation_id=conversation_id)
 
     def broadcast_changed(self, message: TimelineMessage) -> None:
         """Emit a message that was edited, deleted or reacted to."""
-        self._broadcast([BroadcastEvent(message, is_new=False)])
+        self._broadcast(BroadcastEvent(message, is_new=False))
 
     def broadcast_pending(self, message: TimelineMessage) -> None:
         """Emit a pending message."""
@@ -111,7 +123,7 @@ class Broadcaster:
         If the message was broadcast already, as an event that was read from the database, it is not news again. Clients
         still wait for `message_saved`.
         """
-        self._broadcast([BroadcastEvent(message, is_new=True, was_pending=True)])
+        self._broadcast(BroadcastEvent(message, is_new=True, was_pending=True))
 
     def broadcast_rejected(self, rejected: MessageRejected) -> None:
         """Emit that a pending message was rejected."""
@@ -171,17 +183,12 @@ class Broadcaster:
         payload = {"conversation": changed.wire_name, "is_public": changed.is_public}
         self._server.emit("sharing_changed", payload, to=changed.wire_name)
 
-    def _broadcast(self, events: Sequence[BroadcastEvent]) -> None:
-        """Emit events in their order: at once in a single process, otherwise on the thread of the queue."""
+    def _broadcast(self, event: BroadcastEvent) -> None:
+        """Emit an event: at once in a single process, otherwise on the thread of the queue."""
         if self.queue is not None:
-            self.queue.add(events)
-            return
-        for conversation_id, group in groupby(sorted(events, key=_get_conversation_id), _get_conversation_id):
-            try:
-                self._emit_events(list(group))
-            except Exception:
-                # The messages of other conversations are emitted nevertheless.
-                log.exception("broadcast failed", conversation_id=conversation_id)
+            self.queue.add([event])
+        else:
+            self._emit_events([event])
 
     def _read_events(self, positions: Mapping[str, int]) -> EventsRead:
         cursors = {parse_ref(wire_name): after for wire_name, after in positions.items()}
@@ -230,12 +237,12 @@ class Broadcaster:
     def _emit_message(self, message: TimelineMessage) -> None:
         channel = message.conversation.wire_name
         if self._connections.has_sockets(channel):  # Most messages of other processes are only news here.
-            self._server.emit("chat_message", self._presenter.present(message).with_html, to=channel)
+            self._engine.emit("chat_message", self._presenter.present(message).with_html, channel)
 
     def _emit_news(self, message: TimelineMessage) -> None:
         channel = news_channel(message.conversation.wire_name)
         if self._connections.has_sockets(channel):
-            self._server.emit("news", present_news(message), to=channel)
+            self._engine.emit("news", present_news(message), channel)
 
 
 def _log_broadcast(event: str, messages: Sequence[TimelineMessage]) -> None:
@@ -251,7 +258,3 @@ def _log_broadcast(event: str, messages: Sequence[TimelineMessage]) -> None:
                 version=message.version,
                 **request_id,
             )
-
-
-def _get_conversation_id(event: BroadcastEvent) -> int:
-    return event.message.conversation.id

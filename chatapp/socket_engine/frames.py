@@ -52,8 +52,10 @@ def _make_frame(opcode: int, data: bytes) -> bytes:
 class FramedPacket(Packet):  # type: ignore[misc]  # the library is not typed
     """An Engine.IO message with a Socket.IO packet, whose frame is encoded once for all connections."""
 
+    packet_type = MESSAGE
+    binary = False
+
     def __init__(self, packet: bytes) -> None:
-        super().__init__(MESSAGE)
         self._encoded = b"4" + packet
         self._text: str | None = None
         self.frame = _make_frame(TEXT, self._encoded)

@@ -4,7 +4,7 @@ The library looks for the channels of a socket in all channels, of which each so
 socket's channels are known, and a packet for one socket needs no channel.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from socketio import Manager
@@ -58,7 +58,12 @@ class BroadcastManager(Manager):  # type: ignore[misc]  # the library is not typ
         if room == sid:
             return
         self._engine.flush_broadcast()
-        super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+        if room is None:
+            super().basic_enter_room(sid, namespace, room, eio_sid=eio_sid)
+        else:
+            # A dictionary instead of the library's `bidict`, all of whose operations are written in Python.
+            channels = self.rooms[namespace]
+            channels.setdefault(room, {})[sid] = channels[None][sid]
         self._channels.setdefault(sid, set()).add(room)
 
     def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
@@ -66,6 +71,10 @@ class BroadcastManager(Manager):  # type: ignore[misc]  # the library is not typ
         self._engine.flush_broadcast()
         super().basic_leave_room(sid, namespace, room)
         self._channels.get(sid, set()).discard(room)
+
+    def get_participants(self, namespace: str, room: str | None) -> Iterable[tuple[str, str]]:
+        """Return the Socket.IO and Engine.IO ids of the sockets in a channel."""
+        return list(self.rooms.get(namespace, {}).get(room, {}).items())
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:  # noqa: ARG002 - there is one namespace
         """Return the channels that a socket is in."""

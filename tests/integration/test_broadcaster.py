@@ -40,10 +40,10 @@ def realtime(app: Flask) -> Realtime:
 def emitted(realtime: Realtime, monkeypatch: pytest.MonkeyPatch) -> Emitted:
     emitted: Emitted = []
 
-    def emit(event: str, _payload: Any, to: str) -> None:
-        emitted.append((event, to))
+    def emit(event: str, _payload: Any, _namespace: str, *, room: str, **_options: Any) -> None:
+        emitted.append((event, room))
 
-    monkeypatch.setattr(realtime.server, "emit", emit)
+    monkeypatch.setattr(realtime.server.manager, "emit", emit)
     return emitted
 
 
@@ -113,6 +113,7 @@ def test_new_messages_of_a_conversation_are_emitted_together_and_before_its_news
 
 
 def test_a_failure_in_one_conversation_does_not_keep_others_from_their_messages(
+    app: Flask,
     broadcaster: Broadcaster,
     realtime: Realtime,
     message: TimelineMessage,
@@ -124,6 +125,10 @@ def test_a_failure_in_one_conversation_does_not_keep_others_from_their_messages(
             raise RuntimeError("a failure")
 
     monkeypatch.setattr(realtime.fallback, "apply_event", fail_in_general)
-    broadcaster.broadcast_posted([message, replace(message, conversation=room_ref(2))])
+    messages = [message, replace(message, conversation=room_ref(2))]
+    broadcaster.broadcast_posted(messages)
     broadcast(broadcaster)
     assert emitted == [("chat_message", "room_2")]
+    emitted.clear()
+    Broadcaster(app, realtime, Evictor(app, realtime), is_single_process=True).broadcast_posted(messages)
+    assert emitted == [("chat_message", "room_2")], "without other processes, too"
