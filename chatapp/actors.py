@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -10,6 +11,8 @@ from chatapp.errors import Forbidden, SignedOut
 from chatapp.models import ApiToken, LoginSession, User, now
 from chatapp.models.base import UtcDateTime
 from chatapp.storage import ReadStatement
+
+CACHED_ACTORS = 1_000
 
 # Most events of sockets execute it.
 _FIND_LOGIN = ReadStatement(
@@ -33,6 +36,10 @@ class Actor:
     token_id: int | None = None
     address: str | None = field(default=None, compare=False)
     """The network address for the audit log, if the operator wants it recorded."""
+
+
+make_actor = lru_cache(CACHED_ACTORS)(Actor)
+"""Return the `Actor` with these values. Most requests and events have one that is known already."""
 
 
 def find_active_actors(session: Session, actors: Collection[Actor]) -> set[Actor]:

@@ -8,9 +8,9 @@ import flask_login
 from flask import has_request_context, request
 from flask_login import UserMixin, current_user
 
-from chatapp.actors import Actor
+from chatapp.actors import Actor, make_actor
 from chatapp.config import current_settings
-from chatapp.conversations.people import Person
+from chatapp.conversations.people import Person, make_person
 from chatapp.errors import Forbidden, SignedOut
 from chatapp.models.audit import MAX_ADDRESS_CHARS
 
@@ -41,12 +41,12 @@ class AuthenticatedUser(UserMixin):  # type: ignore[misc]  # the library is not 
 
     def as_person(self) -> Person:
         """Return the user as other users see them."""
-        return Person(self.id, self.username, self.name)
+        return make_person(self.id, self.username, self.name)
 
     @property
     def actor(self) -> Actor:
         """The user as policies and services know them."""
-        return Actor(self.id, self.login_session_id, address=current_address())
+        return make_actor(self.id, self.login_session_id, None, current_address())
 
 
 def current_address() -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -10,6 +11,8 @@ from sqlalchemy.orm import Session
 from chatapp.errors import Invalid, NotFound
 from chatapp.models import User
 from chatapp.models.accounts import USERNAME_PATTERN
+
+CACHED_PEOPLE = 1_000
 
 MAX_PEOPLE = 10
 """Maximum number of people in a direct conversation, including the user who starts it."""
@@ -27,6 +30,10 @@ class Person:
     def of(cls, user: User) -> Self:
         """Create the value from a row."""
         return cls(user.id, user.username, user.name)
+
+
+make_person = lru_cache(CACHED_PEOPLE)(Person)
+"""Return the `Person` with this id, username and name. Most messages have senders that are known already."""
 
 
 def find_active_user(session: Session, username: str) -> User | None:

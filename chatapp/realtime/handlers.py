@@ -41,7 +41,10 @@ class Payload(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True)
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, as are the values of each event: these would take three times as long to create.
+
+
+@dataclass(slots=True)
 class Caller:
     """The user and the socket that an event came from."""
 
@@ -66,7 +69,7 @@ P = TypeVar("P", bound=Payload)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Write(Generic[T]):
     """A change that an event causes, and the function that makes the acknowledgement of its result."""
 

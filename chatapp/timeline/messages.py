@@ -9,7 +9,7 @@ from typing import Any, Self
 from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.people import Person
+from chatapp.conversations.people import Person, make_person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Message, Reaction, RetiredKey, User
 from chatapp.storage import Transaction
@@ -210,7 +210,7 @@ def build_messages(
 def _create(
     row: Row[Any], ref: ConversationRef, reactions: tuple[ReactionGroup, ...], mentions: tuple[Person, ...]
 ) -> TimelineMessage:
-    sender = None if row.username is None else Person(row.sender_id, row.username, row.name)
+    sender = None if row.username is None else make_person(row.sender_id, row.username, row.name)
     return TimelineMessage.of(row, sender, ref, reactions, mentions)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
-from chatapp.conversations.people import Person
+from chatapp.conversations.people import Person, make_person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import LoginSession, Membership, Message, RetiredKey, User, now
 from chatapp.models.base import UtcDateTime
@@ -104,7 +104,7 @@ def find_post_facts(session: Session, posts: Sequence[Keyed]) -> list[PostFacts]
     rows = _FACTS.fetch(session, posts=keys, moment=now())
     facts = {
         number: PostFacts(
-            sender=None if username is None else Person(user_id, username, name),
+            sender=None if username is None else make_person(user_id, username, name),
             has_login_session=login_session_id is not None,
             membership=None if role is None else MemberColumns(role, is_blocked),
             message_id=message_id,
