@@ -37,9 +37,8 @@ class SizedCache(Generic[K, V]):
 
     def add(self, key: K, value: V) -> None:
         """Add a value, and evict others if the cache is full."""
-        if key in self._entries:
+        if self._entries.setdefault(key, value) is not value:
             return  # Another thread was faster.
-        self._entries[key] = value
         self.size += self._size_of(key, value)
         while self.size > self._max_size and self._entries:
             self.size -= self._size_of(*self._entries.popitem(last=False))

@@ -2,8 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Self
+from functools import cached_property, lru_cache
 
 from chatapp.errors import InvalidConversation
 from chatapp.models.base import LAST_ID
@@ -15,25 +14,32 @@ CACHED_REFS = 1_000
 _WIRE_NAME = re.compile(r"general|(?P<kind>room|direct|assistant)_(?P<id>[1-9][0-9]{0,9})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConversationRef:
     """The kind and the id of a conversation, which need not exist. It is not the name that people see."""
 
     kind: str
     id: int
 
-    @classmethod
-    def of(cls, conversation: Conversation) -> Self:
-        """Return the ref of a conversation."""
-        return cls(conversation.kind, conversation.id)
+    def __hash__(self) -> int:
+        # Ids are unique among all kinds. Refs are keys of what is looked up for each message.
+        return self.id
 
-    @property
+    @classmethod
+    def of(cls, conversation: Conversation) -> "ConversationRef":
+        """Return the ref of a conversation."""
+        return make_ref(conversation.kind, conversation.id)
+
+    @cached_property
     def wire_name(self) -> str:
         """The ref as text, as the protocol has it: `general`, `room_26`, `direct_7`, `assistant_9`."""
         return format_wire_name(self.kind, self.id)
 
 
-GENERAL = ConversationRef("general", GENERAL_ID)
+make_ref = lru_cache(CACHED_REFS)(ConversationRef)
+"""Return the ref with this kind and id, most often the same object: it is compared fastest with itself."""
+
+GENERAL = make_ref("general", GENERAL_ID)
 
 
 def room_ref(room_id: int) -> ConversationRef:
@@ -71,4 +77,4 @@ def _parse_text(value: str) -> ConversationRef:
         )
     if match["kind"] is None:
         return GENERAL
-    return ConversationRef(match["kind"], int(match["id"]))
+    return make_ref(match["kind"], int(match["id"]))

@@ -24,8 +24,8 @@ def check_content(content: object, limit: int | None = None, what: str = "A mess
         raise TooLong(f"{what} has at most {limit:,} characters; this one has {len(content):,}.")
     if "\0" in content or not _is_encodable(content):
         raise BadCharacters(f"{what} has characters that cannot be stored (NUL or half of a surrogate pair).")
-    # A message of invisible characters only, such as zero-width spaces, is empty too.
-    if not any(character.isprintable() and not character.isspace() for character in content):
+    # A message of invisible characters only, such as zero-width spaces, is empty too. Most begin with a visible one.
+    if not (content[:1].isalnum() or any(each.isprintable() and not each.isspace() for each in content)):
         raise Empty(f"{what} needs some text.")
     return content.rstrip().lstrip("\n")
 
@@ -40,6 +40,8 @@ def check_message_type(value: object) -> str:
 
 
 def _is_encodable(content: str) -> bool:
+    if content.isascii():
+        return True
     try:
         content.encode()
     except UnicodeEncodeError:

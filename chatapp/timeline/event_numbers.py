@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 from sqlalchemy import Select, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.refs import ConversationRef
+from chatapp.conversations.refs import ConversationRef, make_ref
 from chatapp.models import Conversation, now
 from chatapp.storage import INTEGER, ReadStatement, Transaction, encode_rows, parameter_rows
 
@@ -94,7 +94,7 @@ def lock_for_posts(session: Session, ids: Collection[int]) -> dict[ConversationR
     session.flush()
     rows = _LOCKED_COLUMNS.fetch(session, ids=encode_rows((each,) for each in ids))
     locked = (LockedConversation(*row) for row in rows)
-    return {ConversationRef(conversation.kind, conversation.id): conversation for conversation in locked}
+    return {make_ref(conversation.kind, conversation.id): conversation for conversation in locked}
 
 
 def store_event_numbers(session: Session, conversations: Sequence[LockedConversation]) -> None:

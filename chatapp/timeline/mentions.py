@@ -22,9 +22,9 @@ MENTION_PATTERN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
-    """The content of a message that is to be stored, and the data that determines its mentions."""
+    """The content of a message that is to be stored, and the data that determines its mentions. Nothing changes it."""
 
     conversation: ConversationColumns
     membership: MembershipColumns | None

@@ -77,7 +77,7 @@ class NewMessage:
         return self.client_id, self.actor.user_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
     """The post is stored by `insert`, as the message at this index of its result."""
 
