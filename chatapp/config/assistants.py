@@ -68,6 +68,9 @@ class Assistant(_Table):
     title: str = Field("", max_length=64, description="display name; `name` if empty")
     avatar: str = Field("", max_length=8, description="an emoji; a default icon if empty")
     description: str = Field("", max_length=250, description="a line below the name")
+    suggestions: tuple[Annotated[str, Field(max_length=100)], ...] = Field(
+        (), max_length=6, description="questions that an empty conversation suggests"
+    )
     prompt: str = Field("You are a helpful assistant in a team's chat. Answer briefly.", description="system prompt")
     provider: Annotated[BuiltInConfig | OpenAIConfig, Field(discriminator="kind")] = BuiltInConfig()
     context_messages: int = Field(10, ge=1, le=200, description="maximum number of messages in the context")
@@ -92,6 +95,7 @@ BUILT_IN_ASSISTANT = Assistant(
     name="helper",
     title="Helper",
     description="Searches the messages you can read and answers questions about chatapp. Runs on this server only.",
+    suggestions=("How do I invite someone?", "How do I create a room?", "How do I mention someone?"),
 )
 """The only assistant of an installation without `assistants.toml`."""
 

@@ -95,8 +95,9 @@ class GeneralPage(ConversationPage):
         return url_for("general.show")
 
     def extras(self, session: Session, viewer: AuthenticatedUser, state: ConversationState) -> Mapping[str, object]:  # noqa: ARG002
-        """Return how many messages a restart keeps."""
-        return {"kept_messages": current_settings().general_keep_last}
+        """Return how many messages a restart keeps, and the assistant that newcomers may ask."""
+        first_assistant = next(iter(current_assistants().values()), None)
+        return {"kept_messages": current_settings().general_keep_last, "first_assistant": first_assistant}
 
 
 class RoomPage(ConversationPage):

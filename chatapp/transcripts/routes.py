@@ -80,7 +80,7 @@ def create_link(conversation: str) -> BaseResponse:
     """Create the share link of a conversation."""
     ref = parse_ref(conversation)
     create_share_link(current_person().actor, ref)
-    flash("Anyone with the link can now read this conversation. Copy the link from the menu.")
+    flash("Anyone with the link can now read this conversation. Copy the link below.")
     return redirect(find_path(ref))
 
 

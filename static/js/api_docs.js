@@ -5,10 +5,17 @@ import { find } from "./dom.js";
 const { SwaggerUIBundle } = /** @type {any} */ (window);
 const element = find(document, "[data-api-document]");
 
+// Swagger UI has the colors of its dark mode with this class only.
+const darkMode = matchMedia("(prefers-color-scheme: dark)");
+const followScheme = () => document.documentElement.classList.toggle("dark-mode", darkMode.matches);
+darkMode.addEventListener("change", followScheme);
+followScheme();
+
 SwaggerUIBundle({
   domNode: element,
   url: element.dataset.apiDocument,
-  deepLinking: true,
+  // The links to operations would be inside the buttons that open them.
+  deepLinking: false,
   tryItOutEnabled: true,
   validatorUrl: null,
   requestInterceptor(/** @type {{headers: Record<string, string | undefined>}} */ request) {

@@ -22,6 +22,7 @@ import { enableReactions } from "./reactions.js";
 import { showReadReceipts } from "./read_receipts.js";
 import { enableMarkAsUnread, ReadTracker } from "./read_tracker.js";
 import { handleRemoval } from "./removal.js";
+import { offerSuggestions } from "./suggestions.js";
 import { showTyping } from "./typing_indicator.js";
 import { MAX_LOADED_MESSAGES, showUnreadBanner } from "./unread_banner.js";
 import { UnreadDivider } from "./unread_divider.js";
@@ -142,6 +143,7 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
     });
     timeline.on("reset", () => outboxView.render());
     showTyping(form, find(main, "[data-typing]"), connection, conversation);
+    offerSuggestions(main, text);
     completeMentions(text, find(form, "[data-mention-options]"), list.element);
   }
   if (toolbar && lastReadSeq !== null) enableMarkAsUnread(toolbar, tracker, divider);

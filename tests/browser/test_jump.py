@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_pages import list_violations
+from tests.harness.accessibility import list_violations
 from tests.harness.pages import PHONE, NewPage, wait_until_connected
 from tests.harness.people import Person, room_path
 

@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.harness.accessibility import list_violations
 from tests.harness.pages import (
     NewPage,
     message_seqs,
@@ -197,18 +198,6 @@ def test_pages_fit_phones_and_desktops_and_are_accessible(ana: Person, new_page:
             problems += [f"{path} at {viewport['width']}, dark: {violation}" for violation in dark]
             page.emulate_media(color_scheme="light")
     assert not problems, "\n".join(problems)
-
-
-def list_violations(page: Page, **options: object) -> list[str]:
-    """Return the rule and the first element of each serious violation of accessibility."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    violations = Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
-    return [
-        f"{violation['id']} {violation['nodes'][0]['html'][:200]}"
-        for violation in violations
-        if violation["impact"] in {"serious", "critical"}
-    ]
 
 
 def test_new_messages_do_not_scroll_a_reader_who_has_scrolled_up(ana: Person, bob: Person, new_page: NewPage) -> None:

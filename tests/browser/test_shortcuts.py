@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_pages import list_violations
+from tests.harness.accessibility import list_violations
 from tests.harness.pages import NewPage, message_texts, send_message, wait_until_connected, wait_until_stored
 from tests.harness.people import Person
 

@@ -297,6 +297,7 @@ def test_no_form_is_accepted_without_its_csrf_token(server: Server, ana: Person,
             response = ana.http.post(server.url + path, data=form | extra, allow_redirects=False)
             assert response.status_code == 400, path
             assert "This form has expired" in response.text
+            assert PASSWORD not in response.text
     assert {table: server.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables} == before
     # Nor with the token of another user.
     token = find_csrf_token(bob.get("/").text)

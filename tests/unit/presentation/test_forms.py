@@ -4,9 +4,12 @@ from http import HTTPStatus
 
 import pytest
 from flask import Flask
+from werkzeug.datastructures import MultiDict
 from wtforms import StringField
 from wtforms.validators import InputRequired
 
+from chatapp.accounts.forms import PasswordForm, SignInForm, SignUpForm
+from chatapp.api.tokens.forms import TokenForm
 from chatapp.errors import Archived, ChatError, Conflict, Forbidden, Invalid, NotFound
 from chatapp.presentation.forms import Form
 
@@ -60,3 +63,14 @@ def test_other_errors_are_shown_only_where_the_view_names_them(flask_app: Flask)
 def test_an_absent_field_is_an_empty_text(flask_app: Flask) -> None:
     with flask_app.test_request_context(method="POST"):
         assert Form.text(NameForm().name) == ""
+
+
+@pytest.mark.parametrize("form", [SignUpForm, SignInForm, PasswordForm])
+def test_a_form_that_is_shown_again_does_not_contain_the_password(flask_app: Flask, form: type[Form]) -> None:
+    flask_app.config["WTF_CSRF_ENABLED"] = False
+    with flask_app.test_request_context(method="POST"):
+        names = [name for name in form()._fields if "password" in name]
+        assert names
+        shown = form(formdata=MultiDict(dict.fromkeys(names, "correct horse battery")))
+        assert "correct horse" not in "".join(str(shown[name]()) for name in names)
+    assert TokenForm.password.field_class is SignInForm.password.field_class
