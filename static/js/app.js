@@ -9,6 +9,8 @@ import { sendOutbox } from "./core/outbox_sender.js";
 import { RecentPages } from "./core/recent_pages.js";
 import { JumpDialog } from "./jump_dialog.js";
 import { MarkAllRead } from "./mark_all_read.js";
+import { markDrafts } from "./draft_marks.js";
+import { showMoreUnread } from "./more_unread.js";
 import { announcePages, focusField, Navigator } from "./navigation.js";
 import { showOutageNotice } from "./outage_notice.js";
 import { Page } from "./page.js";
@@ -17,6 +19,7 @@ import { trackPresence } from "./presence.js";
 import { storeReaderClock } from "./reader_clock.js";
 import { Screen } from "./screen.js";
 import { Sidebar } from "./sidebar.js";
+import { enableCollapsing } from "./sidebar_sections.js";
 import { io } from "./socket_io.js";
 import { UnreadBadges } from "./unread_badges.js";
 import { enableShortcuts } from "./window_shortcuts.js";
@@ -35,7 +38,8 @@ const connection = new Connection(
   }),
 );
 /** Shared by all tabs; survives a restart of the browser. */
-const outbox = new Outbox(new FallbackStorage(() => localStorage), userId);
+const browserStorage = new FallbackStorage(() => localStorage);
+const outbox = new Outbox(browserStorage, userId);
 /** Belongs to this tab; survives a reload. */
 const tabStorage = new FallbackStorage(() => sessionStorage);
 
@@ -52,14 +56,18 @@ connection.watchState((state) => {
 storeReaderClock();
 const page = new Page(document, location.pathname + location.search, connection);
 const sidebar = new Sidebar(connection, tabStorage);
+enableCollapsing(sidebar, browserStorage);
+sidebar.revealCurrent();
 const badges = new UnreadBadges(connection, sidebar, userId);
 const screen = new Screen(page, { userId, connection, outbox, drafts: tabStorage });
 showConnectionStatus(connection, screen);
 followState(sidebar, badges, screen);
 screen.on("shown", ({ title }) => badges.setPageTitle(title));
 trackPresence(connection, sidebar, screen);
+showMoreUnread(sidebar, badges);
+markDrafts(sidebar, screen, tabStorage, userId);
 showOutageNotice(screen, connection);
-const recentPages = new RecentPages(new FallbackStorage(() => localStorage), userId);
+const recentPages = new RecentPages(browserStorage, userId);
 recentPages.add(decodePath(location.pathname));
 screen.on("shown", () => recentPages.add(decodePath(location.pathname)));
 const jumpDialog = new JumpDialog(sidebar, recentPages);

@@ -3,6 +3,7 @@
 import { mentionsAll } from "./core/mentions.js";
 import { validateContent } from "./core/message_validation.js";
 import { find } from "./dom.js";
+import { draftKey } from "./draft_marks.js";
 
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
 /** @import { Outbox } from "./core/outbox.js" */
@@ -37,7 +38,7 @@ export class Composer {
     this.#drafts = drafts;
     this.#conversation = conversation;
     this.#maxChars = maxChars;
-    this.#draftKey = `chatapp:draft:${userId}:${conversation}`;
+    this.#draftKey = draftKey(userId, conversation);
 
     form.noValidate = true;
     form.addEventListener("submit", (event) => this.#onSubmit(event));

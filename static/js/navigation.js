@@ -30,6 +30,8 @@ export class Navigator {
   #typeAhead = new TypeAhead();
   #wasConnected = false;
   #loading = new AbortController();
+  /** @type {Page | null} */
+  #shown = null;
 
   /**
    * @param {Screen} screen
@@ -41,13 +43,22 @@ export class Navigator {
     this.#sidebar = sidebar;
     this.#connection = connection;
     window.navigation.addEventListener("navigate", (event) => this.#onNavigate(event));
-    screen.on("shown", ({ currentLinks }) => sidebar.markCurrent(currentLinks));
+    screen.on("shown", (page) => this.#onShown(page));
     prefetchLinks(this.#loader, (path) => !this.#findKept(path) && connection.isConnected);
     // Rooms were renamed, archived or left. After a lost connection, that may have been missed.
     connection.on("sidebar_changed", () => this.#forget());
     connection.on("removed_from_chat", () => this.#forget());
     connection.watchState((state) => this.#onState(state));
     window.addEventListener("pagehide", () => this.#forget());
+  }
+
+  /** @param {Page} page */
+  #onShown(page) {
+    this.#sidebar.markCurrent(page.currentLinks);
+    if (page === this.#shown) return;
+    this.#shown = page;
+    // Before the next frame, with the layout that it needs anyway.
+    requestAnimationFrame(() => this.#sidebar.revealCurrent());
   }
 
   /** Restore the position in a page that the back button has loaded in full. */

@@ -23,7 +23,8 @@ const SCROLL_KEY = "chatapp:sidebar-scroll";
  * @extends {TypedEventTarget<{requested: void, refreshed: void}>}
  */
 export class Sidebar extends TypedEventTarget {
-  #lists = find(document, "[data-sidebar]");
+  lists = find(document, "[data-sidebar]");
+  #drawer = find(document, "#sidebar");
   #wasConnected = false;
   #isFetching = false;
   #isStale = false;
@@ -34,8 +35,9 @@ export class Sidebar extends TypedEventTarget {
    */
   constructor(connection, storage) {
     super();
-    this.#lists.scrollTop = Number(storage.get(SCROLL_KEY));
-    window.addEventListener("pagehide", () => storage.set(SCROLL_KEY, String(this.#lists.scrollTop)));
+    this.lists.scrollTop = Number(storage.get(SCROLL_KEY));
+    window.addEventListener("pagehide", () => storage.set(SCROLL_KEY, String(this.lists.scrollTop)));
+    this.#drawer.addEventListener("toggle", () => this.revealCurrent());
     connection.on("sidebar_changed", () => this.refresh());
     connection.on("unread_changed", () => {
       // The response that is on its way may have the counts from before.
@@ -56,7 +58,7 @@ export class Sidebar extends TypedEventTarget {
 
   /** The links to the conversations. */
   get entries() {
-    return findAll(this.#lists, "[data-entry]");
+    return findAll(this.lists, "[data-entry]");
   }
 
   /** The links to conversations with unread messages. */
@@ -70,7 +72,7 @@ export class Sidebar extends TypedEventTarget {
    * @returns {OpenedConversation | null}
    */
   get opened() {
-    const element = this.#lists.querySelector("[data-opened]");
+    const element = this.lists.querySelector("[data-opened]");
     if (!(element instanceof HTMLElement)) return null;
     const { memberCount = null, archivedText = "" } = element.dataset;
     return { title: element.textContent ?? "", memberCount, archivedText };
@@ -81,7 +83,7 @@ export class Sidebar extends TypedEventTarget {
    * @returns {HTMLElement | null}
    */
   find(conversation) {
-    return this.#lists.querySelector(`[data-entry="${CSS.escape(conversation)}"]`);
+    return this.lists.querySelector(`[data-entry="${CSS.escape(conversation)}"]`);
   }
 
   /**
@@ -125,10 +127,14 @@ export class Sidebar extends TypedEventTarget {
     }
   }
 
+  /** Scroll the link to the current page into view. */
+  revealCurrent() {
+    this.lists.querySelector('[aria-current="page"]')?.scrollIntoView({ block: "nearest" });
+  }
+
   /** Close the drawer, which the list is on a narrow screen. */
   close() {
-    const drawer = find(document, "#sidebar");
-    if (drawer.matches(":popover-open")) drawer.hidePopover();
+    if (this.#drawer.matches(":popover-open")) this.#drawer.hidePopover();
   }
 
   /** Fetch the list again, and once more if it has changed in the meantime. */
@@ -153,7 +159,7 @@ export class Sidebar extends TypedEventTarget {
     const lists = parseHtml(await response.text());
     // Another page was shown meanwhile, and the state is not that of its conversation.
     if (openConversation() !== open) lists.querySelector("[data-opened]")?.remove();
-    for (const link of findAll(lists, "a.sidebar-link")) {
+    for (const link of findAll(lists, "a[href]")) {
       link.toggleAttribute("aria-current", false);
       if (link.getAttribute("href") === decodePath(location.pathname)) link.setAttribute("aria-current", "page");
     }
@@ -167,10 +173,10 @@ export class Sidebar extends TypedEventTarget {
    * @param {HTMLElement} lists
    */
   #replace(lists) {
-    const focused = this.#lists.contains(document.activeElement) && document.activeElement?.getAttribute("href");
-    this.#lists.replaceChildren(...lists.childNodes);
+    const focused = this.lists.contains(document.activeElement) && document.activeElement?.getAttribute("href");
+    this.lists.replaceChildren(...lists.childNodes);
     if (focused)
-      findAll(this.#lists, "a")
+      findAll(this.lists, "a")
         .find((link) => link.getAttribute("href") === focused)
         ?.focus();
   }

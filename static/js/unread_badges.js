@@ -1,5 +1,6 @@
 // Unread counts in the sidebar, the page's title and its icon. They are counted here between reports of the server.
 
+import { TypedEventTarget } from "./core/typed_event_target.js";
 import { countMessage, formatCount, titlePrefix } from "./core/unread_counts.js";
 import { find } from "./dom.js";
 
@@ -8,9 +9,16 @@ import { find } from "./dom.js";
 /** @import { ConversationCounts, NewMessage } from "./core/unread_counts.js" */
 /** @import { Sidebar } from "./sidebar.js" */
 
-export class UnreadBadges {
+/**
+ * Emits `changed` after each change of a count.
+ *
+ * @extends {TypedEventTarget<{changed: void}>}
+ */
+export class UnreadBadges extends TypedEventTarget {
   #sidebar;
   #userId;
+  #menuButton = find(document, "[data-menu-button]");
+  #menuBadge = find(document, "[data-menu-badge]");
   #title = document.title;
   #icon = find(document, "link[rel=icon]", HTMLLinkElement);
   #iconHref = this.#icon.href;
@@ -24,6 +32,7 @@ export class UnreadBadges {
    * @param {number} userId
    */
   constructor(connection, sidebar, userId) {
+    super();
     this.#sidebar = sidebar;
     this.#userId = userId;
     connection.on("news", ({ conversation, sender_id: senderId, ...news }) =>
@@ -110,10 +119,25 @@ export class UnreadBadges {
     this.#updateTitle();
   }
 
+  /**
+   * On a phone, the button of the menu shows what the title does.
+   *
+   * @param {string} prefix
+   */
+  #renderMenuBadge(prefix) {
+    const count = prefix.match(/[\d+]+/)?.[0] ?? "";
+    this.#menuBadge.hidden = !prefix;
+    this.#menuBadge.textContent = count;
+    this.#menuBadge.classList.toggle("is-highlighted", count !== "");
+    this.#menuButton.ariaLabel = prefix ? `Open menu (${count || "some"} unread)` : "Open menu";
+  }
+
   #updateTitle() {
     const prefix = titlePrefix(this.#sidebar.entries.map(countsOf));
     document.title = prefix + this.#title;
     this.#icon.href = prefix ? this.#unreadIconHref : this.#iconHref;
+    this.#renderMenuBadge(prefix);
+    this.emit("changed");
   }
 }
 

@@ -85,14 +85,18 @@ def test_a_switch_keeps_the_socket_the_sidebar_and_drafts(ana: Person, new_page:
     expect(page.locator("main")).to_be_focused()
     switch(page, rooms[3])
     expect(page.locator("#content")).to_have_value("another draft")
+    assert sidebar.evaluate("list => list.scrollTop") == top
     page.go_back()
     page.go_back()
     page.go_back()
     expect(page.locator("#content")).to_have_value("a draft")
     expect(page).to_have_title("General · chatapp")
-    assert sidebar.evaluate("list => list.scrollTop") == top
+    expect(entry(page, "general")).to_be_in_viewport()
     assert is_marked(page)
+    switch(page, rooms[3])
     assert sockets == []
+    top = sidebar.evaluate("list => list.scrollTop")
+    assert top > 0
     page.reload()
     wait_until_connected(page)
     assert sidebar.evaluate("list => list.scrollTop") == top
