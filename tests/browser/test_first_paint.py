@@ -87,6 +87,7 @@ def test_the_first_frame_is_final(server: Server, ana: Person, bob: Person, eve:
         assert page.evaluate(f"({LIST_ITEMS})(document)")[-len(rendered) + 1 :] == rendered[1:]
 
     page.set_viewport_size({"width": 1280, "height": 800})
+    wait_until_painted(page)
     page.evaluate("window.shifts = []")
     for conversation in ("general", room):
         page.click(f"[data-entry='{conversation}']")
