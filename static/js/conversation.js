@@ -30,6 +30,7 @@ import { UnreadDivider } from "./unread_divider.js";
 /** @import { Connection } from "./core/connection.js" */
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
 /** @import { Outbox } from "./core/outbox.js" */
+/** @import { NotificationSettingsStore } from "./notification_settings.js" */
 /** @import { HistoryLoader } from "./history_loading.js" */
 /** @import { Decorator } from "./message_decoration.js" */
 /** @import { PageConnection } from "./core/page_connection.js" */
@@ -40,6 +41,7 @@ import { UnreadDivider } from "./unread_divider.js";
  * @property {number} userId
  * @property {Connection} connection
  * @property {Outbox} outbox
+ * @property {NotificationSettingsStore} notificationSettings
  * @property {FallbackStorage} drafts
  */
 

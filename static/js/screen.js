@@ -4,6 +4,7 @@ import { showConversation } from "./conversation.js";
 import { enableCopyButtons } from "./copy_buttons.js";
 import { TypedEventTarget } from "./core/typed_event_target.js";
 import { findAll } from "./dom.js";
+import { editNotificationSettings } from "./notification_settings.js";
 import { PAGE_LEFT } from "./page_focus.js";
 
 /** @import { App } from "./conversation.js" */
@@ -84,6 +85,8 @@ export class Screen extends TypedEventTarget {
     const { page } = this;
     this.#keep(page);
     enableCopyButtons(document);
+    const settings = page.main.querySelector("[data-notification-settings]");
+    if (settings instanceof HTMLElement) editNotificationSettings(settings, this.#app.notificationSettings);
     if (page.main.dataset.conversation !== undefined) showConversation(page, this.#app);
   }
 

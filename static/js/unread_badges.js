@@ -1,12 +1,14 @@
 // Unread counts in the sidebar, the page's title and its icon. They are counted here between reports of the server.
 
+import { watchNewMessages } from "./core/new_messages.js";
 import { TypedEventTarget } from "./core/typed_event_target.js";
 import { countMessage, formatCount, titlePrefix } from "./core/unread_counts.js";
 import { find } from "./dom.js";
 
-/** @import { Message, ReadState } from "./protocol.js" */
+/** @import { ReadState } from "./protocol.js" */
 /** @import { Connection } from "./core/connection.js" */
-/** @import { ConversationCounts, NewMessage } from "./core/unread_counts.js" */
+/** @import { NewMessage } from "./core/new_messages.js" */
+/** @import { ConversationCounts } from "./core/unread_counts.js" */
 /** @import { Sidebar } from "./sidebar.js" */
 
 /**
@@ -35,11 +37,7 @@ export class UnreadBadges extends TypedEventTarget {
     super();
     this.#sidebar = sidebar;
     this.#userId = userId;
-    connection.on("news", ({ conversation, sender_id: senderId, ...news }) =>
-      this.#onNewMessage(conversation, { ...news, senderId }),
-    );
-    connection.on("chat_message", (message) => this.#onMessage(message));
-    connection.on("message_saved", ({ message }) => message && this.#onMessage(message));
+    watchNewMessages(connection, (conversation, message) => this.#onNewMessage(conversation, message));
     connection.on("unread_changed", (state) => this.#onReadState(state));
     sidebar.on("requested", () => {
       this.#sinceRequest = [];
@@ -56,12 +54,6 @@ export class UnreadBadges extends TypedEventTarget {
   setPageTitle(title) {
     this.#title = title;
     this.#updateTitle();
-  }
-
-  /** @param {Message} message */
-  #onMessage({ conversation, seq, sender, mentions }) {
-    // A pending message is counted when it is stored.
-    if (seq !== null) this.#onNewMessage(conversation, { seq, mentions, senderId: sender?.id ?? null });
   }
 
   /**

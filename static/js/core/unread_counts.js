@@ -9,12 +9,7 @@
  * @property {number} mentions unread messages that mention this person
  */
 
-/**
- * @typedef {object} NewMessage
- * @property {number} seq
- * @property {number | null} senderId
- * @property {number[]} mentions
- */
+/** @import { NewMessage } from "./new_messages.js" */
 
 /**
  * Return the counts after a new message. They are unchanged where the message has been counted already.

@@ -1,0 +1,69 @@
+// When a new message is announced outside of the page: by a desktop notification, and by a sound.
+
+/** @import { NewMessage } from "./new_messages.js" */
+
+/**
+ * @typedef {object} NotificationSettings what a person has chosen in this browser
+ * @property {boolean} areShown whether the desktop shows notifications
+ * @property {boolean} haveSound whether a sound is played
+ * @property {string} quietFrom time of day, such as "22:00"; empty if there are no quiet hours
+ * @property {string} quietUntil
+ */
+
+/** @type {NotificationSettings} */
+export const SWITCHED_OFF = { areShown: false, haveSound: false, quietFrom: "", quietUntil: "" };
+
+/**
+ * Return the settings that are stored as a text. What is missing or damaged is switched off.
+ *
+ * @param {string | null} stored
+ * @returns {NotificationSettings}
+ */
+export function parseSettings(stored) {
+  try {
+    const parsed = JSON.parse(stored ?? "{}");
+    return {
+      areShown: parsed.areShown === true,
+      haveSound: parsed.haveSound === true,
+      quietFrom: minutesOf(parsed.quietFrom) === null ? "" : parsed.quietFrom,
+      quietUntil: minutesOf(parsed.quietUntil) === null ? "" : parsed.quietUntil,
+    };
+  } catch {
+    return SWITCHED_OFF;
+  }
+}
+
+/**
+ * Return whether a message concerns a person enough: any of somebody else where all do, else one that mentions them.
+ *
+ * @param {NewMessage} message
+ * @param {object} options
+ * @param {boolean} options.notifiesOfAll
+ * @param {number} options.userId
+ */
+export function isNotable({ senderId, mentions }, { notifiesOfAll, userId }) {
+  return senderId !== userId && (notifiesOfAll || mentions.includes(userId));
+}
+
+/**
+ * Return whether a time is within the quiet hours, which may include midnight.
+ *
+ * @param {Date} time
+ * @param {NotificationSettings} settings
+ */
+export function isQuiet(time, { quietFrom, quietUntil }) {
+  const [from, until] = [minutesOf(quietFrom), minutesOf(quietUntil)];
+  if (from === null || until === null || from === until) return false;
+  const now = time.getHours() * 60 + time.getMinutes();
+  return from < until ? from <= now && now < until : from <= now || now < until;
+}
+
+/**
+ * Return the minutes since midnight; null if this is no time of day.
+ *
+ * @param {unknown} time
+ */
+function minutesOf(time) {
+  const parts = typeof time === "string" && /^([01]\d|2[0-3]):([0-5]\d)$/.exec(time);
+  return parts ? Number(parts[1]) * 60 + Number(parts[2]) : null;
+}

@@ -1,0 +1,83 @@
+"""Desktop notifications of a browser in which a person has switched them on."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.harness.pages import NewPage, wait_for_message, wait_until_connected
+from tests.harness.people import Person
+from tests.harness.waiting import eventually
+
+pytestmark = pytest.mark.browser
+
+RECORD = """
+window.shown = [];
+window.Notification = class extends EventTarget {
+  static permission = "default";
+  static async requestPermission() { return (Notification.permission = "granted"); }
+  constructor(title, options) { super(); this.close = () => {}; shown.push(Object.assign(this, options, { title })); }
+};
+window.waiting = null;
+const setTimer = window.setTimeout;
+window.setTimeout = (call, ms, ...rest) => waiting && ms === 1500 ? waiting.push(call) : setTimer(call, ms, ...rest);
+"""
+"""Takes the place of the desktop, which headless browsers do not have, and can hold the time until a notification."""
+
+
+def shown(page: Page) -> list[list[str]]:
+    """Return title and text of the notifications that the page has shown."""
+    result: list[list[str]] = page.evaluate("shown.map(({ title, body }) => [title, body])")
+    return result
+
+
+def test_direct_messages_and_mentions_are_shown_unless_they_are_read_on_some_device(
+    ana: Person, bob: Person, new_page: NewPage
+) -> None:
+    design = ana.create_room("Design")
+    ana.invite(design, bob)
+    direct = ana.open_direct(bob)
+    socket = ana.connect()
+    page = new_page(bob, "/settings")
+    page.add_init_script(RECORD)
+    page.reload()
+    wait_until_connected(page)
+    badge = page.locator(f"[data-entry='{direct}'] [data-badge]")
+    switch = page.get_by_label("Show desktop notifications")
+
+    socket.post("before they are switched on", conversation=direct)
+    expect(badge).to_have_text(re.compile("^1"))
+    switch.check()
+    expect(switch).to_be_checked()
+    socket.post("Hello, everybody", conversation=design)
+    socket.post("Hi, *Bob*", conversation=direct)
+    eventually(lambda: shown(page) == [["Ana", "Hi, *Bob*"]], "the direct message is shown")
+
+    # The time until notifications ends when another device has marked the message as read.
+    phone = wait_until_connected(new_page(bob, "/direct/ana"))
+    expect(badge).to_be_hidden()
+    page.evaluate("waiting = []")
+    socket.post("You see this one", conversation=direct)
+    wait_for_message(phone, "You see this one")
+    socket.post("@bob, what do you think?", conversation=design)
+    mentioned = page.locator(f"[data-entry='{design}'] [data-badge]")
+    expect(mentioned).to_have_class(re.compile("is-highlighted"))
+    expect(badge).to_be_hidden()
+    page.evaluate("waiting.splice(0).forEach((call) => call())")
+    eventually(lambda: len(shown(page)) > 1, "the mention is shown")
+    assert shown(page)[1:] == [["Ana in Design", "@bob, what do you think?"]]
+
+    page.evaluate("shown[1].dispatchEvent(new Event('click'))")
+    expect(page.locator("main")).to_have_attribute("data-conversation", design)
+
+
+def test_the_settings_of_notifications_are_kept_in_the_browser(ana: Person, new_page: NewPage) -> None:
+    page = new_page(ana, "/settings", permissions=["notifications"])
+    page.get_by_label("From").fill("22:00")
+    page.get_by_label("until").fill("07:00")
+    page.get_by_label("Play a sound").check()
+    page.reload()
+    expect(page.get_by_label("From")).to_have_value("22:00")
+    expect(page.get_by_label("until")).to_have_value("07:00")
+    expect(page.get_by_label("Play a sound")).to_be_checked()
+    expect(page.get_by_label("Show desktop notifications")).not_to_be_checked()
