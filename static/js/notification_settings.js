@@ -9,7 +9,7 @@ import { playSound } from "./notification_sound.js";
 
 const BLOCKED =
   "This browser blocks notifications from chatapp. Allow them in the settings of the site, then try again.";
-const UNAVAILABLE = "Desktop notifications need HTTPS, or a browser that has them.";
+const UNAVAILABLE = "This browser cannot show notifications of pages, or only of pages with HTTPS.";
 
 /** The settings of one person in this browser. */
 export class NotificationSettingsStore {
@@ -66,8 +66,9 @@ export function editNotificationSettings(section, store) {
 
   section.addEventListener("change", async ({ target }) => {
     if (target === shown && shown.checked) {
-      shown.checked = (await Notification.requestPermission()) === "granted";
-      explain(shown.checked ? "" : BLOCKED);
+      const problem = await switchOn();
+      shown.checked = !problem;
+      explain(problem);
     }
     if (target === sound && sound.checked) playSound();
     store.save({
@@ -77,4 +78,16 @@ export function editNotificationSettings(section, store) {
       quietUntil: until.value,
     });
   });
+}
+
+/** Ask for the permission, and show a first notification. Returns why that is not possible, if so. */
+async function switchOn() {
+  if ((await Notification.requestPermission()) !== "granted") return BLOCKED;
+  try {
+    new Notification("chatapp", { body: "Notifications are switched on.", tag: "switched-on" });
+  } catch {
+    // Chrome on phones has the class, but shows notifications of service workers only.
+    return UNAVAILABLE;
+  }
+  return "";
 }

@@ -25,6 +25,9 @@ window.setTimeout = (call, ms, ...rest) => waiting && ms === 1500 ? waiting.push
 """Takes the place of the desktop, which headless browsers do not have, and can hold the time until a notification."""
 
 
+SWITCHED_ON = ["chatapp", "Notifications are switched on."]
+
+
 def shown(page: Page) -> list[list[str]]:
     """Return title and text of the notifications that the page has shown."""
     result: list[list[str]] = page.evaluate("shown.map(({ title, body }) => [title, body])")
@@ -51,7 +54,7 @@ def test_direct_messages_and_mentions_are_shown_unless_they_are_read_on_some_dev
     expect(switch).to_be_checked()
     socket.post("Hello, everybody", conversation=design)
     socket.post("Hi, *Bob*", conversation=direct)
-    eventually(lambda: shown(page) == [["Ana", "Hi, *Bob*"]], "the direct message is shown")
+    eventually(lambda: shown(page) == [SWITCHED_ON, ["Ana", "Hi, *Bob*"]], "the direct message is shown")
 
     # The time until notifications ends when another device has marked the message as read.
     phone = wait_until_connected(new_page(bob, "/direct/ana"))
@@ -64,10 +67,10 @@ def test_direct_messages_and_mentions_are_shown_unless_they_are_read_on_some_dev
     expect(mentioned).to_have_class(re.compile("is-highlighted"))
     expect(badge).to_be_hidden()
     page.evaluate("waiting.splice(0).forEach((call) => call())")
-    eventually(lambda: len(shown(page)) > 1, "the mention is shown")
-    assert shown(page)[1:] == [["Ana in Design", "@bob, what do you think?"]]
+    eventually(lambda: len(shown(page)) > 2, "the mention is shown")
+    assert shown(page)[2:] == [["Ana in Design", "@bob, what do you think?"]]
 
-    page.evaluate("shown[1].dispatchEvent(new Event('click'))")
+    page.evaluate("shown[2].dispatchEvent(new Event('click'))")
     expect(page.locator("main")).to_have_attribute("data-conversation", design)
 
 
