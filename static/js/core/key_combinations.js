@@ -2,7 +2,7 @@
 
 /** @typedef {Pick<KeyboardEvent, "key" | "code" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">} Keys */
 
-const MAX_ASCII = 127;
+const LAST_ASCII = "\x7f";
 
 const MAC_NAMES = { Mod: "⌘", Alt: "⌥", Shift: "⇧" };
 const NAMES = { Mod: "Ctrl", Escape: "Esc", ArrowUp: "↑", ArrowDown: "↓" };
@@ -41,8 +41,8 @@ export const nameKeys = (combination, isMac) =>
 
 /** @param {string} combination */
 function parse(combination) {
-  const keys = combination.split("+");
-  return { key: keys.at(-1) ?? "", modifiers: new Set(keys.slice(0, -1)) };
+  const end = combination.lastIndexOf("+");
+  return { key: combination.slice(end + 1), modifiers: new Set(combination.slice(0, Math.max(end, 0)).split("+")) };
 }
 
 /** @param {string} key */
@@ -54,4 +54,4 @@ const isSymbol = (key) => /^[^\p{L}\p{N}]$/u.test(key);
  * @param {Keys} event
  * @param {string} key
  */
-const isForeignKey = (event, key) => event.code === `Key${key}` && (event.key.codePointAt(0) ?? 0) > MAX_ASCII;
+const isForeignKey = (event, key) => event.code === `Key${key}` && event.key > LAST_ASCII;
