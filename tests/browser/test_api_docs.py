@@ -13,11 +13,13 @@ pytestmark = pytest.mark.browser
 def test_a_token_is_created_used_and_revoked(ana: Person, new_page: NewPage) -> None:
     page = new_page(ana, "/settings")
     page.click("main a:text-is('API tokens')")
-    page.fill("#name", "Build server")
-    page.check("input[value=write]")
-    page.select_option("#days", "30")
-    page.fill("#password", PASSWORD)
-    page.click("main button[type=submit]")
+    # The settings have a field with the same name, too.
+    form = page.locator("main form", has=page.locator("#days"))
+    form.locator("#name").fill("Build server")
+    form.locator("input[value=write]").check()
+    form.locator("#days").select_option("30")
+    form.locator("#password").fill(PASSWORD)
+    form.locator("button[type=submit]").click()
     api = ana.api(page.locator("#token").input_value())
     assert api.post("/conversations/general/messages", json={"content": "green"}).ok
     page.goto(f"{ana.server.url}/settings/tokens")
