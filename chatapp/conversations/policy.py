@@ -5,13 +5,15 @@ transaction. `NotFound` is raised if the user may not know that the conversation
 but not perform the operation.
 """
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from chatapp.actors import Actor
 from chatapp.conversations.kinds import ConversationColumns, MembershipColumns, is_manager, kind_of
 from chatapp.errors import Archived, ChatError, Forbidden, NotFound
 from chatapp.models import Conversation, Membership, Message
 
+P = ParamSpec("P")
 C = TypeVar("C", bound=ConversationColumns)
 
 
@@ -34,11 +36,7 @@ def authorize_viewing(conversation: C | None, membership: MembershipColumns | No
 
 def may_view(conversation: ConversationColumns | None, membership: MembershipColumns | None) -> bool:
     """Return whether the user may know that the conversation exists: whether `authorize_viewing` succeeds."""
-    try:
-        authorize_viewing(conversation, membership)
-    except ChatError:
-        return False
-    return True
+    return _succeeds(authorize_viewing, conversation, membership)
 
 
 def authorize_reading(conversation: C | None, membership: MembershipColumns | None) -> C:
@@ -51,11 +49,7 @@ def authorize_reading(conversation: C | None, membership: MembershipColumns | No
 
 def may_read(conversation: ConversationColumns | None, membership: MembershipColumns | None) -> bool:
     """Return whether the user may read the conversation: whether `authorize_reading` succeeds."""
-    try:
-        authorize_reading(conversation, membership)
-    except ChatError:
-        return False
-    return True
+    return _succeeds(authorize_reading, conversation, membership)
 
 
 def authorize_posting(conversation: C | None, membership: MembershipColumns | None) -> C:
@@ -81,11 +75,7 @@ def authorize_notice(
 
 def may_post(conversation: ConversationColumns | None, membership: MembershipColumns | None) -> bool:
     """Return whether the user may post to the conversation: whether `authorize_posting` succeeds."""
-    try:
-        authorize_posting(conversation, membership)
-    except ChatError:
-        return False
-    return True
+    return _succeeds(authorize_posting, conversation, membership)
 
 
 def authorize_management(conversation: Conversation | None, membership: Membership | None) -> Conversation:
@@ -139,11 +129,7 @@ def may_share(
     conversation: Conversation | None, membership: Membership | None, *, is_admin: bool, has_share_links: bool
 ) -> bool:
     """Return whether the user may create a share link: whether `authorize_sharing` succeeds."""
-    try:
-        authorize_sharing(conversation, membership, is_admin=is_admin, has_share_links=has_share_links)
-    except ChatError:
-        return False
-    return True
+    return _succeeds(authorize_sharing, conversation, membership, is_admin=is_admin, has_share_links=has_share_links)
 
 
 def authorize_export(conversation: Conversation | None, membership: Membership | None) -> Conversation:
@@ -175,3 +161,11 @@ def _require_assistant(conversation: Conversation) -> Conversation:
     if not kind_of(conversation).has_assistant:
         raise NotFound("This conversation is not with an assistant.")
     return conversation
+
+
+def _succeeds(authorize: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
+    try:
+        authorize(*args, **kwargs)
+    except ChatError:
+        return False
+    return True

@@ -53,13 +53,14 @@ ACCESS_COLUMNS = [
 """The columns with which a row for `split_access` begins."""
 
 # Built once: building a statement takes as long as executing it.
-_JOIN = and_(Membership.conversation_id == Conversation.id, Membership.user_id == bindparam("user_id"))
+JOIN_MEMBERSHIP = and_(Membership.conversation_id == Conversation.id, Membership.user_id == bindparam("user_id"))
+"""The condition that joins the membership of the user with a `user_id`."""
 HAS_REF = and_(Conversation.id == bindparam("id"), Conversation.kind == opaque_parameter("kind", TEXT))
 """The condition that selects the conversation with an `id` and a `kind`."""
 _FIND_ACCESS = ReadStatement(
-    select(*ACCESS_COLUMNS).select_from(Conversation).outerjoin(Membership, _JOIN).where(HAS_REF)
+    select(*ACCESS_COLUMNS).select_from(Conversation).outerjoin(Membership, JOIN_MEMBERSHIP).where(HAS_REF)
 )
-_FIND_ROWS = select(Conversation, Membership).outerjoin(Membership, _JOIN).where(HAS_REF)
+_FIND_ROWS = select(Conversation, Membership).outerjoin(Membership, JOIN_MEMBERSHIP).where(HAS_REF)
 
 
 def has_ref(ref: ConversationRef) -> ColumnElement[bool]:

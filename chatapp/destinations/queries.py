@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.kinds import AssistantSession, Direct, Room
 from chatapp.conversations.people import Person, name_begins_with
 from chatapp.conversations.policy import may_view
-from chatapp.conversations.queries import ConversationAccess
+from chatapp.conversations.queries import JOIN_MEMBERSHIP, ConversationAccess
 from chatapp.models import Conversation, Membership, User
 
 MAX_DESTINATIONS = 100
@@ -56,7 +56,6 @@ def _list(
     conditions: Sequence[ColumnElement[bool]],
     order: ColumnElement[Any] | UnaryExpression[Any],
 ) -> list[ConversationAccess]:
-    join = and_(Membership.conversation_id == Conversation.id, Membership.user_id == user_id)
-    query = select(Conversation, Membership).outerjoin(Membership, join).where(*conditions)
-    rows = session.execute(query.order_by(order, Conversation.id).limit(MAX_DESTINATIONS))
+    query = select(Conversation, Membership).outerjoin(Membership, JOIN_MEMBERSHIP).where(*conditions)
+    rows = session.execute(query.order_by(order, Conversation.id).limit(MAX_DESTINATIONS), {"user_id": user_id})
     return [ConversationAccess(conversation, membership) for conversation, membership in rows]
