@@ -4,27 +4,40 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.errors import Forbidden, SignedOut
 from chatapp.models import ApiToken, LoginSession, User, now
 from chatapp.models.base import UtcDateTime
-from chatapp.storage import ReadStatement
+from chatapp.storage import INTEGER, ReadStatement, encode_rows, parameter_rows
 
 CACHED_ACTORS = 1_000
 
-# Most events of sockets execute it.
-_FIND_LOGIN = ReadStatement(
-    select(LoginSession.id)
-    .join(User, User.id == LoginSession.user_id)
-    .where(
-        LoginSession.id == bindparam("login_session_id"),
-        LoginSession.is_valid(bindparam("now", type_=UtcDateTime())),
-        User.id == bindparam("user_id"),
-        User.is_active,
+
+def _select_active() -> Select[int]:
+    actor = parameter_rows("actors", number=INTEGER, user_id=INTEGER, login_session_id=INTEGER, token_id=INTEGER).c
+    moment = bindparam("moment", type_=UtcDateTime())
+    login_session = and_(
+        LoginSession.id == actor.login_session_id,
+        LoginSession.user_id == actor.user_id,
+        LoginSession.is_valid(moment),
     )
-)
+    token = and_(ApiToken.id == actor.token_id, ApiToken.user_id == actor.user_id, ApiToken.is_valid(moment))
+    return (
+        select(actor.number)
+        .join(User, and_(User.id == actor.user_id, User.is_active))
+        .outerjoin(LoginSession, login_session)
+        .outerjoin(ApiToken, token)
+        .where(
+            or_(actor.login_session_id.is_(None), LoginSession.id.is_not(None)),
+            or_(actor.token_id.is_(None), ApiToken.id.is_not(None)),
+        )
+    )
+
+
+# Most events and changes execute it.
+_ACTIVE = ReadStatement(_select_active())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +57,11 @@ make_actor = lru_cache(CACHED_ACTORS)(Actor)
 
 def find_active_actors(session: Session, actors: Collection[Actor]) -> set[Actor]:
     """Return the actors whose account is active and whose login session or token is neither revoked nor expired."""
-    active_users = set(
-        session.scalars(select(User.id).where(User.id.in_({actor.user_id for actor in actors}), User.is_active))
+    listed = list(actors)
+    keys = encode_rows(
+        (number, actor.user_id, actor.login_session_id, actor.token_id) for number, actor in enumerate(listed)
     )
-    login_ids = {actor.login_session_id for actor in actors if actor.login_session_id is not None}
-    valid_logins = select(LoginSession.id).where(LoginSession.id.in_(login_ids), LoginSession.is_valid())
-    active_logins = set(session.scalars(valid_logins))
-    active_tokens = find_active_tokens(session, actors)
-    return {
-        actor
-        for actor in actors
-        if actor.user_id in active_users
-        and (actor.login_session_id is None or actor.login_session_id in active_logins)
-        and (actor.token_id is None or actor.token_id in active_tokens)
-    }
+    return {listed[number] for (number,) in _ACTIVE.fetch(session, actors=keys, moment=now())}
 
 
 def find_active_tokens(session: Session, actors: Collection[Actor]) -> set[int]:
@@ -70,14 +74,6 @@ def find_active_tokens(session: Session, actors: Collection[Actor]) -> set[int]:
 def require_active_login(session: Session, actor: Actor) -> None:
     """Raise `SignedOut` unless the account is active and the login session or token is neither revoked nor expired."""
     if not find_active_actors(session, [actor]):
-        raise SignedOut("You are signed out. Sign in again.")
-
-
-def require_active_reader(session: Session, actor: Actor) -> None:
-    """Raise `SignedOut` when `require_active_login` would, faster. The session must have no changes of its own."""
-    if actor.login_session_id is None or actor.token_id is not None:
-        require_active_login(session, actor)
-    elif not _FIND_LOGIN.fetch(session, login_session_id=actor.login_session_id, user_id=actor.user_id, now=now()):
         raise SignedOut("You are signed out. Sign in again.")
 
 

@@ -4,17 +4,17 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from chatapp.actors import Actor, require_active_login, require_active_reader
+from chatapp.actors import Actor, require_active_login
 from chatapp.conversations.kinds import AssistantSession, Direct, Room, SharedAssistant, kind_of
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.credentials import has_share_links
 from chatapp.models import Block, Conversation, Membership, ShareLink, User
 from chatapp.models.conversations import format_wire_name
-from chatapp.storage import TEXT, ReadStatement, opaque_parameter
+from chatapp.storage import INTEGER, TEXT, ReadStatement, encode_rows, opaque_parameter, parameter_rows
 
 # Each new socket runs it: it is built only once, and loads no ORM rows.
 _MEMBERSHIPS = (
@@ -60,6 +60,18 @@ HAS_REF = and_(Conversation.id == bindparam("id"), Conversation.kind == opaque_p
 _FIND_ACCESS = ReadStatement(
     select(*ACCESS_COLUMNS).select_from(Conversation).outerjoin(Membership, JOIN_MEMBERSHIP).where(HAS_REF)
 )
+MEMBER_KEYS = parameter_rows("keys", conversation_id=INTEGER, user_id=INTEGER)
+"""Keys of memberships."""
+IS_LISTED = and_(
+    Membership.conversation_id == MEMBER_KEYS.c.conversation_id, Membership.user_id == MEMBER_KEYS.c.user_id
+)
+"""The condition that selects the memberships with one of the `MEMBER_KEYS`."""
+_FIND_ACCESSES = ReadStatement(
+    select(*ACCESS_COLUMNS)
+    .select_from(MEMBER_KEYS)
+    .join(Membership, IS_LISTED)
+    .join(Conversation, Conversation.id == Membership.conversation_id)
+)
 _FIND_ROWS = select(Conversation, Membership).outerjoin(Membership, JOIN_MEMBERSHIP).where(HAS_REF)
 
 
@@ -103,25 +115,24 @@ def find_access_of(session: Session, ref: ConversationRef, actor: Actor) -> Conv
 
 
 def find_reader_access(session: Session, ref: ConversationRef, actor: Actor) -> ConversationAccess:
-    """Find what `find_access_of` does, several times as fast, for an actor who only reads: see `find_access`.
+    """Find what `find_access_of` does, faster, for an actor who only reads: see `find_access`.
 
     Raises `SignedOut` if the actor's login was revoked.
     """
-    require_active_reader(session, actor)
+    require_active_login(session, actor)
     return find_access(session, ref, actor.user_id)
 
 
 def find_accesses(session: Session, keys: Collection[tuple[int, int]]) -> dict[tuple[int, int], ConversationAccess]:
-    """Find many memberships at once, by conversation id and user id. Keys without a membership are left out."""
-    rows = session.execute(
-        select(Conversation, Membership)
-        .join(Membership, Membership.conversation_id == Conversation.id)
-        .where(tuple_(Membership.conversation_id, Membership.user_id).in_(keys))
-        .execution_options(populate_existing=True)
-    )
+    """Find many memberships at once, by conversation id and user id: see `find_access`.
+
+    Keys without a membership are left out.
+    """
+    accesses = (split_access(row)[0] for row in _FIND_ACCESSES.fetch(session, keys=encode_rows(keys)))
     return {
-        (conversation.id, membership.user_id): ConversationAccess(conversation, membership)
-        for conversation, membership in rows
+        (access.membership.conversation_id, access.membership.user_id): access
+        for access in accesses
+        if access.membership is not None
     }
 
 

@@ -27,7 +27,8 @@ class ReadStatement:
         self._compiled: WeakKeyDictionary[Dialect, _Compiled] = WeakKeyDictionary()
 
     def fetch(self, session: Session, **parameters: object) -> Sequence[Sequence[Any]]:
-        """Execute the statement, and return its rows."""
+        """Execute the statement, and return its rows. What the session has to write is written before."""
+        session.flush()
         connection = session.connection()
         dialect = connection.dialect
         if dialect.name != "sqlite" or _log.isEnabledFor(logging.INFO):

@@ -91,7 +91,6 @@ def lock_conversation(session: Session, conversation_id: int) -> Conversation | 
 
 def lock_for_posts(session: Session, ids: Collection[int]) -> dict[ConversationRef, LockedConversation]:
     """Lock conversations like `lock_conversations`, but return only columns. `store_event_numbers` updates the rows."""
-    session.flush()
     rows = _LOCKED_COLUMNS.fetch(session, ids=encode_rows((each,) for each in ids))
     locked = (LockedConversation(*row) for row in rows)
     return {make_ref(conversation.kind, conversation.id): conversation for conversation in locked}

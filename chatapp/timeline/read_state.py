@@ -2,24 +2,34 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from sqlalchemy import Row, ScalarSelect, bindparam, func, literal_column, or_, select, tuple_
+from sqlalchemy import ScalarSelect, Table, bindparam, func, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, find_active_actors
 from chatapp.conversations.policy import authorize_reading
-from chatapp.conversations.queries import ConversationAccess, find_accesses
+from chatapp.conversations.queries import IS_LISTED, MEMBER_KEYS, ConversationAccess, find_accesses
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, Invalid, NotFound, SignedOut
 from chatapp.models import Conversation, Membership, Mention, Message
-from chatapp.storage import BatchChange, Transaction, write
+from chatapp.storage import INTEGER, BatchChange, ReadStatement, Transaction, encode_rows, parameter_rows, write
 from chatapp.timeline.read_markers import MemberKey, ReadState
 from chatapp.timeline.read_receipts import send_read_receipts
 from chatapp.timeline.signals import read_state_changed
 
 MAX_COUNTED_MESSAGES = 1_000
 """Maximum number of messages after the read marker that are counted, so that the cost is bounded."""
+
+MEMBERSHIPS = cast(Table, Membership.__table__)
+
+_MARKERS = parameter_rows("markers", conversation_id=INTEGER, user_id=INTEGER, last_read_seq=INTEGER)
+
+_UPDATE = (
+    update(MEMBERSHIPS)
+    .where(MEMBERSHIPS.c.conversation_id == _MARKERS.c.conversation_id, MEMBERSHIPS.c.user_id == _MARKERS.c.user_id)
+    .values(last_read_seq=_MARKERS.c.last_read_seq)
+)
 
 
 def mark_read(ref: ConversationRef, actor: Actor, seq: int) -> ReadState:
@@ -57,20 +67,19 @@ class MoveReadMarker(BatchChange[ReadState]):
         active = find_active_actors(session, {change.actor for change in changes})
         accesses = find_accesses(session, {change.key for change in changes})
         errors: dict[int, ChatError] = {}
-        seq_before: dict[MemberKey, int] = {}
+        markers: dict[MemberKey, int] = {}
         for index, change in enumerate(changes):
             try:
                 membership = change.authorize(active, accesses)
             except ChatError as error:
                 errors[index] = error
                 continue
-            seq_before.setdefault(change.key, membership.last_read_seq)
-            membership.last_read_seq = (
-                max(membership.last_read_seq, change.seq) if change.is_forward_only else change.seq
-            )
-        session.flush()
-        read_states = _fetch_read_states(session, seq_before)
-        moved = [read_state for key, read_state in read_states.items() if read_state.last_read_seq != seq_before[key]]
+            marker = markers.get(change.key, membership.last_read_seq)
+            markers[change.key] = max(marker, change.seq) if change.is_forward_only else change.seq
+        moved_keys = {key for key, seq in markers.items() if seq != _get_marker(accesses[key])}
+        _store_markers(session, {key: markers[key] for key in moved_keys})
+        read_states = _fetch_read_states(session, markers)
+        moved = [read_states[key] for key in sorted(moved_keys)]
         for read_state in moved:
             transaction.send_on_commit(read_state_changed, read_state)
         for conversation, user_ids in _group_by_conversation(moved, accesses).items():
@@ -159,11 +168,24 @@ _SELECT_READ_STATES_OF_USER = SELECT_READ_STATES.where(
 )
 
 
+_SELECT_LISTED = ReadStatement(SELECT_READ_STATES.join(MEMBER_KEYS, IS_LISTED))
+
+
+def _get_marker(access: ConversationAccess) -> int | None:
+    return access.membership and access.membership.last_read_seq
+
+
+def _store_markers(session: Session, markers: Mapping[MemberKey, int]) -> None:
+    if markers:
+        rows = encode_rows((*key, seq) for key, seq in markers.items())
+        session.connection().execute(_UPDATE, {"markers": rows})
+
+
 def _fetch_read_states(session: Session, keys: Collection[MemberKey]) -> dict[MemberKey, ReadState]:
-    query = SELECT_READ_STATES.where(tuple_(Membership.conversation_id, Membership.user_id).in_(keys))
-    return {read_state.key: read_state for read_state in map(_create_read_state, session.execute(query))}
+    rows = _SELECT_LISTED.fetch(session, keys=encode_rows(keys))
+    return {read_state.key: read_state for read_state in map(_create_read_state, rows)}
 
 
-def _create_read_state(row: Row[str, int, int, int, int, int]) -> ReadState:
+def _create_read_state(row: Sequence[Any]) -> ReadState:
     kind, conversation_id, user_id, last_read_seq, unread, mentions = row
     return ReadState(ConversationRef(kind, conversation_id), user_id, last_read_seq, unread, mentions)

@@ -12,7 +12,6 @@ from chatapp.actors import (
     find_active_tokens,
     is_admin,
     require_active_login,
-    require_active_reader,
 )
 from chatapp.errors import SignedOut
 from chatapp.models import ApiToken, LoginSession, User
@@ -49,19 +48,13 @@ def test_an_actor_is_active_until_the_login_is_revoked_or_the_account_banned(ses
     assert find_active_actors(session, active | revoked | banned | unknown) == active
 
 
-def test_only_an_active_login_passes(session: Session) -> None:
-    require_active_login(session, Actor(ANA, login_session_id=10))
-    with pytest.raises(SignedOut):
-        require_active_login(session, Actor(ANA, login_session_id=12))
-
-
-def test_a_reader_passes_as_long_as_the_login_is_active_and_their_own(session: Session) -> None:
+def test_an_actor_passes_as_long_as_the_login_is_active_and_their_own(session: Session) -> None:
     for actor in (Actor(ANA, login_session_id=10), Actor(BOB, token_id=20), Actor(BOB)):
-        require_active_reader(session, actor)
+        require_active_login(session, actor)
     revoked, banned, others = Actor(ANA, login_session_id=12), Actor(BANNED, login_session_id=11), Actor(BOB, 10)
-    for actor in (revoked, banned, others, Actor(BOB, token_id=21), Actor(99)):
+    for actor in (revoked, banned, others, Actor(BOB, token_id=21), Actor(ANA, token_id=20), Actor(99)):
         with pytest.raises(SignedOut):
-            require_active_reader(session, actor)
+            require_active_login(session, actor)
 
 
 def test_active_tokens_are_found_by_id(session: Session) -> None:
