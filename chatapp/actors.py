@@ -39,6 +39,8 @@ def _select_active() -> Select[int]:
 # Most events and changes execute it.
 _ACTIVE = ReadStatement(_select_active())
 
+_IS_ADMIN = ReadStatement(select(User.id).where(User.id == bindparam("user_id"), User.role == "admin"))
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -86,4 +88,4 @@ def require_admin(session: Session, actor: Actor) -> None:
 
 def is_admin(session: Session, actor: Actor) -> bool:
     """Return whether the actor administers the installation."""
-    return session.scalars(select(User.role).where(User.id == actor.user_id)).one_or_none() == "admin"
+    return bool(_IS_ADMIN.fetch(session, user_id=actor.user_id))

@@ -142,7 +142,7 @@ def stop_answer(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage
 
     def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
-        conversation, message = _get_answer_message(session, ref, actor, seq)
+        _conversation, message = _get_answer_message(session, ref, actor, seq)
         for answer in session.scalars(
             select(Answer)
             .where(Answer.message_id == message.id, Answer.ended_at.is_(None))
@@ -154,7 +154,7 @@ def stop_answer(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage
                 answer.ended_at = now()
                 return update_answer(transaction, message, state="stopped", content=message.content)
             transaction.send_on_commit(answer_stopped, message.id)
-        return fetch_message(session, conversation, message.id)
+        return fetch_message(session, ref, message.id)
 
     return write(change)
 

@@ -11,7 +11,7 @@ from chatapp.actors import Actor, find_active_actors
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.conversations.refs import ConversationRef
 from chatapp.extensions import db
-from chatapp.models import Conversation, Message
+from chatapp.models import Message
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.timeline import TimelineMessage
@@ -99,10 +99,9 @@ class AnswerSubscription:
             if not find_active_actors(db.session(), [self._actor]):
                 return None
             row = db.session.execute(
-                select(Conversation, Message.id)
-                .join(Message, Message.conversation_id == Conversation.id)
+                select(Message.id)
                 .where(
-                    Conversation.id == question.conversation.id,
+                    Message.conversation_id == question.conversation.id,
                     Message.reply_to == question.seq,
                     Message.sender_type == "assistant",
                     Message.deleted_at.is_(None),
@@ -110,4 +109,4 @@ class AnswerSubscription:
                 .order_by(Message.seq)
                 .limit(1)
             ).one_or_none()
-            return None if row is None else fetch_message(db.session(), row[0], row[1])
+            return None if row is None else fetch_message(db.session(), question.conversation, row.id)

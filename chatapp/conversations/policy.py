@@ -150,7 +150,12 @@ def authorize_editing(message: Message, actor: Actor) -> None:
 
 
 def authorize_deletion(
-    conversation: Conversation, message: Message, actor: Actor, membership: Membership | None, *, is_admin: bool
+    conversation: ConversationColumns,
+    message: Message,
+    actor: Actor,
+    membership: MembershipColumns | None,
+    *,
+    is_admin: bool,
 ) -> None:
     """Raise `Forbidden` unless the user sent the message or moderates the conversation."""
     if message.sender_id != actor.user_id and not kind_of(conversation).may_moderate(membership, is_admin=is_admin):

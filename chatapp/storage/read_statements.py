@@ -22,7 +22,7 @@ _log = logging.getLogger("sqlalchemy.engine.Engine")
 class ReadStatement:
     """A SELECT of columns. For SQLite it is compiled once, and the driver executes it."""
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self._statement = statement
         self._compiled: WeakKeyDictionary[Dialect, _Compiled] = WeakKeyDictionary()
 
@@ -57,7 +57,7 @@ def opaque_parameter(name: str, value_type: TypeEngine[Any]) -> ColumnElement[An
 class _Compiled:
     """The text of a statement, and how its parameters and its rows are converted."""
 
-    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self.text = str(compiled)
         converters = {

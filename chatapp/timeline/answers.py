@@ -9,6 +9,7 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Message
 from chatapp.storage import Transaction
 from chatapp.timeline.content import ERROR, TEXT
@@ -57,7 +58,7 @@ def create_answer(
         state="failed" if problem else "queued",
         problem=problem,
     )
-    transaction.send_on_commit(messages_posted, [fetch_message(session, conversation, message.id)])
+    transaction.send_on_commit(messages_posted, [fetch_message(session, ConversationRef.of(conversation), message.id)])
     return message
 
 
@@ -77,6 +78,6 @@ def update_answer(
     message.message_type = ERROR if state == "failed" else TEXT
     message.version = increment_last_event(transaction, conversation)
     session.flush()
-    changed = fetch_message(session, conversation, message.id)
+    changed = fetch_message(session, ConversationRef.of(conversation), message.id)
     transaction.send_on_commit(message_changed, changed)
     return changed

@@ -3,19 +3,20 @@
 import unicodedata
 from collections.abc import Callable
 
+from sqlalchemy import bindparam, func, select
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin, require_active_login
 from chatapp.conversations.policy import authorize_deletion, authorize_editing, authorize_posting
+from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.limits.rates import REACTIONS, count_use
-from chatapp.models import Conversation, Membership, Message, Reaction, now
-from chatapp.storage import Transaction, write
+from chatapp.models import Membership, Message, Reaction, now
+from chatapp.storage import ReadStatement, Transaction, write
 from chatapp.timeline.content import check_content
-from chatapp.timeline.event_numbers import increment_last_event, lock_conversations
+from chatapp.timeline.event_numbers import LockedConversation, increment_last_event, lock_columns, store_event_numbers
 from chatapp.timeline.mentions import Draft, delete_mentions, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import UNCHANGED, check_metadata
@@ -27,7 +28,19 @@ MAX_DIFFERENT_REACTIONS = 20
 
 MAX_REACTION_CHARS = 16
 
-Alter = Callable[[Session, Conversation, Message, Membership | None], bool]
+_SELECT_MESSAGE = select(Message).where(
+    Message.conversation_id == bindparam("conversation_id"), Message.seq == bindparam("seq")
+)
+
+_COUNT_OTHERS = ReadStatement(
+    select(func.count(Reaction.reaction.distinct())).where(
+        Reaction.message_id == bindparam("message_id"), Reaction.reaction != bindparam("reaction")
+    )
+)
+
+_DELETE_REACTIONS = delete_rows(Reaction).where(Reaction.message_id == bindparam("message_id"))
+
+Alter = Callable[[Session, LockedConversation, Message, Membership | None], bool]
 """Changes a message and returns whether anything changed: if not, no event number is taken."""
 
 
@@ -44,7 +57,9 @@ def edit(
     new_content = None if content is UNCHANGED else check_content(content)
     new_metadata = None if metadata is UNCHANGED else check_metadata(metadata)
 
-    def alter(session: Session, conversation: Conversation, message: Message, membership: Membership | None) -> bool:
+    def alter(
+        session: Session, conversation: LockedConversation, message: Message, membership: Membership | None
+    ) -> bool:
         authorize_editing(message, actor)
         if message.deleted_at is not None:
             raise Conflict("This message was deleted.")
@@ -70,14 +85,16 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
     Raises what `authorize_posting` raises, `NotFound` and `Forbidden`.
     """
 
-    def alter(session: Session, conversation: Conversation, message: Message, membership: Membership | None) -> bool:
+    def alter(
+        session: Session, conversation: LockedConversation, message: Message, membership: Membership | None
+    ) -> bool:
         authorize_deletion(conversation, message, actor, membership, is_admin=is_admin(session, actor))
         if message.deleted_at is not None:
             return False
         message.content, message.extra, message.deleted_at = "", None, now()
         delete_mentions(session, message.id)
         delete_versions(session, message.id)
-        session.execute(delete_rows(Reaction).where(Reaction.message_id == message.id))
+        session.connection().execute(_DELETE_REACTIONS, {"message_id": message.id})
         return True
 
     return write(_change_message(ref, actor, seq, alter))
@@ -93,7 +110,9 @@ def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on:
     # A small request that sends the whole message to everybody.
     count_use(REACTIONS, actor.user_id)
 
-    def alter(session: Session, _conversation: Conversation, message: Message, _membership: Membership | None) -> bool:
+    def alter(
+        session: Session, _conversation: LockedConversation, message: Message, _membership: Membership | None
+    ) -> bool:
         if message.deleted_at is not None:
             raise Conflict("This message was deleted.")
         existing = session.get(Reaction, (message.id, actor.user_id, emoji))
@@ -102,10 +121,8 @@ def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on:
         if existing is not None:
             session.delete(existing)
             return True
-        different = select(func.count(Reaction.reaction.distinct())).where(
-            Reaction.message_id == message.id, Reaction.reaction != emoji
-        )
-        if session.scalars(different).one() >= MAX_DIFFERENT_REACTIONS:
+        ((different,),) = _COUNT_OTHERS.fetch(session, message_id=message.id, reaction=emoji)
+        if different >= MAX_DIFFERENT_REACTIONS:
             raise Conflict(f"A message has at most {MAX_DIFFERENT_REACTIONS} different reactions.")
         session.add(Reaction(message_id=message.id, user_id=actor.user_id, reaction=emoji))
         return True
@@ -129,19 +146,18 @@ def _change_message(
     def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
         require_active_login(session, actor)
-        locked = lock_conversations(session, [ref.id]).get(ref)
-        membership = session.get(Membership, (ref.id, actor.user_id), populate_existing=True)
+        locked = lock_columns(session, [ref.id]).get(ref)
+        membership = find_access(session, ref, actor.user_id).membership
         conversation = authorize_posting(locked, membership)
-        message = session.scalars(
-            select(Message).where(Message.conversation_id == conversation.id, Message.seq == seq)
-        ).one_or_none()
+        message = session.scalars(_SELECT_MESSAGE, {"conversation_id": ref.id, "seq": seq}).one_or_none()
         if message is None:
             raise NotFound("There is no such message.")
         has_changed = alter(session, conversation, message, membership)
         if has_changed:
             message.version = increment_last_event(transaction, conversation)
             session.flush()
-        changed = fetch_message(session, conversation, message.id)
+            store_event_numbers(session, [conversation])
+        changed = fetch_message(session, ref, message.id)
         if has_changed:
             transaction.send_on_commit(message_changed, changed)
         return changed

@@ -89,7 +89,7 @@ def lock_conversation(session: Session, conversation_id: int) -> Conversation | 
     return next(iter(lock_conversations(session, [conversation_id]).values()), None)
 
 
-def lock_for_posts(session: Session, ids: Collection[int]) -> dict[ConversationRef, LockedConversation]:
+def lock_columns(session: Session, ids: Collection[int]) -> dict[ConversationRef, LockedConversation]:
     """Lock conversations like `lock_conversations`, but return only columns. `store_event_numbers` updates the rows."""
     rows = _LOCKED_COLUMNS.fetch(session, ids=encode_rows((each,) for each in ids))
     locked = (LockedConversation(*row) for row in rows)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.caches import SizedCache
 from chatapp.concurrency.shared_reads import SharedReads
+from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Installation, Message
 from chatapp.storage import INTEGER, ReadStatement, opaque_parameter, read_natively
 from chatapp.timeline.messages import TimelineMessage, fetch_messages_by_id
@@ -117,8 +118,8 @@ def _fetch(session: Session, conversation: Conversation, keys: Sequence[MessageK
 def _load(
     session: Session, conversation: Conversation, keys: Sequence[MessageKey]
 ) -> dict[MessageKey, TimelineMessage]:
-    ids = [key.id for key in keys]
-    messages = read_natively(session, lambda reading: fetch_messages_by_id(reading, ids, conversation))
+    ids, ref = [key.id for key in keys], ConversationRef.of(conversation)
+    messages = read_natively(session, lambda reading: fetch_messages_by_id(reading, ids, ref))
     by_id = {message.id: message for message in messages}
     loaded = {key: by_id[key.id] for key in keys}
     for key, message in loaded.items():

@@ -40,6 +40,13 @@ _SELECT = select(*MESSAGE_COLUMNS).select_from(_MESSAGES.outerjoin(_USERS, _USER
 
 _SELECT_BY_ID = _SELECT.where(_MESSAGES.c.id.in_(bindparam("ids", expanding=True)))
 
+_SELECT_REACTIONS = (
+    select(_REACTIONS.c.message_id, _REACTIONS.c.reaction, _USERS.c.id, _USERS.c.username, _USERS.c.name)
+    .join(_USERS, _USERS.c.id == _REACTIONS.c.user_id)
+    .where(_REACTIONS.c.message_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_REACTIONS.c.created_at, _REACTIONS.c.user_id)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ReactionGroup:
@@ -183,16 +190,22 @@ def select_messages(conversation: Conversation) -> Select[Any]:
 
 def fetch_messages(session: Session, query: Select[Any], conversation: Conversation) -> Sequence[TimelineMessage]:
     """Run a query made with `select_messages` and return its messages."""
-    return _build(session, session.execute(query).all(), conversation)
+    return _build(session, session.execute(query).all(), ConversationRef.of(conversation))
 
 
-def fetch_messages_by_id(session: Session, ids: Sequence[int], conversation: Conversation) -> Sequence[TimelineMessage]:
+def fetch_messages_by_id(session: Session, ids: Sequence[int], ref: ConversationRef) -> Sequence[TimelineMessage]:
     """Return those of a conversation's messages that have these ids, in any order."""
-    return _build(session, session.execute(_SELECT_BY_ID, {"ids": ids}).all(), conversation)
+    return _build(session, session.execute(_SELECT_BY_ID, {"ids": ids}).all(), ref)
 
 
-def _build(session: Session, rows: Sequence[Row[Any]], conversation: Conversation) -> Sequence[TimelineMessage]:
-    return build_messages(session, rows, [ConversationRef.of(conversation)] * len(rows))
+def fetch_message(session: Session, ref: ConversationRef, message_id: int) -> TimelineMessage:
+    """Return one message of a conversation."""
+    (message,) = fetch_messages_by_id(session, [message_id], ref)
+    return message
+
+
+def _build(session: Session, rows: Sequence[Row[Any]], ref: ConversationRef) -> Sequence[TimelineMessage]:
+    return build_messages(session, rows, [ref] * len(rows))
 
 
 def build_messages(
@@ -214,25 +227,13 @@ def _create(
     return TimelineMessage.of(row, sender, ref, reactions, mentions)
 
 
-def fetch_message(session: Session, conversation: Conversation, message_id: int) -> TimelineMessage:
-    """Return one message of the conversation."""
-    (message,) = fetch_messages(session, select_messages(conversation).where(Message.id == message_id), conversation)
-    return message
-
-
 def _fetch_reactions(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[ReactionGroup, ...]]:
     """Return the reactions by message id: emoji in the order of their first use, people in the order of theirs."""
     if not message_ids:
         return {}
     groups: dict[int, dict[str, list[Person]]] = {}
-    for reaction, user in session.execute(
-        select(Reaction, User)
-        .join(User, User.id == Reaction.user_id)
-        .where(Reaction.message_id.in_(message_ids))
-        .order_by(Reaction.created_at, Reaction.user_id)
-    ):
-        users = groups.setdefault(reaction.message_id, {}).setdefault(reaction.reaction, [])
-        users.append(Person.of(user))
+    for message_id, reaction, *person in session.execute(_SELECT_REACTIONS, {"ids": message_ids}):
+        groups.setdefault(message_id, {}).setdefault(reaction, []).append(make_person(*person))
     return {
         message_id: tuple(ReactionGroup(reaction, tuple(users)) for reaction, users in by_reaction.items())
         for message_id, by_reaction in groups.items()

@@ -24,7 +24,7 @@ from chatapp.storage import (
     parameter_rows,
 )
 from chatapp.timeline.content import NOTICE, TEXT
-from chatapp.timeline.event_numbers import lock_for_posts, new_message_columns, store_event_numbers
+from chatapp.timeline.event_numbers import lock_columns, new_message_columns, store_event_numbers
 from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import Metadata
@@ -108,7 +108,7 @@ class PostBatch:
         self._transaction = transaction
         self._session = session = transaction.session
         self._posts = posts
-        self._conversations = lock_for_posts(session, {post.conversation.id for post in posts})
+        self._conversations = lock_columns(session, {post.conversation.id for post in posts})
         self._facts = find_post_facts(session, posts)
         self._token_ids = find_active_tokens(session, [post.actor for post in posts])
         self._reply_targets = _find_reply_targets(session, posts)
@@ -256,10 +256,10 @@ class PostBatch:
 
     def _load_known(self, row: Message | RetiredKey, facts: PostFacts) -> TimelineMessage:
         # It may be a message of another conversation.
-        conversation = self._session.get_one(Conversation, row.conversation_id)
+        ref = ConversationRef.of(self._session.get_one(Conversation, row.conversation_id))
         if isinstance(row, Message):
-            return fetch_message(self._session, conversation, row.id)
-        return TimelineMessage.of_retired_key(row, facts.sender, ConversationRef.of(conversation))
+            return fetch_message(self._session, ref, row.id)
+        return TimelineMessage.of_retired_key(row, facts.sender, ref)
 
 
 def _find_reply_targets(session: Session, posts: Iterable[NewMessage]) -> set[tuple[int, int]]:

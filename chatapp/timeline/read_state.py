@@ -67,6 +67,7 @@ class MoveReadMarker(BatchChange[ReadState]):
         active = find_active_actors(session, {change.actor for change in changes})
         accesses = find_accesses(session, {change.key for change in changes})
         errors: dict[int, ChatError] = {}
+        before: dict[MemberKey, int] = {}
         markers: dict[MemberKey, int] = {}
         for index, change in enumerate(changes):
             try:
@@ -74,15 +75,16 @@ class MoveReadMarker(BatchChange[ReadState]):
             except ChatError as error:
                 errors[index] = error
                 continue
+            before[change.key] = membership.last_read_seq
             marker = markers.get(change.key, membership.last_read_seq)
             markers[change.key] = max(marker, change.seq) if change.is_forward_only else change.seq
-        moved_keys = {key for key, seq in markers.items() if seq != _get_marker(accesses[key])}
+        moved_keys = {key for key, seq in markers.items() if seq != before[key]}
         _store_markers(session, {key: markers[key] for key in moved_keys})
         read_states = _fetch_read_states(session, markers)
         moved = [read_states[key] for key in sorted(moved_keys)]
         for read_state in moved:
             transaction.send_on_commit(read_state_changed, read_state)
-        for conversation, user_ids in _group_by_conversation(moved, accesses).items():
+        for conversation, user_ids in _group_by_conversation(moved, accesses):
             send_read_receipts(transaction, conversation, user_ids)
         return [errors.get(index) or read_states[change.key] for index, change in enumerate(changes)]
 
@@ -113,14 +115,14 @@ def list_read_states(session: Session, user_id: int, conversation_ids: Collectio
 
 def _group_by_conversation(
     read_states: Iterable[ReadState], accesses: Mapping[MemberKey, ConversationAccess]
-) -> dict[Conversation, list[int]]:
-    """Return the ids of the users by conversation."""
-    user_ids: dict[Conversation, list[int]] = {}
+) -> Iterable[tuple[Conversation, list[int]]]:
+    """Return each conversation with the ids of the users."""
+    groups: dict[int, tuple[Conversation, list[int]]] = {}
     for read_state in read_states:
         conversation = accesses[read_state.key].conversation
         if conversation is not None:
-            user_ids.setdefault(conversation, []).append(read_state.user_id)
-    return user_ids
+            groups.setdefault(conversation.id, (conversation, []))[1].append(read_state.user_id)
+    return groups.values()
 
 
 def _count_unread() -> ScalarSelect[int]:
@@ -167,12 +169,7 @@ _SELECT_READ_STATES_OF_USER = SELECT_READ_STATES.where(
     Membership.user_id == bindparam("user_id"), Membership.conversation_id.in_(bindparam("ids", expanding=True))
 )
 
-
 _SELECT_LISTED = ReadStatement(SELECT_READ_STATES.join(MEMBER_KEYS, IS_LISTED))
-
-
-def _get_marker(access: ConversationAccess) -> int | None:
-    return access.membership and access.membership.last_read_seq
 
 
 def _store_markers(session: Session, markers: Mapping[MemberKey, int]) -> None:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.errors import NotFound
 from chatapp.models import Conversation, Message, MessageVersion
 from chatapp.storage import read_from_replica
+
+_DELETE = delete(MessageVersion).where(MessageVersion.message_id == bindparam("message_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def keep_version(session: Session, message: Message) -> None:
 
 def delete_versions(session: Session, message_id: int) -> None:
     """Delete the earlier versions of a message."""
-    session.execute(delete(MessageVersion).where(MessageVersion.message_id == message_id))
+    session.connection().execute(_DELETE, {"message_id": message_id})
 
 
 def read_versions(
