@@ -79,6 +79,8 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         self._frames: deque[bytes] = deque()
         self._queued_bytes = 0
         """Bytes in the library's queue and in `_frames`."""
+        self._own_bytes = 0
+        """Bytes of the frames for this client alone since nothing was queued."""
         self._is_flush_scheduled = False
         self._is_blocked = False
         """Whether the socket did not accept all data, and a green thread waits to write the rest."""
@@ -91,7 +93,9 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             raise exceptions.SocketIsClosedError
         self.server.flush_broadcast()
         if self._socket is not None:
-            self._write(pkt.frame if isinstance(pkt, FramedPacket) else frames.make_frame(pkt.encode()))
+            frame = pkt.frame if isinstance(pkt, FramedPacket) else frames.make_frame(pkt.encode())
+            self._own_bytes += len(frame)
+            self._write(frame)
         else:
             self._queue(pkt)
 
@@ -127,6 +131,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
                 self._is_blocked = True
                 self.server.spawn(self._write_rest, self._socket, memoryview(data)[sent:])
                 return
+        self._own_bytes = 0
 
     def _take_frames(self) -> bytes:
         """Remove the first frames from the queue, and return them as one piece.
@@ -153,14 +158,18 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
     def _queue(self, pkt: Packet) -> None:
         self._queued_bytes += len(pkt.encode())
         self.queue.put(pkt)
-        if self._queued_bytes > limits.MAX_QUEUED_BYTES or self.queue.qsize() > limits.MAX_QUEUED_FRAMES:
+        if self._queued_bytes > limits.MAX_QUEUED_OWN_BYTES or self.queue.qsize() > limits.MAX_QUEUED_FRAMES:
             self._disconnect_later("the client does not fetch its packets")
 
     def _write(self, frame: bytes) -> None:
         self._frames.append(frame)
         self._queued_bytes += len(frame)
         if self._is_blocked:
-            if self._queued_bytes > limits.MAX_QUEUED_BYTES or len(self._frames) > limits.MAX_QUEUED_FRAMES:
+            if (
+                self._queued_bytes > limits.MAX_QUEUED_BYTES
+                or self._own_bytes > limits.MAX_QUEUED_OWN_BYTES
+                or len(self._frames) > limits.MAX_QUEUED_FRAMES
+            ):
                 self._disconnect_later("the client does not read its packets")
         elif not self.server.coalesces_writes:
             self.flush()
@@ -186,6 +195,7 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
             self.fail(error)
             return  # It stays blocked: nothing may follow a part of a frame.
         self._is_blocked = False
+        self._own_bytes = 0
 
     def _disconnect_later(self, reason: str) -> None:
         # Not now: the caller may be in the middle of a broadcast.

@@ -11,6 +11,7 @@ import pytest
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.socket_engine import frames, limits
 from chatapp.socket_engine.events import EventHandler
+from chatapp.socket_engine.frames import FramedPacket
 from tests.harness.abuse import frame
 from tests.harness.waiting import scaled
 
@@ -173,11 +174,37 @@ def test_a_client_that_reads_late_gets_everything_in_order(pair: Pair) -> None:
     assert pair.connection._queued_bytes == 0
 
 
-def test_a_client_that_does_not_read_is_disconnected(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_QUEUED_BYTES", 1_000_000)
+@pytest.mark.parametrize("limit", ["MAX_QUEUED_BYTES", "MAX_QUEUED_FRAMES"])
+def test_a_client_that_does_not_read_broadcasts_is_disconnected(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(limits, limit, {"MAX_QUEUED_BYTES": 1_000_000, "MAX_QUEUED_FRAMES": 10}[limit])
+    monkeypatch.setattr(limits, "MAX_QUEUED_OWN_BYTES", 10)
     pair.begin()
     for _ in range(40):
         pair.connection.deliver([], b"x" * 50_000)
         pair.connection.flush()
     wait_until(lambda: pair.guard.reasons)
     assert pair.guard.reasons[0] == "the client does not read its packets"
+
+
+def test_a_client_that_does_not_read_what_only_it_gets_is_disconnected_sooner(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_QUEUED_OWN_BYTES", 1_000_000)
+    pair.begin()
+    for _ in range(40):
+        pair.connection.send(FramedPacket(b"3" + b"x" * 50_000))
+        pair.connection.flush()
+    wait_until(lambda: pair.guard.reasons)
+    assert pair.guard.reasons[0] == "the client does not read its packets"
+
+
+def test_a_client_that_reads_may_get_any_number_of_bytes(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_QUEUED_OWN_BYTES", 10)
+    pair.begin()
+    for _ in range(3):
+        pair.connection.send(FramedPacket(b"3" + b"x" * 50))
+        pair.connection.flush()
+    assert pair.guard.reasons == []
+    assert pair.connection._own_bytes == 0
