@@ -131,7 +131,7 @@ def finish_job(
             metadata=metadata,
         )
 
-    write(change)
+    write(change, locks=[job.conversation.id])
 
 
 def _select_open() -> Select[Answer]:

@@ -99,7 +99,7 @@ class AnswerRequests:
             _add_answer(session, message, actor.user_id, assistant)
             return update_answer(transaction, message, state="queued", content="")
 
-        return write(change)
+        return write(change, locks=[ref.id])
 
     def _find_addressed(self, conversation: Conversation, message: TimelineMessage) -> Iterator[Assistant]:
         names = {conversation.assistant} if conversation.assistant else find_names(message.content)
@@ -156,7 +156,7 @@ def stop_answer(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage
             transaction.send_on_commit(answer_stopped, message.id)
         return fetch_message(session, ref, message.id)
 
-    return write(change)
+    return write(change, locks=[ref.id])
 
 
 def init_answer_requests(app: Flask, settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """The database access of a Flask application: its reader connections, its writer, and `write` for every change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import structlog
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chatapp.concurrency.native import NativePool
 from chatapp.config import Settings
 from chatapp.extensions import db
-from chatapp.storage.changes import Change
+from chatapp.storage.changes import Change, LockingChange
 from chatapp.storage.engines import prepare_reader, read_natively, reader_options, replica_engine
 from chatapp.storage.read_outage import ReadOutage
 from chatapp.storage.replica import PRIMARY_POSITION, Replica, ReplicaUnusableError
@@ -90,15 +90,17 @@ def read_from_replica(
     return read_natively(session, read, pool=pool) if is_native else read(session)
 
 
-def write(change: Change[T]) -> T:
+def write(change: Change[T], *, locks: Collection[int] = ()) -> T:
     """Submit `change` to the application's writer: see `Writer.submit`.
+
+    `locks` are the ids of the conversations that it locks: see `list_lock_keys`.
 
     The caller's read transaction ends first. Otherwise it would hold a connection during the wait, and later reads
     would not see the change.
     """
     setattr(g, _IS_UNREPEATABLE, True)
     db.session.remove()  # `close()` would create a session where there is none.
-    return current_writer().submit(change)
+    return current_writer().submit(LockingChange(change, locks) if locks else change)
 
 
 def is_dropped(error: BaseException) -> bool:

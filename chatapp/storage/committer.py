@@ -4,10 +4,11 @@ This module runs on the writer's native thread: it must not wait for green threa
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import groupby, islice
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
@@ -18,13 +19,21 @@ from chatapp.errors import ChatError
 from chatapp.failpoints import failpoint
 from chatapp.operation import current_operation, current_request_id
 from chatapp.signals import Signals
-from chatapp.storage.changes import BatchChange, SpoolableChange
+from chatapp.storage.changes import BatchChange, SpoolableChange, list_lock_keys
 from chatapp.storage.submissions import Submission
 from chatapp.storage.transaction import DeferredSignal, Transaction
 from chatapp.storage.watermarks import Watermarks
 
+log = structlog.get_logger(__name__)
+
 OUTAGE_ERRORS = (OperationalError, InterfaceError, InternalError)
 """Errors of a database that cannot commit any change now. A read-only PostgreSQL raises `InternalError`."""
+
+DEADLOCK = "40P01"
+"""PostgreSQL's code of the error of a transaction that it has chosen to end a deadlock."""
+
+MAX_DEADLOCKS = 3
+"""How often a batch is applied again after a deadlock, before it counts as an outage."""
 
 MAX_LOGGED_REQUESTS = 10
 """Maximum number of requests that a log line about a batch names."""
@@ -33,8 +42,17 @@ MAX_LOGGED_REQUESTS = 10
 class Committer:
     """Applies batches of changes and commits them."""
 
-    def __init__(self, engine: Engine, signals: Signals, watermarks: Watermarks) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        signals: Signals,
+        watermarks: Watermarks,
+        *,
+        lock: Callable[[Session, Collection[int]], object],
+    ) -> None:
+        """Create the committer. `lock` locks rows of PostgreSQL by keys, always in the same order."""
         self._engine = engine
+        self._lock = lock
         self._signals = signals
         self._watermarks = watermarks
         self._uncertain_watermarks: dict[int, int] = {}
@@ -52,7 +70,8 @@ class Committer:
         `OUTAGE_ERRORS` when the database cannot commit; nothing is stored then, except perhaps of submissions that are
         `is_uncertain`.
 
-        If the database has dropped the connection, the changes are applied once more on a new one. After COMMIT was
+        If the database has ended the transaction because of a deadlock, the changes are applied again. If it has
+        dropped the connection, they are applied once more on a new one. After COMMIT was
         sent its outcome is unknown. Only changes with a key are repeated then, as they are looked up by it first.
         """
         started = time.perf_counter()
@@ -62,11 +81,18 @@ class Committer:
         return signals
 
     def _commit_or_repeat(self, submissions: Sequence[Submission]) -> list[DeferredSignal[Any]]:
-        try:
-            return self._attempt(submissions)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
+        deadlocks = 0
+        while True:
+            try:
+                return self._attempt(submissions)
+            except DBAPIError as error:
+                if _is_deadlock(error) and deadlocks < MAX_DEADLOCKS:
+                    deadlocks += 1
+                    log.warning("deadlock in the database", changes=len(submissions))
+                elif error.connection_invalidated:
+                    break
+                else:
+                    raise
         return self._attempt([submission for submission in submissions if not submission.is_uncertain])
 
     def commit_probe(self, probe: Callable[[Session], object]) -> None:
@@ -93,6 +119,7 @@ class Committer:
             with Session(self._connection, expire_on_commit=False) as session:
                 transaction = Transaction(session, self._signals)
                 try:
+                    self._lock_rows(transaction, submissions)
                     _apply_all(transaction, submissions)
                     failpoint("before-commit")
                 except BaseException:
@@ -108,6 +135,13 @@ class Committer:
             self.close()
             raise
         return transaction.deferred_signals
+
+    def _lock_rows(self, transaction: Transaction, submissions: Sequence[Submission]) -> None:
+        # SQLite locks no rows.
+        if self._engine.dialect.name != "sqlite" and (
+            keys := list_lock_keys([submission.change for submission in submissions])
+        ):
+            transaction.lock(self._lock, keys)
 
     def _commit(self, transaction: Transaction, submissions: Sequence[Submission]) -> None:
         current_request_id.set(_join_request_ids(submissions))
@@ -179,6 +213,11 @@ def _is_outage(error: Exception) -> bool:
     if _is_broken_statement(error):
         return False
     return isinstance(error, OUTAGE_ERRORS) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def _is_deadlock(error: DBAPIError) -> bool:
+    """Return whether the transaction was ended so that another one, which it waited for, can continue."""
+    return getattr(error.orig, "sqlstate", None) == DEADLOCK
 
 
 def _is_broken_statement(error: Exception) -> bool:

@@ -1,6 +1,6 @@
 """The transaction that changes work with, and the signals that it sends after the commit."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -33,6 +33,12 @@ class Transaction:
         """Watermarks to record after the commit, by key: see `chatapp.storage.watermarks`."""
         self.deferred_signals: list[DeferredSignal[Any]] = []
         self._has_changes = False
+        """Whether there is something to keep if a later change is undone."""
+
+    def lock(self, lock: Callable[[Session, Collection[int]], object], keys: Collection[int]) -> None:
+        """Call `lock` with keys of rows. The rows stay locked if a change is undone."""
+        lock(self.session, keys)
+        self._has_changes = True
 
     def send_on_commit(self, signal: Signal[T], payload: T) -> None:
         """Send `signal` with `payload` after the commit, in the order of the changes; never if there is no commit."""

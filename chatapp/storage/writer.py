@@ -11,7 +11,7 @@ drained after them.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -60,6 +60,7 @@ class Writer:
         *,
         spoolable_class: type[SpoolableChange[Any]],
         probe: Callable[[Session, Sequence[Any]], object],
+        lock: Callable[[Session, Collection[int]], object],
         max_batch: int,
         max_queued: int,
         max_spooled: int,
@@ -69,7 +70,7 @@ class Writer:
         self.watermarks = watermarks
         self._max_batch = max_batch
         self._queue = SubmissionQueue(max_queued=max_queued, max_batch=max_batch)
-        self._committer = Committer(engine, signals, watermarks)
+        self._committer = Committer(engine, signals, watermarks, lock=lock)
         self.commit_seconds, self.commit_sizes = self._committer.seconds, self._committer.sizes
         self._native = NativePool("writer", threads=1)
         self._spooler = Spooler(spool, signals, spoolable_class, self._native, max_spooled=max_spooled)

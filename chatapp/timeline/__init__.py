@@ -14,6 +14,7 @@ from chatapp.storage.statements import StatementObserver
 from chatapp.storage.watermarks import Watermarks
 from chatapp.timeline.bots import store_bot_message
 from chatapp.timeline.changing import delete, edit, react
+from chatapp.timeline.event_numbers import lock_conversations
 from chatapp.timeline.messages import Head, TimelineMessage
 from chatapp.timeline.posting import Post, list_pending, post, prepare_post
 from chatapp.timeline.probe import probe_writing
@@ -63,6 +64,7 @@ def create_writer(
         watermarks,
         spoolable_class=Post,
         probe=probe_writing,
+        lock=lock_conversations,
         max_batch=settings.write_batch,
         max_queued=settings.max_queued_writes,
         max_spooled=settings.max_spooled_messages,

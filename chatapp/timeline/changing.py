@@ -74,7 +74,7 @@ def edit(
         store_mentions(session, [(conversation.id, message.id, message.seq, person) for person in mentioned])
         return True
 
-    return write(_change_message(ref, actor, seq, alter))
+    return write(_change_message(ref, actor, seq, alter), locks=[ref.id])
 
 
 def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
@@ -97,7 +97,7 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
         session.connection().execute(_DELETE_REACTIONS, {"message_id": message.id})
         return True
 
-    return write(_change_message(ref, actor, seq, alter))
+    return write(_change_message(ref, actor, seq, alter), locks=[ref.id])
 
 
 def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on: bool) -> TimelineMessage:
@@ -127,7 +127,7 @@ def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on:
         session.add(Reaction(message_id=message.id, user_id=actor.user_id, reaction=emoji))
         return True
 
-    return write(_change_message(ref, actor, seq, alter))
+    return write(_change_message(ref, actor, seq, alter), locks=[ref.id])
 
 
 def check_reaction(value: object) -> str:

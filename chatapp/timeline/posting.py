@@ -1,6 +1,6 @@
 """Posting messages."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -118,6 +118,11 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
 
     authorized_sender: Person | None = None
     """The sender, if somebody has authorized them earlier: only then the post can be spooled."""
+
+    @property
+    def lock_keys(self) -> Collection[int]:
+        """The id of the conversation."""
+        return (self.conversation.id,)
 
     @classmethod
     def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[TimelineMessage | ChatError]:

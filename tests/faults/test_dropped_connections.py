@@ -17,6 +17,7 @@ from chatapp.storage import Transaction, Watermarks, write
 from chatapp.storage.committer import Committer
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.submissions import Submission
+from chatapp.timeline.event_numbers import lock_conversations
 from tests.harness.people import Person, message_payload
 from tests.harness.proxy import Proxy
 from tests.harness.servers import NewServer, Postgres, Server
@@ -184,7 +185,9 @@ def test_a_row_is_inserted_when_the_connection_is_dropped_after_its_insertion() 
 
     submissions = [Submission(change), Submission(drop_later)]
     watermarks = Watermarks(current_settings().watermarks_path)
-    with closing(Committer(writer_engine(current_settings()), Signals(), watermarks)) as committer:
+    with closing(
+        Committer(writer_engine(current_settings()), Signals(), watermarks, lock=lock_conversations)
+    ) as committer:
         committer.commit(submissions)
 
     assert [submission.error for submission in submissions] == [None, None]

@@ -21,6 +21,7 @@ from chatapp.storage import Transaction, Watermarks, current_writer, is_dropped,
 from chatapp.storage.committer import Committer
 from chatapp.storage.engines import writer_engine
 from chatapp.storage.submissions import Submission
+from chatapp.timeline.event_numbers import lock_conversations
 from tests.harness.pgbouncer import PgBouncer
 from tests.harness.servers import Postgres, SqliteTemplate
 
@@ -119,7 +120,9 @@ def test_a_transaction_that_is_idle_is_ended_and_a_change_is_then_applied_again(
 
     submission = Submission(change)
     engine = writer_engine(current_settings(), is_serving=True)
-    with closing(Committer(engine, Signals(), Watermarks(current_settings().watermarks_path))) as committer:
+    with closing(
+        Committer(engine, Signals(), Watermarks(current_settings().watermarks_path), lock=lock_conversations)
+    ) as committer:
         committer.commit([submission])
     assert submission.error is None
     db.session.remove()

@@ -3,8 +3,10 @@
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import event, insert, select
@@ -13,14 +15,16 @@ from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import Settings
-from chatapp.conversations.refs import GENERAL
+from chatapp.conversations.refs import GENERAL, ConversationRef, parse_ref
+from chatapp.conversations.service import create_room
 from chatapp.errors import Busy, ChatError, Forbidden, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message, User
 from chatapp.signals import Signals
-from chatapp.storage import Transaction, Writer
-from chatapp.timeline import create_writer
+from chatapp.storage import Transaction, Writer, current_writer
+from chatapp.timeline import create_writer, edit
 from chatapp.timeline.posting import Post, post
+from tests.harness.waiting import eventually
 
 MAX_QUEUED = 20
 
@@ -136,3 +140,44 @@ def test_a_stopped_writer_accepts_nothing(writer: Writer) -> None:
     writer.stop(5)
     with pytest.raises(Unavailable):
         writer.submit(create_post("after"))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_batch_locks_its_conversations_in_the_order_of_their_ids(app: Flask, database_url: str) -> None:
+    # The batches of two processes would otherwise wait for each other.
+    create_owner("ana", "Ana", "a good password")
+    room = parse_ref(f"room_{create_room(Actor(1), name='Plans', topic='', visibility='private')}")
+    post(room, Actor(1), content="a message", client_id=str(uuid.uuid4()))
+    changes: list[Callable[[], object]] = [
+        lambda: edit(room, Actor(1), 1, content="an edited message"),
+        lambda: post(GENERAL, Actor(1), content="another message", client_id=str(uuid.uuid4())),
+    ]
+
+    def run(change: Callable[[], object]) -> None:
+        with app.app_context():
+            change()
+
+    threads = [threading.Thread(target=run, args=(change,)) for change in changes]
+    with psycopg.connect(database_url) as other, psycopg.connect(database_url, autocommit=True) as observer:
+        lock(other, GENERAL)
+        with Blocked(current_writer()):
+            for thread in threads:
+                queued = current_writer().queued
+                thread.start()
+                eventually(partial(has_queued, queued + 1), "the change is queued")
+        waiting = b"SELECT count(*) FROM pg_locks WHERE NOT granted"
+        eventually(lambda: observer.execute(waiting).fetchone() == (1,), "the batch waits for a lock")
+        lock(other, room)
+    for thread in threads:
+        thread.join()
+    assert stored_contents() == {"an edited message", "another message"}
+
+
+def has_queued(count: int) -> bool:
+    """Return whether so many changes wait."""
+    return current_writer().queued == count
+
+
+def lock(session: psycopg.Connection, conversation: ConversationRef) -> None:
+    """Lock a conversation; fail if somebody else has locked it."""
+    session.execute("SELECT 1 FROM conversations WHERE id = %s FOR UPDATE NOWAIT", [conversation.id])

@@ -3,13 +3,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import Engine, event, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from chatapp.errors import ChatError, Conflict
 from chatapp.signals import Signals
-from chatapp.storage.committer import Committer
+from chatapp.storage.committer import MAX_DEADLOCKS, Committer
 from chatapp.storage.submissions import Submission
 from chatapp.storage.transaction import Transaction
 from chatapp.storage.watermarks import Watermarks
@@ -31,7 +32,7 @@ def watermarks(tmp_path: Path) -> Watermarks:
 
 @pytest.fixture
 def committer(engine: Engine, watermarks: Watermarks) -> Committer:
-    return Committer(engine, Signals(), watermarks)
+    return Committer(engine, Signals(), watermarks, lock=lambda _session, _keys: None)
 
 
 def test_a_batch_is_one_transaction(engine: Engine, committer: Committer):
@@ -135,3 +136,30 @@ def test_a_statement_that_sqlite_cannot_execute_is_an_error_and_no_outage(engine
     committer.commit(submissions)
     assert isinstance(submissions[0].error, ProgrammingError)
     assert submissions[1].result == "other work"
+
+
+class Deadlock:
+    """A change that ends in a deadlock so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def __call__(self, _transaction: Transaction) -> str:
+        if self.times:
+            self.times -= 1
+            raise OperationalError("UPDATE", None, DeadlockDetected("deadlock detected"))
+        return "done"
+
+
+def test_a_batch_is_applied_again_after_a_deadlock(engine: Engine, committer: Committer):
+    submissions = [Submission(AddNote("one")), Submission(Deadlock(MAX_DEADLOCKS)), Submission(AddNote("two"))]
+    signals = committer.commit(submissions)
+    assert list_notes(engine) == ["one", "two"]
+    assert [submission.result for submission in submissions] == ["stored one", "done", "stored two"]
+    assert [deferred.payload for deferred in signals] == ["one", "two"]
+
+
+def test_a_batch_that_always_ends_in_a_deadlock_stores_nothing(engine: Engine, committer: Committer):
+    with pytest.raises(OperationalError):
+        committer.commit([Submission(AddNote("one")), Submission(Deadlock(MAX_DEADLOCKS + 1))])
+    assert list_notes(engine) == []

@@ -45,6 +45,7 @@ def new_writer(engine: Engine, signals: Signals, tmp_path: Path) -> Iterator[Cal
             Watermarks(tmp_path / "watermarks.bin"),
             spoolable_class=AddNote,
             probe=lambda session, _pending: session.execute(select(notes)),
+            lock=lambda _session, _keys: None,
             max_batch=10,
             max_queued=10,
             max_spooled=10,
