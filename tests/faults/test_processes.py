@@ -1,4 +1,6 @@
-"""Several processes share what protects accounts: the count of failed sign-ins, and the end of login sessions."""
+"""Several processes share what protects accounts and people: the count of failed sign-ins, the end of login sessions,
+and how much a person has sent.
+"""
 
 from collections.abc import Iterator
 
@@ -11,6 +13,9 @@ from tests.harness.servers import NewServer, Postgres, PostgresTemplate, Server
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
+
+MAX_API_REQUESTS = 20
+"""Limit of requests in a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,12 @@ def database(tmp_path_factory: pytest.TempPathFactory, postgres_template: Postgr
 def servers(database: Postgres, shared_redis: Redis, new_shared_server: NewServer) -> tuple[Server, Server]:
     """Two processes on one data folder."""
     url = database.create_database()
-    settings = {"REDIS_URL": shared_redis.url, "CHATAPP_SIGN_IN_ATTEMPTS": "3", "CHATAPP_HEARTBEAT_SECONDS": "1"}
+    settings = {
+        "REDIS_URL": shared_redis.url,
+        "CHATAPP_SIGN_IN_ATTEMPTS": "3",
+        "CHATAPP_HEARTBEAT_SECONDS": "1",
+        "CHATAPP_API_REQUESTS_PER_MINUTE": str(MAX_API_REQUESTS),
+    }
     first = new_shared_server(database_url=url, **settings).start()
     second = new_shared_server(database_url=url, **settings, CHATAPP_DATA_DIR=str(first.data_dir)).start()
     return first, second
@@ -39,6 +49,24 @@ def test_wrong_passwords_on_any_process_delay_the_account(
     for server in (servers[0], servers[1], servers[0]):
         assert Person(server, "ana").sign_in("wrong password").status_code == 403
     assert [Person(server, "ana").sign_in(PASSWORD).status_code for server in servers] == [429, 429]
+
+
+def test_a_person_who_has_sent_too_many_messages_to_one_process_is_refused_by_the_other(
+    servers: tuple[Server, Server], new_person: NewPerson
+) -> None:
+    dora = new_person(servers[0], "dora")
+    token = dora.create_token()
+
+    def send(server: Server) -> int:
+        message = {"content": "again"}
+        return dora.on_server(server).api(token).post("/conversations/general/messages", json=message).status_code
+
+    first, second = servers
+    assert [send(first) for _ in range(MAX_API_REQUESTS + 1)] == [201] * MAX_API_REQUESTS + [429]
+    # A process reports what it has counted a moment later.
+    eventually(lambda: send(second) == 429, "the other process refuses messages")
+    ((count,),) = first.rows(f"SELECT count(*) FROM messages WHERE sender_id = {dora.id}")
+    assert MAX_API_REQUESTS <= int(str(count)) < 2 * MAX_API_REQUESTS
 
 
 def test_a_person_who_signed_out_on_one_process_is_not_admitted_by_another_during_an_outage(
