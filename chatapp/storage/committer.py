@@ -58,10 +58,17 @@ class Committer:
         self._uncertain_watermarks: dict[int, int] = {}
         """Marks of a commit whose outcome is unknown: the next one acknowledges its changes that have a key."""
         self._connection: Connection | None = None
+        self._started_at: float | None = None
         self.seconds = Distribution()
         """Time that each committed batch took."""
         self.sizes = Distribution(SIZES)
         """Number of changes in each committed batch."""
+
+    @property
+    def running_seconds(self) -> float:
+        """Time that the batch which is being committed has taken so far; 0 if there is none."""
+        started_at = self._started_at
+        return 0.0 if started_at is None else time.perf_counter() - started_at
 
     def commit(self, submissions: Sequence[Submission]) -> list[DeferredSignal[Any]]:
         """Apply the submissions' changes in one transaction, commit it, and return the signals to send.
@@ -74,9 +81,12 @@ class Committer:
         dropped the connection, they are applied once more on a new one. After COMMIT was
         sent its outcome is unknown. Only changes with a key are repeated then, as they are looked up by it first.
         """
-        started = time.perf_counter()
-        signals = self._commit_or_repeat(submissions)
-        self.seconds.add(time.perf_counter() - started)
+        self._started_at = started_at = time.perf_counter()
+        try:
+            signals = self._commit_or_repeat(submissions)
+        finally:
+            self._started_at = None
+        self.seconds.add(time.perf_counter() - started_at)
         self.sizes.add(len(submissions))
         return signals
 

@@ -94,6 +94,14 @@ class Writer:
         return len(self._queue)
 
     @property
+    def committing_seconds(self) -> float:
+        """Time that the batch which is being committed has taken so far; 0 if there is none.
+
+        PostgreSQL lets a commit wait for a synchronous replica, without a limit.
+        """
+        return self._committer.running_seconds
+
+    @property
     def backlog(self) -> Backlog:
         """How many changes wait in the spool, and since when the database is unavailable."""
         return Backlog(len(self._spooler), self._outage.since)

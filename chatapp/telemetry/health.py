@@ -51,6 +51,10 @@ QUERY_SECONDS = 5.0
 
 NO_DATABASE = "The database does not respond."
 NO_COMMIT = "The database cannot commit."
+MAX_COMMIT_SECONDS = 10.0
+"""Time after which a commit that has not ended is reported."""
+
+SLOW_COMMIT = f"The database has not completed a commit for more than {MAX_COMMIT_SECONDS:.0f} seconds."
 RESTARTING = "chatapp is being restarted."
 
 
@@ -158,8 +162,8 @@ class Health:
         checks = dict.fromkeys(("database", "migrations", "spool"), Check())
         if revision is None:
             checks["database"] = Check(State.DEGRADED, NO_DATABASE)
-        elif backlog.since is not None:
-            checks["database"] = Check(State.DEGRADED, NO_COMMIT)
+        elif problem := self._find_commit_problem():
+            checks["database"] = Check(State.DEGRADED, problem)
         if self._is_outdated(revision):
             checks["migrations"] = Check(State.FAILED, "Migrations are pending: run “flask --app chatapp db upgrade”.")
         if not self._writer.accepts_changes:
@@ -169,6 +173,11 @@ class Health:
         if self.is_bus_connected is not None:
             checks["redis"] = Check() if self.is_bus_connected() else Check(State.DEGRADED, "Redis does not respond.")
         return checks
+
+    def _find_commit_problem(self) -> str | None:
+        if self._writer.backlog.since is not None:
+            return NO_COMMIT
+        return SLOW_COMMIT if self._writer.committing_seconds > MAX_COMMIT_SECONDS else None
 
     def present_details(self) -> tuple[bool, dict[str, Any]]:
         """Return whether the database reads and writes, and the response.
@@ -190,7 +199,7 @@ class Health:
                 "state": replica.status.state.value,
                 "lag_seconds": round(replica.status.lag_seconds, 1),
             }
-        reason = NO_DATABASE if self._revision.get() is None else NO_COMMIT if backlog.since is not None else None
+        reason = NO_DATABASE if self._revision.get() is None else self._find_commit_problem()
         if reason is not None:
             return False, {"status": "unavailable", "reason": reason} | details
         return True, {"status": "ok"} | details

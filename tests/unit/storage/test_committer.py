@@ -163,3 +163,10 @@ def test_a_batch_that_always_ends_in_a_deadlock_stores_nothing(engine: Engine, c
     with pytest.raises(OperationalError):
         committer.commit([Submission(AddNote("one")), Submission(Deadlock(MAX_DEADLOCKS + 1))])
     assert list_notes(engine) == []
+
+
+def test_the_time_of_a_commit_that_has_not_ended_is_known(committer: Committer):
+    seconds: list[float] = []
+    committer.commit([Submission(lambda _transaction: seconds.append(committer.running_seconds))])
+    assert seconds[0] > 0
+    assert committer.running_seconds == 0

@@ -16,7 +16,7 @@ from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import Backlog
 from chatapp.storage.schema import newest_revision
 from chatapp.telemetry import health
-from chatapp.telemetry.health import Health, HealthChecks, RevisionCheck
+from chatapp.telemetry.health import MAX_COMMIT_SECONDS, SLOW_COMMIT, Health, HealthChecks, RevisionCheck
 from chatapp.telemetry.operations import RequestMeasures
 
 AWAY = Backlog(waiting=3, since=datetime(2026, 1, 31, tzinfo=UTC))
@@ -26,7 +26,7 @@ class Process:
     """A process with a writer and a database of which the test chooses the state."""
 
     def __init__(self) -> None:
-        self.writer = SimpleNamespace(backlog=Backlog(0, None), accepts_changes=True)
+        self.writer = SimpleNamespace(backlog=Backlog(0, None), accepts_changes=True, committing_seconds=0.0)
         self.read: Callable[[], str] = newest_revision
         app = Flask("chatapp")
         app.extensions |= {SUPERVISOR: Supervisor(), WRITER: self.writer}
@@ -89,6 +89,16 @@ def test_a_process_whose_database_reads_but_cannot_commit_is_degraded(process: P
     assert process.ready()[1]["database"] == "degraded"
     response = process.client.get("/health")
     assert (response.status_code, (response.json or {})["reason"]) == (503, "The database cannot commit.")
+
+
+def test_a_commit_that_does_not_end_is_reported(process: Process) -> None:
+    # PostgreSQL waits for a synchronous replica without a limit, and responds to queries meanwhile.
+    process.writer.committing_seconds = MAX_COMMIT_SECONDS + 1
+    assert process.ready() == (200, {"": "degraded", "database": "degraded", "migrations": "ok", "spool": "ok"})
+    response = process.client.get("/health")
+    assert (response.status_code, (response.json or {})["reason"]) == (503, SLOW_COMMIT)
+    process.writer.committing_seconds = MAX_COMMIT_SECONDS - 1
+    assert (process.ready()[0], process.client.get("/health").status_code) == (200, 200)
 
 
 def test_a_process_is_not_ready_with_an_older_schema_but_with_a_newer_one(process: Process) -> None:

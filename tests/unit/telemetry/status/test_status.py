@@ -55,7 +55,7 @@ def test_a_check_of_readiness_asks_for_the_revision_once(monkeypatch: pytest.Mon
     # While the database does not respond, each question waits.
     app = Flask("chatapp")
     asked: list[None] = []
-    writer = SimpleNamespace(backlog=Backlog(0, None), accepts_changes=True)
+    writer = SimpleNamespace(backlog=Backlog(0, None), accepts_changes=True, committing_seconds=0.0)
     app.extensions |= {SUPERVISOR: Supervisor(), WRITER: writer}
     health = Health(app)
     monkeypatch.setattr(health._revision, "get", lambda: asked.append(None))
