@@ -5,6 +5,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from chatapp.conversations.preferences import NOTIFICATION_LEVELS
 from chatapp.presentation.resources import Message, MessageVersion, Metadata, Person, SenderType, Timestamp
 
 ConversationKind = Annotated[str, Field(json_schema_extra={"enum": ["general", "room", "direct", "assistant"]})]
@@ -33,6 +34,22 @@ class Conversation(TypedDict):
     floor: Annotated[int, Field(description="A cleanup removed messages up to this `seq`.")]
     last_read_seq: int | None
     updated_at: Timestamp
+
+
+class Preferences(TypedDict):
+    """What the user has set for a conversation."""
+
+    conversation: str
+    notification_level: Annotated[
+        str,
+        Field(
+            json_schema_extra={"enum": list(NOTIFICATION_LEVELS)},
+            description="Of which new messages they are notified. By default `all` in direct conversations, "
+            "`mentions` in others.",
+        ),
+    ]
+    is_muted: Annotated[bool, Field(description="Whether its unread messages are not pointed out.")]
+    is_favorite: Annotated[bool, Field(description="Whether the sidebar shows it among the favorites.")]
 
 
 class ListResponse(TypedDict):

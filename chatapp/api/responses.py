@@ -13,6 +13,7 @@ from chatapp.api import resources
 from chatapp.api.queries import ConversationPage
 from chatapp.api.schemas import MessagesQuery, PageQuery, VersionsQuery
 from chatapp.conversations.people import Person
+from chatapp.conversations.preferences import Preferences
 from chatapp.conversations.queries import ConversationAccess
 from chatapp.presentation.kinds import direct_title
 from chatapp.presentation.messages import isoformat, present_message_data, present_versions
@@ -132,6 +133,16 @@ def present_conversation(
         "floor": conversation.floor,
         "last_read_seq": None if membership is None else membership.last_read_seq,
         "updated_at": isoformat(conversation.updated_at),
+    }
+
+
+def present_preferences(conversation: str, preferences: Preferences) -> resources.Preferences:
+    """Return what the user has set for a conversation."""
+    return {
+        "conversation": conversation,
+        "notification_level": preferences.notification_level,
+        "is_muted": preferences.is_muted,
+        "is_favorite": preferences.is_favorite,
     }
 
 

@@ -10,6 +10,7 @@ from chatapp.api.document import CONTENT_ERRORS, CONVERSATION_ERRORS, WRITE_ERRO
 from chatapp.api.queries import find_active_person, find_ref, list_conversation_page, read_messages
 from chatapp.api.responses import (
     present_conversation,
+    present_preferences,
     respond,
     respond_conversations,
     respond_messages,
@@ -24,6 +25,7 @@ from chatapp.api.schemas import (
     NewConversation,
     NewMessage,
     NewRoom,
+    PreferencesUpdate,
     ReadMark,
     VersionsQuery,
     is_uuid,
@@ -33,6 +35,7 @@ from chatapp.api.schemas import (
 )
 from chatapp.conversations.people import find_named
 from chatapp.conversations.policy import authorize_reading, no_such_conversation
+from chatapp.conversations.preferences import list_preferences, update_preferences
 from chatapp.conversations.queries import (
     ConversationAccess,
     direct_key,
@@ -208,6 +211,24 @@ def remove_reaction(conversation: str, seq: str, reaction: str) -> Response:
 def mark_conversation_read(conversation: str, json: ReadMark) -> Response:
     """Mark messages as read, up to a number. The mark never moves back."""
     return _mark_read(_parse_ref(conversation), json)
+
+
+@blueprint.get(f"{CONVERSATION}/preferences")
+@describe(resources.Preferences, *CONVERSATION_ERRORS, tag="Conversations")
+def show_preferences(conversation: str) -> Response:
+    """Get what you have set for a conversation. Others do not see it."""
+    readable = authorize_reading(*_find_access(_parse_ref(conversation)))
+    preferences = list_preferences(db.session(), current_caller().actor.user_id, [readable])
+    return respond(present_preferences(readable.wire_name, preferences[readable.id]))
+
+
+@blueprint.patch(f"{CONVERSATION}/preferences")
+@describe(resources.Preferences, *CONVERSATION_ERRORS, tag="Conversations", json=PreferencesUpdate)
+def change_preferences(conversation: str, json: PreferencesUpdate) -> Response:
+    """Set of which messages you are notified, mute a conversation, or make it a favorite. Your open pages follow."""
+    ref = _parse_ref(conversation)
+    preferences = update_preferences(ref, current_caller().actor, json.to_changes())
+    return respond(present_preferences(ref.wire_name, preferences))
 
 
 @blueprint.get("/chat/history/<person_id>")

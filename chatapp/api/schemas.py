@@ -17,6 +17,7 @@ from chatapp.assistants.templates.service import (
     TemplateFields,
 )
 from chatapp.conversations.people import MAX_PEOPLE
+from chatapp.conversations.preferences import PreferenceChanges
 from chatapp.conversations.service import MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
 from chatapp.errors import Invalid, NotFound
 from chatapp.limits.metadata import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
@@ -296,6 +297,23 @@ class MessageEdit(Request):
 
     content: Content = Field(None, description="The text.", examples=["Good evening"])
     metadata: Metadata = Field(None, description=f"{METADATA_DESCRIPTION} `null` removes it.")
+
+
+class PreferencesUpdate(Request):
+    """Changes to what the user has set for a conversation. What is omitted stays as it is."""
+
+    notification_level: Literal["all", "mentions", "nothing"] | None = Field(
+        None, description="Of which new messages you are notified."
+    )
+    is_muted: bool | None = Field(
+        None,
+        description="Do not point out its unread messages, and notify of none. The sidebar still counts mentions.",
+    )
+    is_favorite: bool | None = Field(None, description="Show it among the favorites.")
+
+    def to_changes(self) -> PreferenceChanges:
+        """Return the given fields as the service takes them."""
+        return cast(PreferenceChanges, self.model_dump(exclude_none=True))
 
 
 class ReadMark(Request):

@@ -86,6 +86,9 @@ class ConversationKind:
     receipt_member_limit: ClassVar[int | None] = 0
     """Maximum number of members who see each other's read receipts; None for no maximum."""
 
+    notification_level: ClassVar[str] = "mentions"
+    """Of which messages its members are notified unless they set something else: see `Preferences`."""
+
     last_page_size: ClassVar[int] = 10
     """Number of messages on its page, and of those that a client receives which joins it without a cursor."""
 
@@ -140,6 +143,7 @@ class Direct(ConversationKind):
     is_titled_by_people = True
     is_moderated = False
     receipt_member_limit = None
+    notification_level = "all"
 
     @classmethod
     def new(cls, **columns: Any) -> Conversation:

@@ -7,7 +7,8 @@ from sqlalchemy import Select, and_, bindparam, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantSession, ConversationKind, Direct, General, Room, SharedAssistant
-from chatapp.models import Conversation, Installation, Membership
+from chatapp.conversations.preferences import JOIN_PREFERENCES, PREFERENCE_COLUMNS, Preferences
+from chatapp.models import Conversation, ConversationPreference, Installation, Membership
 from chatapp.storage import ReadStatement
 
 ROOM_LIMIT = 50
@@ -20,7 +21,7 @@ SESSION_LIMIT = 5
 """Maximum number of sessions with assistants; a page of its own lists more."""
 
 _CONVERSATIONS, _MEMBERSHIPS = Conversation.__table__, Membership.__table__
-_INSTALLATION = Installation.__table__
+_INSTALLATION, _PREFERENCES = Installation.__table__, ConversationPreference.__table__
 
 
 class SidebarRow(NamedTuple):
@@ -37,6 +38,10 @@ class SidebarRow(NamedTuple):
     reset_event: int
     last_read_seq: int | None
     """The user's read marker, if they are a member."""
+    notification_level: str | None
+    """What the user has set; None if nothing is set."""
+    is_muted: bool | None
+    is_favorite: bool | None
     epoch: str
     people_version: int
 
@@ -52,9 +57,14 @@ class SidebarRow(NamedTuple):
             message_count=self.message_count,
         )
 
+    @property
+    def preferences(self) -> Preferences:
+        """What the user has set for it."""
+        return Preferences.of(self.to_conversation(), (self.notification_level, self.is_muted, self.is_favorite))
+
 
 def list_sidebar(session: Session, user_id: int) -> Sequence[SidebarRow]:
-    """List the conversations of a user's sidebar.
+    """List the conversations of a user's sidebar. The limits do not apply to favorites.
 
     In this order: the general chat, by name those rooms that were used last and are not archived, the direct
     conversations by their last use, the shared conversations with assistants, and the sessions by their last use.
@@ -66,7 +76,11 @@ def _select() -> Select[Any]:
     sections: dict[type[ConversationKind], tuple[int, Any, int]] = {
         General: (0, General.condition() & _CONVERSATIONS.c.ended_at.is_(None), 1),
         Room: (1, Room.condition() & _CONVERSATIONS.c.ended_at.is_(None), ROOM_LIMIT),
-        Direct: (2, Direct.condition() & (_CONVERSATIONS.c.last_event > 0), DIRECT_LIMIT),
+        Direct: (
+            2,
+            Direct.condition() & or_(_CONVERSATIONS.c.last_event > 0, _PREFERENCES.c.is_favorite),
+            DIRECT_LIMIT,
+        ),
         AssistantSession: (4, AssistantSession.condition(), SESSION_LIMIT),
     }
     columns = [_CONVERSATIONS.c[name] for name in SidebarRow._fields if name in _CONVERSATIONS.c]
@@ -83,6 +97,7 @@ def _select() -> Select[Any]:
         select(
             *columns,
             _MEMBERSHIPS.c.last_read_seq,
+            *PREFERENCE_COLUMNS,
             section.label("section"),
             case((Room.condition(), func.lower(_CONVERSATIONS.c.name)), else_="").label("sort_name"),
             func.row_number()
@@ -93,7 +108,9 @@ def _select() -> Select[Any]:
             .label("rank"),
         )
         .select_from(
-            _MEMBERSHIPS.join(_CONVERSATIONS, _CONVERSATIONS.c.id == _MEMBERSHIPS.c.conversation_id),
+            _MEMBERSHIPS.join(_CONVERSATIONS, _CONVERSATIONS.c.id == _MEMBERSHIPS.c.conversation_id).outerjoin(
+                _PREFERENCES, JOIN_PREFERENCES
+            ),
         )
         .where(
             _MEMBERSHIPS.c.user_id == bindparam("user_id"), or_(*(condition for _, condition, _ in sections.values()))
@@ -105,6 +122,7 @@ def _select() -> Select[Any]:
         select(
             *columns,
             _MEMBERSHIPS.c.last_read_seq,
+            *PREFERENCE_COLUMNS,
             literal(3).label("section"),
             _CONVERSATIONS.c.assistant.label("sort_name"),
             literal(0).label("rank"),
@@ -116,11 +134,11 @@ def _select() -> Select[Any]:
                     _MEMBERSHIPS.c.conversation_id == _CONVERSATIONS.c.id,
                     _MEMBERSHIPS.c.user_id == bindparam("user_id"),
                 ),
-            )
+            ).outerjoin(_PREFERENCES, JOIN_PREFERENCES)
         )
         .where(SharedAssistant.condition())
     )
-    rows = union_all(select(joined).where(joined.c.rank <= limit), shared).subquery()
+    rows = union_all(select(joined).where(or_(joined.c.rank <= limit, joined.c.is_favorite)), shared).subquery()
     return (
         select(
             *(rows.c[name] for name in SidebarRow._fields if name in rows.c),

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from chatapp.config.assistants import list_assistants
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.policy import authorize_reading, may_read, no_such_conversation
+from chatapp.conversations.preferences import PreferenceChanges, update_preferences
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import Busy, Invalid, NotFound, Unavailable
@@ -76,6 +77,21 @@ def clear_history(conversation: str) -> Response:
     ref = parse_ref(conversation)
     count = clear(current_person().actor, ref)
     flash("1 message deleted." if count == 1 else f"{count:,} messages deleted.")
+    return redirect(find_path(ref))
+
+
+@blueprint.post("/conversations/<conversation>/preferences")
+@login_required
+def change_preferences(conversation: str) -> Response:
+    """Change what the user has set for a conversation: the value of the button that was pressed."""
+    ref, changes = parse_ref(conversation), PreferenceChanges()
+    if "notification_level" in request.form:
+        changes["notification_level"] = request.form["notification_level"]
+    if "muted" in request.form:
+        changes["is_muted"] = request.form["muted"] == "yes"
+    if "favorite" in request.form:
+        changes["is_favorite"] = request.form["favorite"] == "yes"
+    update_preferences(ref, current_person().actor, changes)
     return redirect(find_path(ref))
 
 
@@ -185,6 +201,8 @@ def _render_opened(ref: ConversationRef) -> str:
     return render_template(
         "conversations/_opened.html",
         title=page.title,
+        preferences=state.preferences,
+        has_read_state=state.read_state is not None,
         member_count=state.member_count,
         archived_text=kind_of(conversation).archived_text if conversation.is_archived else "",
     )

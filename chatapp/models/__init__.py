@@ -4,7 +4,7 @@ from chatapp.models.accounts import ApiToken, Installation, Invitation, LoginSes
 from chatapp.models.assistants import Answer, AssistantUsage, SessionTemplate, ShareLink
 from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
-from chatapp.models.conversations import Block, Conversation, Membership
+from chatapp.models.conversations import Block, Conversation, ConversationPreference, Membership
 from chatapp.models.messages import Mention, Message, MessageVersion, Reaction, RetiredKey
 from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDelivery
 
@@ -16,6 +16,7 @@ __all__ = [
     "Base",
     "Block",
     "Conversation",
+    "ConversationPreference",
     "IncomingWebhook",
     "Installation",
     "Invitation",

@@ -111,6 +111,26 @@ class Membership(Base):
     """Whether the user may not post, because the other user of a direct conversation blocks them."""
 
 
+class ConversationPreference(Base):
+    """What a user has set for a conversation. Without a row they have set nothing."""
+
+    __tablename__ = "conversation_preferences"
+    __table_args__ = (
+        CheckConstraint("notification_level IN ('all', 'mentions', 'nothing')", name="notification_level"),
+    )
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(
+        ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    notification_level: Mapped[str | None] = mapped_column(String(16))
+    """Of which new messages they are notified; by default that depends on the kind of conversation."""
+    is_muted: Mapped[bool] = mapped_column(default=False)
+    """Whether its unread messages are not pointed out."""
+    is_favorite: Mapped[bool] = mapped_column(default=False)
+    """Whether the sidebar shows it among the favorites."""
+
+
 class Block(Base):
     """A user who accepts no direct messages from another user."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import inspect
 
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.policy import authorize_reading, may_post, may_share
+from chatapp.conversations.preferences import Preferences
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, SignedOut
@@ -74,6 +75,7 @@ class ConversationView:
     epoch: str
     read_state: ReadState | None
     """The viewer's, if they are a member."""
+    preferences: Preferences
     permissions: Permissions
     composer: Composer
     archived_text: str | None
@@ -111,6 +113,7 @@ def view_conversation(
         ),
         epoch=state.epoch,
         read_state=state.read_state,
+        preferences=state.preferences,
         permissions=Permissions(
             may_post=may_post(conversation, membership),
             may_manage=kind.may_manage(membership, is_admin=viewer.is_admin),
@@ -202,7 +205,7 @@ def render_remembered_conversation() -> str | None:
 def _remembered_items(viewer_id: int) -> list[ConversationItem]:
     fallback = current_fallback()
     return [
-        ConversationItem(view.page, None)
+        ConversationItem(view.page, None, view.preferences)
         for view in fallback.list_views(viewer_id)
         if isinstance(view, ConversationView)
         and fallback.find_access(viewer_id, ConversationRef.of(view.conversation)) is not None

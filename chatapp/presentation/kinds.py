@@ -40,8 +40,6 @@ class ConversationPage(ABC):
 
     template: ClassVar[str]
     sidebar_section: ClassVar[str]
-    notifies_of_all: ClassVar[bool] = False
-    """Whether every unread message counts as addressed to the viewer. In other kinds, only mentions do."""
 
     @property
     def title(self) -> str:
@@ -126,7 +124,6 @@ class DirectPage(ConversationPage):
 
     template = "direct/show.html"
     sidebar_section = "direct"
-    notifies_of_all = True
 
     @property
     def title(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from flask import Flask, current_app, request
 from markupsafe import Markup, escape
 
+from chatapp.conversations.preferences import Preferences, list_preferences
 from chatapp.conversations.sidebar import SidebarRow, list_sidebar
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
@@ -35,6 +36,7 @@ class ConversationItem:
     page: ConversationPage
     read_state: ReadState | None
     """The viewer's, if they are a member."""
+    preferences: Preferences
 
     @property
     def conversation(self) -> Conversation:
@@ -50,6 +52,11 @@ class ConversationItem:
     def mentions(self) -> int:
         """The number of unread messages that mention the viewer."""
         return self.read_state.mentions if self.read_state else 0
+
+    @property
+    def section(self) -> str:
+        """The section of the sidebar that shows it."""
+        return "favorites" if self.preferences.is_favorite else self.page.sidebar_section
 
     @property
     def is_listed(self) -> bool:
@@ -80,7 +87,7 @@ class Sidebars:
         if sidebar.rows != rows or self._environment.auto_reload:
             items = {row: item for row, item in sidebar.items.items() if row in rows}
             missing = [row for row in rows if row not in items]
-            items |= zip(missing, _make_items(viewer, missing), strict=True)
+            items |= zip(missing, _make_items_of_rows(viewer, missing), strict=True)
             sidebar = Sidebar(rows, items, self.render_items([items[row] for row in rows]))
             self._sidebars[viewer.id] = sidebar
             if len(self._sidebars) > MAX_SIDEBARS:
@@ -92,7 +99,8 @@ class Sidebars:
         """Render a sidebar with these conversations."""
         sections: dict[str, list[ConversationItem]] = {}
         for item in items:
-            sections.setdefault(item.page.sidebar_section, []).append(item)
+            sections.setdefault(item.section, []).append(item)
+        sections.get("favorites", []).sort(key=lambda item: item.page.title.casefold())
         return self._environment.get_template(TEMPLATE).render(sections=sections)
 
 
@@ -114,13 +122,19 @@ def mark_current(html: str) -> Markup:
 
 
 def conversation_items(viewer: AuthenticatedUser, conversations: Sequence[Conversation]) -> list[ConversationItem]:
-    """Return conversations as lists show them, with the viewer's read state."""
+    """Return conversations as lists show them, with the viewer's read state and preferences."""
+    return _make_items(viewer, conversations, list_preferences(db.session(), viewer.id, conversations))
+
+
+def _make_items(
+    viewer: AuthenticatedUser, conversations: Sequence[Conversation], preferences: Mapping[int, Preferences]
+) -> list[ConversationItem]:
     states = list_read_states(db.session(), viewer.id, [conversation.id for conversation in conversations])
     return [
-        ConversationItem(shown, states.get(shown.conversation.wire_name))
+        ConversationItem(shown, states.get(shown.conversation.wire_name), preferences[shown.conversation.id])
         for shown in pages_of(db.session(), conversations, viewer.id)
     ]
 
 
-def _make_items(viewer: AuthenticatedUser, rows: Sequence[SidebarRow]) -> list[ConversationItem]:
-    return conversation_items(viewer, [row.to_conversation() for row in rows])
+def _make_items_of_rows(viewer: AuthenticatedUser, rows: Sequence[SidebarRow]) -> list[ConversationItem]:
+    return _make_items(viewer, [row.to_conversation() for row in rows], {row.id: row.preferences for row in rows})

@@ -1,14 +1,15 @@
 """What a conversation's page shows around its messages, from one query."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import and_, bindparam, case, false, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantConversation, Room
+from chatapp.conversations.preferences import JOIN_PREFERENCES, PREFERENCE_COLUMNS, Preferences
 from chatapp.conversations.queries import ACCESS_COLUMNS, HAS_REF, ConversationAccess, split_access
 from chatapp.conversations.refs import ConversationRef
-from chatapp.models import Conversation, Installation, Membership, ShareLink
+from chatapp.models import Conversation, ConversationPreference, Installation, Membership, ShareLink
 from chatapp.storage import ReadStatement
 from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.read_state import MENTIONS, UNREAD
@@ -21,6 +22,8 @@ class ConversationState:
     access: ConversationAccess
     read_state: ReadState | None = None
     """The user's, if they are a member."""
+    preferences: Preferences = field(default_factory=Preferences)
+    """The user's."""
     epoch: str = ""
     member_count: int | None = None
     """The number of members of a room."""
@@ -60,12 +63,14 @@ _SELECT = ReadStatement(
             else_=false(),
         ).label("is_public"),
         Installation.has_share_links,
+        *PREFERENCE_COLUMNS,
     )
     .select_from(Conversation)
     .join(Installation, Installation.id == 1)
     .outerjoin(
         Membership, and_(Membership.conversation_id == Conversation.id, Membership.user_id == bindparam("user_id"))
     )
+    .outerjoin(ConversationPreference, JOIN_PREFERENCES)
     .where(HAS_REF)
 )
 
@@ -78,11 +83,12 @@ def find_state(session: Session, ref: ConversationRef, user_id: int) -> Conversa
     rows = _SELECT.fetch(session, id=ref.id, kind=ref.kind, user_id=user_id)
     if not rows:
         return ConversationState(ConversationAccess(None, None))
-    access, (unread, mentions, epoch, member_count, is_public, has_share_links) = split_access(rows[0])
-    membership = access.membership
+    access, (unread, mentions, epoch, member_count, is_public, has_share_links, *preferences) = split_access(rows[0])
+    conversation, membership = access
     return ConversationState(
         access=access,
         read_state=ReadState(ref, user_id, membership.last_read_seq, unread, mentions) if membership else None,
+        preferences=Preferences.of(conversation, preferences) if conversation else Preferences(),
         epoch=epoch,
         member_count=member_count,
         is_public=is_public,

@@ -16,6 +16,7 @@ import { NotificationSettingsStore } from "./notification_settings.js";
 import { Notifications } from "./notifications.js";
 import { showOutageNotice } from "./outage_notice.js";
 import { Page } from "./page.js";
+import { enablePreferences } from "./preferences_form.js";
 import { decodePath } from "./paths.js";
 import { trackPresence } from "./presence.js";
 import { storeReaderClock } from "./reader_clock.js";
@@ -65,6 +66,7 @@ const notificationSettings = new NotificationSettingsStore(browserStorage, userI
 const screen = new Screen(page, { userId, connection, outbox, notificationSettings, drafts: tabStorage });
 showConnectionStatus(connection, screen);
 followState(sidebar, badges, screen);
+enablePreferences(sidebar);
 screen.on("shown", ({ title }) => badges.setPageTitle(title));
 new Notifications(connection, sidebar, userId, notificationSettings);
 trackPresence(connection, sidebar, screen);

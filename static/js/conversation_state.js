@@ -1,7 +1,8 @@
 // What the page shows of its conversation besides the messages, when others change it: the title in the heading, the
-// tab and the message box, the number of members, and whether it is archived.
+// tab and the message box, the number of members, whether it is archived, and what this person has set for it.
 
 import { find, findAll } from "./dom.js";
+import { showPreferences } from "./preferences_form.js";
 
 /** @import { Screen } from "./screen.js" */
 /** @import { Sidebar } from "./sidebar.js" */
@@ -20,6 +21,7 @@ export function followState(sidebar, badges, screen) {
     badges.setPageTitle(`${opened.title} · chatapp`);
     if (opened.memberCount) screen.page.showMemberCount(opened.memberCount);
     showArchived(screen.page.main, opened.archivedText);
+    showPreferences(opened.preferences);
   });
 }
 

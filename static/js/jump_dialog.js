@@ -107,7 +107,11 @@ export class JumpDialog {
 
   /** Return each destination once, by its path. Those of the sidebar show the most. */
   #listAll() {
-    const entries = this.#sidebar.entries.map((entry) => toDestination(copyEntry(entry), true));
+    const entries = this.#sidebar.entries.map((entry) => ({
+      ...toDestination(copyEntry(entry), true),
+      isFavorite: entry.closest("[data-favorites]") !== null,
+      isUnread: entry.matches(".is-unread"),
+    }));
     const pages = this.#pages.map((page) => toDestination(page, true));
     const found = this.#found.map((option) => toDestination(option, false));
     /** @type {Map<string, ListedDestination>} */
@@ -187,9 +191,7 @@ function copyEntry(entry) {
 function toDestination(element, isKnown) {
   const path = pathOf(element);
   const title = find(element, ".ellipsis").textContent ?? "";
-  const badge = element.querySelector("[data-badge]");
-  const unread = badge instanceof HTMLElement ? Number(badge.dataset.unread) : 0;
-  return { key: path, title, names: [...namesOf(path), title], isKnown, unread, element };
+  return { key: path, title, names: [...namesOf(path), title], isKnown, isFavorite: false, isUnread: false, element };
 }
 
 /**

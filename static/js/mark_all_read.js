@@ -36,10 +36,11 @@ export class MarkAllRead {
     return true;
   }
 
-  /** The counts follow when the server has confirmed. What arrives in the meantime stays unread. */
+  /** Also the muted ones. The counts follow when the server has confirmed. What arrives in the meantime stays unread. */
   async #mark() {
     this.#screen.page.markRead();
-    const markers = this.#sidebar.unreadEntries.map(({ dataset }) => ({
+    const unread = this.#sidebar.entries.filter((entry) => Number(find(entry, "[data-badge]").dataset.unread) > 0);
+    const markers = unread.map(({ dataset }) => ({
       conversation: dataset.entry ?? "",
       seq: Number(dataset.lastEvent),
     }));

@@ -5,6 +5,7 @@ import { isNotable, isQuiet } from "./core/notification_rules.js";
 import { find, parseHtml } from "./dom.js";
 import { isAllowed } from "./notification_settings.js";
 import { playSound } from "./notification_sound.js";
+import { preferencesOf } from "./sidebar.js";
 
 /** @import { Connection } from "./core/connection.js" */
 /** @import { NewMessage } from "./core/new_messages.js" */
@@ -57,8 +58,7 @@ export class Notifications {
     const settings = this.#store.current;
     if (!entry || isQuiet(new Date(), settings)) return;
     const isRead = message.seq <= (this.#lastRead.get(conversation) ?? 0);
-    const notifiesOfAll = entry.dataset.notify === "all";
-    if (isRead || !isNotable(message, { notifiesOfAll, userId: this.#userId })) return;
+    if (isRead || !isNotable(message, { ...preferencesOf(entry), userId: this.#userId })) return;
     if (!(await isFirstTab(`${conversation}:${message.seq}`))) return;
     if (settings.haveSound) playSound();
     if (settings.areShown && isAllowed()) await show(conversation, message.seq, entry);

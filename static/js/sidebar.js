@@ -6,6 +6,7 @@ import { decodePath } from "./paths.js";
 
 /** @import { Connection } from "./core/connection.js" */
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
+/** @import { NotificationLevel } from "./core/notification_rules.js" */
 
 /** Where the scroll position is kept while a page is loaded in full. */
 const SCROLL_KEY = "chatapp:sidebar-scroll";
@@ -15,6 +16,7 @@ const SCROLL_KEY = "chatapp:sidebar-scroll";
  * @property {string} title
  * @property {string | null} memberCount of a room
  * @property {string} archivedText why nobody can post in it; empty if it is not archived
+ * @property {HTMLTemplateElement} preferences the items of its menu that show what the person has set
  */
 
 /**
@@ -61,7 +63,7 @@ export class Sidebar extends TypedEventTarget {
     return findAll(this.lists, "[data-entry]");
   }
 
-  /** The links to conversations with unread messages. */
+  /** The links to conversations with unread messages that are not muted. */
   get unreadEntries() {
     return this.entries.filter((entry) => entry.matches(".is-unread"));
   }
@@ -73,9 +75,9 @@ export class Sidebar extends TypedEventTarget {
    */
   get opened() {
     const element = this.lists.querySelector("[data-opened]");
-    if (!(element instanceof HTMLElement)) return null;
-    const { memberCount = null, archivedText = "" } = element.dataset;
-    return { title: element.textContent ?? "", memberCount, archivedText };
+    if (!(element instanceof HTMLTemplateElement)) return null;
+    const { title = "", memberCount = null, archivedText = "" } = element.dataset;
+    return { title, memberCount, archivedText, preferences: element };
   }
 
   /**
@@ -87,13 +89,13 @@ export class Sidebar extends TypedEventTarget {
   }
 
   /**
-   * Move a conversation to the top of its section.
+   * Move a conversation to the top of its section, if that begins with the one that was used last.
    *
    * @param {HTMLElement} entry
    */
   moveToTop(entry) {
     const item = entry.closest("li");
-    if (item?.previousElementSibling) item.parentElement?.prepend(item);
+    if (item?.previousElementSibling) item.closest("[data-last-used-first]")?.prepend(item);
   }
 
   /**
@@ -181,5 +183,15 @@ export class Sidebar extends TypedEventTarget {
         ?.focus();
   }
 }
+
+/**
+ * Return what the person has set for the conversation of an entry.
+ *
+ * @param {HTMLElement} entry
+ */
+export const preferencesOf = (entry) => ({
+  level: /** @type {NotificationLevel} */ (entry.dataset.notify),
+  isMuted: entry.matches(".is-muted"),
+});
 
 const openConversation = () => find(document, "main").dataset.conversation;

@@ -2,8 +2,9 @@
 
 import { watchNewMessages } from "./core/new_messages.js";
 import { TypedEventTarget } from "./core/typed_event_target.js";
-import { countMessage, formatCount, titlePrefix } from "./core/unread_counts.js";
+import { badgeCount, countMessage, formatCount, titlePrefix } from "./core/unread_counts.js";
 import { find } from "./dom.js";
+import { preferencesOf } from "./sidebar.js";
 
 /** @import { ReadState } from "./protocol.js" */
 /** @import { Connection } from "./core/connection.js" */
@@ -85,7 +86,7 @@ export class UnreadBadges extends TypedEventTarget {
     const counts = countsOf(entry);
     const newCounts = countMessage(counts, message, this.#userId);
     if (newCounts === counts) return;
-    if (counts.notifiesOfAll) this.#sidebar.moveToTop(entry);
+    this.#sidebar.moveToTop(entry);
     this.#render(entry, newCounts);
   }
 
@@ -99,15 +100,16 @@ export class UnreadBadges extends TypedEventTarget {
    * @param {HTMLElement} entry
    * @param {ConversationCounts} counts
    */
-  #render(entry, { notifiesOfAll, lastEvent, unread, mentions }) {
+  #render(entry, { level, isMuted, lastEvent, unread, mentions }) {
+    const count = badgeCount({ isMuted, unread, mentions });
     const badge = find(entry, "[data-badge]");
     entry.dataset.lastEvent = String(lastEvent);
     badge.dataset.unread = String(unread);
     badge.dataset.mentions = String(mentions);
-    badge.hidden = unread === 0;
-    if (badge.firstChild) badge.firstChild.textContent = formatCount(unread);
-    badge.classList.toggle("is-highlighted", mentions > 0 || notifiesOfAll);
-    entry.classList.toggle("is-unread", unread > 0);
+    badge.hidden = count === 0;
+    if (badge.firstChild) badge.firstChild.textContent = formatCount(count);
+    badge.classList.toggle("is-highlighted", mentions > 0 || level === "all");
+    entry.classList.toggle("is-unread", unread > 0 && !isMuted);
     this.#updateTitle();
   }
 
@@ -138,10 +140,10 @@ export class UnreadBadges extends TypedEventTarget {
  * @returns {ConversationCounts}
  */
 function countsOf(entry) {
-  const { notify, hasReadState, lastEvent } = entry.dataset;
+  const { hasReadState, lastEvent } = entry.dataset;
   const { unread, mentions } = find(entry, "[data-badge]").dataset;
   return {
-    notifiesOfAll: notify === "all",
+    ...preferencesOf(entry),
     hasReadState: hasReadState === "true",
     lastEvent: Number(lastEvent),
     unread: Number(unread),

@@ -18,6 +18,7 @@ from chatapp.accounts.login_sessions import create_login_session, end_login_sess
 from chatapp.accounts.service import change_display_name, create_owner, create_user
 from chatapp.actors import Actor
 from chatapp.config import Settings
+from chatapp.conversations.preferences import update_preferences
 from chatapp.conversations.refs import GENERAL, direct_ref, room_ref
 from chatapp.conversations.service import create_room, open_direct
 from chatapp.extensions import db
@@ -190,6 +191,13 @@ def test_the_sidebar_shows_each_change_of_another_process_at_once(chat: Chat) ->
     assert 'href="/direct/bob"' in chat.get("/")
     chat.change(change_display_name, chat.bob, "Robert")
     assert ">Robert</span>" in chat.get("/")
+
+    chat.change(update_preferences, chat.room, chat.ana, {"is_muted": True})
+    assert "(muted)" in chat.get("/")
+    assert "Unmute" in chat.get()
+    chat.change(update_preferences, chat.room, chat.ana, {"is_favorite": True})
+    assert "Favorites" in chat.get("/sidebar")
+    assert "Remove from favorites" in chat.get()
 
     chat.change(remove, chat.bob, chat.room_id, chat.ana.user_id)
     assert "Other plans" not in chat.get("/")

@@ -79,6 +79,8 @@ ROUTES = {
     f"PUT {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
     f"DELETE {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
     f"POST {API}/read": Line(ROOM_API, DIRECT_API),
+    f"GET {API}/preferences": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
+    f"PATCH {API}/preferences": Line(ROOM_API, DIRECT_API, {"is_muted": True}, session=SESSION_POST),
     "GET /api/conversations": Line(USER_API),
     "GET /api/chat/history/<person_id>": Line(USER_API),
     "GET /api/chat/history": Line(USER_API, sent={"bot_id": "helper"}),
@@ -123,6 +125,9 @@ ROUTES = {
     "POST /sessions/<session_id>/pin": Line(ABSENT_POST, sent={"pinned": "yes"}, session=SESSION_POST),
     "POST /sessions/<session_id>/end": Line(ABSENT_POST, session=SESSION_POST),
     "POST /sessions/<session_id>/delete": Line(ABSENT_POST, session=SESSION_POST),
+    "POST /conversations/<conversation>/preferences": Line(
+        ROOM_POST, DIRECT | {"anonymous": 401}, {"muted": "yes"}, session=SESSION_POST
+    ),
     "POST /conversations/<conversation>/clear": Line(
         MANAGER_POST, DIRECT_POST | {"manager": 403, "member": 403}, session=SESSION_POST
     ),

@@ -5,8 +5,8 @@ import { rank } from "./ranking.js";
 /** @import { Named } from "./ranking.js" */
 
 /**
- * @typedef {Named & {isKnown: boolean, unread: number}} Destination the key is the path; `isKnown` ones are listed before
- * anything is typed
+ * @typedef {Named & {isKnown: boolean, isFavorite: boolean, isUnread: boolean}} Destination the key is the path; `isKnown`
+ * ones are listed before anything is typed
  */
 
 const MAX_LISTED = 50;
@@ -15,8 +15,8 @@ const MAX_LISTED = 50;
 const PREFIX = /^[@#]/;
 
 /**
- * Return the destinations that fit a text. Without one: those opened last, but not the current page, then those with
- * unread messages, then the other known ones.
+ * Return the destinations that fit a text. Without one: those opened last, but not the current page, then the favorites,
+ * then those with unread messages, then the other known ones.
  *
  * @template {Destination} T
  * @param {T[]} destinations
@@ -30,6 +30,7 @@ export function chooseDestinations(destinations, text, recent, currentPath) {
   const others = destinations.filter(({ key }) => key !== currentPath);
   const opened = recent.flatMap((path) => others.find(({ key }) => key === path) ?? []);
   const rest = others.filter((destination) => destination.isKnown && !opened.includes(destination));
-  const unread = rest.filter((destination) => destination.unread > 0);
-  return [...new Set([...opened, ...unread, ...rest])].slice(0, MAX_LISTED);
+  const favorites = rest.filter(({ isFavorite }) => isFavorite);
+  const unread = rest.filter(({ isUnread }) => isUnread);
+  return [...new Set([...opened, ...favorites, ...unread, ...rest])].slice(0, MAX_LISTED);
 }

@@ -10,6 +10,8 @@
  * @property {string} quietUntil
  */
 
+/** @typedef {"all" | "mentions" | "nothing"} NotificationLevel of which new messages of a conversation a person is notified */
+
 /** @type {NotificationSettings} */
 export const SWITCHED_OFF = { areShown: false, haveSound: false, quietFrom: "", quietUntil: "" };
 
@@ -34,15 +36,17 @@ export function parseSettings(stored) {
 }
 
 /**
- * Return whether a message concerns a person enough: any of somebody else where all do, else one that mentions them.
+ * Return whether a person is notified of a message. The level of a muted conversation does not matter.
  *
  * @param {NewMessage} message
  * @param {object} options
- * @param {boolean} options.notifiesOfAll
+ * @param {NotificationLevel} options.level
+ * @param {boolean} options.isMuted
  * @param {number} options.userId
  */
-export function isNotable({ senderId, mentions }, { notifiesOfAll, userId }) {
-  return senderId !== userId && (notifiesOfAll || mentions.includes(userId));
+export function isNotable({ senderId, mentions }, { level, isMuted, userId }) {
+  if (isMuted || senderId === userId) return false;
+  return level === "all" || (level === "mentions" && mentions.includes(userId));
 }
 
 /**

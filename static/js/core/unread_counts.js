@@ -2,7 +2,8 @@
 
 /**
  * @typedef {object} ConversationCounts the unread counts of a conversation in the sidebar
- * @property {boolean} notifiesOfAll whether every unread message notifies this person, not only mentions
+ * @property {NotificationLevel} level of which new messages this person is notified
+ * @property {boolean} isMuted whether its unread messages are not pointed out
  * @property {boolean} hasReadState whether the server keeps a read state of this person there
  * @property {number} lastEvent the newest `seq` that the counts include
  * @property {number} unread
@@ -10,6 +11,7 @@
  */
 
 /** @import { NewMessage } from "./new_messages.js" */
+/** @import { NotificationLevel } from "./notification_rules.js" */
 
 /**
  * Return the counts after a new message. They are unchanged where the message has been counted already.
@@ -31,17 +33,23 @@ export function countMessage(counts, { seq, senderId, mentions }, userId) {
 }
 
 /**
- * Return the prefix of the page's title: the number of direct messages and mentions, or a dot for other messages.
+ * Return the number in the badge of a conversation.
+ *
+ * @param {Pick<ConversationCounts, "isMuted" | "unread" | "mentions">} counts
+ */
+export const badgeCount = ({ isMuted, unread, mentions }) => (isMuted ? mentions : unread);
+
+/**
+ * Return the prefix of the page's title: the number of direct messages and mentions, or a dot for other messages. Those
+ * of muted conversations are left out.
  *
  * @param {ConversationCounts[]} conversations
  */
 export function titlePrefix(conversations) {
-  const count = conversations.reduce(
-    (sum, { notifiesOfAll, unread, mentions }) => sum + (notifiesOfAll ? unread : mentions),
-    0,
-  );
+  const audible = conversations.filter(({ isMuted }) => !isMuted);
+  const count = audible.reduce((sum, { level, unread, mentions }) => sum + (level === "all" ? unread : mentions), 0);
   if (count > 0) return `(${formatCount(count)}) `;
-  return conversations.some(({ unread }) => unread > 0) ? "• " : "";
+  return audible.some(({ unread }) => unread > 0) ? "• " : "";
 }
 
 /** @param {number} count */

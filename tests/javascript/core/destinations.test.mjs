@@ -10,23 +10,25 @@ const destination = (title, options = {}) => ({
   title,
   names: [title],
   isKnown: true,
-  unread: 0,
+  isFavorite: false,
+  isUnread: false,
   ...options,
 });
 const ALL = [
   destination("general"),
   destination("design"),
-  destination("news", { unread: 3 }),
+  destination("news", { isUnread: true }),
   destination("people"),
+  destination("plans", { isFavorite: true }),
   destination("dan", { isKnown: false }),
   destination("zoe", { isKnown: false }),
 ];
 const chosen = (text, recent = [], current = "/general") =>
   chooseDestinations(ALL, text, recent, current).map(({ title }) => title);
 
-test("without a text, those opened last come first, then unread ones, and the current page is left out", () => {
-  assert.deepEqual(chosen("", ["/general", "/people", "/zoe", "/gone"]), ["people", "zoe", "news", "design"]);
-  assert.deepEqual(chosen(" ", [], "/people"), ["news", "general", "design"]);
+test("without a text, those opened last come first, then favorites, then unread ones, and the current page is left out", () => {
+  assert.deepEqual(chosen("", ["/general", "/people", "/zoe", "/gone"]), ["people", "zoe", "plans", "news", "design"]);
+  assert.deepEqual(chosen(" ", [], "/people"), ["plans", "news", "general", "design"]);
 });
 
 test("a text finds all, with the current page", () => {

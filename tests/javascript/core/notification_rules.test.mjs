@@ -6,15 +6,23 @@ const ME = 1;
 const message = (changes = {}) => ({ seq: 11, senderId: 2, mentions: [], ...changes });
 const at = (/** @type {string} */ time) => new Date(`2026-11-28T${time}:00`);
 
-test("mentions are notable everywhere, other messages where all are", () => {
-  assert.equal(isNotable(message(), { notifiesOfAll: false, userId: ME }), false);
-  assert.equal(isNotable(message({ mentions: [5] }), { notifiesOfAll: false, userId: ME }), false);
-  assert.equal(isNotable(message({ mentions: [5, ME] }), { notifiesOfAll: false, userId: ME }), true);
-  assert.equal(isNotable(message(), { notifiesOfAll: true, userId: ME }), true);
+const notable = (changes = {}, options = {}) =>
+  isNotable(message(changes), { level: "mentions", isMuted: false, userId: ME, ...options });
+
+test("the level of a conversation decides what is notable", () => {
+  const messages = [{}, { mentions: [5] }, { mentions: [5, ME] }];
+  const notableAt = (/** @type {string} */ level) => messages.map((changes) => notable(changes, { level }));
+  assert.deepEqual(notableAt("all"), [true, true, true]);
+  assert.deepEqual(notableAt("mentions"), [false, false, true]);
+  assert.deepEqual(notableAt("nothing"), [false, false, false]);
+});
+
+test("nothing is notable in a muted conversation", () => {
+  assert.equal(notable({ mentions: [ME] }, { level: "all", isMuted: true }), false);
 });
 
 test("own messages, from another device, are not notable", () => {
-  assert.equal(isNotable(message({ senderId: ME, mentions: [ME] }), { notifiesOfAll: true, userId: ME }), false);
+  assert.equal(notable({ senderId: ME, mentions: [ME] }, { level: "all" }), false);
 });
 
 test("quiet hours may include midnight", () => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countMessage, formatCount, titlePrefix } from "../../../static/js/core/unread_counts.js";
+import { badgeCount, countMessage, formatCount, titlePrefix } from "../../../static/js/core/unread_counts.js";
 
 const ME = 1;
 const counts = (changes = {}) => ({
-  notifiesOfAll: false,
+  level: "mentions",
+  isMuted: false,
   hasReadState: true,
   lastEvent: 10,
   unread: 2,
@@ -40,8 +41,16 @@ test("the title counts direct messages and mentions, and has a dot for others", 
   const read = counts({ unread: 0, mentions: 0 });
   assert.equal(titlePrefix([read]), "");
   assert.equal(titlePrefix([read, counts({ mentions: 0 })]), "• ");
-  assert.equal(titlePrefix([counts({ unread: 5, mentions: 1 }), counts({ notifiesOfAll: true, unread: 3 })]), "(4) ");
-  assert.equal(titlePrefix([counts({ notifiesOfAll: true, unread: 100 })]), "(99+) ");
+  assert.equal(titlePrefix([counts({ unread: 5, mentions: 1 }), counts({ level: "all", unread: 3 })]), "(4) ");
+  assert.equal(titlePrefix([counts({ level: "all", unread: 100 })]), "(99+) ");
+});
+
+test("a muted conversation has no part in the title, and its badge counts mentions", () => {
+  const muted = counts({ isMuted: true, unread: 5, mentions: 2 });
+  assert.equal(titlePrefix([muted, counts({ ...muted, level: "all" })]), "");
+  assert.equal(titlePrefix([muted, counts({ mentions: 1 })]), "(1) ");
+  assert.equal(badgeCount(muted), 2);
+  assert.equal(badgeCount({ ...muted, isMuted: false }), 5);
 });
 
 test("counts above 99 are shortened", () => {

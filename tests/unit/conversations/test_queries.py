@@ -8,6 +8,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant
+from chatapp.conversations.preferences import Preferences
 from chatapp.conversations.queries import (
     direct_key,
     find_access,
@@ -17,7 +18,7 @@ from chatapp.conversations.queries import (
 )
 from chatapp.conversations.refs import GENERAL, ConversationRef, assistant_ref, direct_ref, room_ref
 from chatapp.conversations.sidebar import ROOM_LIMIT, SESSION_LIMIT, list_sidebar
-from chatapp.models import Conversation, Installation, Membership, User, now
+from chatapp.models import Conversation, ConversationPreference, Installation, Membership, User, now
 from chatapp.models.base import Base
 
 ANA, BOB = 1, 2
@@ -98,6 +99,27 @@ def test_the_sidebar_lists_the_rooms_that_were_used_last(session: Session) -> No
     assert listed() == [rooms[3], rooms[5], *list(rooms)[12:]]
 
 
+def test_the_sidebar_lists_all_favorites(session: Session) -> None:
+    sessions = range(1_000, 1_000 + SESSION_LIMIT + 2)
+    session.add_all(AssistantSession.new(id=number, name="", assistant="helper") for number in sessions)
+    session.add(Direct.new(id=2_000, direct_key="favorite"))
+    session.flush()
+    session.add_all(Membership(conversation_id=number, user_id=ANA) for number in (*sessions, 2_000))
+    session.flush()
+    assert not {sessions[0], 2_000} & {row.id for row in list_sidebar(session, ANA)}
+
+    session.add_all(
+        ConversationPreference(user_id=user_id, conversation_id=number, is_favorite=True)
+        for user_id, number in ((ANA, sessions[0]), (ANA, 2_000), (BOB, sessions[1]))
+    )
+    session.flush()
+    listed = {row.id: row for row in list_sidebar(session, ANA)}
+    assert len(set(sessions) & set(listed)) == SESSION_LIMIT + 1
+    assert {number for number, row in listed.items() if row.preferences.is_favorite} == {sessions[0], 2_000}
+    assert listed[2_000].preferences == Preferences("all", is_favorite=True)
+    assert listed[2].preferences == Preferences("mentions")
+
+
 def test_the_sidebar_lists_pinned_sessions_first(session: Session) -> None:
     sessions = range(1_000, 1_000 + SESSION_LIMIT)
     session.add_all(AssistantSession.new(id=number, name="", assistant="helper") for number in sessions)
@@ -118,7 +140,8 @@ def test_rows_of_the_sidebar_differ_after_each_change_of_what_it_shows(session: 
         return list_sidebar(session, ANA)
 
     room, installation = session.get_one(Conversation, 2), session.get_one(Installation, 1)
-    marker = session.get_one(Membership, (2, ANA))
+    marker, preference = session.get_one(Membership, (2, ANA)), ConversationPreference(user_id=ANA, conversation_id=2)
+    session.add(preference)
     for row, column, value in (
         (room, "last_event", 5),
         (room, "floor", 3),
@@ -127,6 +150,9 @@ def test_rows_of_the_sidebar_differ_after_each_change_of_what_it_shows(session: 
         (room, "name", "Coffee"),
         (room, "visibility", "private"),
         (marker, "last_read_seq", 5),
+        (preference, "notification_level", "all"),
+        (preference, "is_muted", True),
+        (preference, "is_favorite", True),
         (installation, "people_version", 1),
         (installation, "epoch", "2"),
     ):

@@ -82,8 +82,8 @@ def test_pages_with_an_assistant_show_more_messages() -> None:
     }
 
 
-def test_every_direct_message_notifies() -> None:
-    assert [kind for kind, page in PAGES.items() if page.notifies_of_all] == [Direct]
+def test_every_direct_message_notifies_unless_something_else_is_set() -> None:
+    assert [kind for kind in PAGES if kind.notification_level == "all"] == [Direct]
 
 
 def test_the_assistant_is_none_after_it_was_removed_from_the_configuration() -> None:
