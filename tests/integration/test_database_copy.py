@@ -18,6 +18,7 @@ from chatapp.models import (
     ApiToken,
     Base,
     Block,
+    ConversationPreference,
     IncomingWebhook,
     Invitation,
     Message,
@@ -74,6 +75,7 @@ def fill(server: Server, new_person: NewPerson) -> Person:
             [
                 ApiToken(user_id=1, token_hash="hash", name="program", scopes="read", expires_at=now()),
                 Block(blocker_id=1, blocked_id=2),
+                ConversationPreference(user_id=1, conversation_id=2, notification_level="all", is_muted=True),
                 IncomingWebhook(conversation_id=2, name="Builder", token_hash="hash", creator_id=1),
                 Invitation(token="invitation", creator_id=1),
                 SessionTemplate(owner_id=1, name="Template", messages=[{"role": "user", "content": "Hello"}]),
