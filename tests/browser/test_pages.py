@@ -48,8 +48,12 @@ def test_the_owner_sets_up_with_the_link_and_invites_another(server: Server, new
     wait_until_connected(page)
     send_message(other, "hello")
     wait_for_message(page, "hello")
+    other.goto(f"{server.url}/direct/ana")
+    stored = "Object.entries(localStorage).flat().join()"
+    assert "/direct/ana" in other.evaluate(stored)
     other.click("[aria-label='Sign out']")
     expect(other).to_have_url(re.compile("/sign-in$"))
+    assert "/direct/ana" not in other.evaluate(stored)
     other.go_back()
     expect(other).to_have_url(re.compile("/sign-in"))
     expect(other.locator(".message")).to_have_count(0)

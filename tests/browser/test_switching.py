@@ -281,6 +281,7 @@ def test_pages_that_were_seen_are_not_shown_after_signing_out(ana: Person, new_p
     switch(page, "general")
     ana.post("/sign-out")
     expect(page.locator("[data-connection]")).to_have_attribute("data-state", "signed-out")
+    assert room_path(room) not in page.evaluate("Object.values(localStorage).join()")
     entry(page, room).click()
     expect(page.get_by_role("heading")).to_have_text("Sign in")
     page.go_back()

@@ -31,4 +31,9 @@ export class RecentPages {
     const paths = [path, ...this.list().filter((other) => other !== path)];
     this.#storage.set(this.#key, paths.slice(0, MAX_RECENT).join("\n"));
   }
+
+  /** The paths of direct conversations have names of people: nothing is kept after the person has signed out. */
+  clear() {
+    this.#storage.delete(this.#key);
+  }
 }

@@ -47,4 +47,7 @@ test("the last pages of a person are kept, each once, and a limited number of th
   for (let number = 0; number < 40; number += 1) pages.add(`/rooms/${number}`);
   assert.equal(pages.list().length, 30);
   assert.equal(pages.list()[0], "/rooms/39");
+  pages.clear();
+  assert.deepEqual(pages.list(), []);
+  assert.deepEqual(Object.keys(area), []);
 });
