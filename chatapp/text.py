@@ -1,7 +1,7 @@
 """Single lines of text: names, titles and topics. Control characters in logs and on terminals."""
 
 import re
-from unicodedata import category
+from unicodedata import category, normalize
 
 from chatapp.errors import Invalid
 
@@ -24,6 +24,13 @@ def remove_invisible(text: str) -> str:
     return "".join(
         character for character in _BLANK.sub("", text) if category(character) not in {"Mn", "Me", "Cf", "Zs"}
     )
+
+
+def fold(text: str) -> str:
+    """Return the text without case and accents, as the browser's search compares names."""
+    if text.isascii():
+        return text.lower()
+    return "".join(each for each in normalize("NFKD", text) if category(each)[0] != "M").lower()
 
 
 def clean_line(value: str, what: str, *, max_chars: int, min_chars: int = 1) -> str:

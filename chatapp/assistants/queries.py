@@ -13,6 +13,7 @@ from chatapp.config.assistants import ASSISTANT_NAME_PATTERN, make_assistant_key
 from chatapp.conversations.kinds import SharedAssistant
 from chatapp.conversations.queries import list_shared_conversations, select_sessions
 from chatapp.models import Conversation, Message
+from chatapp.storage import contains_folded
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.messages import fetch_messages, select_messages
 from chatapp.timeline.metadata import Metadata
@@ -95,9 +96,10 @@ def list_sessions(
     With `words` those whose title or one of whose tags contains them, with `category` those of this category.
     """
     query = select_sessions(user_id)
-    if searched := words.strip().lower():
-        columns = (Conversation.name, Conversation.tags)
-        query = query.where(or_(*(func.lower(column).contains(searched, autoescape=True) for column in columns)))
+    if searched := words.strip():
+        query = query.where(
+            or_(contains_folded(Conversation.name, searched), contains_folded(Conversation.tags, searched))
+        )
     if category.strip():
         query = query.where(func.lower(Conversation.category) == category.strip().lower())
     total = session.scalars(select(func.count()).select_from(query.order_by(None).subquery())).one()

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, literal, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.errors import Invalid, NotFound
 from chatapp.models import User
 from chatapp.models.accounts import USERNAME_PATTERN
+from chatapp.storage import contains_folded
 
 CACHED_PEOPLE = 1_000
 
@@ -46,11 +47,9 @@ def find_active_user(session: Session, username: str) -> User | None:
 
 def name_begins_with(prefix: str) -> ColumnElement[bool]:
     """Return the SQL condition that selects users whose username, name or a further word of the name begins so."""
-    lowered = prefix.lower()
     return or_(
-        User.username.startswith(lowered, autoescape=True),
-        func.lower(User.name).startswith(lowered, autoescape=True),
-        func.lower(User.name).contains(f" {lowered}", autoescape=True),
+        User.username.startswith(prefix.lower(), autoescape=True),
+        contains_folded(literal(" ").concat(User.name), f" {prefix}"),
     )
 
 

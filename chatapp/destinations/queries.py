@@ -11,6 +11,7 @@ from chatapp.conversations.people import Person, name_begins_with
 from chatapp.conversations.policy import may_view
 from chatapp.conversations.queries import JOIN_MEMBERSHIP, ConversationAccess
 from chatapp.models import Conversation, Membership, User
+from chatapp.storage import contains_folded
 
 MAX_DESTINATIONS = 100
 """Maximum number of people, and of conversations of each kind."""
@@ -21,9 +22,9 @@ def list_destinations(session: Session, user_id: int, text: str) -> Sequence[Con
 
     At most `MAX_DESTINATIONS` of each. Those with everybody, the general chat and assistants, are in each sidebar.
     """
-    wanted = text.strip().lower()
+    wanted = text.strip()
     is_member = Membership.user_id.is_not(None)
-    is_named = func.lower(Conversation.name).contains(wanted, autoescape=True)
+    is_named = contains_folded(Conversation.name, wanted)
     is_joinable = and_(Conversation.visibility == "open", Conversation.ended_at.is_(None))
     is_with = (
         select(Membership.user_id)

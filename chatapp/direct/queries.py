@@ -7,16 +7,17 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person
 from chatapp.models import User
+from chatapp.storage import contains_folded
 
 MAX_SEARCH_RESULTS = 50
 
 
 def search_people(session: Session, text: str) -> Sequence[Person]:
-    """List the active users whose name or username contains `text`, ignoring case; all of them if it is empty."""
-    wanted = text.strip().removeprefix("@").lower()
+    """List the active users whose name or username contains `text`, ignoring case and accents; all if it is empty."""
+    wanted = text.strip().removeprefix("@")
     query = select(User).where(
         User.is_active,
-        or_(func.lower(User.name).contains(wanted, autoescape=True), User.username.contains(wanted, autoescape=True)),
+        or_(contains_folded(User.name, wanted), User.username.contains(wanted.lower(), autoescape=True)),
     )
     return [
         Person.of(user)

@@ -19,6 +19,7 @@ from chatapp.storage.application import (
 from chatapp.storage.bulk_statements import BulkStatement
 from chatapp.storage.changes import BatchChange, Change, IdempotencyKey, SpoolableChange
 from chatapp.storage.engines import read_natively
+from chatapp.storage.folding import contains_folded
 from chatapp.storage.parameter_rows import INTEGER, TEXT, encode_rows, parameter_rows
 from chatapp.storage.read_statements import ReadStatement, opaque_parameter
 from chatapp.storage.replica import PRIMARY_POSITION
@@ -49,6 +50,7 @@ __all__ = [
     "Writer",
     "backlog_changed",
     "claim_repetition",
+    "contains_folded",
     "current_writer",
     "encode_rows",
     "find_replica",

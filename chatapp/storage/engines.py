@@ -33,6 +33,7 @@ from chatapp.storage.timeouts import (
     timeouts,
     without_time_limit,
 )
+from chatapp.text import fold
 
 T = TypeVar("T")
 
@@ -247,6 +248,7 @@ def _prepare_sqlite(engine: Engine, *, begin: str, pragmas: tuple[str, ...] = ()
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
+        connection.create_function("fold", 1, lambda text: text and fold(text), deterministic=True)
         for setting in settings:
             connection.execute(f"PRAGMA {setting}")
 

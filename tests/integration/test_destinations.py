@@ -28,6 +28,13 @@ def test_nobody_sees_what_they_may_not_know_about(any_server: Server, new_person
         room_path(archived): "Plans, old (private) Read-only",
     }
     assert room_path(private) in destinations(ana, "plan")
+    accented = ana.create_room("Ödön's Café", visibility="open")
+    eve.post("/settings/name", "/settings", name="Ève Çelik")
+    for text in ("öd", "ÖDÖN", "odon", "café", "CAFE"):
+        assert room_path(accented) in destinations(bob, text), text
+    for text in ("ève", "Eve", "ÇEL", "celik"):
+        assert destinations(bob, text) == {"/direct/eve": "Ève Çelik @eve"}, text
+    eve.post("/settings/name", "/settings", name="Eve")
     assert "Plans, session" in destinations(ana, "PLANS, S").values()
     assert destinations(bob, "@an") == {"/direct/ana": "Ana @ana"}
     assert destinations(bob, "bo") == {"/direct/bob": "Bob (you) @bob", "/direct/ana": "Ana"}

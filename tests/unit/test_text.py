@@ -3,7 +3,7 @@
 import pytest
 
 from chatapp.errors import Invalid
-from chatapp.text import clean_line, escape_controls
+from chatapp.text import clean_line, escape_controls, fold
 
 
 def test_white_space_is_collapsed() -> None:
@@ -35,3 +35,10 @@ def test_control_characters_are_escaped_and_other_characters_are_kept() -> None:
         escape_controls("a\nb\x1b[31m\x9b\u202e\u2028\ud800\tc") == "a\\nb\\u001b[31m\\u009b\\u202e\\u2028\\ud800\\tc"
     )
     assert escape_controls("Zoë 👩‍👩‍👧 “ñ” \\n") == "Zoë 👩‍👩‍👧 “ñ” \\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"), [("Ana LEE", "ana lee"), ("Ödön Çelik", "odon celik"), ("ﬁn", "fin"), ("陈", "陈")]
+)
+def test_folded_texts_have_no_case_and_no_accents(text: str, folded: str) -> None:
+    assert fold(text) == folded
