@@ -30,6 +30,7 @@ from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.http_server.gate import init_gate
 from chatapp.limits.rates import init_rate_limits
 from chatapp.messages.routes import blueprint as messages_blueprint
+from chatapp.offline.routes import blueprint as offline_blueprint
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
 from chatapp.presentation.templates import init_templates
@@ -134,6 +135,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         admin_blueprint,
         status_blueprint,
         metrics_blueprint,
+        offline_blueprint,
     ):
         app.register_blueprint(blueprint)
     init_webhooks(app)

@@ -5,12 +5,14 @@ import sys
 from functools import cache
 from wsgiref.headers import Headers
 
-from flask import Flask, url_for
+from flask import Flask, current_app, url_for
 from whitenoise import WhiteNoise
 
 from chatapp.config import ROOT
 
-BUNDLE = ROOT / "static" / "dist"
+STATIC = ROOT / "static"
+
+BUNDLE = STATIC / "dist"
 """Folder of the files that `bin/bundle.mjs` makes, and of their compressed forms."""
 
 
@@ -19,11 +21,8 @@ def init_static_files(app: Flask, *, is_serving: bool) -> None:
 
     Exits if it should serve a bundle that does not exist. With FLASK_DEBUG pages load the source files.
     """
-    if app.debug:
-        app.jinja_env.globals["static_url"] = lambda path: url_for("static", filename=path)
-        return
-    app.jinja_env.globals["static_url"] = lambda path: f"/static/{_read_manifest()[path]}"
-    if is_serving:
+    app.jinja_env.globals["static_url"] = static_url
+    if is_serving and not app.debug:
         _read_manifest()
         # Flask's route serves the other files: those that were bundled after this process had started.
         app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
@@ -34,6 +33,16 @@ def init_static_files(app: Flask, *, is_serving: bool) -> None:
             allow_all_origins=False,
             add_headers_function=_cache_forever,
         )
+
+
+def static_url(path: str) -> str:
+    """Return the URL of a source file in `static/`: of its bundled form, or of the file itself during development."""
+    return url_for("static", filename=path) if current_app.debug else f"/static/{_read_manifest()[path]}"
+
+
+def read_static_file(path: str) -> str:
+    """Return the text of a source file in `static/`: of its bundled form, or of the file itself during development."""
+    return (STATIC / (path if current_app.debug else _read_manifest()[path])).read_text()
 
 
 @cache

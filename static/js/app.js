@@ -88,6 +88,10 @@ if ("navigation" in window) {
   const navigator = new Navigator(screen, sidebar, connection);
   if (isKeptPage) navigator.restorePosition();
 }
+// Only in pages with HTTPS, or of this machine. It must not compete with the page for the network.
+if ("serviceWorker" in navigator) {
+  window.addEventListener("load", () => navigator.serviceWorker.register("/service-worker.js").catch(() => null));
+}
 window.addEventListener("storage", ({ key }) => outbox.onStorageChange(key));
 sendOutbox(outbox, connection);
 // Unsent messages wait in the browser until the next visit: ask before the page is closed.

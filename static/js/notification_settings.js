@@ -1,6 +1,7 @@
 // The section "Notifications" of a person's settings. They belong to the browser: other devices have their own.
 
 import { parseSettings } from "./core/notification_rules.js";
+import { showNotification } from "./desktop_notification.js";
 import { find } from "./dom.js";
 import { playSound } from "./notification_sound.js";
 
@@ -84,9 +85,8 @@ export function editNotificationSettings(section, store) {
 async function switchOn() {
   if ((await Notification.requestPermission()) !== "granted") return BLOCKED;
   try {
-    new Notification("chatapp", { body: "Notifications are switched on.", tag: "switched-on" });
+    await showNotification("chatapp", { body: "Notifications are switched on.", tag: "switched-on" });
   } catch {
-    // Chrome on phones has the class, but shows notifications of service workers only.
     return UNAVAILABLE;
   }
   return "";

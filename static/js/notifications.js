@@ -2,6 +2,7 @@
 
 import { watchNewMessages } from "./core/new_messages.js";
 import { isNotable, isQuiet } from "./core/notification_rules.js";
+import { followNotificationClicks, showNotification } from "./desktop_notification.js";
 import { find, parseHtml } from "./dom.js";
 import { isAllowed } from "./notification_settings.js";
 import { playSound } from "./notification_sound.js";
@@ -36,6 +37,7 @@ export class Notifications {
     this.#userId = userId;
     this.#store = store;
     connection.on("unread_changed", (state) => this.#lastRead.set(state.conversation, state.last_read_seq));
+    followNotificationClicks();
     watchNewMessages(connection, (conversation, message) => this.#onMessage(conversation, message));
   }
 
@@ -77,16 +79,12 @@ async function show(conversation, seq, entry) {
   if (!quote) return;
   const heading = quote.sender === title ? title : `${quote.sender} in ${title}`;
   // A newer message of the same conversation takes its place.
-  const notification = new Notification(heading, {
+  const options = {
     body: quote.text,
     tag: conversation,
     icon: find(document, "link[rel=icon]", HTMLLinkElement).href,
-  });
-  notification.addEventListener("click", () => {
-    window.focus();
-    notification.close();
-    entry.click();
-  });
+  };
+  await showNotification(heading, options, entry.getAttribute("href"));
 }
 
 /** @param {string} path */

@@ -13,8 +13,8 @@ from tests.harness.pages import NewPage
 from tests.harness.people import Person
 from tests.harness.waiting import scaled
 
-OPTIONS = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
-"""Options of browser contexts, unless a test chooses others."""
+OPTIONS = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", "service_workers": "block"}
+"""Options of browser contexts, unless a test chooses others. Service workers would hide requests from tests."""
 
 SCREENSHOTS = Path(__file__).parents[2] / "test-results"
 

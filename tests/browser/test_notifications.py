@@ -84,3 +84,35 @@ def test_the_settings_of_notifications_are_kept_in_the_browser(ana: Person, new_
     expect(page.get_by_label("until")).to_have_value("07:00")
     expect(page.get_by_label("Play a sound")).to_be_checked()
     expect(page.get_by_label("Show desktop notifications")).not_to_be_checked()
+
+
+ON_A_PHONE = """
+window.shown = [];
+window.Notification = class {
+  static permission = "granted";
+  static requestPermission = async () => "granted";
+  constructor() { throw new TypeError("Illegal constructor. Use ServiceWorkerRegistration.showNotification()"); }
+};
+ServiceWorkerRegistration.prototype.showNotification = async (title, options) => shown.push({ title, ...options });
+"""
+
+
+def test_the_service_worker_shows_notifications_where_pages_may_not(
+    ana: Person, bob: Person, new_page: NewPage
+) -> None:
+    direct = ana.open_direct(bob)
+    page = new_page(bob, "/settings", service_workers="allow")
+    page.add_init_script(ON_A_PHONE)
+    page.reload()
+    wait_until_connected(page)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.get_by_label("Show desktop notifications").check()
+    eventually(lambda: shown(page) == [SWITCHED_ON], "the first notification")
+    ana.connect().post("Hi", conversation=direct)
+    eventually(lambda: shown(page)[1:] == [["Ana", "Hi"]], "the direct message is shown")
+
+    # The service worker reports the click.
+    page.evaluate(
+        "navigator.serviceWorker.dispatchEvent(new MessageEvent('message', { data: { open: shown[1].data } }))"
+    )
+    expect(page.locator("main")).to_have_attribute("data-conversation", direct)

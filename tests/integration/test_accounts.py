@@ -34,6 +34,9 @@ PUBLIC = {
     "api_docs.document",
     "webhooks.post",
     "transcripts.shared",
+    "offline.manifest",
+    "offline.service_worker",
+    "offline.show",
 }
 
 

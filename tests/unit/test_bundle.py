@@ -18,12 +18,15 @@ SOURCES = {
     "js/other.js": 'export const other = "another text";\n',
     "js/api_docs.js": "console.log(window.SwaggerUIBundle);\n",
     "js/status.js": "console.log(1);\n",
+    "js/offline.js": "console.log(2);\n",
+    "js/service_worker.js": "console.log(3);\n",
     "css/status.css": "figure {\n  margin: 0;\n}\n",
     "css/app.css": '@import "./base.css";\n',
     "css/base.css": "body {\n  margin: 0;\n}\n",
     "css/api_docs.css": "main {\n  padding: 0;\n}\n",
     "icon.svg": "<svg/>",
     "icon-unread.svg": "<svg></svg>",
+    "icon-512.png": "",
     "vendor/swagger-ui-bundle.js": "this.SwaggerUIBundle = 1;",
 }
 
