@@ -1,7 +1,6 @@
 """Login sessions: signing in and out, their use and their end."""
 
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,13 +13,13 @@ from chatapp.actors import Actor, require_active_login
 from chatapp.audit_log import AuditKind, record
 from chatapp.config import current_settings
 from chatapp.conversations.people import find_active_user
-from chatapp.errors import ChatError, Forbidden, NotFound
+from chatapp.errors import Forbidden, NotFound
 from chatapp.extensions import db
 from chatapp.models import LoginSession, User, now
 from chatapp.passwords.attempts import AttemptKey, clear_attempts, count_attempt
 from chatapp.passwords.hashes import verify_password
 from chatapp.revocations import revoke
-from chatapp.storage import Transaction, write
+from chatapp.storage import Transaction, write, write_later
 from chatapp.tokens import hash_token, new_token
 
 MAX_DEVICE_CHARS = 200
@@ -153,9 +152,7 @@ def record_login_use(login_session_ids: Collection[int]) -> None:
             .values(last_seen_at=now(), idle_expires_at=now() + idle_duration)
         )
 
-    # What people do must not fail because nothing can be written at the moment.
-    with suppress(ChatError):
-        write(change)
+    write_later(change)
 
 
 def end_expired_login_sessions() -> None:

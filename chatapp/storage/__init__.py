@@ -15,6 +15,7 @@ from chatapp.storage.application import (
     log_database_error,
     read_from_replica,
     write,
+    write_later,
 )
 from chatapp.storage.bulk_statements import BulkStatement
 from chatapp.storage.changes import BatchChange, Change, IdempotencyKey, SpoolableChange
@@ -63,4 +64,5 @@ __all__ = [
     "read_from_replica",
     "read_natively",
     "write",
+    "write_later",
 ]

@@ -1,7 +1,8 @@
 """The database access of a Flask application: its reader connections, its writer, and `write` for every change."""
 
 from collections.abc import Callable, Collection
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import structlog
 from flask import Flask, current_app, g
@@ -11,12 +12,14 @@ from sqlalchemy.orm import Session
 
 from chatapp.concurrency.native import NativePool
 from chatapp.config import Settings
+from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.storage.changes import Change, LockingChange
 from chatapp.storage.engines import prepare_reader, read_natively, reader_options, replica_engine
 from chatapp.storage.read_outage import ReadOutage
 from chatapp.storage.replica import PRIMARY_POSITION, Replica, ReplicaUnusableError
 from chatapp.storage.statements import StatementObserver
+from chatapp.storage.submissions import Submission
 from chatapp.storage.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -101,6 +104,20 @@ def write(change: Change[T], *, locks: Collection[int] = ()) -> T:
     setattr(g, _IS_UNREPEATABLE, True)
     db.session.remove()  # `close()` would create a session where there is none.
     return current_writer().submit(LockingChange(change, locks) if locks else change)
+
+
+def write_later(change: Change[Any]) -> None:
+    """Submit `change`, and do not wait until it is stored. What somebody does must not fail, or wait, because of it.
+
+    It is not stored if nothing can be written at the moment.
+    """
+    with suppress(ChatError):
+        current_writer().submit_and_call(change, _log_failure)
+
+
+def _log_failure(submission: Submission) -> None:
+    if submission.error is not None and not isinstance(submission.error, ChatError):
+        log.error("change failed", operation=submission.operation, exc_info=submission.error)
 
 
 def is_dropped(error: BaseException) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from flask import Flask
 from sqlalchemy import QueuePool, delete, func, select, update
 from structlog.testing import capture_logs
 
-from chatapp.accounts import login
 from chatapp.accounts.login_sessions import create_login_session, revoke_login_session
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
@@ -200,8 +198,6 @@ def test_an_export_holds_no_connection_while_its_client_reads(app: Flask, monkey
     token = create_login_session(user_id)
     app.extensions["chatapp.is_set_up"] = True
     monkeypatch.setattr(queries, "EXPORT_BATCH", 1)
-    # The use of the login session is recorded after the view has returned: a write that replaces the scoped session.
-    monkeypatch.setattr(login, "LAST_SEEN_INTERVAL", timedelta())
     pool = db.engine.pool
     assert isinstance(pool, QueuePool)
     db.session.remove()

@@ -1,5 +1,6 @@
 """Login sessions: where a user is signed in, signing out elsewhere, and expiry."""
 
+import threading
 import uuid
 from datetime import timedelta
 
@@ -10,8 +11,9 @@ from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from chatapp.accounts import login
 from chatapp.accounts.login_sessions import create_login_session, record_login_use
-from chatapp.accounts.service import create_user
+from chatapp.accounts.service import create_owner, create_user
 from chatapp.actors import Actor, find_active_actors
 from chatapp.config import current_settings
 from chatapp.conversations.refs import GENERAL
@@ -20,7 +22,7 @@ from chatapp.extensions import db
 from chatapp.models import LoginSession, now
 from chatapp.realtime.application import get_realtime
 from chatapp.serving.background import maintain_login_sessions
-from chatapp.storage import write
+from chatapp.storage import current_writer, write
 from chatapp.timeline import post
 from tests.harness.people import PASSWORD, Person, Socket
 from tests.harness.servers import Server
@@ -111,12 +113,28 @@ def test_an_expired_login_session_opens_no_page_and_no_socket(server: Server, an
     assert ana.connect().post("signed in again")
 
 
+def test_nobody_waits_until_the_use_of_a_login_session_is_stored(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A commit may take long: PostgreSQL waits for a synchronous replica without a limit.
+    token = create_login_session(create_owner("ana", "Ana", PASSWORD))
+    monkeypatch.setattr(login, "LAST_SEEN_INTERVAL", timedelta())
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = token
+    may_commit, committed = threading.Event(), threading.Event()
+    current_writer().submit_and_call(lambda _transaction: may_commit.wait(20), lambda _submission: committed.set())
+    assert client.get("/").status_code == 200
+    assert not committed.is_set()
+    may_commit.set()
+    db.session.remove()
+
+
 def test_login_sessions_expire_as_configured_and_use_prolongs_them(app: Flask) -> None:
     user_id = create_user("ana", "", PASSWORD, is_admin=True)
     create_login_session(user_id, device=FIREFOX)
     settings = current_settings()
 
     def load(session: Session) -> LoginSession:
+        write(lambda _transaction: None)  # Nobody waits for what was submitted before.
         db.session.rollback()
         return session.scalars(select(LoginSession)).one()
 

@@ -21,7 +21,7 @@ from chatapp.errors import Busy, ChatError, Forbidden, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Message, User
 from chatapp.signals import Signals
-from chatapp.storage import Transaction, Writer, current_writer
+from chatapp.storage import Transaction, Writer, current_writer, write, write_later
 from chatapp.timeline import create_writer, edit
 from chatapp.timeline.posting import Post, post
 from tests.harness.waiting import eventually
@@ -140,6 +140,20 @@ def test_a_stopped_writer_accepts_nothing(writer: Writer) -> None:
     writer.stop(5)
     with pytest.raises(Unavailable):
         writer.submit(create_post("after"))
+
+
+def test_a_change_that_nobody_waits_for_is_logged_if_it_fails_unexpectedly(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(error: Exception, _transaction: Transaction) -> None:
+        raise error
+
+    for error in (ValueError("unexpected"), Forbidden("refused")):
+        write_later(partial(fail, error))
+    write(lambda _transaction: None)
+    failures = [record.getMessage() for record in caplog.records if "change failed" in record.getMessage()]
+    assert len(failures) == 1
+    assert "unexpected" in failures[0]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -1,6 +1,5 @@
 """Creating, revoking and using API tokens."""
 
-from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import delete, func, select, update
@@ -8,9 +7,9 @@ from sqlalchemy import delete, func, select, update
 from chatapp.actors import Actor, require_active_login
 from chatapp.api.tokens.queries import ValidToken
 from chatapp.audit_log import AuditKind, record
-from chatapp.errors import ChatError, Conflict, Invalid, NotFound
+from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import ApiToken, now
-from chatapp.storage import Transaction, write
+from chatapp.storage import Transaction, write, write_later
 from chatapp.text import clean_line
 from chatapp.tokens import hash_token, new_token
 
@@ -85,6 +84,4 @@ def record_use(token: ValidToken) -> None:
     if token.last_used_at is not None and now() - token.last_used_at < LAST_USED_INTERVAL:
         return
     statement = update(ApiToken).where(ApiToken.id == token.id).values(last_used_at=now())
-    # A request that only reads must not fail because nothing can be written at the moment.
-    with suppress(ChatError):
-        write(lambda transaction: transaction.session.execute(statement))
+    write_later(lambda transaction: transaction.session.execute(statement))
