@@ -47,9 +47,14 @@ class _Turns:
         self._urgent_calls -= calls
         self._urgent_until = time.perf_counter() + DELIVERY_SECONDS
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether there is urgent work that has not ended."""
+        return self._urgent_calls > 0
+
     def is_quiet(self, seconds: float) -> bool:
         """Return whether there has been no urgent work for a time."""
-        return not self._urgent_calls and time.perf_counter() > self._urgent_until + seconds
+        return not self.is_urgent and time.perf_counter() > self._urgent_until + seconds
 
     def wait(self) -> None:
         """Wait for a turn. Native threads need not wait: the interpreter switches between them."""
@@ -74,7 +79,7 @@ class _Turns:
         if not self._waiting:
             return
         now = time.perf_counter()
-        is_urgent = self._urgent_calls or now < self._urgent_until
+        is_urgent = self.is_urgent or now < self._urgent_until
         if is_urgent and now < self._last_turn + URGENT_PAUSE_SECONDS:
             self._schedule(RETRY_SECONDS)
             return
@@ -100,6 +105,11 @@ def end_urgent(calls: int = 1) -> None:
     """End the effect of as many calls of `begin_urgent`."""
     if calls and is_green():
         _turns.end_urgent(calls)
+
+
+def is_urgent() -> bool:
+    """Return whether there is urgent work that has not ended, such as a commit on its native thread."""
+    return _turns.is_urgent
 
 
 def is_quiet(seconds: float) -> bool:

@@ -3,19 +3,23 @@
 In each iteration the event loop serves all sockets that have data. Green threads that store and deliver messages wait
 meanwhile: a client that opens or closes hundreds of connections at once would stop them for 50 ms. A message needs
 several iterations until it is stored and delivered, so while messages are stored, an iteration that has taken long is
-followed by one that serves fewer HTTP connections.
+followed by one that serves fewer HTTP connections. While a commit runs, on its native thread, the event loop leaves the
+processor and the interpreter to it before it serves a single HTTP connection.
 """
 
 import time
 from collections.abc import Callable, Sequence
 
-from chatapp.concurrency.cooperation import is_quiet
+from chatapp.concurrency.cooperation import is_quiet, is_urgent
 
 SERVED_AT_ONCE = 8
 """HTTP connections that are served in one iteration of the event loop, at most."""
 
 ITERATION_SECONDS = 0.002
 """Time of an iteration after which the next one serves fewer."""
+
+PAUSE_SECONDS = 0.0005
+"""Pause of the event loop before an HTTP connection is served while a commit runs."""
 
 QUIET_SECONDS = 1.0
 """Time without messages after which iterations may be long."""
@@ -45,10 +49,17 @@ class ChatFirst:
         """Serve a descriptor at once from now on. Call it at the latest when the descriptor has been closed."""
         self._http.discard(fd)
 
-    def poll(self, wait: Callable[[float], Ready], seconds: float) -> Ready:
-        """End an iteration and begin the next: call `wait(seconds)`, and return those that `select` selects."""
+    def poll(self, wait: Callable[[float], Ready], pause: Callable[[float], object], seconds: float) -> Ready:
+        """End an iteration and begin the next: call `wait(seconds)`, and return those that `select` selects.
+
+        `pause` stops the thread of the event loop for so many seconds, not only a green thread.
+        """
         self.adapt(time.perf_counter() - self._began_at, is_quiet=is_quiet(QUIET_SECONDS))
         ready = wait(seconds)
+        if is_urgent() and ready and all(fd in self._http for fd, _ in ready):
+            pause(PAUSE_SECONDS)
+            ready = wait(0)
+            self._served_at_once = 1
         self._began_at = time.perf_counter()
         return self.select(ready)
 

@@ -258,6 +258,7 @@ def _serve_status(app: Flask, settings: Settings, gate: RequestGate) -> None:
 
 def _serve_chat_first() -> "ChatFirst":
     """Let the event loop serve sockets of chat before HTTP connections."""
+    from eventlet import patcher
     from eventlet.hubs import get_hub
 
     from chatapp.http_server.polling import ChatFirst
@@ -265,7 +266,7 @@ def _serve_chat_first() -> "ChatFirst":
     chat_first = ChatFirst()
     hub = get_hub()
     if hasattr(hub, "do_poll"):  # On Linux. On macOS all are served alike.
-        hub.do_poll = partial(chat_first.poll, hub.do_poll)
+        hub.do_poll = partial(chat_first.poll, hub.do_poll, patcher.original("time").sleep)
     return chat_first
 
 

@@ -1,3 +1,6 @@
+import pytest
+
+from chatapp.http_server import polling
 from chatapp.http_server.polling import ITERATION_SECONDS, SERVED_AT_ONCE, ChatFirst
 
 READ = 1
@@ -57,3 +60,23 @@ def test_long_iterations_delay_no_connection_while_no_messages_are_stored():
     selection.adapt(2 * ITERATION_SECONDS, is_quiet=False)
     selection.adapt(2 * ITERATION_SECONDS, is_quiet=True)
     assert len(selection.select(ready(*http))) == SERVED_AT_ONCE
+
+
+def test_a_commit_runs_before_one_http_connection_is_served(monkeypatch: pytest.MonkeyPatch):
+    http = range(100)
+    pauses: list[float] = []
+    selection = chat_first(*http)
+    assert len(selection.poll(lambda _: ready(*http), pauses.append, 1)) == SERVED_AT_ONCE
+    monkeypatch.setattr(polling, "is_urgent", lambda: True)
+    assert len(selection.poll(lambda _: ready(*http), pauses.append, 1)) == 1
+    assert pauses == [polling.PAUSE_SECONDS]
+
+
+def test_the_event_loop_does_not_pause_while_sockets_of_chat_are_ready(monkeypatch: pytest.MonkeyPatch):
+    http = range(100)
+    pauses: list[float] = []
+    selection = chat_first(*http)
+    monkeypatch.setattr(polling, "is_urgent", lambda: True)
+    assert 200 in dict(selection.poll(lambda _: ready(*http, 200), pauses.append, 1))
+    selection.poll(lambda _: [], pauses.append, 1)
+    assert pauses == []
