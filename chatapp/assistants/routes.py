@@ -18,7 +18,7 @@ from chatapp.identity import current_person, login_required
 from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.conversations import render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
-from chatapp.presentation.urls import ID, parse_id, parse_seq
+from chatapp.presentation.urls import ID, parse_id, parse_place
 from chatapp.timeline.conversation_state import find_state
 
 blueprint = Blueprint("assistants", __name__)
@@ -37,7 +37,7 @@ def show(assistant: str) -> str:
         conversation = find_shared_conversation(db.session(), configured.name)
     ref = ConversationRef.of(authorize_viewing(conversation, None))
     state = find_state(db.session(), ref, current_person().id)
-    return render_conversation(view_conversation(state, before=parse_seq(request.args.get("before"))))
+    return render_conversation(view_conversation(state, parse_place(request.args)))
 
 
 @blueprint.get("/sessions")
@@ -78,7 +78,7 @@ def show_session(session_id: int) -> str:
     state = find_state(db.session(), assistant_ref(session_id), current_person().id)
     if state.access.membership is None:
         raise NotFound("There is no such session.")
-    return render_conversation(view_conversation(state, before=parse_seq(request.args.get("before"))))
+    return render_conversation(view_conversation(state, parse_place(request.args)))
 
 
 @blueprint.route(f"/sessions/<{ID}:session_id>/title", methods=["GET", "POST"])

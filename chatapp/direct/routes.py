@@ -20,7 +20,7 @@ from chatapp.presentation.conversations import render_conversation, view_convers
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.kinds import block_state, direct_path, direct_title
 from chatapp.presentation.sidebar import conversation_items
-from chatapp.presentation.urls import parse_seq
+from chatapp.presentation.urls import parse_place
 from chatapp.timeline.conversation_state import find_state
 from chatapp.timeline.reading import list_last_messages
 from chatapp.web.caching import revalidated
@@ -68,7 +68,7 @@ def show(names: str) -> str | Response:
         check_size(user_ids)
         return _render_start(viewer, people)
     state = find_state(db.session(), direct_ref(found.id), viewer.id)
-    return render_conversation(view_conversation(state, before=parse_seq(request.args.get("before"))))
+    return render_conversation(view_conversation(state, parse_place(request.args)))
 
 
 @blueprint.post("/<name>/block")

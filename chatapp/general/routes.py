@@ -6,7 +6,7 @@ from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import render_conversation, view_conversation
-from chatapp.presentation.urls import parse_seq
+from chatapp.presentation.urls import parse_place
 from chatapp.timeline.conversation_state import find_state
 from chatapp.web.caching import revalidated
 
@@ -19,4 +19,4 @@ blueprint = Blueprint("general", __name__)
 def show() -> str:
     """Show the general chat."""
     state = find_state(db.session(), GENERAL, current_person().id)
-    return render_conversation(view_conversation(state, before=parse_seq(request.args.get("before"))))
+    return render_conversation(view_conversation(state, parse_place(request.args)))

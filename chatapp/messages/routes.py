@@ -20,13 +20,14 @@ from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
 from chatapp.presentation.kinds import pages_of
 from chatapp.presentation.quotes import message_path, shorten_quote
+from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.sidebar import current_sidebars
-from chatapp.presentation.urls import parse_seq
-from chatapp.timeline import get_message, post, read_page
+from chatapp.presentation.urls import parse_place, parse_seq
+from chatapp.timeline import get_message, mark_read, post, read_page
 from chatapp.timeline.cleanup import clear
 from chatapp.timeline.conversation_state import find_state
 from chatapp.timeline.mentions import MAX_SUGGESTIONS, list_mentionable
-from chatapp.timeline.reading import OLDER_PAGE_SIZE
+from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_first_since
 from chatapp.timeline.versions import read_versions
 from chatapp.web.caching import revalidated
 
@@ -35,18 +36,16 @@ blueprint = Blueprint("messages", __name__)
 VERSIONS_PAGE_SIZE = 50
 """Number of earlier versions on a page."""
 
-MESSAGES_BELOW_TARGET = 4
-"""Number of messages that a page shows below the message that a URL points to."""
-
 
 @blueprint.get("/conversations/<conversation>/messages")
 @login_required
 @revalidated
-def older(conversation: str) -> str:
-    """Return the HTML of the messages before the number `before`."""
+def read(conversation: str) -> str:
+    """Return the HTML of the messages before the number `before`, or after the number `after`."""
     readable = authorize_reading(*_find_access(parse_ref(conversation)))
-    older_page = read_page(db.session(), readable, before=parse_seq(request.args.get("before")), limit=OLDER_PAGE_SIZE)
-    return render_template("messages/_page.html", page=older_page, last_read_seq=None)
+    place = parse_place(request.args)
+    page = read_page(db.session(), readable, before=place.before, after=place.after, limit=SCROLLED_PAGE_SIZE)
+    return render_template("messages/_page.html", page=page, last_read_seq=None)
 
 
 @blueprint.post("/conversations/<conversation>/messages")
@@ -68,6 +67,15 @@ def create(conversation: str) -> Response | tuple[str, int]:
         view = view_conversation(find_state(db.session(), ref, current_person().id), draft=content, error=error)
         return render_conversation(view), error.status
     return redirect(find_path(ref) if message.is_pending else f"{find_path(ref)}#message-{message.seq}", code=303)
+
+
+@blueprint.post("/conversations/<conversation>/read")
+@login_required
+def mark_as_read(conversation: str) -> Response:
+    """Mark a conversation as read up to the number `seq`."""
+    ref = parse_ref(conversation)
+    mark_read(ref, current_person().actor, parse_seq(request.form.get("seq"), "seq") or 0)
+    return redirect(find_path(ref), code=303)
 
 
 @blueprint.post("/conversations/<conversation>/clear")
@@ -101,11 +109,17 @@ def show(conversation: str, seq: str) -> Response:
     """Redirect to the page that shows a message in its conversation."""
     ref = parse_ref(conversation)
     readable = authorize_reading(*_find_access(ref))
-    number = get_message(db.session(), readable, parse_seq(seq) or 0).seq
-    newer = read_page(db.session(), readable, after=number, limit=MESSAGES_BELOW_TARGET)
-    # Without newer messages below, the page with the latest messages shows it.
-    query = f"?before={(newer.messages[-1].seq or 0) + 1}" if newer.has_newer else ""
-    return redirect(f"{find_path(ref)}{query}#message-{number}")
+    return _redirect_to(ref, get_message(db.session(), readable, parse_seq(seq) or 0).seq)
+
+
+@blueprint.get("/conversations/<conversation>/date")
+@login_required
+def jump_to_date(conversation: str) -> Response:
+    """Redirect to the first message of the day `date` of the reader, or after it; to the latest if there is none."""
+    ref = parse_ref(conversation)
+    readable = authorize_reading(*_find_access(ref))
+    day = current_clock().start_of_day(request.args.get("date", ""))
+    return _redirect_to(ref, find_first_since(db.session(), readable, day))
 
 
 @blueprint.get("/conversations/<conversation>/messages/<seq>/quote")
@@ -176,6 +190,11 @@ def sidebar() -> str:
     conversation = request.args.get("conversation")
     opened = _render_opened(parse_ref(conversation)) if conversation else ""
     return current_sidebars().render(current_person()) + opened
+
+
+def _redirect_to(ref: ConversationRef, seq: int | None) -> Response:
+    """Redirect to a message between those before and after it."""
+    return redirect(find_path(ref) if seq is None else f"{find_path(ref)}?around={seq}#message-{seq}")
 
 
 def _find_client_id(form: Mapping[str, str], content: str) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from flask import render_template, request
 from sqlalchemy import inspect
+from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.policy import authorize_reading, may_post, may_share
@@ -20,10 +21,12 @@ from chatapp.identity import AuthenticatedUser, current_person
 from chatapp.models import Conversation
 from chatapp.presentation.kinds import ConversationPage, pages_of
 from chatapp.presentation.sidebar import ConversationItem, current_sidebars, mark_current
+from chatapp.presentation.urls import LATEST, Place
 from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage, list_pending, read_page
 from chatapp.timeline.conversation_state import ConversationState
 from chatapp.timeline.read_markers import ReadState
+from chatapp.timeline.reading import Page, read_around
 
 FORM_IDS = uuid.UUID("5b7a1d6e-8b5f-4d0c-9f0e-3f1d8a6c2e47")
 """The name space of the ids of forms."""
@@ -39,8 +42,9 @@ class History:
     messages: Sequence[TimelineMessage]
     has_older: bool
     oldest_seq: int | None
-    is_latest: bool
-    """Whether these are the latest messages, so that new ones are added live."""
+    has_newer: bool = False
+    newest_seq: int | None = None
+    """Of those that have a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,19 @@ class ConversationView:
         """The row."""
         return self.page.conversation
 
+    @property
+    def has_unread_above(self) -> bool:
+        """Whether the first unread message is above those on the page."""
+        state, oldest = self.read_state, self.history.oldest_seq
+        if state is None or state.unread == 0 or oldest is None:
+            return False
+        return self.history.has_older and oldest > state.last_read_seq + 1
+
 
 def view_conversation(
-    state: ConversationState, *, before: int | None = None, draft: str = "", error: ChatError | None = None
+    state: ConversationState, place: Place = LATEST, *, draft: str = "", error: ChatError | None = None
 ) -> ConversationView:
-    """Return the view of the page: the latest messages, or those before the number `before`.
+    """Return the view of the page with the messages of a place.
 
     Raises what `authorize_reading` raises.
     """
@@ -101,15 +113,16 @@ def view_conversation(
     conversation, membership = authorize_reading(*state.access), state.access.membership
     kind, ref = kind_of(conversation), ConversationRef.of(conversation)
     (shown,) = pages_of(session, [conversation], viewer.id)
-    messages = read_page(session, conversation, before=before, limit=kind.last_page_size)
-    pending = list_pending(ref) if before is None else ()
+    messages = _read_place(session, conversation, place)
+    pending = () if messages.has_newer else list_pending(ref)
     view = ConversationView(
         page=shown,
         history=History(
             messages=[*messages.messages, *pending],
             has_older=messages.has_older,
             oldest_seq=messages.oldest_seq,
-            is_latest=before is None,
+            has_newer=messages.has_newer,
+            newest_seq=messages.newest_seq,
         ),
         epoch=state.epoch,
         read_state=state.read_state,
@@ -134,9 +147,16 @@ def view_conversation(
         is_public=state.is_public,
         extras=shown.extras(session, viewer, state),
     )
-    if before is None and error is None:
+    if place == LATEST and error is None:
         _remember(view, viewer.id)
     return view
+
+
+def _read_place(session: Session, conversation: Conversation, place: Place) -> Page:
+    if place.around is not None:
+        return read_around(session, conversation, place.around)
+    limit = kind_of(conversation).last_page_size
+    return read_page(session, conversation, before=place.before, after=place.after, limit=limit)
 
 
 def _make_form_id(viewer: AuthenticatedUser, epoch: str, conversation: Conversation, pending: int) -> str:
@@ -189,7 +209,6 @@ def render_remembered_conversation() -> str | None:
             messages=[*messages, *list_pending(ref)],
             has_older=view.history.has_older or len(page.messages) > len(messages),
             oldest_seq=messages[0].seq if messages else None,
-            is_latest=True,
         ),
         epoch=page.epoch,
         is_public=page.is_public,

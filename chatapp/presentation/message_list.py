@@ -24,8 +24,9 @@ _CLOCK_CHARS = len("00:00")
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
-_DAY = '<li class="date-separator">%s</li>'
-_NEW = '<li class="unread-divider">New messages</li>'
+# The button opens `conversations/_reading_menu.html`, also without JavaScript.
+_DAY = '<li class="date-separator"><button type="button" popovertarget="date-menu">%s</button></li>'
+_NEW = '<li class="unread-divider" id="unread">New messages</li>'
 
 
 @dataclass(frozen=True, slots=True)

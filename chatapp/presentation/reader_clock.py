@@ -4,12 +4,13 @@ The same rules are in `static/js/core/dates.js`. The tests of both read `tests/t
 """
 
 import re
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from flask import request
 
+from chatapp.errors import Invalid
 from chatapp.presentation.dates import format_date
 
 COOKIE = "chatapp_clock"
@@ -35,6 +36,13 @@ class ReaderClock:
     def today(self) -> date:
         """Return the date of today in the reader's time zone."""
         return datetime.now(self.zone).date()
+
+    def start_of_day(self, value: str) -> datetime:
+        """Return the moment at which a day such as “2026-11-28” begins in the reader's time zone. Raises `Invalid`."""
+        try:
+            return datetime.combine(date.fromisoformat(value), time(), self.zone).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise Invalid("date must be a day, such as 2026-11-28.") from None
 
     def _describe(self, moment: datetime) -> tuple[date, str]:
         local = moment.astimezone(self.zone)

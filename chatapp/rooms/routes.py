@@ -14,7 +14,7 @@ from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
-from chatapp.presentation.urls import ID, parse_seq
+from chatapp.presentation.urls import ID, parse_place
 from chatapp.rooms import service
 from chatapp.rooms.forms import InviteForm, RoomForm
 from chatapp.rooms.queries import MAX_LISTED_ROOMS, list_members, list_rooms
@@ -56,7 +56,7 @@ def show(room_id: int) -> str:
     room = authorize_viewing(*state.access)
     if state.access.membership is None:
         return render_template("rooms/join.html", room=get_summary(db.session(), room))
-    return render_conversation(view_conversation(state, before=parse_seq(request.args.get("before"))))
+    return render_conversation(view_conversation(state, parse_place(request.args)))
 
 
 @blueprint.post(f"/<{ID}:room_id>/membership")

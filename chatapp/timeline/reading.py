@@ -20,8 +20,11 @@ from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, sel
 from chatapp.timeline.periods import Range, find_position_after, find_position_of
 from chatapp.timeline.sizes import MAX_LISTED_CHARS, limit_size
 
-OLDER_PAGE_SIZE = 50
-"""Number of messages that are loaded when a user scrolls back."""
+SCROLLED_PAGE_SIZE = 50
+"""Number of messages that are loaded when a user scrolls back or forth."""
+
+MESSAGES_BEFORE_TARGET, MESSAGES_AFTER_TARGET = 20, 30
+"""Number of messages that are read around one: more than fit on a screen."""
 
 CATCH_UP_SIZE = 200
 """Maximum number of messages in one catch-up result."""
@@ -50,6 +53,11 @@ class Page:
     def oldest_seq(self) -> int | None:
         """The cursor of the page before this one."""
         return self.messages[0].seq if self.messages else None
+
+    @property
+    def newest_seq(self) -> int | None:
+        """The cursor of the page after this one."""
+        return self.messages[-1].seq if self.messages else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +135,29 @@ def read_page(
     if before is None and after is None:
         return read(session)
     return read_from_replica(session, read, accepts=accepts, is_native=False)
+
+
+def read_around(session: Session, conversation: Conversation, seq: int) -> Page:
+    """Return the messages before and after the number `seq`, whether a message has it or not.
+
+    They may come from the replica.
+    """
+
+    def read(session: Session) -> Page:
+        older = _read_page(session, conversation, before=seq, after=None, limit=MESSAGES_BEFORE_TARGET)
+        newer = _read_page(session, conversation, before=None, after=seq - 1, limit=MESSAGES_AFTER_TARGET)
+        return Page([*older.messages, *newer.messages], older.has_older, newer.has_newer)
+
+    return read_from_replica(
+        session, read, accepts=lambda page: _is_authorized(conversation, page.messages), is_native=False
+    )
+
+
+def find_first_since(session: Session, conversation: Conversation, moment: datetime) -> int | None:
+    """Return the number of the first message of a moment or after it. None if there is none."""
+    start = Range.of(moment, None)
+    query = select(Message.seq).where(Message.conversation_id == conversation.id, start.condition())
+    return session.execute(query.order_by(Message.created_at, Message.seq).limit(1)).scalar_one_or_none()
 
 
 def _read_page(

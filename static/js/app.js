@@ -9,7 +9,8 @@ import { sendOutbox } from "./core/outbox_sender.js";
 import { RecentPages } from "./core/recent_pages.js";
 import { find } from "./dom.js";
 import { JumpDialog } from "./jump_dialog.js";
-import { MarkAllRead } from "./mark_all_read.js";
+import { enableDateFields } from "./date_fields.js";
+import { MarkAllRead, markReadBy } from "./mark_all_read.js";
 import { markDrafts } from "./draft_marks.js";
 import { showMoreUnread } from "./more_unread.js";
 import { announcePages, focusField, Navigator } from "./navigation.js";
@@ -81,6 +82,8 @@ find(document, "[data-sign-out]").addEventListener("submit", () => recentPages.c
 connection.watchState((state) => state === "signed-out" && recentPages.clear());
 const jumpDialog = new JumpDialog(sidebar, recentPages);
 const markAllRead = new MarkAllRead(sidebar, screen, connection);
+markReadBy(screen);
+enableDateFields();
 enableShortcuts({ screen, sidebar, jumpDialog, markAllRead });
 announcePages(screen);
 focusField(page.main);

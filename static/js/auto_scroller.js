@@ -1,38 +1,45 @@
 // Keeps the newest message in view while the reader is at the end of the list.
 
-import { find } from "./dom.js";
+import { find, setText } from "./dom.js";
 import { findMessage, findMessages, seqOf } from "./message_element.js";
 
+/** @import { MessageList } from "./message_list.js" */
 /** @import { Position } from "./page.js" */
 
 /** Within this distance the reader counts as at the end. */
 const END_TOLERANCE_PX = 48;
 
-/** A reader who has scrolled up stays there; a button reports new messages. */
+/**
+ * A reader who has scrolled up stays there; a button counts new messages. The end of a list that does not reach to the
+ * latest messages is no end.
+ */
 export class AutoScroller {
   #button;
-  // A page that was opened at a message stays there.
-  #isFollowing = !document.getElementById(location.hash.slice(1));
+  #isFollowing;
   #lastTop = 0;
   #list;
+  #arrived = 0;
 
   /**
    * @param {HTMLElement} view
-   * @param {HTMLElement} list
+   * @param {MessageList} list
    * @param {HTMLElement} button
    */
   constructor(view, list, button) {
     this.view = view;
     this.#button = button;
     this.#list = list;
+    // A page that was opened at a message stays there.
+    this.#isFollowing = !list.hasNewer && !document.getElementById(location.hash.slice(1));
     this.#anchorAtTop();
+    this.#updateButton();
 
     view.addEventListener("scroll", () => this.#onScroll(), { passive: true });
-    button.addEventListener("click", () => this.scrollToEnd());
-    list.addEventListener("message:arrived", () => this.#isFollowing || this.#setLabel("New messages"));
+    for (const name of ["message:arrived", "message:withheld"])
+      list.element.addEventListener(name, () => this.#count());
     const observer = new ResizeObserver(() => this.#isFollowing && this.scrollToEnd());
     observer.observe(view);
-    observer.observe(list);
+    observer.observe(list.element);
   }
 
   get isAtEnd() {
@@ -47,7 +54,7 @@ export class AutoScroller {
   get position() {
     if (this.#isFollowing) return null;
     const { top } = this.view.getBoundingClientRect();
-    const first = findMessages(this.#list).find((message) => message.getBoundingClientRect().bottom > top);
+    const first = findMessages(this.#list.element).find((message) => message.getBoundingClientRect().bottom > top);
     return first ? { seq: seqOf(first), top: first.getBoundingClientRect().top - top } : null;
   }
 
@@ -57,20 +64,24 @@ export class AutoScroller {
    * @param {Position | null} position
    */
   restore(position) {
-    const message = position?.seq === undefined ? null : findMessage(this.#list, position.seq);
-    if (!position || !message) return this.scrollToEnd();
+    const message = position?.seq === undefined ? null : findMessage(this.#list.element, position.seq);
+    if (!position || !message) {
+      // The place at which the page was opened is near.
+      if (!this.#list.hasNewer) this.scrollToEnd();
+      return;
+    }
     this.#isFollowing = false;
     const { top } = this.view.getBoundingClientRect();
     this.view.scrollTop += message.getBoundingClientRect().top - top - position.top;
     this.#lastTop = this.view.scrollTop;
-    this.#setLabel("Jump to latest");
-    this.#button.hidden = false;
+    this.#updateButton();
   }
 
+  /** Scroll to the latest message, which must be loaded. */
   scrollToEnd() {
     this.#isFollowing = true;
     this.view.scrollTop = this.view.scrollHeight;
-    this.#button.hidden = true;
+    this.#updateButton();
   }
 
   /**
@@ -100,17 +111,24 @@ export class AutoScroller {
 
   #onScroll() {
     const { scrollTop, scrollHeight, clientHeight } = this.view;
-    const wasFollowing = this.#isFollowing;
+    const isAtEnd = scrollHeight - scrollTop - clientHeight <= END_TOLERANCE_PX;
     // Only scrolling up stops following: a new message also moves the end away.
-    if (scrollHeight - scrollTop - clientHeight <= END_TOLERANCE_PX) this.#isFollowing = true;
+    if (isAtEnd && !this.#list.hasNewer) this.#isFollowing = true;
     else if (scrollTop < this.#lastTop) this.#isFollowing = false;
     this.#lastTop = scrollTop;
-    if (wasFollowing && !this.#isFollowing) this.#setLabel("Jump to latest");
-    this.#button.hidden = this.#isFollowing;
+    this.#updateButton();
   }
 
-  /** @param {string} text */
-  #setLabel(text) {
-    find(this.#button, "[data-jump-to-latest-label]").textContent = text;
+  #count() {
+    if (this.#isFollowing) return;
+    this.#arrived += 1;
+    this.#updateButton();
+  }
+
+  #updateButton() {
+    if (this.#isFollowing) this.#arrived = 0;
+    this.#button.hidden = this.#isFollowing;
+    const label = this.#arrived === 0 ? "Jump to latest" : `Jump to latest (${this.#arrived})`;
+    setText(find(this.#button, "[data-jump-to-latest-label]"), label);
   }
 }

@@ -10,7 +10,6 @@ import { completeMentions } from "./mention_autocomplete.js";
 import { MessageActions } from "./message_actions.js";
 import { decorateMessages } from "./message_decoration.js";
 import { enableDeletion } from "./message_deletion.js";
-import { seqOf } from "./message_element.js";
 import { MessageEditor } from "./message_editor.js";
 import { MessageList } from "./message_list.js";
 import { MessageToolbar } from "./message_toolbar.js";
@@ -24,7 +23,7 @@ import { enableMarkAsUnread, ReadTracker } from "./read_tracker.js";
 import { handleRemoval } from "./removal.js";
 import { offerSuggestions } from "./suggestions.js";
 import { showTyping } from "./typing_indicator.js";
-import { MAX_LOADED_MESSAGES, showUnreadBanner } from "./unread_banner.js";
+import { UnreadBanner } from "./unread_banner.js";
 import { UnreadDivider } from "./unread_divider.js";
 
 /** @import { Connection } from "./core/connection.js" */
@@ -62,21 +61,19 @@ import { UnreadDivider } from "./unread_divider.js";
 export function showConversation(page, app) {
   const { main, signal } = page;
   const element = find(main, "[data-messages]");
-  // A page of older messages receives no new ones: they would not follow the last message that it shows.
-  if (main.dataset.isLatest !== "true") return decorateMessages(element, app.userId, [loadQuotes], signal);
-  const list = new MessageList(element, app.userId);
-  const { conversation = "" } = main.dataset;
+  const { conversation = "", cursor } = main.dataset;
+  const list = new MessageList(element, app.userId, Number(cursor));
   const live = { page, main, list, connection: page.connect(), conversation, signal };
   const decorators = [addAnswerCopyButtons(element), loadQuotes];
   const hasToolbar = main.querySelector("[data-message-toolbar]") !== null;
   const toolbar = hasToolbar ? createToolbar(live, decorators, app) : null;
+  decorators.push(showLiveConversation(live, toolbar, app));
   decorateMessages(element, app.userId, decorators, signal);
   app.connection.on(
     "members_changed",
     (changed) => changed.conversation === conversation && page.showMemberCount(String(changed.member_count)),
     { signal },
   );
-  showLiveConversation(live, toolbar, app);
   // The server then sends news of the conversation, as of all others.
   page.on("left", () => app.connection.request("leave_chat", { conversation }).catch(() => {}));
 }
@@ -103,34 +100,47 @@ function createToolbar({ page, main, list, connection, conversation, signal }, d
 }
 
 /**
+ * Returns what observes each message.
+ *
  * @param {LivePage} live
  * @param {MessageToolbar | null} toolbar
  * @param {App} app
+ * @returns {Decorator}
  */
 function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   const { page, main, list, connection, conversation, signal } = live;
   const { cursor, epoch = "", lastReadSeq: lastRead = "", messageLimit } = main.dataset;
   const lastReadSeq = lastRead === "" ? null : Number(lastRead);
   const view = find(main, "[data-timeline]");
-  const scroller = new AutoScroller(view, list.element, find(main, "[data-jump-to-latest]"));
-  const divider = new UnreadDivider(list, { userId, lastReadSeq, signal });
-  const tracker = new ReadTracker(list, scroller, connection, { conversation, lastReadSeq, signal });
+  const jumpButton = find(main, "[data-jump-to-latest]");
+  const scroller = new AutoScroller(view, list, jumpButton);
+  const divider = new UnreadDivider(list, { userId, lastReadSeq, unread: Number(main.dataset.unread), signal });
+  const banner = lastReadSeq === null ? null : new UnreadBanner(main, view, list, divider);
+  const tracker = new ReadTracker(list, view, connection, { conversation, userId, lastReadSeq, signal });
   const timeline = new Timeline(list, connection, { conversation, cursor: Number(cursor), epoch });
+  const showLatest = () => (list.hasNewer ? timeline.showLatest() : scroller.scrollToEnd());
+  jumpButton.addEventListener("click", showLatest);
+  banner?.follow(connection, conversation);
   onPageReturn(() => timeline.catchUp(), signal);
   const history = enableHistoryLoading(list, scroller, view);
-  if (lastReadSeq !== null) showUnreadBanner(main, divider, list, history, lastReadSeq);
-  keepPosition(page, scroller, list, history);
+  keepPosition(page, scroller, history);
   streamAnswers(list, connection, timeline, conversation);
   showReadReceipts(list, connection, timeline, { conversation, userId });
   handleRemoval(main, connection, timeline);
   showPublicNotice(main, connection, timeline);
-  timeline.on("reset", () => scroller.scrollToEnd());
+  timeline.on("reset", () => {
+    scroller.scrollToEnd();
+    banner?.showAgain();
+  });
   timeline.on("current", () => divider.onCaughtUp());
   page.on("read", () => {
     divider.dismiss();
-    find(main, "[data-unread-banner]").hidden = true;
+    banner?.hide();
     tracker.readAll();
+    showLatest();
   });
+  // Pending messages have not been shown.
+  list.element.addEventListener("messages:attached", () => timeline.catchUp());
 
   /** @type {HTMLFormElement | null} */
   const form = main.querySelector("[data-composer]");
@@ -141,14 +151,16 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
     form.addEventListener("message:submitted", () => {
       divider.dismiss();
       tracker.resume();
-      scroller.scrollToEnd();
+      showLatest();
     });
     timeline.on("reset", () => outboxView.render());
+    list.element.addEventListener("messages:attached", () => outboxView.render());
     showTyping(form, find(main, "[data-typing]"), connection, conversation);
     offerSuggestions(main, text);
     completeMentions(text, find(form, "[data-mention-options]"), list.element);
   }
   if (toolbar && lastReadSeq !== null) enableMarkAsUnread(toolbar, tracker, divider);
+  return (message) => tracker.observe(message);
 }
 
 /**
@@ -156,17 +168,15 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
  *
  * @param {Page} page
  * @param {AutoScroller} scroller
- * @param {MessageList} list
  * @param {HistoryLoader} history
  */
-function keepPosition(page, scroller, list, history) {
+function keepPosition(page, scroller, history) {
   /** @type {Position | null} */
   let left = null;
 
   /** @param {Position | null} position */
   async function restore(position) {
-    const { seq = Infinity } = position ?? {};
-    if (seqOf(list.oldest) - seq <= MAX_LOADED_MESSAGES) await history.loadUntil(seq);
+    if (position?.seq !== undefined) await history.loadUntil(position.seq);
     scroller.restore(position);
   }
 

@@ -32,6 +32,16 @@ export const findAll = (root, selector) => [...root.querySelectorAll(selector)].
 export const closest = (target, selector) => (target instanceof Element ? target.closest(selector) : null);
 
 /**
+ * Set the text of an element, unless it has it already.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
  * Parse HTML that the server rendered. Scripts in it do not run.
  *
  * @param {string} html

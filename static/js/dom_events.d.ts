@@ -10,6 +10,10 @@ declare global {
     "message:prepended": Event;
     /** On the message list: a message is being replaced by a newer version. Both are on the page. */
     "message:replaced": CustomEvent<{ oldElement: HTMLElement; newElement: HTMLElement }>;
+    /** On the message list: a new message was not shown, because there are others between it and the list. */
+    "message:withheld": Event;
+    /** On the message list: newer messages were added below, and it reaches to the end of the conversation. */
+    "messages:attached": Event;
     /** On the page: what the person may do was changed. */
     "permissions:changed": Event;
     /** On the composer: a message was added to the outbox. */

@@ -1,6 +1,6 @@
-// Marks all conversations as read, after a confirmation.
+// Marks the conversation of the page as read, or all of them, after a confirmation.
 
-import { find } from "./dom.js";
+import { closest, find } from "./dom.js";
 
 /** @import { Connection } from "./core/connection.js" */
 /** @import { Screen } from "./screen.js" */
@@ -46,4 +46,19 @@ export class MarkAllRead {
     }));
     for (const marker of markers) await this.#connection.request("mark_as_read", marker).catch(() => {});
   }
+}
+
+/**
+ * Handle the forms that mark the conversation of the page as read. Without JavaScript they are posted.
+ *
+ * @param {Screen} screen
+ */
+export function markReadBy(screen) {
+  document.addEventListener("submit", (event) => {
+    const form = closest(event.target, "[data-mark-read]");
+    if (!form) return;
+    event.preventDefault();
+    /** @type {HTMLElement | null} */ (form.closest("[popover]"))?.hidePopover();
+    screen.page.markRead();
+  });
 }

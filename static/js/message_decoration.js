@@ -3,8 +3,8 @@
 
 import { formatDateTime, formatDay, formatTime } from "./core/dates.js";
 import { continuesGroup, startsDay } from "./core/message_grouping.js";
-import { find, findAll } from "./dom.js";
-import { isSentBy } from "./message_element.js";
+import { find, findAll, setText } from "./dom.js";
+import { isMessage, isSentBy, nextMessage } from "./message_element.js";
 import { markOwnReactions } from "./reactions.js";
 
 /** @typedef {(message: HTMLElement) => void} Decorator */
@@ -109,25 +109,21 @@ function updateDateSeparator(message, day) {
   const kept = day && separators.at(-1) === first ? separators.pop() : null;
   for (const separator of separators) separator.remove();
   if (!day) return;
-  const separator = kept ?? document.createElement("li");
-  separator.className = "date-separator";
-  setText(separator, formatDay(day));
+  const separator = kept ?? createSeparator();
+  setText(find(separator, "button"), formatDay(day));
   if (!kept) first.before(separator);
 }
 
-/**
- * @param {Element} element
- * @param {string} text
- */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+/** Its button opens the field for a date. */
+function createSeparator() {
+  const separator = document.createElement("li");
+  separator.className = "date-separator";
+  const button = document.createElement("button");
+  button.type = "button";
+  button.setAttribute("popovertarget", "date-menu");
+  separator.append(button);
+  return separator;
 }
-
-/**
- * @param {Node | null} node
- * @returns {node is HTMLElement}
- */
-const isMessage = (node) => node instanceof HTMLElement && node.matches(".message");
 
 /**
  * @param {Element} element
@@ -137,16 +133,6 @@ function previousMessage(element) {
   let previous = element.previousElementSibling;
   while (previous && !isMessage(previous)) previous = previous.previousElementSibling;
   return previous;
-}
-
-/**
- * @param {Node | null} node
- * @returns {HTMLElement | null}
- */
-function nextMessage(node) {
-  let next = node?.nextSibling ?? null;
-  while (next && !isMessage(next)) next = next.nextSibling;
-  return next;
 }
 
 /**

@@ -37,3 +37,19 @@ export const isSentBy = (message, userId) => message.dataset.senderId === String
 
 /** @param {HTMLElement} message */
 export const contentOf = (message) => message.querySelector(".message-body")?.textContent ?? "";
+
+/**
+ * @param {Node | null} node
+ * @returns {node is HTMLElement}
+ */
+export const isMessage = (node) => node instanceof HTMLElement && node.matches(".message");
+
+/**
+ * @param {Node | null} node
+ * @returns {HTMLElement | null}
+ */
+export function nextMessage(node) {
+  let next = node?.nextSibling ?? null;
+  while (next && !isMessage(next)) next = next.nextSibling;
+  return next;
+}

@@ -1,5 +1,6 @@
 // The list of messages on the page, in the order of `seq`. Messages without a number follow at the end.
 
+import { WithheldMessages } from "./core/withheld_messages.js";
 import { find, findAll, parseHtml } from "./dom.js";
 import { findMessage, findMessages, seqOf } from "./message_element.js";
 
@@ -12,18 +13,24 @@ const UNNUMBERED = ":not([data-seq])";
  * There is one element for each `seq`. Messages that are pending on the server or not acknowledged yet have none; they
  * are identified by sender and `client_id`.
  *
- * The element dispatches `message:arrived`, `message:prepended` and `message:replaced` (dom_events.d.ts).
+ * The list is consecutive: where there are newer messages than those that are loaded, it withholds what arrives.
+ *
+ * The element dispatches `message:arrived`, `message:prepended`, `message:replaced`, `message:withheld` and
+ * `messages:attached` (dom_events.d.ts).
  */
 export class MessageList {
   #userId;
+  #withheld;
 
   /**
    * @param {HTMLElement} element
    * @param {number} userId
+   * @param {number} cursor the last event that the page was rendered with
    */
-  constructor(element, userId) {
+  constructor(element, userId, cursor) {
     this.element = element;
     this.#userId = userId;
+    this.#withheld = new WithheldMessages(cursor);
   }
 
   /** @returns {HTMLElement | null} */
@@ -31,14 +38,35 @@ export class MessageList {
     return this.element.querySelector(".message[data-seq]");
   }
 
-  get newestSeq() {
+  /** @returns {HTMLElement | null} */
+  get newest() {
     let last = this.element.lastElementChild;
     while (last && Number.isNaN(seqOf(last))) last = last.previousElementSibling;
-    return seqOf(last);
+    return /** @type {HTMLElement | null} */ (last);
+  }
+
+  /** Number of the last message of the conversation that the page knows, whether it is loaded or not. */
+  get latestSeq() {
+    const newestSeq = seqOf(this.newest);
+    return this.hasNewer ? this.#withheld.latestSeq : newestSeq;
   }
 
   get hasOlder() {
     return this.element.dataset.older === "true";
+  }
+
+  /** Whether there are messages between the last one of the list and the latest ones. */
+  get hasNewer() {
+    return this.element.dataset.newer === "true";
+  }
+
+  /** The messages that are loaded, with what decides which are unread. */
+  get entries() {
+    return findMessages(this.element).map((element) => ({
+      element,
+      seq: seqOf(element),
+      senderId: element.dataset.senderId ?? "",
+    }));
   }
 
   /** @param {number} seq */
@@ -57,9 +85,23 @@ export class MessageList {
     const shown = findMessage(this.element, message.seq);
     if (shown) {
       if (Number(shown.dataset.version) < message.version) this.#replace(shown, createElement(message));
-    } else if (!this.#isAboveLoaded(message.seq)) {
+    } else if (this.#isBelowLoaded(message.seq)) {
+      if (this.#withheld.add(message)) this.element.dispatchEvent(new Event("message:withheld"));
+    } else if (this.#isAboveLoaded(message.seq)) {
+      this.#withheld.add(message);
+    } else {
       this.#insert(createElement(message));
     }
+  }
+
+  /**
+   * Load a page of older or newer messages and show it, with what has arrived meanwhile.
+   *
+   * @param {() => Promise<string>} fetchPage
+   * @param {(html: string) => Promise<void>} showPage
+   */
+  async load(fetchPage, showPage) {
+    await this.#withheld.during(fetchPage, showPage, (message) => this.show(message));
   }
 
   /**
@@ -90,6 +132,7 @@ export class MessageList {
       above = element;
     }
     this.element.dataset.older = String(hasOlder);
+    this.element.dataset.newer = "false";
   }
 
   /**
@@ -102,6 +145,21 @@ export class MessageList {
     this.element.prepend(...findMessages(page).filter((message) => !findMessage(this.element, seqOf(message))));
     this.element.dataset.older = page.dataset.older;
     this.element.dispatchEvent(new Event("message:prepended"));
+  }
+
+  /**
+   * Add a page of newer messages below the others. If it reaches to the end of the conversation, new ones follow live.
+   *
+   * @param {string} html as the server rendered it
+   */
+  append(html) {
+    const page = find(parseHtml(html), "[data-messages]");
+    const { newest } = this;
+    const added = findMessages(page).filter((message) => !findMessage(this.element, seqOf(message)));
+    if (newest) newest.after(...added);
+    else this.element.prepend(...added);
+    this.element.dataset.newer = page.dataset.newer;
+    if (!this.hasNewer) this.element.dispatchEvent(new Event("messages:attached"));
   }
 
   /**
@@ -157,7 +215,8 @@ export class MessageList {
    * @param {PendingMessage} message
    */
   #showPending(message) {
-    if (this.#findBySender(message.sender?.id, message.client_id, ACCEPTED)) return;
+    // It is requested again when the list reaches to the end.
+    if (this.hasNewer || this.#findBySender(message.sender?.id, message.client_id, ACCEPTED)) return;
     const unacknowledged = this.#findBySender(message.sender?.id, message.client_id, UNNUMBERED);
     const element = createElement(message);
     if (unacknowledged) unacknowledged.replaceWith(element);
@@ -193,6 +252,15 @@ export class MessageList {
    */
   #isAboveLoaded(seq) {
     return this.hasOlder && this.oldest !== null && seq < seqOf(this.oldest);
+  }
+
+  /**
+   * Return whether a message is among the newer ones that are not loaded.
+   *
+   * @param {number} seq
+   */
+  #isBelowLoaded(seq) {
+    return this.hasNewer && !(seq <= seqOf(this.newest));
   }
 
   /** @param {HTMLElement} message */

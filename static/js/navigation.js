@@ -132,7 +132,7 @@ export class Navigator {
     // Signed out, another person, a new version, a page with scripts of its own, an error.
     if (!source || !fitsWindow(source)) return location.reload();
     const url = new URL(loaded.url);
-    url.hash ||= hashOf(new URL(event.destination.url));
+    url.hash ||= new URL(event.destination.url).hash || placeIn(url);
     if (url.href !== location.href) history.replaceState(null, "", url);
     this.#show(new Page(source, url.pathname + url.search, this.#connection), event);
   }
@@ -192,14 +192,14 @@ function isSwitch({ canIntercept, hashChange, downloadRequest, formData, navigat
 }
 
 /**
- * Return the place on a page. The address of a message is redirected to its place on a page, but of where a redirect
+ * Return the place on a page that has messages around one. A permanent link is redirected to it, but of where a redirect
  * leads to, the browser tells a script all but the place.
  *
  * @param {URL} url
  */
-function hashOf({ pathname, hash }) {
-  const [, seq] = /^\/conversations\/.*\/messages\/(\d+)$/.exec(pathname) ?? [];
-  return seq ? `#message-${seq}` : hash;
+function placeIn({ searchParams }) {
+  const seq = searchParams.get("around");
+  return seq ? `#message-${seq}` : "";
 }
 
 /** @param {NavigateEvent} event */

@@ -31,6 +31,8 @@ export class OutboxView {
   }
 
   render() {
+    // The end of the list is not the end of the conversation.
+    if (this.#list.hasNewer) return;
     const entries = this.#outbox.entries.filter((entry) => entry.conversation === this.#conversation);
     for (const entry of entries) this.#renderEntry(entry);
     const clientIds = new Set(entries.map((entry) => entry.client_id));

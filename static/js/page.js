@@ -70,7 +70,7 @@ export class Page extends TypedEventTarget {
 
   /** The conversation that the page follows; null on all others. */
   get conversation() {
-    return this.main.dataset.isLatest === "true" ? (this.main.dataset.conversation ?? null) : null;
+    return this.main.dataset.conversation ?? null;
   }
 
   /** Mark its conversation as read. Returns whether it has one. */

@@ -76,7 +76,7 @@
 
 /**
  * @typedef {object} Requests the events that the page sends, each with its acknowledgement
- * @property {{payload: {conversation: string, after: number, epoch: string}, ack: CatchUp}} join_chat
+ * @property {{payload: {conversation: string, after?: number, epoch?: string}, ack: CatchUp}} join_chat
  * @property {{payload: {conversation: string}, ack: object}} leave_chat
  * @property {{payload: NewMessage, ack: {message: Message | PlainMessage}}} send_message
  * @property {{payload: MessageReference & {content: string}, ack: {message: StoredMessage}}} edit_message

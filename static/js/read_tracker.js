@@ -1,72 +1,93 @@
-// Marks messages as read when they are in view of a focused page.
+// Marks messages as read that were in view of a focused page.
 
 import { RequestError } from "./core/connection.js";
+import { findReadUpTo } from "./core/read_progress.js";
 import { find } from "./dom.js";
 import { seqOf } from "./message_element.js";
 import { isPageFocused, onPageFocusChange } from "./page_focus.js";
 
-/** @import { AutoScroller } from "./auto_scroller.js" */
 /** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { MessageList } from "./message_list.js" */
 /** @import { MessageToolbar } from "./message_toolbar.js" */
 /** @import { UnreadDivider } from "./unread_divider.js" */
 
-/** Several messages that arrive within this delay are marked with one request. */
+/** Several messages that are seen within this delay are marked with one request. */
 const DEBOUNCE_MS = 400;
 
 /** Time until a request that failed is repeated. */
 const RETRY_MS = 5_000;
 
+/** A message of which less is in view, at the edge, was not seen. */
+const MIN_VISIBLE_PX = 12;
+
 /** After "Mark as unread" nothing is marked until the page gets the focus again, or the person sends a message. */
 export class ReadTracker {
   #list;
-  #scroller;
   #connection;
   #conversation;
+  #userId;
   #lastReadSeq;
+  #observer;
+  /** @type {Set<Element>} */
+  #visible = new Set();
+  /** @type {Set<number>} */
+  #seen = new Set();
   /** @type {ReturnType<typeof setTimeout> | null} */
   #timer = null;
   #isSuspended = false;
 
   /**
    * @param {MessageList} list
-   * @param {AutoScroller} scroller
+   * @param {HTMLElement} view
    * @param {PageConnection} connection
    * @param {object} options
    * @param {string} options.conversation
+   * @param {number} options.userId
    * @param {number | null} options.lastReadSeq null where the server keeps no read state
    * @param {AbortSignal} options.signal
    */
-  constructor(list, scroller, connection, { conversation, lastReadSeq, signal }) {
+  constructor(list, view, connection, { conversation, userId, lastReadSeq, signal }) {
     this.#list = list;
-    this.#scroller = scroller;
     this.#connection = connection;
     this.#conversation = conversation;
+    this.#userId = userId;
     this.#lastReadSeq = lastReadSeq ?? Infinity;
+    this.#observer = new IntersectionObserver((entries) => this.#onMoved(entries), {
+      root: view,
+      rootMargin: `-${MIN_VISIBLE_PX}px 0px`,
+    });
 
     list.element.addEventListener("message:arrived", () => this.#schedule());
-    scroller.view.addEventListener("scroll", () => this.#schedule(), { passive: true });
+    list.element.addEventListener("message:prepended", () => this.#schedule());
     connection.watchState(() => this.#schedule());
     connection.on("unread_changed", (state) => {
       if (state.conversation === conversation) this.#lastReadSeq = state.last_read_seq;
     });
     onPageFocusChange((isFocused) => {
       if (!isFocused) this.#isSuspended = false;
-      this.#schedule();
+      this.#see();
     }, signal);
+  }
+
+  /**
+   * Observe whether a message is in view.
+   *
+   * @param {HTMLElement} message
+   */
+  observe(message) {
+    this.#observer.observe(message);
   }
 
   /** Mark everything as read, whether it was in view or not. */
   readAll() {
     this.#isSuspended = false;
-    this.#scroller.scrollToEnd();
-    this.#markRead();
+    this.#send(this.#list.latestSeq);
   }
 
   /** Mark as read again after `markUnread`. */
   resume() {
     this.#isSuspended = false;
-    this.#schedule();
+    this.#see();
   }
 
   /**
@@ -76,7 +97,23 @@ export class ReadTracker {
    */
   async markUnread(seq) {
     this.#isSuspended = true;
+    for (const seen of this.#seen) if (seen >= seq) this.#seen.delete(seen);
     await this.#connection.request("mark_as_unread", { conversation: this.#conversation, seq });
+  }
+
+  /** @param {IntersectionObserverEntry[]} entries */
+  #onMoved(entries) {
+    for (const { isIntersecting, target } of entries) {
+      if (isIntersecting) this.#visible.add(target);
+      else this.#visible.delete(target);
+    }
+    this.#see();
+  }
+
+  #see() {
+    if (this.#isSuspended || !isPageFocused()) return;
+    for (const message of this.#visible) this.#seen.add(seqOf(message));
+    this.#schedule();
   }
 
   #schedule(delayMs = DEBOUNCE_MS) {
@@ -84,11 +121,17 @@ export class ReadTracker {
     this.#timer = setTimeout(() => this.#markRead(), delayMs);
   }
 
-  async #markRead() {
+  #markRead() {
     this.#timer = null;
-    const seq = this.#list.newestSeq;
-    const isInView = isPageFocused() && this.#scroller.isAtEnd && this.#connection.isConnected;
-    if (this.#isSuspended || !isInView || !(seq > this.#lastReadSeq)) return;
+    if (this.#isSuspended) return;
+    const { entries, hasOlder } = this.#list;
+    const reader = { seen: this.#seen, lastReadSeq: this.#lastReadSeq, userId: this.#userId, hasOlder };
+    this.#send(findReadUpTo(entries, reader));
+  }
+
+  /** @param {number} seq */
+  async #send(seq) {
+    if (!(seq > this.#lastReadSeq) || !this.#connection.isConnected) return;
     try {
       await this.#connection.request("mark_as_read", { conversation: this.#conversation, seq });
     } catch (error) {

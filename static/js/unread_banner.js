@@ -1,43 +1,87 @@
-// A banner with a link to the first unread message, where that is above the messages on the page.
+// A banner with a link to the first unread message, until that was in view.
 
-import { formatCount } from "./core/unread_counts.js";
 import { find } from "./dom.js";
-import { seqOf } from "./message_element.js";
 
-/** @import { HistoryLoader } from "./history_loading.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { MessageList } from "./message_list.js" */
 /** @import { UnreadDivider } from "./unread_divider.js" */
 
-/** Beyond this many messages, the link opens a page that begins at the first unread one instead of loading them all. */
-export const MAX_LOADED_MESSAGES = 500;
-
-/** Messages above the first unread one on that page. */
-const CONTEXT_MESSAGES = 5;
-
 /**
- * @param {HTMLElement} main
- * @param {UnreadDivider} divider
- * @param {MessageList} list
- * @param {HistoryLoader} history
- * @param {number} lastReadSeq
+ * The server shows the banner where the first unread message is not on the page. Here it is shown, too, where that is
+ * outside of the view.
  */
-export function showUnreadBanner(main, divider, list, history, lastReadSeq) {
-  const unread = Number(main.dataset.unread);
-  if (unread === 0 || !list.hasOlder || seqOf(list.oldest) <= lastReadSeq + 1) return;
-  const banner = find(main, "[data-unread-banner]");
-  const link = find(banner, "a", HTMLAnchorElement);
-  find(banner, "[data-count]").textContent = `${formatCount(unread)} unread messages`;
-  banner.hidden = false;
-  link.href = `?before=${lastReadSeq + 1 + CONTEXT_MESSAGES}`;
+export class UnreadBanner {
+  #banner;
+  #divider;
+  /** @type {Element | null} */
+  #line = null;
+  #observer;
+  #unread;
 
-  link.addEventListener("click", async (event) => {
-    if (seqOf(list.oldest) - lastReadSeq > MAX_LOADED_MESSAGES) return;
-    event.preventDefault();
-    await history.loadUntil(lastReadSeq + 1);
-    divider.insertAfter(lastReadSeq)?.scrollIntoView({ block: "center" });
-    banner.hidden = true;
-  });
-  find(banner, "button").addEventListener("click", () => {
-    banner.hidden = true;
-  });
+  /**
+   * @param {HTMLElement} main
+   * @param {HTMLElement} view
+   * @param {MessageList} list
+   * @param {UnreadDivider} divider
+   */
+  constructor(main, view, list, divider) {
+    this.#banner = find(main, "[data-unread-banner]");
+    this.#divider = divider;
+    this.#observer = new IntersectionObserver(([entry]) => entry && this.#onMoved(entry), { root: view });
+    this.#unread = Number(main.dataset.unread);
+    if (this.#unread === 0) return;
+    this.#observeLine();
+    list.element.addEventListener("message:prepended", () => this.#observeLine());
+    find(this.#banner, "a").addEventListener("click", (event) => {
+      const { line } = divider;
+      if (!line) return;
+      event.preventDefault();
+      line.scrollIntoView({ block: "center" });
+    });
+  }
+
+  /**
+   * Keep the count up to date, and hide the banner when everything was read, also on another device.
+   *
+   * @param {PageConnection} connection
+   * @param {string} conversation
+   */
+  follow(connection, conversation) {
+    connection.on("unread_changed", (state) => {
+      if (state.conversation !== conversation) return;
+      this.#unread = state.unread;
+      find(this.#banner, "[data-count]").textContent = describeUnread(state.unread);
+      find(this.#banner, "a", HTMLAnchorElement).search = `?around=${state.last_read_seq + 1}`;
+      if (state.unread === 0) this.hide();
+    });
+  }
+
+  /** Show it again: the reader has skipped unread messages. */
+  showAgain() {
+    this.#banner.hidden = this.#unread === 0;
+  }
+
+  hide() {
+    this.#observer.disconnect();
+    this.#banner.hidden = true;
+    this.#line = null;
+  }
+
+  #observeLine() {
+    const { line } = this.#divider;
+    if (!line || line === this.#line) return;
+    this.#line = line;
+    this.#observer.observe(line);
+  }
+
+  /** @param {IntersectionObserverEntry} entry */
+  #onMoved({ isIntersecting, boundingClientRect, rootBounds }) {
+    if (isIntersecting) this.hide();
+    // Scrolled past in one frame, or removed: then it has no size.
+    else if (boundingClientRect.height > 0 && rootBounds) this.#banner.hidden = false;
+  }
 }
+
+/** @param {number} count counted up to 1,000, as on the server */
+const describeUnread = (count) =>
+  count === 1 ? "1 unread message" : `${count < 1_000 ? count : "1,000+"} unread messages`;

@@ -1,7 +1,7 @@
 // The "New messages" line above the first unread message.
 
 import { findFirstUnread } from "./core/message_grouping.js";
-import { findMessages, isSentBy, seqOf } from "./message_element.js";
+import { isSentBy } from "./message_element.js";
 import { isPageFocused, onPageFocusChange } from "./page_focus.js";
 
 /** @import { MessageList } from "./message_list.js" */
@@ -24,9 +24,10 @@ export class UnreadDivider {
    * @param {object} options
    * @param {number} options.userId
    * @param {number | null} options.lastReadSeq null where the server keeps no read state
+   * @param {number} options.unread messages when the page was rendered
    * @param {AbortSignal} options.signal
    */
-  constructor(list, { userId, lastReadSeq, signal }) {
+  constructor(list, { userId, lastReadSeq, unread, signal }) {
     this.#list = list;
     this.#userId = userId;
     list.element.addEventListener("message:arrived", ({ detail }) => this.#onArrived(detail));
@@ -36,12 +37,14 @@ export class UnreadDivider {
     if (lastReadSeq === null) return;
     // The server has drawn it, unless the first unread message is above those on the page.
     this.#line = list.element.querySelector(".unread-divider");
-    const insert = () => this.#line || this.#isDismissed || this.insertAfter(lastReadSeq);
+    const insert = () => this.line || this.#isDismissed || this.insertAfter(lastReadSeq);
     insert();
-    list.element.addEventListener("message:prepended", insert);
-    list.element.addEventListener("message:arrived", () => {
-      list.element.removeEventListener("message:prepended", insert);
-    });
+    if (unread > 0) list.element.addEventListener("message:prepended", insert);
+  }
+
+  /** The line, if it is on the page: the latest messages may have replaced those around it. */
+  get line() {
+    return this.#line?.isConnected ? this.#line : null;
   }
 
   /** Remove the line. Older messages that are loaded later do not bring it back. */
@@ -61,13 +64,8 @@ export class UnreadDivider {
    * @param {number} seq
    */
   insertAfter(seq) {
-    const messages = findMessages(this.#list.element).map((element) => ({
-      element,
-      seq: seqOf(element),
-      senderId: element.dataset.senderId ?? "",
-    }));
-    const { hasOlder } = this.#list;
-    const first = findFirstUnread(messages, { lastReadSeq: seq, userId: this.#userId, hasOlder })?.element;
+    const { entries, hasOlder } = this.#list;
+    const first = findFirstUnread(entries, { lastReadSeq: seq, userId: this.#userId, hasOlder })?.element;
     if (first) this.#insertBefore(first);
     return first;
   }
@@ -89,6 +87,7 @@ export class UnreadDivider {
     this.#remove();
     this.#line = document.createElement("li");
     this.#line.className = "unread-divider";
+    this.#line.id = "unread";
     this.#line.textContent = "New messages";
     message.before(this.#line);
   }

@@ -40,6 +40,14 @@ export const formatDateTime = (date) => dateTimeFormat.format(date);
 export const isSameDay = (a, b) => a.toDateString() === b.toDateString();
 
 /**
+ * Return the day in the reader's time zone, such as "2026-11-28".
+ *
+ * @param {Date} date
+ */
+export const isoDay = (date) =>
+  `${String(date.getFullYear()).padStart(4, "0")}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
+
+/**
  * Return "Today", "Yesterday" or the date. The year is omitted in the current one.
  *
  * @param {Date} date

@@ -43,6 +43,7 @@ export class Timeline extends TypedEventTarget {
   #buffer = [];
   #isBehind = false;
   #isCatchingUp = false;
+  #wantsLatest = false;
 
   /**
    * @param {MessageView} view
@@ -84,12 +85,16 @@ export class Timeline extends TypedEventTarget {
     if (!this.#isBehind) this.#flushBuffer();
   }
 
+  /** Show the latest messages instead of those that are loaded. */
+  async showLatest() {
+    this.#wantsLatest = true;
+    await this.catchUp();
+  }
+
   #fetch() {
-    return this.#connection.request("join_chat", {
-      conversation: this.#conversation,
-      after: this.#cursor,
-      epoch: this.#epoch,
-    });
+    const conversation = this.#conversation;
+    const position = this.#wantsLatest ? {} : { after: this.#cursor, epoch: this.#epoch };
+    return this.#connection.request("join_chat", { conversation, ...position });
   }
 
   /**
@@ -99,6 +104,7 @@ export class Timeline extends TypedEventTarget {
    */
   #apply({ messages, pending, readers, answers, is_public: isPublic, reset, to, more, epoch, floor }) {
     if (reset) {
+      this.#wantsLatest = false;
       const [oldest] = messages;
       this.#view.replaceAll(messages, oldest !== undefined && oldest.seq > floor + 1);
       this.emit("reset");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatDateTime, formatDay, formatTime, isSameDay } from "../../../static/js/core/dates.js";
+import { formatDateTime, formatDay, formatTime, isoDay, isSameDay } from "../../../static/js/core/dates.js";
 
 const TODAY = new Date(2026, 2, 1, 12, 0);
 
@@ -27,4 +27,8 @@ test("times have hours and minutes, full times also the date", () => {
   const date = new Date(2026, 2, 1, 14, 5, 9);
   assert.match(formatTime(date), /05/);
   assert.match(formatDateTime(date), /2026/);
+});
+
+test("the value of a date field is the local day", () => {
+  assert.equal(isoDay(new Date(2026, 2, 1, 23, 59)), "2026-03-01");
 });

@@ -279,3 +279,14 @@ test("events of other conversations are ignored", async () => {
   assert.deepEqual(page.view.seqs, []);
   assert.equal(page.connection.requests.length, 1);
 });
+
+test("the latest messages are requested without a cursor, and replace the others", async () => {
+  const page = await open();
+  page.connection.handler = () => catchUp([message(30), message(31)], 31, { reset: true });
+  await page.timeline.showLatest();
+  assert.deepEqual(page.connection.requests.at(-1), { conversation: "general" });
+  assert.deepEqual(page.view.seqs, [30, 31]);
+  page.connection.handler = () => catchUp([], 31);
+  await page.timeline.catchUp();
+  assert.equal(page.connection.requests.at(-1).after, 31);
+});

@@ -24,7 +24,8 @@ CASES = json.loads((Path(__file__).parents[2] / "timeline_cases.json").read_byte
 ANA, BOB = Person(7, "ana", "Ana"), Person(8, "bob", "Bob")
 
 LINE = re.compile(
-    r'<li class="date-separator">(?P<day>.*?)</li>|<li class="(?P<new>unread-divider)">'
+    r'<li class="date-separator"><button[^>]*>(?P<day>.*?)</button></li>'
+    r'|<li class="(?P<new>unread-divider)" id="unread">'
     r'|<li class="message(?P<classes>[^"]*)".*?data-seq="(?P<seq>\d+)".*?<time[^>]*>(?P<time>.*?)</time>',
     re.DOTALL,
 )
