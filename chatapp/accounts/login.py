@@ -25,7 +25,7 @@ from chatapp.web.caching import clear_caches
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-_MESSAGE_PAGES = frozenset({"messages.show", "messages.versions"})
+_MESSAGE_PAGES = frozenset({"messages.show", "messages.jump_to_date", "messages.versions"})
 """Views of a blueprint for scripts that people open."""
 
 _IS_SET_UP = "chatapp.is_set_up"

@@ -83,5 +83,4 @@ export class UnreadBanner {
 }
 
 /** @param {number} count counted up to 1,000, as on the server */
-const describeUnread = (count) =>
-  count === 1 ? "1 unread message" : `${count < 1_000 ? count : "1,000+"} unread messages`;
+const describeUnread = (count) => `${count < 1_000 ? count : "1,000+"} unread`;

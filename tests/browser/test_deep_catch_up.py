@@ -44,7 +44,7 @@ def test_a_reader_catches_up_from_the_first_unread_message_to_the_latest(
     page = wait_until_connected(new_page(bob))
     page.bring_to_front()
     banner = page.locator("[data-unread-banner]")
-    expect(banner).to_contain_text("590 unread messages")
+    expect(banner).to_contain_text("590 unread")
     expect(page.locator(f"#message-{POSTED}")).to_be_in_viewport()
     banner.locator("text=Jump to first").click()
 

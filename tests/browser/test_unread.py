@@ -154,7 +154,7 @@ def test_the_unread_banner_leads_to_the_first_unread_message(ana: Person, bob: P
         socket.post(f"message {number}", name)
     page = wait_until_connected(new_page(bob, "/direct/ana"))
     banner = page.locator("[data-unread-banner]")
-    expect(banner).to_contain_text("80 unread messages")
+    expect(banner).to_contain_text("80 unread")
     assert message_seqs(page)[0] > 1
     banner.locator("a").click()
     expect(page.locator("#message-1")).to_be_in_viewport()

@@ -14,6 +14,7 @@ from chatapp.extensions import db
 from chatapp.models import Conversation, Message
 from chatapp.storage.engines import writer_engine
 from chatapp.timeline import read_page
+from chatapp.timeline.reading import find_first_since
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTES = [0, 1, 1, 1, 5, 2, 3, 9, 7, 8]
@@ -99,14 +100,16 @@ def test_queries_by_time_scan_a_range_of_an_index_and_sort_nothing(conversation:
     event.listen(connection, "before_cursor_execute", note)
     for bounds in (period, {"since": START}, {"until": START}, period | {"before": 15}, period | {"after": 9}):
         read_page(db.session(), conversation, **bounds, limit=10)
+    assert find_first_since(db.session(), conversation, START + timedelta(minutes=4)) == 15
+    assert find_first_since(db.session(), conversation, START + timedelta(minutes=10)) is None
     db.session().execute(select(Conversation).where(Conversation.updated_at >= START))
     db.session().execute(select(func.count()).where(Conversation.created_at >= START))
     by_use, by_start = statements[-2:]
     event.remove(connection, "before_cursor_execute", note)
 
-    # Four pages, and a look beyond each cursor.
+    # Four pages, a look beyond each cursor, and the first messages of two days.
     plans = [explain(connection, *each) for each in statements if "(messages.created_at, messages.seq) >=" in each[0]]
-    assert len(plans) == 7
+    assert len(plans) == 9
     for plan in plans:
         assert "ix_messages_conversation_id_created_at_seq" in plan
         assert "created_at" in plan

@@ -131,6 +131,8 @@ ROUTES = {
     "POST /conversations/<conversation>/clear": Line(
         MANAGER_POST, DIRECT_POST | {"manager": 403, "member": 403}, session=SESSION_POST
     ),
+    "POST /conversations/<conversation>/read": Line(ROOM_POST, DIRECT_API, {"seq": "1"}, session=SESSION_POST),
+    "GET /conversations/<conversation>/date": Line(ROOM, DIRECT, {"date": "2026-01-01"}, session=SESSION),
     "GET /conversations/<conversation>/export.<file_format>": Line(ABSENT, ABSENT, session=SESSION),
     "POST /conversations/<conversation>/share": Line(ABSENT_POST, ABSENT_POST, session=SESSION_POST),
     "POST /conversations/<conversation>/unshare": Line(ABSENT_POST, ABSENT_POST, session=SESSION_POST),

@@ -1,12 +1,18 @@
 """Pages, links and forms alone: reading and posting work without JavaScript."""
 
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
 import requests
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from chatapp.models import Message
 from tests.harness.html import attribute, find_csrf_token, rendered_messages, text
 from tests.harness.people import Person, room_path
+from tests.harness.rows import fill_general
+from tests.harness.servers import Server
 
 
 @pytest.fixture
@@ -96,10 +102,54 @@ def test_links_lead_through_the_whole_history_and_back_to_the_latest(ana: Person
         if 'data-older="true"' not in page:
             break
         page = ana.get(link).text
-        # A page of older messages has no composer.
-        assert "<textarea" not in page
         assert f'href="{path}">Jump to latest' in page
     assert read == list(range(1, 26))
+    read = [seq for seq, _ in rendered_messages(page)]
+    while 'data-newer="true"' in page:
+        page = ana.get(attribute(page, "a:lexbor-contains('Newer messages')", "href")).text
+        read += [seq for seq, _ in rendered_messages(page)]
+    assert read == list(range(1, 26))
+    assert "Jump to latest" not in page
+
+
+def test_the_first_unread_message_a_date_and_a_permanent_link_open_between_their_neighbours(
+    server: Server, ana: Person, bob: Person
+) -> None:
+    fill_general(server, 300)
+    server.execute("UPDATE memberships SET last_read_seq = 100")
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    with Session(server.engine()) as session, session.begin():
+        for message in session.scalars(select(Message)):
+            message.created_at = day + timedelta(hours=message.seq)
+
+    def shown(page: str) -> list[int]:
+        return [seq for seq, _ in rendered_messages(page)]
+
+    page = bob.get("/").text
+    assert "200 unread" in page
+    link = attribute(page, "[data-unread-banner]:not([hidden]) a", "href")
+    assert link == "/?around=101#unread"
+    page = bob.get(link).text
+    assert shown(page) == list(range(81, 131))
+    assert page.index('id="message-100"') < page.index('id="unread"') < page.index('id="message-101"')
+
+    def jump(date: str) -> str:
+        return bob.get(f"/conversations/general/date?date={date}", allow_redirects=False).headers["Location"]
+
+    assert jump("2026-03-03") == "/?around=48#message-48"
+    bob.http.cookies.set("chatapp_clock", "Europe/Berlin:h23", domain="127.0.0.1", path="/")
+    assert jump("2026-03-03") == "/?around=47#message-47"
+    assert jump("2020-01-01") == "/?around=1#message-1"
+    assert jump("2030-01-01") == "/"
+    assert bob.get("/conversations/general/date?date=soon").status_code == 400
+    assert bob.get("/conversations/general/date?date=0001-01-01").status_code == 400
+    # Each has the form, and marks as read without a script.
+    assert bob.get("/conversations/general/messages/300").url.endswith("/?around=300#message-300")
+    assert "200 unread" in bob.get("/").text
+    seq = attribute(page, "#conversation-menu [name=seq]", "value")
+    page = bob.post("/conversations/general/read", "/", seq=seq).text
+    assert 'data-unread="0"' in page
+    assert attribute(page, "[data-unread-banner][hidden] a", "href") == "/?around=301#unread"
 
 
 def test_rooms_are_created_joined_and_left_by_forms(ana: Person, bob: Person) -> None:
