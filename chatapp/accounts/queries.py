@@ -5,14 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from chatapp.conversations.people import name_contains
 from chatapp.credentials import is_webhook_of
 from chatapp.errors import NotFound
 from chatapp.models import ApiToken, IncomingWebhook, Installation, LoginSession, OutgoingWebhook, ShareLink, User, now
 from chatapp.models.base import UtcDateTime
 from chatapp.storage import ReadStatement
+
+PEOPLE_PAGE_SIZE = 50
+"""Number of people on a page that lists them."""
+
+MAX_PEOPLE_PAGES = 10_000
 
 _LOGIN_SESSIONS, _USERS = LoginSession.__table__, User.__table__
 
@@ -115,14 +121,21 @@ def count_credentials(session: Session, user_id: int) -> CredentialCounts:
     return CredentialCounts(counts[0], counts[1], counts[2] + counts[3])
 
 
-def list_active_users(session: Session) -> Sequence[User]:
-    """List the active accounts by display name."""
-    return session.scalars(select(User).where(User.is_active).order_by(func.lower(User.name), User.id)).all()
+def list_users(session: Session, text: str, *, page: int) -> tuple[Sequence[User], bool]:
+    """Return a page of the active accounts whose names contain `text`, by display name, and whether more follow."""
+    offset = (page - 1) * PEOPLE_PAGE_SIZE
+    query = _select_named(text).where(User.is_active).offset(offset).limit(PEOPLE_PAGE_SIZE + 1)
+    users = session.scalars(query).all()
+    return users[:PEOPLE_PAGE_SIZE], len(users) > PEOPLE_PAGE_SIZE
 
 
-def list_banned_users(session: Session) -> Sequence[User]:
-    """List the banned accounts by display name."""
-    return session.scalars(select(User).where(~User.is_active).order_by(func.lower(User.name), User.id)).all()
+def list_banned_users(session: Session, text: str) -> Sequence[User]:
+    """List the first banned accounts whose names contain `text`, by display name."""
+    return session.scalars(_select_named(text).where(~User.is_active).limit(PEOPLE_PAGE_SIZE)).all()
+
+
+def _select_named(text: str) -> Select[User]:
+    return select(User).where(name_contains(text)).order_by(func.lower(User.name), User.id)
 
 
 def sends_read_receipts(session: Session, user_id: int) -> bool:

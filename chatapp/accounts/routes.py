@@ -21,13 +21,14 @@ from chatapp.accounts.forms import (
 from chatapp.accounts.invitations import count_usable_invitations, list_invitations
 from chatapp.accounts.login import is_local_url, log_in
 from chatapp.accounts.queries import (
+    MAX_PEOPLE_PAGES,
     count_credentials,
     get_owner_id,
     get_user,
     is_set_up,
-    list_active_users,
     list_banned_users,
     list_login_sessions,
+    list_users,
     sends_read_receipts,
 )
 from chatapp.accounts.setup import require_valid_setup_token
@@ -40,6 +41,7 @@ from chatapp.identity import current_address, current_admin, current_person, log
 from chatapp.limits.rates import (
     INVITATION_PAGES,
     PASSWORD_CHANGES,
+    SEARCHES,
     SETUPS,
     SIGN_INS,
     SIGN_INS_OF_USERNAME,
@@ -192,12 +194,20 @@ def end_other_login_sessions() -> Response:
 @blueprint.get("/people")
 @login_required
 def people() -> str:
-    """List the users; show admins the banned users too."""
+    """List the users whose names contain `q`, in pages; show admins the banned users too."""
+    viewer, search = current_person(), request.args.get("q", "")
+    page = min(max(request.args.get("page", 1, type=int), 1), MAX_PEOPLE_PAGES)
+    if search:
+        count_use(SEARCHES, viewer.id)
+    users, has_more = list_users(db.session(), search, page=page)
     return render_template(
         "accounts/people.html",
-        people=list_active_users(db.session()),
+        people=users,
+        search=search,
+        page=page,
+        has_more=has_more,
         owner_id=get_owner_id(db.session()),
-        banned=list_banned_users(db.session()) if current_person().is_admin else [],
+        banned=list_banned_users(db.session(), search) if viewer.is_admin and page == 1 else [],
     )
 
 

@@ -53,6 +53,12 @@ def name_begins_with(prefix: str) -> ColumnElement[bool]:
     )
 
 
+def name_contains(text: str) -> ColumnElement[bool]:
+    """Return the SQL condition that selects users whose name or username contains a text, ignoring case and accents."""
+    wanted = text.strip().removeprefix("@")
+    return or_(contains_folded(User.name, wanted), User.username.contains(wanted.lower(), autoescape=True))
+
+
 def find_named(session: Session, usernames: Collection[str]) -> Sequence[Person]:
     """Find the people with these usernames, ignoring case.
 

@@ -15,6 +15,18 @@ from chatapp.web.caching import revalidated
 blueprint = Blueprint("destinations", __name__)
 
 
+@blueprint.get("/destinations/people")
+@login_required
+@revalidated
+def people() -> str:
+    """Return the HTML of the people whose names fit `text`, for fields in which people are chosen."""
+    text = request.args.get("text", "")
+    count_use(SEARCHES, current_person().id)
+    found = list_people(db.session(), text)
+    is_complete = not text and len(found) < MAX_DESTINATIONS
+    return render_template("destinations/people.html", people=found, is_complete=is_complete)
+
+
 @blueprint.get("/destinations")
 @login_required
 @revalidated

@@ -12,7 +12,7 @@ from chatapp.conversations.service import open_direct
 from chatapp.direct import service
 from chatapp.direct.forms import StartForm
 from chatapp.direct.queries import search_people
-from chatapp.errors import Forbidden, RateLimited
+from chatapp.errors import Forbidden, NotFound, RateLimited
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser, current_person, login_required
 from chatapp.limits.rates import SEARCHES, count_use
@@ -44,7 +44,7 @@ def index() -> str:
 def start() -> ViewResponse:
     """Create the conversation with the chosen people if there is none, and redirect to it."""
     form = StartForm()
-    with form.show_errors(Forbidden, RateLimited):
+    with form.show_errors(Forbidden, NotFound, RateLimited):
         if form.validate():
             people = find_named(db.session(), form.person.data or ())
             open_direct(current_person().actor, [person.id for person in people])

@@ -1,6 +1,6 @@
 """The forms of rooms."""
 
-from wtforms import RadioField, StringField
+from wtforms import RadioField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length
 
 from chatapp.conversations.service import MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
@@ -20,6 +20,8 @@ class RoomForm(Form):
 
 
 class InviteForm(Form):
-    """The user to add."""
+    """The users to add."""
 
-    username = StringField("Username", [InputRequired("Enter a username."), Length(max=64)])
+    username = SelectMultipleField(
+        "People", [InputRequired("Choose at least one person.")], validate_choice=False, choices=[]
+    )

@@ -108,8 +108,8 @@ def invite(room_id: int) -> ViewResponse:
     form = InviteForm()
     with form.show_errors(RateLimited):
         if form.validate():
-            name = service.invite(current_person().actor, room_id, form.text(form.username))
-            flash(f"{name} was added to the room.")
+            names = service.invite(current_person().actor, room_id, form.username.data or ())
+            flash(f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} added to the room.")
             return redirect(url_for("rooms.edit", room_id=room_id))
     return _render_settings(room_id, invite_form=form), form.status
 

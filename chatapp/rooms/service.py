@@ -1,5 +1,7 @@
 """Changes to rooms and their members. Each function checks login and permission in its own transaction."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
@@ -84,25 +86,31 @@ def leave_room(actor: Actor, room_id: int) -> None:
     write(change)
 
 
-def invite(actor: Actor, room_id: int, username: str) -> str:
-    """Add the user with this username to a room and return their display name. Every member may do this.
+def invite(actor: Actor, room_id: int, usernames: Sequence[str]) -> list[str]:
+    """Add the users with these usernames to a room and return their display names. Every member may do this.
 
     Raises `NotFound`, `Forbidden`, `Archived`, `Invalid` (no such user), `Conflict` (already a member), `RateLimited`.
+    Then nobody is added.
     """
-    count_use(INVITATIONS, actor.user_id)
+    for _ in usernames:
+        count_use(INVITATIONS, actor.user_id)
 
-    def change(transaction: Transaction) -> str:
+    def change(transaction: Transaction) -> list[str]:
         room = authorize_posting(*_find_access(transaction.session, actor, room_id))
-        person = find_active_user(transaction.session, username.strip().removeprefix("@"))
-        if person is None:
-            raise Invalid(f"There is no user “{username}”. The People page lists all usernames.")
-        if transaction.session.get(Membership, (room_id, person.id)) is not None:
-            raise Conflict(f"{person.name} is already a member of this room.")
-        _add_member(transaction, room, person.id)
-        record(transaction, AuditKind.MEMBER_ADDED, actor, target=f"@{person.username}", conversation=room.wire_name)
-        return person.name
+        return [_invite(transaction, actor, room, username) for username in dict.fromkeys(usernames)]
 
     return write(change)
+
+
+def _invite(transaction: Transaction, actor: Actor, room: Conversation, username: str) -> str:
+    person = find_active_user(transaction.session, username.strip().removeprefix("@"))
+    if person is None:
+        raise Invalid(f"There is no user “{username}”. The People page lists all usernames.")
+    if transaction.session.get(Membership, (room.id, person.id)) is not None:
+        raise Conflict(f"{person.name} is already a member of this room.")
+    _add_member(transaction, room, person.id)
+    record(transaction, AuditKind.MEMBER_ADDED, actor, target=f"@{person.username}", conversation=room.wire_name)
+    return person.name
 
 
 def remove(actor: Actor, room_id: int, user_id: int) -> None:

@@ -1,7 +1,9 @@
 // The dialog in which people jump to a room, a person, an assistant or a page. Arrows select, Enter opens, Escape closes.
 
 import { chooseDestinations } from "./core/destinations.js";
-import { closest, find, findAll, parseHtml } from "./dom.js";
+import { closest, find, findAll } from "./dom.js";
+import { Listbox } from "./listbox.js";
+import { OptionSource } from "./option_source.js";
 import { decodePath } from "./paths.js";
 
 /** @import { Destination } from "./core/destinations.js" */
@@ -25,11 +27,9 @@ export class JumpDialog {
   #pages = findAll(this.#list, "[role=option]");
   #sidebar;
   #recent;
-  /** @type {HTMLElement[]} what the server has returned since the dialog was opened */
-  #found = [];
-  #isComplete = false;
-  /** @type {Set<string>} */
-  #requested = new Set();
+  #listbox = new Listbox(this.#text, this.#list);
+  /** What the server has returned since the dialog was opened. */
+  #source = createSource();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -57,9 +57,7 @@ export class JumpDialog {
 
   open() {
     this.#text.value = "";
-    this.#found = [];
-    this.#isComplete = false;
-    this.#requested.clear();
+    this.#source = createSource();
     this.#render();
     this.#dialog.showModal();
     this.#list.scrollTop = 0;
@@ -68,39 +66,30 @@ export class JumpDialog {
 
   /** @param {HTMLElement | null} option */
   #onPointerMove(option) {
-    if (option && option !== this.#selected) this.#select(option, false);
+    if (option && option !== this.#listbox.selected) this.#listbox.select(option, { isScrolled: false });
   }
 
   #onInput() {
     this.#render();
     clearTimeout(this.#timer);
-    if (!this.#isComplete) this.#timer = setTimeout(() => this.#request(this.#text.value.trim()), DEBOUNCE_MS);
+    if (!this.#source.isComplete) this.#timer = setTimeout(() => this.#request(this.#text.value.trim()), DEBOUNCE_MS);
   }
 
   /** @param {string} text */
   async #request(text) {
-    if (this.#isComplete || this.#requested.has(text)) return;
-    this.#requested.add(text);
-    const response = await fetch(`/destinations?text=${encodeURIComponent(text)}`).catch(() => null);
-    if (!response?.ok || response.redirected) {
-      this.#requested.delete(text);
-      return;
-    }
-    const list = parseHtml(await response.text());
-    this.#found.push(...findAll(list, "[role=option]"));
-    if (text === "") this.#isComplete = list.querySelector("[data-is-complete]") !== null;
-    if (this.#dialog.open) this.#render();
+    const source = this.#source;
+    if ((await source.request(text)) && source === this.#source && this.#dialog.open) this.#render();
   }
 
   #render() {
-    const selectedPath = this.#text.value ? null : pathOf(this.#selected);
+    const selectedPath = this.#text.value ? null : pathOf(this.#listbox.selected);
     const { value } = this.#text;
     const shown = chooseDestinations(this.#listAll(), value, this.#recent.list(), decodePath(location.pathname));
     this.#list.replaceChildren(...shown.map(({ element }) => element));
     for (const [index, { element }] of shown.entries()) element.id = `destination-${index}`;
     // What was selected before the server has responded stays so, unless something else was typed.
     const isSame = (/** @type {ListedDestination} */ { key }) => key === selectedPath;
-    this.#select((this.#dialog.open ? shown.find(isSame) : undefined)?.element ?? shown[0]?.element ?? null);
+    this.#listbox.select((this.#dialog.open ? shown.find(isSame) : undefined)?.element ?? shown[0]?.element ?? null);
     this.#text.setAttribute("aria-expanded", String(shown.length > 0));
     this.#status.textContent = shown.length === 0 ? `Nothing found for “${value.trim()}”` : "";
   }
@@ -113,7 +102,7 @@ export class JumpDialog {
       isUnread: entry.matches(".is-unread"),
     }));
     const pages = this.#pages.map((page) => toDestination(page, true));
-    const found = this.#found.map((option) => toDestination(option, false));
+    const found = [...this.#source.options.values()].map((option) => toDestination(option, false));
     /** @type {Map<string, ListedDestination>} */
     const all = new Map();
     for (const destination of [...entries, ...pages, ...found]) {
@@ -122,33 +111,18 @@ export class JumpDialog {
     return [...all.values()];
   }
 
-  get #selected() {
-    return /** @type {HTMLElement | null} */ (this.#list.querySelector("[aria-selected=true]"));
-  }
-
-  /**
-   * @param {HTMLElement | null} option
-   * @param {boolean} [isScrolled]
-   */
-  #select(option, isScrolled = true) {
-    if (!option) return this.#text.removeAttribute("aria-activedescendant");
-    for (const other of this.#list.children) other.ariaSelected = String(other === option);
-    this.#text.setAttribute("aria-activedescendant", option.id);
-    if (isScrolled) option.scrollIntoView({ block: "nearest" });
-  }
-
   /** @param {KeyboardEvent} event */
   #onKeydown(event) {
     if (event.isComposing || event.keyCode === 229) return;
-    const options = findAll(this.#list, "[role=option]");
-    const index = this.#selected ? options.indexOf(this.#selected) : -1;
-    if (event.key === "ArrowDown") this.#select(options[(index + 1) % options.length] ?? null);
-    else if (event.key === "ArrowUp") this.#select(options.at(index - 1) ?? null);
-    else if (event.key === "Enter") open(this.#selected, event);
+    if (event.key === "ArrowDown") this.#listbox.move(1);
+    else if (event.key === "ArrowUp") this.#listbox.move(-1);
+    else if (event.key === "Enter") open(this.#listbox.selected, event);
     else return;
     event.preventDefault();
   }
 }
+
+const createSource = () => new OptionSource((text) => `/destinations?text=${encodeURIComponent(text)}`);
 
 /**
  * Follow a link as the browser does when it is clicked: with Ctrl or ⌘ in another tab.

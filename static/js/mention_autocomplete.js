@@ -2,7 +2,9 @@
 
 import { findMentionPrefix } from "./core/mentions.js";
 import { rank } from "./core/ranking.js";
-import { closest, findAll, parseHtml } from "./dom.js";
+import { closest, findAll } from "./dom.js";
+import { Listbox } from "./listbox.js";
+import { namedPeople, OptionSource } from "./option_source.js";
 
 /** A click on an option moves the focus before it arrives. */
 const BLUR_DELAY_MS = 150;
@@ -19,74 +21,25 @@ const MAX_SUGGESTIONS = 8;
  * @param {HTMLElement} messages
  */
 export function completeMentions(text, options, messages) {
-  /** @type {Map<string, HTMLElement>} options by username */
-  const known = new Map();
-  let isComplete = false;
-  /** @type {Set<string>} */
-  const requested = new Set();
+  const source = new OptionSource((prefix) => `${options.dataset.source}?prefix=${encodeURIComponent(prefix)}`);
+  const listbox = new Listbox(text, options);
 
   function suggest() {
     const prefix = currentPrefix();
-    if (prefix === null) return close();
-    request(known.size === 0 ? "" : prefix);
-    const people = [...known.values()].map((element) => ({
-      element,
-      key: element.dataset.username ?? "",
-      title: element.dataset.name ?? "",
-      names: [element.dataset.username ?? "", element.dataset.name ?? ""],
-    }));
-    show(rank(people, prefix, listRecentSenders(messages)).slice(0, MAX_SUGGESTIONS));
+    if (prefix === null) return listbox.close();
+    request(source.options.size === 0 ? "" : prefix);
+    const people = rank(namedPeople(source.options.values()), prefix, listRecentSenders(messages));
+    listbox.show(people.slice(0, MAX_SUGGESTIONS).map(({ element }) => element));
   }
 
   /** @param {string} prefix */
   async function request(prefix) {
-    if (isComplete || requested.has(prefix)) return;
-    requested.add(prefix);
-    const response = await fetch(`${options.dataset.source}?prefix=${encodeURIComponent(prefix)}`).catch(() => null);
-    if (!response?.ok || response.redirected) {
-      requested.delete(prefix);
-      return;
-    }
-    const list = parseHtml(await response.text());
-    for (const option of findAll(list, "[role=option]")) known.set(option.dataset.username ?? "", option);
-    if (prefix === "") isComplete = list.querySelector("[data-is-complete]") !== null;
-    if (document.activeElement === text) suggest();
-  }
-
-  /** @param {{element: HTMLElement}[]} people */
-  function show(people) {
-    options.replaceChildren(...people.map(({ element }) => element));
-    if (people.length === 0) return close();
-    options.hidden = false;
-    text.setAttribute("aria-expanded", "true");
-    for (const { element } of people) element.ariaSelected = "false";
-    select(people[0]?.element);
+    if ((await source.request(prefix)) && document.activeElement === text) suggest();
   }
 
   function currentPrefix() {
     if (text.selectionStart !== text.selectionEnd) return null;
     return findMentionPrefix(text.value.slice(0, text.selectionStart));
-  }
-
-  function close() {
-    options.hidden = true;
-    text.setAttribute("aria-expanded", "false");
-    text.removeAttribute("aria-activedescendant");
-  }
-
-  /** @returns {HTMLElement | null} */
-  function selected() {
-    return options.querySelector("[aria-selected=true]");
-  }
-
-  /** @param {Element | null | undefined} option */
-  function select(option) {
-    if (!option) return;
-    const previous = selected();
-    if (previous) previous.ariaSelected = "false";
-    option.ariaSelected = "true";
-    option.scrollIntoView({ block: "nearest" });
-    text.setAttribute("aria-activedescendant", option.id);
   }
 
   /** @param {HTMLElement | null} option */
@@ -95,18 +48,18 @@ export function completeMentions(text, options, messages) {
     if (!option || prefix === null) return;
     const start = text.selectionStart - prefix.length;
     text.setRangeText(`${option.dataset.username} `, start, text.selectionStart, "end");
-    close();
+    listbox.close();
     text.dispatchEvent(new Event("input", { bubbles: true }));
     text.focus();
   }
 
   /** @param {KeyboardEvent} event */
   function onKeydown(event) {
-    if (options.hidden || event.isComposing) return;
-    if (event.key === "ArrowDown") select(selected()?.nextElementSibling);
-    else if (event.key === "ArrowUp") select(selected()?.previousElementSibling);
-    else if (["Enter", "Tab"].includes(event.key)) accept(selected());
-    else if (event.key === "Escape") close();
+    if (!listbox.isOpen || event.isComposing) return;
+    if (event.key === "ArrowDown") listbox.move(1);
+    else if (event.key === "ArrowUp") listbox.move(-1);
+    else if (["Enter", "Tab"].includes(event.key)) accept(listbox.selected);
+    else if (event.key === "Escape") listbox.close();
     else return;
     event.preventDefault();
     // The composer would send on Enter and edit on arrow up.
@@ -115,7 +68,7 @@ export function completeMentions(text, options, messages) {
 
   text.addEventListener("input", suggest);
   text.addEventListener("keydown", onKeydown, { capture: true });
-  text.addEventListener("blur", () => setTimeout(close, BLUR_DELAY_MS));
+  text.addEventListener("blur", () => setTimeout(() => listbox.close(), BLUR_DELAY_MS));
   options.addEventListener("pointerdown", (event) => {
     event.preventDefault();
     accept(closest(event.target, "[role=option]"));

@@ -6,6 +6,7 @@ import { TypedEventTarget } from "./core/typed_event_target.js";
 import { findAll } from "./dom.js";
 import { editNotificationSettings } from "./notification_settings.js";
 import { PAGE_LEFT } from "./page_focus.js";
+import { PersonPicker } from "./person_picker.js";
 
 /** @import { App } from "./conversation.js" */
 /** @import { Page } from "./page.js" */
@@ -85,6 +86,7 @@ export class Screen extends TypedEventTarget {
     const { page } = this;
     this.#keep(page);
     enableCopyButtons(document);
+    for (const picker of findAll(page.main, "[data-person-picker]")) new PersonPicker(picker);
     const settings = page.main.querySelector("[data-notification-settings]");
     if (settings instanceof HTMLElement) editNotificationSettings(settings, this.#app.notificationSettings);
     if (page.main.dataset.conversation !== undefined) showConversation(page, this.#app);

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.harness.accessibility import list_violations
 from tests.harness.pages import PHONE, NewPage, wait_until_connected
 from tests.harness.people import Person, room_path
+from tests.harness.rows import add_people
 
 pytestmark = pytest.mark.browser
 
@@ -63,3 +64,41 @@ def test_people_jump_to_rooms_people_and_pages_without_a_mouse(ana: Person, bob:
     phone.get_by_role("option", name="Lunch").tap()
     expect(phone.locator("main")).to_have_attribute("data-conversation", lunch)
     expect(phone.locator("[data-jump-dialog]")).to_be_hidden()
+
+
+def test_people_are_chosen_by_typing_for_a_group_and_for_a_room(ana: Person, bob: Person, new_page: NewPage) -> None:
+    room = ana.create_room("Design")
+    add_people(ana.server, "cyd", "dan", "mallory")
+    page = wait_until_connected(new_page(ana, "/direct"))
+    field = page.get_by_role("combobox", name="To")
+    options, chips = page.get_by_role("option"), page.locator(".chip")
+    expect(field).to_be_focused()
+    page.keyboard.type("bo")
+    expect(options).to_have_text(re.compile("Bob"))
+    assert list_violations(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert list_violations(page, runOnly=["color-contrast"]) == []
+    page.keyboard.press("Enter")
+    page.keyboard.type("mal")
+    expect(options).to_have_text(re.compile("Mallory"))
+    page.keyboard.press("Tab")
+    expect(chips).to_have_text([re.compile("Bob"), re.compile("Mallory")])
+    page.keyboard.press("Backspace")
+    page.keyboard.type("c")
+    # Those who are chosen are not suggested again.
+    expect(options).to_have_text([re.compile("Cyd")])
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/direct/bob,cyd$"))
+
+    phone = wait_until_connected(new_page(ana, f"{room_path(room)}/settings", **PHONE))
+    phone.get_by_role("combobox", name="Add people").tap()
+    options = phone.locator(".person-picker").get_by_role("option")
+    expect(options).to_have_count(4)  # All but Ana, who is a member.
+    options.filter(has_text="Dan").tap()
+    phone.keyboard.type("nobody")
+    phone.get_by_role("button", name="Add", exact=True).tap()
+    expect(phone.get_by_role("alert")).to_contain_text("There is no user “nobody”")
+    phone.locator(".chip", has_text="nobody").get_by_role("button").tap()
+    phone.get_by_role("button", name="Add", exact=True).tap()
+    expect(phone.locator("[aria-labelledby=room-members] .rows")).to_contain_text("@dan")

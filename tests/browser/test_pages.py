@@ -175,6 +175,7 @@ PAGES = [
     "{room}/settings",
     "/people",
     "/people/ana",
+    "/direct",
     "/settings",
     "/settings/tokens",
     "/admin/status",

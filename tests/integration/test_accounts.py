@@ -20,6 +20,7 @@ from chatapp.extensions import db
 from chatapp.models import User
 from tests.harness.html import attribute, find_csrf_token, find_element
 from tests.harness.people import PASSWORD, NewPerson, Person
+from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
 
@@ -482,3 +483,25 @@ def test_a_command_under_its_old_name_works_and_logs_the_new_one(app: Flask, mon
     assert "users let-back` was renamed to `" in logs[0]["event"]
     assert db.session.scalars(select(User.is_active)).all() == [True]
     assert "let-back" not in shell.invoke(args=("users", "--help")).output
+
+
+def test_the_people_page_lists_and_finds_two_hundred_people_in_pages(server: Server, ana: Person) -> None:
+    add_people(server, *(f"person{number:03}" for number in range(200)))
+
+    def listed(**query: str) -> tuple[list[str], bool]:
+        page = LexborHTMLParser(ana.get("/people", params=query).text)
+        names = [str(row.text()).strip() for row in page.css("[aria-labelledby=everyone] .row-detail")]
+        return names, page.css_first(".pages a:lexbor-contains('Next')") is not None
+
+    found, number, has_more = list[str](), 0, True
+    while has_more:
+        number += 1
+        names, has_more = listed(page=str(number))
+        found += names
+    assert number == 5
+    assert found == ["@ana", *(f"@person{number:03}" for number in range(200))]
+    assert listed(q="PERSON01") == ([f"@person{number:03}" for number in range(10, 20)], False)
+    assert listed(q="nobody") == ([], False)
+    assert listed(page="99999999999") == listed(page="77") == ([], False)
+    menu = LexborHTMLParser(ana.get("/people", params={"q": "person007"}).text).css("[popover].is-anchored a")
+    assert [item.text().strip() for item in menu] == ["Message", "Profile", "Ban…"]

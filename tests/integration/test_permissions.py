@@ -151,6 +151,7 @@ ROUTES = {
     ),
     "GET /conversations/<conversation>/people": Line(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
     "GET /destinations": Line(USER | {"anonymous": 401}),
+    "GET /destinations/people": Line(USER | {"anonymous": 401}),
     "GET /direct": Line(USER),
     "POST /direct": Line(USER_POST, sent={"person": "admin"}),
     "POST /direct/<name>/block": Line(USER_POST),

@@ -232,6 +232,22 @@ def test_inviting_a_member_or_an_unknown_user_shows_an_error(ana: Person, bob: P
     assert "There is no user" in unknown.text
 
 
+def test_several_people_are_added_at_once_or_none_of_them(ana: Person, bob: Person, eve: Person) -> None:
+    room = ana.create_room()
+    path = room_path(room)
+
+    def add(*usernames: str) -> requests.Response:
+        return ana.post(f"{path}/members", f"{path}/settings", username=usernames)
+
+    refused = add("bob", "nobody", "eve")
+    assert refused.status_code == 400
+    assert bob.get(path).status_code == eve.get(path).status_code == 404
+    assert "Bob, Eve were added to the room." in add("bob", "@Eve", "bob").text
+    assert bob.get(path).ok
+    assert eve.get(path).ok
+    assert add().status_code == add("").status_code == 400
+
+
 def test_invalid_names_and_topics_are_refused(ana: Person) -> None:
     valid = {"name": "Tea", "topic": "", "visibility": "open"}
     for key, value in (("name", ""), ("name", "   "), ("name", "x" * 81), ("name", "a\0b"), ("topic", "x" * 251)):
