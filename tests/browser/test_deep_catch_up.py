@@ -30,7 +30,8 @@ def last_read(server: Server) -> int:
     ((seq,),) = server.rows(
         "SELECT last_read_seq FROM memberships JOIN users ON user_id = users.id WHERE username = 'bob'"
     )
-    return int(seq)
+    assert isinstance(seq, int)
+    return seq
 
 
 def scroll_to_end(page: Page) -> None:
