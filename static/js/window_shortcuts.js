@@ -62,7 +62,7 @@ function editLast({ target }) {
 }
 
 function focusSearch() {
-  const [field] = findAll(find(document, "main"), "[type=search]");
+  const field = findAll(find(document, "main"), "[type=search]").find((search) => search.checkVisibility());
   field?.focus();
   return field !== undefined;
 }

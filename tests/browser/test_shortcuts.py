@@ -44,7 +44,7 @@ def test_people_move_read_and_edit_without_a_mouse(ana: Person, bob: Person, new
     page.keyboard.press("Alt+ArrowUp")
     expect(page).to_have_url(re.compile("/assistants/"))
     assert page.evaluate("window.isMarked") is True
-    page.goto(ana.server.url + "/direct")
+    page.goto(ana.server.url + "/people")
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
 
