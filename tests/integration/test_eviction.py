@@ -48,7 +48,7 @@ class Installation:
     def _connect(self, username: str) -> AuthenticatedUser:
         user_id = create_user(username, username.title(), PASSWORD, is_admin=False)
         create_login_session(user_id)
-        invite(self.ana, self.room_id, username)
+        invite(self.ana, self.room_id, [username])
         login_session_id = user_id - self.ana.user_id
         user = AuthenticatedUser(user_id, username, username.title(), False, login_session_id, "token")
         sid = self.realtime.server.manager.connect(username, "/")

@@ -70,7 +70,7 @@ def test_revocations_before_the_events_are_counted(ana: Actor) -> None:
     before = read().last_revocation
     room_id = create_room(ana, "Plans", "", "private")
     bob_id = create_user("bob", "Bob", "a good password", is_admin=False)
-    invite(ana, room_id, "bob")
+    invite(ana, room_id, ["bob"])
     remove(ana, room_id, bob_id)
     assert read().last_revocation == read(general=0).last_revocation
     assert read().last_revocation == before._replace(number=before.number + 1)

@@ -44,7 +44,7 @@ class Chat:
             self.ana = Actor(create_owner("ana", "Ana", PASSWORD))
             self.bob = Actor(create_user("bob", "Bob", PASSWORD, is_admin=False))
             self.room_id = create_room(self.bob, "Plans", "", "private")
-            invite(self.bob, self.room_id, "ana")
+            invite(self.bob, self.room_id, ["ana"])
         self.room = room_ref(self.room_id)
         self.path = f"/rooms/{self.room_id}"
         self.client = app.test_client()
