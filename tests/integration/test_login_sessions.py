@@ -125,7 +125,6 @@ def test_nobody_waits_until_the_use_of_a_login_session_is_stored(app: Flask, mon
     assert client.get("/").status_code == 200
     assert not committed.is_set()
     may_commit.set()
-    db.session.remove()
 
 
 def test_login_sessions_expire_as_configured_and_use_prolongs_them(app: Flask) -> None:
@@ -134,9 +133,12 @@ def test_login_sessions_expire_as_configured_and_use_prolongs_them(app: Flask) -
     settings = current_settings()
 
     def load(session: Session) -> LoginSession:
-        write(lambda _transaction: None)  # Nobody waits for what was submitted before.
         db.session.rollback()
         return session.scalars(select(LoginSession)).one()
+
+    def record_use(login_session_id: int) -> None:
+        record_login_use([login_session_id])
+        write(lambda _transaction: None)  # The use is stored before it, and nobody waits for that.
 
     def set_times(**values: timedelta) -> None:
         moments = {name: now() + offset for name, offset in values.items()}
@@ -146,12 +148,12 @@ def test_login_sessions_expire_as_configured_and_use_prolongs_them(app: Flask) -
     assert created.expires_at - created.created_at == pytest.approx(
         timedelta(days=settings.login_max_days), abs=timedelta(minutes=1)
     )
-    record_login_use([created.id])
+    record_use(created.id)
     assert load(db.session()).last_seen_at == created.last_seen_at, "it was recorded a moment ago"
 
     set_times(last_seen_at=-timedelta(hours=1), idle_expires_at=timedelta(days=1))
     before = load(db.session()).expires_at
-    record_login_use([created.id])
+    record_use(created.id)
     used = load(db.session())
     assert now() - used.last_seen_at < timedelta(minutes=1)
     assert used.idle_expires_at - used.last_seen_at > timedelta(days=settings.login_idle_days - 1)
