@@ -68,7 +68,7 @@ def test_a_member_is_added_to_a_room_and_removed(ana: Person, bob: Person, eve: 
     room = ana_page.url
     ana_page.goto(room + "/settings")
     ana_page.fill("#username", "bob")
-    ana_page.click("text=Add")
+    ana_page.get_by_role("button", name="Add", exact=True).click()
     expect(bob_page.locator(".sidebar-link", has_text="Design")).to_be_visible()
     bob_page.click(".sidebar-link:has-text('Design')")
     wait_until_connected(bob_page)
