@@ -324,7 +324,7 @@ def test_the_link_of_a_quote_opens_the_message(any_server: Server, new_person: N
     assert "The *invoice* of the printer is paid: 100 %" in quote
     assert f'<a href="{path}">General, ' in quote
     page = ana.get(path)
-    assert page.url.endswith(f"/#message-{message['seq']}")
+    assert page.url.endswith(f"/?around={message['seq']}#message-{message['seq']}")
     assert "is paid" in page.text
 
 
