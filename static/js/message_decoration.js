@@ -18,6 +18,8 @@ import { markOwnReactions } from "./reactions.js";
  * @param {AbortSignal} signal
  */
 export function decorateMessages(list, userId, decorators, signal) {
+  // It keeps its sender when older messages are loaded above it, also if it continues their group: it would move.
+  const firstShown = list.querySelector(".message");
   const observer = new MutationObserver((records) => {
     /** @type {Set<HTMLElement | null>} */
     const changed = new Set();
@@ -32,7 +34,7 @@ export function decorateMessages(list, userId, decorators, signal) {
   function decorate(messages) {
     for (const message of messages) {
       if (!message?.isConnected) continue;
-      decorateMessage(message, userId);
+      decorateMessage(message, userId, { mayContinue: message !== firstShown });
       for (const decorator of decorators) decorator(message);
     }
     while (list.lastElementChild?.matches(".date-separator")) list.lastElementChild.remove();
@@ -50,8 +52,9 @@ export function decorateMessages(list, userId, decorators, signal) {
 /**
  * @param {HTMLElement} message
  * @param {number} userId
+ * @param {{mayContinue: boolean}} options whether it may be shown as part of the group before it
  */
-function decorateMessage(message, userId) {
+function decorateMessage(message, userId, { mayContinue }) {
   const previousElement = previousMessage(message);
   const previous = previousElement && groupingOf(previousElement);
   const current = groupingOf(message);
@@ -67,7 +70,7 @@ function decorateMessage(message, userId) {
   // Before the group: a separator that has become obsolete would divide it.
   updateDateSeparator(message, startsDay(previous, current) ? current.createdAt : null);
   const isAdjacent = message.previousElementSibling === previousElement;
-  const isContinued = isAdjacent && continuesGroup(previous, current);
+  const isContinued = mayContinue && isAdjacent && continuesGroup(previous, current);
   message.classList.toggle("is-continued", isContinued);
   /** @type {HTMLAnchorElement | null} */
   const profile = message.querySelector("a.message-sender");

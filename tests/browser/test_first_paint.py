@@ -113,3 +113,15 @@ def test_without_javascript_the_end_of_the_list_is_in_view(ana: Person, new_page
 def ana_time(ana: Person, room: str) -> str:
     (newest,) = ana.server.rows("SELECT max(created_at) FROM messages")
     return str(newest[0]).replace(" ", "T") + "+00:00"
+
+
+def test_older_messages_that_are_loaded_at_once_move_nothing(ana: Person, new_page: NewPage) -> None:
+    socket = ana.connect()
+    for number in range(30):
+        socket.post(f"message {number}")
+    page = new_page(ana, "/settings")
+    page.add_init_script(OBSERVE_SHIFTS)
+    page.goto(ana.server.url)
+    wait_for_message(page, "message 5")
+    wait_until_painted(page)
+    assert list_shifts(page) == []
