@@ -28,7 +28,7 @@ export function enablePreferences(sidebar) {
     error.hidden = await send(form, event.submitter);
     if (!error.hidden) return;
     /** @type {HTMLElement | null} */ (form.closest("[popover]"))?.hidePopover();
-    // The other pages of the person are told to do so; this one may not be connected.
+    // The server asks the connected pages of the person to refresh; this one may not be connected.
     await sidebar.refresh();
   });
 }

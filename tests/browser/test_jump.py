@@ -85,7 +85,7 @@ def test_people_are_chosen_by_typing_for_a_group_and_for_a_room(ana: Person, bob
     expect(chips).to_have_text([re.compile("Bob"), re.compile("Mallory")])
     page.keyboard.press("Backspace")
     page.keyboard.type("c")
-    # Those who are chosen are not suggested again.
+    # People that are chosen already are not suggested again.
     expect(options).to_have_text([re.compile("Cyd")])
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
