@@ -11,8 +11,8 @@ from contextlib import suppress
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from functools import partial
 from http import HTTPStatus
-from io import BufferedReader, BufferedWriter
-from typing import Any, Literal
+from io import BufferedIOBase, BufferedReader, BufferedWriter, BytesIO
+from typing import IO, Any, Literal
 
 import eventlet
 import eventlet.wsgi
@@ -30,13 +30,53 @@ INVALID_HEADER = encode_response(
 
 INCOMPLETE_HEADER = encode_response(HTTPStatus.BAD_REQUEST, "The header is incomplete: it ends with an empty line.")
 
+INCOMPLETE_BODY = encode_response(HTTPStatus.BAD_REQUEST, "The body is incomplete: it is shorter than Content-Length.")
+
+LATE_BODY = encode_response(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time. Try again.")
+
 LENGTH_REQUIRED = encode_response(
     HTTPStatus.LENGTH_REQUIRED, "Send the body with Content-Length: Transfer-Encoding is not supported."
 )
 
+EARLY_BODY_BYTES = 64 * 1024
+"""Beginning of a body that must have arrived before the application is called. Few bodies are longer."""
+
 _LENGTH = re.compile(r"[0-9]{1,18}[ \t]*", re.ASCII)
 
 _MALFORMED_LINE = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect)
+
+
+class _BodyFirst(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]  # the library is not typed
+    """Calls the application when the beginning of a body has arrived: a client that is gone does not cost a page."""
+
+    def handle_one_response(self) -> None:
+        """Wait for the body, and respond."""
+        body = self.environ["eventlet.input"]
+        size = min(body.content_length or 0, EARLY_BODY_BYTES)
+        try:
+            beginning = body.read(size) if size else b""
+        except TimeoutError:
+            _end(self, LATE_BODY)
+            return
+        if len(beginning) < size:
+            _end(self, INCOMPLETE_BODY)
+            return
+        if beginning:
+            self.environ["wsgi.input"] = _ContinuedBody(beginning, body)
+        super().handle_one_response()
+
+
+class _ContinuedBody(BufferedIOBase):
+    """A body whose beginning has been read."""
+
+    def __init__(self, beginning: bytes, rest: IO[bytes]) -> None:
+        self._beginning, self._rest = BytesIO(beginning), rest
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            return self._beginning.read() + self._rest.read()
+        beginning = self._beginning.read(size)
+        return beginning + self._rest.read(size - len(beginning))
 
 
 def make_protocol(
@@ -45,7 +85,7 @@ def make_protocol(
     """Return the protocol class of a server. eventlet takes a class, not an object."""
     quick_ack: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it.
 
-    class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]  # the library is not typed
+    class Protocol(_BodyFirst):
         # A connection keeps both buffers while it is open: eventlet's 24 KB would double its memory.
         rbufsize = wbufsize = 2_048
 

@@ -120,6 +120,23 @@ def test_a_request_whose_header_ends_with_the_connection_is_refused(
     assert b"The header is incomplete" in body
 
 
+def test_a_request_whose_body_ends_with_the_connection_does_not_reach_the_application(
+    small: Server, connect: Callable[[bytes], socket.socket]
+) -> None:
+    connection = connect(POST + b"Content-Length: 1000\r\n\r\nusername=")
+    connection.shutdown(socket.SHUT_WR)
+    response = read_to_the_end(connection)
+    assert response.startswith(b"HTTP/1.1 400 Bad Request"), response
+    assert b"The body is incomplete" in response
+    assert b"<html" not in response
+
+
+def test_a_long_body_is_read_to_its_end(small: Server, ana: Person) -> None:
+    api = Api(small, ana.create_token())
+    response = api.post("/conversations/general/messages", json={"content": "x" * 300_000})
+    assert "this one has 300,000" in response.text
+
+
 def test_a_header_that_arrives_byte_by_byte_is_cut_off_and_a_slow_but_steady_body_is_read(
     small: Server, connect: Callable[[bytes], socket.socket]
 ) -> None:
@@ -421,7 +438,7 @@ def test_an_idle_connection_is_kept_for_a_while_and_then_closed(connect: Callabl
 def test_visitors_and_revoked_logins_cannot_use_the_connections_of_people_who_are_signed_in(
     small: Server, ana: Person, connect: Callable[[bytes], socket.socket]
 ) -> None:
-    half_a_body = b"Content-Length: 1000\r\n\r\nusername="
+    half_a_body = b"Content-Length: 200000\r\n\r\nusername=" + b"x" * 100_000  # A short one would count as waiting.
     revoked = f"Cookie: {SESSION_COOKIE}={sign_cookie(small, 'a revoked login session')}\r\n".encode()
     slow = [connect(POST + cookie + half_a_body) for _ in range(CONNECTIONS // 2) for cookie in (revoked, b"")]
     request = partial(requests.get, f"{small.url}/sign-in", timeout=scaled(30))
