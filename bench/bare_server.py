@@ -15,6 +15,7 @@ eventlet.monkey_patch()
 from flask import Flask, Response  # noqa: E402 - the standard library is patched first
 
 from chatapp.config import Settings  # noqa: E402
+from chatapp.http_server.arrivals import AdmittingListener  # noqa: E402
 from chatapp.http_server.connections import HttpConnections  # noqa: E402
 from chatapp.http_server.listener import FairListener  # noqa: E402
 from chatapp.http_server.polling import ChatFirst  # noqa: E402
@@ -31,8 +32,9 @@ def main(folder: Path) -> None:
         return Response(files[name], mimetype="text/html")
 
     settings = Settings(connections_per_second=0)
+    connections = HttpConnections(settings)
     protocol = make_protocol(
-        HttpConnections(settings),
+        connections,
         ChatFirst(),
         timeout_seconds=settings.http_timeout_seconds,
         keep_alive_seconds=settings.keep_alive_seconds,
@@ -40,7 +42,9 @@ def main(folder: Path) -> None:
     listener = eventlet.listen(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print(listener.getsockname()[1], flush=True)
-    eventlet.wsgi.server(FairListener(listener), app, protocol=protocol, log_output=False, debug=False)
+    eventlet.wsgi.server(
+        AdmittingListener(FairListener(listener), connections), app, protocol=protocol, log_output=False, debug=False
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
-from threading import Event
 from typing import Any
 
 import structlog
@@ -63,10 +62,10 @@ class Refusal:
     message: str
 
     def send(self, connection: Any) -> None:
-        """Send it to the client of a green socket, without waiting for one that does not read."""
+        """Send it to the client of a new connection, whose buffer is empty."""
         response = encode_response(self.status, self.message, "Retry-After: 5")
         with suppress(OSError):
-            connection.fd.send(response)
+            connection.send(response)
 
 
 ALL_IN_USE = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many people are connected. Try again in a moment.")
@@ -89,7 +88,7 @@ class HttpConnection:
     """An open connection."""
 
     __slots__ = (
-        "_connections", "_is_evicted", "_key", "_shut_down", "_state", "delay", "is_detached", "peer", "request_count"
+        "_connections", "_key", "_shut_down", "_state", "delay", "is_detached", "peer", "request_count"
     )  # fmt: skip
 
     def __init__(
@@ -99,25 +98,21 @@ class HttpConnection:
         self._key = ""
         self._state = _State.CLOSED
         self._shut_down = shut_down
-        self._is_evicted = Event() if delay else None
         self.peer = peer
         self.request_count = 0
         self.delay = delay
-        """Seconds for which `wait_for_rate` waits."""
+        """Seconds after which it may be served."""
         self.is_detached = False
         """Whether a WebSocket has taken the socket."""
 
-    def wait_for_rate(self) -> None:
-        """Wait until the address may open another connection, or until this one is closed for a new one."""
-        if self._is_evicted is not None:
-            self._is_evicted.wait(self.delay)
-            self._is_evicted = None
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not been closed, by the client or for a new connection."""
+        return self._state is not _State.CLOSED
 
     def shut_down(self) -> None:
         """Wake the thread of the connection, which closes it."""
         self._shut_down()
-        if self._is_evicted is not None:
-            self._is_evicted.set()
 
     def wait(self) -> None:
         """Record that no request is in progress."""

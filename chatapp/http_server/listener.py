@@ -3,7 +3,6 @@
 import mmap
 import select
 import time
-from contextlib import suppress
 from threading import Event
 from typing import Any
 
@@ -26,13 +25,26 @@ class FairListener:
     """
 
     def __init__(self, listener: Any) -> None:
+        listener.settimeout(0)  # It waits in `select`.
         self._listener = listener
 
-    def accept(self) -> tuple[Any, Any]:
-        """Return the next connection and its address."""
+    def accept_within(self, seconds: float | None) -> tuple[Any, Any] | None:
+        """See `Listener`."""
         time.sleep(0)
-        connection, address = self._listener.accept()
-        return connection, address
+        if (accepted := self._try_accept()) is None:
+            select.select([self._listener], [], [], seconds)
+        return accepted
+
+    def _try_accept(self) -> tuple[Any, Any] | None:
+        try:
+            client, address = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return None
+        return client, address
+
+    def wrap(self, client: Any) -> Any:
+        """See `Listener`."""
+        return type(self._listener)(client)
 
     def __getattr__(self, name: str) -> Any:
         """Return what the socket has besides."""
@@ -64,24 +76,20 @@ class SharedListener(FairListener):
 
     def __init__(self, listener: Any, loads: Loads) -> None:
         super().__init__(listener)
-        listener.settimeout(0)  # Another process may be faster.
         self._loads = loads
         self._closing = Interruption()
 
-    def accept(self) -> tuple[Any, Any]:
-        """Return the next connection and its address. Never returns after `stop_accepting`."""
-        while True:
-            try:
-                with self._closing.ends():
-                    select.select([self._listener], [], [])
-                    time.sleep(EXCESS_SECONDS if self._loads.has_most() else 0)
-            except Interrupted:
-                self._loads.publish(NO_LOAD)
-                self._listener.close()
-                Event().wait()  # eventlet's server would close all connections if this returned.
-            with suppress(BlockingIOError, ConnectionAbortedError):
-                connection, address = self._listener.accept()
-                return type(self._listener)(connection), address
+    def accept_within(self, seconds: float | None) -> tuple[Any, Any] | None:
+        """See `Listener`. Never returns after `stop_accepting`."""
+        try:
+            with self._closing.ends():
+                select.select([self._listener], [], [], seconds)
+                time.sleep(EXCESS_SECONDS if self._loads.has_most() else 0)
+        except Interrupted:
+            self._loads.publish(NO_LOAD)
+            self._listener.close()
+            Event().wait()  # eventlet's server would close all connections if this returned.
+        return self._try_accept()  # Another process may be faster.
 
     def stop_accepting(self) -> None:
         """Leave new connections to the other processes from now on."""

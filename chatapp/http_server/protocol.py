@@ -16,9 +16,8 @@ from typing import IO, Any, Literal
 
 import eventlet
 import eventlet.wsgi
-from eventlet.greenio import shutdown_safe
 
-from chatapp.http_server.connections import HttpConnection, HttpConnections, Refusal, encode_response
+from chatapp.http_server.connections import HttpConnection, HttpConnections, encode_response
 from chatapp.http_server.gate import CONNECTION_KEY
 from chatapp.http_server.polling import ChatFirst
 from chatapp.http_server.streams import TimedStream
@@ -95,16 +94,11 @@ def make_protocol(
         _is_first_request = True
 
         def __init__(self, conn_state: list[Any], server: Any) -> None:
-            (host, *_), green_socket, _ = conn_state
-            connection = connections.open(host, lambda: shutdown_safe(green_socket))
-            if isinstance(connection, Refusal):
-                connection.send(green_socket)  # eventlet closes it.
-                return
-            self._connection = connection
+            green_socket = conn_state[1]
+            self._connection = connection = green_socket.http_connection
             self._fd = green_socket.fileno()
             chat_first.add(self._fd)
             try:
-                connection.wait_for_rate()
                 super().__init__(conn_state, server)
             finally:
                 if not connection.is_detached:

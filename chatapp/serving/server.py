@@ -208,6 +208,7 @@ def _make_server(app: Flask, settings: Settings, gate: RequestGate, link: Parent
     """Return eventlet's server, which listens already. Exits if the address cannot be used."""
     import eventlet.wsgi
 
+    from chatapp.http_server.arrivals import AdmittingListener
     from chatapp.http_server.listener import FairListener
     from chatapp.http_server.protocol import make_protocol
 
@@ -230,7 +231,7 @@ def _make_server(app: Flask, settings: Settings, gate: RequestGate, link: Parent
         "debug": False,  # Clients must not see tracebacks.
     }
     supervisor: Supervisor = app.extensions[SUPERVISOR]
-    run = partial(eventlet.wsgi.server, listener, gate, **options)
+    run = partial(eventlet.wsgi.server, AdmittingListener(listener, connections), gate, **options)
 
     def start() -> None:
         if link is not None:

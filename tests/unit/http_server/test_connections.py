@@ -86,15 +86,6 @@ def test_connections_above_the_rate_of_their_address_are_delayed_and_then_refuse
     assert Client(connections, BOB).connection.delay == 0
 
 
-def test_a_delayed_connection_that_is_closed_for_a_new_one_does_not_wait(new_connections: NewConnections) -> None:
-    connections = new_connections(connections_per_second=1, max_connections=5, max_connections_per_address=0)
-    clients = [Client(connections, ANA) for _ in range(10)]
-    delayed = clients[4]
-    assert delayed.connection.delay > 0
-    assert not delayed.is_open
-    delayed.connection.wait_for_rate()
-
-
 @pytest.mark.parametrize("settings", [{"connections_per_second": 0}, {"trusted_proxies": 1}])
 def test_connections_are_not_delayed_without_a_rate_or_behind_a_proxy(
     new_connections: NewConnections, settings: dict[str, int]
