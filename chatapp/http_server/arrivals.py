@@ -13,6 +13,9 @@ from typing import Any, Protocol
 
 from chatapp.http_server.connections import HttpConnection, HttpConnections, Refusal
 
+PAUSE_SECONDS = 0.001
+"""Time for which others run after a connection above the rate of its address has been accepted."""
+
 
 class Listener(Protocol):
     """A listening socket."""
@@ -51,16 +54,17 @@ class Arrivals:
         self._waiting: list[tuple[float, int, Arrival, HttpConnection]] = []
         """A heap, ordered by the time at which they may be served."""
 
-    def add(self, client: Any, address: Any) -> None:
-        """Let a connection wait, or refuse it."""
+    def add(self, client: Any, address: Any) -> bool:
+        """Let a connection wait, or refuse it. Return whether it is within the rate of its address."""
         arrival = Arrival(client, address)
         connection = self._connections.open(address[0], arrival.shut_down)
         if isinstance(connection, Refusal):
             connection.send(client)
             client.close()
-            return
+            return False
         due = self._clock() + connection.delay
         heapq.heappush(self._waiting, (due, next(self._numbers), arrival, connection))
+        return connection.delay == 0
 
     def pop(self) -> tuple[Arrival, HttpConnection] | None:
         """Return the next connection that may be served now, if there is one."""
@@ -86,8 +90,10 @@ class AdmittingListener:
     def accept(self) -> tuple[Any, Any]:
         """Return the next connection that may be served, with its `HttpConnection`, and its address."""
         while (popped := self._arrivals.pop()) is None:
-            if (accepted := self._listener.accept_within(self._arrivals.seconds_left)) is not None:
-                self._arrivals.add(*accepted)
+            accepted = self._listener.accept_within(self._arrivals.seconds_left)
+            if accepted is not None and not self._arrivals.add(*accepted):
+                # The more of them are accepted, the more a program opens.
+                time.sleep(PAUSE_SECONDS)
         arrival, connection = popped
         arrival.is_served = True
         client = self._listener.wrap(arrival.client)

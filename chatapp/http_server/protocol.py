@@ -22,6 +22,7 @@ from chatapp.http_server.gate import CONNECTION_KEY
 from chatapp.http_server.polling import ChatFirst
 from chatapp.http_server.streams import TimedStream
 from chatapp.socket_engine.connection import DETACH_SOCKET
+from chatapp.web.security import MAX_REQUEST_BYTES
 
 INVALID_HEADER = encode_response(
     HTTPStatus.BAD_REQUEST, "The header is malformed. Content-Length must be one number that consists of digits."
@@ -51,7 +52,8 @@ class _BodyFirst(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]  # the libra
     def handle_one_response(self) -> None:
         """Wait for the body, and respond."""
         body = self.environ["eventlet.input"]
-        size = min(body.content_length or 0, EARLY_BODY_BYTES)
+        length = body.content_length or 0
+        size = min(length, EARLY_BODY_BYTES) if length <= MAX_REQUEST_BYTES else 0  # The application refuses long ones.
         try:
             beginning = body.read(size) if size else b""
         except TimeoutError:
