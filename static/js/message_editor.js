@@ -2,6 +2,7 @@
 
 import { describeError } from "./core/connection.js";
 import { validateContent } from "./core/message_validation.js";
+import { createFormattingToolbar } from "./formatting.js";
 import { cloneTemplate, closest, find } from "./dom.js";
 import { contentOf, findMessages, isSentBy, messageOf, seqOf } from "./message_element.js";
 
@@ -52,6 +53,7 @@ export class MessageEditor {
     const form = find(cloneTemplate("message-edit"), "form", HTMLFormElement);
     const text = textOf(form);
     text.value = contentOf(message);
+    text.before(createFormattingToolbar());
     find(message, ".message-content").after(form);
     message.classList.add("is-editing");
     this.#origins.set(form, document.activeElement);

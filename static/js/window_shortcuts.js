@@ -2,6 +2,7 @@
 
 import { findNeighbour } from "./core/neighbours.js";
 import { closest, find, findAll } from "./dom.js";
+import { formatField } from "./formatting.js";
 import { listenForShortcuts, listShortcuts } from "./shortcuts.js";
 
 /** @import { JumpDialog } from "./jump_dialog.js" */
@@ -40,6 +41,11 @@ export function enableShortcuts({ screen, sidebar, jumpDialog, markAllRead }) {
     { keys: ["ArrowUp"], label: "Edit your last message, in the empty message field", run: editLast },
     { keys: ["Escape"], label: "Mark the conversation as read", run: () => screen.page.markRead() },
     { keys: ["Shift+Escape"], label: "Mark all conversations as read", run: () => markAllRead.ask() },
+    { keys: ["Mod+B"], label: "Bold, while writing", run: ({ target }) => formatField(target, "bold") },
+    { keys: ["Mod+I"], label: "Italic", run: ({ target }) => formatField(target, "italic") },
+    { keys: ["Mod+Shift+X"], label: "Strikethrough", run: ({ target }) => formatField(target, "strikethrough") },
+    { keys: ["Mod+E"], label: "Code", run: ({ target }) => formatField(target, "code") },
+    { keys: ["Mod+Shift+U"], label: "Link", run: ({ target }) => formatField(target, "link") },
     { keys: ["/"], label: "Search, on pages with a search field", run: focusSearch },
     { keys: ["?", "Mod+/"], label: "Show keyboard shortcuts", run: () => openList() },
   ];
