@@ -106,4 +106,4 @@ const isToolbarShown = () => document.querySelector(TOOLBAR)?.checkVisibility() 
  * @param {EventTarget | null} target
  * @returns {target is HTMLTextAreaElement}
  */
-const isMarkdownField = (target) => target instanceof HTMLTextAreaElement && "markdown" in target.dataset;
+export const isMarkdownField = (target) => target instanceof HTMLTextAreaElement && "markdown" in target.dataset;

@@ -1,4 +1,4 @@
-"""Writing with Markdown: the toolbar, the keys, and undo."""
+"""Writing with Markdown: the toolbar, the keys, pasting, and undo."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -9,6 +9,43 @@ from tests.harness.people import Person
 pytestmark = pytest.mark.browser
 
 TEXT = "#content"
+
+COPY = """async ([text, html]) => {
+  const parts = { "text/plain": text, ...(html ? { "text/html": html } : {}) };
+  await navigator.clipboard.write([new ClipboardItem(parts)]);
+}"""
+
+PASTE_FROM_EDITOR = """(field) => {
+  const data = new DataTransfer();
+  data.setData("text/plain", "def f():\\n    pass\\n");
+  data.setData("vscode-editor-data", JSON.stringify({ mode: "python" }));
+  field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+}"""
+
+DOCUMENT = """
+<h2>Title</h2><p>Some <b>bold</b>, <i>italic</i> and <del>old</del> text, <a href="https://a.example/b">a link</a>,
+<a href="javascript:alert(1)">no link</a>.</p><ol start="3"><li>one<ul><li>in <code>code</code></li></ul></li>
+<li>two</li>
+</ol><ul><li><input type="checkbox" checked> done</li></ul><pre><code>x = 1
+</code></pre><table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td><b>2</b></td></tr></table>"""
+
+MARKDOWN = """## Title
+
+Some **bold**, *italic* and ~~old~~ text, [a link](https://a.example/b), no link.
+
+3. one
+   - in `code`
+4. two
+
+- [x] done
+
+```
+x = 1
+```
+
+| a | b |
+| --- | --- |
+| 1 | **2** |"""
 
 
 @pytest.fixture
@@ -103,3 +140,40 @@ def test_the_toolbar_stays_hidden_or_shown(page: Page, ana: Person, new_page: Ne
     phone.fill(TEXT, "word")
     phone.locator("[data-format=bold]").tap()
     expect(phone.locator(TEXT)).to_have_value("**word**")
+
+
+def paste(page: Page, text: str, html: str = "", keys: str = "Control+v") -> None:
+    """Copy text, and paste it into the composer."""
+    page.evaluate(COPY, [text, html])
+    page.press(TEXT, keys)
+
+
+def test_pasted_text_becomes_markdown_and_undo_leads_to_the_plain_text(page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(TEXT).press_sequentially("see this")
+    select_end(page, 4)
+    paste(page, "https://a.example")
+    expect_text(page, "see [this](https://a.example)")
+    page.press(TEXT, "Control+z")
+    expect_text(page, "see this")
+    paste(page, "https://a.example", keys="Control+Shift+v")
+    expect_text(page, "see https://a.example")
+
+    page.fill(TEXT, "")
+    paste(page, "the plain text", DOCUMENT)
+    expect_text(page, MARKDOWN)
+    page.press(TEXT, "Control+z")
+    expect_text(page, "the plain text")
+    page.fill(TEXT, "")
+    paste(page, "the plain text", DOCUMENT, keys="Control+Shift+v")
+    expect_text(page, "the plain text")
+
+    page.fill(TEXT, "")
+    paste(page, "a\tb\n1\t2")
+    expect_text(page, "| a | b |\n| --- | --- |\n| 1 | 2 |")
+    page.fill(TEXT, "")
+    page.locator(TEXT).evaluate(PASTE_FROM_EDITOR)
+    expect_text(page, "```python\ndef f():\n    pass\n```")
+    page.fill(TEXT, "```\n")
+    paste(page, "plain", "<b>plain</b>")
+    expect_text(page, "```\nplain")

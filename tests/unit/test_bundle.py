@@ -77,6 +77,20 @@ def test_modules_and_style_sheets_become_one_minified_and_compressed_file_each(p
     assert project.path(manifest[library]).read_text() == SOURCES[library]
 
 
+def test_a_module_that_is_imported_when_it_is_used_is_one_more_file(project: Project) -> None:
+    project.write("js/app.js", 'import { text } from "./text.js";\nconsole.log(text);\nimport("./later.js");\n')
+    project.write("js/later.js", 'console.log("later");\n')
+    manifest = project.bundle()
+    script = project.path(manifest["js/app.js"]).read_text()
+    assert "later.js" not in script
+    assert manifest["js/later.js"].removeprefix("dist/") in script
+    assert project.path(manifest["js/later.js"]).read_text().startswith('console.log("later")')
+    assert {path.suffixes[0] for path in project.path("dist").glob("app-*")} == {".js", ".css"}
+    assert len(list(project.path("dist").glob("*.js"))) == len(
+        [path for path in manifest.values() if path.endswith("js")]
+    )
+
+
 def test_a_changed_file_gets_another_name_and_the_former_file_stays_for_a_month(project: Project) -> None:
     first = project.bundle()
     project.write("css/base.css", "body { margin: 1px; }")
