@@ -3,7 +3,6 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.harness.accessibility import list_violations
 from tests.harness.pages import NewPage
 from tests.harness.people import PASSWORD, Person
 
@@ -37,9 +36,6 @@ def test_the_api_reference_sends_requests_and_loads_nothing_from_other_hosts(ana
     page.click("main a:text-is('API documentation')")
     operation = page.locator("[id$='post_message']")
     expect(operation).to_be_visible()
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        assert not list_violations(page), scheme
     operation.locator(".opblock-summary-control").click()
     operation.locator("textarea").fill('{"content": "sent from the reference"}')
     operation.get_by_role("button", name="Execute").click()

@@ -5,7 +5,6 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.harness.accessibility import list_violations
 from tests.harness.pages import PHONE, NewPage, wait_until_connected
 from tests.harness.people import Person, room_path
 from tests.harness.rows import add_people
@@ -25,9 +24,6 @@ def test_people_jump_to_rooms_people_and_pages_without_a_mouse(ana: Person, bob:
     page.keyboard.press("Control+k")
     expect(text).to_be_focused()
     expect(page.get_by_role("option").first).to_have_text(re.compile("Design"))
-    assert list_violations(page) == []
-    page.emulate_media(color_scheme="dark")
-    assert list_violations(page, runOnly=["color-contrast"]) == []
     page.keyboard.press("ArrowDown")
     expect(selected).to_have_text(re.compile("Lunch"))
     expect(text).to_have_attribute("aria-activedescendant", selected.get_attribute("id") or "")
@@ -75,9 +71,6 @@ def test_people_are_chosen_by_typing_for_a_group_and_for_a_room(ana: Person, bob
     expect(field).to_be_focused()
     page.keyboard.type("bo")
     expect(options).to_have_text(re.compile("Bob"))
-    assert list_violations(page) == []
-    page.emulate_media(color_scheme="dark")
-    assert list_violations(page, runOnly=["color-contrast"]) == []
     page.keyboard.press("Enter")
     page.keyboard.type("mal")
     expect(options).to_have_text(re.compile("Mallory"))

@@ -5,7 +5,6 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.harness.accessibility import list_violations
 from tests.harness.pages import PHONE, NewPage, wait_until_connected
 from tests.harness.people import Person, room_path
 
@@ -85,9 +84,6 @@ def test_favorites_come_first_and_muted_conversations_point_out_mentions_only_on
         shown.get_by_role("button", name="More", exact=True).click()
         expect(shown.get_by_role("button", name="Unmute")).to_be_visible()
         expect(shown.get_by_role("button", name="All messages")).to_have_attribute("aria-pressed", "true")
-        for scheme in ("light", "dark"):
-            shown.emulate_media(color_scheme=scheme)
-            assert list_violations(shown) == []
     phone.keyboard.press("Escape")
     page.keyboard.press("Escape")
 

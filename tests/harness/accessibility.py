@@ -1,15 +1,75 @@
 """Accessibility of pages, as axe checks it."""
 
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Literal
+
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
+Scheme = Literal["dark", "light"]
+SCHEMES: tuple[Scheme, ...] = ("dark", "light")
+COLOR_RULES = ("color-contrast", "link-in-text-block")
 
-def list_violations(page: Page, **options: object) -> list[str]:
-    """Return the rule and the first element of each serious violation of accessibility."""
-    from axe_playwright_python.sync_playwright import Axe
+# ARIA in HTML gives no role to a textarea. Browsers expose this one, and screen readers then read its suggestions.
+IGNORED_RULE = "aria-allowed-role"
 
-    violations = Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
-    return [
-        f"{violation['id']} {violation['nodes'][0]['html'][:200]}"
-        for violation in violations
-        if violation["impact"] in {"serious", "critical"}
-    ]
+OVERLAYS = "main [popover], .topbar [popover], main dialog"
+
+OPEN = """(overlay) => {
+  overlay.id ||= "opened";
+  if (overlay instanceof HTMLDialogElement) overlay.showModal();
+  else {
+    // A confirmation is in the menu from which it is opened.
+    overlay.parentElement.closest("[popover]:not(:popover-open)")?.showPopover();
+    overlay.showPopover();
+  }
+  return `#${overlay.id}`;
+}"""
+
+CLOSE = """(overlay) => {
+  if (overlay.id === "opened") overlay.removeAttribute("id");
+  if (overlay instanceof HTMLDialogElement) overlay.close();
+  else overlay.hidePopover();
+}"""
+
+RUN = """async ([selector, rules, ignored, impacts]) => {
+  // Colors change with transitions, which may not have ended. Endless animations have no end.
+  const animations = document.getAnimations();
+  const ending = animations.filter(({ effect }) => effect.getComputedTiming().endTime < Infinity);
+  for (const animation of ending) animation.finish();
+  const options = { resultTypes: ["violations"], rules: { [ignored]: { enabled: false } } };
+  if (rules.length) options.runOnly = rules;
+  const { violations } = await axe.run(selector, options);
+  return violations
+    .filter(({ impact }) => !impacts.length || impacts.includes(impact))
+    .map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`);
+}"""
+
+
+def list_violations(page: Page, selector: str = "html", impacts: Sequence[str] = ()) -> list[str]:
+    """Return the rule and the first element of each violation in the light and in the dark scheme.
+
+    With `impacts`, return only those of these impacts.
+    """
+    return list(chain.from_iterable(_check(page, scheme, selector, impacts) for scheme in SCHEMES))
+
+
+def list_overlay_violations(page: Page) -> list[str]:
+    """Return the violations in the menus and dialogs of the page, each of them opened."""
+    problems = []
+    for overlay in page.query_selector_all(OVERLAYS):
+        selector = overlay.evaluate(OPEN)
+        problems += [f"{selector} {violation}" for violation in list_violations(page, selector)]
+        overlay.evaluate(CLOSE)
+    return problems
+
+
+def _check(page: Page, scheme: Scheme, selector: str, impacts: Sequence[str]) -> Iterator[str]:
+    page.emulate_media(color_scheme=scheme)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    # The schemes differ in colors only.
+    rules = COLOR_RULES if scheme == "dark" else ()
+    for violation in page.evaluate(RUN, [selector, list(rules), IGNORED_RULE, list(impacts)]):
+        yield f"{scheme}: {violation}"

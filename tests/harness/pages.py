@@ -10,6 +10,8 @@ NewPage = Callable[..., Page]
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 """Options of a page on a small phone."""
 
+SCROLLS_SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
 MESSAGES = "[data-messages] > .message"
 
 
