@@ -19,6 +19,7 @@ from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Conflict, NotFound, RateLimited
+from chatapp.mention_names import find_names
 from chatapp.models import Answer, AssistantUsage, Conversation, Message, now
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
@@ -27,7 +28,6 @@ from chatapp.timeline import TimelineMessage
 from chatapp.timeline.answers import RUNNING_STATES, create_answer, update_answer
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.event_numbers import lock_conversation
-from chatapp.timeline.mentions import find_names
 from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.signals import MessagesStored, messages_stored
 

@@ -1,4 +1,4 @@
-"""Rendering of an assistant's Markdown, block by block, so that only the changed end of a growing answer is rendered.
+"""Rendering of Markdown, block by block, so that only the changed end of a growing answer is rendered.
 
 The output of a model is as untrusted as that of a user: raw HTML and images stay text, and the rendered HTML is
 sanitised.
@@ -7,7 +7,8 @@ sanitised.
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import nh3
@@ -20,7 +21,9 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
+from chatapp.markdown.extensions import add_extensions
 from chatapp.markdown.highlighting import highlight
+from chatapp.markdown.marks import Marks
 from chatapp.markdown.plain import normalize, render_plain
 from chatapp.markdown.time_budget import BudgetExceeded, TimeBudget
 
@@ -39,17 +42,20 @@ MAX_COLUMNS = 20
 
 ALLOWED_TAGS = {
     *("a", "blockquote", "br", "button", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li"),
-    *("ol", "p", "pre", "s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
+    *("input", "ol", "p", "pre", "s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
 }
 ALLOWED_ATTRIBUTES = {
     "a": {"href", "target", "title"},
-    "button": {"class", "type", "data-copy-code"},
-    "div": {"class"},
-    "ol": {"start"},
+    "button": {"class", "type", "data-copy-code", "data-spoiler"},
+    "div": {"class", "tabindex"},
+    "input": {"aria-label", "checked", "disabled", "type"},
+    "li": {"class"},
+    "ol": {"class", "start"},
     "pre": {"class", "tabindex"},
-    "span": {"class"},
+    "span": {"class", "data-mention", "tabindex"},
     "td": {"class"},
     "th": {"class"},
+    "ul": {"class"},
 }
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
@@ -62,24 +68,30 @@ _CLEANER = nh3.Cleaner(
 )
 
 
-def _make_parser(*, linkify: bool) -> MarkdownIt:
-    parser = MarkdownIt("gfm-like", {"html": False, "linkify": linkify, "breaks": True, "maxNesting": 20})
-    if parser.linkify is not None:
-        parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+def _make_parser() -> MarkdownIt:
+    parser = MarkdownIt(
+        "gfm-like", {"html": False, "linkify": False, "breaks": True, "maxNesting": 20, "tasklists": True}
+    )
     # A reference may be defined after its use, so that a block would depend on later ones. An image would be a request
     # to a foreign server.
-    # The rule `linkify` searches a text again and again; another one finds URLs with a scheme.
-    parser.disable(["reference", "image"])
-    if linkify:
-        parser.core.ruler.disable("linkify")
+    parser.disable(["reference", "image", "linkify"])
+    parser.block.ruler.at("code", _parse_indented)
     parser.block.ruler.at("table", _parse_table, {"alt": ["paragraph", "reference"]})
     # Before every other rule, so that it is called at each step.
     alternatives: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list", "table"]}
     parser.block.ruler.before("table", "budget", _check_block, alternatives)
     parser.inline.ruler.before("text", "budget", _check_inline)
+    add_extensions(parser)
+    parser.add_render_rule("text", _render_text)
+    parser.add_render_rule("url", _render_text)
     parser.add_render_rule("link_open", _render_link)
+    parser.add_render_rule("link_close", _render_link_end)
+    parser.add_render_rule("list_item_open", _render_list_item)
+    parser.add_render_rule("table_open", _render_table)
+    parser.add_render_rule("table_close", _render_table_end)
+    parser.add_render_rule("td_open", _render_cell)
+    parser.add_render_rule("th_open", _render_cell)
     parser.add_render_rule("fence", _render_code)
-    parser.add_render_rule("code_block", _render_code)
     return parser
 
 
@@ -89,7 +101,54 @@ def _render_link(
     href = str(tokens[index].attrGet("href") or "")
     if not href.startswith("/") or href.startswith("//"):
         tokens[index].attrSet("target", "_blank")
+    env["is_in_link"] = True
     return renderer.renderToken(tokens, index, options, env)
+
+
+def _render_link_end(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    env["is_in_link"] = False
+    return renderer.renderToken(tokens, index, options, env)
+
+
+def _render_text(
+    _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType
+) -> str:
+    content, marks = tokens[index].content, env["marks"]
+    return str(escape(content) if env["is_in_link"] else marks.render(content))
+
+
+def _render_list_item(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    html = renderer.renderToken(tokens, index, options, env)
+    if "checked" not in tokens[index].meta:
+        return html
+    state = 'checked aria-label="Done"' if tokens[index].meta["checked"] else 'aria-label="Not done"'
+    return f'{html}<input type="checkbox" disabled {state}> '
+
+
+def _render_cell(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    # The policy of the pages allows no styles of elements.
+    if (style := tokens[index].attrs.pop("style", None)) is not None:
+        tokens[index].attrSet("class", f"is-{str(style).removeprefix('text-align:')}")
+    return renderer.renderToken(tokens, index, options, env)
+
+
+def _render_table(
+    _renderer: RendererHTML, _tokens: Sequence[Token], _index: int, _options: OptionsDict, _env: EnvType
+) -> str:
+    # It scrolls in the message, also with the keys.
+    return '<div class="table" tabindex="0"><table>\n'
+
+
+def _render_table_end(
+    _renderer: RendererHTML, _tokens: Sequence[Token], _index: int, _options: OptionsDict, _env: EnvType
+) -> str:
+    return "</table></div>\n"
 
 
 def _render_code(
@@ -115,6 +174,11 @@ def _check_inline(state: StateInline, _silent: bool) -> bool:  # noqa: FBT001 - 
     return False
 
 
+def _parse_indented(_state: StateBlock, _start_line: int, _end_line: int, _silent: bool) -> bool:  # noqa: FBT001 - a rule
+    """Leave indented lines to the paragraph: they are usually text that was pasted. Other rules do not look at them."""
+    return False
+
+
 def _parse_table(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - a rule
     """Parse a table, unless its first row has so many columns that empty cells are added to each other row."""
     if end_line > start_line + 1:
@@ -124,31 +188,36 @@ def _parse_table(state: StateBlock, start_line: int, end_line: int, silent: bool
     return table(state, start_line, end_line, silent)
 
 
-_LINKIFYING_PARSER = _make_parser(linkify=True)
-_PARSER = _make_parser(linkify=False)
+_PARSER = _make_parser()
 
 
-def render(text: str) -> tuple[Markup, ...]:
-    """Render a text as one piece of HTML for each of its blocks. One that takes too long is shown as it is written."""
+def render(text: str, mentioned: Iterable[str] = ()) -> tuple[Markup, ...]:
+    """Render a text as one piece of HTML for each of its blocks. One that takes too long is shown as it is written.
+
+    The names that are `mentioned` are highlighted.
+    """
     budgets = min(MAX_BUDGETS, math.ceil(len(text) / BUDGETED_CHARS))
-    return render_within(text, TimeBudget(budgets * RENDER_SECONDS), TimeBudget(HIGHLIGHT_SECONDS))
+    return render_within(text, TimeBudget(budgets * RENDER_SECONDS), TimeBudget(HIGHLIGHT_SECONDS), mentioned)
 
 
-def render_quickly(text: str, seconds: float) -> tuple[Markup, ...] | None:
+def render_quickly(text: str, seconds: float, mentioned: Iterable[str] = ()) -> tuple[Markup, ...] | None:
     """Render a text completely, its code included; return None if that takes longer than `seconds`."""
     budget = TimeBudget(seconds)
     highlight_budget = TimeBudget(seconds)
     try:
         with budget:
-            blocks = tuple(_Renderer(budget, highlight_budget).render_all(normalize(text)))
+            renderer = _Renderer(budget, highlight_budget, Marks(frozenset(mentioned)))
+            blocks = tuple(renderer.render_all(normalize(text)))
     except BudgetExceeded:
         return None
     return None if highlight_budget.is_exceeded else blocks
 
 
-def render_within(text: str, budget: TimeBudget, highlight_budget: TimeBudget) -> tuple[Markup, ...]:
+def render_within(
+    text: str, budget: TimeBudget, highlight_budget: TimeBudget, mentioned: Iterable[str] = ()
+) -> tuple[Markup, ...]:
     """Render a text within budgets."""
-    renderer = _Renderer(budget, highlight_budget)
+    renderer = _Renderer(budget, highlight_budget, Marks(frozenset(mentioned)))
     try:
         with budget:
             return tuple(renderer.render_all(normalize(text)))
@@ -159,13 +228,12 @@ def render_within(text: str, budget: TimeBudget, highlight_budget: TimeBudget) -
 class _Renderer:
     """Parses and renders within budgets."""
 
-    def __init__(self, budget: TimeBudget, highlight_budget: TimeBudget) -> None:
+    def __init__(self, budget: TimeBudget, highlight_budget: TimeBudget, marks: Marks) -> None:
         self._budget = budget
-        self._env = {"budget": budget, "highlight_budget": highlight_budget}
+        self._env = {"budget": budget, "highlight_budget": highlight_budget, "marks": marks, "is_in_link": False}
 
     def parse(self, text: str) -> list[Token]:
-        # Most texts contain no bare URL, and each of them contains this.
-        return (_LINKIFYING_PARSER if "://" in text else _PARSER).parse(text, self._env)
+        return _PARSER.parse(text, self._env)
 
     def render(self, tokens: Sequence[Token]) -> Markup:
         """Render one block."""
@@ -189,6 +257,8 @@ class GrowingMarkdown:
         self._settled_blocks = 0
         self._settled_length = 0
         self._is_plain = False
+        self._marks = Marks()
+        """What the settled blocks have left."""
 
     def grow(self, text: str) -> tuple[int, Sequence[Markup]]:
         """Return the index of the first block that may have changed, and the HTML of that block and all later ones.
@@ -201,12 +271,13 @@ class GrowingMarkdown:
             budget = TimeBudget(RENDER_SECONDS, self._clock)
             try:
                 with budget:
-                    return start, self._render(tail, _Renderer(budget, TimeBudget(HIGHLIGHT_SECONDS, self._clock)))
+                    return start, self._render(tail, budget, TimeBudget(HIGHLIGHT_SECONDS, self._clock))
             except BudgetExceeded:
                 self._is_plain = True
         return start, [render_plain(tail)]
 
-    def _render(self, tail: str, renderer: _Renderer) -> list[Markup]:
+    def _render(self, tail: str, budget: TimeBudget, highlight_budget: TimeBudget) -> list[Markup]:
+        renderer = _Renderer(budget, highlight_budget, self._marks)
         tokens = renderer.parse(tail)
         blocks = _find_blocks(tokens)
         settled: list[Markup] = []
@@ -220,6 +291,8 @@ class GrowingMarkdown:
             if offset and tail.count("\n", offset) >= needed_lines:
                 settled = [renderer.render(tokens[begin:end]) for begin, end in blocks[:-1]]
                 settled_length = offset
+        # It is rendered again.
+        renderer = _Renderer(budget, highlight_budget, replace(self._marks))
         growing = renderer.render_all(_close_open_markup(tail[settled_length:]))
         self._settled_blocks += len(settled)
         self._settled_length += settled_length

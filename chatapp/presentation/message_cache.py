@@ -24,6 +24,8 @@ class PresentedMessage:
     """The message as a JSON object, without its HTML."""
     html: Markup
     """The message as HTML, the same for all users."""
+    is_final: bool = True
+    """Whether the HTML is formatted. Otherwise it shows Markdown as it is written."""
 
     @property
     def without_html(self) -> orjson.Fragment:

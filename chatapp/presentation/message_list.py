@@ -10,10 +10,10 @@ from datetime import UTC, date, datetime, timedelta
 
 from markupsafe import Markup, escape
 
+from chatapp.mention_names import MENTION_ALL
 from chatapp.presentation.messages import present_mentioned, present_message
 from chatapp.presentation.reader_clock import ReaderClock, format_day
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.mentions import MENTION_ALL
 
 MAX_PAUSE = timedelta(minutes=5)
 """A message later than this after the previous one begins a new group."""

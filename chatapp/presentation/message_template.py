@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment
 from jinja2.runtime import new_context
@@ -19,6 +19,17 @@ from chatapp.timeline.content import TEXT
 TEMPLATE = "messages/_message.html"
 
 CACHED_FRAMES = 1_000
+
+
+class Body(NamedTuple):
+    """The content of a message as HTML."""
+
+    html: Markup
+    is_formatted: bool
+    """Whether it is Markdown, and not only text with links and mentions."""
+    is_final: bool = True
+    """False for Markdown that is shown as it is written until there is time to render it."""
+
 
 _SLOT = re.compile("\0([a-z_]+)\0")
 """Where a frame has a value. Neither names nor templates contain NUL."""
@@ -39,31 +50,35 @@ class MessageTemplate:
         self._render_sender = render_sender
         self._find_frame = lru_cache(CACHED_FRAMES)(self._render_frame)
 
-    def render(self, message: TimelineMessage, body: Markup) -> Markup:
+    def render(self, message: TimelineMessage, body: Body) -> Markup:
         """Return the HTML of a message, given that of its content."""
         values = _list_values(message, body)
         if message.sender is not None and _is_plain(message):
-            return Markup(self._find_frame(message.sender) % values)  # noqa: S704 - the values are escaped
-        return self._render(message, values)
+            frame = self._find_frame(message.sender, body.is_formatted)
+            return Markup(frame % values)  # noqa: S704 - the values are escaped
+        return self._render(message, values, is_formatted=body.is_formatted)
 
-    def render_without_frame(self, message: TimelineMessage, body: Markup) -> Markup:
+    def render_without_frame(self, message: TimelineMessage, body: Body) -> Markup:
         """Return the same as `render`, from the template itself."""
-        return self._render(message, _list_values(message, body))
+        return self._render(message, _list_values(message, body), is_formatted=body.is_formatted)
 
-    def _render_frame(self, sender: Person) -> str:
+    def _render_frame(self, sender: Person, is_formatted: bool) -> str:  # noqa: FBT001 - the cache is faster without keywords
         """Return the frame of the plain messages of a user, as a format for the operator `%`."""
         message = TimelineMessage(
             conversation=GENERAL, id=0, seq=0, version=0, sender=sender, content="", created_at=datetime.now(UTC)
         )
-        slots = {name: Markup(f"\0{name}\0") for name in _list_values(message, Markup())}  # noqa: S704 - a constant
-        return _SLOT.sub(r"%(\1)s", self._render(message, slots).replace("%", "%%"))
+        values = _list_values(message, Body(Markup(), is_formatted=is_formatted))
+        slots = {name: Markup(f"\0{name}\0") for name in values}  # noqa: S704 - a constant
+        html = self._render(message, slots, is_formatted=is_formatted)
+        return _SLOT.sub(r"%(\1)s", html.replace("%", "%%"))
 
-    def _render(self, message: TimelineMessage, values: Mapping[str, Any]) -> Markup:
+    def _render(self, message: TimelineMessage, values: Mapping[str, Any], *, is_formatted: bool) -> Markup:
         template = self._environment.get_template(TEMPLATE)
         variables = {
             "message": message,
             "avatar": self._render_avatar(message),
             "sender": self._render_sender(message),
+            "is_formatted": is_formatted,
             **values,
         }
         # `render()` first copies the globals, which this template does not use: that would double the time.
@@ -71,18 +86,21 @@ class MessageTemplate:
         return Markup("".join(template.root_render_func(context)))  # noqa: S704 - the template escapes
 
 
-def _list_values(message: TimelineMessage, body: Markup) -> dict[str, Any]:
+def _list_values(message: TimelineMessage, body: Body) -> dict[str, Any]:
     """Return the variables of the template in which plain messages of one sender differ: numbers and HTML."""
     created = message.created_at.isoformat()
-    return {
+    values = {
         "id": message.id,
         "seq": message.seq,
         "version": message.version,
         "client_id": escape(message.client_id or ""),
         "created": created,
         "clock": created[11:16],
-        "body": body,
+        "body": body.html,
     }
+    if body.is_formatted:
+        values["source"] = escape(message.content)
+    return values
 
 
 def _is_plain(message: TimelineMessage) -> bool:

@@ -1,29 +1,29 @@
 """Messages as JSON and HTML. One template renders a message, in pages and for live events."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from itertools import islice
 from typing import Any, overload
 
 import orjson
 from flask import Flask, current_app
 from jinja2 import Environment
-from jinja2.utils import urlize
 from markupsafe import Markup, escape
 
 from chatapp.config.assistants import EXTENSION as ASSISTANTS
 from chatapp.config.assistants import Assistant
 from chatapp.conversations.people import Person
 from chatapp.markdown.cache import try_render_blocks
+from chatapp.markdown.links import may_have_link
+from chatapp.markdown.marks import MAX_MENTIONS, Marks
 from chatapp.markdown.plain import render_plain
+from chatapp.markdown.syntax import may_be_markdown
+from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.presentation import resources
 from chatapp.presentation.message_cache import MessageCache, PresentedMessage
-from chatapp.presentation.message_template import MessageTemplate, shows_few_emoji
+from chatapp.presentation.message_template import Body, MessageTemplate, shows_few_emoji
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.mentions import MENTION_ALL, MENTION_PATTERN, find_names
 from chatapp.timeline.versions import EarlierVersion
 
 EXTENSION = "chatapp.message_presenter"
@@ -33,11 +33,7 @@ CACHED_AVATARS = 1_000
 
 CACHED_BODIES = 500
 
-MAX_MENTIONS = 100
-"""Maximum number of highlighted mentions in the body of a message. The others are plain text."""
-
-MAX_LINKS = 100
-"""Maximum number of links in the body of a message that a person or a bot wrote. The others are plain text."""
+NOBODY: frozenset[str] = frozenset()
 
 AVATAR_TEMPLATE = "layout/_avatar.html"
 
@@ -45,48 +41,35 @@ SENDER_TEMPLATE = "messages/_sender.html"
 
 _KINDS = {"user": "", "assistant": "assistant", "system": "bot"}
 
-_MENTION = Markup('<span class="mention" data-mention="{name}">{text}</span>')
 
-# Part of every text that `urlize` makes a link of. Few other texts contain it, and to find links is the slowest part of
-# rendering.
-_MAY_BE_LINK = re.compile(
-    r"(?:https?://|www\.)[\w%\[-]"
-    r"|(?<=\S)@\w[\w.-]*\.\w"
-    r"|\.(?:com|net|int|edu|gov|org|info|mil)(?![^\s:/?#)>.,])",
-    re.IGNORECASE,
-)
-
-# Part of each of those parts. A pattern that begins with a fixed character is searched much faster.
-_LINK_HINT = re.compile(r"\.[\w%\[-]")
-
-_WORD = re.compile(r"\S+")
-
-# Jinja2 looks for the end of such a run from each of its characters: 2 s for 10,000 of them. No URL has so many.
-_LONG_PUNCTUATION = re.compile(r"[)>.,]{50}")
+def render_body(message: TimelineMessage) -> Body:
+    """Render the content. Most messages contain no Markdown, and do without the parser."""
+    content = message.content
+    if message.sender_type != "assistant" and not may_be_markdown(content):
+        return Body(_render_text(message), is_formatted=False)
+    # The final form of an answer replaces one that is formatted.
+    is_live = message.answer_state is None
+    blocks = try_render_blocks(content, find_highlighted(message) if message.mentions else NOBODY, is_live=is_live)
+    if blocks is None:
+        return Body(render_answer_blocks([render_plain(content)]), is_formatted=True, is_final=False)
+    return Body(render_answer_blocks(blocks), is_formatted=True)
 
 
-def render_body(message: TimelineMessage) -> Markup:
-    """Render the content: Markdown for an answer, otherwise escaped text with links and mentions.
-
-    An answer that cannot be rendered now is shown as it is written.
-    """
-    body = _try_render_body(message)
-    return _render_plain_body(message) if body is None else body
-
-
-def _try_render_body(message: TimelineMessage) -> Markup | None:
-    """Render the content. Return None for an answer that cannot be rendered now."""
-    if message.sender_type == "assistant":
-        blocks = try_render_blocks(message.content)
-        return None if blocks is None else render_answer_blocks(blocks)
+def _render_text(message: TimelineMessage) -> Markup:
     if message.mentions:
-        return render_text(message.content, frozenset(person.username for person in message.mentions))
+        return render_text(message.content, find_highlighted(message))
     # Most messages have nothing to find, and would only displace others from the cache.
-    return render_text(message.content) if _may_have_link(message.content) else escape(message.content)
+    return render_text(message.content) if may_have_link(message.content) else escape(message.content)
 
 
-def _render_plain_body(message: TimelineMessage) -> Markup:
-    return render_answer_blocks([render_plain(message.content)])
+def find_highlighted(message: TimelineMessage) -> frozenset[str]:
+    """Return the names that are highlighted in the content: those of the people whom the message mentions, and “all”.
+
+    Users who are not named in the content were mentioned by “@all”.
+    """
+    mentioned = frozenset(person.username for person in message.mentions)
+    named = find_names(message.content)
+    return (mentioned & named) | {MENTION_ALL} if mentioned - named else mentioned
 
 
 def render_answer_blocks(blocks: Iterable[Markup]) -> Markup:
@@ -96,50 +79,9 @@ def render_answer_blocks(blocks: Iterable[Markup]) -> Markup:
 
 
 @lru_cache(CACHED_BODIES)
-def render_text(content: str, mentioned: frozenset[str] = frozenset()) -> Markup:
-    """Render a text with links and mentions of these usernames. Pages and events share the cache."""
-    return Markup("").join(_render_parts(content, mentioned))
-
-
-def _render_parts(content: str, mentioned: frozenset[str]) -> Iterator[Markup]:
-    links_left = MAX_LINKS
-    end = 0
-    for match in islice(_find_mentions(content, mentioned), MAX_MENTIONS):
-        text, links_left = _render_links(content[end : match.start()], links_left)
-        yield text
-        yield _MENTION.format(name=match[1].lower(), text=match[0])
-        end = match.end()
-    yield _render_links(content[end:], links_left)[0]
-
-
-def _may_have_link(text: str) -> bool:
-    return ("://" in text or _LINK_HINT.search(text) is not None) and _MAY_BE_LINK.search(text) is not None
-
-
-def _find_mentions(content: str, mentioned: frozenset[str]) -> Iterator[re.Match[str]]:
-    if not mentioned:
-        return iter(())
-    # Users who are not named in the content were mentioned by “@all”.
-    highlighted = mentioned | {MENTION_ALL} if mentioned - find_names(content) else mentioned
-    return (match for match in MENTION_PATTERN.finditer(content) if match[1].lower() in highlighted)
-
-
-def _render_links(text: str, limit: int) -> tuple[Markup, int]:
-    """Escape plain text, make links of its first URLs and e-mail addresses, and return how many more may follow.
-
-    Whatever looks like a link counts, so that the time is bounded as well.
-    """
-    if limit == 0 or not _may_have_link(text) or _LONG_PUNCTUATION.search(text):
-        return escape(text), limit
-    words = (word for word in _WORD.finditer(text) if _MAY_BE_LINK.search(word[0]))
-    parts: list[Markup] = []
-    end = 0
-    for word in islice(words, limit):
-        link = urlize(word[0], rel="noopener noreferrer nofollow", target="_blank")
-        parts += escape(text[end : word.start()]), Markup(link)  # noqa: S704 - urlize escapes
-        end = word.end()
-        limit -= 1
-    return Markup("").join([*parts, escape(text[end:])]), limit
+def render_text(content: str, names: frozenset[str] = NOBODY) -> Markup:
+    """Render a text without Markdown, with links and mentions of these names. Pages and events share the cache."""
+    return Marks(names).render(content)
 
 
 def present_mentioned(message: TimelineMessage) -> str:
@@ -171,12 +113,12 @@ class MessagePresenter:
         """Return the message as events carry it and as pages show it."""
         presented = self.cache.get(message)
         if presented is None:
-            body = _try_render_body(message)
-            if body is None:
-                # Not cached: it is rendered when there is time.
-                return self._present(message, _render_plain_body(message))
-            presented = self._present(message, body)
-            self.cache.add(message, presented)
+            body = render_body(message)
+            data = {**present_message_data(message), "pending": message.is_pending}
+            html = self._template.render(message, body)
+            presented = PresentedMessage(orjson.dumps(data), html, body.is_final)
+            if body.is_final:  # Otherwise it is rendered when there is time.
+                self.cache.add(message, presented)
         return presented
 
     def render(self, message: TimelineMessage) -> Markup:
@@ -204,10 +146,6 @@ class MessagePresenter:
             kind = "template"
         name = message.sender.name if message.sender else (message.sender_name or "Former member")
         return self._render_sender_cached(message.sender, name, kind, is_linked)
-
-    def _present(self, message: TimelineMessage, body: Markup) -> PresentedMessage:
-        data = {**present_message_data(message), "pending": message.is_pending}
-        return PresentedMessage(orjson.dumps(data), self._template.render(message, body))
 
     def _render_person(self, person: Person | None, bot_name: str | None) -> Markup:
         avatar: Markup = self._avatars.avatar(person, bot_name)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from time import time
 
+import orjson
 import structlog
 from flask import Flask
 
@@ -23,6 +24,7 @@ from chatapp.realtime.application import Realtime
 from chatapp.realtime.broadcast_queue import BroadcastQueue
 from chatapp.realtime.channels import EVERYONE, news_channel, user_channel
 from chatapp.realtime.eviction import Evictor
+from chatapp.realtime.formatting import LateFormatting
 from chatapp.realtime.heartbeats import emit_heads
 from chatapp.realtime.news import update_news_channels
 from chatapp.realtime.ordering import BroadcastEvent, EventsRead, TimelineOrder
@@ -76,6 +78,7 @@ class Broadcaster:
             )
         )
         self.queue = BroadcastQueue(self.order) if self.order else None
+        self.formatting = LateFormatting(realtime.server, self._presenter)
         signals = realtime.signals
         signals.connect(messages_posted, self.broadcast_posted)
         signals.connect(message_changed, self.broadcast_changed)
@@ -211,7 +214,7 @@ class Broadcaster:
     def _emit_changed(self, message: TimelineMessage) -> None:
         self._fallback.apply_event(message)
         wire_name = message.conversation.wire_name
-        self._server.emit("message_changed", self._presenter.present(message).with_html, to=wire_name)
+        self._server.emit("message_changed", self._present(message), to=wire_name)
         _log_broadcast("message_changed", [message])
 
     def _emit_saved(self, message: TimelineMessage, *, is_news: bool) -> None:
@@ -221,7 +224,7 @@ class Broadcaster:
         wire_name = message.conversation.wire_name
         sender_id = message.sender and message.sender.id
         key = {"conversation": wire_name, "sender_id": sender_id, "client_id": message.client_id}
-        self._server.emit("message_saved", {**key, "message": self._presenter.present(message).with_html}, to=wire_name)
+        self._server.emit("message_saved", {**key, "message": self._present(message)}, to=wire_name)
 
     def _emit_posted(self, messages: Sequence[TimelineMessage]) -> None:
         """Emit new messages of one conversation."""
@@ -237,7 +240,13 @@ class Broadcaster:
     def _emit_message(self, message: TimelineMessage) -> None:
         channel = message.conversation.wire_name
         if self._connections.has_sockets(channel):  # Most messages of other processes are only news here.
-            self._engine.emit("chat_message", self._presenter.present(message).with_html, channel)
+            self._engine.emit("chat_message", self._present(message), channel)
+
+    def _present(self, message: TimelineMessage) -> orjson.Fragment:
+        presented = self._presenter.present(message)
+        if not presented.is_final:
+            self.formatting.add(message)
+        return presented.with_html
 
     def _emit_news(self, message: TimelineMessage) -> None:
         channel = news_channel(message.conversation.wire_name)

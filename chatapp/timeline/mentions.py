@@ -1,6 +1,5 @@
 """Mentions: `@username` for a member of the conversation, `@all` for all members."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import ConversationColumns, MembershipColumns, kind_of
 from chatapp.conversations.people import Person, make_person, name_begins_with
+from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.models import Conversation, Membership, Mention, User
 
 _MENTIONS, _USERS = Mention.__table__, User.__table__
@@ -23,15 +23,8 @@ _SELECT = (
     .order_by(_USERS.c.username)
 )
 
-MENTION_ALL = "all"
-
 MAX_SUGGESTIONS = 200
 """Maximum number of people that are suggested for the beginning of a name."""
-
-# Not inside a word or a URL: “ana@example.com” and “https://example.com/@ana” mention nobody.
-MENTION_PATTERN = re.compile(
-    r"(?<![\w@./-])@([a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?)(?![\w@])", re.ASCII | re.IGNORECASE
-)
 
 
 @dataclass(slots=True)
@@ -54,12 +47,6 @@ class Draft:
     def is_to_all(self) -> bool:
         """Whether it mentions all members."""
         return MENTION_ALL in self.names and kind_of(self.conversation).may_mention_all(self.membership)
-
-
-def find_names(content: str) -> set[str]:
-    """Return the mentioned names in lower case, whether users have them or not."""
-    # Most messages mention nobody.
-    return {name.lower() for name in MENTION_PATTERN.findall(content)} if "@" in content else set()
 
 
 def resolve_mentions(session: Session, drafts: Sequence[Draft]) -> list[tuple[Person, ...]]:

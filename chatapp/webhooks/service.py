@@ -19,6 +19,7 @@ from chatapp.conversations.refs import room_ref
 from chatapp.credentials import delete_webhook, has_outgoing_webhooks
 from chatapp.encryption.streams import Undecryptable
 from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
+from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
 from chatapp.models.accounts import USERNAME_PATTERN
 from chatapp.storage import Transaction, write
@@ -26,7 +27,6 @@ from chatapp.text import clean_line
 from chatapp.timeline import TimelineMessage, store_bot_message
 from chatapp.timeline.client_ids import client_id_of
 from chatapp.timeline.content import check_content
-from chatapp.timeline.mentions import MENTION_ALL, find_names
 from chatapp.timeline.messages import fetch_messages, select_messages
 from chatapp.timeline.signals import MessagesStored
 from chatapp.tokens import hash_token, new_token

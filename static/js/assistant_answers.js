@@ -72,7 +72,7 @@ export function addAnswerCopyButtons(list) {
     const message = messageOf(target);
     if (!button || !message) return;
     const code = closest(button, ".code")?.querySelector("pre");
-    const source = code ?? find(message, "[data-answer-source]", HTMLTemplateElement).content;
+    const source = code ?? find(message, "[data-source]", HTMLTemplateElement).content;
     copy(source.textContent ?? "", button, code ?? find(message, "[data-answer]"));
   });
   return (/** @type {HTMLElement} */ message) => {

@@ -21,6 +21,7 @@ import { enableReactions } from "./reactions.js";
 import { showReadReceipts } from "./read_receipts.js";
 import { enableMarkAsUnread, ReadTracker } from "./read_tracker.js";
 import { handleRemoval } from "./removal.js";
+import { enableSpoilers } from "./spoilers.js";
 import { offerSuggestions } from "./suggestions.js";
 import { showTyping } from "./typing_indicator.js";
 import { UnreadBanner } from "./unread_banner.js";
@@ -64,6 +65,7 @@ export function showConversation(page, app) {
   const { conversation = "", cursor } = main.dataset;
   const list = new MessageList(element, app.userId, Number(cursor));
   const live = { page, main, list, connection: page.connect(), conversation, signal };
+  enableSpoilers(element);
   const decorators = [addAnswerCopyButtons(element), loadQuotes];
   const hasToolbar = main.querySelector("[data-message-toolbar]") !== null;
   const toolbar = hasToolbar ? createToolbar(live, decorators, app) : null;
@@ -118,6 +120,9 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   const banner = lastReadSeq === null ? null : new UnreadBanner(main, view, list, divider);
   const tracker = new ReadTracker(list, view, connection, { conversation, userId, lastReadSeq, signal });
   const timeline = new Timeline(list, connection, { conversation, cursor: Number(cursor), epoch });
+  connection.on("message_formatted", (message) => {
+    if (message.conversation === conversation) list.showFormatted(message);
+  });
   const showLatest = () => (list.hasNewer ? timeline.showLatest() : scroller.scrollToEnd());
   jumpButton.addEventListener("click", showLatest);
   banner?.follow(connection, conversation);

@@ -35,8 +35,16 @@ export const messageOf = (target) => closest(target, ".message");
  */
 export const isSentBy = (message, userId) => message.dataset.senderId === String(userId);
 
-/** @param {HTMLElement} message */
-export const contentOf = (message) => message.querySelector(".message-body")?.textContent ?? "";
+/**
+ * Return what the sender wrote: the source of a formatted message.
+ *
+ * @param {HTMLElement} message
+ */
+export function contentOf(message) {
+  /** @type {HTMLTemplateElement | null} */
+  const source = message.querySelector("template[data-source]");
+  return (source?.content ?? message.querySelector(".message-body"))?.textContent ?? "";
+}
 
 /**
  * @param {Node | null} node

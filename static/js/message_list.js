@@ -95,6 +95,16 @@ export class MessageList {
   }
 
   /**
+   * Show the formatted text of a message, unless the message has changed since.
+   *
+   * @param {{seq: number, version: number, html: string}} message
+   */
+  showFormatted({ seq, version, html }) {
+    const shown = findMessage(this.element, seq);
+    if (shown && Number(shown.dataset.version) === version) this.#replace(shown, createElement({ html }));
+  }
+
+  /**
    * Load a page of older or newer messages and show it, with what has arrived meanwhile.
    *
    * @param {() => Promise<string>} fetchPage
@@ -278,5 +288,5 @@ export class MessageList {
   }
 }
 
-/** @param {Message} message */
+/** @param {{html: string}} message */
 const createElement = (message) => find(parseHtml(message.html), ".message");

@@ -94,6 +94,7 @@
  * @typedef {object} ServerEvents the events that the page receives
  * @property {Message} chat_message
  * @property {StoredMessage} message_changed
+ * @property {{conversation: string, seq: number, version: number, html: string}} message_formatted
  * @property {SavedMessage} message_saved
  * @property {{waiting: number, since: string | null}} backlog
  * @property {AnswerDelta} assistant_delta

@@ -81,6 +81,51 @@ def test_a_text_is_shown_as_it_is_written_if_no_worker_renders_it(
 def test_code_that_takes_long_to_highlight_is_left_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "QUICK_SECONDS", 0.0)
     monkeypatch.setattr(cache, "is_in_slices", lambda: True)
-    monkeypatch.setattr(cache, "_render_in_worker", lambda _text: (Markup("by the worker"),))
+    monkeypatch.setattr(cache, "_render_in_worker", lambda *_arguments: (Markup("by the worker"),))
     assert cache.render_blocks("```python\nprint(1)\n```") == (Markup("by the worker"),)
     assert cache.render_blocks("```python\nprint(1)\n```") != render("```python\nprint(1)\n```")
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> cache._Rendered:
+    """Replace what is cached by an empty cache, in which live events may use as much time as they need."""
+    monkeypatch.setattr(cache, "LIVE_SECONDS", 1_000.0)
+    monkeypatch.setattr(cache, "_rendered", empty := cache._Rendered())
+    return empty
+
+
+def test_a_live_event_shows_only_what_is_rendered_quickly(
+    rendered: cache._Rendered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "QUICK_SECONDS", 60.0)
+    assert cache.try_render_blocks("**short**", is_live=True) == render("**short**")
+    long = "**long** " * cache.QUICK_CHARS
+    assert cache.try_render_blocks(long, is_live=True) is None
+    monkeypatch.setattr(cache, "is_in_slices", lambda: True)
+    monkeypatch.setattr(cache, "_render_in_worker", lambda *_arguments: (Markup("by the worker"),))
+    assert cache.try_render_blocks(long) == (Markup("by the worker"),)
+    monkeypatch.setattr(cache, "is_in_slices", lambda: False)
+    assert cache.try_render_blocks(long, is_live=True) == (Markup("by the worker"),)
+
+
+def test_a_short_text_that_is_slow_is_tried_once(rendered: cache._Rendered, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "QUICK_SECONDS", 0.0)
+    assert cache.try_render_blocks("*slow*", is_live=True) is None
+    monkeypatch.setattr(cache, "QUICK_SECONDS", 60.0)
+    assert cache.try_render_blocks("*slow*", is_live=True) is None
+    assert cache.try_render_blocks("*quick*", is_live=True) is not None
+
+
+def test_many_live_events_together_use_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "QUICK_SECONDS", 60.0)
+    monkeypatch.setattr(cache, "LIVE_SHARE", 1e-9)
+    monkeypatch.setattr(cache, "LIVE_SECONDS", 1e-6)
+    monkeypatch.setattr(cache, "_rendered", cache._Rendered())
+    assert cache.try_render_blocks("*first*", is_live=True) is not None
+    assert cache.try_render_blocks("*second*", is_live=True) is None
+    assert cache.try_render_blocks("*second*") is not None, "an answer"
+
+
+def test_the_names_that_are_highlighted_belong_to_the_key(rendered: cache._Rendered) -> None:
+    assert cache.try_render_blocks("*@ana*") == render("*@ana*")
+    assert cache.try_render_blocks("*@ana*", frozenset({"ana"})) == render("*@ana*", ["ana"])

@@ -12,7 +12,7 @@ from markupsafe import escape
 from pygments.lexers import get_all_lexers
 
 from chatapp.conversations.refs import GENERAL
-from chatapp.markdown import highlighting
+from chatapp.markdown import highlighting, links
 from chatapp.markdown.highlighting import LEXERS, MAX_HIGHLIGHTED_CHARS, highlight
 from chatapp.markdown.rendering import (
     HIGHLIGHT_SECONDS,
@@ -23,7 +23,7 @@ from chatapp.markdown.rendering import (
     render_within,
 )
 from chatapp.markdown.time_budget import TimeBudget
-from chatapp.presentation import messages
+from chatapp.presentation.messages import render_body
 from chatapp.timeline import TimelineMessage
 from tests.harness.rendering import HOSTILE_UNITS, repeat
 
@@ -128,7 +128,7 @@ def test_long_punctuation_is_not_searched_for_links(punctuation: str, monkeypatc
     def fail(*_arguments: object, **_options: object) -> str:
         raise AssertionError
 
-    monkeypatch.setattr(messages, "urlize", fail)
+    monkeypatch.setattr(links, "urlize", fail)
     text = f"https://example.com {punctuation * 50}a."
     message = TimelineMessage(conversation=GENERAL, content=text, created_at=datetime.now(UTC))
-    assert messages.render_body(message) == escape(text)
+    assert render_body(message).html == escape(text)

@@ -99,6 +99,7 @@ def test_an_answer_that_cannot_be_rendered_now_is_rendered_later(
 ) -> None:
     answer = replace(MESSAGE, sender=None, sender_type="assistant", answer_state="complete", content="**bold**")
     with monkeypatch.context() as patch:
-        patch.setattr(messages, "try_render_blocks", lambda _text: None)
+        patch.setattr(messages, "try_render_blocks", lambda *_arguments, **_options: None)
         assert "**bold**" in presenter.present(answer).html
+        assert not presenter.present(answer).is_final
     assert "<strong>bold</strong>" in presenter.present(answer).html

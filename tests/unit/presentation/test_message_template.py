@@ -14,10 +14,12 @@ from chatapp import create_app
 from chatapp.config import Settings
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
-from chatapp.presentation.message_template import MessageTemplate
+from chatapp.presentation.message_template import Body, MessageTemplate
 from chatapp.presentation.messages import get_message_presenter
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.messages import ReactionGroup
+
+HELLO = Body(Markup("hello"), is_formatted=False)
 
 TIMES = st.datetimes(timezones=st.just(UTC))
 
@@ -70,11 +72,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> MessageTemplate:
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(message=MESSAGES)
+@given(message=MESSAGES, is_formatted=st.booleans())
 def test_every_message_is_rendered_as_the_template_renders_it(
-    template: MessageTemplate, message: TimelineMessage
+    template: MessageTemplate, message: TimelineMessage, is_formatted: bool
 ) -> None:
-    body = escape(message.content)
+    body = Body(escape(message.content), is_formatted=is_formatted)
     assert template.render(message, body) == template.render_without_frame(message, body)
 
 
@@ -85,22 +87,22 @@ def test_a_plain_message_with_any_other_value_is_rendered_as_the_template_render
     template: MessageTemplate, name: str, data: st.DataObject
 ) -> None:
     changed = replace(PLAIN, **{name: getattr(data.draw(MESSAGES), name)})
-    body = escape(changed.content)
+    body = Body(escape(changed.content), is_formatted=data.draw(st.booleans()))
     assert template.render(changed, body) == template.render_without_frame(changed, body)
 
 
 def test_the_template_is_rendered_once_for_the_plain_messages_of_a_sender(
     template: MessageTemplate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    template.render(PLAIN, Markup("hello"))
+    template.render(PLAIN, HELLO)
 
     def fail(*_arguments: Any) -> None:
         raise AssertionError("the template is rendered again")
 
     monkeypatch.setattr(Environment, "get_template", fail)
-    again = template.render(replace(PLAIN, seq=7, content="<b>"), escape("<b>"))
+    again = template.render(replace(PLAIN, seq=7, content="<b>"), Body(escape("<b>"), is_formatted=False))
     assert 'data-seq="7"' in again
     assert '<div class="message-body">&lt;b&gt;</div>' in again
     assert ">100 % Ana</a>" in again
     with pytest.raises(AssertionError):
-        template.render(replace(PLAIN, sender=Person(3, "ana", "Renamed")), Markup("hello"))
+        template.render(replace(PLAIN, sender=Person(3, "ana", "Renamed")), HELLO)

@@ -12,8 +12,9 @@ from markupsafe import escape
 
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
-from chatapp.presentation import messages
-from chatapp.presentation.messages import MAX_LINKS, MAX_MENTIONS, present_mentioned, render_body
+from chatapp.markdown import links
+from chatapp.markdown.marks import MAX_LINKS, MAX_MENTIONS
+from chatapp.presentation.messages import present_mentioned, render_body, render_text
 from chatapp.timeline import TimelineMessage
 
 BOB = Person(2, "b", "Bob")
@@ -31,7 +32,7 @@ def make_message(content: str, *mentions: Person) -> TimelineMessage:
 
 
 def render(content: str, *mentions: Person) -> str:
-    return str(render_body(make_message(content, *mentions)))
+    return str(render_body(make_message(content, *mentions)).html)
 
 
 def text_of(html: str) -> str:
@@ -84,7 +85,7 @@ def test_text_that_only_looks_like_links_is_not_counted() -> None:
 @given(st.lists(st.from_regex(r"(https?://|www\.|mailto:|a|b@|\.|com|1\.2|\[::1\]|[:/?#()<>&,é -])+", fullmatch=True)))
 def test_words_are_searched_for_links_only_if_they_may_be_links(parts: list[str]) -> None:
     text = "\n".join(parts)
-    assert render(text) == urlize(text, rel="noopener noreferrer nofollow", target="_blank")
+    assert render_text(text) == urlize(text, rel="noopener noreferrer nofollow", target="_blank")
 
 
 def test_a_body_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +93,7 @@ def test_a_body_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError
 
     first = render("@b www.rendered-once.org", BOB)
-    monkeypatch.setattr(messages, "urlize", fail)
+    monkeypatch.setattr(links, "urlize", fail)
     assert render("@b www.rendered-once.org", BOB) == first
     with pytest.raises(AssertionError):
         render("@b www.rendered-once.org", Person(3, "c", "Cleo"))

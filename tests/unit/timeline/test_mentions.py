@@ -1,7 +1,8 @@
 import pytest
 
+from chatapp.mention_names import find_names
 from chatapp.models import Conversation, Membership
-from chatapp.timeline.mentions import Draft, find_names
+from chatapp.timeline.mentions import Draft
 
 
 @pytest.mark.parametrize(

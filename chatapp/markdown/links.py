@@ -1,0 +1,47 @@
+"""Links of URLs and e-mail addresses that are written without markup. Texts with and without markup share the rules."""
+
+import re
+from itertools import islice
+
+from jinja2.utils import urlize
+from markupsafe import Markup, escape
+
+# Part of every text that `urlize` makes a link of. Few other texts contain it, and to find links is the slowest part of
+# rendering.
+_MAY_BE_LINK = re.compile(
+    r"(?:https?://|www\.)[\w%\[-]"
+    r"|(?<=\S)@\w[\w.-]*\.\w"
+    r"|\.(?:com|net|int|edu|gov|org|info|mil)(?![^\s:/?#)>.,])",
+    re.IGNORECASE,
+)
+
+# Part of each of those parts. A pattern that begins with a fixed character is searched much faster.
+_LINK_HINT = re.compile(r"\.[\w%\[-]")
+
+_WORD = re.compile(r"\S+")
+
+# Jinja2 looks for the end of such a run from each of its characters: 2 s for 10,000 of them. No URL has so many.
+_LONG_PUNCTUATION = re.compile(r"[)>.,]{50}")
+
+
+def may_have_link(text: str) -> bool:
+    """Return whether a text without markup may contain a link."""
+    return ("://" in text or _LINK_HINT.search(text) is not None) and _MAY_BE_LINK.search(text) is not None
+
+
+def render_links(text: str, limit: int) -> tuple[Markup, int]:
+    """Escape plain text, make links of its first URLs and e-mail addresses, and return how many more may follow.
+
+    Whatever looks like a link counts, so that the time is bounded as well.
+    """
+    if limit == 0 or not may_have_link(text) or _LONG_PUNCTUATION.search(text):
+        return escape(text), limit
+    words = (word for word in _WORD.finditer(text) if _MAY_BE_LINK.search(word[0]))
+    parts: list[Markup] = []
+    end = 0
+    for word in islice(words, limit):
+        link = urlize(word[0], rel="noopener noreferrer nofollow", target="_blank")
+        parts += escape(text[end : word.start()]), Markup(link)  # noqa: S704 - urlize escapes
+        end = word.end()
+        limit -= 1
+    return Markup("").join([*parts, escape(text[end:])]), limit

@@ -1,0 +1,96 @@
+"""Which names a text mentions: where it contains `@name`, but not in code and not in a link.
+
+Determines whom a message notifies, so it is linear and independent of time. The renderer of Markdown
+(`chatapp/markdown/`) highlights the same names where it has found neither code nor a link.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterator
+
+MENTION_ALL = "all"
+
+# Not inside a word or a URL: “ana@example.com” and “https://example.com/@ana” mention nobody, “_@ana_” does.
+MENTION_PATTERN = re.compile(
+    r"(?<![a-z0-9@./-])@([a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?)(?!_{0,9}[a-z0-9@])", re.ASCII | re.IGNORECASE
+)
+
+# The URL comes first: what it contains is no mention.
+_URL_OR_MENTION = re.compile(rf"(?:https?://|www\.)\S*|{MENTION_PATTERN.pattern}", re.ASCII | re.IGNORECASE)
+
+_LINK = re.compile(r"\[[^\[\]]*\]\([^\s()]*\)")
+
+# A block of code in a quote or a list begins after their marks.
+_CONTAINER = re.compile(r"(?:[ \t]*(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*")
+_FENCE = re.compile(r"(?:`{3,}(?=[^`]*$)|~{3,})")
+_BACKTICKS = re.compile(r"\\[\\`]|`+")
+
+# Where a paragraph may end. Code that goes on there is not recognised: rather mention somebody too many.
+_PARAGRAPH_END = re.compile(r"\n(?=[ \t]*(?:\n|[>#|=+*_-]|\d{1,9}[.)]))")
+
+
+def find_names(text: str) -> set[str]:
+    """Return the mentioned names in lower case, whether users have them or not."""
+    # Most messages mention nobody.
+    return {match[1].lower() for match in find_mentions(remove_code(text))} if "@" in text else set()
+
+
+def find_mentions(text: str) -> Iterator[re.Match[str]]:
+    """Yield the mentions in a text without code, outside of URLs. The first group of each is the name."""
+    return (match for match in _URL_OR_MENTION.finditer(text) if match[1] is not None)
+
+
+def remove_code(text: str) -> str:
+    """Return a text of Markdown without its code and without its links that have a text of their own."""
+    if "~~~" in text or "```" in text:
+        text = _remove_blocks(text)
+    if "`" in text:
+        text = "\n".join(_remove_spans(paragraph) for paragraph in _PARAGRAPH_END.split(text))
+    return _LINK.sub("[]", text) if "](" in text else text
+
+
+def _remove_blocks(text: str) -> str:
+    """Return the text without fenced blocks of code. One that is not closed lasts until its quote or the text ends."""
+    kept: list[str] = []
+    fence, quotes = "", 0
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        if fence:
+            content = line.lstrip(" \t")
+            for _ in range(quotes):
+                if not content.startswith(">"):
+                    fence = ""
+                    break
+                content = content[1:].lstrip(" \t")
+            content = content.rstrip(" \t")
+            if fence:
+                if content.startswith(fence) and not content.strip(fence[0]):
+                    fence = ""
+                continue
+        begin = container.end() if (container := _CONTAINER.match(line)) else 0
+        if opening := _FENCE.match(line, begin):
+            fence, quotes = opening[0], line.count(">", 0, begin)
+            kept.append("")  # The lines around the block remain apart.
+        else:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def _remove_spans(paragraph: str) -> str:
+    """Return a paragraph without code between as many backticks as at its beginning."""
+    runs = [(match.start(), match.end()) for match in _BACKTICKS.finditer(paragraph) if match[0][0] == "`"]
+    ends: dict[int, deque[tuple[int, int]]] = {}
+    # In code a backslash has no meaning: it escapes no end.
+    for match in re.finditer("`+", paragraph):
+        ends.setdefault(match.end() - match.start(), deque()).append(match.span())
+    parts: list[str] = []
+    position = 0
+    for start, end in runs:
+        if start < position:
+            continue
+        closing = ends[end - start] if end - start in ends else deque()
+        while closing and closing[0][0] < end:
+            closing.popleft()
+        if closing:
+            parts += paragraph[position:start], " "
+            position = closing[0][1]
+    return "".join([*parts, paragraph[position:]])
