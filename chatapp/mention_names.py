@@ -12,7 +12,7 @@ MENTION_ALL = "all"
 
 # Not inside a word or a URL: “ana@example.com” and “https://example.com/@ana” mention nobody, “_@ana_” does.
 MENTION_PATTERN = re.compile(
-    r"(?<![a-z0-9@./-])@([a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?)(?!_{0,9}[a-z0-9@])", re.ASCII | re.IGNORECASE
+    r"(?<![a-z0-9@./\\-])@([a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?)(?!_{0,9}[a-z0-9@])", re.ASCII | re.IGNORECASE
 )
 
 # The URL comes first: what it contains is no mention.

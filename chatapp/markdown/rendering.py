@@ -74,7 +74,8 @@ def _make_parser() -> MarkdownIt:
     )
     # A reference may be defined after its use, so that a block would depend on later ones. An image would be a request
     # to a foreign server.
-    parser.disable(["reference", "image", "linkify"])
+    # Characters that are escaped stay apart, so that no link contains them.
+    parser.disable(["reference", "image", "linkify", "text_join"])
     parser.block.ruler.at("code", _parse_indented)
     parser.block.ruler.at("table", _parse_table, {"alt": ["paragraph", "reference"]})
     # Before every other rule, so that it is called at each step.
@@ -83,6 +84,7 @@ def _make_parser() -> MarkdownIt:
     parser.inline.ruler.before("text", "budget", _check_inline)
     add_extensions(parser)
     parser.add_render_rule("text", _render_text)
+    parser.add_render_rule("text_special", _render_special)
     parser.add_render_rule("url", _render_text)
     parser.add_render_rule("link_open", _render_link)
     parser.add_render_rule("link_close", _render_link_end)
@@ -117,6 +119,12 @@ def _render_text(
 ) -> str:
     content, marks = tokens[index].content, env["marks"]
     return str(escape(content) if env["is_in_link"] else marks.render(content))
+
+
+def _render_special(
+    _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType
+) -> str:
+    return str(escape(tokens[index].content))
 
 
 def _render_list_item(
