@@ -47,7 +47,7 @@ def test_a_long_message_is_broadcast_as_written_and_its_formatted_html_follows(
     presenter: MessagePresenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Server()
-    formatting = LateFormatting(server, presenter)  # type: ignore[arg-type]
+    formatting = LateFormatting(server, presenter)
     first = presenter.present(MESSAGE)
     assert not first.is_final
     assert "**bold**" in first.html
@@ -70,7 +70,7 @@ def test_a_long_message_is_broadcast_as_written_and_its_formatted_html_follows(
 
 def test_what_cannot_be_rendered_is_dropped_and_the_queue_is_bounded(presenter: MessagePresenter) -> None:
     server = Server()
-    formatting = LateFormatting(server, presenter)  # type: ignore[arg-type]
+    formatting = LateFormatting(server, presenter)
     formatting.add(replace(MESSAGE, seq=None, is_pending=True, content="**x** " * 600))
     for seq in range(1, MAX_WAITING + 2):
         formatting.add(replace(MESSAGE, seq=seq, content=f"**{seq}** " * 600))
