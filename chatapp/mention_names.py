@@ -52,27 +52,39 @@ def remove_code(text: str) -> str:
 def _remove_blocks(text: str) -> str:
     """Return the text without fenced blocks of code. One that is not closed lasts until its quote or the text ends."""
     kept: list[str] = []
-    fence, quotes = "", 0
+    fence, quotes, indentation = "", 0, 0
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         if fence:
-            content = line.lstrip(" \t")
-            for _ in range(quotes):
-                if not content.startswith(">"):
-                    fence = ""
-                    break
-                content = content[1:].lstrip(" \t")
-            content = content.rstrip(" \t")
-            if fence:
+            content = _strip_quotes(line, quotes)
+            if content is not None and (not content.strip() or _count_spaces(content) >= indentation):
+                content = content.strip(" \t")
                 if content.startswith(fence) and not content.strip(fence[0]):
                     fence = ""
                 continue
+            fence = ""  # The quote or the list ends, and so does the block.
         begin = container.end() if (container := _CONTAINER.match(line)) else 0
         if opening := _FENCE.match(line, begin):
             fence, quotes = opening[0], line.count(">", 0, begin)
+            marks = line[line.rfind(">", 0, begin) + 1 : begin]
+            indentation = len(marks) if marks.strip() else 0
             kept.append("")  # The lines around the block remain apart.
         else:
             kept.append(line)
     return "\n".join(kept)
+
+
+def _strip_quotes(line: str, quotes: int) -> str | None:
+    """Return the line without the marks of so many quotes; None if it has fewer."""
+    for _ in range(quotes):
+        start = line.lstrip(" \t")
+        if not start.startswith(">"):
+            return None
+        line = start[1:]
+    return line
+
+
+def _count_spaces(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
 
 
 def _remove_spans(paragraph: str) -> str:

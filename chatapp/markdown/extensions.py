@@ -48,8 +48,8 @@ def _parse_spoiler(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - 
     start = state.pos + len(_SPOILER)
     if not state.src.startswith(_SPOILER, state.pos, state.posMax):
         return False
-    end = state.src.find(_SPOILER, start, state.posMax)
-    if end == -1 or not state.src[start:end].strip():
+    end = _find_end(state, start)
+    if end is None or not state.src[start:end].strip():
         return False
     if not silent:
         maximum = state.posMax
@@ -60,6 +60,15 @@ def _parse_spoiler(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - 
         state.push("spoiler_close", "span", -1)
     state.pos = end + len(_SPOILER)
     return True
+
+
+def _find_end(state: StateInline, start: int) -> int | None:
+    """Return the end of the spoiler that begins at `start`: not in code, and not escaped."""
+    position, state.pos = state.pos, start
+    while state.pos < state.posMax and not state.src.startswith(_SPOILER, state.pos, state.posMax):
+        state.md.inline.skipToken(state)
+    end, state.pos = state.pos, position
+    return end if end < state.posMax else None
 
 
 def _render_spoiler_open(

@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock, table
+from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
@@ -74,8 +75,8 @@ def _make_parser() -> MarkdownIt:
     )
     # A reference may be defined after its use, so that a block would depend on later ones. An image would be a request
     # to a foreign server.
-    # Characters that are escaped stay apart, so that no link contains them.
-    parser.disable(["reference", "image", "linkify", "text_join"])
+    parser.disable(["reference", "image", "linkify"])
+    parser.core.ruler.at("text_join", _join_text)
     parser.block.ruler.at("code", _parse_indented)
     parser.block.ruler.at("table", _parse_table, {"alt": ["paragraph", "reference"]})
     # Before every other rule, so that it is called at each step.
@@ -180,6 +181,21 @@ def _check_block(state: StateBlock, _start_line: int, _end_line: int, _silent: b
 def _check_inline(state: StateInline, _silent: bool) -> bool:  # noqa: FBT001 - a rule
     state.env["budget"].check()
     return False
+
+
+def _join_text(state: StateCore) -> None:
+    """Join adjacent text. Characters that are escaped stay apart, so that no link and no mention contains them."""
+    for block in state.tokens:
+        joined: list[Token] = []
+        for token in block.children or ():
+            if token.type == "text_special" and token.content == token.markup:
+                token.type = "text"  # A backslash that escapes nothing.
+            if token.type == "text" and joined and joined[-1].type == "text":
+                joined[-1].content += token.content
+            else:
+                joined.append(token)
+        if block.children:
+            block.children = joined
 
 
 def _parse_indented(_state: StateBlock, _start_line: int, _end_line: int, _silent: bool) -> bool:  # noqa: FBT001 - a rule
