@@ -1,5 +1,6 @@
 // Entry point: starts what lives as long as the window, and the page that it shows first.
 
+import { CharacterKeys } from "./character_keys.js";
 import { showConnectionStatus } from "./connection_status.js";
 import { followState } from "./conversation_state.js";
 import { Connection, MAX_RECONNECT_DELAY_MS, REQUEST_TIMEOUT_MS } from "./core/connection.js";
@@ -67,7 +68,15 @@ enableCollapsing(sidebar, browserStorage);
 sidebar.revealCurrent();
 const badges = new UnreadBadges(connection, sidebar, userId);
 const notificationSettings = new NotificationSettingsStore(browserStorage, userId);
-const screen = new Screen(page, { userId, connection, outbox, notificationSettings, drafts: tabStorage });
+const characterKeys = new CharacterKeys(browserStorage);
+const screen = new Screen(page, {
+  userId,
+  connection,
+  outbox,
+  notificationSettings,
+  characterKeys,
+  drafts: tabStorage,
+});
 showConnectionStatus(connection, screen);
 followState(sidebar, badges, screen);
 enablePreferences(sidebar);
@@ -88,7 +97,7 @@ markReadBy(screen);
 enableDateFields();
 enableFormatting(screen);
 enableMarkdownPaste();
-enableShortcuts({ screen, sidebar, jumpDialog, markAllRead });
+enableShortcuts({ screen, sidebar, jumpDialog, markAllRead, characterKeys });
 announcePages(screen);
 focusField(page.main);
 if ("navigation" in window) {

@@ -27,6 +27,7 @@ import { showTyping } from "./typing_indicator.js";
 import { UnreadBanner } from "./unread_banner.js";
 import { UnreadDivider } from "./unread_divider.js";
 
+/** @import { CharacterKeys } from "./character_keys.js" */
 /** @import { Connection } from "./core/connection.js" */
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
 /** @import { Outbox } from "./core/outbox.js" */
@@ -42,6 +43,7 @@ import { UnreadDivider } from "./unread_divider.js";
  * @property {Connection} connection
  * @property {Outbox} outbox
  * @property {NotificationSettingsStore} notificationSettings
+ * @property {CharacterKeys} characterKeys
  * @property {FallbackStorage} drafts
  */
 

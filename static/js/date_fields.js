@@ -1,7 +1,7 @@
 // The fields in which people choose a date to jump to. Without JavaScript they are empty.
 
 import { isoDay } from "./core/dates.js";
-import { closest, find, findAll } from "./dom.js";
+import { closeMenu, closest, find, findAll } from "./dom.js";
 import { nextMessage } from "./message_element.js";
 
 /** Suggest the day of the line that was clicked, and end the fields with today. The menu closes with the jump. */
@@ -14,7 +14,7 @@ export function enableDateFields() {
   });
   document.addEventListener("toggle", ({ target }) => limitToToday(target), { capture: true });
   document.addEventListener("submit", ({ target }) => {
-    /** @type {HTMLElement | null} */ (closest(target, "[data-jump-to-date]")?.closest("[popover]"))?.hidePopover();
+    closeMenu(closest(target, "[data-jump-to-date]"));
   });
 }
 

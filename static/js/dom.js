@@ -32,6 +32,15 @@ export const findAll = (root, selector) => [...root.querySelectorAll(selector)].
 export const closest = (target, selector) => (target instanceof Element ? target.closest(selector) : null);
 
 /**
+ * Close the menu that an element is in, if it is in one.
+ *
+ * @param {Element | null} element
+ */
+export function closeMenu(element) {
+  /** @type {HTMLElement | null | undefined} */ (element?.closest("[popover]"))?.hidePopover();
+}
+
+/**
  * Set the text of an element, unless it has it already.
  *
  * @param {Element} element

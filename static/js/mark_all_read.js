@@ -1,6 +1,6 @@
 // Marks the conversation of the page as read, or all of them, after a confirmation.
 
-import { closest, find } from "./dom.js";
+import { closeMenu, closest, find } from "./dom.js";
 
 /** @import { Connection } from "./core/connection.js" */
 /** @import { Screen } from "./screen.js" */
@@ -58,7 +58,7 @@ export function markReadBy(screen) {
     const form = closest(event.target, "[data-mark-read]");
     if (!form) return;
     event.preventDefault();
-    /** @type {HTMLElement | null} */ (form.closest("[popover]"))?.hidePopover();
+    closeMenu(form);
     screen.page.markRead();
   });
 }

@@ -1,6 +1,6 @@
 // The items of a conversation's menu that change what the person has set for it, without loading the page again.
 
-import { closest, find } from "./dom.js";
+import { closeMenu, closest, find } from "./dom.js";
 
 /** @import { Sidebar } from "./sidebar.js" */
 
@@ -27,7 +27,7 @@ export function enablePreferences(sidebar) {
     const error = find(form, "[data-error]");
     error.hidden = await send(form, event.submitter);
     if (!error.hidden) return;
-    /** @type {HTMLElement | null} */ (form.closest("[popover]"))?.hidePopover();
+    closeMenu(form);
     // The server asks the connected pages of the person to refresh; this one may not be connected.
     await sidebar.refresh();
   });

@@ -89,6 +89,8 @@ export class Screen extends TypedEventTarget {
     for (const picker of findAll(page.main, "[data-person-picker]")) new PersonPicker(picker);
     const settings = page.main.querySelector("[data-notification-settings]");
     if (settings instanceof HTMLElement) editNotificationSettings(settings, this.#app.notificationSettings);
+    const keys = page.main.querySelector("[data-character-keys]");
+    if (keys instanceof HTMLElement) this.#app.characterKeys.edit(keys);
     if (page.main.dataset.conversation !== undefined) showConversation(page, this.#app);
   }
 

@@ -3,6 +3,8 @@
 import { isCharacter, matchesKeys, nameKeys } from "./core/key_combinations.js";
 import { closest, find, findAll } from "./dom.js";
 
+/** @import { CharacterKeys } from "./character_keys.js" */
+
 /**
  * @typedef {object} Shortcut
  * @property {string[]} keys alternatives
@@ -20,19 +22,22 @@ const FIELDS = "input, textarea, select, [contenteditable]";
  * Run shortcuts. What is typed outside of fields goes to the composer.
  *
  * @param {Shortcut[]} shortcuts
+ * @param {CharacterKeys} characterKeys
  */
-export function listenForShortcuts(shortcuts) {
+export function listenForShortcuts(shortcuts, characterKeys) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return;
     const isCovered = document.querySelector("dialog[open], :popover-open") !== null;
-    const isInField = closest(event.target, FIELDS) !== null;
+    const takesNoCharacters = closest(event.target, FIELDS) !== null || !characterKeys.areOn;
     const shortcut = shortcuts.find(
       ({ keys, isGlobal }) =>
         (isGlobal || !isCovered) &&
-        keys.some((combination) => matchesKeys(event, combination, IS_MAC) && !(isInField && isCharacter(combination))),
+        keys.some(
+          (combination) => matchesKeys(event, combination, IS_MAC) && !(takesNoCharacters && isCharacter(combination)),
+        ),
     );
     if (shortcut && shortcut.run(event) !== false) event.preventDefault();
-    else if (!isCovered && !isInField && isTyping(event)) focusComposer();
+    else if (!isCovered && !takesNoCharacters && isTyping(event)) focusComposer();
   });
 }
 

@@ -5,14 +5,22 @@ import { closest, find, findAll } from "./dom.js";
 import { formatField } from "./formatting.js";
 import { listenForShortcuts, listShortcuts } from "./shortcuts.js";
 
+/** @import { CharacterKeys } from "./character_keys.js" */
 /** @import { JumpDialog } from "./jump_dialog.js" */
 /** @import { MarkAllRead } from "./mark_all_read.js" */
 /** @import { Screen } from "./screen.js" */
 /** @import { Shortcut } from "./shortcuts.js" */
 /** @import { Sidebar } from "./sidebar.js" */
 
-/** @param {{screen: Screen, sidebar: Sidebar, jumpDialog: JumpDialog, markAllRead: MarkAllRead}} parts of the window */
-export function enableShortcuts({ screen, sidebar, jumpDialog, markAllRead }) {
+/**
+ * @param {object} parts of the window
+ * @param {Screen} parts.screen
+ * @param {Sidebar} parts.sidebar
+ * @param {JumpDialog} parts.jumpDialog
+ * @param {MarkAllRead} parts.markAllRead
+ * @param {CharacterKeys} parts.characterKeys
+ */
+export function enableShortcuts({ screen, sidebar, jumpDialog, markAllRead, characterKeys }) {
   /** @param {1 | -1} step */
   const openNeighbour = (step) => openEntry(findNeighbour(sidebar.entries, currentEntry(), step));
 
@@ -50,7 +58,7 @@ export function enableShortcuts({ screen, sidebar, jumpDialog, markAllRead }) {
     { keys: ["?", "Mod+/"], label: "Show keyboard shortcuts", run: () => openList() },
   ];
   const openList = listShortcuts(shortcuts);
-  listenForShortcuts(shortcuts);
+  listenForShortcuts(shortcuts, characterKeys);
 }
 
 /** @param {HTMLElement | undefined} entry */

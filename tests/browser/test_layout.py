@@ -1,5 +1,6 @@
 """Where things are on a conversation's page, in a window and on a phone."""
 
+import re
 from typing import Any
 
 import pytest
@@ -76,6 +77,33 @@ def test_phones_do_not_zoom_into_fields(ana: Person, new_page: NewPage) -> None:
             "input:not([type=hidden]), textarea, select", "fields => fields.map((f) => getComputedStyle(f).fontSize)"
         )
         assert [size for size in sizes if float(size.removesuffix("px")) < 16] == [], path
+
+
+def test_pages_begin_in_the_field_or_at_the_button_that_they_are_for(
+    ana: Person, bob: Person, new_page: NewPage
+) -> None:
+    room = bob.create_room("Lunch", "open")
+    expect(new_page(url=ana.server.url, path="/sign-in").locator("#username")).to_be_focused()
+    page = wait_until_connected(new_page(ana))
+    page.click("[aria-label='New room']")
+    expect(page.locator("#name")).to_be_focused()
+    page.keyboard.type("Design")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("Only you are in this room.")
+    page.get_by_role("link", name="Add people").click()
+    expect(page.get_by_role("combobox", name="Add people")).to_be_focused()
+    page.click(".sidebar >> text=People")
+    page.press("#q", "b")
+    page.press("#q", "Enter")
+    expect(page).to_have_url(re.compile("q=b$"))
+    expect(page.locator("#q")).to_be_focused()
+    for path, name in ((room_path(room), "Join room"), ("/direct/bob", "Start conversation")):
+        page.goto(ana.server.url + path)
+        expect(page.get_by_role("button", name=name)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#content")).to_be_focused()
+    page.goto(f"{ana.server.url}/templates/new")
+    expect(page.locator("#name")).to_be_focused()
 
 
 def test_the_focus_stays_in_the_sidebar_when_it_is_refreshed(ana: Person, new_page: NewPage) -> None:

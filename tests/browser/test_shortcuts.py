@@ -46,6 +46,7 @@ def test_people_move_read_and_edit_without_a_mouse(ana: Person, bob: Person, new
     page.goto(ana.server.url + "/people")
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
+    switch_characters_off(page)
 
 
 def read_all(page: Page, rooms: Sequence[str]) -> None:
@@ -78,6 +79,21 @@ def write_and_edit(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(text).to_be_focused()
     assert message_texts(page) == ["a?/b"]
+
+
+def switch_characters_off(page: Page) -> None:
+    page.click(".sidebar [href='/settings']")
+    page.get_by_label("Shortcuts of one character").uncheck()
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    page.get_by_role("link", name="General").click()
+    expect(page.locator("#content")).to_be_focused()
+    page.locator("h1").click()
+    page.keyboard.type("?/a")
+    expect(page.locator("#content")).to_have_value("")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("Control+/")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
 
 
 def list_shortcuts(page: Page) -> None:
