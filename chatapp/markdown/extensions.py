@@ -1,4 +1,7 @@
-"""What chatapp adds to Markdown: spoilers, `||hidden until somebody wants to see it||`, and URLs without markup."""
+"""What chatapp adds to Markdown: spoilers, emoji by name, and URLs without markup.
+
+A spoiler, `||hidden||`, is hidden until somebody wants to see it.
+"""
 
 import re
 from collections.abc import Sequence
@@ -8,6 +11,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
+
+from chatapp.markdown.emoji_names import EMOJI_NAME, load_emoji
 
 _SPOILER = "||"
 
@@ -21,6 +26,7 @@ def add_extensions(parser: MarkdownIt) -> None:
     """Add the rules to a parser."""
     parser.inline.add_terminator_char("|")
     parser.inline.ruler.before("escape", "url", _parse_url)
+    parser.inline.ruler.before("escape", "emoji", _parse_emoji)
     parser.inline.ruler.before("emphasis", "spoiler", _parse_spoiler)
     parser.add_render_rule("spoiler_open", _render_spoiler_open)
     parser.add_render_rule("spoiler_close", _render_spoiler_close)
@@ -41,6 +47,16 @@ def _parse_url(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - a ru
         token = state.push("url", "", 0)
         token.content = scheme[1] + rest
     state.pos += len(rest)
+    return True
+
+
+def _parse_emoji(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - a rule
+    match = EMOJI_NAME.match(state.src, state.pos, state.posMax)
+    if match is None or (emoji := load_emoji().get(match[1])) is None:
+        return False
+    if not silent:
+        state.append_pending(emoji)
+    state.pos = match.end()
     return True
 
 

@@ -2,10 +2,14 @@
 
 import re
 
+from chatapp.markdown.emoji_names import replace_names
+
 MAX_EMOJI = 3
 
 _LONGEST = 60
 """Maximum length of such a message, with white space: some emoji consist of a dozen characters."""
+
+_LONGEST_NAMES = 160
 
 # Characters that are emoji of their own, and those that are only before a variation selector.
 _PICTURE = (
@@ -24,5 +28,7 @@ _FEW_EMOJI = re.compile(rf"\s*(?:{_EMOJI}\s*){{1,{MAX_EMOJI}}}")
 
 
 def is_few_emoji(content: str) -> bool:
-    """Return whether a text consists of one to `MAX_EMOJI` emoji."""
+    """Return whether a text consists of one to `MAX_EMOJI` emoji, or of their names."""
+    if content[:1] == ":" and len(content) <= _LONGEST_NAMES:
+        content = replace_names(content)
     return len(content) <= _LONGEST and not content.isascii() and _FEW_EMOJI.fullmatch(content) is not None
