@@ -14,7 +14,7 @@ from chatapp.presentation.fragments import init_fragments
 from chatapp.presentation.message_list import Reader, render_messages
 from chatapp.presentation.messages import init_message_presenter, present_mentioned, render_body
 from chatapp.presentation.reader_clock import current_clock
-from chatapp.presentation.sidebar import current_sidebars, init_sidebars, mark_current
+from chatapp.presentation.sidebar import adapt_to_request, current_sidebars, init_sidebars
 from chatapp.timeline import TimelineMessage
 
 
@@ -45,5 +45,5 @@ def _shared() -> dict[str, Any]:
     return {
         "settings": current_settings(),
         "current_user": current_user,
-        "sidebar": lambda: mark_current(current_sidebars().render(current_person())),
+        "sidebar": lambda: adapt_to_request(current_sidebars().render(current_person())),
     }

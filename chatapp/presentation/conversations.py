@@ -20,7 +20,7 @@ from chatapp.fallback import current_fallback, request_revision
 from chatapp.identity import AuthenticatedUser, current_person
 from chatapp.models import Conversation
 from chatapp.presentation.kinds import ConversationPage, pages_of
-from chatapp.presentation.sidebar import ConversationItem, current_sidebars, mark_current
+from chatapp.presentation.sidebar import ConversationItem, adapt_to_request, current_sidebars
 from chatapp.presentation.urls import LATEST, Place
 from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage, list_pending, read_page
@@ -218,7 +218,7 @@ def render_remembered_conversation() -> str | None:
         composer=replace(view.composer, form_id=str(uuid.uuid4()), draft=""),
     )
     sidebar = current_sidebars().render_items(_remembered_items(viewer.id))
-    return render_template(shown.page.template, view=shown, sidebar=lambda: mark_current(sidebar), **shown.extras)
+    return render_template(shown.page.template, view=shown, sidebar=lambda: adapt_to_request(sidebar), **shown.extras)
 
 
 def _remembered_items(viewer_id: int) -> list[ConversationItem]:

@@ -28,6 +28,11 @@ MAX_SIDEBARS = 1_000
 
 TEMPLATE = "layout/_sidebar.html"
 
+COLLAPSED_COOKIE = "chatapp_collapsed"
+"""Name of the cookie with the names of collapsed sections, joined by dots: see `static/js/sidebar_sections.js`."""
+
+MAX_SECTIONS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class ConversationItem:
@@ -115,10 +120,14 @@ def current_sidebars() -> Sidebars:
     return sidebars
 
 
-def mark_current(html: str) -> Markup:
-    """Mark the link of a sidebar to the current page."""
+def adapt_to_request(html: str) -> Markup:
+    """Mark the link of a sidebar to the current page, and the sections that the browser's user has collapsed."""
     link = f'<a href="{escape(request.path)}"'
-    return Markup(html.replace(link, f'{link} aria-current="page"', 1))  # noqa: S704 - a template has rendered it
+    html = html.replace(link, f'{link} aria-current="page"', 1)
+    for section in request.cookies.get(COLLAPSED_COOKIE, "").split(".")[:MAX_SECTIONS]:
+        button = f'<button data-section="{escape(section)}"'
+        html = html.replace(button, f'{button} aria-expanded="false"', 1)
+    return Markup(html)  # noqa: S704 - a template has rendered it
 
 
 def conversation_items(viewer: AuthenticatedUser, conversations: Sequence[Conversation]) -> list[ConversationItem]:

@@ -64,7 +64,7 @@ connection.watchState((state) => {
 storeReaderClock();
 const page = new Page(document, location.pathname + location.search, connection);
 const sidebar = new Sidebar(connection, tabStorage);
-enableCollapsing(sidebar, browserStorage);
+enableCollapsing(sidebar);
 sidebar.revealCurrent();
 const badges = new UnreadBadges(connection, sidebar, userId);
 const notificationSettings = new NotificationSettingsStore(browserStorage, userId);

@@ -129,13 +129,14 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   jumpButton.addEventListener("click", showLatest);
   banner?.follow(connection, conversation);
   onPageReturn(() => timeline.catchUp(), signal);
-  const history = enableHistoryLoading(list, scroller, view);
-  keepPosition(page, scroller, history);
+  keepPosition(page, scroller, enableHistoryLoading(list, scroller, view));
   streamAnswers(list, connection, timeline, conversation);
   showReadReceipts(list, connection, timeline, { conversation, userId });
   handleRemoval(main, connection, timeline);
   showPublicNotice(main, connection, timeline);
   timeline.on("reset", () => {
+    // The address of a place in the past would lead there again after a reload.
+    if (main.isConnected && location.search) history.replaceState(null, "", location.pathname);
     scroller.scrollToEnd();
     banner?.showAgain();
   });

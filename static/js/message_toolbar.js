@@ -109,7 +109,9 @@ export class MessageToolbar {
   #onFocusIn(target) {
     const message = messageOf(target);
     if (!message || !(target instanceof Element) || !target.matches(":focus-visible")) return;
-    if (!this.element.contains(target)) this.#show(message);
+    // A permanent link focuses its message. On touch screens the toolbar would cover the text that is to be read.
+    const isLinked = IS_TOUCH && target.matches(":target");
+    if (!isLinked && !this.element.contains(target)) this.#show(message);
     this.#setTabStop(message);
   }
 

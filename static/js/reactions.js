@@ -67,9 +67,14 @@ export function enableReactions(picker, list, toolbar, actions) {
     emojiButtons.at((emojiButtons.indexOf(document.activeElement) + step) % emojiButtons.length)?.focus();
   }
 
+  // It has a size when it is open, perhaps a frame before the event.
+  picker.addEventListener("beforetoggle", () => {
+    picker.style.visibility = "hidden";
+  });
   picker.addEventListener("toggle", (event) => {
     if (/** @type {ToggleEvent} */ (event).newState !== "open") return;
     placePicker();
+    picker.style.visibility = "";
     emojiButtons[0]?.focus();
   });
   picker.addEventListener("keydown", onKeydown);

@@ -1,19 +1,17 @@
 // Sections of the sidebar that are collapsed show only what is unread, what has a draft, and the current page.
 
+import { readCookie, storeCookie } from "./cookies.js";
 import { closest, findAll } from "./dom.js";
 
-/** @import { FallbackStorage } from "./core/fallback_storage.js" */
 /** @import { Sidebar } from "./sidebar.js" */
 
-const STORAGE_KEY = "chatapp:collapsed-sections";
+/** Names of sections. Pages are rendered with it: see chatapp/presentation/sidebar.py. */
+const COOKIE = "chatapp_collapsed";
 
-/**
- * @param {Sidebar} sidebar
- * @param {FallbackStorage} storage of the browser
- */
-export function enableCollapsing(sidebar, storage) {
+/** @param {Sidebar} sidebar */
+export function enableCollapsing(sidebar) {
   function render() {
-    const collapsed = readCollapsed(storage);
+    const collapsed = readCollapsed();
     for (const toggle of findAll(sidebar.lists, "[data-section]"))
       toggle.ariaExpanded = String(!collapsed.has(toggle.dataset.section ?? ""));
   }
@@ -21,14 +19,13 @@ export function enableCollapsing(sidebar, storage) {
   sidebar.lists.addEventListener("click", ({ target }) => {
     const { section } = closest(target, "[data-section]")?.dataset ?? {};
     if (section === undefined) return;
-    const collapsed = readCollapsed(storage);
+    const collapsed = readCollapsed();
     if (!collapsed.delete(section)) collapsed.add(section);
-    storage.set(STORAGE_KEY, [...collapsed].join());
+    storeCookie(COOKIE, [...collapsed].join("."));
     render();
   });
   sidebar.on("refreshed", render);
   render();
 }
 
-/** @param {FallbackStorage} storage */
-const readCollapsed = (storage) => new Set((storage.get(STORAGE_KEY) ?? "").split(",").filter(Boolean));
+const readCollapsed = () => new Set(readCookie(COOKIE).split(".").filter(Boolean));

@@ -93,6 +93,7 @@ def test_a_message_sent_from_an_earlier_place_leads_to_the_latest(
     send_message(page, "from here")
     wait_until_stored(page)
     expect(page.locator(f"#message-{POSTED + 1}")).to_be_in_viewport()
+    expect(page).to_have_url(re.compile("/$"))
     seqs = message_seqs(page)
     assert seqs == list(range(seqs[0], POSTED + 2))
     # "Mark as read" does not need them on the screen.

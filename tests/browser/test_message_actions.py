@@ -97,6 +97,12 @@ def test_a_deleted_message_is_removed_from_all_pages(pages: tuple[Page, Page]) -
 
 def test_reactions_are_counted_and_removed(pages: tuple[Page, Page]) -> None:
     bob_page, ana_page = pages
+    action(ana_page, 1, "React")
+    # It appears where it belongs: it is not painted before it has its place.
+    picker = ana_page.locator("[data-reaction-picker]")
+    assert picker.evaluate("picker => (picker.showPopover(), getComputedStyle(picker).visibility)") == "hidden"
+    expect(picker).to_be_visible()
+    ana_page.keyboard.press("Escape")
     react(ana_page, 1, "Thumbs up")
     button = bob_page.locator("#message-1 .reaction")
     expect(button).to_have_text("👍 1")
@@ -114,6 +120,9 @@ def test_the_toolbar_works_by_touch_and_by_keyboard(ana: Person, new_page: NewPa
     for text in ("one", "two"):
         socket.post(text)
     phone = wait_until_connected(new_page(ana, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True))
+    phone.goto(f"{ana.server.url}/conversations/general/messages/1")
+    expect(phone.locator("#message-1:focus")).to_be_visible()
+    expect(phone.locator("[data-message-toolbar]")).to_be_hidden()
     phone.locator("#message-1 [data-more]").tap()
     phone.locator("[data-message-toolbar] [data-react]").tap()
     phone.locator("[data-reaction-picker] [aria-label=Party]").tap()

@@ -110,3 +110,7 @@ def test_favorites_come_first_and_muted_conversations_point_out_mentions_only_on
     page.reload()
     expect(badge).to_have_text(re.compile("^1"))
     expect(page).to_have_title("Design · chatapp")
+    # The server renders the section as collapsed.
+    assert '<button data-section="favorites" aria-expanded="false"' in page.request.get(page.url).text()
+    page.get_by_role("button", name="Favorites").click()
+    assert 'aria-expanded="false"' not in page.request.get(page.url).text().partition("<main")[0]
