@@ -26,10 +26,13 @@ from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage, list_pending, read_page
 from chatapp.timeline.conversation_state import ConversationState
 from chatapp.timeline.read_markers import ReadState
-from chatapp.timeline.reading import Page, read_around
+from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, Page, read_around
 
 FORM_IDS = uuid.UUID("5b7a1d6e-8b5f-4d0c-9f0e-3f1d8a6c2e47")
 """The name space of the ids of forms."""
+
+MESSAGES_HEADER = "X-Chatapp-Messages"
+"""Header of the script's requests for pages: how many messages fit its window. `page_loader.js` sends it."""
 
 _PLACEHOLDER_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Time of the message that is the template of messages in the browser's outbox, which sets another one."""
@@ -155,8 +158,13 @@ def view_conversation(
 def _read_place(session: Session, conversation: Conversation, place: Place) -> Page:
     if place.around is not None:
         return read_around(session, conversation, place.around)
-    limit = kind_of(conversation).last_page_size
+    limit = max(kind_of(conversation).last_page_size, _requested_messages())
     return read_page(session, conversation, before=place.before, after=place.after, limit=limit)
+
+
+def _requested_messages() -> int:
+    """Return the number of messages that the page's script asks for, because they fit its window."""
+    return min(request.headers.get(MESSAGES_HEADER, 0, type=int), SCROLLED_PAGE_SIZE)
 
 
 def _make_form_id(viewer: AuthenticatedUser, epoch: str, conversation: Conversation, pending: int) -> str:

@@ -80,7 +80,8 @@ const screen = new Screen(page, {
 showConnectionStatus(connection, screen);
 followState(sidebar, badges, screen);
 enablePreferences(sidebar);
-screen.on("shown", ({ title }) => badges.setPageTitle(title));
+// After the frame that shows the page: changing the title takes the browser longer than most of the rest.
+screen.on("shown", ({ title }) => requestAnimationFrame(() => setTimeout(() => badges.setPageTitle(title))));
 new Notifications(connection, sidebar, userId, notificationSettings);
 trackPresence(connection, sidebar, screen);
 showMoreUnread(sidebar, badges);

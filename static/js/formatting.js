@@ -23,7 +23,8 @@ export function enableFormatting(screen) {
   document.addEventListener("pointerdown", (event) => {
     if (closest(event.target, `${TOOLBAR} button, [data-toggle-formatting]`)) event.preventDefault();
   });
-  screen.on("shown", renderToggles);
+  // With the layout of the next frame: now it would need one of its own.
+  screen.on("shown", () => requestAnimationFrame(renderToggles));
   renderToggles();
 }
 

@@ -3,6 +3,9 @@
 /** Time for which a page that was fetched in advance is used. Its conversation catches up by the cursor. */
 const PREFETCHED_MS = 10_000;
 
+/** Height of the lowest messages. */
+const MIN_MESSAGE_PX = 28;
+
 /** @typedef {{url: URL, html: string} | null} LoadedPage null if the response is not a page of the window */
 
 export class PageLoader {
@@ -54,7 +57,9 @@ export class PageLoader {
  * @returns {Promise<LoadedPage>}
  */
 async function fetchPage(path, options) {
-  const response = await fetch(path, { headers: { Accept: "text/html" }, ...options });
+  // As many messages as fill the window, so that its first frame is the final one.
+  const headers = { Accept: "text/html", "X-Chatapp-Messages": `${Math.ceil(innerHeight / MIN_MESSAGE_PX)}` };
+  const response = await fetch(path, { headers, ...options });
   const isPage = response.ok && response.headers.get("Content-Type")?.startsWith("text/html");
   return isPage ? { url: new URL(response.url), html: await response.text() } : null;
 }

@@ -25,7 +25,7 @@ export class UnreadBadges extends TypedEventTarget {
   #title = document.title;
   #icon = find(document, "link[rel=icon]", HTMLLinkElement);
   #iconHref = this.#icon.href;
-  #unreadIconHref = this.#icon.dataset.unreadHref ?? "";
+  #unreadIconHref = new URL(this.#icon.dataset.unreadHref ?? "", document.baseURI).href;
   /** @type {[conversation: string, message: NewMessage][]} Those that arrived since the list was requested, until it is shown. */
   #sinceRequest = [];
 
@@ -128,8 +128,11 @@ export class UnreadBadges extends TypedEventTarget {
 
   #updateTitle() {
     const prefix = titlePrefix(this.#sidebar.entries.map(countsOf));
-    document.title = prefix + this.#title;
-    this.#icon.href = prefix ? this.#unreadIconHref : this.#iconHref;
+    // Even the same title and icon would take the browser milliseconds.
+    const title = prefix + this.#title;
+    if (document.title !== title) document.title = title;
+    const href = prefix ? this.#unreadIconHref : this.#iconHref;
+    if (this.#icon.href !== href) this.#icon.href = href;
     this.#renderMenuBadge(prefix);
     this.emit("changed");
   }

@@ -23,6 +23,7 @@ from chatapp.conversations.refs import GENERAL, direct_ref, room_ref
 from chatapp.conversations.service import create_room, open_direct
 from chatapp.extensions import db
 from chatapp.models import Installation, Message
+from chatapp.presentation.conversations import MESSAGES_HEADER
 from chatapp.rooms.service import invite, remove, update_room
 from chatapp.storage import current_writer, write
 from chatapp.storage.statements import StatementObserver
@@ -123,6 +124,19 @@ def test_a_page_needs_four_queries_when_its_caches_are_warm_and_eight_when_they_
     chat.post("A new message")
     assert chat.count_queries(chat.path) <= 6, "after a message"
     assert chat.count_queries(chat.path) <= 4
+
+
+@pytest.mark.parametrize(
+    ("requested", "shown"), [(None, 10), ("5", 10), ("20", 20), ("1000", 50), ("-1", 10), ("many", 10)]
+)
+def test_a_page_has_the_last_ten_messages_or_as_many_as_fit_the_window(
+    chat: Chat, requested: str | None, shown: int
+) -> None:
+    for number in range(55):
+        chat.post(f"Message {number}")
+    headers = {} if requested is None else {MESSAGES_HEADER: requested}
+    page = chat.client.get(chat.path, headers=headers).text
+    assert page.count(' data-seq="') == shown
 
 
 def test_messages_of_pages_and_of_the_api_show_each_change_at_once(chat: Chat) -> None:
