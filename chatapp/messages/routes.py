@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Mapping
 
 from flask import Blueprint, flash, redirect, render_template, request
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from chatapp.config.assistants import list_assistants
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.policy import authorize_reading, may_read, no_such_conversation
+from chatapp.conversations.policy import authorize_posting, authorize_reading, may_read, no_such_conversation
 from chatapp.conversations.preferences import PreferenceChanges, update_preferences
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.conversations.refs import ConversationRef, parse_ref
@@ -17,14 +18,16 @@ from chatapp.extensions import db
 from chatapp.fallback import current_fallback
 from chatapp.identity import current_person, find_current_person, login_required
 from chatapp.limits.rates import SEARCHES, count_use
-from chatapp.presentation.conversations import find_path, render_conversation, view_conversation
+from chatapp.presentation.conversations import find_path, preview_message, render_conversation, view_conversation
 from chatapp.presentation.kinds import pages_of
+from chatapp.presentation.messages import present_message
 from chatapp.presentation.quotes import message_path, shorten_quote
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.sidebar import current_sidebars
 from chatapp.presentation.urls import parse_place, parse_seq
 from chatapp.timeline import get_message, mark_read, post, read_page
 from chatapp.timeline.cleanup import clear
+from chatapp.timeline.content import check_content
 from chatapp.timeline.conversation_state import find_state
 from chatapp.timeline.mentions import MAX_SUGGESTIONS, list_mentionable
 from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_first_since
@@ -67,6 +70,16 @@ def create(conversation: str) -> Response | tuple[str, int]:
         view = view_conversation(find_state(db.session(), ref, current_person().id), draft=content, error=error)
         return render_conversation(view), error.status
     return redirect(find_path(ref) if message.is_pending else f"{find_path(ref)}#message-{message.seq}", code=303)
+
+
+@blueprint.post("/conversations/<conversation>/preview")
+@login_required
+def preview(conversation: str) -> Markup:
+    """Return the HTML of a message with the content that is being written."""
+    ref, person = parse_ref(conversation), current_person()
+    authorize_posting(*_find_access(ref))
+    content = check_content(request.form.get("content"))
+    return present_message(preview_message(ref, person, content)).html
 
 
 @blueprint.post("/conversations/<conversation>/read")

@@ -142,9 +142,7 @@ def view_conversation(
             form_id=_make_form_id(viewer, state.epoch, conversation, len(pending)),
             draft=draft,
             error=error.message if error else None,
-            outbox_message=TimelineMessage(
-                conversation=ref, sender=viewer.as_person(), content="", created_at=_PLACEHOLDER_TIME
-            ),
+            outbox_message=preview_message(ref, viewer, ""),
         ),
         archived_text=kind.archived_text if conversation.is_archived else None,
         is_public=state.is_public,
@@ -153,6 +151,11 @@ def view_conversation(
     if place == LATEST and error is None:
         _remember(view, viewer.id)
     return view
+
+
+def preview_message(ref: ConversationRef, viewer: AuthenticatedUser, content: str) -> TimelineMessage:
+    """Return a message that is not posted yet, as pages show it."""
+    return TimelineMessage(conversation=ref, sender=viewer.as_person(), content=content, created_at=_PLACEHOLDER_TIME)
 
 
 def _read_place(session: Session, conversation: Conversation, place: Place) -> Page:

@@ -3,6 +3,7 @@
 import { findNeighbour } from "./core/neighbours.js";
 import { closest, find, findAll } from "./dom.js";
 import { formatField } from "./formatting.js";
+import { togglePreview } from "./preview.js";
 import { listenForShortcuts, listShortcuts } from "./shortcuts.js";
 
 /** @import { CharacterKeys } from "./character_keys.js" */
@@ -54,6 +55,7 @@ export function enableShortcuts({ screen, sidebar, jumpDialog, markAllRead, char
     { keys: ["Mod+Shift+X"], label: "Strikethrough", run: ({ target }) => formatField(target, "strikethrough") },
     { keys: ["Mod+E"], label: "Code", run: ({ target }) => formatField(target, "code") },
     { keys: ["Mod+Shift+U"], label: "Link", run: ({ target }) => formatField(target, "link") },
+    { keys: ["Mod+Shift+P"], label: "Preview, or back", run: ({ target }) => togglePreview(target) },
     { keys: ["/"], label: "Search, on pages with a search field", run: focusSearch },
     { keys: ["?", "Mod+/"], label: "Show keyboard shortcuts", run: () => openList() },
   ];

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.harness.accessibility import list_violations
 from tests.harness.pages import PHONE, NewPage, wait_until_connected
 from tests.harness.people import Person
 
@@ -177,3 +178,34 @@ def test_pasted_text_becomes_markdown_and_undo_leads_to_the_plain_text(page: Pag
     page.fill(TEXT, "```\n")
     paste(page, "plain", "<b>plain</b>")
     expect_text(page, "```\nplain")
+
+
+def test_a_preview_replaces_the_field_until_escape_or_sending(ana: Person, page: Page) -> None:
+    preview, text = page.locator("[data-composer] [data-preview-content]"), page.locator(TEXT)
+    text.fill("see https://a.example")
+    page.press(TEXT, "Control+Shift+p")
+    expect(preview).to_be_focused()
+    expect(preview.locator("a")).to_have_attribute("href", "https://a.example")
+    expect(text).to_be_hidden()
+    assert not list_violations(page)
+    page.keyboard.press("Escape")
+    expect(text).to_be_focused()
+    expect(preview).to_have_count(0)
+
+    page.click("[data-composer] [data-preview]")
+    expect(preview).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#message-1 .message-body")).to_have_text("see https://a.example")
+    expect(text).to_be_focused()
+    expect_text(page, "")
+
+    page.press(TEXT, "ArrowUp")
+    page.click(".message-edit [data-preview]")
+    expect(page.locator(".message-edit [data-preview-content] a")).to_be_visible()
+    page.keyboard.press("Control+Shift+p")
+    expect(page.locator(".message-edit textarea")).to_be_focused()
+    page.keyboard.press("Escape")
+
+    text.fill("x" * (1 + int(page.locator("main").get_attribute("data-message-limit") or 0)))
+    page.click("[data-composer] [data-preview]")
+    expect(page.locator("[data-composer-error]")).to_contain_text("A message has at most")

@@ -146,6 +146,9 @@ ROUTES = {
         ROOM | {"anonymous": 404}, DIRECT | {"anonymous": 404}, session=SESSION | {"anonymous": 404}
     ),
     "GET /conversations/<conversation>/messages/<seq>/versions": Line(ROOM, DIRECT, session=SESSION),
+    "POST /conversations/<conversation>/preview": Line(
+        ROOM_POST, DIRECT_POST, {"content": "a preview"}, session=SESSION_POST
+    ),
     "POST /conversations/<conversation>/messages": Line(
         ROOM_POST, DIRECT_POST, {"content": "by form"}, session=SESSION_POST
     ),
