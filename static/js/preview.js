@@ -99,7 +99,7 @@ async function render(content) {
   if (!response) return { error: "The server can’t be reached." };
   const page = parseHtml(await response.text());
   if (!response.ok || response.redirected) return { error: page.querySelector(".lead")?.textContent ?? "No preview." };
-  return { html: find(page, ".message-content").childNodes };
+  return { html: [find(page, ".message-body")] };
 }
 
 /** @param {HTMLFormElement} form */
