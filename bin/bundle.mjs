@@ -50,6 +50,7 @@ const builds = await Promise.all([
   }),
   // A minified script that defines a global variable, which it would not do as a module.
   build({ ...options, entryPoints: ["static/vendor/swagger-ui-bundle.js"], loader: { ".js": "copy" } }),
+  build({ ...options, entryPoints: ["static/vendor/emoji.json"], loader: { ".json": "copy" } }),
 ]);
 
 /** The files by their sources, both relative to static/. */

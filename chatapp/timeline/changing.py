@@ -1,5 +1,6 @@
 """Changing posted messages: editing, deleting, reacting. Each change takes the conversation's next event number."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -25,6 +26,8 @@ from chatapp.timeline.versions import delete_versions, keep_version
 
 MAX_DIFFERENT_REACTIONS = 20
 """Maximum number of different emoji under one message."""
+
+_KEYCAP = re.compile("[0-9#*]\ufe0f\u20e3")
 
 MAX_REACTION_CHARS = 16
 
@@ -135,7 +138,9 @@ def check_reaction(value: object) -> str:
     if isinstance(value, str) and 1 <= len(value) <= MAX_REACTION_CHARS:
         categories = {unicodedata.category(character) for character in value}
         # Symbols, with the modifiers, joiners and selectors that emoji consist of.
-        if "So" in categories and categories <= {"So", "Sk", "Cf", "Mn", "Me", "Po", "Sm"}:
+        if _KEYCAP.fullmatch(value) or (
+            "So" in categories and categories <= {"So", "Sk", "Cf", "Mn", "Me", "Po", "Sm"}
+        ):
             return value
     raise Invalid("reaction must be one emoji.")
 

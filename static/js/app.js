@@ -14,6 +14,7 @@ import { enableDateFields } from "./date_fields.js";
 import { MarkAllRead, markReadBy } from "./mark_all_read.js";
 import { markDrafts } from "./draft_marks.js";
 import { showMoreUnread } from "./more_unread.js";
+import { EmojiPicker } from "./emoji_picker.js";
 import { enableFormatting } from "./formatting.js";
 import { announcePages, focusField, Navigator } from "./navigation.js";
 import { NotificationSettingsStore } from "./notification_settings.js";
@@ -76,6 +77,7 @@ const screen = new Screen(page, {
   outbox,
   notificationSettings,
   characterKeys,
+  emojiPicker: new EmojiPicker(browserStorage),
   drafts: tabStorage,
 });
 showConnectionStatus(connection, screen);

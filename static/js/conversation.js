@@ -29,6 +29,7 @@ import { UnreadDivider } from "./unread_divider.js";
 
 /** @import { CharacterKeys } from "./character_keys.js" */
 /** @import { Connection } from "./core/connection.js" */
+/** @import { EmojiPicker } from "./emoji_picker.js" */
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
 /** @import { Outbox } from "./core/outbox.js" */
 /** @import { NotificationSettingsStore } from "./notification_settings.js" */
@@ -44,6 +45,7 @@ import { UnreadDivider } from "./unread_divider.js";
  * @property {Outbox} outbox
  * @property {NotificationSettingsStore} notificationSettings
  * @property {CharacterKeys} characterKeys
+ * @property {EmojiPicker} emojiPicker
  * @property {FallbackStorage} drafts
  */
 
@@ -89,14 +91,14 @@ export function showConversation(page, app) {
  * @param {Decorator[]} decorators
  * @param {App} app
  */
-function createToolbar({ page, main, list, connection, conversation, signal }, decorators, { userId }) {
+function createToolbar({ page, main, list, connection, conversation, signal }, decorators, { userId, emojiPicker }) {
   const { messageLimit } = main.dataset;
   const picker = find(main, "[data-reaction-picker]");
   const actions = new MessageActions(list, connection, conversation);
   const toolbar = new MessageToolbar(main, list.element, picker, userId, signal);
   page.on("left", () => toolbar.hide());
   const editor = new MessageEditor(list.element, toolbar, actions, Number(messageLimit));
-  enableReactions(picker, list.element, toolbar, actions);
+  enableReactions(picker, list.element, toolbar, actions, emojiPicker);
   enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
   find(main, "[data-composer]").addEventListener("message:edit-last", () => editor.editLast());
   decorators.push((message) => toolbar.prepare(message), addAnswerControls(main, list.element, actions, userId));

@@ -2,12 +2,11 @@
 
 import { closest, find, findAll } from "./dom.js";
 import { messageOf, seqOf } from "./message_element.js";
+import { placePopover } from "./popover_position.js";
 
+/** @import { EmojiPicker } from "./emoji_picker.js" */
 /** @import { MessageActions } from "./message_actions.js" */
 /** @import { MessageToolbar } from "./message_toolbar.js" */
-
-/** Distance of the picker from the button, and from the edge of the window. */
-const GAP_PX = 6;
 
 /**
  * Mark the reactions that this person has added.
@@ -34,9 +33,11 @@ export function setReactionsEnabled(message, isEnabled) {
  * @param {HTMLElement} list
  * @param {MessageToolbar} toolbar
  * @param {MessageActions} actions
+ * @param {EmojiPicker} emojiPicker
  */
-export function enableReactions(picker, list, toolbar, actions) {
-  const emojiButtons = findAll(picker, "[data-emoji]");
+export function enableReactions(picker, list, toolbar, actions, emojiPicker) {
+  const buttons = findAll(picker, "button");
+  const anchor = find(toolbar.element, "[data-react]");
 
   /**
    * @param {HTMLElement} message
@@ -50,21 +51,12 @@ export function enableReactions(picker, list, toolbar, actions) {
     if (button) button.ariaBusy = null;
   }
 
-  function placePicker() {
-    const button = find(toolbar.element, "[data-react]").getBoundingClientRect();
-    const { offsetWidth: width, offsetHeight: height } = picker;
-    const fitsAbove = button.top > height + 2 * GAP_PX;
-    const left = Math.min(button.right - width, document.documentElement.clientWidth - width - GAP_PX);
-    picker.style.top = `${fitsAbove ? button.top - height - GAP_PX : button.bottom + GAP_PX}px`;
-    picker.style.left = `${Math.max(GAP_PX, left)}px`;
-  }
-
   /** @param {KeyboardEvent} event */
   function onKeydown(event) {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step || !(document.activeElement instanceof HTMLElement)) return;
     event.preventDefault();
-    emojiButtons.at((emojiButtons.indexOf(document.activeElement) + step) % emojiButtons.length)?.focus();
+    buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length)?.focus();
   }
 
   // It has a size when it is open, perhaps a frame before the event.
@@ -73,17 +65,19 @@ export function enableReactions(picker, list, toolbar, actions) {
   });
   picker.addEventListener("toggle", (event) => {
     if (/** @type {ToggleEvent} */ (event).newState !== "open") return;
-    placePicker();
+    placePopover(picker, anchor.getBoundingClientRect());
     picker.style.visibility = "";
-    emojiButtons[0]?.focus();
+    buttons[0]?.focus();
   });
   picker.addEventListener("keydown", onKeydown);
   picker.addEventListener("click", ({ target }) => {
     const emoji = closest(target, "[data-emoji]")?.dataset.emoji;
     const { message } = toolbar;
+    if (!message) return;
+    if (closest(target, "[data-more-emoji]")) return emojiPicker.open(anchor, (chosen) => toggle(message, chosen));
     if (!emoji) return;
     picker.hidePopover();
-    if (message) toggle(message, emoji);
+    toggle(message, emoji);
   });
   list.addEventListener("click", ({ target }) => {
     const emoji = closest(target, "[data-reaction]")?.dataset.reaction;

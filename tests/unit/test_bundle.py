@@ -28,6 +28,7 @@ SOURCES = {
     "icon-unread.svg": "<svg></svg>",
     "icon-512.png": "",
     "vendor/swagger-ui-bundle.js": "this.SwaggerUIBundle = 1;",
+    "vendor/emoji.json": "[]",
 }
 
 

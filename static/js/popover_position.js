@@ -1,0 +1,20 @@
+// Places popovers at the element that opens them.
+
+/** Distance from the element, and from the edge of the window. */
+const GAP_PX = 6;
+
+/**
+ * Place an open popover above an element, or below it if there is no room.
+ *
+ * @param {HTMLElement} popover
+ * @param {DOMRect} anchor
+ */
+export function placePopover(popover, anchor) {
+  const { offsetWidth: width, offsetHeight: height } = popover;
+  const { clientWidth, clientHeight } = document.documentElement;
+  const isAbove = anchor.top > height + 2 * GAP_PX;
+  const top = isAbove ? anchor.top - height - GAP_PX : Math.min(anchor.bottom, clientHeight - height) + GAP_PX;
+  const left = Math.min(anchor.right - width, clientWidth - width - GAP_PX);
+  popover.style.top = `${Math.max(GAP_PX, Math.min(top, clientHeight - height - GAP_PX))}px`;
+  popover.style.left = `${Math.max(GAP_PX, left)}px`;
+}
