@@ -6,7 +6,9 @@ import { Composer } from "./composer.js";
 import { Timeline } from "./core/timeline.js";
 import { find } from "./dom.js";
 import { enableHistoryLoading } from "./history_loading.js";
-import { completeMentions } from "./mention_autocomplete.js";
+import { enableAutocomplete } from "./autocomplete.js";
+import { emojiCompletion } from "./emoji_completion.js";
+import { completeMentions } from "./mention_completion.js";
 import { MessageActions } from "./message_actions.js";
 import { decorateMessages } from "./message_decoration.js";
 import { enableDeletion } from "./message_deletion.js";
@@ -167,7 +169,9 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
     list.element.addEventListener("messages:attached", () => outboxView.render());
     showTyping(form, find(main, "[data-typing]"), connection, conversation);
     offerSuggestions(main, text);
-    completeMentions(text, find(form, "[data-mention-options]"), list.element);
+    const options = find(form, "[data-mention-options]");
+    const mentions = completeMentions(options.dataset.source ?? "", list.element);
+    enableAutocomplete(text, options, [mentions, emojiCompletion]);
   }
   if (toolbar && lastReadSeq !== null) enableMarkAsUnread(toolbar, tracker, divider);
   return (message) => tracker.observe(message);

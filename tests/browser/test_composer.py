@@ -240,3 +240,15 @@ def test_emoji_are_picked_for_texts_and_reactions(ana: Person, page: Page) -> No
     page.keyboard.press("Escape")
     expect(picker).to_be_hidden()
     expect(page.locator("[data-insert-emoji]")).to_be_focused()
+
+
+def test_names_of_emoji_are_completed(page: Page) -> None:
+    page.locator(TEXT).press_sequentially("so :tad")
+    option = page.locator("[data-mention-options] [role=option]").first
+    expect(option).to_have_text("🎉 :tada:")
+    page.keyboard.press("Tab")
+    expect_text(page, "so 🎉 ")
+    page.press(TEXT, "Control+z")
+    expect_text(page, "so :tad")
+    page.keyboard.type("a:")
+    expect(option).to_be_hidden()
