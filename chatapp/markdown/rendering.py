@@ -7,7 +7,7 @@ sanitised.
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -38,6 +38,9 @@ BUDGETED_CHARS = 10_000
 MAX_BUDGETS = 3
 """A text has at most the budget of so many times `BUDGETED_CHARS`, so that the event loop is not held up for longer."""
 
+MAX_CODE_LINES = 25
+"""Maximum number of lines of a block of code that is not folded."""
+
 MAX_COLUMNS = 20
 """A table with more columns is shown as text. A short row gets an empty cell for each column that it lacks."""
 
@@ -47,7 +50,7 @@ ALLOWED_TAGS = {
 }
 ALLOWED_ATTRIBUTES = {
     "a": {"href", "target", "title"},
-    "button": {"class", "type", "data-copy-code", "data-spoiler"},
+    "button": {"aria-expanded", "class", "data-fold", "type", "data-copy-code", "data-spoiler"},
     "div": {"class", "tabindex"},
     "input": {"aria-label", "checked", "disabled", "type"},
     "li": {"class"},
@@ -58,6 +61,8 @@ ALLOWED_ATTRIBUTES = {
     "th": {"class"},
     "ul": {"class"},
 }
+
+_FOLD_BUTTON = '<button class="fold-button" type="button" data-fold aria-expanded="false">Show more</button>'
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
@@ -166,10 +171,16 @@ def _render_code(
     code, language = tokens[index].content, (tokens[index].info.split() or [""])[0]
     with env["budget"].paused():
         highlighted = highlight(code, language, env["highlight_budget"])
+    fold = ("", "")
+    if code.count("\n") > MAX_CODE_LINES:
+        fold = (
+            " is-long",
+            '<button class="fold-button" type="button" data-fold aria-expanded="false">Show more</button>',
+        )
     return (
-        f'<div class="code"><div class="code-head"><span>{escape(language)}</span>'
+        f'<div class="code{fold[0]}"><div class="code-head"><span>{escape(language)}</span>'
         '<button class="button is-small" type="button" data-copy-code>Copy</button></div>'
-        f'<pre tabindex="0"><code>{highlighted}</code></pre></div>'
+        f'<pre tabindex="0"><code>{highlighted}</code></pre>{fold[1]}</div>'
     )
 
 
@@ -359,3 +370,34 @@ def _find_blocks(tokens: Sequence[Token]) -> list[tuple[int, int]]:
     """Return the first index and the end index of each top-level block."""
     starts = [index for index, token in enumerate(tokens) if token.level == 0 and token.nesting >= 0]
     return list(pairwise([*starts, len(tokens)]))
+
+
+def extract_text(text: str, seconds: float) -> str | None:
+    """Return the text as it is read, without markup and without spoilers. Return None if that takes too long."""
+    budget = TimeBudget(seconds)
+    try:
+        with budget:
+            tokens = _Renderer(budget, TimeBudget(seconds), Marks()).parse(normalize(text))
+    except BudgetExceeded:
+        return None
+    parts: list[str] = []
+    for token in tokens:
+        if "checked" in token.meta:
+            parts.append("☑ " if token.meta["checked"] else "☐ ")
+        elif token.type == "inline":
+            parts += *_extract_inline(token.children or ()), "\n"
+        elif token.type == "fence":
+            parts += token.content, "\n"
+    return "".join(parts)
+
+
+def _extract_inline(tokens: Iterable[Token]) -> Iterator[str]:
+    is_in_spoiler = False
+    for token in tokens:
+        if token.type == "spoiler_open":
+            is_in_spoiler = True
+            yield "(spoiler)"
+        elif token.type == "spoiler_close":
+            is_in_spoiler = False
+        elif not is_in_spoiler:
+            yield "\n" if token.type in {"softbreak", "hardbreak"} else token.content

@@ -20,6 +20,12 @@ TEMPLATE = "messages/_message.html"
 
 CACHED_FRAMES = 1_000
 
+MAX_CHARS = 2_000
+"""Maximum length of a message that is not folded. The server decides: the first frame that a browser shows is final."""
+
+MAX_LINES = 25
+"""Maximum number of lines of a message that is not folded."""
+
 
 class Body(NamedTuple):
     """The content of a message as HTML."""
@@ -79,6 +85,7 @@ class MessageTemplate:
             "avatar": self._render_avatar(message),
             "sender": self._render_sender(message),
             "is_formatted": is_formatted,
+            "is_long": _is_long(message),
             **values,
         }
         # `render()` first copies the globals, which this template does not use: that would double the time.
@@ -116,7 +123,14 @@ def _is_plain(message: TimelineMessage) -> bool:
         and not message.mentions
         and not message.reactions
         and not is_few_emoji(message.content)
+        and not _is_long(message)
     )
+
+
+def _is_long(message: TimelineMessage) -> bool:
+    """Return whether a message is folded until somebody wants to see it all. Answers are what somebody waits for."""
+    content = message.content
+    return message.answer_state is None and (len(content) > MAX_CHARS or content.count("\n") >= MAX_LINES)
 
 
 def shows_few_emoji(message: TimelineMessage) -> bool:

@@ -6,8 +6,15 @@ to the message. Each reader's page fetches what the link points to, with that re
 """
 
 from chatapp.conversations.refs import ConversationRef
+from chatapp.markdown.syntax import may_be_markdown
 
 MAX_QUOTE_CHARS = 280
+
+QUOTE_SECONDS = 0.02
+"""Processor time in which the beginning of a message is parsed. Ordinary text needs a twentieth of it."""
+
+PARSED_CHARS = 1_000
+"""The beginning of a message from which a quote is made. Blanks and markup are not quoted."""
 
 REFERENCE_TEXT = "Quoted message"
 
@@ -23,6 +30,11 @@ def make_reference(conversation: ConversationRef, seq: int) -> str:
 
 
 def shorten_quote(content: str) -> str:
-    """Return a message's content in one line of limited length."""
-    text = " ".join(content.split())
+    """Return a message's content in one line of limited length, without markup and without spoilers."""
+    start = content[:PARSED_CHARS]
+    if may_be_markdown(start):
+        from chatapp.markdown.rendering import extract_text  # The first text with markup imports the parser.
+
+        start = extract_text(start, QUOTE_SECONDS) or start
+    text = " ".join(start.split())
     return text if len(text) <= MAX_QUOTE_CHARS else text[: MAX_QUOTE_CHARS - 1] + "…"

@@ -5,6 +5,7 @@ import { AutoScroller } from "./auto_scroller.js";
 import { Composer } from "./composer.js";
 import { Timeline } from "./core/timeline.js";
 import { find } from "./dom.js";
+import { enableFolding } from "./folding.js";
 import { enableHistoryLoading } from "./history_loading.js";
 import { enableAutocomplete } from "./autocomplete.js";
 import { emojiCompletion } from "./emoji_completion.js";
@@ -72,6 +73,7 @@ export function showConversation(page, app) {
   const list = new MessageList(element, app.userId, Number(cursor));
   const live = { page, main, list, connection: page.connect(), conversation, signal };
   enableSpoilers(element);
+  enableFolding(element);
   const decorators = [addAnswerCopyButtons(element), loadQuotes];
   const hasToolbar = main.querySelector("[data-message-toolbar]") !== null;
   const toolbar = hasToolbar ? createToolbar(live, decorators, app) : null;

@@ -76,6 +76,28 @@ def test_a_formatted_message_is_shown_live_and_after_a_reload(ana: Person, bob: 
         expect(each.locator("#message-1 strong")).to_have_text("short")
 
 
+def test_long_messages_and_long_code_are_folded_until_somebody_unfolds_them(
+    ana: Person, bob: Person, new_page: NewPage
+) -> None:
+    socket = ana.connect()
+    socket.post("line\n" * 60 + "the end")
+    socket.post("```\n" + "code\n" * 40 + "```")
+    page = new_page(bob)
+    for seq in (1, 2):
+        message, folded = page.locator(f"#message-{seq}"), ".message-body"
+        height = message.locator(folded).evaluate("element => element.clientHeight")
+        message.get_by_role("button", name="Show more").click()
+        expect(message.get_by_role("button", name="Show less")).to_be_visible()
+        assert message.locator(folded).evaluate("element => element.clientHeight") > height
+        # It stays so when the message changes.
+        socket.call("react", {"conversation": "general", "seq": seq, "reaction": "👍"})
+        expect(message.locator(".reaction")).to_be_visible()
+        message.get_by_role("button", name="Show less").click()
+        expect(message.get_by_role("button", name="Show more")).to_have_attribute("aria-expanded", "false")
+        assert message.locator(folded).evaluate("element => element.clientHeight") == height
+    assert list_violations(page) == []
+
+
 def test_a_long_message_is_shown_at_once_and_then_formatted(ana: Person, bob: Person, new_page: NewPage) -> None:
     page = wait_until_connected(new_page(bob))
     ana.connect().post("**long** " * 400)

@@ -59,10 +59,10 @@ def test_it_answers_without_messages(question: str, part: str) -> None:
 
 
 def test_it_quotes_messages_with_a_link() -> None:
-    search = FakeSearch("The *printer* is broken")
+    search = FakeSearch("The *printer is broken")
     assert compose("Find the printers", search) == (
         "Messages about “printers”:\n\n"
-        "> The \\*printer\\* is broken\n>\n"
+        "> The \\*printer is broken\n>\n"
         "> — Bob, [General, 1 May 2026, 09:30 UTC](/conversations/general/messages/7)"
     )
     assert search.searches == [(["printer"], None)]

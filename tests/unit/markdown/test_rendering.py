@@ -94,6 +94,13 @@ def test_very_long_code_is_not_highlighted(monkeypatch: pytest.MonkeyPatch) -> N
     assert "hl-" not in render("```python\ndef long(): pass\n```")
 
 
+def test_long_code_is_folded() -> None:
+    lines = "line\n" * rendering.MAX_CODE_LINES
+    assert "data-fold" not in render(f"```\n{lines}```")
+    assert '<div class="code is-long">' in render(f"```\n{lines}last\n```")
+    assert "data-fold" in render(f"```\n{lines}last\n```")
+
+
 @pytest.mark.parametrize(
     ("text", "blocks"),
     [
