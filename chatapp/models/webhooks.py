@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, now
@@ -56,6 +56,8 @@ class IncomingWebhook(Base):
     """The name of the bot."""
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     """SHA-256 of the secret in the URL."""
+    has_slack_notation: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether what it receives is converted from Slack's notation."""
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
     """The manager who created or adopted it; None if that was not recorded yet."""
     suspended_at: Mapped[datetime | None]

@@ -1,6 +1,6 @@
 """The forms of webhooks."""
 
-from wtforms import StringField
+from wtforms import BooleanField, StringField
 from wtforms.validators import InputRequired, Length
 
 from chatapp.presentation.forms import Form
@@ -18,3 +18,4 @@ class IncomingWebhookForm(Form):
     """Name of the bot of an incoming webhook."""
 
     bot_name = StringField("Bot name", [InputRequired("Enter a name for the bot."), Length(max=MAX_BOT_NAME_CHARS)])
+    has_slack_notation = BooleanField("The program writes for Slack: “*bold*”, “<https://…|text>”")

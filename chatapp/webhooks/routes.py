@@ -58,7 +58,12 @@ def add_incoming(room_id: int) -> ViewResponse:
     form, room = IncomingWebhookForm(), _get_room(room_id)
     with form.show_errors():
         if form.validate():
-            token = service.add_incoming(current_person().actor, room_id, form.text(form.bot_name))
+            token = service.add_incoming(
+                current_person().actor,
+                room_id,
+                form.text(form.bot_name),
+                has_slack_notation=bool(form.has_slack_notation.data),
+            )
             return _render(room, token=token)
     return _render(room, incoming_form=form), form.status
 

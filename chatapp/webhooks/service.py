@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, record
+from chatapp.config import current_settings
 from chatapp.config.assistants import current_assistants
 from chatapp.conversations.name_space import list_assistant_names, require_free_bot_name
 from chatapp.conversations.policy import authorize_management
@@ -32,6 +33,7 @@ from chatapp.timeline.signals import MessagesStored
 from chatapp.tokens import hash_token, new_token
 from chatapp.webhooks.client import check_url
 from chatapp.webhooks.signing import new_secret
+from chatapp.webhooks.slack import to_markdown
 
 W = TypeVar("W", IncomingWebhook, OutgoingWebhook)
 
@@ -111,8 +113,10 @@ def remove(actor: Actor, room_id: int, model: type[W], webhook_id: int) -> None:
     write(change)
 
 
-def add_incoming(actor: Actor, room_id: int, name: str) -> str:
+def add_incoming(actor: Actor, room_id: int, name: str, *, has_slack_notation: bool = False) -> str:
     """Add an incoming webhook, whose bot is called `name`, to a room. Return the token of its URL.
+
+    With `has_slack_notation`, what it receives is converted to Markdown before it is stored.
 
     Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` if a user or an assistant has a name like
     this or there are too many.
@@ -129,7 +133,11 @@ def add_incoming(actor: Actor, room_id: int, name: str) -> str:
         require_free_bot_name(session, checked, assistant_names)
         session.add(
             IncomingWebhook(
-                conversation_id=room_id, name=checked, token_hash=hash_token(token), creator_id=actor.user_id
+                conversation_id=room_id,
+                name=checked,
+                token_hash=hash_token(token),
+                has_slack_notation=has_slack_notation,
+                creator_id=actor.user_id,
             )
         )
         _record(transaction, AuditKind.WEBHOOK_CREATED, actor, checked, room_id)
@@ -175,7 +183,8 @@ def post_by_webhook(token: str, content: object, idempotency_key: str | None) ->
     Raises what `check_content` and `client_id_of` raise, `NotFound` for an unknown token, `Forbidden` for a
     suspended webhook, and `Archived`.
     """
-    checked = check_content(content)
+    limit = current_settings().max_message_chars
+    checked = check_content(content, limit)
     client_id = None if idempotency_key is None else client_id_of(idempotency_key)
 
     def change(transaction: Transaction) -> TimelineMessage:
@@ -188,7 +197,9 @@ def post_by_webhook(token: str, content: object, idempotency_key: str | None) ->
         if webhook.suspended_at is not None:
             raise Forbidden("This webhook is suspended until a manager of the room adopts it.")
         room = session.get_one(Conversation, webhook.conversation_id)
-        return store_bot_message(transaction, room, webhook.name, checked, client_id)
+        # Checked again: the Markdown may be longer, or nothing.
+        text = check_content(to_markdown(checked), limit) if webhook.has_slack_notation else checked
+        return store_bot_message(transaction, room, webhook.name, text, client_id)
 
     return write(change)
 

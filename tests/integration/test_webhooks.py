@@ -356,10 +356,10 @@ def test_invalid_and_taken_names_and_too_many_webhooks_are_refused(ana: Person) 
     assert "is taken" in ana.post(page, page, name="hook1", url="https://example.com/").text
 
 
-def add_incoming(person: Person, room: str, name: str = "Builder") -> str:
+def add_incoming(person: Person, room: str, name: str = "Builder", **fields: str) -> str:
     """Add an incoming webhook and return its URL."""
     page = f"{room_path(room)}/webhooks"
-    response = person.post(f"{page}/incoming", page, bot_name=name)
+    response = person.post(f"{page}/incoming", page, bot_name=name, **fields)
     return attribute(response.text, "#webhook-url", "value")
 
 
@@ -385,6 +385,23 @@ def test_a_program_posts_to_a_room_as_a_bot(server: Server, ana: Person, new_per
     assert "plain &lt;b&gt;text&lt;/b&gt;" in page
     assert str(server.rows("SELECT token_hash FROM incoming_webhooks")[0][0]) not in url
     assert url not in ana.get(f"{room_path(room)}/webhooks").text
+
+
+def test_slacks_notation_is_stored_as_markdown_if_the_webhook_understands_it(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana = new_person(any_server, "ana")
+    room = ana.create_room()
+    text = "*Build* <https://ci.example.com/5|#5> &amp; <@U1|ana>"
+    contents = [
+        requests.post(url, json={"text": text}, timeout=20).json()["message"]["content"]
+        for url in (add_incoming(ana, room), add_incoming(ana, room, "Slack", has_slack_notation="y"))
+    ]
+    assert contents == [text, "**Build** [#5](https://ci.example.com/5) & @ana"]
+    page = ana.get(f"{room_path(room)}/webhooks").text
+    assert page.count("Understands Slack’s notation") == 1
+    empty = requests.post(add_incoming(ana, room, "Empty", has_slack_notation="y"), json={"text": "<"}, timeout=20)
+    assert empty.status_code == 201
 
 
 def test_an_idempotency_key_posts_once(any_server: Server, new_person: NewPerson) -> None:
