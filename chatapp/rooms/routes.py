@@ -109,7 +109,8 @@ def invite(room_id: int) -> ViewResponse:
     with form.show_errors(RateLimited):
         if form.validate():
             names = service.invite(current_person().actor, room_id, form.username.data or ())
-            flash(f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} added to the room.")
+            added = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+            flash(f"{added} {'was' if len(names) == 1 else 'were'} added to the room.")
             return redirect(url_for("rooms.edit", room_id=room_id))
     return _render_settings(room_id, invite_form=form), form.status
 

@@ -92,6 +92,13 @@ def test_pages_begin_in_the_field_or_at_the_button_that_they_are_for(
     expect(page.locator("main")).to_contain_text("Only you are in this room.")
     page.get_by_role("link", name="Add people").click()
     expect(page.get_by_role("combobox", name="Add people")).to_be_focused()
+    page.keyboard.type("bob")
+    expect(page.get_by_role("option")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-picker-status]")).to_have_text("Bob added")
+    add = page.get_by_role("button", name="Add", exact=True).bounding_box()
+    assert add is not None
+    assert abs(add["y"] - box(page, ".picker-box")["y"]) <= 1
     page.click(".sidebar >> text=People")
     page.press("#q", "b")
     page.press("#q", "Enter")

@@ -242,7 +242,7 @@ def test_several_people_are_added_at_once_or_none_of_them(ana: Person, bob: Pers
     refused = add("bob", "nobody", "eve")
     assert refused.status_code == 400
     assert bob.get(path).status_code == eve.get(path).status_code == 404
-    assert "Bob, Eve were added to the room." in add("bob", "@Eve", "bob").text
+    assert "Bob and Eve were added to the room." in add("bob", "@Eve", "bob").text
     assert bob.get(path).ok
     assert eve.get(path).ok
     assert add().status_code == add("").status_code == 400
