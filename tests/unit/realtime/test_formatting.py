@@ -22,7 +22,7 @@ MESSAGE = TimelineMessage(
     seq=5,
     version=7,
     sender=Person(3, "ana", "Ana"),
-    content="**bold** " * 500,
+    content="**bold** " + "word " * 300,
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
 )
 
