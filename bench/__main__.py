@@ -1,4 +1,4 @@
-"""`bin/bench NAME [--json] [--full] [--only PART] [--against COMMIT]`."""
+"""`bin/bench NAME [--json] [--full] [--formatted] [--only PART] [--against COMMIT]`."""
 
 import argparse
 from functools import partial
@@ -35,6 +35,8 @@ BENCHMARKS = {
     "switching": switching,
 }
 FULL = {"hostile": hostile.run_full}
+FORMATTED = {"durable": durable.run_formatted}
+AGAINST = {"durable": durable.run, "fanout": fanout.run}
 PARTS = {"hostile": tuple(ATTACKS), "pages": pages.PAGES}
 """The parts of benchmarks that can be measured alone."""
 
@@ -48,17 +50,25 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help=f"long form, of: {', '.join(FULL)}")
     parts = "; ".join(f"of {name}: {', '.join(parts)}" for name, parts in PARTS.items())
     parser.add_argument("--only", metavar="PART", help=parts)
-    parser.add_argument("--against", metavar="COMMIT", help="of durable: compare with the server of another commit")
+    parser.add_argument("--formatted", action="store_true", help=f"messages with Markdown, of: {', '.join(FORMATTED)}")
+    compared = ", ".join(AGAINST)
+    parser.add_argument(
+        "--against", metavar="COMMIT", help=f"compare with the server of another commit, of: {compared}"
+    )
     options = parser.parse_args()
     if options.full and options.name not in FULL:
         parser.error(f"{options.name} has no long form")
-    if options.against and options.name != "durable":
-        parser.error("--against is an option of durable")
+    if options.formatted and options.name not in FORMATTED:
+        parser.error(f"--formatted is an option of {', '.join(FORMATTED)}")
+    if options.against and options.name not in AGAINST:
+        parser.error(f"--against is an option of {compared}")
     if options.only and options.only not in PARTS.get(options.name, ()):
         parser.error(f"{options.name} has no part “{options.only}”. Parts: {parts}")
     run = FULL[options.name] if options.full else BENCHMARKS[options.name].run
+    if options.formatted:
+        run = FORMATTED[options.name]
     if options.against:
-        run = partial(durable.run, options.against)
+        run = partial(AGAINST[options.name], options.against)
     if options.only:
         run = partial(run, only=options.only)
     print_report(options.name, run(), as_json=options.json)

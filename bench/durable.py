@@ -1,24 +1,22 @@
 """Acknowledged messages a second: group commit against a commit for each message, or against another commit.
 
 50 users in 50 rooms, each sends the next message when the last one is acknowledged; SQLite with `synchronous=FULL`.
-The sides are the same server with CHATAPP_WRITE_BATCH 500 and 1 or, with `--against COMMIT`, this server and the one of
-that commit in an environment of its own. They alternate, with a new data folder each time. The server has one core, the
-load the other.
+The sides are the same server with CHATAPP_WRITE_BATCH 500 and 1; with `--against COMMIT`, this server and the one of
+that commit in an environment of its own; with `--formatted`, messages with Markdown and plain ones. They alternate, with
+a new data folder each time. The server has one core, the load the other.
 """
 
 import asyncio
 import os
 import statistics
 import time
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from bench.installation import LOAD_CORE, UNLIMITED, Installation, installation
+from bench.installation import LOAD_CORE, Installation
+from bench.messages import Content, formatted, post
 from bench.report import Figure
+from bench.side import Side
 from bench.sockets import LoadSocket
-from tests.harness import ROOT
 from tests.harness.checkout import checkout
 
 ROUNDS = 3
@@ -26,14 +24,6 @@ ROOMS = 50
 SECONDS = 5.0
 SINGLE_MESSAGES = 300
 """Messages of a single sender, before all send."""
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """The code in a folder, with settings."""
-
-    root: Path = ROOT
-    settings: dict[str, str] = field(default_factory=dict)
 
 
 def run(against: str | None = None) -> Sequence[Figure]:
@@ -45,6 +35,11 @@ def run(against: str | None = None) -> Sequence[Figure]:
         return _compare({"this server": Side(), against: Side(root)})
 
 
+def run_formatted() -> Sequence[Figure]:
+    """Measure messages with Markdown and plain ones alternately."""
+    return _compare({"formatted": Side(content=formatted), "plain": Side()})
+
+
 def _compare(sides: dict[str, Side]) -> Sequence[Figure]:
     rates: dict[str, list[float]] = {name: [] for name in sides}
     medians: dict[str, list[float]] = {name: [] for name in sides}
@@ -52,8 +47,8 @@ def _compare(sides: dict[str, Side]) -> Sequence[Figure]:
     single_medians: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(ROUNDS):
         for name, side in sides.items():
-            with installation(side.root, **UNLIMITED, **side.settings) as target:
-                single, all_latencies = asyncio.run(_measure(target))
+            with side.installation() as target:
+                single, all_latencies = asyncio.run(_measure(target, side.content))
             rates[name].append(len(all_latencies) / SECONDS)
             medians[name].append(statistics.median(all_latencies) * 1000)
             p99s[name].append(statistics.quantiles(all_latencies, n=100)[98] * 1000)
@@ -70,7 +65,7 @@ def _compare(sides: dict[str, Side]) -> Sequence[Figure]:
     ]
 
 
-async def _measure(target: Installation) -> tuple[list[float], list[float]]:
+async def _measure(target: Installation, content: Content) -> tuple[list[float], list[float]]:
     """Return the latencies, in seconds, of a single sender and of all."""
     people = target.add_people(ROOMS)
     rooms = [person.create_room() for person in people]
@@ -79,13 +74,13 @@ async def _measure(target: Installation) -> tuple[list[float], list[float]]:
         assert (await socket.call("join_chat", {"conversation": room}))["ok"]
     os.sched_setaffinity(0, {LOAD_CORE})
 
-    single = [await _send(sockets[0], rooms[0]) for _ in range(SINGLE_MESSAGES)]
+    single = [await _send(sockets[0], rooms[0], content) for _ in range(SINGLE_MESSAGES)]
     end = time.monotonic() + SECONDS
     all_latencies: list[float] = []
 
     async def send_repeatedly(socket: LoadSocket, room: str) -> None:
         while time.monotonic() < end:
-            all_latencies.append(await _send(socket, room))
+            all_latencies.append(await _send(socket, room, content))
 
     await asyncio.gather(*(send_repeatedly(socket, room) for socket, room in zip(sockets, rooms, strict=True)))
     for socket in sockets:
@@ -93,9 +88,7 @@ async def _measure(target: Installation) -> tuple[list[float], list[float]]:
     return single, all_latencies
 
 
-async def _send(socket: LoadSocket, room: str) -> float:
+async def _send(socket: LoadSocket, room: str, content: Content) -> float:
     start = time.perf_counter()
-    content = "A sentence of about sixty characters, as people write them."
-    ack = await socket.call("send_message", {"conversation": room, "content": content, "client_id": str(uuid.uuid4())})
-    assert ack["ok"], ack
+    await post(socket, room, content)
     return time.perf_counter() - start

@@ -1,20 +1,22 @@
 """Deliveries a second in one room of 500: the fast socket engine, with and without coalescing, against the stock one.
 
 Five users have ten messages in flight each. Every listener must receive every message once and in order, and the time
-ends when the last one has. The sides are one installation that is restarted with other settings; they alternate. The
-server has one core, the load the other.
+ends when the last one has. With `--against COMMIT` the sides are this server and the one of that commit. They
+alternate, with a new data folder each time. The server has one core, the load the other.
 """
 
 import asyncio
 import os
 import time
-import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bench.installation import LOAD_CORE, UNLIMITED, Installation, installation
+from bench.installation import LOAD_CORE, Installation
 from bench.listeners import listening
+from bench.messages import post
 from bench.report import Figure
+from bench.side import Side
 from bench.sockets import LoadSocket
+from tests.harness.checkout import checkout
 from tests.harness.people import Person
 
 ROUNDS = 3
@@ -30,22 +32,30 @@ SIDES = {
 }
 
 
-def run() -> Sequence[Figure]:
-    """Measure the sides alternately."""
-    rates: dict[str, list[float]] = {side: [] for side in SIDES}
-    with installation(**UNLIMITED) as target:
-        people = target.add_people(LISTENERS + SENDERS)
-        for number in range(ROUNDS):
-            for side, settings in SIDES.items():
-                target.restart(**settings)
-                room = target.create_room(f"Fan-out {number} {side}")
+def run(against: str | None = None) -> Sequence[Figure]:
+    """Measure the sides alternately; with `against`, this server and that of another commit."""
+    if against is None:
+        fast, uncoalesced, stock = _measure_all({name: Side(settings=settings) for name, settings in SIDES.items()})
+        return [
+            Figure.of("deliveries", "1/s", fast, stock),
+            Figure.of("deliveries, not coalesced", "1/s", uncoalesced, stock),
+        ]
+    with checkout(against) as root:
+        ours, theirs = _measure_all({"this server": Side(), against: Side(root)})
+    return [Figure.of("deliveries", "1/s", ours, theirs)]
+
+
+def _measure_all(sides: Mapping[str, Side]) -> Sequence[tuple[str, list[float]]]:
+    """Return the deliveries a second of each side, a value for each round."""
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(ROUNDS):
+        for name, side in sides.items():
+            with side.installation() as target:
+                people = target.add_people(LISTENERS + SENDERS)
+                room = target.create_room("Fan-out")
                 target.add_members(room, people)
-                rates[side].append(asyncio.run(_measure(target, room, people)))
-    fast, uncoalesced, stock = rates.items()
-    return [
-        Figure.of("deliveries", "1/s", fast, stock),
-        Figure.of("deliveries, not coalesced", "1/s", uncoalesced, stock),
-    ]
+                rates[name].append(asyncio.run(_measure(target, room, people)))
+    return list(rates.items())
 
 
 async def _measure(target: Installation, room: str, people: Sequence[Person]) -> float:
@@ -71,9 +81,5 @@ async def _measure(target: Installation, room: str, people: Sequence[Person]) ->
 async def _send(socket: LoadSocket, room: str, end: float, seqs: list[int]) -> None:
     """Send messages one after the other until `end`, and append their numbers to `seqs`."""
     while time.monotonic() < end:
-        content = "A sentence of about sixty characters, as people write them."
-        ack = await socket.call(
-            "send_message", {"conversation": room, "content": content, "client_id": str(uuid.uuid4())}
-        )
-        assert ack["ok"], ack
-        seqs.append(ack["message"]["seq"])
+        message = await post(socket, room)
+        seqs.append(message["seq"])
