@@ -2,8 +2,8 @@
 
 50 users in 50 rooms, each sends the next message when the last one is acknowledged; SQLite with `synchronous=FULL`.
 The sides are the same server with CHATAPP_WRITE_BATCH 500 and 1; with `--against COMMIT`, this server and the one of
-that commit in an environment of its own; with `--formatted`, messages with Markdown and plain ones. They alternate, with
-a new data folder each time. The server has one core, the load the other.
+that commit in an environment of its own; with `--formatted`, messages with Markdown and plain ones. They alternate,
+with a new data folder each time. The server has one core, the load the other.
 """
 
 import asyncio

@@ -22,11 +22,15 @@ _LINK = re.compile(r"\[[^\[\]]*\]\([^\s()]*\)")
 
 # A block of code in a quote or a list begins after their marks.
 _CONTAINER = re.compile(r"(?:[ \t]*(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*")
-_FENCE = re.compile(r"(?:`{3,}(?=[^`]*$)|~{3,})")
+# With a bar after them they may be a cell of a table.
+_FENCE = re.compile(r"(?:`{3,}(?=[^`|]*$)|~{3,}(?=[^|]*$))")
 _BACKTICKS = re.compile(r"\\[\\`]|`+")
 
-# Where a paragraph may end. Code that goes on there is not recognised: rather mention somebody too many.
-_PARAGRAPH_END = re.compile(r"\n(?=[ \t]*(?:\n|[>#|=+*_-]|\d{1,9}[.)]))")
+_BLANK_LINE = re.compile(r"\n[ \t]*(?=\n)")
+
+# Where a paragraph, a heading or the cell of a table may end. Code that goes on there is not recognised: rather mention
+# somebody too many.
+_POSSIBLE_END = re.compile(r"([\n|])")
 
 
 def find_names(text: str) -> set[str]:
@@ -45,7 +49,7 @@ def remove_code(text: str) -> str:
     if "~~~" in text or "```" in text:
         text = _remove_blocks(text)
     if "`" in text:
-        text = "\n".join(_remove_spans(paragraph) for paragraph in _PARAGRAPH_END.split(text))
+        text = "\n".join(map(_remove_spans, _BLANK_LINE.split(text)))
     return _LINK.sub("[]", text) if "](" in text else text
 
 
@@ -89,13 +93,24 @@ def _count_spaces(line: str) -> int:
 
 def _remove_spans(paragraph: str) -> str:
     """Return a paragraph without code between as many backticks as at its beginning."""
-    runs = [(match.start(), match.end()) for match in _BACKTICKS.finditer(paragraph) if match[0][0] == "`"]
+    parts = _POSSIBLE_END.split(paragraph)
+    for index, part in enumerate(parts):
+        parts[index], is_closed = _remove_closed_spans(part)
+        if not is_closed:  # The next backticks may end this code, or begin another.
+            break
+    return "".join(parts)
+
+
+def _remove_closed_spans(text: str) -> tuple[str, bool]:
+    """Return a part of a paragraph without its code, and whether all code that begins there ends there."""
+    runs = [(match.start(), match.end()) for match in _BACKTICKS.finditer(text) if match[0][0] == "`"]
     ends: dict[int, deque[tuple[int, int]]] = {}
     # In code a backslash has no meaning: it escapes no end.
-    for match in re.finditer("`+", paragraph):
+    for match in re.finditer("`+", text):
         ends.setdefault(match.end() - match.start(), deque()).append(match.span())
     parts: list[str] = []
     position = 0
+    is_closed = True
     for start, end in runs:
         if start < position:
             continue
@@ -103,6 +118,8 @@ def _remove_spans(paragraph: str) -> str:
         while closing and closing[0][0] < end:
             closing.popleft()
         if closing:
-            parts += paragraph[position:start], " "
+            parts += text[position:start], " "
             position = closing[0][1]
-    return "".join([*parts, paragraph[position:]])
+        else:
+            is_closed = False
+    return "".join([*parts, text[position:]]), is_closed
