@@ -128,9 +128,6 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   const banner = lastReadSeq === null ? null : new UnreadBanner(main, view, list, divider);
   const tracker = new ReadTracker(list, view, connection, { conversation, userId, lastReadSeq, signal });
   const timeline = new Timeline(list, connection, { conversation, cursor: Number(cursor), epoch });
-  connection.on("message_formatted", (message) => {
-    if (message.conversation === conversation) list.showFormatted(message);
-  });
   const showLatest = () => (list.hasNewer ? timeline.showLatest() : scroller.scrollToEnd());
   jumpButton.addEventListener("click", showLatest);
   banner?.follow(connection, conversation);

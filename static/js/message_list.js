@@ -4,7 +4,7 @@ import { WithheldMessages } from "./core/withheld_messages.js";
 import { find, findAll, parseHtml } from "./dom.js";
 import { findMessage, findMessages, seqOf } from "./message_element.js";
 
-/** @import { Message, PendingMessage, StoredMessage } from "./protocol.js" */
+/** @import { FormattedMessage, Message, PendingMessage, StoredMessage } from "./protocol.js" */
 
 const ACCEPTED = ":is([data-seq], [data-pending])";
 const UNNUMBERED = ":not([data-seq])";
@@ -97,9 +97,11 @@ export class MessageList {
   /**
    * Show the formatted text of a message, unless the message has changed since.
    *
-   * @param {{seq: number, version: number, html: string}} message
+   * @param {FormattedMessage} formatted
    */
-  showFormatted({ seq, version, html }) {
+  showFormatted(formatted) {
+    const { seq, version, html } = formatted;
+    this.#withheld.format(formatted);
     const shown = findMessage(this.element, seq);
     if (shown && Number(shown.dataset.version) === version) this.#replace(shown, createElement({ html }));
   }

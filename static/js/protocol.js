@@ -22,6 +22,8 @@
 
 /** @typedef {PendingMessage | StoredMessage} Message */
 
+/** @typedef {{seq: number, version: number, html: string}} FormattedMessage the formatted HTML of a message */
+
 /**
  * A message without its HTML: the acknowledgement of one that the page receives as `chat_message`, too.
  *
@@ -94,7 +96,7 @@
  * @typedef {object} ServerEvents the events that the page receives
  * @property {Message} chat_message
  * @property {StoredMessage} message_changed
- * @property {{conversation: string, seq: number, version: number, html: string}} message_formatted
+ * @property {FormattedMessage & {conversation: string}} message_formatted
  * @property {SavedMessage} message_saved
  * @property {{waiting: number, since: string | null}} backlog
  * @property {AnswerDelta} assistant_delta

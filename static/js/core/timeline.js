@@ -5,7 +5,7 @@ import { RequestError } from "./connection.js";
 import { TypedEventTarget } from "./typed_event_target.js";
 
 /** @import { AnswerContent, CatchUp, Message, ReadReceipt, SavedMessage } from "../protocol.js" */
-/** @import { ServerEvents, StoredMessage } from "../protocol.js" */
+/** @import { FormattedMessage, ServerEvents, StoredMessage } from "../protocol.js" */
 /** @import { Connection } from "./connection.js" */
 
 /**
@@ -13,6 +13,7 @@ import { TypedEventTarget } from "./typed_event_target.js";
  * @property {(message: Message) => void} show adds a message, or replaces an older version of it
  * @property {(messages: StoredMessage[], hasOlder: boolean) => void} replaceAll
  * @property {(floor: number) => void} removeUpTo
+ * @property {(message: FormattedMessage) => void} showFormatted shows the text of a message formatted, if it is shown
  * @property {(senderId: number, clientId: string, reason: string) => void} rejectPending
  */
 
@@ -60,6 +61,7 @@ export class Timeline extends TypedEventTarget {
 
     connection.on("chat_message", (message) => this.#onMessage(message));
     connection.on("message_changed", (message) => this.#onMessage(message));
+    connection.on("message_formatted", (formatted) => this.#onFormatted(formatted));
     connection.on("message_saved", (saved) => this.#onSaved(saved));
     connection.on("heads", (heads) => this.#onHeads(heads));
     connection.watchState((state) => state === "connected" && this.#onConnect());
@@ -144,6 +146,13 @@ export class Timeline extends TypedEventTarget {
     this.#cursor = Math.max(this.#cursor, message.version);
   }
 
+  /** @param {ServerEvents["message_formatted"]} formatted */
+  #onFormatted({ conversation, ...formatted }) {
+    if (conversation !== this.#conversation) return;
+    formatOneOf(this.#buffer, formatted);
+    this.#view.showFormatted(formatted);
+  }
+
   /**
    * A pending message was stored, or rejected.
    *
@@ -168,4 +177,14 @@ export class Timeline extends TypedEventTarget {
     if (epoch !== this.#epoch || head.last_event > this.#cursor) this.catchUp();
     else this.#view.removeUpTo(head.floor);
   }
+}
+
+/**
+ * Give a message that waits to be shown its formatted HTML, which arrives after the message itself.
+ *
+ * @param {StoredMessage[]} waiting
+ * @param {FormattedMessage} formatted
+ */
+export function formatOneOf(waiting, { seq, version, html }) {
+  for (const message of waiting) if (message.seq === seq && message.version === version) message.html = html;
 }

@@ -1,6 +1,8 @@
 // Messages that arrive for a list that does not reach to the end of the conversation.
 
-/** @import { StoredMessage } from "../protocol.js" */
+import { formatOneOf } from "./timeline.js";
+
+/** @import { FormattedMessage, StoredMessage } from "../protocol.js" */
 
 /**
  * A list that was opened at an earlier place ends before the latest messages. New ones are not shown below it: there would
@@ -35,6 +37,11 @@ export class WithheldMessages {
     const isNew = message.seq > this.#latestSeq;
     if (isNew) this.#latestSeq = message.seq;
     return isNew;
+  }
+
+  /** @param {FormattedMessage} formatted */
+  format(formatted) {
+    formatOneOf(this.#kept, formatted);
   }
 
   /**

@@ -12,8 +12,10 @@ class FakeView {
   pending = new Set();
   hasOlder = false;
   rejected = [];
+  formatted = [];
 
   show(message) {
+    if (message.html) this.formatted.push([message.seq, message.html]);
     if (message.pending) return this.pending.add(message.client_id);
     this.pending.delete(message.client_id);
     if ((this.versions.get(message.seq) ?? 0) < message.version) this.versions.set(message.seq, message.version);
@@ -27,6 +29,10 @@ class FakeView {
 
   removeUpTo(floor) {
     for (const seq of this.versions.keys()) if (seq <= floor) this.versions.delete(seq);
+  }
+
+  showFormatted({ seq, html }) {
+    this.formatted.push([seq, html]);
   }
 
   rejectPending(...details) {
@@ -289,4 +295,21 @@ test("the latest messages are requested without a cursor, and replace the others
   page.connection.handler = () => catchUp([], 31);
   await page.timeline.catchUp();
   assert.equal(page.connection.requests.at(-1).after, 31);
+});
+
+test("the formatted text of a message is shown, also if the message waits for a catch-up", async () => {
+  const slow = defer();
+  const { connection, view, receive } = await open(catchUp([], CURSOR), slow.promise);
+  const deliver = (seq, html, conversation = "general") =>
+    connection.deliver("message_formatted", { conversation, seq, version: seq, html });
+  deliver(CURSOR, "formatted");
+  deliver(CURSOR, "of another conversation", "room_26");
+  assert.deepEqual(view.formatted, [[CURSOR, "formatted"]]);
+  view.formatted = [];
+  receive(message(CURSOR + 2, { html: "as written" }));
+  deliver(CURSOR + 2, "formatted later");
+  view.formatted = [];
+  slow.resolve(catchUp([message(CURSOR + 1)], CURSOR + 1));
+  await settle();
+  assert.deepEqual(view.formatted, [[CURSOR + 2, "formatted later"]]);
 });

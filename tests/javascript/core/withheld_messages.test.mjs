@@ -70,3 +70,20 @@ test("a page that cannot be loaded loses nothing that a later one needs", async 
   assert.deepEqual(shown, [21]);
   assert.equal(withheld.latestSeq, 21);
 });
+
+test("a message that waits for a page is shown with its formatted text", async () => {
+  const withheld = new WithheldMessages(20);
+  const page = defer();
+  const shown = [];
+  const load = withheld.during(
+    () => page.promise,
+    async () => {},
+    ({ html }) => shown.push(html),
+  );
+  withheld.add({ ...message(21), seq: 21, html: "as written" });
+  withheld.add({ ...message(22), seq: 22, html: "as written" });
+  withheld.format({ seq: 21, version: 21, html: "formatted" });
+  page.resolve();
+  await load;
+  assert.deepEqual(shown, ["formatted", "as written"]);
+});
