@@ -13,17 +13,15 @@ from itertools import pairwise
 
 import nh3
 from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
 from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from markdown_it.utils import EnvType, OptionsDict
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from chatapp.markdown.extensions import add_extensions
-from chatapp.markdown.highlighting import highlight
+from chatapp.markdown.html_rules import add_html_rules
 from chatapp.markdown.marks import Marks
 from chatapp.markdown.plain import normalize, render_plain
 from chatapp.markdown.time_budget import BudgetExceeded, TimeBudget
@@ -38,9 +36,6 @@ BUDGETED_CHARS = 10_000
 MAX_BUDGETS = 3
 """A text has at most the budget of so many times `BUDGETED_CHARS`, so that the event loop is not held up for longer."""
 
-MAX_CODE_LINES = 25
-"""Maximum number of lines of a block of code that is not folded."""
-
 MAX_COLUMNS = 20
 """A table with more columns is shown as text. A short row gets an empty cell for each column that it lacks."""
 
@@ -54,15 +49,12 @@ ALLOWED_ATTRIBUTES = {
     "div": {"class", "tabindex"},
     "input": {"aria-label", "checked", "disabled", "type"},
     "li": {"class"},
-    "ol": {"class", "start"},
+    "ol": {"start"},
     "pre": {"class", "tabindex"},
     "span": {"class", "data-mention", "tabindex"},
     "td": {"class"},
     "th": {"class"},
-    "ul": {"class"},
 }
-
-_FOLD_BUTTON = '<button class="fold-button" type="button" data-fold aria-expanded="false">Show more</button>'
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
@@ -89,99 +81,8 @@ def _make_parser() -> MarkdownIt:
     parser.block.ruler.before("table", "budget", _check_block, alternatives)
     parser.inline.ruler.before("text", "budget", _check_inline)
     add_extensions(parser)
-    parser.add_render_rule("text", _render_text)
-    parser.add_render_rule("text_special", _render_special)
-    parser.add_render_rule("url", _render_text)
-    parser.add_render_rule("link_open", _render_link)
-    parser.add_render_rule("link_close", _render_link_end)
-    parser.add_render_rule("list_item_open", _render_list_item)
-    parser.add_render_rule("table_open", _render_table)
-    parser.add_render_rule("table_close", _render_table_end)
-    parser.add_render_rule("td_open", _render_cell)
-    parser.add_render_rule("th_open", _render_cell)
-    parser.add_render_rule("fence", _render_code)
+    add_html_rules(parser)
     return parser
-
-
-def _render_link(
-    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
-) -> str:
-    href = str(tokens[index].attrGet("href") or "")
-    if not href.startswith("/") or href.startswith("//"):
-        tokens[index].attrSet("target", "_blank")
-    env["is_in_link"] = True
-    return renderer.renderToken(tokens, index, options, env)
-
-
-def _render_link_end(
-    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
-) -> str:
-    env["is_in_link"] = False
-    return renderer.renderToken(tokens, index, options, env)
-
-
-def _render_text(
-    _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType
-) -> str:
-    content, marks = tokens[index].content, env["marks"]
-    return str(escape(content) if env["is_in_link"] else marks.render(content))
-
-
-def _render_special(
-    _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType
-) -> str:
-    return str(escape(tokens[index].content))
-
-
-def _render_list_item(
-    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
-) -> str:
-    html = renderer.renderToken(tokens, index, options, env)
-    if "checked" not in tokens[index].meta:
-        return html
-    state = 'checked aria-label="Done"' if tokens[index].meta["checked"] else 'aria-label="Not done"'
-    return f'{html}<input type="checkbox" disabled {state}> '
-
-
-def _render_cell(
-    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
-) -> str:
-    # The policy of the pages allows no styles of elements.
-    if (style := tokens[index].attrs.pop("style", None)) is not None:
-        tokens[index].attrSet("class", f"is-{str(style).removeprefix('text-align:')}")
-    return renderer.renderToken(tokens, index, options, env)
-
-
-def _render_table(
-    _renderer: RendererHTML, _tokens: Sequence[Token], _index: int, _options: OptionsDict, _env: EnvType
-) -> str:
-    # It scrolls in the message, also with the keys.
-    return '<div class="table" tabindex="0"><table>\n'
-
-
-def _render_table_end(
-    _renderer: RendererHTML, _tokens: Sequence[Token], _index: int, _options: OptionsDict, _env: EnvType
-) -> str:
-    return "</table></div>\n"
-
-
-def _render_code(
-    _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType
-) -> str:
-    code, language = tokens[index].content, (tokens[index].info.split() or [""])[0]
-    with env["budget"].paused():
-        highlighted = highlight(code, language, env["highlight_budget"])
-    fold = ("", "")
-    if code.count("\n") > MAX_CODE_LINES:
-        fold = (
-            " is-long",
-            '<button class="fold-button" type="button" data-fold aria-expanded="false">Show more</button>',
-        )
-    return (
-        f'<div class="code{fold[0]}"><div class="code-head"><span>{escape(language)}</span>'
-        '<button class="button is-small" type="button" data-copy-code>Copy</button></div>'
-        f'<pre tabindex="0"><code>{highlighted}</code></pre>{fold[1]}</div>'
-    )
 
 
 def _check_block(state: StateBlock, _start_line: int, _end_line: int, _silent: bool) -> bool:  # noqa: FBT001 - a rule

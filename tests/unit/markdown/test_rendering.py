@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chatapp.markdown import highlighting, rendering
+from chatapp.markdown.html_rules import MAX_CODE_LINES
 from chatapp.markdown.rendering import GrowingMarkdown
 
 PIECES = [
@@ -95,7 +96,7 @@ def test_very_long_code_is_not_highlighted(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_long_code_is_folded() -> None:
-    lines = "line\n" * rendering.MAX_CODE_LINES
+    lines = "line\n" * MAX_CODE_LINES
     assert "data-fold" not in render(f"```\n{lines}```")
     assert '<div class="code is-long">' in render(f"```\n{lines}last\n```")
     assert "data-fold" in render(f"```\n{lines}last\n```")
