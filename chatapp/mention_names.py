@@ -1,6 +1,6 @@
 """Which names a text mentions: where it contains `@name`, but not in code and not in a link.
 
-Determines whom a message notifies, so it is linear and independent of time. The renderer of Markdown
+This determines which people a message notifies, so it is linear and independent of time. The renderer of Markdown
 (`chatapp/markdown/`) highlights the same names where it has found neither code nor a link.
 """
 
@@ -114,7 +114,7 @@ def _remove_closed_spans(text: str) -> tuple[str, bool]:
     for start, end in runs:
         if start < position:
             continue
-        closing = ends[end - start] if end - start in ends else deque()
+        closing = ends.get(end - start, deque())
         while closing and closing[0][0] < end:
             closing.popleft()
         if closing:

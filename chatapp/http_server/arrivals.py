@@ -5,6 +5,7 @@ thousand a second.
 """
 
 import heapq
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,7 +40,7 @@ class Arrival:
     def shut_down(self) -> None:
         """End the connection."""
         with suppress(OSError):
-            self.client.shutdown(2)
+            self.client.shutdown(socket.SHUT_RDWR)
         if not self.is_served:
             self.client.close()
 

@@ -49,7 +49,7 @@ def render_body(message: TimelineMessage) -> Body:
         return Body(_render_text(message), is_formatted=False)
     # The final form of an answer replaces one that is formatted.
     is_live = message.answer_state is None
-    blocks = try_render_blocks(content, find_highlighted(message) if message.mentions else NOBODY, is_live=is_live)
+    blocks = try_render_blocks(content, _find_highlighted(message) if message.mentions else NOBODY, is_live=is_live)
     if blocks is None:
         return Body(render_answer_blocks([render_plain(content)]), is_formatted=True, is_final=False)
     return Body(render_answer_blocks(blocks), is_formatted=True)
@@ -57,13 +57,13 @@ def render_body(message: TimelineMessage) -> Body:
 
 def _render_text(message: TimelineMessage) -> Markup:
     if message.mentions:
-        return render_text(message.content, find_highlighted(message))
+        return render_text(message.content, _find_highlighted(message))
     # Most messages have nothing to find, and would only displace others from the cache.
     return render_text(message.content) if may_have_link(message.content) else escape(message.content)
 
 
-def find_highlighted(message: TimelineMessage) -> frozenset[str]:
-    """Return the names that are highlighted in the content: those of the people whom the message mentions, and “all”.
+def _find_highlighted(message: TimelineMessage) -> frozenset[str]:
+    """Return the names that are highlighted in the content: those of the mentioned people, and “all”.
 
     Users who are not named in the content were mentioned by “@all”.
     """

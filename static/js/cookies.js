@@ -1,4 +1,4 @@
-// Cookies by which the page's script tells the server how this browser shows pages.
+// Cookies that tell the server how this browser shows pages.
 
 const YEAR_S = 365 * 24 * 60 * 60;
 
