@@ -7,8 +7,14 @@ This determines which people a message notifies, so it is linear and independent
 import re
 from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
 
 MENTION_ALL = "all"
+
+CACHED_TEXTS = 100
+"""Texts whose names are kept: a message is searched when it is stored, presented, and passed on."""
+
+NO_NAMES: frozenset[str] = frozenset()
 
 # Not inside a word or a URL: “ana@example.com” and “https://example.com/@ana” mention nobody, “_@ana_” does.
 MENTION_PATTERN = re.compile(
@@ -33,10 +39,15 @@ _BLANK_LINE = re.compile(r"\n[ \t]*(?=\n)")
 _POSSIBLE_END = re.compile(r"([\n|])")
 
 
-def find_names(text: str) -> set[str]:
+def find_names(text: str) -> frozenset[str]:
     """Return the mentioned names in lower case, whether users have them or not."""
-    # Most messages mention nobody.
-    return {match[1].lower() for match in find_mentions(remove_code(text))} if "@" in text else set()
+    return _search_names(text) if "@" in text else NO_NAMES  # Most messages mention nobody.
+
+
+@lru_cache(CACHED_TEXTS)
+def _search_names(text: str) -> frozenset[str]:
+    # Each distinct name once: a text may repeat one thousands of times. A URL is found without a name.
+    return frozenset(name.lower() for name in set(_URL_OR_MENTION.findall(remove_code(text))) if name)
 
 
 def find_mentions(text: str) -> Iterator[re.Match[str]]:

@@ -39,7 +39,7 @@ class Draft:
     content: str
 
     @property
-    def names(self) -> set[str]:
+    def names(self) -> frozenset[str]:
         """The names that the content mentions, whether users have them or not."""
         return find_names(self.content)
 
