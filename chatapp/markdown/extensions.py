@@ -51,6 +51,8 @@ def _parse_url(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - a ru
 
 
 def _parse_emoji(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - a rule
+    if state.src[state.pos] != ":":  # It is called at each step.
+        return False
     match = EMOJI_NAME.match(state.src, state.pos, state.posMax)
     if match is None or (emoji := load_emoji().get(match[1])) is None:
         return False

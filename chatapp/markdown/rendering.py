@@ -58,6 +58,9 @@ ALLOWED_ATTRIBUTES = {
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
+NORMAL_URL = re.compile(r"https?://[a-z0-9]+(?:[.-][a-z0-9]+)*(?:/[a-zA-Z0-9/._~-]*)?")
+"""A URL that normalizing leaves as it is: it takes a tenth of the time of a message. Most URLs are of this kind."""
+
 _CLEANER = nh3.Cleaner(
     tags=ALLOWED_TAGS,
     attributes=ALLOWED_ATTRIBUTES,
@@ -66,10 +69,13 @@ _CLEANER = nh3.Cleaner(
 )
 
 
+class _Parser(MarkdownIt):
+    def normalizeLink(self, url: str) -> str:  # noqa: N802 - the parser's name
+        return url if NORMAL_URL.fullmatch(url) else super().normalizeLink(url)
+
+
 def _make_parser() -> MarkdownIt:
-    parser = MarkdownIt(
-        "gfm-like", {"html": False, "linkify": False, "breaks": True, "maxNesting": 20, "tasklists": True}
-    )
+    parser = _Parser("gfm-like", {"html": False, "linkify": False, "breaks": True, "maxNesting": 20, "tasklists": True})
     # A reference may be defined after its use, so that a block would depend on later ones. An image would be a request
     # to a foreign server.
     parser.disable(["reference", "image", "linkify"])

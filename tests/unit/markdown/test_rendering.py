@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from markdown_it.common.normalize_url import normalizeLink
 
 from chatapp.markdown import highlighting, rendering
 from chatapp.markdown.html_rules import MAX_CODE_LINES
@@ -145,6 +146,12 @@ def test_only_the_last_block_of_a_growing_text_is_rendered_again() -> None:
 def test_incomplete_markup_is_rendered_as_if_it_were_complete(incomplete: str, rendered: str) -> None:
     _, (block,) = GrowingMarkdown().grow(incomplete)
     assert block.replace(" </p>", "</p>") == rendered.replace(" </p>", "</p>")
+
+
+@given(st.from_regex(rendering.NORMAL_URL, fullmatch=True))
+@example("http://xn--bcher-kva.example/a/../b//~c.")
+def test_a_url_that_is_taken_as_it_is_is_normal(url: str) -> None:
+    assert normalizeLink(url) == url
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=14), st.booleans())
