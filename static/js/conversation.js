@@ -15,6 +15,7 @@ import { decorateMessages } from "./message_decoration.js";
 import { enableDeletion } from "./message_deletion.js";
 import { MessageEditor } from "./message_editor.js";
 import { MessageList } from "./message_list.js";
+import { enableMessageMenu } from "./message_menu.js";
 import { MessageToolbar } from "./message_toolbar.js";
 import { OutboxView } from "./outbox_view.js";
 import { onPageReturn } from "./page_focus.js";
@@ -75,8 +76,7 @@ export function showConversation(page, app) {
   enableSpoilers(element);
   enableFolding(element);
   const decorators = [addAnswerCopyButtons(element), loadQuotes];
-  const hasToolbar = main.querySelector("[data-message-toolbar]") !== null;
-  const toolbar = hasToolbar ? createToolbar(live, decorators, app) : null;
+  const toolbar = createToolbar(live, decorators, app);
   decorators.push(showLiveConversation(live, toolbar, app));
   decorateMessages(element, app.userId, decorators, signal);
   app.connection.on(
@@ -89,7 +89,7 @@ export function showConversation(page, app) {
 }
 
 /**
- * Enable the actions on messages: react, edit, delete, and the controls of answers.
+ * Enable the actions on messages, and the controls of answers.
  *
  * @param {LivePage} live
  * @param {Decorator[]} decorators
@@ -102,9 +102,10 @@ function createToolbar({ page, main, list, connection, conversation, signal }, d
   const toolbar = new MessageToolbar(main, list.element, picker, userId, signal);
   page.on("left", () => toolbar.hide());
   const editor = new MessageEditor(list.element, toolbar, actions, Number(messageLimit));
+  enableMessageMenu(toolbar, conversation);
   enableReactions(picker, list.element, toolbar, actions, emojiPicker);
   enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
-  find(main, "[data-composer]").addEventListener("message:edit-last", () => editor.editLast());
+  main.querySelector("[data-composer]")?.addEventListener("message:edit-last", () => editor.editLast());
   decorators.push((message) => toolbar.prepare(message), addAnswerControls(main, list.element, actions, userId));
   return toolbar;
 }
@@ -113,7 +114,7 @@ function createToolbar({ page, main, list, connection, conversation, signal }, d
  * Returns what observes each message.
  *
  * @param {LivePage} live
- * @param {MessageToolbar | null} toolbar
+ * @param {MessageToolbar} toolbar
  * @param {App} app
  * @returns {Decorator}
  */
@@ -172,7 +173,7 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
     const mentions = completeMentions(options.dataset.source ?? "", list.element);
     enableAutocomplete(text, options, [mentions, emojiCompletion]);
   }
-  if (toolbar && lastReadSeq !== null) enableMarkAsUnread(toolbar, tracker, divider);
+  if (lastReadSeq !== null) enableMarkAsUnread(toolbar, tracker, divider);
   return (message) => tracker.observe(message);
 }
 

@@ -1,5 +1,6 @@
 // Buttons that copy the text of a field.
 
+import { copyText } from "./clipboard.js";
 import { find, findAll } from "./dom.js";
 
 /** @param {ParentNode} root */
@@ -10,18 +11,7 @@ export function enableCopyButtons(root) {
       const field = find(document, `#${button.dataset.copy}`, HTMLInputElement);
       field.focus();
       field.select();
-      button.textContent = (await copy(field.value)) ? "Copied" : "Press Ctrl + C";
+      button.textContent = (await copyText(field.value)) ? "Copied" : "Press Ctrl + C";
     });
-  }
-}
-
-/** @param {string} text */
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    // Plain HTTP has no clipboard to write to. The field's text is selected.
-    return document.execCommand("copy");
   }
 }

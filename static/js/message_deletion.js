@@ -14,7 +14,7 @@ import { contentOf, findMessage, seqOf } from "./message_element.js";
 export function enableDeletion(dialog, toolbar, actions) {
   let seq = NaN;
 
-  find(toolbar.element, "[data-delete]").addEventListener("click", () => {
+  find(toolbar.menu, "[data-delete]").addEventListener("click", () => {
     if (!toolbar.message) return;
     seq = seqOf(toolbar.message);
     find(dialog, "[data-quote]").textContent = contentOf(toolbar.message);

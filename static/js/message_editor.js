@@ -30,7 +30,7 @@ export class MessageEditor {
     this.#actions = actions;
     this.#maxChars = maxChars;
 
-    find(toolbar.element, "[data-edit]").addEventListener("click", () => this.#open(toolbar.message));
+    find(toolbar.menu, "[data-edit]").addEventListener("click", () => this.#open(toolbar.message));
     list.addEventListener("submit", (event) => this.#onSubmit(event));
     list.addEventListener("click", ({ target }) => closest(target, "[data-cancel]") && this.#close(formAt(target)));
     list.addEventListener("keydown", (event) => this.#onKeydown(event));

@@ -17,15 +17,18 @@ export class MessageToolbar {
   userId;
   /** @type {HTMLElement | null} the message that the toolbar belongs to */
   message = null;
+  /** The popover with the actions that are not in the toolbar. */
+  menu;
   #main;
-  #picker;
+  /** What the toolbar opens; while one of them is open, the toolbar stays. */
+  #popovers;
   /** @type {HTMLElement | null} the message that Tab reaches */
   #tabStop = null;
 
   /**
    * @param {HTMLElement} main
    * @param {HTMLElement} list
-   * @param {HTMLElement} picker a popover that the toolbar opens; while it is open, the toolbar stays
+   * @param {HTMLElement} picker the popover with reactions
    * @param {number} userId
    * @param {AbortSignal} signal
    */
@@ -34,7 +37,8 @@ export class MessageToolbar {
     this.userId = userId;
     this.#main = main;
     this.list = list;
-    this.#picker = picker;
+    this.menu = find(main, "[data-message-menu]");
+    this.#popovers = [picker, this.menu];
 
     list.addEventListener("pointerover", (event) => this.#onPointerOver(event));
     list.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && this.#onLeave());
@@ -54,17 +58,22 @@ export class MessageToolbar {
    * @param {HTMLElement} message
    */
   prepare(message) {
-    message.tabIndex = message === this.#tabStop ? 0 : -1;
-    if (!this.#tabStop?.isConnected) this.#setTabStop(findMessages(this.list).at(-1) ?? null);
+    this.#updateTabStop(message);
     const isUsable = this.#isUsable(message);
-    setReactionsEnabled(message, isUsable);
+    setReactionsEnabled(message, isUsable && this.#mayPost);
     const more = message.querySelector("[data-more]");
     if (isUsable && IS_TOUCH && !more) message.append(cloneTemplate("message-more"));
     if (!isUsable) more?.remove();
   }
 
+  /** @param {HTMLElement} message */
+  #updateTabStop(message) {
+    message.tabIndex = message === this.#tabStop ? 0 : -1;
+    if (!this.#tabStop?.isConnected) this.#setTabStop(findMessages(this.list).at(-1) ?? null);
+  }
+
   hide() {
-    if (this.#picker.matches(":popover-open")) this.#picker.hidePopover();
+    for (const popover of this.#openPopovers) popover.hidePopover();
     this.element.hidden = true;
     this.message = null;
   }
@@ -74,9 +83,17 @@ export class MessageToolbar {
     for (const message of findMessages(this.list)) this.prepare(message);
   }
 
+  get #mayPost() {
+    return this.#main.dataset.mayPost === "true";
+  }
+
+  get #openPopovers() {
+    return this.#popovers.filter((popover) => popover.matches(":popover-open"));
+  }
+
   /** @param {HTMLElement} message */
   #isUsable(message) {
-    return message.matches("[data-seq]:not(.is-deleted)") && this.#main.dataset.mayPost === "true";
+    return message.matches("[data-seq]:not(.is-deleted)");
   }
 
   /** @param {HTMLElement | null} message */
@@ -84,15 +101,26 @@ export class MessageToolbar {
     if (message === this.message) return;
     this.hide();
     if (!message || !this.#isUsable(message) || message.matches(".is-editing")) return;
-    const isOwn = isSentBy(message, this.userId);
-    find(this.element, "[data-edit]").hidden = !isOwn;
-    find(this.element, "[data-delete]").hidden = !isOwn && this.#main.dataset.mayModerate !== "true";
+    this.#showActions(message);
     this.element.classList.remove("is-inside");
     message.append(this.element);
     this.element.hidden = false;
     this.message = message;
     const isCutOff = this.element.getBoundingClientRect().top < topOf(closest(message, "[data-timeline]"));
     this.element.classList.toggle("is-inside", isCutOff);
+  }
+
+  /**
+   * Show the actions that the person may use.
+   *
+   * @param {HTMLElement} message
+   */
+  #showActions(message) {
+    const isOwn = isSentBy(message, this.userId);
+    const mayModerate = this.#main.dataset.mayModerate === "true";
+    find(this.element, "[data-react]").hidden = !this.#mayPost;
+    find(this.menu, "[data-edit]").hidden = !this.#mayPost || !isOwn;
+    find(this.menu, "[data-delete]").hidden = !this.#mayPost || !(isOwn || mayModerate);
   }
 
   /** @param {PointerEvent} event */
@@ -116,12 +144,12 @@ export class MessageToolbar {
   }
 
   #isInUse() {
-    return this.#picker.matches(":popover-open") || this.element.matches(":has(:focus-visible)");
+    return this.#openPopovers.length > 0 || this.element.matches(":has(:focus-visible)");
   }
 
   /** @param {EventTarget | null} target */
   #isOutside(target) {
-    return this.message && !isInside(this.message, target) && !isInside(this.#picker, target);
+    return this.message && ![this.message, ...this.#popovers].some((element) => isInside(element, target));
   }
 
   /** @param {KeyboardEvent} event */
@@ -175,6 +203,7 @@ export class MessageToolbar {
   #moveTo(message) {
     if (!this.#isUsable(message)) return this.hide();
     message.append(this.element);
+    this.#showActions(message);
     this.message = message;
   }
 }

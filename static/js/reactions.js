@@ -1,8 +1,9 @@
 // Reactions: a click on a reaction toggles this person's own; the picker adds a new one.
 
-import { closest, find, findAll } from "./dom.js";
+import { enableArrowKeys } from "./arrow_keys.js";
+import { closest, find } from "./dom.js";
 import { messageOf, seqOf } from "./message_element.js";
-import { placePopover } from "./popover_position.js";
+import { placeWhenOpened } from "./popover_position.js";
 
 /** @import { EmojiPicker } from "./emoji_picker.js" */
 /** @import { MessageActions } from "./message_actions.js" */
@@ -36,7 +37,6 @@ export function setReactionsEnabled(message, isEnabled) {
  * @param {EmojiPicker} emojiPicker
  */
 export function enableReactions(picker, list, toolbar, actions, emojiPicker) {
-  const buttons = findAll(picker, "button");
   const anchor = find(toolbar.element, "[data-react]");
 
   /**
@@ -51,25 +51,8 @@ export function enableReactions(picker, list, toolbar, actions, emojiPicker) {
     if (button) button.ariaBusy = null;
   }
 
-  /** @param {KeyboardEvent} event */
-  function onKeydown(event) {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step || !(document.activeElement instanceof HTMLElement)) return;
-    event.preventDefault();
-    buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length)?.focus();
-  }
-
-  // It has a size when it is open, perhaps a frame before the event.
-  picker.addEventListener("beforetoggle", () => {
-    picker.style.visibility = "hidden";
-  });
-  picker.addEventListener("toggle", (event) => {
-    if (/** @type {ToggleEvent} */ (event).newState !== "open") return;
-    placePopover(picker, anchor.getBoundingClientRect());
-    picker.style.visibility = "";
-    buttons[0]?.focus();
-  });
-  picker.addEventListener("keydown", onKeydown);
+  placeWhenOpened(picker, anchor);
+  enableArrowKeys(picker, { ArrowRight: 1, ArrowLeft: -1 });
   picker.addEventListener("click", ({ target }) => {
     const emoji = closest(target, "[data-emoji]")?.dataset.emoji;
     const { message } = toolbar;

@@ -142,14 +142,14 @@ export class ReadTracker {
 }
 
 /**
- * Enable "Mark as unread" in the toolbar.
+ * Enable "Mark as unread" in the menu of messages.
  *
  * @param {MessageToolbar} toolbar
  * @param {ReadTracker} tracker
  * @param {UnreadDivider} divider
  */
 export function enableMarkAsUnread(toolbar, tracker, divider) {
-  find(toolbar.element, "[data-mark-unread]").addEventListener("click", async () => {
+  find(toolbar.menu, "[data-mark-unread]").addEventListener("click", async () => {
     const seq = seqOf(toolbar.message);
     toolbar.hide();
     try {

@@ -67,6 +67,8 @@ def test_what_opens_while_people_type_and_click_is_accessible(
     page.fill("#content", "")
     page.press("#content", "Enter")
     page.locator(".message", has_text="staging").last.hover()
+    page.locator("[data-open-menu]").click()
+    check_state("[data-message-menu]")
     page.locator("[data-edit]").click()
     page.fill(".message-edit textarea", "")
     page.click(".message-edit >> text=Save")

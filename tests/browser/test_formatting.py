@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.harness.accessibility import list_violations
+from tests.harness.message_actions import choose
 from tests.harness.pages import PHONE, NewPage, send_message, wait_until_connected, wait_until_stored
 from tests.harness.people import Person
 
@@ -67,8 +68,7 @@ def test_a_formatted_message_is_shown_live_and_after_a_reload(ana: Person, bob: 
     expect(spoiler).to_be_hidden()
 
     # The source is edited.
-    page.locator("#message-1").hover()
-    page.locator("[data-message-toolbar] [aria-label=Edit]").click()
+    choose(page, 1, "Edit")
     expect(page.locator(".message-edit textarea")).to_have_value(TEXT)
     page.locator(".message-edit textarea").fill("**short**")
     page.locator(".message-edit textarea").press("Enter")

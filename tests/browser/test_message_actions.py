@@ -1,8 +1,9 @@
 """Editing, deleting and reacting on the page, and the actions that each person may use."""
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.harness.message_actions import choose, open_menu, show_toolbar
 from tests.harness.pages import (
     NewPage,
     message_texts,
@@ -18,20 +19,15 @@ pytestmark = pytest.mark.browser
 
 
 def available_actions(page: Page, seq: int) -> set[str]:
-    """Move the mouse over a message, and return the labels of its toolbar."""
-    page.locator(f"#message-{seq}").hover()
-    toolbar = page.locator("[data-message-toolbar]")
-    expect(toolbar).to_be_visible()
-    return {button.get_attribute("aria-label") or "" for button in toolbar.locator("button:visible").all()}
-
-
-def action(page: Page, seq: int, name: str) -> Locator:
-    assert name in available_actions(page, seq)
-    return page.locator(f"[data-message-toolbar] [aria-label={name}]")
+    """Open the menu of a message, and return the labels of it and of the toolbar."""
+    open_menu(page, seq)
+    toolbar = page.locator("[data-message-toolbar] button:visible").all()
+    items = page.locator("[data-message-menu] button:visible").all()
+    return {button.get_attribute("aria-label") or "" for button in toolbar} | {item.inner_text() for item in items}
 
 
 def react(page: Page, seq: int, name: str) -> None:
-    action(page, seq, "React").click()
+    show_toolbar(page, seq).locator("[data-react]").click()
     page.locator(f"[data-reaction-picker] [aria-label='{name}']").click()
 
 
@@ -48,9 +44,22 @@ def pages(ana: Person, bob: Person, new_page: NewPage) -> tuple[Page, Page]:
 
 def test_the_toolbar_has_the_actions_that_the_person_may_use(pages: tuple[Page, Page]) -> None:
     bob_page, ana_page = pages
-    assert available_actions(bob_page, 1) == {"React", "Mark as unread", "Edit", "Delete"}
-    assert available_actions(bob_page, 2) == {"React", "Mark as unread"}
-    assert available_actions(ana_page, 1) == {"React", "Mark as unread", "Delete"}
+    everybody = {"React", "More", "Copy link", "Mark as unread"}
+    assert available_actions(bob_page, 1) == everybody | {"Edit", "Delete"}
+    bob_page.locator("h1").click()
+    assert available_actions(bob_page, 2) == everybody
+    assert available_actions(ana_page, 1) == everybody | {"Delete"}
+
+
+def test_a_copied_link_leads_to_the_message(server: Server, pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    bob_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    choose(bob_page, 2, "Copy link")
+    expect(bob_page.get_by_role("status").filter(has_text="Link copied")).to_be_visible()
+    link = bob_page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{server.url}/conversations/general/messages/2"
+    ana_page.goto(link)
+    expect(ana_page.locator("#message-2:focus")).to_be_visible()
 
 
 def test_an_edit_is_shown_on_all_pages_and_after_a_reload(pages: tuple[Page, Page]) -> None:
@@ -69,7 +78,7 @@ def test_an_edit_is_shown_on_all_pages_and_after_a_reload(pages: tuple[Page, Pag
 
 def test_an_unsaved_edit_survives_a_restart_and_changes_by_others(server: Server, pages: tuple[Page, Page]) -> None:
     bob_page, ana_page = pages
-    action(bob_page, 1, "Edit").click()
+    choose(bob_page, 1, "Edit")
     text = bob_page.locator("#message-1 .message-edit textarea")
     text.fill("half of")
     react(ana_page, 1, "Heart")
@@ -85,10 +94,10 @@ def test_an_unsaved_edit_survives_a_restart_and_changes_by_others(server: Server
 
 def test_a_deleted_message_is_removed_from_all_pages(pages: tuple[Page, Page]) -> None:
     bob_page, ana_page = pages
-    action(ana_page, 1, "Delete").click()
+    choose(ana_page, 1, "Delete")
     ana_page.locator("[data-delete-dialog] button", has_text="Cancel").click()
     expect(ana_page.locator("#message-1 .message-body")).to_have_text("from bob")
-    action(ana_page, 1, "Delete").click()
+    choose(ana_page, 1, "Delete")
     ana_page.locator("[data-delete-dialog] button", has_text="Delete").click()
     for page in (bob_page, ana_page):
         expect(page.locator("#message-1")).to_contain_text("This message was deleted.")
@@ -97,7 +106,7 @@ def test_a_deleted_message_is_removed_from_all_pages(pages: tuple[Page, Page]) -
 
 def test_reactions_are_counted_and_removed(pages: tuple[Page, Page]) -> None:
     bob_page, ana_page = pages
-    action(ana_page, 1, "React")
+    show_toolbar(ana_page, 1)
     # It appears where it belongs: it is not painted before it has its place.
     picker = ana_page.locator("[data-reaction-picker]")
     assert picker.evaluate("picker => (picker.showPopover(), getComputedStyle(picker).visibility)") == "hidden"
@@ -132,7 +141,16 @@ def test_the_toolbar_works_by_touch_and_by_keyboard(ana: Person, new_page: NewPa
     desktop.locator("#message-2").focus()
     desktop.keyboard.press("ArrowUp")
     expect(desktop.locator("#message-1")).to_be_focused()
-    desktop.locator("[data-message-toolbar] [data-edit]").focus()
+    desktop.locator("[data-message-toolbar] [data-open-menu]").focus()
+    desktop.keyboard.press("Enter")
+    expect(desktop.locator("[data-copy-link]")).to_be_focused()
+    desktop.keyboard.press("ArrowUp")
+    desktop.keyboard.press("ArrowUp")
+    expect(desktop.locator("[data-edit]")).to_be_focused()
+    desktop.keyboard.press("Escape")
+    expect(desktop.locator("[data-open-menu]")).to_be_focused()
+    desktop.keyboard.press("Enter")
+    desktop.locator("[data-edit]").focus()
     desktop.keyboard.press("Enter")
     desktop.keyboard.type("!")
     desktop.keyboard.press("Enter")
