@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
@@ -23,7 +23,7 @@ from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
 from chatapp.models.accounts import USERNAME_PATTERN
-from chatapp.storage import Transaction, write
+from chatapp.storage import BatchChange, Transaction, write
 from chatapp.text import clean_line
 from chatapp.timeline import TimelineMessage, store_bot_message
 from chatapp.timeline.client_ids import client_id_of
@@ -55,6 +55,11 @@ RETRY_FACTOR = 6
 """Each delay between two attempts is this many times as long as the one before."""
 
 MAX_ERROR_CHARS = 250
+
+_DELIVERIES, _OUTGOING = cast(Table, WebhookDelivery.__table__), cast(Table, OutgoingWebhook.__table__)
+_DELETE_DELIVERY = delete(_DELIVERIES).where(_DELIVERIES.c.id == bindparam("key"))
+_RETRY_DELIVERY = update(_DELIVERIES).where(_DELIVERIES.c.id == bindparam("key")).values(due_at=bindparam("retry_at"))
+_SET_ERROR = update(_OUTGOING).where(_OUTGOING.c.id == bindparam("key")).values(last_error=bindparam("error"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,20 +303,36 @@ def _fetch_messages(
 
 def finish_attempt(delivery: Delivery, error: str | None, *, retry_seconds: float) -> None:
     """Store the result of an attempt. After an `error`, schedule the next attempt or discard the delivery."""
-    is_finished = error is None or delivery.attempts >= MAX_ATTEMPTS
     delay = timedelta(seconds=retry_seconds * RETRY_FACTOR ** (delivery.attempts - 1))
-    removal = delete(WebhookDelivery).where(WebhookDelivery.id == delivery.id)
-    retry = update(WebhookDelivery).where(WebhookDelivery.id == delivery.id).values(due_at=now() + delay)
+    is_finished = error is None or delivery.attempts >= MAX_ATTEMPTS
+    write(FinishedAttempt(delivery.id, delivery.webhook_id, error, None if is_finished else now() + delay))
 
-    def change(transaction: Transaction) -> None:
-        transaction.session.execute(removal if is_finished else retry)
-        transaction.session.execute(
-            update(OutgoingWebhook)
-            .where(OutgoingWebhook.id == delivery.webhook_id)
-            .values(last_error=error and error[:MAX_ERROR_CHARS])
-        )
 
-    write(change)
+@dataclass(frozen=True, slots=True)
+class FinishedAttempt(BatchChange[None]):
+    """The result of an attempt. Many end at once when they are sent to one receiver that does not respond."""
+
+    delivery_id: int
+    webhook_id: int
+    error: str | None
+    retry_at: datetime | None
+    """When the delivery is attempted again; None if it is finished."""
+    runs_last = True
+
+    @classmethod
+    def apply_batch(cls, transaction: Transaction, changes: Sequence[Any]) -> Sequence[None]:
+        """Store the results."""
+        connection = transaction.session.connection()
+        retries = {each.delivery_id: each.retry_at for each in changes if each.retry_at is not None}
+        errors = {each.webhook_id: each.error and each.error[:MAX_ERROR_CHARS] for each in changes}
+        # In one order, so that two processes rarely deadlock.
+        finished = sorted({each.delivery_id for each in changes} - retries.keys())
+        if finished:
+            connection.execute(_DELETE_DELIVERY, [{"key": each} for each in finished])
+        if retries:
+            connection.execute(_RETRY_DELIVERY, [{"key": key, "retry_at": at} for key, at in sorted(retries.items())])
+        connection.execute(_SET_ERROR, [{"key": key, "error": errors[key]} for key in sorted(errors)])
+        return [None] * len(changes)
 
 
 def _authorize(session: Session, actor: Actor, room_id: int) -> None:
