@@ -94,7 +94,7 @@ class LastPage:
         if message.version != self.last_event + 1:
             return False
         self.last_event = message.version
-        if message.seq == message.version:
+        if message.seq == message.version and message.is_in_room:
             self._add(message)
         elif any(each.seq == message.seq for each in self.messages):
             self.messages = [message if each.seq == message.seq else each for each in self.messages]

@@ -18,16 +18,20 @@ def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Tu
     """Return the system prompt, the latest messages before the question that fit into the context, and the question.
 
     Deleted messages, notices and posts of webhooks (type `system`), failed and unfinished answers, and other unanswered
-    questions are left out.
+    questions are left out. The context of a question in a thread is the thread; that of another one leaves threads out.
     """
-    question = session.scalars(
-        select(Message.content).where(Message.conversation_id == job.conversation.id, Message.seq == job.reply_to)
+    question = session.execute(
+        select(Message.content, Message.thread_root).where(
+            Message.conversation_id == job.conversation.id, Message.seq == job.reply_to
+        )
     ).one_or_none()
+    root = question and question.thread_root
     rows = session.execute(
         select(Message, User.name)
         .outerjoin(User, User.id == Message.sender_id)
         .where(
             Message.conversation_id == job.conversation.id,
+            Message.is_in_room if root is None else or_(Message.thread_root == root, Message.seq == root),
             Message.seq < job.seq,
             Message.seq != job.reply_to,
             Message.deleted_at.is_(None),
@@ -45,7 +49,12 @@ def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Tu
     session_prompt = session.scalars(
         select(Conversation.prompt).where(Conversation.id == job.conversation.id)
     ).one_or_none()
-    return fit_turns(newest_first, remove_mention(question or "", assistant.name), assistant, session_prompt or "")
+    return fit_turns(
+        newest_first,
+        remove_mention(question.content if question else "", assistant.name),
+        assistant,
+        session_prompt or "",
+    )
 
 
 def fit_turns(

@@ -6,6 +6,7 @@ from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, ConversationPreference, Membership
 from chatapp.models.messages import Mention, Message, MessageVersion, Reaction, RetiredKey
+from chatapp.models.threads import Thread, ThreadMember
 from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDelivery
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "SessionTemplate",
     "ShareLink",
     "SignInAttempts",
+    "Thread",
+    "ThreadMember",
     "User",
     "WebhookDelivery",
     "now",

@@ -11,10 +11,20 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, JsonObject, now
+
+_IN_ROOM: dict[str, Any] = {"sqlite_where": text("is_in_room = 1"), "postgresql_where": text("is_in_room")}
+"""The condition of indexes that leave out the replies of threads: a page skips no long thread."""
+
+_IN_THREAD: dict[str, Any] = {
+    "sqlite_where": text("thread_root IS NOT NULL"),
+    "postgresql_where": text("thread_root IS NOT NULL"),
+}
 
 
 class Message(Base):
@@ -26,8 +36,11 @@ class Message(Base):
         # The idempotency key. In this order the index also finds the client ids of a batch.
         UniqueConstraint("client_id", "sender_id"),
         UniqueConstraint("conversation_id", "version"),
+        # The pages and the unread counts of conversations are ranges of this index.
+        Index(None, "conversation_id", "seq", **_IN_ROOM),
         # The messages of a period are a range of this index, in the order of their pages.
-        Index(None, "conversation_id", "created_at", "seq"),
+        Index(None, "conversation_id", "created_at", "seq", **_IN_ROOM),
+        Index(None, "conversation_id", "thread_root", "seq", **_IN_THREAD),
         CheckConstraint("sender_type IN ('user', 'assistant', 'system')", name="sender_type"),
         CheckConstraint("message_type IN ('text', 'system', 'error')", name="message_type"),
         CheckConstraint("(sender_type = 'assistant') = (state IS NOT NULL)", name="has_state"),
@@ -55,6 +68,10 @@ class Message(Base):
     """The UUID that its sender gave it."""
     reply_to: Mapped[int | None] = mapped_column(BigInteger)
     """The `seq` of the message of its conversation that it answers, also after a cleanup has removed that one."""
+    thread_root: Mapped[int | None] = mapped_column(BigInteger)
+    """The `seq` of the first message of the thread that it is a reply in, also after that one was removed."""
+    is_in_room: Mapped[bool] = mapped_column(server_default=true())
+    """Whether the conversation's pages show it. False for a reply in a thread that was not also sent to the room."""
     asker_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     """The user who asked the question that an assistant answers."""
     state: Mapped[str | None] = mapped_column(String(16))
@@ -102,6 +119,8 @@ class Mention(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
     seq: Mapped[int] = mapped_column(BigInteger)
+    is_in_room: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether it counts in the conversation, not in a thread: see `Message.is_in_room`."""
 
 
 class RetiredKey(Base):

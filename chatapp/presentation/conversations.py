@@ -117,7 +117,7 @@ def view_conversation(
     kind, ref = kind_of(conversation), ConversationRef.of(conversation)
     (shown,) = pages_of(session, [conversation], viewer.id)
     messages = _read_place(session, conversation, place)
-    pending = () if messages.has_newer else list_pending(ref)
+    pending = () if messages.has_newer else _list_pending(ref)
     view = ConversationView(
         page=shown,
         history=History(
@@ -151,6 +151,11 @@ def view_conversation(
     if place == LATEST and error is None:
         _remember(view, viewer.id)
     return view
+
+
+def _list_pending(ref: ConversationRef) -> list[TimelineMessage]:
+    """Return the pending messages that the page of the conversation shows."""
+    return [message for message in list_pending(ref) if message.is_in_room]
 
 
 def preview_message(ref: ConversationRef, viewer: AuthenticatedUser, content: str) -> TimelineMessage:
@@ -217,7 +222,7 @@ def render_remembered_conversation() -> str | None:
         view,
         page=replace(view.page, conversation=_copy(view.conversation, last_event=page.last_event, floor=page.floor)),
         history=History(
-            messages=[*messages, *list_pending(ref)],
+            messages=[*messages, *_list_pending(ref)],
             has_older=view.history.has_older or len(page.messages) > len(messages),
             oldest_seq=messages[0].seq if messages else None,
         ),

@@ -120,6 +120,8 @@ def _is_plain(message: TimelineMessage) -> bool:
         and message.edited_at is None
         and message.deleted_at is None
         and not message.is_pending
+        and message.thread is None
+        and message.thread_root is None
         and not message.mentions
         and not message.reactions
         and not is_few_emoji(message.content)

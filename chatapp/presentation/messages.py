@@ -24,6 +24,7 @@ from chatapp.presentation.message_cache import MessageCache, PresentedMessage
 from chatapp.presentation.message_template import Body, MessageTemplate, shows_few_emoji
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
+from chatapp.timeline.threads import ThreadSummary
 from chatapp.timeline.versions import EarlierVersion
 
 EXTENSION = "chatapp.message_presenter"
@@ -196,6 +197,9 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
         "message_type": message.message_type,
         "metadata": message.metadata,
         "reply_to": message.reply_to,
+        "thread": message.thread_root,
+        "in_room": message.is_in_room,
+        "replies": None if message.thread is None else _present_replies(message.thread),
         "state": message.answer_state,
         "problem": message.answer_problem,
         "content": message.content,
@@ -208,6 +212,14 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
             {"reaction": group.reaction, "users": [{"id": user.id, "name": user.name} for user in group.users]}
             for group in message.reactions
         ],
+    }
+
+
+def _present_replies(thread: ThreadSummary) -> resources.Replies:
+    return {
+        "count": thread.count,
+        "last_at": isoformat(thread.last_at),
+        "people": [{"id": person.id, "username": person.username, "name": person.name} for person in thread.people],
     }
 
 
@@ -224,6 +236,8 @@ def present_news(message: TimelineMessage) -> dict[str, Any]:
     return {
         "conversation": message.conversation.wire_name,
         "seq": message.seq,
+        "thread": message.thread_root,
+        "in_room": message.is_in_room,
         "sender_id": message.sender and message.sender.id,
         "mentions": [person.id for person in message.mentions],
     }

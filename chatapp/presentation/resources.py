@@ -55,6 +55,14 @@ class Reaction(TypedDict):
     users: list[ReactionUser]
 
 
+class Replies(TypedDict):
+    """The replies in the thread that begins with a message."""
+
+    count: int
+    last_at: Annotated[Timestamp | None, Field(description="The time of the last reply.")]
+    people: Annotated[list[Person], Field(description="Up to three people, the one who has replied last first.")]
+
+
 class Message(TypedDict):
     """A message."""
 
@@ -78,6 +86,13 @@ class Message(TypedDict):
             "deleted or removed by a cleanup since."
         ),
     ]
+    thread: Annotated[
+        int | None, Field(description="The `seq` of the first message of the thread that it is a reply in.")
+    ]
+    in_room: Annotated[
+        bool, Field(description="False for a reply in a thread that was not also sent to the conversation.")
+    ]
+    replies: Annotated[Replies | None, Field(description="The replies in the thread that begins with it, if any.")]
     state: Annotated[
         AnswerState | None, Field(description="The state of an assistant's answer; null for other messages.")
     ]
@@ -106,6 +121,16 @@ class ReadState(TypedDict):
     last_read_seq: int
     unread: int
     mentions: int
+
+
+class ThreadState(TypedDict):
+    """A thread as its reader sees it."""
+
+    conversation: str
+    thread: Annotated[int, Field(description="The `seq` of its first message.")]
+    following: Annotated[bool, Field(description="Whether you are notified of replies.")]
+    unread: Annotated[int, Field(description="The number of unread replies; 0 for a thread that you do not follow.")]
+    last_read_seq: int
 
 
 class Problem(TypedDict):

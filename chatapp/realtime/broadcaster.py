@@ -28,6 +28,7 @@ from chatapp.realtime.formatting import LateFormatting
 from chatapp.realtime.heartbeats import emit_heads
 from chatapp.realtime.news import update_news_channels
 from chatapp.realtime.ordering import BroadcastEvent, EventsRead, TimelineOrder
+from chatapp.realtime.threads import ThreadNews
 from chatapp.realtime.typing import Typing, typed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
@@ -43,6 +44,7 @@ from chatapp.timeline.signals import (
     messages_posted,
     read_receipt_changed,
     read_state_changed,
+    thread_state_changed,
     timeline_trimmed,
 )
 
@@ -79,6 +81,7 @@ class Broadcaster:
         )
         self.queue = BroadcastQueue(self.order) if self.order else None
         self.formatting = LateFormatting(realtime.server, self._presenter)
+        self.threads = ThreadNews(app, realtime)
         signals = realtime.signals
         signals.connect(messages_posted, self.broadcast_posted)
         signals.connect(message_changed, self.broadcast_changed)
@@ -88,6 +91,7 @@ class Broadcaster:
         signals.connect(timeline_trimmed, self.broadcast_trimmed)
         signals.connect(backlog_changed, self.broadcast_backlog)
         signals.connect(read_state_changed, self.broadcast_read_state)
+        signals.connect(thread_state_changed, self.threads.broadcast)
         signals.connect(read_receipt_changed, self.broadcast_read_receipt)
         signals.connect(sidebar_changed, self.broadcast_sidebar_changed)
         signals.connect(members_changed, self.broadcast_members_changed)
@@ -249,6 +253,7 @@ class Broadcaster:
         return presented.with_html
 
     def _emit_news(self, message: TimelineMessage) -> None:
+        self.threads.add(message)
         channel = news_channel(message.conversation.wire_name)
         if self._connections.has_sockets(channel):
             self._engine.emit("news", present_news(message), channel)

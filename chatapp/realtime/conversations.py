@@ -65,6 +65,8 @@ class SendPayload(Payload):
     message_type: object = TEXT
     metadata: object = None
     reply_to: EventNumber | None = None
+    thread: EventNumber | None = None
+    also_in_room: bool = False
 
 
 class EditPayload(Payload):
@@ -261,6 +263,8 @@ def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]
         message_type=payload.message_type,
         metadata=payload.metadata,
         reply_to=payload.reply_to,
+        thread_root=payload.thread,
+        is_in_room=payload.also_in_room,
         authorized_sender=_find_authorized_sender(caller, ref),
     )
 

@@ -38,8 +38,10 @@ from chatapp.timeline.signals import (
     messages_posted,
     read_receipt_changed,
     read_state_changed,
+    thread_state_changed,
     timeline_trimmed,
 )
+from chatapp.timeline.threads import ThreadState
 
 PRESENCE_SECONDS = 5.0
 """Interval at which a process publishes its presence when nothing changes."""
@@ -77,6 +79,7 @@ class Relay:
         signals.connect(members_changed, self.publish_members_changed)
         signals.connect(sharing_changed, self.publish_sharing_changed)
         signals.connect(read_state_changed, self.publish_read_state)
+        signals.connect(thread_state_changed, self.publish_thread_state)
         signals.connect(read_receipt_changed, self.publish_read_receipt)
         signals.connect(typed, self.publish_typing)
         signals.connect(delta_created, self.publish_delta)
@@ -88,6 +91,7 @@ class Relay:
         bus.on("members", self._on_members_changed)
         bus.on("sharing", lambda _, changed: broadcaster.broadcast_sharing_changed(SharingChanged(**changed)))
         bus.on("read", self._on_read_state)
+        bus.on("thread", self._on_thread_state)
         bus.on("reader", self._on_read_receipt)
         bus.on("delta", self._on_delta)
         bus.on("delta_request", lambda _, answer: answer_broadcaster.resend(ConversationRef(*answer[:2]), answer[2]))
@@ -133,6 +137,10 @@ class Relay:
         """Publish a user's unread counts."""
         self._bus.publish("read", asdict(state))
 
+    def publish_thread_state(self, state: ThreadState) -> None:
+        """Publish the state of a thread as one user sees it."""
+        self._bus.publish("thread", asdict(state))
+
     def publish_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Publish how far a user has read."""
         self._bus.publish("reader", asdict(changed))
@@ -174,6 +182,9 @@ class Relay:
 
     def _on_read_state(self, _process: str, state: dict[str, Any]) -> None:
         self._broadcaster.broadcast_read_state(ReadState(**_with_ref(state)))
+
+    def _on_thread_state(self, _process: str, state: dict[str, Any]) -> None:
+        self._broadcaster.threads.broadcast(ThreadState(**_with_ref(state)))
 
     def _on_read_receipt(self, _process: str, changed: dict[str, Any]) -> None:
         receipt = changed["receipt"]

@@ -16,7 +16,8 @@ from chatapp.timeline.content import ERROR, TEXT
 from chatapp.timeline.event_numbers import increment_last_event
 from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
 from chatapp.timeline.metadata import Metadata
-from chatapp.timeline.signals import message_changed, messages_posted
+from chatapp.timeline.signals import message_changed, messages_posted, send_changed
+from chatapp.timeline.thread_replies import Reply, change_roots, store_replies
 
 RUNNING_STATES = ("queued", "streaming")
 """States of an answer that has not ended."""
@@ -43,6 +44,8 @@ def create_answer(
 ) -> Message:
     """Store an empty answer of the assistant called `assistant_name`, within the transaction that stores the question.
 
+    It is in the same thread as the question.
+
     With a `problem` its state is `failed`, otherwise `queued`.
     """
     session = transaction.session
@@ -54,11 +57,19 @@ def create_answer(
         sender_name=assistant_name,
         content="",
         reply_to=question.seq,
+        thread_root=question.thread_root,
+        is_in_room=question.is_in_room,
         asker_id=question.sender and question.sender.id,
         state="failed" if problem else "queued",
         problem=problem,
     )
-    transaction.send_on_commit(messages_posted, [fetch_message(session, ConversationRef.of(conversation), message.id)])
+    ref = ConversationRef.of(conversation)
+    transaction.send_on_commit(messages_posted, [fetch_message(session, ref, message.id)])
+    if message.thread_root is not None:
+        change_roots(transaction, conversation, [message.thread_root])
+        root = (conversation.id, message.thread_root)
+        store_replies(session, [Reply(root, message.seq, None, message.created_at, "", ())])
+        send_changed(transaction, {ref: [message.thread_root]})
     return message
 
 

@@ -56,7 +56,7 @@ def store_bot_message(
         client_id=client_id,
     )
     (mentioned,) = resolve_mentions(session, [Draft(conversation, None, None, content)])
-    store_mentions(session, [(message.conversation_id, message.id, message.seq, person) for person in mentioned])
+    store_mentions(session, [(message.conversation_id, message.id, message.seq, True, person) for person in mentioned])
     stored = fetch_message(session, ConversationRef.of(conversation), message.id)
     transaction.send_on_commit(messages_posted, [stored])
     transaction.send(messages_stored, MessagesStored(transaction, [stored]))

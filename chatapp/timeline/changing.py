@@ -21,7 +21,8 @@ from chatapp.timeline.event_numbers import LockedConversation, increment_last_ev
 from chatapp.timeline.mentions import Draft, delete_mentions, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import UNCHANGED, check_metadata
-from chatapp.timeline.signals import message_changed
+from chatapp.timeline.signals import message_changed, send_changed
+from chatapp.timeline.thread_replies import Reply, follow_named, remove_reply
 from chatapp.timeline.versions import delete_versions, keep_version
 
 MAX_DIFFERENT_REACTIONS = 20
@@ -74,7 +75,14 @@ def edit(
         message.content, message.edited_at = new_content, now()
         delete_mentions(session, message.id)
         (mentioned,) = resolve_mentions(session, [Draft(conversation, membership, actor.user_id, new_content)])
-        store_mentions(session, [(conversation.id, message.id, message.seq, person) for person in mentioned])
+        store_mentions(
+            session, [(conversation.id, message.id, message.seq, message.is_in_room, person) for person in mentioned]
+        )
+        if message.thread_root is not None and mentioned:
+            root = (conversation.id, message.thread_root)
+            follow_named(
+                session, Reply(root, message.seq, message.sender_id, message.created_at, new_content, mentioned)
+            )
         return True
 
     return write(_change_message(ref, actor, seq, alter), locks=[ref.id])
@@ -157,14 +165,21 @@ def _change_message(
         message = session.scalars(_SELECT_MESSAGE, {"conversation_id": ref.id, "seq": seq}).one_or_none()
         if message is None:
             raise NotFound("There is no such message.")
+        was_deleted = message.deleted_at is not None
         has_changed = alter(session, conversation, message, membership)
+        changed_roots: list[int] = []
         if has_changed:
             message.version = increment_last_event(transaction, conversation)
             session.flush()
+            root = message.thread_root
+            is_removed = root is not None and message.deleted_at is not None and not was_deleted
+            if root is not None and is_removed and remove_reply(transaction, conversation, message):
+                changed_roots.append(root)
             store_event_numbers(session, [conversation])
         changed = fetch_message(session, ref, message.id)
         if has_changed:
             transaction.send_on_commit(message_changed, changed)
+            send_changed(transaction, {ref: changed_roots})
         return changed
 
     return change

@@ -27,6 +27,7 @@ from chatapp.timeline.archive.rows import read_messages
 from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.timeline.messages import Head
 from chatapp.timeline.signals import timeline_trimmed
+from chatapp.timeline.thread_replies import forget_removed
 
 BATCH_MESSAGES = 1_000
 """Maximum number of messages that one transaction removes. Other changes wait meanwhile, for some milliseconds."""
@@ -56,10 +57,17 @@ class Trim:
 
 
 def plan_trim(session: Session, conversation: Conversation, keep_last: int) -> Trim:
-    """Plan the removal of all but the last `keep_last` messages; of none if that is 0."""
+    """Plan the removal of all but the last `keep_last` messages of the room; of none if that is 0.
+
+    Replies that only threads show are not counted. Those below the oldest message that is kept are removed too.
+    """
     is_in_conversation = Message.conversation_id == conversation.id
     oldest_kept = session.scalar(
-        select(Message.seq).where(is_in_conversation).order_by(Message.seq.desc()).offset(keep_last - 1).limit(1)
+        select(Message.seq)
+        .where(is_in_conversation, Message.is_in_room)
+        .order_by(Message.seq.desc())
+        .offset(keep_last - 1)
+        .limit(1)
         if keep_last
         else select(func.min(Message.seq)).where(is_in_conversation)
     )
@@ -224,7 +232,14 @@ def _remove(plan: Trim, archived: Mapping[int, int] | None) -> Callable[[Transac
                 ).where(*is_removed, Message.client_id.is_not(None), Message.sender_id.is_not(None)),
             )
         )
+        replies = session.execute(
+            select(Message.thread_root, func.count())
+            .where(*is_removed, Message.thread_root.is_not(None), Message.deleted_at.is_(None))
+            .group_by(Message.thread_root)
+        )
+        removed_replies = {root: count for root, count in replies if root is not None}
         session.execute(delete(Message).where(*is_removed))
+        forget_removed(session, plan.conversation.id, removed_replies, last)
         conversation.floor = last
         conversation.message_count -= len(versions)
         session.flush()

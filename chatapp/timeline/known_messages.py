@@ -62,8 +62,12 @@ def _size(_key: MessageKey, message: TimelineMessage) -> int:
     return MESSAGE_CHARS + message.chars
 
 
-def select_keys(number: ColumnElement[int], *, is_descending: bool = False) -> ReadStatement:
+def select_keys(
+    number: ColumnElement[int], *conditions: ColumnElement[bool], is_descending: bool = False
+) -> ReadStatement:
     """Return the statement that reads the keys of a conversation's first or last messages, in the order of `number`.
+
+    Only messages are selected that fulfil the conditions.
 
     The parameters are `conversation_id`, `after` and `before` (exclusive bounds of `number`) and `limit`.
     """
@@ -74,6 +78,7 @@ def select_keys(number: ColumnElement[int], *, is_descending: bool = False) -> R
             _MESSAGES.c.conversation_id == bindparam("conversation_id"),
             number > bindparam("after"),
             number < bindparam("before"),
+            *conditions,
         )
         .order_by(number.desc() if is_descending else number)
         .limit(opaque_parameter("limit", INTEGER))

@@ -69,11 +69,17 @@ def resolve_mentions(session: Session, drafts: Sequence[Draft]) -> list[tuple[Pe
     ]
 
 
-def store_mentions(session: Session, mentions: Iterable[tuple[int, int, int, Person]]) -> None:
-    """Insert mentions: conversation id, message id, seq, mentioned person."""
+def store_mentions(session: Session, mentions: Iterable[tuple[int, int, int, bool, Person]]) -> None:
+    """Insert mentions: conversation id, message id, seq, whether the message is in the room, mentioned person."""
     rows = [
-        {"conversation_id": conversation_id, "message_id": message_id, "seq": seq, "user_id": person.id}
-        for conversation_id, message_id, seq, person in mentions
+        {
+            "conversation_id": conversation_id,
+            "message_id": message_id,
+            "seq": seq,
+            "is_in_room": is_in_room,
+            "user_id": person.id,
+        }
+        for conversation_id, message_id, seq, is_in_room, person in mentions
     ]
     if rows:
         session.execute(insert(Mention), rows)

@@ -17,6 +17,7 @@ from chatapp.timeline.content import NOTICE, TEXT
 from chatapp.timeline.event_numbers import new_message_columns
 from chatapp.timeline.mentions import fetch_mentions
 from chatapp.timeline.metadata import Metadata
+from chatapp.timeline.threads import ThreadSummary, fetch_summaries
 
 REACTION_CHARS = 100
 """What a reaction of one person counts, with the name."""
@@ -37,6 +38,11 @@ MESSAGE_COLUMNS = (
 """The columns that `build_messages` needs, of a message and its sender."""
 
 _SELECT = select(*MESSAGE_COLUMNS).select_from(_MESSAGES.outerjoin(_USERS, _USERS.c.id == _MESSAGES.c.sender_id))
+
+_SELECT_BY_SEQ = _SELECT.where(
+    _MESSAGES.c.conversation_id == bindparam("conversation_id"),
+    _MESSAGES.c.seq.in_(bindparam("seqs", expanding=True)),
+)
 
 _SELECT_BY_ID = _SELECT.where(_MESSAGES.c.id.in_(bindparam("ids", expanding=True)))
 
@@ -83,6 +89,12 @@ class TimelineMessage:
     sender_name: str | None = None
     """The name of the bot or the assistant that sent it."""
     reply_to: int | None = None
+    thread_root: int | None = None
+    """The `seq` of the first message of the thread that it is a reply in."""
+    is_in_room: bool = True
+    """False for a reply in a thread that was not also sent to the room: pages of the conversation do not show it."""
+    thread: ThreadSummary | None = None
+    """The replies in the thread that begins with it, if there are any."""
     asker_id: int | None = None
     answer_state: str | None = None
     """State of an assistant's answer: see `Message.state`."""
@@ -121,6 +133,7 @@ class TimelineMessage:
         conversation: ConversationRef,
         reactions: tuple[ReactionGroup, ...] = (),
         mentions: tuple[Person, ...] = (),
+        thread: ThreadSummary | None = None,
     ) -> Self:
         """Create the value from a row with the columns of a message."""
         return cls(
@@ -140,6 +153,9 @@ class TimelineMessage:
             mentions=mentions,
             sender_name=message.sender_name,
             reply_to=message.reply_to,
+            thread_root=message.thread_root,
+            is_in_room=message.is_in_room,
+            thread=thread,
             asker_id=message.asker_id,
             answer_state=message.state,
             answer_problem=message.problem,
@@ -198,6 +214,11 @@ def fetch_messages_by_id(session: Session, ids: Sequence[int], ref: Conversation
     return _build(session, session.execute(_SELECT_BY_ID, {"ids": ids}).all(), ref)
 
 
+def fetch_messages_by_seq(session: Session, ref: ConversationRef, seqs: Sequence[int]) -> Sequence[TimelineMessage]:
+    """Return those of a conversation's messages that have these numbers, in any order."""
+    return _build(session, session.execute(_SELECT_BY_SEQ, {"conversation_id": ref.id, "seqs": seqs}).all(), ref)
+
+
 def fetch_message(session: Session, ref: ConversationRef, message_id: int) -> TimelineMessage:
     """Return one message of a conversation."""
     (message,) = fetch_messages_by_id(session, [message_id], ref)
@@ -214,17 +235,21 @@ def build_messages(
     """Return the messages of rows with `MESSAGE_COLUMNS`, each in the conversation with the ref of the same index."""
     reactions = _fetch_reactions(session, [row.id for row in rows if row.has_reactions])
     mentions = fetch_mentions(session, [row.id for row in rows if "@" in row.content])
+    # A reply changes the version of its root.
+    threads = fetch_summaries(
+        session, [(row.conversation_id, row.seq) for row in rows if row.version > row.seq and row.thread_root is None]
+    )
     return [
-        _create(row, ref, reactions.get(row.id, ()), mentions.get(row.id, ()))
+        TimelineMessage.of(
+            row,
+            None if row.username is None else make_person(row.sender_id, row.username, row.name),
+            ref,
+            reactions.get(row.id, ()),
+            mentions.get(row.id, ()),
+            threads.get((row.conversation_id, row.seq)),
+        )
         for row, ref in zip(rows, refs, strict=True)
     ]
-
-
-def _create(
-    row: Row[Any], ref: ConversationRef, reactions: tuple[ReactionGroup, ...], mentions: tuple[Person, ...]
-) -> TimelineMessage:
-    sender = None if row.username is None else make_person(row.sender_id, row.username, row.name)
-    return TimelineMessage.of(row, sender, ref, reactions, mentions)
 
 
 def _fetch_reactions(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[ReactionGroup, ...]]:

@@ -29,6 +29,7 @@ from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import Metadata
 from chatapp.timeline.post_facts import PostFacts, find_post_facts
+from chatapp.timeline.thread_replies import Reply, change_roots, find_roots, store_replies
 
 MESSAGES = cast(Table, Message.__table__)
 
@@ -40,6 +41,9 @@ COLUMNS = (
 )
 
 _INSERT = BulkStatement(insert(MESSAGES), COLUMNS)
+
+_INSERT_WITH_REPLIES = BulkStatement(insert(MESSAGES), (*COLUMNS, "thread_root", "is_in_room"))
+"""For a batch with replies in threads. The columns of other messages have their defaults."""
 
 _KEYS = parameter_rows("keys", conversation_id=INTEGER, seq=INTEGER)
 
@@ -68,6 +72,10 @@ class NewMessage:
     message_type: str = TEXT
     metadata: Metadata | None = field(default=None, hash=False)
     reply_to: int | None = None
+    thread_root: int | None = None
+    """The `seq` of a message of the thread that it is a reply in."""
+    is_in_room: bool = True
+    """Whether a reply in a thread is also sent to the room."""
     was_spooled: bool = False
     request_id: str = ""
 
@@ -112,8 +120,13 @@ class PostBatch:
         self._facts = find_post_facts(session, posts)
         self._token_ids = find_active_tokens(session, [post.actor for post in posts])
         self._reply_targets = _find_reply_targets(session, posts)
+        self._roots = find_roots(
+            session, {(post.conversation.id, post.thread_root) for post in posts if post.thread_root is not None}
+        )
         self._accepted: list[tuple[NewMessage, PostFacts, dict[str, Any]]] = []
         """The accepted posts, each with the columns of its message."""
+        self.changed_roots: dict[ConversationRef, set[int]] = {}
+        """The roots of the threads of accepted posts, by conversation."""
         self._index_by_key: dict[IdempotencyKey, int] = {}
 
     def add_posts(self) -> list[Accepted | Duplicate | Rejected]:
@@ -139,6 +152,7 @@ class PostBatch:
             if post.message_type == NOTICE:
                 authorize_notice(conversation, facts.membership, is_admin=is_admin(self._session, post.actor))
             reply_to = self._find_reply_target(post)
+            root = self._find_root(post)
         except ChatError as error:
             return Rejected(error)
         columns = new_message_columns(
@@ -153,6 +167,9 @@ class PostBatch:
             extra=post.metadata,
             reply_to=reply_to,
         )
+        if root is not None:
+            columns |= {"thread_root": root, "is_in_room": post.is_in_room}
+            self.changed_roots.setdefault(post.conversation, set()).add(root)
         index = self._index_by_key[post.key] = len(self._accepted)
         self._accepted.append((post, facts, columns))
         return Accepted(index)
@@ -162,19 +179,41 @@ class PostBatch:
         if not self._accepted:
             return []
         rows = [columns for _, _, columns in self._accepted]
-        _INSERT.execute(self._session.connection(), rows)
+        if self.changed_roots:
+            with_defaults = [{"thread_root": None, "is_in_room": True, **row} for row in rows]
+            _INSERT_WITH_REPLIES.execute(self._session.connection(), with_defaults)
+        else:
+            _INSERT.execute(self._session.connection(), rows)
         ids = self._find_ids(rows)
+        for ref, roots in self.changed_roots.items():
+            change_roots(self._transaction, self._conversations[ref], sorted(roots))
         refs = {post.conversation for post, _, _ in self._accepted}
         store_event_numbers(self._session, [self._conversations[ref] for ref in refs])
         mentions = resolve_mentions(self._session, [self._draft(post, facts) for post, facts, _ in self._accepted])
         store_mentions(
             self._session,
             (
-                (columns["conversation_id"], message_id, columns["seq"], person)
+                (columns["conversation_id"], message_id, columns["seq"], columns.get("is_in_room", True), person)
                 for columns, message_id, people in zip(rows, ids, mentions, strict=True)
                 for person in people
             ),
         )
+        if self.changed_roots:
+            store_replies(
+                self._session,
+                [
+                    Reply(
+                        (columns["conversation_id"], columns["thread_root"]),
+                        columns["seq"],
+                        post.actor.user_id,
+                        post.created_at,
+                        post.content,
+                        people,
+                    )
+                    for (post, _, columns), people in zip(self._accepted, mentions, strict=True)
+                    if "thread_root" in columns
+                ],
+            )
         return [
             TimelineMessage(
                 conversation=post.conversation,
@@ -189,6 +228,8 @@ class PostBatch:
                 mentions=people,
                 metadata=post.metadata,
                 reply_to=columns["reply_to"],
+                thread_root=columns.get("thread_root"),
+                is_in_room=columns.get("is_in_room", True),
                 request_id=post.request_id,
             )
             for (post, facts, columns), message_id, people in zip(self._accepted, ids, mentions, strict=True)
@@ -228,6 +269,18 @@ class PostBatch:
             return None
         raise InvalidReply("The message that this replies to does not exist in this conversation, or was deleted.")
 
+    def _find_root(self, post: NewMessage) -> int | None:
+        """Return the root of the thread that the post is a reply in. Raises `InvalidReply`.
+
+        A post from the spool was acknowledged: it becomes a message of the room instead.
+        """
+        if post.thread_root is None:
+            return None
+        root = self._roots.get((post.conversation.id, post.thread_root))
+        if root is None and not post.was_spooled:
+            raise InvalidReply("The message that this thread begins with does not exist in this conversation any more.")
+        return root
+
     def _find_known(self, post: NewMessage, facts: PostFacts) -> Message | RetiredKey | None:
         """Return the row that is stored under the post's key: a message, or the retired key of a removed one."""
         if facts.message_id is not None:
@@ -252,6 +305,8 @@ class PostBatch:
             created_at=post.created_at,
             metadata=post.metadata,
             reply_to=post.reply_to,
+            thread_root=post.thread_root,
+            is_in_room=post.is_in_room,
         )
 
     def _load_known(self, row: Message | RetiredKey, facts: PostFacts) -> TimelineMessage:

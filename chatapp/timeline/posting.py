@@ -7,9 +7,10 @@ from typing import Any
 
 from chatapp.actors import Actor
 from chatapp.config import current_settings
+from chatapp.conversations.kinds import has_assistant
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.errors import ChatError
+from chatapp.errors import ChatError, Invalid
 from chatapp.failpoints import failpoint
 from chatapp.models import now
 from chatapp.operation import current_request_id
@@ -27,6 +28,7 @@ from chatapp.timeline.signals import (
     message_saved,
     messages_posted,
     messages_stored,
+    send_changed,
 )
 from chatapp.timeline.sizes import limit_size
 
@@ -43,6 +45,8 @@ def post(
     message_type: object = TEXT,
     metadata: object = None,
     reply_to: int | None = None,
+    thread_root: int | None = None,
+    is_in_room: bool = True,
     authorized_sender: Person | None = None,
 ) -> TimelineMessage:
     """Store a message and return it, once it is durable: see `prepare_post`."""
@@ -55,6 +59,8 @@ def post(
             message_type=message_type,
             metadata=metadata,
             reply_to=reply_to,
+            thread_root=thread_root,
+            is_in_room=is_in_room,
             authorized_sender=authorized_sender,
             max_chars=current_settings().max_message_chars,
         )
@@ -70,24 +76,31 @@ def prepare_post(
     message_type: object,
     metadata: object,
     reply_to: int | None,
+    thread_root: int | None = None,
+    is_in_room: bool = True,
     authorized_sender: Person | None,
     max_chars: int,
 ) -> "Post":
     """Return the change that stores a message, and whose result is the message.
 
-    `reply_to` is the `seq` of the message of the same conversation that it replies to.
+    `reply_to` is the `seq` of the message of the same conversation that it replies to, `thread_root` that of the first
+    message of the thread that it is a reply in, or of another reply there. `is_in_room` is whether such a reply is also
+    sent to the room, as every other message is.
 
     A repeated `client_id` returns the stored message in its current state, or only a confirmation to a sender who may
     no longer read it: the message as it was sent, without an id.
 
     During an outage the message is spooled and returned as `is_pending`, if the caller passes an `authorized_sender`:
     the sender, who was authorized to post earlier. If the message that it replies to does not exist when the spool is
-    drained, it is stored as no reply: it was acknowledged.
+    drained, it is stored as no reply: it was acknowledged. Without its thread it is stored as a message of the room.
 
-    Raises what `check_content`, `check_client_id`, `check_message_type` and `check_metadata` raise. The change raises
+    Raises what `check_content`, `check_client_id`, `check_message_type` and `check_metadata` raise, and `Invalid` for a
+    thread in a conversation with an assistant. The change raises
     what `authorize_posting` and `authorize_notice` raise, and `InvalidReply`, `SignedOut`; writing it raises `Busy` and
     `Unavailable`.
     """
+    if thread_root is not None and has_assistant(ref):
+        raise Invalid("A conversation with an assistant has no threads.")
     return Post(
         ref,
         actor,
@@ -97,6 +110,8 @@ def prepare_post(
         message_type=check_message_type(message_type),
         metadata=check_metadata(metadata),
         reply_to=reply_to,
+        thread_root=thread_root,
+        is_in_room=thread_root is None or is_in_room,
         authorized_sender=authorized_sender,
         request_id=current_request_id.get(),
     )
@@ -139,6 +154,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
                     transaction.send_on_commit(message_saved, result)
         elif posted := [*_list_unsent(changes, outcomes), *stored]:
             transaction.send_on_commit(messages_posted, posted)
+        send_changed(transaction, batch.changed_roots)
         if stored:
             # After the signals of the posts: receivers store rows, such as an answer, and defer their own signals.
             transaction.send(messages_stored, MessagesStored(transaction, stored))
@@ -167,6 +183,8 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             is_pending=True,
             metadata=self.metadata,
             reply_to=self.reply_to,
+            thread_root=self.thread_root,
+            is_in_room=self.is_in_room,
             request_id=self.request_id,
         )
 
@@ -189,7 +207,13 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             "created_at": self.created_at.isoformat(),
             "sender": self.authorized_sender and asdict(self.authorized_sender),
         }
-        optional = {"metadata": self.metadata, "reply_to": self.reply_to, "request_id": self.request_id or None}
+        optional = {
+            "metadata": self.metadata,
+            "reply_to": self.reply_to,
+            "thread_root": self.thread_root,
+            "is_in_room": None if self.is_in_room else False,
+            "request_id": self.request_id or None,
+        }
         return fields | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
@@ -206,6 +230,8 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             was_spooled=True,
             metadata=fields.get("metadata"),
             reply_to=fields.get("reply_to"),
+            thread_root=fields.get("thread_root"),
+            is_in_room=fields.get("is_in_room", True),
             request_id=fields.get("request_id", ""),
         )
 

@@ -129,7 +129,11 @@ def _count_unread() -> ScalarSelect[int]:
     """Return the number of messages of others after a membership's read marker. It scans a range of an index."""
     after = (
         select(Message.sender_id)
-        .where(Message.conversation_id == Membership.conversation_id, Message.seq > Membership.last_read_seq)
+        .where(
+            Message.conversation_id == Membership.conversation_id,
+            Message.seq > Membership.last_read_seq,
+            Message.is_in_room,
+        )
         .correlate(Membership)
         .order_by(Message.seq)
         .limit(literal_column(str(MAX_COUNTED_MESSAGES)))  # Not a parameter: see `opaque_parameter`.
@@ -153,6 +157,7 @@ def _count_mentions() -> ScalarSelect[int]:
             Mention.user_id == Membership.user_id,
             Mention.conversation_id == Membership.conversation_id,
             Mention.seq > Membership.last_read_seq,
+            Mention.is_in_room,
         )
         .correlate(Membership)
         .scalar_subquery()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from chatapp.conversations.kinds import kind_of
@@ -38,7 +38,16 @@ _NO_BOUND = 2**63 - 1
 
 _SEQ, _VERSION = Message.__table__.c.seq, Message.__table__.c.version
 
-_FIRST, _LAST, _EVENTS = select_keys(_SEQ), select_keys(_SEQ, is_descending=True), select_keys(_VERSION)
+_IS_IN_ROOM = Message.__table__.c.is_in_room
+
+_IN_THREAD = Message.__table__.c.thread_root == bindparam("root", type_=BigInteger())
+
+_FIRST, _LAST = select_keys(_SEQ, _IS_IN_ROOM), select_keys(_SEQ, _IS_IN_ROOM, is_descending=True)
+"""The messages that pages show. A catch-up has also the replies that only their threads show."""
+
+_FIRST_REPLIES, _LAST_REPLIES = select_keys(_SEQ, _IN_THREAD), select_keys(_SEQ, _IN_THREAD, is_descending=True)
+
+_EVENTS = select_keys(_VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +119,9 @@ def read_page(
     until: datetime | None = None,
     limit: int,
 ) -> Page:
-    """Return the last `limit` messages with a `seq` below `before`.
+    """Return the last `limit` messages of the room with a `seq` below `before`.
+
+    Replies in threads that were not also sent to the room are on the pages of `read_thread`.
 
     With `after`, return the first ones with a `seq` above it and below `before` instead. With `since` or `until`, only
     messages of this period are returned, in the order of their times; `before` and `after` are messages in this order.
@@ -156,7 +167,7 @@ def read_around(session: Session, conversation: Conversation, seq: int) -> Page:
 def find_first_since(session: Session, conversation: Conversation, moment: datetime) -> int | None:
     """Return the number of the first message of a moment or after it. None if there is none."""
     start = Range.of(moment, None)
-    query = select(Message.seq).where(Message.conversation_id == conversation.id, start.condition())
+    query = select(Message.seq).where(Message.conversation_id == conversation.id, start.condition(), Message.is_in_room)
     return session.execute(query.order_by(Message.created_at, Message.seq).limit(1)).scalar_one_or_none()
 
 
@@ -174,6 +185,35 @@ def _read_page(
     return Page(messages, has_older, has_newer=has_newer or has_more)
 
 
+def read_thread(
+    session: Session,
+    conversation: Conversation,
+    root: int,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int,
+) -> Page:
+    """Return replies in the thread that begins with the message `root`, like `read_page`: the root is not one."""
+
+    def read(session: Session) -> Page:
+        query = _LAST_REPLIES if after is None else _FIRST_REPLIES
+        keys = _execute(session, query, conversation, after=after or 0, before=before, limit=limit + 1, root=root)
+        messages, has_more = fetch_known(session, conversation, keys[:limit]), len(keys) > limit
+        in_thread = Message.thread_root == root
+        has_newer = before is not None and _has_any(session, conversation, Message.seq >= before, in_thread)
+        if after is None:
+            return Page(messages[::-1], has_older=has_more, has_newer=has_newer)
+        has_older = _has_any(session, conversation, Message.seq <= after, in_thread)
+        return Page(messages, has_older, has_newer=has_newer or has_more)
+
+    if before is None and after is None:
+        return read(session)
+    return read_from_replica(
+        session, read, accepts=lambda page: _is_authorized(conversation, page.messages), is_native=False
+    )
+
+
 def _execute(
     session: Session,
     statement: ReadStatement,
@@ -182,10 +222,11 @@ def _execute(
     after: int,
     before: int | None = None,
     limit: int,
+    **parameters: int,
 ) -> Sequence[Sequence[Any]]:
-    """Execute a statement made by `select_keys`."""
+    """Execute a statement made by `select_keys`, with the parameters of its conditions."""
     end = _NO_BOUND if before is None else before
-    return statement.fetch(session, conversation_id=conversation.id, after=after, before=end, limit=limit)
+    return statement.fetch(session, conversation_id=conversation.id, after=after, before=end, limit=limit, **parameters)
 
 
 def _read_period(
@@ -195,7 +236,7 @@ def _read_period(
     high = None if before is None else find_position_of(session, conversation, before)
     page = Range(max(low or period.start, period.start), min(high or period.end, period.end))
     has_newer = high is not None and _has_any(session, conversation, replace(period, start=page.end).condition())
-    query = select_messages(conversation).where(page.condition()).limit(limit + 1)
+    query = select_messages(conversation).where(page.condition(), Message.is_in_room).limit(limit + 1)
     if after is None:
         newest_first = query.order_by(Message.created_at.desc(), Message.seq.desc())
         messages = fetch_messages(session, newest_first, conversation)
@@ -214,9 +255,10 @@ def get_message(session: Session, conversation: Conversation, seq: int) -> Timel
 
 
 def list_last_messages(session: Session, conversations: Sequence[Conversation]) -> dict[str, TimelineMessage]:
-    """Return the last message of each conversation that has one, by wire name."""
+    """Return the last message of each conversation that has one, without replies in threads, by wire name."""
     other = aliased(Message)
-    last_seq = select(func.max(other.seq)).where(other.conversation_id == Conversation.id).scalar_subquery()
+    is_listed = other.conversation_id == Conversation.id, other.is_in_room
+    last_seq = select(func.max(other.seq)).where(*is_listed).scalar_subquery()
     rows = session.execute(
         select(Conversation, Message, User)
         .select_from(Conversation)
@@ -304,6 +346,11 @@ def list_heads(session: Session, conversation_ids: Sequence[int]) -> Sequence[He
     ]
 
 
-def _has_any(session: Session, conversation: Conversation, condition: ColumnElement[bool]) -> bool:
-    query = select(Message.seq).where(Message.conversation_id == conversation.id, condition).limit(1)
+def _has_any(
+    session: Session,
+    conversation: Conversation,
+    condition: ColumnElement[bool],
+    is_shown: ColumnElement[bool] = _IS_IN_ROOM,
+) -> bool:
+    query = select(Message.seq).where(Message.conversation_id == conversation.id, condition, is_shown).limit(1)
     return session.execute(query).one_or_none() is not None

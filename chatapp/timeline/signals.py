@@ -3,15 +3,16 @@
 All but `messages_stored` and `epoch_renewed` are sent after the commit, in the order of the changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError
 from chatapp.signals import Signal
 from chatapp.storage import Transaction
-from chatapp.timeline.messages import Head, TimelineMessage
+from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages_by_seq
 from chatapp.timeline.read_markers import ReadReceipt, ReadState
+from chatapp.timeline.threads import ThreadState
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +70,18 @@ read_state_changed: Signal[ReadState] = Signal("read-state-changed")
 read_receipt_changed: Signal[ReadReceiptChanged] = Signal("read-receipt-changed")
 """Somebody has read further in a conversation that shows read receipts."""
 
+thread_state_changed: Signal[ThreadState] = Signal("thread-state-changed")
+"""Somebody follows a thread or no longer does, or has read it."""
+
 epoch_renewed: Signal[str] = Signal("epoch-renewed")
 """The new epoch, when this process has detected it. Any process may have renewed it. Not sent after a commit."""
+
+
+def send_changed(transaction: Transaction, changed: Mapping[ConversationRef, Collection[int]]) -> None:
+    """Send `message_changed` for messages after the commit, in the order of their versions: `seq` by conversation."""
+    for ref, seqs in changed.items():
+        if not seqs:
+            continue
+        messages = fetch_messages_by_seq(transaction.session, ref, list(seqs))
+        for message in sorted(messages, key=lambda message: message.version or 0):
+            transaction.send_on_commit(message_changed, message)

@@ -35,6 +35,8 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "presence": {"state": "online"},
     "mark_as_read": {"conversation": "general", "seq": 1},
     "mark_as_unread": {"conversation": "general", "seq": 1},
+    "follow_thread": {"conversation": "general", "thread": 1, "on": True},
+    "mark_thread_read": {"conversation": "general", "thread": 1, "seq": 2},
 }
 """A valid payload of each event."""
 

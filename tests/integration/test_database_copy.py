@@ -62,6 +62,7 @@ def fill(server: Server, new_person: NewPerson) -> Person:
     seq = socket.post("with a metadata object")["seq"]
     socket.call("edit_message", {"conversation": "general", "seq": seq, "content": "edited"})
     socket.call("react", {"conversation": "general", "seq": seq, "reaction": "👍", "on": True})
+    socket.call("follow_thread", {"conversation": "general", "thread": seq})
     socket.post("@helper what is tea?")
     is_answered = "SELECT 1 FROM messages WHERE state = 'complete'"
     eventually(lambda: server.rows(is_answered), "the assistant has answered")

@@ -246,6 +246,9 @@ EVENTS = {
     "presence": Line(OPEN | REFUSED, sent={"state": "online"}),
     "mark_as_read": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
     "mark_as_unread": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
+    # A conversation with an assistant has no threads.
+    "follow_thread": Line(ROOM | REFUSED, DIRECT | REFUSED, {"thread": 1}, session=ABSENT_EVENT),
+    "mark_thread_read": Line(ROOM | REFUSED, DIRECT | REFUSED, {"thread": 1, "seq": 1}, session=ABSENT_EVENT),
 }
 
 CODES = {"not_found": 404, "forbidden": 403, "signed_out": 401}

@@ -108,9 +108,9 @@ def test_an_upgrade_that_locks_the_messages_for_long_is_refused_while_others_use
     )
     with psycopg.connect(server.environment["DATABASE_URL"]) as other:
         refused = server.flask("db", "upgrade", expect=1)
-        assert "Upgrading 10,000,000 messages takes about 25 seconds, in which nobody can post." in refused
+        assert "Upgrading 10,000,000 messages takes about 55 seconds, in which nobody can post." in refused
         assert "Other programs use the database." in refused
-        server.configure(CHATAPP_MIGRATION_LOCK_SECONDS="30", CHATAPP_LOCK_TIMEOUT_SECONDS="0.3")
+        server.configure(CHATAPP_MIGRATION_LOCK_SECONDS="60", CHATAPP_LOCK_TIMEOUT_SECONDS="0.3")
         other.execute("SELECT * FROM messages")
         assert "The upgrade has changed nothing: another session holds a lock" in server.flask(
             "db", "upgrade", expect=1

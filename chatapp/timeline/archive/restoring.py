@@ -9,6 +9,7 @@ from chatapp.storage import Transaction, write
 from chatapp.timeline.archive.files import ArchiveFile, Run, current_archive
 from chatapp.timeline.archive.rows import ArchivedMessage, find_stored, insert_messages
 from chatapp.timeline.event_numbers import increment_last_event, lock_conversation
+from chatapp.timeline.thread_replies import recount_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ def _insert(run: Run, messages: Sequence[ArchivedMessage]) -> Callable[[Transact
         insert_messages(session, conversation, versions)
         conversation.message_count += len(missing)
         conversation.floor = min(conversation.floor, missing[0].seq - 1)
+        roots = {root for message in missing if (root := message.columns.get("thread_root")) is not None}
+        recount_threads(transaction, conversation, sorted(roots))
         conversation.reset_event = conversation.last_event
         return len(missing)
 

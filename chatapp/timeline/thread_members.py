@@ -1,0 +1,291 @@
+"""Who follows a thread, how far they have read it, and the list of a person's threads."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ScalarSelect,
+    Table,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from chatapp.actors import Actor
+from chatapp.conversations.kinds import kind_of
+from chatapp.conversations.policy import authorize_reading
+from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.refs import ConversationRef
+from chatapp.errors import Invalid, NotFound
+from chatapp.models import Conversation, Membership, Message, Thread, ThreadMember
+from chatapp.storage import ReadStatement, Transaction, write
+from chatapp.timeline.event_numbers import lock_columns
+from chatapp.timeline.read_state import MAX_COUNTED_MESSAGES
+from chatapp.timeline.signals import thread_state_changed
+from chatapp.timeline.thread_replies import find_roots
+from chatapp.timeline.threads import ThreadState
+
+_THREADS, _MEMBERS, _MESSAGES = (cast(Table, model.__table__) for model in (Thread, ThreadMember, Message))
+
+_LIMIT: ColumnElement[int] = literal_column(str(MAX_COUNTED_MESSAGES))
+"""Not a parameter: see `opaque_parameter`."""
+
+
+def _count_unread() -> ScalarSelect[int]:
+    """Return the number of replies of others after a member's read marker. It scans a range of an index."""
+    after = (
+        select(_MESSAGES.c.sender_id)
+        .where(
+            _MESSAGES.c.conversation_id == _MEMBERS.c.conversation_id,
+            _MESSAGES.c.thread_root == _MEMBERS.c.root_seq,
+            _MESSAGES.c.seq > _MEMBERS.c.last_read_seq,
+        )
+        .correlate(_MEMBERS)
+        .order_by(_MESSAGES.c.seq)
+        .limit(_LIMIT)
+        .subquery()
+    )
+    return (
+        select(func.count())
+        .select_from(after)
+        .where(or_(after.c.sender_id.is_(None), after.c.sender_id != _MEMBERS.c.user_id))
+        .correlate(_MEMBERS)
+        .scalar_subquery()
+    )
+
+
+_IS_MEMBER = and_(
+    _MEMBERS.c.conversation_id == bindparam("of"),
+    _MEMBERS.c.root_seq == bindparam("root", type_=BigInteger()),
+    _MEMBERS.c.user_id == bindparam("member"),
+)
+
+_JOIN_THREAD = and_(
+    _THREADS.c.conversation_id == _MEMBERS.c.conversation_id, _THREADS.c.root_seq == _MEMBERS.c.root_seq
+)
+
+_JOIN_MEMBERSHIP = and_(
+    Membership.conversation_id == _MEMBERS.c.conversation_id, Membership.user_id == _MEMBERS.c.user_id
+)
+"""Threads are in conversations that everybody who may read them is a member of."""
+
+_IS_UNREAD = _THREADS.c.last_seq > _MEMBERS.c.last_read_seq
+"""Whether somebody else has replied since: who replies has read the thread."""
+
+_SELECT_STATE = ReadStatement(
+    select(_MEMBERS.c.is_following, _MEMBERS.c.last_read_seq, _count_unread()).where(_IS_MEMBER)
+)
+
+_COUNT_UNREAD_THREADS = ReadStatement(
+    select(func.count())
+    .select_from(_MEMBERS)
+    .join(_THREADS, _JOIN_THREAD)
+    .join(Membership, _JOIN_MEMBERSHIP)
+    .where(_MEMBERS.c.user_id == bindparam("user_id"), _MEMBERS.c.is_following, _IS_UNREAD)
+)
+
+_SELECT_FOLLOWERS = (
+    select(_MEMBERS.c.user_id, _MEMBERS.c.last_read_seq)
+    .join(Membership, _JOIN_MEMBERSHIP)
+    .where(
+        _MEMBERS.c.conversation_id == bindparam("of"), _MEMBERS.c.root_seq == bindparam("root"), _MEMBERS.c.is_following
+    )
+)
+
+_SELECT_LAST_SENDERS = (
+    select(_MESSAGES.c.seq, _MESSAGES.c.sender_id)
+    .where(_MESSAGES.c.conversation_id == bindparam("of"), _MESSAGES.c.thread_root == bindparam("root"))
+    .order_by(_MESSAGES.c.seq.desc())
+    .limit(MAX_COUNTED_MESSAGES)
+)
+
+_FOLLOWED = (
+    select(
+        Conversation,
+        _MEMBERS.c.root_seq,
+        _MEMBERS.c.last_read_seq,
+        _count_unread().label("unread"),
+    )
+    .select_from(_MEMBERS)
+    .join(_THREADS, _JOIN_THREAD)
+    .join(Membership, _JOIN_MEMBERSHIP)
+    .join(Conversation, Conversation.id == _MEMBERS.c.conversation_id)
+    .where(_MEMBERS.c.user_id == bindparam("user_id"), _MEMBERS.c.is_following)
+    .order_by(
+        _IS_UNREAD.desc(),
+        func.coalesce(_THREADS.c.last_reply_at, Conversation.created_at).desc(),
+        _MEMBERS.c.conversation_id,
+        _MEMBERS.c.root_seq,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedThread:
+    """A thread in a person's list."""
+
+    conversation: Conversation
+    state: ThreadState
+
+
+def follow_thread(ref: ConversationRef, actor: Actor, root: int, *, on: bool) -> ThreadState:
+    """Follow a thread, or no longer (`on` false), and return its state. A message without replies can be followed.
+
+    Raises what `authorize_reading` raises, `SignedOut`, and `NotFound`.
+    """
+
+    def change(session: Session, state: ThreadState) -> None:
+        last_seq = session.execute(
+            select(_THREADS.c.last_seq).where(_THREADS.c.conversation_id == ref.id, _THREADS.c.root_seq == root)
+        ).scalar_one_or_none()
+        if last_seq is None:
+            values = {"conversation_id": ref.id, "root_seq": root, "reply_count": 0, "last_seq": root}
+            session.execute(insert(_THREADS), values)
+        # Who begins to follow a thread has seen it.
+        marker = state.last_read_seq if state.is_following or not on else max(state.last_read_seq, last_seq or root)
+        _store_member(session, state, is_following=on, last_read_seq=marker)
+
+    return write(_change_state(ref, actor, root, change), locks=[ref.id])
+
+
+def mark_thread_read(ref: ConversationRef, actor: Actor, root: int, seq: int) -> ThreadState:
+    """Move the actor's read marker in a thread forward to `seq`, and return the thread's state.
+
+    It is kept for threads that they follow or have followed. Raises what `authorize_reading` raises, `SignedOut`,
+    `NotFound`, and `Invalid` if the conversation has no such event number.
+    """
+
+    def change(session: Session, state: ThreadState) -> None:
+        if state.last_read_seq < seq and _has_state(session, state):
+            _store_member(session, state, is_following=state.is_following, last_read_seq=seq)
+
+    return write(_change_state(ref, actor, root, change, seq=seq), locks=[ref.id])
+
+
+def _change_state(
+    ref: ConversationRef, actor: Actor, root: int, change: Callable[[Session, ThreadState], None], *, seq: int = 0
+) -> Callable[[Transaction], ThreadState]:
+    def apply(transaction: Transaction) -> ThreadState:
+        session = transaction.session
+        lock_columns(session, [ref.id])
+        access = find_access_of(session, ref, actor)
+        conversation = authorize_reading(*access)
+        if access.membership is None:
+            raise NotFound("You are not in this conversation.")
+        check_thread(session, conversation, root)
+        if seq > conversation.last_event:
+            raise Invalid("seq must be the number of a message in this conversation.")
+        before = find_thread_state(session, ref, actor.user_id, root)
+        change(session, before)
+        after = find_thread_state(session, ref, actor.user_id, root)
+        if after != before:
+            transaction.send_on_commit(thread_state_changed, after)
+        return after
+
+    return apply
+
+
+def check_thread(session: Session, conversation: Conversation, root: int) -> None:
+    """Raise `NotFound` unless a thread begins with the message `root`, or can.
+
+    A message that was removed has its thread as long as there are replies. A reply begins none. Conversations with an
+    assistant have no threads.
+    """
+    if kind_of(conversation).has_assistant:
+        raise NotFound("A conversation with an assistant has no threads.")
+    if find_roots(session, {(conversation.id, root)}).get((conversation.id, root)) == root:
+        return
+    known = select(_THREADS.c.root_seq).where(
+        _THREADS.c.conversation_id == conversation.id, _THREADS.c.root_seq == root
+    )
+    if session.execute(known).one_or_none() is None:
+        raise NotFound("There is no such thread.")
+
+
+def find_thread_state(session: Session, ref: ConversationRef, user_id: int, root: int) -> ThreadState:
+    """Return a thread as a person sees it."""
+    rows = _SELECT_STATE.fetch(session, of=ref.id, root=root, member=user_id)
+    is_following, last_read_seq, unread = rows[0] if rows else (False, 0, 0)
+    return ThreadState(ref, root, user_id, is_following, unread if is_following else 0, last_read_seq)
+
+
+def count_unread_threads(session: Session, user_id: int) -> int:
+    """Return the number of threads that a person follows and has not read."""
+    ((count,),) = _COUNT_UNREAD_THREADS.fetch(session, user_id=user_id)
+    return int(count)
+
+
+def count_followed_threads(session: Session, user_id: int) -> int:
+    """Return the number of threads that a person follows."""
+    return session.execute(
+        select(func.count())
+        .select_from(_MEMBERS)
+        .join(Membership, _JOIN_MEMBERSHIP)
+        .where(_MEMBERS.c.user_id == user_id, _MEMBERS.c.is_following)
+    ).scalar_one()
+
+
+def list_followed_threads(session: Session, user_id: int, *, limit: int, offset: int = 0) -> list[FollowedThread]:
+    """List the threads that a person follows: first those with unread replies, then by the last reply."""
+    rows = session.execute(_FOLLOWED.limit(limit).offset(offset), {"user_id": user_id})
+    return [
+        FollowedThread(
+            conversation,
+            ThreadState(
+                ConversationRef.of(conversation),
+                root_seq,
+                user_id,
+                is_following=True,
+                unread=unread,
+                last_read_seq=last_read_seq,
+            ),
+        )
+        for conversation, root_seq, last_read_seq, unread in rows
+    ]
+
+
+def list_follower_states(session: Session, ref: ConversationRef, root: int) -> Sequence[ThreadState]:
+    """Return a thread as each of the people sees it who follow it. Two queries, however many there are."""
+    parameters = {"of": ref.id, "root": root}
+    followers = session.execute(_SELECT_FOLLOWERS, parameters).all()
+    last = session.execute(_SELECT_LAST_SENDERS, parameters).all() if followers else []
+    # Most have read nearly all: only what is after their marker is counted.
+    return [
+        ThreadState(
+            ref, root, user_id, is_following=True, unread=_count_after(last, marker, user_id), last_read_seq=marker
+        )
+        for user_id, marker in followers
+    ]
+
+
+def _count_after(newest_first: Sequence[Any], marker: int, user_id: int) -> int:
+    count = 0
+    for seq, sender_id in newest_first:
+        if seq <= marker:
+            break
+        count += sender_id != user_id
+    return count
+
+
+def _has_state(session: Session, state: ThreadState) -> bool:
+    parameters = {"of": state.conversation.id, "root": state.root_seq, "member": state.user_id}
+    return session.execute(select(_MEMBERS.c.user_id).where(_IS_MEMBER), parameters).one_or_none() is not None
+
+
+def _store_member(session: Session, state: ThreadState, *, is_following: bool, last_read_seq: int) -> None:
+    values = {"is_following": is_following, "last_read_seq": last_read_seq}
+    key = {"conversation_id": state.conversation.id, "root_seq": state.root_seq, "user_id": state.user_id}
+    if _has_state(session, state):
+        is_member = and_(*(_MEMBERS.c[name] == value for name, value in key.items()))
+        session.execute(update(_MEMBERS).where(is_member).values(values))
+    else:
+        session.execute(insert(_MEMBERS), key | values)

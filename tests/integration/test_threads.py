@@ -1,0 +1,152 @@
+"""Threads: replies that only their thread shows, over events."""
+
+from typing import Any
+
+from tests.harness.api import MESSAGES, list_seqs
+from tests.harness.html import rendered_messages
+from tests.harness.people import NewPerson, Socket, message_payload, without_html
+from tests.harness.servers import Server
+
+
+def reply(socket: Socket, content: str, thread: int, conversation: str = "general", **fields: Any) -> dict[str, Any]:
+    ack = socket.call("send_message", message_payload(content, conversation) | {"thread": thread} | fields)
+    assert ack["ok"], ack
+    message: dict[str, Any] = ack["message"]
+    return message
+
+
+def summary(message: dict[str, Any]) -> tuple[int, list[str]] | None:
+    replies = message["replies"]
+    return replies and (replies["count"], [person["username"] for person in replies["people"]])
+
+
+def test_replies_are_shown_by_their_thread_and_change_its_root(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob, eve = (new_person(any_server, name) for name in ("ana", "bob", "eve"))
+    ana_socket, bob_socket, eve_socket = ana.connect(), bob.connect(), eve.connect()
+    ana_socket.join()
+    root = ana_socket.post("the root")
+    assert (root["thread"], root["in_room"], root["replies"]) == (None, True, None)
+
+    first = reply(bob_socket, "one", 1)
+    assert (first["thread"], first["in_room"], first["seq"], first["version"]) == (1, False, 2, 2)
+    second = reply(eve_socket, "two", first["seq"], also_in_room=True)
+    assert (second["thread"], second["in_room"]) == (1, True)
+    changed = ana_socket.wait_for("message_changed", 2)
+    assert [(each["seq"], each["version"], summary(each)) for each in changed] == [
+        (1, 3, (1, ["bob"])),
+        (1, 5, (2, ["eve", "bob"])),
+    ]
+    assert changed[-1]["replies"]["last_at"] == second["created_at"]
+    ana_socket.wait_for_contents("the root", "one", "two")
+
+    # Everything that reads the room leaves out what only the thread shows.
+    api = ana.api()
+    assert list_seqs(api.get(MESSAGES).json()) == [1, 4]
+    assert list_seqs(api.get(MESSAGES, params={"since": "2000-01-01T00:00:00Z"}).json()) == [1, 4]
+    assert [seq for seq, _ in rendered_messages(ana.get("/").text)] == [1, 4]
+    last_page = bob.connect().join()
+    assert [each["seq"] for each in last_page["messages"]] == [1, 4]
+    assert summary(last_page["messages"][0]) == (2, ["eve", "bob"])
+    # A catch-up has them: each event number counts.
+    missed = eve.connect().join(after=1, epoch=last_page["epoch"])["messages"]
+    assert [(each["seq"], each["version"]) for each in missed] == [(2, 2), (4, 4), (1, 5)]
+
+    eve_socket.call("delete_message", {"conversation": "general", "seq": 4})
+    assert summary(api.get(f"{MESSAGES}/1").json()) == (1, ["bob"])
+    ana_socket.call("delete_message", {"conversation": "general", "seq": 1})
+    assert summary(api.get(f"{MESSAGES}/1").json()) == (1, ["bob"])
+    assert reply(bob_socket, "three", 1)["thread"] == 1
+    deleted = ana.api().get(f"{MESSAGES}/1").json()
+    assert (deleted["content"], summary(deleted)) == ("", (2, ["bob"]))
+
+
+def test_a_thread_has_its_own_followers_and_unread_count(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob, eve, zoe = (new_person(any_server, name) for name in ("ana", "bob", "eve", "zoe"))
+    sockets = {person.username: person.connect() for person in (ana, bob, eve, zoe)}
+    sockets["ana"].post("the root")
+    for person in (bob, eve, zoe):
+        sockets[person.username].mark("general", 1)
+
+    def states(name: str, count: int) -> tuple[bool, int, int]:
+        last = sockets[name].wait_for("thread_changed", count)[-1]
+        return last["following"], last["unread"], last["last_read_seq"]
+
+    reply(sockets["bob"], "one", 1)
+    assert states("ana", 1) == (True, 1, 1)
+    assert states("bob", 1) == (True, 0, 2)
+    reply(sockets["bob"], "two @eve", 1)
+    assert states("ana", 2) == (True, 2, 1)
+    assert states("eve", 1) == (True, 1, 3)
+    assert states("bob", 2) == (True, 0, 4)
+    # The room has nothing to read, not even for who is mentioned in the thread.
+    assert [each.sidebar_counts("general") for each in (bob, eve, zoe)] == [(0, 0)] * 3
+    assert not sockets["zoe"].payloads("thread_changed")
+    news = sockets["zoe"].wait_for("news", 3)[-1]
+    assert (news["thread"], news["in_room"], news["mentions"]) == (1, False, [eve.id])
+
+    read = sockets["ana"].call("mark_thread_read", {"conversation": "general", "thread": 1, "seq": 2})
+    assert (read["unread"], read["last_read_seq"], states("ana", 3)) == (1, 2, (True, 1, 2))
+    assert sockets["ana"].call("mark_thread_read", {"conversation": "general", "thread": 1, "seq": 1})["unread"] == 1
+    follow = {"conversation": "general", "thread": 1}
+    unfollowed = sockets["ana"].call("follow_thread", follow | {"on": False})
+    assert (unfollowed["following"], unfollowed["unread"]) == (False, 0)
+    followed = sockets["zoe"].call("follow_thread", follow | {"on": True})
+    assert (followed["following"], followed["unread"], followed["last_read_seq"]) == (True, 0, 4)
+    reply(sockets["bob"], "three @ana", 1)
+    assert states("zoe", 2) == (True, 1, 4)
+    assert len(sockets["ana"].payloads("thread_changed")) == 4
+    # Who replies follows it again.
+    reply(sockets["ana"], "four", 1)
+    assert states("ana", 5)[:2] == (True, 0)
+
+
+def test_a_thread_needs_a_first_message_in_its_conversation(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    socket, stranger = ana.connect(), bob.connect()
+    room = ana.create_room()
+    socket.post("in the room", room)
+    socket.post("in General")
+    socket.post("deleted")
+    socket.call("delete_message", {"conversation": "general", "seq": 2})
+    for number in (0, 2, 99):
+        ack = socket.call("send_message", message_payload("x") | {"thread": number})
+        assert ack["error"]["code"] == "invalid_reply", number
+    for malformed in ("1", 1.5, -1, True, 2**63):
+        ack = socket.call("send_message", message_payload("x") | {"thread": malformed})
+        assert ack["error"]["code"] == "invalid", malformed
+    for event, fields in (("follow_thread", {"on": True}), ("mark_thread_read", {"seq": 1})):
+        payload = {"conversation": room, "thread": 1} | fields
+        assert stranger.call(event, payload)["error"]["code"] == "not_found"
+        assert socket.call(event, payload | {"thread": 7})["error"]["code"] == "not_found"
+        assert socket.call(event, payload)["ok"]
+    assert socket.call("mark_thread_read", {"conversation": room, "thread": 1, "seq": 9})["error"]["code"] == "invalid"
+    ack = stranger.call("send_message", message_payload("x", room) | {"thread": 1})
+    assert ack["error"]["code"] == "not_found"
+    message = reply(socket, "once", 1, room)
+    again = message_payload("once", room, message["client_id"]) | {"thread": 1}
+    assert without_html(socket.call("send_message", again)["message"]) == without_html(message)
+    assert any_server.rows("SELECT reply_count FROM threads") == [(1,)]
+
+
+def test_a_cleanup_removes_the_root_and_keeps_later_replies(any_server: Server, new_person: NewPerson) -> None:
+    ana = new_person(any_server, "ana")
+    socket = ana.connect()
+    for content in ("root", "second"):
+        socket.post(content)
+    reply(socket, "early", 1)
+    socket.post("third")
+    reply(socket, "late", 1)
+    reply(socket, "to the second", 2)
+    any_server.flask("cleanup", "--conversation", "general", "--keep-last", "1", stdin="y\n")
+    assert list_seqs(ana.api().get(MESSAGES).json()) == [5]
+    assert any_server.rows("SELECT seq FROM messages ORDER BY seq") == [(5,), (6,), (8,)]
+    assert any_server.rows("SELECT root_seq, reply_count FROM threads ORDER BY root_seq") == [(1, 1), (2, 1)]
+    ack = socket.call("send_message", message_payload("x") | {"thread": 1})
+    assert ack["error"]["code"] == "invalid_reply"
+    any_server.flask("archive", "restore", "general")
+    assert any_server.rows("SELECT root_seq, reply_count FROM threads ORDER BY root_seq") == [(1, 2), (2, 1)]
+    assert summary(ana.api().get(f"{MESSAGES}/1").json()) == (2, ["ana"])
+    assert reply(socket, "again", 1)["thread"] == 1
+    # A thread of which nothing is left goes.
+    assert ana.post("/conversations/general/clear").ok
+    assert any_server.rows("SELECT count(*) FROM threads") == any_server.rows("SELECT count(*) FROM thread_members")
