@@ -58,8 +58,11 @@ ALLOWED_ATTRIBUTES = {
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
-NORMAL_URL = re.compile(r"https?://[a-z0-9]+(?:[.-][a-z0-9]+)*(?:/[a-zA-Z0-9/._~-]*)?")
-"""A URL that normalizing leaves as it is: it takes a tenth of the time of a message. Most URLs are of this kind."""
+NORMAL_URL = re.compile(r"https?://(?![a-z0-9.-]{256})[a-z0-9]+(?:[.-][a-z0-9]+)*(?:/[a-zA-Z0-9/._~-]*)?")
+"""A URL that normalizing leaves as it is: it takes a tenth of the time of a message. Most URLs are of this kind.
+
+Of one whose host is longer than 255 characters nothing is left.
+"""
 
 _CLEANER = nh3.Cleaner(
     tags=ALLOWED_TAGS,

@@ -154,6 +154,11 @@ def test_a_url_that_is_taken_as_it_is_is_normal(url: str) -> None:
     assert normalizeLink(url) == url
 
 
+def test_a_url_with_a_host_that_is_too_long_is_not_taken_as_it_is() -> None:
+    assert not rendering.NORMAL_URL.fullmatch(f"http://{'a.' * 128}b/path")
+    assert rendering.NORMAL_URL.fullmatch(f"http://{'a.' * 127}b/{'p' * 300}")
+
+
 @given(st.lists(st.sampled_from(PIECES), max_size=14), st.booleans())
 @example(["para\n#", "> a | b", "\n-|-", "* "], False)
 @settings(max_examples=600, deadline=None)
