@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 
-from flask import Blueprint, flash, redirect, render_template, request
+from flask import Blueprint, flash, jsonify, redirect, render_template, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
@@ -23,6 +23,7 @@ from chatapp.presentation.kinds import pages_of
 from chatapp.presentation.messages import present_message
 from chatapp.presentation.quotes import message_path, shorten_quote
 from chatapp.presentation.reader_clock import current_clock
+from chatapp.presentation.reply_quotes import present_quote
 from chatapp.presentation.sidebar import current_sidebars
 from chatapp.presentation.urls import parse_place, parse_seq
 from chatapp.timeline import get_message, mark_read, post, read_page
@@ -30,11 +31,15 @@ from chatapp.timeline.cleanup import clear
 from chatapp.timeline.content import check_content
 from chatapp.timeline.conversation_state import find_state
 from chatapp.timeline.mentions import MAX_SUGGESTIONS, list_mentionable
+from chatapp.timeline.quoted import read_by_seqs, read_quoted
 from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_first_since
 from chatapp.timeline.versions import read_versions
 from chatapp.web.caching import revalidated
 
 blueprint = Blueprint("messages", __name__)
+
+MAX_QUOTES = 50
+"""Maximum number of quotes in one response."""
 
 VERSIONS_PAGE_SIZE = 50
 """Number of earlier versions on a page."""
@@ -48,7 +53,8 @@ def read(conversation: str) -> str:
     readable = authorize_reading(*_find_access(parse_ref(conversation)))
     place = parse_place(request.args)
     page = read_page(db.session(), readable, before=place.before, after=place.after, limit=SCROLLED_PAGE_SIZE)
-    return render_template("messages/_page.html", page=page, last_read_seq=None)
+    quoted = read_quoted(db.session(), readable, page.messages)
+    return render_template("messages/_page.html", page=page, last_read_seq=None, quoted=quoted)
 
 
 @blueprint.post("/conversations/<conversation>/messages")
@@ -156,6 +162,18 @@ def quote(conversation: str, seq: str) -> str:
     return render_template(
         "messages/_quote.html", message=message, text=shorten_quote(message.content), title=page.title, path=path
     )
+
+
+@blueprint.get("/conversations/<conversation>/quotes")
+@login_required
+def list_quotes(conversation: str) -> Response:
+    """Return the quotes of the messages with the numbers `seq`, for the replies on a page."""
+    readable = authorize_reading(*_find_access(parse_ref(conversation)))
+    seqs = {parse_seq(each, "seq") or 0 for each in request.args.getlist("seq")}
+    if len(seqs) > MAX_QUOTES:
+        raise Invalid(f"At most {MAX_QUOTES} quotes can be requested together.")
+    messages = read_by_seqs(db.session(), readable, seqs)
+    return jsonify(quotes=[present_quote(message) for message in messages])
 
 
 @blueprint.get("/conversations/<conversation>/messages/<seq>/versions")

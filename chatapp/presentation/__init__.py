@@ -14,6 +14,7 @@ from chatapp.presentation.fragments import init_fragments
 from chatapp.presentation.message_list import Reader, render_messages
 from chatapp.presentation.messages import init_message_presenter, present_mentioned, render_body
 from chatapp.presentation.reader_clock import current_clock
+from chatapp.presentation.reply_quotes import render_quote
 from chatapp.presentation.sidebar import adapt_to_request, current_sidebars, init_sidebars
 from chatapp.timeline import TimelineMessage
 
@@ -27,17 +28,23 @@ def init_presentation(app: Flask) -> None:
         "message_body": render_body,
         "message_mentioned": present_mentioned,
         "messages_html": _render_messages,
+        "reply_quote": render_quote,
         "date": format_date,
         "date_time": format_date_time,
     }
     app.context_processor(_shared)
 
 
-def _render_messages(messages: Sequence[TimelineMessage], has_older: bool, last_read_seq: int | None) -> Markup:  # noqa: FBT001 - a filter of templates
+def _render_messages(
+    messages: Sequence[TimelineMessage],
+    has_older: bool,  # noqa: FBT001 - a filter of templates
+    last_read_seq: int | None,
+    quoted: Sequence[TimelineMessage] = (),
+) -> Markup:
     """Render messages for the reader who has sent the current request."""
     clock = current_clock()
     reader = Reader(current_person().id, clock, clock.today(), last_read_seq)
-    return render_messages(messages, reader, has_older=has_older)
+    return render_messages(messages, reader, has_older=has_older, quoted=quoted)
 
 
 def _shared() -> dict[str, Any]:

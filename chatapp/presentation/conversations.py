@@ -25,6 +25,7 @@ from chatapp.presentation.urls import LATEST, Place
 from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage, list_pending, read_page
 from chatapp.timeline.conversation_state import ConversationState
+from chatapp.timeline.quoted import read_quoted
 from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, Page, read_around
 
@@ -48,6 +49,8 @@ class History:
     has_newer: bool = False
     newest_seq: int | None = None
     """Of those that have a number."""
+    quoted: Sequence[TimelineMessage] = ()
+    """The messages that these quote, without those that are among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,7 @@ def view_conversation(
             oldest_seq=messages.oldest_seq,
             has_newer=messages.has_newer,
             newest_seq=messages.newest_seq,
+            quoted=read_quoted(session, conversation, [*messages.messages, *pending]),
         ),
         epoch=state.epoch,
         read_state=state.read_state,
@@ -188,7 +192,7 @@ def _remember(view: ConversationView, viewer_id: int) -> None:
     fallback.remember_access(viewer_id, ref, request_revision(), may_post=view.permissions.may_post)
     fallback.remember_page(view.conversation, view.epoch, view.history.messages, is_public=view.is_public)
     # The messages are kept once for all viewers.
-    history = replace(view.history, messages=())
+    history = replace(view.history, messages=(), quoted=())
     fallback.remember_view(viewer_id, view.page.path, replace(view, history=history, read_state=None))
 
 

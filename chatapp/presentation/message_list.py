@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from chatapp.mention_names import MENTION_ALL
 from chatapp.presentation.messages import present_mentioned, present_message
 from chatapp.presentation.reader_clock import ReaderClock, format_day
+from chatapp.presentation.reply_quotes import fill_quote
 from chatapp.timeline import TimelineMessage
 
 MAX_PAUSE = timedelta(minutes=5)
@@ -40,12 +41,22 @@ class Reader:
     """None where the server keeps no read state."""
 
 
-def render_messages(messages: Sequence[TimelineMessage], reader: Reader, *, has_older: bool) -> Markup:
-    """Return the HTML of consecutive messages as one reader sees them."""
-    return Markup("".join(_list_parts(messages, reader, has_older=has_older)))  # noqa: S704 - templates have escaped it
+def render_messages(
+    messages: Sequence[TimelineMessage],
+    reader: Reader,
+    *,
+    has_older: bool,
+    quoted: Sequence[TimelineMessage] = (),
+) -> Markup:
+    """Return the HTML of consecutive messages as one reader sees them. They quote each other, and those in `quoted`."""
+    parts = _list_parts(messages, reader, has_older=has_older, quoted=quoted)
+    return Markup("".join(parts))  # noqa: S704 - templates have escaped it
 
 
-def _list_parts(messages: Sequence[TimelineMessage], reader: Reader, *, has_older: bool) -> list[str]:
+def _list_parts(
+    messages: Sequence[TimelineMessage], reader: Reader, *, has_older: bool, quoted: Sequence[TimelineMessage]
+) -> list[str]:
+    originals: dict[int | None, TimelineMessage] = {}
     describe = reader.clock.describe
     first_unread = find_first_unread(messages, reader, has_older=has_older)
     parts: list[str] = []
@@ -65,6 +76,9 @@ def _list_parts(messages: Sequence[TimelineMessage], reader: Reader, *, has_olde
             is_continued = False
         previous_day, previous_sender, previous_time = day, sender, time
         html = _mark(message, reader.id) if message.mentions or message.reactions else present_message(message).html
+        if message.quoted_seq is not None:
+            originals = originals or {each.seq: each for each in (*quoted, *messages)}
+            html = fill_quote(html, message.quoted_seq, originals.get(message.quoted_seq))
         time_end = html.index(_TIME_END)
         # Slices of `str`: those of `Markup` take several times as long.
         parts += (

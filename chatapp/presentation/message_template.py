@@ -119,6 +119,7 @@ def _is_plain(message: TimelineMessage) -> bool:
         and message.answer_state is None
         and message.edited_at is None
         and message.deleted_at is None
+        and message.reply_to is None
         and not message.is_pending
         and message.thread is None
         and message.thread_root is None

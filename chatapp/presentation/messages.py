@@ -145,8 +145,7 @@ class MessagePresenter:
         kind = "notice" if message.is_notice else _KINDS[message.sender_type]
         if message.is_from_template:
             kind = "template"
-        name = message.sender.name if message.sender else (message.sender_name or "Former member")
-        return self._render_sender_cached(message.sender, name, kind, is_linked)
+        return self._render_sender_cached(message.sender, message.shown_name, kind, is_linked)
 
     def _render_person(self, person: Person | None, bot_name: str | None) -> Markup:
         avatar: Markup = self._avatars.avatar(person, bot_name)

@@ -5,6 +5,8 @@ public link. A quote from another conversation is therefore stored as a referenc
 to the message. Each reader's page fetches what the link points to, with that reader's permissions.
 """
 
+from functools import lru_cache
+
 from chatapp.conversations.refs import ConversationRef
 from chatapp.markdown.syntax import may_be_markdown
 
@@ -15,6 +17,8 @@ QUOTE_SECONDS = 0.02
 
 PARSED_CHARS = 1_000
 """The beginning of a message from which a quote is made. Blanks and markup are not quoted."""
+
+CACHED_QUOTES = 500
 
 REFERENCE_TEXT = "Quoted message"
 
@@ -31,7 +35,11 @@ def make_reference(conversation: ConversationRef, seq: int) -> str:
 
 def shorten_quote(content: str) -> str:
     """Return a message's content in one line of limited length, without markup and without spoilers."""
-    start = content[:PARSED_CHARS]
+    return _shorten(content[:PARSED_CHARS])
+
+
+@lru_cache(CACHED_QUOTES)
+def _shorten(start: str) -> str:
     if may_be_markdown(start):
         from chatapp.markdown.rendering import extract_text  # The first text with markup imports the parser.
 

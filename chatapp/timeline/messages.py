@@ -116,6 +116,16 @@ class TimelineMessage:
         return len(self.content) + metadata_chars + REACTION_CHARS * reactions
 
     @property
+    def shown_name(self) -> str:
+        """The sender's name as users see it."""
+        return self.sender.name if self.sender else (self.sender_name or "Former member")
+
+    @property
+    def quoted_seq(self) -> int | None:
+        """The `seq` of the message that it quotes, because it replies to it. An assistant's answer quotes none."""
+        return self.reply_to if self.answer_state is None and self.deleted_at is None else None
+
+    @property
     def is_from_template(self) -> bool:
         """Whether it is shown as an assistant's, but was written by the author of the session's template."""
         return self.sender_type == "assistant" and (self.metadata or {}).get("template") is True

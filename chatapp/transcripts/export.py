@@ -46,7 +46,7 @@ def write_json(
         exported = {
             "seq": message.seq,
             "role": message.sender_type,
-            "name": sender_name(message),
+            "name": message.shown_name,
             "username": message.sender and message.sender.username,
             "content": message.content,
             "timestamp": message.created_at.isoformat(),
@@ -92,9 +92,9 @@ def describe_sender(message: TimelineMessage) -> str:
     if message.sender:
         return f"{message.sender.name} (@{message.sender.username})"
     if message.sender_type == "user":
-        return sender_name(message)
+        return message.shown_name
     kind = "assistant" if message.sender_type == "assistant" else "bot"
-    return f"{sender_name(message)} ({kind}{', from a template' if message.is_from_template else ''})"
+    return f"{message.shown_name} ({kind}{', from a template' if message.is_from_template else ''})"
 
 
 def describe_time(message: TimelineMessage) -> str:
@@ -125,8 +125,3 @@ def _markdown_metadata(metadata: Metadata | None) -> str:
 
 def _escape_markdown(line: str) -> str:
     return _MARKDOWN.sub(r"\\\g<0>", line)
-
-
-def sender_name(message: TimelineMessage) -> str:
-    """Return the sender's name as users see it."""
-    return message.sender.name if message.sender else (message.sender_name or "Former member")

@@ -24,6 +24,7 @@ from chatapp.limits.rates import EXPORTS, PUBLIC_PAGES, count_use
 from chatapp.presentation.conversations import find_path
 from chatapp.presentation.urls import parse_seq
 from chatapp.timeline import read_page
+from chatapp.timeline.quoted import read_quoted
 from chatapp.transcripts.export import write_json, write_markdown
 from chatapp.transcripts.exports import current_exports
 from chatapp.transcripts.queries import (
@@ -99,12 +100,14 @@ def shared(token: str) -> Response:
     """Show the public page of a conversation, without a login."""
     count_use(PUBLIC_PAGES, get_client_network())
     conversation = get_shared_conversation(db.session(), token)
-    before = parse_seq(request.args.get("before"))
+    page = read_page(db.session(), conversation, before=parse_seq(request.args.get("before")), limit=PUBLIC_PAGE_SIZE)
+    shown = [*page.messages, *read_quoted(db.session(), conversation, page.messages)]
     response = make_response(
         render_template(
             "transcripts/shared.html",
             title=transcript_title(conversation),
-            page=read_page(db.session(), conversation, before=before, limit=PUBLIC_PAGE_SIZE),
+            page=page,
+            quoted={message.seq: message for message in shown},
             token=token,
         )
     )

@@ -4,9 +4,11 @@ import { mentionsAll } from "./core/mentions.js";
 import { validateContent } from "./core/message_validation.js";
 import { find } from "./dom.js";
 import { draftKey } from "./draft_marks.js";
+import { ReplyBar } from "./reply_bar.js";
 
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
 /** @import { Outbox } from "./core/outbox.js" */
+/** @import { ReplyQuotes } from "./reply_quotes.js" */
 
 /**
  * Without JavaScript the form posts to the server. With it, the form dispatches `message:submitted` when a message was
@@ -21,6 +23,7 @@ export class Composer {
   #conversation;
   #maxChars;
   #draftKey;
+  #replyBar;
   /** @type {HTMLDialogElement | null} exists where the room is so large that @all asks for a confirmation */
   #mentionAllDialog;
 
@@ -28,9 +31,10 @@ export class Composer {
    * @param {HTMLFormElement} form
    * @param {Outbox} outbox
    * @param {FallbackStorage} drafts
+   * @param {ReplyQuotes} quotes
    * @param {{conversation: string, userId: number, maxChars: number}} options
    */
-  constructor(form, outbox, drafts, { conversation, userId, maxChars }) {
+  constructor(form, outbox, drafts, quotes, { conversation, userId, maxChars }) {
     this.#form = form;
     this.#text = find(form, "textarea", HTMLTextAreaElement);
     this.#error = find(form, "[data-composer-error]");
@@ -39,6 +43,7 @@ export class Composer {
     this.#conversation = conversation;
     this.#maxChars = maxChars;
     this.#draftKey = draftKey(userId, conversation);
+    this.#replyBar = new ReplyBar(form, drafts, this.#draftKey, quotes);
 
     form.noValidate = true;
     form.addEventListener("submit", (event) => this.#onSubmit(event));
@@ -47,6 +52,15 @@ export class Composer {
     this.#mentionAllDialog = form.parentElement?.querySelector("[data-mention-all-dialog]") ?? null;
     this.#mentionAllDialog?.addEventListener("close", () => this.#onMentionAllClose());
     this.#restoreDraft();
+  }
+
+  /**
+   * Reply to a message with what is written next.
+   *
+   * @param {number} seq
+   */
+  replyTo(seq) {
+    this.#replyBar.start(seq);
   }
 
   /** @param {SubmitEvent} event */
@@ -68,8 +82,10 @@ export class Composer {
   }
 
   #send() {
-    this.#outbox.add(this.#conversation, this.#text.value);
+    const { seq: reply_to } = this.#replyBar;
+    this.#outbox.add(this.#conversation, this.#text.value, reply_to === undefined ? {} : { reply_to });
     this.#text.value = "";
+    this.#replyBar.clear();
     this.#onInput();
     this.#form.dispatchEvent(new Event("message:submitted"));
   }

@@ -13,6 +13,7 @@ import { completeMentions } from "./mention_completion.js";
 import { MessageActions } from "./message_actions.js";
 import { decorateMessages } from "./message_decoration.js";
 import { enableDeletion } from "./message_deletion.js";
+import { seqOf } from "./message_element.js";
 import { MessageEditor } from "./message_editor.js";
 import { MessageList } from "./message_list.js";
 import { enableMessageMenu } from "./message_menu.js";
@@ -25,6 +26,7 @@ import { enableReactions } from "./reactions.js";
 import { showReadReceipts } from "./read_receipts.js";
 import { enableMarkAsUnread, ReadTracker } from "./read_tracker.js";
 import { handleRemoval } from "./removal.js";
+import { ReplyQuotes } from "./reply_quotes.js";
 import { enableSpoilers } from "./spoilers.js";
 import { offerSuggestions } from "./suggestions.js";
 import { showTyping } from "./typing_indicator.js";
@@ -58,6 +60,7 @@ import { UnreadDivider } from "./unread_divider.js";
  * @property {Page} page
  * @property {HTMLElement} main
  * @property {MessageList} list
+ * @property {ReplyQuotes} quotes
  * @property {PageConnection} connection
  * @property {string} conversation
  * @property {AbortSignal} signal
@@ -72,10 +75,11 @@ export function showConversation(page, app) {
   const element = find(main, "[data-messages]");
   const { conversation = "", cursor } = main.dataset;
   const list = new MessageList(element, app.userId, Number(cursor));
-  const live = { page, main, list, connection: page.connect(), conversation, signal };
+  const quotes = new ReplyQuotes(main, list, conversation);
+  const live = { page, main, list, quotes, connection: page.connect(), conversation, signal };
   enableSpoilers(element);
   enableFolding(element);
-  const decorators = [addAnswerCopyButtons(element), loadQuotes];
+  const decorators = [addAnswerCopyButtons(element), loadQuotes, quotes.prepare.bind(quotes)];
   const toolbar = createToolbar(live, decorators, app);
   decorators.push(showLiveConversation(live, toolbar, app));
   decorateMessages(element, app.userId, decorators, signal);
@@ -119,8 +123,8 @@ function createToolbar({ page, main, list, connection, conversation, signal }, d
  * @returns {Decorator}
  */
 function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
-  const { page, main, list, connection, conversation, signal } = live;
-  const { cursor, epoch = "", lastReadSeq: lastRead = "", messageLimit } = main.dataset;
+  const { page, main, list, quotes, connection, conversation, signal } = live;
+  const { cursor, epoch = "", lastReadSeq: lastRead = "" } = main.dataset;
   const lastReadSeq = lastRead === "" ? null : Number(lastRead);
   const view = find(main, "[data-timeline]");
   const jumpButton = find(main, "[data-jump-to-latest]");
@@ -129,6 +133,7 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   const banner = lastReadSeq === null ? null : new UnreadBanner(main, view, list, divider);
   const tracker = new ReadTracker(list, view, connection, { conversation, userId, lastReadSeq, signal });
   const timeline = new Timeline(list, connection, { conversation, cursor: Number(cursor), epoch });
+  quotes.follow(timeline);
   const showLatest = () => (list.hasNewer ? timeline.showLatest() : scroller.scrollToEnd());
   jumpButton.addEventListener("click", showLatest);
   banner?.follow(connection, conversation);
@@ -157,24 +162,50 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   /** @type {HTMLFormElement | null} */
   const form = main.querySelector("[data-composer]");
   if (form) {
-    const text = find(form, "textarea", HTMLTextAreaElement);
-    new Composer(form, outbox, drafts, { conversation, userId, maxChars: Number(messageLimit) });
-    const outboxView = new OutboxView(list, outbox, conversation, signal);
+    const composer = showComposer(form, live, timeline, { userId, outbox, drafts });
+    enableReplies(toolbar, composer);
     form.addEventListener("message:submitted", () => {
       divider.dismiss();
       tracker.resume();
       showLatest();
     });
-    timeline.on("reset", () => outboxView.render());
-    list.element.addEventListener("messages:attached", () => outboxView.render());
-    showTyping(form, find(main, "[data-typing]"), connection, conversation);
-    offerSuggestions(main, text);
-    const options = find(form, "[data-mention-options]");
-    const mentions = completeMentions(options.dataset.source ?? "", list.element);
-    enableAutocomplete(text, options, [mentions, emojiCompletion]);
   }
   if (lastReadSeq !== null) enableMarkAsUnread(toolbar, tracker, divider);
   return (message) => tracker.observe(message);
+}
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {LivePage} live
+ * @param {Timeline} timeline
+ * @param {Pick<App, "userId" | "outbox" | "drafts">} app
+ */
+function showComposer(form, { main, list, quotes, connection, conversation, signal }, timeline, app) {
+  const { userId, outbox, drafts } = app;
+  const text = find(form, "textarea", HTMLTextAreaElement);
+  const maxChars = Number(main.dataset.messageLimit);
+  const composer = new Composer(form, outbox, drafts, quotes, { conversation, userId, maxChars });
+  const outboxView = new OutboxView(list, outbox, conversation, signal);
+  timeline.on("reset", () => outboxView.render());
+  list.element.addEventListener("messages:attached", () => outboxView.render());
+  showTyping(form, find(main, "[data-typing]"), connection, conversation);
+  offerSuggestions(main, text);
+  const options = find(form, "[data-mention-options]");
+  const mentions = completeMentions(options.dataset.source ?? "", list.element);
+  enableAutocomplete(text, options, [mentions, emojiCompletion]);
+  return composer;
+}
+
+/**
+ * @param {MessageToolbar} toolbar
+ * @param {Composer} composer
+ */
+function enableReplies(toolbar, composer) {
+  find(toolbar.element, "[data-reply]").addEventListener("click", () => {
+    const seq = seqOf(toolbar.message);
+    toolbar.hide();
+    composer.replyTo(seq);
+  });
 }
 
 /**

@@ -1,5 +1,7 @@
 // Events that modules of the page dispatch on elements.
 
+import type { StoredMessage } from "./protocol.js";
+
 export {};
 
 declare global {
@@ -12,6 +14,10 @@ declare global {
     "message:replaced": CustomEvent<{ oldElement: HTMLElement; newElement: HTMLElement }>;
     /** On the message list: a new message was not shown, because there are others between it and the list. */
     "message:withheld": Event;
+    /** On the message list: the server has sent a message, or a change of one, which need not be on the page. */
+    "message:received": CustomEvent<StoredMessage>;
+    /** On the message list: a cleanup has removed the messages up to this number. */
+    "messages:trimmed": CustomEvent<number>;
     /** On the message list: newer messages were added below, and it reaches to the end of the conversation. */
     "messages:attached": Event;
     /** On the page: what the person may do was changed. */

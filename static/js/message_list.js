@@ -15,8 +15,8 @@ const UNNUMBERED = ":not([data-seq])";
  *
  * The list is consecutive: where there are newer messages than those that are loaded, it withholds what arrives.
  *
- * The element dispatches `message:arrived`, `message:prepended`, `message:replaced`, `message:withheld` and
- * `messages:attached` (dom_events.d.ts).
+ * The element dispatches `message:arrived`, `message:prepended`, `message:replaced`, `message:withheld`,
+ * `message:received`, `messages:trimmed` and `messages:attached` (dom_events.d.ts).
  */
 export class MessageList {
   #userId;
@@ -81,6 +81,7 @@ export class MessageList {
    */
   show(message) {
     if (message.pending) return this.#showPending(message);
+    this.element.dispatchEvent(new CustomEvent("message:received", { detail: message }));
     this.#findBySender(message.sender?.id, message.client_id, UNNUMBERED)?.remove();
     const shown = findMessage(this.element, message.seq);
     if (shown) {
@@ -180,6 +181,7 @@ export class MessageList {
    * @param {number} floor
    */
   removeUpTo(floor) {
+    this.element.dispatchEvent(new CustomEvent("messages:trimmed", { detail: floor }));
     for (const message of findMessages(this.element)) {
       if (seqOf(message) > floor) break;
       message.remove();

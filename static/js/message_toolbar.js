@@ -118,7 +118,7 @@ export class MessageToolbar {
   #showActions(message) {
     const isOwn = isSentBy(message, this.userId);
     const mayModerate = this.#main.dataset.mayModerate === "true";
-    find(this.element, "[data-react]").hidden = !this.#mayPost;
+    for (const name of ["react", "reply"]) find(this.element, `[data-${name}]`).hidden = !this.#mayPost;
     find(this.menu, "[data-edit]").hidden = !this.#mayPost || !isOwn;
     find(this.menu, "[data-delete]").hidden = !this.#mayPost || !(isOwn || mayModerate);
   }

@@ -50,17 +50,19 @@ export class OutboxView {
     message.dataset.state = state;
     const status = find(message, "[data-status]");
     status.replaceChildren(cloneTemplate(`${state}-status`));
+    if (entry.reply_to === undefined) message.querySelector("[data-quote]")?.remove();
     if (entry.error) find(status, "[data-reason]").textContent = `Not sent: ${entry.error}`;
   }
 
   /** @param {OutboxEntry} entry */
-  #append({ client_id, content, created_at }) {
+  #append({ conversation, client_id, content, created_at, reply_to }) {
     const message = find(cloneTemplate("outbox-message"), ".message");
     const created = new Date(created_at).toISOString();
     message.dataset.clientId = client_id;
     message.dataset.created = created;
     find(message, ".message-time", HTMLTimeElement).dateTime = created;
     find(message, ".message-body").textContent = content;
+    if (reply_to !== undefined) find(message, ".message-content").before(createQuote(conversation, reply_to));
     message.classList.toggle("is-few-emoji", isFewEmoji(content));
     this.#list.element.append(message);
     return message;
@@ -100,4 +102,15 @@ export class OutboxView {
     if (closest(target, "[data-retry]")) this.#outbox.retry(clientId);
     if (closest(target, "[data-discard]")) this.#outbox.remove(clientId);
   }
+}
+
+/**
+ * @param {string} conversation
+ * @param {number} seq
+ */
+function createQuote(conversation, seq) {
+  const quote = find(cloneTemplate("reply-quote"), "a", HTMLAnchorElement);
+  quote.dataset.quote = String(seq);
+  quote.href = `/conversations/${conversation}/messages/${seq}`;
+  return quote;
 }

@@ -72,7 +72,7 @@
 
 /** @typedef {{conversation: string, seq: number}} MessageReference */
 
-/** @typedef {{conversation: string, content: string, client_id: string}} NewMessage */
+/** @typedef {{conversation: string, content: string, client_id: string, reply_to?: number}} NewMessage */
 
 /** @typedef {{payload: MessageReference, ack: {message: StoredMessage}}} MessageChange */
 

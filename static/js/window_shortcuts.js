@@ -48,6 +48,7 @@ export function enableShortcuts({ screen, sidebar, jumpDialog, markAllRead, char
     { keys: ["Alt+ArrowDown"], label: "Next conversation", run: () => openNeighbour(1) },
     { keys: ["Alt+ArrowUp"], label: "Previous conversation", run: () => openNeighbour(-1) },
     { keys: ["ArrowUp"], label: "Edit your last message, in the empty message field", run: editLast },
+    { keys: ["R"], label: "Reply to the message that has the focus", run: replyToFocused },
     { keys: ["Escape"], label: "Mark the conversation as read", run: () => screen.page.markRead() },
     { keys: ["Shift+Escape"], label: "Mark all conversations as read", run: () => markAllRead.ask() },
     { keys: ["Mod+B"], label: "Bold, while writing", run: ({ target }) => formatField(target, "bold") },
@@ -75,6 +76,14 @@ function editLast({ target }) {
   if (!form || !(target instanceof HTMLTextAreaElement) || target.value) return false;
   form.dispatchEvent(new Event("message:edit-last"));
   return true;
+}
+
+/** @param {KeyboardEvent} event */
+function replyToFocused({ target }) {
+  /** @type {HTMLElement | null | undefined} the toolbar is inside the message that has the focus */
+  const button = closest(target, ".message")?.querySelector("[data-reply]:not([hidden])");
+  button?.click();
+  return Boolean(button);
 }
 
 function focusSearch() {

@@ -145,6 +145,7 @@ ROUTES = {
     "GET /conversations/<conversation>/messages/<seq>/quote": Line(
         ROOM | {"anonymous": 404}, DIRECT | {"anonymous": 404}, session=SESSION | {"anonymous": 404}
     ),
+    "GET /conversations/<conversation>/quotes": Line(ROOM_API, DIRECT_API, {"seq": "1"}, session=SESSION_POST),
     "GET /conversations/<conversation>/messages/<seq>/versions": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/preview": Line(
         ROOM_POST, DIRECT_POST, {"content": "a preview"}, session=SESSION_POST

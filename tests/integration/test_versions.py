@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from selectolax.lexbor import LexborHTMLParser
+
 from tests.harness.api import MESSAGES, check_problem, list_seqs, post_message
 from tests.harness.assistants import insert_messages, start_session
 from tests.harness.html import attribute, find_element
@@ -149,3 +151,29 @@ def test_a_reply_names_a_message_that_exists_in_its_conversation(any_server: Ser
     assert check_problem(api.get(f"{MESSAGES}/2")) == (404, "not_found")
     kept = api.get(MESSAGES).json()
     assert (list_seqs(kept), [each["reply_to"] for each in kept["messages"]]) == ([4, 5], [2, None])
+
+
+def test_replies_quote_the_original_as_it_is_now(any_server: Server, new_person: NewPerson) -> None:
+    ana = new_person(any_server, "ana")
+    socket = ana.connect()
+    socket.join()
+    socket.post("the **original**")
+    for number in range(60):
+        socket.post(f"message {number}")
+    socket.call("send_message", message_payload("a reply") | {"reply_to": 1})
+
+    def read_quotes(path: str = "/") -> list[str]:
+        return [" ".join(quote.text().split()) for quote in LexborHTMLParser(ana.get(path).text).css("a.reply-quote")]
+
+    requested = "/conversations/general/quotes?seq=1&seq=99"
+    assert read_quotes() == ["In reply to Ana the original"]
+    assert read_quotes("/conversations/general/messages?after=60") == ["In reply to Ana the original"]
+    assert ana.get(requested).json() == {"quotes": [{"seq": 1, "version": 1, "sender": "Ana", "text": "the original"}]}
+    socket.call("edit_message", {"conversation": "general", "seq": 1, "content": "changed"})
+    assert read_quotes() == ["In reply to Ana changed"]
+    socket.call("delete_message", {"conversation": "general", "seq": 1})
+    assert read_quotes() == ["Deleted message"]
+    (quote,) = ana.get(requested).json()["quotes"]
+    assert quote["text"] is None
+    many = "&".join(f"seq={number}" for number in range(51))
+    assert ana.get(f"/conversations/general/quotes?{many}").status_code == 400

@@ -12,6 +12,7 @@ import { randomUuid } from "./uuid.js";
  * @property {string} content
  * @property {string} client_id
  * @property {number} created_at milliseconds; unique in a browser, so that it is also the order of the entries
+ * @property {number} [reply_to] the number of the message that it replies to
  * @property {string} [error] why the server rejected it
  */
 
@@ -60,10 +61,12 @@ export class Outbox extends TypedEventTarget {
   /**
    * @param {string} conversation
    * @param {string} content
+   * @param {{reply_to?: number}} [place]
    */
-  add(conversation, content) {
+  add(conversation, content, place = {}) {
     const latest = this.entries.at(-1)?.created_at ?? 0;
-    const entry = { conversation, content, client_id: randomUuid(), created_at: Math.max(Date.now(), latest + 1) };
+    const created_at = Math.max(Date.now(), latest + 1);
+    const entry = { conversation, content, client_id: randomUuid(), created_at, ...place };
     this.#write(entry);
     this.#changed();
   }

@@ -9,6 +9,9 @@ import { RequestError } from "./connection.js";
 /** Another tab sends its own messages; this one takes over those that are still there after this delay. */
 const OTHER_TAB_DELAY_MS = 2_000;
 
+/** Then it replies to nothing. */
+const REPLY_LOST = "The message that this replies to was deleted. Retry sends it without the quote.";
+
 /**
  * Send the entries of each conversation in order, one at a time, so that none overtakes an earlier one that is retried.
  * Two tabs may send the same entry: the server recognises its client_id.
@@ -45,15 +48,17 @@ export function sendOutbox(outbox, connection) {
    * @returns {Promise<{retryAfterMs: number} | null>}
    */
   async function send(entry) {
-    const { conversation, content, client_id } = entry;
+    const { conversation, content, client_id, reply_to } = entry;
+    const place = reply_to === undefined ? {} : { reply_to };
     try {
-      const { message } = await connection.request("send_message", { conversation, content, client_id });
+      const { message } = await connection.request("send_message", { conversation, content, client_id, ...place });
       outbox.acknowledge(entry, message);
       return null;
     } catch (error) {
       if (!(error instanceof RequestError)) return { retryAfterMs: 0 };
       if (!error.isPermanent) return error;
-      outbox.reject(entry, error.message);
+      if (error.code === "invalid_reply") outbox.reject({ ...entry, reply_to: undefined }, REPLY_LOST);
+      else outbox.reject(entry, error.message);
       return null;
     }
   }

@@ -143,3 +143,25 @@ test("messages of another tab are sent only if they are still there after two se
   await tick(1);
   assert.deepEqual(sent(), ["left behind"]);
 });
+
+test("a reply to a message that was deleted is kept, and can be sent without the quote", async () => {
+  const { connection, outbox } = start((payload) => {
+    if (payload.reply_to) throw new RequestError({ code: "invalid_reply", message: "It was deleted." });
+    return stored(payload);
+  });
+  sendOutbox(outbox, connection);
+  outbox.add("general", "a reply", { reply_to: 3 });
+  await settle();
+  const [entry] = outbox.entries;
+  assert.match(entry.error, /was deleted\. Retry sends it without the quote/);
+  outbox.retry(entry.client_id);
+  await settle();
+  assert.deepEqual(outbox.entries, []);
+  assert.deepEqual(
+    connection.requests.map(({ conversation, content, reply_to }) => [conversation, content, reply_to]),
+    [
+      ["general", "a reply", 3],
+      ["general", "a reply", undefined],
+    ],
+  );
+});

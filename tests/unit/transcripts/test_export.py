@@ -12,7 +12,7 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.versions import EarlierVersion
-from chatapp.transcripts.export import TranscriptHeader, sender_name, write_json, write_markdown
+from chatapp.transcripts.export import TranscriptHeader, write_json, write_markdown
 
 ANA = Person(1, "ana", "Ana Lima")
 
@@ -151,4 +151,4 @@ def test_bots_and_assistants_are_marked() -> None:
 
 
 def test_a_sender_without_a_name_is_a_former_member() -> None:
-    assert sender_name(make_message("Hi", None)) == "Former member"
+    assert make_message("Hi", None).shown_name == "Former member"
