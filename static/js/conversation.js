@@ -185,7 +185,7 @@ function showComposer(form, { main, list, quotes, connection, conversation, sign
   const text = find(form, "textarea", HTMLTextAreaElement);
   const maxChars = Number(main.dataset.messageLimit);
   const composer = new Composer(form, outbox, drafts, quotes, { conversation, userId, maxChars });
-  const outboxView = new OutboxView(list, outbox, conversation, signal);
+  const outboxView = new OutboxView(list, outbox, { conversation, thread: null }, signal);
   timeline.on("reset", () => outboxView.render());
   list.element.addEventListener("messages:attached", () => outboxView.render());
   showTyping(form, find(main, "[data-typing]"), connection, conversation);

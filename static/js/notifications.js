@@ -52,6 +52,16 @@ export class Notifications {
   }
 
   /**
+   * The read marker of the room says nothing about its threads.
+   *
+   * @param {string} conversation
+   * @param {NewMessage} message
+   */
+  #isRead(conversation, { seq, isInRoom }) {
+    return isInRoom && seq <= (this.#lastRead.get(conversation) ?? 0);
+  }
+
+  /**
    * @param {string} conversation
    * @param {NewMessage} message
    */
@@ -59,8 +69,8 @@ export class Notifications {
     const entry = this.#sidebar.find(conversation);
     const settings = this.#store.current;
     if (!entry || isQuiet(new Date(), settings)) return;
-    const isRead = message.seq <= (this.#lastRead.get(conversation) ?? 0);
-    if (isRead || !isNotable(message, { ...preferencesOf(entry), userId: this.#userId })) return;
+    if (this.#isRead(conversation, message) || !isNotable(message, { ...preferencesOf(entry), userId: this.#userId }))
+      return;
     if (!(await isFirstTab(`${conversation}:${message.seq}`))) return;
     if (settings.haveSound) playSound();
     if (settings.areShown && isAllowed()) await show(conversation, message.seq, entry);

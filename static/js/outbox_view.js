@@ -12,17 +12,19 @@ export class OutboxView {
   #list;
   #outbox;
   #conversation;
+  #thread;
 
   /**
    * @param {MessageList} list
    * @param {Outbox} outbox
-   * @param {string} conversation
+   * @param {{conversation: string, thread: number | null}} place
    * @param {AbortSignal} signal
    */
-  constructor(list, outbox, conversation, signal) {
+  constructor(list, outbox, { conversation, thread }, signal) {
     this.#list = list;
     this.#outbox = outbox;
     this.#conversation = conversation;
+    this.#thread = thread;
 
     outbox.on("change", () => this.render(), { signal });
     outbox.on("acknowledged", ({ entry, message }) => this.#onAcknowledged(entry, message), { signal });
@@ -33,12 +35,17 @@ export class OutboxView {
   render() {
     // The end of the list is not the end of the conversation.
     if (this.#list.hasNewer) return;
-    const entries = this.#outbox.entries.filter((entry) => entry.conversation === this.#conversation);
+    const entries = this.#outbox.entries.filter((entry) => this.#isHere(entry));
     for (const entry of entries) this.#renderEntry(entry);
     const clientIds = new Set(entries.map((entry) => entry.client_id));
     for (const message of findAll(this.#list.element, ".message:not([data-seq], [data-pending])")) {
       if (!clientIds.has(message.dataset.clientId ?? "")) this.#onRemoved(message);
     }
+  }
+
+  /** @param {OutboxEntry} entry */
+  #isHere({ conversation, thread }) {
+    return conversation === this.#conversation && (thread ?? null) === this.#thread;
   }
 
   /** @param {OutboxEntry} entry */
@@ -87,7 +94,7 @@ export class OutboxView {
    * @param {Message | PlainMessage} message
    */
   #onAcknowledged(entry, message) {
-    if (entry.conversation !== this.#conversation) return;
+    if (!this.#isHere(entry)) return;
     // The message was sent before, and has been purged since.
     const isPurged = message.deleted_at !== null && message.id === null;
     if (isPurged) this.#list.findUnstored(entry.client_id)?.remove();

@@ -9,6 +9,8 @@
  * @property {string | null} client_id
  * @property {string | null} deleted_at
  * @property {number[]} mentions ids of the mentioned people
+ * @property {number | null} thread the number of the first message of the thread that it is a reply in
+ * @property {boolean} in_room whether the room shows it
  * @property {string} html
  */
 
@@ -72,7 +74,23 @@
 
 /** @typedef {{conversation: string, seq: number}} MessageReference */
 
-/** @typedef {{conversation: string, content: string, client_id: string, reply_to?: number}} NewMessage */
+/**
+ * @typedef {object} MessagePlace where a new message belongs
+ * @property {number} [reply_to] the number of the message that it quotes
+ * @property {number} [thread] the number of the first message of the thread that it is a reply in
+ * @property {boolean} [also_in_room] whether the room shows it, too
+ */
+
+/** @typedef {{conversation: string, content: string, client_id: string} & MessagePlace} NewMessage */
+
+/**
+ * @typedef {object} ThreadState
+ * @property {string} conversation
+ * @property {number} thread the number of its first message
+ * @property {boolean} following
+ * @property {number} unread
+ * @property {number} last_read_seq
+ */
 
 /** @typedef {{payload: MessageReference, ack: {message: StoredMessage}}} MessageChange */
 
@@ -90,7 +108,11 @@
  * @property {{payload: {state: Presence}, ack: object}} presence
  * @property {{payload: MessageReference, ack: ReadState}} mark_as_read
  * @property {{payload: MessageReference, ack: ReadState}} mark_as_unread
+ * @property {{payload: MessageReference & {thread: number}, ack: ThreadState}} mark_thread_read
+ * @property {{payload: {conversation: string, thread: number, on: boolean}, ack: ThreadState}} follow_thread
  */
+
+/** @typedef {{conversation: string, seq: number, in_room: boolean, sender_id: number | null, mentions: number[]}} News */
 
 /**
  * @typedef {object} ServerEvents the events that the page receives
@@ -102,7 +124,8 @@
  * @property {AnswerDelta} assistant_delta
  * @property {{conversation: string, user: {id: number, name: string}}} typing
  * @property {{people: Record<string, Presence>, whole: boolean}} presence
- * @property {{conversation: string, seq: number, sender_id: number | null, mentions: number[]}} news
+ * @property {News} news
+ * @property {ThreadState} thread_changed
  * @property {ReadState} unread_changed
  * @property {{conversation: string, reader: ReadReceipt}} messages_read
  * @property {{epoch: string, conversations: Record<string, {last_event: number, floor: number}>}} heads

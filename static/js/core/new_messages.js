@@ -8,6 +8,7 @@
  * @property {number} seq
  * @property {number | null} senderId
  * @property {number[]} mentions
+ * @property {boolean} isInRoom false for a reply that only its thread shows
  */
 
 /**
@@ -18,13 +19,13 @@
  */
 export function watchNewMessages(connection, listener) {
   /** @param {Message} message */
-  const onMessage = ({ conversation, seq, sender, mentions }) => {
+  const onMessage = ({ conversation, seq, sender, mentions, in_room: isInRoom = true }) => {
     // A pending message is reported when it is stored.
-    if (seq !== null) listener(conversation, { seq, mentions, senderId: sender?.id ?? null });
+    if (seq !== null) listener(conversation, { seq, mentions, isInRoom, senderId: sender?.id ?? null });
   };
   connection.on("chat_message", onMessage);
   connection.on("message_saved", ({ message }) => message && onMessage(message));
-  connection.on("news", ({ conversation, seq, mentions, sender_id: senderId }) =>
-    listener(conversation, { seq, mentions, senderId }),
+  connection.on("news", ({ conversation, seq, mentions, in_room: isInRoom = true, sender_id: senderId }) =>
+    listener(conversation, { seq, mentions, isInRoom, senderId }),
   );
 }

@@ -44,8 +44,10 @@ export function parseSettings(stored) {
  * @param {boolean} options.isMuted
  * @param {number} options.userId
  */
-export function isNotable({ senderId, mentions }, { level, isMuted, userId }) {
+export function isNotable({ senderId, mentions, isInRoom }, { level, isMuted, userId }) {
   if (isMuted || senderId === userId) return false;
+  // Replies that only a thread shows are for those who follow it. All others are notified of mentions.
+  if (!isInRoom) return level !== "nothing" && mentions.includes(userId);
   return level === "all" || (level === "mentions" && mentions.includes(userId));
 }
 

@@ -3,16 +3,19 @@
 import { TypedEventTarget } from "./typed_event_target.js";
 import { randomUuid } from "./uuid.js";
 
-/** @import { Message, PlainMessage } from "../protocol.js" */
+/** @import { Message, MessagePlace, PlainMessage } from "../protocol.js" */
 /** @import { FallbackStorage } from "./fallback_storage.js" */
 
 /**
- * @typedef {object} OutboxEntry a message that the server has not acknowledged
+ * @typedef {MessagePlace & OutboxFields} OutboxEntry a message that the server has not acknowledged
+ */
+
+/**
+ * @typedef {object} OutboxFields
  * @property {string} conversation
  * @property {string} content
  * @property {string} client_id
  * @property {number} created_at milliseconds; unique in a browser, so that it is also the order of the entries
- * @property {number} [reply_to] the number of the message that it replies to
  * @property {string} [error] why the server rejected it
  */
 
@@ -61,7 +64,7 @@ export class Outbox extends TypedEventTarget {
   /**
    * @param {string} conversation
    * @param {string} content
-   * @param {{reply_to?: number}} [place]
+   * @param {MessagePlace} [place]
    */
   add(conversation, content, place = {}) {
     const latest = this.entries.at(-1)?.created_at ?? 0;

@@ -5,9 +5,13 @@ import { RequestError } from "./connection.js";
 
 /** @import { Connection } from "./connection.js" */
 /** @import { Outbox, OutboxEntry } from "./outbox.js" */
+/** @import { NewMessage } from "../protocol.js" */
 
 /** Another tab sends its own messages; this one takes over those that are still there after this delay. */
 const OTHER_TAB_DELAY_MS = 2_000;
+
+/** @type {(keyof NewMessage)[]} what is sent of an entry */
+const FIELDS = ["conversation", "content", "client_id", "reply_to", "thread", "also_in_room"];
 
 /** Then it replies to nothing. */
 const REPLY_LOST = "The message that this replies to was deleted. Retry sends it without the quote.";
@@ -48,10 +52,11 @@ export function sendOutbox(outbox, connection) {
    * @returns {Promise<{retryAfterMs: number} | null>}
    */
   async function send(entry) {
-    const { conversation, content, client_id, reply_to } = entry;
-    const place = reply_to === undefined ? {} : { reply_to };
+    const payload = Object.fromEntries(
+      FIELDS.filter((name) => entry[name] !== undefined).map((name) => [name, entry[name]]),
+    );
     try {
-      const { message } = await connection.request("send_message", { conversation, content, client_id, ...place });
+      const { message } = await connection.request("send_message", /** @type {NewMessage} */ (payload));
       outbox.acknowledge(entry, message);
       return null;
     } catch (error) {

@@ -45,15 +45,21 @@ export class Timeline extends TypedEventTarget {
   #isBehind = false;
   #isCatchingUp = false;
   #wantsLatest = false;
+  #thread;
 
   /**
    * @param {MessageView} view
    * @param {Pick<Connection, "isConnected" | "on" | "request" | "watchState">} connection
-   * @param {{conversation: string, cursor: number, epoch: string}} page what the page was rendered with
+   * @param {object} page what the page was rendered with
+   * @param {string} page.conversation
+   * @param {number} page.cursor
+   * @param {string} page.epoch
+   * @param {number | null} [page.thread] the number of the first message of the thread that the page shows
    */
-  constructor(view, connection, { conversation, cursor, epoch }) {
+  constructor(view, connection, { conversation, cursor, epoch, thread = null }) {
     super();
     this.#view = view;
+    this.#thread = thread;
     this.#connection = connection;
     this.#conversation = conversation;
     this.#cursor = cursor;
@@ -108,17 +114,29 @@ export class Timeline extends TypedEventTarget {
     if (reset) {
       this.#wantsLatest = false;
       const [oldest] = messages;
-      this.#view.replaceAll(messages, oldest !== undefined && oldest.seq > floor + 1);
+      this.#view.replaceAll(
+        messages.filter((message) => isIn(message, this.#thread)),
+        oldest !== undefined && oldest.seq > floor + 1,
+      );
       this.emit("reset");
     } else {
-      for (const message of messages) this.#view.show(message);
+      for (const message of messages) this.#show(message);
       this.#view.removeUpTo(floor);
     }
-    for (const message of pending) this.#view.show(message);
+    for (const message of pending) this.#show(message);
     this.emit("joined", { readers, answers, isPublic });
     this.#cursor = to;
     this.#epoch = epoch;
     this.#isBehind ||= more;
+  }
+
+  /**
+   * All events have a number, but the page leaves out what belongs to another place of the conversation.
+   *
+   * @param {Message} message
+   */
+  #show(message) {
+    if (isIn(message, this.#thread)) this.#view.show(message);
   }
 
   #close() {
@@ -136,13 +154,13 @@ export class Timeline extends TypedEventTarget {
   /** @param {Message} message */
   #onMessage(message) {
     if (message.conversation !== this.#conversation) return;
-    if (message.pending) return this.#view.show(message);
+    if (message.pending) return this.#show(message);
     if (this.#isCatchingUp || message.version > this.#cursor + 1) {
       this.#buffer.push(message);
       if (!this.#isCatchingUp) this.catchUp();
       return;
     }
-    this.#view.show(message);
+    this.#show(message);
     this.#cursor = Math.max(this.#cursor, message.version);
   }
 
@@ -177,6 +195,16 @@ export class Timeline extends TypedEventTarget {
     if (epoch !== this.#epoch || head.last_event > this.#cursor) this.catchUp();
     else this.#view.removeUpTo(head.floor);
   }
+}
+
+/**
+ * Return whether a message belongs to the room, or to a thread.
+ *
+ * @param {Pick<Message, "seq" | "thread" | "in_room">} message
+ * @param {number | null} thread the number of its first message; null for the room
+ */
+export function isIn({ seq, thread: ownThread, in_room: isInRoom }, thread) {
+  return thread === null ? isInRoom !== false : seq === thread || ownThread === thread;
 }
 
 /**

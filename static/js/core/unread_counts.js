@@ -21,8 +21,8 @@
  * @param {number} userId
  * @returns {ConversationCounts}
  */
-export function countMessage(counts, { seq, senderId, mentions }, userId) {
-  if (!counts.hasReadState || seq <= counts.lastEvent) return counts;
+export function countMessage(counts, { seq, senderId, mentions, isInRoom }, userId) {
+  if (!isInRoom || !counts.hasReadState || seq <= counts.lastEvent) return counts;
   if (senderId === userId) return { ...counts, lastEvent: seq };
   return {
     ...counts,

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { isNotable, isQuiet, parseSettings, SWITCHED_OFF } from "../../../static/js/core/notification_rules.js";
 
 const ME = 1;
-const message = (changes = {}) => ({ seq: 11, senderId: 2, mentions: [], ...changes });
+const message = (changes = {}) => ({ seq: 11, senderId: 2, mentions: [], isInRoom: true, ...changes });
 const at = (/** @type {string} */ time) => new Date(`2026-11-28T${time}:00`);
 
 const notable = (changes = {}, options = {}) =>
@@ -59,4 +59,11 @@ test("settings that are missing or damaged are switched off", () => {
     assert.deepEqual(parseSettings(stored), SWITCHED_OFF);
   const chosen = { areShown: true, haveSound: true, quietFrom: "22:00", quietUntil: "07:00" };
   assert.deepEqual(parseSettings(JSON.stringify(chosen)), chosen);
+});
+
+test("of replies that only a thread shows, those who are mentioned are notified", () => {
+  const reply = { isInRoom: false };
+  assert.equal(notable(reply, { level: "all" }), false);
+  assert.equal(notable({ ...reply, mentions: [ME] }, { level: "mentions" }), true);
+  assert.equal(notable({ ...reply, mentions: [ME] }, { level: "nothing" }), false);
 });

@@ -165,3 +165,13 @@ test("a reply to a message that was deleted is kept, and can be sent without the
     ],
   );
 });
+
+test("a reply in a thread is sent with its thread", async () => {
+  const { connection, outbox } = start(stored);
+  sendOutbox(outbox, connection);
+  outbox.add("general", "a reply", { thread: 3, also_in_room: true });
+  await settle();
+  const [{ client_id, ...payload }] = connection.requests;
+  assert.ok(client_id);
+  assert.deepEqual(payload, { conversation: "general", content: "a reply", thread: 3, also_in_room: true });
+});

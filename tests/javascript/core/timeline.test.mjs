@@ -313,3 +313,19 @@ test("the formatted text of a message is shown, also if the message waits for a 
   await settle();
   assert.deepEqual(view.formatted, [[CURSOR + 2, "formatted later"]]);
 });
+
+test("replies that only a thread shows are events, but not messages of the room", async () => {
+  const page = await open(catchUp([message(11, { thread: 3, in_room: false }), message(12, { in_room: true })], 12));
+  page.receive(message(13, { thread: 3, in_room: false }), message(14, { thread: 3, in_room: true }));
+  assert.deepEqual(page.view.seqs, [12, 14]);
+  assert.equal(page.connection.requests.length, 1);
+});
+
+test("a thread shows its first message and the replies to it", async () => {
+  const connection = new FakeConnection(() => catchUp([message(11, { seq: 3 }), message(12, { in_room: true })], 12));
+  const view = new FakeView();
+  new Timeline(view, connection, { conversation: "general", cursor: CURSOR, epoch: "first", thread: 3 });
+  await settle();
+  for (const thread of [3, 4]) connection.deliver("chat_message", message(10 + thread, { thread, in_room: false }));
+  assert.deepEqual(view.seqs, [3, 13]);
+});

@@ -12,7 +12,7 @@ const counts = (changes = {}) => ({
   mentions: 1,
   ...changes,
 });
-const message = (changes = {}) => ({ seq: 11, senderId: 2, mentions: [], ...changes });
+const message = (changes = {}) => ({ seq: 11, senderId: 2, mentions: [], isInRoom: true, ...changes });
 
 test("a new message of somebody else is unread", () => {
   assert.deepEqual(countMessage(counts(), message(), ME), counts({ lastEvent: 11, unread: 3 }));
@@ -56,4 +56,9 @@ test("a muted conversation has no part in the title, and its badge counts mentio
 test("counts above 99 are shortened", () => {
   assert.equal(formatCount(99), "99");
   assert.equal(formatCount(100), "99+");
+});
+
+test("a reply that only its thread shows is not unread in the room", () => {
+  const before = counts();
+  assert.equal(countMessage(before, message({ isInRoom: false }), ME), before);
 });
