@@ -6,7 +6,15 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from chatapp.conversations.preferences import NOTIFICATION_LEVELS
-from chatapp.presentation.resources import Message, MessageVersion, Metadata, Person, SenderType, Timestamp
+from chatapp.presentation.resources import (
+    Message,
+    MessageVersion,
+    Metadata,
+    Person,
+    PinnedMessage,
+    SenderType,
+    Timestamp,
+)
 
 ConversationKind = Annotated[str, Field(json_schema_extra={"enum": ["general", "room", "direct", "assistant"]})]
 MemberRole = Annotated[str, Field(json_schema_extra={"enum": ["member", "manager"]})]
@@ -50,6 +58,13 @@ class Preferences(TypedDict):
     ]
     is_muted: Annotated[bool, Field(description="Whether its unread messages are not pointed out.")]
     is_favorite: Annotated[bool, Field(description="Whether the sidebar shows it among the favorites.")]
+
+
+class PinnedMessages(TypedDict):
+    """The pinned messages of a conversation."""
+
+    conversation: str
+    pins: list[PinnedMessage]
 
 
 class ListResponse(TypedDict):

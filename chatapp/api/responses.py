@@ -17,7 +17,9 @@ from chatapp.conversations.preferences import Preferences
 from chatapp.conversations.queries import ConversationAccess
 from chatapp.presentation.kinds import direct_title
 from chatapp.presentation.messages import isoformat, present_message_data, present_versions
+from chatapp.presentation.resources import PinnedMessage as PinnedMessageResource
 from chatapp.timeline import Page, TimelineMessage
+from chatapp.timeline.pins import PinnedMessage
 from chatapp.timeline.versions import VersionPage
 
 CACHED_MESSAGES = 5_000
@@ -133,6 +135,16 @@ def present_conversation(
         "floor": conversation.floor,
         "last_read_seq": None if membership is None else membership.last_read_seq,
         "updated_at": isoformat(conversation.updated_at),
+    }
+
+
+def present_pinned(pinned: PinnedMessage) -> PinnedMessageResource:
+    """Return a pinned message, and who pinned it."""
+    person = pinned.pinned_by
+    return {
+        "message": present_message_data(pinned.message),
+        "pinned_by": None if person is None else {"id": person.id, "username": person.username, "name": person.name},
+        "pinned_at": isoformat(pinned.pinned_at),
     }
 
 

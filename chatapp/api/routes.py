@@ -10,6 +10,7 @@ from chatapp.api.document import CONTENT_ERRORS, CONVERSATION_ERRORS, WRITE_ERRO
 from chatapp.api.queries import find_active_person, find_ref, list_conversation_page, read_messages
 from chatapp.api.responses import (
     present_conversation,
+    present_pinned,
     present_preferences,
     respond,
     respond_conversations,
@@ -60,9 +61,11 @@ from chatapp.timeline import (
     edit,
     get_message,
     mark_read,
+    pin,
     post,
     react,
 )
+from chatapp.timeline.pins import list_pinned
 from chatapp.timeline.versions import read_versions
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -204,6 +207,32 @@ def remove_reaction(conversation: str, seq: str, reaction: str) -> Response:
     """Remove your own reaction."""
     ref = _parse_ref(conversation)
     return _respond_message(react(ref, current_caller().actor, _parse_seq(seq), reaction, on=False))
+
+
+@blueprint.put(f"{MESSAGE}/pin")
+@describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, tag="Pins")
+def pin_message(conversation: str, seq: str) -> Response:
+    """Pin a message in its conversation.
+
+    Managers and admins can, and in a direct conversation everybody. There is a limit for each conversation.
+    """
+    return _respond_message(pin(_parse_ref(conversation), current_caller().actor, _parse_seq(seq), on=True))
+
+
+@blueprint.delete(f"{MESSAGE}/pin")
+@describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, tag="Pins")
+def unpin_message(conversation: str, seq: str) -> Response:
+    """Unpin a message."""
+    return _respond_message(pin(_parse_ref(conversation), current_caller().actor, _parse_seq(seq), on=False))
+
+
+@blueprint.get(f"{CONVERSATION}/pins")
+@describe(resources.PinnedMessages, *CONVERSATION_ERRORS, tag="Pins")
+def list_pins(conversation: str) -> Response:
+    """List the pinned messages of a conversation, last pinned first."""
+    readable = authorize_reading(*_find_access(_parse_ref(conversation)))
+    pins = [present_pinned(each) for each in list_pinned(db.session(), readable)]
+    return respond({"conversation": readable.wire_name, "pins": pins})
 
 
 @blueprint.post(f"{CONVERSATION}/read")

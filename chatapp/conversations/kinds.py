@@ -116,6 +116,11 @@ class ConversationKind:
         return cls.is_moderated and (is_manager(membership) or is_admin)
 
     @classmethod
+    def may_pin(cls, membership: MembershipColumns | None, *, is_admin: bool) -> bool:
+        """Return whether a user may pin messages."""
+        return cls.may_moderate(membership, is_admin=is_admin)
+
+    @classmethod
     def may_mention_all(cls, membership: MembershipColumns | None) -> bool:
         """Return whether a user may mention `@all`."""
         return cls.has_mention_all and is_manager(membership)
@@ -144,6 +149,11 @@ class Direct(ConversationKind):
     is_moderated = False
     receipt_member_limit = None
     notification_level = "all"
+
+    @classmethod
+    def may_pin(cls, membership: MembershipColumns | None, *, is_admin: bool) -> bool:  # noqa: ARG003
+        """Return whether a user is one of its people."""
+        return membership is not None
 
     @classmethod
     def new(cls, **columns: Any) -> Conversation:

@@ -143,6 +143,22 @@ def authorize_answer_control(message: Message, actor: Actor, membership: Members
         raise Forbidden("Only the person who asked, or a manager, may do this.")
 
 
+def authorize_pinning(conversation: C | None, membership: MembershipColumns | None, *, is_admin: bool) -> C:
+    """Return the conversation if the user may pin its messages: post to it, and moderate it if somebody does.
+
+    Raises what `authorize_posting` raises.
+    """
+    writable = authorize_posting(conversation, membership)
+    if not kind_of(writable).may_pin(membership, is_admin=is_admin):
+        raise Forbidden("Only managers and admins may pin messages.")
+    return writable
+
+
+def may_pin(conversation: ConversationColumns | None, membership: MembershipColumns | None, *, is_admin: bool) -> bool:
+    """Return whether the user may pin messages of the conversation: whether `authorize_pinning` succeeds."""
+    return _succeeds(authorize_pinning, conversation, membership, is_admin=is_admin)
+
+
 def authorize_editing(message: Message, actor: Actor) -> None:
     """Raise `Forbidden` unless the user sent the message."""
     if message.sender_id != actor.user_id:

@@ -3,13 +3,19 @@
 import uuid
 from collections.abc import Mapping
 
-from flask import Blueprint, flash, jsonify, redirect, render_template, request
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from chatapp.config.assistants import list_assistants
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.policy import authorize_posting, authorize_reading, may_read, no_such_conversation
+from chatapp.conversations.policy import (
+    authorize_posting,
+    authorize_reading,
+    may_pin,
+    may_read,
+    no_such_conversation,
+)
 from chatapp.conversations.preferences import PreferenceChanges, update_preferences
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.conversations.refs import ConversationRef, parse_ref
@@ -26,11 +32,12 @@ from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.reply_quotes import present_quote
 from chatapp.presentation.sidebar import current_sidebars
 from chatapp.presentation.urls import parse_place, parse_seq
-from chatapp.timeline import get_message, mark_read, post, read_page
+from chatapp.timeline import get_message, mark_read, pin, post, read_page
 from chatapp.timeline.cleanup import clear
 from chatapp.timeline.content import check_content
 from chatapp.timeline.conversation_state import find_state
 from chatapp.timeline.mentions import MAX_SUGGESTIONS, list_mentionable
+from chatapp.timeline.pins import list_pinned
 from chatapp.timeline.quoted import read_by_seqs, read_quoted
 from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_first_since
 from chatapp.timeline.versions import read_versions
@@ -192,6 +199,32 @@ def versions(conversation: str, seq: str) -> str:
         path=message_path(readable.wire_name, number),
         is_latest=before is None,
     )
+
+
+@blueprint.get("/conversations/<conversation>/pins")
+@login_required
+@revalidated
+def pins(conversation: str) -> str:
+    """Show the pinned messages of a conversation, last pinned first."""
+    access, person = _find_access(parse_ref(conversation)), current_person()
+    readable = authorize_reading(*access)
+    (page,) = pages_of(db.session(), [readable], person.id)
+    return render_template(
+        "messages/pins.html",
+        page=page,
+        conversation=readable,
+        pins=list_pinned(db.session(), readable),
+        may_pin=may_pin(*access, is_admin=person.is_admin),
+    )
+
+
+@blueprint.post("/conversations/<conversation>/messages/<seq>/pin")
+@login_required
+def change_pin(conversation: str, seq: str) -> Response:
+    """Pin a message, or unpin it: the value of the button that was pressed."""
+    ref = parse_ref(conversation)
+    pin(ref, current_person().actor, parse_seq(seq) or 0, on=request.form.get("pinned") == "yes")
+    return redirect(url_for("messages.pins", conversation=ref.wire_name))
 
 
 @blueprint.get("/conversations/<conversation>/people")

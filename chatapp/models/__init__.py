@@ -5,7 +5,7 @@ from chatapp.models.assistants import Answer, AssistantUsage, SessionTemplate, S
 from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, ConversationPreference, Membership
-from chatapp.models.messages import Mention, Message, MessageVersion, Reaction, RetiredKey
+from chatapp.models.messages import Mention, Message, MessageVersion, Pin, Reaction, RetiredKey
 from chatapp.models.threads import Thread, ThreadMember
 from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDelivery
 
@@ -27,6 +27,7 @@ __all__ = [
     "Message",
     "MessageVersion",
     "OutgoingWebhook",
+    "Pin",
     "Reaction",
     "RetiredKey",
     "SessionTemplate",

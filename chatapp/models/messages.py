@@ -108,6 +108,19 @@ class Reaction(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class Pin(Base):
+    """A message that is pinned in its conversation."""
+
+    __tablename__ = "pins"
+    __table_args__ = (Index(None, "conversation_id", "pinned_at"),)
+
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    """The user who pinned it."""
+    pinned_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class Mention(Base):
     """A user mentioned in a message."""
 

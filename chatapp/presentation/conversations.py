@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.policy import authorize_reading, may_post, may_share
+from chatapp.conversations.policy import authorize_reading, may_pin, may_post, may_share
 from chatapp.conversations.preferences import Preferences
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import ConversationRef
@@ -25,6 +25,7 @@ from chatapp.presentation.urls import LATEST, Place
 from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage, list_pending, read_page
 from chatapp.timeline.conversation_state import ConversationState
+from chatapp.timeline.pins import list_pinned_seqs
 from chatapp.timeline.quoted import read_quoted
 from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, Page, read_around
@@ -60,6 +61,7 @@ class Permissions:
     may_post: bool
     may_manage: bool
     may_moderate: bool
+    may_pin: bool
     may_mention_all: bool
     may_share: bool
     """Create a public link."""
@@ -89,6 +91,8 @@ class ConversationView:
     permissions: Permissions
     composer: Composer
     archived_text: str | None
+    pinned_seqs: Sequence[int]
+    """The numbers of the pinned messages."""
     is_public: bool
     """Whether anyone can read the conversation through a share link."""
     extras: Mapping[str, object]
@@ -138,6 +142,7 @@ def view_conversation(
             may_post=may_post(conversation, membership),
             may_manage=kind.may_manage(membership, is_admin=viewer.is_admin),
             may_moderate=kind.may_moderate(membership, is_admin=viewer.is_admin),
+            may_pin=may_pin(conversation, membership, is_admin=viewer.is_admin),
             may_mention_all=kind.may_mention_all(membership),
             may_share=kind.has_assistant
             and may_share(conversation, membership, is_admin=viewer.is_admin, has_share_links=state.has_share_links),
@@ -149,6 +154,7 @@ def view_conversation(
             outbox_message=preview_message(ref, viewer, ""),
         ),
         archived_text=kind.archived_text if conversation.is_archived else None,
+        pinned_seqs=list_pinned_seqs(session, conversation.id) if state.has_pins else (),
         is_public=state.is_public,
         extras=shown.extras(session, viewer, state),
     )
@@ -233,7 +239,12 @@ def render_remembered_conversation() -> str | None:
         epoch=page.epoch,
         is_public=page.is_public,
         permissions=Permissions(
-            may_post=may_post, may_manage=False, may_moderate=False, may_mention_all=False, may_share=False
+            may_post=may_post,
+            may_manage=False,
+            may_moderate=False,
+            may_pin=False,
+            may_mention_all=False,
+            may_share=False,
         ),
         composer=replace(view.composer, form_id=str(uuid.uuid4()), draft=""),
     )

@@ -125,6 +125,7 @@ def _is_plain(message: TimelineMessage) -> bool:
         and message.thread_root is None
         and not message.mentions
         and not message.reactions
+        and not message.is_pinned
         and not is_few_emoji(message.content)
         and not _is_long(message)
     )

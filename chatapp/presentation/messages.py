@@ -211,6 +211,7 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
             {"reaction": group.reaction, "users": [{"id": user.id, "name": user.name} for user in group.users]}
             for group in message.reactions
         ],
+        "pinned": message.is_pinned,
     }
 
 

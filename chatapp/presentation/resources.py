@@ -104,6 +104,7 @@ class Message(TypedDict):
     deleted_at: Timestamp | None
     mentions: Annotated[list[int], Field(description="The ids of the mentioned users.")]
     reactions: list[Reaction]
+    pinned: Annotated[bool, Field(description="Whether it is pinned in its conversation.")]
 
 
 class MessageVersion(TypedDict):
@@ -131,6 +132,14 @@ class ThreadState(TypedDict):
     following: Annotated[bool, Field(description="Whether you are notified of replies.")]
     unread: Annotated[int, Field(description="The number of unread replies; 0 for a thread that you do not follow.")]
     last_read_seq: int
+
+
+class PinnedMessage(TypedDict):
+    """A pinned message, and who pinned it."""
+
+    message: Message
+    pinned_by: Annotated[Person | None, Field(description="Null if the account was deleted.")]
+    pinned_at: Timestamp
 
 
 class Problem(TypedDict):

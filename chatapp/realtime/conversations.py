@@ -1,4 +1,4 @@
-"""Events of conversations: joining, leaving, posting, editing, deleting, reacting."""
+"""Events of conversations: joining, leaving, posting, editing, deleting, reacting, pinning."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -22,10 +22,11 @@ from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.channels import news_channel, posters_channel
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, Write, handles, prepares
 from chatapp.storage import DATABASE_ERRORS, is_dropped, is_overload
-from chatapp.timeline import Head, TimelineMessage, catch_up, delete, edit, list_pending, prepare_post, react
+from chatapp.timeline import Head, TimelineMessage, catch_up, delete, edit, list_pending, pin, prepare_post, react
 from chatapp.timeline.answers import find_running
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.metadata import UNCHANGED
+from chatapp.timeline.pins import list_pinned_seqs
 from chatapp.timeline.read_receipts import list_read_receipts
 from chatapp.timeline.reading import CatchUp
 from chatapp.timeline.sizes import limit_size
@@ -103,6 +104,14 @@ class ReactPayload(Payload):
     on: bool = True
 
 
+class PinPayload(Payload):
+    """Payload of `pin_message`."""
+
+    conversation: object
+    seq: EventNumber
+    on: bool = True
+
+
 @handles("join_chat", JoinPayload, cost=READING_COST)
 def join_chat(caller: Caller, payload: JoinPayload) -> Ack:
     """Enter a conversation's channel, then return the events after the cursor.
@@ -151,6 +160,7 @@ def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
         ref,
         missed,
         answers=_list_answers(ref),
+        pins=list_pinned_seqs(db.session(), ref.id) if missed.is_reset else None,
         is_public=is_shared,
         readers=[present_read_receipt(receipt) for receipt in list_read_receipts(db.session(), conversation)],
     )
@@ -167,7 +177,9 @@ def _join_from_memory(
     caller.enter(ref.wire_name)
     _update_channels(caller, ref, may_post=may_post)
     streams = current_answer_broadcaster().present_streams(ref)
-    return _present_catch_up(ref, missed, answers=streams, is_public=page is not None and page.is_public, readers=[])
+    return _present_catch_up(
+        ref, missed, answers=streams, pins=None, is_public=page is not None and page.is_public, readers=[]
+    )
 
 
 def _catch_up_from_memory(ref: ConversationRef, page: LastPage | None, payload: JoinPayload) -> CatchUp:
@@ -191,6 +203,7 @@ def _present_catch_up(
     missed: CatchUp,
     *,
     answers: Sequence[Mapping[str, Any]],
+    pins: Sequence[int] | None,
     is_public: bool,
     readers: Sequence[Mapping[str, Any]],
 ) -> Ack:
@@ -209,6 +222,7 @@ def _present_catch_up(
         "messages": presented[: len(missed.messages)],
         "pending": presented[len(missed.messages) :],
         "answers": answers,
+        "pins": pins,
         "is_public": is_public,
         "readers": readers,
     }
@@ -304,6 +318,12 @@ def react_to_message(caller: Caller, payload: ReactPayload) -> Ack:
     """Add a reaction to a message, or remove one's own."""
     ref = parse_ref(payload.conversation)
     return _present(react(ref, caller.user.actor, payload.seq, payload.reaction, on=payload.on))
+
+
+@handles("pin_message", PinPayload)
+def pin_message(caller: Caller, payload: PinPayload) -> Ack:
+    """Pin a message in its conversation, or unpin it."""
+    return _present(pin(parse_ref(payload.conversation), caller.user.actor, payload.seq, on=payload.on))
 
 
 def _list_answers(ref: ConversationRef) -> list[Mapping[str, Any]]:

@@ -13,7 +13,7 @@ from chatapp.storage.spool import Spool
 from chatapp.storage.statements import StatementObserver
 from chatapp.storage.watermarks import Watermarks
 from chatapp.timeline.bots import store_bot_message
-from chatapp.timeline.changing import delete, edit, react
+from chatapp.timeline.changing import delete, edit, pin, react
 from chatapp.timeline.event_numbers import lock_conversations
 from chatapp.timeline.messages import Head, TimelineMessage
 from chatapp.timeline.posting import Post, list_pending, post, prepare_post
@@ -36,6 +36,7 @@ __all__ = [
     "list_heads",
     "list_pending",
     "mark_read",
+    "pin",
     "post",
     "prepare_post",
     "react",

@@ -1,4 +1,4 @@
-"""Changing posted messages: editing, deleting, reacting. Each change takes the conversation's next event number."""
+"""Editing, deleting, reacting and pinning. Each change takes the conversation's next event number."""
 
 import re
 import unicodedata
@@ -9,7 +9,8 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin, require_active_login
-from chatapp.conversations.policy import authorize_deletion, authorize_editing, authorize_posting
+from chatapp.config import current_settings
+from chatapp.conversations.policy import authorize_deletion, authorize_editing, authorize_pinning, authorize_posting
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, Invalid, NotFound
@@ -21,6 +22,7 @@ from chatapp.timeline.event_numbers import LockedConversation, increment_last_ev
 from chatapp.timeline.mentions import Draft, delete_mentions, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import UNCHANGED, check_metadata
+from chatapp.timeline.pins import delete_pin, store_pin
 from chatapp.timeline.signals import message_changed, send_changed
 from chatapp.timeline.thread_replies import Reply, follow_named, remove_reply
 from chatapp.timeline.versions import delete_versions, keep_version
@@ -89,7 +91,7 @@ def edit(
 
 
 def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
-    """Delete the content of a message, with earlier versions, metadata and reactions, and return it.
+    """Delete the content of a message, with earlier versions, metadata, reactions and pin, and return it.
 
     Its place in the timeline stays.
 
@@ -105,6 +107,7 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
         message.content, message.extra, message.deleted_at = "", None, now()
         delete_mentions(session, message.id)
         delete_versions(session, message.id)
+        delete_pin(session, message.id)
         session.connection().execute(_DELETE_REACTIONS, {"message_id": message.id})
         return True
 
@@ -137,6 +140,28 @@ def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on:
             raise Conflict(f"A message has at most {MAX_DIFFERENT_REACTIONS} different reactions.")
         session.add(Reaction(message_id=message.id, user_id=actor.user_id, reaction=emoji))
         return True
+
+    return write(_change_message(ref, actor, seq, alter), locks=[ref.id])
+
+
+def pin(ref: ConversationRef, actor: Actor, seq: int, *, on: bool) -> TimelineMessage:
+    """Pin a message in its conversation, or unpin it (`on` false), and return the message.
+
+    Raises `RateLimited`, what `authorize_pinning` raises, `NotFound`, and `Conflict` if the message was deleted or the
+    conversation has too many pinned messages.
+    """
+    count_use(REACTIONS, actor.user_id)
+    limit = current_settings().max_pins
+
+    def alter(
+        session: Session, conversation: LockedConversation, message: Message, membership: Membership | None
+    ) -> bool:
+        authorize_pinning(conversation, membership, is_admin=is_admin(session, actor))
+        if not on:
+            return delete_pin(session, message.id)
+        if message.deleted_at is not None:
+            raise Conflict("This message was deleted.")
+        return store_pin(session, message, actor.user_id, limit=limit)
 
     return write(_change_message(ref, actor, seq, alter), locks=[ref.id])
 

@@ -9,7 +9,7 @@ from chatapp.conversations.kinds import AssistantConversation, Room
 from chatapp.conversations.preferences import JOIN_PREFERENCES, PREFERENCE_COLUMNS, Preferences
 from chatapp.conversations.queries import ACCESS_COLUMNS, HAS_REF, ConversationAccess, split_access
 from chatapp.conversations.refs import ConversationRef
-from chatapp.models import Conversation, ConversationPreference, Installation, Membership, ShareLink
+from chatapp.models import Conversation, ConversationPreference, Installation, Membership, Pin, ShareLink
 from chatapp.storage import ReadStatement
 from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.read_state import MENTIONS, UNREAD
@@ -29,6 +29,8 @@ class ConversationState:
     """The number of members of a room."""
     is_public: bool = False
     """Whether anyone can read it through a share link."""
+    has_pins: bool = False
+    """Whether messages are pinned in it."""
     has_share_links: bool = False
     """Whether share links can be created in this installation."""
 
@@ -62,6 +64,11 @@ _SELECT = ReadStatement(
             ),
             else_=false(),
         ).label("is_public"),
+        select(Pin.message_id)
+        .where(Pin.conversation_id == Conversation.id)
+        .correlate(Conversation)
+        .exists()
+        .label("has_pins"),
         Installation.has_share_links,
         *PREFERENCE_COLUMNS,
     )
@@ -83,7 +90,9 @@ def find_state(session: Session, ref: ConversationRef, user_id: int) -> Conversa
     rows = _SELECT.fetch(session, id=ref.id, kind=ref.kind, user_id=user_id)
     if not rows:
         return ConversationState(ConversationAccess(None, None))
-    access, (unread, mentions, epoch, member_count, is_public, has_share_links, *preferences) = split_access(rows[0])
+    access, (unread, mentions, epoch, member_count, is_public, has_pins, has_share_links, *preferences) = split_access(
+        rows[0]
+    )
     conversation, membership = access
     return ConversationState(
         access=access,
@@ -92,5 +101,6 @@ def find_state(session: Session, ref: ConversationRef, user_id: int) -> Conversa
         epoch=epoch,
         member_count=member_count,
         is_public=is_public,
+        has_pins=has_pins,
         has_share_links=has_share_links,
     )

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person, make_person
 from chatapp.conversations.refs import ConversationRef
-from chatapp.models import Conversation, Message, Reaction, RetiredKey, User
+from chatapp.models import Conversation, Message, Pin, Reaction, RetiredKey, User
 from chatapp.storage import Transaction
 from chatapp.timeline.content import NOTICE, TEXT
 from chatapp.timeline.event_numbers import new_message_columns
@@ -22,7 +22,7 @@ from chatapp.timeline.threads import ThreadSummary, fetch_summaries
 REACTION_CHARS = 100
 """What a reaction of one person counts, with the name."""
 
-_MESSAGES, _USERS, _REACTIONS = Message.__table__, User.__table__, Reaction.__table__
+_MESSAGES, _USERS, _REACTIONS, _PINS = Message.__table__, User.__table__, Reaction.__table__, Pin.__table__
 
 # Columns instead of rows of the ORM, which take three times as long to load.
 MESSAGE_COLUMNS = (
@@ -34,6 +34,11 @@ MESSAGE_COLUMNS = (
     .correlate(_MESSAGES)
     .exists()
     .label("has_reactions"),
+    select(_PINS.c.message_id)
+    .where(_PINS.c.message_id == _MESSAGES.c.id)
+    .correlate(_MESSAGES)
+    .exists()
+    .label("is_pinned"),
 )
 """The columns that `build_messages` needs, of a message and its sender."""
 
@@ -101,6 +106,7 @@ class TimelineMessage:
     answer_problem: str | None = None
     """Why an assistant's answer is not complete."""
     metadata: Metadata | None = None
+    is_pinned: bool = False
     request_id: str = field(default="", compare=False)
     """The id of the request that has posted it, for logs; empty if it was read from the database."""
 
@@ -144,6 +150,8 @@ class TimelineMessage:
         reactions: tuple[ReactionGroup, ...] = (),
         mentions: tuple[Person, ...] = (),
         thread: ThreadSummary | None = None,
+        *,
+        is_pinned: bool = False,
     ) -> Self:
         """Create the value from a row with the columns of a message."""
         return cls(
@@ -170,6 +178,7 @@ class TimelineMessage:
             answer_state=message.state,
             answer_problem=message.problem,
             metadata=message.extra,
+            is_pinned=is_pinned,
         )
 
     @classmethod
@@ -257,6 +266,7 @@ def build_messages(
             reactions.get(row.id, ()),
             mentions.get(row.id, ()),
             threads.get((row.conversation_id, row.seq)),
+            is_pinned=bool(row.is_pinned),
         )
         for row, ref in zip(rows, refs, strict=True)
     ]

@@ -20,6 +20,7 @@ import { enableMessageMenu } from "./message_menu.js";
 import { MessageToolbar } from "./message_toolbar.js";
 import { OutboxView } from "./outbox_view.js";
 import { onPageReturn } from "./page_focus.js";
+import { enablePinning, followPins } from "./pins.js";
 import { showPublicNotice } from "./public_notice.js";
 import { loadQuotes } from "./quotes.js";
 import { enableReactions } from "./reactions.js";
@@ -107,6 +108,7 @@ function createToolbar({ page, main, list, connection, conversation, signal }, d
   page.on("left", () => toolbar.hide());
   const editor = new MessageEditor(list.element, toolbar, actions, Number(messageLimit));
   enableMessageMenu(toolbar, conversation);
+  enablePinning(toolbar, actions);
   enableReactions(picker, list.element, toolbar, actions, emojiPicker);
   enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
   main.querySelector("[data-composer]")?.addEventListener("message:edit-last", () => editor.editLast());
@@ -143,6 +145,7 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   showReadReceipts(list, connection, timeline, { conversation, userId });
   handleRemoval(main, connection, timeline);
   showPublicNotice(main, connection, timeline);
+  followPins(page, connection, timeline);
   timeline.on("reset", () => {
     // The address of a place in the past would lead there again after a reload.
     if (main.isConnected && location.search) history.replaceState(null, "", location.pathname);

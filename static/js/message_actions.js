@@ -7,7 +7,7 @@ import { cloneTemplate, find } from "./dom.js";
 /** @import { MessageList } from "./message_list.js" */
 /** @import { Requests, StoredMessage } from "./protocol.js" */
 
-/** @typedef {"edit_message" | "delete_message" | "react" | "stop_answer" | "answer_again"} Action */
+/** @typedef {"edit_message" | "delete_message" | "react" | "pin_message" | "stop_answer" | "answer_again"} Action */
 
 /**
  * @template {Action} Name
@@ -50,7 +50,7 @@ export class MessageActions {
   }
 
   /**
-   * Request a change and show the changed message, or an error below the message.
+   * Request a change and show the changed message, or an error below the message. Returns whether it succeeded.
    *
    * @template {Action} Name
    * @param {Name} action
@@ -61,8 +61,10 @@ export class MessageActions {
       const message = await this.request(action, payload);
       this.#showError(payload.seq, null);
       this.show(message);
+      return true;
     } catch (error) {
       this.#showError(payload.seq, describeError(error));
+      return false;
     }
   }
 

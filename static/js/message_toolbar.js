@@ -119,6 +119,9 @@ export class MessageToolbar {
     const isOwn = isSentBy(message, this.userId);
     const mayModerate = this.#main.dataset.mayModerate === "true";
     for (const name of ["react", "reply"]) find(this.element, `[data-${name}]`).hidden = !this.#mayPost;
+    const pin = find(this.menu, "[data-pin]");
+    pin.hidden = !this.#mayPost || this.#main.dataset.mayPin !== "true";
+    find(pin, "span").textContent = "pinned" in message.dataset ? "Unpin" : "Pin";
     find(this.menu, "[data-edit]").hidden = !this.#mayPost || !isOwn;
     find(this.menu, "[data-delete]").hidden = !this.#mayPost || !(isOwn || mayModerate);
   }

@@ -36,6 +36,8 @@ export class Page extends TypedEventTarget {
   header;
   /** @type {Positioner} */
   positioner;
+  /** The numbers of the pinned messages of its conversation. */
+  pinnedSeqs;
   loadedAt = performance.now();
   #parts;
   #connection;
@@ -59,6 +61,7 @@ export class Page extends TypedEventTarget {
     };
     this.#parts = PARTS.map((part) => find(source, part));
     this.header = headerOf(this.#parts);
+    this.pinnedSeqs = pinnedSeqsOf(this.#parts);
     this.currentLinks = findAll(source, ".sidebar a[aria-current]").map((link) => link.getAttribute("href") ?? "");
     this.#connection = connection;
   }
@@ -97,6 +100,17 @@ export class Page extends TypedEventTarget {
       for (const element of findAll(part, "[data-member-count]")) element.textContent = count;
   }
 
+  /** Show the number of pinned messages, also while the page is put away. */
+  showPinCount() {
+    const count = this.pinnedSeqs.size;
+    for (const part of this.#parts) {
+      for (const link of findAll(part, "[data-pins-link]")) {
+        link.hidden = count === 0;
+        find(link, "[data-pin-count]").textContent = String(count);
+      }
+    }
+  }
+
   /** Put the elements of the page into the document. */
   insert() {
     PARTS.forEach((selector, index) => {
@@ -119,6 +133,7 @@ export class Page extends TypedEventTarget {
     const [heading, actions] = newer.#parts;
     const isShown = this.main.isConnected;
     if (heading && actions) this.#parts.splice(0, 2, heading, actions);
+    this.showPinCount();
     if (isShown) this.insert();
     return true;
   }
@@ -141,6 +156,15 @@ export function fitsWindow(source) {
 
 /** @param {HTMLElement[]} parts */
 const headerOf = ([heading, actions]) => `${heading?.outerHTML}${actions?.outerHTML}`;
+
+/** @param {HTMLElement[]} parts */
+const pinnedSeqsOf = (parts) =>
+  new Set(
+    parts
+      .flatMap((part) => findAll(part, "[data-pins-link]"))
+      .flatMap(({ dataset }) => dataset.pinnedSeqs?.split(" ").filter(Boolean) ?? [])
+      .map(Number),
+  );
 
 /** @param {Document} source */
 const sharedFiles = (source) =>

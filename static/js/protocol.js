@@ -20,7 +20,7 @@
  * @typedef {MessageFields & {pending: true, seq: null, version: null}} PendingMessage
  */
 
-/** @typedef {MessageFields & {pending: false, seq: number, version: number}} StoredMessage */
+/** @typedef {MessageFields & {pending: false, seq: number, version: number, pinned: boolean}} StoredMessage */
 
 /** @typedef {PendingMessage | StoredMessage} Message */
 
@@ -60,6 +60,7 @@
  * @property {PendingMessage[]} pending
  * @property {ReadReceipt[]} readers
  * @property {AnswerContent[]} answers
+ * @property {number[] | null} pins the numbers of the pinned messages, with `reset`
  * @property {boolean} is_public whether anyone can read the conversation through a link
  * @property {boolean} reset whether `messages` replace all that is shown
  * @property {number} to the new cursor
@@ -101,6 +102,7 @@
  * @property {{payload: NewMessage, ack: {message: Message | PlainMessage}}} send_message
  * @property {{payload: MessageReference & {content: string}, ack: {message: StoredMessage}}} edit_message
  * @property {{payload: MessageReference & {reaction: string, on: boolean}, ack: {message: StoredMessage}}} react
+ * @property {{payload: MessageReference & {on: boolean}, ack: {message: StoredMessage}}} pin_message
  * @property {MessageChange} delete_message
  * @property {MessageChange} stop_answer
  * @property {MessageChange} answer_again

@@ -57,7 +57,14 @@ def furnish(server: Server) -> tuple[Person, Pages]:
     shared = attribute(ana.get(session_path).text, "[value*='/shared/']", "value").removeprefix(server.url)
     owner = [
         *("/", "/rooms", "/rooms/new", path, f"{path}/settings", f"{path}/webhooks", room_path(joinable)),
-        *(room_path(archived), f"/conversations/{room}/messages/1/versions", "/people", "/people/ana", "/people/bob"),
+        *(
+            room_path(archived),
+            f"/conversations/{room}/messages/1/versions",
+            f"/conversations/{room}/pins",
+            "/people",
+            "/people/ana",
+            "/people/bob",
+        ),
         *("/people/invitations", "/people/bob/ban", "/people/mallory", "/people?q=nobody", "/direct", "/direct/bob"),
         *("/direct/bob,cyd", "/direct/cyd", "/direct/dan", "/settings", "/settings/tokens", "/sessions", session_path),
         *(f"{session_path}/title", "/assistants/helper", "/templates", "/templates/new", f"/templates/{template}"),
@@ -72,6 +79,7 @@ def fill_room(room: str, socket: Socket, other: Socket) -> None:
     """Create messages of each kind."""
     edited = socket.post(TEXTS[0], room)
     socket.call("edit_message", {"conversation": room, "seq": edited["seq"], "content": TEXTS[0] + " Try it."})
+    socket.call("pin_message", {"conversation": room, "seq": edited["seq"], "on": True})
     for text in TEXTS[1:]:
         reacted = other.post(text, room)
         for each in (socket, other):

@@ -28,6 +28,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "edit_message": {"conversation": "general", "seq": 1, "content": "Good evening", "metadata": {}},
     "delete_message": {"conversation": "general", "seq": 1},
     "message_versions": {"conversation": "general", "seq": 1, "before": 3, "limit": 5},
+    "pin_message": {"conversation": "general", "seq": 1, "on": True},
     "react": {"conversation": "general", "seq": 1, "reaction": "👍", "on": True},
     "typing": {"conversation": "general"},
     "stop_answer": {"conversation": "assistant_1", "seq": 1},

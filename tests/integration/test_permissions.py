@@ -78,6 +78,9 @@ ROUTES = {
     f"DELETE {API}/messages/<seq>": Line(ROOM_API, DIRECT_POST | {"manager": 403}),
     f"PUT {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
     f"DELETE {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
+    f"PUT {API}/messages/<seq>/pin": Line(MANAGER_POST, DIRECT_POST),
+    f"DELETE {API}/messages/<seq>/pin": Line(MANAGER_POST, DIRECT_POST),
+    f"GET {API}/pins": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"POST {API}/read": Line(ROOM_API, DIRECT_API),
     f"GET {API}/preferences": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"PATCH {API}/preferences": Line(ROOM_API, DIRECT_API, {"is_muted": True}, session=SESSION_POST),
@@ -147,6 +150,10 @@ ROUTES = {
     ),
     "GET /conversations/<conversation>/quotes": Line(ROOM_API, DIRECT_API, {"seq": "1"}, session=SESSION_POST),
     "GET /conversations/<conversation>/messages/<seq>/versions": Line(ROOM, DIRECT, session=SESSION),
+    "POST /conversations/<conversation>/messages/<seq>/pin": Line(
+        MANAGER_POST, DIRECT_POST, {"pinned": "yes"}, session=SESSION_POST
+    ),
+    "GET /conversations/<conversation>/pins": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/preview": Line(
         ROOM_POST, DIRECT_POST, {"content": "a preview"}, session=SESSION_POST
     ),
@@ -243,6 +250,7 @@ EVENTS = {
     "delete_message": Line(ROOM | REFUSED, DIRECT_POST | REFUSED | {"manager": 403}, {"seq": 1}),
     "message_versions": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}, session=SESSION_EVENT),
     "react": Line(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "reaction": "👍"}),
+    "pin_message": Line(MANAGER_POST | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "on": True}, session=SESSION_EVENT),
     "typing": Line(ROOM | REFUSED, DIRECT_POST | REFUSED),
     "presence": Line(OPEN | REFUSED, sent={"state": "online"}),
     "mark_as_read": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),

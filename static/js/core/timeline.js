@@ -4,7 +4,7 @@ import { backoffDelay, sleep } from "./backoff.js";
 import { RequestError } from "./connection.js";
 import { TypedEventTarget } from "./typed_event_target.js";
 
-/** @import { AnswerContent, CatchUp, Message, ReadReceipt, SavedMessage } from "../protocol.js" */
+/** @import { CatchUp, Message, SavedMessage } from "../protocol.js" */
 /** @import { FormattedMessage, ServerEvents, StoredMessage } from "../protocol.js" */
 /** @import { Connection } from "./connection.js" */
 
@@ -19,7 +19,7 @@ import { TypedEventTarget } from "./typed_event_target.js";
 
 /**
  * @typedef {object} TimelineEvents
- * @property {{readers: ReadReceipt[], answers: AnswerContent[], isPublic: boolean}} joined
+ * @property {Pick<CatchUp, "readers" | "answers" | "messages" | "pins" | "floor"> & {isPublic: boolean}} joined
  * @property {void} reset
  * @property {void} current
  * @property {void} closed
@@ -29,7 +29,7 @@ import { TypedEventTarget } from "./typed_event_target.js";
  * The page knows the conversation up to its cursor. An event with the next version is shown, an earlier one is merged,
  * and a later one means that some were missed: then the page requests what follows the cursor.
  *
- * Emits `joined` with what a catch-up has besides messages, `reset` when the list was replaced, `current` when a
+ * Emits `joined` with a catch-up, `reset` when the list was replaced, `current` when a
  * catch-up has fetched everything, and `closed` when the server no longer shows the conversation to this person.
  *
  * @extends {TypedEventTarget<TimelineEvents>}
@@ -110,7 +110,7 @@ export class Timeline extends TypedEventTarget {
    *
    * @param {CatchUp} catchUp
    */
-  #apply({ messages, pending, readers, answers, is_public: isPublic, reset, to, more, epoch, floor }) {
+  #apply({ messages, pending, readers, answers, pins, is_public: isPublic, reset, to, more, epoch, floor }) {
     if (reset) {
       this.#wantsLatest = false;
       const [oldest] = messages;
@@ -124,7 +124,7 @@ export class Timeline extends TypedEventTarget {
       this.#view.removeUpTo(floor);
     }
     for (const message of pending) this.#show(message);
-    this.emit("joined", { readers, answers, isPublic });
+    this.emit("joined", { readers, answers, messages, pins, floor, isPublic });
     this.#cursor = to;
     this.#epoch = epoch;
     this.#isBehind ||= more;
