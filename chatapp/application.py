@@ -9,6 +9,7 @@ from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
 from chatapp.api.templates.routes import blueprint as api_templates_blueprint
+from chatapp.api.threads.routes import blueprint as api_threads_blueprint
 from chatapp.api.tokens.routes import blueprint as api_tokens_blueprint
 from chatapp.assistants.answer_requests import init_answer_requests
 from chatapp.assistants.routes import blueprint as assistants_blueprint
@@ -30,6 +31,7 @@ from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.http_server.gate import init_gate
 from chatapp.limits.rates import init_rate_limits
 from chatapp.messages.routes import blueprint as messages_blueprint
+from chatapp.messages.threads import blueprint as threads_blueprint
 from chatapp.offline.routes import blueprint as offline_blueprint
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
@@ -126,9 +128,11 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         transcripts_blueprint,
         webhooks_blueprint,
         messages_blueprint,
+        threads_blueprint,
         api_blueprint,
         api_sessions_blueprint,
         api_templates_blueprint,
+        api_threads_blueprint,
         api_tokens_blueprint,
         api_docs_blueprint,
         accounts_blueprint,

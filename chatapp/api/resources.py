@@ -13,6 +13,7 @@ from chatapp.presentation.resources import (
     Person,
     PinnedMessage,
     SenderType,
+    ThreadState,
     Timestamp,
 )
 
@@ -81,6 +82,33 @@ class Messages(ListResponse):
 
     conversation: Annotated[str | None, Field(description="Null if two people have no direct conversation yet.")]
     messages: list[Message]
+
+
+class ThreadMessages(TypedDict):
+    """A thread as its reader sees it, with a page of its replies, oldest first."""
+
+    thread: ThreadState
+    root: Annotated[Message | None, Field(description="Its first message; null if a cleanup has removed it.")]
+    messages: list[Message]
+    limit: Annotated[int, Field(description="The maximum number of replies in this response.")]
+    next: Annotated[str | None, Field(description="The URL of the page with newer replies.")]
+    previous: Annotated[str | None, Field(description="The URL of the page with older replies.")]
+
+
+class FollowedThread(TypedDict):
+    """A thread that you follow."""
+
+    thread: ThreadState
+    root: Annotated[Message | None, Field(description="Its first message; null if a cleanup has removed it.")]
+
+
+class Threads(TypedDict):
+    """The threads that you follow: first those with unread replies, then by the last reply."""
+
+    limit: int
+    offset: int
+    threads: list[FollowedThread]
+    total: int
 
 
 class MessageVersions(ListResponse):

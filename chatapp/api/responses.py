@@ -11,15 +11,17 @@ from flask import Response, request
 
 from chatapp.api import resources
 from chatapp.api.queries import ConversationPage
-from chatapp.api.schemas import MessagesQuery, PageQuery, VersionsQuery
+from chatapp.api.schemas import MessagesQuery, PageQuery, RepliesQuery, VersionsQuery
 from chatapp.conversations.people import Person
 from chatapp.conversations.preferences import Preferences
 from chatapp.conversations.queries import ConversationAccess
 from chatapp.presentation.kinds import direct_title
 from chatapp.presentation.messages import isoformat, present_message_data, present_versions
 from chatapp.presentation.resources import PinnedMessage as PinnedMessageResource
+from chatapp.presentation.threads import present_thread_state
 from chatapp.timeline import Page, TimelineMessage
 from chatapp.timeline.pins import PinnedMessage
+from chatapp.timeline.threads import ThreadState
 from chatapp.timeline.versions import VersionPage
 
 CACHED_MESSAGES = 5_000
@@ -75,6 +77,21 @@ def _encode_data(message: TimelineMessage) -> bytes:
 
 
 _encode_cached = lru_cache(CACHED_MESSAGES)(_encode_data)
+
+
+def respond_thread(state: ThreadState, root: TimelineMessage | None, page: Page, query: RepliesQuery) -> Response:
+    """Return a page of the replies in a thread."""
+    seqs = [message.seq for message in page.messages if message.seq is not None]
+    links = _make_links(query, seqs, has_older=page.has_older, has_newer=page.has_newer)
+    body: resources.ThreadMessages = {
+        "thread": present_thread_state(state),
+        "root": None if root is None else present_message_data(root),
+        "messages": [],
+        "limit": query.limit,
+        "next": links.next,
+        "previous": links.previous,
+    }
+    return respond({**body, "messages": [_encode(message) for message in page.messages]}, Link=links.header)
 
 
 def respond_versions(conversation: str, seq: int, page: VersionPage, query: VersionsQuery) -> Response:

@@ -117,14 +117,14 @@ def create_conversation(json: NewConversation) -> Response:
 @describe(resources.Conversation, *CONVERSATION_ERRORS, tag="Conversations")
 def show_conversation(conversation: str) -> Response:
     """Get a conversation."""
-    return _respond_conversation(_parse_ref(conversation))
+    return _respond_conversation(parse_conversation(conversation))
 
 
 @blueprint.get(f"{CONVERSATION}/messages")
 @describe(resources.Messages, *CONVERSATION_ERRORS, query=MessagesQuery)
 def list_messages(conversation: str, query: MessagesQuery) -> Response:
     """List a conversation's messages: the last ones, those beside a cursor, or those of a period."""
-    return _respond_page(_parse_ref(conversation), query)
+    return _respond_page(parse_conversation(conversation), query)
 
 
 @blueprint.post(f"{CONVERSATION}/messages")
@@ -144,13 +144,15 @@ def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeader
     Repeating the request with the same `client_id` or `Idempotency-Key` returns the same message, stored once.
     """
     message = post(
-        _parse_ref(conversation),
+        parse_conversation(conversation),
         current_caller().actor,
         content=json.content,
         client_id=resolve_client_id(json.client_id, headers.idempotency_key),
         message_type=json.message_type,
         metadata=json.metadata,
         reply_to=json.reply_to,
+        thread_root=json.thread,
+        is_in_room=json.also_in_room,
     )
     location = url_for("api.show_message", conversation=message.conversation.wire_name, seq=message.seq)
     return respond(present_message_data(message), HTTPStatus.CREATED, Location=location)
@@ -160,15 +162,15 @@ def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeader
 @describe(Message, *CONVERSATION_ERRORS)
 def show_message(conversation: str, seq: str) -> Response:
     """Get a message."""
-    readable = authorize_reading(*_find_access(_parse_ref(conversation)))
-    return _respond_message(get_message(db.session(), readable, _parse_seq(seq)))
+    readable = authorize_reading(*_find_access(parse_conversation(conversation)))
+    return _respond_message(get_message(db.session(), readable, parse_message_number(seq)))
 
 
 @blueprint.get(f"{MESSAGE}/versions")
 @describe(resources.MessageVersions, *CONVERSATION_ERRORS, query=VersionsQuery)
 def list_versions(conversation: str, seq: str, query: VersionsQuery) -> Response:
     """List the earlier versions of an edited message. Deleting the message deletes them."""
-    readable, number = authorize_reading(*_find_access(_parse_ref(conversation))), _parse_seq(seq)
+    readable, number = authorize_reading(*_find_access(parse_conversation(conversation))), parse_message_number(seq)
     page = read_versions(db.session(), readable, number, before=query.before, after=query.after, limit=query.limit)
     return respond_versions(readable.wire_name, number, page, query)
 
@@ -177,9 +179,9 @@ def list_versions(conversation: str, seq: str, query: VersionsQuery) -> Response
 @describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, *CONTENT_ERRORS, json=MessageEdit)
 def edit_message(conversation: str, seq: str, json: MessageEdit) -> Response:
     """Edit one of your own messages: its text, its metadata or both."""
-    ref, actor = _parse_ref(conversation), current_caller().actor
+    ref, actor = parse_conversation(conversation), current_caller().actor
     content, metadata = json.get_changed("content"), json.get_changed("metadata")
-    return _respond_message(edit(ref, actor, _parse_seq(seq), content=content, metadata=metadata))
+    return _respond_message(edit(ref, actor, parse_message_number(seq), content=content, metadata=metadata))
 
 
 @blueprint.delete(MESSAGE)
@@ -190,23 +192,23 @@ def delete_message(conversation: str, seq: str) -> Response:
     You can delete your own messages. Managers and admins can delete the messages of others, except in direct
     conversations.
     """
-    return _respond_message(delete(_parse_ref(conversation), current_caller().actor, _parse_seq(seq)))
+    return _respond_message(delete(parse_conversation(conversation), current_caller().actor, parse_message_number(seq)))
 
 
 @blueprint.put(f"{MESSAGE}/reactions/<reaction>")
 @describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, tag="Reactions")
 def add_reaction(conversation: str, seq: str, reaction: str) -> Response:
     """React to a message with an emoji."""
-    ref = _parse_ref(conversation)
-    return _respond_message(react(ref, current_caller().actor, _parse_seq(seq), reaction, on=True))
+    ref = parse_conversation(conversation)
+    return _respond_message(react(ref, current_caller().actor, parse_message_number(seq), reaction, on=True))
 
 
 @blueprint.delete(f"{MESSAGE}/reactions/<reaction>")
 @describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, tag="Reactions")
 def remove_reaction(conversation: str, seq: str, reaction: str) -> Response:
     """Remove your own reaction."""
-    ref = _parse_ref(conversation)
-    return _respond_message(react(ref, current_caller().actor, _parse_seq(seq), reaction, on=False))
+    ref = parse_conversation(conversation)
+    return _respond_message(react(ref, current_caller().actor, parse_message_number(seq), reaction, on=False))
 
 
 @blueprint.put(f"{MESSAGE}/pin")
@@ -216,21 +218,25 @@ def pin_message(conversation: str, seq: str) -> Response:
 
     Managers and admins can, and in a direct conversation everybody. There is a limit for each conversation.
     """
-    return _respond_message(pin(_parse_ref(conversation), current_caller().actor, _parse_seq(seq), on=True))
+    return _respond_message(
+        pin(parse_conversation(conversation), current_caller().actor, parse_message_number(seq), on=True)
+    )
 
 
 @blueprint.delete(f"{MESSAGE}/pin")
 @describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, tag="Pins")
 def unpin_message(conversation: str, seq: str) -> Response:
     """Unpin a message."""
-    return _respond_message(pin(_parse_ref(conversation), current_caller().actor, _parse_seq(seq), on=False))
+    return _respond_message(
+        pin(parse_conversation(conversation), current_caller().actor, parse_message_number(seq), on=False)
+    )
 
 
 @blueprint.get(f"{CONVERSATION}/pins")
 @describe(resources.PinnedMessages, *CONVERSATION_ERRORS, tag="Pins")
 def list_pins(conversation: str) -> Response:
     """List the pinned messages of a conversation, last pinned first."""
-    readable = authorize_reading(*_find_access(_parse_ref(conversation)))
+    readable = authorize_reading(*_find_access(parse_conversation(conversation)))
     pins = [present_pinned(each) for each in list_pinned(db.session(), readable)]
     return respond({"conversation": readable.wire_name, "pins": pins})
 
@@ -239,14 +245,14 @@ def list_pins(conversation: str) -> Response:
 @describe(ReadState, *CONVERSATION_ERRORS, tag="Reading", json=ReadMark)
 def mark_conversation_read(conversation: str, json: ReadMark) -> Response:
     """Mark messages as read, up to a number. The mark never moves back."""
-    return _mark_read(_parse_ref(conversation), json)
+    return _mark_read(parse_conversation(conversation), json)
 
 
 @blueprint.get(f"{CONVERSATION}/preferences")
 @describe(resources.Preferences, *CONVERSATION_ERRORS, tag="Conversations")
 def show_preferences(conversation: str) -> Response:
     """Get what you have set for a conversation. Others do not see it."""
-    readable = authorize_reading(*_find_access(_parse_ref(conversation)))
+    readable = authorize_reading(*_find_access(parse_conversation(conversation)))
     preferences = list_preferences(db.session(), current_caller().actor.user_id, [readable])
     return respond(present_preferences(readable.wire_name, preferences[readable.id]))
 
@@ -255,7 +261,7 @@ def show_preferences(conversation: str) -> Response:
 @describe(resources.Preferences, *CONVERSATION_ERRORS, tag="Conversations", json=PreferencesUpdate)
 def change_preferences(conversation: str, json: PreferencesUpdate) -> Response:
     """Set of which messages you are notified, mute a conversation, or make it a favorite. Your open pages follow."""
-    ref = _parse_ref(conversation)
+    ref = parse_conversation(conversation)
     preferences = update_preferences(ref, current_caller().actor, json.to_changes())
     return respond(present_preferences(ref.wire_name, preferences))
 
@@ -280,7 +286,7 @@ def mark_direct_read(person_id: str, json: ReadMark) -> Response:
     return _mark_read(ref, json)
 
 
-def _parse_ref(conversation: str) -> ConversationRef:
+def parse_conversation(conversation: str) -> ConversationRef:
     """Parse a conversation's wire name or id. Raises `Invalid`, and `NotFound` if no conversation has the id."""
     if is_uuid(conversation):
         raise no_such_conversation()
@@ -292,7 +298,8 @@ def _parse_ref(conversation: str) -> ConversationRef:
     return ref
 
 
-def _parse_seq(value: str) -> int:
+def parse_message_number(value: str) -> int:
+    """Parse the number of a message in a URL. Raises `Invalid`."""
     return parse_number(value, "A message's number", MAX_SEQ)
 
 

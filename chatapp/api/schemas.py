@@ -220,6 +220,20 @@ class VersionsQuery(PageQuery):
     after: Seq | SkipJsonSchema[None] = Field(None, description="Return the first versions after this `version`.")
 
 
+class RepliesQuery(PageQuery):
+    """A page of the replies in a thread: the last ones, or those beside a cursor."""
+
+    before: Seq | SkipJsonSchema[None] = Field(None, description="Return replies before this `seq`.")
+    after: Seq | SkipJsonSchema[None] = Field(None, description="Return the first replies after this `seq`.")
+
+
+class ThreadsQuery(Request):
+    """A page of the threads that you follow."""
+
+    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
+    offset: Offset = Field(0, description=OFFSET_DESCRIPTION)
+
+
 class IdempotencyHeaders(Request):
     """Headers of a request that takes effect once, even if it is repeated."""
 
@@ -290,6 +304,10 @@ class NewMessage(Request):
     reply_to: Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"})] | None = Field(
         None, description="The `seq` of the message of this conversation that it replies to."
     )
+    thread: Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"})] | None = Field(
+        None, description="The `seq` of the first message of the thread that it is a reply in."
+    )
+    also_in_room: bool = Field(False, description="Whether a reply in a thread is also sent to the conversation.")
 
 
 class MessageEdit(Request):

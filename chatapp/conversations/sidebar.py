@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, case, func, literal, or_, select, union_all
+from sqlalchemy import ScalarSelect, Select, and_, bindparam, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantSession, ConversationKind, Direct, General, Room, SharedAssistant
 from chatapp.conversations.preferences import JOIN_PREFERENCES, PREFERENCE_COLUMNS, Preferences
-from chatapp.models import Conversation, ConversationPreference, Installation, Membership
+from chatapp.models import Conversation, ConversationPreference, Installation, Membership, Thread, ThreadMember
 from chatapp.storage import ReadStatement
 
 ROOM_LIMIT = 50
@@ -22,6 +22,7 @@ SESSION_LIMIT = 5
 
 _CONVERSATIONS, _MEMBERSHIPS = Conversation.__table__, Membership.__table__
 _INSTALLATION, _PREFERENCES = Installation.__table__, ConversationPreference.__table__
+_THREADS, _MEMBERS = Thread.__table__, ThreadMember.__table__
 
 
 class SidebarRow(NamedTuple):
@@ -63,13 +64,48 @@ class SidebarRow(NamedTuple):
         return Preferences.of(self.to_conversation(), (self.notification_level, self.is_muted, self.is_favorite))
 
 
-def list_sidebar(session: Session, user_id: int) -> Sequence[SidebarRow]:
+class SidebarRows(NamedTuple):
+    """What one query reads for a sidebar."""
+
+    rows: Sequence[SidebarRow]
+    unread_threads: int
+    """The number of threads that the user follows and has not read."""
+
+
+def list_sidebar(session: Session, user_id: int) -> SidebarRows:
     """List the conversations of a user's sidebar. The limits do not apply to favorites.
 
     In this order: the general chat, by name those rooms that were used last and are not archived, the direct
     conversations by their last use, the shared conversations with assistants, and the sessions by their last use.
     """
-    return [SidebarRow(*row) for row in _SELECT.fetch(session, user_id=user_id)]
+    found = _SELECT.fetch(session, user_id=user_id)
+    return SidebarRows([SidebarRow(*row[:-1]) for row in found], found[0][-1] if found else 0)
+
+
+def _count_unread_threads() -> ScalarSelect[int]:
+    """Return the number of threads that the user follows, and to which others have replied since they read them."""
+    return (
+        select(func.count())
+        .select_from(_MEMBERS)
+        .join(
+            _THREADS,
+            and_(_THREADS.c.conversation_id == _MEMBERS.c.conversation_id, _THREADS.c.root_seq == _MEMBERS.c.root_seq),
+        )
+        # Threads are in conversations that everybody who may read them is a member of.
+        .join(
+            _MEMBERSHIPS,
+            and_(
+                _MEMBERSHIPS.c.conversation_id == _MEMBERS.c.conversation_id,
+                _MEMBERSHIPS.c.user_id == _MEMBERS.c.user_id,
+            ),
+        )
+        .where(
+            _MEMBERS.c.user_id == bindparam("user_id"),
+            _MEMBERS.c.is_following,
+            _THREADS.c.last_seq > _MEMBERS.c.last_read_seq,
+        )
+        .scalar_subquery()
+    )
 
 
 def _select() -> Select[Any]:
@@ -144,6 +180,7 @@ def _select() -> Select[Any]:
             *(rows.c[name] for name in SidebarRow._fields if name in rows.c),
             _INSTALLATION.c.epoch,
             _INSTALLATION.c.people_version,
+            _count_unread_threads(),
         )
         .select_from(rows.join(_INSTALLATION, _INSTALLATION.c.id == 1))
         .order_by(

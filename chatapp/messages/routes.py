@@ -19,7 +19,7 @@ from chatapp.conversations.policy import (
 from chatapp.conversations.preferences import PreferenceChanges, update_preferences
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.errors import Busy, Invalid, NotFound, Unavailable
+from chatapp.errors import Busy, Invalid, InvalidReply, NotFound, Unavailable
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback
 from chatapp.identity import current_person, find_current_person, login_required
@@ -27,10 +27,11 @@ from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.conversations import find_path, preview_message, render_conversation, view_conversation
 from chatapp.presentation.kinds import pages_of
 from chatapp.presentation.messages import present_message
-from chatapp.presentation.quotes import message_path, shorten_quote
+from chatapp.presentation.quotes import message_path, shorten_quote, thread_path
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.reply_quotes import present_quote
 from chatapp.presentation.sidebar import current_sidebars
+from chatapp.presentation.threads import view_thread
 from chatapp.presentation.urls import parse_place, parse_seq
 from chatapp.timeline import get_message, mark_read, pin, post, read_page
 from chatapp.timeline.cleanup import clear
@@ -69,7 +70,7 @@ def read(conversation: str) -> str:
 def create(conversation: str) -> Response | tuple[str, int]:
     """Post a message. A refused one is shown in the composer again, with the error and its status."""
     ref = parse_ref(conversation)
-    content = request.form.get("content", "")
+    content, thread = request.form.get("content", ""), parse_seq(request.form.get("thread"), "thread")
     try:
         person = current_person()
         message = post(
@@ -77,11 +78,19 @@ def create(conversation: str) -> Response | tuple[str, int]:
             person.actor,
             content=content,
             client_id=_find_client_id(request.form, content),
+            thread_root=thread,
+            is_in_room="also_in_room" in request.form,
             authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,
         )
-    except (Invalid, Busy, Unavailable) as error:
-        view = view_conversation(find_state(db.session(), ref, current_person().id), draft=content, error=error)
+    except (Invalid, InvalidReply, Busy, Unavailable) as error:
+        state = find_state(db.session(), ref, current_person().id)
+        if thread is not None and not kind_of(authorize_reading(*state.access)).has_assistant:
+            shown = view_thread(state, thread, draft=content, error=error)
+            return render_template("threads/show.html", view=shown), error.status
+        view = view_conversation(state, draft=content, error=error)
         return render_conversation(view), error.status
+    if message.thread_root is not None:
+        return redirect(f"{thread_path(ref.wire_name, message.thread_root)}#message-{message.seq or ''}", code=303)
     return redirect(find_path(ref) if message.is_pending else f"{find_path(ref)}#message-{message.seq}", code=303)
 
 
@@ -132,10 +141,14 @@ def change_preferences(conversation: str) -> Response:
 @blueprint.get("/conversations/<conversation>/messages/<seq>")
 @login_required
 def show(conversation: str, seq: str) -> Response:
-    """Redirect to the page that shows a message in its conversation."""
+    """Redirect to the page that shows a message: that of its conversation, or of its thread."""
     ref = parse_ref(conversation)
     readable = authorize_reading(*_find_access(ref))
-    return _redirect_to(ref, get_message(db.session(), readable, parse_seq(seq) or 0).seq)
+    message = get_message(db.session(), readable, parse_seq(seq) or 0)
+    if message.is_in_room or message.thread_root is None:
+        return _redirect_to(ref, message.seq)
+    path = thread_path(ref.wire_name, message.thread_root)
+    return redirect(f"{path}?before={(message.seq or 0) + 1}#message-{message.seq}")
 
 
 @blueprint.get("/conversations/<conversation>/date")

@@ -147,12 +147,7 @@ def view_conversation(
             may_share=kind.has_assistant
             and may_share(conversation, membership, is_admin=viewer.is_admin, has_share_links=state.has_share_links),
         ),
-        composer=Composer(
-            form_id=_make_form_id(viewer, state.epoch, conversation, len(pending)),
-            draft=draft,
-            error=error.message if error else None,
-            outbox_message=preview_message(ref, viewer, ""),
-        ),
+        composer=make_composer(viewer, state, len(pending), draft=draft, error=error),
         archived_text=kind.archived_text if conversation.is_archived else None,
         pinned_seqs=list_pinned_seqs(session, conversation.id) if state.has_pins else (),
         is_public=state.is_public,
@@ -185,10 +180,27 @@ def _requested_messages() -> int:
     return min(request.headers.get(MESSAGES_HEADER, 0, type=int), SCROLLED_PAGE_SIZE)
 
 
-def _make_form_id(viewer: AuthenticatedUser, epoch: str, conversation: Conversation, pending: int) -> str:
-    """Return the id of the form. It is the same as long as nothing has happened, so that the page is, too."""
-    name = f"{viewer.login_session_id} {epoch} {conversation.wire_name} {conversation.last_event} {pending}"
-    return str(uuid.uuid5(FORM_IDS, name))
+def make_composer(
+    viewer: AuthenticatedUser,
+    state: ConversationState,
+    pending: int,
+    *,
+    thread: int | None = None,
+    draft: str = "",
+    error: ChatError | None = None,
+) -> Composer:
+    """Return the composer of a conversation, or of one of its threads. `pending` messages are on its page.
+
+    The id of the form is the same as long as nothing has happened, so that the page is, too.
+    """
+    conversation = authorize_reading(*state.access)
+    name = f"{viewer.login_session_id} {state.epoch} {conversation.wire_name} {conversation.last_event} {pending}"
+    return Composer(
+        form_id=str(uuid.uuid5(FORM_IDS, name if thread is None else f"{name} {thread}")),
+        draft=draft,
+        error=error.message if error else None,
+        outbox_message=preview_message(ConversationRef.of(conversation), viewer, ""),
+    )
 
 
 def _remember(view: ConversationView, viewer_id: int) -> None:

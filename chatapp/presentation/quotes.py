@@ -28,6 +28,11 @@ def message_path(conversation: str, seq: int) -> str:
     return f"/conversations/{conversation}/messages/{seq}"
 
 
+def thread_path(conversation: str, root: int) -> str:
+    """Return the path of the page of a thread, by the wire name of its conversation."""
+    return f"/conversations/{conversation}/threads/{root}"
+
+
 def make_reference(conversation: ConversationRef, seq: int) -> str:
     """Return the Markdown of a reference to a message."""
     return f"> [{REFERENCE_TEXT}]({message_path(conversation.wire_name, seq)})"

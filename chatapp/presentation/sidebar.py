@@ -74,6 +74,7 @@ class Sidebar:
     """What one person's sidebar shows."""
 
     rows: Sequence[SidebarRow] = ()
+    unread_threads: int = 0
     items: Mapping[SidebarRow, ConversationItem] = field(default_factory=dict)
     html: str = ""
 
@@ -87,26 +88,27 @@ class Sidebars:
 
     def render(self, viewer: AuthenticatedUser) -> str:
         """Return the HTML of a person's sidebar."""
-        rows = list_sidebar(db.session(), viewer.id)
+        rows, unread_threads = list_sidebar(db.session(), viewer.id)
         sidebar = self._sidebars.get(viewer.id) or Sidebar()
-        if sidebar.rows != rows or self._environment.auto_reload:
+        if (sidebar.rows, sidebar.unread_threads) != (rows, unread_threads) or self._environment.auto_reload:
             items = {row: item for row, item in sidebar.items.items() if row in rows}
             missing = [row for row in rows if row not in items]
             items |= zip(missing, _make_items_of_rows(viewer, missing), strict=True)
-            sidebar = Sidebar(rows, items, self.render_items([items[row] for row in rows]))
+            html = self.render_items([items[row] for row in rows], unread_threads)
+            sidebar = Sidebar(rows, unread_threads, items, html)
             self._sidebars[viewer.id] = sidebar
             if len(self._sidebars) > MAX_SIDEBARS:
                 self._sidebars.popitem(last=False)
         self._sidebars.move_to_end(viewer.id)
         return sidebar.html
 
-    def render_items(self, items: Sequence[ConversationItem]) -> str:
-        """Render a sidebar with these conversations."""
+    def render_items(self, items: Sequence[ConversationItem], unread_threads: int = 0) -> str:
+        """Render a sidebar with these conversations, and a number of unread threads."""
         sections: dict[str, list[ConversationItem]] = {}
         for item in items:
             sections.setdefault(item.section, []).append(item)
         sections.get("favorites", []).sort(key=lambda item: item.page.title.casefold())
-        return self._environment.get_template(TEMPLATE).render(sections=sections)
+        return self._environment.get_template(TEMPLATE).render(sections=sections, unread_threads=unread_threads)
 
 
 def init_sidebars(app: Flask) -> None:

@@ -1,7 +1,79 @@
-"""Threads as JSON."""
+"""Threads as JSON, and the view of their page."""
 
+from dataclasses import dataclass
+
+from chatapp.conversations.policy import authorize_reading, may_post
+from chatapp.conversations.refs import ConversationRef
+from chatapp.errors import ChatError
+from chatapp.extensions import db
+from chatapp.identity import current_person
+from chatapp.models import Conversation
 from chatapp.presentation import resources
+from chatapp.presentation.conversations import Composer, make_composer
+from chatapp.presentation.kinds import ConversationPage, pages_of
+from chatapp.presentation.quotes import thread_path
+from chatapp.timeline import Page, TimelineMessage, list_pending
+from chatapp.timeline.conversation_state import ConversationState
+from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_root, read_thread
+from chatapp.timeline.thread_members import check_thread, find_thread_state
 from chatapp.timeline.threads import ThreadState
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadView:
+    """The variables of the template of a thread."""
+
+    page: ConversationPage
+    root_seq: int
+    root: TimelineMessage | None
+    """None if a cleanup has removed it."""
+    replies: Page
+    state: ThreadState
+    may_post: bool
+    composer: Composer
+    epoch: str
+
+    @property
+    def conversation(self) -> Conversation:
+        """The row."""
+        return self.page.conversation
+
+    @property
+    def path(self) -> str:
+        """The path of the page."""
+        return thread_path(self.conversation.wire_name, self.root_seq)
+
+
+def view_thread(
+    conversation_state: ConversationState,
+    root_seq: int,
+    *,
+    before: int | None = None,
+    draft: str = "",
+    error: ChatError | None = None,
+) -> ThreadView:
+    """Return the view of a thread with its last replies, or those before a number.
+
+    Raises what `authorize_reading` and `check_thread` raise.
+    """
+    session, viewer = db.session(), current_person()
+    conversation, membership = authorize_reading(*conversation_state.access), conversation_state.access.membership
+    check_thread(session, conversation, root_seq)
+    ref = ConversationRef.of(conversation)
+    (page,) = pages_of(session, [conversation], viewer.id)
+    root = find_root(session, conversation, root_seq)
+    replies = read_thread(session, conversation, root_seq, before=before, limit=SCROLLED_PAGE_SIZE)
+    pending = [] if replies.has_newer else [each for each in list_pending(ref) if each.thread_root == root_seq]
+    return ThreadView(
+        page=page,
+        root_seq=root_seq,
+        root=root,
+        replies=Page([*replies.messages, *pending], replies.has_older, replies.has_newer),
+        state=find_thread_state(session, ref, viewer.id, root_seq),
+        may_post=root is not None and may_post(conversation, membership),
+        composer=make_composer(viewer, conversation_state, len(pending), thread=root_seq, draft=draft, error=error),
+        epoch=conversation_state.epoch,
+    )
 
 
 def present_thread_state(state: ThreadState) -> resources.ThreadState:

@@ -1,23 +1,23 @@
 """Messages as immutable values, independent of database sessions and requests."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import Row, Select, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person, make_person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Message, Pin, Reaction, RetiredKey, User
-from chatapp.storage import Transaction
+from chatapp.storage import Transaction, encode_rows
 from chatapp.timeline.content import NOTICE, TEXT
 from chatapp.timeline.event_numbers import new_message_columns
 from chatapp.timeline.mentions import fetch_mentions
 from chatapp.timeline.metadata import Metadata
-from chatapp.timeline.threads import ThreadSummary, fetch_summaries
+from chatapp.timeline.threads import THREAD_KEYS, ThreadSummary, fetch_summaries
 
 REACTION_CHARS = 100
 """What a reaction of one person counts, with the name."""
@@ -47,6 +47,11 @@ _SELECT = select(*MESSAGE_COLUMNS).select_from(_MESSAGES.outerjoin(_USERS, _USER
 _SELECT_BY_SEQ = _SELECT.where(
     _MESSAGES.c.conversation_id == bindparam("conversation_id"),
     _MESSAGES.c.seq.in_(bindparam("seqs", expanding=True)),
+)
+
+_SELECT_ROOTS = _SELECT.join(
+    THREAD_KEYS,
+    and_(_MESSAGES.c.conversation_id == THREAD_KEYS.c.conversation_id, _MESSAGES.c.seq == THREAD_KEYS.c.root_seq),
 )
 
 _SELECT_BY_ID = _SELECT.where(_MESSAGES.c.id.in_(bindparam("ids", expanding=True)))
@@ -236,6 +241,17 @@ def fetch_messages_by_id(session: Session, ids: Sequence[int], ref: Conversation
 def fetch_messages_by_seq(session: Session, ref: ConversationRef, seqs: Sequence[int]) -> Sequence[TimelineMessage]:
     """Return those of a conversation's messages that have these numbers, in any order."""
     return _build(session, session.execute(_SELECT_BY_SEQ, {"conversation_id": ref.id, "seqs": seqs}).all(), ref)
+
+
+def fetch_roots(
+    session: Session, threads: Collection[tuple[ConversationRef, int]]
+) -> dict[tuple[ConversationRef, int], TimelineMessage]:
+    """Return the first messages of threads, by conversation and number. Those that were removed are left out."""
+    refs = {ref.id: ref for ref, _ in threads}
+    keys = encode_rows((ref.id, root) for ref, root in threads)
+    rows = session.execute(_SELECT_ROOTS, {"keys": keys}).all()
+    messages = build_messages(session, rows, [refs[row.conversation_id] for row in rows])
+    return {(message.conversation, message.seq or 0): message for message in messages}
 
 
 def fetch_message(session: Session, ref: ConversationRef, message_id: int) -> TimelineMessage:

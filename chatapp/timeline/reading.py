@@ -16,7 +16,7 @@ from chatapp.models import Conversation, Message, User
 from chatapp.storage import ReadStatement, read_from_replica
 from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.known_messages import fetch_known, select_keys
-from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, select_messages
+from chatapp.timeline.messages import Head, TimelineMessage, fetch_messages, fetch_roots, select_messages
 from chatapp.timeline.periods import Range, find_position_after, find_position_of
 from chatapp.timeline.sizes import MAX_LISTED_CHARS, limit_size
 
@@ -183,6 +183,12 @@ def _read_page(
         return Page(messages[::-1], has_older=has_more, has_newer=has_newer)
     has_older = _has_any(session, conversation, Message.seq <= after)
     return Page(messages, has_older, has_newer=has_newer or has_more)
+
+
+def find_root(session: Session, conversation: Conversation, root: int) -> TimelineMessage | None:
+    """Return the first message of a thread; None if there is no such message, or a cleanup has removed it."""
+    thread = ConversationRef.of(conversation), root
+    return fetch_roots(session, [thread]).get(thread)
 
 
 def read_thread(

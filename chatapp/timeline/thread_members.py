@@ -29,6 +29,7 @@ from chatapp.errors import Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Thread, ThreadMember
 from chatapp.storage import ReadStatement, Transaction, write
 from chatapp.timeline.event_numbers import lock_columns
+from chatapp.timeline.messages import TimelineMessage, fetch_roots
 from chatapp.timeline.read_state import MAX_COUNTED_MESSAGES
 from chatapp.timeline.signals import thread_state_changed
 from chatapp.timeline.thread_replies import find_roots
@@ -85,14 +86,6 @@ _SELECT_STATE = ReadStatement(
     select(_MEMBERS.c.is_following, _MEMBERS.c.last_read_seq, _count_unread()).where(_IS_MEMBER)
 )
 
-_COUNT_UNREAD_THREADS = ReadStatement(
-    select(func.count())
-    .select_from(_MEMBERS)
-    .join(_THREADS, _JOIN_THREAD)
-    .join(Membership, _JOIN_MEMBERSHIP)
-    .where(_MEMBERS.c.user_id == bindparam("user_id"), _MEMBERS.c.is_following, _IS_UNREAD)
-)
-
 _SELECT_FOLLOWERS = (
     select(_MEMBERS.c.user_id, _MEMBERS.c.last_read_seq)
     .join(Membership, _JOIN_MEMBERSHIP)
@@ -135,6 +128,8 @@ class FollowedThread:
 
     conversation: Conversation
     state: ThreadState
+    root: TimelineMessage | None
+    """The first message; None if a cleanup has removed it."""
 
 
 def follow_thread(ref: ConversationRef, actor: Actor, root: int, *, on: bool) -> ThreadState:
@@ -218,12 +213,6 @@ def find_thread_state(session: Session, ref: ConversationRef, user_id: int, root
     return ThreadState(ref, root, user_id, is_following, unread if is_following else 0, last_read_seq)
 
 
-def count_unread_threads(session: Session, user_id: int) -> int:
-    """Return the number of threads that a person follows and has not read."""
-    ((count,),) = _COUNT_UNREAD_THREADS.fetch(session, user_id=user_id)
-    return int(count)
-
-
 def count_followed_threads(session: Session, user_id: int) -> int:
     """Return the number of threads that a person follows."""
     return session.execute(
@@ -236,20 +225,22 @@ def count_followed_threads(session: Session, user_id: int) -> int:
 
 def list_followed_threads(session: Session, user_id: int, *, limit: int, offset: int = 0) -> list[FollowedThread]:
     """List the threads that a person follows: first those with unread replies, then by the last reply."""
-    rows = session.execute(_FOLLOWED.limit(limit).offset(offset), {"user_id": user_id})
-    return [
-        FollowedThread(
-            conversation,
-            ThreadState(
-                ConversationRef.of(conversation),
-                root_seq,
-                user_id,
-                is_following=True,
-                unread=unread,
-                last_read_seq=last_read_seq,
-            ),
+    rows = session.execute(_FOLLOWED.limit(limit).offset(offset), {"user_id": user_id}).all()
+    states = [
+        ThreadState(
+            ConversationRef.of(conversation),
+            root_seq,
+            user_id,
+            is_following=True,
+            unread=unread,
+            last_read_seq=last_read_seq,
         )
         for conversation, root_seq, last_read_seq, unread in rows
+    ]
+    roots = fetch_roots(session, [(state.conversation, state.root_seq) for state in states])
+    return [
+        FollowedThread(conversation, state, roots.get((state.conversation, state.root_seq)))
+        for (conversation, *_), state in zip(rows, states, strict=True)
     ]
 
 

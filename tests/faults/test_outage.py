@@ -247,7 +247,9 @@ FAULTS: list[Fault] = [stopped, killed, cut_off, read_only]
 
 
 def two_participants(server: Server, new_person: NewPerson) -> list[Participant]:
-    return [Participant(new_person(server, name), "general", name, edit_every=5) for name in ("ana", "bob")]
+    return [
+        Participant(new_person(server, name), "general", name, edit_every=5, reply_every=4) for name in ("ana", "bob")
+    ]
 
 
 def count_spooled(server: Server) -> int:

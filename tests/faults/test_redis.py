@@ -116,7 +116,7 @@ def test_two_processes_lose_duplicate_and_reorder_no_message(
         server.terminate()
         server.start(REDIS_URL=proxy.url)
     people = [new_person(first, name) for name in ("ana", "bob", "eve", "dan")]
-    options: dict[str, Any] = {"conversation": "general", "edit_every": 7}
+    options: dict[str, Any] = {"conversation": "general", "edit_every": 7, "reply_every": 3}
     participants = [
         Participant(person, name=person.username, url=server.url, **options)
         for person, server in zip(people, (first, second, first, second), strict=True)

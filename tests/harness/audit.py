@@ -32,6 +32,8 @@ class Row(NamedTuple):
     version: int
     client_id: str
     content: str
+    thread: int | None
+    in_room: bool
 
 
 @dataclass
@@ -54,6 +56,8 @@ class Participant:
     reconnects in an outage and lacks more than the process has in memory."""
     edit_every: int = 0
     """Edit one of so many messages after it was sent; 0 edits none."""
+    reply_every: int = 0
+    """Send one of so many messages as a reply in the thread of the message that was stored before; 0 sends none."""
     sent: dict[str, str] = field(default_factory=dict)
     """Contents by client id, in the order of sending."""
     acknowledged: dict[str, int | None] = field(default_factory=dict)
@@ -74,6 +78,10 @@ class Participant:
     """What was refused last, or why the connection ended: it explains why somebody sends nothing."""
     _behind: asyncio.Event = field(default_factory=asyncio.Event)
     _unacknowledged: str | None = None
+    _thread: int | None = None
+    """The thread of the message that is being sent."""
+    _root: int | None = None
+    """The last message that was stored in the room."""
     _last_version: int = 0
     _received_on_connection: set[str] = field(default_factory=set)
 
@@ -111,14 +119,20 @@ class Participant:
         if self._unacknowledged is None:
             self._unacknowledged = str(uuid.uuid4())
             self.sent[self._unacknowledged] = f"{self.name} {len(self.sent) + 1}"
+            is_reply = self.reply_every and len(self.sent) % self.reply_every == 0
+            self._thread = self._root if is_reply else None
         key = self._unacknowledged
-        payload = {"conversation": self.conversation, "content": self.sent[key], "client_id": key}
+        payload: dict[str, object] = {"conversation": self.conversation, "content": self.sent[key], "client_id": key}
+        if self._thread is not None:
+            payload |= {"thread": self._thread, "also_in_room": len(self.sent) % 2 == 0}
         ack = await asyncio.wait_for(socket.call("send_message", payload), scaled(self.ack_timeout))
         if ack["ok"]:
             self._unacknowledged = None
             self.acknowledged[key] = ack["message"]["seq"]
             if ack["message"]["client_id"] != key:
                 self.problems.append(f"{self.name}: “{self.sent[key]}” was acknowledged as another message")
+            if self._thread is None and ack["message"]["seq"]:
+                self._root = ack["message"]["seq"]
             if self.edit_every and len(self.sent) % self.edit_every == 0 and ack["message"]["seq"]:
                 await self._edit(socket, key)
             await asyncio.sleep(self.pause)
@@ -189,7 +203,7 @@ class Participant:
             self._received_on_connection.add(message["client_id"])
 
     def _display(self, message: dict[str, Any]) -> None:
-        row = Row(message["seq"], message["version"], message["client_id"], message["content"])
+        row = Row(*(message[name] for name in Row._fields))
         known = self.displayed.get(row.seq, row)
         if known.client_id != row.client_id:
             self.problems.append(f"{self.name} received two messages with seq {row.seq}")
@@ -255,9 +269,10 @@ def audit(server: Server, *participants: Participant) -> None:
         found = [
             *check_count(server, conversation, len(stored)),
             *check_numbers(stored),
+            *check_threads(server, conversation, stored),
             *(problem for participant in members for problem in check_participant(participant, stored)),
         ]
-        if fresh_page(members[0].person, conversation) != [(row.seq, row.content) for row in stored]:
+        if fresh_page(members[0].person, conversation) != [(row.seq, row.content) for row in stored if row.in_room]:
             found.append("a fresh page differs from the database")
         problems += [f"{conversation} ({len(stored)} messages): {problem}" for problem in found]
     assert not problems, "\n".join(["the audit failed:", *problems])
@@ -274,8 +289,12 @@ def conversation_id(conversation: str) -> int:
 def stored_rows(server: Server, conversation: str) -> list[Row]:
     """Return the messages in the database, in the order of the page."""
     number = conversation_id(conversation)
-    query = f"SELECT seq, version, client_id, content FROM messages WHERE conversation_id = {number} ORDER BY seq"
-    return [Row(seq, version, str(key), content) for seq, version, key, content in server.rows(query)]  # type: ignore[arg-type]
+    columns = "seq, version, client_id, content, thread_root, is_in_room"
+    query = f"SELECT {columns} FROM messages WHERE conversation_id = {number} ORDER BY seq"
+    return [
+        Row(seq, version, str(key), content, thread, bool(in_room))  # type: ignore[arg-type]
+        for seq, version, key, content, thread, in_room in server.rows(query)
+    ]
 
 
 def check_count(server: Server, conversation: str, stored: int) -> Iterator[str]:
@@ -287,13 +306,32 @@ def check_count(server: Server, conversation: str, stored: int) -> Iterator[str]
 
 
 def check_numbers(stored: Sequence[Row]) -> Iterator[str]:
-    """Check that events are numbered without gaps and duplicates (a message is edited at most once)."""
+    """Check that events are numbered without gaps and duplicates (a message is edited at most once).
+
+    The root of a thread changes with each reply, and has only the last of these numbers.
+    """
     numbers = {row.seq for row in stored} | {row.version for row in stored}
-    if gaps := set(range(1, max(numbers, default=0) + 1)) - numbers:
+    gaps = set(range(1, max(numbers, default=0) + 1)) - numbers
+    if len(gaps) > sum(row.thread is not None for row in stored):
         yield f"no event has the versions {format_some(sorted(gaps))}"
     counts = Counter(row.client_id for row in stored)
     if duplicates := [row.content for row in stored if counts[row.client_id] > 1]:
         yield f"duplicated: {format_some(duplicates)}"
+
+
+def check_threads(server: Server, conversation: str, stored: Sequence[Row]) -> Iterator[str]:
+    """Check that each thread has the number of its replies and the last one, and that its root exists and is none."""
+    replies: dict[int, list[int]] = {}
+    for row in stored:
+        if row.thread is not None:
+            replies.setdefault(row.thread, []).append(row.seq)
+    number = conversation_id(conversation)
+    query = f"SELECT root_seq, reply_count, last_seq FROM threads WHERE conversation_id = {number}"
+    counted = {root: (count, last) for root, count, last in server.rows(query)}
+    if counted != {root: (len(seqs), seqs[-1]) for root, seqs in replies.items()}:
+        yield f"threads are {counted}, and their replies are {replies}"
+    if wrong := replies.keys() - {row.seq for row in stored if row.thread is None}:
+        yield f"threads begin with no message of the room: {format_some(sorted(wrong))}"
 
 
 def check_participant(participant: Participant, stored: Sequence[Row]) -> Iterator[str]:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from tests.harness.html import attribute
-from tests.harness.people import Person, Socket, room_path
+from tests.harness.people import Person, Socket, message_payload, room_path
 from tests.harness.rows import add_people
 from tests.harness.servers import Server
 
@@ -69,7 +69,7 @@ def furnish(server: Server) -> tuple[Person, Pages]:
         *("/direct/bob,cyd", "/direct/cyd", "/direct/dan", "/settings", "/settings/tokens", "/sessions", session_path),
         *(f"{session_path}/title", "/assistants/helper", "/templates", "/templates/new", f"/templates/{template}"),
         *("/admin/status", "/admin/access", "/admin/rooms", "/admin/audit-log", "/api/docs"),
-        f"/conversations/{room}/date?date=2026-01-01",
+        *(f"/conversations/{room}/date?date=2026-01-01", "/threads", f"/conversations/{room}/threads/1"),
     ]
     stranger = ["/sign-in", invitation, "/invitation/wrong", shared, "/offline", "/nothing"]
     return ana, Pages(owner, stranger, path)
@@ -87,6 +87,8 @@ def fill_room(room: str, socket: Socket, other: Socket) -> None:
     deleted = other.post("a mistake", room)
     other.call("delete_message", {"conversation": room, "seq": deleted["seq"]})
     socket.call("mark_as_read", {"conversation": room, "seq": deleted["seq"]})
+    for writer, text in ((other, "It looks good"), (socket, "Thank you"), (other, "Shall we ship it?")):
+        writer.call("send_message", message_payload(text, room) | {"thread": 1})
     other.post("@ana what do you think?", room)
 
 

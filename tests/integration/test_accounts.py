@@ -52,7 +52,8 @@ def routes(url_map: Map, method: str) -> list[tuple[str, str]]:
     return [
         (rule.endpoint, re.sub(r"<[^>]*>", lambda part: _example(part.group()), rule.rule))
         for rule in url_map.iter_rules()
-        if method in (rule.methods or ()) and not rule.endpoint.startswith(("api.", "api_sessions.", "api_templates."))
+        if method in (rule.methods or ())
+        and not rule.endpoint.startswith(("api.", "api_sessions.", "api_templates.", "api_threads."))
     ]
 
 

@@ -84,6 +84,12 @@ ROUTES = {
     f"POST {API}/read": Line(ROOM_API, DIRECT_API),
     f"GET {API}/preferences": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"PATCH {API}/preferences": Line(ROOM_API, DIRECT_API, {"is_muted": True}, session=SESSION_POST),
+    # A conversation with an assistant has no threads.
+    f"GET {API}/threads/<seq>": Line(ROOM_API, DIRECT_API, session=ABSENT_POST),
+    f"PUT {API}/threads/<seq>/follow": Line(ROOM_API, DIRECT_API, session=ABSENT_POST),
+    f"DELETE {API}/threads/<seq>/follow": Line(ROOM_API, DIRECT_API, session=ABSENT_POST),
+    f"POST {API}/threads/<seq>/read": Line(ROOM_API, DIRECT_API, {"seq": 1}, session=ABSENT_POST),
+    "GET /api/threads": Line(USER_API),
     "GET /api/conversations": Line(USER_API),
     "GET /api/chat/history/<person_id>": Line(USER_API),
     "GET /api/chat/history": Line(USER_API, sent={"bot_id": "helper"}),
@@ -160,6 +166,14 @@ ROUTES = {
     "POST /conversations/<conversation>/messages": Line(
         ROOM_POST, DIRECT_POST, {"content": "by form"}, session=SESSION_POST
     ),
+    "GET /conversations/<conversation>/threads/<seq>": Line(ROOM, DIRECT, session=ABSENT),
+    "POST /conversations/<conversation>/threads/<seq>/follow": Line(
+        ROOM_POST, DIRECT_API, {"follow": "yes"}, session=ABSENT_POST
+    ),
+    "POST /conversations/<conversation>/threads/<seq>/read": Line(
+        ROOM_POST, DIRECT_API, {"seq": "1"}, session=ABSENT_POST
+    ),
+    "GET /threads": Line(USER),
     "GET /conversations/<conversation>/people": Line(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
     "GET /destinations": Line(USER | {"anonymous": 401}),
     "GET /destinations/people": Line(USER | {"anonymous": 401}),

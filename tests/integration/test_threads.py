@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from tests.harness.api import MESSAGES, list_seqs
-from tests.harness.html import rendered_messages
-from tests.harness.people import NewPerson, Socket, message_payload, without_html
+from tests.harness.api import MESSAGES, check_problem, list_seqs
+from tests.harness.assistants import start_session
+from tests.harness.html import attribute, find_element, rendered_messages
+from tests.harness.people import NewPerson, Person, Socket, message_payload, without_html
 from tests.harness.servers import Server
 
 
@@ -150,3 +151,100 @@ def test_a_cleanup_removes_the_root_and_keeps_later_replies(any_server: Server, 
     # A thread of which nothing is left goes.
     assert ana.post("/conversations/general/clear").ok
     assert any_server.rows("SELECT count(*) FROM threads") == any_server.rows("SELECT count(*) FROM thread_members")
+
+
+def test_threads_are_read_followed_and_posted_to_over_the_api(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob, eve = (new_person(any_server, name) for name in ("ana", "bob", "eve"))
+    room = ana.create_room()
+    ana.invite(room, bob)
+    ana_api, bob_api = ana.api(), bob.api()
+    messages, thread = f"/conversations/{room}/messages", f"/conversations/{room}/threads/1"
+    ana_api.post(messages, json={"content": "the root"})
+    for number in range(5):
+        posted = bob_api.post(messages, json={"content": f"reply {number}", "thread": 1, "also_in_room": number == 2})
+        assert posted.json()["in_room"] is (number == 2)
+    read = ana_api.get(thread, params={"limit": 2}).json()
+    assert read["thread"] == {"conversation": room, "thread": 1, "following": True, "unread": 5, "last_read_seq": 1}
+    assert (summary(read["root"]), list_seqs(read), read["next"]) == ((5, ["bob"]), [8, 10], None)
+    older = ana_api.get(read["previous"].removeprefix("/api")).json()
+    assert list_seqs(older) == list_seqs(ana_api.get(thread, params={"after": 3, "limit": 2}).json()) == [4, 6]
+    assert list_seqs(ana_api.get(older["previous"].removeprefix("/api")).json()) == [2]
+    # A reply is no thread of its own.
+    assert check_problem(ana_api.get(f"/conversations/{room}/threads/2")) == (404, "not_found")
+
+    ana_api.post("/conversations/general/messages", json={"content": "another"})
+    bob_api.post("/conversations/general/messages", json={"content": "x", "thread": 1})
+    ana_api.post("/conversations/general/threads/1/read", json={})
+
+    def list_threads(person: Person) -> list[tuple[str, int]]:
+        return [
+            (each["thread"]["conversation"], each["thread"]["unread"])
+            for each in person.api().get("/threads").json()["threads"]
+        ]
+
+    # Those with unread replies are first.
+    assert list_threads(ana) == [(room, 5), ("general", 0)]
+    assert ana_api.get("/threads", params={"limit": 1, "offset": 1}).json()["total"] == 2
+    assert not ana_api.request("DELETE", f"{thread}/follow").json()["following"]
+    assert list_threads(ana) == [("general", 0)]
+    assert ana_api.request("PUT", f"{thread}/follow").json()["following"]
+    assert list_threads(bob) == [("general", 0), (room, 0)]
+    # Who was removed sees it no longer.
+    ana.remove(room, bob)
+    assert list_threads(bob) == [("general", 0)]
+    assert check_problem(bob_api.get(thread)) == (404, "not_found")
+    assert list_threads(eve) == []
+    session = start_session(ana)
+    refused = ana_api.post(f"/conversations/{session}/messages", json={"content": "x", "thread": 1})
+    assert check_problem(refused) == (400, "invalid")
+
+
+def test_a_thread_is_read_and_answered_without_javascript(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    path, socket = "/conversations/general/threads/1", bob.connect()
+    ana.connect().post("the <root>")
+    assert "Follow" in bob.get(path).text
+    for number in range(60):
+        reply(socket, f"reply {number}", 1)
+    link = find_element(ana.get("/").text, "#message-1 .message-replies")
+    assert (link.attributes["href"], find_element(ana.get("/").text, ".message-replies-count").text()) == (
+        path,
+        "60 replies",
+    )
+    page = ana.get("/threads").text
+    assert attribute(page, ".thread-link", "href") == path
+    assert find_element(page, ".thread-link .ellipsis").text().strip() == "the <root>"
+    assert find_element(page, "[data-badge-of-thread]").text().split()[0] == "60"
+    assert find_element(page, "[data-threads-badge]").text().split()[0] == "1"
+
+    shown = ana.get(path).text
+    assert [seq for seq, _ in rendered_messages(shown)][:2] == [1, 22]
+    older = ana.get(attribute(shown, "[data-older-replies] a", "href")).text
+    assert [seq for seq, _ in rendered_messages(older)][-1] == 20
+    assert ana.post(f"{path}/read", path, seq=attribute(shown, "[data-mark-thread-read] [name=seq]", "value")).url == (
+        f"{any_server.url}{path}"
+    )
+    assert "hidden" in find_element(ana.get("/threads").text, "[data-threads-badge]").attributes
+
+    form_id = attribute(shown, "[name=form_id]", "value")
+    for _ in range(2):
+        sent = ana.post("/conversations/general/messages", path, content="by form", form_id=form_id, thread="1")
+    assert sent.url.startswith(f"{any_server.url}{path}")
+    assert [seq for seq, _ in rendered_messages(sent.text)][-1] == 122
+    assert [seq for seq, _ in rendered_messages(ana.get("/").text)] == [1]
+    # A permanent link leads to the thread, and a refused reply stays in its composer.
+    linked = ana.get("/conversations/general/messages/4")
+    assert (linked.url, [seq for seq, _ in rendered_messages(linked.text)]) == (
+        f"{any_server.url}{path}?before=5#message-4",
+        [1, 2, 4],
+    )
+    refused = ana.post("/conversations/general/messages", path, content="  ", form_id=form_id, thread="1")
+    assert (refused.status_code, find_element(refused.text, "#composer-error").text()) == (
+        400,
+        "A message needs some text.",
+    )
+    assert ana.post(f"{path}/follow", path, follow="no").ok
+    assert "You follow no threads." in ana.get("/threads").text
+    any_server.execute("DELETE FROM messages WHERE seq = 1")
+    removed = ana.get(path)
+    assert "A cleanup has removed the first message" in removed.text

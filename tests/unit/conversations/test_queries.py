@@ -74,8 +74,8 @@ def test_access_has_the_membership_of_the_user(session: Session) -> None:
 
 
 def test_the_sidebar_lists_general_rooms_direct_messages_and_assistants(session: Session) -> None:
-    assert [conversation.id for conversation in list_sidebar(session, ANA)] == [1, 4, 2, 6, 5, 8, 9]
-    assert [conversation.id for conversation in list_sidebar(session, BOB)] == [1, 5, 8, 10]
+    assert [conversation.id for conversation in list_sidebar(session, ANA).rows] == [1, 4, 2, 6, 5, 8, 9]
+    assert [conversation.id for conversation in list_sidebar(session, BOB).rows] == [1, 5, 8, 10]
 
 
 def test_the_sidebar_lists_the_rooms_that_were_used_last(session: Session) -> None:
@@ -91,7 +91,7 @@ def test_the_sidebar_lists_the_rooms_that_were_used_last(session: Session) -> No
 
     def listed() -> list[int]:
         session.flush()
-        return [each.id for each in list_sidebar(session, BOB) if each.id in rooms]
+        return [each.id for each in list_sidebar(session, BOB).rows if each.id in rooms]
 
     assert listed() == list(rooms)[10:]
     session.get_one(Membership, (rooms[3], BOB)).created_at = now()  # Somebody has added Bob just now.
@@ -106,14 +106,14 @@ def test_the_sidebar_lists_all_favorites(session: Session) -> None:
     session.flush()
     session.add_all(Membership(conversation_id=number, user_id=ANA) for number in (*sessions, 2_000))
     session.flush()
-    assert not {sessions[0], 2_000} & {row.id for row in list_sidebar(session, ANA)}
+    assert not {sessions[0], 2_000} & {row.id for row in list_sidebar(session, ANA).rows}
 
     session.add_all(
         ConversationPreference(user_id=user_id, conversation_id=number, is_favorite=True)
         for user_id, number in ((ANA, sessions[0]), (ANA, 2_000), (BOB, sessions[1]))
     )
     session.flush()
-    listed = {row.id: row for row in list_sidebar(session, ANA)}
+    listed = {row.id: row for row in list_sidebar(session, ANA).rows}
     assert len(set(sessions) & set(listed)) == SESSION_LIMIT + 1
     assert {number for number, row in listed.items() if row.preferences.is_favorite} == {sessions[0], 2_000}
     assert listed[2_000].preferences == Preferences("all", is_favorite=True)
@@ -128,7 +128,7 @@ def test_the_sidebar_lists_pinned_sessions_first(session: Session) -> None:
     session.get_one(Conversation, sessions[1]).pinned_at = now()
     session.flush()
 
-    listed = [row.id for row in list_sidebar(session, ANA)][-SESSION_LIMIT:]
+    listed = [row.id for row in list_sidebar(session, ANA).rows][-SESSION_LIMIT:]
     assert listed[0] == sessions[1]
     assert len(set(listed)) == SESSION_LIMIT
     assert 9 not in listed
@@ -137,7 +137,7 @@ def test_the_sidebar_lists_pinned_sessions_first(session: Session) -> None:
 def test_rows_of_the_sidebar_differ_after_each_change_of_what_it_shows(session: Session) -> None:
     def read() -> object:
         session.flush()
-        return list_sidebar(session, ANA)
+        return list_sidebar(session, ANA).rows
 
     room, installation = session.get_one(Conversation, 2), session.get_one(Installation, 1)
     marker, preference = session.get_one(Membership, (2, ANA)), ConversationPreference(user_id=ANA, conversation_id=2)
@@ -168,7 +168,7 @@ def test_direct_conversations_are_listed_after_their_first_message(session: Sess
 
 
 def test_only_direct_conversations_are_titled_by_their_people(session: Session) -> None:
-    people = list_title_people(session, [row.to_conversation() for row in list_sidebar(session, ANA)])
+    people = list_title_people(session, [row.to_conversation() for row in list_sidebar(session, ANA).rows])
     assert {number: [person.username for person in found] for number, found in people.items()} == {
         5: ["ana", "bob"],
         6: ["ana"],

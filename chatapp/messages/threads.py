@@ -1,0 +1,74 @@
+"""Pages of threads: one with its replies and its composer, and the list of those that the user follows."""
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from chatapp.conversations.refs import ConversationRef, parse_ref
+from chatapp.extensions import db
+from chatapp.identity import current_person, login_required
+from chatapp.presentation.kinds import pages_of
+from chatapp.presentation.quotes import shorten_quote, thread_path
+from chatapp.presentation.threads import view_thread
+from chatapp.presentation.urls import parse_seq
+from chatapp.timeline.conversation_state import find_state
+from chatapp.timeline.thread_members import (
+    count_followed_threads,
+    follow_thread,
+    list_followed_threads,
+    mark_thread_read,
+)
+from chatapp.web.caching import revalidated
+
+blueprint = Blueprint("threads", __name__)
+
+THREADS_PAGE_SIZE = 50
+"""Number of threads on a page."""
+
+
+@blueprint.get("/threads")
+@login_required
+@revalidated
+def index() -> str:
+    """Show the threads that the user follows: first those with unread replies."""
+    viewer, offset = current_person(), parse_seq(request.args.get("offset"), "offset") or 0
+    threads = list_followed_threads(db.session(), viewer.id, limit=THREADS_PAGE_SIZE, offset=offset)
+    pages = pages_of(db.session(), [thread.conversation for thread in threads], viewer.id)
+    count = count_followed_threads(db.session(), viewer.id)
+    return render_template(
+        "threads/index.html",
+        threads=list(zip(threads, pages, strict=True)),
+        next_offset=offset + THREADS_PAGE_SIZE if offset + THREADS_PAGE_SIZE < count else None,
+        shorten=shorten_quote,
+    )
+
+
+@blueprint.get("/conversations/<conversation>/threads/<seq>")
+@login_required
+@revalidated
+def show(conversation: str, seq: str) -> str:
+    """Show a thread: its first message, the last replies or those before the number `before`, and its composer."""
+    state = find_state(db.session(), parse_ref(conversation), current_person().id)
+    view = view_thread(state, parse_seq(seq) or 0, before=parse_seq(request.args.get("before")))
+    return render_template("threads/show.html", view=view)
+
+
+@blueprint.post("/conversations/<conversation>/threads/<seq>/follow")
+@login_required
+def follow(conversation: str, seq: str) -> Response:
+    """Follow a thread, or no longer: the value of the button that was pressed."""
+    ref, root = parse_ref(conversation), parse_seq(seq) or 0
+    follow_thread(ref, current_person().actor, root, on=request.form.get("follow") == "yes")
+    return _redirect_to(ref, root)
+
+
+@blueprint.post("/conversations/<conversation>/threads/<seq>/read")
+@login_required
+def mark_read(conversation: str, seq: str) -> Response:
+    """Mark a thread as read up to the number `seq`."""
+    ref, root = parse_ref(conversation), parse_seq(seq) or 0
+    mark_thread_read(ref, current_person().actor, root, parse_seq(request.form.get("seq"), "seq") or 0)
+    return _redirect_to(ref, root)
+
+
+def _redirect_to(ref: ConversationRef, root: int) -> Response:
+    return redirect(thread_path(ref.wire_name, root), code=303)
