@@ -37,6 +37,7 @@ from chatapp.timeline import get_message, mark_read, pin, post, read_page
 from chatapp.timeline.cleanup import clear
 from chatapp.timeline.content import check_content
 from chatapp.timeline.conversation_state import find_state
+from chatapp.timeline.mention_inbox import MentionCursor, read_mentions
 from chatapp.timeline.mentions import MAX_SUGGESTIONS, list_mentionable
 from chatapp.timeline.pins import list_pinned
 from chatapp.timeline.quoted import read_by_seqs, read_quoted
@@ -48,6 +49,9 @@ blueprint = Blueprint("messages", __name__)
 
 MAX_QUOTES = 50
 """Maximum number of quotes in one response."""
+
+MENTIONS_PAGE_SIZE = 50
+"""Number of messages on a page of mentions."""
 
 VERSIONS_PAGE_SIZE = 50
 """Number of earlier versions on a page."""
@@ -110,7 +114,31 @@ def mark_as_read(conversation: str) -> Response:
     """Mark a conversation as read up to the number `seq`."""
     ref = parse_ref(conversation)
     mark_read(ref, current_person().actor, parse_seq(request.form.get("seq"), "seq") or 0)
-    return redirect(find_path(ref), code=303)
+    path = url_for("messages.mentions") if request.form.get("from") == "mentions" else find_path(ref)
+    return redirect(path, code=303)
+
+
+@blueprint.get("/mentions")
+@login_required
+@revalidated
+def mentions() -> str:
+    """Show the messages that mention the user, unread ones first."""
+    viewer = current_person()
+    page = read_mentions(db.session(), viewer.id, after=_parse_mention_cursor(request.args), limit=MENTIONS_PAGE_SIZE)
+    conversations = [each.conversation for each in page.mentions]
+    return render_template(
+        "messages/mentions.html",
+        page=page,
+        shown=list(zip(page.mentions, pages_of(db.session(), conversations, viewer.id), strict=True)),
+    )
+
+
+def _parse_mention_cursor(arguments: Mapping[str, str]) -> MentionCursor | None:
+    for name, is_unread in (("unread_before", True), ("read_before", False)):
+        number = parse_seq(arguments.get(name), name)
+        if number is not None:
+            return MentionCursor(is_unread, number)
+    return None
 
 
 @blueprint.post("/conversations/<conversation>/clear")

@@ -108,7 +108,10 @@ class Sidebars:
         for item in items:
             sections.setdefault(item.section, []).append(item)
         sections.get("favorites", []).sort(key=lambda item: item.page.title.casefold())
-        return self._environment.get_template(TEMPLATE).render(sections=sections, unread_threads=unread_threads)
+        mentions = sum(item.mentions for item in items)
+        return self._environment.get_template(TEMPLATE).render(
+            sections=sections, unread_threads=unread_threads, mentions=mentions
+        )
 
 
 def init_sidebars(app: Flask) -> None:

@@ -1,7 +1,7 @@
 """Messages as immutable values, independent of database sessions and requests."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -252,6 +252,15 @@ def fetch_roots(
     rows = session.execute(_SELECT_ROOTS, {"keys": keys}).all()
     messages = build_messages(session, rows, [refs[row.conversation_id] for row in rows])
     return {(message.conversation, message.seq or 0): message for message in messages}
+
+
+def fetch_messages_of(session: Session, refs: Mapping[int, ConversationRef]) -> dict[int, TimelineMessage]:
+    """Return messages of several conversations by their ids, given the ref of the conversation of each."""
+    if not refs:
+        return {}
+    rows = session.execute(_SELECT_BY_ID, {"ids": list(refs)}).all()
+    messages = build_messages(session, rows, [refs[row.id] for row in rows])
+    return {row.id: message for row, message in zip(rows, messages, strict=True)}
 
 
 def fetch_message(session: Session, ref: ConversationRef, message_id: int) -> TimelineMessage:

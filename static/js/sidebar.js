@@ -1,6 +1,7 @@
 // The list of conversations. It is fetched again after a change, after a reconnect, and when the page becomes visible.
 
 import { TypedEventTarget } from "./core/typed_event_target.js";
+import { formatCount } from "./core/unread_counts.js";
 import { find, findAll, parseHtml } from "./dom.js";
 import { decodePath } from "./paths.js";
 
@@ -86,6 +87,18 @@ export class Sidebar extends TypedEventTarget {
    */
   find(conversation) {
     return this.lists.querySelector(`[data-entry="${CSS.escape(conversation)}"]`);
+  }
+
+  /**
+   * Show the number of unread messages that mention this person.
+   *
+   * @param {number} count
+   */
+  showMentions(count) {
+    const badge = this.lists.querySelector('[data-inbox="mentions"]');
+    if (!(badge instanceof HTMLElement) || !badge.firstChild) return;
+    badge.hidden = count === 0;
+    badge.firstChild.textContent = formatCount(count);
   }
 
   /**

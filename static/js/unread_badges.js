@@ -127,7 +127,9 @@ export class UnreadBadges extends TypedEventTarget {
   }
 
   #updateTitle() {
-    const prefix = titlePrefix(this.#sidebar.entries.map(countsOf));
+    const counts = this.#sidebar.entries.map(countsOf);
+    this.#sidebar.showMentions(counts.reduce((sum, { mentions }) => sum + mentions, 0));
+    const prefix = titlePrefix(counts);
     // Even the same title and icon would take the browser milliseconds.
     const title = prefix + this.#title;
     if (document.title !== title) document.title = title;

@@ -100,6 +100,8 @@ def test_unread_counts_are_the_same_on_two_devices(ana: Person, bob: Person, new
     for number in range(3):
         socket.post(f"message {number}", room)
     socket.post("and you, @bob", room)
+    mentions = desktop.locator("[data-inbox=mentions]")
+    expect(mentions).to_have_text(re.compile("^1"))
     for page in (desktop, phone):
         expect(badge(page, room)).to_have_text(re.compile("^4"))
         expect(page).to_have_title(re.compile(r"^\(1\)"))
@@ -109,6 +111,7 @@ def test_unread_counts_are_the_same_on_two_devices(ana: Person, bob: Person, new
     expect(desktop.locator(".message.mentions-me .mention")).to_have_text("@bob")
     for page in (desktop, phone):
         expect(badge(page, room)).to_have_attribute("data-unread", "0")
+    expect(mentions).to_be_hidden()
     expect(phone).not_to_have_title(re.compile(r"^\(1\)"))
 
     desktop.locator(".message").nth(1).hover()

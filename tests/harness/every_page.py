@@ -56,7 +56,7 @@ def furnish(server: Server) -> tuple[Person, Pages]:
     session_path = f"/sessions/{session.partition('_')[2]}"
     shared = attribute(ana.get(session_path).text, "[value*='/shared/']", "value").removeprefix(server.url)
     owner = [
-        *("/", "/rooms", "/rooms/new", path, f"{path}/settings", f"{path}/webhooks", room_path(joinable)),
+        *("/", "/mentions", "/rooms", "/rooms/new", path, f"{path}/settings", f"{path}/webhooks", room_path(joinable)),
         *(
             room_path(archived),
             f"/conversations/{room}/messages/1/versions",

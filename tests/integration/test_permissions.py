@@ -182,6 +182,7 @@ ROUTES = {
     "POST /direct/<name>/block": Line(USER_POST),
     "POST /direct/<name>/unblock": Line(USER_POST),
     "GET /direct/<names>": Line(USER),
+    "GET /mentions": Line(USER),
     "GET /metrics": Line(OPEN),
     "GET /manifest.webmanifest": Line(OPEN),
     "GET /service-worker.js": Line(OPEN),
