@@ -63,6 +63,7 @@ class Permissions:
     may_moderate: bool
     may_pin: bool
     may_mention_all: bool
+    has_threads: bool
     may_share: bool
     """Create a public link."""
 
@@ -144,6 +145,7 @@ def view_conversation(
             may_moderate=kind.may_moderate(membership, is_admin=viewer.is_admin),
             may_pin=may_pin(conversation, membership, is_admin=viewer.is_admin),
             may_mention_all=kind.may_mention_all(membership),
+            has_threads=not kind.has_assistant,
             may_share=kind.has_assistant
             and may_share(conversation, membership, is_admin=viewer.is_admin, has_share_links=state.has_share_links),
         ),
@@ -256,6 +258,7 @@ def render_remembered_conversation() -> str | None:
             may_moderate=False,
             may_pin=False,
             may_mention_all=False,
+            has_threads=view.permissions.has_threads,
             may_share=False,
         ),
         composer=replace(view.composer, form_id=str(uuid.uuid4()), draft=""),

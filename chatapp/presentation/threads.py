@@ -1,7 +1,9 @@
 """Threads as JSON, and the view of their page."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.policy import authorize_reading, may_post
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError
@@ -14,6 +16,7 @@ from chatapp.presentation.kinds import ConversationPage, pages_of
 from chatapp.presentation.quotes import thread_path
 from chatapp.timeline import Page, TimelineMessage, list_pending
 from chatapp.timeline.conversation_state import ConversationState
+from chatapp.timeline.quoted import read_quoted
 from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_root, read_thread
 from chatapp.timeline.thread_members import check_thread, find_thread_state
 from chatapp.timeline.threads import ThreadState
@@ -30,8 +33,11 @@ class ThreadView:
     replies: Page
     state: ThreadState
     may_post: bool
+    may_moderate: bool
     composer: Composer
     epoch: str
+    quoted: Sequence[TimelineMessage]
+    """The messages that these quote, without those that are among them."""
 
     @property
     def conversation(self) -> Conversation:
@@ -70,9 +76,11 @@ def view_thread(
         root=root,
         replies=Page([*replies.messages, *pending], replies.has_older, replies.has_newer),
         state=find_thread_state(session, ref, viewer.id, root_seq),
+        may_moderate=kind_of(conversation).may_moderate(membership, is_admin=viewer.is_admin),
         may_post=root is not None and may_post(conversation, membership),
         composer=make_composer(viewer, conversation_state, len(pending), thread=root_seq, draft=draft, error=error),
         epoch=conversation_state.epoch,
+        quoted=read_quoted(session, conversation, [*([root] if root else []), *replies.messages, *pending]),
     )
 
 

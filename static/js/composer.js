@@ -24,6 +24,7 @@ export class Composer {
   #maxChars;
   #draftKey;
   #replyBar;
+  #thread;
   /** @type {HTMLDialogElement | null} exists where the room is so large that @all asks for a confirmation */
   #mentionAllDialog;
 
@@ -32,9 +33,13 @@ export class Composer {
    * @param {Outbox} outbox
    * @param {FallbackStorage} drafts
    * @param {ReplyQuotes} quotes
-   * @param {{conversation: string, userId: number, maxChars: number}} options
+   * @param {object} options
+   * @param {string} options.conversation
+   * @param {number | null} options.thread the number of the first message of the thread that it posts to
+   * @param {number} options.userId
+   * @param {number} options.maxChars
    */
-  constructor(form, outbox, drafts, quotes, { conversation, userId, maxChars }) {
+  constructor(form, outbox, drafts, quotes, { conversation, thread, userId, maxChars }) {
     this.#form = form;
     this.#text = find(form, "textarea", HTMLTextAreaElement);
     this.#error = find(form, "[data-composer-error]");
@@ -42,7 +47,8 @@ export class Composer {
     this.#drafts = drafts;
     this.#conversation = conversation;
     this.#maxChars = maxChars;
-    this.#draftKey = draftKey(userId, conversation);
+    this.#thread = thread;
+    this.#draftKey = draftKey(userId, conversation, thread);
     this.#replyBar = new ReplyBar(form, drafts, this.#draftKey, quotes);
 
     form.noValidate = true;
@@ -82,12 +88,27 @@ export class Composer {
   }
 
   #send() {
-    const { seq: reply_to } = this.#replyBar;
-    this.#outbox.add(this.#conversation, this.#text.value, reply_to === undefined ? {} : { reply_to });
+    this.#outbox.add(this.#conversation, this.#text.value, this.#place);
     this.#text.value = "";
     this.#replyBar.clear();
+    const alsoInRoom = this.#alsoInRoom;
+    if (alsoInRoom) alsoInRoom.checked = false;
     this.#onInput();
     this.#form.dispatchEvent(new Event("message:submitted"));
+  }
+
+  /** Where the message belongs. */
+  get #place() {
+    const { seq: reply_to } = this.#replyBar;
+    return {
+      ...(reply_to === undefined ? {} : { reply_to }),
+      ...(this.#thread === null ? {} : { thread: this.#thread, also_in_room: this.#alsoInRoom?.checked ?? false }),
+    };
+  }
+
+  /** @returns {HTMLInputElement | null} */
+  get #alsoInRoom() {
+    return this.#form.querySelector("[name=also_in_room]");
   }
 
   /** @param {KeyboardEvent} event */

@@ -30,6 +30,7 @@ import { handleRemoval } from "./removal.js";
 import { ReplyQuotes } from "./reply_quotes.js";
 import { enableSpoilers } from "./spoilers.js";
 import { offerSuggestions } from "./suggestions.js";
+import { showThread } from "./thread.js";
 import { showTyping } from "./typing_indicator.js";
 import { UnreadBanner } from "./unread_banner.js";
 import { UnreadDivider } from "./unread_divider.js";
@@ -64,6 +65,7 @@ import { UnreadDivider } from "./unread_divider.js";
  * @property {ReplyQuotes} quotes
  * @property {PageConnection} connection
  * @property {string} conversation
+ * @property {number | null} thread the number of the first message of the thread that it shows; null for the room
  * @property {AbortSignal} signal
  */
 
@@ -77,7 +79,8 @@ export function showConversation(page, app) {
   const { conversation = "", cursor } = main.dataset;
   const list = new MessageList(element, app.userId, Number(cursor));
   const quotes = new ReplyQuotes(main, list, conversation);
-  const live = { page, main, list, quotes, connection: page.connect(), conversation, signal };
+  const thread = main.dataset.thread === undefined ? null : Number(main.dataset.thread);
+  const live = { page, main, list, quotes, connection: page.connect(), conversation, thread, signal };
   enableSpoilers(element);
   enableFolding(element);
   const decorators = [addAnswerCopyButtons(element), loadQuotes, quotes.prepare.bind(quotes)];
@@ -90,7 +93,7 @@ export function showConversation(page, app) {
     { signal },
   );
   // The server then sends news of the conversation, as of all others.
-  page.on("left", () => app.connection.request("leave_chat", { conversation }).catch(() => {}));
+  page.on("left", () => page.isPane || app.connection.request("leave_chat", { conversation }).catch(() => {}));
 }
 
 /**
@@ -125,16 +128,17 @@ function createToolbar({ page, main, list, connection, conversation, signal }, d
  * @returns {Decorator}
  */
 function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
-  const { page, main, list, quotes, connection, conversation, signal } = live;
+  const { page, main, list, quotes, connection, conversation, thread, signal } = live;
   const { cursor, epoch = "", lastReadSeq: lastRead = "" } = main.dataset;
   const lastReadSeq = lastRead === "" ? null : Number(lastRead);
   const view = find(main, "[data-timeline]");
   const jumpButton = find(main, "[data-jump-to-latest]");
   const scroller = new AutoScroller(view, list, jumpButton);
   const divider = new UnreadDivider(list, { userId, lastReadSeq, unread: Number(main.dataset.unread), signal });
-  const banner = lastReadSeq === null ? null : new UnreadBanner(main, view, list, divider);
-  const tracker = new ReadTracker(list, view, connection, { conversation, userId, lastReadSeq, signal });
-  const timeline = new Timeline(list, connection, { conversation, cursor: Number(cursor), epoch });
+  const banner = main.querySelector("[data-unread-banner]") ? new UnreadBanner(main, view, list, divider) : null;
+  const tracker = new ReadTracker(list, view, connection, { conversation, thread, userId, lastReadSeq, signal });
+  const messages = thread === null ? list : showThread(live, userId);
+  const timeline = new Timeline(messages, connection, { conversation, thread, cursor: Number(cursor), epoch });
   quotes.follow(timeline);
   const showLatest = () => (list.hasNewer ? timeline.showLatest() : scroller.scrollToEnd());
   jumpButton.addEventListener("click", showLatest);
@@ -142,7 +146,7 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   onPageReturn(() => timeline.catchUp(), signal);
   keepPosition(page, scroller, enableHistoryLoading(list, scroller, view));
   streamAnswers(list, connection, timeline, conversation);
-  showReadReceipts(list, connection, timeline, { conversation, userId });
+  if (thread === null) showReadReceipts(list, connection, timeline, { conversation, userId });
   handleRemoval(main, connection, timeline);
   showPublicNotice(main, connection, timeline);
   followPins(page, connection, timeline);
@@ -173,7 +177,7 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
       showLatest();
     });
   }
-  if (lastReadSeq !== null) enableMarkAsUnread(toolbar, tracker, divider);
+  if (toolbar.menu.querySelector("[data-mark-unread]")) enableMarkAsUnread(toolbar, tracker, divider);
   return (message) => tracker.observe(message);
 }
 
@@ -183,15 +187,15 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
  * @param {Timeline} timeline
  * @param {Pick<App, "userId" | "outbox" | "drafts">} app
  */
-function showComposer(form, { main, list, quotes, connection, conversation, signal }, timeline, app) {
+function showComposer(form, { main, list, quotes, connection, conversation, thread, signal }, timeline, app) {
   const { userId, outbox, drafts } = app;
   const text = find(form, "textarea", HTMLTextAreaElement);
   const maxChars = Number(main.dataset.messageLimit);
-  const composer = new Composer(form, outbox, drafts, quotes, { conversation, userId, maxChars });
-  const outboxView = new OutboxView(list, outbox, { conversation, thread: null }, signal);
+  const composer = new Composer(form, outbox, drafts, quotes, { conversation, thread, userId, maxChars });
+  const outboxView = new OutboxView(list, outbox, { conversation, thread }, signal);
   timeline.on("reset", () => outboxView.render());
   list.element.addEventListener("messages:attached", () => outboxView.render());
-  showTyping(form, find(main, "[data-typing]"), connection, conversation);
+  if (thread === null) showTyping(form, find(main, "[data-typing]"), connection, conversation);
   offerSuggestions(main, text);
   const options = find(form, "[data-mention-options]");
   const mentions = completeMentions(options.dataset.source ?? "", list.element);

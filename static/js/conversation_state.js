@@ -16,7 +16,7 @@ import { showPreferences } from "./preferences_form.js";
 export function followState(sidebar, badges, screen) {
   sidebar.on("refreshed", () => {
     const { opened } = sidebar;
-    if (!opened) return;
+    if (!opened || screen.page.main.dataset.thread) return;
     showTitle(opened.title);
     badges.setPageTitle(`${opened.title} · chatapp`);
     if (opened.memberCount) screen.page.showMemberCount(opened.memberCount);

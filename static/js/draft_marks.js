@@ -11,8 +11,10 @@ import { cloneTemplate } from "./dom.js";
  *
  * @param {number} userId
  * @param {string} conversation
+ * @param {number | null} [thread] the number of the first message of the thread that the draft belongs to
  */
-export const draftKey = (userId, conversation) => `chatapp:draft:${userId}:${conversation}`;
+export const draftKey = (userId, conversation, thread = null) =>
+  `chatapp:draft:${userId}:${conversation}${thread === null ? "" : `:thread:${thread}`}`;
 
 /**
  * @param {Sidebar} sidebar

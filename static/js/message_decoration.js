@@ -64,6 +64,10 @@ function decorateMessage(message, userId, { mayContinue }) {
   /** @type {HTMLTimeElement | null} */
   const edited = message.querySelector(".message-edited time");
   if (edited) edited.title = formatDateTime(new Date(edited.dateTime));
+  /** @type {HTMLTimeElement | null} */
+  const lastReply = message.querySelector(".message-replies time");
+  if (lastReply)
+    setText(lastReply, `${formatDay(new Date(lastReply.dateTime))}, ${formatTime(new Date(lastReply.dateTime))}`);
   markOwnReactions(message, userId);
   message.classList.toggle("is-own", isSentBy(message, userId));
   message.classList.toggle("mentions-me", mentions(message, userId));

@@ -149,6 +149,17 @@ export class MessageList {
   }
 
   /**
+   * Show only the messages of a page, and those that have no number yet.
+   *
+   * @param {string} html as the server rendered it
+   */
+  reload(html) {
+    for (const element of findAll(this.element, ":scope > :is([data-seq], :not(.message))")) element.remove();
+    this.prepend(html);
+    this.element.dataset.newer = "false";
+  }
+
+  /**
    * Add a page of older messages above the others.
    *
    * @param {string} html as the server rendered it

@@ -122,8 +122,17 @@ export class MessageToolbar {
     const pin = find(this.menu, "[data-pin]");
     pin.hidden = !this.#mayPost || this.#main.dataset.mayPin !== "true";
     find(pin, "span").textContent = "pinned" in message.dataset ? "Unpin" : "Pin";
+    this.#linkThread(message);
     find(this.menu, "[data-edit]").hidden = !this.#mayPost || !isOwn;
     find(this.menu, "[data-delete]").hidden = !this.#mayPost || !(isOwn || mayModerate);
+  }
+
+  /** @param {HTMLElement} message */
+  #linkThread({ dataset }) {
+    const { conversation, hasThreads } = this.#main.dataset;
+    const link = find(this.element, "[data-open-thread]", HTMLAnchorElement);
+    link.hidden = !this.#mayPost || hasThreads !== "true";
+    link.href = `/conversations/${conversation}/threads/${dataset.thread ?? dataset.seq}`;
   }
 
   /** @param {PointerEvent} event */
@@ -164,7 +173,7 @@ export class MessageToolbar {
         event.preventDefault();
         this.message?.focus();
       }
-      moveFocus(event, findAll(this.element, "button:not([hidden])"), { ArrowLeft: -1, ArrowRight: 1 }[key]);
+      moveFocus(event, findAll(this.element, ":is(button, a):not([hidden])"), { ArrowLeft: -1, ArrowRight: 1 }[key]);
     } else if (target.matches(".message")) {
       moveFocus(event, findMessages(this.list), { ArrowUp: -1, ArrowDown: 1 }[key]);
     }

@@ -156,8 +156,16 @@ export class Navigator {
    */
   #show(page, event) {
     closeDialogs();
+    const wasBeside = this.#screen.page.isPane && page.main.isConnected;
     this.#screen.show(page);
     this.#sidebar.close();
+    // Nothing has moved in a page whose pane was closed.
+    if (wasBeside) {
+      const { opener } = this.#screen;
+      if (opener) opener.focus({ preventScroll: true });
+      else focusField(page.main);
+      return;
+    }
     if (event.navigationType === "traverse") page.positioner.restore(positionOf(event.destination));
     else if (location.hash) scrollToHash(event);
     if (!focusField(page.main)) page.main.focus({ preventScroll: true });

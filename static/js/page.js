@@ -39,6 +39,8 @@ export class Page extends TypedEventTarget {
   /** The numbers of the pinned messages of its conversation. */
   pinnedSeqs;
   loadedAt = performance.now();
+  /** Whether it is shown beside another page. */
+  isPane = false;
   #parts;
   #connection;
   #controller = new AbortController();
@@ -121,6 +123,45 @@ export class Page extends TypedEventTarget {
   }
 
   /**
+   * Return an element of its heading, its actions or its content.
+   *
+   * @param {string} selector
+   * @returns {HTMLElement | null}
+   */
+  findAction(selector) {
+    for (const part of [...this.#parts, this.main]) {
+      /** @type {HTMLElement | null} */
+      const found = part.querySelector(selector);
+      if (found) return found;
+    }
+    return null;
+  }
+
+  /** Make it a pane, which is shown beside another page, with a header of its own. */
+  becomePane() {
+    const pane = document.createElement("aside");
+    for (const { name, value } of this.main.attributes) pane.setAttribute(name, value);
+    pane.id = "pane";
+    pane.classList.add("pane");
+    pane.ariaLabel = this.title.split(" · ")[0] ?? "";
+    const header = document.createElement("header");
+    header.className = "topbar";
+    const [heading, actions] = this.#parts;
+    if (heading && actions) header.append(heading, actions);
+    // The page has one heading of the first level.
+    for (const title of findAll(header, "h1")) {
+      const second = document.createElement("h2");
+      second.append(...title.childNodes);
+      title.replaceWith(second);
+    }
+    header.append(find(this.main, "#close-pane", HTMLTemplateElement).content.cloneNode(true));
+    pane.append(header, ...this.main.childNodes);
+    renameIds(pane);
+    this.main = pane;
+    this.isPane = true;
+  }
+
+  /**
    * Show the heading and the actions of a newer copy of the page.
    *
    * @param {Page} newer
@@ -171,3 +212,20 @@ const sharedFiles = (source) =>
   findAll(source.head, SHARED)
     .map((element) => element.getAttribute("src") ?? element.getAttribute("href"))
     .join();
+
+const REFERENCES = ["for", "popovertarget", "aria-controls", "aria-labelledby", "aria-describedby"];
+
+/**
+ * Rename the ids of a pane, so that they differ from those of the page beside it. Messages keep theirs.
+ *
+ * @param {HTMLElement} pane
+ */
+function renameIds(pane) {
+  for (const element of findAll(pane, "[id]:not(.message, template)")) element.id = `pane-${element.id}`;
+  for (const name of REFERENCES) {
+    for (const element of findAll(pane, `[${name}]`)) {
+      const ids = (element.getAttribute(name) ?? "").split(" ");
+      element.setAttribute(name, ids.map((id) => `pane-${id}`).join(" "));
+    }
+  }
+}

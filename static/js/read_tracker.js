@@ -25,6 +25,7 @@ export class ReadTracker {
   #list;
   #connection;
   #conversation;
+  #thread;
   #userId;
   #lastReadSeq;
   #observer;
@@ -42,14 +43,16 @@ export class ReadTracker {
    * @param {PageConnection} connection
    * @param {object} options
    * @param {string} options.conversation
+   * @param {number | null} options.thread the number of the first message of the thread that the list shows
    * @param {number} options.userId
    * @param {number | null} options.lastReadSeq null where the server keeps no read state
    * @param {AbortSignal} options.signal
    */
-  constructor(list, view, connection, { conversation, userId, lastReadSeq, signal }) {
+  constructor(list, view, connection, { conversation, thread, userId, lastReadSeq, signal }) {
     this.#list = list;
     this.#connection = connection;
     this.#conversation = conversation;
+    this.#thread = thread;
     this.#userId = userId;
     this.#lastReadSeq = lastReadSeq ?? Infinity;
     this.#observer = new IntersectionObserver((entries) => this.#onMoved(entries), {
@@ -60,8 +63,9 @@ export class ReadTracker {
     list.element.addEventListener("message:arrived", () => this.#schedule());
     list.element.addEventListener("message:prepended", () => this.#schedule());
     connection.watchState(() => this.#schedule());
-    connection.on("unread_changed", (state) => {
-      if (state.conversation === conversation) this.#lastReadSeq = state.last_read_seq;
+    connection.on(thread === null ? "unread_changed" : "thread_changed", (state) => {
+      const isHere = state.conversation === conversation && (!("thread" in state) || state.thread === thread);
+      if (isHere) this.#lastReadSeq = state.last_read_seq;
     });
     onPageFocusChange((isFocused) => {
       if (!isFocused) this.#isSuspended = false;
@@ -133,7 +137,9 @@ export class ReadTracker {
   async #send(seq) {
     if (!(seq > this.#lastReadSeq) || !this.#connection.isConnected) return;
     try {
-      await this.#connection.request("mark_as_read", { conversation: this.#conversation, seq });
+      const message = { conversation: this.#conversation, seq };
+      if (this.#thread === null) await this.#connection.request("mark_as_read", message);
+      else await this.#connection.request("mark_thread_read", { ...message, thread: this.#thread });
     } catch (error) {
       // Without a connection, the next one tries again.
       if (!(error instanceof RequestError && error.isPermanent)) this.#schedule(RETRY_MS);

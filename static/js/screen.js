@@ -3,7 +3,8 @@
 import { showConversation } from "./conversation.js";
 import { enableCopyButtons } from "./copy_buttons.js";
 import { TypedEventTarget } from "./core/typed_event_target.js";
-import { findAll } from "./dom.js";
+import { find, findAll } from "./dom.js";
+import { messageOf } from "./message_element.js";
 import { editNotificationSettings } from "./notification_settings.js";
 import { PAGE_LEFT } from "./page_focus.js";
 import { PersonPicker } from "./person_picker.js";
@@ -28,6 +29,9 @@ export class Screen extends TypedEventTarget {
   #app;
   /** @type {Map<string, Page>} by path, the most recent last */
   #kept = new Map();
+  /** @type {Page | null} the page that the current one, a pane, is shown beside */
+  #beside = null;
+  #opener = "";
 
   /**
    * @param {Page} page the one that the window was opened with
@@ -51,16 +55,82 @@ export class Screen extends TypedEventTarget {
     return page && unread <= MAX_MISSED_MESSAGES ? page : null;
   }
 
-  /** @param {Page} page */
+  /**
+   * Show a page. A thread is shown beside its conversation, if that is on the screen and there is room for both.
+   *
+   * @param {Page} page
+   */
   show(page) {
     const previous = this.page;
+    const base = this.#beside ?? previous;
     if (page === previous) this.emit("shown", page);
-    else this.#replace(previous, page);
+    else if (page === base) this.#closePane();
+    else if (isBeside(page, base)) this.#openPane(page, base);
+    else {
+      if (this.#beside) this.#removePane();
+      this.#beside = null;
+      this.#replace(base, page);
+    }
+  }
+
+  /**
+   * Go back to the page beside the pane. Returns whether there is a pane.
+   */
+  leavePane() {
+    const base = this.#beside;
+    if (!base) return false;
+    const { currentEntry } = window.navigation;
+    const before = window.navigation.entries()[(currentEntry?.index ?? 0) - 1];
+    const url = new URL(base.path, location.href);
+    if (before?.url && new URL(before.url).pathname === url.pathname) history.back();
+    else window.navigation.navigate(url.href);
+    return true;
+  }
+
+  /**
+   * @param {Page} pane
+   * @param {Page} base
+   */
+  #openPane(pane, base) {
+    if (this.#beside) this.#removePane();
+    else this.#opener = messageOf(document.activeElement)?.id ?? "";
+    this.#beside = base;
+    this.page = pane;
+    pane.becomePane();
+    pane.currentLinks = base.currentLinks;
+    base.main.after(pane.main);
+    find(pane.main, "[data-close-pane]").addEventListener("click", () => this.leavePane());
+    this.emit("shown", pane);
+    enableCopyButtons(document);
+    showConversation(pane, this.#app);
+  }
+
+  #removePane() {
+    const pane = this.page;
+    pane.emit("left");
+    pane.main.remove();
+    pane.dispose();
+  }
+
+  #closePane() {
+    const base = /** @type {Page} */ (this.#beside);
+    this.#removePane();
+    this.#beside = null;
+    this.page = base;
+    this.emit("shown", base);
+  }
+
+  /** The message from which the pane was opened, after it was closed. */
+  get opener() {
+    /** @type {HTMLElement | null} */
+    const opener = this.#opener ? this.page.main.querySelector(`#${this.#opener}`) : null;
+    this.#opener = "";
+    return opener;
   }
 
   /** Keep no page any longer: they may be out of date, or belong to somebody who has signed out. */
   forget() {
-    for (const page of this.#kept.values()) if (page !== this.page) page.dispose();
+    for (const page of this.#kept.values()) if (page !== this.page && page !== this.#beside) page.dispose();
     this.#kept.clear();
   }
 
@@ -112,4 +182,16 @@ export class Screen extends TypedEventTarget {
 /** Close what lies above a page before the page is left: a dialog would be shown again without its backdrop. */
 export function closeDialogs() {
   for (const dialog of findAll(document, "dialog[open]")) /** @type {HTMLDialogElement} */ (dialog).close();
+}
+
+/** A window of this width has room for a pane. */
+const WIDE = matchMedia("(width >= 1000px)");
+
+/**
+ * @param {Page} page
+ * @param {Page} base
+ */
+function isBeside({ main: { dataset }, conversation }, base) {
+  const isThreadOf = dataset.thread !== undefined && base.main.dataset.thread === undefined;
+  return WIDE.matches && isThreadOf && conversation === base.conversation;
 }

@@ -5,6 +5,7 @@ import { formatCount } from "./core/unread_counts.js";
 import { find, findAll, parseHtml } from "./dom.js";
 import { decodePath } from "./paths.js";
 
+/** @import { ThreadState } from "./protocol.js" */
 /** @import { Connection } from "./core/connection.js" */
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
 /** @import { NotificationLevel } from "./core/notification_rules.js" */
@@ -31,6 +32,8 @@ export class Sidebar extends TypedEventTarget {
   #wasConnected = false;
   #isFetching = false;
   #isStale = false;
+  /** @type {Map<string, boolean>} whether a thread is unread, of those that have changed */
+  #unreadThreads = new Map();
 
   /**
    * @param {Connection} connection
@@ -42,6 +45,7 @@ export class Sidebar extends TypedEventTarget {
     window.addEventListener("pagehide", () => storage.set(SCROLL_KEY, String(this.lists.scrollTop)));
     this.#drawer.addEventListener("toggle", () => this.revealCurrent());
     connection.on("sidebar_changed", () => this.refresh());
+    connection.on("thread_changed", (state) => this.#onThreadChanged(state));
     connection.on("unread_changed", () => {
       // The response that is on its way may have the counts from before.
       if (this.#isFetching) this.#isStale = true;
@@ -52,6 +56,19 @@ export class Sidebar extends TypedEventTarget {
       this.#wasConnected = true;
     });
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh());
+  }
+
+  /**
+   * The number of unread threads changes only when one becomes unread, or read.
+   *
+   * @param {ThreadState} state
+   */
+  #onThreadChanged({ conversation, thread, unread }) {
+    const key = `${conversation}:${thread}`;
+    const isUnread = unread > 0;
+    if (this.#unreadThreads.get(key) === isUnread) return;
+    this.#unreadThreads.set(key, isUnread);
+    this.refresh();
   }
 
   /** Whether the page waits for the list. */

@@ -49,7 +49,11 @@ export function enableShortcuts({ screen, sidebar, jumpDialog, markAllRead, char
     { keys: ["Alt+ArrowUp"], label: "Previous conversation", run: () => openNeighbour(-1) },
     { keys: ["ArrowUp"], label: "Edit your last message, in the empty message field", run: editLast },
     { keys: ["R"], label: "Reply to the message that has the focus", run: replyToFocused },
-    { keys: ["Escape"], label: "Mark the conversation as read", run: () => screen.page.markRead() },
+    {
+      keys: ["Escape"],
+      label: "Mark the conversation as read, or close the thread",
+      run: () => screen.leavePane() || screen.page.markRead(),
+    },
     { keys: ["Shift+Escape"], label: "Mark all conversations as read", run: () => markAllRead.ask() },
     { keys: ["Mod+B"], label: "Bold, while writing", run: ({ target }) => formatField(target, "bold") },
     { keys: ["Mod+I"], label: "Italic", run: ({ target }) => formatField(target, "italic") },

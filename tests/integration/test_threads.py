@@ -219,7 +219,7 @@ def test_a_thread_is_read_and_answered_without_javascript(any_server: Server, ne
 
     shown = ana.get(path).text
     assert [seq for seq, _ in rendered_messages(shown)][:2] == [1, 22]
-    older = ana.get(attribute(shown, "[data-older-replies] a", "href")).text
+    older = ana.get(attribute(shown, "[data-older-messages] a", "href")).text
     assert [seq for seq, _ in rendered_messages(older)][-1] == 20
     assert ana.post(f"{path}/read", path, seq=attribute(shown, "[data-mark-thread-read] [name=seq]", "value")).url == (
         f"{any_server.url}{path}"

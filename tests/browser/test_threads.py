@@ -1,0 +1,121 @@
+"""Threads: beside their conversation, and on a page of their own."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.harness.accessibility import list_violations
+from tests.harness.pages import (
+    PHONE,
+    NewPage,
+    message_texts,
+    send_message,
+    wait_for_message,
+    wait_until_connected,
+    wait_until_stored,
+)
+from tests.harness.people import Person
+from tests.harness.servers import Server
+
+pytestmark = pytest.mark.browser
+
+PANE = "aside.pane"
+THREAD = "/conversations/general/threads/1"
+
+
+@pytest.fixture
+def pages(ana: Person, bob: Person, new_page: NewPage) -> tuple[Page, Page]:
+    """The pages of Bob and Ana, with a message by Bob."""
+    bob_page, ana_page = wait_until_connected(new_page(bob)), wait_until_connected(new_page(ana))
+    send_message(bob_page, "Who brings cake?")
+    wait_for_message(ana_page, "Who brings cake?")
+    return bob_page, ana_page
+
+
+def open_thread(page: Page, seq: int = 1) -> None:
+    page.locator(f"main #message-{seq}").hover()
+    page.click("main [data-message-toolbar] [data-open-thread]")
+    expect(page.locator(f"{PANE} textarea[name=content]")).to_be_focused()
+
+
+def reply(page: Page, text: str, root: str = PANE) -> None:
+    page.fill(f"{root} textarea[name=content]", text)
+    page.press(f"{root} textarea[name=content]", "Enter")
+
+
+def replies(page: Page, root: str = PANE) -> list[str]:
+    return page.locator(f"{root} [data-messages] .message-body").all_inner_texts()
+
+
+def test_a_thread_is_read_and_answered_beside_its_conversation(server: Server, pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    open_thread(ana_page)
+    assert ana_page.url == server.url + THREAD
+    reply(ana_page, "I do")
+    link = bob_page.locator("#message-1 .message-replies")
+    expect(link).to_contain_text("1 reply")
+    # Bob's message: he follows the thread.
+    expect(bob_page.locator("[data-threads-badge]")).to_contain_text("1")
+    link.click()
+    expect(bob_page.locator(f"{PANE} .message-body", has_text="I do")).to_be_visible()
+    expect(bob_page.locator("[data-threads-badge]")).to_be_hidden()
+    reply(bob_page, "Thanks")
+    bob_page.check(f"{PANE} [name=also_in_room]")
+    reply(bob_page, "For everybody")
+    for page in pages:
+        expect(page.locator(f"{PANE} .message-body", has_text="For everybody")).to_be_visible()
+        expect(page.locator("main .message-body", has_text="For everybody")).to_be_visible()
+        assert replies(page) == ["I do", "Thanks", "For everybody"]
+        assert message_texts_in_room(page) == ["Who brings cake?", "For everybody"]
+        expect(page.locator("main #message-1 .message-replies")).to_contain_text("3 replies")
+    assert list_violations(ana_page) == []
+
+    server.kill()
+    reply(ana_page, "during the restart")
+    server.start()
+    for page in pages:
+        expect(page.locator(f"{PANE} .message-body", has_text="during the restart")).to_be_visible()
+    ana_page.reload()
+    assert replies(ana_page, "main") == ["I do", "Thanks", "For everybody", "during the restart"]
+    assert list_violations(ana_page) == []
+
+
+def message_texts_in_room(page: Page) -> list[str]:
+    return page.locator("main [data-messages] .message-body").all_inner_texts()
+
+
+def test_a_thread_is_opened_and_closed_by_keyboard(server: Server, pages: tuple[Page, Page]) -> None:
+    page = pages[1]
+    open_thread(page)
+    page.keyboard.type("a draft")
+    page.keyboard.press("Escape")
+    expect(page.locator(PANE)).to_have_count(0)
+    expect(page.locator("#message-1")).to_be_focused()
+    assert page.url == server.url + "/"
+    page.go_forward()
+    expect(page.locator(f"{PANE} textarea[name=content]")).to_have_value("a draft")
+    expect(page.locator("#content")).to_have_value("")
+    page.click("[data-close-pane]")
+    expect(page.locator(PANE)).to_have_count(0)
+    # The conversation has stayed live.
+    send_message(pages[0], "still here")
+    wait_for_message(page, "still here")
+
+
+def test_a_thread_is_a_page_of_its_own_on_a_phone(
+    server: Server, pages: tuple[Page, Page], ana: Person, new_page: NewPage
+) -> None:
+    open_thread(pages[1])
+    reply(pages[1], "I do")
+    page = wait_until_connected(new_page(ana, **PHONE))
+    page.tap("#message-1 .message-replies")
+    expect(page.locator("main[data-thread]")).to_be_visible()
+    page.fill("#content", "from the phone")
+    page.tap(".send-button")
+    wait_until_stored(page)
+    assert message_texts(page)[-2:] == ["I do", "from the phone"]
+    expect(pages[1].locator(f"{PANE} .message-body", has_text="from the phone")).to_be_visible()
+    page.tap("[data-follow-thread] button")
+    expect(page.locator("[data-follow-thread] button")).to_have_text("Follow")
+    expect(pages[1].locator("[data-follow-thread] button")).to_have_text("Follow")
+    page.go_back()
+    expect(page.locator("#message-1 .message-replies")).to_contain_text("2 replies")
