@@ -218,6 +218,11 @@ def kind_of(conversation: ConversationColumns) -> type[ConversationKind]:
     return _BY_NAME[conversation.kind]
 
 
+def is_room(ref: ConversationRef) -> bool:
+    """Return whether a ref is of a room."""
+    return ref.kind == Room.name
+
+
 def has_assistant(ref: ConversationRef) -> bool:
     """Return whether the conversation with this name has an assistant. Needs no row."""
     return ref.kind == AssistantConversation.name

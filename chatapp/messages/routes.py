@@ -8,6 +8,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from chatapp.config.assistants import list_assistants
+from chatapp.conversations.commands import find_command
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.policy import (
     authorize_posting,
@@ -75,6 +76,9 @@ def create(conversation: str) -> Response | tuple[str, int]:
     """Post a message. A refused one is shown in the composer again, with the error and its status."""
     ref = parse_ref(conversation)
     content, thread = request.form.get("content", ""), parse_seq(request.form.get("thread"), "thread")
+    if find_command(ref, content):
+        # The browser posts the form there.
+        return redirect(f"/rooms/{ref.id}/commands", code=307)
     try:
         person = current_person()
         message = post(
@@ -325,6 +329,7 @@ def _render_opened(ref: ConversationRef) -> str:
     return render_template(
         "conversations/_opened.html",
         title=page.title,
+        topic=conversation.topic,
         preferences=state.preferences,
         has_read_state=state.read_state is not None,
         member_count=state.member_count,

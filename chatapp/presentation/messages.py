@@ -1,6 +1,7 @@
 """Messages as JSON and HTML. One template renders a message, in pages and for live events."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, overload
@@ -24,6 +25,7 @@ from chatapp.presentation.message_cache import MessageCache, PresentedMessage
 from chatapp.presentation.message_template import Body, MessageTemplate, shows_few_emoji
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
+from chatapp.timeline.content import ACTION
 from chatapp.timeline.threads import ThreadSummary
 from chatapp.timeline.versions import EarlierVersion
 
@@ -42,9 +44,13 @@ SENDER_TEMPLATE = "messages/_sender.html"
 
 _KINDS = {"user": "", "assistant": "assistant", "system": "bot"}
 
+_ACTION_HTML = Markup('<div class="action"><span class="action-sender">{name}</span> {text}</div>')
+
 
 def render_body(message: TimelineMessage) -> Body:
     """Render the content. Most messages contain no Markdown, and do without the parser."""
+    if message.content.startswith(ACTION) and message.sender_type == "user":
+        return _render_action(message)
     content = message.content
     if message.sender_type != "assistant" and not may_be_markdown(content):
         return Body(_render_text(message), is_formatted=False)
@@ -54,6 +60,13 @@ def render_body(message: TimelineMessage) -> Body:
     if blocks is None:
         return Body(render_answer_blocks([render_plain(content)]), is_formatted=True, is_final=False)
     return Body(render_answer_blocks(blocks), is_formatted=True)
+
+
+def _render_action(message: TimelineMessage) -> Body:
+    """Render what the sender does, after their name. It counts as formatted: an edit begins with what was written."""
+    body = render_body(replace(message, content=message.content.removeprefix(ACTION)))
+    html = _ACTION_HTML.format(name=message.shown_name, text=body.html)
+    return Body(html, is_formatted=True, is_final=body.is_final)
 
 
 def _render_text(message: TimelineMessage) -> Markup:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.markdown.syntax import may_be_markdown
+from chatapp.timeline.content import ACTION
 
 MAX_QUOTE_CHARS = 280
 
@@ -40,7 +41,7 @@ def make_reference(conversation: ConversationRef, seq: int) -> str:
 
 def shorten_quote(content: str) -> str:
     """Return a message's content in one line of limited length, without markup and without spoilers."""
-    return _shorten(content[:PARSED_CHARS])
+    return _shorten(content[:PARSED_CHARS].removeprefix(ACTION))
 
 
 @lru_cache(CACHED_QUOTES)

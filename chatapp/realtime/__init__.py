@@ -19,6 +19,7 @@ from chatapp.fallback import EXTENSION as FALLBACK
 from chatapp.presentation.messages import get_message_presenter
 from chatapp.realtime import activity as activity
 from chatapp.realtime import assistants as assistants
+from chatapp.realtime import commands as commands
 from chatapp.realtime import conversations as conversations
 from chatapp.realtime import read_state as read_state
 from chatapp.realtime import threads as threads

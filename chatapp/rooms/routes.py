@@ -16,6 +16,7 @@ from chatapp.presentation.conversations import render_conversation, view_convers
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID, parse_place
 from chatapp.rooms import service
+from chatapp.rooms.commands import describe_added, run_command
 from chatapp.rooms.forms import InviteForm, RoomForm
 from chatapp.rooms.queries import MAX_LISTED_ROOMS, list_members, list_rooms
 from chatapp.timeline.conversation_state import find_state
@@ -75,6 +76,15 @@ def leave(room_id: int) -> Response:
     return redirect(url_for("rooms.index"))
 
 
+@blueprint.post(f"/<{ID}:room_id>/commands")
+@login_required
+def run(room_id: int) -> Response:
+    """Run a command that was written instead of a message. Pages with JavaScript emit `run_command`."""
+    done = run_command(room_ref(room_id), current_person().actor, request.form.get("content"))
+    flash(done.notice)
+    return redirect(url_for("rooms.index"), code=303) if done.is_over else _redirect_to_room(room_id)
+
+
 @blueprint.get(f"/<{ID}:room_id>/settings")
 @login_required
 def edit(room_id: int) -> str:
@@ -109,8 +119,7 @@ def invite(room_id: int) -> ViewResponse:
     with form.show_errors(RateLimited):
         if form.validate():
             names = service.invite(current_person().actor, room_id, form.username.data or ())
-            added = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
-            flash(f"{added} {'was' if len(names) == 1 else 'were'} added to the room.")
+            flash(describe_added(names))
             return redirect(url_for("rooms.edit", room_id=room_id))
     return _render_settings(room_id, invite_form=form), form.status
 

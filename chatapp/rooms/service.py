@@ -40,15 +40,29 @@ def update_room(actor: Actor, room_id: int, name: str, topic: str, visibility: s
     checked_visibility = check_visibility(visibility)
 
     def change(transaction: Transaction) -> None:
-        room = authorize_management(*_find_access(transaction.session, actor, room_id))
-        if room.is_archived:
-            raise Archived("This room is archived. Restore it before you change it.")
-        is_listed_as_before = (room.name, room.visibility) == (checked_name, checked_visibility)
+        room = _authorize_change(transaction.session, actor, room_id)
+        is_shown_as_before = (room.name, room.topic, room.visibility) == (
+            checked_name,
+            checked_topic,
+            checked_visibility,
+        )
         if room.visibility != checked_visibility:
             record(transaction, AuditKind.ROOM_CHANGED, actor, target=checked_visibility, conversation=room.wire_name)
         room.name, room.topic, room.visibility = checked_name, checked_topic, checked_visibility
-        if not is_listed_as_before:
+        if not is_shown_as_before:
             _send_sidebar_changed(transaction, room)
+
+    write(change)
+
+
+def set_topic(actor: Actor, room_id: int, topic: str) -> None:
+    """Set the topic. Raises `Invalid`, `NotFound`, `Forbidden`, `Archived`."""
+    checked = check_topic(topic)
+
+    def change(transaction: Transaction) -> None:
+        room = _authorize_change(transaction.session, actor, room_id)
+        room.topic = checked
+        _send_sidebar_changed(transaction, room)
 
     write(change)
 
@@ -154,6 +168,13 @@ def restore(actor: Actor, room_id: int) -> None:
         _send_sidebar_changed(transaction, room)
 
     write(change)
+
+
+def _authorize_change(session: Session, actor: Actor, room_id: int) -> Conversation:
+    room = authorize_management(*_find_access(session, actor, room_id))
+    if room.is_archived:
+        raise Archived("This room is archived. Restore it before you change it.")
+    return room
 
 
 def _find_access(session: Session, actor: Actor, room_id: int) -> ConversationAccess:

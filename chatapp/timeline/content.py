@@ -6,6 +6,9 @@ from chatapp.errors import BadCharacters, Empty, Forbidden, Invalid, NotText, To
 TEXT, NOTICE, ERROR = "text", "system", "error"
 """The types of messages: see `Message.message_type`."""
 
+ACTION = "/me "
+"""What a message begins with whose sender writes of what they do: “/me waves” is shown as “Ana waves”."""
+
 
 def check_content(content: object, limit: int | None = None, what: str = "A message") -> str:
     """Return `content` with line feeds between its lines, without leading empty lines and trailing white space.

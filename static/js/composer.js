@@ -1,5 +1,6 @@
 // The form for a new message. Enter sends, Shift + Enter starts a new line, and a draft survives a reload.
 
+import { isCommand } from "./core/commands.js";
 import { mentionsAll } from "./core/mentions.js";
 import { validateContent } from "./core/message_validation.js";
 import { find } from "./dom.js";
@@ -7,6 +8,7 @@ import { draftKey } from "./draft_marks.js";
 import { ReplyBar } from "./reply_bar.js";
 
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { Outbox } from "./core/outbox.js" */
 /** @import { ReplyQuotes } from "./reply_quotes.js" */
 
@@ -18,8 +20,10 @@ export class Composer {
   #form;
   #text;
   #error;
+  #notice;
   #outbox;
   #drafts;
+  #connection;
   #conversation;
   #maxChars;
   #draftKey;
@@ -33,18 +37,21 @@ export class Composer {
    * @param {Outbox} outbox
    * @param {FallbackStorage} drafts
    * @param {ReplyQuotes} quotes
+   * @param {PageConnection} connection
    * @param {object} options
    * @param {string} options.conversation
    * @param {number | null} options.thread the number of the first message of the thread that it posts to
    * @param {number} options.userId
    * @param {number} options.maxChars
    */
-  constructor(form, outbox, drafts, quotes, { conversation, thread, userId, maxChars }) {
+  constructor(form, outbox, drafts, quotes, connection, { conversation, thread, userId, maxChars }) {
     this.#form = form;
     this.#text = find(form, "textarea", HTMLTextAreaElement);
     this.#error = find(form, "[data-composer-error]");
+    this.#notice = find(form, "[data-composer-notice]");
     this.#outbox = outbox;
     this.#drafts = drafts;
+    this.#connection = connection;
     this.#conversation = conversation;
     this.#maxChars = maxChars;
     this.#thread = thread;
@@ -76,7 +83,8 @@ export class Composer {
     this.#showError(error);
     this.#text.focus();
     if (error) return;
-    if (this.#mentionAllDialog && mentionsAll(this.#text.value)) this.#mentionAllDialog.showModal();
+    if (isCommand(this.#text.value, this.#conversation)) this.#run(this.#text.value);
+    else if (this.#mentionAllDialog && mentionsAll(this.#text.value)) this.#mentionAllDialog.showModal();
     else this.#send();
   }
 
@@ -89,12 +97,32 @@ export class Composer {
 
   #send() {
     this.#outbox.add(this.#conversation, this.#text.value, this.#place);
+    this.#clear();
+    this.#form.dispatchEvent(new Event("message:submitted"));
+  }
+
+  /**
+   * Run a command. If that fails, it stays in the field.
+   *
+   * @param {string} content
+   */
+  async #run(content) {
+    try {
+      const done = await this.#connection.request("run_command", { conversation: this.#conversation, content });
+      if (this.#text.value === content) this.#clear();
+      if (done.left) location.assign("/rooms");
+      this.#notice.textContent = done.notice;
+    } catch (error) {
+      this.#showError(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #clear() {
     this.#text.value = "";
     this.#replyBar.clear();
     const alsoInRoom = this.#alsoInRoom;
     if (alsoInRoom) alsoInRoom.checked = false;
     this.#onInput();
-    this.#form.dispatchEvent(new Event("message:submitted"));
   }
 
   /** Where the message belongs. */
@@ -122,6 +150,7 @@ export class Composer {
 
   #onInput() {
     this.#showError(null);
+    this.#notice.textContent = "";
     this.#fitHeight();
     if (this.#text.value) this.#drafts.set(this.#draftKey, this.#text.value);
     else this.#drafts.delete(this.#draftKey);

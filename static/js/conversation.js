@@ -8,6 +8,7 @@ import { find } from "./dom.js";
 import { enableFolding } from "./folding.js";
 import { enableHistoryLoading } from "./history_loading.js";
 import { enableAutocomplete } from "./autocomplete.js";
+import { completeCommands } from "./command_completion.js";
 import { emojiCompletion } from "./emoji_completion.js";
 import { completeMentions } from "./mention_completion.js";
 import { MessageActions } from "./message_actions.js";
@@ -191,7 +192,7 @@ function showComposer(form, { main, list, quotes, connection, conversation, thre
   const { userId, outbox, drafts } = app;
   const text = find(form, "textarea", HTMLTextAreaElement);
   const maxChars = Number(main.dataset.messageLimit);
-  const composer = new Composer(form, outbox, drafts, quotes, { conversation, thread, userId, maxChars });
+  const composer = new Composer(form, outbox, drafts, quotes, connection, { conversation, thread, userId, maxChars });
   const outboxView = new OutboxView(list, outbox, { conversation, thread }, signal);
   timeline.on("reset", () => outboxView.render());
   list.element.addEventListener("messages:attached", () => outboxView.render());
@@ -199,7 +200,7 @@ function showComposer(form, { main, list, quotes, connection, conversation, thre
   offerSuggestions(main, text);
   const options = find(form, "[data-mention-options]");
   const mentions = completeMentions(options.dataset.source ?? "", list.element);
-  enableAutocomplete(text, options, [mentions, emojiCompletion]);
+  enableAutocomplete(text, options, [mentions, emojiCompletion, completeCommands(conversation)]);
   return composer;
 }
 

@@ -1,5 +1,5 @@
 // What the page shows of its conversation besides the messages, when others change it: the title in the heading, the
-// tab and the message box, the number of members, whether it is archived, and what this person has set for it.
+// tab and the message box, the topic, the number of members, whether it is archived, and what this person has set for it.
 
 import { find, findAll } from "./dom.js";
 import { showPreferences } from "./preferences_form.js";
@@ -18,6 +18,7 @@ export function followState(sidebar, badges, screen) {
     const { opened } = sidebar;
     if (!opened || screen.page.main.dataset.thread) return;
     showTitle(opened.title);
+    showTopic(opened.topic);
     badges.setPageTitle(`${opened.title} · chatapp`);
     if (opened.memberCount) screen.page.showMemberCount(opened.memberCount);
     showArchived(screen.page.main, opened.archivedText);
@@ -31,6 +32,14 @@ function showTitle(title) {
   for (const label of findAll(document, "[data-composer-label]")) {
     label.textContent = `Message ${title}`;
     find(document, "#content", HTMLTextAreaElement).placeholder = `Message ${title}`;
+  }
+}
+
+/** @param {string} topic */
+function showTopic(topic) {
+  for (const element of findAll(document, "[data-room-topic]")) {
+    element.textContent = topic;
+    element.hidden = !topic;
   }
 }
 

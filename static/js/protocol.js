@@ -112,6 +112,7 @@
  * @property {{payload: MessageReference, ack: ReadState}} mark_as_unread
  * @property {{payload: MessageReference & {thread: number}, ack: ThreadState}} mark_thread_read
  * @property {{payload: {conversation: string, thread: number, on: boolean}, ack: ThreadState}} follow_thread
+ * @property {{payload: {conversation: string, content: string}, ack: {notice: string, left: boolean}}} run_command
  */
 
 /** @typedef {{conversation: string, seq: number, in_room: boolean, sender_id: number | null, mentions: number[]}} News */

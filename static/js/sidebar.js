@@ -16,6 +16,7 @@ const SCROLL_KEY = "chatapp:sidebar-scroll";
 /**
  * @typedef {object} OpenedConversation
  * @property {string} title
+ * @property {string} topic of a room
  * @property {string | null} memberCount of a room
  * @property {string} archivedText why nobody can post in it; empty if it is not archived
  * @property {HTMLTemplateElement} preferences the items of its menu that show what the person has set
@@ -94,8 +95,8 @@ export class Sidebar extends TypedEventTarget {
   get opened() {
     const element = this.lists.querySelector("[data-opened]");
     if (!(element instanceof HTMLTemplateElement)) return null;
-    const { title = "", memberCount = null, archivedText = "" } = element.dataset;
-    return { title, memberCount, archivedText, preferences: element };
+    const { title = "", topic = "", memberCount = null, archivedText = "" } = element.dataset;
+    return { title, topic, memberCount, archivedText, preferences: element };
   }
 
   /**

@@ -1,5 +1,6 @@
 """Writing with Markdown: the toolbar, the keys, pasting, and undo."""
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -7,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.harness.accessibility import list_violations
 from tests.harness.pages import PHONE, NewPage, wait_until_connected
-from tests.harness.people import Person
+from tests.harness.people import Person, room_path
 
 pytestmark = pytest.mark.browser
 
@@ -252,3 +253,34 @@ def test_names_of_emoji_are_completed(page: Page) -> None:
     expect_text(page, "so :tad")
     page.keyboard.type("a:")
     expect(option).to_be_hidden()
+
+
+def test_commands_are_completed_and_run(ana: Person, bob: Person, new_page: NewPage) -> None:
+    room = ana.create_room("Lunch")
+    ana.invite(room, bob)
+    page, reader = (wait_until_connected(new_page(person, room_path(room))) for person in (ana, bob))
+    field = page.locator(TEXT)
+    field.press_sequentially("/")
+    expect(page.get_by_role("option")).to_have_count(4)
+    field.press_sequentially("to")
+    field.press("Enter")
+    expect_text(page, "/topic ")
+    field.press_sequentially("Noodles at noon")
+    field.press("Enter")
+    for each in (page, reader):
+        expect(each.locator(".topic")).to_have_text("Noodles at noon")
+    expect_text(page, "")
+    expect(page.get_by_text("The topic was changed.")).to_be_visible()
+    assert list_violations(page) == []
+
+    reader.locator(TEXT).fill("/topic Pizza")
+    reader.locator(TEXT).press("Enter")
+    expect(reader.locator("[data-composer-error]")).to_contain_text("manager")
+    expect_text(reader, "/topic Pizza")
+    reader.locator(TEXT).fill("/me is **hungry**")
+    reader.locator(TEXT).press("Enter")
+    for each in (page, reader):
+        expect(each.locator(".message .action")).to_have_text("Bob is hungry")
+    reader.locator(TEXT).fill("/leave")
+    reader.locator(TEXT).press("Enter")
+    expect(reader).to_have_url(re.compile("/rooms$"))

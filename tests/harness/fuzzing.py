@@ -38,6 +38,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "mark_as_unread": {"conversation": "general", "seq": 1},
     "follow_thread": {"conversation": "general", "thread": 1, "on": True},
     "mark_thread_read": {"conversation": "general", "thread": 1, "seq": 2},
+    "run_command": {"conversation": "general", "content": "/topic new"},
 }
 """A valid payload of each event."""
 

@@ -218,6 +218,7 @@ ROUTES = {
     "GET /rooms/<room_id>": Line(ROOM),
     "POST /rooms/<room_id>/archive": Line(MANAGER_POST),
     "POST /rooms/<room_id>/restore": Line(MANAGER_POST),
+    "POST /rooms/<room_id>/commands": Line(MANAGER_POST, sent={"content": "/topic changed"}),
     "POST /rooms/<room_id>/members": Line(ROOM_POST, sent={"username": "admin"}),
     "POST /rooms/<room_id>/members/<user_id>/remove": Line(MANAGER_POST),
     "POST /rooms/<room_id>/membership": Line(ROOM_POST),
@@ -266,6 +267,7 @@ EVENTS = {
     "message_versions": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}, session=SESSION_EVENT),
     "react": Line(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "reaction": "👍"}),
     "pin_message": Line(MANAGER_POST | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "on": True}, session=SESSION_EVENT),
+    "run_command": Line(ROOM | REFUSED | {"member": 403}, outcomes(400) | REFUSED, {"content": "/topic changed"}),
     "typing": Line(ROOM | REFUSED, DIRECT_POST | REFUSED),
     "presence": Line(OPEN | REFUSED, sent={"state": "online"}),
     "mark_as_read": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
@@ -275,7 +277,7 @@ EVENTS = {
     "mark_thread_read": Line(ROOM | REFUSED, DIRECT | REFUSED, {"thread": 1, "seq": 1}, session=ABSENT_EVENT),
 }
 
-CODES = {"not_found": 404, "forbidden": 403, "signed_out": 401}
+CODES = {"invalid": 400, "not_found": 404, "forbidden": 403, "signed_out": 401}
 
 
 def test_every_route_and_every_event_has_a_line(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from html import unescape
+from typing import Any
 
 import pytest
 import requests
@@ -162,11 +163,10 @@ def test_only_managers_change_a_room_and_any_member_invites(ana: Person, bob: Pe
     socket = bob.connect()
     assert ana.post(f"{path}/settings", f"{path}/settings", **form).ok
     socket.wait_for("sidebar_changed")
-    # Nothing is sent if the list of rooms stays as it is: only the restored name arrives.
-    for changed in ({}, {"topic": "Newer topic"}, {"topic": "New topic"}):
+    # Nothing is sent if everything stays as it is.
+    for changed in ({}, {}, {"topic": "Newer topic"}, {"visibility": "open"}):
         assert ana.post(f"{path}/settings", f"{path}/settings", **form | changed).ok
-    assert ana.post(f"{path}/settings", f"{path}/settings", **form | {"visibility": "open"}).ok
-    assert len(socket.wait_for("sidebar_changed", 2)) == 2
+    assert len(socket.wait_for("sidebar_changed", 3)) == 3
     assert "New name" in bob.get("/sidebar").text
     assert "New topic" in bob.get(path).text
 
@@ -204,6 +204,34 @@ def test_members_are_informed_of_the_number_of_members(ana: Person, bob: Person,
     opened = find_element(ana.get(f"/sidebar?conversation={room}").text, "[data-opened]")
     assert opened.attributes["data-member-count"] == "1"
     assert outside.payloads("members_changed") == [{"conversation": room, "member_count": 3}], "while she was a member"
+
+
+def test_commands_are_run_and_not_posted(ana: Person, bob: Person) -> None:
+    room = ana.create_room()
+    socket, path = ana.connect(), room_path(room)
+    socket.join(room)
+
+    def run(content: str) -> dict[str, Any]:
+        return socket.call("run_command", {"conversation": room, "content": content})
+
+    assert run("/topic Noodles\tat  noon")["notice"] == "The topic was changed."
+    opened = find_element(ana.get(f"/sidebar?conversation={room}").text, "[data-opened]")
+    assert opened.attributes["data-topic"] == "Noodles at noon"
+    assert run("/invite @bob, @nobody")["error"]["code"] == "invalid"
+    for command in ("/invite", "/topic"):
+        assert run(command)["error"]["message"].startswith("Write ")
+    assert bob.get(path).status_code == 404, "of several people all are added, or nobody"
+    assert run("/invite @bob")["notice"] == "Bob was added to the room."
+    # Without JavaScript.
+    posted = bob.post(f"/conversations/{room}/messages", path, content="/topic Mine", client_id=str(uuid.uuid4()))
+    assert posted.status_code == 403
+    for text in ("/topics", "/usr/bin/topic", "see /topic"):
+        assert run(text)["error"]["code"] == "invalid"
+        socket.post(text, room)
+    posted = ana.post(f"/conversations/{room}/messages", path, content="/leave", client_id=str(uuid.uuid4()))
+    assert "You left the room." in posted.text
+    assert ana.get(path).status_code == 404
+    assert [text for _, text in rendered_messages(bob.get(path).text)] == ["/topics", "/usr/bin/topic", "see /topic"]
 
 
 def test_when_the_last_manager_leaves_the_oldest_member_becomes_manager(ana: Person, bob: Person, eve: Person) -> None:

@@ -1,6 +1,7 @@
 """The body of a message that a user wrote: links and mentions, of which a message has a bounded number."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 
@@ -97,3 +98,18 @@ def test_a_body_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert render("@b www.rendered-once.org", BOB) == first
     with pytest.raises(AssertionError):
         render("@b www.rendered-once.org", Person(3, "c", "Cleo"))
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [("/me waves at @b", "Ana waves at @b"), ("/me **waves**", "Ana waves\n"), ("/me <b>", "Ana <b>")],
+)
+def test_what_somebody_does_follows_their_name(content: str, text: str) -> None:
+    body = render_body(replace(make_message(content, BOB), sender=Person(1, "ana", "Ana")))
+    assert text_of(body.html) == text
+    assert body.is_formatted, "an edit begins with what was written"
+
+
+@pytest.mark.parametrize("content", ["/me", "/menu", "say /me waves", "//me waves"])
+def test_other_text_is_shown_as_it_is(content: str) -> None:
+    assert render(content) == content

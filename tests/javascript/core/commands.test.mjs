@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { commandsOf, findCommandPrefix, isCommand } from "../../../static/js/core/commands.js";
+
+test("a command of a room is run, with or without an argument", () => {
+  for (const text of ["/topic", "/topic New\nlines", " /leave ", "/invite @ana"]) assert.ok(isCommand(text, "room_26"));
+});
+
+test("what only looks like a command is sent", () => {
+  for (const text of ["/me waves", "/usr/bin", "/topics", "//topic", "see /topic", "topic", ""])
+    assert.ok(!isCommand(text, "room_26"), text);
+  assert.ok(!isCommand("/topic x", "direct_2"), "other conversations have no topic");
+});
+
+test("commands are completed at the beginning of a message", () => {
+  assert.equal(findCommandPrefix("/"), "");
+  assert.equal(findCommandPrefix("/to"), "to");
+  for (const text of ["", "a /", "/topic ", "/Topic", "\n/"]) assert.equal(findCommandPrefix(text), null);
+});
+
+test("each conversation has the commands that work in it", () => {
+  assert.deepEqual(
+    commandsOf("general").map(({ name }) => name),
+    ["me"],
+  );
+  assert.equal(commandsOf("room_1").length, 4);
+});
