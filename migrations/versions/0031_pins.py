@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_pins_user_id", ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("message_id", name="pk_pins"),
     )
-    op.create_index("ix_pins_conversation_id", "pins", ["conversation_id", "pinned_at"])
+    op.create_index("ix_pins_conversation_id_pinned_at", "pins", ["conversation_id", "pinned_at"])
     op.create_index("ix_pins_user_id", "pins", ["user_id"])
 
 

@@ -54,7 +54,7 @@ def use(server: Server, url: str) -> Server:
 
 def fill(server: Server, new_person: NewPerson) -> Person:
     """Create people, and rows in every table."""
-    _ana, bob, room = examples.fill(server, new_person)
+    ana, bob, room = examples.fill(server, new_person)
     socket = bob.sockets[0]
     for number in range(3):
         socket.post(f"@ana message {number} 👍 日本")
@@ -63,6 +63,7 @@ def fill(server: Server, new_person: NewPerson) -> Person:
     socket.call("edit_message", {"conversation": "general", "seq": seq, "content": "edited"})
     socket.call("react", {"conversation": "general", "seq": seq, "reaction": "👍", "on": True})
     socket.call("follow_thread", {"conversation": "general", "thread": seq})
+    assert ana.connect().call("pin_message", {"conversation": "general", "seq": seq, "on": True})["ok"]
     socket.post("@helper what is tea?")
     is_answered = "SELECT 1 FROM messages WHERE state = 'complete'"
     eventually(lambda: server.rows(is_answered), "the assistant has answered")
