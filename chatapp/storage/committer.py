@@ -55,7 +55,6 @@ class Committer:
         self._lock = lock
         self._signals = signals
         self._watermarks = watermarks
-        self._uncertain_watermarks: dict[int, int] = {}
         """Marks of a commit whose outcome is unknown: the next one acknowledges its changes that have a key."""
         self._connection: Connection | None = None
         self._started_at: float | None = None
@@ -138,8 +137,7 @@ class Committer:
                     raise
                 self._commit(transaction, submissions)
             # Before the acknowledgement, so that a restored backup without these changes is detected.
-            self._watermarks.record(self._uncertain_watermarks | transaction.watermarks)
-            self._uncertain_watermarks.clear()
+            self._watermarks.record(transaction.watermarks)
             failpoint("after-commit")
         except BaseException:
             self.close()
@@ -159,7 +157,6 @@ class Committer:
             transaction.session.commit()
         except DBAPIError as error:
             if error.connection_invalidated:
-                self._uncertain_watermarks |= transaction.watermarks
                 for submission in submissions:
                     if submission.error is None and not isinstance(submission.change, SpoolableChange):
                         submission.set_uncertain()

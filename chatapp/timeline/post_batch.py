@@ -135,6 +135,8 @@ class PostBatch:
 
     def _add(self, post: NewMessage, facts: PostFacts) -> Accepted | Duplicate | Rejected:
         known = self._find_known(post, facts)
+        if known:
+            self._record(known)
         if known and post.was_spooled:
             # Its sender was acknowledged before. This broadcasts it to the people who may read it.
             return Duplicate(self._load_known(known, facts))
@@ -286,6 +288,11 @@ class PostBatch:
         if facts.message_id is not None:
             return self._session.get_one(Message, facts.message_id)
         return self._session.get_one(RetiredKey, post.key) if facts.is_retired else None
+
+    def _record(self, row: Message | RetiredKey) -> None:
+        """Record that the database has a message: of its commit perhaps nobody knew whether it had succeeded."""
+        watermarks = self._transaction.watermarks
+        watermarks[row.conversation_id] = max(watermarks.get(row.conversation_id, 0), row.seq)
 
     def _may_read(self, row: Message | RetiredKey) -> bool:
         membership = self._session.get(Membership, (row.conversation_id, row.sender_id), populate_existing=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from psycopg.errors import DeadlockDetected
-from sqlalchemy import Engine, event, insert, select, text
+from sqlalchemy import Connection, Engine, event, insert, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -116,6 +116,24 @@ def test_the_watermarks_of_a_committed_batch_are_recorded(engine: Engine, commit
             [Submission(AddNote("one")), Submission(lambda transaction: transaction.watermarks.update({3: 9}))]
         )
     assert watermarks.read() == ("label", {3: 7})
+
+
+def test_a_commit_whose_outcome_is_unknown_records_no_watermarks(
+    engine: Engine, committer: Committer, watermarks: Watermarks
+):
+    # The next commit may be of other changes. Marks of what the database lacks would look like a restored backup.
+    failures = iter([OperationalError("COMMIT", None, Exception("server closed"), connection_invalidated=True)])
+
+    def fail_once(_connection: Connection) -> None:
+        for error in failures:
+            raise error
+
+    event.listen(engine, "commit", fail_once)
+    uncertain = Submission(lambda transaction: transaction.watermarks.update({3: 9}))
+    committer.commit([Submission(AddNote("one")), uncertain])
+    assert uncertain.is_uncertain
+    assert list_notes(engine) == ["one"], "what has a key was repeated"
+    assert watermarks.read() == ("label", {})
 
 
 def read_notes(session: Session) -> None:
