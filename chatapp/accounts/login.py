@@ -25,7 +25,9 @@ from chatapp.web.caching import clear_caches
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-_MESSAGE_PAGES = frozenset({"messages.show", "messages.jump_to_date", "messages.versions"})
+_MESSAGE_PAGES = frozenset(
+    {"messages.show", "messages.jump_to_date", "messages.versions", "messages.pins", "messages.mentions"}
+)
 """Views of a blueprint for scripts that people open."""
 
 _IS_SET_UP = "chatapp.is_set_up"
