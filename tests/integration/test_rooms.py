@@ -212,7 +212,8 @@ def test_commands_are_run_and_not_posted(ana: Person, bob: Person) -> None:
     socket.join(room)
 
     def run(content: str) -> dict[str, Any]:
-        return socket.call("run_command", {"conversation": room, "content": content})
+        ack: dict[str, Any] = socket.call("run_command", {"conversation": room, "content": content})
+        return ack
 
     assert run("/topic Noodles\tat  noon")["notice"] == "The topic was changed."
     opened = find_element(ana.get(f"/sidebar?conversation={room}").text, "[data-opened]")
