@@ -12,9 +12,7 @@ from functools import lru_cache
 MENTION_ALL = "all"
 
 CACHED_TEXTS = 100
-"""Texts whose names are kept: a message is searched when it is stored, presented, and passed on."""
-
-NO_NAMES: frozenset[str] = frozenset()
+"""Size of the cache: a message is searched when it is stored, presented and broadcast."""
 
 # Not inside a word or a URL: “ana@example.com” and “https://example.com/@ana” mention nobody, “_@ana_” does.
 MENTION_PATTERN = re.compile(
@@ -41,7 +39,7 @@ _POSSIBLE_END = re.compile(r"([\n|])")
 
 def find_names(text: str) -> frozenset[str]:
     """Return the mentioned names in lower case, whether users have them or not."""
-    return _search_names(text) if "@" in text else NO_NAMES  # Most messages mention nobody.
+    return _search_names(text) if "@" in text else frozenset()  # Most messages mention nobody.
 
 
 @lru_cache(CACHED_TEXTS)

@@ -59,9 +59,9 @@ ALLOWED_ATTRIBUTES = {
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
 NORMAL_URL = re.compile(r"https?://(?![a-z0-9.-]{256})[a-z0-9]+(?:[.-][a-z0-9]+)*(?:/[a-zA-Z0-9/._~-]*)?")
-"""A URL that normalizing leaves as it is: it takes a tenth of the time of a message. Most URLs are of this kind.
+"""URLs that normalization does not change, as most are. Skipping it saves a tenth of the time of a message with a link.
 
-Of one whose host is longer than 255 characters nothing is left.
+A host of more than 255 characters is excluded: normalization removes such a URL.
 """
 
 _CLEANER = nh3.Cleaner(

@@ -77,8 +77,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
     ref = parse_ref(conversation)
     content, thread = request.form.get("content", ""), parse_seq(request.form.get("thread"), "thread")
     if find_command(ref, content):
-        # The browser posts the form there.
-        return redirect(f"/rooms/{ref.id}/commands", code=307)
+        return redirect(url_for("rooms.run", room_id=ref.id), code=307)  # The browser repeats the POST there.
     try:
         person = current_person()
         message = post(

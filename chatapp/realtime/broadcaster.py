@@ -28,7 +28,7 @@ from chatapp.realtime.formatting import LateFormatting
 from chatapp.realtime.heartbeats import emit_heads
 from chatapp.realtime.news import update_news_channels
 from chatapp.realtime.ordering import BroadcastEvent, EventsRead, TimelineOrder
-from chatapp.realtime.threads import ThreadNews
+from chatapp.realtime.threads import ThreadStateBroadcaster
 from chatapp.realtime.typing import Typing, typed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
@@ -81,7 +81,7 @@ class Broadcaster:
         )
         self.queue = BroadcastQueue(self.order) if self.order else None
         self.formatting = LateFormatting(realtime.server, self._presenter)
-        self.threads = ThreadNews(app, realtime)
+        self.threads = ThreadStateBroadcaster(app, realtime)
         signals = realtime.signals
         signals.connect(messages_posted, self.broadcast_posted)
         signals.connect(message_changed, self.broadcast_changed)

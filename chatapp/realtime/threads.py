@@ -45,10 +45,10 @@ def mark_read(caller: Caller, payload: ReadPayload) -> Ack:
     return present_thread_state(mark_thread_read(ref, caller.user.actor, payload.thread, payload.seq))
 
 
-class ThreadNews:
-    """Tells the sockets of this process about new replies in the threads that their users follow.
+class ThreadStateBroadcaster:
+    """Sends thread states to followers who are connected to this process, after new replies.
 
-    The unread counts of a thread with many followers take a moment: the broadcast of the reply does not wait for them.
+    Counting the unread replies of many followers takes time, so it runs after the broadcast of the reply.
     """
 
     def __init__(self, app: Flask, realtime: Realtime) -> None:
@@ -56,25 +56,25 @@ class ThreadNews:
         self._server = realtime.server
         self._connections = realtime.connections
         self._waiting: dict[tuple[ConversationRef, int], None] = {}
-        """Threads with new replies. One that gets several meanwhile is told about once."""
+        """Threads with new replies, oldest first. Replies that arrive meanwhile are coalesced."""
         self._is_filled = threading.Event()
 
     def add(self, message: TimelineMessage) -> None:
-        """Tell about a reply that was broadcast, if the message is one."""
+        """Queue the thread of a broadcast message, if it is a reply in one."""
         if message.thread_root is not None and message.seq is not None:
             self._waiting[message.conversation, message.thread_root] = None
             self._is_filled.set()
 
     def run(self) -> None:
-        """Tell about what is added, forever."""
+        """Process the queue, forever."""
         while True:
             self._is_filled.wait()
             self._is_filled.clear()
             while self._waiting:
-                self.tell_next()
+                self.broadcast_next()
 
-    def tell_next(self) -> None:
-        """Emit the states of the thread that waits longest."""
+    def broadcast_next(self) -> None:
+        """Broadcast the states of the thread that has waited longest."""
         ref, root = next(iter(self._waiting))
         del self._waiting[ref, root]
         with self._app.app_context():

@@ -31,7 +31,7 @@ def run_command(ref: ConversationRef, actor: Actor, content: object) -> Done:
     """
     command = find_command(ref, content) if isinstance(content, str) else None
     if command is None:
-        raise Invalid("This is no command. Rooms have /topic, /invite and /leave, other conversations none.")
+        raise Invalid("Unknown command. Rooms have /topic, /invite and /leave.")
     return _COMMANDS[command.name](actor, ref.id, command.argument)
 
 
@@ -45,14 +45,14 @@ def _set_topic(actor: Actor, room_id: int, topic: str) -> Done:
 def _invite(actor: Actor, room_id: int, people: str) -> Done:
     usernames = [name for name in _NAME.split(people) if name]
     if not usernames:
-        raise Invalid("Write who is to be added to the room, such as “/invite @ana @bob”.")
+        raise Invalid("Write usernames after the command, such as “/invite @ana @bob”.")
     names = service.invite(actor, room_id, usernames)
     return Done(describe_added(names))
 
 
 def _leave(actor: Actor, room_id: int, rest: str) -> Done:
     if rest:
-        raise Invalid("“/leave” stands alone. Nothing was sent.")
+        raise Invalid("/leave takes no text. Nothing was sent.")
     service.leave_room(actor, room_id)
     return Done("You left the room.", is_over=True)
 

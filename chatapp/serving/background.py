@@ -114,7 +114,7 @@ def start_background(app: Flask, settings: Settings) -> None:
         bus.start(supervisor)
         health: Health = app.extensions[HEALTH]
         health.is_bus_connected = lambda: bus.is_connected
-    for name, run in (("formatting", broadcaster.formatting.run), ("news of threads", broadcaster.threads.run)):
+    for name, run in (("formatting", broadcaster.formatting.run), ("thread states", broadcaster.threads.run)):
         supervisor.start(name, run)
     repeat("presence", BROADCAST_SECONDS, realtime.presence.broadcast_changes)
     repeat("connection sweep", SWEEP_SECONDS, realtime.engine.connection_guard.sweep)

@@ -55,7 +55,6 @@ class Committer:
         self._lock = lock
         self._signals = signals
         self._watermarks = watermarks
-        """Marks of a commit whose outcome is unknown: the next one acknowledges its changes that have a key."""
         self._connection: Connection | None = None
         self._started_at: float | None = None
         self.seconds = Distribution()

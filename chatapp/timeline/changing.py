@@ -24,7 +24,7 @@ from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import UNCHANGED, check_metadata
 from chatapp.timeline.pins import delete_pin, store_pin
 from chatapp.timeline.signals import message_changed, send_changed
-from chatapp.timeline.thread_replies import Reply, follow_named, remove_reply
+from chatapp.timeline.thread_replies import Reply, add_named_followers, remove_reply
 from chatapp.timeline.versions import delete_versions, keep_version
 
 MAX_DIFFERENT_REACTIONS = 20
@@ -82,7 +82,7 @@ def edit(
         )
         if message.thread_root is not None and mentioned:
             root = (conversation.id, message.thread_root)
-            follow_named(
+            add_named_followers(
                 session, Reply(root, message.seq, message.sender_id, message.created_at, new_content, mentioned)
             )
         return True

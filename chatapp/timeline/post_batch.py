@@ -136,7 +136,7 @@ class PostBatch:
     def _add(self, post: NewMessage, facts: PostFacts) -> Accepted | Duplicate | Rejected:
         known = self._find_known(post, facts)
         if known:
-            self._record(known)
+            self._record_watermark(known)
         if known and post.was_spooled:
             # Its sender was acknowledged before. This broadcasts it to the people who may read it.
             return Duplicate(self._load_known(known, facts))
@@ -289,8 +289,8 @@ class PostBatch:
             return self._session.get_one(Message, facts.message_id)
         return self._session.get_one(RetiredKey, post.key) if facts.is_retired else None
 
-    def _record(self, row: Message | RetiredKey) -> None:
-        """Record that the database has a message: of its commit perhaps nobody knew whether it had succeeded."""
+    def _record_watermark(self, row: Message | RetiredKey) -> None:
+        """Record the watermark of a stored post. The outcome of its commit may have been unknown."""
         watermarks = self._transaction.watermarks
         watermarks[row.conversation_id] = max(watermarks.get(row.conversation_id, 0), row.seq)
 

@@ -80,7 +80,7 @@ _JOIN_MEMBERSHIP = and_(
 """Threads are in conversations that everybody who may read them is a member of."""
 
 _IS_UNREAD = _THREADS.c.last_seq > _MEMBERS.c.last_read_seq
-"""Whether somebody else has replied since: who replies has read the thread."""
+"""Whether others have replied since. A reply moves the read marker of its sender."""
 
 _SELECT_STATE = ReadStatement(
     select(_MEMBERS.c.is_following, _MEMBERS.c.last_read_seq, _count_unread()).where(_IS_MEMBER)
@@ -145,7 +145,7 @@ def follow_thread(ref: ConversationRef, actor: Actor, root: int, *, on: bool) ->
         if last_seq is None:
             values = {"conversation_id": ref.id, "root_seq": root, "reply_count": 0, "last_seq": root}
             session.execute(insert(_THREADS), values)
-        # Who begins to follow a thread has seen it.
+        # A new follower has read the replies that exist.
         marker = state.last_read_seq if state.is_following or not on else max(state.last_read_seq, last_seq or root)
         _store_member(session, state, is_following=on, last_read_seq=marker)
 
@@ -245,7 +245,7 @@ def list_followed_threads(session: Session, user_id: int, *, limit: int, offset:
 
 
 def list_follower_states(session: Session, ref: ConversationRef, root: int) -> Sequence[ThreadState]:
-    """Return a thread as each of the people sees it who follow it. Two queries, however many there are."""
+    """Return the state of a thread for each follower, in two queries."""
     parameters = {"of": ref.id, "root": root}
     followers = session.execute(_SELECT_FOLLOWERS, parameters).all()
     last = session.execute(_SELECT_LAST_SENDERS, parameters).all() if followers else []

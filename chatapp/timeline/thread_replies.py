@@ -86,7 +86,7 @@ class Reply:
 
     @property
     def named(self) -> Iterable[int]:
-        """The ids of the people whom it names. Those who are only mentioned by `@all` do not follow the thread."""
+        """The ids of the people it mentions by name. `@all` makes nobody a follower."""
         names = find_names(self.content) if self.mentioned else ()
         return (person.id for person in self.mentioned if person.username in names)
 
@@ -150,8 +150,8 @@ def store_replies(session: Session, replies: Sequence[Reply]) -> None:
     _store_followers(session, replies, new_threads=[key for key in by_root if key not in threads])
 
 
-def follow_named(session: Session, reply: Reply) -> None:
-    """Let the people follow a thread whom a changed reply names."""
+def add_named_followers(session: Session, reply: Reply) -> None:
+    """Add the people mentioned by name in an edited reply as followers."""
     _insert_members(session, {(*reply.root, user_id): reply.seq - 1 for user_id in reply.named})
 
 
@@ -232,7 +232,7 @@ def _store_recount(session: Session, key: ThreadKey, count: int, last_seq: int) 
 
 
 def _store_followers(session: Session, replies: Sequence[Reply], new_threads: Sequence[ThreadKey]) -> None:
-    """Let everybody follow a thread who has written its root or a reply, or is named in one."""
+    """Add the author of the root, the senders, and the people mentioned by name as followers."""
     markers: dict[tuple[int, int, int], int] = {}
     if new_threads:
         found = _find_targets(session, new_threads)
@@ -240,7 +240,7 @@ def _store_followers(session: Session, replies: Sequence[Reply], new_threads: Se
     for reply in replies:
         for user_id in reply.named:
             markers.setdefault((*reply.root, user_id), reply.seq - 1)
-    # Who replies has read what is above, and follows the thread again.
+    # A reply moves its sender's read marker, and makes the sender follow the thread again.
     senders = {(*reply.root, reply.sender_id): reply.seq for reply in replies if reply.sender_id is not None}
     known = _insert_members(session, markers | senders)
     updated = [

@@ -28,8 +28,8 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 1.0
 """Interval between two checks for due deliveries. The end of a delivery wakes the sender earlier."""
 
-PAUSE_SECONDS = 0.1
-"""Time between two checks in which many deliveries may end, such as those to one receiver that does not respond."""
+MIN_CLAIM_SECONDS = 0.1
+"""Minimum time between two claims, so that deliveries that end together are claimed together."""
 
 SLOW_SECONDS = 2.0
 """Duration of a delivery after which its webhook counts as slow."""
@@ -59,7 +59,7 @@ class WebhookSender:
             for delivery, owner in self._claim():
                 self._start(delivery, owner)
             self._wake.wait(POLL_SECONDS)
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(MIN_CLAIM_SECONDS)
 
     def _start(self, delivery: Delivery, owner: int) -> None:
         self._busy[delivery.webhook_id] = owner

@@ -4,7 +4,7 @@
 
 /** @type {readonly Command[]} */
 export const COMMANDS = [
-  { name: "me", argument: "text", description: "Say what you are doing", isForRooms: false },
+  { name: "me", argument: "text", description: "Show what you are doing", isForRooms: false },
   { name: "topic", argument: "text", description: "Change the topic of the room", isForRooms: true },
   { name: "invite", argument: "@name", description: "Add people to the room", isForRooms: true },
   { name: "leave", argument: "", description: "Leave the room", isForRooms: true },
