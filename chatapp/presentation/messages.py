@@ -48,9 +48,21 @@ _ACTION_HTML = Markup('<div class="action"><span class="action-sender">{name}</s
 
 
 def render_body(message: TimelineMessage) -> Body:
-    """Render the content. Most messages contain no Markdown, and do without the parser."""
+    """Render the content."""
     if message.content.startswith(ACTION) and message.sender_type == "user":
         return _render_action(message)
+    return _render_content(message)
+
+
+def _render_action(message: TimelineMessage) -> Body:
+    """Render what the sender does, after their name. It counts as formatted: an edit begins with what was written."""
+    body = _render_content(replace(message, content=message.content.removeprefix(ACTION)))
+    html = _ACTION_HTML.format(name=message.shown_name, text=body.html)
+    return Body(html, is_formatted=True, is_final=body.is_final)
+
+
+def _render_content(message: TimelineMessage) -> Body:
+    """Render text or Markdown. Most messages contain no Markdown, and do without the parser."""
     content = message.content
     if message.sender_type != "assistant" and not may_be_markdown(content):
         return Body(_render_text(message), is_formatted=False)
@@ -60,13 +72,6 @@ def render_body(message: TimelineMessage) -> Body:
     if blocks is None:
         return Body(render_answer_blocks([render_plain(content)]), is_formatted=True, is_final=False)
     return Body(render_answer_blocks(blocks), is_formatted=True)
-
-
-def _render_action(message: TimelineMessage) -> Body:
-    """Render what the sender does, after their name. It counts as formatted: an edit begins with what was written."""
-    body = render_body(replace(message, content=message.content.removeprefix(ACTION)))
-    html = _ACTION_HTML.format(name=message.shown_name, text=body.html)
-    return Body(html, is_formatted=True, is_final=body.is_final)
 
 
 def _render_text(message: TimelineMessage) -> Markup:

@@ -61,8 +61,9 @@ def set_topic(actor: Actor, room_id: int, topic: str) -> None:
 
     def change(transaction: Transaction) -> None:
         room = _authorize_change(transaction.session, actor, room_id)
-        room.topic = checked
-        _send_sidebar_changed(transaction, room)
+        if room.topic != checked:
+            room.topic = checked
+            _send_sidebar_changed(transaction, room)
 
     write(change)
 

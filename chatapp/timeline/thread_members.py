@@ -16,6 +16,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.orm import Session
@@ -106,7 +107,6 @@ _FOLLOWED = (
         Conversation,
         _MEMBERS.c.root_seq,
         _MEMBERS.c.last_read_seq,
-        _count_unread().label("unread"),
     )
     .select_from(_MEMBERS)
     .join(_THREADS, _JOIN_THREAD)
@@ -119,6 +119,12 @@ _FOLLOWED = (
         _MEMBERS.c.conversation_id,
         _MEMBERS.c.root_seq,
     )
+)
+
+# Only for the threads of one page: a person may follow thousands.
+_SELECT_UNREAD = select(_MEMBERS.c.conversation_id, _MEMBERS.c.root_seq, _count_unread()).where(
+    _MEMBERS.c.user_id == bindparam("user_id"),
+    tuple_(_MEMBERS.c.conversation_id, _MEMBERS.c.root_seq).in_(bindparam("keys", expanding=True)),
 )
 
 
@@ -226,16 +232,19 @@ def count_followed_threads(session: Session, user_id: int) -> int:
 def list_followed_threads(session: Session, user_id: int, *, limit: int, offset: int = 0) -> list[FollowedThread]:
     """List the threads that a person follows: first those with unread replies, then by the last reply."""
     rows = session.execute(_FOLLOWED.limit(limit).offset(offset), {"user_id": user_id}).all()
+    keys = [(conversation.id, root_seq) for conversation, root_seq, _ in rows]
+    counts = session.execute(_SELECT_UNREAD, {"user_id": user_id, "keys": keys}) if keys else ()
+    unread = {(conversation_id, root_seq): count for conversation_id, root_seq, count in counts}
     states = [
         ThreadState(
             ConversationRef.of(conversation),
             root_seq,
             user_id,
             is_following=True,
-            unread=unread,
+            unread=unread[conversation.id, root_seq],
             last_read_seq=last_read_seq,
         )
-        for conversation, root_seq, last_read_seq, unread in rows
+        for conversation, root_seq, last_read_seq in rows
     ]
     roots = fetch_roots(session, [(state.conversation, state.root_seq) for state in states])
     return [

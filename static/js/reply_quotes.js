@@ -158,7 +158,7 @@ function readQuote(quote, version) {
  */
 function quoteOf(message) {
   const body = /** @type {HTMLElement} */ (find(message, ".message-body").cloneNode(true));
-  for (const element of findAll(body, "button, .sr-only")) element.remove();
+  for (const element of findAll(body, "button, .sr-only, .action-sender")) element.remove();
   for (const spoiler of findAll(body, ".spoiler")) spoiler.textContent = "(spoiler)";
   // Blocks are separate words.
   for (const block of findAll(body, "p, li, td, th, h1, h2, h3, h4, h5, h6, pre, br")) block.append(" ");

@@ -245,7 +245,7 @@ def test_a_thread_is_read_and_answered_without_javascript(any_server: Server, ne
         "A message needs some text.",
     )
     assert ana.post(f"{path}/follow", path, follow="no").ok
-    assert "You follow no threads." in ana.get("/threads").text
+    assert "No threads yet." in ana.get("/threads").text
     any_server.execute("DELETE FROM messages WHERE seq = 1")
     removed = ana.get(path)
     assert "A cleanup has removed the first message" in removed.text

@@ -110,6 +110,11 @@ def test_what_somebody_does_follows_their_name(content: str, text: str) -> None:
     assert body.is_formatted, "an edit begins with what was written"
 
 
+def test_only_the_first_mark_of_an_action_has_a_meaning() -> None:
+    content = "/me " * (MAX_CHARS // 4)
+    assert text_of(render(content)) == "Former member " + content.removeprefix("/me ")
+
+
 @pytest.mark.parametrize("content", ["/me", "/menu", "say /me waves", "//me waves"])
 def test_other_text_is_shown_as_it_is(content: str) -> None:
     assert render(content) == content
