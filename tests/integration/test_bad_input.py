@@ -77,6 +77,10 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
         "delete_message": here | {"seq": 99},
         "message_versions": here | {"seq": seq, "before": 3},
         "react": here | {"seq": seq, "reaction": "👍", "on": False},
+        "pin_message": here | {"seq": seq, "on": False},
+        "follow_thread": here | {"thread": seq, "on": False},
+        "mark_thread_read": here | {"thread": seq, "seq": seq},
+        "run_command": here | {"content": "/topic x"},
         "mark_as_read": here | {"seq": seq},
         "mark_as_unread": here | {"seq": seq},
         "stop_answer": here | {"seq": seq},
@@ -90,6 +94,7 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
         "after": [-1, 1.5, "1", [1], True, 2**63, 10**99, float("nan"), float("inf")],
         "epoch": [5, "x" * 65, "\ud800"],
         "seq": [None, -1, 1.5, "1", True, [seq], {"seq": seq}, 2**63, 10**99],
+        "thread": [None, -1, 1.5, "1", True, [seq], 2**63],
         "on": [None, 1, "yes", []],
         "client_id": [
             None,

@@ -248,4 +248,4 @@ def test_a_thread_is_read_and_answered_without_javascript(any_server: Server, ne
     assert "No threads yet." in ana.get("/threads").text
     any_server.execute("DELETE FROM messages WHERE seq = 1")
     removed = ana.get(path)
-    assert "A cleanup has removed the first message" in removed.text
+    assert "The first message of this thread was removed" in removed.text
