@@ -70,6 +70,12 @@ class InvalidReply(ChatError):
     code, status = "invalid_reply", HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class ThreadRemoved(ChatError):
+    """The message that the thread begins with does not exist in the conversation."""
+
+    code, status = "thread_removed", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class SignedOut(ChatError):
     """There is no valid login session or API token."""
 

@@ -48,7 +48,7 @@ from chatapp.conversations.queries import (
 )
 from chatapp.conversations.refs import ConversationRef, direct_ref, parse_ref, room_ref
 from chatapp.conversations.service import create_room, open_direct
-from chatapp.errors import InvalidReply, NotFound
+from chatapp.errors import InvalidReply, NotFound, ThreadRemoved
 from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import present_message_data
@@ -134,6 +134,7 @@ def list_messages(conversation: str, query: MessagesQuery) -> Response:
     *WRITE_ERRORS,
     *CONTENT_ERRORS,
     InvalidReply,
+    ThreadRemoved,
     status=HTTPStatus.CREATED,
     json=NewMessage,
     headers=IdempotencyHeaders,

@@ -20,7 +20,7 @@ from chatapp.conversations.policy import (
 from chatapp.conversations.preferences import PreferenceChanges, update_preferences
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.errors import Busy, Invalid, InvalidReply, NotFound, Unavailable
+from chatapp.errors import Busy, ChatError, Invalid, InvalidReply, NotFound, ThreadRemoved, Unavailable
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback
 from chatapp.identity import current_person, find_current_person, login_required
@@ -32,12 +32,12 @@ from chatapp.presentation.quotes import message_path, shorten_quote, thread_path
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.reply_quotes import present_quote
 from chatapp.presentation.sidebar import current_sidebars
-from chatapp.presentation.threads import view_thread
+from chatapp.presentation.threads import ThreadView, view_thread
 from chatapp.presentation.urls import parse_place, parse_seq
 from chatapp.timeline import get_message, mark_read, pin, post, read_page
 from chatapp.timeline.cleanup import clear
 from chatapp.timeline.content import check_content
-from chatapp.timeline.conversation_state import find_state
+from chatapp.timeline.conversation_state import ConversationState, find_state
 from chatapp.timeline.mention_inbox import MentionCursor, read_mentions
 from chatapp.timeline.mentions import MAX_SUGGESTIONS, list_mentionable
 from chatapp.timeline.pins import list_pinned
@@ -89,16 +89,29 @@ def create(conversation: str) -> Response | tuple[str, int]:
             is_in_room="also_in_room" in request.form,
             authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,
         )
-    except (Invalid, InvalidReply, Busy, Unavailable) as error:
+    except (Invalid, InvalidReply, ThreadRemoved, Busy, Unavailable) as error:
         state = find_state(db.session(), ref, current_person().id)
-        if thread is not None and not kind_of(authorize_reading(*state.access)).has_assistant:
-            shown = view_thread(state, thread, draft=content, error=error)
+        shown = _view_refused_reply(state, thread, content, error)
+        if shown:
             return render_template("threads/show.html", view=shown), error.status
         view = view_conversation(state, draft=content, error=error)
         return render_conversation(view), error.status
     if message.thread_root is not None:
         return redirect(f"{thread_path(ref.wire_name, message.thread_root)}#message-{message.seq or ''}", code=303)
     return redirect(find_path(ref) if message.is_pending else f"{find_path(ref)}#message-{message.seq}", code=303)
+
+
+def _view_refused_reply(
+    state: ConversationState, thread: int | None, draft: str, error: ChatError
+) -> ThreadView | None:
+    """Return the view of the thread that a message was refused in, or None if it has no composer for the draft."""
+    if thread is None or kind_of(authorize_reading(*state.access)).has_assistant:
+        return None
+    try:
+        view = view_thread(state, thread, draft=draft, error=error)
+    except NotFound:
+        return None  # Nothing is left of it.
+    return view if view.may_post else None
 
 
 @blueprint.post("/conversations/<conversation>/preview")

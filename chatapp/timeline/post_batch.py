@@ -12,7 +12,7 @@ from chatapp.actors import Actor, find_active_tokens, is_admin
 from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_notice, authorize_posting, may_read
 from chatapp.conversations.refs import ConversationRef
-from chatapp.errors import ChatError, InvalidReply, SignedOut
+from chatapp.errors import ChatError, InvalidReply, SignedOut, ThreadRemoved
 from chatapp.models import Conversation, Membership, Message, RetiredKey
 from chatapp.storage import (
     INTEGER,
@@ -272,7 +272,7 @@ class PostBatch:
         raise InvalidReply("The message that this replies to does not exist in this conversation, or was deleted.")
 
     def _find_root(self, post: NewMessage) -> int | None:
-        """Return the root of the thread that the post is a reply in. Raises `InvalidReply`.
+        """Return the root of the thread that the post is a reply in. Raises `ThreadRemoved`.
 
         A post from the spool was acknowledged: it becomes a message of the room instead.
         """
@@ -280,7 +280,7 @@ class PostBatch:
             return None
         root = self._roots.get((post.conversation.id, post.thread_root))
         if root is None and not post.was_spooled:
-            raise InvalidReply("The message that this thread begins with does not exist in this conversation any more.")
+            raise ThreadRemoved("The message that this thread begins with does not exist in this conversation.")
         return root
 
     def _find_known(self, post: NewMessage, facts: PostFacts) -> Message | RetiredKey | None:

@@ -96,8 +96,8 @@ def prepare_post(
 
     Raises what `check_content`, `check_client_id`, `check_message_type` and `check_metadata` raise, and `Invalid` for a
     thread in a conversation with an assistant. The change raises
-    what `authorize_posting` and `authorize_notice` raise, and `InvalidReply`, `SignedOut`; writing it raises `Busy` and
-    `Unavailable`.
+    what `authorize_posting` and `authorize_notice` raise, and `InvalidReply`, `ThreadRemoved`, `SignedOut`; writing it
+    raises `Busy` and `Unavailable`.
     """
     if thread_root is not None and has_assistant(ref):
         raise Invalid("A conversation with an assistant has no threads.")

@@ -35,7 +35,10 @@ export class OutboxView {
   render() {
     // The end of the list is not the end of the conversation.
     if (this.#list.hasNewer) return;
-    const entries = this.#outbox.entries.filter((entry) => this.#isHere(entry));
+    // A reply whose thread was removed is sent to the room, but stays where it was written.
+    const entries = this.#outbox.entries.filter(
+      (entry) => this.#isHere(entry) || this.#list.findUnstored(entry.client_id),
+    );
     for (const entry of entries) this.#renderEntry(entry);
     const clientIds = new Set(entries.map((entry) => entry.client_id));
     for (const message of findAll(this.#list.element, ".message:not([data-seq], [data-pending])")) {
@@ -94,10 +97,11 @@ export class OutboxView {
    * @param {Message | PlainMessage} message
    */
   #onAcknowledged(entry, message) {
-    if (!this.#isHere(entry)) return;
+    const isElsewhere = !this.#isHere(entry);
+    if (isElsewhere && this.#list.isAccepted(entry.client_id)) return;
     // The message was sent before, and has been purged since.
     const isPurged = message.deleted_at !== null && message.id === null;
-    if (isPurged) this.#list.findUnstored(entry.client_id)?.remove();
+    if (isPurged || isElsewhere) this.#list.findUnstored(entry.client_id)?.remove();
     else if ("html" in message) this.#list.show(message);
     // Otherwise the page shows it when it receives it as an event; usually it has done so already.
   }

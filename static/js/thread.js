@@ -1,5 +1,6 @@
 // What the page of a thread has besides what every list of messages has: its first message, and the button to follow it.
 
+import { REQUEST_TIMEOUT_MS } from "./core/connection.js";
 import { decorateMessages } from "./message_decoration.js";
 import { find, parseHtml } from "./dom.js";
 import { MessageList } from "./message_list.js";
@@ -24,12 +25,23 @@ export function showThread(live, userId) {
   const root = new MessageList(element, userId, Number(main.dataset.cursor));
   decorateMessages(element, userId, [loadQuotes, quotes.prepare.bind(quotes)], signal);
 
+  /** Load the page again and return its cursor, or null if nothing is left of the thread. */
   async function reload() {
-    const response = await fetch(`/conversations/${conversation}/threads/${thread}`).catch(() => null);
-    if (!response?.ok || response.redirected) return;
+    const path = `/conversations/${conversation}/threads/${thread}`;
+    const response = await fetch(path, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+    if (response.status === 404) {
+      element?.replaceChildren();
+      list.replaceAll([], false);
+      return null;
+    }
+    if (!response.ok || response.redirected) throw new Error("the thread's page could not be loaded");
     const html = await response.text();
-    element?.replaceChildren(...find(parseHtml(html), "[data-thread-root]").childNodes);
+    const loaded = parseHtml(html);
+    const cursor = Number(find(loaded, "[data-cursor]").dataset.cursor);
+    // A cleanup may have removed the first message.
+    element?.replaceChildren(...(loaded.querySelector("[data-thread-root]")?.childNodes ?? []));
     list.reload(html);
+    return cursor;
   }
 
   page.on("read", () => main.querySelector("[data-mark-thread-read]")?.remove());

@@ -119,3 +119,18 @@ def test_a_thread_is_a_page_of_its_own_on_a_phone(
     expect(pages[1].locator("[data-follow-thread] button")).to_have_text("Follow")
     page.go_back()
     expect(page.locator("#message-1 .message-replies")).to_contain_text("2 replies")
+
+
+def test_a_reply_whose_thread_was_removed_is_sent_to_the_conversation(server: Server, pages: tuple[Page, Page]) -> None:
+    bob_page, page = pages
+    open_thread(page)
+    reply(page, "I do")
+    expect(page.locator(f"{PANE} [data-messages] [data-seq]")).to_have_count(1)
+    server.execute("DELETE FROM messages WHERE seq = 1")
+    reply(page, "too late")
+    for root in (PANE, "main"):
+        expect(page.locator(f"{root} [data-state=failed] [data-reason]")).to_contain_text("The thread was removed.")
+    page.click(f"{PANE} [data-retry]")
+    wait_for_message(bob_page, "too late")
+    expect(page.locator("main [data-messages] [data-seq]", has_text="too late")).to_be_visible()
+    assert replies(page) == ["I do"]

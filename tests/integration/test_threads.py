@@ -111,7 +111,7 @@ def test_a_thread_needs_a_first_message_in_its_conversation(any_server: Server, 
     socket.call("delete_message", {"conversation": "general", "seq": 2})
     for number in (0, 2, 99):
         ack = socket.call("send_message", message_payload("x") | {"thread": number})
-        assert ack["error"]["code"] == "invalid_reply", number
+        assert ack["error"]["code"] == "thread_removed", number
     for malformed in ("1", 1.5, -1, True, 2**63):
         ack = socket.call("send_message", message_payload("x") | {"thread": malformed})
         assert ack["error"]["code"] == "invalid", malformed
@@ -143,7 +143,9 @@ def test_a_cleanup_removes_the_root_and_keeps_later_replies(any_server: Server, 
     assert any_server.rows("SELECT seq FROM messages ORDER BY seq") == [(5,), (6,), (8,)]
     assert any_server.rows("SELECT root_seq, reply_count FROM threads ORDER BY root_seq") == [(1, 1), (2, 1)]
     ack = socket.call("send_message", message_payload("x") | {"thread": 1})
-    assert ack["error"]["code"] == "invalid_reply"
+    assert ack["error"]["code"] == "thread_removed"
+    posted = ana.api().post(MESSAGES, json={"content": "x", "thread": 1})
+    assert check_problem(posted) == (422, "thread_removed")
     any_server.flask("archive", "restore", "general")
     assert any_server.rows("SELECT root_seq, reply_count FROM threads ORDER BY root_seq") == [(1, 2), (2, 1)]
     assert summary(ana.api().get(f"{MESSAGES}/1").json()) == (2, ["ana"])
@@ -249,3 +251,12 @@ def test_a_thread_is_read_and_answered_without_javascript(any_server: Server, ne
     any_server.execute("DELETE FROM messages WHERE seq = 1")
     removed = ana.get(path)
     assert "The first message of this thread was removed" in removed.text
+    # The conversation shows the draft: what remains of the thread has no composer.
+    for _ in range(2):
+        refused = ana.post("/conversations/general/messages", content="too late", form_id=form_id, thread="1")
+        assert refused.status_code == 422
+        assert find_element(refused.text, "[data-composer] textarea").text().strip() == "too late"
+        assert "does not exist" in find_element(refused.text, "#composer-error").text()
+        assert 'name="thread"' not in refused.text
+        assert ana.post("/conversations/general/clear").ok
+    assert ana.get(path).status_code == 404

@@ -20,6 +20,7 @@ const PERMANENT_CODES = new Set([
   "bad_characters",
   "too_complex",
   "invalid_reply",
+  "thread_removed",
   "forbidden",
   "not_found",
   "conflict",

@@ -5,7 +5,7 @@ import { RequestError } from "./connection.js";
 
 /** @import { Connection } from "./connection.js" */
 /** @import { Outbox, OutboxEntry } from "./outbox.js" */
-/** @import { NewMessage } from "../protocol.js" */
+/** @import { MessagePlace, NewMessage } from "../protocol.js" */
 
 /** Another tab sends its own messages; this one takes over those that are still there after this delay. */
 const OTHER_TAB_DELAY_MS = 2_000;
@@ -13,8 +13,17 @@ const OTHER_TAB_DELAY_MS = 2_000;
 /** @type {(keyof NewMessage)[]} what is sent of an entry */
 const FIELDS = ["conversation", "content", "client_id", "reply_to", "thread", "also_in_room"];
 
-/** Then it replies to nothing. */
-const REPLY_LOST = "The message that this replies to was deleted. Retry sends it without the quote.";
+/** @type {Record<string, {place: MessagePlace, reason: string}>} where a message goes whose own place is gone */
+const OTHER_PLACES = {
+  invalid_reply: {
+    place: { reply_to: undefined },
+    reason: "The message that this replies to was deleted. Retry sends it without the quote.",
+  },
+  thread_removed: {
+    place: { reply_to: undefined, thread: undefined, also_in_room: undefined },
+    reason: "The thread was removed. Retry sends it to the conversation.",
+  },
+};
 
 /**
  * Send the entries of each conversation in order, one at a time, so that none overtakes an earlier one that is retried.
@@ -62,8 +71,8 @@ export function sendOutbox(outbox, connection) {
     } catch (error) {
       if (!(error instanceof RequestError)) return { retryAfterMs: 0 };
       if (!error.isPermanent) return error;
-      if (error.code === "invalid_reply") outbox.reject({ ...entry, reply_to: undefined }, REPLY_LOST);
-      else outbox.reject(entry, error.message);
+      const other = OTHER_PLACES[error.code];
+      outbox.reject({ ...entry, ...other?.place }, other?.reason ?? error.message);
       return null;
     }
   }

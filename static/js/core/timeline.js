@@ -11,7 +11,8 @@ import { TypedEventTarget } from "./typed_event_target.js";
 /**
  * @typedef {object} MessageView where the messages are shown
  * @property {(message: Message) => void} show adds a message, or replaces an older version of it
- * @property {(messages: StoredMessage[], hasOlder: boolean) => void} replaceAll
+ * @property {(messages: StoredMessage[], hasOlder: boolean) => void | Promise<number | null>} replaceAll shows
+ *   only these messages. A view that loads them itself returns the cursor of what it has loaded, or null if it is empty.
  * @property {(floor: number) => void} removeUpTo
  * @property {(message: FormattedMessage) => void} showFormatted shows the text of a message formatted, if it is shown
  * @property {(senderId: number, clientId: string, reason: string) => void} rejectPending
@@ -81,7 +82,10 @@ export class Timeline extends TypedEventTarget {
     for (let failures = 0; this.#isBehind && this.#connection.isConnected;) {
       this.#isBehind = false;
       try {
-        this.#apply(await this.#fetch());
+        const caughtUp = await this.#fetch();
+        const loading = this.#replaceAll(caughtUp);
+        // It waits only for a view that loads: no event may arrive between the parts of an update.
+        this.#apply(caughtUp, loading ? await loading : null);
         failures = 0;
       } catch (error) {
         if (error instanceof RequestError && error.isPermanent) return this.#close();
@@ -106,18 +110,30 @@ export class Timeline extends TypedEventTarget {
   }
 
   /**
+   * @param {CatchUp} catchUp
+   * @returns what the view returns
+   */
+  #replaceAll({ reset, messages, floor }) {
+    if (!reset) return;
+    const [oldest] = messages;
+    return this.#view.replaceAll(
+      messages.filter((message) => isIn(message, this.#thread)),
+      oldest !== undefined && oldest.seq > floor + 1,
+    );
+  }
+
+  /**
    * Apply all events from the cursor to `to`.
    *
    * @param {CatchUp} catchUp
+   * @param {number | null} loadedCursor the cursor of what the view has loaded itself
    */
-  #apply({ messages, pending, readers, answers, pins, is_public: isPublic, reset, to, more, epoch, floor }) {
+  #apply(
+    { messages, pending, readers, answers, pins, is_public: isPublic, reset, to, more, epoch, floor },
+    loadedCursor,
+  ) {
     if (reset) {
       this.#wantsLatest = false;
-      const [oldest] = messages;
-      this.#view.replaceAll(
-        messages.filter((message) => isIn(message, this.#thread)),
-        oldest !== undefined && oldest.seq > floor + 1,
-      );
       this.emit("reset");
     } else {
       for (const message of messages) this.#show(message);
@@ -125,7 +141,7 @@ export class Timeline extends TypedEventTarget {
     }
     for (const message of pending) this.#show(message);
     this.emit("joined", { readers, answers, messages, pins, floor, isPublic });
-    this.#cursor = to;
+    this.#cursor = loadedCursor ?? to;
     this.#epoch = epoch;
     this.#isBehind ||= more;
   }

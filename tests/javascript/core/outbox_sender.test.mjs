@@ -166,6 +166,27 @@ test("a reply to a message that was deleted is kept, and can be sent without the
   );
 });
 
+test("a reply in a thread that was removed is kept, and can be sent to the conversation", async () => {
+  const { connection, outbox } = start((payload) => {
+    if (payload.thread) throw new RequestError({ code: "thread_removed", message: "It was removed." });
+    return stored(payload);
+  });
+  sendOutbox(outbox, connection);
+  outbox.add("general", "a reply", { reply_to: 4, thread: 3, also_in_room: true });
+  await settle();
+  const [{ client_id, created_at, ...kept }] = outbox.entries;
+  assert.ok(created_at);
+  assert.deepEqual(kept, {
+    conversation: "general",
+    content: "a reply",
+    error: "The thread was removed. Retry sends it to the conversation.",
+  });
+  outbox.retry(client_id);
+  await settle();
+  assert.deepEqual(outbox.entries, []);
+  assert.deepEqual(connection.requests.at(-1), { conversation: "general", content: "a reply", client_id });
+});
+
 test("a reply in a thread is sent with its thread", async () => {
   const { connection, outbox } = start(stored);
   sendOutbox(outbox, connection);

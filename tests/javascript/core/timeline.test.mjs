@@ -182,6 +182,70 @@ test("a reset replaces the list and continues from its cursor", async () => {
   assert.deepEqual(page.connection.requests.at(-1), { conversation: "general", after: 600, epoch: "second" });
 });
 
+/** Open a page that has to be loaded again. `loads` are what its view does, in order. */
+async function openThread(...loads) {
+  const thread = await open();
+  thread.view.replaceAll = () => loads.shift()();
+  thread.connection.handler = (_event, { after }) => catchUp([], 20, after === CURSOR ? { reset: true } : {});
+  thread.timeline.catchUp();
+  await settle();
+  thread.events.length = 0;
+  return thread;
+}
+
+test("events that arrive while the view loads its messages are shown after it", async () => {
+  const load = defer();
+  const page = await openThread(() => load.promise);
+  page.receive(message(21), message(22), message(23));
+  await settle();
+  assert.deepEqual(page.view.seqs, []);
+  assert.deepEqual(page.events, []);
+  // What it has loaded ends with event 21.
+  load.resolve(21);
+  await settle();
+  assert.deepEqual(page.view.seqs, [21, 22, 23]);
+  assert.deepEqual(page.events, ["reset", "joined", "current"]);
+  assert.equal(page.connection.requests.length, 2);
+  page.receive(message(24));
+  assert.deepEqual(page.view.seqs, [21, 22, 23, 24]);
+});
+
+test("a view that could not load its messages loads them again, from the old cursor", async (t) => {
+  useFakeTimers(t);
+  disableJitter(t);
+  const page = await openThread(
+    async () => assert.fail("offline"),
+    async () => 30,
+  );
+  assert.deepEqual(page.events, []);
+  await tick(500);
+  assert.deepEqual(
+    page.connection.requests.map(({ after }) => after),
+    [CURSOR, CURSOR, CURSOR],
+  );
+  assert.deepEqual(page.events, ["reset", "joined", "current"]);
+  page.timeline.catchUp();
+  assert.equal(page.cursor(), 30);
+});
+
+test("a view of which nothing is left continues from the cursor of the reset", async () => {
+  const page = await openThread(async () => null);
+  page.timeline.catchUp();
+  assert.equal(page.cursor(), 20);
+});
+
+test("a view that loads nothing is replaced at once", async () => {
+  const ack = defer();
+  const page = await open(undefined, ack.promise);
+  const order = [];
+  page.view.replaceAll = () => void queueMicrotask(() => order.push("later"));
+  for (const name of ["reset", "joined", "current"]) page.timeline.on(name, () => order.push(name));
+  page.timeline.catchUp();
+  ack.resolve(catchUp([], 20, { reset: true }));
+  await settle();
+  assert.deepEqual(order, ["reset", "joined", "current", "later"]);
+});
+
 test("after a reset to the beginning there are no older messages", async () => {
   const page = await open(catchUp([message(4)], 9, { reset: true, floor: 3 }));
   assert.ok(!page.view.hasOlder);
