@@ -103,7 +103,8 @@ def find_roots(session: Session, keys: Collection[ThreadKey]) -> dict[ThreadKey,
     # The root of a reply may have been removed by a cleanup.
     found |= _find_targets(session, {(key[0], root) for key, root in roots.items()} - found.keys())
     deleted = {key for key, row in found.items() if row.deleted_at is not None}
-    known = _find_threads(session, deleted)
+    # Somebody may follow a message without replies.
+    known = {key for key, thread in _find_threads(session, deleted).items() if thread.last_seq > thread.root_seq}
     return {
         key: root
         for key, root in roots.items()
@@ -147,7 +148,7 @@ def store_replies(session: Session, replies: Sequence[Reply]) -> None:
         connection.execute(insert(_THREADS), created)
     if updated:
         connection.execute(_UPDATE_THREAD, updated)
-    _store_followers(session, replies, new_threads=[key for key in by_root if key not in threads])
+    _store_followers(session, replies)
 
 
 def add_named_followers(session: Session, reply: Reply) -> None:
@@ -222,21 +223,18 @@ def recount_threads(transaction: Transaction, conversation: NumberedConversation
 def _store_recount(session: Session, key: ThreadKey, count: int, last_seq: int) -> None:
     last = session.execute(_SELECT_LAST, {"of": key[0], "root": key[1]}).all()
     left = [row for row in last if row.deleted_at is None]
-    values = {
-        "reply_count": count,
-        "last_seq": last_seq,
-        "last_reply_at": left[0].created_at if left else None,
-        "last_people": format_people([row.sender_id for row in left if row.sender_id is not None]),
-    }
-    session.connection().execute(_UPDATE_THREAD, [_new(key, values)])
+    values: dict[str, object] = {"reply_count": count, "last_seq": last_seq}
+    if left or count == 0:  # Otherwise the last replies that are left are further above.
+        values["last_reply_at"] = left[0].created_at if left else None
+        values["last_people"] = format_people([row.sender_id for row in left if row.sender_id is not None])
+    session.connection().execute(update(_THREADS).where(_OF_THREAD).values(values), {"of": key[0], "root": key[1]})
 
 
-def _store_followers(session: Session, replies: Sequence[Reply], new_threads: Sequence[ThreadKey]) -> None:
+def _store_followers(session: Session, replies: Sequence[Reply]) -> None:
     """Add the author of the root, the senders, and the people mentioned by name as followers."""
-    markers: dict[tuple[int, int, int], int] = {}
-    if new_threads:
-        found = _find_targets(session, new_threads)
-        markers |= {(*key, row.sender_id): key[1] for key, row in found.items() if row.sender_id is not None}
+    # Not only of new threads: somebody may have followed one before its first reply, or its replies were restored.
+    found = _find_targets(session, {reply.root for reply in replies})
+    markers = {(*key, row.sender_id): key[1] for key, row in found.items() if row.sender_id is not None}
     for reply in replies:
         for user_id in reply.named:
             markers.setdefault((*reply.root, user_id), reply.seq - 1)

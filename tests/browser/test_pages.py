@@ -72,6 +72,8 @@ def test_a_member_is_added_to_a_room_and_removed(ana: Person, bob: Person, eve: 
     ana_page.get_by_role("button", name="Add", exact=True).click()
     expect(bob_page.locator(".sidebar-link", has_text="Design")).to_be_visible()
     bob_page.click(".sidebar-link:has-text('Design')")
+    expect(bob_page).to_have_url(room)
+    expect(bob_page.locator("main[data-conversation^=room]")).to_be_visible()
     wait_until_connected(bob_page)
     send_message(bob_page, "here I am")
     wait_until_stored(bob_page)

@@ -101,6 +101,23 @@ def test_a_thread_has_its_own_followers_and_unread_count(any_server: Server, new
     assert states("ana", 5)[:2] == (True, 0)
 
 
+def test_an_author_follows_a_thread_that_somebody_has_followed_before_the_first_reply(
+    server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    author, other = ana.connect(), bob.connect()
+    author.post("the root")
+    other.call("follow_thread", {"conversation": "general", "thread": 1, "on": True})
+    reply(other, "one", 1)
+    assert [each["unread"] for each in author.wait_for("thread_changed")] == [1]
+    # A message that was deleted can have no first reply, also if somebody follows it.
+    deleted = author.post("deleted")["seq"]
+    other.call("follow_thread", {"conversation": "general", "thread": deleted, "on": True})
+    author.call("delete_message", {"conversation": "general", "seq": deleted})
+    ack = other.call("send_message", message_payload("x") | {"thread": deleted})
+    assert ack["error"]["code"] == "invalid_reply"
+
+
 def test_a_thread_needs_a_first_message_in_its_conversation(any_server: Server, new_person: NewPerson) -> None:
     ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
     socket, stranger = ana.connect(), bob.connect()
