@@ -68,22 +68,25 @@ class ThreadStateBroadcaster:
     def run(self) -> None:
         """Process the queue, forever."""
         while True:
-            self._is_filled.wait()
-            self._is_filled.clear()
+            # Not only what is added from now on: an error may have ended this before, with threads that waited.
             while self._waiting:
                 self.broadcast_next()
+            self._is_filled.wait()
+            self._is_filled.clear()
 
     def broadcast_next(self) -> None:
         """Broadcast the states of the thread that has waited longest."""
         ref, root = next(iter(self._waiting))
         del self._waiting[ref, root]
         with self._app.app_context():
-            states = list_follower_states(db.session(), ref, root)
+            states = list_follower_states(db.session(), ref, root, self._is_connected)
         for state in states:
             self.broadcast(state)
 
     def broadcast(self, state: ThreadState) -> None:
         """Emit the state of a thread to the user's own sockets."""
-        channel = user_channel(state.user_id)
-        if self._connections.has_sockets(channel):
-            self._server.emit("thread_changed", present_thread_state(state), to=channel)
+        if self._is_connected(state.user_id):
+            self._server.emit("thread_changed", present_thread_state(state), to=user_channel(state.user_id))
+
+    def _is_connected(self, user_id: int) -> bool:
+        return self._connections.has_sockets(user_channel(user_id))

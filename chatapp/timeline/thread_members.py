@@ -1,5 +1,7 @@
 """Who follows a thread, how far they have read it, and the list of a person's threads."""
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -28,7 +30,7 @@ from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Thread, ThreadMember
-from chatapp.storage import ReadStatement, Transaction, write
+from chatapp.storage import ReadStatement, Transaction, read_natively, write
 from chatapp.timeline.event_numbers import lock_columns
 from chatapp.timeline.messages import TimelineMessage, fetch_roots
 from chatapp.timeline.read_state import MAX_COUNTED_MESSAGES
@@ -253,27 +255,40 @@ def list_followed_threads(session: Session, user_id: int, *, limit: int, offset:
     ]
 
 
-def list_follower_states(session: Session, ref: ConversationRef, root: int) -> Sequence[ThreadState]:
-    """Return the state of a thread for each follower, in two queries."""
-    parameters = {"of": ref.id, "root": root}
-    followers = session.execute(_SELECT_FOLLOWERS, parameters).all()
-    last = session.execute(_SELECT_LAST_SENDERS, parameters).all() if followers else []
-    # Most have read nearly all: only what is after their marker is counted.
+def list_follower_states(
+    session: Session, ref: ConversationRef, root: int, is_wanted: Callable[[int], bool]
+) -> Sequence[ThreadState]:
+    """Return the state of a thread for each follower whose id `is_wanted`, in two queries."""
+
+    def read(session: Session) -> tuple[Sequence[Any], Sequence[Any]]:
+        parameters = {"of": ref.id, "root": root}
+        return (
+            session.execute(_SELECT_FOLLOWERS, parameters).all(),
+            session.execute(_SELECT_LAST_SENDERS, parameters).all(),
+        )
+
+    followers, newest_first = read_natively(session, read)
+    last, last_by_sender = list[int](), defaultdict[int, list[int]](list)
+    for seq, sender_id in reversed(newest_first):
+        last.append(seq)
+        last_by_sender[sender_id].append(seq)
     return [
         ThreadState(
-            ref, root, user_id, is_following=True, unread=_count_after(last, marker, user_id), last_read_seq=marker
+            ref,
+            root,
+            user_id,
+            is_following=True,
+            unread=_count_after(last, marker) - _count_after(last_by_sender.get(user_id, ()), marker),
+            last_read_seq=marker,
         )
         for user_id, marker in followers
+        if is_wanted(user_id)
     ]
 
 
-def _count_after(newest_first: Sequence[Any], marker: int, user_id: int) -> int:
-    count = 0
-    for seq, sender_id in newest_first:
-        if seq <= marker:
-            break
-        count += sender_id != user_id
-    return count
+def _count_after(seqs: Sequence[int], marker: int) -> int:
+    """Count the numbers above a marker. A thread may have thousands of followers."""
+    return len(seqs) - bisect_right(seqs, marker)
 
 
 def _has_state(session: Session, state: ThreadState) -> bool:
