@@ -20,7 +20,7 @@ MENTION_PATTERN = re.compile(
 )
 
 # The URL comes first: what it contains is no mention.
-_URL_OR_MENTION = re.compile(rf"(?:https?://|www\.)\S*|{MENTION_PATTERN.pattern}", re.ASCII | re.IGNORECASE)
+_URL_OR_MENTION = re.compile(rf"(?:https?://|www\.)(?u:\S*)|{MENTION_PATTERN.pattern}", re.ASCII | re.IGNORECASE)
 
 _LINK = re.compile(r"\[[^\[\]]*\]\([^\s()]*\)")
 

@@ -64,6 +64,7 @@ def look(html: str) -> tuple[str, list[tuple[str, str]], list[str]]:
 @example("a\n    indented\n\tlines")
 @example("a_b _ c")
 @example("\\0@ANA")
+@example("HTTP://\u00a0@ANA")
 def test_a_text_that_is_called_plain_looks_the_same_with_the_parser(text: str) -> None:
     text = normalize(text)
     if may_be_markdown(text):
