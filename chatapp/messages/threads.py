@@ -11,11 +11,11 @@ from chatapp.presentation.quotes import shorten_quote, thread_path
 from chatapp.presentation.threads import view_thread
 from chatapp.presentation.urls import parse_seq
 from chatapp.timeline.conversation_state import find_state
+from chatapp.timeline.thread_markers import mark_thread_read
 from chatapp.timeline.thread_members import (
     count_followed_threads,
     follow_thread,
     list_followed_threads,
-    mark_thread_read,
 )
 from chatapp.web.caching import revalidated
 

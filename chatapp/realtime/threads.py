@@ -11,7 +11,8 @@ from chatapp.realtime.application import Realtime
 from chatapp.realtime.channels import user_channel
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.thread_members import follow_thread, list_follower_states, mark_thread_read
+from chatapp.timeline.thread_markers import mark_thread_read
+from chatapp.timeline.thread_members import follow_thread, list_follower_states
 from chatapp.timeline.threads import ThreadState
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     func,
     insert,
     literal_column,
@@ -28,7 +29,7 @@ from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
-from chatapp.errors import Invalid, NotFound
+from chatapp.errors import NotFound
 from chatapp.models import Conversation, Membership, Message, Thread, ThreadMember
 from chatapp.storage import ReadStatement, Transaction, read_natively, write
 from chatapp.timeline.event_numbers import lock_columns
@@ -67,6 +68,8 @@ def _count_unread() -> ScalarSelect[int]:
     )
 
 
+UNREAD_REPLIES = _count_unread()
+
 _IS_MEMBER = and_(
     _MEMBERS.c.conversation_id == bindparam("of"),
     _MEMBERS.c.root_seq == bindparam("root", type_=BigInteger()),
@@ -86,7 +89,7 @@ _IS_UNREAD = _THREADS.c.last_seq > _MEMBERS.c.last_read_seq
 """Whether others have replied since. A reply moves the read marker of its sender."""
 
 _SELECT_STATE = ReadStatement(
-    select(_MEMBERS.c.is_following, _MEMBERS.c.last_read_seq, _count_unread()).where(_IS_MEMBER)
+    select(_MEMBERS.c.is_following, _MEMBERS.c.last_read_seq, UNREAD_REPLIES).where(_IS_MEMBER)
 )
 
 _SELECT_FOLLOWERS = (
@@ -124,7 +127,7 @@ _FOLLOWED = (
 )
 
 # Only for the threads of one page: a person may follow thousands.
-_SELECT_UNREAD = select(_MEMBERS.c.conversation_id, _MEMBERS.c.root_seq, _count_unread()).where(
+_SELECT_UNREAD = select(_MEMBERS.c.conversation_id, _MEMBERS.c.root_seq, UNREAD_REPLIES).where(
     _MEMBERS.c.user_id == bindparam("user_id"),
     tuple_(_MEMBERS.c.conversation_id, _MEMBERS.c.root_seq).in_(bindparam("keys", expanding=True)),
 )
@@ -160,22 +163,8 @@ def follow_thread(ref: ConversationRef, actor: Actor, root: int, *, on: bool) ->
     return write(_change_state(ref, actor, root, change), locks=[ref.id])
 
 
-def mark_thread_read(ref: ConversationRef, actor: Actor, root: int, seq: int) -> ThreadState:
-    """Move the actor's read marker in a thread forward to `seq`, and return the thread's state.
-
-    It is kept for threads that they follow or have followed. Raises what `authorize_reading` raises, `SignedOut`,
-    `NotFound`, and `Invalid` if the conversation has no such event number.
-    """
-
-    def change(session: Session, state: ThreadState) -> None:
-        if state.last_read_seq < seq and _has_state(session, state):
-            _store_member(session, state, is_following=state.is_following, last_read_seq=seq)
-
-    return write(_change_state(ref, actor, root, change, seq=seq), locks=[ref.id])
-
-
 def _change_state(
-    ref: ConversationRef, actor: Actor, root: int, change: Callable[[Session, ThreadState], None], *, seq: int = 0
+    ref: ConversationRef, actor: Actor, root: int, change: Callable[[Session, ThreadState], None]
 ) -> Callable[[Transaction], ThreadState]:
     def apply(transaction: Transaction) -> ThreadState:
         session = transaction.session
@@ -185,8 +174,6 @@ def _change_state(
         if access.membership is None:
             raise NotFound("You are not in this conversation.")
         check_thread(session, conversation, root)
-        if seq > conversation.last_event:
-            raise Invalid("seq must be the number of a message in this conversation.")
         before = find_thread_state(session, ref, actor.user_id, root)
         change(session, before)
         after = find_thread_state(session, ref, actor.user_id, root)
@@ -298,9 +285,12 @@ def _has_state(session: Session, state: ThreadState) -> bool:
 
 def _store_member(session: Session, state: ThreadState, *, is_following: bool, last_read_seq: int) -> None:
     values = {"is_following": is_following, "last_read_seq": last_read_seq}
+    # Reading needs no lock of the conversation: it may have moved the marker since.
+    marker = _MEMBERS.c.last_read_seq
+    latest = case((marker < last_read_seq, last_read_seq), else_=marker)
     key = {"conversation_id": state.conversation.id, "root_seq": state.root_seq, "user_id": state.user_id}
     if _has_state(session, state):
         is_member = and_(*(_MEMBERS.c[name] == value for name, value in key.items()))
-        session.execute(update(_MEMBERS).where(is_member).values(values))
+        session.execute(update(_MEMBERS).where(is_member).values(values | {"last_read_seq": latest}))
     else:
         session.execute(insert(_MEMBERS), key | values)

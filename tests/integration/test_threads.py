@@ -1,5 +1,6 @@
 """Threads: replies that only their thread shows, over events."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.harness.api import MESSAGES, check_problem, list_seqs
@@ -116,6 +117,30 @@ def test_an_author_follows_a_thread_that_somebody_has_followed_before_the_first_
     author.call("delete_message", {"conversation": "general", "seq": deleted})
     ack = other.call("send_message", message_payload("x") | {"thread": deleted})
     assert ack["error"]["code"] == "invalid_reply"
+
+
+def test_many_people_read_a_thread_at_once(any_server: Server, new_person: NewPerson) -> None:
+    people = [new_person(any_server, name) for name in ("ana", "bob", "eve", "zoe")]
+    sockets = [person.connect() for person in people]
+    sockets[0].post("the root")
+    for socket in sockets[:3]:
+        reply(socket, "a reply", 1)
+    payload = {"conversation": "general", "thread": 1}
+    with ThreadPoolExecutor() as pool:
+        acks = list(
+            pool.map(
+                lambda each: each[0].call("mark_thread_read", payload | {"seq": each[1]}),
+                [(socket, seq) for socket in sockets for seq in (6, 4, 99)],
+            )
+        )
+    assert [ack["error"]["code"] for ack in acks[2::3]] == ["invalid"] * 4
+    assert all(ack["ok"] for ack in acks if ack not in acks[2::3])
+    # A person who has never followed the thread has no read marker in it.
+    states = [socket.call("mark_thread_read", payload | {"seq": 1}) for socket in sockets]
+    assert [(each["following"], each["unread"], each["last_read_seq"]) for each in states] == [
+        *[(True, 0, 6)] * 3,
+        (False, 0, 0),
+    ]
 
 
 def test_a_thread_needs_a_first_message_in_its_conversation(any_server: Server, new_person: NewPerson) -> None:

@@ -15,6 +15,7 @@ from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.resources import ThreadState
 from chatapp.presentation.threads import present_thread_state
 from chatapp.timeline.reading import find_root, read_thread
+from chatapp.timeline.thread_markers import mark_thread_read
 from chatapp.timeline.thread_members import (
     FollowedThread,
     check_thread,
@@ -22,7 +23,6 @@ from chatapp.timeline.thread_members import (
     find_thread_state,
     follow_thread,
     list_followed_threads,
-    mark_thread_read,
 )
 
 blueprint = Blueprint("api_threads", __name__, url_prefix="/api")
