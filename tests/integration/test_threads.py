@@ -116,7 +116,7 @@ def test_an_author_follows_a_thread_that_somebody_has_followed_before_the_first_
     other.call("follow_thread", {"conversation": "general", "thread": deleted, "on": True})
     author.call("delete_message", {"conversation": "general", "seq": deleted})
     ack = other.call("send_message", message_payload("x") | {"thread": deleted})
-    assert ack["error"]["code"] == "invalid_reply"
+    assert ack["error"]["code"] == "thread_removed"
 
 
 def test_many_people_read_a_thread_at_once(any_server: Server, new_person: NewPerson) -> None:
