@@ -16,7 +16,7 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.preferences import Preferences
 from chatapp.conversations.queries import ConversationAccess
 from chatapp.presentation.kinds import direct_title
-from chatapp.presentation.messages import isoformat, present_message_data, present_versions
+from chatapp.presentation.messages import isoformat, present_message_data, present_person, present_versions
 from chatapp.presentation.resources import PinnedMessage as PinnedMessageResource
 from chatapp.presentation.threads import present_thread_state
 from chatapp.timeline import Page, TimelineMessage
@@ -144,9 +144,7 @@ def present_conversation(
         "is_archived": conversation.is_archived,
         "is_public": is_public,
         "role": None if membership is None else membership.role,
-        "people": None
-        if people is None
-        else [{"id": person.id, "username": person.username, "name": person.name} for person in people],
+        "people": None if people is None else [present_person(person) for person in people],
         "total": conversation.message_count,
         "last_event": conversation.last_event,
         "floor": conversation.floor,
@@ -160,7 +158,7 @@ def present_pinned(pinned: PinnedMessage) -> PinnedMessageResource:
     person = pinned.pinned_by
     return {
         "message": present_message_data(pinned.message),
-        "pinned_by": None if person is None else {"id": person.id, "username": person.username, "name": person.name},
+        "pinned_by": None if person is None else present_person(person),
         "pinned_at": isoformat(pinned.pinned_at),
     }
 

@@ -65,6 +65,9 @@ class ConversationKind:
     has_assistant: ClassVar[bool] = False
     """Whether every message is a question to the assistant of the conversation."""
 
+    has_threads: ClassVar[bool] = True
+    """Whether messages can be answered in threads."""
+
     is_personal: ClassVar[bool] = False
     """Whether only its owner reads it."""
 
@@ -166,6 +169,7 @@ class AssistantConversation(ConversationKind):
 
     name = "assistant"
     has_assistant = True
+    has_threads = False
     last_page_size = 50  # Answers refer to earlier messages.
     archived_text = "This session has ended and is read-only."
 

@@ -63,7 +63,6 @@ class Permissions:
     may_moderate: bool
     may_pin: bool
     may_mention_all: bool
-    has_threads: bool
     may_share: bool
     """Create a public link."""
 
@@ -103,6 +102,11 @@ class ConversationView:
     def conversation(self) -> Conversation:
         """The row."""
         return self.page.conversation
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether messages can be answered in threads."""
+        return kind_of(self.conversation).has_threads
 
     @property
     def has_unread_above(self) -> bool:
@@ -145,7 +149,6 @@ def view_conversation(
             may_moderate=kind.may_moderate(membership, is_admin=viewer.is_admin),
             may_pin=may_pin(conversation, membership, is_admin=viewer.is_admin),
             may_mention_all=kind.may_mention_all(membership),
-            has_threads=not kind.has_assistant,
             may_share=kind.has_assistant
             and may_share(conversation, membership, is_admin=viewer.is_admin, has_share_links=state.has_share_links),
         ),
@@ -258,7 +261,6 @@ def render_remembered_conversation() -> str | None:
             may_moderate=False,
             may_pin=False,
             may_mention_all=False,
-            has_threads=view.permissions.has_threads,
             may_share=False,
         ),
         composer=replace(view.composer, form_id=str(uuid.uuid4()), draft=""),

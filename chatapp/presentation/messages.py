@@ -208,7 +208,7 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
         "id": message.id,
         "seq": message.seq,
         "version": message.version,
-        "sender": None if sender is None else {"id": sender.id, "username": sender.username, "name": sender.name},
+        "sender": None if sender is None else present_person(sender),
         "sender_type": message.sender_type,
         "sender_name": message.sender_name,
         "message_type": message.message_type,
@@ -233,11 +233,16 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
     }
 
 
+def present_person(person: Person) -> resources.Person:
+    """Return a user as the API and events carry them."""
+    return {"id": person.id, "username": person.username, "name": person.name}
+
+
 def _present_replies(thread: ThreadSummary) -> resources.Replies:
     return {
         "count": thread.count,
         "last_at": isoformat(thread.last_at),
-        "people": [{"id": person.id, "username": person.username, "name": person.name} for person in thread.people],
+        "people": [present_person(person) for person in thread.people],
     }
 
 

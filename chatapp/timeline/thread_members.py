@@ -190,7 +190,7 @@ def check_thread(session: Session, conversation: Conversation, root: int) -> Non
     A message that was removed has its thread as long as there are replies. A reply begins none. Conversations with an
     assistant have no threads.
     """
-    if kind_of(conversation).has_assistant:
+    if not kind_of(conversation).has_threads:
         raise NotFound("A conversation with an assistant has no threads.")
     if find_roots(session, {(conversation.id, root)}).get((conversation.id, root)) == root:
         return

@@ -1,4 +1,4 @@
-// Cookies that tell the server how this browser shows pages.
+// Cookies with which the server renders pages as this browser shows them.
 
 const YEAR_S = 365 * 24 * 60 * 60;
 

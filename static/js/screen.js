@@ -101,7 +101,6 @@ export class Screen extends TypedEventTarget {
     base.main.after(pane.main);
     find(pane.main, "[data-close-pane]").addEventListener("click", () => this.leavePane());
     this.emit("shown", pane);
-    enableCopyButtons(document);
     showConversation(pane, this.#app);
   }
 

@@ -8,8 +8,8 @@ from tests.harness.pages import (
     PHONE,
     NewPage,
     message_texts,
+    open_pages,
     send_message,
-    wait_for_message,
     wait_until_connected,
     wait_until_stored,
 )
@@ -28,10 +28,7 @@ def quote(page: Page, seq: int) -> str:
 @pytest.fixture
 def pages(ana: Person, bob: Person, new_page: NewPage) -> tuple[Page, Page]:
     """The pages of Bob and Ana, with a message by Bob."""
-    bob_page, ana_page = wait_until_connected(new_page(bob)), wait_until_connected(new_page(ana))
-    send_message(bob_page, "Who brings **cake**?\n||me||")
-    wait_for_message(ana_page, "Who brings")
-    return bob_page, ana_page
+    return open_pages(bob, ana, new_page, "Who brings **cake**?\n||me||")
 
 
 def start_reply(page: Page, seq: int) -> None:

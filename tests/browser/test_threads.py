@@ -8,6 +8,7 @@ from tests.harness.pages import (
     PHONE,
     NewPage,
     message_texts,
+    open_pages,
     send_message,
     wait_for_message,
     wait_until_connected,
@@ -25,10 +26,7 @@ THREAD = "/conversations/general/threads/1"
 @pytest.fixture
 def pages(ana: Person, bob: Person, new_page: NewPage) -> tuple[Page, Page]:
     """The pages of Bob and Ana, with a message by Bob."""
-    bob_page, ana_page = wait_until_connected(new_page(bob)), wait_until_connected(new_page(ana))
-    send_message(bob_page, "Who brings cake?")
-    wait_for_message(ana_page, "Who brings cake?")
-    return bob_page, ana_page
+    return open_pages(bob, ana, new_page, "Who brings cake?")
 
 
 def open_thread(page: Page, seq: int = 1) -> None:
@@ -54,10 +52,10 @@ def test_a_thread_is_read_and_answered_beside_its_conversation(server: Server, p
     link = bob_page.locator("#message-1 .message-replies")
     expect(link).to_contain_text("1 reply")
     # Bob's message: he follows the thread.
-    expect(bob_page.locator("[data-threads-badge]")).to_contain_text("1")
+    expect(bob_page.locator("[data-inbox=threads]")).to_contain_text("1")
     link.click()
     expect(bob_page.locator(f"{PANE} .message-body", has_text="I do")).to_be_visible()
-    expect(bob_page.locator("[data-threads-badge]")).to_be_hidden()
+    expect(bob_page.locator("[data-inbox=threads]")).to_be_hidden()
     reply(bob_page, "Thanks")
     bob_page.check(f"{PANE} [name=also_in_room]")
     reply(bob_page, "For everybody")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.harness.audit import Participant, audit, chatting
+from tests.harness.audit import Participant, audit, chatting, wait_until_all_have_sent
 from tests.harness.people import NewPerson, Person
 from tests.harness.proxy import Proxy
 from tests.harness.servers import NewServer, Server
@@ -31,6 +31,7 @@ def test_no_message_is_lost_when_connections_are_cut(server: Server, ana: Person
         for _ in range(15):
             time.sleep(0.2)
             proxy.cut()
+        wait_until_all_have_sent(participants)
     audit(server, *participants)
 
 
@@ -38,11 +39,11 @@ def test_no_message_is_lost_on_half_open_connections(server: Server, ana: Person
     participants = two_participants(ana, bob, proxy)
     with chatting(*participants):
         for _ in range(2):
-            time.sleep(0.5)
+            wait_until_all_have_sent(participants)
             proxy.hold()
             time.sleep(2.5)
             proxy.release()
-        time.sleep(1)
+        wait_until_all_have_sent(participants)
     audit(server, *participants)
 
 
@@ -88,7 +89,7 @@ def test_no_message_is_lost_on_a_slow_network(server: Server, ana: Person, bob: 
     with chatting(*participants):
         time.sleep(3)
         proxy.cut()
-        time.sleep(2)
+        wait_until_all_have_sent(participants)
     audit(server, *participants)
 
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 import pytest
 
 from chatapp.storage.spool import Spool
-from tests.harness.audit import Participant, audit, chatting
+from tests.harness.audit import Participant, audit, chatting, wait_until_all_have_sent
 from tests.harness.html import rendered_messages
 from tests.harness.people import NewPerson, Person, message_payload, without_html
 from tests.harness.servers import NewServer, Postgres, Server
@@ -268,11 +268,11 @@ def post_through_outages(
     fault: Fault, seconds: float, postgres: Postgres, server: Server, participants: list[Participant]
 ) -> None:
     with chatting(*participants):
-        time.sleep(1)
+        wait_until_all_have_sent(participants)
         with fault(postgres):
             time.sleep(seconds)
         eventually(lambda: is_saved(server), "the spool is drained", timeout=60)
-        time.sleep(0.5)
+        wait_until_all_have_sent(participants)
     audit(server, *participants)
     # A dropped connection is replaced: that is no outage.
     assert fault is cut_off or "spool drained" in server.log()
@@ -321,7 +321,7 @@ def test_no_message_is_lost_when_the_server_is_killed_during_an_outage(
     server.start(CHATAPP_FAILPOINT=failpoint)
     is_drain = failpoint == "after-drain"
     with chatting(*participants):
-        time.sleep(1)
+        wait_until_all_have_sent(participants)
         with fault(own_postgres):
             time.sleep(1)
             if not is_drain:
@@ -343,14 +343,14 @@ def test_no_message_is_lost_when_the_server_is_killed_while_sqlite_is_locked(
     participants = two_participants(server, new_person)
     other = sqlite3.connect(server.data_dir / "chatapp.sqlite3", isolation_level=None)
     with chatting(*participants), closing(other):
-        time.sleep(0.5)
+        wait_until_all_have_sent(participants)
         other.execute("BEGIN IMMEDIATE")
         eventually(lambda: count_spooled(server) > 5, "messages are spooled after the lock timeout", timeout=30)
         server.kill()
         server.start()
         other.execute("ROLLBACK")
         eventually(lambda: is_saved(server), "the spool is drained", timeout=30)
-        time.sleep(0.5)
+        wait_until_all_have_sent(participants)
     audit(server, *participants)
     assert any(None in participant.acknowledged.values() for participant in participants), (
         "nothing was acknowledged as pending"
@@ -390,14 +390,14 @@ def test_messages_stay_in_the_outboxes_while_the_disk_is_full(new_server: NewSer
     server = new_server(CHATAPP_GENERAL_KEEP_LAST="0").start()
     participants = two_participants(server, new_person)
     with chatting(*participants):
-        time.sleep(1)
+        wait_until_all_have_sent(participants)
         # The process cannot extend any file: writes of SQLite and of the spool fail as on a full disk.
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         eventually(lambda: server.health().status_code == 503, "the disk is full")
         time.sleep(1)
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         eventually(lambda: server.health().status_code == 200, "the disk has space again", timeout=30)
-        time.sleep(1)
+        wait_until_all_have_sent(participants)
     audit(server, *participants)
 
 

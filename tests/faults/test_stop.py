@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.harness.audit import Participant, audit, chatting, stored_rows
+from tests.harness.audit import Participant, audit, chatting, stored_rows, wait_until_all_have_sent
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
@@ -30,7 +30,7 @@ def test_a_stop_under_load_takes_less_than_ten_seconds_and_acknowledges_every_co
 
     with chatting(*participants):
         for _ in range(3):
-            time.sleep(0.5)
+            wait_until_all_have_sent(participants)
             start = time.monotonic()
             assert server.terminate() == 0
             assert time.monotonic() - start < 10

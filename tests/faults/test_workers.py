@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from chatapp.storage.spool import Spool
-from tests.harness.audit import Participant, audit, chatting
+from tests.harness.audit import Participant, audit, chatting, wait_until_all_have_sent
 from tests.harness.people import Person
 from tests.harness.redis import Redis
 from tests.harness.rows import add_people
@@ -166,10 +166,10 @@ def test_a_killed_worker_returns_and_no_message_is_lost(installation: Server, me
     before = worker_pids(installation)
     chatters = participants(members)
     with chatting(*chatters):
-        time.sleep(1)
+        wait_until_all_have_sent(chatters)
         os.kill(before[1], signal.SIGKILL)
         eventually(lambda: worker_pids(installation)[1] != before[1], "the worker is ready again", timeout=20)
-        time.sleep(1)
+        wait_until_all_have_sent(chatters)
     audit(installation, *chatters)
     after = worker_pids(installation)
     assert (after[0], after[2]) == (before[0], before[2])
@@ -179,9 +179,9 @@ def test_a_reload_loses_no_message_and_fails_no_request(installation: Server, me
     before = worker_pids(installation)
     chatters = participants(members)
     with chatting(*chatters), requesting(members[0]) as failures:
-        time.sleep(0.5)
+        wait_until_all_have_sent(chatters)
         reload = run_reload(installation)
-        time.sleep(0.5)
+        wait_until_all_have_sent(chatters)
     assert (reload.returncode, reload.stdout) == (0, "The workers were replaced.\n"), reload.stderr
     assert failures == []
     audit(installation, *chatters)
@@ -250,7 +250,7 @@ def test_the_workers_stop_when_the_parent_is_killed(installation: Server, member
     pids = worker_pids(installation)
     chatters = participants(members)
     with chatting(*chatters):
-        time.sleep(0.5)
+        wait_until_all_have_sent(chatters)
         installation.kill()
         eventually(lambda: not any(is_running(pid) for pid in pids.values()), "the workers have ended", timeout=20)
         assert count_graceful_ends(installation) == before + WORKERS
@@ -259,6 +259,7 @@ def test_the_workers_stop_when_the_parent_is_killed(installation: Server, member
         assert "No bin/serve --workers runs" in refused.stderr
         installation.launch("--workers", str(WORKERS))
         installation.wait_until_ready()
+        wait_until_all_have_sent(chatters)
     audit(installation, *chatters)
     assert installation.terminate() == 0
     assert not any(is_running(pid) for pid in worker_pids(installation).values())

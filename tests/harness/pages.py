@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.harness.people import Person
+
 NewPage = Callable[..., Page]
 """Type of the fixture `new_page`."""
 
@@ -19,6 +21,14 @@ def send_message(page: Page, text: str) -> None:
     """Fill the composer and press Enter."""
     page.fill("#content", text)
     page.press("#content", "Enter")
+
+
+def open_pages(sender: Person, reader: Person, new_page: NewPage, text: str) -> tuple[Page, Page]:
+    """Open the general chat for two people, and return both pages when the sender's first message is on the other."""
+    sender_page, reader_page = wait_until_connected(new_page(sender)), wait_until_connected(new_page(reader))
+    send_message(sender_page, text)
+    expect(reader_page.locator("#message-1")).to_be_visible()
+    return sender_page, reader_page
 
 
 def message_texts(page: Page) -> list[str]:

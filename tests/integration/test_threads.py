@@ -260,7 +260,7 @@ def test_a_thread_is_read_and_answered_without_javascript(any_server: Server, ne
     assert attribute(page, ".thread-link", "href") == path
     assert find_element(page, ".thread-link .ellipsis").text().strip() == "the <root>"
     assert find_element(page, "[data-badge-of-thread]").text().split()[0] == "60"
-    assert find_element(page, "[data-threads-badge]").text().split()[0] == "1"
+    assert find_element(page, "[data-inbox=threads]").text().split()[0] == "1"
 
     shown = ana.get(path).text
     assert [seq for seq, _ in rendered_messages(shown)][:2] == [1, 22]
@@ -269,7 +269,7 @@ def test_a_thread_is_read_and_answered_without_javascript(any_server: Server, ne
     assert ana.post(f"{path}/read", path, seq=attribute(shown, "[data-mark-thread-read] [name=seq]", "value")).url == (
         f"{any_server.url}{path}"
     )
-    assert "hidden" in find_element(ana.get("/threads").text, "[data-threads-badge]").attributes
+    assert "hidden" in find_element(ana.get("/threads").text, "[data-inbox=threads]").attributes
 
     form_id = attribute(shown, "[name=form_id]", "value")
     for _ in range(2):

@@ -46,7 +46,7 @@ export function parseSettings(stored) {
  */
 export function isNotable({ senderId, mentions, isInRoom }, { level, isMuted, userId }) {
   if (isMuted || senderId === userId) return false;
-  // Replies that only a thread shows are for those who follow it. All others are notified of mentions.
+  // Replies that only a thread shows notify the people they mention. Its followers have its unread count.
   if (!isInRoom) return level !== "nothing" && mentions.includes(userId);
   return level === "all" || (level === "mentions" && mentions.includes(userId));
 }
