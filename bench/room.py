@@ -40,7 +40,7 @@ class Room:
         """Connect users to a conversation."""
         room = cls(conversation, interval_seconds, content)
         for person in people:
-            socket = await LoadSocket.connect(target.url, person.cookie, room._on_event)
+            socket = await LoadSocket.connect(target.url, person.cookie, room._on_event, text=content)
             assert (await socket.call("join_chat", {"conversation": conversation}))["ok"]
             room._sockets.append(socket)
         return room

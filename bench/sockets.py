@@ -26,12 +26,18 @@ def upgrade_request(url: str, cookie: str) -> bytes:
 
 
 class LoadSocket:
-    """One connection. `listener` is called with every event's name and payload."""
+    """One connection. `listener` is called with the name and the payload of every event that contains `text`.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener: Listener | None) -> None:
+    The others are not decoded: many people have a computer each, the load has one core for all of them.
+    """
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener: Listener | None, text: str = ""
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._listener = listener
+        self._text = text
         self._acknowledgements: dict[int, asyncio.Future[Any]] = {}
         self._last_id = 0
         self._reading: asyncio.Task[None] | None = None
@@ -39,13 +45,18 @@ class LoadSocket:
 
     @classmethod
     async def connect(
-        cls, url: str, cookie: str, listener: Listener | None = None, tls: ssl.SSLContext | None = None
+        cls,
+        url: str,
+        cookie: str,
+        listener: Listener | None = None,
+        tls: ssl.SSLContext | None = None,
+        text: str = "",
     ) -> "LoadSocket":
         """Open a connection with the cookie of a login session and wait until it is connected."""
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**22, ssl=tls)
         writer.write(upgrade_request(url, cookie))
-        socket = cls(reader, writer, listener)
+        socket = cls(reader, writer, listener, text)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             if b" 101 " not in head.split(b"\r\n", 1)[0]:
@@ -112,7 +123,7 @@ class LoadSocket:
                 elif packet.startswith("43"):
                     number, _, rest = packet[2:].partition("[")
                     self._acknowledgements.pop(int(number)).set_result(json.loads("[" + rest)[0])
-                elif packet.startswith("42") and self._listener is not None:
+                elif packet.startswith("42") and self._listener is not None and self._text in packet:
                     event, *payload = json.loads(packet[2:])
                     self._listener(event, payload[0] if payload else None)
         except (asyncio.IncompleteReadError, ConnectionError):

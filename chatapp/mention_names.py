@@ -44,8 +44,9 @@ def find_names(text: str) -> frozenset[str]:
 
 @lru_cache(CACHED_TEXTS)
 def _search_names(text: str) -> frozenset[str]:
-    # Each distinct name once: a text may repeat one thousands of times. A URL is found without a name.
-    return frozenset(name.lower() for name in set(_URL_OR_MENTION.findall(remove_code(text))) if name)
+    # Each distinct word once, as a text may repeat one thousands of times. No URL or mention goes on after a space.
+    words = {word for word in remove_code(text).split() if "@" in word}
+    return frozenset(name.lower() for name in _URL_OR_MENTION.findall(" ".join(words)) if name)
 
 
 def find_mentions(text: str) -> Iterator[re.Match[str]]:

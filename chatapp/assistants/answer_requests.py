@@ -62,7 +62,7 @@ class AnswerRequests:
             if message.sender_type != "user" or message.sender is None or message.message_type != TEXT:
                 continue
             # Most messages are no questions: do not look up the rows of their conversations.
-            if not has_assistant(message.conversation) and "@" not in message.content:
+            if not has_assistant(message.conversation) and find_names(message.content).isdisjoint(self._assistants):
                 continue
             conversation = transaction.session.get_one(Conversation, message.conversation.id)
             kind = kind_of(conversation)

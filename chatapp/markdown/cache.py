@@ -56,12 +56,12 @@ class _Rendered:
         return blocks
 
     def _render(self, text: str, names: frozenset[str], *, is_live: bool) -> Blocks | None:
-        from chatapp.markdown.rendering import render  # The first text with markup imports the parser, not the start.
-
         if is_in_slices():
             blocks = self._render_quickly(text, names)
             return _render_in_worker(text, names) if blocks is None else blocks
         if not is_live:
+            from chatapp.markdown.rendering import render  # The first text with markup imports the parser.
+
             return render(text, names)
         if not self._live.try_consume(0.0):
             return None
@@ -71,11 +71,11 @@ class _Rendered:
         return blocks
 
     def _render_quickly(self, text: str, names: frozenset[str]) -> Blocks | None:
-        from chatapp.markdown.rendering import render_quickly
-
         key = text, names
         if len(text) > QUICK_CHARS or self._is_slow.get(key):
             return None
+        from chatapp.markdown.rendering import render_quickly
+
         blocks = render_quickly(text, QUICK_SECONDS, names)
         if blocks is None:
             self._is_slow.add(key, True)

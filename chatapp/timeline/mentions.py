@@ -3,17 +3,37 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import and_, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import ConversationColumns, MembershipColumns, kind_of
 from chatapp.conversations.people import Person, make_person, name_begins_with
 from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.models import Conversation, Membership, Mention, User
+from chatapp.storage import INTEGER, TEXT, BulkStatement, ReadStatement, encode_rows, parameter_rows
 
-_MENTIONS, _USERS = Mention.__table__, User.__table__
+_MENTIONS, _USERS, _MEMBERS = Mention.__table__, User.__table__, Membership.__table__
 
 # Built once: building a statement takes as long as executing it.
+_NAMES = parameter_rows("names", conversation_id=INTEGER, username=TEXT)
+_FIND_NAMED = ReadStatement(
+    select(_MEMBERS.c.conversation_id, _USERS.c.id, _USERS.c.username, _USERS.c.name)
+    .select_from(_NAMES)
+    .join(_USERS, _USERS.c.username == _NAMES.c.username)
+    .join(_MEMBERS, and_(_MEMBERS.c.conversation_id == _NAMES.c.conversation_id, _MEMBERS.c.user_id == _USERS.c.id))
+    .where(_USERS.c.is_active)
+    .order_by(_USERS.c.username)
+)
+
+_FIND_MEMBERS = ReadStatement(
+    select(_USERS.c.id, _USERS.c.username, _USERS.c.name)
+    .join(_MEMBERS, _MEMBERS.c.user_id == _USERS.c.id)
+    .where(_MEMBERS.c.conversation_id == bindparam("conversation_id"), _USERS.c.is_active)
+    .order_by(_USERS.c.username)
+)
+
+_INSERT = BulkStatement(insert(Mention), ("message_id", "user_id", "conversation_id", "seq", "is_in_room"))
+
 _DELETE = delete(Mention).where(Mention.message_id == bindparam("message_id"))
 
 _SELECT = (
@@ -50,15 +70,20 @@ class Draft:
 
 
 def resolve_mentions(session: Session, drafts: Sequence[Draft]) -> list[tuple[Person, ...]]:
-    """Return for each draft the people it mentions, except its sender, ordered by username. At most two queries."""
-    names_of_drafts = [draft.names for draft in drafts]
-    all_names = {name for names in names_of_drafts for name in names}
-    if not all_names:
-        return [()] * len(drafts)
-    # The properties of a draft search its content: use them once for each draft, not for each member.
-    parsed = [(draft, names, draft.is_to_all) for draft, names in zip(drafts, names_of_drafts, strict=True)]
-    named = _find_members(session, {draft.conversation.id for draft, names, _ in parsed if names}, all_names)
-    members = _find_members(session, {draft.conversation.id for draft, _, is_to_all in parsed if is_to_all})
+    """Return for each draft the people it mentions, except its sender, ordered by username.
+
+    One query for all names, and one for each conversation of which all members are mentioned.
+    """
+    # The properties of a draft search its content: use them once for each draft.
+    parsed = [(draft, draft.names, draft.is_to_all) for draft in drafts]
+    named = _find_named(
+        session,
+        {(draft.conversation.id, name) for draft, names, is_to_all in parsed if not is_to_all for name in names},
+    )
+    members = {
+        number: [make_person(*row) for row in _FIND_MEMBERS.fetch(session, conversation_id=number)]
+        for number in {draft.conversation.id for draft, _, is_to_all in parsed if is_to_all}
+    }
     return [
         tuple(
             person
@@ -82,7 +107,7 @@ def store_mentions(session: Session, mentions: Iterable[tuple[int, int, int, boo
         for conversation_id, message_id, seq, is_in_room, person in mentions
     ]
     if rows:
-        session.execute(insert(Mention), rows)
+        _INSERT.execute(session.connection(), rows)
 
 
 def delete_mentions(session: Session, message_id: int) -> None:
@@ -119,20 +144,10 @@ def list_mentionable(session: Session, conversation: Conversation, prefix: str) 
     return [Person.of(user) for user in users]
 
 
-def _find_members(
-    session: Session, conversation_ids: set[int], usernames: set[str] | None = None
-) -> dict[int, list[Person]]:
-    if not conversation_ids:
-        return {}
-    query = (
-        select(Membership.conversation_id, User)
-        .join(User, User.id == Membership.user_id)
-        .where(Membership.conversation_id.in_(conversation_ids), User.is_active)
-        .order_by(User.username)
-    )
-    if usernames is not None:
-        query = query.where(User.username.in_(usernames))
-    members: dict[int, list[Person]] = {}
-    for conversation_id, user in session.execute(query):
-        members.setdefault(conversation_id, []).append(Person.of(user))
-    return members
+def _find_named(session: Session, names: set[tuple[int, str]]) -> dict[int, list[Person]]:
+    """Return the members with these names, given as conversation id and username, by conversation id."""
+    people: dict[int, list[Person]] = {}
+    if names:
+        for conversation_id, *person in _FIND_NAMED.fetch(session, names=encode_rows(names)):
+            people.setdefault(conversation_id, []).append(make_person(*person))
+    return people

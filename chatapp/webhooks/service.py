@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Table, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
@@ -23,7 +23,7 @@ from chatapp.errors import Conflict, Forbidden, Invalid, NotFound
 from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.models import Conversation, IncomingWebhook, Message, OutgoingWebhook, WebhookDelivery, now
 from chatapp.models.accounts import USERNAME_PATTERN
-from chatapp.storage import BatchChange, Transaction, write
+from chatapp.storage import INTEGER, BatchChange, ReadStatement, Transaction, encode_rows, parameter_rows, write
 from chatapp.text import clean_line
 from chatapp.timeline import TimelineMessage, store_bot_message
 from chatapp.timeline.client_ids import client_id_of
@@ -57,6 +57,13 @@ RETRY_FACTOR = 6
 MAX_ERROR_CHARS = 250
 
 _DELIVERIES, _OUTGOING = cast(Table, WebhookDelivery.__table__), cast(Table, OutgoingWebhook.__table__)
+# Built once, as every message with a name is looked up.
+_MESSAGE_KEYS = parameter_rows("keys", conversation_id=INTEGER, message_id=BigInteger())
+_FIND_WEBHOOKS = ReadStatement(
+    select(_MESSAGE_KEYS.c.message_id, _OUTGOING.c.id, _OUTGOING.c.name)
+    .join(_OUTGOING, _OUTGOING.c.conversation_id == _MESSAGE_KEYS.c.conversation_id)
+    .where(_OUTGOING.c.suspended_at.is_(None), has_outgoing_webhooks())
+)
 _DELETE_DELIVERY = delete(_DELIVERIES).where(_DELIVERIES.c.id == bindparam("key"))
 _RETRY_DELIVERY = update(_DELIVERIES).where(_DELIVERIES.c.id == bindparam("key")).values(due_at=bindparam("retry_at"))
 _SET_ERROR = update(_OUTGOING).where(_OUTGOING.c.id == bindparam("key")).values(last_error=bindparam("error"))
@@ -222,19 +229,20 @@ def queue_deliveries(stored: MessagesStored) -> None:
     if not names_by_id:
         return
     session = stored.transaction.session
-    rows = session.execute(
-        select(OutgoingWebhook, Message.id)
-        .join(Message, Message.conversation_id == OutgoingWebhook.conversation_id)
-        .where(Message.id.in_(names_by_id.keys()), OutgoingWebhook.suspended_at.is_(None), has_outgoing_webhooks())
-    ).all()
-    mentioned = [(webhook, message_id) for webhook, message_id in rows if webhook.name in names_by_id[message_id]]
-    waiting = _count_waiting(session, {webhook.id for webhook, _ in mentioned})
-    for webhook, message_id in mentioned:
-        if waiting[webhook.id] >= MAX_QUEUED_DELIVERIES:
+    keys = encode_rows((message.conversation.id, message.id) for message in messages if message.id in names_by_id)
+    mentioned = [
+        (webhook_id, message_id)
+        for message_id, webhook_id, name in _FIND_WEBHOOKS.fetch(session, keys=keys)
+        if name in names_by_id[message_id]
+    ]
+    waiting = _count_waiting(session, {webhook_id for webhook_id, _ in mentioned})
+    for webhook_id, message_id in mentioned:
+        if waiting[webhook_id] >= MAX_QUEUED_DELIVERIES:
+            webhook = session.get_one(OutgoingWebhook, webhook_id)
             webhook.last_error = f"more than {MAX_QUEUED_DELIVERIES} messages wait, the newest are not sent"
         else:
-            waiting[webhook.id] += 1
-            session.add(WebhookDelivery(webhook_id=webhook.id, message_id=message_id))
+            waiting[webhook_id] += 1
+            session.add(WebhookDelivery(webhook_id=webhook_id, message_id=message_id))
     session.flush()
 
 
