@@ -7,6 +7,7 @@ from chatapp.accounts.routes import blueprint as accounts_blueprint
 from chatapp.admin.routes import blueprint as admin_blueprint
 from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
+from chatapp.api.scheduled.routes import blueprint as api_scheduled_blueprint
 from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
 from chatapp.api.templates.routes import blueprint as api_templates_blueprint
 from chatapp.api.threads.routes import blueprint as api_threads_blueprint
@@ -31,6 +32,7 @@ from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.http_server.gate import init_gate
 from chatapp.limits.rates import init_rate_limits
 from chatapp.messages.routes import blueprint as messages_blueprint
+from chatapp.messages.scheduled import blueprint as scheduled_blueprint
 from chatapp.messages.threads import blueprint as threads_blueprint
 from chatapp.offline.routes import blueprint as offline_blueprint
 from chatapp.presentation import init_presentation
@@ -129,7 +131,9 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         webhooks_blueprint,
         messages_blueprint,
         threads_blueprint,
+        scheduled_blueprint,
         api_blueprint,
+        api_scheduled_blueprint,
         api_sessions_blueprint,
         api_templates_blueprint,
         api_threads_blueprint,

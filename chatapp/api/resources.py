@@ -12,6 +12,7 @@ from chatapp.presentation.resources import (
     Metadata,
     Person,
     PinnedMessage,
+    ScheduledMessage,
     SenderType,
     ThreadState,
     Timestamp,
@@ -66,6 +67,14 @@ class PinnedMessages(TypedDict):
 
     conversation: str
     pins: list[PinnedMessage]
+
+
+class ScheduledMessages(TypedDict):
+    """A page of your scheduled messages."""
+
+    scheduled: list[ScheduledMessage]
+    total: Annotated[int, Field(description="The number of your scheduled messages.")]
+    next_cursor: Annotated[str | None, Field(description="The value of `after` for the next page; null if none.")]
 
 
 class ListResponse(TypedDict):

@@ -45,6 +45,11 @@ PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "schema": {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_SEQ},
         "example": 1,
     },
+    "scheduled_id": {
+        "description": "The id of one of your scheduled messages.",
+        "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_ID},
+        "example": 1,
+    },
     "session_id": {
         "description": "The id of one of your assistant sessions.",
         "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_ID},
@@ -308,6 +313,46 @@ class NewMessage(Request):
         None, description="The `seq` of the first message of the thread that it is a reply in."
     )
     also_in_room: bool = Field(False, description="Whether a reply in a thread is also sent to the conversation.")
+
+
+DueAt = Annotated[object, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""`chatapp.schedule` checks the time."""
+
+DUE_AT_DESCRIPTION = "When it is sent: a time in the future with its offset from UTC, at most a year ahead."
+
+
+class NewScheduledMessage(Request):
+    """A message to send later."""
+
+    content: Content = Field(description="The text.", examples=["Good morning"])
+    due_at: DueAt = Field(description=DUE_AT_DESCRIPTION, examples=["2030-12-24T09:00:00Z"])
+    client_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})] | None = Field(
+        None,
+        description="A UUID, also of the message when it is sent. Repeating the request with it schedules nothing.",
+    )
+    reply_to: Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"})] | None = Field(
+        None, description="The `seq` of the message of this conversation that it replies to."
+    )
+    thread: Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"})] | None = Field(
+        None, description="The `seq` of the first message of the thread that it is a reply in."
+    )
+    also_in_room: bool = Field(False, description="Whether a reply in a thread is also sent to the conversation.")
+
+
+class ScheduledUpdate(Request):
+    """Changes to a scheduled message. What is omitted stays as it is."""
+
+    content: Content = Field(None, description="The text.", examples=["Good evening"])
+    due_at: DueAt = Field(None, description=DUE_AT_DESCRIPTION, examples=["2030-12-24T09:00:00Z"])
+
+
+class ScheduledQuery(Request):
+    """A page of your scheduled messages."""
+
+    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
+    after: Annotated[str, Field(max_length=40)] | SkipJsonSchema[None] = Field(
+        None, description="The `next_cursor` of the page before."
+    )
 
 
 class MessageEdit(Request):

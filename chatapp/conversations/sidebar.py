@@ -3,12 +3,20 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ScalarSelect, Select, and_, bindparam, case, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantSession, ConversationKind, Direct, General, Room, SharedAssistant
 from chatapp.conversations.preferences import JOIN_PREFERENCES, PREFERENCE_COLUMNS, Preferences
-from chatapp.models import Conversation, ConversationPreference, Installation, Membership, Thread, ThreadMember
+from chatapp.models import (
+    Conversation,
+    ConversationPreference,
+    Installation,
+    Membership,
+    ScheduledMessage,
+    Thread,
+    ThreadMember,
+)
 from chatapp.storage import ReadStatement
 
 ROOM_LIMIT = 50
@@ -23,6 +31,7 @@ SESSION_LIMIT = 5
 _CONVERSATIONS, _MEMBERSHIPS = Conversation.__table__, Membership.__table__
 _INSTALLATION, _PREFERENCES = Installation.__table__, ConversationPreference.__table__
 _THREADS, _MEMBERS = Thread.__table__, ThreadMember.__table__
+_SCHEDULED = ScheduledMessage.__table__
 
 
 class SidebarRow(NamedTuple):
@@ -64,12 +73,25 @@ class SidebarRow(NamedTuple):
         return Preferences.of(self.to_conversation(), (self.notification_level, self.is_muted, self.is_favorite))
 
 
+class SidebarCounts(NamedTuple):
+    """The numbers that a sidebar shows besides those of conversations."""
+
+    unread_threads: int = 0
+    """Threads that the user follows and has not read."""
+    scheduled: int = 0
+    """Messages that the user has scheduled."""
+    unsent: int = 0
+    """Those of them that could not be sent."""
+
+
+NO_COUNTS = SidebarCounts()
+
+
 class SidebarRows(NamedTuple):
     """What one query reads for a sidebar."""
 
     rows: Sequence[SidebarRow]
-    unread_threads: int
-    """The number of threads that the user follows and has not read."""
+    counts: SidebarCounts
 
 
 def list_sidebar(session: Session, user_id: int) -> SidebarRows:
@@ -79,7 +101,9 @@ def list_sidebar(session: Session, user_id: int) -> SidebarRows:
     conversations by their last use, the shared conversations with assistants, and the sessions by their last use.
     """
     found = _SELECT.fetch(session, user_id=user_id)
-    return SidebarRows([SidebarRow(*row[:-1]) for row in found], found[0][-1] if found else 0)
+    columns = len(SidebarRow._fields)
+    counts = SidebarCounts(*found[0][columns:]) if found else NO_COUNTS
+    return SidebarRows([SidebarRow(*row[:columns]) for row in found], counts)
 
 
 def _count_unread_threads() -> ScalarSelect[int]:
@@ -104,6 +128,16 @@ def _count_unread_threads() -> ScalarSelect[int]:
             _MEMBERS.c.is_following,
             _THREADS.c.last_seq > _MEMBERS.c.last_read_seq,
         )
+        .scalar_subquery()
+    )
+
+
+def _count_scheduled(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Return the number of messages that the user has scheduled."""
+    return (
+        select(func.count())
+        .select_from(_SCHEDULED)
+        .where(_SCHEDULED.c.user_id == bindparam("user_id"), *conditions)
         .scalar_subquery()
     )
 
@@ -181,6 +215,8 @@ def _select() -> Select[Any]:
             _INSTALLATION.c.epoch,
             _INSTALLATION.c.people_version,
             _count_unread_threads(),
+            _count_scheduled(),
+            _count_scheduled(_SCHEDULED.c.problem.is_not(None)),
         )
         .select_from(rows.join(_INSTALLATION, _INSTALLATION.c.id == 1))
         .order_by(

@@ -345,6 +345,7 @@ def _render_opened(ref: ConversationRef) -> str:
         preferences=state.preferences,
         has_read_state=state.read_state is not None,
         member_count=state.member_count,
+        scheduled=state.scheduled,
         archived_text=kind_of(conversation).archived_text if conversation.is_archived else "",
     )
 

@@ -95,6 +95,8 @@ class ConversationView:
     """The numbers of the pinned messages."""
     is_public: bool
     """Whether anyone can read the conversation through a share link."""
+    scheduled: int
+    """The number of messages that the viewer has scheduled for it."""
     extras: Mapping[str, object]
     """Variables that only the template of this kind of conversation uses."""
 
@@ -156,6 +158,7 @@ def view_conversation(
         archived_text=kind.archived_text if conversation.is_archived else None,
         pinned_seqs=list_pinned_seqs(session, conversation.id) if state.has_pins else (),
         is_public=state.is_public,
+        scheduled=state.scheduled,
         extras=shown.extras(session, viewer, state),
     )
     if place == LATEST and error is None:
@@ -216,7 +219,7 @@ def _remember(view: ConversationView, viewer_id: int) -> None:
     fallback.remember_page(view.conversation, view.epoch, view.history.messages, is_public=view.is_public)
     # The messages are kept once for all viewers.
     history = replace(view.history, messages=(), quoted=())
-    fallback.remember_view(viewer_id, view.page.path, replace(view, history=history, read_state=None))
+    fallback.remember_view(viewer_id, view.page.path, replace(view, history=history, read_state=None, scheduled=0))
 
 
 def _copy(conversation: Conversation, **changes: object) -> Conversation:

@@ -44,6 +44,24 @@ class ReaderClock:
         except (ValueError, OverflowError):
             raise Invalid("date must be a day, such as 2026-11-28.") from None
 
+    def parse_local(self, value: str) -> datetime:
+        """Return the moment of a time such as “2026-11-28T09:00” in the reader's time zone. Raises `Invalid`."""
+        try:
+            return datetime.fromisoformat(value).replace(tzinfo=self.zone).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise Invalid("Choose a date and a time, such as 2026-11-28T09:00.") from None
+
+    def format_local(self, moment: datetime) -> str:
+        """Return a moment as `parse_local` takes it, to the minute."""
+        return moment.astimezone(self.zone).strftime("%Y-%m-%dT%H:%M")
+
+    def format_due(self, moment: datetime) -> str:
+        """Return a moment in the future as pages show it, such as “Tomorrow at 9:00”."""
+        day, clock = self.describe(moment)
+        today = self.today()
+        shown = "Tomorrow" if day == today + timedelta(days=1) else format_day(day, today)
+        return f"{shown} at {clock}"
+
     def _describe(self, moment: datetime) -> tuple[date, str]:
         local = moment.astimezone(self.zone)
         return local.date(), self.format_time(local)

@@ -142,6 +142,23 @@ class PinnedMessage(TypedDict):
     pinned_at: Timestamp
 
 
+class ScheduledMessage(TypedDict):
+    """A message that is sent later. Only its author can see it."""
+
+    id: int
+    conversation: Annotated[str | None, Field(description="Null if it was deleted.")]
+    content: str
+    client_id: Annotated[str, Field(description="That of the message when it is sent.")]
+    due_at: Timestamp
+    problem: Annotated[
+        str | None, Field(description="Why it was not sent when it was due. It is sent when it gets another time.")
+    ]
+    reply_to: int | None
+    thread: Annotated[int | None, Field(description="The `seq` of the first message of the thread it belongs to.")]
+    also_in_room: Annotated[bool, Field(description="Whether a reply in a thread is also sent to the conversation.")]
+    created_at: Timestamp
+
+
 class Problem(TypedDict):
     """An error (RFC 9457)."""
 

@@ -12,7 +12,7 @@ from flask import Flask, current_app, request
 from markupsafe import Markup, escape
 
 from chatapp.conversations.preferences import Preferences, list_preferences
-from chatapp.conversations.sidebar import SidebarRow, list_sidebar
+from chatapp.conversations.sidebar import NO_COUNTS, SidebarCounts, SidebarRow, list_sidebar
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
@@ -74,7 +74,7 @@ class Sidebar:
     """What one person's sidebar shows."""
 
     rows: Sequence[SidebarRow] = ()
-    unread_threads: int = 0
+    counts: SidebarCounts = NO_COUNTS
     items: Mapping[SidebarRow, ConversationItem] = field(default_factory=dict)
     html: str = ""
 
@@ -88,30 +88,28 @@ class Sidebars:
 
     def render(self, viewer: AuthenticatedUser) -> str:
         """Return the HTML of a person's sidebar."""
-        rows, unread_threads = list_sidebar(db.session(), viewer.id)
+        rows, counts = list_sidebar(db.session(), viewer.id)
         sidebar = self._sidebars.get(viewer.id) or Sidebar()
-        if (sidebar.rows, sidebar.unread_threads) != (rows, unread_threads) or self._environment.auto_reload:
+        if (sidebar.rows, sidebar.counts) != (rows, counts) or self._environment.auto_reload:
             items = {row: item for row, item in sidebar.items.items() if row in rows}
             missing = [row for row in rows if row not in items]
             items |= zip(missing, _make_items_of_rows(viewer, missing), strict=True)
-            html = self.render_items([items[row] for row in rows], unread_threads)
-            sidebar = Sidebar(rows, unread_threads, items, html)
+            html = self.render_items([items[row] for row in rows], counts)
+            sidebar = Sidebar(rows, counts, items, html)
             self._sidebars[viewer.id] = sidebar
             if len(self._sidebars) > MAX_SIDEBARS:
                 self._sidebars.popitem(last=False)
         self._sidebars.move_to_end(viewer.id)
         return sidebar.html
 
-    def render_items(self, items: Sequence[ConversationItem], unread_threads: int = 0) -> str:
-        """Render a sidebar with these conversations, and a number of unread threads."""
+    def render_items(self, items: Sequence[ConversationItem], counts: SidebarCounts = NO_COUNTS) -> str:
+        """Render a sidebar with these conversations, and other numbers."""
         sections: dict[str, list[ConversationItem]] = {}
         for item in items:
             sections.setdefault(item.section, []).append(item)
         sections.get("favorites", []).sort(key=lambda item: item.page.title.casefold())
         mentions = sum(item.mentions for item in items)
-        return self._environment.get_template(TEMPLATE).render(
-            sections=sections, unread_threads=unread_threads, mentions=mentions
-        )
+        return self._environment.get_template(TEMPLATE).render(sections=sections, counts=counts, mentions=mentions)
 
 
 def init_sidebars(app: Flask) -> None:

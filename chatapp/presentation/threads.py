@@ -36,6 +36,8 @@ class ThreadView:
     may_moderate: bool
     composer: Composer
     epoch: str
+    scheduled: int
+    """The number of messages that the viewer has scheduled for the conversation."""
     quoted: Sequence[TimelineMessage]
     """The messages that these quote, without those that are among them."""
 
@@ -80,6 +82,7 @@ def view_thread(
         may_post=root is not None and may_post(conversation, membership),
         composer=make_composer(viewer, conversation_state, len(pending), thread=root_seq, draft=draft, error=error),
         epoch=conversation_state.epoch,
+        scheduled=conversation_state.scheduled,
         quoted=read_quoted(session, conversation, [*([root] if root else []), *replies.messages, *pending]),
     )
 

@@ -30,6 +30,7 @@ from chatapp.realtime.news import update_news_channels
 from chatapp.realtime.ordering import BroadcastEvent, EventsRead, TimelineOrder
 from chatapp.realtime.threads import ThreadStateBroadcaster
 from chatapp.realtime.typing import Typing, typed
+from chatapp.schedule.signals import ScheduledChanged, scheduled_changed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.new_events import read_new_events
@@ -96,6 +97,7 @@ class Broadcaster:
         signals.connect(sidebar_changed, self.broadcast_sidebar_changed)
         signals.connect(members_changed, self.broadcast_members_changed)
         signals.connect(sharing_changed, self.broadcast_sharing_changed)
+        signals.connect(scheduled_changed, self.broadcast_scheduled)
         signals.connect(typed, self.broadcast_typing)
 
     def broadcast_posted(self, messages: Sequence[TimelineMessage]) -> None:
@@ -177,6 +179,11 @@ class Broadcaster:
             for user_id in user_ids:
                 if sids := self._connections.list_sids(user_channel(user_id)):
                     update_news_channels(self._realtime, user_id, sids)
+
+    def broadcast_scheduled(self, changed: ScheduledChanged) -> None:
+        """Emit what has become of a scheduled message to its author's own sockets."""
+        payload = {"id": changed.id, "state": changed.state, "problem": changed.problem}
+        self._server.emit("scheduled_changed", payload, to=user_channel(changed.user_id))
 
     def broadcast_members_changed(self, changed: MembersChanged) -> None:
         """Emit the number of members of a room, also to the sockets that may return to it."""

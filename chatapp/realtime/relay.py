@@ -29,6 +29,7 @@ from chatapp.realtime.bus import Bus
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.presence import UserStates
 from chatapp.realtime.typing import Typing, typed
+from chatapp.schedule.signals import ScheduledChanged, scheduled_changed
 from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.read_markers import ReadReceipt, ReadState
 from chatapp.timeline.signals import (
@@ -81,6 +82,7 @@ class Relay:
         signals.connect(read_state_changed, self.publish_read_state)
         signals.connect(thread_state_changed, self.publish_thread_state)
         signals.connect(read_receipt_changed, self.publish_read_receipt)
+        signals.connect(scheduled_changed, self.publish_scheduled)
         signals.connect(typed, self.publish_typing)
         signals.connect(delta_created, self.publish_delta)
         bus.on("commits", self._on_commits)
@@ -93,6 +95,7 @@ class Relay:
         bus.on("read", self._on_read_state)
         bus.on("thread", self._on_thread_state)
         bus.on("reader", self._on_read_receipt)
+        bus.on("scheduled", lambda _, changed: broadcaster.broadcast_scheduled(ScheduledChanged(**changed)))
         bus.on("delta", self._on_delta)
         bus.on("delta_request", lambda _, answer: answer_broadcaster.resend(ConversationRef(*answer[:2]), answer[2]))
         bus.on("typing", self._on_typing)
@@ -144,6 +147,10 @@ class Relay:
     def publish_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Publish how far a user has read."""
         self._bus.publish("reader", asdict(changed))
+
+    def publish_scheduled(self, changed: ScheduledChanged) -> None:
+        """Publish what has become of a scheduled message."""
+        self._bus.publish("scheduled", asdict(changed))
 
     def publish_typing(self, typing: Typing) -> None:
         """Publish that a user is typing."""

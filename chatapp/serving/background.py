@@ -38,6 +38,7 @@ from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.heartbeats import Heartbeats
 from chatapp.realtime.news import complete_news_channels
 from chatapp.realtime.presence import BROADCAST_SECONDS
+from chatapp.schedule.scheduler import create_scheduler
 from chatapp.serving.garbage import CHECK_SECONDS, collect_when_quiet
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import PRIMARY_POSITION, Writer, find_replica, log_database_error, read_natively
@@ -126,9 +127,7 @@ def start_background(app: Flask, settings: Settings) -> None:
         supervisor.start("restore check", retry_restore_check, app)
     writer.start(load_spool=True)
     supervisor.start("name check", run_later, check_names, app, on_failure=OnFailure.LOG)
-    supervisor.start("webhooks", WebhookSender(app, settings, supervisor).run)
-    app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)
-    answer_worker.start()
+    _start_queues(app, settings, supervisor)
     repeat("revocations", REVOCATION_CHECK_SECONDS, evictor.check_revocations)
     repeat("login sessions", LOGIN_SESSION_CHECK_SECONDS, partial(maintain_login_sessions, app, realtime))
     repeat("news of new sockets", NEWS_CHECK_SECONDS, partial(complete_news_channels, app, realtime))
@@ -155,6 +154,14 @@ def run_later(function: Callable[[*Ts], object], *args: *Ts) -> None:
     """Do housekeeping once the first pages have been served."""
     time.sleep(HOUSEKEEPING_DELAY_SECONDS)
     function(*args)
+
+
+def _start_queues(app: Flask, settings: Settings, supervisor: Supervisor) -> None:
+    """Start what does the work that waits in the database."""
+    supervisor.start("webhooks", WebhookSender(app, settings, supervisor).run)
+    supervisor.start("schedule", create_scheduler(app).run)
+    app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)
+    answer_worker.start()
 
 
 def _start_measuring(app: Flask, settings: Settings, supervisor: Supervisor) -> None:

@@ -12,6 +12,7 @@ drained after them.
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from sqlalchemy.orm import Session
 from chatapp.concurrency.cooperation import begin_urgent, end_urgent
 from chatapp.concurrency.native import NativePool
 from chatapp.concurrency.supervision import OnFailure, Supervisor
-from chatapp.errors import Internal, Unavailable
+from chatapp.errors import ChatError, Internal, Unavailable
 from chatapp.failpoints import failpoint
 from chatapp.signals import Signals
 from chatapp.storage.changes import Change, SpoolableChange
@@ -125,6 +126,22 @@ class Writer:
         self._put(submission)
         result: T = submission.wait()
         return result
+
+    def submit_all(self, changes: Sequence[Change[Any]]) -> list[Submission]:
+        """Submit changes together, and return their submissions once all are settled, each with a result or an error.
+
+        They are applied in their order.
+        """
+        submissions = [Submission(change) for change in changes]
+        for submission in submissions:
+            try:
+                self._put(submission)
+            except ChatError as error:
+                submission.fail(error)
+        for submission in submissions:
+            with suppress(Exception):
+                submission.wait()
+        return submissions
 
     def submit_and_call(self, change: Change[Any], on_settled: Callable[[Submission], object]) -> None:
         """Commit `change` like `submit`, but do not wait: call `on_settled` when it is durable, or has failed.

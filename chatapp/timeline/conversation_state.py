@@ -9,7 +9,15 @@ from chatapp.conversations.kinds import AssistantConversation, Room
 from chatapp.conversations.preferences import JOIN_PREFERENCES, PREFERENCE_COLUMNS, Preferences
 from chatapp.conversations.queries import ACCESS_COLUMNS, HAS_REF, ConversationAccess, split_access
 from chatapp.conversations.refs import ConversationRef
-from chatapp.models import Conversation, ConversationPreference, Installation, Membership, Pin, ShareLink
+from chatapp.models import (
+    Conversation,
+    ConversationPreference,
+    Installation,
+    Membership,
+    Pin,
+    ScheduledMessage,
+    ShareLink,
+)
 from chatapp.storage import ReadStatement
 from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.read_state import MENTIONS, UNREAD
@@ -31,6 +39,8 @@ class ConversationState:
     """Whether anyone can read it through a share link."""
     has_pins: bool = False
     """Whether messages are pinned in it."""
+    scheduled: int = 0
+    """The number of messages that the user has scheduled for it."""
     has_share_links: bool = False
     """Whether share links can be created in this installation."""
 
@@ -69,6 +79,11 @@ _SELECT = ReadStatement(
         .correlate(Conversation)
         .exists()
         .label("has_pins"),
+        select(func.count())
+        .select_from(ScheduledMessage)
+        .where(ScheduledMessage.user_id == bindparam("user_id"), ScheduledMessage.conversation_id == Conversation.id)
+        .correlate(Conversation)
+        .scalar_subquery(),
         Installation.has_share_links,
         *PREFERENCE_COLUMNS,
     )
@@ -90,9 +105,8 @@ def find_state(session: Session, ref: ConversationRef, user_id: int) -> Conversa
     rows = _SELECT.fetch(session, id=ref.id, kind=ref.kind, user_id=user_id)
     if not rows:
         return ConversationState(ConversationAccess(None, None))
-    access, (unread, mentions, epoch, member_count, is_public, has_pins, has_share_links, *preferences) = split_access(
-        rows[0]
-    )
+    access, others = split_access(rows[0])
+    unread, mentions, epoch, member_count, is_public, has_pins, scheduled, has_share_links, *preferences = others
     conversation, membership = access
     return ConversationState(
         access=access,
@@ -102,5 +116,6 @@ def find_state(session: Session, ref: ConversationRef, user_id: int) -> Conversa
         member_count=member_count,
         is_public=is_public,
         has_pins=has_pins,
+        scheduled=scheduled,
         has_share_links=has_share_links,
     )

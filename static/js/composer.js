@@ -1,8 +1,10 @@
 // The form for a new message. Enter sends, Shift + Enter starts a new line, and a draft survives a reload.
 
 import { isCommand } from "./core/commands.js";
+import { formatDue } from "./core/due_times.js";
 import { mentionsAll } from "./core/mentions.js";
 import { validateContent } from "./core/message_validation.js";
+import { randomUuid } from "./core/uuid.js";
 import { find } from "./dom.js";
 import { draftKey } from "./draft_marks.js";
 import { ReplyBar } from "./reply_bar.js";
@@ -29,6 +31,8 @@ export class Composer {
   #draftKey;
   #replyBar;
   #thread;
+  /** The client id of the text, after an attempt to schedule it. */
+  #scheduleKey = "";
   /** @type {HTMLDialogElement | null} exists where the room is so large that @all asks for a confirmation */
   #mentionAllDialog;
 
@@ -76,13 +80,40 @@ export class Composer {
     this.#replyBar.start(seq);
   }
 
+  /** Return whether the text can be sent, and show why if it cannot. */
+  validate() {
+    const error = validateContent(this.#text.value, this.#maxChars);
+    this.#showError(error);
+    return !error;
+  }
+
+  /**
+   * Send the text at a time in the future. If that fails, it stays in the field.
+   *
+   * @param {Date} date
+   */
+  async schedule(date) {
+    const content = this.#text.value;
+    // If the acknowledgement is lost, another attempt with the same text schedules it once.
+    this.#scheduleKey ||= randomUuid();
+    const request = { conversation: this.#conversation, content, client_id: this.#scheduleKey, ...this.#place };
+    try {
+      const due_at = date.toISOString();
+      const { scheduled } = await this.#connection.request("schedule_message", { ...request, due_at });
+      if (this.#text.value === content) this.#clear();
+      this.#notice.textContent = `Scheduled: ${formatDue(new Date(scheduled.due_at), new Date())}`;
+    } catch (error) {
+      this.#showError(error instanceof Error ? error.message : String(error));
+    }
+    this.#text.focus();
+  }
+
   /** @param {SubmitEvent} event */
   #onSubmit(event) {
     event.preventDefault();
-    const error = validateContent(this.#text.value, this.#maxChars);
-    this.#showError(error);
+    const isValid = this.validate();
     this.#text.focus();
-    if (error) return;
+    if (!isValid) return;
     if (isCommand(this.#text.value, this.#conversation)) this.#run(this.#text.value);
     else if (this.#mentionAllDialog && mentionsAll(this.#text.value)) this.#mentionAllDialog.showModal();
     else this.#send();
@@ -151,6 +182,7 @@ export class Composer {
   #onInput() {
     this.#showError(null);
     this.#notice.textContent = "";
+    this.#scheduleKey = "";
     this.#fitHeight();
     if (this.#text.value) this.#drafts.set(this.#draftKey, this.#text.value);
     else this.#drafts.delete(this.#draftKey);

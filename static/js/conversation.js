@@ -29,6 +29,7 @@ import { showReadReceipts } from "./read_receipts.js";
 import { enableMarkAsUnread, ReadTracker } from "./read_tracker.js";
 import { handleRemoval } from "./removal.js";
 import { ReplyQuotes } from "./reply_quotes.js";
+import { enableSendLater } from "./send_later.js";
 import { enableSpoilers } from "./spoilers.js";
 import { offerSuggestions } from "./suggestions.js";
 import { showThread } from "./thread.js";
@@ -193,6 +194,7 @@ function showComposer(form, { main, list, quotes, connection, conversation, thre
   const text = find(form, "textarea", HTMLTextAreaElement);
   const maxChars = Number(main.dataset.messageLimit);
   const composer = new Composer(form, outbox, drafts, quotes, connection, { conversation, thread, userId, maxChars });
+  enableSendLater(form, composer);
   const outboxView = new OutboxView(list, outbox, { conversation, thread }, signal);
   timeline.on("reset", () => outboxView.render());
   list.element.addEventListener("messages:attached", () => outboxView.render());

@@ -16,7 +16,9 @@ import { showPreferences } from "./preferences_form.js";
 export function followState(sidebar, badges, screen) {
   sidebar.on("refreshed", () => {
     const { opened } = sidebar;
-    if (!opened || screen.page.main.dataset.thread) return;
+    if (!opened) return;
+    showScheduled(opened.scheduled);
+    if (screen.page.main.dataset.thread) return;
     showTitle(opened.title);
     showTopic(opened.topic);
     badges.setPageTitle(`${opened.title} · chatapp`);
@@ -32,6 +34,15 @@ function showTitle(title) {
   for (const label of findAll(document, "[data-composer-label]")) {
     label.textContent = `Message ${title}`;
     find(document, "#content", HTMLTextAreaElement).placeholder = `Message ${title}`;
+  }
+}
+
+/** @param {number} count */
+function showScheduled(count) {
+  for (const note of findAll(document, "[data-scheduled-note]")) {
+    note.hidden = count === 0;
+    const messages = count === 1 ? "1 message" : `${count} messages`;
+    find(note, "[data-scheduled-count]").textContent = `${messages} scheduled for this conversation`;
   }
 }
 

@@ -113,6 +113,7 @@
  * @property {{payload: MessageReference & {thread: number}, ack: ThreadState}} mark_thread_read
  * @property {{payload: {conversation: string, thread: number, on: boolean}, ack: ThreadState}} follow_thread
  * @property {{payload: {conversation: string, content: string}, ack: {notice: string, left: boolean}}} run_command
+ * @property {{payload: NewMessage & {due_at: string}, ack: {scheduled: {due_at: string}}}} schedule_message
  */
 
 /** @typedef {{conversation: string, seq: number, in_room: boolean, sender_id: number | null, mentions: number[]}} News */
@@ -134,6 +135,7 @@
  * @property {{epoch: string, conversations: Record<string, {last_event: number, floor: number}>}} heads
  * @property {{conversation: string}} removed_from_chat
  * @property {object} sidebar_changed
+ * @property {{id: number, state: "scheduled" | "failed" | "sent" | "deleted", problem: string | null}} scheduled_changed
  * @property {{conversation: string, member_count: number}} members_changed
  * @property {{conversation: string, is_public: boolean}} sharing_changed
  */

@@ -18,6 +18,7 @@ const SCROLL_KEY = "chatapp:sidebar-scroll";
  * @property {string} title
  * @property {string} topic of a room
  * @property {string | null} memberCount of a room
+ * @property {number} scheduled the number of messages that the person has scheduled for it
  * @property {string} archivedText why nobody can post in it; empty if it is not archived
  * @property {HTMLTemplateElement} preferences the items of its menu that show what the person has set
  */
@@ -46,6 +47,7 @@ export class Sidebar extends TypedEventTarget {
     window.addEventListener("pagehide", () => storage.set(SCROLL_KEY, String(this.lists.scrollTop)));
     this.#drawer.addEventListener("toggle", () => this.revealCurrent());
     connection.on("sidebar_changed", () => this.refresh());
+    connection.on("scheduled_changed", () => this.refresh());
     connection.on("thread_changed", (state) => this.#onThreadChanged(state));
     connection.on("unread_changed", () => {
       // The response that is on its way may have the counts from before.
@@ -95,8 +97,8 @@ export class Sidebar extends TypedEventTarget {
   get opened() {
     const element = this.lists.querySelector("[data-opened]");
     if (!(element instanceof HTMLTemplateElement)) return null;
-    const { title = "", topic = "", memberCount = null, archivedText = "" } = element.dataset;
-    return { title, topic, memberCount, archivedText, preferences: element };
+    const { title = "", topic = "", memberCount = null, scheduled, archivedText = "" } = element.dataset;
+    return { title, topic, memberCount, scheduled: Number(scheduled), archivedText, preferences: element };
   }
 
   /**

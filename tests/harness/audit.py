@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from bench.sockets import LoadSocket
@@ -23,6 +24,10 @@ from tests.harness.waiting import eventually, scaled
 
 TRANSIENT_ERRORS = {"busy", "unavailable", "internal"}
 """Error codes after which a message is sent again."""
+
+
+SCHEDULED_SECONDS = 0.5
+"""Time after which a scheduled message is due."""
 
 
 class Row(NamedTuple):
@@ -58,6 +63,8 @@ class Participant:
     """Edit one of so many messages after it was sent; 0 edits none."""
     reply_every: int = 0
     """Send one of so many messages as a reply in the thread of the message that was stored before; 0 sends none."""
+    schedule_every: int = 0
+    """Schedule a message after one of so many; 0 schedules none."""
     sent: dict[str, str] = field(default_factory=dict)
     """Contents by client id, in the order of sending."""
     acknowledged: dict[str, int | None] = field(default_factory=dict)
@@ -66,6 +73,8 @@ class Participant:
     """New contents by client id, for edits that were acknowledged."""
     unconfirmed: dict[str, str] = field(default_factory=dict)
     """New contents by client id, for edits whose ack was not received: they may be stored or not."""
+    scheduled: dict[str, str] = field(default_factory=dict)
+    """Contents by client id, for scheduled messages that were acknowledged."""
     displayed: dict[int, Row] = field(default_factory=dict)
     """The messages that the page would show, by seq."""
     received: set[str] = field(default_factory=set)
@@ -86,8 +95,8 @@ class Participant:
     _received_on_connection: set[str] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Send messages until `stop`, then until the last message is acknowledged."""
-        while not (stop.is_set() and self._unacknowledged is None):
+        """Send messages until `stop`, then until the last one is acknowledged and all scheduled ones are displayed."""
+        while not (stop.is_set() and self._is_complete()):
             try:
                 socket = await asyncio.wait_for(self._connect(), scaled(self.ack_timeout))
             except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
@@ -96,7 +105,7 @@ class Participant:
                 continue
             try:
                 await self._catch_up(socket)
-                while not (stop.is_set() and self._unacknowledged is None):
+                while not (stop.is_set() and self._is_complete()):
                     await self._send_next(socket)
                     if self._behind.is_set():
                         await self._catch_up(socket)
@@ -104,6 +113,10 @@ class Participant:
                 self.last_failure = f"connected: {error!r}"
             finally:
                 socket.close()
+
+    def _is_complete(self) -> bool:
+        displayed = {row.client_id for row in self.displayed.values()}
+        return self._unacknowledged is None and self.scheduled.keys() <= displayed
 
     async def catch_up(self) -> None:
         """Connect once more, and fetch the last messages of the others."""
@@ -135,12 +148,24 @@ class Participant:
                 self._root = ack["message"]["seq"]
             if self.edit_every and len(self.sent) % self.edit_every == 0 and ack["message"]["seq"]:
                 await self._edit(socket, key)
+            if self.schedule_every and len(self.sent) % self.schedule_every == 0:
+                await self._schedule(socket)
             await asyncio.sleep(self.pause)
         elif ack["error"]["code"] in TRANSIENT_ERRORS:
             self.last_failure = f"send_message: {ack['error']}"
             await asyncio.sleep(0.1)
         else:
             raise AssertionError(ack)
+
+    async def _schedule(self, socket: LoadSocket) -> None:
+        key, content = str(uuid.uuid4()), f"{self.name}, scheduled after {len(self.sent)}"
+        due_at = datetime.now(UTC) + timedelta(seconds=SCHEDULED_SECONDS)
+        payload = {"conversation": self.conversation, "content": content, "client_id": key, "due_at": str(due_at)}
+        ack = await asyncio.wait_for(socket.call("schedule_message", payload), scaled(self.ack_timeout))
+        if ack["ok"]:
+            self.scheduled[key] = content
+        else:
+            assert ack["error"]["code"] in TRANSIENT_ERRORS, ack
 
     async def _edit(self, socket: LoadSocket, key: str) -> None:
         self.unconfirmed[key] = f"{self.sent[key]}, edited"
@@ -339,6 +364,8 @@ def check_participant(participant: Participant, stored: Sequence[Row]) -> Iterat
     rows = {row.client_id: row for row in stored}
     if lost := [participant.sent[key] for key in participant.acknowledged if key not in rows]:
         yield f"acknowledged and lost: {format_some(lost)}"
+    if lost := [content for key, content in participant.scheduled.items() if key not in rows]:
+        yield f"scheduled and not sent: {format_some(lost)}"
     if unknown := participant.received - rows.keys():
         yield f"{participant.name} received {len(unknown)} messages that are not stored"
     own = [row.client_id for row in stored if row.client_id in participant.sent]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from tests.harness.html import attribute
 from tests.harness.people import Person, Socket, message_payload, room_path
@@ -44,6 +45,7 @@ def furnish(server: Server) -> tuple[Person, Pages]:
     socket.post("Let us meet at ten", group)
     cyd.open_direct(ana)
     ana.post("/direct/cyd/block")
+    schedule(socket, room)
     session, template = start_session(ana, socket)
     incoming = ana.post(f"{path}/webhooks/incoming", bot_name="Builder")
     bob.http.post(attribute(incoming.text, "#webhook-url", "value"), data=b"The build is green", timeout=30)
@@ -69,7 +71,7 @@ def furnish(server: Server) -> tuple[Person, Pages]:
         *("/direct/bob,cyd", "/direct/cyd", "/direct/dan", "/settings", "/settings/tokens", "/sessions", session_path),
         *(f"{session_path}/title", "/assistants/helper", "/templates", "/templates/new", f"/templates/{template}"),
         *("/admin/status", "/admin/access", "/admin/rooms", "/admin/audit-log", "/api/docs"),
-        *(f"/conversations/{room}/date?date=2026-01-01", "/threads", f"/conversations/{room}/threads/1"),
+        *(f"/conversations/{room}/date?date=2026-01-01", "/threads", "/scheduled", f"/conversations/{room}/threads/1"),
     ]
     stranger = ["/sign-in", invitation, "/invitation/wrong", shared, "/offline", "/nothing"]
     return ana, Pages(owner, stranger, path)
@@ -90,6 +92,13 @@ def fill_room(room: str, socket: Socket, other: Socket) -> None:
     for writer, text in ((other, "It looks good"), (socket, "Thank you"), (other, "Shall we ship it?")):
         writer.call("send_message", message_payload(text, room) | {"thread": 1})
     other.post("@ana what do you think?", room)
+
+
+def schedule(socket: Socket, room: str) -> None:
+    """Schedule messages."""
+    for days, text in enumerate(TEXTS[:3], start=1):
+        due_at = str(datetime.now(UTC) + timedelta(days=days))
+        socket.call("schedule_message", message_payload(text, room) | {"due_at": due_at})
 
 
 def start_session(person: Person, socket: Socket) -> tuple[str, str]:

@@ -38,6 +38,15 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "mark_as_unread": {"conversation": "general", "seq": 1},
     "follow_thread": {"conversation": "general", "thread": 1, "on": True},
     "mark_thread_read": {"conversation": "general", "thread": 1, "seq": 2},
+    "schedule_message": {
+        "conversation": "general",
+        "content": "Later",
+        "client_id": KEY,
+        "due_at": "2030-01-01T09:00Z",
+    },
+    "change_scheduled": {"id": 1, "content": "Even later", "due_at": "2030-01-02T09:00Z"},
+    "delete_scheduled": {"id": 1},
+    "send_scheduled": {"id": 1},
     "run_command": {"conversation": "general", "content": "/topic new"},
 }
 """A valid payload of each event."""

@@ -53,7 +53,7 @@ def routes(url_map: Map, method: str) -> list[tuple[str, str]]:
         (rule.endpoint, re.sub(r"<[^>]*>", lambda part: _example(part.group()), rule.rule))
         for rule in url_map.iter_rules()
         if method in (rule.methods or ())
-        and not rule.endpoint.startswith(("api.", "api_sessions.", "api_templates.", "api_threads."))
+        and not rule.endpoint.startswith(("api.", "api_sessions.", "api_templates.", "api_threads.", "api_scheduled."))
     ]
 
 

@@ -1,8 +1,10 @@
 """The permission matrix: what each user may do through each route and event. A missing line fails a test."""
 
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,9 @@ ABSENT_EVENT: Outcomes = outcomes(404, anonymous="refused")
 # The member owns the session with an assistant.
 SESSION = ABSENT | {"member": "ok"}
 SESSION_POST = ABSENT_POST | {"member": "ok"}
+MEMBER_POST = SESSION_POST
+"""Only the member has scheduled something."""
+LATER = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%MZ}"
 SESSION_EVENT = ABSENT_EVENT | {"member": "ok"}
 REFUSED: Outcomes = {"anonymous": "refused"}
 
@@ -90,6 +95,13 @@ ROUTES = {
     f"DELETE {API}/threads/<seq>/follow": Line(ROOM_API, DIRECT_API, session=ABSENT_POST),
     f"POST {API}/threads/<seq>/read": Line(ROOM_API, DIRECT_API, {"seq": 1}, session=ABSENT_POST),
     "GET /api/threads": Line(USER_API),
+    f"POST {API}/scheduled": Line(ROOM_API, DIRECT_POST, {"content": "later", "due_at": LATER}, session=SESSION_POST),
+    "GET /api/scheduled": Line(USER_API),
+    # Nobody but its author sees a scheduled message.
+    "GET /api/scheduled/<scheduled_id>": Line(MEMBER_POST),
+    "PATCH /api/scheduled/<scheduled_id>": Line(MEMBER_POST, sent={"content": "later"}),
+    "DELETE /api/scheduled/<scheduled_id>": Line(MEMBER_POST),
+    "POST /api/scheduled/<scheduled_id>/send": Line(MEMBER_POST),
     "GET /api/conversations": Line(USER_API),
     "GET /api/chat/history/<person_id>": Line(USER_API),
     "GET /api/chat/history": Line(USER_API, sent={"bot_id": "helper"}),
@@ -174,6 +186,10 @@ ROUTES = {
         ROOM_POST, DIRECT_API, {"seq": "1"}, session=ABSENT_POST
     ),
     "GET /threads": Line(USER),
+    "GET /scheduled": Line(USER),
+    "POST /scheduled/<scheduled_id>": Line(MEMBER_POST, sent={"content": "later"}),
+    "POST /scheduled/<scheduled_id>/delete": Line(MEMBER_POST),
+    "POST /scheduled/<scheduled_id>/send": Line(MEMBER_POST),
     "GET /conversations/<conversation>/people": Line(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
     "GET /destinations": Line(USER | {"anonymous": 401}),
     "GET /destinations/people": Line(USER | {"anonymous": 401}),
@@ -270,6 +286,12 @@ EVENTS = {
     "run_command": Line(ROOM | REFUSED | {"member": 403}, outcomes(400) | REFUSED, {"content": "/topic changed"}),
     "typing": Line(ROOM | REFUSED, DIRECT_POST | REFUSED),
     "presence": Line(OPEN | REFUSED, sent={"state": "online"}),
+    "schedule_message": Line(
+        ROOM | REFUSED, DIRECT_POST | REFUSED, {"content": "later", "due_at": LATER}, session=SESSION_EVENT
+    ),
+    "change_scheduled": Line(SESSION_EVENT, sent={"content": "later"}),
+    "delete_scheduled": Line(SESSION_EVENT),
+    "send_scheduled": Line(SESSION_EVENT),
     "mark_as_read": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
     "mark_as_unread": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
     # A conversation with an assistant has no threads.
@@ -332,6 +354,15 @@ class Installation:
             f"VALUES ('Minutes', '', '[]', '', '', {moment}, {moment})"
         )
         ((number,),) = self.server.rows("SELECT max(id) FROM session_templates")
+        return str(number)
+
+    def new_scheduled(self) -> str:
+        """Create a scheduled message of the member, and return its id."""
+        self.server.execute(
+            "INSERT INTO scheduled_messages (user_id, conversation_id, client_id, content, due_at, created_at) VALUES "
+            f"({self.ids['member']}, 1, '{uuid.uuid4()}', 'later', '2100-01-01 00:00:00', '2026-01-01 00:00:00')"
+        )
+        ((number,),) = self.server.rows("SELECT max(id) FROM scheduled_messages")
         return str(number)
 
     def _make(self, kind: str, **roles: str) -> str:
@@ -399,6 +430,7 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
             "direction": "outgoing",
             "login_session_id": 2**31 - 1,
             "template_id": installation.new_template() if "<template_id>" in path else 0,
+            "scheduled_id": installation.new_scheduled() if "<scheduled_id>" in path else 0,
         }
         path = re.sub(r"<(\w+)>", lambda match: str(values[match[1]]), path)
         form = message_payload("") | {"csrf_token": token} | sent
@@ -431,6 +463,7 @@ def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(install
             "reaction": "👍",
             "person_id": installation.ids["manager"],
             "template_id": installation.new_template(),
+            "scheduled_id": installation.new_scheduled() if "<scheduled_id>" in path else 0,
         }
         values["session_id"] = session_id
         path = re.sub(r"<(\w+)>", lambda match, values=values: str(values.get(match[1], 1)), path)  # type: ignore[misc]
@@ -455,6 +488,8 @@ def test_events_have_the_outcomes_of_the_matrix(installation: Installation, name
 
     def use(event: str, conversation: str, sent: dict[str, object]) -> Outcome:
         payload = message_payload("") | sent | {"conversation": conversation}
+        if event.endswith("_scheduled"):
+            payload["id"] = int(installation.new_scheduled())
         ack = socket.call(event, {name: value for name, value in payload.items() if name in PAYLOADS[event]})
         if ack["ok"] or ack["error"]["code"] not in CODES:
             return "ok"

@@ -1,0 +1,118 @@
+"""The scheduled messages of the user."""
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response, url_for
+
+from chatapp.api import resources
+from chatapp.api.access import current_caller, protect
+from chatapp.api.document import CONTENT_ERRORS, CONVERSATION_ERRORS, WRITE_ERRORS, describe
+from chatapp.api.responses import respond
+from chatapp.api.routes import CONVERSATION, parse_conversation
+from chatapp.api.schemas import (
+    IdempotencyHeaders,
+    NewScheduledMessage,
+    ScheduledQuery,
+    ScheduledUpdate,
+    parse_id,
+    resolve_client_id,
+)
+from chatapp.errors import InvalidReply, NotFound, ThreadRemoved
+from chatapp.extensions import db
+from chatapp.presentation.messages import present_message_data
+from chatapp.presentation.resources import Message, ScheduledMessage
+from chatapp.presentation.scheduled import present_scheduled
+from chatapp.schedule.queries import Cursor, count_scheduled, find_scheduled, list_scheduled
+from chatapp.schedule.service import change_scheduled, delete_scheduled, schedule, send_now
+
+blueprint = Blueprint("api_scheduled", __name__, url_prefix="/api")
+protect(blueprint)
+
+TAG = "Scheduled messages"
+
+
+@blueprint.get("/scheduled")
+@describe(resources.ScheduledMessages, tag=TAG, query=ScheduledQuery)
+def list_scheduled_messages(query: ScheduledQuery) -> Response:
+    """List your scheduled messages, soonest first."""
+    user_id = current_caller().actor.user_id
+    found = list_scheduled(db.session(), user_id, after=Cursor.parse(query.after), limit=query.limit + 1)
+    shown = found[: query.limit]
+    body: resources.ScheduledMessages = {
+        "scheduled": [present_scheduled(each) for each in shown],
+        "total": count_scheduled(db.session(), user_id),
+        "next_cursor": str(shown[-1].cursor) if len(found) > len(shown) else None,
+    }
+    return respond(body)
+
+
+@blueprint.post(f"{CONVERSATION}/scheduled")
+@describe(
+    ScheduledMessage,
+    *CONVERSATION_ERRORS,
+    *WRITE_ERRORS,
+    *CONTENT_ERRORS,
+    InvalidReply,
+    ThreadRemoved,
+    tag=TAG,
+    status=HTTPStatus.CREATED,
+    json=NewScheduledMessage,
+    headers=IdempotencyHeaders,
+)
+def schedule_message(conversation: str, json: NewScheduledMessage, headers: IdempotencyHeaders) -> Response:
+    """Schedule a message: it is sent at the time `due_at`.
+
+    Whether you may post is also checked then. If not, the message stays here with its `problem`.
+    """
+    scheduled = schedule(
+        parse_conversation(conversation),
+        current_caller().actor,
+        content=json.content,
+        client_id=resolve_client_id(json.client_id, headers.idempotency_key),
+        due_at=json.due_at,
+        reply_to=json.reply_to,
+        thread_root=json.thread,
+        is_in_room=json.also_in_room,
+    )
+    location = url_for("api_scheduled.show_scheduled", scheduled_id=scheduled.id)
+    return respond(present_scheduled(scheduled), HTTPStatus.CREATED, Location=location)
+
+
+@blueprint.get("/scheduled/<scheduled_id>")
+@describe(ScheduledMessage, NotFound, tag=TAG)
+def show_scheduled(scheduled_id: str) -> Response:
+    """Get one of your scheduled messages."""
+    scheduled = find_scheduled(db.session(), current_caller().actor.user_id, _parse(scheduled_id))
+    return respond(present_scheduled(scheduled))
+
+
+@blueprint.patch("/scheduled/<scheduled_id>")
+@describe(ScheduledMessage, NotFound, *CONTENT_ERRORS, tag=TAG, json=ScheduledUpdate)
+def update_scheduled(scheduled_id: str, json: ScheduledUpdate) -> Response:
+    """Change the text or the time of a scheduled message. One with a `problem` waits for its new time."""
+    changed = change_scheduled(
+        current_caller().actor,
+        _parse(scheduled_id),
+        content=json.get_changed("content"),
+        due_at=json.get_changed("due_at"),
+    )
+    return respond(present_scheduled(changed))
+
+
+@blueprint.delete("/scheduled/<scheduled_id>")
+@describe(None, NotFound, tag=TAG, status=HTTPStatus.NO_CONTENT)
+def delete_scheduled_message(scheduled_id: str) -> Response:
+    """Delete a scheduled message."""
+    delete_scheduled(current_caller().actor, _parse(scheduled_id))
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+@blueprint.post("/scheduled/<scheduled_id>/send")
+@describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, InvalidReply, ThreadRemoved, tag=TAG)
+def send_scheduled_message(scheduled_id: str) -> Response:
+    """Send a scheduled message now. If that fails, it stays scheduled."""
+    return respond(present_message_data(send_now(current_caller().actor, _parse(scheduled_id))))
+
+
+def _parse(scheduled_id: str) -> int:
+    return parse_id(scheduled_id, "scheduled message")

@@ -1,0 +1,114 @@
+"""The page with a person's scheduled messages. It works without JavaScript."""
+
+from collections.abc import Sequence
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from chatapp.conversations.policy import authorize_reading, may_read
+from chatapp.conversations.queries import find_access
+from chatapp.conversations.refs import ConversationRef
+from chatapp.errors import ChatError, SignedOut, Unavailable
+from chatapp.extensions import db
+from chatapp.identity import current_person, login_required
+from chatapp.presentation.kinds import ConversationPage, pages_of
+from chatapp.presentation.quotes import message_path
+from chatapp.presentation.reader_clock import current_clock
+from chatapp.presentation.urls import ID
+from chatapp.schedule.queries import Cursor, Scheduled, find_scheduled, list_scheduled
+from chatapp.schedule.service import change_scheduled, delete_scheduled, send_now
+from chatapp.timeline.metadata import UNCHANGED
+from chatapp.web.caching import revalidated
+
+blueprint = Blueprint("scheduled", __name__)
+
+PAGE_SIZE = 50
+"""Number of scheduled messages on a page."""
+
+
+@blueprint.get("/scheduled")
+@login_required
+@revalidated
+def index() -> str:
+    """Show the messages that the user has scheduled, soonest first."""
+    after = Cursor.parse(request.args.get("after"))
+    found = list_scheduled(db.session(), current_person().id, after=after, limit=PAGE_SIZE + 1)
+    shown = found[:PAGE_SIZE]
+    return _render(shown, str(shown[-1].cursor) if len(found) > len(shown) else None)
+
+
+@blueprint.post(f"/scheduled/<{ID}:scheduled_id>")
+@login_required
+def change(scheduled_id: int) -> Response | tuple[str, int]:
+    """Change the text and the time of a scheduled message."""
+    form = request.form
+    # The field has minutes only, and the time of a message that was not sent has passed.
+    is_moved = form.get("due_at") != form.get("shown_due_at")
+    try:
+        change_scheduled(
+            current_person().actor,
+            scheduled_id,
+            content=form.get("content", ""),
+            due_at=current_clock().parse_local(form.get("due_at", "")) if is_moved else UNCHANGED,
+        )
+    except ChatError as error:
+        return _render_refused(scheduled_id, error, form)
+    return _redirect()
+
+
+@blueprint.post(f"/scheduled/<{ID}:scheduled_id>/send")
+@login_required
+def send(scheduled_id: int) -> Response | tuple[str, int]:
+    """Send a scheduled message now, and show it."""
+    try:
+        message = send_now(current_person().actor, scheduled_id)
+    except ChatError as error:
+        return _render_refused(scheduled_id, error)
+    return redirect(message_path(message.conversation.wire_name, message.seq or 0), code=303)
+
+
+@blueprint.post(f"/scheduled/<{ID}:scheduled_id>/delete")
+@login_required
+def delete(scheduled_id: int) -> Response:
+    """Delete a scheduled message."""
+    delete_scheduled(current_person().actor, scheduled_id)
+    return _redirect()
+
+
+def _render_refused(scheduled_id: int, error: ChatError, form: MultiDict[str, str] | None = None) -> tuple[str, int]:
+    """Show a message with the error of what was tried, and what was written. Raises what is not about the message."""
+    if isinstance(error, SignedOut | Unavailable):
+        raise error
+    scheduled = find_scheduled(db.session(), current_person().id, scheduled_id)
+    return _render([scheduled], None, error=error, form=form), error.status
+
+
+def _render(
+    shown: Sequence[Scheduled],
+    next_cursor: str | None,
+    *,
+    error: ChatError | None = None,
+    form: MultiDict[str, str] | None = None,
+) -> str:
+    return render_template(
+        "messages/scheduled.html",
+        shown=list(zip(shown, _find_pages(shown), strict=True)),
+        next_cursor=next_cursor,
+        clock=current_clock(),
+        error=error,
+        form=form,
+    )
+
+
+def _find_pages(shown: Sequence[Scheduled]) -> list[ConversationPage | None]:
+    """Return the page of the conversation of each message; None if the user may no longer read it."""
+    session, viewer = db.session(), current_person()
+    accesses = [find_access(session, ref, viewer.id) for ref in {each.conversation for each in shown} if ref]
+    readable = [authorize_reading(*access) for access in accesses if may_read(*access)]
+    pages = {ConversationRef.of(page.conversation): page for page in pages_of(session, readable, viewer.id)}
+    return [pages.get(each.conversation) if each.conversation else None for each in shown]
+
+
+def _redirect() -> Response:
+    return redirect(url_for("scheduled.index"), code=303)

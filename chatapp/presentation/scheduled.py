@@ -1,0 +1,21 @@
+"""Scheduled messages as JSON."""
+
+from chatapp.presentation import resources
+from chatapp.presentation.messages import isoformat
+from chatapp.schedule.queries import Scheduled
+
+
+def present_scheduled(scheduled: Scheduled) -> resources.ScheduledMessage:
+    """Return the JSON of a scheduled message."""
+    return {
+        "id": scheduled.id,
+        "conversation": scheduled.conversation.wire_name if scheduled.conversation else None,
+        "content": scheduled.content,
+        "client_id": scheduled.client_id,
+        "due_at": isoformat(scheduled.due_at),
+        "problem": scheduled.problem,
+        "reply_to": scheduled.reply_to,
+        "thread": scheduled.thread_root,
+        "also_in_room": scheduled.thread_root is not None and scheduled.is_in_room,
+        "created_at": isoformat(scheduled.created_at),
+    }

@@ -1,0 +1,69 @@
+"""Events of scheduled messages."""
+
+from chatapp.conversations.refs import parse_ref
+from chatapp.presentation.messages import present_message
+from chatapp.presentation.scheduled import present_scheduled
+from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
+from chatapp.schedule.service import change_scheduled, delete_scheduled, schedule, send_now
+from chatapp.timeline.metadata import UNCHANGED
+
+
+class SchedulePayload(Payload):
+    """Payload of `schedule_message`. `schedule` validates content, client id and time."""
+
+    conversation: object
+    content: object = None
+    client_id: object = None
+    due_at: object = None
+    reply_to: EventNumber | None = None
+    thread: EventNumber | None = None
+    also_in_room: bool = False
+
+
+class ChangePayload(Payload):
+    """Payload of `change_scheduled`. `change_scheduled` validates content and time."""
+
+    id: EventNumber
+    content: object = UNCHANGED
+    due_at: object = UNCHANGED
+
+
+class IdPayload(Payload):
+    """Payload of `delete_scheduled` and `send_scheduled`."""
+
+    id: EventNumber
+
+
+@handles("schedule_message", SchedulePayload)
+def schedule_message(caller: Caller, payload: SchedulePayload) -> Ack:
+    """Schedule a message."""
+    scheduled = schedule(
+        parse_ref(payload.conversation),
+        caller.user.actor,
+        content=payload.content,
+        client_id=payload.client_id,
+        due_at=payload.due_at,
+        reply_to=payload.reply_to,
+        thread_root=payload.thread,
+        is_in_room=payload.also_in_room,
+    )
+    return {"scheduled": present_scheduled(scheduled)}
+
+
+@handles("change_scheduled", ChangePayload)
+def change(caller: Caller, payload: ChangePayload) -> Ack:
+    """Change the text or the time of a scheduled message."""
+    changed = change_scheduled(caller.user.actor, payload.id, content=payload.content, due_at=payload.due_at)
+    return {"scheduled": present_scheduled(changed)}
+
+
+@handles("delete_scheduled", IdPayload)
+def delete(caller: Caller, payload: IdPayload) -> None:
+    """Delete a scheduled message."""
+    delete_scheduled(caller.user.actor, payload.id)
+
+
+@handles("send_scheduled", IdPayload)
+def send(caller: Caller, payload: IdPayload) -> Ack:
+    """Send a scheduled message now."""
+    return {"message": present_message(send_now(caller.user.actor, payload.id)).with_html}

@@ -1,0 +1,198 @@
+"""Scheduling messages, and changing what is scheduled."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from chatapp.actors import Actor, require_active_login
+from chatapp.config import current_settings
+from chatapp.conversations.commands import find_command
+from chatapp.conversations.kinds import has_assistant
+from chatapp.conversations.policy import authorize_posting
+from chatapp.conversations.queries import find_access_of
+from chatapp.conversations.refs import ConversationRef
+from chatapp.conversations.service import lock_people
+from chatapp.errors import Conflict, Invalid, InvalidReply, ThreadRemoved
+from chatapp.extensions import db
+from chatapp.models import Message, RetiredKey, now
+from chatapp.schedule.delivery import Delivery
+from chatapp.schedule.queries import (
+    SCHEDULED,
+    SELECT,
+    Scheduled,
+    count_scheduled,
+    find_scheduled,
+    no_such_message,
+)
+from chatapp.schedule.signals import ScheduledChanged, State, scheduled_changed
+from chatapp.schedule.times import check_due_at
+from chatapp.storage import Transaction, write
+from chatapp.timeline import TimelineMessage
+from chatapp.timeline.client_ids import check_client_id
+from chatapp.timeline.content import check_content
+from chatapp.timeline.metadata import UNCHANGED
+from chatapp.timeline.thread_replies import find_roots
+
+T = TypeVar("T")
+
+
+def schedule(
+    ref: ConversationRef,
+    actor: Actor,
+    *,
+    content: object,
+    client_id: object,
+    due_at: object,
+    reply_to: int | None = None,
+    thread_root: int | None = None,
+    is_in_room: bool = True,
+) -> Scheduled:
+    """Store a message that is sent at the time `due_at`, and return it. The others are the parameters of `post`.
+
+    A repeated `client_id` returns what is stored under it. It is also that of the message when it is sent.
+
+    Raises what `check_content`, `check_client_id`, `check_due_at` and `authorize_posting` raise, `Invalid` for a
+    command, `InvalidReply`, `ThreadRemoved` and `SignedOut`, and `Conflict` if the message was sent already, or if the
+    person has scheduled as many as the setting allows.
+    """
+    settings = current_settings()
+    text, key = check_content(content), check_client_id(client_id)
+    moment = check_due_at(due_at, max_days=settings.max_schedule_days)
+    if find_command(ref, text):
+        raise Invalid("A command cannot be scheduled.")
+    if thread_root is not None and has_assistant(ref):
+        raise Invalid("A conversation with an assistant has no threads.")
+
+    def change(transaction: Transaction) -> Scheduled:
+        session = transaction.session
+        # The number of their messages is limited, and two processes cannot insert the same one.
+        session.execute(lock_people([actor.user_id]))
+        access = find_access_of(session, ref, actor)
+        query = SELECT.where(SCHEDULED.c.client_id == key, SCHEDULED.c.user_id == actor.user_id)
+        if row := session.execute(query).one_or_none():
+            return Scheduled.of(row)
+        conversation = authorize_posting(*access)
+        _check_not_sent(session, key, actor.user_id)
+        if reply_to is not None:
+            _check_reply(session, conversation.id, reply_to)
+        if thread_root is not None and not find_roots(session, {(conversation.id, thread_root)}):
+            raise ThreadRemoved("The message that this thread begins with does not exist in this conversation.")
+        if count_scheduled(session, actor.user_id) >= settings.max_scheduled:
+            raise Conflict(f"You can schedule at most {settings.max_scheduled} messages. Delete one first.")
+        values = {
+            "user_id": actor.user_id,
+            "conversation_id": conversation.id,
+            "client_id": key,
+            "content": text,
+            "reply_to": reply_to,
+            "thread_root": thread_root,
+            "is_in_room": thread_root is None or is_in_room,
+            "due_at": moment,
+            "created_at": now(),
+        }
+        session.execute(insert(SCHEDULED), values)
+        scheduled = Scheduled.of(session.execute(query).one())
+        _send_changed(transaction, scheduled)
+        return scheduled
+
+    return write(change)
+
+
+def change_scheduled(
+    actor: Actor, scheduled_id: int, *, content: object = UNCHANGED, due_at: object = UNCHANGED
+) -> Scheduled:
+    """Change the text or the time of a scheduled message. One that could not be sent waits for its new time.
+
+    Raises what `check_content` and `check_due_at` raise, `Invalid` if nothing changes, `SignedOut` and `NotFound`.
+    """
+    values: dict[str, object] = {}
+    if content is not UNCHANGED:
+        values["content"] = check_content(content)
+    if due_at is not UNCHANGED:
+        values |= {"due_at": check_due_at(due_at, max_days=current_settings().max_schedule_days), "problem": None}
+    if not values:
+        raise Invalid("Give a new content or a new due_at.")
+
+    def change(transaction: Transaction, scheduled: Scheduled) -> Scheduled:
+        session, text = transaction.session, values.get("content")
+        if scheduled.conversation and isinstance(text, str) and find_command(scheduled.conversation, text):
+            raise Invalid("A command cannot be scheduled.")
+        session.execute(update(SCHEDULED).where(SCHEDULED.c.id == scheduled_id).values(values))
+        changed = find_scheduled(session, actor.user_id, scheduled_id)
+        _send_changed(transaction, changed)
+        return changed
+
+    return _change(actor, scheduled_id, change)
+
+
+def delete_scheduled(actor: Actor, scheduled_id: int) -> None:
+    """Delete a scheduled message. Raises `SignedOut` and `NotFound`."""
+
+    def change(transaction: Transaction, _: Scheduled) -> None:
+        transaction.session.execute(delete(SCHEDULED).where(SCHEDULED.c.id == scheduled_id))
+        transaction.send_on_commit(scheduled_changed, ScheduledChanged(actor.user_id, scheduled_id, "deleted"))
+
+    _change(actor, scheduled_id, change)
+
+
+def send_now(actor: Actor, scheduled_id: int) -> TimelineMessage:
+    """Send a scheduled message now, and return it.
+
+    Raises what posting it raises: it stays scheduled then. Raises `NotFound`.
+    """
+    scheduled = find_scheduled(db.session(), actor.user_id, scheduled_id)
+    conversation_id = scheduled.conversation.id if scheduled.conversation else None
+    message = write(Delivery(scheduled_id, conversation_id, actor))
+    if message is None:
+        raise no_such_message()
+    return message
+
+
+def record_problem(scheduled_id: int, problem: str) -> None:
+    """Record why a message that is due was not sent, unless it was changed, sent or deleted meanwhile."""
+
+    def change(transaction: Transaction) -> None:
+        is_due = (SCHEDULED.c.id == scheduled_id) & SCHEDULED.c.problem.is_(None) & (SCHEDULED.c.due_at <= now())
+        user_id = transaction.session.execute(
+            update(SCHEDULED).where(is_due).values(problem=problem).returning(SCHEDULED.c.user_id)
+        ).scalar_one_or_none()
+        if user_id is not None:
+            transaction.send_on_commit(scheduled_changed, ScheduledChanged(user_id, scheduled_id, "failed", problem))
+
+    write(change)
+
+
+def _change(actor: Actor, scheduled_id: int, change: Callable[[Transaction, Scheduled], T]) -> T:
+    """Write a change of a locked scheduled message."""
+
+    def apply(transaction: Transaction) -> T:
+        session = transaction.session
+        require_active_login(session, actor)
+        session.execute(select(SCHEDULED.c.id).where(SCHEDULED.c.id == scheduled_id).with_for_update())
+        return change(transaction, find_scheduled(session, actor.user_id, scheduled_id))
+
+    return write(apply)
+
+
+def _send_changed(transaction: Transaction, scheduled: Scheduled) -> None:
+    state: State = "failed" if scheduled.problem else "scheduled"
+    transaction.send_on_commit(
+        scheduled_changed, ScheduledChanged(scheduled.user_id, scheduled.id, state, scheduled.problem)
+    )
+
+
+def _check_not_sent(session: Session, client_id: str, user_id: int) -> None:
+    for model in (Message, RetiredKey):
+        sent = select(model.client_id).where(model.client_id == client_id, model.sender_id == user_id)
+        if session.execute(sent).one_or_none() is not None:
+            raise Conflict("This message was sent already.")
+
+
+def _check_reply(session: Session, conversation_id: int, seq: int) -> None:
+    query = select(Message.id).where(
+        Message.conversation_id == conversation_id, Message.seq == seq, Message.deleted_at.is_(None)
+    )
+    if session.execute(query).one_or_none() is None:
+        raise InvalidReply("The message that this replies to does not exist in this conversation, or was deleted.")

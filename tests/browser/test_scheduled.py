@@ -1,0 +1,70 @@
+"""Scheduling messages on the page."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.harness.pages import NewPage, wait_until_connected
+from tests.harness.people import Person, room_path
+
+pytestmark = pytest.mark.browser
+
+
+def open_menu(page: Page, text: str) -> None:
+    page.get_by_role("combobox", name="Message Design").fill(text)
+    page.get_by_role("button", name="Send later").click()
+
+
+def test_a_message_is_scheduled_listed_on_all_devices_and_sent(ana: Person, bob: Person, new_page: NewPage) -> None:
+    room = ana.create_room("Design")
+    ana.invite(room, bob)
+    path = room_path(room)
+    page, other = (wait_until_connected(new_page(bob, path)) for _ in range(2))
+    open_menu(page, "")
+    expect(page.get_by_role("alert").filter(has_text="Write a message first")).to_be_visible()
+    open_menu(page, "the first")
+    page.get_by_role("button", name="In 1 hour").click()
+    expect(page.get_by_role("status").filter(has_text="Scheduled: ")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Message Design")).to_have_value("")
+
+    open_menu(page, "the second")
+    field = page.locator("[data-send-later-menu] input")
+    field.fill("2020-01-01T09:00")
+    field.press("Enter")
+    expect(page.locator("[data-due-error]")).to_contain_text("has passed")
+    day = datetime.now().astimezone() + timedelta(days=3)
+    field.fill(f"{day:%Y-%m-%d}T09:00")
+    page.locator("[data-due-chosen]").click()
+    for each in (page, other):
+        expect(each.locator("[data-scheduled-note]")).to_have_text("2 messages scheduled for this conversation")
+        expect(each.get_by_role("link", name="Scheduled", exact=True)).to_be_visible()
+
+    # One device shows the list, while the other one changes it.
+    other.get_by_role("link", name="Scheduled", exact=True).click()
+    items = other.locator("[data-scheduled-id]")
+    expect(items).to_have_count(2)
+    expect(items.nth(1)).to_contain_text("at 9:00" if "AM" in items.nth(1).inner_text() else "at 09:00")
+    socket = bob.connect()
+    first = items.first.get_attribute("data-scheduled-id") or ""
+    assert socket.call("delete_scheduled", {"id": int(first)})["ok"]
+    expect(items).to_have_count(1)
+    items.get_by_role("button", name="Send now").click()
+    expect(other.locator(".message", has_text="the second")).to_be_visible()
+    expect(page.locator(".message", has_text="the second")).to_be_visible()
+    expect(page.locator("[data-scheduled-note]")).to_be_hidden()
+    expect(page.get_by_role("link", name="Scheduled", exact=True)).to_be_hidden()
+
+
+def test_a_message_that_cannot_be_sent_is_pointed_out(ana: Person, bob: Person, new_page: NewPage) -> None:
+    room = ana.create_room("Design")
+    ana.invite(room, bob)
+    page = wait_until_connected(new_page(bob, "/scheduled"))
+    socket = bob.connect()
+    due_at = (datetime.now().astimezone() + timedelta(seconds=1)).isoformat()
+    payload = {"conversation": room, "content": "late", "client_id": "0e8a4ff2-3c1b-4a57-9d0e-5f2c8f0a1b2c"}
+    assert socket.call("schedule_message", payload | {"due_at": due_at})["ok"]
+    ana.remove(room, bob)
+    expect(page.get_by_role("status").filter(has_text="was not sent")).to_be_visible()
+    expect(page.locator("[data-scheduled-id]")).to_contain_text("Not sent")
+    expect(page.locator("[data-inbox=scheduled]")).to_contain_text("1")

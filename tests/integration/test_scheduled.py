@@ -1,0 +1,220 @@
+"""Scheduled messages: stored, listed, changed, and sent once when they are due."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.harness.api import check_problem
+from tests.harness.html import attribute, find_element
+from tests.harness.people import NewPerson, Person, Socket, message_payload, room_path
+from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
+
+
+def after(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+def schedule(socket: Socket, text: str, due_at: str, conversation: str = "general", **place: Any) -> dict[str, Any]:
+    payload = message_payload(text, conversation) | {"due_at": due_at} | place
+    ack = socket.call("schedule_message", payload)
+    assert ack["ok"], ack
+    scheduled: dict[str, Any] = ack["scheduled"]
+    return scheduled
+
+
+def states(socket: Socket, scheduled: dict[str, Any]) -> list[str]:
+    return [each["state"] for each in socket.payloads("scheduled_changed") if each["id"] == scheduled["id"]]
+
+
+def listed(person: Person) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = person.api().get("/scheduled").json()["scheduled"]
+    return items
+
+
+def test_messages_are_sent_once_when_they_are_due_in_the_order_of_their_times(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    socket, other = ana.connect(), bob.connect()
+    other.join()
+    soon, sooner = after(1.2), after(1)
+    scheduled = [schedule(socket, text, due) for text, due in (("two", soon), ("three", soon), ("one", sooner))]
+    assert [each["content"] for each in listed(ana)] == ["one", "two", "three"]
+    assert listed(bob) == []
+    other.wait_for_contents("one", "two", "three")
+    messages = other.messages()
+    assert {each["client_id"] for each in messages} == {each["client_id"] for each in scheduled}
+    assert messages[0]["sender"]["username"] == "ana"
+    for each in scheduled:
+        eventually(lambda each=each: states(socket, each) == ["scheduled", "sent"], "its devices know")  # type: ignore[misc]
+    assert listed(ana) == []
+    # The acknowledgement was lost, and the client sends it again.
+    key = scheduled[0]["client_id"]
+    again = socket.call("schedule_message", message_payload("two", client_id=key) | {"due_at": after(60)})
+    assert again["error"]["code"] == "conflict"
+
+
+def test_a_message_is_scheduled_once_and_can_be_changed_and_deleted_by_its_author_only(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    socket, other = ana.connect(), bob.connect()
+    scheduled = schedule(socket, "later", after(3600))
+    number, key = scheduled["id"], scheduled["client_id"]
+    assert schedule(socket, "something else", after(60), client_id=key) == scheduled
+    for event in ("change_scheduled", "delete_scheduled", "send_scheduled"):
+        payload = {"id": number} | ({"content": "mine"} if event == "change_scheduled" else {})
+        assert other.call(event, payload)["error"]["code"] == "not_found", event
+    due_at = after(7200)
+    changed = socket.call("change_scheduled", {"id": number, "content": "much later", "due_at": due_at})["scheduled"]
+    assert (changed["content"], datetime.fromisoformat(changed["due_at"])) == (
+        "much later",
+        datetime.fromisoformat(due_at),
+    )
+    assert listed(ana) == [changed]
+    sent = socket.call("send_scheduled", {"id": number})["message"]
+    assert (sent["content"], sent["client_id"]) == ("much later", key)
+    assert socket.call("send_scheduled", {"id": number})["error"]["code"] == "not_found"
+    deleted = schedule(socket, "never", after(3600))
+    assert socket.call("delete_scheduled", {"id": deleted["id"]})["ok"]
+    assert any_server.rows("SELECT count(*) FROM scheduled_messages") == [(0,)]
+
+
+def test_what_may_not_be_posted_when_it_is_due_stays_with_the_reason_until_it_is_moved(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    room = ana.create_room()
+    ana.invite(room, bob)
+    socket = bob.connect()
+    scheduled = schedule(socket, "hello room", after(1), room)
+    second = bob.connect()
+    ana.remove(room, bob)
+    eventually(lambda: states(second, scheduled) == ["failed"], "it was not sent")
+    (kept,) = listed(bob)
+    assert (kept["content"], kept["problem"]) == (
+        "hello room",
+        "This conversation does not exist, or you are not a member.",
+    )
+    page = bob.get("/scheduled").text
+    assert "Not sent" in find_element(page, "[data-scheduled-id]").text()
+    assert "Room" not in find_element(page, "[data-scheduled-id]").text()
+    assert "1 not sent" in " ".join(find_element(page, "a[href='/scheduled']").text().split())
+    refused = socket.call("send_scheduled", {"id": scheduled["id"]})
+    assert refused["error"]["code"] == "not_found"
+    ana.invite(room, bob)
+    moved = socket.call("change_scheduled", {"id": scheduled["id"], "due_at": after(0.5)})["scheduled"]
+    assert moved["problem"] is None
+    eventually(lambda: listed(bob) == [], "it was sent")
+    assert any_server.rows("SELECT content FROM messages WHERE message_type = 'text'") == [("hello room",)]
+
+
+def test_the_message_of_a_banned_person_and_one_for_an_archived_room_are_not_sent(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    room = ana.create_room()
+    schedule(bob.connect(), "from the past", after(1))
+    schedule(ana.connect(), "to the archive", after(1), room)
+    ana.post(f"{room_path(room)}/archive")
+    ana.post("/people/bob/ban", "/people/bob/ban", reason="Advertising")
+    query = "SELECT problem FROM scheduled_messages WHERE problem IS NOT NULL ORDER BY id"
+    eventually(lambda: len(any_server.rows(query)) == 2, "both have a problem")
+    assert any_server.rows(query) == [("Your account was deactivated.",), ("This room is archived and is read-only.",)]
+    assert any_server.rows("SELECT count(*) FROM messages WHERE message_type = 'text'") == [(0,)]
+
+
+def test_a_scheduled_reply_is_stored_in_its_thread(any_server: Server, new_person: NewPerson) -> None:
+    ana = new_person(any_server, "ana")
+    socket = ana.connect()
+    socket.join()
+    root = socket.post("root")["seq"]
+    reply = schedule(socket, "in the thread", after(0.5), thread=root, reply_to=root, also_in_room=True)
+    assert (reply["thread"], reply["also_in_room"]) == (root, True)
+    socket.wait_for_contents("root", "in the thread")
+    message = socket.messages()[-1]
+    assert (message["thread"], message["reply_to"], message["in_room"]) == (root, root, True)
+    for place, code in (({"thread": 99}, "thread_removed"), ({"reply_to": 99}, "invalid_reply")):
+        ack = socket.call("schedule_message", message_payload("x") | {"due_at": after(60)} | place)
+        assert ack["error"]["code"] == code
+
+
+def test_times_texts_and_numbers_are_limited(new_server: NewServer, new_person: NewPerson) -> None:
+    ana = new_person(new_server(CHATAPP_MAX_SCHEDULED="1", CHATAPP_MAX_SCHEDULE_DAYS="2").start(), "ana")
+    socket, room = ana.connect(), ana.create_room()
+    for due_at, reason in ((after(-1), "has passed"), (after(3 * 86_400), "within the next 2 days")):
+        error = socket.call("schedule_message", message_payload("x") | {"due_at": due_at})["error"]
+        assert (error["code"], reason in error["message"]) == ("invalid", True)
+    command = socket.call("schedule_message", message_payload("/topic x", room) | {"due_at": after(60)})
+    assert "command" in command["error"]["message"]
+    schedule(socket, "one", after(60))
+    error = socket.call("schedule_message", message_payload("two") | {"due_at": after(60)})["error"]
+    assert (error["code"], "at most 1" in error["message"]) == ("conflict", True)
+
+
+def test_the_api_schedules_messages_and_pages_through_them(any_server: Server, new_person: NewPerson) -> None:
+    api = new_person(any_server, "ana").api()
+    due_at = after(3600)
+    for text in ("one", "two", "three"):
+        body = {"content": text, "due_at": due_at}
+        created = api.post("/conversations/general/scheduled", json=body, headers={"Idempotency-Key": text})
+        assert created.status_code == 201
+        assert api.post("/conversations/general/scheduled", json=body, headers={"Idempotency-Key": text}).ok
+    path = created.headers["Location"].removeprefix("/api")
+    first = api.get("/scheduled?limit=2").json()
+    rest = api.get("/scheduled", params={"limit": 2, "after": first["next_cursor"]}).json()
+    assert [each["content"] for each in [*first["scheduled"], *rest["scheduled"]]] == ["one", "two", "three"]
+    assert (first["total"], rest["next_cursor"]) == (3, None)
+    assert api.request("PATCH", path, json={"content": "3"}).json() == api.get(path).json()
+    assert api.post(f"{path}/send").json()["content"] == "3"
+    assert check_problem(api.get(path)) == (404, "not_found")
+    assert check_problem(api.get("/scheduled?after=x")) == (400, "invalid")
+    assert api.request("DELETE", f"/scheduled/{first['scheduled'][0]['id']}").status_code == 204
+    assert api.get("/scheduled").json()["total"] == 1
+
+
+def test_the_page_works_without_javascript_in_the_time_zone_of_the_browser(
+    server: Server, ana: Person, bob: Person
+) -> None:
+    bob.http.cookies.set("chatapp_clock", "Europe/Berlin:h23")
+    socket = bob.connect()
+    due_at = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
+    scheduled = schedule(socket, "good **morning**", due_at.isoformat())
+    page = bob.get("/scheduled").text
+    field = attribute(page, "input[name=due_at]", "value")
+    path = f"/scheduled/{scheduled['id']}"
+    assert bob.post(path, "/scheduled", content="good evening", due_at=field, shown_due_at=field).ok
+    (changed,) = listed(bob)
+    # The seconds are kept: only the text was changed.
+    assert (changed["content"], changed["due_at"]) == ("good evening", scheduled["due_at"])
+    moved = f"{(due_at + timedelta(days=1)):%Y-%m-%d}T09:00"
+    bob.post(path, "/scheduled", content="good evening", due_at=moved, shown_due_at=field)
+    assert attribute(bob.get("/scheduled").text, "input[name=due_at]", "value") == moved
+    assert listed(bob)[0]["due_at"][11:13] in {"07", "08"}
+    refused = bob.post(path, "/scheduled", content="kept text", due_at="2020-01-01T09:00", shown_due_at=field)
+    assert refused.status_code == 400
+    assert "has passed" in find_element(refused.text, "[role=alert].notice").text()
+    assert find_element(refused.text, "textarea").text().strip() == "kept text"
+    assert (
+        "1 message scheduled for this conversation" in find_element(bob.get("/").text, "[data-scheduled-note]").text()
+    )
+    assert "sidebar-link is-page" in (sidebar := ana.get("/sidebar").text)
+    assert "/scheduled" not in sidebar
+    sent = bob.post(f"{path}/send", "/scheduled")
+    assert "good evening" in sent.text
+    other = schedule(socket, "x", after(60))
+    assert bob.post(f"/scheduled/{other['id']}/delete", "/scheduled").ok
+    assert "No scheduled messages" in bob.get("/scheduled").text
+
+
+def test_a_message_whose_time_passed_while_the_server_was_down_is_sent_at_the_next_start(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana = new_person(any_server, "ana")
+    schedule(ana.connect(), "late", after(1))
+    any_server.terminate()
+    time.sleep(1.1)
+    any_server.start()
+    eventually(lambda: any_server.rows("SELECT content FROM messages") == [("late",)], "it was sent")
+    assert any_server.rows("SELECT count(*) FROM scheduled_messages") == [(0,)]

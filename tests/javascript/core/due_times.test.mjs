@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fieldValue, formatDue, offeredTimes, parseField } from "../../../static/js/core/due_times.js";
+
+// A zone in which the clock changed on Sunday, 29 March 2026.
+process.env.TZ = "Europe/Berlin";
+
+const SATURDAY = new Date(2026, 2, 28, 14, 5);
+
+/** @param {Date | null | undefined} date */
+const utc = (date) => date?.toISOString();
+
+test("a morning is at nine by the clock on the wall, also after the clock has changed", () => {
+  const { hour, tomorrow, monday } = offeredTimes(SATURDAY);
+  assert.equal(utc(hour), "2026-03-28T14:05:00.000Z");
+  assert.equal(utc(tomorrow), "2026-03-29T07:00:00.000Z");
+  assert.equal(utc(monday), "2026-03-30T07:00:00.000Z");
+  assert.equal(utc(offeredTimes(new Date(2026, 2, 27, 9)).tomorrow), "2026-03-28T08:00:00.000Z");
+});
+
+test("Monday is the next one, unless that is tomorrow", () => {
+  assert.equal(utc(offeredTimes(new Date(2026, 2, 30, 8)).monday), "2026-04-06T07:00:00.000Z");
+  assert.equal(offeredTimes(new Date(2026, 2, 29, 8)).monday, null);
+});
+
+test("a field has the local time", () => {
+  assert.equal(fieldValue(SATURDAY), "2026-03-28T14:05");
+  assert.equal(utc(parseField("2026-03-29T09:00", SATURDAY).date), "2026-03-29T07:00:00.000Z");
+});
+
+test("a field without a time, or with one that has passed, is refused", () => {
+  assert.equal(parseField("", SATURDAY).error, "Choose a date and a time.");
+  assert.match(parseField("2026-03-28T14:05", SATURDAY).error ?? "", /has passed/);
+});
+
+test("a time in the future has the name of its day", () => {
+  assert.match(formatDue(new Date(2026, 2, 28, 15), SATURDAY), /^Today at /);
+  assert.match(formatDue(new Date(2026, 2, 29, 9), SATURDAY), /^Tomorrow at /);
+  assert.match(formatDue(new Date(2026, 2, 30, 9), SATURDAY), /^Monday, 30 March at /);
+});
