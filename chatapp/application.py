@@ -7,6 +7,7 @@ from chatapp.accounts.routes import blueprint as accounts_blueprint
 from chatapp.admin.routes import blueprint as admin_blueprint
 from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
+from chatapp.api.saved.routes import blueprint as api_saved_blueprint
 from chatapp.api.scheduled.routes import blueprint as api_scheduled_blueprint
 from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
 from chatapp.api.templates.routes import blueprint as api_templates_blueprint
@@ -32,6 +33,7 @@ from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.http_server.gate import init_gate
 from chatapp.limits.rates import init_rate_limits
 from chatapp.messages.routes import blueprint as messages_blueprint
+from chatapp.messages.saved import blueprint as saved_blueprint
 from chatapp.messages.scheduled import blueprint as scheduled_blueprint
 from chatapp.messages.threads import blueprint as threads_blueprint
 from chatapp.offline.routes import blueprint as offline_blueprint
@@ -132,8 +134,10 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         messages_blueprint,
         threads_blueprint,
         scheduled_blueprint,
+        saved_blueprint,
         api_blueprint,
         api_scheduled_blueprint,
+        api_saved_blueprint,
         api_sessions_blueprint,
         api_templates_blueprint,
         api_threads_blueprint,

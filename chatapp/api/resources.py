@@ -69,6 +69,34 @@ class PinnedMessages(TypedDict):
     pins: list[PinnedMessage]
 
 
+class SavedState(TypedDict):
+    """Whether the user has saved a message."""
+
+    conversation: str
+    seq: int
+    is_saved: bool
+
+
+class SavedMessage(TypedDict):
+    """A message that the user has saved."""
+
+    id: int
+    conversation: str
+    seq: int
+    saved_at: str
+    message: Annotated[
+        Message | None, Field(description="Null if it was deleted or removed, or if the user may no longer read it.")
+    ]
+
+
+class SavedMessages(TypedDict):
+    """A page of the messages that the user has saved, saved last first."""
+
+    limit: Annotated[int, Field(description="The maximum number of items in this response.")]
+    more: Annotated[bool, Field(description="There are earlier ones: request them with `before` and the last `id`.")]
+    saved: list[SavedMessage]
+
+
 class ScheduledMessages(TypedDict):
     """A page of your scheduled messages."""
 

@@ -239,6 +239,15 @@ class ThreadsQuery(Request):
     offset: Offset = Field(0, description=OFFSET_DESCRIPTION)
 
 
+class SavedQuery(Request):
+    """A page of the messages that you have saved."""
+
+    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
+    before: Seq | SkipJsonSchema[None] = Field(
+        None, description="Return what was saved before the entry with this `id`."
+    )
+
+
 class IdempotencyHeaders(Request):
     """Headers of a request that takes effect once, even if it is repeated."""
 

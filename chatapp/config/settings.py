@@ -136,6 +136,9 @@ class Settings(BaseSettings):
         366, ge=1, le=3_660, description="number of days for which a message can be scheduled in advance"
     )
     max_pins: int = Field(50, ge=1, le=500, description="maximum number of pinned messages in a conversation")
+    max_saved_messages: int = Field(
+        1_000, ge=1, le=10_000, description="maximum number of messages that one person has saved"
+    )
     max_message_chars: int = Field(10_000, ge=1, le=100_000, description="maximum length of a message in characters")
     api_requests_per_minute: int = Field(
         600, ge=0, description="API requests per minute for each person; `0` disables the limit"

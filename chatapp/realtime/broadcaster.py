@@ -28,6 +28,7 @@ from chatapp.realtime.formatting import LateFormatting
 from chatapp.realtime.heartbeats import emit_heads
 from chatapp.realtime.news import update_news_channels
 from chatapp.realtime.ordering import BroadcastEvent, EventsRead, TimelineOrder
+from chatapp.realtime.saved import present_saved_changed
 from chatapp.realtime.threads import ThreadStateBroadcaster
 from chatapp.realtime.typing import Typing, typed
 from chatapp.schedule.signals import ScheduledChanged, scheduled_changed
@@ -38,6 +39,7 @@ from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.signals import (
     MessageRejected,
     ReadReceiptChanged,
+    SavedChanged,
     message_changed,
     message_pending,
     message_rejected,
@@ -45,6 +47,7 @@ from chatapp.timeline.signals import (
     messages_posted,
     read_receipt_changed,
     read_state_changed,
+    saved_changed,
     thread_state_changed,
     timeline_trimmed,
 )
@@ -94,6 +97,7 @@ class Broadcaster:
         signals.connect(read_state_changed, self.broadcast_read_state)
         signals.connect(thread_state_changed, self.threads.broadcast)
         signals.connect(read_receipt_changed, self.broadcast_read_receipt)
+        signals.connect(saved_changed, self.broadcast_saved_changed)
         signals.connect(sidebar_changed, self.broadcast_sidebar_changed)
         signals.connect(members_changed, self.broadcast_members_changed)
         signals.connect(sharing_changed, self.broadcast_sharing_changed)
@@ -154,6 +158,10 @@ class Broadcaster:
     def broadcast_read_state(self, state: ReadState) -> None:
         """Emit a user's unread counts to the user's own sockets."""
         self._server.emit("unread_changed", present_read_state(state), to=user_channel(state.user_id))
+
+    def broadcast_saved_changed(self, changed: SavedChanged) -> None:
+        """Emit that a user has saved a message, or no longer, to the user's own sockets."""
+        self._server.emit("saved_changed", present_saved_changed(changed), to=user_channel(changed.user_id))
 
     def broadcast_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Emit how far a user has read."""

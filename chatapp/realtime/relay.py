@@ -34,11 +34,13 @@ from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.read_markers import ReadReceipt, ReadState
 from chatapp.timeline.signals import (
     ReadReceiptChanged,
+    SavedChanged,
     message_changed,
     message_saved,
     messages_posted,
     read_receipt_changed,
     read_state_changed,
+    saved_changed,
     thread_state_changed,
     timeline_trimmed,
 )
@@ -82,6 +84,7 @@ class Relay:
         signals.connect(read_state_changed, self.publish_read_state)
         signals.connect(thread_state_changed, self.publish_thread_state)
         signals.connect(read_receipt_changed, self.publish_read_receipt)
+        signals.connect(saved_changed, self.publish_saved_changed)
         signals.connect(scheduled_changed, self.publish_scheduled)
         signals.connect(typed, self.publish_typing)
         signals.connect(delta_created, self.publish_delta)
@@ -95,6 +98,7 @@ class Relay:
         bus.on("read", self._on_read_state)
         bus.on("thread", self._on_thread_state)
         bus.on("reader", self._on_read_receipt)
+        bus.on("saved", self._on_saved_changed)
         bus.on("scheduled", lambda _, changed: broadcaster.broadcast_scheduled(ScheduledChanged(**changed)))
         bus.on("delta", self._on_delta)
         bus.on("delta_request", lambda _, answer: answer_broadcaster.resend(ConversationRef(*answer[:2]), answer[2]))
@@ -148,6 +152,10 @@ class Relay:
         """Publish how far a user has read."""
         self._bus.publish("reader", asdict(changed))
 
+    def publish_saved_changed(self, changed: SavedChanged) -> None:
+        """Publish that a user has saved a message, or no longer."""
+        self._bus.publish("saved", asdict(changed))
+
     def publish_scheduled(self, changed: ScheduledChanged) -> None:
         """Publish what has become of a scheduled message."""
         self._bus.publish("scheduled", asdict(changed))
@@ -197,6 +205,9 @@ class Relay:
         receipt = changed["receipt"]
         receipt = ReadReceipt(Person(**receipt["person"]), receipt["seq"])
         self._broadcaster.broadcast_read_receipt(ReadReceiptChanged(**_with_ref(changed) | {"receipt": receipt}))
+
+    def _on_saved_changed(self, _process: str, changed: dict[str, Any]) -> None:
+        self._broadcaster.broadcast_saved_changed(SavedChanged(**_with_ref(changed)))
 
     def _on_typing(self, _process: str, typing: dict[str, Any]) -> None:
         person = Person(**typing["person"])

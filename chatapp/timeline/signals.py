@@ -41,6 +41,16 @@ class ReadReceiptChanged:
     receipt: ReadReceipt
 
 
+@dataclass(frozen=True, slots=True)
+class SavedChanged:
+    """A person has saved a message, or no longer."""
+
+    user_id: int
+    conversation: ConversationRef
+    seq: int
+    is_saved: bool
+
+
 messages_stored: Signal[MessagesStored] = Signal("messages-stored")
 """Sent before the commit, within the transaction and on a native thread: for rows that must be stored together with a
 message. A receiver that raises rolls the messages back.
@@ -72,6 +82,9 @@ read_receipt_changed: Signal[ReadReceiptChanged] = Signal("read-receipt-changed"
 
 thread_state_changed: Signal[ThreadState] = Signal("thread-state-changed")
 """Somebody follows a thread or no longer does, or has read it."""
+
+saved_changed: Signal[SavedChanged] = Signal("saved-changed")
+"""Somebody has saved a message, or removed one from their saved messages."""
 
 epoch_renewed: Signal[str] = Signal("epoch-renewed")
 """The new epoch, when this process has detected it. Any process may have renewed it. Not sent after a commit."""

@@ -27,6 +27,7 @@ import { enablePreferences } from "./preferences_form.js";
 import { decodePath } from "./paths.js";
 import { trackPresence } from "./presence.js";
 import { storeReaderClock } from "./reader_clock.js";
+import { followSaved } from "./saved_messages.js";
 import { followScheduled } from "./scheduled_list.js";
 import { Screen } from "./screen.js";
 import { Sidebar } from "./sidebar.js";
@@ -85,6 +86,7 @@ showConnectionStatus(connection, screen);
 followState(sidebar, badges, screen);
 followScheduled(screen, sidebar, connection);
 enablePreferences(sidebar);
+followSaved(screen, connection);
 // After the frame that shows the page: changing the title takes the browser longer than most of the rest.
 screen.on("shown", ({ title }) => requestAnimationFrame(() => setTimeout(() => badges.setPageTitle(title))));
 new Notifications(connection, sidebar, userId, notificationSettings);

@@ -31,6 +31,7 @@ import { handleRemoval } from "./removal.js";
 import { ReplyQuotes } from "./reply_quotes.js";
 import { enableSendLater } from "./send_later.js";
 import { enableSpoilers } from "./spoilers.js";
+import { enableSaving } from "./saved_messages.js";
 import { offerSuggestions } from "./suggestions.js";
 import { showThread } from "./thread.js";
 import { showTyping } from "./typing_indicator.js";
@@ -114,6 +115,7 @@ function createToolbar({ page, main, list, connection, conversation, signal }, d
   const editor = new MessageEditor(list.element, toolbar, actions, Number(messageLimit));
   enableMessageMenu(toolbar, conversation);
   enablePinning(toolbar, actions);
+  enableSaving(toolbar, connection, conversation);
   enableReactions(picker, list.element, toolbar, actions, emojiPicker);
   enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
   main.querySelector("[data-composer]")?.addEventListener("message:edit-last", () => editor.editLast());

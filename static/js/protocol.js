@@ -112,6 +112,8 @@
  * @property {{payload: MessageReference, ack: ReadState}} mark_as_unread
  * @property {{payload: MessageReference & {thread: number}, ack: ThreadState}} mark_thread_read
  * @property {{payload: {conversation: string, thread: number, on: boolean}, ack: ThreadState}} follow_thread
+ * @property {{payload: {conversation: string, seq: number, on: boolean}, ack: object}} save_message
+ * @property {{payload: {conversation: string}, ack: {seqs: number[]}}} saved_messages
  * @property {{payload: {conversation: string, content: string}, ack: {notice: string, left: boolean}}} run_command
  * @property {{payload: NewMessage & {due_at: string}, ack: {scheduled: {due_at: string}}}} schedule_message
  */
@@ -135,6 +137,7 @@
  * @property {{epoch: string, conversations: Record<string, {last_event: number, floor: number}>}} heads
  * @property {{conversation: string}} removed_from_chat
  * @property {object} sidebar_changed
+ * @property {{conversation: string, seq: number, saved: boolean}} saved_changed
  * @property {{id: number, state: "scheduled" | "failed" | "sent" | "deleted", problem: string | null}} scheduled_changed
  * @property {{conversation: string, member_count: number}} members_changed
  * @property {{conversation: string, is_public: boolean}} sharing_changed

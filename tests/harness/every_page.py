@@ -63,6 +63,7 @@ def furnish(server: Server) -> tuple[Person, Pages]:
             room_path(archived),
             f"/conversations/{room}/messages/1/versions",
             f"/conversations/{room}/pins",
+            "/saved",
             "/people",
             "/people/ana",
             "/people/bob",
@@ -81,7 +82,8 @@ def fill_room(room: str, socket: Socket, other: Socket) -> None:
     """Create messages of each kind."""
     edited = socket.post(TEXTS[0], room)
     socket.call("edit_message", {"conversation": room, "seq": edited["seq"], "content": TEXTS[0] + " Try it."})
-    socket.call("pin_message", {"conversation": room, "seq": edited["seq"], "on": True})
+    for event in ("pin_message", "save_message"):
+        socket.call(event, {"conversation": room, "seq": edited["seq"], "on": True})
     for text in TEXTS[1:]:
         reacted = other.post(text, room)
         for each in (socket, other):

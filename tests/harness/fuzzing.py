@@ -29,6 +29,8 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "delete_message": {"conversation": "general", "seq": 1},
     "message_versions": {"conversation": "general", "seq": 1, "before": 3, "limit": 5},
     "pin_message": {"conversation": "general", "seq": 1, "on": True},
+    "save_message": {"conversation": "general", "seq": 1, "on": True},
+    "saved_messages": {"conversation": "general"},
     "react": {"conversation": "general", "seq": 1, "reaction": "👍", "on": True},
     "typing": {"conversation": "general"},
     "stop_answer": {"conversation": "assistant_1", "seq": 1},

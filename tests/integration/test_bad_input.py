@@ -78,6 +78,8 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
         "message_versions": here | {"seq": seq, "before": 3},
         "react": here | {"seq": seq, "reaction": "👍", "on": False},
         "pin_message": here | {"seq": seq, "on": False},
+        "save_message": here | {"seq": seq, "on": False},
+        "saved_messages": here,
         "follow_thread": here | {"thread": seq, "on": False},
         "mark_thread_read": here | {"thread": seq, "seq": seq},
         "run_command": here | {"content": "/topic x"},

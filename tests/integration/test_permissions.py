@@ -85,6 +85,10 @@ ROUTES = {
     f"DELETE {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
     f"PUT {API}/messages/<seq>/pin": Line(MANAGER_POST, DIRECT_POST),
     f"DELETE {API}/messages/<seq>/pin": Line(MANAGER_POST, DIRECT_POST),
+    f"PUT {API}/messages/<seq>/saved": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
+    # It concerns only what the user has saved.
+    f"DELETE {API}/messages/<seq>/saved": Line(USER_API, USER_API, session=USER_API),
+    "GET /api/saved": Line(USER_API),
     f"GET {API}/pins": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"POST {API}/read": Line(ROOM_API, DIRECT_API),
     f"GET {API}/preferences": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
@@ -171,6 +175,10 @@ ROUTES = {
     "POST /conversations/<conversation>/messages/<seq>/pin": Line(
         MANAGER_POST, DIRECT_POST, {"pinned": "yes"}, session=SESSION_POST
     ),
+    "POST /conversations/<conversation>/messages/<seq>/saved": Line(
+        ROOM_POST, DIRECT_API, {"saved": "yes"}, session=SESSION_POST
+    ),
+    "GET /saved": Line(USER),
     "GET /conversations/<conversation>/pins": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/preview": Line(
         ROOM_POST, DIRECT_POST, {"content": "a preview"}, session=SESSION_POST
@@ -283,6 +291,8 @@ EVENTS = {
     "message_versions": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}, session=SESSION_EVENT),
     "react": Line(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "reaction": "👍"}),
     "pin_message": Line(MANAGER_POST | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "on": True}, session=SESSION_EVENT),
+    "save_message": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1, "on": True}, session=SESSION_EVENT),
+    "saved_messages": Line(ROOM | REFUSED, DIRECT | REFUSED, session=SESSION_EVENT),
     "run_command": Line(ROOM | REFUSED | {"member": 403}, outcomes(400) | REFUSED, {"content": "/topic changed"}),
     "typing": Line(ROOM | REFUSED, DIRECT_POST | REFUSED),
     "presence": Line(OPEN | REFUSED, sent={"state": "online"}),

@@ -1,0 +1,1 @@
+"""Saved messages over HTTP."""
