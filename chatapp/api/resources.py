@@ -12,6 +12,7 @@ from chatapp.presentation.resources import (
     Metadata,
     Person,
     PinnedMessage,
+    Reminder,
     ScheduledMessage,
     SenderType,
     ThreadState,
@@ -102,6 +103,14 @@ class ScheduledMessages(TypedDict):
 
     scheduled: list[ScheduledMessage]
     total: Annotated[int, Field(description="The number of your scheduled messages.")]
+    next_cursor: Annotated[str | None, Field(description="The value of `after` for the next page; null if none.")]
+
+
+class Reminders(TypedDict):
+    """A page of your reminders."""
+
+    reminders: list[Reminder]
+    total: Annotated[int, Field(description="The number of your reminders.")]
     next_cursor: Annotated[str | None, Field(description="The value of `after` for the next page; null if none.")]
 
 

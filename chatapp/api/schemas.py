@@ -50,6 +50,11 @@ PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_ID},
         "example": 1,
     },
+    "reminder_id": {
+        "description": "The id of one of your reminders.",
+        "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_ID},
+        "example": 1,
+    },
     "session_id": {
         "description": "The id of one of your assistant sessions.",
         "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_ID},
@@ -355,8 +360,28 @@ class ScheduledUpdate(Request):
     due_at: DueAt = Field(None, description=DUE_AT_DESCRIPTION, examples=["2030-12-24T09:00:00Z"])
 
 
+class NewReminder(Request):
+    """A reminder to set: of a text, of a message, or of both."""
+
+    due_at: DueAt = Field(description="When you are reminded.", examples=["2030-12-24T09:00:00Z"])
+    content: Content = Field(None, description="The text. Required without a message.", examples=["Call Ana"])
+    client_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})] | None = Field(
+        None, description="A UUID. Repeating the request with the same UUID returns the first reminder."
+    )
+    conversation: str | None = Field(None, description="The name or `id` of the conversation of the message.")
+    seq: Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"})] | None = Field(
+        None, description="The number of the message that it is about."
+    )
+
+
+class ReminderUpdate(Request):
+    """Another time for a reminder."""
+
+    due_at: DueAt = Field(description="When you are reminded.", examples=["2030-12-24T09:00:00Z"])
+
+
 class ScheduledQuery(Request):
-    """A page of your scheduled messages."""
+    """A page of your scheduled messages, or of your reminders."""
 
     limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
     after: Annotated[str, Field(max_length=40)] | SkipJsonSchema[None] = Field(

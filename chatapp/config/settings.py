@@ -131,9 +131,11 @@ class Settings(BaseSettings):
     archive_days: int = Field(
         0, ge=0, le=36_500, description="days for which the message archive keeps removed messages; `0` keeps all"
     )
-    max_scheduled: int = Field(100, ge=1, le=1_000, description="maximum number of scheduled messages of a person")
+    max_scheduled: int = Field(
+        100, ge=1, le=1_000, description="maximum number of scheduled messages, and of reminders, of a person"
+    )
     max_schedule_days: int = Field(
-        366, ge=1, le=3_660, description="number of days for which a message can be scheduled in advance"
+        366, ge=1, le=3_660, description="number of days for which a message or a reminder can be scheduled in advance"
     )
     max_pins: int = Field(50, ge=1, le=500, description="maximum number of pinned messages in a conversation")
     max_saved_messages: int = Field(

@@ -1,4 +1,4 @@
-"""Commands: what a member of a room writes that is run instead of posted, such as “/topic Release 2”.
+"""Commands: what somebody writes that is run instead of posted, such as “/topic Release 2”.
 
 `chatapp/rooms/commands.py` runs them. `static/js/core/commands.js` has the same names.
 """
@@ -9,7 +9,10 @@ from typing import NamedTuple
 from chatapp.conversations.kinds import is_room
 from chatapp.conversations.refs import ConversationRef
 
-_COMMAND = re.compile(r"/(topic|invite|leave)(?:\s+(.*))?", re.DOTALL)
+REMIND = "remind"
+"""The name of the command that all conversations have. The others are for rooms."""
+
+_COMMAND = re.compile(r"/(topic|invite|leave|remind)(?:\s+(.*))?", re.DOTALL)
 
 
 class Command(NamedTuple):
@@ -22,5 +25,7 @@ class Command(NamedTuple):
 
 def find_command(ref: ConversationRef, content: str) -> Command | None:
     """Return the command that a text is in a conversation. Text that only looks like one is a message."""
-    match = _COMMAND.fullmatch(content.strip()) if is_room(ref) else None
-    return match and Command(match[1], match[2] or "")
+    match = _COMMAND.fullmatch(content.strip())
+    if match is None or not (match[1] == REMIND or is_room(ref)):
+        return None
+    return Command(match[1], match[2] or "")

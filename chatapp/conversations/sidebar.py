@@ -3,7 +3,20 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, case, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import AssistantSession, ConversationKind, Direct, General, Room, SharedAssistant
@@ -13,6 +26,7 @@ from chatapp.models import (
     ConversationPreference,
     Installation,
     Membership,
+    Reminder,
     ScheduledMessage,
     Thread,
     ThreadMember,
@@ -31,7 +45,7 @@ SESSION_LIMIT = 5
 _CONVERSATIONS, _MEMBERSHIPS = Conversation.__table__, Membership.__table__
 _INSTALLATION, _PREFERENCES = Installation.__table__, ConversationPreference.__table__
 _THREADS, _MEMBERS = Thread.__table__, ThreadMember.__table__
-_SCHEDULED = ScheduledMessage.__table__
+_SCHEDULED, _REMINDERS = ScheduledMessage.__table__, Reminder.__table__
 
 
 class SidebarRow(NamedTuple):
@@ -82,6 +96,10 @@ class SidebarCounts(NamedTuple):
     """Messages that the user has scheduled."""
     unsent: int = 0
     """Those of them that could not be sent."""
+    reminders: int = 0
+    """Reminders that the user has not marked as done."""
+    due: int = 0
+    """Those of them that are due."""
 
 
 NO_COUNTS = SidebarCounts()
@@ -132,12 +150,12 @@ def _count_unread_threads() -> ScalarSelect[int]:
     )
 
 
-def _count_scheduled(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
-    """Return the number of messages that the user has scheduled."""
+def _count_own(table: FromClause, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Return the number of the user's rows in a table."""
     return (
         select(func.count())
-        .select_from(_SCHEDULED)
-        .where(_SCHEDULED.c.user_id == bindparam("user_id"), *conditions)
+        .select_from(table)
+        .where(table.c.user_id == bindparam("user_id"), *conditions)
         .scalar_subquery()
     )
 
@@ -215,8 +233,10 @@ def _select() -> Select[Any]:
             _INSTALLATION.c.epoch,
             _INSTALLATION.c.people_version,
             _count_unread_threads(),
-            _count_scheduled(),
-            _count_scheduled(_SCHEDULED.c.problem.is_not(None)),
+            _count_own(_SCHEDULED),
+            _count_own(_SCHEDULED, _SCHEDULED.c.problem.is_not(None)),
+            _count_own(_REMINDERS),
+            _count_own(_REMINDERS, _REMINDERS.c.fired_at.is_not(None)),
         )
         .select_from(rows.join(_INSTALLATION, _INSTALLATION.c.id == 1))
         .order_by(

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from chatapp.config.assistants import list_assistants
-from chatapp.conversations.commands import find_command
+from chatapp.conversations.commands import REMIND, find_command
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.policy import (
     authorize_posting,
@@ -34,6 +34,7 @@ from chatapp.presentation.reply_quotes import present_quote
 from chatapp.presentation.sidebar import current_sidebars
 from chatapp.presentation.threads import ThreadView, view_thread
 from chatapp.presentation.urls import parse_place, parse_seq
+from chatapp.schedule.reminders import remind_by_text
 from chatapp.timeline import get_message, mark_read, pin, post, read_page
 from chatapp.timeline.cleanup import clear
 from chatapp.timeline.content import check_content
@@ -76,7 +77,12 @@ def create(conversation: str) -> Response | tuple[str, int]:
     """Post a message. A refused one is shown in the composer again, with the error and its status."""
     ref = parse_ref(conversation)
     content, thread = request.form.get("content", ""), parse_seq(request.form.get("thread"), "thread")
-    if find_command(ref, content):
+    command = find_command(ref, content)
+    if command and command.name == REMIND:
+        reminder = remind_by_text(current_person().actor, command.argument, current_clock().zone)
+        flash(f"Reminder set: {current_clock().format_due(reminder.due_at)}.")
+        return redirect(find_path(ref), code=303)
+    if command:
         return redirect(url_for("rooms.run", room_id=ref.id), code=307)  # The browser repeats the POST there.
     try:
         person = current_person()

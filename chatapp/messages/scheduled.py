@@ -1,4 +1,4 @@
-"""The page with a person's scheduled messages. It works without JavaScript."""
+"""The page with a person's scheduled messages and reminders. It works without JavaScript."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,9 @@ from chatapp.presentation.kinds import ConversationPage, pages_of
 from chatapp.presentation.quotes import message_path
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.urls import ID
+from chatapp.schedule import reminders as service
 from chatapp.schedule.queries import Cursor, Scheduled, find_scheduled, list_scheduled
+from chatapp.schedule.reminders import ReminderRow, list_reminders, read_messages
 from chatapp.schedule.service import change_scheduled, delete_scheduled, send_now
 from chatapp.timeline.metadata import UNCHANGED
 from chatapp.web.caching import revalidated
@@ -31,11 +33,12 @@ PAGE_SIZE = 50
 @login_required
 @revalidated
 def index() -> str:
-    """Show the messages that the user has scheduled, soonest first."""
-    after = Cursor.parse(request.args.get("after"))
-    found = list_scheduled(db.session(), current_person().id, after=after, limit=PAGE_SIZE + 1)
-    shown = found[:PAGE_SIZE]
-    return _render(shown, str(shown[-1].cursor) if len(found) > len(shown) else None)
+    """Show the messages that the user has scheduled, and their reminders. Further pages have more of one of them."""
+    session, user_id = db.session(), current_person().id
+    after, after_reminder = (Cursor.parse(request.args.get(name)) for name in ("after", "after_reminder"))
+    messages = [] if after_reminder else list_scheduled(session, user_id, after=after, limit=PAGE_SIZE + 1)
+    reminders = [] if after else list_reminders(session, user_id, after=after_reminder, limit=PAGE_SIZE + 1)
+    return _render(messages, reminders, has_messages=not after_reminder, has_reminders=not after)
 
 
 @blueprint.post(f"/scheduled/<{ID}:scheduled_id>")
@@ -76,25 +79,51 @@ def delete(scheduled_id: int) -> Response:
     return _redirect()
 
 
+@blueprint.post(f"/reminders/<{ID}:reminder_id>")
+@login_required
+def move_reminder(reminder_id: int) -> Response:
+    """Give a reminder another time."""
+    service.move_reminder(
+        current_person().actor, reminder_id, current_clock().parse_local(request.form.get("due_at", ""))
+    )
+    return _redirect()
+
+
+@blueprint.post(f"/reminders/<{ID}:reminder_id>/done")
+@login_required
+def finish_reminder(reminder_id: int) -> Response:
+    """Remove a reminder that is done."""
+    service.finish_reminder(current_person().actor, reminder_id)
+    return _redirect()
+
+
 def _render_refused(scheduled_id: int, error: ChatError, form: MultiDict[str, str] | None = None) -> tuple[str, int]:
     """Show a message with the error of what was tried, and what was written. Raises what is not about the message."""
     if isinstance(error, SignedOut | Unavailable):
         raise error
     scheduled = find_scheduled(db.session(), current_person().id, scheduled_id)
-    return _render([scheduled], None, error=error, form=form), error.status
+    return _render([scheduled], [], has_reminders=False, error=error, form=form), error.status
 
 
 def _render(
-    shown: Sequence[Scheduled],
-    next_cursor: str | None,
+    messages: Sequence[Scheduled],
+    reminders: Sequence[ReminderRow],
     *,
+    has_messages: bool = True,
+    has_reminders: bool = True,
     error: ChatError | None = None,
     form: MultiDict[str, str] | None = None,
 ) -> str:
+    shown, shown_reminders = messages[:PAGE_SIZE], reminders[:PAGE_SIZE]
     return render_template(
         "messages/scheduled.html",
-        shown=list(zip(shown, _find_pages(shown), strict=True)),
-        next_cursor=next_cursor,
+        has_messages=has_messages,
+        messages=list(zip(shown, _find_pages(shown), strict=True)),
+        next_message=shown[-1].cursor if len(messages) > len(shown) else None,
+        has_reminders=has_reminders,
+        reminders=shown_reminders,
+        reminded=read_messages(db.session(), current_person().id, shown_reminders),
+        next_reminder=shown_reminders[-1].cursor if len(reminders) > len(shown_reminders) else None,
         clock=current_clock(),
         error=error,
         form=form,

@@ -7,7 +7,7 @@ from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, ConversationPreference, Membership
 from chatapp.models.messages import Mention, Message, MessageVersion, Pin, Reaction, RetiredKey
 from chatapp.models.personal import SavedMessage
-from chatapp.models.schedule import ScheduledMessage
+from chatapp.models.schedule import Reminder, ScheduledMessage
 from chatapp.models.threads import Thread, ThreadMember
 from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDelivery
 
@@ -31,6 +31,7 @@ __all__ = [
     "OutgoingWebhook",
     "Pin",
     "Reaction",
+    "Reminder",
     "RetiredKey",
     "SavedMessage",
     "ScheduledMessage",

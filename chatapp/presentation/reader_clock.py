@@ -96,6 +96,11 @@ def parse_clock(value: str) -> ReaderClock:
     return ReaderClock(zone, match["cycle"])
 
 
+def make_clock(zone: str) -> ReaderClock:
+    """Return a clock of a time zone. An unknown one means UTC."""
+    return parse_clock(f"{zone}:h23")
+
+
 def current_clock() -> ReaderClock:
     """Return the clock of the browser that sent the current request."""
     return parse_clock(request.cookies.get(COOKIE, ""))

@@ -159,6 +159,18 @@ class ScheduledMessage(TypedDict):
     created_at: Timestamp
 
 
+class Reminder(TypedDict):
+    """A reminder. Only the person who has set it can see it."""
+
+    id: int
+    content: Annotated[str, Field(description="Its text; empty if it is only about a message.")]
+    conversation: Annotated[str | None, Field(description="The conversation of the message that it is about.")]
+    seq: Annotated[int | None, Field(description="The number of the message that it is about.")]
+    due_at: Timestamp
+    fired_at: Annotated[Timestamp | None, Field(description="When you were reminded; null before it is due.")]
+    created_at: Timestamp
+
+
 class Problem(TypedDict):
     """An error (RFC 9457)."""
 

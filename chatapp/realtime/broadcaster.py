@@ -31,7 +31,7 @@ from chatapp.realtime.ordering import BroadcastEvent, EventsRead, TimelineOrder
 from chatapp.realtime.saved import present_saved_changed
 from chatapp.realtime.threads import ThreadStateBroadcaster
 from chatapp.realtime.typing import Typing, typed
-from chatapp.schedule.signals import ScheduledChanged, scheduled_changed
+from chatapp.schedule.signals import ReminderChanged, ScheduledChanged, reminder_changed, scheduled_changed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.new_events import read_new_events
@@ -102,6 +102,7 @@ class Broadcaster:
         signals.connect(members_changed, self.broadcast_members_changed)
         signals.connect(sharing_changed, self.broadcast_sharing_changed)
         signals.connect(scheduled_changed, self.broadcast_scheduled)
+        signals.connect(reminder_changed, self.broadcast_reminder)
         signals.connect(typed, self.broadcast_typing)
 
     def broadcast_posted(self, messages: Sequence[TimelineMessage]) -> None:
@@ -192,6 +193,17 @@ class Broadcaster:
         """Emit what has become of a scheduled message to its author's own sockets."""
         payload = {"id": changed.id, "state": changed.state, "problem": changed.problem}
         self._server.emit("scheduled_changed", payload, to=user_channel(changed.user_id))
+
+    def broadcast_reminder(self, changed: ReminderChanged) -> None:
+        """Emit what has become of a reminder to the person's own sockets."""
+        payload = {
+            "id": changed.id,
+            "state": changed.state,
+            "content": changed.content,
+            "conversation": changed.conversation,
+            "seq": changed.seq,
+        }
+        self._server.emit("reminder_changed", payload, to=user_channel(changed.user_id))
 
     def broadcast_members_changed(self, changed: MembersChanged) -> None:
         """Emit the number of members of a room, also to the sockets that may return to it."""

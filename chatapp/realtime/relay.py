@@ -29,7 +29,7 @@ from chatapp.realtime.bus import Bus
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.presence import UserStates
 from chatapp.realtime.typing import Typing, typed
-from chatapp.schedule.signals import ScheduledChanged, scheduled_changed
+from chatapp.schedule.signals import ReminderChanged, ScheduledChanged, reminder_changed, scheduled_changed
 from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.read_markers import ReadReceipt, ReadState
 from chatapp.timeline.signals import (
@@ -86,6 +86,7 @@ class Relay:
         signals.connect(read_receipt_changed, self.publish_read_receipt)
         signals.connect(saved_changed, self.publish_saved_changed)
         signals.connect(scheduled_changed, self.publish_scheduled)
+        signals.connect(reminder_changed, self.publish_reminder)
         signals.connect(typed, self.publish_typing)
         signals.connect(delta_created, self.publish_delta)
         bus.on("commits", self._on_commits)
@@ -100,6 +101,7 @@ class Relay:
         bus.on("reader", self._on_read_receipt)
         bus.on("saved", self._on_saved_changed)
         bus.on("scheduled", lambda _, changed: broadcaster.broadcast_scheduled(ScheduledChanged(**changed)))
+        bus.on("reminder", lambda _, changed: broadcaster.broadcast_reminder(ReminderChanged(**changed)))
         bus.on("delta", self._on_delta)
         bus.on("delta_request", lambda _, answer: answer_broadcaster.resend(ConversationRef(*answer[:2]), answer[2]))
         bus.on("typing", self._on_typing)
@@ -159,6 +161,10 @@ class Relay:
     def publish_scheduled(self, changed: ScheduledChanged) -> None:
         """Publish what has become of a scheduled message."""
         self._bus.publish("scheduled", asdict(changed))
+
+    def publish_reminder(self, changed: ReminderChanged) -> None:
+        """Publish what has become of a reminder."""
+        self._bus.publish("reminder", asdict(changed))
 
     def publish_typing(self, typing: Typing) -> None:
         """Publish that a user is typing."""

@@ -1,9 +1,10 @@
-"""Events of scheduled messages."""
+"""Events of scheduled messages and reminders."""
 
 from chatapp.conversations.refs import parse_ref
 from chatapp.presentation.messages import present_message
-from chatapp.presentation.scheduled import present_scheduled
+from chatapp.presentation.scheduled import present_reminder, present_scheduled
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
+from chatapp.schedule.reminders import finish_reminder, move_reminder, remind
 from chatapp.schedule.service import change_scheduled, delete_scheduled, schedule, send_now
 from chatapp.timeline.metadata import UNCHANGED
 
@@ -29,9 +30,26 @@ class ChangePayload(Payload):
 
 
 class IdPayload(Payload):
-    """Payload of `delete_scheduled` and `send_scheduled`."""
+    """Payload of `delete_scheduled`, `send_scheduled` and `finish_reminder`."""
 
     id: EventNumber
+
+
+class RemindPayload(Payload):
+    """Payload of `remind_me`. `remind` validates content, client id and time."""
+
+    content: object = None
+    client_id: object = None
+    due_at: object = None
+    conversation: object = None
+    seq: EventNumber | None = None
+
+
+class MovePayload(Payload):
+    """Payload of `move_reminder`, which validates the time."""
+
+    id: EventNumber
+    due_at: object = None
 
 
 @handles("schedule_message", SchedulePayload)
@@ -67,3 +85,29 @@ def delete(caller: Caller, payload: IdPayload) -> None:
 def send(caller: Caller, payload: IdPayload) -> Ack:
     """Send a scheduled message now."""
     return {"message": present_message(send_now(caller.user.actor, payload.id)).with_html}
+
+
+@handles("remind_me", RemindPayload)
+def remind_me(caller: Caller, payload: RemindPayload) -> Ack:
+    """Set a reminder."""
+    reminder = remind(
+        caller.user.actor,
+        content=payload.content,
+        client_id=payload.client_id,
+        due_at=payload.due_at,
+        ref=None if payload.conversation is None else parse_ref(payload.conversation),
+        seq=payload.seq,
+    )
+    return {"reminder": present_reminder(reminder)}
+
+
+@handles("move_reminder", MovePayload)
+def move(caller: Caller, payload: MovePayload) -> Ack:
+    """Give a reminder another time."""
+    return {"reminder": present_reminder(move_reminder(caller.user.actor, payload.id, payload.due_at))}
+
+
+@handles("finish_reminder", IdPayload)
+def finish(caller: Caller, payload: IdPayload) -> None:
+    """Remove a reminder that is done."""
+    finish_reminder(caller.user.actor, payload.id)

@@ -1,14 +1,16 @@
-"""Commands of rooms: what a member types that is run instead of posted, such as “/topic Release 2”."""
+"""Commands: what somebody types that is run instead of posted, such as “/topic Release 2”."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from chatapp.actors import Actor
-from chatapp.conversations.commands import find_command
+from chatapp.conversations.commands import REMIND, find_command
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Invalid
+from chatapp.presentation.reader_clock import UTC_CLOCK, ReaderClock
 from chatapp.rooms import service
+from chatapp.schedule.reminders import remind_by_text
 
 _NAME = re.compile(r"[\s,]+")
 
@@ -23,15 +25,18 @@ class Done:
     """Whether the user is no longer a member of the room."""
 
 
-def run_command(ref: ConversationRef, actor: Actor, content: object) -> Done:
-    """Run a command of a room.
+def run_command(ref: ConversationRef, actor: Actor, content: object, clock: ReaderClock = UTC_CLOCK) -> Done:
+    """Run a command, for a user whose browser has this clock.
 
     Raises `Invalid` if the content is no command in this conversation or lacks what it needs, and what the service
     raises.
     """
     command = find_command(ref, content) if isinstance(content, str) else None
     if command is None:
-        raise Invalid("Unknown command. Rooms have /topic, /invite and /leave.")
+        raise Invalid("Unknown command. There is /remind, and rooms have /topic, /invite and /leave.")
+    if command.name == REMIND:
+        reminder = remind_by_text(actor, command.argument, clock.zone)
+        return Done(f"Reminder set: {clock.format_due(reminder.due_at)}.")
     return _COMMANDS[command.name](actor, ref.id, command.argument)
 
 

@@ -14,6 +14,7 @@ from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.conversations import render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
+from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.urls import ID, parse_place
 from chatapp.rooms import service
 from chatapp.rooms.commands import describe_added, run_command
@@ -80,7 +81,7 @@ def leave(room_id: int) -> Response:
 @login_required
 def run(room_id: int) -> Response:
     """Run a command that was written instead of a message. Pages with JavaScript emit `run_command`."""
-    done = run_command(room_ref(room_id), current_person().actor, request.form.get("content"))
+    done = run_command(room_ref(room_id), current_person().actor, request.form.get("content"), current_clock())
     flash(done.notice)
     return redirect(url_for("rooms.index"), code=303) if done.is_over else _redirect_to_room(room_id)
 

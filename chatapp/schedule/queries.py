@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self, cast
 
-from sqlalchemy import Row, Select, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import ConversationRef, make_ref
@@ -91,6 +91,12 @@ class Cursor(NamedTuple):
         return cls(_EPOCH + int(microseconds) * _MICROSECOND, int(number))
 
 
+def is_after(order: tuple[ColumnElement[datetime], ColumnElement[int]], cursor: Cursor) -> ColumnElement[bool]:
+    """Return the condition that a row comes after a cursor, in the order of these columns."""
+    due_at, number = order
+    return or_(due_at > cursor.due_at, and_(due_at == cursor.due_at, number > cursor.id))
+
+
 class Due(NamedTuple):
     """The keys of a message that is due."""
 
@@ -119,8 +125,7 @@ def list_scheduled(
     if ref is not None:
         query = query.where(SCHEDULED.c.conversation_id == ref.id)
     if after is not None:
-        due_at, number = _ORDER
-        query = query.where(or_(due_at > after.due_at, and_(due_at == after.due_at, number > after.id)))
+        query = query.where(is_after(_ORDER, after))
     return [Scheduled.of(row) for row in session.execute(query.order_by(*_ORDER).limit(limit))]
 
 

@@ -20,8 +20,9 @@ from chatapp.extensions import db
 from chatapp.models import now
 from chatapp.schedule.delivery import Delivery
 from chatapp.schedule.queries import find_next_due_at, list_due
+from chatapp.schedule.reminders import DueReminders
 from chatapp.schedule.service import record_problem
-from chatapp.schedule.signals import scheduled_changed
+from chatapp.schedule.signals import reminder_changed, scheduled_changed
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import current_writer, log_database_error
@@ -122,7 +123,8 @@ def _describe(error: BaseException) -> str:
 
 def create_scheduler(app: Flask) -> Scheduler:
     """Create the scheduler of a serving process, which changes of the schedule wake."""
-    scheduler = Scheduler(app, [DueMessages()])
+    scheduler = Scheduler(app, [DueMessages(), DueReminders()])
     signals: Signals = app.extensions[SIGNALS]
     signals.connect(scheduled_changed, scheduler.wake)
+    signals.connect(reminder_changed, scheduler.wake)
     return scheduler

@@ -19,5 +19,25 @@ class ScheduledChanged:
     """Why it was not sent."""
 
 
+ReminderState = Literal["scheduled", "due", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderChanged:
+    """A reminder that was stored, moved or removed, or that is due."""
+
+    user_id: int
+    id: int
+    state: ReminderState
+    content: str
+    """What the person has written."""
+    conversation: str | None
+    """The wire name of the conversation of the message that it is about."""
+    seq: int | None
+
+
+reminder_changed: Signal[ReminderChanged] = Signal("reminder-changed")
+"""A reminder has changed, or is due."""
+
 scheduled_changed: Signal[ScheduledChanged] = Signal("scheduled-changed")
 """A scheduled message has changed."""

@@ -1,6 +1,7 @@
 // The form for a new message. Enter sends, Shift + Enter starts a new line, and a draft survives a reload.
 
 import { isCommand } from "./core/commands.js";
+import { readerZone } from "./core/dates.js";
 import { formatDue } from "./core/due_times.js";
 import { mentionsAll } from "./core/mentions.js";
 import { validateContent } from "./core/message_validation.js";
@@ -139,7 +140,11 @@ export class Composer {
    */
   async #run(content) {
     try {
-      const done = await this.#connection.request("run_command", { conversation: this.#conversation, content });
+      const done = await this.#connection.request("run_command", {
+        conversation: this.#conversation,
+        content,
+        zone: readerZone,
+      });
       if (this.#text.value === content) this.#clear();
       if (done.left) location.assign("/rooms");
       this.#notice.textContent = done.notice;

@@ -38,7 +38,7 @@ export class MessageToolbar {
     this.#main = main;
     this.list = list;
     this.menu = find(main, "[data-message-menu]");
-    this.#popovers = [picker, this.menu];
+    this.#popovers = [picker, this.menu, find(main, "[data-remind-menu]")];
 
     list.addEventListener("pointerover", (event) => this.#onPointerOver(event));
     list.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && this.#onLeave());

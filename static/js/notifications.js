@@ -11,6 +11,7 @@ import { preferencesOf } from "./sidebar.js";
 /** @import { Connection } from "./core/connection.js" */
 /** @import { NewMessage } from "./core/new_messages.js" */
 /** @import { NotificationSettingsStore } from "./notification_settings.js" */
+/** @import { ReminderChange } from "./protocol.js" */
 /** @import { Sidebar } from "./sidebar.js" */
 
 /** Time in which a page that has the conversation on screen, on any device of the person, marks it as read. */
@@ -37,6 +38,7 @@ export class Notifications {
     this.#userId = userId;
     this.#store = store;
     connection.on("unread_changed", (state) => this.#lastRead.set(state.conversation, state.last_read_seq));
+    connection.on("reminder_changed", (reminder) => reminder.state === "due" && this.#remind(reminder));
     followNotificationClicks();
     watchNewMessages(connection, (conversation, message) => this.#onMessage(conversation, message));
   }
@@ -49,6 +51,16 @@ export class Notifications {
     const { areShown, haveSound } = this.#store.current;
     if (!areShown && !haveSound) return;
     setTimeout(() => this.#announce(conversation, message), GRACE_MS);
+  }
+
+  /** @param {ReminderChange} reminder */
+  async #remind({ id, content }) {
+    const settings = this.#store.current;
+    if (isQuiet(new Date(), settings) || !(await isFirstTab(`reminder:${id}`))) return;
+    if (settings.haveSound) playSound();
+    if (!settings.areShown || !isAllowed()) return;
+    const options = { body: content || "A message", tag: `reminder:${id}`, icon: iconHref() };
+    await showNotification("Reminder", options, "/scheduled");
   }
 
   /**
@@ -92,10 +104,12 @@ async function show(conversation, seq, entry) {
   const options = {
     body: quote.text,
     tag: conversation,
-    icon: find(document, "link[rel=icon]", HTMLLinkElement).href,
+    icon: iconHref(),
   };
   await showNotification(heading, options, entry.getAttribute("href"));
 }
+
+const iconHref = () => find(document, "link[rel=icon]", HTMLLinkElement).href;
 
 /** @param {string} path */
 async function fetchQuote(path) {

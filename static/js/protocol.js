@@ -114,7 +114,8 @@
  * @property {{payload: {conversation: string, thread: number, on: boolean}, ack: ThreadState}} follow_thread
  * @property {{payload: {conversation: string, seq: number, on: boolean}, ack: object}} save_message
  * @property {{payload: {conversation: string}, ack: {seqs: number[]}}} saved_messages
- * @property {{payload: {conversation: string, content: string}, ack: {notice: string, left: boolean}}} run_command
+ * @property {{payload: {conversation: string, content: string, zone: string}, ack: {notice: string, left: boolean}}} run_command
+ * @property {{payload: MessageReference & {client_id: string, due_at: string}, ack: {reminder: {due_at: string}}}} remind_me
  * @property {{payload: NewMessage & {due_at: string}, ack: {scheduled: {due_at: string}}}} schedule_message
  */
 
@@ -138,9 +139,19 @@
  * @property {{conversation: string}} removed_from_chat
  * @property {object} sidebar_changed
  * @property {{conversation: string, seq: number, saved: boolean}} saved_changed
+ * @property {ReminderChange} reminder_changed
  * @property {{id: number, state: "scheduled" | "failed" | "sent" | "deleted", problem: string | null}} scheduled_changed
  * @property {{conversation: string, member_count: number}} members_changed
  * @property {{conversation: string, is_public: boolean}} sharing_changed
+ */
+
+/**
+ * @typedef {object} ReminderChange
+ * @property {number} id
+ * @property {"scheduled" | "due" | "done"} state
+ * @property {string} content what the person has written; empty if it is only about a message
+ * @property {string | null} conversation that of the message that it is about
+ * @property {number | null} seq the number of the message
  */
 
 /**

@@ -22,6 +22,10 @@ export function followScheduled(screen, sidebar, connection) {
     if (state === "failed") showToast(`A scheduled message was not sent: ${problem}`);
     refresh(screen);
   });
+  connection.on("reminder_changed", ({ state, content }) => {
+    if (state === "due") showToast(content ? `Reminder: ${content}` : "Reminder of a message: see Scheduled");
+    refresh(screen);
+  });
   screen.on("shown", (page) => {
     if ((seen.get(page) ?? changes) < changes) sidebar.refresh();
     seen.set(page, changes);

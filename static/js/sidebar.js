@@ -48,6 +48,7 @@ export class Sidebar extends TypedEventTarget {
     this.#drawer.addEventListener("toggle", () => this.revealCurrent());
     connection.on("sidebar_changed", () => this.refresh());
     connection.on("scheduled_changed", () => this.refresh());
+    connection.on("reminder_changed", () => this.refresh());
     connection.on("thread_changed", (state) => this.#onThreadChanged(state));
     connection.on("unread_changed", () => {
       // The response that is on its way may have the counts from before.

@@ -1,10 +1,11 @@
-"""Scheduling messages on the page."""
+"""Scheduling messages and reminders on the page."""
 
 from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.harness.message_actions import choose
 from tests.harness.pages import NewPage, wait_until_connected
 from tests.harness.people import Person, room_path
 
@@ -32,10 +33,10 @@ def test_a_message_is_scheduled_listed_on_all_devices_and_sent(ana: Person, bob:
     field = page.locator("[data-send-later-menu] input")
     field.fill("2020-01-01T09:00")
     field.press("Enter")
-    expect(page.locator("[data-due-error]")).to_contain_text("has passed")
+    expect(page.locator("[data-send-later-menu] [data-due-error]")).to_contain_text("has passed")
     day = datetime.now().astimezone() + timedelta(days=3)
     field.fill(f"{day:%Y-%m-%d}T09:00")
-    page.locator("[data-due-chosen]").click()
+    page.locator("[data-send-later-menu] [data-due-chosen]").click()
     for each in (page, other):
         expect(each.locator("[data-scheduled-note]")).to_have_text("2 messages scheduled for this conversation")
         expect(each.get_by_role("link", name="Scheduled", exact=True)).to_be_visible()
@@ -68,3 +69,25 @@ def test_a_message_that_cannot_be_sent_is_pointed_out(ana: Person, bob: Person, 
     expect(page.get_by_role("status").filter(has_text="was not sent")).to_be_visible()
     expect(page.locator("[data-scheduled-id]")).to_contain_text("Not sent")
     expect(page.locator("[data-inbox=scheduled]")).to_contain_text("1")
+
+
+def test_a_reminder_of_a_message_is_set_by_its_menu_and_points_itself_out(ana: Person, new_page: NewPage) -> None:
+    socket = ana.connect()
+    socket.post("the plan")
+    page, other = (wait_until_connected(new_page(ana, path)) for path in ("/", "/scheduled"))
+    choose(page, 1, "Remind me…")
+    page.locator("[data-remind-menu]").get_by_role("button", name="In 20 minutes").click()
+    expect(page.get_by_role("status").filter(has_text="Reminder set: ")).to_be_visible()
+    items = other.locator("[data-scheduled-id]")
+    expect(items).to_contain_text("the plan")
+    page.get_by_role("combobox", name="Message General").fill("/remind me to rest in 3 hours")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="Reminder set: ")).to_be_visible()
+    expect(items).to_have_count(2)
+    (first, _) = ana.api().get("/reminders").json()["reminders"]
+    due_at = (datetime.now().astimezone() + timedelta(seconds=1)).isoformat()
+    assert socket.call("move_reminder", {"id": first["id"], "due_at": due_at})["ok"]
+    expect(page.get_by_role("status").filter(has_text="Reminder of a message")).to_be_visible()
+    expect(page.locator("[data-inbox=scheduled]")).to_contain_text("1")
+    items.first.get_by_role("button", name="Mark as done").click()
+    expect(items).to_have_count(1)

@@ -1,6 +1,7 @@
 """Scheduled messages are sent exactly once, whatever happens when they are due."""
 
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -64,10 +65,15 @@ def test_two_processes_send_each_message_once_and_in_order_while_one_is_killed(
 ) -> None:
     first, second = two_servers
     people = [new_person(first, name) for name in ("ana", "bob", "cyd")]
-    due_at = datetime.now(UTC) + timedelta(seconds=4)
+    due_at = datetime.now(UTC) + timedelta(seconds=6)
     texts = {person.username: schedule(person.on_server(second), 20, due_at) for person in people}
     socket = people[0].on_server(second).connect()
     socket.join()
+    # Both processes fire them at the same time.
+    reminders = [f"reminder {number}" for number in range(10)]
+    for text in reminders:
+        due = (due_at - timedelta(seconds=1)).isoformat()
+        assert socket.call("remind_me", {"content": text, "client_id": str(uuid.uuid4()), "due_at": due})["ok"]
     eventually(lambda: datetime.now(UTC) > due_at + timedelta(seconds=0.1), "the first are due")
     first.kill()
     wait_until_all_are_sent(second)
@@ -76,6 +82,8 @@ def test_two_processes_send_each_message_once_and_in_order_while_one_is_killed(
     ((stored,),) = second.rows("SELECT count(*) FROM messages")
     assert stored == 60
     eventually(lambda: len(socket.contents()) == 60, "all are broadcast")
+    fired = [each["content"] for each in socket.payloads("reminder_changed") if each["state"] == "due"]
+    assert sorted(fired) == reminders
 
 
 def test_messages_that_are_due_during_an_outage_are_sent_once_after_it(

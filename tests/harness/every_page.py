@@ -1,6 +1,7 @@
 """An installation in which no page is empty, and its pages."""
 
 import re
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -100,6 +101,14 @@ def schedule(socket: Socket, room: str) -> None:
     """Schedule messages."""
     for days, text in enumerate(TEXTS[:3], start=1):
         due_at = str(datetime.now(UTC) + timedelta(days=days))
+        reminder = {
+            "content": text,
+            "conversation": room,
+            "seq": days,
+            "due_at": due_at,
+            "client_id": str(uuid.uuid4()),
+        }
+        socket.call("remind_me", reminder)
         socket.call("schedule_message", message_payload(text, room) | {"due_at": due_at})
 
 

@@ -49,7 +49,10 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "change_scheduled": {"id": 1, "content": "Even later", "due_at": "2030-01-02T09:00Z"},
     "delete_scheduled": {"id": 1},
     "send_scheduled": {"id": 1},
-    "run_command": {"conversation": "general", "content": "/topic new"},
+    "remind_me": {"content": "Call", "client_id": KEY, "due_at": "2030-01-01T09Z", "conversation": "general", "seq": 1},
+    "move_reminder": {"id": 1, "due_at": "2030-01-02T09:00Z"},
+    "finish_reminder": {"id": 1},
+    "run_command": {"conversation": "general", "content": "/topic new", "zone": "UTC"},
 }
 """A valid payload of each event."""
 

@@ -24,7 +24,10 @@ from chatapp.models import (
     Message,
     OutgoingWebhook,
     Reaction,
+    Reminder,
     RetiredKey,
+    SavedMessage,
+    ScheduledMessage,
     SessionTemplate,
     ShareLink,
     SignInAttempts,
@@ -88,7 +91,16 @@ def fill(server: Server, new_person: NewPerson) -> Person:
         )
         session.flush()
         due_at = now() + timedelta(days=1)
-        session.add(WebhookDelivery(webhook_id=hook.id, message_id=message.id, due_at=due_at))
+        session.add_all(
+            [
+                WebhookDelivery(webhook_id=hook.id, message_id=message.id, due_at=due_at),
+                ScheduledMessage(
+                    user_id=1, conversation_id=1, client_id="1", content="x", is_in_room=True, due_at=due_at
+                ),
+                SavedMessage(user_id=1, conversation_id=1, seq=seq),
+                Reminder(user_id=1, client_id="1", content="x", conversation_id=1, seq=seq, due_at=due_at),
+            ]
+        )
     return bob
 
 

@@ -101,6 +101,11 @@ ROUTES = {
     "GET /api/threads": Line(USER_API),
     f"POST {API}/scheduled": Line(ROOM_API, DIRECT_POST, {"content": "later", "due_at": LATER}, session=SESSION_POST),
     "GET /api/scheduled": Line(USER_API),
+    "GET /api/reminders": Line(USER_API),
+    "POST /api/reminders": Line(USER_API, sent={"content": "call", "due_at": LATER}),
+    "GET /api/reminders/<reminder_id>": Line(MEMBER_POST),
+    "PATCH /api/reminders/<reminder_id>": Line(MEMBER_POST, sent={"due_at": LATER}),
+    "DELETE /api/reminders/<reminder_id>": Line(MEMBER_POST),
     # Nobody but its author sees a scheduled message.
     "GET /api/scheduled/<scheduled_id>": Line(MEMBER_POST),
     "PATCH /api/scheduled/<scheduled_id>": Line(MEMBER_POST, sent={"content": "later"}),
@@ -195,6 +200,8 @@ ROUTES = {
     ),
     "GET /threads": Line(USER),
     "GET /scheduled": Line(USER),
+    "POST /reminders/<reminder_id>": Line(MEMBER_POST, sent={"due_at": LATER}),
+    "POST /reminders/<reminder_id>/done": Line(MEMBER_POST),
     "POST /scheduled/<scheduled_id>": Line(MEMBER_POST, sent={"content": "later"}),
     "POST /scheduled/<scheduled_id>/delete": Line(MEMBER_POST),
     "POST /scheduled/<scheduled_id>/send": Line(MEMBER_POST),
@@ -299,6 +306,11 @@ EVENTS = {
     "schedule_message": Line(
         ROOM | REFUSED, DIRECT_POST | REFUSED, {"content": "later", "due_at": LATER}, session=SESSION_EVENT
     ),
+    "remind_me": Line(
+        ROOM | REFUSED, DIRECT | REFUSED, {"content": "call", "due_at": LATER, "seq": 1}, session=SESSION_EVENT
+    ),
+    "move_reminder": Line(SESSION_EVENT, sent={"due_at": LATER}),
+    "finish_reminder": Line(SESSION_EVENT),
     "change_scheduled": Line(SESSION_EVENT, sent={"content": "later"}),
     "delete_scheduled": Line(SESSION_EVENT),
     "send_scheduled": Line(SESSION_EVENT),
@@ -375,6 +387,15 @@ class Installation:
         ((number,),) = self.server.rows("SELECT max(id) FROM scheduled_messages")
         return str(number)
 
+    def new_reminder(self) -> str:
+        """Create a reminder of the member, and return its id."""
+        self.server.execute(
+            "INSERT INTO reminders (user_id, client_id, content, due_at, created_at) VALUES "
+            f"({self.ids['member']}, '{uuid.uuid4()}', 'call', '2100-01-01 00:00:00', '2026-01-01 00:00:00')"
+        )
+        ((number,),) = self.server.rows("SELECT max(id) FROM reminders")
+        return str(number)
+
     def _make(self, kind: str, **roles: str) -> str:
         ((number,),) = self.server.rows("SELECT max(id) + 1 FROM conversations")
         moment = "'2026-01-01 00:00:00'"
@@ -441,6 +462,7 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
             "login_session_id": 2**31 - 1,
             "template_id": installation.new_template() if "<template_id>" in path else 0,
             "scheduled_id": installation.new_scheduled() if "<scheduled_id>" in path else 0,
+            "reminder_id": installation.new_reminder() if "<reminder_id>" in path else 0,
         }
         path = re.sub(r"<(\w+)>", lambda match: str(values[match[1]]), path)
         form = message_payload("") | {"csrf_token": token} | sent
@@ -474,6 +496,7 @@ def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(install
             "person_id": installation.ids["manager"],
             "template_id": installation.new_template(),
             "scheduled_id": installation.new_scheduled() if "<scheduled_id>" in path else 0,
+            "reminder_id": installation.new_reminder() if "<reminder_id>" in path else 0,
         }
         values["session_id"] = session_id
         path = re.sub(r"<(\w+)>", lambda match, values=values: str(values.get(match[1], 1)), path)  # type: ignore[misc]
@@ -500,6 +523,8 @@ def test_events_have_the_outcomes_of_the_matrix(installation: Installation, name
         payload = message_payload("") | sent | {"conversation": conversation}
         if event.endswith("_scheduled"):
             payload["id"] = int(installation.new_scheduled())
+        elif event.endswith("_reminder"):
+            payload["id"] = int(installation.new_reminder())
         ack = socket.call(event, {name: value for name, value in payload.items() if name in PAYLOADS[event]})
         if ack["ok"] or ack["error"]["code"] not in CODES:
             return "ok"

@@ -1,4 +1,4 @@
-"""The scheduled messages of the user."""
+"""The scheduled messages and the reminders of the user."""
 
 from http import HTTPStatus
 
@@ -11,24 +11,35 @@ from chatapp.api.responses import respond
 from chatapp.api.routes import CONVERSATION, parse_conversation
 from chatapp.api.schemas import (
     IdempotencyHeaders,
+    NewReminder,
     NewScheduledMessage,
+    ReminderUpdate,
     ScheduledQuery,
     ScheduledUpdate,
     parse_id,
     resolve_client_id,
 )
-from chatapp.errors import InvalidReply, NotFound, ThreadRemoved
+from chatapp.errors import Conflict, InvalidReply, NotFound, ThreadRemoved
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message_data
-from chatapp.presentation.resources import Message, ScheduledMessage
-from chatapp.presentation.scheduled import present_scheduled
+from chatapp.presentation.resources import Message, Reminder, ScheduledMessage
+from chatapp.presentation.scheduled import present_reminder, present_scheduled
 from chatapp.schedule.queries import Cursor, count_scheduled, find_scheduled, list_scheduled
+from chatapp.schedule.reminders import (
+    count_reminders,
+    find_reminder,
+    finish_reminder,
+    list_reminders,
+    move_reminder,
+    remind,
+)
 from chatapp.schedule.service import change_scheduled, delete_scheduled, schedule, send_now
 
 blueprint = Blueprint("api_scheduled", __name__, url_prefix="/api")
 protect(blueprint)
 
 TAG = "Scheduled messages"
+REMINDERS_TAG = "Reminders"
 
 
 @blueprint.get("/scheduled")
@@ -114,5 +125,72 @@ def send_scheduled_message(scheduled_id: str) -> Response:
     return respond(present_message_data(send_now(current_caller().actor, _parse(scheduled_id))))
 
 
+@blueprint.get("/reminders")
+@describe(resources.Reminders, tag=REMINDERS_TAG, query=ScheduledQuery)
+def list_own_reminders(query: ScheduledQuery) -> Response:
+    """List your reminders, soonest first: those that are due, then the others."""
+    user_id = current_caller().actor.user_id
+    found = list_reminders(db.session(), user_id, after=Cursor.parse(query.after), limit=query.limit + 1)
+    shown = found[: query.limit]
+    body: resources.Reminders = {
+        "reminders": [present_reminder(each) for each in shown],
+        "total": count_reminders(db.session(), user_id),
+        "next_cursor": str(shown[-1].cursor) if len(found) > len(shown) else None,
+    }
+    return respond(body)
+
+
+@blueprint.post("/reminders")
+@describe(
+    Reminder,
+    *CONVERSATION_ERRORS,
+    *CONTENT_ERRORS,
+    Conflict,
+    tag=REMINDERS_TAG,
+    status=HTTPStatus.CREATED,
+    json=NewReminder,
+    headers=IdempotencyHeaders,
+)
+def create_reminder(json: NewReminder, headers: IdempotencyHeaders) -> Response:
+    """Set a reminder of a text, of a message that you may read, or of both."""
+    reminder = remind(
+        current_caller().actor,
+        content=json.content,
+        client_id=resolve_client_id(json.client_id, headers.idempotency_key),
+        due_at=json.due_at,
+        ref=None if json.conversation is None else parse_conversation(json.conversation),
+        seq=json.seq,
+    )
+    location = url_for("api_scheduled.show_reminder", reminder_id=reminder.id)
+    return respond(present_reminder(reminder), HTTPStatus.CREATED, Location=location)
+
+
+@blueprint.get("/reminders/<reminder_id>")
+@describe(Reminder, NotFound, tag=REMINDERS_TAG)
+def show_reminder(reminder_id: str) -> Response:
+    """Get one of your reminders."""
+    reminder = find_reminder(db.session(), current_caller().actor.user_id, _parse_reminder(reminder_id))
+    return respond(present_reminder(reminder))
+
+
+@blueprint.patch("/reminders/<reminder_id>")
+@describe(Reminder, NotFound, tag=REMINDERS_TAG, json=ReminderUpdate)
+def update_reminder(reminder_id: str, json: ReminderUpdate) -> Response:
+    """Give a reminder another time, also one that was due."""
+    return respond(present_reminder(move_reminder(current_caller().actor, _parse_reminder(reminder_id), json.due_at)))
+
+
+@blueprint.delete("/reminders/<reminder_id>")
+@describe(None, NotFound, tag=REMINDERS_TAG, status=HTTPStatus.NO_CONTENT)
+def delete_reminder(reminder_id: str) -> Response:
+    """Remove a reminder that is done."""
+    finish_reminder(current_caller().actor, _parse_reminder(reminder_id))
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
 def _parse(scheduled_id: str) -> int:
     return parse_id(scheduled_id, "scheduled message")
+
+
+def _parse_reminder(reminder_id: str) -> int:
+    return parse_id(reminder_id, "reminder")

@@ -1,13 +1,21 @@
 // Commands: what is written in the composer and run instead of sent. `chatapp/conversations/commands.py` has the same.
 
-/** @typedef {{name: string, argument: string, description: string, isForRooms: boolean}} Command */
+/**
+ * @typedef {object} Command
+ * @property {string} name
+ * @property {string} argument
+ * @property {string} description
+ * @property {boolean} isForRooms whether other conversations do not have it
+ * @property {boolean} isRun whether it is run instead of sent
+ */
 
 /** @type {readonly Command[]} */
 export const COMMANDS = [
-  { name: "me", argument: "text", description: "Show what you are doing", isForRooms: false },
-  { name: "topic", argument: "text", description: "Change the topic of the room", isForRooms: true },
-  { name: "invite", argument: "@name", description: "Add people to the room", isForRooms: true },
-  { name: "leave", argument: "", description: "Leave the room", isForRooms: true },
+  { name: "me", argument: "text", description: "Show what you are doing", isForRooms: false, isRun: false },
+  { name: "remind", argument: "me … in 20 minutes", description: "Remind yourself", isForRooms: false, isRun: true },
+  { name: "topic", argument: "text", description: "Change the topic of the room", isForRooms: true, isRun: true },
+  { name: "invite", argument: "@name", description: "Add people to the room", isForRooms: true, isRun: true },
+  { name: "leave", argument: "", description: "Leave the room", isForRooms: true, isRun: true },
 ];
 
 const PATTERN = /^\/([a-z]+)(?:\s[^]*)?$/;
@@ -31,7 +39,7 @@ export function commandsOf(conversation) {
  */
 export function isCommand(text, conversation) {
   const name = PATTERN.exec(text.trim())?.[1];
-  return commandsOf(conversation).some((command) => command.isForRooms && command.name === name);
+  return commandsOf(conversation).some((command) => command.isRun && command.name === name);
 }
 
 /**

@@ -13,6 +13,9 @@ const twoDigits = (number) => String(number).padStart(2, "0");
 /** The browser's time zone and hour cycle, such as "Europe/Berlin:h23". */
 export const readerClock = `${readerTimeZone}:${readerHourCycle}`;
 
+/** The browser's time zone. */
+export const readerZone = readerTimeZone;
+
 /**
  * Return the time, such as "14:05" or "2:05 PM".
  *

@@ -2,7 +2,7 @@
 
 import { formatDay, formatTime, isoDay, isSameDay } from "./dates.js";
 
-const HOUR_MS = 60 * 60 * 1000;
+const MINUTE_MS = 60 * 1000;
 
 const MONDAY = 1;
 
@@ -24,7 +24,9 @@ const morningAfter = (date, days) => new Date(date.getFullYear(), date.getMonth(
 export function offeredTimes(now) {
   const days = (MONDAY - now.getDay() + 7) % 7 || 7;
   return {
-    hour: new Date(now.getTime() + HOUR_MS),
+    minutes: new Date(now.getTime() + 20 * MINUTE_MS),
+    hour: new Date(now.getTime() + 60 * MINUTE_MS),
+    hours: new Date(now.getTime() + 180 * MINUTE_MS),
     tomorrow: morningAfter(now, 1),
     monday: days === 1 ? null : morningAfter(now, days),
   };

@@ -6,6 +6,10 @@ test("a command of a room is run, with or without an argument", () => {
   for (const text of ["/topic", "/topic New\nlines", " /leave ", "/invite @ana"]) assert.ok(isCommand(text, "room_26"));
 });
 
+test("a reminder is run everywhere", () => {
+  assert.ok(isCommand("/remind me to call Ana at 9:00", "direct_2"));
+});
+
 test("what only looks like a command is sent", () => {
   for (const text of ["/me waves", "/usr/bin", "/topics", "//topic", "see /topic", "topic", ""])
     assert.ok(!isCommand(text, "room_26"), text);
@@ -21,7 +25,7 @@ test("commands are completed at the beginning of a message", () => {
 test("each conversation has the commands that work in it", () => {
   assert.deepEqual(
     commandsOf("general").map(({ name }) => name),
-    ["me"],
+    ["me", "remind"],
   );
-  assert.equal(commandsOf("room_1").length, 4);
+  assert.equal(commandsOf("room_1").length, 5);
 });

@@ -11,7 +11,9 @@ const SATURDAY = new Date(2026, 2, 28, 14, 5);
 const utc = (date) => date?.toISOString();
 
 test("a morning is at nine by the clock on the wall, also after the clock has changed", () => {
-  const { hour, tomorrow, monday } = offeredTimes(SATURDAY);
+  const { minutes, hour, hours, tomorrow, monday } = offeredTimes(SATURDAY);
+  assert.equal(utc(minutes), "2026-03-28T13:25:00.000Z");
+  assert.equal(utc(hours), "2026-03-28T16:05:00.000Z");
   assert.equal(utc(hour), "2026-03-28T14:05:00.000Z");
   assert.equal(utc(tomorrow), "2026-03-29T07:00:00.000Z");
   assert.equal(utc(monday), "2026-03-30T07:00:00.000Z");

@@ -1,11 +1,16 @@
-// The menu beside “Send”: when to send the message.
+// Menus that ask for a time: the one beside “Send”, and the one of a message of which to be reminded.
 
 import { enableArrowKeys } from "./arrow_keys.js";
 import { fieldValue, formatDue, offeredTimes, parseField } from "./core/due_times.js";
+import { randomUuid } from "./core/uuid.js";
 import { find, findAll } from "./dom.js";
+import { seqOf } from "./message_element.js";
 import { placeWhenOpened } from "./popover_position.js";
+import { showToast } from "./toast.js";
 
 /** @import { Composer } from "./composer.js" */
+/** @import { MessageToolbar } from "./message_toolbar.js" */
+/** @import { PageConnection } from "./core/page_connection.js" */
 
 /**
  * @param {HTMLElement} form
@@ -14,6 +19,45 @@ import { placeWhenOpened } from "./popover_position.js";
 export function enableSendLater(form, composer) {
   const button = find(form, "[data-send-later]");
   const menu = find(form, "[data-send-later-menu]");
+  enableDueMenu(menu, button, (date) => composer.schedule(date));
+  button.addEventListener("click", () => {
+    if (composer.validate()) menu.showPopover();
+  });
+  menu.addEventListener("toggle", (event) => {
+    button.ariaExpanded = String(/** @type {ToggleEvent} */ (event).newState === "open");
+  });
+}
+
+/**
+ * @param {HTMLElement} main
+ * @param {MessageToolbar} toolbar
+ * @param {PageConnection} connection
+ * @param {string} conversation
+ */
+export function enableReminders(main, toolbar, connection, conversation) {
+  const menu = find(main, "[data-remind-menu]");
+  let seq = 0;
+  enableDueMenu(menu, find(toolbar.element, "[data-open-menu]"), async (date) => {
+    try {
+      const payload = { conversation, seq, client_id: randomUuid(), due_at: date.toISOString() };
+      const { reminder } = await connection.request("remind_me", payload);
+      showToast(`Reminder set: ${formatDue(new Date(reminder.due_at), new Date())}`);
+    } catch (error) {
+      showToast(error instanceof Error ? error.message : String(error));
+    }
+  });
+  find(toolbar.menu, "[data-remind]").addEventListener("click", () => {
+    seq = seqOf(toolbar.message);
+    menu.showPopover();
+  });
+}
+
+/**
+ * @param {HTMLElement} menu
+ * @param {HTMLElement} anchor
+ * @param {(date: Date) => void} onChosen
+ */
+function enableDueMenu(menu, anchor, onChosen) {
   const field = find(menu, "[data-due-field]", HTMLInputElement);
   const error = find(menu, "[data-due-error]");
   /** @type {Record<string, Date | null>} */
@@ -28,7 +72,7 @@ export function enableSendLater(form, composer) {
   /** @param {Date} date */
   function schedule(date) {
     menu.hidePopover();
-    composer.schedule(date);
+    onChosen(date);
   }
 
   function scheduleChosen() {
@@ -38,11 +82,8 @@ export function enableSendLater(form, composer) {
     else field.focus();
   }
 
-  placeWhenOpened(menu, button);
+  placeWhenOpened(menu, anchor);
   enableArrowKeys(menu, { ArrowDown: 1, ArrowUp: -1 });
-  button.addEventListener("click", () => {
-    if (composer.validate()) menu.showPopover();
-  });
   menu.addEventListener("beforetoggle", () => {
     const now = new Date();
     times = offeredTimes(now);
@@ -54,9 +95,6 @@ export function enableSendLater(form, composer) {
     field.min = fieldValue(now);
     field.value ||= fieldValue(times.tomorrow ?? now);
     showError("");
-  });
-  menu.addEventListener("toggle", (event) => {
-    button.ariaExpanded = String(/** @type {ToggleEvent} */ (event).newState === "open");
   });
   for (const item of findAll(menu, "[data-due]")) {
     item.addEventListener("click", () => {
