@@ -98,6 +98,21 @@ class SavedMessages(TypedDict):
     saved: list[SavedMessage]
 
 
+class Draft(TypedDict):
+    """What the user has begun to write in a conversation, or in one of its threads."""
+
+    conversation: str
+    thread: Annotated[int | None, Field(description="The `seq` of the first message of the thread.")]
+    content: str
+    version: Annotated[int, Field(description="Changes with every save; 0 if there is no draft.")]
+
+
+class Drafts(TypedDict):
+    """The drafts of the user, saved last first."""
+
+    drafts: list[Draft]
+
+
 class ScheduledMessages(TypedDict):
     """A page of your scheduled messages."""
 

@@ -253,6 +253,16 @@ class SavedQuery(Request):
     )
 
 
+class DraftUpdate(Request):
+    """What you have begun to write."""
+
+    content: str = Field(description="The text. A blank one removes the draft.")
+    version: Annotated[int, Field(ge=0, le=MAX_SEQ)] = Field(
+        description="The `version` of the draft that the text is based on; 0 if there is none."
+    )
+    thread: Seq | SkipJsonSchema[None] = Field(None, description="The `seq` of the first message of a thread.")
+
+
 class IdempotencyHeaders(Request):
     """Headers of a request that takes effect once, even if it is repeated."""
 

@@ -141,6 +141,10 @@ class Settings(BaseSettings):
     max_saved_messages: int = Field(
         1_000, ge=1, le=10_000, description="maximum number of messages that one person has saved"
     )
+    max_drafts: int = Field(200, ge=1, le=10_000, description="maximum number of drafts of one person")
+    draft_saves_per_minute: int = Field(
+        120, ge=0, description="times that each person's drafts are saved per minute; `0` disables the limit"
+    )
     max_message_chars: int = Field(10_000, ge=1, le=100_000, description="maximum length of a message in characters")
     api_requests_per_minute: int = Field(
         600, ge=0, description="API requests per minute for each person; `0` disables the limit"

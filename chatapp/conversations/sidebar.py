@@ -8,9 +8,11 @@ from sqlalchemy import (
     FromClause,
     ScalarSelect,
     Select,
+    Text,
     and_,
     bindparam,
     case,
+    cast,
     func,
     literal,
     or_,
@@ -24,6 +26,7 @@ from chatapp.conversations.preferences import JOIN_PREFERENCES, PREFERENCE_COLUM
 from chatapp.models import (
     Conversation,
     ConversationPreference,
+    Draft,
     Installation,
     Membership,
     Reminder,
@@ -31,6 +34,7 @@ from chatapp.models import (
     Thread,
     ThreadMember,
 )
+from chatapp.models.conversations import format_wire_name
 from chatapp.storage import ReadStatement
 
 ROOM_LIMIT = 50
@@ -45,7 +49,7 @@ SESSION_LIMIT = 5
 _CONVERSATIONS, _MEMBERSHIPS = Conversation.__table__, Membership.__table__
 _INSTALLATION, _PREFERENCES = Installation.__table__, ConversationPreference.__table__
 _THREADS, _MEMBERS = Thread.__table__, ThreadMember.__table__
-_SCHEDULED, _REMINDERS = ScheduledMessage.__table__, Reminder.__table__
+_SCHEDULED, _REMINDERS, _DRAFTS = ScheduledMessage.__table__, Reminder.__table__, Draft.__table__
 
 
 class SidebarRow(NamedTuple):
@@ -87,8 +91,16 @@ class SidebarRow(NamedTuple):
         return Preferences.of(self.to_conversation(), (self.notification_level, self.is_muted, self.is_favorite))
 
 
+class DraftPlace(NamedTuple):
+    """Where a draft is: in a conversation, or in one of its threads."""
+
+    wire_name: str
+    thread_root: int
+    """0 for the conversation itself."""
+
+
 class SidebarCounts(NamedTuple):
-    """The numbers that a sidebar shows besides those of conversations."""
+    """What a sidebar shows besides conversations and their numbers."""
 
     unread_threads: int = 0
     """Threads that the user follows and has not read."""
@@ -100,6 +112,8 @@ class SidebarCounts(NamedTuple):
     """Reminders that the user has not marked as done."""
     due: int = 0
     """Those of them that are due."""
+    drafts: Sequence[DraftPlace] = ()
+    """Where the user has drafts."""
 
 
 NO_COUNTS = SidebarCounts()
@@ -120,7 +134,11 @@ def list_sidebar(session: Session, user_id: int) -> SidebarRows:
     """
     found = _SELECT.fetch(session, user_id=user_id)
     columns = len(SidebarRow._fields)
-    counts = SidebarCounts(*found[0][columns:]) if found else NO_COUNTS
+    if not found:
+        return SidebarRows([], NO_COUNTS)
+    unread_threads, scheduled, unsent, reminders, due, drafts = found[0][columns:]
+    places = _parse_drafts(drafts or "")
+    counts = SidebarCounts(unread_threads, scheduled, unsent, reminders, due, places)
     return SidebarRows([SidebarRow(*row[:columns]) for row in found], counts)
 
 
@@ -158,6 +176,24 @@ def _count_own(table: FromClause, *conditions: ColumnElement[bool]) -> ScalarSel
         .where(table.c.user_id == bindparam("user_id"), *conditions)
         .scalar_subquery()
     )
+
+
+def _list_drafts() -> ScalarSelect[str]:
+    """Return where the user has drafts, as `_parse_drafts` reads it. There is a limit for each person."""
+    place = (
+        _CONVERSATIONS.c.kind + " " + cast(_DRAFTS.c.conversation_id, Text) + " " + cast(_DRAFTS.c.thread_root, Text)
+    )
+    return (
+        select(func.aggregate_strings(place, ","))
+        .select_from(_DRAFTS.join(_CONVERSATIONS, _CONVERSATIONS.c.id == _DRAFTS.c.conversation_id))
+        .where(_DRAFTS.c.user_id == bindparam("user_id"))
+        .scalar_subquery()
+    )
+
+
+def _parse_drafts(text: str) -> Sequence[DraftPlace]:
+    places = (place.split(" ") for place in sorted(text.split(",")) if place)
+    return [DraftPlace(format_wire_name(kind, int(number)), int(root)) for kind, number, root in places]
 
 
 def _select() -> Select[Any]:
@@ -237,6 +273,7 @@ def _select() -> Select[Any]:
             _count_own(_SCHEDULED, _SCHEDULED.c.problem.is_not(None)),
             _count_own(_REMINDERS),
             _count_own(_REMINDERS, _REMINDERS.c.fired_at.is_not(None)),
+            _list_drafts(),
         )
         .select_from(rows.join(_INSTALLATION, _INSTALLATION.c.id == 1))
         .order_by(

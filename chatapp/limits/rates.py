@@ -97,6 +97,12 @@ REACTIONS = Limit(
     RateLimitItemPerMinute,
     "You have reacted too often in the last minute. Try again later.",
 )
+DRAFT_SAVES = Limit(
+    "draft saves",
+    "draft_saves_per_minute",
+    RateLimitItemPerMinute,
+    "Your drafts were saved too often in the last minute. Try again later.",
+)
 PUBLIC_PAGES = Limit(
     "public pages",
     "public_pages_per_minute",
@@ -133,6 +139,7 @@ LIMITS = {
         EXPORTS,
         SEARCHES,
         REACTIONS,
+        DRAFT_SAVES,
         PUBLIC_PAGES,
         API_REQUESTS,
         SETUPS,

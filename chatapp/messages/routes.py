@@ -93,6 +93,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
             client_id=_find_client_id(request.form, content),
             thread_root=thread,
             is_in_room="also_in_room" in request.form,
+            draft_version=parse_seq(request.form.get("draft"), "draft"),
             authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,
         )
     except (Invalid, InvalidReply, ThreadRemoved, Busy, Unavailable) as error:

@@ -47,8 +47,9 @@ def index() -> str:
 @revalidated
 def show(conversation: str, seq: str) -> str:
     """Show a thread: its first message, the last replies or those before the number `before`, and its composer."""
-    state = find_state(db.session(), parse_ref(conversation), current_person().id)
-    view = view_thread(state, parse_seq(seq) or 0, before=parse_seq(request.args.get("before")))
+    root = parse_seq(seq) or 0
+    state = find_state(db.session(), parse_ref(conversation), current_person().id, thread_root=root)
+    view = view_thread(state, root, before=parse_seq(request.args.get("before")))
     return render_template("threads/show.html", view=view)
 
 

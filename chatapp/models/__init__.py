@@ -6,7 +6,7 @@ from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, ConversationPreference, Membership
 from chatapp.models.messages import Mention, Message, MessageVersion, Pin, Reaction, RetiredKey
-from chatapp.models.personal import SavedMessage
+from chatapp.models.personal import Draft, SavedMessage
 from chatapp.models.schedule import Reminder, ScheduledMessage
 from chatapp.models.threads import Thread, ThreadMember
 from chatapp.models.webhooks import IncomingWebhook, OutgoingWebhook, WebhookDelivery
@@ -20,6 +20,7 @@ __all__ = [
     "Block",
     "Conversation",
     "ConversationPreference",
+    "Draft",
     "IncomingWebhook",
     "Installation",
     "Invitation",

@@ -1,8 +1,8 @@
-"""What only one person sees: the messages that they have saved."""
+"""What only one person sees: the messages that they have saved, and those that they have not finished."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, now
@@ -25,3 +25,22 @@ class SavedMessage(Base):
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), index=True)
     seq: Mapped[int] = mapped_column(BigInteger)
     saved_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Draft(Base):
+    """A text that a person has begun to write, in a conversation or in one of its threads."""
+
+    __tablename__ = "drafts"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(
+        ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    thread_root: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """The `seq` of the first message of the thread; 0 for the conversation itself."""
+    content: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(BigInteger)
+    """Changes with every save, and is never used again: the time of the save in microseconds, or a higher number."""
+    client_id: Mapped[str | None] = mapped_column(String(36))
+    """The client id of the message that the device which has saved it will send."""
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)

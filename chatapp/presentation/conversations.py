@@ -73,6 +73,8 @@ class Composer:
 
     form_id: str
     draft: str
+    draft_version: int
+    """The version of the stored draft that the form shows; 0 if it shows none."""
     error: str | None
     outbox_message: TimelineMessage
     """An empty message of the viewer: the template of messages in the browser's outbox."""
@@ -199,13 +201,16 @@ def make_composer(
 ) -> Composer:
     """Return the composer of a conversation, or of one of its threads. `pending` messages are on its page.
 
+    It shows the `draft` that was refused with an `error`, or else the stored one.
+
     The id of the form is the same as long as nothing has happened, so that the page is, too.
     """
     conversation = authorize_reading(*state.access)
     name = f"{viewer.login_session_id} {state.epoch} {conversation.wire_name} {conversation.last_event} {pending}"
     return Composer(
         form_id=str(uuid.uuid5(FORM_IDS, name if thread is None else f"{name} {thread}")),
-        draft=draft,
+        draft=draft or ("" if error else state.draft.content),
+        draft_version=0 if error else state.draft.version,
         error=error.message if error else None,
         outbox_message=preview_message(ConversationRef.of(conversation), viewer, ""),
     )
@@ -266,7 +271,7 @@ def render_remembered_conversation() -> str | None:
             may_mention_all=False,
             may_share=False,
         ),
-        composer=replace(view.composer, form_id=str(uuid.uuid4()), draft=""),
+        composer=replace(view.composer, form_id=str(uuid.uuid4())),
     )
     sidebar = current_sidebars().render_items(_remembered_items(viewer.id))
     return render_template(shown.page.template, view=shown, sidebar=lambda: adapt_to_request(sidebar), **shown.extras)

@@ -23,6 +23,7 @@ from chatapp.presentation.read_state import present_read_receipt, present_read_s
 from chatapp.realtime.application import Realtime
 from chatapp.realtime.broadcast_queue import BroadcastQueue
 from chatapp.realtime.channels import EVERYONE, news_channel, user_channel
+from chatapp.realtime.drafts import present_draft_changed
 from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.formatting import LateFormatting
 from chatapp.realtime.heartbeats import emit_heads
@@ -37,9 +38,11 @@ from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.new_events import read_new_events
 from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.signals import (
+    DraftChanged,
     MessageRejected,
     ReadReceiptChanged,
     SavedChanged,
+    draft_changed,
     message_changed,
     message_pending,
     message_rejected,
@@ -98,6 +101,7 @@ class Broadcaster:
         signals.connect(thread_state_changed, self.threads.broadcast)
         signals.connect(read_receipt_changed, self.broadcast_read_receipt)
         signals.connect(saved_changed, self.broadcast_saved_changed)
+        signals.connect(draft_changed, self.broadcast_draft_changed)
         signals.connect(sidebar_changed, self.broadcast_sidebar_changed)
         signals.connect(members_changed, self.broadcast_members_changed)
         signals.connect(sharing_changed, self.broadcast_sharing_changed)
@@ -163,6 +167,10 @@ class Broadcaster:
     def broadcast_saved_changed(self, changed: SavedChanged) -> None:
         """Emit that a user has saved a message, or no longer, to the user's own sockets."""
         self._server.emit("saved_changed", present_saved_changed(changed), to=user_channel(changed.user_id))
+
+    def broadcast_draft_changed(self, changed: DraftChanged) -> None:
+        """Emit a user's draft to the user's own sockets."""
+        self._server.emit("draft_changed", present_draft_changed(changed), to=user_channel(changed.user_id))
 
     def broadcast_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Emit how far a user has read."""

@@ -68,6 +68,7 @@ class SendPayload(Payload):
     reply_to: EventNumber | None = None
     thread: EventNumber | None = None
     also_in_room: bool = False
+    draft: EventNumber | None = None
 
 
 class EditPayload(Payload):
@@ -279,6 +280,7 @@ def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]
         reply_to=payload.reply_to,
         thread_root=payload.thread,
         is_in_room=payload.also_in_room,
+        draft_version=payload.draft,
         authorized_sender=_find_authorized_sender(caller, ref),
     )
 

@@ -33,8 +33,10 @@ from chatapp.schedule.signals import ReminderChanged, ScheduledChanged, reminder
 from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.read_markers import ReadReceipt, ReadState
 from chatapp.timeline.signals import (
+    DraftChanged,
     ReadReceiptChanged,
     SavedChanged,
+    draft_changed,
     message_changed,
     message_saved,
     messages_posted,
@@ -85,6 +87,7 @@ class Relay:
         signals.connect(thread_state_changed, self.publish_thread_state)
         signals.connect(read_receipt_changed, self.publish_read_receipt)
         signals.connect(saved_changed, self.publish_saved_changed)
+        signals.connect(draft_changed, self.publish_draft_changed)
         signals.connect(scheduled_changed, self.publish_scheduled)
         signals.connect(reminder_changed, self.publish_reminder)
         signals.connect(typed, self.publish_typing)
@@ -100,6 +103,7 @@ class Relay:
         bus.on("thread", self._on_thread_state)
         bus.on("reader", self._on_read_receipt)
         bus.on("saved", self._on_saved_changed)
+        bus.on("draft", self._on_draft_changed)
         bus.on("scheduled", lambda _, changed: broadcaster.broadcast_scheduled(ScheduledChanged(**changed)))
         bus.on("reminder", lambda _, changed: broadcaster.broadcast_reminder(ReminderChanged(**changed)))
         bus.on("delta", self._on_delta)
@@ -158,6 +162,10 @@ class Relay:
         """Publish that a user has saved a message, or no longer."""
         self._bus.publish("saved", asdict(changed))
 
+    def publish_draft_changed(self, changed: DraftChanged) -> None:
+        """Publish a user's draft."""
+        self._bus.publish("draft", asdict(changed))
+
     def publish_scheduled(self, changed: ScheduledChanged) -> None:
         """Publish what has become of a scheduled message."""
         self._bus.publish("scheduled", asdict(changed))
@@ -214,6 +222,9 @@ class Relay:
 
     def _on_saved_changed(self, _process: str, changed: dict[str, Any]) -> None:
         self._broadcaster.broadcast_saved_changed(SavedChanged(**_with_ref(changed)))
+
+    def _on_draft_changed(self, _process: str, changed: dict[str, Any]) -> None:
+        self._broadcaster.broadcast_draft_changed(DraftChanged(**_with_ref(changed)))
 
     def _on_typing(self, _process: str, typing: dict[str, Any]) -> None:
         person = Person(**typing["person"])

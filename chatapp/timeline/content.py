@@ -17,6 +17,17 @@ def check_content(content: object, limit: int | None = None, what: str = "A mess
     message of the error. Raises `NotText`, `Empty` (no visible character), `TooLong` or `BadCharacters` (NUL, which
     PostgreSQL cannot store; a lone surrogate, which has no encoding).
     """
+    text = check_text(content, limit, what)
+    if is_blank(text):
+        raise Empty(f"{what} needs some text.")
+    return text.rstrip().lstrip("\n")
+
+
+def check_text(content: object, limit: int | None = None, what: str = "A message") -> str:
+    """Return `content` with line feeds between its lines. It may be empty.
+
+    Raises what `check_content` raises, but for `Empty`.
+    """
     if not isinstance(content, str):
         raise NotText(f"{what} must be text.")
     if limit is None:
@@ -27,10 +38,13 @@ def check_content(content: object, limit: int | None = None, what: str = "A mess
         raise TooLong(f"{what} has at most {limit:,} characters; this one has {len(content):,}.")
     if "\0" in content or not _is_encodable(content):
         raise BadCharacters(f"{what} has characters that cannot be stored (NUL or half of a surrogate pair).")
-    # A message of invisible characters only, such as zero-width spaces, is empty too. Most begin with a visible one.
-    if not (content[:1].isalnum() or any(each.isprintable() and not each.isspace() for each in content)):
-        raise Empty(f"{what} needs some text.")
-    return content.rstrip().lstrip("\n")
+    return content
+
+
+def is_blank(content: str) -> bool:
+    """Return whether a text has no visible character. Zero-width spaces are invisible too."""
+    # Most texts begin with a visible one.
+    return not (content[:1].isalnum() or any(each.isprintable() and not each.isspace() for each in content))
 
 
 def check_message_type(value: object) -> str:

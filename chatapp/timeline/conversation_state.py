@@ -12,6 +12,7 @@ from chatapp.conversations.refs import ConversationRef
 from chatapp.models import (
     Conversation,
     ConversationPreference,
+    Draft,
     Installation,
     Membership,
     Pin,
@@ -19,6 +20,7 @@ from chatapp.models import (
     ShareLink,
 )
 from chatapp.storage import ReadStatement
+from chatapp.timeline.drafts import IN_ROOM, NO_DRAFT, StoredDraft
 from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.read_state import MENTIONS, UNREAD
 
@@ -39,6 +41,8 @@ class ConversationState:
     """Whether anyone can read it through a share link."""
     has_pins: bool = False
     """Whether messages are pinned in it."""
+    draft: StoredDraft = NO_DRAFT
+    """What the user has begun to write in it, or in one of its threads."""
     scheduled: int = 0
     """The number of messages that the user has scheduled for it."""
     has_share_links: bool = False
@@ -79,6 +83,8 @@ _SELECT = ReadStatement(
         .correlate(Conversation)
         .exists()
         .label("has_pins"),
+        Draft.content,
+        Draft.version.label("draft_version"),
         select(func.count())
         .select_from(ScheduledMessage)
         .where(ScheduledMessage.user_id == bindparam("user_id"), ScheduledMessage.conversation_id == Conversation.id)
@@ -93,20 +99,33 @@ _SELECT = ReadStatement(
         Membership, and_(Membership.conversation_id == Conversation.id, Membership.user_id == bindparam("user_id"))
     )
     .outerjoin(ConversationPreference, JOIN_PREFERENCES)
+    .outerjoin(
+        Draft,
+        and_(
+            Draft.user_id == bindparam("user_id"),
+            Draft.conversation_id == Conversation.id,
+            Draft.thread_root == bindparam("thread_root"),
+        ),
+    )
     .where(HAS_REF)
 )
 
 
-def find_state(session: Session, ref: ConversationRef, user_id: int) -> ConversationState:
+def find_state(
+    session: Session, ref: ConversationRef, user_id: int, *, thread_root: int | None = None
+) -> ConversationState:
     """Find a conversation as a user sees it. The caller authorizes the access, which is empty if it does not exist.
+
+    The draft is the one for the conversation, or for a thread in it.
 
     Its conversation and membership are not part of the session.
     """
-    rows = _SELECT.fetch(session, id=ref.id, kind=ref.kind, user_id=user_id)
+    rows = _SELECT.fetch(session, id=ref.id, kind=ref.kind, user_id=user_id, thread_root=thread_root or IN_ROOM)
     if not rows:
         return ConversationState(ConversationAccess(None, None))
-    access, others = split_access(rows[0])
-    unread, mentions, epoch, member_count, is_public, has_pins, scheduled, has_share_links, *preferences = others
+    access, values = split_access(rows[0])
+    unread, mentions, epoch, member_count, is_public, has_pins, *others = values
+    content, version, scheduled, has_share_links, *preferences = others
     conversation, membership = access
     return ConversationState(
         access=access,
@@ -116,6 +135,7 @@ def find_state(session: Session, ref: ConversationRef, user_id: int) -> Conversa
         member_count=member_count,
         is_public=is_public,
         has_pins=has_pins,
+        draft=StoredDraft(content, version) if version else NO_DRAFT,
         scheduled=scheduled,
         has_share_links=has_share_links,
     )

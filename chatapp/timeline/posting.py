@@ -1,6 +1,6 @@
 """Posting messages."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from chatapp.operation import current_request_id
 from chatapp.storage import DeferredSignal, SpoolableChange, Transaction, current_writer, write
 from chatapp.timeline.client_ids import check_client_id
 from chatapp.timeline.content import TEXT, check_content, check_message_type
+from chatapp.timeline.drafts import SentDraft, remove_sent
 from chatapp.timeline.messages import TimelineMessage
 from chatapp.timeline.metadata import check_metadata
 from chatapp.timeline.post_batch import Accepted, Duplicate, NewMessage, PostBatch, Rejected
@@ -47,6 +48,7 @@ def post(
     reply_to: int | None = None,
     thread_root: int | None = None,
     is_in_room: bool = True,
+    draft_version: int | None = None,
     authorized_sender: Person | None = None,
 ) -> TimelineMessage:
     """Store a message and return it, once it is durable: see `prepare_post`."""
@@ -61,6 +63,7 @@ def post(
             reply_to=reply_to,
             thread_root=thread_root,
             is_in_room=is_in_room,
+            draft_version=draft_version,
             authorized_sender=authorized_sender,
             max_chars=current_settings().max_message_chars,
         )
@@ -78,6 +81,7 @@ def prepare_post(
     reply_to: int | None,
     thread_root: int | None = None,
     is_in_room: bool = True,
+    draft_version: int | None = None,
     authorized_sender: Person | None,
     max_chars: int,
 ) -> "Post":
@@ -85,7 +89,8 @@ def prepare_post(
 
     `reply_to` is the `seq` of the message of the same conversation that it replies to, `thread_root` that of the first
     message of the thread that it is a reply in, or of another reply there. `is_in_room` is whether such a reply is also
-    sent to the room, as every other message is.
+    sent to the room, as every other message is. `draft_version` is the last version that the sender's device
+    knows of the draft that became the message, 0 if it may have saved one: see `remove_sent`.
 
     A repeated `client_id` returns the stored message in its current state, or only a confirmation to a sender who may
     no longer read it: the message as it was sent, without an id.
@@ -112,6 +117,7 @@ def prepare_post(
         reply_to=reply_to,
         thread_root=thread_root,
         is_in_room=thread_root is None or is_in_room,
+        draft_version=draft_version,
         authorized_sender=authorized_sender,
         request_id=current_request_id.get(),
     )
@@ -131,6 +137,8 @@ def list_pending(ref: ConversationRef) -> Sequence[TimelineMessage]:
 class Post(NewMessage, SpoolableChange[TimelineMessage]):
     """The change that stores a message."""
 
+    draft_version: int | None = None
+    """None if there was no draft."""
     authorized_sender: Person | None = None
     """The sender, if somebody has authorized them earlier: only then the post can be spooled."""
 
@@ -155,6 +163,8 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
         elif posted := [*_list_unsent(changes, outcomes), *stored]:
             transaction.send_on_commit(messages_posted, posted)
         send_changed(transaction, batch.changed_roots)
+        if any(post.draft_version is not None for post in changes):
+            remove_sent(transaction, _list_sent_drafts(changes, outcomes, stored))
         if stored:
             # After the signals of the posts: receivers store rows, such as an answer, and defer their own signals.
             transaction.send(messages_stored, MessagesStored(transaction, stored))
@@ -212,6 +222,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             "reply_to": self.reply_to,
             "thread_root": self.thread_root,
             "is_in_room": None if self.is_in_room else False,
+            "draft_version": self.draft_version,
             "request_id": self.request_id or None,
         }
         return fields | {name: value for name, value in optional.items() if value is not None}
@@ -232,8 +243,18 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             reply_to=fields.get("reply_to"),
             thread_root=fields.get("thread_root"),
             is_in_room=fields.get("is_in_room", True),
+            draft_version=fields.get("draft_version"),
             request_id=fields.get("request_id", ""),
         )
+
+
+def _list_sent_drafts(
+    posts: Sequence[Post], outcomes: Sequence[Accepted | Duplicate | Rejected], stored: Sequence[TimelineMessage]
+) -> Iterator[SentDraft]:
+    for post, outcome in zip(posts, outcomes, strict=True):
+        if post.draft_version is not None and isinstance(outcome, Accepted):
+            root = stored[outcome.index].thread_root
+            yield SentDraft(post.actor.user_id, post.conversation, root, post.client_id, post.draft_version)
 
 
 def _get_result(

@@ -51,6 +51,20 @@ class SavedChanged:
     is_saved: bool
 
 
+@dataclass(frozen=True, slots=True)
+class DraftChanged:
+    """A person's draft was saved, or removed."""
+
+    user_id: int
+    conversation: ConversationRef
+    thread_root: int | None
+    """None for the draft of the conversation itself."""
+    content: str
+    """Empty if it was removed."""
+    version: int
+    """That of the draft. After it was removed a later one, which no draft has."""
+
+
 messages_stored: Signal[MessagesStored] = Signal("messages-stored")
 """Sent before the commit, within the transaction and on a native thread: for rows that must be stored together with a
 message. A receiver that raises rolls the messages back.
@@ -85,6 +99,9 @@ thread_state_changed: Signal[ThreadState] = Signal("thread-state-changed")
 
 saved_changed: Signal[SavedChanged] = Signal("saved-changed")
 """Somebody has saved a message, or removed one from their saved messages."""
+
+draft_changed: Signal[DraftChanged] = Signal("draft-changed")
+"""Somebody has written on, or sent, what they had begun to write."""
 
 epoch_renewed: Signal[str] = Signal("epoch-renewed")
 """The new epoch, when this process has detected it. Any process may have renewed it. Not sent after a commit."""

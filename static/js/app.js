@@ -12,7 +12,7 @@ import { find } from "./dom.js";
 import { JumpDialog } from "./jump_dialog.js";
 import { enableDateFields } from "./date_fields.js";
 import { MarkAllRead, markReadBy } from "./mark_all_read.js";
-import { markDrafts } from "./draft_marks.js";
+import { Drafts, markDrafts } from "./drafts.js";
 import { showMoreUnread } from "./more_unread.js";
 import { EmojiPicker } from "./emoji_picker.js";
 import { enableFormatting } from "./formatting.js";
@@ -73,6 +73,7 @@ sidebar.revealCurrent();
 const badges = new UnreadBadges(connection, sidebar, userId);
 const notificationSettings = new NotificationSettingsStore(browserStorage, userId);
 const characterKeys = new CharacterKeys(browserStorage);
+const drafts = new Drafts(tabStorage, connection, userId);
 const screen = new Screen(page, {
   userId,
   connection,
@@ -80,7 +81,7 @@ const screen = new Screen(page, {
   notificationSettings,
   characterKeys,
   emojiPicker: new EmojiPicker(browserStorage),
-  drafts: tabStorage,
+  drafts,
 });
 showConnectionStatus(connection, screen);
 followState(sidebar, badges, screen);
@@ -92,7 +93,7 @@ screen.on("shown", ({ title }) => requestAnimationFrame(() => setTimeout(() => b
 new Notifications(connection, sidebar, userId, notificationSettings);
 trackPresence(connection, sidebar, screen);
 showMoreUnread(sidebar, badges);
-markDrafts(sidebar, screen, tabStorage, userId);
+markDrafts(drafts, sidebar, screen, connection);
 showOutageNotice(screen, connection);
 const recentPages = new RecentPages(browserStorage, userId);
 recentPages.add(decodePath(location.pathname));

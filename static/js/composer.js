@@ -7,10 +7,9 @@ import { mentionsAll } from "./core/mentions.js";
 import { validateContent } from "./core/message_validation.js";
 import { randomUuid } from "./core/uuid.js";
 import { find } from "./dom.js";
-import { draftKey } from "./draft_marks.js";
 import { ReplyBar } from "./reply_bar.js";
 
-/** @import { FallbackStorage } from "./core/fallback_storage.js" */
+/** @import { Drafts } from "./drafts.js" */
 /** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { Outbox } from "./core/outbox.js" */
 /** @import { ReplyQuotes } from "./reply_quotes.js" */
@@ -25,11 +24,10 @@ export class Composer {
   #error;
   #notice;
   #outbox;
-  #drafts;
+  #draft;
   #connection;
   #conversation;
   #maxChars;
-  #draftKey;
   #replyBar;
   #thread;
   /** The client id of the text, after an attempt to schedule it. */
@@ -40,28 +38,30 @@ export class Composer {
   /**
    * @param {HTMLFormElement} form
    * @param {Outbox} outbox
-   * @param {FallbackStorage} drafts
+   * @param {Drafts} drafts
    * @param {ReplyQuotes} quotes
    * @param {PageConnection} connection
    * @param {object} options
    * @param {string} options.conversation
    * @param {number | null} options.thread the number of the first message of the thread that it posts to
-   * @param {number} options.userId
    * @param {number} options.maxChars
+   * @param {AbortSignal} options.signal ends the page
    */
-  constructor(form, outbox, drafts, quotes, connection, { conversation, thread, userId, maxChars }) {
+  constructor(form, outbox, drafts, quotes, connection, { conversation, thread, maxChars, signal }) {
     this.#form = form;
     this.#text = find(form, "textarea", HTMLTextAreaElement);
     this.#error = find(form, "[data-composer-error]");
     this.#notice = find(form, "[data-composer-notice]");
     this.#outbox = outbox;
-    this.#drafts = drafts;
     this.#connection = connection;
     this.#conversation = conversation;
     this.#maxChars = maxChars;
     this.#thread = thread;
-    this.#draftKey = draftKey(userId, conversation, thread);
-    this.#replyBar = new ReplyBar(form, drafts, this.#draftKey, quotes);
+    const place = { conversation, thread };
+    this.#replyBar = new ReplyBar(form, drafts.storage, drafts.keyOf(place), quotes);
+    // After going back, a browser fills in what the field had then.
+    this.#text.value = this.#text.defaultValue;
+    this.#draft = drafts.open(this, place, { stored: this.#storedDraft, maxChars, signal });
 
     form.noValidate = true;
     form.addEventListener("submit", (event) => this.#onSubmit(event));
@@ -69,7 +69,27 @@ export class Composer {
     this.#text.addEventListener("input", () => this.#onInput());
     this.#mentionAllDialog = form.parentElement?.querySelector("[data-mention-all-dialog]") ?? null;
     this.#mentionAllDialog?.addEventListener("close", () => this.#onMentionAllClose());
-    this.#restoreDraft();
+    this.#text.addEventListener("focus", () => this.#draft.refresh());
+    this.#fitHeight();
+  }
+
+  /** What is written; empty if that is nothing but white space. */
+  get text() {
+    return this.#text.value.trim() && this.#text.value;
+  }
+
+  /** Show another text: what another device has written. */
+  set text(text) {
+    const { selectionStart, selectionEnd } = this.#text;
+    this.#text.value = text;
+    this.#scheduleKey = "";
+    if (document.activeElement === this.#text) this.#text.setSelectionRange(selectionStart, selectionEnd);
+    this.#fitHeight();
+  }
+
+  /** Save what is written on the server. */
+  saveDraft() {
+    this.#draft.save();
   }
 
   /**
@@ -128,7 +148,7 @@ export class Composer {
   }
 
   #send() {
-    this.#outbox.add(this.#conversation, this.#text.value, this.#place);
+    this.#outbox.add(this.#conversation, this.#text.value, { ...this.#place, ...this.#draft.take() });
     this.#clear();
     this.#form.dispatchEvent(new Event("message:submitted"));
   }
@@ -189,13 +209,13 @@ export class Composer {
     this.#notice.textContent = "";
     this.#scheduleKey = "";
     this.#fitHeight();
-    if (this.#text.value) this.#drafts.set(this.#draftKey, this.#text.value);
-    else this.#drafts.delete(this.#draftKey);
+    this.#draft.onInput();
   }
 
-  #restoreDraft() {
-    this.#text.value ||= this.#drafts.get(this.#draftKey) ?? "";
-    this.#fitHeight();
+  /** The draft that the server has rendered. A text that it has refused is none. */
+  get #storedDraft() {
+    const version = Number(this.#text.dataset.draftVersion);
+    return { content: version ? this.#text.defaultValue : "", version };
   }
 
   /** @param {string | null} text */

@@ -41,7 +41,7 @@ import { UnreadDivider } from "./unread_divider.js";
 /** @import { CharacterKeys } from "./character_keys.js" */
 /** @import { Connection } from "./core/connection.js" */
 /** @import { EmojiPicker } from "./emoji_picker.js" */
-/** @import { FallbackStorage } from "./core/fallback_storage.js" */
+/** @import { Drafts } from "./drafts.js" */
 /** @import { Outbox } from "./core/outbox.js" */
 /** @import { NotificationSettingsStore } from "./notification_settings.js" */
 /** @import { HistoryLoader } from "./history_loading.js" */
@@ -57,7 +57,7 @@ import { UnreadDivider } from "./unread_divider.js";
  * @property {NotificationSettingsStore} notificationSettings
  * @property {CharacterKeys} characterKeys
  * @property {EmojiPicker} emojiPicker
- * @property {FallbackStorage} drafts
+ * @property {Drafts} drafts
  */
 
 /**
@@ -192,20 +192,23 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
  * @param {Timeline} timeline
  * @param {Pick<App, "userId" | "outbox" | "drafts">} app
  */
-function showComposer(form, { main, list, quotes, connection, conversation, thread, signal }, timeline, app) {
-  const { userId, outbox, drafts } = app;
+function showComposer(form, live, timeline, app) {
+  const { page, main, list, quotes, connection, conversation, thread, signal } = live;
+  const { outbox, drafts } = app;
   const text = find(form, "textarea", HTMLTextAreaElement);
   const maxChars = Number(main.dataset.messageLimit);
-  const composer = new Composer(form, outbox, drafts, quotes, connection, { conversation, thread, userId, maxChars });
+  const options = { conversation, thread, maxChars, signal };
+  const composer = new Composer(form, outbox, drafts, quotes, connection, options);
+  page.on("left", () => composer.saveDraft());
   enableSendLater(form, composer);
   const outboxView = new OutboxView(list, outbox, { conversation, thread }, signal);
   timeline.on("reset", () => outboxView.render());
   list.element.addEventListener("messages:attached", () => outboxView.render());
   if (thread === null) showTyping(form, find(main, "[data-typing]"), connection, conversation);
   offerSuggestions(main, text);
-  const options = find(form, "[data-mention-options]");
-  const mentions = completeMentions(options.dataset.source ?? "", list.element);
-  enableAutocomplete(text, options, [mentions, emojiCompletion, completeCommands(conversation)]);
+  const people = find(form, "[data-mention-options]");
+  const mentions = completeMentions(people.dataset.source ?? "", list.element);
+  enableAutocomplete(text, people, [mentions, emojiCompletion, completeCommands(conversation)]);
   return composer;
 }
 

@@ -80,6 +80,7 @@
  * @property {number} [reply_to] the number of the message that it quotes
  * @property {number} [thread] the number of the first message of the thread that it is a reply in
  * @property {boolean} [also_in_room] whether the room shows it, too
+ * @property {number} [draft] the version of the draft that it was written as, as far as this device knows
  */
 
 /** @typedef {{conversation: string, content: string, client_id: string} & MessagePlace} NewMessage */
@@ -114,10 +115,16 @@
  * @property {{payload: {conversation: string, thread: number, on: boolean}, ack: ThreadState}} follow_thread
  * @property {{payload: {conversation: string, seq: number, on: boolean}, ack: object}} save_message
  * @property {{payload: {conversation: string}, ack: {seqs: number[]}}} saved_messages
+ * @property {{payload: DraftPlace & Draft & {client_id: string}, ack: {draft: Draft & {client_id: string | null}, saved: boolean}}} save_draft
+ * @property {{payload: DraftPlace, ack: {draft: Draft}}} draft
  * @property {{payload: {conversation: string, content: string, zone: string}, ack: {notice: string, left: boolean}}} run_command
  * @property {{payload: MessageReference & {client_id: string, due_at: string}, ack: {reminder: {due_at: string}}}} remind_me
  * @property {{payload: NewMessage & {due_at: string}, ack: {scheduled: {due_at: string}}}} schedule_message
  */
+
+/** @typedef {{content: string, version: number}} Draft version 0 and no content if there is none */
+
+/** @typedef {{conversation: string, thread?: number}} DraftPlace */
 
 /** @typedef {{conversation: string, seq: number, in_room: boolean, sender_id: number | null, mentions: number[]}} News */
 
@@ -138,6 +145,7 @@
  * @property {{epoch: string, conversations: Record<string, {last_event: number, floor: number}>}} heads
  * @property {{conversation: string}} removed_from_chat
  * @property {object} sidebar_changed
+ * @property {{conversation: string, thread: number | null} & Draft} draft_changed
  * @property {{conversation: string, seq: number, saved: boolean}} saved_changed
  * @property {ReminderChange} reminder_changed
  * @property {{id: number, state: "scheduled" | "failed" | "sent" | "deleted", problem: string | null}} scheduled_changed

@@ -31,6 +31,8 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "pin_message": {"conversation": "general", "seq": 1, "on": True},
     "save_message": {"conversation": "general", "seq": 1, "on": True},
     "saved_messages": {"conversation": "general"},
+    "save_draft": {"conversation": "general", "content": "begun", "version": 0, "thread": None, "client_id": KEY},
+    "draft": {"conversation": "general", "thread": 1},
     "react": {"conversation": "general", "seq": 1, "reaction": "👍", "on": True},
     "typing": {"conversation": "general"},
     "stop_answer": {"conversation": "assistant_1", "seq": 1},

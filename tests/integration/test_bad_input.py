@@ -80,6 +80,8 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
         "pin_message": here | {"seq": seq, "on": False},
         "save_message": here | {"seq": seq, "on": False},
         "saved_messages": here,
+        "save_draft": here | {"content": "begun", "version": 1},
+        "draft": here,
         "follow_thread": here | {"thread": seq, "on": False},
         "mark_thread_read": here | {"thread": seq, "seq": seq},
         "run_command": here | {"content": "/topic x", "zone": "UTC"},

@@ -89,6 +89,8 @@ ROUTES = {
     # It concerns only what the user has saved.
     f"DELETE {API}/messages/<seq>/saved": Line(USER_API, USER_API, session=USER_API),
     "GET /api/saved": Line(USER_API),
+    "GET /api/drafts": Line(USER_API),
+    f"PUT {API}/draft": Line(ROOM_API, DIRECT_POST, {"content": "begun", "version": 0}, session=SESSION_POST),
     f"GET {API}/pins": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"POST {API}/read": Line(ROOM_API, DIRECT_API),
     f"GET {API}/preferences": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
@@ -300,6 +302,10 @@ EVENTS = {
     "pin_message": Line(MANAGER_POST | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "on": True}, session=SESSION_EVENT),
     "save_message": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1, "on": True}, session=SESSION_EVENT),
     "saved_messages": Line(ROOM | REFUSED, DIRECT | REFUSED, session=SESSION_EVENT),
+    "save_draft": Line(
+        ROOM | REFUSED, DIRECT_POST | REFUSED, {"content": "begun", "version": 0}, session=SESSION_EVENT
+    ),
+    "draft": Line(ROOM | REFUSED, DIRECT | REFUSED, session=SESSION_EVENT),
     "run_command": Line(ROOM | REFUSED | {"member": 403}, outcomes(400) | REFUSED, {"content": "/topic changed"}),
     "typing": Line(ROOM | REFUSED, DIRECT_POST | REFUSED),
     "presence": Line(OPEN | REFUSED, sent={"state": "online"}),
@@ -468,7 +474,7 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
         form = message_payload("") | {"csrf_token": token} | sent
         body: dict[str, object] = {"data": form if method == "POST" else None}
         if path.startswith("/api/"):
-            key = "json" if method in {"POST", "PATCH"} else "params"
+            key = "json" if method in {"POST", "PATCH", "PUT"} else "params"
             body = {key: sent, "headers": {"X-CSRFToken": token}}
         response = http.request(method, installation.server.url + path, allow_redirects=False, timeout=30, **body)  # type: ignore[arg-type]
         if response.is_redirect and "/sign-in" in response.headers["Location"] and route != "POST /sign-out":
@@ -505,7 +511,7 @@ def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(install
             installation.server.url + path,
             headers={"Authorization": f"Bearer {token}"},
             params={"bot_id": "helper"} if path == "/api/chat/history" else None,
-            json=line.sent if path.startswith("/api/") and method in {"POST", "PATCH"} else None,
+            json=line.sent if path.startswith("/api/") and method in {"POST", "PATCH", "PUT"} else None,
             allow_redirects=False,
             timeout=30,
         )

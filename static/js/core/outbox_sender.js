@@ -11,7 +11,7 @@ import { RequestError } from "./connection.js";
 const OTHER_TAB_DELAY_MS = 2_000;
 
 /** @type {(keyof NewMessage)[]} what is sent of an entry */
-const FIELDS = ["conversation", "content", "client_id", "reply_to", "thread", "also_in_room"];
+const FIELDS = ["conversation", "content", "client_id", "reply_to", "thread", "also_in_room", "draft"];
 
 /** @type {Record<string, {place: MessagePlace, reason: string}>} where a message goes whose own place is gone */
 const OTHER_PLACES = {

@@ -1,0 +1,54 @@
+"""What the user has begun to write."""
+
+from flask import Blueprint, Response
+
+from chatapp.api import resources
+from chatapp.api.access import current_caller, protect
+from chatapp.api.document import CONTENT_ERRORS, CONVERSATION_ERRORS, WRITE_ERRORS, describe
+from chatapp.api.responses import respond
+from chatapp.api.routes import CONVERSATION, parse_conversation
+from chatapp.api.schemas import DraftUpdate
+from chatapp.conversations.refs import ConversationRef
+from chatapp.errors import Conflict
+from chatapp.extensions import db
+from chatapp.timeline.drafts import StoredDraft, save_draft
+from chatapp.timeline.drafts import list_drafts as fetch_drafts
+
+blueprint = Blueprint("api_drafts", __name__, url_prefix="/api")
+protect(blueprint)
+
+TAG = "Drafts"
+
+
+@blueprint.get("/drafts")
+@describe(resources.Drafts, tag=TAG)
+def list_drafts() -> Response:
+    """List your drafts, saved last first. Nobody else can see them."""
+    drafts = fetch_drafts(db.session(), current_caller().actor.user_id)
+    body: resources.Drafts = {
+        "drafts": [_present(each.conversation, each.thread_root, each.draft) for each in drafts],
+    }
+    return respond(body)
+
+
+@blueprint.put(f"{CONVERSATION}/draft")
+@describe(resources.Draft, *CONVERSATION_ERRORS, *WRITE_ERRORS, *CONTENT_ERRORS, tag=TAG, json=DraftUpdate)
+def put_draft(conversation: str, json: DraftUpdate) -> Response:
+    """Save your draft for a conversation, or for a thread in it.
+
+    It is a `conflict` if the draft has another `version` meanwhile, because another device has saved it.
+    """
+    ref = parse_conversation(conversation)
+    saved = save_draft(ref, current_caller().actor, content=json.content, version=json.version, thread_root=json.thread)
+    if not saved.is_saved:
+        raise Conflict("The draft was saved by another device meanwhile, or sent.")
+    return respond(_present(ref, json.thread, saved.draft))
+
+
+def _present(ref: ConversationRef, thread_root: int | None, draft: StoredDraft) -> resources.Draft:
+    return {
+        "conversation": ref.wire_name,
+        "thread": thread_root,
+        "content": draft.content,
+        "version": draft.version,
+    }

@@ -1,0 +1,61 @@
+"""Drafts of one person on several devices."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.harness.pages import NewPage, wait_until_connected
+from tests.harness.people import PASSWORD, Person
+
+pytestmark = pytest.mark.browser
+
+MARK = "(draft)"
+
+
+def show_value(page: Page, text: str) -> None:
+    expect(page.locator("#content")).to_have_value(text)
+
+
+def test_two_devices_write_one_draft_without_loss(ana: Person, new_page: NewPage) -> None:
+    page, device = (wait_until_connected(new_page(ana)) for _ in range(2))
+    other = wait_until_connected(new_page(ana, "/settings"))
+    page.fill("#content", "Dear all, see you on Monday")
+    show_value(device, "Dear all, see you on Monday")
+    general = other.locator("[data-entry=general]")
+    expect(general).to_contain_text(MARK)
+    other.reload()
+    expect(general).to_contain_text(MARK)
+
+    device.context.set_offline(True)
+    device.fill("#content", "Dear colleagues, see you on Monday")
+    page.fill("#content", "Dear all, see you on Tuesday")
+    # What was written without a connection survives a page that is closed by mistake, too.
+    draft = "sessionStorage.getItem(Object.keys(sessionStorage).find((key) => key.endsWith(':general')))"
+    assert device.evaluate(draft) == "Dear colleagues, see you on Monday"
+    expect(page.locator("#content")).to_have_value("Dear all, see you on Tuesday")
+    device.context.set_offline(False)
+    for each in (page, device):
+        show_value(each, "Dear colleagues, see you on Tuesday")
+
+    page.press("#content", "Enter")
+    expect(page.locator("#message-1 .message-body")).to_have_text("Dear colleagues, see you on Tuesday")
+    for each in (page, device):
+        show_value(each, "")
+    expect(general).not_to_contain_text(MARK)
+    ana.connect().call("save_draft", {"conversation": "general", "thread": 1, "content": "a reply", "version": 0})
+    expect(other.get_by_role("link", name="Threads")).to_contain_text(MARK)
+    expect(general).not_to_contain_text(MARK)
+
+
+def test_signing_out_forgets_the_draft_in_the_browser_and_signing_in_brings_it_back(
+    ana: Person, new_page: NewPage
+) -> None:
+    page = wait_until_connected(new_page(ana))
+    page.fill("#content", "private")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Username", exact=True)).to_be_visible()
+    kept = "Object.keys(sessionStorage).filter((key) => key.startsWith('chatapp:draft:'))"
+    assert page.evaluate(kept) == []
+    page.get_by_label("Username", exact=True).fill("ana")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    show_value(page, "private")
