@@ -179,7 +179,10 @@ def list_versions(conversation: str, seq: str, query: VersionsQuery) -> Response
 @blueprint.patch(MESSAGE)
 @describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, *CONTENT_ERRORS, json=MessageEdit)
 def edit_message(conversation: str, seq: str, json: MessageEdit) -> Response:
-    """Edit one of your own messages: its text, its metadata or both."""
+    """Edit one of your own messages: its text, its metadata or both.
+
+    The installation may limit the time after sending in which that is possible.
+    """
     ref, actor = parse_conversation(conversation), current_caller().actor
     content, metadata = json.get_changed("content"), json.get_changed("metadata")
     return _respond_message(edit(ref, actor, parse_message_number(seq), content=content, metadata=metadata))
@@ -190,8 +193,8 @@ def edit_message(conversation: str, seq: str, json: MessageEdit) -> Response:
 def delete_message(conversation: str, seq: str) -> Response:
     """Delete the content of a message; its number remains.
 
-    You can delete your own messages. Managers and admins can delete the messages of others, except in direct
-    conversations.
+    You can delete your own messages; the installation may limit the time after sending in which that is possible.
+    Managers and admins can delete all messages at any time, except in direct conversations.
     """
     return _respond_message(delete(parse_conversation(conversation), current_caller().actor, parse_message_number(seq)))
 

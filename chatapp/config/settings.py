@@ -145,6 +145,15 @@ class Settings(BaseSettings):
     draft_saves_per_minute: int = Field(
         120, ge=0, description="times that each person's drafts are saved per minute; `0` disables the limit"
     )
+    edit_seconds: int = Field(
+        0, ge=0, description="seconds after sending in which people can edit their messages; `0` sets no limit"
+    )
+    delete_seconds: int = Field(
+        0,
+        ge=0,
+        description="seconds after sending in which people can delete their messages, unless they may delete those of "
+        "others; `0` sets no limit",
+    )
     max_message_chars: int = Field(10_000, ge=1, le=100_000, description="maximum length of a message in characters")
     api_requests_per_minute: int = Field(
         600, ge=0, description="API requests per minute for each person; `0` disables the limit"

@@ -6,15 +6,18 @@ but not perform the operation.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
 from chatapp.actors import Actor
 from chatapp.conversations.kinds import ConversationColumns, MembershipColumns, is_manager, kind_of
 from chatapp.errors import Archived, ChatError, Forbidden, NotFound
-from chatapp.models import Conversation, Membership, Message
+from chatapp.models import Conversation, Membership, Message, now
 
 P = ParamSpec("P")
 C = TypeVar("C", bound=ConversationColumns)
+
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def no_such_conversation() -> NotFound:
@@ -159,10 +162,12 @@ def may_pin(conversation: ConversationColumns | None, membership: MembershipColu
     return _succeeds(authorize_pinning, conversation, membership, is_admin=is_admin)
 
 
-def authorize_editing(message: Message, actor: Actor) -> None:
-    """Raise `Forbidden` unless the user sent the message."""
+def authorize_editing(message: Message, actor: Actor, *, limit_seconds: int) -> None:
+    """Raise `Forbidden` unless the user sent the message, within the limit. A limit of 0 is none."""
     if message.sender_id != actor.user_id:
         raise Forbidden("You can edit only your own messages.")
+    if _is_older(message, limit_seconds):
+        raise Forbidden(f"Messages can be edited only within {_describe(limit_seconds)} after they were sent.")
 
 
 def authorize_deletion(
@@ -172,10 +177,32 @@ def authorize_deletion(
     membership: MembershipColumns | None,
     *,
     is_admin: bool,
+    limit_seconds: int,
 ) -> None:
-    """Raise `Forbidden` unless the user sent the message or moderates the conversation."""
-    if message.sender_id != actor.user_id and not kind_of(conversation).may_moderate(membership, is_admin=is_admin):
+    """Raise `Forbidden` unless the user sent the message, within the limit, or moderates the conversation.
+
+    A limit of 0 is none.
+    """
+    if kind_of(conversation).may_moderate(membership, is_admin=is_admin):
+        return
+    if message.sender_id != actor.user_id:
         raise Forbidden("You can delete only your own messages.")
+    if _is_older(message, limit_seconds):
+        raise Forbidden(f"Messages can be deleted only within {_describe(limit_seconds)} after they were sent.")
+
+
+def _is_older(message: Message, limit_seconds: int) -> bool:
+    """Return whether the server accepted a message longer ago than the limit, if there is one.
+
+    A message that was pending counts from then, too. Clocks of processes may differ by a little.
+    """
+    return limit_seconds > 0 and now() - message.created_at > timedelta(seconds=limit_seconds)
+
+
+def _describe(seconds: int) -> str:
+    """Return a time in its largest unit of which it is a multiple."""
+    unit, name = next((unit, name) for unit, name in _UNITS if seconds % unit == 0)
+    return f"{seconds // unit:,} {name}{'' if seconds == unit else 's'}"
 
 
 def _require_assistant(conversation: Conversation) -> Conversation:

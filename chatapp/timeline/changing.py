@@ -62,11 +62,12 @@ def edit(
         raise Invalid("An edit needs content or metadata.")
     new_content = None if content is UNCHANGED else check_content(content)
     new_metadata = None if metadata is UNCHANGED else check_metadata(metadata)
+    limit_seconds = current_settings().edit_seconds
 
     def alter(
         session: Session, conversation: LockedConversation, message: Message, membership: Membership | None
     ) -> bool:
-        authorize_editing(message, actor)
+        authorize_editing(message, actor, limit_seconds=limit_seconds)
         if message.deleted_at is not None:
             raise Conflict("This message was deleted.")
         if metadata is not UNCHANGED:
@@ -97,11 +98,19 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
 
     Raises what `authorize_posting` raises, `NotFound` and `Forbidden`.
     """
+    limit_seconds = current_settings().delete_seconds
 
     def alter(
         session: Session, conversation: LockedConversation, message: Message, membership: Membership | None
     ) -> bool:
-        authorize_deletion(conversation, message, actor, membership, is_admin=is_admin(session, actor))
+        authorize_deletion(
+            conversation,
+            message,
+            actor,
+            membership,
+            is_admin=is_admin(session, actor),
+            limit_seconds=limit_seconds,
+        )
         if message.deleted_at is not None:
             return False
         message.content, message.extra, message.deleted_at = "", None, now()

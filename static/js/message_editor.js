@@ -4,7 +4,7 @@ import { describeError } from "./core/connection.js";
 import { validateContent } from "./core/message_validation.js";
 import { createFormattingToolbar } from "./formatting.js";
 import { cloneTemplate, closest, find } from "./dom.js";
-import { contentOf, findMessages, isSentBy, messageOf, seqOf } from "./message_element.js";
+import { contentOf, findMessages, messageOf, seqOf } from "./message_element.js";
 
 /** @import { MessageActions } from "./message_actions.js" */
 /** @import { MessageToolbar } from "./message_toolbar.js" */
@@ -39,7 +39,7 @@ export class MessageEditor {
 
   editLast() {
     const last = findMessages(this.#list).findLast(
-      (message) => isSentBy(message, this.#toolbar.userId) && !message.matches(".is-deleted"),
+      (message) => this.#toolbar.mayEdit(message) && !message.matches(".is-deleted"),
     );
     if (last) this.#open(last);
   }

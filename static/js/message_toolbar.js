@@ -1,5 +1,6 @@
 // The toolbar of the message under the mouse, with the keyboard focus, or whose "…" was touched.
 
+import { isWithinLimit } from "./core/time_limits.js";
 import { cloneTemplate, closest, find, findAll } from "./dom.js";
 import { findMessages, isSentBy, messageOf } from "./message_element.js";
 import { setReactionsEnabled } from "./reactions.js";
@@ -40,6 +41,8 @@ export class MessageToolbar {
     this.menu = find(main, "[data-message-menu]");
     this.#popovers = [picker, this.menu, find(main, "[data-remind-menu]")];
 
+    // The time for editing may have ended since the toolbar was shown.
+    this.menu.addEventListener("beforetoggle", () => this.message && this.#showActions(this.message));
     list.addEventListener("pointerover", (event) => this.#onPointerOver(event));
     list.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && this.#onLeave());
     list.addEventListener("focusin", ({ target }) => this.#onFocusIn(target));
@@ -123,8 +126,22 @@ export class MessageToolbar {
     pin.hidden = !this.#mayPost || this.#main.dataset.mayPin !== "true";
     find(pin, "span").textContent = "pinned" in message.dataset ? "Unpin" : "Pin";
     this.#linkThread(message);
-    find(this.menu, "[data-edit]").hidden = !this.#mayPost || !isOwn;
-    find(this.menu, "[data-delete]").hidden = !this.#mayPost || !(isOwn || mayModerate);
+    find(this.menu, "[data-edit]").hidden = !this.mayEdit(message);
+    const mayDelete = mayModerate || (isOwn && this.#isWithin(message, "deleteSeconds"));
+    find(this.menu, "[data-delete]").hidden = !this.#mayPost || !mayDelete;
+  }
+
+  /** @param {HTMLElement} message */
+  mayEdit(message) {
+    return this.#mayPost && isSentBy(message, this.userId) && this.#isWithin(message, "editSeconds");
+  }
+
+  /**
+   * @param {HTMLElement} message
+   * @param {"editSeconds" | "deleteSeconds"} limit
+   */
+  #isWithin({ dataset }, limit) {
+    return isWithinLimit(dataset.created ?? "", Number(this.#main.dataset[limit]));
   }
 
   /** @param {HTMLElement} message */

@@ -51,6 +51,19 @@ def test_the_toolbar_has_the_actions_that_the_person_may_use(pages: tuple[Page, 
     assert available_actions(ana_page, 1) == everybody | {"Pin", "Delete"}
 
 
+def test_actions_are_not_offered_after_their_time_limits(pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    for page in pages:
+        page.evaluate("Object.assign(document.querySelector('main').dataset, {editSeconds: 60, deleteSeconds: 60})")
+        open_menu(page, 1)
+        page.evaluate("document.querySelector('#message-1').dataset.created = '2026-01-01T00:00:00Z'")
+        page.locator("h1").click()
+    assert not available_actions(bob_page, 1) & {"Edit", "Delete"}
+    assert "Delete" in available_actions(ana_page, 1)
+    bob_page.press("#content", "ArrowUp")
+    expect(bob_page.locator(".message-edit")).to_have_count(0)
+
+
 def test_a_copied_link_leads_to_the_message(server: Server, pages: tuple[Page, Page]) -> None:
     bob_page, ana_page = pages
     bob_page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.harness.html import rendered_messages
+from tests.harness.api import check_problem
+from tests.harness.html import attribute, rendered_messages
 from tests.harness.people import NewPerson, Person, Socket
-from tests.harness.servers import Server
+from tests.harness.servers import NewServer, Server
 
 
 @pytest.fixture
@@ -72,6 +73,32 @@ def test_only_senders_edit_and_only_managers_delete_messages_of_others(
         refuses(bob, event, {"seq": 99}, "not_found")
     assert ana_socket.call("delete_message", {"conversation": room, "seq": from_bob["seq"]})["ok"]
     assert next(text for _, text in rendered_messages(ana.get("/rooms/" + room[5:]).text)) == "from ana"
+
+
+def test_messages_are_edited_and_deleted_within_the_time_limits_only(
+    new_server: NewServer, new_person: NewPerson
+) -> None:
+    server = new_server(CHATAPP_EDIT_SECONDS="300", CHATAPP_DELETE_SECONDS="86400").start()
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    socket, api, path = bob.connect(), bob.api(), "/conversations/general/messages/1"
+    message = {"conversation": "general", "seq": socket.post("hello")["seq"]}
+    assert api.request("PATCH", path, {"content": "within the limit"}).ok
+    server.execute("UPDATE messages SET created_at = '2026-01-01 00:00:00'")
+
+    for too_late in (
+        socket.call("edit_message", message | {"content": "too late"})["error"],
+        socket.call("edit_message", message | {"metadata": {}})["error"],
+    ):
+        assert too_late["code"] == "forbidden"
+        assert too_late["message"] == "Messages can be edited only within 5 minutes after they were sent."
+    assert check_problem(api.request("PATCH", path, {"content": "too late"})) == (403, "forbidden")
+    assert "within 1 day after" in socket.call("delete_message", message)["error"]["message"]
+    assert check_problem(api.request("DELETE", path)) == (403, "forbidden")
+    page = bob.get("/").text
+    assert attribute(page, "main", "data-edit-seconds") == "300"
+    assert attribute(page, "main", "data-delete-seconds") == "86400"
+    # An admin may delete all messages.
+    assert ana.connect().call("delete_message", message)["ok"]
 
 
 @pytest.mark.parametrize("reaction", ["", "x", "<b>", "👍" * 17, "👍x", " ", None, 5, "\ud800"])

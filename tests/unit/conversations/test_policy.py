@@ -1,6 +1,7 @@
 """Authorization in each kind of conversation."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -183,15 +184,42 @@ def test_senders_and_moderators_delete_messages(
     for actor, result in ((Actor(1), OK), (Actor(2), expected)):
 
         def delete(actor: Actor = actor) -> None:
-            policy.authorize_deletion(conversation, message, actor, membership, is_admin=is_admin)
+            policy.authorize_deletion(conversation, message, actor, membership, is_admin=is_admin, limit_seconds=0)
 
         assert outcome(delete) is result
 
 
-def test_only_the_sender_edits_a_message() -> None:
-    assert outcome(lambda: policy.authorize_editing(Message(sender_id=1), Actor(1))) is OK
-    assert outcome(lambda: policy.authorize_editing(Message(sender_id=1), Actor(2))) is Forbidden
-    assert outcome(lambda: policy.authorize_editing(Message(sender_id=None), Actor(2))) is Forbidden
+@pytest.mark.parametrize(("sender_id", "user_id", "expected"), [(1, 1, OK), (1, 2, Forbidden), (None, 2, Forbidden)])
+def test_only_the_sender_edits_a_message(sender_id: int | None, user_id: int, expected: type[ChatError] | None) -> None:
+    message, actor = Message(sender_id=sender_id), Actor(user_id)
+    assert outcome(lambda: policy.authorize_editing(message, actor, limit_seconds=0)) is expected
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "limit_seconds", "edit", "delete"),
+    [(30, 60, OK, OK), (90, 60, Forbidden, Forbidden), (1e9, 0, OK, OK), (-90, 60, OK, OK)],
+)
+def test_senders_change_messages_within_the_time_limit_only(
+    age_seconds: float, limit_seconds: int, edit: type[ChatError] | None, delete: type[ChatError] | None
+) -> None:
+    message = Message(sender_id=1, created_at=now() - timedelta(seconds=age_seconds))
+
+    def delete_as(membership: Membership) -> None:
+        policy.authorize_deletion(OPEN_ROOM, message, Actor(1), membership, is_admin=False, limit_seconds=limit_seconds)
+
+    assert outcome(lambda: policy.authorize_editing(message, Actor(1), limit_seconds=limit_seconds)) is edit
+    assert outcome(lambda: delete_as(MEMBER)) is delete
+    assert outcome(lambda: delete_as(MANAGER)) is OK
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1, "1 second"), (90, "90 seconds"), (300, "5 minutes"), (86_400, "1 day"), (7_200, "2 hours")],
+)
+def test_the_error_names_the_time_limit(seconds: int, text: str) -> None:
+    message = Message(sender_id=1, created_at=now() - timedelta(days=2))
+    with pytest.raises(Forbidden, match=f"within {text} after"):
+        policy.authorize_editing(message, Actor(1), limit_seconds=seconds)
 
 
 @pytest.mark.parametrize(
