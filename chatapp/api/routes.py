@@ -64,6 +64,7 @@ from chatapp.timeline import (
     pin,
     post,
     react,
+    undelete,
 )
 from chatapp.timeline.pins import list_pinned
 from chatapp.timeline.versions import read_versions
@@ -197,6 +198,14 @@ def delete_message(conversation: str, seq: str) -> Response:
     Managers and admins can delete all messages at any time, except in direct conversations.
     """
     return _respond_message(delete(parse_conversation(conversation), current_caller().actor, parse_message_number(seq)))
+
+
+@blueprint.post(f"{MESSAGE}/undelete")
+@describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS)
+def undelete_message(conversation: str, seq: str) -> Response:
+    """Undo the deletion of a message, within ten seconds. Only the person who deleted it can."""
+    ref = parse_conversation(conversation)
+    return _respond_message(undelete(ref, current_caller().actor, parse_message_number(seq)))
 
 
 @blueprint.put(f"{MESSAGE}/reactions/<reaction>")

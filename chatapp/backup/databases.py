@@ -54,6 +54,15 @@ def copy_sqlite(source: Path, target: Path, key: bytes | None = None) -> None:
         raise Invalid(f"{source} cannot be copied: {error}") from error
 
 
+def remove_deleted_texts(copy: Path, key: bytes | None = None) -> None:
+    """Remove what deletions have removed, and what can be restored for some seconds only, from a copy."""
+    with closing(sqlite.connect(copy, key)) as database:
+        if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'deletions'").fetchone():
+            database.execute("PRAGMA secure_delete = ON")
+            database.execute("DELETE FROM deletions")
+            database.commit()
+
+
 def check_sqlite(path: Path, key: bytes | None = None) -> None:
     """Raise `Invalid` if a copy is damaged."""
     try:
@@ -103,11 +112,14 @@ def has_users(settings: Settings) -> bool:
 
 
 def dump_postgres(settings: Settings, target: Path) -> None:
-    """Write the statements that create the database; encrypted if there is a key. Raises `Invalid` and `Conflict`."""
+    """Write the statements that create the database; encrypted if there is a key. Raises `Invalid` and `Conflict`.
+
+    What deletions have removed, and what can be restored for some seconds only, is left out.
+    """
     _check_version(settings)
     target.touch(mode=0o600)
     with target.open("wb") as file, encrypting(file, settings.derive_key(BACKUP)) as output:
-        _run(settings, ["pg_dump", "--no-owner", "--no-privileges"], output=output)
+        _run(settings, ["pg_dump", "--no-owner", "--no-privileges", "--exclude-table-data=deletions"], output=output)
 
 
 def load_postgres(settings: Settings, script: Path, epoch: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-from chatapp.backup.databases import copy_sqlite, dump_postgres, read_revision
+from chatapp.backup.databases import copy_sqlite, dump_postgres, read_revision, remove_deleted_texts
 from chatapp.backup.files import (
     COLUMN_KEYS,
     FORMAT,
@@ -70,6 +70,7 @@ def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> None:
     copy = folder / ("database.sqlite3" if database else "database.sql")
     if database:
         copy_sqlite(database, copy, settings.derive_key(DATABASE))
+        remove_deleted_texts(copy, settings.derive_key(DATABASE))
     else:
         dump_postgres(settings, copy)
     backup.add(copy, copy.name)

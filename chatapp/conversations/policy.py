@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 from chatapp.actors import Actor
 from chatapp.conversations.kinds import ConversationColumns, MembershipColumns, is_manager, kind_of
 from chatapp.errors import Archived, ChatError, Forbidden, NotFound
-from chatapp.models import Conversation, Membership, Message, now
+from chatapp.models import Conversation, Deletion, Membership, Message, now
 
 P = ParamSpec("P")
 C = TypeVar("C", bound=ConversationColumns)
@@ -189,6 +189,12 @@ def authorize_deletion(
         raise Forbidden("You can delete only your own messages.")
     if _is_older(message, limit_seconds):
         raise Forbidden(f"Messages can be deleted only within {_describe(limit_seconds)} after they were sent.")
+
+
+def authorize_undeletion(deletion: Deletion, user_id: int) -> None:
+    """Raise `Forbidden` unless the user deleted the message."""
+    if deletion.user_id != user_id:
+        raise Forbidden("Only the person who deleted a message can restore it.")
 
 
 def _is_older(message: Message, limit_seconds: int) -> bool:

@@ -35,7 +35,7 @@ from chatapp.presentation.sidebar import current_sidebars
 from chatapp.presentation.threads import ThreadView, view_thread
 from chatapp.presentation.urls import parse_place, parse_seq
 from chatapp.schedule.reminders import remind_by_text
-from chatapp.timeline import get_message, mark_read, pin, post, read_page
+from chatapp.timeline import get_message, mark_read, pin, post, read_page, undelete
 from chatapp.timeline.cleanup import clear
 from chatapp.timeline.content import check_content
 from chatapp.timeline.conversation_state import ConversationState, find_state
@@ -289,6 +289,14 @@ def change_pin(conversation: str, seq: str) -> Response:
     ref = parse_ref(conversation)
     pin(ref, current_person().actor, parse_seq(seq) or 0, on=request.form.get("pinned") == "yes")
     return redirect(url_for("messages.pins", conversation=ref.wire_name))
+
+
+@blueprint.post("/conversations/<conversation>/messages/<seq>/undelete")
+@login_required
+def undo_deletion(conversation: str, seq: str) -> Response:
+    """Undo the deletion of a message."""
+    message = undelete(parse_ref(conversation), current_person().actor, parse_seq(seq) or 0)
+    return redirect(message_path(message.conversation.wire_name, message.seq or 0), code=303)
 
 
 @blueprint.get("/conversations/<conversation>/people")

@@ -5,7 +5,7 @@ from chatapp.models.assistants import Answer, AssistantUsage, SessionTemplate, S
 from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, ConversationPreference, Membership
-from chatapp.models.messages import Mention, Message, MessageVersion, Pin, Reaction, RetiredKey
+from chatapp.models.messages import Deletion, Mention, Message, MessageVersion, Pin, Reaction, RetiredKey
 from chatapp.models.personal import Draft, SavedMessage
 from chatapp.models.schedule import Reminder, ScheduledMessage
 from chatapp.models.threads import Thread, ThreadMember
@@ -20,6 +20,7 @@ __all__ = [
     "Block",
     "Conversation",
     "ConversationPreference",
+    "Deletion",
     "Draft",
     "IncomingWebhook",
     "Installation",

@@ -97,6 +97,19 @@ class MessageVersion(Base):
     written_at: Mapped[datetime]
 
 
+class Deletion(Base):
+    """What the deletion of a message has removed, kept for the seconds in which that can be undone."""
+
+    __tablename__ = "deletions"
+
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    """The user who deleted it."""
+    deleted_at: Mapped[datetime]
+    removed: Mapped[dict[str, Any]] = mapped_column(JsonObject)
+    """See `chatapp.timeline.deletions.remove_content`."""
+
+
 class Reaction(Base):
     """A user's reaction to a message with an emoji."""
 

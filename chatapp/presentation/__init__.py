@@ -1,13 +1,14 @@
 """Conversations, messages and errors as HTML and JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app
 from flask_login import current_user
 from markupsafe import Markup
 
 from chatapp.config import current_settings
+from chatapp.extensions import db
 from chatapp.identity import current_person
 from chatapp.presentation.dates import format_date, format_date_time
 from chatapp.presentation.fragments import init_fragments
@@ -17,7 +18,10 @@ from chatapp.presentation.quotes import shorten_quote
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.reply_quotes import render_quote
 from chatapp.presentation.sidebar import adapt_to_request, current_sidebars, init_sidebars
+from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage
+from chatapp.timeline.deletions import find_undoable
+from chatapp.web.csrf import get_csrf_token
 
 
 def init_presentation(app: Flask) -> None:
@@ -46,7 +50,20 @@ def _render_messages(
     """Render messages for the reader who has sent the current request."""
     clock = current_clock()
     reader = Reader(current_person().id, clock, clock.today(), last_read_seq)
-    return render_messages(messages, reader, has_older=has_older, quoted=quoted)
+    undo_forms = {
+        seq: current_app.jinja_env.globals["fragment"](
+            "messages/_undo.html", "undo_form", messages[0].conversation.wire_name, seq, get_csrf_token()
+        )
+        for seq in _find_undoable(reader.id, messages)
+    }
+    return render_messages(messages, reader, has_older=has_older, quoted=quoted, undo_forms=undo_forms)
+
+
+def _find_undoable(user_id: int, messages: Sequence[TimelineMessage]) -> Collection[int]:
+    try:
+        return find_undoable(db.session(), user_id, messages)
+    except DATABASE_ERRORS:  # The page comes from memory.
+        return ()
 
 
 def _shared() -> dict[str, Any]:

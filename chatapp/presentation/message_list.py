@@ -4,7 +4,7 @@ Rendered messages are cached for all readers. This module changes copies of them
 changes those that arrive later: the first frame that a browser shows is final. The rules are few, and the same there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -30,6 +30,11 @@ _DAY = '<li class="date-separator"><button type="button" popovertarget="date-men
 _NEW = '<li class="unread-divider" id="unread">New messages</li>'
 
 
+_DELETED = '<div class="message-body">This message was deleted.</div>'
+
+NO_FORMS: Mapping[int, str] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Who reads a list of messages, when, and how far they have read it."""
@@ -47,14 +52,23 @@ def render_messages(
     *,
     has_older: bool,
     quoted: Sequence[TimelineMessage] = (),
+    undo_forms: Mapping[int, str] = NO_FORMS,
 ) -> Markup:
-    """Return the HTML of consecutive messages as one reader sees them. They quote each other, and those in `quoted`."""
-    parts = _list_parts(messages, reader, has_older=has_older, quoted=quoted)
+    """Return the HTML of consecutive messages as one reader sees them. They quote each other, and those in `quoted`.
+
+    `undo_forms` are the forms with which the reader can undo deletions, by the number of the message.
+    """
+    parts = _list_parts(messages, reader, has_older=has_older, quoted=quoted, undo_forms=undo_forms)
     return Markup("".join(parts))  # noqa: S704 - templates have escaped it
 
 
 def _list_parts(
-    messages: Sequence[TimelineMessage], reader: Reader, *, has_older: bool, quoted: Sequence[TimelineMessage]
+    messages: Sequence[TimelineMessage],
+    reader: Reader,
+    *,
+    has_older: bool,
+    quoted: Sequence[TimelineMessage],
+    undo_forms: Mapping[int, str],
 ) -> list[str]:
     originals: dict[int | None, TimelineMessage] = {}
     describe = reader.clock.describe
@@ -79,6 +93,8 @@ def _list_parts(
         if message.quoted_seq is not None:
             originals = originals or {each.seq: each for each in (*quoted, *messages)}
             html = fill_quote(html, message.quoted_seq, originals.get(message.quoted_seq))
+        if undo_forms and message.seq in undo_forms:
+            html = str.replace(html, _DELETED, f"{_DELETED}{undo_forms[message.seq]}", 1)
         time_end = html.index(_TIME_END)
         # Slices of `str`: those of `Markup` take several times as long.
         parts += (

@@ -22,7 +22,18 @@ from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.channels import news_channel, posters_channel
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, Write, handles, prepares
 from chatapp.storage import DATABASE_ERRORS, is_dropped, is_overload
-from chatapp.timeline import Head, TimelineMessage, catch_up, delete, edit, list_pending, pin, prepare_post, react
+from chatapp.timeline import (
+    Head,
+    TimelineMessage,
+    catch_up,
+    delete,
+    edit,
+    list_pending,
+    pin,
+    prepare_post,
+    react,
+    undelete,
+)
 from chatapp.timeline.answers import find_running
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.metadata import UNCHANGED
@@ -82,6 +93,13 @@ class EditPayload(Payload):
 
 class DeletePayload(Payload):
     """Payload of `delete_message`."""
+
+    conversation: object
+    seq: EventNumber
+
+
+class UndeletePayload(Payload):
+    """Payload of `undelete_message`."""
 
     conversation: object
     seq: EventNumber
@@ -303,6 +321,12 @@ def edit_message(caller: Caller, payload: EditPayload) -> Ack:
 def delete_message(caller: Caller, payload: DeletePayload) -> Ack:
     """Delete a message's content."""
     return _present(delete(parse_ref(payload.conversation), caller.user.actor, payload.seq))
+
+
+@handles("undelete_message", UndeletePayload)
+def undelete_message(caller: Caller, payload: UndeletePayload) -> Ack:
+    """Undo the deletion of a message."""
+    return _present(undelete(parse_ref(payload.conversation), caller.user.actor, payload.seq))
 
 
 @handles("message_versions", VersionsPayload, cost=READING_COST)

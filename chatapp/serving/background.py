@@ -52,6 +52,7 @@ from chatapp.telemetry.status.sampler import Sampler
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.cleanup import plan_trim, trim
 from chatapp.timeline.consistency import find_problems, repair
+from chatapp.timeline.deletions import purge_deletions
 from chatapp.timeline.epoch import adopt_renewed_epoch, get_epoch, renew_epoch_if_restored
 from chatapp.timeline.promotion import renew_epoch_if_promoted
 from chatapp.webhooks.sender import WebhookSender
@@ -75,6 +76,9 @@ RESTORE_CHECK_SECONDS = 1.0
 
 NEWS_CHECK_SECONDS = 1.0
 """Interval between two attempts to complete sockets that connected during an outage."""
+
+PURGE_SECONDS = 10.0
+"""Interval at which deletions that can no longer be undone are purged."""
 
 REPLICA_CHECK_SECONDS = 1.0
 """Interval at which the replica is checked."""
@@ -141,8 +145,12 @@ def start_background(app: Flask, settings: Settings) -> None:
         repeat("replica time-out", REPLICA_CHECK_SECONDS, replica.end_overdue)
     repeat("garbage collection", CHECK_SECONDS, collect_when_quiet)
     _start_measuring(app, settings, supervisor)
-    if settings.worker:
-        return  # The rest is done once, by the first worker.
+    if not settings.worker:  # Otherwise it is done once, by the first worker.
+        _start_housekeeping(app, settings, supervisor)
+
+
+def _start_housekeeping(app: Flask, settings: Settings, supervisor: Supervisor) -> None:
+    supervisor.start("deletions", repeat_forever, PURGE_SECONDS, partial(purge, app))
     supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
     if settings.audit_log_days or settings.archive_days:
         supervisor.start("retention", run_later, delete_expired, app, settings)
@@ -206,6 +214,12 @@ def maintain_login_sessions(app: Flask, realtime: Realtime) -> None:
         if ids := {user.login_session_id for user in realtime.connections.list_users()}:
             record_login_use(ids)
         end_expired_login_sessions()
+
+
+def purge(app: Flask) -> None:
+    """Delete for good the texts of deleted messages."""
+    with app.app_context(), suppress(ChatError):  # During an outage the next call does it.
+        purge_deletions()
 
 
 def check_names(app: Flask) -> None:

@@ -13,7 +13,7 @@ from chatapp.storage.spool import Spool
 from chatapp.storage.statements import StatementObserver
 from chatapp.storage.watermarks import Watermarks
 from chatapp.timeline.bots import store_bot_message
-from chatapp.timeline.changing import delete, edit, pin, react
+from chatapp.timeline.changing import delete, edit, pin, react, undelete
 from chatapp.timeline.event_numbers import lock_conversations
 from chatapp.timeline.messages import Head, TimelineMessage
 from chatapp.timeline.posting import Post, list_pending, post, prepare_post
@@ -42,6 +42,7 @@ __all__ = [
     "react",
     "read_page",
     "store_bot_message",
+    "undelete",
 ]
 
 

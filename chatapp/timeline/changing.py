@@ -1,11 +1,10 @@
-"""Editing, deleting, reacting and pinning. Each change takes the conversation's next event number."""
+"""Editing, deleting, undoing that, reacting and pinning. Each change takes the conversation's next event number."""
 
 import re
 import unicodedata
 from collections.abc import Callable
 
 from sqlalchemy import bindparam, func, select
-from sqlalchemy import delete as delete_rows
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin, require_active_login
@@ -18,14 +17,15 @@ from chatapp.limits.rates import REACTIONS, count_use
 from chatapp.models import Membership, Message, Reaction, now
 from chatapp.storage import ReadStatement, Transaction, write
 from chatapp.timeline.content import check_content
+from chatapp.timeline.deletions import remove_content, restore_content
 from chatapp.timeline.event_numbers import LockedConversation, increment_last_event, lock_columns, store_event_numbers
 from chatapp.timeline.mentions import Draft, delete_mentions, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import UNCHANGED, check_metadata
 from chatapp.timeline.pins import delete_pin, store_pin
 from chatapp.timeline.signals import message_changed, send_changed
-from chatapp.timeline.thread_replies import Reply, add_named_followers, remove_reply
-from chatapp.timeline.versions import delete_versions, keep_version
+from chatapp.timeline.thread_replies import Reply, add_named_followers, recount_reply
+from chatapp.timeline.versions import keep_version
 
 MAX_DIFFERENT_REACTIONS = 20
 """Maximum number of different emoji under one message."""
@@ -43,8 +43,6 @@ _COUNT_OTHERS = ReadStatement(
         Reaction.message_id == bindparam("message_id"), Reaction.reaction != bindparam("reaction")
     )
 )
-
-_DELETE_REACTIONS = delete_rows(Reaction).where(Reaction.message_id == bindparam("message_id"))
 
 Alter = Callable[[Session, LockedConversation, Message, Membership | None], bool]
 """Changes a message and returns whether anything changed: if not, no event number is taken."""
@@ -94,7 +92,7 @@ def edit(
 def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
     """Delete the content of a message, with earlier versions, metadata, reactions and pin, and return it.
 
-    Its place in the timeline stays.
+    Its place in the timeline stays. For a short time `undelete` restores it.
 
     Raises what `authorize_posting` raises, `NotFound` and `Forbidden`.
     """
@@ -113,11 +111,25 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
         )
         if message.deleted_at is not None:
             return False
-        message.content, message.extra, message.deleted_at = "", None, now()
-        delete_mentions(session, message.id)
-        delete_versions(session, message.id)
-        delete_pin(session, message.id)
-        session.connection().execute(_DELETE_REACTIONS, {"message_id": message.id})
+        remove_content(session, message, actor.user_id)
+        return True
+
+    return write(_change_message(ref, actor, seq, alter), locks=[ref.id])
+
+
+def undelete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
+    """Undo the deletion of a message for the person who deleted it, and return the message.
+
+    Raises what `authorize_posting` and `restore_content` raise, and `NotFound`.
+    """
+    requested_at, max_pins = now(), current_settings().max_pins
+
+    def alter(
+        session: Session, _conversation: LockedConversation, message: Message, _membership: Membership | None
+    ) -> bool:
+        if message.deleted_at is None:
+            return False
+        restore_content(session, message, actor.user_id, requested_at=requested_at, max_pins=max_pins)
         return True
 
     return write(_change_message(ref, actor, seq, alter), locks=[ref.id])
@@ -190,7 +202,7 @@ def check_reaction(value: object) -> str:
 def _change_message(
     ref: ConversationRef, actor: Actor, seq: int, alter: Alter
 ) -> Callable[[Transaction], TimelineMessage]:
-    def change(transaction: Transaction) -> TimelineMessage:
+    def apply(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
         require_active_login(session, actor)
         locked = lock_columns(session, [ref.id]).get(ref)
@@ -206,8 +218,8 @@ def _change_message(
             message.version = increment_last_event(transaction, conversation)
             session.flush()
             root = message.thread_root
-            is_removed = root is not None and message.deleted_at is not None and not was_deleted
-            if root is not None and is_removed and remove_reply(transaction, conversation, message):
+            change = int(was_deleted) - int(message.deleted_at is not None)
+            if root is not None and change and recount_reply(transaction, conversation, root, change):
                 changed_roots.append(root)
             store_event_numbers(session, [conversation])
         changed = fetch_message(session, ref, message.id)
@@ -216,4 +228,4 @@ def _change_message(
             send_changed(transaction, {ref: changed_roots})
         return changed
 
-    return change
+    return apply

@@ -64,11 +64,16 @@ def store_pin(session: Session, message: Message, user_id: int, *, limit: int) -
     """
     if session.get(Pin, message.id) is not None:
         return False
-    ((count,),) = _COUNT.fetch(session, conversation_id=message.conversation_id)
-    if count >= limit:
+    if count_pins(session, message.conversation_id) >= limit:
         raise Conflict(f"A conversation has at most {limit} pinned messages. Unpin another first.")
     session.add(Pin(message_id=message.id, conversation_id=message.conversation_id, user_id=user_id))
     return True
+
+
+def count_pins(session: Session, conversation_id: int) -> int:
+    """Return the number of a conversation's pinned messages."""
+    ((count,),) = _COUNT.fetch(session, conversation_id=conversation_id)
+    return int(count)
 
 
 def delete_pin(session: Session, message_id: int) -> bool:

@@ -156,18 +156,18 @@ def add_named_followers(session: Session, reply: Reply) -> None:
     _insert_members(session, {(*reply.root, user_id): reply.seq - 1 for user_id in reply.named})
 
 
-def remove_reply(transaction: Transaction, conversation: NumberedConversation, reply: Message) -> bool:
-    """Update the thread of a reply that was deleted. Return whether its root exists, which has changed then.
+def recount_reply(transaction: Transaction, conversation: NumberedConversation, root: int, change: int) -> bool:
+    """Update a thread after a reply was deleted (`change` is -1), or its deletion undone (1).
 
-    The caller stores the conversation's event number.
+    Return whether the root exists, which has changed then. The caller stores the conversation's event number.
     """
-    session, root = transaction.session, reply.thread_root
+    session = transaction.session
     session.flush()
     parameters = {"of": conversation.id, "root": root}
     thread = session.execute(select(_THREADS).where(_OF_THREAD), parameters).one_or_none()
-    if root is None or thread is None:
+    if thread is None:
         return False
-    _store_recount(session, (conversation.id, root), max(thread.reply_count - 1, 0), thread.last_seq)
+    _store_recount(session, (conversation.id, root), max(thread.reply_count + change, 0), thread.last_seq)
     if not find_roots(session, [(conversation.id, root)]):
         return False
     change_roots(transaction, conversation, [root])

@@ -118,9 +118,13 @@ function createToolbar({ page, main, list, connection, conversation, signal }, d
   enableSaving(toolbar, connection, conversation);
   enableReminders(main, toolbar, connection, conversation);
   enableReactions(picker, list.element, toolbar, actions, emojiPicker);
-  enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
+  const undoable = enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
   main.querySelector("[data-composer]")?.addEventListener("message:edit-last", () => editor.editLast());
-  decorators.push((message) => toolbar.prepare(message), addAnswerControls(main, list.element, actions, userId));
+  decorators.push(
+    (message) => toolbar.prepare(message),
+    (message) => undoable.prepare(message),
+    addAnswerControls(main, list.element, actions, userId),
+  );
   return toolbar;
 }
 

@@ -105,6 +105,7 @@
  * @property {{payload: MessageReference & {reaction: string, on: boolean}, ack: {message: StoredMessage}}} react
  * @property {{payload: MessageReference & {on: boolean}, ack: {message: StoredMessage}}} pin_message
  * @property {MessageChange} delete_message
+ * @property {MessageChange} undelete_message
  * @property {MessageChange} stop_answer
  * @property {MessageChange} answer_again
  * @property {{payload: {conversation: string}, ack: object}} typing

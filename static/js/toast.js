@@ -8,10 +8,39 @@ const SHOWN_MS = 5_000;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
-/** @param {string} text */
-export function showToast(text) {
+/**
+ * @typedef {object} ToastAction a button in the toast
+ * @property {string} label
+ * @property {() => void} run is called when the button is pressed, which hides the toast
+ * @property {number} ms how long the toast is shown
+ */
+
+/**
+ * @param {string} text
+ * @param {ToastAction} [action]
+ */
+export function showToast(text, action) {
   const toast = find(document, "[data-toast]");
   clearTimeout(timer);
   toast.textContent = text;
-  timer = setTimeout(() => (toast.textContent = ""), SHOWN_MS);
+  if (action) toast.append(createButton(action));
+  timer = setTimeout(hideToast, action?.ms ?? SHOWN_MS);
+}
+
+export function hideToast() {
+  clearTimeout(timer);
+  find(document, "[data-toast]").textContent = "";
+}
+
+/** @param {ToastAction} action */
+function createButton({ label, run }) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "toast-action";
+  button.textContent = label;
+  button.addEventListener("click", () => {
+    hideToast();
+    run();
+  });
+  return button;
 }

@@ -117,6 +117,38 @@ def test_a_deleted_message_is_removed_from_all_pages(pages: tuple[Page, Page]) -
     assert "from bob" not in bob_page.content()
 
 
+def test_a_deletion_is_undone_by_a_click_and_by_keyboard(server: Server, pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+
+    def delete() -> None:
+        choose(bob_page, 1, "Delete")
+        bob_page.locator("[data-delete-dialog] button", has_text="Delete").click()
+        for page in pages:
+            expect(page.locator("#message-1")).to_contain_text("This message was deleted.")
+        server.execute("UPDATE deletions SET deleted_at = '2999-01-01 00:00:00'")
+
+    def expect_restored() -> None:
+        for page in pages:
+            expect(page.locator("#message-1 .message-body")).to_have_text("from bob")
+        expect(bob_page.locator("#message-1:focus")).to_be_visible()
+        expect(bob_page.get_by_role("button", name="Undo")).to_have_count(0)
+
+    delete()
+    expect(ana_page.get_by_role("button", name="Undo")).to_have_count(0)
+    bob_page.get_by_role("status").get_by_role("button", name="Undo").click()
+    expect_restored()
+
+    delete()
+    undo = bob_page.locator("#message-1").get_by_role("button", name="Undo")
+    expect(undo).to_be_visible()
+    expect(bob_page.locator("#message-1:focus")).to_be_visible()
+    for _ in range(3):  # The avatar and the name are links.
+        if not undo.evaluate("element => element.matches(':focus')"):
+            bob_page.keyboard.press("Tab")
+    bob_page.keyboard.press("Enter")
+    expect_restored()
+
+
 def test_reactions_are_counted_and_removed(pages: tuple[Page, Page]) -> None:
     bob_page, ana_page = pages
     show_toolbar(ana_page, 1)

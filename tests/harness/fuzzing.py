@@ -27,6 +27,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "send_message": {"conversation": "general", "content": "Good morning", "client_id": KEY, "metadata": {"a": [1]}},
     "edit_message": {"conversation": "general", "seq": 1, "content": "Good evening", "metadata": {}},
     "delete_message": {"conversation": "general", "seq": 1},
+    "undelete_message": {"conversation": "general", "seq": 1},
     "message_versions": {"conversation": "general", "seq": 1, "before": 3, "limit": 5},
     "pin_message": {"conversation": "general", "seq": 1, "on": True},
     "save_message": {"conversation": "general", "seq": 1, "on": True},

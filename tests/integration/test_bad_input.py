@@ -75,6 +75,7 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
         "send_message": message_payload("x"),
         "edit_message": here | {"seq": seq, "content": "hello"},
         "delete_message": here | {"seq": 99},
+        "undelete_message": here | {"seq": 99},
         "message_versions": here | {"seq": seq, "before": 3},
         "react": here | {"seq": seq, "reaction": "👍", "on": False},
         "pin_message": here | {"seq": seq, "on": False},

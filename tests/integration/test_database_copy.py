@@ -19,6 +19,7 @@ from chatapp.models import (
     Base,
     Block,
     ConversationPreference,
+    Deletion,
     IncomingWebhook,
     Invitation,
     Message,
@@ -80,6 +81,10 @@ def fill(server: Server, new_person: NewPerson) -> Person:
             [
                 ApiToken(user_id=1, token_hash="hash", name="program", scopes="read", expires_at=now()),
                 Block(blocker_id=1, blocked_id=2),
+                # It is not purged for a day.
+                Deletion(
+                    message_id=message.id, user_id=1, deleted_at=now() + timedelta(days=1), removed={"content": "ä"}
+                ),
                 ConversationPreference(user_id=1, conversation_id=2, notification_level="all", is_muted=True),
                 IncomingWebhook(conversation_id=2, name="Builder", token_hash="hash", creator_id=1),
                 Invitation(token="invitation", creator_id=1),

@@ -81,6 +81,8 @@ ROUTES = {
     ),
     f"GET {API}/messages/<seq>/versions": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"DELETE {API}/messages/<seq>": Line(ROOM_API, DIRECT_POST | {"manager": 403}),
+    # The message is not deleted.
+    f"POST {API}/messages/<seq>/undelete": Line(ROOM_API, DIRECT_POST),
     f"PUT {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
     f"DELETE {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
     f"PUT {API}/messages/<seq>/pin": Line(MANAGER_POST, DIRECT_POST),
@@ -186,6 +188,7 @@ ROUTES = {
         ROOM_POST, DIRECT_API, {"saved": "yes"}, session=SESSION_POST
     ),
     "GET /saved": Line(USER),
+    "POST /conversations/<conversation>/messages/<seq>/undelete": Line(ROOM_POST, DIRECT_POST, session=SESSION_POST),
     "GET /conversations/<conversation>/pins": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/preview": Line(
         ROOM_POST, DIRECT_POST, {"content": "a preview"}, session=SESSION_POST
@@ -297,6 +300,8 @@ EVENTS = {
         ROOM | REFUSED | {"manager": 403}, DIRECT_POST | REFUSED | {"manager": 403}, {"content": "changed", "seq": 1}
     ),
     "delete_message": Line(ROOM | REFUSED, DIRECT_POST | REFUSED | {"manager": 403}, {"seq": 1}),
+    # The message is not deleted.
+    "undelete_message": Line(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1}),
     "message_versions": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}, session=SESSION_EVENT),
     "react": Line(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "reaction": "👍"}),
     "pin_message": Line(MANAGER_POST | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "on": True}, session=SESSION_EVENT),

@@ -19,13 +19,13 @@ from chatapp.timeline.answers import RUNNING_STATES
 
 MESSAGES = cast(Table, Message.__table__)
 
-QUEUES = frozenset({"answers", "webhook_deliveries"})
-"""Tables with work that ends when its message is removed. It is not archived."""
+TRANSIENT = frozenset({"answers", "deletions", "webhook_deliveries"})
+"""Tables with work that ends when its message is removed, and with what deletions have removed. It is not archived."""
 
 RELATED = {
     str(table.name): table
     for table in Base.metadata.sorted_tables
-    if table.name not in QUEUES and any(key.column is MESSAGES.c.id for key in table.foreign_keys)
+    if table.name not in TRANSIENT and any(key.column is MESSAGES.c.id for key in table.foreign_keys)
 }
 """The tables of what belongs to a message, such as its reactions, by name."""
 
