@@ -21,7 +21,8 @@ from chatapp.presentation.sidebar import adapt_to_request, current_sidebars, ini
 from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.deletions import find_undoable
-from chatapp.web.csrf import get_csrf_token
+
+UNDO_TEMPLATE = "messages/_undo.html"
 
 
 def init_presentation(app: Flask) -> None:
@@ -50,13 +51,16 @@ def _render_messages(
     """Render messages for the reader who has sent the current request."""
     clock = current_clock()
     reader = Reader(current_person().id, clock, clock.today(), last_read_seq)
-    undo_forms = {
-        seq: current_app.jinja_env.globals["fragment"](
-            "messages/_undo.html", "undo_form", messages[0].conversation.wire_name, seq, get_csrf_token()
-        )
-        for seq in _find_undoable(reader.id, messages)
-    }
+    undo_forms = {seq: _render_undo_form(messages[0], seq) for seq in _find_undoable(reader.id, messages)}
     return render_messages(messages, reader, has_older=has_older, quoted=quoted, undo_forms=undo_forms)
+
+
+def _render_undo_form(message: TimelineMessage, seq: int) -> str:
+    shared = current_app.jinja_env.globals
+    form: str = shared["fragment"](
+        UNDO_TEMPLATE, "undo_form", message.conversation.wire_name, seq, shared["csrf_token"]()
+    )
+    return form
 
 
 def _find_undoable(user_id: int, messages: Sequence[TimelineMessage]) -> Collection[int]:

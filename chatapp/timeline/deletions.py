@@ -145,7 +145,7 @@ def find_undoable(session: Session, user_id: int, messages: Sequence[TimelineMes
     if not recent:
         return ()
     ids = session.scalars(
-        select(Deletion.message_id).where(Deletion.message_id.in_(recent), Deletion.user_id == user_id)
+        select(Deletion.message_id).where(Deletion.message_id.in_(list(recent)), Deletion.user_id == user_id)
     )
     return {recent[message_id] or 0 for message_id in ids}
 
