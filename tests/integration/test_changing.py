@@ -82,7 +82,7 @@ def test_messages_are_edited_and_deleted_within_the_time_limits_only(
     ana, bob = (new_person(server, name) for name in ("ana", "bob"))
     socket, api, path = bob.connect(), bob.api(), "/conversations/general/messages/1"
     message = {"conversation": "general", "seq": socket.post("hello")["seq"]}
-    assert api.request("PATCH", path, {"content": "within the limit"}).ok
+    assert api.request("PATCH", path, json={"content": "within the limit"}).ok
     server.execute("UPDATE messages SET created_at = '2026-01-01 00:00:00'")
 
     for too_late in (
@@ -91,7 +91,7 @@ def test_messages_are_edited_and_deleted_within_the_time_limits_only(
     ):
         assert too_late["code"] == "forbidden"
         assert too_late["message"] == "Messages can be edited only within 5 minutes after they were sent."
-    assert check_problem(api.request("PATCH", path, {"content": "too late"})) == (403, "forbidden")
+    assert check_problem(api.request("PATCH", path, json={"content": "too late"})) == (403, "forbidden")
     assert "within 1 day after" in socket.call("delete_message", message)["error"]["message"]
     assert check_problem(api.request("DELETE", path)) == (403, "forbidden")
     page = bob.get("/").text
