@@ -41,8 +41,6 @@ def fill(server: Server, new_person: NewPerson) -> tuple[Person, str]:
         socket.post(f"@ana message {number}")
         socket.post(f"in the room {number}", room)
     socket.call("react", {"conversation": "general", "seq": 5, "reaction": "👍", "on": True})
-    socket.call("delete_message", {"conversation": "general", "seq": socket.post("a mistake")["seq"]})
-    server.execute("UPDATE deletions SET deleted_at = '2999-01-01 00:00:00'")
     (server.data_dir / "assistants.toml").write_text('[[assistant]]\nname = "helper"\ntitle = "Helper"\n')
     return ana, ana.connect().join()["epoch"]
 
@@ -53,6 +51,8 @@ def test_a_backup_made_while_people_chat_has_every_row_and_file(
     server = new_empty_server().start(CHATAPP_GENERAL_KEEP_LAST="0")
     ana, epoch = fill(server, new_person)
     socket, is_over = ana.connect(), threading.Event()
+    socket.call("delete_message", {"conversation": "general", "seq": socket.post("a mistake")["seq"]})
+    server.execute("UPDATE deletions SET deleted_at = '2999-01-01 00:00:00'")
     acknowledged: list[int] = []
 
     def chat() -> None:
