@@ -27,6 +27,7 @@ from chatapp.config import EXTENSION as SETTINGS
 from chatapp.config import ROOT, Settings, load_settings, log_variable_problems
 from chatapp.config.assistants import init_assistants
 from chatapp.config.data_dir import prepare_data_dir
+from chatapp.destinations.forwarding import blueprint as forwarding_blueprint
 from chatapp.destinations.routes import blueprint as destinations_blueprint
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.fallback import init_fallback
@@ -128,6 +129,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         rooms_blueprint,
         direct_blueprint,
         destinations_blueprint,
+        forwarding_blueprint,
         assistants_blueprint,
         session_templates_blueprint,
         transcripts_blueprint,

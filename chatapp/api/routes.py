@@ -20,6 +20,7 @@ from chatapp.api.responses import (
 from chatapp.api.schemas import (
     MAX_SEQ,
     ConversationsQuery,
+    Forward,
     IdempotencyHeaders,
     MessageEdit,
     MessagesQuery,
@@ -52,6 +53,7 @@ from chatapp.errors import InvalidReply, NotFound, ThreadRemoved
 from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import present_message_data
+from chatapp.presentation.quotes import compose_forward
 from chatapp.presentation.read_state import present_read_state
 from chatapp.presentation.resources import Message, ReadState
 from chatapp.timeline import (
@@ -59,6 +61,7 @@ from chatapp.timeline import (
     TimelineMessage,
     delete,
     edit,
+    forward,
     get_message,
     mark_read,
     pin,
@@ -156,8 +159,7 @@ def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeader
         thread_root=json.thread,
         is_in_room=json.also_in_room,
     )
-    location = url_for("api.show_message", conversation=message.conversation.wire_name, seq=message.seq)
-    return respond(present_message_data(message), HTTPStatus.CREATED, Location=location)
+    return _respond_posted(message)
 
 
 @blueprint.get(MESSAGE)
@@ -206,6 +208,33 @@ def undelete_message(conversation: str, seq: str) -> Response:
     """Undo the deletion of a message, within ten seconds. Only the person who deleted it can."""
     ref = parse_conversation(conversation)
     return _respond_message(undelete(ref, current_caller().actor, parse_message_number(seq)))
+
+
+@blueprint.post(f"{MESSAGE}/forward")
+@describe(
+    Message,
+    *CONVERSATION_ERRORS,
+    *WRITE_ERRORS,
+    *CONTENT_ERRORS,
+    status=HTTPStatus.CREATED,
+    json=Forward,
+    headers=IdempotencyHeaders,
+)
+def forward_message(conversation: str, seq: str, json: Forward, headers: IdempotencyHeaders) -> Response:
+    """Forward a message to another conversation: post a message there that refers to it.
+
+    It has no copy of the text: each reader sees the original only if they may read it where it is.
+    """
+    source, number = parse_conversation(conversation), parse_message_number(seq)
+    message = forward(
+        source,
+        number,
+        parse_ref(json.to),
+        current_caller().actor,
+        content=compose_forward(json.content, source, number),
+        client_id=resolve_client_id(json.client_id, headers.idempotency_key),
+    )
+    return _respond_posted(message)
 
 
 @blueprint.put(f"{MESSAGE}/reactions/<reaction>")
@@ -353,6 +382,11 @@ def _respond_page(ref: ConversationRef, query: MessagesQuery) -> Response:
     return respond_messages(
         conversation.wire_name, conversation.message_count, read_messages(db.session(), conversation, query), query
     )
+
+
+def _respond_posted(message: TimelineMessage) -> Response:
+    location = url_for("api.show_message", conversation=message.conversation.wire_name, seq=message.seq)
+    return respond(present_message_data(message), HTTPStatus.CREATED, Location=location)
 
 
 def _respond_message(message: TimelineMessage) -> Response:

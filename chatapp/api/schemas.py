@@ -339,6 +339,17 @@ class NewMessage(Request):
     also_in_room: bool = Field(False, description="Whether a reply in a thread is also sent to the conversation.")
 
 
+class Forward(Request):
+    """Where a message is forwarded to."""
+
+    to: str = Field(description="The conversation.", examples=["room_26"])
+    content: str = Field("", description="A comment, above the reference to the message.", examples=["Have a look"])
+    client_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})] | None = Field(
+        None,
+        description="A UUID. Repeating the request with the same UUID returns the first message and posts nothing.",
+    )
+
+
 DueAt = Annotated[object, WithJsonSchema({"type": "string", "format": "date-time"})]
 """`chatapp.schedule` checks the time."""
 

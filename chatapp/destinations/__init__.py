@@ -1,1 +1,1 @@
-"""What a user can jump to: people and conversations that the sidebar does not list."""
+"""What a user can jump to or forward messages to: people and conversations that the sidebar does not list, too."""

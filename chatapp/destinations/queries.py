@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, UnaryExpression, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.kinds import AssistantSession, Direct, Room
+from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant
 from chatapp.conversations.people import Person, name_begins_with
-from chatapp.conversations.policy import may_view
+from chatapp.conversations.policy import authorize_posting, may_post, may_view
 from chatapp.conversations.queries import JOIN_MEMBERSHIP, ConversationAccess
 from chatapp.models import Conversation, Membership, User
 from chatapp.storage import contains_folded
@@ -42,6 +42,20 @@ def list_destinations(session: Session, user_id: int, text: str) -> Sequence[Con
         *_list(session, user_id, (AssistantSession.condition(), is_named, is_member), used_last),
     ]
     return [access for access in found if may_view(*access)]
+
+
+def list_writable(session: Session, user_id: int, text: str) -> Sequence[Conversation]:
+    """List the conversations to which a user may post and whose title contains `text`: the last used first.
+
+    Those with everybody, the general chat and assistants, are listed whatever their title.
+    """
+    is_for_everybody = or_(General.condition(), SharedAssistant.condition())
+    found = [
+        *_list(session, user_id, (is_for_everybody,), Conversation.updated_at.desc()),
+        *list_destinations(session, user_id, text),
+    ]
+    writable = [authorize_posting(*access) for access in found if may_post(*access)]
+    return sorted(writable, key=lambda conversation: conversation.updated_at, reverse=True)
 
 
 def list_people(session: Session, text: str) -> Sequence[Person]:

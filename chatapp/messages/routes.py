@@ -1,7 +1,7 @@
 """HTML fragments that a conversation's page fetches, and the form that posts without JavaScript."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from markupsafe import Markup
@@ -20,7 +20,16 @@ from chatapp.conversations.policy import (
 from chatapp.conversations.preferences import PreferenceChanges, update_preferences
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.errors import Busy, ChatError, Invalid, InvalidReply, NotFound, ThreadRemoved, Unavailable
+from chatapp.errors import (
+    Busy,
+    ChatError,
+    Invalid,
+    InvalidConversation,
+    InvalidReply,
+    NotFound,
+    ThreadRemoved,
+    Unavailable,
+)
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback
 from chatapp.identity import current_person, find_current_person, login_required
@@ -35,7 +44,7 @@ from chatapp.presentation.sidebar import current_sidebars
 from chatapp.presentation.threads import ThreadView, view_thread
 from chatapp.presentation.urls import parse_place, parse_seq
 from chatapp.schedule.reminders import remind_by_text
-from chatapp.timeline import get_message, mark_read, pin, post, read_page, undelete
+from chatapp.timeline import TimelineMessage, get_message, mark_read, pin, post, read_page, undelete
 from chatapp.timeline.cleanup import clear
 from chatapp.timeline.content import check_content
 from chatapp.timeline.conversation_state import ConversationState, find_state
@@ -229,9 +238,56 @@ def quote(conversation: str, seq: str) -> str:
     if message.deleted_at is not None:
         raise NotFound("This message was deleted.")
     (page,) = pages_of(db.session(), [readable], viewer.id)
-    path = message_path(readable.wire_name, message.seq or 0)
+    return _render_reference(message, page.title)
+
+
+@blueprint.get("/quotes")
+@login_required
+def list_references() -> Response:
+    """Return the HTML of the messages that those of a page refer to, each `message` as `general/7`.
+
+    It is null for messages that do not exist, that were deleted, or that the user may not read.
+    """
+    names = set(request.args.getlist("message"))
+    if len(names) > MAX_QUOTES:
+        raise Invalid(f"At most {MAX_QUOTES} quotes can be requested together.")
+    wanted = {name: _parse_reference(name) for name in names}
+    found: dict[tuple[ConversationRef, int] | None, str] = {}
+    for ref in {key[0] for key in wanted.values() if key is not None}:
+        found |= _render_references(ref, {key[1] for key in wanted.values() if key is not None and key[0] == ref})
+    return jsonify(quotes={name: found.get(key) for name, key in wanted.items()})
+
+
+def _parse_reference(name: str) -> tuple[ConversationRef, int] | None:
+    """Return the conversation and the number of a message, or None if somebody has written what names none."""
+    conversation, _, seq = name.partition("/")
+    try:
+        return parse_ref(conversation), parse_seq(seq) or 0
+    except (Invalid, InvalidConversation):
+        return None
+
+
+def _render_references(ref: ConversationRef, seqs: Collection[int]) -> dict[tuple[ConversationRef, int] | None, str]:
+    """Return the HTML of those of a conversation's messages that exist, if the user may read them."""
+    access = _find_access(ref)
+    if not may_read(*access):
+        return {}
+    readable = authorize_reading(*access)
+    (page,) = pages_of(db.session(), [readable], current_person().id)
+    return {
+        (ref, message.seq or 0): _render_reference(message, page.title)
+        for message in read_by_seqs(db.session(), readable, seqs)
+        if message.deleted_at is None
+    }
+
+
+def _render_reference(message: TimelineMessage, title: str) -> str:
     return render_template(
-        "messages/_quote.html", message=message, text=shorten_quote(message.content), title=page.title, path=path
+        "messages/_quote.html",
+        message=message,
+        text=shorten_quote(message.content),
+        title=title,
+        path=message_path(message.conversation.wire_name, message.seq or 0),
     )
 
 

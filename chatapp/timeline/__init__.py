@@ -15,6 +15,7 @@ from chatapp.storage.watermarks import Watermarks
 from chatapp.timeline.bots import store_bot_message
 from chatapp.timeline.changing import delete, edit, pin, react, undelete
 from chatapp.timeline.event_numbers import lock_conversations
+from chatapp.timeline.forwarding import forward
 from chatapp.timeline.messages import Head, TimelineMessage
 from chatapp.timeline.posting import Post, list_pending, post, prepare_post
 from chatapp.timeline.probe import probe_writing
@@ -32,6 +33,7 @@ __all__ = [
     "create_writer",
     "delete",
     "edit",
+    "forward",
     "get_message",
     "list_heads",
     "list_pending",

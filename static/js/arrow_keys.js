@@ -1,4 +1,4 @@
-// Arrow keys that move the focus between the buttons of a popover.
+// Arrow keys that move the focus between the buttons and links of a popover.
 
 import { findAll } from "./dom.js";
 
@@ -12,7 +12,7 @@ export function enableArrowKeys(container, steps) {
   container.addEventListener("keydown", (event) => {
     const step = steps[event.key];
     if (!step || !(document.activeElement instanceof HTMLElement)) return;
-    const buttons = findAll(container, "button").filter((button) => button.checkVisibility());
+    const buttons = findAll(container, "button, a").filter((button) => button.checkVisibility());
     event.preventDefault();
     buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length)?.focus();
   });

@@ -7,6 +7,7 @@ import { Timeline } from "./core/timeline.js";
 import { find } from "./dom.js";
 import { enableReminders, enableSendLater } from "./due_menu.js";
 import { enableFolding } from "./folding.js";
+import { ForwardDialog } from "./forward_dialog.js";
 import { enableHistoryLoading } from "./history_loading.js";
 import { enableAutocomplete } from "./autocomplete.js";
 import { completeCommands } from "./command_completion.js";
@@ -113,7 +114,7 @@ function createToolbar({ page, main, list, connection, conversation, signal }, d
   const toolbar = new MessageToolbar(main, list.element, picker, userId, signal);
   page.on("left", () => toolbar.hide());
   const editor = new MessageEditor(list.element, toolbar, actions, Number(messageLimit));
-  enableMessageMenu(toolbar, conversation);
+  enableMessageMenu(toolbar, conversation, new ForwardDialog(find(main, "[data-forward-dialog]", HTMLDialogElement)));
   enablePinning(toolbar, actions);
   enableSaving(toolbar, connection, conversation);
   enableReminders(main, toolbar, connection, conversation);

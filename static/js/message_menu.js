@@ -7,18 +7,27 @@ import { seqOf } from "./message_element.js";
 import { placeWhenOpened } from "./popover_position.js";
 import { showToast } from "./toast.js";
 
+/** @import { ForwardDialog } from "./forward_dialog.js" */
 /** @import { MessageToolbar } from "./message_toolbar.js" */
 
 /**
  * @param {MessageToolbar} toolbar
  * @param {string} conversation
+ * @param {ForwardDialog} forwarding
  */
-export function enableMessageMenu(toolbar, conversation) {
+export function enableMessageMenu(toolbar, conversation, forwarding) {
   const { element, menu } = toolbar;
   placeWhenOpened(menu, find(element, "[data-open-menu]"));
   enableArrowKeys(menu, { ArrowDown: 1, ArrowUp: -1 });
   // Before the action, so that the focus is where the menu was opened.
   menu.addEventListener("click", () => menu.hidePopover(), { capture: true });
+  const forward = find(menu, "[data-forward]", HTMLAnchorElement);
+  forward.addEventListener("click", (event) => {
+    // In another tab it is a page.
+    if (!toolbar.message || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    forwarding.open(toolbar.message, forward.href);
+  });
   find(menu, "[data-copy-link]").addEventListener("click", () => copyLink(conversation, seqOf(toolbar.message)));
 }
 

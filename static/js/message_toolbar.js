@@ -126,6 +126,8 @@ export class MessageToolbar {
     pin.hidden = !this.#mayPost || this.#main.dataset.mayPin !== "true";
     find(pin, "span").textContent = "pinned" in message.dataset ? "Unpin" : "Pin";
     this.#linkThread(message);
+    const path = `/conversations/${this.#main.dataset.conversation}/messages/${message.dataset.seq}`;
+    find(this.menu, "[data-forward]", HTMLAnchorElement).href = `${path}/forward`;
     find(this.menu, "[data-edit]").hidden = !this.mayEdit(message);
     const mayDelete = mayModerate || (isOwn && this.#isWithin(message, "deleteSeconds"));
     find(this.menu, "[data-delete]").hidden = !this.#mayPost || !mayDelete;

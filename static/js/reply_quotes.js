@@ -157,17 +157,24 @@ function readQuote(quote, version) {
  * @returns {Quote}
  */
 function quoteOf(message) {
+  return {
+    version: Number(message.dataset.version),
+    sender: message.querySelector(".message-sender")?.textContent?.trim() ?? "",
+    text: message.matches(".is-deleted") ? null : shortenQuote(textOf(message)),
+  };
+}
+
+/** @param {HTMLElement} message */
+function textOf(message) {
   const body = /** @type {HTMLElement} */ (find(message, ".message-body").cloneNode(true));
   for (const element of findAll(body, "button, .sr-only, .action-sender")) element.remove();
+  // What the reader sees of another message is not part of this one.
+  for (const quote of findAll(body, "[data-reference]")) quote.textContent = quote.dataset.referenceText ?? "";
   for (const spoiler of findAll(body, ".spoiler")) spoiler.textContent = "(spoiler)";
   // Blocks are separate words.
   for (const block of findAll(body, "p, li, td, th, h1, h2, h3, h4, h5, h6, pre, br")) block.append(" ");
   for (const line of findAll(body, "br")) line.replaceWith(" ");
-  return {
-    version: Number(message.dataset.version),
-    sender: message.querySelector(".message-sender")?.textContent?.trim() ?? "",
-    text: message.matches(".is-deleted") ? null : shortenQuote(body.textContent ?? ""),
-  };
+  return body.textContent ?? "";
 }
 
 /**

@@ -22,7 +22,7 @@ def available_actions(page: Page, seq: int) -> set[str]:
     """Open the menu of a message, and return the labels of it and of the toolbar."""
     open_menu(page, seq)
     toolbar = page.locator("[data-message-toolbar] :is(button, a):visible").all()
-    items = page.locator("[data-message-menu] button:visible").all()
+    items = page.locator("[data-message-menu] :is(button, a):visible").all()
     return {button.get_attribute("aria-label") or "" for button in toolbar} | {item.inner_text() for item in items}
 
 
@@ -44,7 +44,7 @@ def pages(ana: Person, bob: Person, new_page: NewPage) -> tuple[Page, Page]:
 
 def test_the_toolbar_has_the_actions_that_the_person_may_use(pages: tuple[Page, Page]) -> None:
     bob_page, ana_page = pages
-    everybody = {"React", "Reply", "Reply in thread", "More", "Copy link", "Save", "Mark as unread"}
+    everybody = {"React", "Reply", "Reply in thread", "More", "Forward…", "Copy link", "Save", "Mark as unread"}
     assert available_actions(bob_page, 1) == everybody | {"Edit", "Delete"}
     bob_page.locator("h1").click()
     assert available_actions(bob_page, 2) == everybody

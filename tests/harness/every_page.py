@@ -65,6 +65,7 @@ def furnish(server: Server) -> tuple[Person, Pages]:
             f"/conversations/{room}/messages/1/versions",
             f"/conversations/{room}/pins",
             "/saved",
+            f"/conversations/{room}/messages/1/forward",
             "/people",
             "/people/ana",
             "/people/bob",

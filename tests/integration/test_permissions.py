@@ -13,7 +13,7 @@ import socketio
 
 from chatapp import create_app
 from chatapp.config import Settings
-from tests.harness.fuzzing import PAYLOADS
+from tests.harness.fuzzing import KEY, PAYLOADS
 from tests.harness.html import find_csrf_token
 from tests.harness.people import PASSWORD, Person, Socket, message_payload
 from tests.harness.servers import NewServer, Server
@@ -81,6 +81,7 @@ ROUTES = {
     ),
     f"GET {API}/messages/<seq>/versions": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"DELETE {API}/messages/<seq>": Line(ROOM_API, DIRECT_POST | {"manager": 403}),
+    f"POST {API}/messages/<seq>/forward": Line(ROOM_API, DIRECT_API, {"to": "general"}, session=SESSION_POST),
     # The message is not deleted.
     f"POST {API}/messages/<seq>/undelete": Line(ROOM_API, DIRECT_POST),
     f"PUT {API}/messages/<seq>/reactions/<reaction>": Line(ROOM_API, DIRECT_POST),
@@ -178,6 +179,11 @@ ROUTES = {
     "GET /conversations/<conversation>/messages/<seq>": Line(ROOM, DIRECT, session=SESSION),
     "GET /conversations/<conversation>/messages/<seq>/quote": Line(
         ROOM | {"anonymous": 404}, DIRECT | {"anonymous": 404}, session=SESSION | {"anonymous": 404}
+    ),
+    "GET /quotes": Line(USER | {"anonymous": 401}),
+    "GET /conversations/<conversation>/messages/<seq>/forward": Line(ROOM, DIRECT, session=SESSION),
+    "POST /conversations/<conversation>/messages/<seq>/forward": Line(
+        ROOM_POST, DIRECT_API, {"to": "general", "form_id": KEY}, session=SESSION_POST
     ),
     "GET /conversations/<conversation>/quotes": Line(ROOM_API, DIRECT_API, {"seq": "1"}, session=SESSION_POST),
     "GET /conversations/<conversation>/messages/<seq>/versions": Line(ROOM, DIRECT, session=SESSION),
