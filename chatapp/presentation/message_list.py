@@ -93,7 +93,7 @@ def _list_parts(
         if message.quoted_seq is not None:
             originals = originals or {each.seq: each for each in (*quoted, *messages)}
             html = fill_quote(html, message.quoted_seq, originals.get(message.quoted_seq))
-        if undo_forms and message.seq in undo_forms:
+        if message.seq is not None and message.seq in undo_forms:
             html = str.replace(html, _DELETED, f"{_DELETED}{undo_forms[message.seq]}", 1)
         time_end = html.index(_TIME_END)
         # Slices of `str`: those of `Markup` take several times as long.

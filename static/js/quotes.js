@@ -31,8 +31,10 @@ const observer = new IntersectionObserver((entries) => {
  */
 export function loadQuotes(message) {
   const links = findAll(message, ".message-body a[href]").filter((link) => nameOf(link) !== null);
+  // Before the first one is replaced, which changes the text beside the others.
+  const paragraphs = new Set(links.filter(isParagraph));
   for (const link of links.slice(0, MAX_REFERENCES)) {
-    const quote = findQuote(link) ?? replaceParagraph(message, link);
+    const quote = findQuote(link) ?? (paragraphs.has(link) ? replaceParagraph(message, link) : null);
     if (quote) observer.observe(quote);
   }
 }
@@ -66,22 +68,45 @@ function findQuote(link) {
 }
 
 /**
- * Make a block quote of a URL that is a paragraph, and return it; null for another link.
+ * Return whether a link is a URL that is a paragraph, of Markdown or of a plain text.
+ *
+ * @param {HTMLElement} link
+ */
+function isParagraph(link) {
+  const { parentElement: parent } = link;
+  if (!parent || !/^https?:\/\//.test(link.textContent ?? "")) return false;
+  if (parent.matches("p")) return parent.textContent?.trim() === link.textContent;
+  return parent.matches(".message-body") && endsParagraph(link.previousSibling, link.nextSibling);
+}
+
+/**
+ * Make a block quote of a URL that is a paragraph, and return it.
  *
  * @param {HTMLElement} message
  * @param {HTMLElement} link
  */
 function replaceParagraph(message, link) {
-  const { parentElement: parent } = link;
-  if (!parent || !/^https?:\/\//.test(link.textContent ?? "")) return null;
-  const isParagraph = parent.matches("p") && parent.textContent?.trim() === link.textContent;
-  const isAlone = parent.matches(".message-body") && endsParagraph(link.previousSibling, link.nextSibling);
-  if (!isParagraph && !isAlone) return null;
-  keepSource(message, parent);
+  const parent = /** @type {HTMLElement} */ (link.parentElement);
+  const isMarkdown = parent.matches("p");
+  if (!isMarkdown) {
+    keepSource(message, parent);
+    trimLines(link.previousSibling, link.nextSibling);
+  }
   const quote = mark(document.createElement("blockquote"), link);
-  (isParagraph ? parent : link).replaceWith(quote);
+  (isMarkdown ? parent : link).replaceWith(quote);
   quote.append(link);
   return quote;
+}
+
+/**
+ * Remove the empty lines of a plain text that separate a paragraph: the quote has margins.
+ *
+ * @param {Node | null} before
+ * @param {Node | null} after
+ */
+function trimLines(before, after) {
+  if (before instanceof Text) before.data = before.data.trimEnd();
+  if (after instanceof Text) after.data = after.data.trimStart();
 }
 
 /**
