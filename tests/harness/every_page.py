@@ -84,6 +84,7 @@ def fill_room(room: str, socket: Socket, other: Socket) -> None:
     """Create messages of each kind."""
     edited = socket.post(TEXTS[0], room)
     socket.call("edit_message", {"conversation": room, "seq": edited["seq"], "content": TEXTS[0] + " Try it."})
+    socket.call("save_draft", {"conversation": room, "content": "a draft", "version": 0})
     for event in ("pin_message", "save_message"):
         socket.call(event, {"conversation": room, "seq": edited["seq"], "on": True})
     for text in TEXTS[1:]:
