@@ -15,6 +15,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     or_,
     select,
     union_all,
@@ -184,7 +185,8 @@ def _list_drafts() -> ScalarSelect[str]:
         _CONVERSATIONS.c.kind + " " + cast(_DRAFTS.c.conversation_id, Text) + " " + cast(_DRAFTS.c.thread_root, Text)
     )
     return (
-        select(func.aggregate_strings(place, ","))
+        # As a parameter, the separator would be inserted at each execution, which a `ReadStatement` does not do.
+        select(func.aggregate_strings(place, literal_column("','")))
         .select_from(_DRAFTS.join(_CONVERSATIONS, _CONVERSATIONS.c.id == _DRAFTS.c.conversation_id))
         .where(_DRAFTS.c.user_id == bindparam("user_id"))
         .scalar_subquery()
