@@ -151,7 +151,8 @@ def remind(
     settings, key = current_settings(), check_client_id(client_id)
     if (ref is None) != (seq is None):
         raise Invalid("Give the conversation and the seq of a message, or neither of them.")
-    text = "" if seq is not None and content in {None, ""} else check_content(content, MAX_CHARS, "A reminder")
+    has_text = content is not None and content != ""
+    text = "" if seq is not None and not has_text else check_content(content, MAX_CHARS, "A reminder")
     moment = check_due_at(due_at, max_days=settings.max_schedule_days)
 
     def change(transaction: Transaction) -> ReminderRow:

@@ -18,6 +18,7 @@ from chatapp import create_app, deprecation
 from chatapp.config import Settings
 from chatapp.extensions import db
 from chatapp.models import User
+from chatapp.presentation.problems import BLUEPRINTS
 from tests.harness.html import attribute, find_csrf_token, find_element
 from tests.harness.people import PASSWORD, NewPerson, Person
 from tests.harness.rows import add_people
@@ -52,8 +53,7 @@ def routes(url_map: Map, method: str) -> list[tuple[str, str]]:
     return [
         (rule.endpoint, re.sub(r"<[^>]*>", lambda part: _example(part.group()), rule.rule))
         for rule in url_map.iter_rules()
-        if method in (rule.methods or ())
-        and not rule.endpoint.startswith(("api.", "api_sessions.", "api_templates.", "api_threads.", "api_scheduled."))
+        if method in (rule.methods or ()) and rule.endpoint.partition(".")[0] not in BLUEPRINTS
     ]
 
 
