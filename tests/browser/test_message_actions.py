@@ -44,7 +44,17 @@ def pages(ana: Person, bob: Person, new_page: NewPage) -> tuple[Page, Page]:
 
 def test_the_toolbar_has_the_actions_that_the_person_may_use(pages: tuple[Page, Page]) -> None:
     bob_page, ana_page = pages
-    everybody = {"React", "Reply", "Reply in thread", "More", "Forward…", "Copy link", "Save", "Mark as unread"}
+    everybody = {
+        "React",
+        "Reply",
+        "Reply in thread",
+        "More",
+        "Forward…",
+        "Copy link",
+        "Save",
+        "Remind me…",
+        "Mark as unread",
+    }
     assert available_actions(bob_page, 1) == everybody | {"Edit", "Delete"}
     bob_page.locator("h1").click()
     assert available_actions(bob_page, 2) == everybody
