@@ -12,8 +12,8 @@ import { find } from "./dom.js";
  * @param {UnreadBadges} badges
  */
 export function showMoreUnread(sidebar, badges) {
-  /** @type {Map<Element, Direction>} the entries that are not visible */
-  const directions = new Map();
+  /** @type {Set<Element>} the entries that are not visible */
+  const hidden = new Set();
   const observer = new IntersectionObserver(onScrolled, { root: sidebar.lists });
   const buttons = /** @type {Direction[]} */ (["above", "below"]).map((direction) => ({
     direction,
@@ -22,16 +22,25 @@ export function showMoreUnread(sidebar, badges) {
 
   /** @param {IntersectionObserverEntry[]} records */
   function onScrolled(records) {
-    for (const { target, isIntersecting, boundingClientRect: box, rootBounds } of records) {
+    for (const { target, isIntersecting, boundingClientRect: box } of records) {
       // Those of a collapsed section, or of a closed drawer, have no height.
-      if (isIntersecting || box.height === 0) directions.delete(target);
-      else directions.set(target, box.top < (rootBounds?.top ?? 0) ? "above" : "below");
+      hidden[isIntersecting || box.height === 0 ? "delete" : "add"](target);
     }
     render();
   }
 
+  /**
+   * One step of scrolling may take an entry from below the visible part to above it: that is not observed.
+   *
+   * @param {HTMLElement} entry
+   * @returns {Direction}
+   */
+  const directionOf = (entry) =>
+    entry.getBoundingClientRect().top < sidebar.lists.getBoundingClientRect().top ? "above" : "below";
+
   /** @param {Direction} wanted */
-  const listUnread = (wanted) => sidebar.unreadEntries.filter((entry) => directions.get(entry) === wanted);
+  const listUnread = (wanted) =>
+    sidebar.unreadEntries.filter((entry) => hidden.has(entry) && directionOf(entry) === wanted);
 
   function render() {
     for (const { direction, button } of buttons) button.hidden = listUnread(direction).length === 0;
@@ -39,7 +48,7 @@ export function showMoreUnread(sidebar, badges) {
 
   function observe() {
     observer.disconnect();
-    directions.clear();
+    hidden.clear();
     for (const entry of sidebar.entries) observer.observe(entry);
   }
 
