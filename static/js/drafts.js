@@ -69,7 +69,7 @@ export class Drafts {
   /** The names of the places with a text that the server does not have, and whether it is empty. */
   get unsaved() {
     const names = this.storage.keys(this.#prefix).map((key) => key.slice(this.#prefix.length));
-    const texts = names.filter((name) => !/:(base|client|reply)$/.test(name));
+    const texts = names.filter((name) => !/:(base|reply)$/.test(name));
     return new Map(texts.map((name) => [name, !this.storage.get(this.#prefix + name)]));
   }
 

@@ -33,7 +33,10 @@ export const RETRY_MS = 15_000;
  * the two are merged, and the result is saved.
  */
 export class DraftSync {
-  /** The client id of the message that the text will become. After that was stored, a late save changes nothing. */
+  /**
+   * The client id of the message that the text will become. After that was stored, a late save changes nothing. It is
+   * never kept: another window with the same text must not send its message as this one.
+   */
   clientId = randomUuid();
   #options;
   /** @type {Draft} */
@@ -56,7 +59,6 @@ export class DraftSync {
     this.#base = stored;
     const kept = storage.get(key);
     if (kept !== null) {
-      this.clientId = storage.get(clientKey(key)) ?? this.clientId;
       this.#mayBeStored = true;
       options.field.text = mergeDrafts(storage.get(baseKey(key)) ?? "", kept, stored.content);
     }
@@ -186,11 +188,10 @@ export class DraftSync {
   #keep() {
     const { field, storage, key } = this.#options;
     if (field.text === this.#base.content) {
-      for (const each of [key, baseKey(key), clientKey(key)]) storage.delete(each);
+      for (const each of [key, baseKey(key)]) storage.delete(each);
     } else {
       storage.set(key, field.text);
       storage.set(baseKey(key), this.#base.content);
-      storage.set(clientKey(key), this.clientId);
     }
   }
 
@@ -204,6 +205,3 @@ export class DraftSync {
 
 /** @param {string} key */
 const baseKey = (key) => `${key}:base`;
-
-/** @param {string} key */
-const clientKey = (key) => `${key}:client`;
