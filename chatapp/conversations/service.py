@@ -111,7 +111,7 @@ def check_visibility(value: str) -> str:
 
 def lock_people(user_ids: Collection[int]) -> Select[int]:
     """Select the ids of these users and lock their rows, in one order."""
-    return select(User.id).where(User.id.in_(user_ids)).order_by(User.id).with_for_update()
+    return select(User.id).where(User.id.in_(user_ids)).order_by(User.id).with_for_update(key_share=True)
 
 
 def _create_direct(session: Session, key: str, actor: Actor, people_ids: Collection[int]) -> int:

@@ -24,7 +24,7 @@ _IDS = parameter_rows("ids", id=INTEGER)
 def _locked(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     # All processes lock in the order of the ids, so that they cannot deadlock.
     column = CONVERSATIONS.c.id
-    return query.where(column.in_(select(_IDS.c.id))).order_by(column).with_for_update()
+    return query.where(column.in_(select(_IDS.c.id))).order_by(column).with_for_update(key_share=True)
 
 
 # Built once: building a statement takes as long as executing it.
