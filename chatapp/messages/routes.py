@@ -88,6 +88,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
     content, thread = request.form.get("content", ""), parse_seq(request.form.get("thread"), "thread")
     command = find_command(ref, content)
     if command and command.name == REMIND:
+        authorize_reading(*_find_access(ref))  # The response leads to its page.
         reminder = remind_by_text(current_person().actor, command.argument, current_clock().zone)
         flash(f"Reminder set: {current_clock().format_due(reminder.due_at)}.")
         return redirect(find_path(ref), code=303)

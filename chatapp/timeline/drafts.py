@@ -125,10 +125,10 @@ def save_draft(
     def change(transaction: Transaction) -> SavedDraft:
         session = transaction.session
         require_active_login(session, actor)
-        conversation, membership = find_access(session, ref, actor.user_id)
         key = _key(actor.user_id, ref.id, thread_root)
-        if is_empty and conversation is not None:
+        if is_empty:  # Whether the conversation exists must not matter: nobody is told.
             return _remove(transaction, ref, key, version)
+        conversation, membership = find_access(session, ref, actor.user_id)
         postable = authorize_posting(conversation, membership)
         if thread_root is not None:
             check_thread(session, postable, thread_root)
