@@ -271,7 +271,8 @@ def render_remembered_conversation() -> str | None:
             may_mention_all=False,
             may_share=False,
         ),
-        composer=replace(view.composer, form_id=str(uuid.uuid4())),
+        # The draft may be sent meanwhile. The browser keeps what the server does not have.
+        composer=replace(view.composer, form_id=str(uuid.uuid4()), draft="", draft_version=0),
     )
     sidebar = current_sidebars().render_items(_remembered_items(viewer.id))
     return render_template(shown.page.template, view=shown, sidebar=lambda: adapt_to_request(sidebar), **shown.extras)
@@ -293,7 +294,7 @@ def render_conversation(view: ConversationView) -> str:
 
 
 def find_path(ref: ConversationRef) -> str:
-    """Return the path of the page of a conversation, which must exist, for the authenticated user."""
+    """Return the path of the page of a conversation that the authenticated user may read."""
     viewer_id = current_person().id
     try:
         conversation = find_conversation(db.session(), ref)

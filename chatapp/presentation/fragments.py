@@ -22,15 +22,18 @@ class Fragments:
         self._environment = environment
         # 1 and True are equal, but look different. During development templates change.
         cache = lru_cache(MAX_FRAGMENTS, typed=True)
-        self.render = self._render if environment.auto_reload else cache(self._render)
+        self.render = self.render_uncached if environment.auto_reload else cache(self.render_uncached)
         """Render a macro, named by its template and its name, with arguments that are values: no rows, no lists."""
 
-    def _render(self, template: str, macro: str, *arguments: Any) -> Markup:
+    def render_uncached(self, template: str, macro: str, *arguments: Any) -> Markup:
+        """Render a macro with arguments that are long, or that are not used again."""
         library: Any = self._environment.get_template(template).module
         html: Markup = getattr(library, macro)(*arguments)
         return html
 
 
 def init_fragments(app: Flask) -> None:
-    """Give the templates of an application the function `fragment`."""
-    app.jinja_env.globals["fragment"] = Fragments(app.jinja_env).render
+    """Give the templates of an application the functions `fragment` and `uncached_fragment`."""
+    fragments = Fragments(app.jinja_env)
+    app.jinja_env.globals["fragment"] = fragments.render
+    app.jinja_env.globals["uncached_fragment"] = fragments.render_uncached

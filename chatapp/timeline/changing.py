@@ -17,7 +17,7 @@ from chatapp.limits.rates import REACTIONS, count_use
 from chatapp.models import Membership, Message, Reaction, now
 from chatapp.storage import ReadStatement, Transaction, write
 from chatapp.timeline.content import check_content
-from chatapp.timeline.deletions import remove_content, restore_content
+from chatapp.timeline.deletions import end_undo_of_others, remove_content, restore_content
 from chatapp.timeline.event_numbers import LockedConversation, increment_last_event, lock_columns, store_event_numbers
 from chatapp.timeline.mentions import Draft, delete_mentions, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
@@ -110,6 +110,7 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
             limit_seconds=limit_seconds,
         )
         if message.deleted_at is not None:
+            end_undo_of_others(session, message, actor.user_id)
             return False
         remove_content(session, message, actor.user_id)
         return True

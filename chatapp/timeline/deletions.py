@@ -28,10 +28,10 @@ UNDO_SECONDS = 10
 KEPT_SECONDS = 2 * UNDO_SECONDS
 """Seconds for which the removed text is kept: the clocks of processes differ, and requests take time."""
 
-MAX_KEPT_CHARS = 1_000_000
+MAX_KEPT_CHARS = 100_000
 """Maximum length of all earlier versions that are kept together. Older ones are not restored."""
 
-MAX_KEPT_VERSIONS = 1_000
+MAX_KEPT_VERSIONS = 100
 
 _REACTIONS, _MENTIONS, _PINS, _VERSIONS = (
     cast(Table, model.__table__) for model in (Reaction, Mention, Pin, MessageVersion)
@@ -79,6 +79,14 @@ def remove_content(session: Session, message: Message, user_id: int) -> None:
     delete_versions(session, message.id)
     delete_pin(session, message.id)
     connection.execute(_DELETE_REACTIONS, key)
+
+
+def end_undo_of_others(session: Session, message: Message, user_id: int) -> None:
+    """Remove what is kept of a deleted message, if another person has deleted it: the last deletion counts.
+
+    So an author who deletes first cannot undo what a manager deletes as well.
+    """
+    session.execute(delete(Deletion).where(Deletion.message_id == message.id, Deletion.user_id != user_id))
 
 
 def restore_content(session: Session, message: Message, user_id: int, *, requested_at: datetime, max_pins: int) -> None:
