@@ -97,6 +97,12 @@ REACTIONS = Limit(
     RateLimitItemPerMinute,
     "You have reacted too often in the last minute. Try again later.",
 )
+SAVES = Limit(
+    "saves",
+    "reactions_per_minute",
+    RateLimitItemPerMinute,
+    "You have saved too many messages in the last minute. Try again later.",
+)
 DRAFT_SAVES = Limit(
     "draft saves",
     "draft_saves_per_minute",
@@ -139,6 +145,7 @@ LIMITS = {
         EXPORTS,
         SEARCHES,
         REACTIONS,
+        SAVES,
         DRAFT_SAVES,
         PUBLIC_PAGES,
         API_REQUESTS,

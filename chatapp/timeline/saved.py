@@ -14,7 +14,7 @@ from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
 from chatapp.conversations.service import lock_people
 from chatapp.errors import Conflict, NotFound
-from chatapp.limits.rates import REACTIONS, count_use
+from chatapp.limits.rates import SAVES, count_use
 from chatapp.models import Conversation, Membership, Message, SavedMessage
 from chatapp.storage import ReadStatement, Transaction, read_natively, write
 from chatapp.timeline.messages import TimelineMessage, fetch_messages_of
@@ -61,7 +61,7 @@ def save(ref: ConversationRef, actor: Actor, seq: int, *, on: bool) -> None:
     Everything can be removed, also what the actor may no longer read. Raises `SignedOut`, `RateLimited`, and for saving
     what `authorize_reading` raises, `NotFound`, and `Conflict` if the message was deleted or the list is full.
     """
-    count_use(REACTIONS, actor.user_id)
+    count_use(SAVES, actor.user_id)
     limit = current_settings().max_saved_messages
     key = {"user_id": actor.user_id, "conversation_id": ref.id, "seq": seq}
 

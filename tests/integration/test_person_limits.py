@@ -75,6 +75,17 @@ def test_a_person_can_react_a_limited_number_of_times(server: Server) -> None:
     assert other.connect().call("react", reaction)["ok"]
 
 
+def test_a_person_can_save_a_limited_number_of_messages(server: Server) -> None:
+    (saver,) = add_people(server, "saver")
+    socket = saver.connect()
+    message = {"conversation": "general", "seq": socket.post("Keep")["seq"]}
+    for on in (True, False, True, False):
+        assert socket.call("save_message", message | {"on": on})["ok"]
+    error = socket.call("save_message", message)["error"]
+    assert (error["code"], "saved too many messages" in error["message"]) == ("rate_limited", True)
+    assert socket.call("react", message | {"reaction": "👍"})["ok"], "reactions are counted separately"
+
+
 def test_a_person_can_submit_a_limited_number_of_forms(server: Server) -> None:
     (clicker,) = add_people(server, "clicker")
     statuses = [clicker.post("/settings/name", "/settings", name="Clicker").status_code for _ in range(14)]
