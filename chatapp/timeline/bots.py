@@ -8,7 +8,7 @@ from chatapp.models import Conversation, Message
 from chatapp.storage import Transaction
 from chatapp.timeline.content import NOTICE
 from chatapp.timeline.event_numbers import lock_conversation
-from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
+from chatapp.timeline.mentions import MentionSource, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
 from chatapp.timeline.signals import MessagesStored, messages_posted, messages_stored
 
@@ -55,7 +55,7 @@ def store_bot_message(
         content=content,
         client_id=client_id,
     )
-    (mentioned,) = resolve_mentions(session, [Draft(conversation, None, None, content)])
+    (mentioned,) = resolve_mentions(session, [MentionSource(conversation, None, None, content)])
     store_mentions(session, [(message.conversation_id, message.id, message.seq, True, person) for person in mentioned])
     stored = fetch_message(session, ConversationRef.of(conversation), message.id)
     transaction.send_on_commit(messages_posted, [stored])

@@ -19,7 +19,7 @@ from chatapp.storage import ReadStatement, Transaction, write
 from chatapp.timeline.content import check_content
 from chatapp.timeline.deletions import end_undo_of_others, remove_content, restore_content
 from chatapp.timeline.event_numbers import LockedConversation, increment_last_event, lock_columns, store_event_numbers
-from chatapp.timeline.mentions import Draft, delete_mentions, resolve_mentions, store_mentions
+from chatapp.timeline.mentions import MentionSource, delete_mentions, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import UNCHANGED, check_metadata
 from chatapp.timeline.pins import delete_pin, store_pin
@@ -75,7 +75,7 @@ def edit(
         keep_version(session, message)
         message.content, message.edited_at = new_content, now()
         delete_mentions(session, message.id)
-        (mentioned,) = resolve_mentions(session, [Draft(conversation, membership, actor.user_id, new_content)])
+        (mentioned,) = resolve_mentions(session, [MentionSource(conversation, membership, actor.user_id, new_content)])
         store_mentions(
             session, [(conversation.id, message.id, message.seq, message.is_in_room, person) for person in mentioned]
         )

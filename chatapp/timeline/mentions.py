@@ -48,7 +48,7 @@ MAX_SUGGESTIONS = 200
 
 
 @dataclass(slots=True)
-class Draft:
+class MentionSource:
     """The content of a message that is to be stored, and the data that determines its mentions. Nothing changes it."""
 
     conversation: ConversationColumns
@@ -69,28 +69,28 @@ class Draft:
         return MENTION_ALL in self.names and kind_of(self.conversation).may_mention_all(self.membership)
 
 
-def resolve_mentions(session: Session, drafts: Sequence[Draft]) -> list[tuple[Person, ...]]:
-    """Return for each draft the people it mentions, except its sender, ordered by username.
+def resolve_mentions(session: Session, sources: Sequence[MentionSource]) -> list[tuple[Person, ...]]:
+    """Return for each source the people it mentions, except its sender, ordered by username.
 
     One query for all names, and one for each conversation of which all members are mentioned.
     """
-    # The properties of a draft search its content: use them once for each draft.
-    parsed = [(draft, draft.names, draft.is_to_all) for draft in drafts]
+    # The properties of a source search its content: use them once for each source.
+    parsed = [(source, source.names, source.is_to_all) for source in sources]
     named = _find_named(
         session,
-        {(draft.conversation.id, name) for draft, names, is_to_all in parsed if not is_to_all for name in names},
+        {(source.conversation.id, name) for source, names, is_to_all in parsed if not is_to_all for name in names},
     )
     members = {
         number: [make_person(*row) for row in _FIND_MEMBERS.fetch(session, conversation_id=number)]
-        for number in {draft.conversation.id for draft, _, is_to_all in parsed if is_to_all}
+        for number in {source.conversation.id for source, _, is_to_all in parsed if is_to_all}
     }
     return [
         tuple(
             person
-            for person in (members if is_to_all else named).get(draft.conversation.id, ())
-            if person.id != draft.sender_id and (is_to_all or person.username in names)
+            for person in (members if is_to_all else named).get(source.conversation.id, ())
+            if person.id != source.sender_id and (is_to_all or person.username in names)
         )
-        for draft, names, is_to_all in parsed
+        for source, names, is_to_all in parsed
     ]
 
 

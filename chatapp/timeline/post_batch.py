@@ -25,7 +25,7 @@ from chatapp.storage import (
 )
 from chatapp.timeline.content import NOTICE, TEXT
 from chatapp.timeline.event_numbers import lock_columns, new_message_columns, store_event_numbers
-from chatapp.timeline.mentions import Draft, resolve_mentions, store_mentions
+from chatapp.timeline.mentions import MentionSource, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import Metadata
 from chatapp.timeline.post_facts import PostFacts, find_post_facts
@@ -191,7 +191,9 @@ class PostBatch:
             change_roots(self._transaction, self._conversations[ref], sorted(roots))
         refs = {post.conversation for post, _, _ in self._accepted}
         store_event_numbers(self._session, [self._conversations[ref] for ref in refs])
-        mentions = resolve_mentions(self._session, [self._draft(post, facts) for post, facts, _ in self._accepted])
+        mentions = resolve_mentions(
+            self._session, [self._mention_source(post, facts) for post, facts, _ in self._accepted]
+        )
         store_mentions(
             self._session,
             (
@@ -251,8 +253,8 @@ class PostBatch:
         ids = {(conversation_id, seq): message_id for conversation_id, seq, message_id in found}
         return [ids[key] for key in keys]
 
-    def _draft(self, post: NewMessage, facts: PostFacts) -> Draft:
-        return Draft(self._conversations[post.conversation], facts.membership, post.actor.user_id, post.content)
+    def _mention_source(self, post: NewMessage, facts: PostFacts) -> MentionSource:
+        return MentionSource(self._conversations[post.conversation], facts.membership, post.actor.user_id, post.content)
 
     def _is_valid(self, actor: Actor, facts: PostFacts) -> bool:
         """Return whether the login session or the token that the actor uses is valid, if there is one."""

@@ -2,7 +2,7 @@ import pytest
 
 from chatapp.mention_names import find_names
 from chatapp.models import Conversation, Membership
-from chatapp.timeline.mentions import Draft
+from chatapp.timeline.mentions import MentionSource
 
 
 @pytest.mark.parametrize(
@@ -30,5 +30,5 @@ def test_names_after_an_at_sign_are_mentioned(content: str, names: set[str]):
 def test_only_a_manager_of_a_room_mentions_all(kind: str, role: str, is_to_all: bool):
     conversation = Conversation(id=1, kind=kind, visibility="private")
     membership = Membership(conversation_id=1, user_id=1, role=role)
-    assert Draft(conversation, membership, 1, "@all lunch").is_to_all == is_to_all
-    assert not Draft(conversation, membership, 1, "lunch for all").is_to_all
+    assert MentionSource(conversation, membership, 1, "@all lunch").is_to_all == is_to_all
+    assert not MentionSource(conversation, membership, 1, "lunch for all").is_to_all
