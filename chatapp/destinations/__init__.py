@@ -1,1 +1,1 @@
-"""What a user can jump to or forward messages to: people and conversations that the sidebar does not list, too."""
+"""Destinations of the jump dialog and of forwarded messages, also those that the sidebar does not list."""

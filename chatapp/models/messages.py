@@ -98,7 +98,7 @@ class MessageVersion(Base):
 
 
 class Deletion(Base):
-    """What the deletion of a message has removed, kept for the seconds in which that can be undone."""
+    """The content of a deleted message, kept while the deletion can be undone."""
 
     __tablename__ = "deletions"
 

@@ -1,4 +1,4 @@
-"""What only one person sees: the messages that they have saved, and those that they have not finished."""
+"""Rows that only their user can read: saved messages and drafts."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What is due at a time: messages that are sent later, and reminders."""
+"""Scheduled messages and reminders."""
 
 from datetime import datetime
 

@@ -198,12 +198,12 @@ class Broadcaster:
                     update_news_channels(self._realtime, user_id, sids)
 
     def broadcast_scheduled(self, changed: ScheduledChanged) -> None:
-        """Emit what has become of a scheduled message to its author's own sockets."""
+        """Emit a change of a scheduled message to its author's own sockets."""
         payload = {"id": changed.id, "state": changed.state, "problem": changed.problem}
         self._server.emit("scheduled_changed", payload, to=user_channel(changed.user_id))
 
     def broadcast_reminder(self, changed: ReminderChanged) -> None:
-        """Emit what has become of a reminder to the person's own sockets."""
+        """Emit a change of a reminder to the person's own sockets."""
         payload = {
             "id": changed.id,
             "state": changed.state,

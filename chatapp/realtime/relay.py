@@ -167,11 +167,11 @@ class Relay:
         self._bus.publish("draft", asdict(changed))
 
     def publish_scheduled(self, changed: ScheduledChanged) -> None:
-        """Publish what has become of a scheduled message."""
+        """Publish a change of a scheduled message."""
         self._bus.publish("scheduled", asdict(changed))
 
     def publish_reminder(self, changed: ReminderChanged) -> None:
-        """Publish what has become of a reminder."""
+        """Publish a change of a reminder."""
         self._bus.publish("reminder", asdict(changed))
 
     def publish_typing(self, typing: Typing) -> None:

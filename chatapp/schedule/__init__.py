@@ -1,1 +1,1 @@
-"""What people want done at a time: messages that are sent later."""
+"""Scheduled messages and reminders."""

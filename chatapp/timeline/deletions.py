@@ -1,4 +1,4 @@
-"""What deleting a message removes, and undoing that for a short time.
+"""Deleting the content of a message, and undoing it.
 
 A deletion takes effect at once, for everybody. What it has removed moves to a table that no page, search, export or
 archive reads (`Deletion`), and is deleted there for good when the time is over.

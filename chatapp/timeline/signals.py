@@ -98,10 +98,10 @@ thread_state_changed: Signal[ThreadState] = Signal("thread-state-changed")
 """Somebody follows a thread or no longer does, or has read it."""
 
 saved_changed: Signal[SavedChanged] = Signal("saved-changed")
-"""Somebody has saved a message, or removed one from their saved messages."""
+"""A user's saved messages have changed."""
 
 draft_changed: Signal[DraftChanged] = Signal("draft-changed")
-"""Somebody has written on, or sent, what they had begun to write."""
+"""A user's draft has changed."""
 
 epoch_renewed: Signal[str] = Signal("epoch-renewed")
 """The new epoch, when this process has detected it. Any process may have renewed it. Not sent after a commit."""

@@ -1,4 +1,4 @@
-"""What the deletion of a message has removed, kept while it can be undone.
+"""The content of a deleted message, kept while the deletion can be undone.
 
 Revision ID: 0036
 Revises: 0035

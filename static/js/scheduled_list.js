@@ -1,4 +1,4 @@
-// What pages show of scheduled messages, when one is stored, changed or sent on any device of the person.
+// Updates the page Scheduled, and shows toasts when a scheduled message or a reminder changes.
 
 import { find, findAll, parseHtml } from "./dom.js";
 import { showToast } from "./toast.js";

@@ -1,4 +1,4 @@
-"""What the user has begun to write."""
+"""The drafts of the user."""
 
 from flask import Blueprint, Response
 
