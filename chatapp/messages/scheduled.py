@@ -98,7 +98,10 @@ def finish_reminder(reminder_id: int) -> Response:
 
 
 def _render_refused(scheduled_id: int, error: ChatError, form: MultiDict[str, str] | None = None) -> tuple[str, int]:
-    """Show a message with the error of what was tried, and what was written. Raises what is not about the message."""
+    """Show a message with the error of what was tried, and what was written.
+
+    Raises `SignedOut` and `Unavailable` again.
+    """
     if isinstance(error, SignedOut | Unavailable):
         raise error
     scheduled = find_scheduled(db.session(), current_person().id, scheduled_id)

@@ -26,7 +26,7 @@ class ScheduledMessage(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id", ondelete="SET NULL"), index=True)
-    """None after the conversation was deleted: its author is told so when the message is due."""
+    """None after the conversation was deleted: sending it then fails."""
     client_id: Mapped[str] = mapped_column(String(36))
     """The UUID that its author gave it, under which the message is stored once."""
     content: Mapped[str] = mapped_column(Text)

@@ -72,7 +72,7 @@ def _after(match: re.Match[str], local: datetime) -> datetime:
         case "h":
             return local.astimezone(UTC) + timedelta(hours=number)
         case "d":
-            # By the clock on the wall, also if that is set meanwhile.
+            # In local time, also across a change to daylight saving time.
             return local + timedelta(days=number)
     return local + timedelta(weeks=number)
 

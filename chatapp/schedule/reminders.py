@@ -85,7 +85,7 @@ class ReminderRow:
         return Cursor(self.due_at, self.id)
 
     def to_change(self, state: ReminderState) -> ReminderChanged:
-        """Return what the person's devices are told."""
+        """Return the payload of `reminder_changed`."""
         wire_name = self.conversation.wire_name if self.conversation else None
         return ReminderChanged(self.user_id, self.id, state, self.content, wire_name, self.seq)
 

@@ -1,7 +1,7 @@
 """Does what is due, in the background of each process.
 
-It sleeps until the next time at which something is due. Nothing is claimed: what is due is done by a change that also
-records that it is done, so another process, or another start, does it again at most in vain.
+It sleeps until the next time at which something is due. Nothing is claimed: the change that does the work also records
+it, so a second process finds nothing to do.
 """
 
 import threading
@@ -35,8 +35,8 @@ CHECK_SECONDS = 10.0
 MIN_PAUSE_SECONDS = 1.0
 """Minimum time between two checks, so that many due times do not keep the writer busy."""
 
-CLOCK_SECONDS = 0.01
-"""Time after which it is checked when something is due: a wait is not measured with the clock that decides."""
+CLOCK_TOLERANCE_SECONDS = 0.01
+"""Margin added to a wait: the wall clock and the clock that measures waits differ."""
 
 MAX_SENT = 100
 """Maximum number of messages that are sent together."""
@@ -91,7 +91,7 @@ class Scheduler:
                 return 0.0
         moment = now()
         seconds = [(each - moment).total_seconds() for each in times if each is not None]
-        return min(CHECK_SECONDS, max(0.0, min(seconds, default=CHECK_SECONDS)) + CLOCK_SECONDS)
+        return min(CHECK_SECONDS, max(0.0, min(seconds, default=CHECK_SECONDS)) + CLOCK_TOLERANCE_SECONDS)
 
 
 class DueMessages:

@@ -145,7 +145,7 @@ def start_background(app: Flask, settings: Settings) -> None:
         repeat("replica time-out", REPLICA_CHECK_SECONDS, replica.end_overdue)
     repeat("garbage collection", CHECK_SECONDS, collect_when_quiet)
     _start_measuring(app, settings, supervisor)
-    if not settings.worker:  # Otherwise it is done once, by the first worker.
+    if not settings.worker:  # The first worker does this for all.
         _start_housekeeping(app, settings, supervisor)
 
 
@@ -217,7 +217,7 @@ def maintain_login_sessions(app: Flask, realtime: Realtime) -> None:
 
 
 def purge(app: Flask) -> None:
-    """Delete for good the texts of deleted messages."""
+    """Delete permanently the texts of deleted messages."""
     with app.app_context(), suppress(ChatError):  # During an outage the next call does it.
         purge_deletions()
 

@@ -203,7 +203,7 @@ def check_reaction(value: object) -> str:
 def _change_message(
     ref: ConversationRef, actor: Actor, seq: int, alter: Alter
 ) -> Callable[[Transaction], TimelineMessage]:
-    def apply(transaction: Transaction) -> TimelineMessage:
+    def change(transaction: Transaction) -> TimelineMessage:
         session = transaction.session
         require_active_login(session, actor)
         locked = lock_columns(session, [ref.id]).get(ref)
@@ -219,8 +219,12 @@ def _change_message(
             message.version = increment_last_event(transaction, conversation)
             session.flush()
             root = message.thread_root
-            change = int(was_deleted) - int(message.deleted_at is not None)
-            if root is not None and change and recount_reply(transaction, conversation, root, change):
+            reply_count_change = int(was_deleted) - int(message.deleted_at is not None)
+            if (
+                root is not None
+                and reply_count_change
+                and recount_reply(transaction, conversation, root, reply_count_change)
+            ):
                 changed_roots.append(root)
             store_event_numbers(session, [conversation])
         changed = fetch_message(session, ref, message.id)
@@ -229,4 +233,4 @@ def _change_message(
             send_changed(transaction, {ref: changed_roots})
         return changed
 
-    return apply
+    return change

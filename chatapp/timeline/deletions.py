@@ -1,7 +1,7 @@
 """Deleting the content of a message, and undoing it.
 
 A deletion takes effect at once, for everybody. What it has removed moves to a table that no page, search, export or
-archive reads (`Deletion`), and is deleted there for good when the time is over.
+archive reads (`Deletion`), and is deleted there permanently when the time is over.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -159,7 +159,7 @@ def find_undoable(session: Session, user_id: int, messages: Sequence[TimelineMes
 
 
 def purge_deletions() -> None:
-    """Delete for good what was deleted longer than `KEPT_SECONDS` ago."""
+    """Delete permanently what was deleted longer than `KEPT_SECONDS` ago."""
     is_over = Deletion.deleted_at < now() - timedelta(seconds=KEPT_SECONDS)
 
     def change(transaction: Transaction) -> None:

@@ -16,7 +16,8 @@ const MORNING = 9;
 const morningAfter = (date, days) => new Date(date.getFullYear(), date.getMonth(), date.getDate() + days, MORNING);
 
 /**
- * Return the times that are offered. Those of a day are at nine by the clock on the wall, also after it has changed.
+ * Return the times that are offered. Those of a day are at nine in local time, also across a change to daylight saving
+ * time.
  *
  * @param {Date} now
  * @returns {Record<string, Date | null>} `monday` is null if that is tomorrow

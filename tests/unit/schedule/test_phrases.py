@@ -26,7 +26,7 @@ NOW = datetime(2026, 10, 23, 10, 30, tzinfo=UTC)
         ("me lunch at 12 AM", "lunch", "2026-10-23T22:00"),
         ("me to stand up tomorrow 9:00", "stand up", "2026-10-24T07:00"),
         ("me to stand up tomorrow", "stand up", "2026-10-24T07:00"),
-        # By the clock on the wall, which was set back.
+        # In local time, across the end of daylight saving time.
         ("me to water plants in 3 days", "water plants", "2026-10-26T11:30"),
         ("me to plan on monday at 10:00", "plan", "2026-10-26T09:00"),
         ("me to plan friday", "plan", "2026-10-30T08:00"),
