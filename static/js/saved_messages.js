@@ -1,8 +1,9 @@
 // Saved messages: the item of a message's menu that saves it, and the page that lists what is saved.
 
 import { describeError } from "./core/connection.js";
-import { find, parseHtml } from "./dom.js";
+import { find } from "./dom.js";
 import { seqOf } from "./message_element.js";
+import { reloadPart } from "./page_part.js";
 import { showToast } from "./toast.js";
 
 /** @import { Connection } from "./core/connection.js" */
@@ -64,15 +65,7 @@ export function enableSaving(toolbar, connection, conversation) {
  * @param {Connection} connection
  */
 export function followSaved(screen, connection) {
-  connection.on("saved_changed", () => refresh(screen));
-  connection.watchState((state) => state === "connected" && refresh(screen));
-}
-
-/** @param {Screen} screen */
-async function refresh({ page: { main, path } }) {
-  if (!main.querySelector("[data-saved-messages]")) return;
-  const response = await fetch(path).catch(() => null);
-  // A redirect leads to the sign-in page.
-  if (!response?.ok || response.redirected || !main.isConnected) return;
-  find(main, "[data-saved-messages]").replaceWith(find(parseHtml(await response.text()), "[data-saved-messages]"));
+  const refresh = () => reloadPart(screen, "[data-saved-messages]");
+  connection.on("saved_changed", refresh);
+  connection.watchState((state) => state === "connected" && refresh());
 }

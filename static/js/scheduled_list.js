@@ -1,6 +1,7 @@
 // Updates the page Scheduled, and shows toasts when a scheduled message or a reminder changes.
 
-import { find, findAll, parseHtml } from "./dom.js";
+import { findAll } from "./dom.js";
+import { reloadPart } from "./page_part.js";
 import { showToast } from "./toast.js";
 
 /** @import { Connection } from "./core/connection.js" */
@@ -17,31 +18,30 @@ export function followScheduled(screen, sidebar, connection) {
   let changes = 0;
   /** @type {WeakMap<Page, number>} how many changes each page had seen when it was shown last */
   const seen = new WeakMap();
+  const refresh = () => reloadPart(screen, "[data-scheduled]", keepEdited);
   connection.on("scheduled_changed", ({ state, problem }) => {
     seen.set(screen.page, ++changes);
     if (state === "failed") showToast(`A scheduled message was not sent: ${problem}`);
-    refresh(screen);
+    refresh();
   });
   connection.on("reminder_changed", ({ state, content }) => {
     if (state === "due") showToast(content ? `Reminder: ${content}` : "Reminder of a message: see Scheduled");
-    refresh(screen);
+    refresh();
   });
+  connection.watchState((state) => state === "connected" && refresh());
   screen.on("shown", (page) => {
     if ((seen.get(page) ?? changes) < changes) sidebar.refresh();
     seen.set(page, changes);
   });
 }
 
-/** @param {Screen} screen */
-async function refresh({ page: { main, path } }) {
-  if (!main.querySelector("[data-scheduled]")) return;
-  const response = await fetch(path).catch(() => null);
-  // A redirect leads to the sign-in page.
-  if (!response?.ok || response.redirected || !main.isConnected) return;
-  const list = find(parseHtml(await response.text()), "[data-scheduled]");
-  for (const item of findAll(main, "[data-scheduled-id]:has(details[open])")) {
-    // What somebody is editing stays as it is.
+/**
+ * What somebody is editing stays as it is.
+ *
+ * @param {HTMLElement} list
+ * @param {HTMLElement} main
+ */
+function keepEdited(list, main) {
+  for (const item of findAll(main, "[data-scheduled-id]:has(details[open])"))
     list.querySelector(`[data-scheduled-id="${item.dataset.scheduledId}"]`)?.replaceWith(item);
-  }
-  find(main, "[data-scheduled]").replaceWith(list);
 }
