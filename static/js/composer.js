@@ -1,6 +1,7 @@
 // The form for a new message. Enter sends, Shift + Enter starts a new line, and a draft survives a reload.
 
 import { isCommand } from "./core/commands.js";
+import { describeError } from "./core/connection.js";
 import { readerZone } from "./core/dates.js";
 import { formatDue } from "./core/due_times.js";
 import { mentionsAll } from "./core/mentions.js";
@@ -124,7 +125,7 @@ export class Composer {
       if (this.#text.value === content) this.#clear();
       this.#notice.textContent = `Scheduled: ${formatDue(new Date(scheduled.due_at), new Date())}`;
     } catch (error) {
-      this.#showError(error instanceof Error ? error.message : String(error));
+      this.#showError(describeError(error));
     }
     this.#text.focus();
   }
@@ -169,7 +170,7 @@ export class Composer {
       if (done.left) location.assign("/rooms");
       this.#notice.textContent = done.notice;
     } catch (error) {
-      this.#showError(error instanceof Error ? error.message : String(error));
+      this.#showError(describeError(error));
     }
   }
 

@@ -1,6 +1,7 @@
 // Menus that ask for a time: the one beside “Send”, and the one of a message of which to be reminded.
 
 import { enableArrowKeys } from "./arrow_keys.js";
+import { describeError } from "./core/connection.js";
 import { fieldValue, formatDue, offeredTimes, parseField } from "./core/due_times.js";
 import { randomUuid } from "./core/uuid.js";
 import { find, findAll } from "./dom.js";
@@ -43,7 +44,7 @@ export function enableReminders(main, toolbar, connection, conversation) {
       const { reminder } = await connection.request("remind_me", payload);
       showToast(`Reminder set: ${formatDue(new Date(reminder.due_at), new Date())}`);
     } catch (error) {
-      showToast(error instanceof Error ? error.message : String(error));
+      showToast(describeError(error));
     }
   });
   find(toolbar.menu, "[data-remind]").addEventListener("click", () => {
