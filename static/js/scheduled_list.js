@@ -25,7 +25,7 @@ export function followScheduled(screen, sidebar, connection) {
     refresh();
   });
   connection.on("reminder_changed", ({ state, content }) => {
-    if (state === "due") showToast(content ? `Reminder: ${content}` : "Reminder of a message: see Scheduled");
+    if (state === "due") showToast(content ? `Reminder: ${content}` : "Reminder about a message");
     refresh();
   });
   connection.watchState((state) => state === "connected" && refresh());

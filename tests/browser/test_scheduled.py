@@ -87,7 +87,7 @@ def test_a_reminder_of_a_message_is_set_by_its_menu_and_points_itself_out(ana: P
     (first, _) = ana.api().get("/reminders").json()["reminders"]
     due_at = (datetime.now().astimezone() + timedelta(seconds=1)).isoformat()
     assert socket.call("move_reminder", {"id": first["id"], "due_at": due_at})["ok"]
-    expect(page.get_by_role("status").filter(has_text="Reminder of a message")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Reminder about a message")).to_be_visible()
     expect(page.locator("[data-inbox=scheduled]")).to_contain_text("1")
     items.first.get_by_role("button", name="Mark as done").click()
     expect(items).to_have_count(1)

@@ -10,7 +10,7 @@ from tests.harness.people import NewPerson, Person, Socket
 from tests.harness.servers import NewServer, Server
 
 DELETED = "This message was deleted."
-UNREADABLE = "You can no longer read this message."
+UNREADABLE = "This message was deleted, or you do not have access to it."
 
 
 def save(socket: Socket, conversation: str, seq: int, *, on: bool = True) -> dict[str, object]:
