@@ -17,6 +17,10 @@ export async function reloadPart({ page: { main, path } }, selector, prepare) {
   // A redirect leads to the sign-in page.
   if (!response?.ok || response.redirected || !main.isConnected) return;
   const part = find(parseHtml(await response.text()), selector);
+  const { activeElement } = document;
   prepare?.(part, main);
   find(main, selector).replaceWith(part);
+  // An element that was moved to the new part has lost the focus.
+  if (activeElement instanceof HTMLElement && part.contains(activeElement))
+    activeElement.focus({ preventScroll: true });
 }

@@ -1,5 +1,6 @@
 """Scheduling messages and reminders on the page."""
 
+import uuid
 from datetime import datetime, timedelta
 
 import pytest
@@ -69,6 +70,26 @@ def test_a_message_that_cannot_be_sent_is_pointed_out(ana: Person, bob: Person, 
     expect(page.get_by_role("status").filter(has_text="was not sent")).to_be_visible()
     expect(page.locator("[data-scheduled-id]")).to_contain_text("Not sent")
     expect(page.locator("[data-inbox=scheduled]")).to_contain_text("1")
+
+
+def test_the_list_is_current_after_a_lost_connection_and_keeps_what_is_edited(ana: Person, new_page: NewPage) -> None:
+    socket = ana.connect()
+    for days, content in enumerate(("first", "second"), 1):
+        due_at = (datetime.now().astimezone() + timedelta(days=days)).isoformat()
+        payload = {"conversation": "general", "content": content, "client_id": str(uuid.uuid4()), "due_at": due_at}
+        second = socket.call("schedule_message", payload)["scheduled"]
+    page = wait_until_connected(new_page(ana, "/scheduled"))
+    items = page.locator("[data-scheduled-id]")
+    items.first.get_by_text("Edit", exact=True).click()
+    field = items.first.get_by_role("textbox", name="Message")
+    field.fill("changed")
+    page.context.set_offline(offline=True)
+    expect(page.locator("[data-connection]")).to_have_attribute("data-state", "offline")
+    assert socket.call("delete_scheduled", {"id": second["id"]})["ok"]
+    page.context.set_offline(offline=False)
+    expect(items).to_have_count(1)
+    expect(field).to_have_value("changed")
+    expect(field).to_be_focused()
 
 
 def test_a_reminder_of_a_message_is_set_by_its_menu_and_points_itself_out(ana: Person, new_page: NewPage) -> None:
