@@ -353,7 +353,9 @@ class Forward(Request):
 DueAt = Annotated[object, WithJsonSchema({"type": "string", "format": "date-time"})]
 """`chatapp.schedule` checks the time."""
 
-DUE_AT_DESCRIPTION = "When it is sent: a time in the future with its offset from UTC, at most a year ahead."
+FUTURE_TIME = "a time in the future with its offset from UTC, not later than the installation permits."
+DUE_AT_DESCRIPTION = f"When it is sent: {FUTURE_TIME}"
+REMINDER_DESCRIPTION = f"When you are reminded: {FUTURE_TIME}"
 
 
 class NewScheduledMessage(Request):
@@ -384,7 +386,7 @@ class ScheduledUpdate(Request):
 class NewReminder(Request):
     """A reminder to set: of a text, of a message, or of both."""
 
-    due_at: DueAt = Field(description="When you are reminded.", examples=["2030-12-24T09:00:00Z"])
+    due_at: DueAt = Field(description=REMINDER_DESCRIPTION, examples=["2030-12-24T09:00:00Z"])
     content: Content = Field(None, description="The text. Required without a message.", examples=["Call Ana"])
     client_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})] | None = Field(
         None, description="A UUID. Repeating the request with the same UUID returns the first reminder."
@@ -398,7 +400,7 @@ class NewReminder(Request):
 class ReminderUpdate(Request):
     """Another time for a reminder."""
 
-    due_at: DueAt = Field(description="When you are reminded.", examples=["2030-12-24T09:00:00Z"])
+    due_at: DueAt = Field(description=REMINDER_DESCRIPTION, examples=["2030-12-24T09:00:00Z"])
 
 
 class ScheduledQuery(Request):

@@ -132,18 +132,21 @@ class Settings(BaseSettings):
         0, ge=0, le=36_500, description="days for which the message archive keeps removed messages; `0` keeps all"
     )
     max_scheduled: int = Field(
-        100, ge=1, le=1_000, description="maximum number of scheduled messages, and of reminders, of a person"
+        100,
+        ge=1,
+        le=1_000,
+        description="maximum number of scheduled messages of each person; reminders have the same limit",
     )
     max_schedule_days: int = Field(
         366, ge=1, le=3_660, description="number of days for which a message or a reminder can be scheduled in advance"
     )
     max_pins: int = Field(50, ge=1, le=500, description="maximum number of pinned messages in a conversation")
     max_saved_messages: int = Field(
-        1_000, ge=1, le=10_000, description="maximum number of messages that one person has saved"
+        1_000, ge=1, le=10_000, description="maximum number of saved messages of each person"
     )
-    max_drafts: int = Field(200, ge=1, le=10_000, description="maximum number of drafts of one person")
+    max_drafts: int = Field(200, ge=1, le=10_000, description="maximum number of drafts of each person")
     draft_saves_per_minute: int = Field(
-        120, ge=0, description="times that each person's drafts are saved per minute; `0` disables the limit"
+        120, ge=0, description="draft saves per minute for each person; `0` disables the limit"
     )
     edit_seconds: int = Field(
         0, ge=0, description="seconds after sending in which people can edit their messages; `0` sets no limit"
@@ -151,8 +154,8 @@ class Settings(BaseSettings):
     delete_seconds: int = Field(
         0,
         ge=0,
-        description="seconds after sending in which people can delete their messages, unless they may delete those of "
-        "others; `0` sets no limit",
+        description="seconds after sending in which people can delete their messages; `0` sets no limit; managers and "
+        "admins are not limited, except in direct conversations",
     )
     max_message_chars: int = Field(10_000, ge=1, le=100_000, description="maximum length of a message in characters")
     api_requests_per_minute: int = Field(
