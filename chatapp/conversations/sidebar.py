@@ -186,7 +186,7 @@ def _list_drafts() -> ScalarSelect[str]:
     )
     return (
         # As a parameter, the separator would be inserted at each execution, which a `ReadStatement` does not do.
-        select(func.aggregate_strings(place, literal_column("','")))
+        select(func.aggregate_strings(place, literal_column("','")))  # type: ignore[arg-type]  # typed as a string
         .select_from(_DRAFTS.join(_CONVERSATIONS, _CONVERSATIONS.c.id == _DRAFTS.c.conversation_id))
         .where(_DRAFTS.c.user_id == bindparam("user_id"))
         .scalar_subquery()

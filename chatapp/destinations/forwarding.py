@@ -22,6 +22,7 @@ from chatapp.presentation.kinds import direct_path, direct_title, pages_of
 from chatapp.presentation.quotes import compose_forward, message_path, shorten_quote
 from chatapp.presentation.urls import parse_seq
 from chatapp.timeline import TimelineMessage, forward, get_message
+from chatapp.timeline.client_ids import client_id_of_form
 
 blueprint = Blueprint("forwarding", __name__)
 
@@ -57,18 +58,18 @@ def forward_message(conversation: str, seq: str) -> Response | tuple[str, int]:
     """Forward a message to the conversation `to`, and redirect to the new message. Errors are shown in the form."""
     source, number = parse_ref(conversation), parse_seq(seq) or 0
     message = _find_message(source, number)
-    comment = request.form.get("content", "")
+    target, content = request.form.get("to", ""), request.form.get("content", "")
     try:
         posted = forward(
             source,
             number,
-            _find_target(request.form.get("to", "")),
+            _find_target(target),
             current_person().actor,
-            content=compose_forward(comment, source, number),
-            client_id=request.form.get("form_id", ""),
+            content=compose_forward(content, source, number),
+            client_id=client_id_of_form(request.form.get("form_id", ""), f"{target}\n{content}"),
         )
     except ChatError as error:
-        return _render(message, comment=comment, error=error.message), error.status
+        return _render(message, comment=content, error=error.message), error.status
     return redirect(message_path(posted.conversation.wire_name, posted.seq or 0), code=303)
 
 

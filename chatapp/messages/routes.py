@@ -1,6 +1,5 @@
 """HTML fragments that a conversation's page fetches, and the form that posts without JavaScript."""
 
-import uuid
 from collections.abc import Collection, Mapping
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
@@ -46,6 +45,7 @@ from chatapp.presentation.urls import parse_place, parse_seq
 from chatapp.schedule.reminders import remind_by_text
 from chatapp.timeline import TimelineMessage, get_message, mark_read, pin, post, read_page, undelete
 from chatapp.timeline.cleanup import clear
+from chatapp.timeline.client_ids import client_id_of_form
 from chatapp.timeline.content import check_content
 from chatapp.timeline.conversation_state import ConversationState, find_state
 from chatapp.timeline.mention_inbox import MentionCursor, read_mentions
@@ -391,17 +391,9 @@ def _redirect_to(ref: ConversationRef, seq: int | None) -> Response:
 
 
 def _find_client_id(form: Mapping[str, str], content: str) -> str:
-    """Return the client id of a posted message: that of a program, or one for the form of a page and the content.
-
-    The browser may show a form again, after going back or in another tab. With another content it is another message.
-    """
+    """Return the client id of a posted message: that of a program, or one for the form of a page and the content."""
     form_id = form.get("form_id")
-    if form_id is None:
-        return form.get("client_id", "")
-    try:
-        return str(uuid.uuid5(uuid.UUID(form_id), content))
-    except ValueError:
-        return form_id  # It is refused.
+    return form.get("client_id", "") if form_id is None else client_id_of_form(form_id, content)
 
 
 def _render_opened(ref: ConversationRef) -> str:

@@ -34,3 +34,15 @@ def client_id_of(idempotency_key: str) -> str:
         return str(UUID(key))
     except ValueError:
         return str(uuid5(NAMESPACE_URL, f"urn:chatapp:idempotency-key:{key}"))
+
+
+def client_id_of_form(form_id: str, content: str) -> str:
+    """Return the client id of what the form of a page posts.
+
+    The browser may show a form again, after going back or in another tab. With another content it is another message.
+    A `form_id` that is no UUID is returned as it is: `check_client_id` refuses it.
+    """
+    try:
+        return str(uuid5(UUID(form_id), content))
+    except ValueError:
+        return form_id

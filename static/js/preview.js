@@ -34,7 +34,7 @@ async function open(form) {
   if (!value.trim()) return field.focus();
   const { html, error = null } = await render(value);
   if (!form.isConnected || field.value !== value || form.querySelector(PREVIEW)) return;
-  const alert = find(form, "[role=alert]");
+  const alert = find(form, "[role=alert]:not([popover] *)");
   alert.hidden = !error;
   alert.textContent = error;
   if (html) show(form, field, html);

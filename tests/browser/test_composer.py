@@ -261,7 +261,7 @@ def test_commands_are_completed_and_run(ana: Person, bob: Person, new_page: NewP
     page, reader = (wait_until_connected(new_page(person, room_path(room))) for person in (ana, bob))
     field = page.locator(TEXT)
     field.press_sequentially("/")
-    expect(page.get_by_role("option")).to_have_count(4)
+    expect(page.get_by_role("option")).to_have_count(5)
     field.press_sequentially("to")
     field.press("Enter")
     expect_text(page, "/topic ")
