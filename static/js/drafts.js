@@ -26,6 +26,8 @@ export class Drafts {
   #prefix;
   /** @type {Set<DraftSync>} */
   #open = new Set();
+  /** @type {Map<string, Draft>} what the server has, by the names of the places, if that is newer than a page */
+  #known = new Map();
 
   /**
    * @param {FallbackStorage} storage of the tab
@@ -40,6 +42,7 @@ export class Drafts {
     window.addEventListener("pagehide", () => this.#saveAll());
     find(document, "[data-sign-out]").addEventListener("submit", (event) => this.#onSignOut(event));
     connection.watchState((state) => state === "signed-out" && this.#forget());
+    connection.on("draft_changed", (changed) => this.#known.set(nameOf(changed), changed));
   }
 
   /**
@@ -52,7 +55,7 @@ export class Drafts {
   }
 
   /**
-   * Keep the text of a message box.
+   * Keep the text of a message box. Its page may be one that was shown before, with an older draft.
    *
    * @param {{text: string}} field
    * @param {Place} place
@@ -60,7 +63,13 @@ export class Drafts {
    */
   open(field, place, options) {
     const [connection, storage, key] = [this.#connection, this.storage, this.keyOf(place)];
-    const sync = new DraftSync({ field, connection, storage, key, ...place, ...options });
+    const known = this.#known.get(nameOf(place));
+    const isNewer = known && known.version > options.stored.version;
+    // The next draft after one that was removed is based on none.
+    const stored = isNewer ? { content: known.content, version: known.content ? known.version : 0 } : options.stored;
+    if (isNewer) field.text = stored.content;
+    const onSaved = (/** @type {Draft} */ draft) => this.#known.set(nameOf(place), draft);
+    const sync = new DraftSync({ field, connection, storage, key, ...place, ...options, stored, onSaved });
     this.#open.add(sync);
     options.signal.addEventListener("abort", () => this.#open.delete(sync));
     return sync;

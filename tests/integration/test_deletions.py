@@ -235,3 +235,17 @@ def test_the_last_earlier_versions_are_restored_up_to_a_limit(app: Flask, monkey
     delete(GENERAL, ACTOR, seq)
     assert undelete(GENERAL, ACTOR, seq).content == "the end"
     assert list(db.session.scalars(select(MessageVersion.content))) == ["six"]
+
+
+def test_an_author_cannot_undo_what_a_manager_has_deleted_as_well(server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    room = ana.create_room()
+    ana.invite(room, bob)
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    bob_socket.call("send_message", message_payload("abuse", room))
+    assert call(bob_socket, "delete_message", room)["ok"]
+    assert call(ana_socket, "delete_message", room)["ok"]
+    prolong(server)
+    for socket in (bob_socket, ana_socket):
+        assert call(socket, "undelete_message", room)["error"]["code"] == "conflict"
+    assert "abuse" not in str(read_all_rows(server))

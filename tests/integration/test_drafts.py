@@ -167,3 +167,13 @@ def test_a_draft_survives_a_crash(server: Server, ana: Person) -> None:
     server.kill()
     server.start()
     assert stored(ana) == [("general", None, "begun")]
+
+
+def test_removing_a_draft_says_nothing_of_a_conversation_that_one_may_not_see(
+    server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    socket = bob.connect()
+    answers = [save(socket, conversation, "") for conversation in (ana.create_room(), "room_999", "direct_999")]
+    assert answers[0]["ok"]
+    assert answers.count(answers[0]) == 3

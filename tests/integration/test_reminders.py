@@ -125,3 +125,12 @@ def test_a_reminder_whose_time_passed_while_the_server_was_down_is_due_at_the_ne
     any_server.start()
     query = "SELECT count(*) FROM reminders WHERE fired_at IS NOT NULL"
     eventually(lambda: any_server.rows(query) == [(1,)], "it is due")
+
+
+def test_a_command_says_nothing_of_a_conversation_that_one_may_not_see(server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    for conversation in (ana.open_direct(ana), ana.create_room(), "direct_999"):
+        refused = bob.post(f"/conversations/{conversation}/messages", content="/remind me to call in 5 minutes")
+        assert refused.status_code == 404, conversation
+        assert "ana" not in refused.url
+    assert bob.api().get("/reminders").json()["total"] == 0

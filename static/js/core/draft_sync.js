@@ -25,6 +25,7 @@ export const RETRY_MS = 15_000;
  * @property {Draft} stored what the page was rendered with
  * @property {number} maxChars
  * @property {AbortSignal} signal ends the page
+ * @property {(draft: Draft) => void} onSaved
  */
 
 /**
@@ -140,8 +141,9 @@ export class DraftSync {
     const request = { ...this.#place, content, version: this.#base.version, client_id: this.clientId };
     const { draft, saved } = await this.#options.connection.request("save_draft", request);
     // Without text there is no draft any more, and the next one is based on none.
-    if (saved) this.#base = { content, version: draft.version };
-    else this.#merge(draft);
+    if (!saved) return this.#merge(draft);
+    this.#base = { content, version: draft.version };
+    this.#options.onSaved(this.#base);
   }
 
   get #place() {

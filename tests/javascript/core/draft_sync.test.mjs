@@ -32,9 +32,10 @@ function open({ server = new FakeServer(), storage = newStorage(), thread = null
   const { content, version } = options.stored ?? server.draft;
   const field = { text: content };
   const controller = new AbortController();
+  const saved = [];
   const sync = new DraftSync({
     ...{ field, connection, storage, key: "draft", conversation: "general", thread, maxChars: 100 },
-    ...{ stored: { content, version }, signal: controller.signal },
+    ...{ stored: { content, version }, signal: controller.signal, onSaved: (draft) => saved.push(draft) },
   });
 
   function type(text) {
@@ -51,12 +52,12 @@ function open({ server = new FakeServer(), storage = newStorage(), thread = null
     connection.deliver("draft_changed", { conversation: "general", thread, ...changed });
   }
 
-  return { server, storage, connection, controller, field, sync, type, pause, deliver };
+  return { server, storage, connection, controller, field, saved, sync, type, pause, deliver };
 }
 
 test("a text is saved after a pause in typing, based on the version before", async (context) => {
   useFakeTimers(context);
-  const { server, storage, connection, sync, type, pause } = open();
+  const { server, storage, connection, saved, sync, type, pause } = open();
   type("hel");
   mock.timers.tick(PAUSE_MS - 1);
   type("hello");
@@ -70,6 +71,7 @@ test("a text is saved after a pause in typing, based on the version before", asy
     { conversation: "general", content: "hello world", version: 101, client_id },
   ]);
   assert.equal(server.draft.content, "hello world");
+  assert.deepEqual(saved.at(-1), { content: "hello world", version: server.draft.version });
   assert.deepEqual(storage.keys(""), []);
   await pause(RETRY_MS);
   assert.equal(connection.requests.length, 2);
