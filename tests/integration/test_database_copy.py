@@ -20,6 +20,7 @@ from chatapp.models import (
     Block,
     ConversationPreference,
     Deletion,
+    Draft,
     IncomingWebhook,
     Invitation,
     Message,
@@ -103,6 +104,7 @@ def fill(server: Server, new_person: NewPerson) -> Person:
                     user_id=1, conversation_id=1, client_id="1", content="x", is_in_room=True, due_at=due_at
                 ),
                 SavedMessage(user_id=1, conversation_id=1, seq=seq),
+                Draft(user_id=1, conversation_id=1, thread_root=0, content="x", version=1),
                 Reminder(user_id=1, client_id="1", content="x", conversation_id=1, seq=seq, due_at=due_at),
             ]
         )
