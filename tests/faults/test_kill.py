@@ -53,7 +53,9 @@ def post_while_killing(cycles: int, new_server: NewServer, new_person: NewPerson
     room = ana.create_room()
     ana.invite(room, bob)
     participants = [
-        Participant(person, conversation, f"{person.username} in {conversation}", edit_every=5, reply_every=3)
+        Participant(
+            person, conversation, f"{person.username} in {conversation}", edit_every=5, reply_every=3, schedule_every=7
+        )
         for person in (ana, bob)
         for conversation in ("general", room)
     ]

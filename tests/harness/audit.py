@@ -106,7 +106,11 @@ class Participant:
             try:
                 await self._catch_up(socket)
                 while not (stop.is_set() and self._is_complete()):
-                    await self._send_next(socket)
+                    if stop.is_set() and self._unacknowledged is None:
+                        # Only scheduled messages are missing. Sending would schedule others.
+                        await asyncio.sleep(self.pause)
+                    else:
+                        await self._send_next(socket)
                     if self._behind.is_set():
                         await self._catch_up(socket)
             except (TimeoutError, ConnectionError) as error:
