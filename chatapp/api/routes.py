@@ -53,7 +53,6 @@ from chatapp.errors import InvalidReply, NotFound, ThreadRemoved
 from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import present_message_data
-from chatapp.presentation.quotes import compose_forward
 from chatapp.presentation.read_state import present_read_state
 from chatapp.presentation.resources import Message, ReadState
 from chatapp.timeline import (
@@ -225,13 +224,12 @@ def forward_message(conversation: str, seq: str, json: Forward, headers: Idempot
 
     It has no copy of the text: each reader sees the original only if they may read it where it is.
     """
-    source, number = parse_conversation(conversation), parse_message_number(seq)
     message = forward(
-        source,
-        number,
+        parse_conversation(conversation),
+        parse_message_number(seq),
         parse_ref(json.to),
         current_caller().actor,
-        content=compose_forward(json.content, source, number),
+        comment=json.content,
         client_id=resolve_client_id(json.client_id, headers.idempotency_key),
     )
     return _respond_posted(message)

@@ -19,10 +19,11 @@ from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.kinds import direct_path, direct_title, pages_of
-from chatapp.presentation.quotes import compose_forward, message_path, shorten_quote
+from chatapp.presentation.quotes import shorten_quote
 from chatapp.presentation.urls import parse_seq
 from chatapp.timeline import TimelineMessage, forward, get_message
 from chatapp.timeline.client_ids import client_id_of_form
+from chatapp.timeline.references import message_path
 
 blueprint = Blueprint("forwarding", __name__)
 
@@ -34,7 +35,7 @@ MAX_TARGETS = 100
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A conversation, or a person with whom there is none yet."""
+    """A conversation, or a person without a direct conversation."""
 
     name: str
     """The wire name; of a person “@” and the username."""
@@ -58,18 +59,18 @@ def forward_message(conversation: str, seq: str) -> Response | tuple[str, int]:
     """Forward a message to the conversation `to`, and redirect to the new message. Errors are shown in the form."""
     source, number = parse_ref(conversation), parse_seq(seq) or 0
     message = _find_message(source, number)
-    target, content = request.form.get("to", ""), request.form.get("content", "")
+    target, comment = request.form.get("to", ""), request.form.get("content", "")
     try:
         posted = forward(
             source,
             number,
             _find_target(target),
             current_person().actor,
-            content=compose_forward(content, source, number),
-            client_id=client_id_of_form(request.form.get("form_id", ""), f"{target}\n{content}"),
+            comment=comment,
+            client_id=client_id_of_form(request.form.get("form_id", ""), f"{target}\n{comment}"),
         )
     except ChatError as error:
-        return _render(message, comment=content, error=error.message), error.status
+        return _render(message, comment=comment, error=error.message), error.status
     return redirect(message_path(posted.conversation.wire_name, posted.seq or 0), code=303)
 
 

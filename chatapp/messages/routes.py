@@ -36,7 +36,7 @@ from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.conversations import find_path, preview_message, render_conversation, view_conversation
 from chatapp.presentation.kinds import pages_of
 from chatapp.presentation.messages import present_message
-from chatapp.presentation.quotes import message_path, shorten_quote, thread_path
+from chatapp.presentation.quotes import shorten_quote
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.reply_quotes import present_quote
 from chatapp.presentation.sidebar import current_sidebars
@@ -53,6 +53,7 @@ from chatapp.timeline.mentions import MAX_SUGGESTIONS, list_mentionable
 from chatapp.timeline.pins import list_pinned
 from chatapp.timeline.quoted import read_by_seqs, read_quoted
 from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_first_since
+from chatapp.timeline.references import message_path, thread_path
 from chatapp.timeline.versions import read_versions
 from chatapp.web.caching import revalidated
 

@@ -13,14 +13,15 @@ from chatapp.errors import ChatError, SignedOut, Unavailable
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.kinds import ConversationPage, pages_of
-from chatapp.presentation.quotes import message_path
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.urls import ID
 from chatapp.schedule import reminders as service
-from chatapp.schedule.queries import Cursor, Scheduled, find_scheduled, list_scheduled
-from chatapp.schedule.reminders import ReminderRow, list_reminders, read_messages
+from chatapp.schedule.entries import Cursor, EntryPage
+from chatapp.schedule.reminders import REMINDERS, ReminderEntry, read_messages
+from chatapp.schedule.scheduled import SCHEDULED, Scheduled
 from chatapp.schedule.service import change_scheduled, delete_scheduled, send_now
 from chatapp.timeline.metadata import UNCHANGED
+from chatapp.timeline.references import message_path
 from chatapp.web.caching import revalidated
 
 blueprint = Blueprint("scheduled", __name__)
@@ -36,9 +37,10 @@ def index() -> str:
     """Show the messages that the user has scheduled, and their reminders. Further pages have more of one of them."""
     session, user_id = db.session(), current_person().id
     after, after_reminder = (Cursor.parse(request.args.get(name)) for name in ("after", "after_reminder"))
-    messages = [] if after_reminder else list_scheduled(session, user_id, after=after, limit=PAGE_SIZE + 1)
-    reminders = [] if after else list_reminders(session, user_id, after=after_reminder, limit=PAGE_SIZE + 1)
-    return _render(messages, reminders, has_messages=not after_reminder, has_reminders=not after)
+    return _render(
+        None if after_reminder else SCHEDULED.read_page(session, user_id, after=after, limit=PAGE_SIZE),
+        None if after else REMINDERS.read_page(session, user_id, after=after_reminder, limit=PAGE_SIZE),
+    )
 
 
 @blueprint.post(f"/scheduled/<{ID}:scheduled_id>")
@@ -104,29 +106,24 @@ def _render_refused(scheduled_id: int, error: ChatError, form: MultiDict[str, st
     """
     if isinstance(error, SignedOut | Unavailable):
         raise error
-    scheduled = find_scheduled(db.session(), current_person().id, scheduled_id)
-    return _render([scheduled], [], has_reminders=False, error=error, form=form), error.status
+    scheduled = SCHEDULED.find(db.session(), current_person().id, scheduled_id)
+    return _render(EntryPage([scheduled], None), None, error=error, form=form), error.status
 
 
 def _render(
-    messages: Sequence[Scheduled],
-    reminders: Sequence[ReminderRow],
+    messages: EntryPage[Scheduled] | None,
+    reminders: EntryPage[ReminderEntry] | None,
     *,
-    has_messages: bool = True,
-    has_reminders: bool = True,
     error: ChatError | None = None,
     form: MultiDict[str, str] | None = None,
 ) -> str:
-    shown, shown_reminders = messages[:PAGE_SIZE], reminders[:PAGE_SIZE]
+    """Show messages, reminders or both."""
     return render_template(
         "messages/scheduled.html",
-        has_messages=has_messages,
-        messages=list(zip(shown, _find_pages(shown), strict=True)),
-        next_message=shown[-1].cursor if len(messages) > len(shown) else None,
-        has_reminders=has_reminders,
-        reminders=shown_reminders,
-        reminded=read_messages(db.session(), current_person().id, shown_reminders),
-        next_reminder=shown_reminders[-1].cursor if len(reminders) > len(shown_reminders) else None,
+        messages=messages,
+        pages=_find_pages(messages.entries) if messages else [],
+        reminders=reminders,
+        reminded=read_messages(db.session(), current_person().id, reminders.entries) if reminders else {},
         clock=current_clock(),
         error=error,
         form=form,

@@ -7,10 +7,11 @@ from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.kinds import pages_of
-from chatapp.presentation.quotes import shorten_quote, thread_path
+from chatapp.presentation.quotes import shorten_quote
 from chatapp.presentation.threads import view_thread
 from chatapp.presentation.urls import parse_seq
 from chatapp.timeline.conversation_state import find_state
+from chatapp.timeline.references import thread_path
 from chatapp.timeline.thread_markers import mark_thread_read
 from chatapp.timeline.thread_members import (
     count_followed_threads,

@@ -8,8 +8,9 @@ from typing import TypedDict
 
 from markupsafe import Markup, escape
 
-from chatapp.presentation.quotes import REFERENCE_TEXT, shorten_quote
+from chatapp.presentation.quotes import shorten_quote
 from chatapp.timeline import TimelineMessage
+from chatapp.timeline.references import REFERENCE_TEXT
 
 DELETED_TEXT = "Deleted message"
 

@@ -2,8 +2,8 @@
 
 from chatapp.presentation import resources
 from chatapp.presentation.messages import isoformat
-from chatapp.schedule.queries import Scheduled
-from chatapp.schedule.reminders import ReminderRow
+from chatapp.schedule.reminders import ReminderEntry
+from chatapp.schedule.scheduled import Scheduled
 
 
 def present_scheduled(scheduled: Scheduled) -> resources.ScheduledMessage:
@@ -22,7 +22,7 @@ def present_scheduled(scheduled: Scheduled) -> resources.ScheduledMessage:
     }
 
 
-def present_reminder(reminder: ReminderRow) -> resources.Reminder:
+def present_reminder(reminder: ReminderEntry) -> resources.Reminder:
     """Return the JSON of a reminder, without the message that it is about: the person may have lost access to it."""
     return {
         "id": reminder.id,

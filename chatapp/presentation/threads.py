@@ -13,11 +13,11 @@ from chatapp.models import Conversation
 from chatapp.presentation import resources
 from chatapp.presentation.conversations import Composer, make_composer
 from chatapp.presentation.kinds import ConversationPage, pages_of
-from chatapp.presentation.quotes import thread_path
 from chatapp.timeline import Page, TimelineMessage, list_pending
 from chatapp.timeline.conversation_state import ConversationState
 from chatapp.timeline.quoted import read_quoted
 from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_root, read_thread
+from chatapp.timeline.references import thread_path
 from chatapp.timeline.thread_members import check_thread, find_thread_state
 from chatapp.timeline.threads import ThreadState
 

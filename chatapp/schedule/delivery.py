@@ -11,7 +11,7 @@ from chatapp.conversations.policy import no_such_conversation
 from chatapp.errors import ChatError
 from chatapp.models import now
 from chatapp.operation import current_request_id
-from chatapp.schedule.queries import SCHEDULED, SELECT, Scheduled, no_such_message
+from chatapp.schedule.scheduled import SCHEDULED, Scheduled
 from chatapp.schedule.signals import ScheduledChanged, scheduled_changed
 from chatapp.storage import BatchChange, Transaction
 from chatapp.timeline import TimelineMessage
@@ -45,8 +45,9 @@ class Delivery(BatchChange[TimelineMessage | None]):
         # Conversations are locked before anything else, as by every other change. Another process that is about to send
         # the same messages waits here, and then finds that they are gone.
         lock_columns(session, {key for change in changes for key in change.lock_keys})
-        query = SELECT.where(SCHEDULED.c.id.in_([change.scheduled_id for change in changes]))
-        rows = session.execute(query.with_for_update(of=SCHEDULED)).all()
+        table = SCHEDULED.table
+        query = SCHEDULED.select.where(table.c.id.in_([change.scheduled_id for change in changes]))
+        rows = session.execute(query.with_for_update(of=table)).all()
         scheduled = {row.id: Scheduled.of(row) for row in rows}
         prepared = [change.prepare(scheduled.get(change.scheduled_id)) for change in changes]
         posts = [each for each in prepared if isinstance(each, Post)]
@@ -57,7 +58,7 @@ class Delivery(BatchChange[TimelineMessage | None]):
             for change, result in zip(changes, results, strict=True)
             if isinstance(result, TimelineMessage)
         ]
-        session.execute(delete(SCHEDULED).where(SCHEDULED.c.id.in_([each.id for each in sent])))
+        session.execute(delete(table).where(table.c.id.in_([each.id for each in sent])))
         for each in sent:
             transaction.send_on_commit(scheduled_changed, ScheduledChanged(each.user_id, each.id, "sent"))
         return results
@@ -68,7 +69,7 @@ class Delivery(BatchChange[TimelineMessage | None]):
             if scheduled is None or scheduled.problem is not None or scheduled.due_at > now():
                 return None
         elif scheduled is None or scheduled.user_id != self.actor.user_id:
-            return no_such_message()
+            return SCHEDULED.not_found()
         if scheduled.conversation is None:
             return no_such_conversation()
         return Post(

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 from flask import Flask
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -19,8 +20,8 @@ from chatapp.errors import Busy, ChatError, Internal, SignedOut, Unavailable
 from chatapp.extensions import db
 from chatapp.models import now
 from chatapp.schedule.delivery import Delivery
-from chatapp.schedule.queries import find_next_due_at, list_due
 from chatapp.schedule.reminders import DueReminders
+from chatapp.schedule.scheduled import SCHEDULED
 from chatapp.schedule.service import record_problem
 from chatapp.schedule.signals import reminder_changed, scheduled_changed
 from chatapp.signals import EXTENSION as SIGNALS
@@ -99,13 +100,14 @@ class DueMessages:
 
     def find_next(self, session: Session) -> datetime | None:
         """Return the time at which the next message is due."""
-        return find_next_due_at(session)
+        return SCHEDULED.find_next_due_at(session)
 
     def do_due(self, session: Session, moment: datetime) -> None:
         """Send the messages that are due, in the order of their times."""
-        due = list_due(session, moment, limit=MAX_SENT)
+        query = select(SCHEDULED.table.c.id, SCHEDULED.table.c.conversation_id).where(SCHEDULED.is_due(moment))
+        due = session.execute(query.order_by(*SCHEDULED.order).limit(MAX_SENT)).all()
         db.session.remove()  # Its snapshot is older than what is sent.
-        submissions = current_writer().submit_all([Delivery(each.id, each.conversation_id) for each in due])
+        submissions = current_writer().submit_all([Delivery(*each) for each in due])
         for each, submission in zip(due, submissions, strict=True):
             if submission.error is not None and not isinstance(submission.error, TRANSIENT_ERRORS):
                 record_problem(each.id, _describe(submission.error)[:MAX_PROBLEM_CHARS])

@@ -1,12 +1,9 @@
 """Scheduling messages, and changing what is scheduled."""
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from chatapp.actors import Actor, require_active_login
+from chatapp.actors import Actor
 from chatapp.config import current_settings
 from chatapp.conversations.commands import find_command
 from chatapp.conversations.kinds import has_assistant
@@ -18,14 +15,7 @@ from chatapp.errors import Conflict, Invalid, InvalidReply, ThreadRemoved
 from chatapp.extensions import db
 from chatapp.models import Message, RetiredKey, now
 from chatapp.schedule.delivery import Delivery
-from chatapp.schedule.queries import (
-    SCHEDULED,
-    SELECT,
-    Scheduled,
-    count_scheduled,
-    find_scheduled,
-    no_such_message,
-)
+from chatapp.schedule.scheduled import SCHEDULED, Scheduled
 from chatapp.schedule.signals import ScheduledChanged, State, scheduled_changed
 from chatapp.schedule.times import check_due_at
 from chatapp.storage import Transaction, write
@@ -35,7 +25,7 @@ from chatapp.timeline.content import check_content
 from chatapp.timeline.metadata import UNCHANGED
 from chatapp.timeline.thread_replies import find_roots
 
-T = TypeVar("T")
+_TABLE = SCHEDULED.table
 
 
 def schedule(
@@ -70,16 +60,15 @@ def schedule(
         # The number of their messages is limited, and two processes cannot insert the same one.
         session.execute(lock_people([actor.user_id]))
         access = find_access_of(session, ref, actor)
-        query = SELECT.where(SCHEDULED.c.client_id == key, SCHEDULED.c.user_id == actor.user_id)
-        if row := session.execute(query).one_or_none():
-            return Scheduled.of(row)
+        if known := SCHEDULED.find_by_client_id(session, actor.user_id, key):
+            return known
         conversation = authorize_posting(*access)
         _check_not_sent(session, key, actor.user_id)
         if reply_to is not None:
             _check_reply(session, conversation.id, reply_to)
         if thread_root is not None and not find_roots(session, {(conversation.id, thread_root)}):
             raise ThreadRemoved("The message that this thread begins with does not exist in this conversation.")
-        if count_scheduled(session, actor.user_id) >= settings.max_scheduled:
+        if SCHEDULED.count(session, actor.user_id) >= settings.max_scheduled:
             raise Conflict(f"You can schedule at most {settings.max_scheduled} messages. Delete one first.")
         values = {
             "user_id": actor.user_id,
@@ -92,8 +81,8 @@ def schedule(
             "due_at": moment,
             "created_at": now(),
         }
-        session.execute(insert(SCHEDULED), values)
-        scheduled = Scheduled.of(session.execute(query).one())
+        scheduled_id = session.execute(insert(_TABLE).values(values).returning(_TABLE.c.id)).scalar_one()
+        scheduled = SCHEDULED.find(session, actor.user_id, scheduled_id)
         _send_changed(transaction, scheduled)
         return scheduled
 
@@ -119,22 +108,22 @@ def change_scheduled(
         session, text = transaction.session, values.get("content")
         if scheduled.conversation and isinstance(text, str) and find_command(scheduled.conversation, text):
             raise Invalid("A command cannot be scheduled.")
-        session.execute(update(SCHEDULED).where(SCHEDULED.c.id == scheduled_id).values(values))
-        changed = find_scheduled(session, actor.user_id, scheduled_id)
+        session.execute(update(_TABLE).where(_TABLE.c.id == scheduled_id).values(values))
+        changed = SCHEDULED.find(session, actor.user_id, scheduled_id)
         _send_changed(transaction, changed)
         return changed
 
-    return _change(actor, scheduled_id, change)
+    return SCHEDULED.change(actor, scheduled_id, change)
 
 
 def delete_scheduled(actor: Actor, scheduled_id: int) -> None:
     """Delete a scheduled message. Raises `SignedOut` and `NotFound`."""
 
     def change(transaction: Transaction, _: Scheduled) -> None:
-        transaction.session.execute(delete(SCHEDULED).where(SCHEDULED.c.id == scheduled_id))
+        transaction.session.execute(delete(_TABLE).where(_TABLE.c.id == scheduled_id))
         transaction.send_on_commit(scheduled_changed, ScheduledChanged(actor.user_id, scheduled_id, "deleted"))
 
-    _change(actor, scheduled_id, change)
+    SCHEDULED.change(actor, scheduled_id, change)
 
 
 def send_now(actor: Actor, scheduled_id: int) -> TimelineMessage:
@@ -142,11 +131,11 @@ def send_now(actor: Actor, scheduled_id: int) -> TimelineMessage:
 
     Raises what posting it raises: it stays scheduled then. Raises `NotFound`.
     """
-    scheduled = find_scheduled(db.session(), actor.user_id, scheduled_id)
+    scheduled = SCHEDULED.find(db.session(), actor.user_id, scheduled_id)
     conversation_id = scheduled.conversation.id if scheduled.conversation else None
     message = write(Delivery(scheduled_id, conversation_id, actor))
     if message is None:
-        raise no_such_message()
+        raise SCHEDULED.not_found()
     return message
 
 
@@ -154,26 +143,14 @@ def record_problem(scheduled_id: int, problem: str) -> None:
     """Record why a message that is due was not sent, unless it was changed, sent or deleted meanwhile."""
 
     def change(transaction: Transaction) -> None:
-        is_due = (SCHEDULED.c.id == scheduled_id) & SCHEDULED.c.problem.is_(None) & (SCHEDULED.c.due_at <= now())
+        is_due = (_TABLE.c.id == scheduled_id) & SCHEDULED.is_due(now())
         user_id = transaction.session.execute(
-            update(SCHEDULED).where(is_due).values(problem=problem).returning(SCHEDULED.c.user_id)
+            update(_TABLE).where(is_due).values(problem=problem).returning(_TABLE.c.user_id)
         ).scalar_one_or_none()
         if user_id is not None:
             transaction.send_on_commit(scheduled_changed, ScheduledChanged(user_id, scheduled_id, "failed", problem))
 
     write(change)
-
-
-def _change(actor: Actor, scheduled_id: int, change: Callable[[Transaction, Scheduled], T]) -> T:
-    """Write a change of a locked scheduled message."""
-
-    def apply(transaction: Transaction) -> T:
-        session = transaction.session
-        require_active_login(session, actor)
-        session.execute(select(SCHEDULED.c.id).where(SCHEDULED.c.id == scheduled_id).with_for_update())
-        return change(transaction, find_scheduled(session, actor.user_id, scheduled_id))
-
-    return write(apply)
 
 
 def _send_changed(transaction: Transaction, scheduled: Scheduled) -> None:

@@ -1,5 +1,6 @@
 """Forwarding: a message that refers to one of another conversation."""
 
+import re
 from collections.abc import Callable
 
 from sqlalchemy import select
@@ -15,14 +16,17 @@ from chatapp.storage import Transaction, write
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.messages import TimelineMessage
 from chatapp.timeline.posting import Post, prepare_post
+from chatapp.timeline.references import make_reference
+
+_FENCE = re.compile("```|~~~")
 
 
 def forward(
-    source: ConversationRef, seq: int, target: ConversationRef, actor: Actor, *, content: object, client_id: object
+    source: ConversationRef, seq: int, target: ConversationRef, actor: Actor, *, comment: str, client_id: object
 ) -> TimelineMessage:
     """Post a message that refers to the message `seq` of `source` to `target`, and return it, once it is stored.
 
-    `content` contains the reference. It is never spooled: during an outage nobody knows whether the actor may read the
+    `comment` may be empty. The message is never spooled: during an outage nobody knows whether the actor may read the
     source. Otherwise it is stored like every post: see `prepare_post`.
 
     Raises what `post` and `authorize_reading` raise, and `NotFound` if the message does not exist or was deleted.
@@ -30,7 +34,7 @@ def forward(
     post = prepare_post(
         target,
         actor,
-        content=content,
+        content=_compose(comment, make_reference(source, seq)),
         client_id=client_id,
         message_type=TEXT,
         metadata=None,
@@ -39,6 +43,14 @@ def forward(
         max_chars=current_settings().max_message_chars,
     )
     return write(_make_change(source, seq, post), locks=post.lock_keys)
+
+
+def _compose(comment: str, reference: str) -> str:
+    if not comment.strip():
+        return reference
+    # What follows a fence that is not closed is code.
+    parts = (reference, comment) if _FENCE.search(comment) else (comment, reference)
+    return "\n\n".join(parts)
 
 
 def _make_change(source: ConversationRef, seq: int, post: Post) -> Callable[[Transaction], TimelineMessage]:

@@ -24,15 +24,9 @@ from chatapp.extensions import db
 from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.resources import Message, Reminder, ScheduledMessage
 from chatapp.presentation.scheduled import present_reminder, present_scheduled
-from chatapp.schedule.queries import Cursor, count_scheduled, find_scheduled, list_scheduled
-from chatapp.schedule.reminders import (
-    count_reminders,
-    find_reminder,
-    finish_reminder,
-    list_reminders,
-    move_reminder,
-    remind,
-)
+from chatapp.schedule.entries import Cursor
+from chatapp.schedule.reminders import REMINDERS, finish_reminder, move_reminder, remind
+from chatapp.schedule.scheduled import SCHEDULED
 from chatapp.schedule.service import change_scheduled, delete_scheduled, schedule, send_now
 
 blueprint = Blueprint("api_scheduled", __name__, url_prefix="/api")
@@ -47,12 +41,11 @@ REMINDERS_TAG = "Reminders"
 def list_scheduled_messages(query: ScheduledQuery) -> Response:
     """List your scheduled messages, soonest first."""
     user_id = current_caller().actor.user_id
-    found = list_scheduled(db.session(), user_id, after=Cursor.parse(query.after), limit=query.limit + 1)
-    shown = found[: query.limit]
+    page = SCHEDULED.read_page(db.session(), user_id, after=Cursor.parse(query.after), limit=query.limit)
     body: resources.ScheduledMessages = {
-        "scheduled": [present_scheduled(each) for each in shown],
-        "total": count_scheduled(db.session(), user_id),
-        "next_cursor": str(shown[-1].cursor) if len(found) > len(shown) else None,
+        "scheduled": [present_scheduled(each) for each in page.entries],
+        "total": SCHEDULED.count(db.session(), user_id),
+        "next_cursor": None if page.next is None else str(page.next),
     }
     return respond(body)
 
@@ -93,7 +86,7 @@ def schedule_message(conversation: str, json: NewScheduledMessage, headers: Idem
 @describe(ScheduledMessage, NotFound, tag=TAG)
 def show_scheduled(scheduled_id: str) -> Response:
     """Get one of your scheduled messages."""
-    scheduled = find_scheduled(db.session(), current_caller().actor.user_id, _parse(scheduled_id))
+    scheduled = SCHEDULED.find(db.session(), current_caller().actor.user_id, _parse(scheduled_id))
     return respond(present_scheduled(scheduled))
 
 
@@ -130,12 +123,11 @@ def send_scheduled_message(scheduled_id: str) -> Response:
 def list_own_reminders(query: ScheduledQuery) -> Response:
     """List your reminders, soonest first: those that are due, then the others."""
     user_id = current_caller().actor.user_id
-    found = list_reminders(db.session(), user_id, after=Cursor.parse(query.after), limit=query.limit + 1)
-    shown = found[: query.limit]
+    page = REMINDERS.read_page(db.session(), user_id, after=Cursor.parse(query.after), limit=query.limit)
     body: resources.Reminders = {
-        "reminders": [present_reminder(each) for each in shown],
-        "total": count_reminders(db.session(), user_id),
-        "next_cursor": str(shown[-1].cursor) if len(found) > len(shown) else None,
+        "reminders": [present_reminder(each) for each in page.entries],
+        "total": REMINDERS.count(db.session(), user_id),
+        "next_cursor": None if page.next is None else str(page.next),
     }
     return respond(body)
 
@@ -169,7 +161,7 @@ def create_reminder(json: NewReminder, headers: IdempotencyHeaders) -> Response:
 @describe(Reminder, NotFound, tag=REMINDERS_TAG)
 def show_reminder(reminder_id: str) -> Response:
     """Get one of your reminders."""
-    reminder = find_reminder(db.session(), current_caller().actor.user_id, _parse_reminder(reminder_id))
+    reminder = REMINDERS.find(db.session(), current_caller().actor.user_id, _parse_reminder(reminder_id))
     return respond(present_reminder(reminder))
 
 

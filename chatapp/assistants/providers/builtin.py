@@ -9,7 +9,8 @@ from chatapp.assistants.providers import Question
 from chatapp.assistants.providers.help import find_help
 from chatapp.assistants.providers.keywords import find_keywords, stem
 from chatapp.conversations.people import Person
-from chatapp.presentation.quotes import make_reference, message_path, shorten_quote
+from chatapp.presentation.quotes import shorten_quote
+from chatapp.timeline.references import make_reference, message_path
 
 WORD_PAUSE_SECONDS = 0.02
 """Pause between two words of an answer, at the pace of a reader."""

@@ -1,0 +1,150 @@
+"""What scheduled messages and reminders have in common: rows of one person, each with the time at which it is due."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar, cast
+
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from chatapp.actors import Actor, require_active_login
+from chatapp.conversations.refs import ConversationRef, make_ref
+from chatapp.errors import Invalid, NotFound
+from chatapp.models import Conversation, Reminder, ScheduledMessage
+from chatapp.models.base import LAST_ID
+from chatapp.storage import Transaction, write
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MAX_MICROSECONDS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
+class Entry(Protocol):
+    """A row as a value."""
+
+    @property
+    def id(self) -> int:
+        """The id of the row."""
+
+    @property
+    def due_at(self) -> datetime:
+        """When it is due."""
+
+
+E = TypeVar("E", bound=Entry)
+T = TypeVar("T")
+
+
+class Cursor(NamedTuple):
+    """A place in a list that is ordered by time."""
+
+    due_at: datetime
+    id: int
+
+    def __str__(self) -> str:
+        return f"{(self.due_at - _EPOCH) // _MICROSECOND}-{self.id}"
+
+    @classmethod
+    def parse(cls, value: str | None) -> Self | None:
+        """Return the cursor that was formatted as `value`, if there is one. Raises `Invalid`."""
+        if value is None:
+            return None
+        microseconds, _, number = value.partition("-")
+        for digits, limit in ((microseconds, _MAX_MICROSECONDS), (number, LAST_ID)):
+            if not digits.isascii() or not digits.isdecimal() or len(digits) > len(str(limit)) or int(digits) > limit:
+                raise Invalid("after must be a cursor from an earlier response.")
+        return cls(_EPOCH + int(microseconds) * _MICROSECOND, int(number))
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage(Generic[E]):
+    """Consecutive entries of a person, soonest first."""
+
+    entries: Sequence[E]
+    next: Cursor | None
+    """The cursor of the next page; None if there is none."""
+
+
+class Entries(Generic[E]):
+    """The rows of one table. Nobody but the person of an entry can see it.
+
+    `make(row)` returns the value of a row, `waits` is the condition that an entry is still to be done, and `missing` is
+    the error text for an entry that does not exist.
+    """
+
+    def __init__(
+        self,
+        model: type[ScheduledMessage | Reminder],
+        make: Callable[[Row[Any]], E],
+        waits: ColumnElement[bool],
+        missing: str,
+    ) -> None:
+        self.table = cast(Table, model.__table__)
+        self.select: Select[Any] = select(*self.table.c, Conversation.kind).outerjoin_from(
+            self.table, Conversation, Conversation.id == self.table.c.conversation_id
+        )
+        """The columns that `make` needs."""
+        self.waits = waits
+        self.order = (self.table.c.due_at, self.table.c.id)
+        self._make = make
+        self._missing = missing
+
+    def not_found(self) -> NotFound:
+        """Return the error for an entry that does not exist, or that is somebody else's."""
+        return NotFound(self._missing)
+
+    def find(self, session: Session, user_id: int, entry_id: int) -> E:
+        """Find an entry of a person. Raises `NotFound`."""
+        row = session.execute(self._select_of(user_id).where(self.table.c.id == entry_id)).one_or_none()
+        if row is None:
+            raise self.not_found()
+        return self._make(row)
+
+    def find_by_client_id(self, session: Session, user_id: int, client_id: str) -> E | None:
+        """Find the entry that is stored under a client id."""
+        row = session.execute(self._select_of(user_id).where(self.table.c.client_id == client_id)).one_or_none()
+        return None if row is None else self._make(row)
+
+    def read_page(self, session: Session, user_id: int, *, after: Cursor | None, limit: int) -> EntryPage[E]:
+        """Return the entries of a person that come after a cursor, soonest first."""
+        query = self._select_of(user_id)
+        if after is not None:
+            due_at, number = self.order
+            query = query.where(or_(due_at > after.due_at, and_(due_at == after.due_at, number > after.id)))
+        rows = session.execute(query.order_by(*self.order).limit(limit + 1)).all()
+        entries = [self._make(row) for row in rows[:limit]]
+        last = entries[-1] if len(rows) > limit else None
+        return EntryPage(entries, None if last is None else Cursor(last.due_at, last.id))
+
+    def count(self, session: Session, user_id: int) -> int:
+        """Count the entries of a person."""
+        return session.execute(select(func.count()).where(self.table.c.user_id == user_id)).scalar_one()
+
+    def find_next_due_at(self, session: Session) -> datetime | None:
+        """Return the time at which the next entry is due."""
+        query = select(self.table.c.due_at).where(self.waits).order_by(*self.order).limit(1)
+        return session.execute(query).scalar_one_or_none()
+
+    def is_due(self, moment: datetime) -> ColumnElement[bool]:
+        """Return the condition that an entry is to be done at a moment."""
+        return and_(self.waits, self.table.c.due_at <= moment)
+
+    def change(self, actor: Actor, entry_id: int, change: Callable[[Transaction, E], T]) -> T:
+        """Write a change of a locked entry of the actor. Raises `SignedOut`, `NotFound` and what `change` raises."""
+
+        def apply(transaction: Transaction) -> T:
+            session = transaction.session
+            require_active_login(session, actor)
+            session.execute(select(self.table.c.id).where(self.table.c.id == entry_id).with_for_update())
+            return change(transaction, self.find(session, actor.user_id, entry_id))
+
+        return write(apply)
+
+    def _select_of(self, user_id: int) -> Select[Any]:
+        return self.select.where(self.table.c.user_id == user_id)
+
+
+def ref_of(row: Row[Any]) -> ConversationRef | None:
+    """Return the conversation of a row; None if there is none, or if it was deleted."""
+    return None if row.kind is None else make_ref(row.kind, row.conversation_id)

@@ -1,0 +1,25 @@
+"""References to messages of other conversations: in the answers of assistants, and in messages that forward others.
+
+They have other readers than the person who asked or forwards: users in the same conversation, and everybody once it has
+a public link. So no text of the message is stored, only a block quote that consists of a link to it. Each reader's page
+fetches what the link points to, with that reader's permissions.
+"""
+
+from chatapp.conversations.refs import ConversationRef
+
+REFERENCE_TEXT = "Quoted message"
+
+
+def message_path(conversation: str, seq: int) -> str:
+    """Return the path of a message's permanent link, by the wire name of its conversation."""
+    return f"/conversations/{conversation}/messages/{seq}"
+
+
+def thread_path(conversation: str, root: int) -> str:
+    """Return the path of the page of a thread, by the wire name of its conversation."""
+    return f"/conversations/{conversation}/threads/{root}"
+
+
+def make_reference(conversation: ConversationRef, seq: int) -> str:
+    """Return the Markdown of a reference to a message."""
+    return f"> [{REFERENCE_TEXT}]({message_path(conversation.wire_name, seq)})"
