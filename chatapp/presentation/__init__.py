@@ -57,7 +57,7 @@ def _render_messages(
 
 def _render_undo_form(message: TimelineMessage, seq: int) -> str:
     shared: dict[str, Any] = dict(current_app.jinja_env.globals)
-    form: str = shared["fragment"](
+    form: str = shared["uncached_fragment"](
         UNDO_TEMPLATE, "undo_form", message.conversation.wire_name, seq, shared["csrf_token"]()
     )
     return form

@@ -92,14 +92,7 @@ class EditPayload(Payload):
 
 
 class DeletePayload(Payload):
-    """Payload of `delete_message`."""
-
-    conversation: object
-    seq: EventNumber
-
-
-class UndeletePayload(Payload):
-    """Payload of `undelete_message`."""
+    """Payload of `delete_message` and `undelete_message`."""
 
     conversation: object
     seq: EventNumber
@@ -323,8 +316,8 @@ def delete_message(caller: Caller, payload: DeletePayload) -> Ack:
     return _present(delete(parse_ref(payload.conversation), caller.user.actor, payload.seq))
 
 
-@handles("undelete_message", UndeletePayload)
-def undelete_message(caller: Caller, payload: UndeletePayload) -> Ack:
+@handles("undelete_message", DeletePayload)
+def undelete_message(caller: Caller, payload: DeletePayload) -> Ack:
     """Undo the deletion of a message."""
     return _present(undelete(parse_ref(payload.conversation), caller.user.actor, payload.seq))
 

@@ -126,7 +126,7 @@ def save_draft(
         session = transaction.session
         require_active_login(session, actor)
         key = _key(actor.user_id, ref.id, thread_root)
-        if is_empty:  # Whether the conversation exists must not matter: nobody is told.
+        if is_empty:  # The same response whether the conversation exists or not.
             return _remove(transaction, ref, key, version)
         conversation, membership = find_access(session, ref, actor.user_id)
         postable = authorize_posting(conversation, membership)

@@ -1,4 +1,4 @@
-"""Undoing the deletion of a message: what it restores, for whom, and for how long."""
+"""Undoing the deletion of a message: restored content, permission, and time limit."""
 
 import uuid
 from datetime import timedelta

@@ -1,9 +1,9 @@
 """The relay: signals of one process take effect in another."""
 
-import json
 from typing import Any, cast
 from unittest.mock import Mock
 
+import orjson
 import pytest
 
 from chatapp.assistants.signals import AnswerProgress
@@ -17,10 +17,20 @@ from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.bus import Bus, Handler
 from chatapp.realtime.relay import Relay
 from chatapp.realtime.typing import Typing, typed
+from chatapp.schedule.signals import ReminderChanged, ScheduledChanged, reminder_changed, scheduled_changed
 from chatapp.signals import Signal, Signals
 from chatapp.timeline import Head
 from chatapp.timeline.read_markers import ReadReceipt, ReadState
-from chatapp.timeline.signals import ReadReceiptChanged, read_receipt_changed, read_state_changed, timeline_trimmed
+from chatapp.timeline.signals import (
+    DraftChanged,
+    ReadReceiptChanged,
+    SavedChanged,
+    draft_changed,
+    read_receipt_changed,
+    read_state_changed,
+    saved_changed,
+    timeline_trimmed,
+)
 
 
 class FakeBus:
@@ -39,7 +49,7 @@ class FakeBus:
 
     def publish(self, kind: str, data: object) -> None:
         if kind != self.lost_kind:
-            self.other.handlers[kind]("a process", json.loads(json.dumps(data)))
+            self.other.handlers[kind]("a process", orjson.loads(orjson.dumps(data)))
 
 
 class Process:
@@ -92,6 +102,10 @@ def test_values_reach_the_other_process_unchanged(processes: tuple[Process, Proc
         (read_state_changed, ReadState(room, 1, 7, unread=2, mentions=1), broadcaster.broadcast_read_state),
         (read_receipt_changed, ReadReceiptChanged(room, ReadReceipt(ana, 7)), broadcaster.broadcast_read_receipt),
         (typed, Typing(room, ana), broadcaster.broadcast_typing),
+        (saved_changed, SavedChanged(1, room, 7, is_saved=True), broadcaster.broadcast_saved_changed),
+        (draft_changed, DraftChanged(1, room, None, "text", 8), broadcaster.broadcast_draft_changed),
+        (scheduled_changed, ScheduledChanged(1, 9, "failed", "why"), broadcaster.broadcast_scheduled),
+        (reminder_changed, ReminderChanged(1, 9, "due", "tea", "room_26", 7), broadcaster.broadcast_reminder),
     ):
         first.signals.send(cast(Signal[Any], signal), value)
         receiver.assert_called_once_with(value)
