@@ -19,13 +19,15 @@ class ScheduledMessage(Base):
         UniqueConstraint("client_id", "user_id"),
         # The list of a person is a range of this index, and so is its number of rows.
         Index(None, "user_id", "due_at", "id"),
+        # Each page of a conversation counts those of its reader there.
+        Index(None, "conversation_id", "user_id"),
         Index(None, "due_at", "id", sqlite_where=_WAITS, postgresql_where=_WAITS),
         NEVER_REUSE_IDS,
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id", ondelete="SET NULL"), index=True)
+    conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id", ondelete="SET NULL"))
     """None after the conversation was deleted: sending it then fails."""
     client_id: Mapped[str] = mapped_column(String(36))
     """The UUID that its author gave it, under which the message is stored once."""

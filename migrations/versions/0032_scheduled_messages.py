@@ -37,7 +37,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("client_id", "user_id", name="uq_scheduled_messages_client_id_user_id"),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_scheduled_messages_conversation_id", "scheduled_messages", ["conversation_id"])
+    op.create_index(
+        "ix_scheduled_messages_conversation_id_user_id", "scheduled_messages", ["conversation_id", "user_id"]
+    )
     op.create_index("ix_scheduled_messages_user_id_due_at_id", "scheduled_messages", ["user_id", "due_at", "id"])
     op.create_index(
         "ix_scheduled_messages_due_at_id",
