@@ -68,8 +68,11 @@ def write_markdown(
     header: TranscriptHeader,
     messages: Iterable[TimelineMessage],
     iterate_versions: Callable[[TimelineMessage], Iterable[EarlierVersion]],
+    find_original: Callable[[TimelineMessage], TimelineMessage | None],
 ) -> Iterator[str]:
     """Yield the pieces of a Markdown document.
+
+    `find_original` returns the message that a reply quotes, or None if it was deleted.
 
     The content of messages may be Markdown. It is a block quote, so that no message can imitate the heading of another.
     Metadata is a block of code with one line. Below an edited message are its earlier versions, the oldest first: the
@@ -81,7 +84,10 @@ def write_markdown(
     yield _markdown_metadata(header.metadata)
     for message in messages:
         heading = _escape_markdown(f"{describe_sender(message)}, {describe_time(message)}")
-        yield f"\n## {heading}\n\n{_quote(message.content)}\n"
+        yield f"\n## {heading}\n"
+        if message.quoted_seq is not None:
+            yield f"\n{_escape_markdown(describe_original(find_original(message)))}\n"
+        yield f"\n{_quote(message.content)}\n"
         yield _markdown_metadata(message.metadata)
         for version in iterate_versions(message) if message.edited_at else ():
             yield f"\nEarlier version, {_format_time(version.written_at)}:\n\n{_quote(version.content)}\n"
@@ -101,6 +107,13 @@ def describe_time(message: TimelineMessage) -> str:
     """Return the time of a message, whether it was edited since, and whether it is a notice."""
     edited = f" (edited {_format_time(message.edited_at)})" if message.edited_at else ""
     return _format_time(message.created_at) + edited + (" (notice)" if message.is_notice else "")
+
+
+def describe_original(original: TimelineMessage | None) -> str:
+    """Return which message a reply quotes: by its sender and time, as the headings of messages name them."""
+    if original is None:
+        return "In reply to a deleted message"
+    return f"In reply to {describe_sender(original)}, {_format_time(original.created_at)}"
 
 
 def _format_time(time: datetime) -> str:

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 
 from flask import Flask, current_app
@@ -14,7 +14,13 @@ from chatapp.config import Settings
 from chatapp.errors import RateLimited, TooComplex
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.metadata import Metadata
-from chatapp.transcripts.export import TranscriptHeader, describe_sender, describe_time, format_metadata
+from chatapp.transcripts.export import (
+    TranscriptHeader,
+    describe_original,
+    describe_sender,
+    describe_time,
+    format_metadata,
+)
 
 EXTENSION = "chatapp.exports"
 """Key of the application's `Exports` in `app.extensions`."""
@@ -83,8 +89,15 @@ class Exports:
         """The number of PDFs that are made or wait for a process."""
         return self._pool.calls
 
-    def make_pdf(self, header: TranscriptHeader, messages: Sequence[TimelineMessage], *, is_cut: bool) -> bytes:
-        """Return the conversation as a PDF.
+    def make_pdf(
+        self,
+        header: TranscriptHeader,
+        messages: Sequence[TimelineMessage],
+        originals: Mapping[int | None, TimelineMessage],
+        *,
+        is_cut: bool,
+    ) -> bytes:
+        """Return the conversation as a PDF. `originals` are the messages that others quote, by number.
 
         Raises `Busy` when too many exports wait, and `TooComplex` when this one exceeds the limits.
         """
@@ -92,7 +105,7 @@ class Exports:
         notes = [*header.describe(), _describe_metadata(header.metadata), note]
         contents = [
             (
-                f"{describe_sender(message)} · {describe_time(message)}",
+                _describe(message, originals),
                 message.content,
                 _describe_metadata(message.metadata),
             )
@@ -109,6 +122,13 @@ class Exports:
         with self._lock:
             if self._slots.get(user_id) is slot:
                 del self._slots[user_id]
+
+
+def _describe(message: TimelineMessage, originals: Mapping[int | None, TimelineMessage]) -> str:
+    heading = f"{describe_sender(message)} · {describe_time(message)}"
+    if message.quoted_seq is None:
+        return heading
+    return f"{heading}\n{describe_original(originals.get(message.quoted_seq))}"
 
 
 def _describe_metadata(metadata: Metadata | None) -> str:

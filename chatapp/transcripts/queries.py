@@ -1,6 +1,6 @@
 """Queries for transcripts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from chatapp.actors import Actor
 from chatapp.assistants.tags import split_tags
@@ -11,7 +11,8 @@ from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.models import Conversation
-from chatapp.timeline import TimelineMessage, read_page
+from chatapp.timeline import TimelineMessage, get_message, read_page
+from chatapp.timeline.quoted import read_quoted
 from chatapp.timeline.versions import EarlierVersion, read_versions
 from chatapp.transcripts.export import TranscriptHeader
 
@@ -62,6 +63,26 @@ def iterate_versions(ref: ConversationRef, actor: Actor, message: TimelineMessag
         yield from page.versions
         has_newer = page.has_newer
         after = page.versions[-1].version if page.versions else after
+
+
+def find_original(ref: ConversationRef, actor: Actor, message: TimelineMessage) -> TimelineMessage | None:
+    """Return the message that another one quotes, unless it was deleted. Authorizes the actor again."""
+    conversation = get_readable(ref, actor)
+    try:
+        original = get_message(db.session(), conversation, message.quoted_seq or 0)
+    except NotFound:
+        return None
+    finally:
+        db.session.remove()
+    return original if original.deleted_at is None else None
+
+
+def find_originals(
+    conversation: Conversation, messages: Sequence[TimelineMessage]
+) -> Mapping[int | None, TimelineMessage]:
+    """Return the messages that these quote and that were not deleted, by number, with one query."""
+    quoted = read_quoted(db.session(), conversation, messages)
+    return {message.seq: message for message in (*messages, *quoted) if message.deleted_at is None}
 
 
 def list_latest_messages(conversation: Conversation) -> tuple[list[TimelineMessage], bool]:

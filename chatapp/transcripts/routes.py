@@ -28,6 +28,8 @@ from chatapp.timeline.quoted import read_quoted
 from chatapp.transcripts.export import write_json, write_markdown
 from chatapp.transcripts.exports import current_exports
 from chatapp.transcripts.queries import (
+    find_original,
+    find_originals,
     get_readable,
     iterate_messages,
     iterate_versions,
@@ -56,9 +58,10 @@ def export(conversation: str, file_format: str) -> Response:
         with slot:
             current_exports().check_pdf_capacity()
             latest, is_cut = list_latest_messages(readable)
+            originals = find_originals(readable, latest)
             # The PDF takes long. Meanwhile others need the database connection.
             db.session.remove()
-            pdf = current_exports().make_pdf(header, latest, is_cut=is_cut)
+            pdf = current_exports().make_pdf(header, latest, originals, is_cut=is_cut)
         response = Response(pdf, mimetype="application/pdf")
     else:
         messages, versions = iterate_messages(ref, actor, last_event), partial(iterate_versions, ref, actor)
@@ -67,7 +70,7 @@ def export(conversation: str, file_format: str) -> Response:
             pieces = write_json(header, messages, versions)
         else:
             mimetype = "text/markdown"
-            pieces = write_markdown(header, messages, versions)
+            pieces = write_markdown(header, messages, versions, partial(find_original, ref, actor))
         response = Response(stream_with_context(slot.stream(pieces)), content_type=f"{mimetype}; charset=utf-8")
         response.call_on_close(slot.close)
     filename = f"{secure_filename(header.title) or conversation}.{file_format}"

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +44,11 @@ def no_versions(_message: TimelineMessage) -> list[EarlierVersion]:
     return []
 
 
+def to_markdown(header: TranscriptHeader, messages: list[TimelineMessage], versions: Any = no_versions) -> str:
+    originals = {1: MESSAGES[0]}
+    return "".join(write_markdown(header, messages, versions, lambda reply: originals.get(reply.quoted_seq or 0)))
+
+
 def test_json_has_the_title_and_every_message() -> None:
     exported = json.loads(
         "".join(
@@ -80,7 +86,7 @@ def test_json_of_an_empty_conversation_is_valid() -> None:
 
 
 def test_markdown_has_a_heading_for_each_message() -> None:
-    assert "".join(write_markdown(TranscriptHeader("Plans"), MESSAGES, no_versions)) == (
+    assert to_markdown(TranscriptHeader("Plans"), MESSAGES) == (
         "# Plans\n"
         "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC\n\n> Hello “you”\n> again\n"
         "\n## Helper (assistant), 2026-05-01 09:30 UTC\n\n> **Hi**\n"
@@ -91,7 +97,7 @@ def test_markdown_has_the_earlier_versions_of_edited_messages_and_marks_notices(
     edited = replace(make_message("Hi"), edited_at=datetime(2026, 5, 2, 8, 5, tzinfo=UTC))
     notice = replace(make_message("Closed"), message_type="system")
     versions = [EarlierVersion(1, "Hello\n# you", datetime(2026, 5, 1, 9, 30, tzinfo=UTC))]
-    document = "".join(write_markdown(TranscriptHeader("Plans"), [edited, notice], lambda _: versions))
+    document = to_markdown(TranscriptHeader("Plans"), [edited, notice], lambda _: versions)
     assert document == (
         "# Plans\n"
         "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC (edited 2026-05-02 08:05 UTC)\n\n> Hi\n"
@@ -100,11 +106,20 @@ def test_markdown_has_the_earlier_versions_of_edited_messages_and_marks_notices(
     )
 
 
+def test_markdown_names_the_original_of_a_reply() -> None:
+    reply, late = (replace(make_message(text), seq=5, reply_to=seq) for text, seq in (("Thanks", 1), ("Sure", 9)))
+    answer = replace(make_message("Hi", None, sender_type="assistant", sender_name="Helper"), reply_to=1)
+    assert to_markdown(TranscriptHeader("Plans"), [reply, late, replace(answer, answer_state="done")]) == (
+        "# Plans\n"
+        "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC\n\nIn reply to Ana Lima (@ana), 2026-05-01 09:30 UTC\n\n> Thanks\n"
+        "\n## Ana Lima (@ana), 2026-05-01 09:30 UTC\n\nIn reply to a deleted message\n\n> Sure\n"
+        "\n## Helper (assistant), 2026-05-01 09:30 UTC\n\n> Hi\n"
+    )
+
+
 def test_category_and_tags_are_lines_below_the_title() -> None:
     header = TranscriptHeader("Plans", None, "*Work*", ["q3", "next year"])
-    assert (
-        "".join(write_markdown(header, [], no_versions)) == "# Plans\n\nCategory: \\*Work\\*\n\nTags: q3, next year\n"
-    )
+    assert to_markdown(header, []) == "# Plans\n\nCategory: \\*Work\\*\n\nTags: q3, next year\n"
 
 
 BLOCKS = st.sampled_from(
@@ -117,12 +132,8 @@ LINE = MARKDOWN.map(lambda text: " ".join(text.split())).filter(str.isprintable)
 
 @given(st.lists(st.tuples(LINE, MARKDOWN), max_size=4), LINE)
 def test_no_message_or_name_can_imitate_a_heading(messages: list[tuple[str, str]], title: str) -> None:
-    document = "".join(
-        write_markdown(
-            TranscriptHeader(title),
-            [make_message(text, Person(2, "mallory", name)) for name, text in messages],
-            no_versions,
-        )
+    document = to_markdown(
+        TranscriptHeader(title), [make_message(text, Person(2, "mallory", name)) for name, text in messages]
     )
     # As readers see it, and as a program that searches for headings does.
     tokens = [token for token in MarkdownIt().parse(document) if token.level == 0]
@@ -138,7 +149,7 @@ def test_no_message_or_name_can_imitate_a_heading(messages: list[tuple[str, str]
 
 @given(st.dictionaries(MARKDOWN, MARKDOWN, max_size=2))
 def test_metadata_is_one_line_of_code(metadata: dict[str, str]) -> None:
-    document = "".join(write_markdown(TranscriptHeader("Plans", metadata), [], no_versions))
+    document = to_markdown(TranscriptHeader("Plans", metadata), [])
     heading, *_, code = [token for token in MarkdownIt().parse(document) if token.level == 0]
     assert (heading.type, code.type) == ("heading_open", "fence")
     assert json.loads(code.content) == metadata
@@ -147,7 +158,7 @@ def test_metadata_is_one_line_of_code(metadata: dict[str, str]) -> None:
 
 def test_bots_and_assistants_are_marked() -> None:
     bot = make_message("green", None, sender_type="system", sender_name="Ana Lima (@ana)")
-    assert "## Ana Lima (@ana) (bot), 2026" in "".join(write_markdown(TranscriptHeader("Plans"), [bot], no_versions))
+    assert "## Ana Lima (@ana) (bot), 2026" in to_markdown(TranscriptHeader("Plans"), [bot])
 
 
 def test_a_sender_without_a_name_is_a_former_member() -> None:
