@@ -155,7 +155,7 @@ def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeader
         message_type=json.message_type,
         metadata=json.metadata,
         reply_to=json.reply_to,
-        thread_root=json.thread,
+        thread_seq=json.thread,
         is_in_room=json.also_in_room,
     )
     return _respond_posted(message)

@@ -102,7 +102,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
             person.actor,
             content=content,
             client_id=_find_client_id(request.form, content),
-            thread_root=thread,
+            thread_seq=thread,
             is_in_room="also_in_room" in request.form,
             draft_version=parse_seq(request.form.get("draft"), "draft"),
             authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,

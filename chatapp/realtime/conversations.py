@@ -289,7 +289,7 @@ def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]
         message_type=payload.message_type,
         metadata=payload.metadata,
         reply_to=payload.reply_to,
-        thread_root=payload.thread,
+        thread_seq=payload.thread,
         is_in_room=payload.also_in_room,
         draft_version=payload.draft,
         authorized_sender=_find_authorized_sender(caller, ref),

@@ -80,7 +80,7 @@ class Delivery(BatchChange[TimelineMessage | None]):
             scheduled.client_id,
             now(),
             reply_to=scheduled.reply_to,
-            thread_root=scheduled.thread_root,
+            thread_seq=scheduled.thread_root,
             is_in_room=scheduled.is_in_room,
             request_id=current_request_id.get(),
         )

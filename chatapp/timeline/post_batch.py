@@ -72,8 +72,9 @@ class NewMessage:
     message_type: str = TEXT
     metadata: Metadata | None = field(default=None, hash=False)
     reply_to: int | None = None
-    thread_root: int | None = None
-    """The `seq` of a message of the thread that it is a reply in."""
+    thread_seq: int | None = None
+    """The `seq` of a message of the thread that it is a reply in: the root, or another reply, as its sender has named
+    it. Which thread that is, the batch finds: see `TimelineMessage.thread_root`."""
     is_in_room: bool = True
     """Whether a reply in a thread is also sent to the room."""
     was_spooled: bool = False
@@ -121,7 +122,7 @@ class PostBatch:
         self._token_ids = find_active_tokens(session, [post.actor for post in posts])
         self._reply_targets = _find_reply_targets(session, posts)
         self._roots = find_roots(
-            session, {(post.conversation.id, post.thread_root) for post in posts if post.thread_root is not None}
+            session, {(post.conversation.id, post.thread_seq) for post in posts if post.thread_seq is not None}
         )
         self._accepted: list[tuple[NewMessage, PostFacts, dict[str, Any]]] = []
         """The accepted posts, each with the columns of its message."""
@@ -278,9 +279,9 @@ class PostBatch:
 
         A post from the spool was acknowledged: it becomes a message of the room instead.
         """
-        if post.thread_root is None:
+        if post.thread_seq is None:
             return None
-        root = self._roots.get((post.conversation.id, post.thread_root))
+        root = self._roots.get((post.conversation.id, post.thread_seq))
         if root is None and not post.was_spooled:
             raise ThreadRemoved("The message that this thread begins with does not exist in this conversation.")
         return root
@@ -314,7 +315,7 @@ class PostBatch:
             created_at=post.created_at,
             metadata=post.metadata,
             reply_to=post.reply_to,
-            thread_root=post.thread_root,
+            thread_root=post.thread_seq,
             is_in_room=post.is_in_room,
         )
 

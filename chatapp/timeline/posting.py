@@ -46,7 +46,7 @@ def post(
     message_type: object = TEXT,
     metadata: object = None,
     reply_to: int | None = None,
-    thread_root: int | None = None,
+    thread_seq: int | None = None,
     is_in_room: bool = True,
     draft_version: int | None = None,
     authorized_sender: Person | None = None,
@@ -61,7 +61,7 @@ def post(
             message_type=message_type,
             metadata=metadata,
             reply_to=reply_to,
-            thread_root=thread_root,
+            thread_seq=thread_seq,
             is_in_room=is_in_room,
             draft_version=draft_version,
             authorized_sender=authorized_sender,
@@ -79,7 +79,7 @@ def prepare_post(
     message_type: object,
     metadata: object,
     reply_to: int | None,
-    thread_root: int | None = None,
+    thread_seq: int | None = None,
     is_in_room: bool = True,
     draft_version: int | None = None,
     authorized_sender: Person | None,
@@ -87,8 +87,8 @@ def prepare_post(
 ) -> "Post":
     """Return the change that stores a message, and whose result is the message.
 
-    `reply_to` is the `seq` of the message of the same conversation that it replies to, `thread_root` that of the first
-    message of the thread that it is a reply in, or of another reply there. `is_in_room` is whether such a reply is also
+    `reply_to` is the `seq` of the message of the same conversation that it replies to, `thread_seq` that of a message
+    of the thread that it is a reply in: the root, or another reply there. `is_in_room` is whether such a reply is also
     sent to the room, as every other message is. `draft_version` is the last version that the sender's device
     knows of the draft that became the message, 0 if it may have saved one: see `remove_sent`.
 
@@ -104,7 +104,7 @@ def prepare_post(
     what `authorize_posting` and `authorize_notice` raise, and `InvalidReply`, `ThreadRemoved`, `SignedOut`; writing it
     raises `Busy` and `Unavailable`.
     """
-    if thread_root is not None and has_assistant(ref):
+    if thread_seq is not None and has_assistant(ref):
         raise Invalid("A conversation with an assistant has no threads.")
     return Post(
         ref,
@@ -115,8 +115,8 @@ def prepare_post(
         message_type=check_message_type(message_type),
         metadata=check_metadata(metadata),
         reply_to=reply_to,
-        thread_root=thread_root,
-        is_in_room=thread_root is None or is_in_room,
+        thread_seq=thread_seq,
+        is_in_room=thread_seq is None or is_in_room,
         draft_version=draft_version,
         authorized_sender=authorized_sender,
         request_id=current_request_id.get(),
@@ -193,7 +193,8 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             is_pending=True,
             metadata=self.metadata,
             reply_to=self.reply_to,
-            thread_root=self.thread_root,
+            # That of a reply, if the sender has named one: the root is known once the message is stored.
+            thread_root=self.thread_seq,
             is_in_room=self.is_in_room,
             request_id=self.request_id,
         )
@@ -220,7 +221,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
         optional = {
             "metadata": self.metadata,
             "reply_to": self.reply_to,
-            "thread_root": self.thread_root,
+            "thread_root": self.thread_seq,
             "is_in_room": None if self.is_in_room else False,
             "draft_version": self.draft_version,
             "request_id": self.request_id or None,
@@ -241,7 +242,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             was_spooled=True,
             metadata=fields.get("metadata"),
             reply_to=fields.get("reply_to"),
-            thread_root=fields.get("thread_root"),
+            thread_seq=fields.get("thread_root"),
             is_in_room=fields.get("is_in_room", True),
             draft_version=fields.get("draft_version"),
             request_id=fields.get("request_id", ""),

@@ -155,7 +155,7 @@ def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Respo
             message_type=json.message_type,
             metadata=json.metadata,
             reply_to=json.reply_to,
-            thread_root=json.thread,
+            thread_seq=json.thread,
         )
         if question.conversation != ref:
             # The answer to it would be that of a conversation that the caller may not be able to read.
