@@ -7,6 +7,7 @@ from chatapp.accounts.routes import blueprint as accounts_blueprint
 from chatapp.admin.routes import blueprint as admin_blueprint
 from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.drafts.routes import blueprint as api_drafts_blueprint
+from chatapp.api.mentions.routes import blueprint as api_mentions_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.api.saved.routes import blueprint as api_saved_blueprint
 from chatapp.api.scheduled.routes import blueprint as api_scheduled_blueprint
@@ -141,6 +142,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         api_blueprint,
         api_drafts_blueprint,
         api_scheduled_blueprint,
+        api_mentions_blueprint,
         api_saved_blueprint,
         api_sessions_blueprint,
         api_templates_blueprint,

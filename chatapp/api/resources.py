@@ -145,6 +145,21 @@ class Messages(ListResponse):
     messages: list[Message]
 
 
+class Mention(TypedDict):
+    """A message that mentions the user."""
+
+    message: Message
+    is_unread: Annotated[
+        bool, Field(description="Whether the conversation shows it and it is after your read marker there.")
+    ]
+
+
+class Mentions(ListResponse):
+    """A page of the messages that mention the user, oldest first."""
+
+    mentions: list[Mention]
+
+
 class ThreadMessages(TypedDict):
     """A thread as its reader sees it, with a page of its replies, oldest first."""
 

@@ -11,7 +11,7 @@ from flask import Response, request
 
 from chatapp.api import resources
 from chatapp.api.queries import ConversationPage
-from chatapp.api.schemas import MessagesQuery, PageQuery, RepliesQuery, VersionsQuery
+from chatapp.api.schemas import MentionsQuery, MessagesQuery, PageQuery, RepliesQuery, VersionsQuery
 from chatapp.conversations.people import Person
 from chatapp.conversations.preferences import Preferences
 from chatapp.conversations.queries import ConversationAccess
@@ -20,6 +20,7 @@ from chatapp.presentation.messages import isoformat, present_message_data, prese
 from chatapp.presentation.resources import PinnedMessage as PinnedMessageResource
 from chatapp.presentation.threads import present_thread_state
 from chatapp.timeline import Page, TimelineMessage
+from chatapp.timeline.mention_inbox import MentionList
 from chatapp.timeline.pins import PinnedMessage
 from chatapp.timeline.threads import ThreadState
 from chatapp.timeline.versions import VersionPage
@@ -92,6 +93,20 @@ def respond_thread(state: ThreadState, root: TimelineMessage | None, page: Page,
         "previous": links.previous,
     }
     return respond({**body, "messages": [_encode(message) for message in page.messages]}, Link=links.header)
+
+
+def respond_mentions(page: MentionList, query: MentionsQuery) -> Response:
+    """Return a page of the messages that mention the user."""
+    ids = [mention.message.id for mention in page.mentions if mention.message.id is not None]
+    links = _make_links(query, ids, has_older=page.has_older, has_newer=page.has_newer)
+    body: resources.Mentions = {
+        **_list_fields(page.total, query, links),
+        "mentions": [
+            {"message": present_message_data(mention.message), "is_unread": mention.is_unread}
+            for mention in page.mentions
+        ],
+    }
+    return respond(body, Link=links.header)
 
 
 def respond_versions(conversation: str, seq: int, page: VersionPage, query: VersionsQuery) -> Response:

@@ -253,6 +253,20 @@ class SavedQuery(Request):
     )
 
 
+class MentionsQuery(PageQuery):
+    """A page of the messages that mention you: the last ones, or those beside a cursor."""
+
+    before: Seq | SkipJsonSchema[None] = Field(None, description="Return messages before the one with this `id`.")
+    after: Seq | SkipJsonSchema[None] = Field(None, description="Return the first messages after that with this `id`.")
+    only: Literal["unread"] | SkipJsonSchema[None] = Field(
+        None, description="Return only messages after your read marker. Replies in threads are not among them."
+    )
+
+    def list_filters(self) -> dict[str, str]:
+        """Return which messages are wanted."""
+        return {} if self.only is None else {"only": self.only}
+
+
 class DraftUpdate(Request):
     """What you have begun to write."""
 
@@ -334,7 +348,9 @@ class NewMessage(Request):
         None, description="The `seq` of the message of this conversation that it replies to."
     )
     thread: Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"})] | None = Field(
-        None, description="The `seq` of the first message of the thread that it is a reply in."
+        None,
+        description="The `seq` of the first message of the thread that it is a reply in. "
+        "That of another reply names the same thread: the response has the first message's.",
     )
     also_in_room: bool = Field(False, description="Whether a reply in a thread is also sent to the conversation.")
 

@@ -138,8 +138,12 @@ class Mention(Base):
     """A user mentioned in a message."""
 
     __tablename__ = "mentions"
-    # Counting the mentions after a read marker scans a range of this index.
-    __table_args__ = (Index(None, "user_id", "conversation_id", "seq"),)
+    # Counting the mentions after a read marker scans a range of the first index.
+    __table_args__ = (
+        Index(None, "user_id", "conversation_id", "seq"),
+        # The list of all mentions of a person is in the order of this one.
+        Index(None, "user_id", "message_id"),
+    )
 
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)

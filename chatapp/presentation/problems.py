@@ -9,7 +9,16 @@ from chatapp.presentation.resources import Problem
 
 MIMETYPE = "application/problem+json"
 
-BLUEPRINTS = {"api", "api_drafts", "api_saved", "api_scheduled", "api_sessions", "api_templates", "api_threads"}
+BLUEPRINTS = {
+    "api",
+    "api_drafts",
+    "api_mentions",
+    "api_saved",
+    "api_scheduled",
+    "api_sessions",
+    "api_templates",
+    "api_threads",
+}
 """Blueprints whose errors are problem documents."""
 
 ENDPOINTS = {"webhooks.post"}

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, case, or_, select
+from sqlalchemy import Row, Select, and_, func, not_, select, true
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Membership, Mention
 from chatapp.storage import read_natively
 from chatapp.timeline.messages import TimelineMessage, fetch_messages_of
+
+IS_UNREAD = and_(Mention.is_in_room, Mention.seq > Membership.last_read_seq)
+"""A thread has unread counts of its own, which the read marker of the conversation does not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,16 @@ class MentionPage:
     """The cursor of the page after this one, if there is one."""
 
 
+@dataclass(frozen=True, slots=True)
+class MentionList:
+    """Consecutive mentions of a reader in the order of the messages, oldest first."""
+
+    mentions: Sequence[MentionOfReader]
+    total: int
+    has_older: bool
+    has_newer: bool
+
+
 def read_mentions(session: Session, user_id: int, *, after: MentionCursor | None, limit: int) -> MentionPage:
     """Return the messages that mention a user in the conversations that they are a member of.
 
@@ -47,27 +60,99 @@ def read_mentions(session: Session, user_id: int, *, after: MentionCursor | None
     return read_natively(session, lambda reading: _read(reading, user_id, after, limit))
 
 
-def _read(session: Session, user_id: int, after: MentionCursor | None, limit: int) -> MentionPage:
-    # A thread has unread counts of its own, which the read marker of the conversation does not change.
-    is_unread = and_(Mention.is_in_room, Mention.seq > Membership.last_read_seq)
-    query = (
-        select(Mention.message_id, Conversation, is_unread.label("is_unread"))
+def list_mentions(
+    session: Session, user_id: int, *, before: int | None, after: int | None, limit: int, only_unread: bool
+) -> MentionList:
+    """Return the last mentions before the message with the id `before`, or the first ones after that with `after`.
+
+    They are those of `read_mentions`, in the order of the messages' ids.
+    """
+    return read_natively(
+        session,
+        lambda reading: _list(reading, user_id, before=before, after=after, limit=limit, only_unread=only_unread),
+    )
+
+
+def select_mentions(user_id: int) -> Select[int, Conversation, bool]:
+    """Select the mentions of a user in the conversations that they are a member of."""
+    return (
+        select(Mention.message_id, Conversation, IS_UNREAD.label("is_unread"))
         .join(
             Membership,
             and_(Membership.conversation_id == Mention.conversation_id, Membership.user_id == Mention.user_id),
         )
         .join(Conversation, Conversation.id == Mention.conversation_id)
         .where(Mention.user_id == user_id)
-        .order_by(case((is_unread, 0), else_=1), Mention.message_id.desc())
-        .limit(limit + 1)
     )
-    if after is not None:
-        is_older = Mention.message_id < after.message_id
-        follows = or_(~is_unread, is_older) if after.is_unread else and_(~is_unread, is_older)
-        query = query.where(follows)
-    rows = session.execute(query).all()
+
+
+def select_unread(user_id: int) -> Select[int, Conversation, bool]:
+    """Select the unread mentions of a user, latest first. Only these are read, and sorted.
+
+    Planners would rather begin with all mentions of the user: the read markers are materialized, and with `+ 0` no
+    index has the order.
+    """
+    columns = Membership.conversation_id, Membership.user_id, Membership.last_read_seq
+    markers = select(*columns).where(Membership.user_id == user_id).cte("markers").prefix_with("MATERIALIZED")
+    return (
+        select(Mention.message_id, Conversation, true().label("is_unread"))
+        .select_from(markers)
+        .join(
+            Mention,
+            and_(
+                Mention.user_id == markers.c.user_id,
+                Mention.conversation_id == markers.c.conversation_id,
+                Mention.seq > markers.c.last_read_seq,
+            ),
+        )
+        .join(Conversation, Conversation.id == Mention.conversation_id)
+        .where(Mention.is_in_room)
+        .order_by((Mention.message_id + 0).desc())
+    )
+
+
+def select_read(user_id: int) -> Select[int, Conversation, bool]:
+    """Select the other mentions of a user, latest first, in the order of an index."""
+    return select_mentions(user_id).where(not_(IS_UNREAD)).order_by(Mention.message_id.desc())
+
+
+def _read(session: Session, user_id: int, after: MentionCursor | None, limit: int) -> MentionPage:
+    rows = list[Row[int, Conversation, bool]]()
+    if after is None or after.is_unread:
+        rows += session.execute(_before(select_unread(user_id), after).limit(limit + 1)).all()
+    if len(rows) <= limit:
+        before = after if after is not None and not after.is_unread else None
+        rows += session.execute(_before(select_read(user_id), before).limit(limit + 1 - len(rows))).all()
     shown = rows[:limit]
-    messages = fetch_messages_of(session, {row.message_id: ConversationRef.of(row.Conversation) for row in shown})
-    mentions = [MentionOfReader(messages[row.message_id], row.Conversation, bool(row.is_unread)) for row in shown]
     last = shown[-1] if len(rows) > limit else None
-    return MentionPage(mentions, MentionCursor(bool(last.is_unread), last.message_id) if last else None)
+    cursor = MentionCursor(bool(last.is_unread), last.message_id) if last else None
+    return MentionPage(_load(session, shown), cursor)
+
+
+def _list(
+    session: Session, user_id: int, *, before: int | None, after: int | None, limit: int, only_unread: bool
+) -> MentionList:
+    mentions = select_mentions(user_id).where(IS_UNREAD) if only_unread else select_mentions(user_id)
+    total = session.execute(select(func.count()).select_from(mentions.subquery())).scalar_one()
+    has_newer = before is not None and _has_any(session, mentions.where(Mention.message_id >= before))
+    bounded = mentions if before is None else mentions.where(Mention.message_id < before)
+    if after is None:
+        rows = session.execute(bounded.order_by(Mention.message_id.desc()).limit(limit + 1)).all()
+        return MentionList(_load(session, rows[:limit][::-1]), total, len(rows) > limit, has_newer)
+    following = bounded.where(Mention.message_id > after).order_by(Mention.message_id)
+    rows = session.execute(following.limit(limit + 1)).all()
+    has_older = _has_any(session, mentions.where(Mention.message_id <= after))
+    return MentionList(_load(session, rows[:limit]), total, has_older, has_newer or len(rows) > limit)
+
+
+def _has_any(session: Session, query: Select[int, Conversation, bool]) -> bool:
+    return session.execute(query.limit(1)).first() is not None
+
+
+def _load(session: Session, rows: Sequence[Row[int, Conversation, bool]]) -> Sequence[MentionOfReader]:
+    messages = fetch_messages_of(session, {row.message_id: ConversationRef.of(row.Conversation) for row in rows})
+    return [MentionOfReader(messages[row.message_id], row.Conversation, bool(row.is_unread)) for row in rows]
+
+
+def _before(query: Select[int, Conversation, bool], cursor: MentionCursor | None) -> Select[int, Conversation, bool]:
+    return query if cursor is None else query.where(Mention.message_id < cursor.message_id)

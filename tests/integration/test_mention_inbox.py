@@ -3,7 +3,10 @@
 import re
 
 from selectolax.lexbor import LexborHTMLParser
+from sqlalchemy import Connection
 
+from chatapp.timeline.mention_inbox import select_read, select_unread
+from tests.harness.api import check_problem
 from tests.harness.html import find_element
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
@@ -52,3 +55,55 @@ def test_mentions_have_pages(any_server: Server, new_person: NewPerson) -> None:
         link = re.search(r'href="(/mentions\?[^"]+)"', html)
         path = link[1] if link else ""
     assert texts == [f"@bob {number}" for number in range(110, 0, -1)]
+
+
+def test_mentions_are_read_over_the_api(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    socket = ana.connect()
+    for number in range(1, 8):
+        socket.post(f"@bob {number}")
+    bob.connect().mark("general", 4)
+    api = bob.api()
+
+    def walk(path: str, relation: str) -> list[list[tuple[str, bool]]]:
+        pages = []
+        while path:
+            body = api.get(path).json()
+            assert (body["total"], body["limit"]) == (3 if "only" in path else 7, 3)
+            pages.append([(each["message"]["content"], each["is_unread"]) for each in body["mentions"]])
+            path = (body[relation] or "").removeprefix("/api")
+        return pages
+
+    numbered = [(f"@bob {number}", number > 4) for number in range(1, 8)]
+    assert walk("/mentions?limit=3", "previous") == [numbered[4:], numbered[1:4], numbered[:1]]
+    assert walk("/mentions?limit=3&after=0", "next") == [numbered[:3], numbered[3:6], numbered[6:]]
+    assert walk("/mentions?limit=3&only=unread", "previous") == [numbered[4:]]
+    assert ana.api().get("/mentions").json()["mentions"] == []
+    assert check_problem(api.get("/mentions?only=read")) == (400, "invalid")
+
+
+def test_the_inbox_neither_scans_nor_sorts_all_mentions(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    socket = ana.connect()
+    for number in range(20):
+        socket.post(f"@bob {number}")
+    bob.connect().mark("general", 18)
+    engine = any_server.engine()
+    with engine.connect() as connection:
+        unread, read = (
+            explain(connection, str(query.limit(5).compile(engine, compile_kwargs={"literal_binds": True})), may_sort)
+            for query, may_sort in ((select_unread(bob.id), True), (select_read(bob.id), False))
+        )
+    assert "ix_mentions_user_id_conversation_id_seq" in unread
+    assert "ix_mentions_user_id_message_id" in read
+    assert "sort" not in read.lower()
+    assert "temp b-tree" not in read.lower()
+
+
+def explain(connection: Connection, statement: str, may_sort: bool) -> str:
+    """Return the plan of a statement. PostgreSQL would read such a small table as a whole."""
+    if connection.dialect.name == "sqlite":
+        return "\n".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}"))
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    connection.exec_driver_sql(f"SET LOCAL enable_sort = {'on' if may_sort else 'off'}")
+    return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}"))
