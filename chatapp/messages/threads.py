@@ -9,7 +9,7 @@ from chatapp.identity import current_person, login_required
 from chatapp.presentation.kinds import pages_of
 from chatapp.presentation.quotes import shorten_quote
 from chatapp.presentation.threads import view_thread
-from chatapp.presentation.urls import parse_seq
+from chatapp.presentation.urls import parse_place, parse_seq
 from chatapp.timeline.conversation_state import find_state
 from chatapp.timeline.references import thread_path
 from chatapp.timeline.thread_markers import mark_thread_read
@@ -47,10 +47,10 @@ def index() -> str:
 @login_required
 @revalidated
 def show(conversation: str, seq: str) -> str:
-    """Show a thread: its first message, the last replies or those before the number `before`, and its composer."""
+    """Show a thread: its first message, the last replies or those beside a number, and its composer."""
     root = parse_seq(seq) or 0
     state = find_state(db.session(), parse_ref(conversation), current_person().id, thread_root=root)
-    view = view_thread(state, root, before=parse_seq(request.args.get("before")))
+    view = view_thread(state, root, place=parse_place(request.args))
     return render_template("threads/show.html", view=view)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.policy import authorize_reading, may_post
+from chatapp.conversations.policy import authorize_reading, may_pin, may_post
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError
 from chatapp.extensions import db
@@ -13,6 +13,7 @@ from chatapp.models import Conversation
 from chatapp.presentation import resources
 from chatapp.presentation.conversations import Composer, make_composer
 from chatapp.presentation.kinds import ConversationPage, pages_of
+from chatapp.presentation.urls import LATEST, Place
 from chatapp.timeline import Page, TimelineMessage, list_pending
 from chatapp.timeline.conversation_state import ConversationState
 from chatapp.timeline.quoted import read_quoted
@@ -32,8 +33,11 @@ class ThreadView:
     """None if a cleanup has removed it."""
     replies: Page
     state: ThreadState
+    is_member: bool
+    """Whether the viewer has a read marker in the thread, or can have one."""
     may_post: bool
     may_moderate: bool
+    may_pin: bool
     composer: Composer
     epoch: str
     scheduled: int
@@ -56,21 +60,24 @@ def view_thread(
     conversation_state: ConversationState,
     root_seq: int,
     *,
-    before: int | None = None,
+    place: Place = LATEST,
     draft: str = "",
     error: ChatError | None = None,
 ) -> ThreadView:
-    """Return the view of a thread with its last replies, or those before a number.
+    """Return the view of a thread with its last replies, or those before or after a number.
 
     Raises what `authorize_reading` and `check_thread` raise.
     """
     session, viewer = db.session(), current_person()
-    conversation, membership = authorize_reading(*conversation_state.access), conversation_state.access.membership
+    access = conversation_state.access
+    conversation, membership = authorize_reading(*access), access.membership
     check_thread(session, conversation, root_seq)
     ref = ConversationRef.of(conversation)
     (page,) = pages_of(session, [conversation], viewer.id)
     root = find_root(session, conversation, root_seq)
-    replies = read_thread(session, conversation, root_seq, before=before, limit=SCROLLED_PAGE_SIZE)
+    replies = read_thread(
+        session, conversation, root_seq, before=place.before, after=place.after, limit=SCROLLED_PAGE_SIZE
+    )
     pending = [] if replies.has_newer else [each for each in list_pending(ref) if each.thread_root == root_seq]
     return ThreadView(
         page=page,
@@ -78,8 +85,10 @@ def view_thread(
         root=root,
         replies=Page([*replies.messages, *pending], replies.has_older, replies.has_newer),
         state=find_thread_state(session, ref, viewer.id, root_seq),
-        may_moderate=kind_of(conversation).may_moderate(membership, is_admin=viewer.is_admin),
+        is_member=membership is not None,
         may_post=root is not None and may_post(conversation, membership),
+        may_moderate=kind_of(conversation).may_moderate(membership, is_admin=viewer.is_admin),
+        may_pin=may_pin(*access, is_admin=viewer.is_admin),
         composer=make_composer(viewer, conversation_state, len(pending), thread=root_seq, draft=draft, error=error),
         epoch=conversation_state.epoch,
         scheduled=conversation_state.scheduled,

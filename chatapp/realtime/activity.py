@@ -6,7 +6,7 @@ from chatapp.conversations.policy import authorize_posting
 from chatapp.conversations.queries import find_reader_access
 from chatapp.conversations.refs import parse_ref
 from chatapp.extensions import db
-from chatapp.realtime.handlers import Caller, Payload, handles
+from chatapp.realtime.handlers import Caller, EventNumber, Payload, handles
 from chatapp.realtime.typing import Typing, typed
 
 
@@ -26,12 +26,13 @@ class TypingPayload(Payload):
     """Payload of `typing`."""
 
     conversation: object
+    thread: EventNumber | None = None
 
 
 @handles("typing", TypingPayload)
 def notify_typing(caller: Caller, payload: TypingPayload) -> None:
-    """Notify the others in a conversation that the caller is typing."""
+    """Notify the others in a conversation that the caller is typing, in the room or in a thread."""
     ref = parse_ref(payload.conversation)
     authorize_posting(*find_reader_access(db.session(), ref, caller.user.actor))
     if caller.realtime.typing_throttle.is_due(caller.user.id, ref):
-        caller.realtime.signals.send_robust(typed, Typing(ref, caller.user.as_person()))
+        caller.realtime.signals.send_robust(typed, Typing(ref, caller.user.as_person(), payload.thread))

@@ -183,7 +183,7 @@ class Broadcaster:
         person, wire_name = typing.person, typing.conversation.wire_name
         self._server.emit(
             "typing",
-            {"conversation": wire_name, "user": {"id": person.id, "name": person.name}},
+            {"conversation": wire_name, "thread": typing.thread, "user": {"id": person.id, "name": person.name}},
             to=wire_name,
             skip_sid=self._connections.list_sids(user_channel(person.id)),
         )

@@ -12,7 +12,7 @@ from chatapp.realtime.channels import user_channel
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.thread_markers import mark_thread_read
-from chatapp.timeline.thread_members import follow_thread, list_follower_states
+from chatapp.timeline.thread_members import follow_thread, list_follower_states, mark_thread_unread
 from chatapp.timeline.threads import ThreadState
 
 
@@ -25,7 +25,7 @@ class FollowPayload(Payload):
 
 
 class ReadPayload(Payload):
-    """Payload of `mark_thread_read`."""
+    """Payload of `mark_thread_read` and `mark_thread_unread`."""
 
     conversation: object
     thread: EventNumber
@@ -44,6 +44,13 @@ def mark_read(caller: Caller, payload: ReadPayload) -> Ack:
     """Mark a reply in a thread, and all before it, as read."""
     ref = parse_ref(payload.conversation)
     return present_thread_state(mark_thread_read(ref, caller.user.actor, payload.thread, payload.seq))
+
+
+@handles("mark_thread_unread", ReadPayload)
+def mark_unread(caller: Caller, payload: ReadPayload) -> Ack:
+    """Mark a reply in a thread, and all after it, as unread."""
+    ref = parse_ref(payload.conversation)
+    return present_thread_state(mark_thread_unread(ref, caller.user.actor, payload.thread, payload.seq))
 
 
 class ThreadStateBroadcaster:

@@ -20,6 +20,8 @@ class Typing:
 
     conversation: ConversationRef
     person: Person
+    thread: int | None = None
+    """The number of the first message of the thread; None for the room."""
 
 
 typed: Signal[Typing] = Signal("typed")

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -29,15 +29,15 @@ from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
-from chatapp.errors import NotFound
+from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Thread, ThreadMember
 from chatapp.storage import ReadStatement, Transaction, read_natively, write
 from chatapp.timeline.event_numbers import lock_columns
 from chatapp.timeline.messages import TimelineMessage, fetch_roots
 from chatapp.timeline.read_state import MAX_COUNTED_MESSAGES
 from chatapp.timeline.signals import thread_state_changed
-from chatapp.timeline.thread_replies import find_roots
-from chatapp.timeline.threads import ThreadState
+from chatapp.timeline.thread_replies import find_people_at_limit, find_roots
+from chatapp.timeline.threads import MAX_FOLLOWED_THREADS, ThreadState
 
 _THREADS, _MEMBERS, _MESSAGES = (cast(Table, model.__table__) for model in (Thread, ThreadMember, Message))
 
@@ -146,19 +146,40 @@ class FollowedThread:
 def follow_thread(ref: ConversationRef, actor: Actor, root: int, *, on: bool) -> ThreadState:
     """Follow a thread, or no longer (`on` false), and return its state. A message without replies can be followed.
 
-    Raises what `authorize_reading` raises, `SignedOut`, and `NotFound`.
+    Raises what `authorize_reading` raises, `SignedOut`, `NotFound`, and `Conflict` at the limit of followed threads.
     """
 
     def change(session: Session, state: ThreadState) -> None:
-        last_seq = session.execute(
-            select(_THREADS.c.last_seq).where(_THREADS.c.conversation_id == ref.id, _THREADS.c.root_seq == root)
-        ).scalar_one_or_none()
-        if last_seq is None:
-            values = {"conversation_id": ref.id, "root_seq": root, "reply_count": 0, "last_seq": root}
-            session.execute(insert(_THREADS), values)
+        if on:
+            _check_limit(session, state)
+        last_seq = _insert_thread(session, ref, root)
         # A new follower has read the replies that exist.
-        marker = state.last_read_seq if state.is_following or not on else max(state.last_read_seq, last_seq or root)
-        _store_member(session, state, is_following=on, last_read_seq=marker)
+        marker = state.last_read_seq if state.is_following or not on else max(state.last_read_seq, last_seq)
+        # Reading needs no lock of the conversation: it may have moved the marker since.
+        stored = _MEMBERS.c.last_read_seq
+        latest = case((stored < marker, marker), else_=stored)
+        values = {"is_following": on, "last_read_seq": latest if _has_state(session, state) else marker}
+        _store_member(session, state, values)
+
+    return write(_change_state(ref, actor, root, change), locks=[ref.id])
+
+
+def mark_thread_unread(ref: ConversationRef, actor: Actor, root: int, seq: int) -> ThreadState:
+    """Move the actor's read marker in a thread to before `seq`, and return the thread's state. It is followed then.
+
+    Raises what `follow_thread` raises, and `Invalid` if the conversation has no such event number.
+    """
+
+    def change(session: Session, state: ThreadState) -> None:
+        last_event = session.execute(select(Conversation.last_event).where(Conversation.id == ref.id)).scalar_one()
+        if not 0 < seq <= last_event:
+            raise Invalid("seq must be the number of a message in this conversation.")
+        _check_limit(session, state)
+        last_seq = _insert_thread(session, ref, root)
+        _store_member(session, state, {"is_following": True, "last_read_seq": seq - 1})
+        if not find_thread_state(session, ref, actor.user_id, root).unread:
+            # The only replies that follow are the actor's own.
+            _store_member(session, state, {"is_following": True, "last_read_seq": max(last_seq, state.last_read_seq)})
 
     return write(_change_state(ref, actor, root, change), locks=[ref.id])
 
@@ -283,14 +304,27 @@ def _has_state(session: Session, state: ThreadState) -> bool:
     return session.execute(select(_MEMBERS.c.user_id).where(_IS_MEMBER), parameters).one_or_none() is not None
 
 
-def _store_member(session: Session, state: ThreadState, *, is_following: bool, last_read_seq: int) -> None:
-    values = {"is_following": is_following, "last_read_seq": last_read_seq}
-    # Reading needs no lock of the conversation: it may have moved the marker since.
-    marker = _MEMBERS.c.last_read_seq
-    latest = case((marker < last_read_seq, last_read_seq), else_=marker)
+def _check_limit(session: Session, state: ThreadState) -> None:
+    if not state.is_following and find_people_at_limit(session, [state.user_id]):
+        raise Conflict(f"You follow {MAX_FOLLOWED_THREADS:,} threads. Stop following some before you follow another.")
+
+
+def _insert_thread(session: Session, ref: ConversationRef, root: int) -> int:
+    """Insert the thread of a message without replies, if it is new. Return the number of the last reply or the root."""
+    last_seq: int | None = session.execute(
+        select(_THREADS.c.last_seq).where(_THREADS.c.conversation_id == ref.id, _THREADS.c.root_seq == root)
+    ).scalar_one_or_none()
+    if last_seq is not None:
+        return last_seq
+    values = {"conversation_id": ref.id, "root_seq": root, "reply_count": 0, "last_seq": root}
+    session.execute(insert(_THREADS), values)
+    return root
+
+
+def _store_member(session: Session, state: ThreadState, values: Mapping[str, object]) -> None:
     key = {"conversation_id": state.conversation.id, "root_seq": state.root_seq, "user_id": state.user_id}
     if _has_state(session, state):
         is_member = and_(*(_MEMBERS.c[name] == value for name, value in key.items()))
-        session.execute(update(_MEMBERS).where(is_member).values(values | {"last_read_seq": latest}))
+        session.execute(update(_MEMBERS).where(is_member).values(dict(values)))
     else:
-        session.execute(insert(_MEMBERS), key | values)
+        session.execute(insert(_MEMBERS), {**key, **values})

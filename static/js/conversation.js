@@ -4,7 +4,7 @@ import { addAnswerControls, addAnswerCopyButtons, streamAnswers } from "./assist
 import { AutoScroller } from "./auto_scroller.js";
 import { Composer } from "./composer.js";
 import { Timeline } from "./core/timeline.js";
-import { find } from "./dom.js";
+import { closest, find } from "./dom.js";
 import { enableReminders, enableSendLater } from "./due_menu.js";
 import { enableFolding } from "./folding.js";
 import { ForwardDialog } from "./forward_dialog.js";
@@ -34,7 +34,7 @@ import { ReplyQuotes } from "./reply_quotes.js";
 import { enableSpoilers } from "./spoilers.js";
 import { enableSaving } from "./saved_messages.js";
 import { offerSuggestions } from "./suggestions.js";
-import { showThread } from "./thread.js";
+import { followThread, ThreadMessages } from "./thread.js";
 import { showTyping } from "./typing_indicator.js";
 import { UnreadBanner } from "./unread_banner.js";
 import { UnreadDivider } from "./unread_divider.js";
@@ -65,7 +65,9 @@ import { UnreadDivider } from "./unread_divider.js";
  * @typedef {object} LivePage a page whose conversation is followed, and what it works with
  * @property {Page} page
  * @property {HTMLElement} main
+ * @property {HTMLElement} area what is around all messages: those of the list, and the first one of a thread
  * @property {MessageList} list
+ * @property {MessageList | ThreadMessages} messages
  * @property {ReplyQuotes} quotes
  * @property {PageConnection} connection
  * @property {string} conversation
@@ -82,13 +84,21 @@ export function showConversation(page, app) {
   const element = find(main, "[data-messages]");
   const { conversation = "", cursor } = main.dataset;
   const list = new MessageList(element, app.userId, Number(cursor));
-  const quotes = new ReplyQuotes(main, list, conversation);
+  const area = /** @type {HTMLElement} */ (closest(element, ".timeline-content"));
   const thread = main.dataset.thread === undefined ? null : Number(main.dataset.thread);
-  const live = { page, main, list, quotes, connection: page.connect(), conversation, thread, signal };
-  enableSpoilers(element);
-  enableFolding(element);
-  const decorators = [addAnswerCopyButtons(element), loadQuotes, quotes.prepare.bind(quotes)];
+  const messages = thread === null ? list : new ThreadMessages(main, list, app.userId);
+  const quotes = new ReplyQuotes(main, area, messages, conversation);
+  const connection = page.connect();
+  const live = { page, main, area, list, messages, quotes, connection, conversation, thread, signal };
+  enableSpoilers(area);
+  enableFolding(area);
+  const decorators = [addAnswerCopyButtons(area), loadQuotes, quotes.prepare.bind(quotes)];
   const toolbar = createToolbar(live, decorators, app);
+  // Before what observes which replies are read: the first message is none.
+  if (messages instanceof ThreadMessages) {
+    decorateMessages(messages.root.element, app.userId, [...decorators], signal);
+    followThread(live);
+  }
   decorators.push(showLiveConversation(live, toolbar, app));
   decorateMessages(element, app.userId, decorators, signal);
   app.connection.on(
@@ -107,24 +117,25 @@ export function showConversation(page, app) {
  * @param {Decorator[]} decorators
  * @param {App} app
  */
-function createToolbar({ page, main, list, connection, conversation, signal }, decorators, { userId, emojiPicker }) {
+function createToolbar(live, decorators, { userId, emojiPicker }) {
+  const { page, main, area, messages, connection, conversation, signal } = live;
   const { messageLimit } = main.dataset;
   const picker = find(main, "[data-reaction-picker]");
-  const actions = new MessageActions(list, connection, conversation);
-  const toolbar = new MessageToolbar(main, list.element, picker, userId, signal);
+  const actions = new MessageActions(messages, connection, conversation);
+  const toolbar = new MessageToolbar(main, area, picker, userId, signal);
   page.on("left", () => toolbar.hide());
-  const editor = new MessageEditor(list.element, toolbar, actions, Number(messageLimit));
+  const editor = new MessageEditor(area, toolbar, actions, Number(messageLimit));
   enableMessageMenu(toolbar, conversation, new ForwardDialog(find(main, "[data-forward-dialog]", HTMLDialogElement)));
   enablePinning(toolbar, actions);
   enableSaving(toolbar, connection, conversation);
   enableReminders(main, toolbar, connection, conversation);
-  enableReactions(picker, list.element, toolbar, actions, emojiPicker);
+  enableReactions(picker, area, toolbar, actions, emojiPicker);
   const undoable = enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
   main.querySelector("[data-composer]")?.addEventListener("message:edit-last", () => editor.editLast());
   decorators.push(
     (message) => toolbar.prepare(message),
     (message) => undoable.prepare(message),
-    addAnswerControls(main, list.element, actions, userId),
+    addAnswerControls(main, area, actions, userId),
   );
   return toolbar;
 }
@@ -138,7 +149,7 @@ function createToolbar({ page, main, list, connection, conversation, signal }, d
  * @returns {Decorator}
  */
 function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
-  const { page, main, list, quotes, connection, conversation, thread, signal } = live;
+  const { page, main, list, messages, quotes, connection, conversation, thread, signal } = live;
   const { cursor, epoch = "", lastReadSeq: lastRead = "" } = main.dataset;
   const lastReadSeq = lastRead === "" ? null : Number(lastRead);
   const view = find(main, "[data-timeline]");
@@ -147,7 +158,6 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   const divider = new UnreadDivider(list, { userId, lastReadSeq, unread: Number(main.dataset.unread), signal });
   const banner = main.querySelector("[data-unread-banner]") ? new UnreadBanner(main, view, list, divider) : null;
   const tracker = new ReadTracker(list, view, connection, { conversation, thread, userId, lastReadSeq, signal });
-  const messages = thread === null ? list : showThread(live, userId);
   const timeline = new Timeline(messages, connection, { conversation, thread, cursor: Number(cursor), epoch });
   quotes.follow(timeline);
   const showLatest = () => (list.hasNewer ? timeline.showLatest() : scroller.scrollToEnd());
@@ -209,7 +219,7 @@ function showComposer(form, live, timeline, app) {
   const outboxView = new OutboxView(list, outbox, { conversation, thread }, signal);
   timeline.on("reset", () => outboxView.render());
   list.element.addEventListener("messages:attached", () => outboxView.render());
-  if (thread === null) showTyping(form, find(main, "[data-typing]"), connection, conversation);
+  showTyping(form, find(main, "[data-typing]"), connection, { conversation, thread });
   offerSuggestions(main, text);
   const people = find(form, "[data-mention-options]");
   const mentions = completeMentions(people.dataset.source ?? "", list.element);

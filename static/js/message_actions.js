@@ -15,17 +15,17 @@ import { cloneTemplate, find } from "./dom.js";
  */
 
 export class MessageActions {
-  #list;
+  #messages;
   #connection;
   #conversation;
 
   /**
-   * @param {MessageList} list
+   * @param {Pick<MessageList, "find" | "show">} messages
    * @param {PageConnection} connection
    * @param {string} conversation
    */
-  constructor(list, connection, conversation) {
-    this.#list = list;
+  constructor(messages, connection, conversation) {
+    this.#messages = messages;
     this.#connection = connection;
     this.#conversation = conversation;
   }
@@ -46,7 +46,7 @@ export class MessageActions {
 
   /** @param {StoredMessage} message */
   show(message) {
-    this.#list.show(message);
+    this.#messages.show(message);
   }
 
   /**
@@ -73,7 +73,7 @@ export class MessageActions {
    * @param {string | null} text
    */
   #showError(seq, text) {
-    const message = this.#list.find(seq);
+    const message = this.#messages.find(seq);
     message?.querySelector(":scope > .message-error")?.remove();
     if (!message || text === null) return;
     const error = find(cloneTemplate("message-error"), ".message-error");

@@ -81,7 +81,7 @@ export class MessageList {
    */
   show(message) {
     if (message.pending) return this.#showPending(message);
-    this.element.dispatchEvent(new CustomEvent("message:received", { detail: message }));
+    this.#dispatch("message:received", message);
     this.#findBySender(message.sender?.id, message.client_id, UNNUMBERED)?.remove();
     const shown = findMessage(this.element, message.seq);
     if (shown) {
@@ -192,7 +192,7 @@ export class MessageList {
    * @param {number} floor
    */
   removeUpTo(floor) {
-    this.element.dispatchEvent(new CustomEvent("messages:trimmed", { detail: floor }));
+    this.#dispatch("messages:trimmed", floor);
     for (const message of findMessages(this.element)) {
       if (seqOf(message) > floor) break;
       message.remove();
@@ -246,7 +246,7 @@ export class MessageList {
     const element = createElement(message);
     if (unacknowledged) unacknowledged.replaceWith(element);
     else this.element.append(element);
-    this.element.dispatchEvent(new CustomEvent("message:arrived", { detail: element }));
+    this.#dispatch("message:arrived", element);
   }
 
   /**
@@ -255,7 +255,7 @@ export class MessageList {
    */
   #replace(oldElement, newElement) {
     oldElement.before(newElement);
-    this.element.dispatchEvent(new CustomEvent("message:replaced", { detail: { oldElement, newElement } }));
+    this.#dispatch("message:replaced", { oldElement, newElement });
     oldElement.remove();
   }
 
@@ -288,6 +288,16 @@ export class MessageList {
     return this.hasNewer && !(seq <= seqOf(this.newest));
   }
 
+  /**
+   * Dispatch an event on the list that also reaches what is around it: a page of a thread has two lists.
+   *
+   * @param {string} name
+   * @param {unknown} detail
+   */
+  #dispatch(name, detail) {
+    this.element.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
+  }
+
   /** @param {HTMLElement} message */
   #insert(message) {
     const seq = seqOf(message);
@@ -299,7 +309,7 @@ export class MessageList {
     }
     if (before) before.after(message);
     else this.element.prepend(message);
-    if (isNewest) this.element.dispatchEvent(new CustomEvent("message:arrived", { detail: message }));
+    if (isNewest) this.#dispatch("message:arrived", message);
   }
 }
 

@@ -108,11 +108,12 @@
  * @property {MessageChange} undelete_message
  * @property {MessageChange} stop_answer
  * @property {MessageChange} answer_again
- * @property {{payload: {conversation: string}, ack: object}} typing
+ * @property {{payload: {conversation: string, thread?: number}, ack: object}} typing
  * @property {{payload: {state: Presence}, ack: object}} presence
  * @property {{payload: MessageReference, ack: ReadState}} mark_as_read
  * @property {{payload: MessageReference, ack: ReadState}} mark_as_unread
  * @property {{payload: MessageReference & {thread: number}, ack: ThreadState}} mark_thread_read
+ * @property {{payload: MessageReference & {thread: number}, ack: ThreadState}} mark_thread_unread
  * @property {{payload: {conversation: string, thread: number, on: boolean}, ack: ThreadState}} follow_thread
  * @property {{payload: {conversation: string, seq: number, on: boolean}, ack: object}} save_message
  * @property {{payload: {conversation: string}, ack: {seqs: number[]}}} saved_messages
@@ -137,7 +138,7 @@
  * @property {SavedMessage} message_saved
  * @property {{waiting: number, since: string | null}} backlog
  * @property {AnswerDelta} assistant_delta
- * @property {{conversation: string, user: {id: number, name: string}}} typing
+ * @property {{conversation: string, thread: number | null, user: {id: number, name: string}}} typing
  * @property {{people: Record<string, Presence>, whole: boolean}} presence
  * @property {News} news
  * @property {ThreadState} thread_changed

@@ -102,7 +102,9 @@ export class ReadTracker {
   async markUnread(seq) {
     this.#isSuspended = true;
     for (const seen of this.#seen) if (seen >= seq) this.#seen.delete(seen);
-    await this.#connection.request("mark_as_unread", { conversation: this.#conversation, seq });
+    const message = { conversation: this.#conversation, seq };
+    if (this.#thread === null) await this.#connection.request("mark_as_unread", message);
+    else await this.#connection.request("mark_thread_unread", { ...message, thread: this.#thread });
   }
 
   /** @param {IntersectionObserverEntry[]} entries */

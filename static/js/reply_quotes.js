@@ -15,7 +15,7 @@ const MAX_REQUESTED = 50;
 /** A quote is the element with the number of its message in `data-quote`, in the list or above the composer. */
 export class ReplyQuotes {
   #root;
-  #list;
+  #messages;
   #conversation;
   #known = new QuotedMessages();
   /** @type {Set<number>} */
@@ -24,27 +24,28 @@ export class ReplyQuotes {
 
   /**
    * @param {HTMLElement} root
-   * @param {MessageList} list
+   * @param {HTMLElement} area what is around all messages
+   * @param {Pick<MessageList, "find">} messages
    * @param {string} conversation
    */
-  constructor(root, list, conversation) {
+  constructor(root, area, messages, conversation) {
     this.#root = root;
-    this.#list = list;
+    this.#messages = messages;
     this.#conversation = conversation;
     this.#observer = new IntersectionObserver((entries) => {
       for (const { isIntersecting, target } of entries) {
         if (isIntersecting) this.#request(/** @type {HTMLElement} */ (target));
       }
     });
-    list.element.addEventListener("message:received", ({ detail }) => this.#onReceived(detail.seq, detail));
-    list.element.addEventListener("message:replaced", ({ detail }) => {
+    area.addEventListener("message:received", ({ detail }) => this.#onReceived(detail.seq, detail));
+    area.addEventListener("message:replaced", ({ detail }) => {
       const seq = seqOf(detail.newElement);
       if (this.#known.find(seq) && this.#known.correct(seq, quoteOf(detail.newElement))) this.#renderAll(seq);
     });
-    list.element.addEventListener("messages:trimmed", ({ detail }) => {
+    area.addEventListener("messages:trimmed", ({ detail }) => {
       for (const seq of this.#known.removeUpTo(detail)) this.#renderAll(seq);
     });
-    list.element.addEventListener("click", (event) => this.#onClick(event));
+    area.addEventListener("click", (event) => this.#onClick(event));
   }
 
   /** @param {Timeline} timeline */
@@ -77,7 +78,7 @@ export class ReplyQuotes {
     const seq = Number(quote.dataset.quote);
     const { quoteVersion } = quote.dataset;
     if (quoteVersion !== undefined) this.#known.learn(seq, readQuote(quote, Number(quoteVersion)));
-    const original = this.#list.find(seq);
+    const original = this.#messages.find(seq);
     if (original) this.#known.learn(seq, quoteOf(original));
     const known = this.#known.find(seq);
     if (known) renderQuote(quote, known);
@@ -132,7 +133,7 @@ export class ReplyQuotes {
     const quote = closest(event.target, "a[data-quote]");
     const isOtherWindow = event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0;
     if (!quote || isOtherWindow) return;
-    const original = this.#list.find(Number(quote.dataset.quote));
+    const original = this.#messages.find(Number(quote.dataset.quote));
     if (!original) return;
     event.preventDefault();
     // Marks the message, and scrolls to it. Back leads to the page before this one.

@@ -1,65 +1,95 @@
 // What the page of a thread has besides what every list of messages has: its first message, and the button to follow it.
 
-import { REQUEST_TIMEOUT_MS } from "./core/connection.js";
-import { decorateMessages } from "./message_decoration.js";
+import { describeError, REQUEST_TIMEOUT_MS } from "./core/connection.js";
 import { find, parseHtml } from "./dom.js";
 import { MessageList } from "./message_list.js";
-import { loadQuotes } from "./quotes.js";
+import { showToast } from "./toast.js";
 
 /** @import { LivePage } from "./conversation.js" */
-/** @import { MessageView } from "./core/timeline.js" */
+/** @import { FormattedMessage, Message, StoredMessage } from "./protocol.js" */
 
-/**
- * Return the view that shows the thread's first message in its own list, above the replies.
- *
- * @param {LivePage} live
- * @param {number} userId
- * @returns {MessageView}
- */
-export function showThread(live, userId) {
-  const { page, main, list, quotes, conversation, thread, signal } = live;
-  followByButton(live);
-  /** @type {HTMLElement | null} */
-  const element = main.querySelector("[data-thread-root]");
-  if (!element) return list;
-  const root = new MessageList(element, userId, Number(main.dataset.cursor));
-  decorateMessages(element, userId, [loadQuotes, quotes.prepare.bind(quotes)], signal);
+/** The messages of a thread's page: the first one is in a list of its own, above the replies. */
+export class ThreadMessages {
+  #list;
+  #seq;
+  #path;
 
-  /** Load the page again and return its cursor, or null if nothing is left of the thread. */
-  async function reload() {
-    const path = `/conversations/${conversation}/threads/${thread}`;
-    const response = await fetch(path, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+  /**
+   * @param {HTMLElement} main
+   * @param {MessageList} list the replies
+   * @param {number} userId
+   */
+  constructor(main, list, userId) {
+    const { conversation, thread, cursor } = main.dataset;
+    this.#list = list;
+    this.#seq = Number(thread);
+    this.#path = `/conversations/${conversation}/threads/${thread}`;
+    /** The list of the first message, which is empty once a cleanup has removed it. */
+    this.root = new MessageList(find(main, "[data-thread-root]"), userId, Number(cursor));
+  }
+
+  /** @param {number} seq */
+  find(seq) {
+    return this.#listOf(seq).find(seq);
+  }
+
+  /** @param {Message} message */
+  show(message) {
+    this.#listOf(message.seq).show(message);
+  }
+
+  /** @param {FormattedMessage} message */
+  showFormatted(message) {
+    this.#listOf(message.seq).showFormatted(message);
+  }
+
+  /** @param {number} floor */
+  removeUpTo(floor) {
+    this.#list.removeUpTo(floor);
+  }
+
+  /**
+   * @param {number} senderId
+   * @param {string} clientId
+   * @param {string} reason
+   */
+  rejectPending(senderId, clientId, reason) {
+    this.#list.rejectPending(senderId, clientId, reason);
+  }
+
+  /**
+   * Load the page again, as the server sends the last page of the room. Return the cursor of what was loaded, or null
+   * if nothing is left of the thread.
+   */
+  async replaceAll() {
+    const { element } = this.root;
+    const response = await fetch(this.#path, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
     if (response.status === 404) {
-      element?.replaceChildren();
-      list.replaceAll([], false);
+      element.replaceChildren();
+      this.#list.replaceAll([], false);
       return null;
     }
     if (!response.ok || response.redirected) throw new Error("the thread's page could not be loaded");
     const html = await response.text();
     const loaded = parseHtml(html);
     const cursor = Number(find(loaded, "[data-cursor]").dataset.cursor);
-    // A cleanup may have removed the first message.
-    element?.replaceChildren(...(loaded.querySelector("[data-thread-root]")?.childNodes ?? []));
-    list.reload(html);
+    element.replaceChildren(...find(loaded, "[data-thread-root]").childNodes);
+    this.#list.reload(html);
     return cursor;
   }
 
-  page.on("read", () => main.querySelector("[data-mark-thread-read]")?.remove());
-  return {
-    show: (message) => (message.seq === thread ? root : list).show(message),
-    // What the server sends then is the last page of the room.
-    replaceAll: reload,
-    removeUpTo: (floor) => list.removeUpTo(floor),
-    showFormatted(message) {
-      root.showFormatted(message);
-      list.showFormatted(message);
-    },
-    rejectPending: (...details) => list.rejectPending(...details),
-  };
+  /** @param {number | null | undefined} seq */
+  #listOf(seq) {
+    return seq === this.#seq ? this.root : this.#list;
+  }
 }
 
-/** @param {LivePage} live */
-function followByButton({ page, connection, conversation, thread }) {
+/**
+ * Keep what is around the messages of a thread up to date.
+ *
+ * @param {LivePage} live
+ */
+export function followThread({ page, main, connection, conversation, thread }) {
   /** @param {boolean} isFollowing */
   function render(isFollowing) {
     const button = page.findAction("[data-follow-thread] button");
@@ -69,6 +99,7 @@ function followByButton({ page, connection, conversation, thread }) {
     button.setAttribute("value", isFollowing ? "no" : "yes");
   }
 
+  page.on("read", () => main.querySelector("[data-mark-thread-read]")?.remove());
   connection.on("thread_changed", (state) => {
     if (state.conversation === conversation && state.thread === thread) render(state.following);
   });
@@ -76,7 +107,11 @@ function followByButton({ page, connection, conversation, thread }) {
     event.preventDefault();
     if (thread === null) return;
     const on = page.findAction("[data-follow-thread] button")?.getAttribute("value") === "yes";
-    const state = await connection.request("follow_thread", { conversation, thread, on }).catch(() => null);
-    if (state) render(state.following);
+    try {
+      const state = await connection.request("follow_thread", { conversation, thread, on });
+      render(state.following);
+    } catch (error) {
+      showToast(describeError(error));
+    }
   });
 }

@@ -1,5 +1,6 @@
 // Shows who is typing, and reports that this person is typing.
 
+import { isIn } from "./core/timeline.js";
 import { describeTyping, TypingUsers } from "./core/typing_users.js";
 import { find } from "./dom.js";
 
@@ -12,9 +13,9 @@ const REPORT_INTERVAL_MS = 3_000;
  * @param {HTMLFormElement} form
  * @param {HTMLElement} line where the names are shown
  * @param {PageConnection} connection
- * @param {string} conversation
+ * @param {{conversation: string, thread: number | null}} place
  */
-export function showTyping(form, line, connection, conversation) {
+export function showTyping(form, line, connection, { conversation, thread }) {
   const text = find(form, "textarea", HTMLTextAreaElement);
   const users = new TypingUsers();
   let reportedAt = -Infinity;
@@ -24,7 +25,7 @@ export function showTyping(form, line, connection, conversation) {
     if (!text.value || now - reportedAt < REPORT_INTERVAL_MS || !connection.isConnected) return;
     reportedAt = now;
     // A lost report does no harm, and sending the message shows an error where it is not allowed.
-    connection.request("typing", { conversation }).catch(() => {});
+    connection.request("typing", { conversation, ...(thread === null ? {} : { thread }) }).catch(() => {});
   }
 
   text.addEventListener("input", report);
@@ -34,11 +35,11 @@ export function showTyping(form, line, connection, conversation) {
   users.on("change", () => {
     line.textContent = describeTyping(users.names);
   });
-  connection.on("typing", ({ conversation: name, user }) => {
-    if (name === conversation) users.add(user);
+  connection.on("typing", (typing) => {
+    if (typing.conversation === conversation && typing.thread === thread) users.add(typing.user);
   });
   connection.on("chat_message", (message) => {
-    if (message.conversation === conversation) users.remove(message.sender?.id);
+    if (message.conversation === conversation && isIn(message, thread)) users.remove(message.sender?.id);
   });
   connection.watchState((state) => state !== "connected" && users.clear());
 }

@@ -14,7 +14,7 @@ from tests.harness.pages import (
     wait_until_connected,
     wait_until_stored,
 )
-from tests.harness.people import Person
+from tests.harness.people import Person, message_payload
 from tests.harness.servers import Server
 
 pytestmark = pytest.mark.browser
@@ -132,3 +132,103 @@ def test_a_reply_whose_thread_was_removed_is_sent_to_the_conversation(server: Se
     wait_for_message(bob_page, "too late")
     expect(page.locator("main [data-messages] [data-seq]", has_text="too late")).to_be_visible()
     assert replies(page) == ["I do"]
+
+
+def test_the_first_message_of_a_thread_has_its_actions_there(pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    for page in pages:
+        open_thread(page)
+    reply(ana_page, "I do")
+    root, elsewhere = f"{PANE} [data-thread-root] #message-1", "main #message-1"
+    bob_page.locator(root).hover()
+    toolbar = bob_page.locator(f"{root} [data-message-toolbar]")
+    toolbar.locator("[data-react]").click()
+    bob_page.click(f"{PANE} [data-emoji='🎉']")
+    for page in pages:
+        for place in (root, elsewhere):
+            expect(page.locator(f"{place} [data-reaction='🎉']")).to_be_visible()
+    # A reaction below it is a button.
+    ana_page.click(f"{root} [data-reaction='🎉']")
+    expect(bob_page.locator(f"{root} .reaction-count")).to_have_text("2")
+
+    bob_page.locator(root).hover()
+    toolbar.locator("[data-open-menu]").click()
+    menu = bob_page.locator(f"{PANE} [data-message-menu]")
+    menu.get_by_role("button", name="Edit").click()
+    bob_page.fill(f"{root} .message-edit textarea", "Who brings two cakes?")
+    bob_page.keyboard.press("Enter")
+    expect(ana_page.locator(f"{root} .message-body")).to_have_text("Who brings two cakes?")
+
+    bob_page.locator(root).hover()
+    toolbar.locator("[data-open-menu]").click()
+    menu.get_by_role("button", name="Delete").click()
+    bob_page.click(f"{PANE} [data-delete-dialog] [value=delete]")
+    for page in pages:
+        expect(page.locator(f"{root}.is-deleted")).to_be_visible()
+    assert list_violations(bob_page) == []
+    bob_page.click(f"{root} [data-undelete] button")
+    for page in pages:
+        expect(page.locator(f"{root} .message-body")).to_have_text("Who brings two cakes?")
+        expect(page.locator(f"{root}.is-deleted")).to_have_count(0)
+
+
+def test_who_is_typing_is_shown_in_the_thread_only(pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    for page in pages:
+        open_thread(page)
+    bob_page.locator(f"{PANE} textarea[name=content]").press_sequentially("I ")
+    expect(ana_page.locator(f"{PANE} [data-typing]")).to_have_text("Bob is typing…")
+    expect(ana_page.locator("main [data-typing]")).to_have_text("")
+    reply(bob_page, "I do")
+    expect(ana_page.locator(f"{PANE} [data-typing]")).to_have_text("")
+    bob_page.locator("main textarea[name=content]").press_sequentially("All")
+    expect(ana_page.locator("main [data-typing]")).to_have_text("Bob is typing…")
+    expect(ana_page.locator(f"{PANE} [data-typing]")).to_have_text("")
+
+
+def test_a_thread_is_marked_as_unread_from_a_reply_on(pages: tuple[Page, Page]) -> None:
+    bob_page, ana_page = pages
+    open_thread(ana_page)
+    for text in ("one", "two"):
+        reply(ana_page, text)
+    open_thread(bob_page)
+    badge = bob_page.locator("[data-inbox=threads]")
+    expect(bob_page.locator(f"{PANE} .message-body", has_text="two")).to_be_visible()
+    expect(badge).to_be_hidden()
+    second = bob_page.locator(f"{PANE} [data-messages] [data-seq]").nth(1)
+    second.hover()
+    second.locator("[data-open-menu]").click()
+    bob_page.locator(f"{PANE} [data-message-menu]").get_by_role("button", name="Mark as unread").click()
+    expect(bob_page.locator(f"{PANE} .unread-divider + [data-seq] .message-body")).to_have_text("two")
+    expect(badge).to_contain_text("1")
+
+
+@pytest.mark.parametrize("has_scripts", [True, False], ids=["with JavaScript", "without"])
+def test_the_pages_of_a_long_thread_lead_in_both_directions(
+    server: Server, ana: Person, new_page: NewPage, has_scripts: bool
+) -> None:
+    socket = ana.connect()
+    socket.post("root")
+    for number in range(1, 121):
+        ack = socket.call("send_message", message_payload(str(number)) | {"thread": 1})
+        assert ack["ok"], ack
+    seqs = [each["seq"] for each in ana.api().get(f"{THREAD}?limit=100").json()["messages"]]
+    page = new_page(ana, f"{THREAD}?before={seqs[-60]}", java_script_enabled=has_scripts)
+    bodies = page.locator("main [data-messages] .message-body")
+    if has_scripts:
+        bodies.last.scroll_into_view_if_needed()
+        page.mouse.move(700, 400)
+        page.mouse.wheel(0, 20_000)
+        expect(bodies.last).to_have_text("120")
+        page.mouse.wheel(0, 20_000)
+        expect(page.locator("[data-newer-messages]")).to_be_hidden()
+        socket.call("send_message", message_payload("121") | {"thread": 1})
+        expect(bodies.last).to_have_text("121")
+        return
+    shown = bodies.all_inner_texts()
+    page.click("text=Newer replies")
+    assert bodies.all_inner_texts()[0] == str(int(shown[-1]) + 1)
+    page.click("text=Older replies")
+    assert bodies.all_inner_texts() == shown
+    page.click("text=Latest replies")
+    assert bodies.all_inner_texts()[-1] == "120"

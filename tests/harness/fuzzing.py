@@ -35,7 +35,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "save_draft": {"conversation": "general", "content": "begun", "version": 0, "thread": None, "client_id": KEY},
     "draft": {"conversation": "general", "thread": 1},
     "react": {"conversation": "general", "seq": 1, "reaction": "👍", "on": True},
-    "typing": {"conversation": "general"},
+    "typing": {"conversation": "general", "thread": 1},
     "stop_answer": {"conversation": "assistant_1", "seq": 1},
     "answer_again": {"conversation": "assistant_1", "seq": 1},
     "presence": {"state": "online"},
@@ -43,6 +43,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "mark_as_unread": {"conversation": "general", "seq": 1},
     "follow_thread": {"conversation": "general", "thread": 1, "on": True},
     "mark_thread_read": {"conversation": "general", "thread": 1, "seq": 2},
+    "mark_thread_unread": {"conversation": "general", "thread": 1, "seq": 2},
     "schedule_message": {
         "conversation": "general",
         "content": "Later",

@@ -85,6 +85,7 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
         "draft": here,
         "follow_thread": here | {"thread": seq, "on": False},
         "mark_thread_read": here | {"thread": seq, "seq": seq},
+        "mark_thread_unread": here | {"thread": seq, "seq": seq},
         "run_command": here | {"content": "/topic x", "zone": "UTC"},
         "schedule_message": message_payload("later") | {"due_at": "2000-01-01T09:00Z"},
         "change_scheduled": {"id": 1, "content": "later", "due_at": "2000-01-01T09:00Z"},

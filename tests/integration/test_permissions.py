@@ -91,6 +91,7 @@ ROUTES = {
     f"PUT {API}/messages/<seq>/saved": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     # It concerns only what the user has saved.
     f"DELETE {API}/messages/<seq>/saved": Line(USER_API, USER_API, session=USER_API),
+    "GET /api/mentions": Line(USER_API),
     "GET /api/saved": Line(USER_API),
     "GET /api/drafts": Line(USER_API),
     f"PUT {API}/draft": Line(ROOM_API, DIRECT_POST, {"content": "begun", "version": 0}, session=SESSION_POST),
@@ -336,6 +337,7 @@ EVENTS = {
     # A conversation with an assistant has no threads.
     "follow_thread": Line(ROOM | REFUSED, DIRECT | REFUSED, {"thread": 1}, session=ABSENT_EVENT),
     "mark_thread_read": Line(ROOM | REFUSED, DIRECT | REFUSED, {"thread": 1, "seq": 1}, session=ABSENT_EVENT),
+    "mark_thread_unread": Line(ROOM | REFUSED, DIRECT | REFUSED, {"thread": 1, "seq": 1}, session=ABSENT_EVENT),
 }
 
 CODES = {"invalid": 400, "not_found": 404, "forbidden": 403, "signed_out": 401}

@@ -102,6 +102,69 @@ def test_a_thread_has_its_own_followers_and_unread_count(any_server: Server, new
     assert states("ana", 5)[:2] == (True, 0)
 
 
+def test_a_thread_is_marked_as_unread_from_a_reply_on(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob, eve = (new_person(any_server, name) for name in ("ana", "bob", "eve"))
+    ana_socket, bob_socket, eve_socket = ana.connect(), bob.connect(), eve.connect()
+    ana_socket.post("the root")
+    for content in ("one", "two", "three"):
+        reply(bob_socket, content, 1)
+    payload = {"conversation": "general", "thread": 1}
+    replies = [each["seq"] for each in ana.api().get("/conversations/general/threads/1").json()["messages"]]
+    ana_socket.call("mark_thread_read", payload | {"seq": replies[2]})
+
+    def mark(socket: Socket, seq: int) -> tuple[bool, int, int]:
+        state = socket.call("mark_thread_unread", payload | {"seq": seq})
+        return state["following"], state["unread"], state["last_read_seq"]
+
+    assert mark(ana_socket, replies[1]) == (True, 2, replies[1] - 1)
+    assert ana_socket.wait_for("thread_changed", 5)[-1]["unread"] == 2
+    # Somebody who has not followed the thread does so then.
+    assert mark(eve_socket, replies[2]) == (True, 1, replies[2] - 1)
+    # One's own replies are always read.
+    assert mark(bob_socket, replies[0]) == (True, 0, replies[2])
+    assert ana.api().get("/threads").json()["threads"][0]["thread"]["unread"] == 2
+    assert ana_socket.call("mark_thread_read", payload | {"seq": replies[2]})["unread"] == 0
+
+
+def test_a_person_follows_a_bounded_number_of_threads(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    socket, other = ana.connect(), bob.connect()
+    other.post("the root")
+    other.post("another root")
+    any_server.execute(
+        "INSERT INTO thread_members (conversation_id, root_seq, user_id, is_following, last_read_seq) "
+        "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 5000) "
+        f"SELECT 1, 100 + n, {ana.id}, true, 0 FROM numbers"
+    )
+    payload = {"conversation": "general", "thread": 1}
+    refused = socket.call("follow_thread", payload | {"on": True})["error"]
+    assert (refused["code"], "5,000" in refused["message"]) == ("conflict", True)
+    assert socket.call("mark_thread_unread", payload | {"seq": 1})["error"]["code"] == "conflict"
+    assert check_problem(ana.api().request("PUT", "/conversations/general/threads/1/follow")) == (409, "conflict")
+    # A reply is posted nevertheless, and so is one that mentions them.
+    reply(socket, "one", 1)
+    reply(other, "two @ana", 2)
+    following = "SELECT count(*) FROM thread_members WHERE is_following AND user_id = "
+    assert any_server.rows(f"{following}{ana.id}") == [(5000,)]
+    assert any_server.rows(f"{following}{bob.id}") == [(2,)]
+    any_server.execute(f"UPDATE thread_members SET is_following = false WHERE root_seq = 101 AND user_id = {ana.id}")
+    reply(socket, "three", 1)
+    assert any_server.rows(f"{following}{ana.id}") == [(5000,)]
+    assert socket.call("follow_thread", payload | {"on": True})["following"]
+
+
+def test_typing_is_shown_where_it_is_done(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    ana_socket, bob_socket = ana.connect(), bob.connect()
+    ana_socket.join()
+    ana_socket.post("the root")
+    assert bob_socket.call("typing", {"conversation": "general", "thread": 1})["ok"]
+    assert [each["thread"] for each in ana_socket.wait_for("typing")] == [1]
+    reply(bob_socket, "one", 1)
+    assert bob_socket.call("typing", {"conversation": "general"})["ok"]
+    assert [each["thread"] for each in ana_socket.wait_for("typing", 2)] == [1, None]
+
+
 def test_an_author_follows_a_thread_that_somebody_has_followed_before_the_first_reply(
     server: Server, new_person: NewPerson
 ) -> None:
@@ -157,12 +220,17 @@ def test_a_thread_needs_a_first_message_in_its_conversation(any_server: Server, 
     for malformed in ("1", 1.5, -1, True, 2**63):
         ack = socket.call("send_message", message_payload("x") | {"thread": malformed})
         assert ack["error"]["code"] == "invalid", malformed
-    for event, fields in (("follow_thread", {"on": True}), ("mark_thread_read", {"seq": 1})):
+    for event, fields in (
+        ("follow_thread", {"on": True}),
+        ("mark_thread_read", {"seq": 1}),
+        ("mark_thread_unread", {"seq": 1}),
+    ):
         payload = {"conversation": room, "thread": 1} | fields
         assert stranger.call(event, payload)["error"]["code"] == "not_found"
         assert socket.call(event, payload | {"thread": 7})["error"]["code"] == "not_found"
         assert socket.call(event, payload)["ok"]
-    assert socket.call("mark_thread_read", {"conversation": room, "thread": 1, "seq": 9})["error"]["code"] == "invalid"
+    for event in ("mark_thread_read", "mark_thread_unread"):
+        assert socket.call(event, {"conversation": room, "thread": 1, "seq": 9})["error"]["code"] == "invalid"
     ack = stranger.call("send_message", message_payload("x", room) | {"thread": 1})
     assert ack["error"]["code"] == "not_found"
     message = reply(socket, "once", 1, room)

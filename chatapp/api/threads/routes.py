@@ -10,6 +10,7 @@ from chatapp.api.routes import CONVERSATION, parse_conversation, parse_message_n
 from chatapp.api.schemas import ReadMark, RepliesQuery, ThreadsQuery
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
+from chatapp.errors import Conflict
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.resources import ThreadState
@@ -60,9 +61,9 @@ def show_thread(conversation: str, seq: str, query: RepliesQuery) -> Response:
 
 
 @blueprint.put(f"{THREAD}/follow")
-@describe(ThreadState, *CONVERSATION_ERRORS, tag=TAG)
+@describe(ThreadState, *CONVERSATION_ERRORS, Conflict, tag=TAG)
 def follow(conversation: str, seq: str) -> Response:
-    """Follow a thread: its replies are unread until you read them."""
+    """Follow a thread: its replies are unread until you read them. The number of threads is limited."""
     return _follow(conversation, seq, on=True)
 
 
