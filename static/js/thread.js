@@ -6,7 +6,7 @@ import { MessageList } from "./message_list.js";
 import { showToast } from "./toast.js";
 
 /** @import { LivePage } from "./conversation.js" */
-/** @import { FormattedMessage, Message, StoredMessage } from "./protocol.js" */
+/** @import { FormattedMessage, Message } from "./protocol.js" */
 
 /** The messages of a thread's page: the first one is in a list of its own, above the replies. */
 export class ThreadMessages {
