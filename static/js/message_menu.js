@@ -4,6 +4,7 @@ import { enableArrowKeys } from "./arrow_keys.js";
 import { copyText } from "./clipboard.js";
 import { find } from "./dom.js";
 import { seqOf } from "./message_element.js";
+import { messagePath } from "./paths.js";
 import { placeWhenOpened } from "./popover_position.js";
 import { showToast } from "./toast.js";
 
@@ -36,6 +37,6 @@ export function enableMessageMenu(toolbar, conversation, forwarding) {
  * @param {number} seq
  */
 async function copyLink(conversation, seq) {
-  const link = `${location.origin}/conversations/${conversation}/messages/${seq}`;
+  const link = location.origin + messagePath(conversation, seq);
   showToast((await copyText(link)) ? "Link copied" : `The link could not be copied: ${link}`);
 }

@@ -2,7 +2,8 @@
 
 import { isWithinLimit } from "./core/time_limits.js";
 import { cloneTemplate, closest, find, findAll } from "./dom.js";
-import { findMessages, isSentBy, messageOf } from "./message_element.js";
+import { findMessages, isSentBy, messageOf, seqOf } from "./message_element.js";
+import { messagePath, threadPath } from "./paths.js";
 import { setReactionsEnabled } from "./reactions.js";
 
 /** On touch screens, where nothing hovers, each message has a "…" button. */
@@ -126,7 +127,7 @@ export class MessageToolbar {
     pin.hidden = !this.#mayPost || this.#main.dataset.mayPin !== "true";
     find(pin, "span").textContent = "pinned" in message.dataset ? "Unpin" : "Pin";
     this.#linkThread(message);
-    const path = `/conversations/${this.#main.dataset.conversation}/messages/${message.dataset.seq}`;
+    const path = messagePath(this.#main.dataset.conversation ?? "", seqOf(message));
     find(this.menu, "[data-forward]", HTMLAnchorElement).href = `${path}/forward`;
     find(this.menu, "[data-edit]").hidden = !this.mayEdit(message);
     const mayDelete = mayModerate || (isOwn && this.#isWithin(message, "deleteSeconds"));
@@ -148,10 +149,10 @@ export class MessageToolbar {
 
   /** @param {HTMLElement} message */
   #linkThread({ dataset }) {
-    const { conversation, hasThreads } = this.#main.dataset;
+    const { conversation = "", hasThreads } = this.#main.dataset;
     const link = find(this.element, "[data-open-thread]", HTMLAnchorElement);
     link.hidden = !this.#mayPost || hasThreads !== "true";
-    link.href = `/conversations/${conversation}/threads/${dataset.thread ?? dataset.seq}`;
+    link.href = threadPath(conversation, dataset.thread ?? dataset.seq ?? "");
   }
 
   /** @param {PointerEvent} event */

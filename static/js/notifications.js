@@ -6,6 +6,7 @@ import { followNotificationClicks, showNotification } from "./desktop_notificati
 import { find, parseHtml } from "./dom.js";
 import { isAllowed } from "./notification_settings.js";
 import { playSound } from "./notification_sound.js";
+import { messagePath } from "./paths.js";
 import { preferencesOf } from "./sidebar.js";
 
 /** @import { Connection } from "./core/connection.js" */
@@ -96,7 +97,7 @@ export class Notifications {
  */
 async function show(conversation, seq, entry) {
   const title = find(entry, ".ellipsis").textContent?.trim() ?? "";
-  const quote = await fetchQuote(`/conversations/${conversation}/messages/${seq}/quote`);
+  const quote = await fetchQuote(`${messagePath(conversation, seq)}/quote`);
   // Deleted, or the person may not read it any more.
   if (!quote) return;
   const heading = quote.sender === title ? title : `${quote.sender} in ${title}`;

@@ -3,6 +3,7 @@
 import { isFewEmoji } from "./core/emoji.js";
 import { cloneTemplate, closest, find, findAll } from "./dom.js";
 import { messageOf } from "./message_element.js";
+import { messagePath } from "./paths.js";
 
 /** @import { Outbox, OutboxEntry } from "./core/outbox.js" */
 /** @import { MessageList } from "./message_list.js" */
@@ -122,6 +123,6 @@ export class OutboxView {
 function createQuote(conversation, seq) {
   const quote = find(cloneTemplate("reply-quote"), "a", HTMLAnchorElement);
   quote.dataset.quote = String(seq);
-  quote.href = `/conversations/${conversation}/messages/${seq}`;
+  quote.href = messagePath(conversation, seq);
   return quote;
 }

@@ -30,7 +30,7 @@ export class Screen extends TypedEventTarget {
   /** @type {Map<string, Page>} by path, the most recent last */
   #kept = new Map();
   /** @type {Page | null} the page that the current one, a pane, is shown beside */
-  #beside = null;
+  #base = null;
   #opener = "";
 
   /**
@@ -62,13 +62,13 @@ export class Screen extends TypedEventTarget {
    */
   show(page) {
     const previous = this.page;
-    const base = this.#beside ?? previous;
+    const base = this.#base ?? previous;
     if (page === previous) this.emit("shown", page);
     else if (page === base) this.#closePane();
     else if (isBeside(page, base)) this.#openPane(page, base);
     else {
-      if (this.#beside) this.#removePane();
-      this.#beside = null;
+      if (this.#base) this.#removePane();
+      this.#base = null;
       this.#replace(base, page);
     }
   }
@@ -77,7 +77,7 @@ export class Screen extends TypedEventTarget {
    * Go back to the page beside the pane. Returns whether there is a pane.
    */
   leavePane() {
-    const base = this.#beside;
+    const base = this.#base;
     if (!base) return false;
     const { currentEntry } = window.navigation;
     const before = window.navigation.entries()[(currentEntry?.index ?? 0) - 1];
@@ -92,9 +92,9 @@ export class Screen extends TypedEventTarget {
    * @param {Page} base
    */
   #openPane(pane, base) {
-    if (this.#beside) this.#removePane();
+    if (this.#base) this.#removePane();
     else this.#opener = messageOf(document.activeElement)?.id ?? "";
-    this.#beside = base;
+    this.#base = base;
     this.page = pane;
     pane.becomePane();
     pane.currentLinks = base.currentLinks;
@@ -112,9 +112,9 @@ export class Screen extends TypedEventTarget {
   }
 
   #closePane() {
-    const base = /** @type {Page} */ (this.#beside);
+    const base = /** @type {Page} */ (this.#base);
     this.#removePane();
-    this.#beside = null;
+    this.#base = null;
     this.page = base;
     this.emit("shown", base);
   }
@@ -129,7 +129,7 @@ export class Screen extends TypedEventTarget {
 
   /** Keep no page any longer: they may be out of date, or belong to somebody who has signed out. */
   forget() {
-    for (const page of this.#kept.values()) if (page !== this.page && page !== this.#beside) page.dispose();
+    for (const page of this.#kept.values()) if (page !== this.page && page !== this.#base) page.dispose();
     this.#kept.clear();
   }
 

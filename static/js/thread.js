@@ -3,6 +3,7 @@
 import { describeError, REQUEST_TIMEOUT_MS } from "./core/connection.js";
 import { find, parseHtml } from "./dom.js";
 import { MessageList } from "./message_list.js";
+import { threadPath } from "./paths.js";
 import { showToast } from "./toast.js";
 
 /** @import { LivePage } from "./conversation.js" */
@@ -20,10 +21,10 @@ export class ThreadMessages {
    * @param {number} userId
    */
   constructor(main, list, userId) {
-    const { conversation, thread, cursor } = main.dataset;
+    const { conversation = "", thread = "", cursor } = main.dataset;
     this.#list = list;
     this.#seq = Number(thread);
-    this.#path = `/conversations/${conversation}/threads/${thread}`;
+    this.#path = threadPath(conversation, thread);
     /** The list of the first message, which is empty once a cleanup has removed it. */
     this.root = new MessageList(find(main, "[data-thread-root]"), userId, Number(cursor));
   }
