@@ -116,6 +116,9 @@ class Installation:
             database.execute(
                 "UPDATE memberships SET last_read_seq = ? WHERE conversation_id = ?", (count - unread, number)
             )
+            database.commit()
+            # Otherwise each read would search a log of hundreds of MB, which no server has: it commits in small parts.
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def add_session(self, person: Person, answers: Sequence[str]) -> str:
         """Start a session of a person, insert answers of its assistant in the database, and return its wire name."""
