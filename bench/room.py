@@ -39,8 +39,9 @@ class Room:
     ) -> "Room":
         """Connect users to a conversation."""
         room = cls(conversation, interval_seconds, content)
+        stored = content.strip()
         for person in people:
-            socket = await LoadSocket.connect(target.url, person.cookie, room._on_event, text=content)
+            socket = await LoadSocket.connect(target.url, person.cookie, room._on_event, text=stored)
             assert (await socket.call("join_chat", {"conversation": conversation}))["ok"]
             room._sockets.append(socket)
         return room
