@@ -40,7 +40,7 @@ WATCH = """
     return [...document.querySelectorAll(VISIBLE)]
       .map((element) => [element, element.getBoundingClientRect()])
       .filter(([, { top, bottom, height }]) => height && bottom > 0 && top < innerHeight)
-      .map(([element, { top, height }]) => `${element.innerText}|${Math.round(top)}|${Math.round(height)}`)
+      .map(([element, { top, height }]) => `${element.textContent}|${Math.round(top)}|${Math.round(height)}`)
       .join();
   }
 
