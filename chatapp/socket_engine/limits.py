@@ -17,7 +17,7 @@ MAX_CONCURRENT_EVENTS = 50
 TURN_SECONDS = 0.001
 """Time in which events of one socket are handled before other sockets get their turn."""
 
-BYTES_PER_EVENT = 2_048
+BYTES_PER_EVENT = 1_024
 """Bytes of a packet that count as one event: a long packet counts as several."""
 
 BURST_SECONDS = 5
