@@ -10,15 +10,21 @@ from chatapp.models.encrypted import EncryptedText
 
 
 class OutgoingWebhook(Base):
-    """A URL to which the messages of a room are sent that mention the webhook."""
+    """A URL to which the messages of a room are sent that mention the webhook or begin with its command."""
 
     __tablename__ = "outgoing_webhooks"
-    __table_args__ = (UniqueConstraint("conversation_id", "name"), NEVER_REUSE_IDS)
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "name"),
+        Index(None, "conversation_id", "command", unique=True),
+        NEVER_REUSE_IDS,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(32))
     """The name by which messages mention it."""
+    command: Mapped[str | None] = mapped_column(String(32))
+    """The command, without its slash, that calls it too; None if it has none."""
     url: Mapped[str] = mapped_column(String(500))
     secret: Mapped[str] = mapped_column(EncryptedText("outgoing_webhooks.secret"), deferred=True)
     """Signs the deliveries, so it cannot be hashed."""

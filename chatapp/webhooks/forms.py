@@ -8,10 +8,11 @@ from chatapp.webhooks.service import MAX_BOT_NAME_CHARS
 
 
 class OutgoingWebhookForm(Form):
-    """Name and URL of an outgoing webhook."""
+    """Name, URL and command of an outgoing webhook."""
 
     name = StringField("Name", [InputRequired("Enter a name."), Length(max=32)])
     url = StringField("URL", [InputRequired("Enter the URL that receives the messages."), Length(max=500)])
+    command = StringField("Command (optional)", [Length(max=33)])
 
 
 class IncomingWebhookForm(Form):

@@ -19,6 +19,13 @@ def list_outgoing(session: Session, room: Conversation) -> Sequence[OutgoingWebh
     ).all()
 
 
+def list_commands(session: Session, room: Conversation) -> Sequence[OutgoingWebhook]:
+    """List the outgoing webhooks of a room that can be called by a command now, by the command."""
+    called = OutgoingWebhook.command.is_not(None), OutgoingWebhook.suspended_at.is_(None), has_outgoing_webhooks()
+    query = select(OutgoingWebhook).where(OutgoingWebhook.conversation_id == room.id, *called)
+    return session.scalars(query.order_by(OutgoingWebhook.command)).all()
+
+
 def list_incoming(session: Session, room: Conversation) -> Sequence[IncomingWebhook]:
     """List a room's incoming webhooks by the bot's name."""
     return session.scalars(

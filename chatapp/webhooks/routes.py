@@ -3,20 +3,21 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from chatapp.conversations.policy import authorize_management
+from chatapp.conversations.policy import authorize_management, authorize_reading
 from chatapp.conversations.queries import find_access
-from chatapp.conversations.refs import room_ref
+from chatapp.conversations.refs import parse_ref, room_ref
 from chatapp.errors import Invalid
 from chatapp.extensions import csrf, db, get_client_network
 from chatapp.identity import current_person, login_required
-from chatapp.limits.rates import UNKNOWN_WEBHOOKS, WEBHOOK_POSTS, count_use
+from chatapp.limits.rates import SEARCHES, UNKNOWN_WEBHOOKS, WEBHOOK_POSTS, count_use
 from chatapp.models import Conversation, IncomingWebhook, OutgoingWebhook
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.urls import ID
+from chatapp.web.caching import revalidated
 from chatapp.webhooks import service
 from chatapp.webhooks.forms import IncomingWebhookForm, OutgoingWebhookForm
-from chatapp.webhooks.queries import find_incoming_id, is_sending, list_incoming, list_outgoing
+from chatapp.webhooks.queries import find_incoming_id, is_sending, list_commands, list_incoming, list_outgoing
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -37,9 +38,22 @@ def add_outgoing(room_id: int) -> ViewResponse:
     form, room = OutgoingWebhookForm(), _get_room(room_id)
     with form.show_errors():
         if form.validate():
-            secret = service.add_outgoing(current_person().actor, room_id, form.text(form.name), form.text(form.url))
+            actor = current_person().actor
+            secret = service.add_outgoing(
+                actor, room_id, form.text(form.name), form.text(form.url), form.text(form.command)
+            )
             return _render(room, secret=secret)
     return _render(room, outgoing_form=form), form.status
+
+
+@blueprint.get("/conversations/<conversation>/commands")
+@login_required
+@revalidated
+def commands(conversation: str) -> str:
+    """Return the HTML of the commands that call the webhooks of a conversation, for its members."""
+    room = authorize_reading(*find_access(db.session(), parse_ref(conversation), current_person().id))
+    count_use(SEARCHES, current_person().id)
+    return render_template("webhooks/_commands.html", webhooks=list_commands(db.session(), room))
 
 
 @blueprint.post(f"{PATH}/<{ID}:webhook_id>/remove")

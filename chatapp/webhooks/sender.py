@@ -116,7 +116,7 @@ class WebhookSender:
         error, settings = None, self._settings
         try:
             with self._app.app_context():
-                body = json.dumps({"message": present_message_data(delivery.message)}).encode()
+                body = json.dumps(_present(delivery)).encode()
             post(
                 delivery.url,
                 body,
@@ -134,6 +134,14 @@ class WebhookSender:
             except ChatError as not_stored:
                 # It is sent again when its lease expires.
                 log_database_error(not_stored, work="webhooks", delivery=delivery.id)
+
+
+def _present(delivery: Delivery) -> dict[str, object]:
+    """Return the body of a delivery."""
+    body: dict[str, object] = {"message": present_message_data(delivery.message)}
+    if delivery.command is None:
+        return body
+    return body | {"command": f"/{delivery.command.name}", "text": delivery.command.argument}
 
 
 def init_webhooks(app: Flask) -> None:

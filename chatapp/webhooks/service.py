@@ -13,6 +13,7 @@ from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, record
 from chatapp.config import current_settings
 from chatapp.config.assistants import current_assistants
+from chatapp.conversations.commands import COMMAND_NAME, OWN_COMMANDS, Command, find_called_command
 from chatapp.conversations.name_space import list_assistant_names, require_free_bot_name
 from chatapp.conversations.policy import authorize_management
 from chatapp.conversations.queries import find_access_of
@@ -60,7 +61,7 @@ _DELIVERIES, _OUTGOING = cast(Table, WebhookDelivery.__table__), cast(Table, Out
 # Built once, as every message with a name is looked up.
 _MESSAGE_KEYS = parameter_rows("keys", conversation_id=INTEGER, message_id=BigInteger())
 _FIND_WEBHOOKS = ReadStatement(
-    select(_MESSAGE_KEYS.c.message_id, _OUTGOING.c.id, _OUTGOING.c.name)
+    select(_MESSAGE_KEYS.c.message_id, _OUTGOING.c.id, _OUTGOING.c.name, _OUTGOING.c.command)
     .join(_OUTGOING, _OUTGOING.c.conversation_id == _MESSAGE_KEYS.c.conversation_id)
     .where(_OUTGOING.c.suspended_at.is_(None), has_outgoing_webhooks())
 )
@@ -79,13 +80,15 @@ class Delivery:
     secret: str
     attempts: int
     message: TimelineMessage
+    command: Command | None
+    """What the message calls the webhook with; None if it only mentions it."""
 
 
-def add_outgoing(actor: Actor, room_id: int, name: str, url: str) -> str:
-    """Add an outgoing webhook to a room. Return the secret that signs its deliveries.
+def add_outgoing(actor: Actor, room_id: int, name: str, url: str, command: str = "") -> str:
+    """Add an outgoing webhook to a room, perhaps with a command. Return the secret that signs its deliveries.
 
-    Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` if the name is taken or there are too
-    many webhooks.
+    Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` if the name or the command is taken, or if
+    there are too many webhooks.
     """
     checked_name, checked_url, secret = name.strip().removeprefix("@").lower(), check_url(url), new_secret()
     if not USERNAME_PATTERN.fullmatch(checked_name) or checked_name == MENTION_ALL:
@@ -93,20 +96,30 @@ def add_outgoing(actor: Actor, room_id: int, name: str, url: str) -> str:
             "A webhook name must have 1 to 32 characters: letters from a to z and digits, with “.”, “_” or “-” "
             "between them."
         )
+    checked_command = _check_command(command)
     assistant_names = list_assistant_names(current_assistants().values())
 
     def change(transaction: Transaction) -> str:
         session = transaction.session
         _authorize(session, actor, room_id)
-        names = session.scalars(select(OutgoingWebhook.name).where(OutgoingWebhook.conversation_id == room_id)).all()
-        if checked_name in names:
+        existing = session.execute(
+            select(OutgoingWebhook.name, OutgoingWebhook.command).where(OutgoingWebhook.conversation_id == room_id)
+        ).all()
+        if checked_name in {row.name for row in existing}:
             raise Conflict(f"The name “{checked_name}” is taken. Choose another one.")
         require_free_bot_name(session, checked_name, assistant_names)
-        if len(names) >= MAX_WEBHOOKS:
+        if checked_command is not None and checked_command in {row.command for row in existing}:
+            raise Conflict(f"The command “/{checked_command}” is taken. Choose another one.")
+        if len(existing) >= MAX_WEBHOOKS:
             raise Conflict(f"A room can have at most {MAX_WEBHOOKS} outgoing webhooks.")
         session.add(
             OutgoingWebhook(
-                conversation_id=room_id, name=checked_name, url=checked_url, secret=secret, creator_id=actor.user_id
+                conversation_id=room_id,
+                name=checked_name,
+                command=checked_command,
+                url=checked_url,
+                secret=secret,
+                creator_id=actor.user_id,
             )
         )
         _record(transaction, AuditKind.WEBHOOK_CREATED, actor, checked_name, room_id)
@@ -222,21 +235,21 @@ def no_such_webhook() -> NotFound:
 
 
 def queue_deliveries(stored: MessagesStored) -> None:
-    """Queue messages that mention a webhook, in the transaction that stores them: a crash loses none."""
+    """Queue messages that mention or call a webhook, in the transaction that stores them: a crash loses none."""
     # Only messages of users: two bots that mention each other would never stop.
     messages = [message for message in stored.messages if message.sender_type == "user"]
-    names_by_id = {message.id: names for message in messages if (names := find_names(message.content))}
-    if not names_by_id:
+    called_by_id = {message.id: called for message in messages if (called := _find_called(message.content))}
+    if not called_by_id:
         return
     session = stored.transaction.session
-    keys = encode_rows((message.conversation.id, message.id) for message in messages if message.id in names_by_id)
-    mentioned = [
+    keys = encode_rows((message.conversation.id, message.id) for message in messages if message.id in called_by_id)
+    calls = [
         (webhook_id, message_id)
-        for message_id, webhook_id, name in _FIND_WEBHOOKS.fetch(session, keys=keys)
-        if name in names_by_id[message_id]
+        for message_id, webhook_id, name, command in _FIND_WEBHOOKS.fetch(session, keys=keys)
+        if not called_by_id[message_id].isdisjoint((name, f"/{command}"))
     ]
-    waiting = _count_waiting(session, {webhook_id for webhook_id, _ in mentioned})
-    for webhook_id, message_id in mentioned:
+    waiting = _count_waiting(session, {webhook_id for webhook_id, _ in calls})
+    for webhook_id, message_id in calls:
         if waiting[webhook_id] >= MAX_QUEUED_DELIVERIES:
             webhook = session.get_one(OutgoingWebhook, webhook_id)
             webhook.last_error = f"more than {MAX_QUEUED_DELIVERIES} messages wait, the newest are not sent"
@@ -244,6 +257,12 @@ def queue_deliveries(stored: MessagesStored) -> None:
             waiting[webhook_id] += 1
             session.add(WebhookDelivery(webhook_id=webhook_id, message_id=message_id))
     session.flush()
+
+
+def _find_called(content: str) -> frozenset[str]:
+    """Return the names that a message mentions, and the command that it begins with, such as `/deploy`."""
+    names, command = find_names(content), find_called_command(content)
+    return frozenset(names) if command is None else frozenset({*names, f"/{command.name}"})
 
 
 def _count_waiting(session: Session, webhook_ids: Collection[int]) -> Counter[int]:
@@ -289,7 +308,8 @@ def claim_deliveries(ids: Collection[int]) -> Sequence[Delivery]:
                 continue
             delivery.attempts += 1
             delivery.due_at = now() + LEASE_DURATION
-            claimed.append(Delivery(delivery.id, webhook.id, webhook.url, secret, delivery.attempts, message))
+            command = _find_call(message.content, webhook.command)
+            claimed.append(Delivery(delivery.id, webhook.id, webhook.url, secret, delivery.attempts, message, command))
         return claimed
 
     return write(change)
@@ -349,3 +369,23 @@ def _authorize(session: Session, actor: Actor, room_id: int) -> None:
 
 def _record(transaction: Transaction, kind: AuditKind, actor: Actor, webhook_name: str, room_id: int) -> None:
     record(transaction, kind, actor, target=webhook_name, conversation=room_ref(room_id).wire_name)
+
+
+def _check_command(command: str) -> str | None:
+    """Return the name of a command, or None for an empty text. Raises `Invalid`, also for chatapp's own commands."""
+    name = command.strip().removeprefix("/").lower()
+    if not name:
+        return None
+    if not COMMAND_NAME.fullmatch(name):
+        raise Invalid(
+            "A command must have 1 to 32 characters: letters from a to z and digits, with “_” or “-” between them."
+        )
+    if name in OWN_COMMANDS:
+        raise Invalid(f"“/{name}” is a command of chatapp. Choose another one.")
+    return name
+
+
+def _find_call(content: str, command: str | None) -> Command | None:
+    """Return what a message calls the webhook that has this command with, or None if it does not."""
+    called = find_called_command(content)
+    return called if called is not None and called.name == command else None

@@ -1,13 +1,13 @@
 """Index the mentions of a person in the order in which they are listed.
 
 Revision ID: 0038
-Revises: 0036
+Revises: 0037
 """
 
 from alembic import op
 
 revision = "0038"
-down_revision = "0036"
+down_revision = "0037"
 
 INDEX = "ix_mentions_user_id_message_id"
 

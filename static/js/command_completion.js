@@ -1,24 +1,26 @@
-// Completes commands at the beginning of a message.
+// Completes commands at the beginning of a message: those of chatapp, and those of the webhooks of a room.
 
 import { commandsOf, findCommandPrefix } from "./core/commands.js";
+import { OptionSource } from "./option_source.js";
 
 /** @import { Completion } from "./autocomplete.js" */
 /** @import { Command } from "./core/commands.js" */
 
 /**
  * @param {string} conversation
+ * @param {string} path of the list of webhooks' commands
  * @returns {Completion}
  */
-export function completeCommands(conversation) {
+export function completeCommands(conversation, path) {
+  const source = new OptionSource(() => path);
   return {
     label: "Commands",
     findPrefix: findCommandPrefix,
-    load: () => Promise.resolve(false),
+    load: () => source.request(""),
     list: (prefix) =>
-      commandsOf(conversation)
+      [...commandsOf(conversation).map(createOption), ...source.options.values()]
         // A name that is complete needs no completion: Enter runs it.
-        .filter(({ name }) => name.startsWith(prefix) && name !== prefix)
-        .map(createOption),
+        .filter(({ dataset: { command } }) => command?.startsWith(prefix) && command !== prefix),
     insertionOf: ({ dataset }) => `/${dataset.command}`,
     markLength: 1,
   };

@@ -223,7 +223,8 @@ function showComposer(form, live, timeline, app) {
   offerSuggestions(main, text);
   const people = find(form, "[data-mention-options]");
   const mentions = completeMentions(people.dataset.source ?? "", list.element);
-  enableAutocomplete(text, people, [mentions, emojiCompletion, completeCommands(conversation)]);
+  const commands = completeCommands(conversation, people.dataset.commands ?? "");
+  enableAutocomplete(text, people, [mentions, emojiCompletion, commands]);
   return composer;
 }
 

@@ -284,3 +284,27 @@ def test_commands_are_completed_and_run(ana: Person, bob: Person, new_page: NewP
     reader.locator(TEXT).fill("/leave")
     reader.locator(TEXT).press("Enter")
     expect(reader).to_have_url(re.compile("/rooms$"))
+
+
+def test_commands_of_webhooks_are_completed_and_sent_as_messages(ana: Person, bob: Person, new_page: NewPage) -> None:
+    room = ana.create_room("Releases")
+    ana.invite(room, bob)
+    path = f"{room_path(room)}/webhooks"
+    assert ana.post(path, path, name="builder", url="https://deploy.invalid/", command="/deploy").ok
+    page, reader = (wait_until_connected(new_page(person, room_path(room))) for person in (bob, ana))
+    field = page.locator(TEXT)
+    field.press_sequentially("/")
+    expect(page.get_by_role("option")).to_have_count(6)
+    field.press_sequentially("dep")
+    expect(page.get_by_role("option")).to_contain_text("/deploy")
+    assert list_violations(page) == []
+    field.press("Enter")
+    expect_text(page, "/deploy ")
+    page.context.set_offline(True)
+    field.press_sequentially("prod")
+    field.press("Enter")
+    expect_text(page, "")
+    page.context.set_offline(False)
+    for each in (page, reader):
+        expect(each.locator(".message-body", has_text="/deploy prod")).to_have_count(1)
+    assert ana.server.rows("SELECT count(*) FROM webhook_deliveries") == [(1,)]

@@ -76,7 +76,12 @@ def fill(server: Server, new_person: NewPerson) -> Person:
         message = session.scalars(select(Message).where(Message.seq == seq)).one()
         message.extra = {"number": 1.0, "text": "ä", "list": [None, True]}
         hook = OutgoingWebhook(
-            conversation_id=2, name="deploy", url="http://127.0.0.1:1/", secret="whsec", creator_id=1
+            conversation_id=2,
+            name="deploy",
+            command="deploy",
+            url="http://127.0.0.1:1/",
+            secret="whsec",
+            creator_id=1,
         )
         session.add_all(
             [

@@ -218,6 +218,7 @@ ROUTES = {
     "POST /scheduled/<scheduled_id>/delete": Line(MEMBER_POST),
     "POST /scheduled/<scheduled_id>/send": Line(MEMBER_POST),
     "GET /conversations/<conversation>/people": Line(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
+    "GET /conversations/<conversation>/commands": Line(ROOM, DIRECT, session=SESSION),
     "GET /destinations": Line(USER | {"anonymous": 401}),
     "GET /destinations/people": Line(USER | {"anonymous": 401}),
     "GET /direct": Line(USER),

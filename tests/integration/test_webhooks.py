@@ -94,10 +94,10 @@ def any_server(new_server: NewServer, database_url: str) -> Server:
     return new_server(database_url=database_url, **SETTINGS).start()
 
 
-def add_webhook(person: Person, room: str, url: str, name: str = "deploy") -> str:
+def add_webhook(person: Person, room: str, url: str, name: str = "deploy", command: str = "") -> str:
     """Add an outgoing webhook and return its secret."""
     path = f"{room_path(room)}/webhooks"
-    response = person.post(path, path, name=name, url=url)
+    response = person.post(path, path, name=name, url=url, command=command)
     assert response.ok, response.text
     assert f"@{name}<" in response.text
     return attribute(response.text, "#secret", "value")
@@ -481,3 +481,68 @@ def test_a_connection_that_is_lost_at_the_end_of_a_read_ends_no_background_work(
     event.remove(engine, "rollback", lose)
     assert not failures
     assert [entry["event"] for entry in logs] == ["database does not respond"]
+
+
+def test_a_message_that_begins_with_a_command_calls_its_webhook_from_every_entrance(
+    any_server: Server, new_person: NewPerson, receiver: Receiver
+) -> None:
+    ana, bob = new_person(any_server, "ana"), new_person(any_server, "bob")
+    room, other_room = ana.create_room(), ana.create_room("Other")
+    ana.invite(room, bob)
+    add_webhook(ana, room, receiver.url, command="/Deploy")
+    socket, reader = bob.connect(), ana.connect()
+    reader.join(room)
+    client_id = "00000000-0000-4000-8000-000000000001"
+    for _ in range(2):
+        assert socket.send("/deploy prod\nand wait", room, client_id)["ok"]
+    for content in ("/deployed prod", "please /deploy prod", "/usr/bin/deploy", "//deploy prod"):
+        socket.post(content, room)
+    reader.post("/deploy elsewhere", other_room)
+    path = f"/conversations/{room}/messages"
+    assert bob.post(path, room_path(room), content="/deploy", form_id=client_id).ok
+    assert bob.api().post(path, json={"content": "/deploy by @deploy", "client_id": client_id[:-1] + "2"}).ok
+
+    eventually(lambda: len(receiver.requests) == 3, "each call is received")
+    bodies = [json.loads(body) for _, _, body in receiver.requests]
+    assert [(body["command"], body["text"]) for body in bodies] == [
+        ("/deploy", "prod\nand wait"),
+        ("/deploy", ""),
+        ("/deploy", "by @deploy"),
+    ]
+    expected = ["/deploy prod\nand wait", "/deploy", "/deploy by @deploy"]
+    assert receiver.contents == expected
+    socket.post("@deploy", room)
+    eventually(lambda: len(receiver.requests) == 4, "a mention is received")
+    assert json.loads(receiver.requests[3][2]).keys() == {"message"}
+    eventually(lambda: [text for text in reader.contents(room) if text in expected] == expected, "each is posted once")
+    eventually(lambda: any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)], "the queue is empty")
+
+
+def test_a_command_is_unique_in_its_room_and_none_of_chatapps_own(server: Server, ana: Person) -> None:
+    room = ana.create_room()
+    path = f"{room_path(room)}/webhooks"
+    add_webhook(ana, room, "https://example.com/", command="/deploy")
+    for command, reason in (
+        ("deploy", "The command “/deploy” is taken."),
+        ("/topic", "“/topic” is a command of chatapp."),
+        ("me", "“/me” is a command of chatapp."),
+        ("de ploy", "A command must have 1 to 32 characters"),
+        ("-deploy", "A command must have 1 to 32 characters"),
+    ):
+        assert reason in ana.post(path, path, name="other", url="https://example.com/", command=command).text
+    add_webhook(ana, ana.create_room("Other"), "https://example.com/", command="/deploy")
+    for name in ("without", "either"):
+        add_webhook(ana, room, "https://example.com/", name)
+    assert server.rows("SELECT count(*) FROM outgoing_webhooks") == [(4,)]
+
+
+def test_members_are_offered_the_commands_of_webhooks_that_work(server: Server, ana: Person, bob: Person) -> None:
+    room = ana.create_room()
+    add_webhook(ana, room, "https://example.com/", command="deploy")
+    path = f"/conversations/{room}/commands"
+    assert 'data-command="deploy"' in ana.get(path).text
+    assert bob.get(path).status_code == 404
+    ana.invite(room, bob)
+    assert 'data-command="deploy"' in bob.get(path).text
+    server.execute("UPDATE outgoing_webhooks SET suspended_at = '2026-01-01 00:00:00'")
+    assert "data-command" not in bob.get(path).text

@@ -19,7 +19,7 @@ export const COMMANDS = [
 ];
 
 const PATTERN = /^\/([a-z]+)(?:\s[^]*)?$/;
-const PREFIX = /^\/([a-z]*)$/;
+const PREFIX = /^\/([a-z0-9_-]*)$/;
 
 /**
  * Return the commands of a conversation.

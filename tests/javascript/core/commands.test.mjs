@@ -18,7 +18,7 @@ test("what only looks like a command is sent", () => {
 
 test("commands are completed at the beginning of a message", () => {
   assert.equal(findCommandPrefix("/"), "");
-  assert.equal(findCommandPrefix("/to"), "to");
+  for (const name of ["to", "deploy-2_x"]) assert.equal(findCommandPrefix(`/${name}`), name);
   for (const text of ["", "a /", "/topic ", "/Topic", "\n/"]) assert.equal(findCommandPrefix(text), null);
 });
 
