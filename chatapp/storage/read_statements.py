@@ -9,13 +9,16 @@ from contextlib import closing
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import structlog
 from sqlalchemy import ColumnElement, Dialect, Select, bindparam, cast
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
 from chatapp.concurrency.cooperation import checkpoint
 
-_log = logging.getLogger("sqlalchemy.engine.Engine")
+log = structlog.get_logger(__name__)
+
+_statement_log = logging.getLogger("sqlalchemy.engine.Engine")
 """Where SQLAlchemy logs statements, if the operator wants that: then it executes them."""
 
 
@@ -25,13 +28,14 @@ class ReadStatement:
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self._statement = statement
         self._compiled: WeakKeyDictionary[Dialect, _Compiled] = WeakKeyDictionary()
+        self._is_logged = False
 
     def fetch(self, session: Session, **parameters: object) -> Sequence[Sequence[Any]]:
         """Execute the statement, and return its rows. What the session has to write is written before."""
         session.flush()
         connection = session.connection()
         dialect = connection.dialect
-        if dialect.name != "sqlite" or _log.isEnabledFor(logging.INFO):
+        if dialect.name != "sqlite" or _statement_log.isEnabledFor(logging.INFO):
             return connection.execute(self._statement, parameters).all()
         compiled = self._compiled.get(dialect)
         if compiled is None:
@@ -40,10 +44,19 @@ class ReadStatement:
             with closing(connection.connection.cursor()) as cursor:
                 cursor.execute(compiled.text, compiled.bind(parameters))
                 rows = cursor.fetchall()
-        except dialect.loaded_dbapi.Error:
-            return connection.execute(self._statement, parameters).all()  # It raises the error that callers know.
+        except dialect.loaded_dbapi.Error as error:
+            # It raises the error that callers know. If it raises none, each execution takes longer than it should.
+            rows = connection.execute(self._statement, parameters).all()
+            self._log_failure(compiled, error)
+            return rows
         checkpoint()
         return compiled.convert(rows)
+
+    def _log_failure(self, compiled: "_Compiled", error: Exception) -> None:
+        """Log once that the driver does not execute a statement which SQLAlchemy executes."""
+        if not self._is_logged:
+            self._is_logged = True
+            log.warning("a statement failed in the driver and was repeated", statement=compiled.text, reason=str(error))
 
 
 def opaque_parameter(name: str, value_type: TypeEngine[Any]) -> ColumnElement[Any]:

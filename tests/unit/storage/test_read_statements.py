@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, create_engine, select, true
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from chatapp.accounts.queries import _FIND_LOGIN as FIND_LOGIN
 from chatapp.api.tokens.queries import _FIND as FIND_TOKEN
@@ -74,3 +75,19 @@ def test_errors_are_those_of_sqlalchemy(session: Session) -> None:
 
     with pytest.raises(OperationalError, match="no such table: installation"):
         ReadStatement(STATEMENT).fetch(session, now=NOON, limit=10)
+
+
+def test_a_statement_that_only_sqlalchemy_can_execute_is_logged_once(session: Session) -> None:
+    statement = ReadStatement(STATEMENT)
+    parameters = {"now": NOON, "limit": 10}
+    statement.fetch(session, **parameters)
+    for compiled in statement._compiled.values():
+        compiled.text = "SELECT of_a_former_release"
+
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert len(statement.fetch(session, **parameters)) == 1
+
+    assert [(line["log_level"], line["reason"]) for line in logs] == [
+        ("warning", "no such column: of_a_former_release")
+    ]
