@@ -189,7 +189,16 @@ class Settings(BaseSettings):
         120, ge=0, description="searches for people and sessions per minute for each person; `0` disables the limit"
     )
     reactions_per_minute: int = Field(
-        60, ge=0, description="reactions per minute that each person may add or remove; `0` disables the limit"
+        60,
+        ge=0,
+        description="reactions per minute that each person may add or remove, as many messages to save or no longer "
+        "save, to pin or unpin, and to restore after deleting them; `0` disables the limit",
+    )
+    quotes_per_minute: int = Field(
+        240,
+        ge=0,
+        description="requests per minute for quoted messages, of up to 50 messages each, for each person; `0` disables "
+        "the limit",
     )
     sign_in_attempts: int = Field(
         10, ge=0, description="failed sign-ins to an account before further ones are delayed; `0` disables the delays"

@@ -1,7 +1,7 @@
 """Commands: what somebody writes that is run instead of posted, such as “/topic Release 2”.
 
-`chatapp/rooms/commands.py` runs them. `static/js/core/commands.js` has the same names. A message may also begin with the
-command of an outgoing webhook, which calls the webhook (`chatapp/webhooks/service.py`).
+`chatapp/rooms/commands.py` runs them. `static/js/core/commands.js` has the same names. A message may also begin with
+the command of an outgoing webhook, which calls the webhook (`chatapp/webhooks/service.py`).
 """
 
 import re

@@ -103,6 +103,24 @@ SAVES = Limit(
     RateLimitItemPerMinute,
     "You have saved too many messages in the last minute. Try again later.",
 )
+PINS = Limit(
+    "pins",
+    "reactions_per_minute",
+    RateLimitItemPerMinute,
+    "You have pinned too many messages in the last minute. Try again later.",
+)
+UNDELETIONS = Limit(
+    "undeletions",
+    "reactions_per_minute",
+    RateLimitItemPerMinute,
+    "You have restored too many messages in the last minute. Try again later.",
+)
+QUOTES = Limit(
+    "quotes",
+    "quotes_per_minute",
+    RateLimitItemPerMinute,
+    "You have requested too many quotes in the last minute. Try again later.",
+)
 DRAFT_SAVES = Limit(
     "draft saves",
     "draft_saves_per_minute",
@@ -146,6 +164,9 @@ LIMITS = {
         SEARCHES,
         REACTIONS,
         SAVES,
+        PINS,
+        UNDELETIONS,
+        QUOTES,
         DRAFT_SAVES,
         PUBLIC_PAGES,
         API_REQUESTS,

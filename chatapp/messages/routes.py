@@ -32,7 +32,7 @@ from chatapp.errors import (
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback
 from chatapp.identity import current_person, find_current_person, login_required
-from chatapp.limits.rates import SEARCHES, count_use
+from chatapp.limits.rates import QUOTES, SEARCHES, count_use
 from chatapp.presentation.conversations import find_path, preview_message, render_conversation, view_conversation
 from chatapp.presentation.kinds import pages_of
 from chatapp.presentation.messages import present_message
@@ -250,6 +250,7 @@ def list_references() -> Response:
 
     It is null for messages that do not exist, that were deleted, or that the user may not read.
     """
+    count_use(QUOTES, current_person().id)
     names = set(request.args.getlist("message"))
     if len(names) > MAX_QUOTES:
         raise Invalid(f"At most {MAX_QUOTES} quotes can be requested together.")
@@ -298,6 +299,7 @@ def _render_reference(message: TimelineMessage, title: str) -> str:
 def list_quotes(conversation: str) -> Response:
     """Return the quotes of the messages with the numbers `seq`, for the replies on a page."""
     readable = authorize_reading(*_find_access(parse_ref(conversation)))
+    count_use(QUOTES, current_person().id)
     seqs = {parse_seq(each, "seq") or 0 for each in request.args.getlist("seq")}
     if len(seqs) > MAX_QUOTES:
         raise Invalid(f"At most {MAX_QUOTES} quotes can be requested together.")

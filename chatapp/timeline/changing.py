@@ -13,7 +13,7 @@ from chatapp.conversations.policy import authorize_deletion, authorize_editing, 
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, Invalid, NotFound
-from chatapp.limits.rates import REACTIONS, count_use
+from chatapp.limits.rates import PINS, REACTIONS, UNDELETIONS, count_use
 from chatapp.models import Membership, Message, Reaction, now
 from chatapp.storage import ReadStatement, Transaction, write
 from chatapp.timeline.content import check_content
@@ -121,9 +121,10 @@ def delete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
 def undelete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
     """Undo the deletion of a message for the person who deleted it, and return the message.
 
-    Raises what `authorize_posting` and `restore_content` raise, and `NotFound`.
+    Raises `RateLimited`, what `authorize_posting` and `restore_content` raise, and `NotFound`.
     """
     requested_at, max_pins = now(), current_settings().max_pins
+    count_use(UNDELETIONS, actor.user_id)
 
     def alter(
         session: Session, _conversation: LockedConversation, message: Message, _membership: Membership | None
@@ -172,7 +173,7 @@ def pin(ref: ConversationRef, actor: Actor, seq: int, *, on: bool) -> TimelineMe
     Raises `RateLimited`, what `authorize_pinning` raises, `NotFound`, and `Conflict` if the message was deleted or the
     conversation has too many pinned messages.
     """
-    count_use(REACTIONS, actor.user_id)
+    count_use(PINS, actor.user_id)
     limit = current_settings().max_pins
 
     def alter(

@@ -21,6 +21,7 @@ def server(new_shared_server: NewServer) -> Server:
         CHATAPP_EXPORTS_PER_MINUTE="2",
         CHATAPP_SEARCHES_PER_MINUTE="5",
         CHATAPP_REACTIONS_PER_MINUTE="4",
+        CHATAPP_QUOTES_PER_MINUTE="4",
         CHATAPP_PUBLIC_PAGES_PER_MINUTE="3",
     ).start()
 
@@ -84,6 +85,30 @@ def test_a_person_can_save_a_limited_number_of_messages(server: Server) -> None:
     error = socket.call("save_message", message)["error"]
     assert (error["code"], "saved too many messages" in error["message"]) == ("rate_limited", True)
     assert socket.call("react", message | {"reaction": "👍"})["ok"], "reactions are counted separately"
+
+
+def test_pins_and_restored_messages_are_counted_separately(server: Server) -> None:
+    writer, other = add_people(server, "writer", "other_writer")
+    direct, socket = writer.open_direct(other), writer.connect()
+    message = {"conversation": direct, "seq": socket.post("Keep", direct)["seq"]}
+    for on in (True, False, True, False):
+        assert socket.call("pin_message", message | {"on": on})["ok"]
+    error = socket.call("pin_message", message)["error"]
+    assert (error["code"], "pinned too many messages" in error["message"]) == ("rate_limited", True)
+    for _ in range(4):
+        assert socket.call("delete_message", message)["ok"]
+        assert socket.call("undelete_message", message)["ok"]
+    assert socket.call("delete_message", message)["ok"]
+    error = socket.call("undelete_message", message)["error"]
+    assert (error["code"], "restored too many messages" in error["message"]) == ("rate_limited", True)
+    assert socket.call("react", message | {"seq": socket.post("Look", direct)["seq"], "reaction": "👍"})["ok"]
+
+
+def test_requests_for_quotes_are_limited(server: Server) -> None:
+    (reader,) = add_people(server, "quoting_reader")
+    paths = ["/quotes?message=general/1", "/conversations/general/quotes?seq=1"]
+    statuses = [reader.get(path).status_code for path in [*paths, *paths, *paths]]
+    assert statuses == [200] * 4 + [429] * 2
 
 
 def test_a_person_can_submit_a_limited_number_of_forms(server: Server) -> None:
