@@ -59,7 +59,7 @@ export class Composer {
     this.#maxChars = maxChars;
     this.#thread = thread;
     const place = { conversation, thread };
-    this.#replyBar = new ReplyBar(form, drafts.storage, drafts.keyOf(place), quotes);
+    this.#replyBar = new ReplyBar(form, drafts.storage, drafts.keysOf(place).reply, quotes);
     // After going back, a browser fills in what the field had then.
     this.#text.value = this.#text.defaultValue;
     this.#draft = drafts.open(this, place, { stored: this.#storedDraft, maxChars, signal });

@@ -19,11 +19,21 @@ const SIGN_OUT_MS = 1_000;
  * @property {number | null} thread the number of the first message of the thread that the draft belongs to
  */
 
+/** In the storage of the tab, each followed by the id of the person and the name of the place. */
+const PREFIXES = { text: "chatapp:draft:", base: "chatapp:draft-base:", reply: "chatapp:reply:" };
+
+/**
+ * @typedef {object} DraftKeys the keys of a place in the storage
+ * @property {string} text what is written
+ * @property {string} base the text of the server that it is based on
+ * @property {string} reply the number of the message that it replies to
+ */
+
 /** The drafts of one person. What the server does not have yet is in the storage of the tab. */
 export class Drafts {
   storage;
   #connection;
-  #prefix;
+  #userId;
   /** @type {Set<DraftSync>} */
   #open = new Set();
   /** @type {Map<string, Draft>} what the server has, by the names of the places, if that is newer than a page */
@@ -37,21 +47,24 @@ export class Drafts {
   constructor(storage, connection, userId) {
     this.storage = storage;
     this.#connection = connection;
-    this.#prefix = `chatapp:draft:${userId}:`;
+    this.#userId = userId;
+    this.#removeOfOthers();
     document.addEventListener("visibilitychange", () => document.hidden && this.#saveAll());
     window.addEventListener("pagehide", () => this.#saveAll());
     find(document, "[data-sign-out]").addEventListener("submit", (event) => this.#onSignOut(event));
-    connection.watchState((state) => state === "signed-out" && this.#forget());
+    connection.watchState((state) => state === "signed-out" && this.#remove());
     connection.on("draft_changed", (changed) => this.#known.set(nameOf(changed), changed));
   }
 
   /**
-   * Return the key of a draft in the storage.
+   * Return the keys of a place in the storage.
    *
    * @param {Place} place
+   * @returns {DraftKeys}
    */
-  keyOf(place) {
-    return this.#prefix + nameOf(place);
+  keysOf(place) {
+    const name = `${this.#userId}:${nameOf(place)}`;
+    return { text: PREFIXES.text + name, base: PREFIXES.base + name, reply: PREFIXES.reply + name };
   }
 
   /**
@@ -62,14 +75,14 @@ export class Drafts {
    * @param {{stored: Draft, maxChars: number, signal: AbortSignal}} options
    */
   open(field, place, options) {
-    const [connection, storage, key] = [this.#connection, this.storage, this.keyOf(place)];
+    const [connection, storage, keys] = [this.#connection, this.storage, this.keysOf(place)];
     const known = this.#known.get(nameOf(place));
     const isNewer = known && known.version > options.stored.version;
     // The next draft after one that was removed is based on none.
     const stored = isNewer ? { content: known.content, version: known.content ? known.version : 0 } : options.stored;
     if (isNewer) field.text = stored.content;
     const onSaved = (/** @type {Draft} */ draft) => this.#known.set(nameOf(place), draft);
-    const sync = new DraftSync({ field, connection, storage, key, ...place, ...options, stored, onSaved });
+    const sync = new DraftSync({ field, connection, storage, keys, ...place, ...options, stored, onSaved });
     this.#open.add(sync);
     options.signal.addEventListener("abort", () => this.#open.delete(sync));
     return sync;
@@ -77,9 +90,8 @@ export class Drafts {
 
   /** The names of the places with a text that the server does not have, and whether it is empty. */
   get unsaved() {
-    const names = this.storage.keys(this.#prefix).map((key) => key.slice(this.#prefix.length));
-    const texts = names.filter((name) => !/:(base|reply)$/.test(name));
-    return new Map(texts.map((name) => [name, !this.storage.get(this.#prefix + name)]));
+    const prefix = `${PREFIXES.text}${this.#userId}:`;
+    return new Map(this.storage.keys(prefix).map((key) => [key.slice(prefix.length), !this.storage.get(key)]));
   }
 
   async #saveAll() {
@@ -91,12 +103,19 @@ export class Drafts {
     const form = /** @type {HTMLFormElement} */ (event.target);
     event.preventDefault();
     await Promise.race([this.#saveAll(), sleep(SIGN_OUT_MS)]);
-    this.#forget();
     form.submit();
   }
 
-  #forget() {
-    for (const key of this.storage.keys(this.#prefix)) this.storage.delete(key);
+  #remove() {
+    for (const prefix of Object.values(PREFIXES))
+      for (const key of this.storage.keys(`${prefix}${this.#userId}:`)) this.storage.delete(key);
+  }
+
+  /** A page that was left while its person signed out may not have noticed that this succeeded. */
+  #removeOfOthers() {
+    for (const prefix of Object.values(PREFIXES))
+      for (const key of this.storage.keys(prefix))
+        if (!key.startsWith(`${prefix}${this.#userId}:`)) this.storage.delete(key);
   }
 }
 

@@ -9,26 +9,26 @@ export class ReplyBar {
   #element;
   #quote;
   #text;
-  #drafts;
+  #storage;
   #key;
   #quotes;
 
   /**
    * @param {HTMLFormElement} form the composer
-   * @param {FallbackStorage} drafts
-   * @param {string} draftKey the key of the composer's draft
+   * @param {FallbackStorage} storage
+   * @param {string} key of the reply in the storage
    * @param {ReplyQuotes} quotes
    */
-  constructor(form, drafts, draftKey, quotes) {
+  constructor(form, storage, key, quotes) {
     this.#element = find(form, "[data-reply-bar]");
     this.#quote = find(this.#element, "[data-reply-quote]");
     this.#text = find(form, "textarea");
-    this.#drafts = drafts;
-    this.#key = `${draftKey}:reply`;
+    this.#storage = storage;
+    this.#key = key;
     this.#quotes = quotes;
     form.addEventListener("click", ({ target }) => closest(target, "[data-cancel-reply]") && this.#cancel());
     form.addEventListener("keydown", (event) => this.#onKeydown(event));
-    const seq = Number(drafts.get(this.#key) ?? NaN);
+    const seq = Number(storage.get(key) ?? NaN);
     if (seq) this.#show(seq);
   }
 
@@ -44,13 +44,13 @@ export class ReplyBar {
    * @param {number} seq
    */
   start(seq) {
-    this.#drafts.set(this.#key, String(seq));
+    this.#storage.set(this.#key, String(seq));
     this.#show(seq);
     this.#text.focus();
   }
 
   clear() {
-    this.#drafts.delete(this.#key);
+    this.#storage.delete(this.#key);
     this.#element.hidden = true;
     delete this.#quote.dataset.quote;
     this.#quote.replaceChildren();

@@ -29,7 +29,7 @@ def test_two_devices_write_one_draft_without_loss(ana: Person, new_page: NewPage
     device.fill("#content", "Dear colleagues, see you on Monday")
     page.fill("#content", "Dear all, see you on Tuesday")
     # What was written without a connection survives a page that is closed by mistake, too.
-    draft = "sessionStorage.getItem(Object.keys(sessionStorage).find((key) => key.endsWith(':general')))"
+    draft = "sessionStorage.getItem(Object.keys(sessionStorage).find((key) => key.startsWith('chatapp:draft:')))"
     assert device.evaluate(draft) == "Dear colleagues, see you on Monday"
     expect(page.locator("#content")).to_have_value("Dear all, see you on Tuesday")
     device.context.set_offline(False)
@@ -59,3 +59,25 @@ def test_signing_out_forgets_the_draft_in_the_browser_and_signing_in_brings_it_b
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     show_value(page, "private")
+
+
+def test_an_unsaved_draft_survives_a_failed_sign_out_but_is_not_there_for_the_next_person(
+    ana: Person, bob: Person, new_page: NewPage
+) -> None:
+    page = wait_until_connected(new_page(ana))
+    too_long = "private " * 2_000
+    page.fill("#content", too_long)
+    page.route("**/sign-out", lambda route: route.fulfill(status=503, body="Try again."))
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("Try again.")).to_be_visible()
+    page.unroute("**/sign-out")
+    page.goto(ana.server.url)
+    show_value(page, too_long)
+
+    wait_until_connected(page)
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("Username", exact=True).fill("bob")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#content")).to_have_value("")
+    assert "private" not in page.evaluate("JSON.stringify(sessionStorage)")

@@ -19,7 +19,7 @@ export const RETRY_MS = 15_000;
  * @property {{text: string}} field the message box
  * @property {Pick<Connection, "isConnected" | "on" | "request" | "watchState">} connection
  * @property {FallbackStorage} storage keeps what is not saved yet
- * @property {string} key of the text in the storage
+ * @property {{text: string, base: string}} keys of the text in the storage, and of the one that it is based on
  * @property {string} conversation
  * @property {number | null} thread
  * @property {Draft} stored what the page was rendered with
@@ -56,12 +56,12 @@ export class DraftSync {
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
-    const { connection, storage, key, stored, conversation, thread, signal } = options;
+    const { connection, storage, keys, stored, conversation, thread, signal } = options;
     this.#base = stored;
-    const kept = storage.get(key);
+    const kept = storage.get(keys.text);
     if (kept !== null) {
       this.#mayBeStored = true;
-      options.field.text = mergeDrafts(storage.get(baseKey(key)) ?? "", kept, stored.content);
+      options.field.text = mergeDrafts(storage.get(keys.base) ?? "", kept, stored.content);
     }
     this.#keep();
     connection.on(
@@ -188,12 +188,12 @@ export class DraftSync {
 
   /** Keep in the browser what the server does not have, and what it is based on. */
   #keep() {
-    const { field, storage, key } = this.#options;
+    const { field, storage, keys } = this.#options;
     if (field.text === this.#base.content) {
-      for (const each of [key, baseKey(key)]) storage.delete(each);
+      for (const key of [keys.text, keys.base]) storage.delete(key);
     } else {
-      storage.set(key, field.text);
-      storage.set(baseKey(key), this.#base.content);
+      storage.set(keys.text, field.text);
+      storage.set(keys.base, this.#base.content);
     }
   }
 
@@ -204,6 +204,3 @@ export class DraftSync {
     this.#timer = setTimeout(() => this.save(), delayMs);
   }
 }
-
-/** @param {string} key */
-const baseKey = (key) => `${key}:base`;

@@ -34,7 +34,8 @@ function open({ server = new FakeServer(), storage = newStorage(), thread = null
   const controller = new AbortController();
   const saved = [];
   const sync = new DraftSync({
-    ...{ field, connection, storage, key: "draft", conversation: "general", thread, maxChars: 100 },
+    ...{ field, connection, storage, keys: { text: "draft", base: "base" } },
+    ...{ conversation: "general", thread, maxChars: 100 },
     ...{ stored: { content, version }, signal: controller.signal, onSaved: (draft) => saved.push(draft) },
   });
 
