@@ -12,7 +12,6 @@ import { preferencesOf } from "./sidebar.js";
 /** @import { Connection } from "./core/connection.js" */
 /** @import { NewMessage } from "./core/new_messages.js" */
 /** @import { NotificationSettingsStore } from "./notification_settings.js" */
-/** @import { ReminderChange } from "./protocol.js" */
 /** @import { Sidebar } from "./sidebar.js" */
 
 /** Time in which a page that has the conversation on screen, on any device of the person, marks it as read. */
@@ -39,7 +38,12 @@ export class Notifications {
     this.#userId = userId;
     this.#store = store;
     connection.on("unread_changed", (state) => this.#lastRead.set(state.conversation, state.last_read_seq));
-    connection.on("reminder_changed", (reminder) => reminder.state === "due" && this.#remind(reminder));
+    connection.on("reminder_changed", ({ state, id, content }) => {
+      if (state === "due") this.#notify("Reminder", content || "A message", `reminder:${id}`);
+    });
+    connection.on("scheduled_changed", ({ state, id, problem }) => {
+      if (state === "failed") this.#notify("A scheduled message was not sent", problem ?? "", `scheduled:${id}`);
+    });
     followNotificationClicks();
     watchNewMessages(connection, (conversation, message) => this.#onMessage(conversation, message));
   }
@@ -54,14 +58,18 @@ export class Notifications {
     setTimeout(() => this.#announce(conversation, message), GRACE_MS);
   }
 
-  /** @param {ReminderChange} reminder */
-  async #remind({ id, content }) {
+  /**
+   * Notify of something on the page Scheduled.
+   *
+   * @param {string} title
+   * @param {string} body
+   * @param {string} tag
+   */
+  async #notify(title, body, tag) {
     const settings = this.#store.current;
-    if (isQuiet(new Date(), settings) || !(await isFirstTab(`reminder:${id}`))) return;
+    if (isQuiet(new Date(), settings) || !(await isFirstTab(tag))) return;
     if (settings.haveSound) playSound();
-    if (!settings.areShown || !isAllowed()) return;
-    const options = { body: content || "A message", tag: `reminder:${id}`, icon: iconHref() };
-    await showNotification("Reminder", options, "/scheduled");
+    if (settings.areShown && isAllowed()) await showNotification(title, { body, tag, icon: iconHref() }, "/scheduled");
   }
 
   /**

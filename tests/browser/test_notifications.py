@@ -1,12 +1,13 @@
 """Desktop notifications of a browser in which a person has switched them on."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.harness.pages import NewPage, wait_for_message, wait_until_connected
-from tests.harness.people import Person
+from tests.harness.people import Person, message_payload
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.browser
@@ -116,3 +117,24 @@ def test_the_service_worker_shows_notifications_where_pages_may_not(
         "navigator.serviceWorker.dispatchEvent(new MessageEvent('message', { data: { open: shown[1].data } }))"
     )
     expect(page.locator("main")).to_have_attribute("data-conversation", direct)
+
+
+def test_a_scheduled_message_that_was_not_sent_is_shown_as_a_notification(
+    ana: Person, bob: Person, new_page: NewPage
+) -> None:
+    room = ana.create_room("Design")
+    ana.invite(room, bob)
+    page = new_page(bob, "/settings")
+    page.add_init_script(RECORD)
+    page.reload()
+    wait_until_connected(page)
+    page.get_by_label("Show desktop notifications").check()
+    eventually(lambda: shown(page) == [SWITCHED_ON], "notifications are switched on")
+    due_at = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    assert bob.connect().call("schedule_message", message_payload("late", room) | {"due_at": due_at})["ok"]
+    ana.remove(room, bob)
+    eventually(lambda: len(shown(page)) == 2, "the notification is shown")
+    assert shown(page)[1] == [
+        "A scheduled message was not sent",
+        "This conversation does not exist, or you are not a member.",
+    ]
