@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from chatapp.conversations.policy import authorize_reading, may_read
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef
-from chatapp.errors import ChatError, SignedOut, Unavailable
+from chatapp.errors import ChatError, NotFound, SignedOut, Unavailable
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.kinds import ConversationPage, pages_of
@@ -100,13 +100,19 @@ def finish_reminder(reminder_id: int) -> Response:
 
 
 def _render_refused(scheduled_id: int, error: ChatError, form: MultiDict[str, str] | None = None) -> tuple[str, int]:
-    """Show a message with the error of what was tried, and what was written.
+    """Show a message with the error of what was tried, and what was written. The message may be gone.
 
-    Raises `SignedOut` and `Unavailable` again.
+    Raises `SignedOut` and `Unavailable` again, and `NotFound` if nothing was written.
     """
     if isinstance(error, SignedOut | Unavailable):
         raise error
-    scheduled = SCHEDULED.find(db.session(), current_person().id, scheduled_id)
+    try:
+        scheduled = SCHEDULED.find(db.session(), current_person().id, scheduled_id)
+    except NotFound:
+        if form is None:
+            raise
+        # It was sent while its author was editing it.
+        return _render(None, None, error=error, unsaved=form.get("content", "")), error.status
     return _render(EntryPage([scheduled], None), None, error=error, form=form), error.status
 
 
@@ -116,8 +122,9 @@ def _render(
     *,
     error: ChatError | None = None,
     form: MultiDict[str, str] | None = None,
+    unsaved: str = "",
 ) -> str:
-    """Show messages, reminders or both."""
+    """Show messages, reminders or both; or what somebody has written for a message that is gone."""
     return render_template(
         "messages/scheduled.html",
         messages=messages,
@@ -127,6 +134,7 @@ def _render(
         clock=current_clock(),
         error=error,
         form=form,
+        unsaved=unsaved,
     )
 
 

@@ -106,6 +106,12 @@ class Entries(Generic[E]):
         row = session.execute(self._select_of(user_id).where(self.table.c.client_id == client_id)).one_or_none()
         return None if row is None else self._make(row)
 
+    def lock_by_client_id(self, session: Session, user_id: int, client_id: str) -> E | None:
+        """Lock the entry that is stored under a client id, and return it. It may be removed at the same time."""
+        is_wanted = (self.table.c.user_id == user_id) & (self.table.c.client_id == client_id)
+        session.execute(select(self.table.c.id).where(is_wanted).with_for_update())
+        return self.find_by_client_id(session, user_id, client_id)
+
     def read_page(self, session: Session, user_id: int, *, after: Cursor | None, limit: int) -> EntryPage[E]:
         """Return the entries of a person that come after a cursor, soonest first."""
         query = self._select_of(user_id)

@@ -1,17 +1,18 @@
 """Scheduling messages, and changing what is scheduled."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
 from chatapp.config import current_settings
 from chatapp.conversations.commands import find_command
-from chatapp.conversations.kinds import has_assistant
 from chatapp.conversations.policy import authorize_posting
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
 from chatapp.conversations.service import lock_people
-from chatapp.errors import Conflict, Invalid, InvalidReply, ThreadRemoved
+from chatapp.errors import Conflict, Invalid
 from chatapp.extensions import db
 from chatapp.models import Message, RetiredKey, now
 from chatapp.schedule.delivery import Delivery
@@ -23,7 +24,8 @@ from chatapp.timeline import TimelineMessage
 from chatapp.timeline.client_ids import check_client_id
 from chatapp.timeline.content import check_content
 from chatapp.timeline.metadata import UNCHANGED
-from chatapp.timeline.thread_replies import find_roots
+from chatapp.timeline.post_batch import check_place
+from chatapp.timeline.posting import check_has_threads
 
 _TABLE = SCHEDULED.table
 
@@ -41,7 +43,9 @@ def schedule(
 ) -> Scheduled:
     """Store a message that is sent at the time `due_at`, and return it. The others are the parameters of `post`.
 
-    A repeated `client_id` returns what is stored under it. It is also that of the message when it is sent.
+    A repeated `client_id` replaces what is stored under it in this conversation while it is not due: its sender may not
+    have received an acknowledgement, and have changed the text or the time. Otherwise it returns what is stored. It is
+    also the client id of the message when it is sent.
 
     Raises what `check_content`, `check_client_id`, `check_due_at` and `authorize_posting` raise, `Invalid` for a
     command, `InvalidReply`, `ThreadRemoved` and `SignedOut`, and `Conflict` if the message was sent already, or if the
@@ -52,41 +56,52 @@ def schedule(
     moment = check_due_at(due_at, max_days=settings.max_schedule_days)
     if find_command(ref, text):
         raise Invalid("A command cannot be scheduled.")
-    if thread_root is not None and has_assistant(ref):
-        raise Invalid("A conversation with an assistant has no threads.")
+    check_has_threads(ref, thread_root)
+    values: dict[str, object] = {
+        "content": text,
+        "reply_to": reply_to,
+        "thread_root": thread_root,
+        "is_in_room": thread_root is None or is_in_room,
+        "due_at": moment,
+    }
 
     def change(transaction: Transaction) -> Scheduled:
         session = transaction.session
         # The number of their messages is limited, and two processes cannot insert the same one.
         session.execute(lock_people([actor.user_id]))
         access = find_access_of(session, ref, actor)
-        if known := SCHEDULED.find_by_client_id(session, actor.user_id, key):
+        known = SCHEDULED.lock_by_client_id(session, actor.user_id, key)
+        if known and not _is_replaced(known, ref, values):
             return known
         conversation = authorize_posting(*access)
-        _check_not_sent(session, key, actor.user_id)
-        if reply_to is not None:
-            _check_reply(session, conversation.id, reply_to)
-        if thread_root is not None and not find_roots(session, {(conversation.id, thread_root)}):
-            raise ThreadRemoved("The message that this thread begins with does not exist in this conversation.")
-        if SCHEDULED.count(session, actor.user_id) >= settings.max_scheduled:
-            raise Conflict(f"You can schedule at most {settings.max_scheduled} messages. Delete one first.")
-        values = {
-            "user_id": actor.user_id,
-            "conversation_id": conversation.id,
-            "client_id": key,
-            "content": text,
-            "reply_to": reply_to,
-            "thread_root": thread_root,
-            "is_in_room": thread_root is None or is_in_room,
-            "due_at": moment,
-            "created_at": now(),
-        }
-        scheduled_id = session.execute(insert(_TABLE).values(values).returning(_TABLE.c.id)).scalar_one()
+        if known is None:
+            _check_not_sent(session, key, actor.user_id)
+        check_place(session, conversation.id, reply_to=reply_to, thread_seq=thread_root)
+        if known:
+            session.execute(update(_TABLE).where(_TABLE.c.id == known.id).values(values))
+            scheduled_id = known.id
+        else:
+            if SCHEDULED.count(session, actor.user_id) >= settings.max_scheduled:
+                raise Conflict(f"You can schedule at most {settings.max_scheduled} messages. Delete one first.")
+            identity = {
+                "user_id": actor.user_id,
+                "conversation_id": conversation.id,
+                "client_id": key,
+                "created_at": now(),
+            }
+            inserted = insert(_TABLE).values(identity | values).returning(_TABLE.c.id)
+            scheduled_id = session.execute(inserted).scalar_one()
         scheduled = SCHEDULED.find(session, actor.user_id, scheduled_id)
         _send_changed(transaction, scheduled)
         return scheduled
 
     return write(change)
+
+
+def _is_replaced(known: Scheduled, ref: ConversationRef, values: Mapping[str, object]) -> bool:
+    """Return whether a stored message gets other values: not if it is due, or if it could not be sent."""
+    is_waiting = known.problem is None and known.due_at > now()
+    return is_waiting and known.conversation == ref and any(getattr(known, name) != values[name] for name in values)
 
 
 def change_scheduled(
@@ -165,11 +180,3 @@ def _check_not_sent(session: Session, client_id: str, user_id: int) -> None:
         sent = select(model.client_id).where(model.client_id == client_id, model.sender_id == user_id)
         if session.execute(sent).one_or_none() is not None:
             raise Conflict("This message was sent already.")
-
-
-def _check_reply(session: Session, conversation_id: int, seq: int) -> None:
-    query = select(Message.id).where(
-        Message.conversation_id == conversation_id, Message.seq == seq, Message.deleted_at.is_(None)
-    )
-    if session.execute(query).one_or_none() is None:
-        raise InvalidReply("The message that this replies to does not exist in this conversation, or was deleted.")

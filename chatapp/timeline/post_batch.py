@@ -1,6 +1,6 @@
 """A batch of posts: authorized and inserted with one query for each table, however many posts there are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -120,7 +120,9 @@ class PostBatch:
         self._conversations = lock_columns(session, {post.conversation.id for post in posts})
         self._facts = find_post_facts(session, posts)
         self._token_ids = find_active_tokens(session, [post.actor for post in posts])
-        self._reply_targets = _find_reply_targets(session, posts)
+        self._reply_targets = _find_reply_targets(
+            session, {(post.conversation.id, post.reply_to) for post in posts if post.reply_to is not None}
+        )
         self._roots = find_roots(
             session, {(post.conversation.id, post.thread_seq) for post in posts if post.thread_seq is not None}
         )
@@ -272,7 +274,7 @@ class PostBatch:
             return post.reply_to
         if post.was_spooled:
             return None
-        raise InvalidReply("The message that this replies to does not exist in this conversation, or was deleted.")
+        raise _missing_reply_target()
 
     def _find_root(self, post: NewMessage) -> int | None:
         """Return the root of the thread that the post is a reply in. Raises `ThreadRemoved`.
@@ -283,7 +285,7 @@ class PostBatch:
             return None
         root = self._roots.get((post.conversation.id, post.thread_seq))
         if root is None and not post.was_spooled:
-            raise ThreadRemoved("The message that this thread begins with does not exist in this conversation.")
+            raise _missing_root()
         return root
 
     def _find_known(self, post: NewMessage, facts: PostFacts) -> Message | RetiredKey | None:
@@ -327,9 +329,24 @@ class PostBatch:
         return TimelineMessage.of_retired_key(row, facts.sender, ref)
 
 
-def _find_reply_targets(session: Session, posts: Iterable[NewMessage]) -> set[tuple[int, int]]:
-    """Return the conversation's id and `seq` of the messages that exist of those that the posts reply to."""
-    keys = {(post.conversation.id, post.reply_to) for post in posts if post.reply_to is not None}
+def check_place(session: Session, conversation_id: int, *, reply_to: int | None, thread_seq: int | None) -> None:
+    """Check that what a message replies to exists. Raises `InvalidReply` and `ThreadRemoved`, as posting it would."""
+    if reply_to is not None and not _find_reply_targets(session, {(conversation_id, reply_to)}):
+        raise _missing_reply_target()
+    if thread_seq is not None and not find_roots(session, {(conversation_id, thread_seq)}):
+        raise _missing_root()
+
+
+def _missing_reply_target() -> InvalidReply:
+    return InvalidReply("The message that this replies to does not exist in this conversation, or was deleted.")
+
+
+def _missing_root() -> ThreadRemoved:
+    return ThreadRemoved("The message that this thread begins with does not exist in this conversation.")
+
+
+def _find_reply_targets(session: Session, keys: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return those of the pairs of a conversation's id and a `seq` whose message exists."""
     if not keys:
         return set()
     rows = session.execute(

@@ -104,8 +104,7 @@ def prepare_post(
     what `authorize_posting` and `authorize_notice` raise, and `InvalidReply`, `ThreadRemoved`, `SignedOut`; writing it
     raises `Busy` and `Unavailable`.
     """
-    if thread_seq is not None and has_assistant(ref):
-        raise Invalid("A conversation with an assistant has no threads.")
+    check_has_threads(ref, thread_seq)
     return Post(
         ref,
         actor,
@@ -121,6 +120,12 @@ def prepare_post(
         authorized_sender=authorized_sender,
         request_id=current_request_id.get(),
     )
+
+
+def check_has_threads(ref: ConversationRef, thread_seq: int | None) -> None:
+    """Raise `Invalid` for a reply in a thread of a conversation with an assistant, which has none."""
+    if thread_seq is not None and has_assistant(ref):
+        raise Invalid("A conversation with an assistant has no threads.")
 
 
 def list_pending(ref: ConversationRef) -> Sequence[TimelineMessage]:

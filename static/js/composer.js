@@ -1,7 +1,7 @@
 // The form for a new message. Enter sends, Shift + Enter starts a new line, and a draft survives a reload.
 
 import { isCommand } from "./core/commands.js";
-import { describeError } from "./core/connection.js";
+import { describeError, RequestError } from "./core/connection.js";
 import { readerZone } from "./core/dates.js";
 import { formatDue } from "./core/due_times.js";
 import { mentionsAll } from "./core/mentions.js";
@@ -31,8 +31,10 @@ export class Composer {
   #maxChars;
   #replyBar;
   #thread;
-  /** The client id of the text, after an attempt to schedule it. */
+  /** The client id of the text after an attempt to schedule it that was not acknowledged. */
   #scheduleKey = "";
+  /** What the dialog asks about. */
+  #confirm = () => {};
   /** @type {HTMLDialogElement | null} exists where the room is so large that @all asks for a confirmation */
   #mentionAllDialog;
 
@@ -83,7 +85,6 @@ export class Composer {
   set text(text) {
     const { selectionStart, selectionEnd } = this.#text;
     this.#text.value = text;
-    this.#scheduleKey = "";
     if (document.activeElement === this.#text) this.#text.setSelectionRange(selectionStart, selectionEnd);
     this.#fitHeight();
   }
@@ -114,17 +115,25 @@ export class Composer {
    *
    * @param {Date} date
    */
-  async schedule(date) {
+  schedule(date) {
+    this.#confirmMentionAll(() => this.#schedule(date));
+  }
+
+  /** @param {Date} date */
+  async #schedule(date) {
     const content = this.#text.value;
-    // If the acknowledgement is lost, another attempt with the same text schedules it once.
+    // If the acknowledgement is lost, the next attempt replaces what is scheduled, also with another text or time.
     this.#scheduleKey ||= randomUuid();
     const request = { conversation: this.#conversation, content, client_id: this.#scheduleKey, ...this.#place };
     try {
       const due_at = date.toISOString();
       const { scheduled } = await this.#connection.request("schedule_message", { ...request, due_at });
+      this.#scheduleKey = "";
       if (this.#text.value === content) this.#clear();
       this.#notice.textContent = `Scheduled: ${formatDue(new Date(scheduled.due_at), new Date())}`;
     } catch (error) {
+      // It was sent meanwhile.
+      if (error instanceof RequestError && error.code === "conflict") this.#scheduleKey = "";
       this.#showError(describeError(error));
     }
     this.#text.focus();
@@ -137,13 +146,23 @@ export class Composer {
     this.#text.focus();
     if (!isValid) return;
     if (isCommand(this.#text.value, this.#conversation)) this.#run(this.#text.value);
-    else if (this.#mentionAllDialog && mentionsAll(this.#text.value)) this.#mentionAllDialog.showModal();
-    else this.#send();
+    else this.#confirmMentionAll(() => this.#send());
+  }
+
+  /**
+   * Ask before a large room is notified.
+   *
+   * @param {() => void} action
+   */
+  #confirmMentionAll(action) {
+    if (!this.#mentionAllDialog || !mentionsAll(this.#text.value)) return action();
+    this.#confirm = action;
+    this.#mentionAllDialog.showModal();
   }
 
   #onMentionAllClose() {
     const dialog = /** @type {HTMLDialogElement} */ (this.#mentionAllDialog);
-    if (dialog.returnValue === "send") this.#send();
+    if (dialog.returnValue === "send") this.#confirm();
     dialog.returnValue = "";
     this.#text.focus();
   }
@@ -175,6 +194,7 @@ export class Composer {
   }
 
   #clear() {
+    this.#scheduleKey = "";
     this.#text.value = "";
     this.#replyBar.clear();
     const alsoInRoom = this.#alsoInRoom;
@@ -208,7 +228,6 @@ export class Composer {
   #onInput() {
     this.#showError(null);
     this.#notice.textContent = "";
-    this.#scheduleKey = "";
     this.#fitHeight();
     this.#draft.onInput();
   }

@@ -1,6 +1,6 @@
 // Updates the page Scheduled, and shows toasts when a scheduled message or a reminder changes.
 
-import { findAll } from "./dom.js";
+import { find, findAll } from "./dom.js";
 import { reloadPart } from "./page_part.js";
 import { showToast } from "./toast.js";
 
@@ -36,12 +36,37 @@ export function followScheduled(screen, sidebar, connection) {
 }
 
 /**
- * What somebody is editing stays as it is.
+ * What somebody is editing stays as it is, also when its message was sent meanwhile: the text is not lost.
  *
  * @param {HTMLElement} list
  * @param {HTMLElement} main
  */
 function keepEdited(list, main) {
-  for (const item of findAll(main, "[data-scheduled-id]:has(details[open])"))
-    list.querySelector(`[data-scheduled-id="${item.dataset.scheduledId}"]`)?.replaceWith(item);
+  for (const item of findAll(main, "[data-scheduled-id]:has(details[open])")) {
+    const shown = list.querySelector(`[data-scheduled-id="${item.dataset.scheduledId}"]`);
+    if (shown) shown.replaceWith(item);
+    else if (isChanged(item)) {
+      explainRemoval(item);
+      list.querySelector("ul")?.prepend(item);
+    }
+  }
+}
+
+/** @param {HTMLElement} item */
+function isChanged(item) {
+  const text = item.querySelector("textarea");
+  return text !== null && text.value !== text.defaultValue;
+}
+
+/** @param {HTMLElement} item */
+function explainRemoval(item) {
+  if (item.querySelector("[data-removed]")) return;
+  const notice = document.createElement("p");
+  notice.className = "notice is-warning";
+  notice.role = "alert";
+  notice.dataset.removed = "";
+  notice.textContent = "This message was sent or deleted. Your changes were not saved.";
+  item.prepend(notice);
+  for (const form of findAll(item, ".listed-foot > form")) form.remove();
+  find(item, "[type=submit]").remove();
 }

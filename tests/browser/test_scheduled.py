@@ -112,3 +112,18 @@ def test_a_reminder_of_a_message_is_set_by_its_menu_and_points_itself_out(ana: P
     expect(page.locator("[data-inbox=scheduled]")).to_contain_text("1")
     items.first.get_by_role("button", name="Mark as done").click()
     expect(items).to_have_count(1)
+
+
+def test_what_is_edited_while_its_message_is_sent_is_kept_with_an_explanation(ana: Person, new_page: NewPage) -> None:
+    socket = ana.connect()
+    due_at = (datetime.now().astimezone() + timedelta(days=1)).isoformat()
+    payload = {"conversation": "general", "content": "first", "client_id": str(uuid.uuid4()), "due_at": due_at}
+    scheduled = socket.call("schedule_message", payload)["scheduled"]
+    page = wait_until_connected(new_page(ana, "/scheduled"))
+    page.locator("[data-scheduled-id]").get_by_text("Edit", exact=True).click()
+    field = page.get_by_role("textbox", name="Message")
+    field.fill("first, with a correction")
+    assert socket.call("send_scheduled", {"id": scheduled["id"]})["ok"]
+    expect(page.get_by_role("alert").filter(has_text="was sent or deleted")).to_be_visible()
+    expect(field).to_have_value("first, with a correction")
+    expect(page.get_by_role("button", name="Save")).to_be_hidden()

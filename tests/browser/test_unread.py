@@ -207,6 +207,17 @@ def test_mentioning_all_in_a_large_room_asks_for_a_confirmation(server: Server, 
     )
     page = wait_until_connected(new_page(ana, room_path(room)))
     dialog = page.locator("[data-mention-all-dialog]")
+    page.fill("#content", "@all dinner?")
+    page.get_by_role("button", name="Send later").click()
+    page.get_by_role("button", name="In 1 hour").click()
+    expect(dialog).to_contain_text("26 people")
+    dialog.locator("text=Cancel").click()
+    assert server.rows("SELECT count(*) FROM scheduled_messages") == [(0,)]
+    page.get_by_role("button", name="Send later").click()
+    page.get_by_role("button", name="In 1 hour").click()
+    dialog.locator("button", has_text="Send").click()
+    expect(page.get_by_role("status").filter(has_text="Scheduled: ")).to_be_visible()
+    assert server.rows("SELECT content FROM scheduled_messages") == [("@all dinner?",)]
     send_message(page, "@all lunch?")
     expect(dialog).to_contain_text("26 people")
     dialog.locator("text=Cancel").click()

@@ -62,7 +62,13 @@ def test_a_message_is_scheduled_once_and_can_be_changed_and_deleted_by_its_autho
     socket, other = ana.connect(), bob.connect()
     scheduled = schedule(socket, "later", after(3600))
     number, key = scheduled["id"], scheduled["client_id"]
-    assert schedule(socket, "something else", after(60), client_id=key) == scheduled
+    # The acknowledgement was lost, and the person has changed the text meanwhile: the last one wins.
+    replaced = schedule(socket, "something else", after(1800), client_id=key)
+    assert (replaced["id"], replaced["content"]) == (number, "something else")
+    assert schedule(socket, "something else", replaced["due_at"], client_id=key) == replaced
+    assert listed(ana) == [replaced]
+    elsewhere = schedule(socket, "elsewhere", after(60), ana.create_room(), client_id=key)
+    assert elsewhere == replaced, "a client id belongs to one conversation"
     for event in ("change_scheduled", "delete_scheduled", "send_scheduled"):
         payload = {"id": number} | ({"content": "mine"} if event == "change_scheduled" else {})
         assert other.call(event, payload)["error"]["code"] == "not_found", event
@@ -218,3 +224,17 @@ def test_a_message_whose_time_passed_while_the_server_was_down_is_sent_at_the_ne
     any_server.start()
     eventually(lambda: any_server.rows("SELECT content FROM messages") == [("late",)], "it was sent")
     assert any_server.rows("SELECT count(*) FROM scheduled_messages") == [(0,)]
+
+
+def test_a_change_that_comes_after_the_message_was_sent_is_refused_with_the_text(server: Server, ana: Person) -> None:
+    socket = ana.connect()
+    scheduled = schedule(socket, "first", after(3600))
+    assert socket.call("send_scheduled", {"id": scheduled["id"]})["ok"]
+    late = socket.call("change_scheduled", {"id": scheduled["id"], "content": "too late"})
+    assert (late["error"]["code"], "Perhaps it was sent" in late["error"]["message"]) == ("not_found", True)
+    path = f"/scheduled/{scheduled['id']}"
+    refused = ana.post(path, "/scheduled", content="a **late** change", due_at="", shown_due_at="")
+    assert refused.status_code == 404
+    assert "Perhaps it was sent" in find_element(refused.text, "[role=alert].notice").text()
+    assert find_element(refused.text, "#unsaved").text().strip() == "a **late** change"
+    assert ana.post(f"{path}/send", "/scheduled").status_code == 404

@@ -66,7 +66,8 @@ def list_scheduled_messages(query: ScheduledQuery) -> Response:
 def schedule_message(conversation: str, json: NewScheduledMessage, headers: IdempotencyHeaders) -> Response:
     """Schedule a message: it is sent at the time `due_at`.
 
-    Whether you may post is also checked then. If not, the message stays here with its `problem`.
+    Whether you may post is also checked then. If not, the message stays here with its `problem`. Repeating the request
+    with the same `client_id` or `Idempotency-Key` replaces the message while it is not due.
     """
     scheduled = schedule(
         parse_conversation(conversation),
