@@ -16,7 +16,7 @@ import { Drafts, markDrafts } from "./drafts.js";
 import { showMoreUnread } from "./more_unread.js";
 import { EmojiPicker } from "./emoji_picker.js";
 import { enableFormatting } from "./formatting.js";
-import { announcePages, focusField, Navigator } from "./navigation.js";
+import { announcePages, focusPage, Navigator } from "./navigation.js";
 import { NotificationSettingsStore } from "./notification_settings.js";
 import { Notifications } from "./notifications.js";
 import { showOutageNotice } from "./outage_notice.js";
@@ -113,7 +113,7 @@ enableMarkdownPaste();
 enablePreview();
 enableShortcuts({ screen, sidebar, jumpDialog, markAllRead, characterKeys });
 announcePages(screen);
-focusField(page.main);
+focusPage(page.main);
 if ("navigation" in window) {
   const navigator = new Navigator(screen, sidebar, connection);
   if (isKeptPage) navigator.restorePosition();

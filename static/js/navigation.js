@@ -168,7 +168,7 @@ export class Navigator {
     }
     if (event.navigationType === "traverse") page.positioner.restore(positionOf(event.destination));
     else if (location.hash) scrollToHash(event);
-    if (!focusField(page.main)) page.main.focus({ preventScroll: true });
+    if (!focusPage(page.main)) page.main.focus({ preventScroll: true });
     this.#typeAhead.finish(page.main);
   }
 
@@ -221,11 +221,23 @@ function scrollToHash(event) {
 const retry = () => window.navigation.navigate(location.href, { history: "replace" });
 
 /**
+ * Focus the message that the address names, or else the field that the page is for. Returns whether there is one.
+ *
+ * @param {HTMLElement} main
+ */
+export function focusPage(main) {
+  const message = location.hash && main.querySelector(`.message#${CSS.escape(location.hash.slice(1))}`);
+  if (!(message instanceof HTMLElement)) return focusField(main);
+  message.focus({ preventScroll: true });
+  return true;
+}
+
+/**
  * Focus the field that a page is for. Returns whether there is one.
  *
  * @param {HTMLElement} main
  */
-export function focusField(main) {
+function focusField(main) {
   /** @type {HTMLElement | null} */
   const field = main.querySelector(
     "[data-composer]:not([hidden]) textarea:not(:disabled), [autofocus]:not([data-composer] *)",

@@ -36,3 +36,23 @@ def test_a_message_is_saved_and_removed_live_on_all_devices(ana: Person, bob: Pe
     page.goto(page.url.replace("/saved", room_path(room)))
     choose(wait_until_connected(page), 2, "Remove from saved")
     expect(device.get_by_text("No saved messages.")).to_be_visible()
+
+
+def test_a_jump_to_a_saved_message_focuses_it(ana: Person, new_page: NewPage) -> None:
+    room = ana.create_room("Design")
+    socket = ana.connect()
+    for number in range(1, 41):
+        socket.post(f"message {number}", room)
+    for seq in (3, 5):
+        socket.call("save_message", {"conversation": room, "seq": seq})
+    page = wait_until_connected(new_page(ana, "/saved"))
+    # The page that follows the form is loaded in full.
+    page.locator("li", has_text="message 5").get_by_role("button", name="Remove from saved").click()
+    expect(page.locator(".listed-text")).to_have_text(["message 3"])
+    page.locator("li", has_text="message 3").get_by_role("link").last.click()
+    expect(page.locator("#message-3")).to_be_focused()
+    expect(page.locator("#message-3")).to_be_in_viewport()
+    page.keyboard.type("writing goes to the composer")
+    expect(page.locator("#content")).to_have_value("writing goes to the composer")
+    page.goto(f"{ana.server.url}/conversations/{room}/messages/3")
+    expect(page.locator("#message-3")).to_be_focused()
