@@ -1,6 +1,9 @@
-// The suggestions of a combobox. The focus stays in the field, which names the selected option.
+// The suggestions of a field. The focus stays in the field, which names the selected option.
 
-/** A list of options of which one is selected. */
+/**
+ * A list of options of which one is selected. The field is a combobox, which tells whether the list is open, or a text
+ * with several lines: such a field can be no combobox, and only names the option while there is one.
+ */
 export class Listbox {
   #field;
   #list;
@@ -32,14 +35,19 @@ export class Listbox {
     this.#list.replaceChildren(...options);
     if (options.length === 0) return this.close();
     this.#list.hidden = false;
-    this.#field.setAttribute("aria-expanded", "true");
+    this.#setExpanded(true);
     this.select(options[0] ?? null);
   }
 
   close() {
     this.#list.hidden = true;
-    this.#field.setAttribute("aria-expanded", "false");
+    this.#setExpanded(false);
     this.#field.removeAttribute("aria-activedescendant");
+  }
+
+  /** @param {boolean} isExpanded */
+  #setExpanded(isExpanded) {
+    if (!(this.#field instanceof HTMLTextAreaElement)) this.#field.setAttribute("aria-expanded", String(isExpanded));
   }
 
   /**

@@ -11,9 +11,6 @@ Scheme = Literal["dark", "light"]
 SCHEMES: tuple[Scheme, ...] = ("dark", "light")
 COLOR_RULES = ("color-contrast", "link-in-text-block")
 
-# ARIA in HTML gives no role to a textarea. Browsers expose this one, and screen readers then read its suggestions.
-IGNORED_RULE = "aria-allowed-role"
-
 OVERLAYS = "main [popover], .topbar [popover], main dialog"
 
 OPEN = """(overlay) => {
@@ -33,12 +30,12 @@ CLOSE = """(overlay) => {
   else overlay.hidePopover();
 }"""
 
-RUN = """async ([selector, rules, ignored, impacts]) => {
+RUN = """async ([selector, rules, impacts]) => {
   // Colors change with transitions, which may not have ended. Endless animations have no end.
   const animations = document.getAnimations();
   const ending = animations.filter(({ effect }) => effect.getComputedTiming().endTime < Infinity);
   for (const animation of ending) animation.finish();
-  const options = { resultTypes: ["violations"], rules: { [ignored]: { enabled: false } } };
+  const options = { resultTypes: ["violations"] };
   if (rules.length) options.runOnly = rules;
   const { violations } = await axe.run(selector, options);
   return violations
@@ -71,5 +68,5 @@ def _check(page: Page, scheme: Scheme, selector: str, impacts: Sequence[str]) ->
         page.evaluate(AXE_SCRIPT)
     # The schemes differ in colors only.
     rules = COLOR_RULES if scheme == "dark" else ()
-    for violation in page.evaluate(RUN, [selector, list(rules), IGNORED_RULE, list(impacts)]):
+    for violation in page.evaluate(RUN, [selector, list(rules), list(impacts)]):
         yield f"{scheme}: {violation}"
