@@ -70,3 +70,12 @@ export const cloneTemplate = (id) =>
  * @returns {node is HTMLElement}
  */
 const isHtmlElement = (node) => node instanceof HTMLElement;
+
+/**
+ * Call a function once the next frame is painted: for work that should not delay what the user waits for.
+ *
+ * @param {() => void} callback
+ */
+export function afterFrame(callback) {
+  requestAnimationFrame(() => setTimeout(callback));
+}
