@@ -1,0 +1,44 @@
+"""Excerpts of messages with the ranges of matches."""
+
+from datetime import date
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatapp.search.excerpts import EXCERPT_CHARS, find_ranges, make_excerpt
+from chatapp.search.query import parse_query
+
+
+def mark(content: str, text: str) -> str:
+    ranges = find_ranges(content, parse_query(text, today=date(2026, 11, 29)).terms)
+    for start, end in reversed(ranges):
+        content = f"{content[:start]}[{content[start:end]}]{content[end:]}"
+    return content
+
+
+def test_matches_are_marked_where_they_are() -> None:
+    assert mark("Die Straße, ein STRASSENFEST", "strasse") == "Die [Straße], ein [STRASSE]NFEST"
+    assert mark("Cafe\u0301 au lait", "café ") == "[Cafe\u0301] au lait"
+    assert mark("a snakeCase b snake case", "snakecase ") == "a [snakeCase] b snake case"
+    assert mark("我住在東京都内", "東京都") == "我住在[東京都]内"
+    assert mark("我住在東京都内", "京") == "我住在東[京]都内"
+    assert mark("ok 👍🏽 ok", "👍") == "ok [👍🏽] ok"
+    assert mark("pay 1,234,567 now", "1234567 ") == "pay [1,234,567] now"
+
+
+def test_an_excerpt_begins_before_the_first_match() -> None:
+    content = "word " * 100 + "needle " + "tail " * 100
+    excerpt = make_excerpt(content, parse_query("needle ", today=date(2026, 11, 29)).terms)
+    ((start, end),) = excerpt.ranges
+    assert excerpt.text[start:end] == "needle"
+    assert (excerpt.has_before, excerpt.has_after) == (True, True)
+    assert len(excerpt.text) <= EXCERPT_CHARS
+
+
+@given(st.text(max_size=400), st.text(max_size=20))
+def test_ranges_are_within_the_excerpt(content: str, text: str) -> None:
+    excerpt = make_excerpt(content, parse_query(text, today=date(2026, 11, 29)).terms)
+    last = 0
+    for start, end in excerpt.ranges:
+        assert last <= start <= end <= len(excerpt.text)
+        last = end

@@ -1,0 +1,105 @@
+"""What people type: words, phrases and filters."""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from chatapp.search.expressions import Expression
+from chatapp.search.query import Filter, Phrase, parse_period, parse_query
+
+TODAY = date(2026, 11, 29)
+
+
+def test_words_phrases_and_exclusions() -> None:
+    query = parse_query('deploy "blue green" -staging "open', today=TODAY)
+    assert query.terms == [(Phrase(("deploy",)),), (Phrase(("blue", "green")),), (Phrase(("open",)),)]
+    assert query.excluded == [(Phrase(("staging",)),)]
+
+
+def test_the_last_word_is_a_beginning() -> None:
+    assert parse_query("deploy stag", today=TODAY).terms[-1] == (Phrase(("stag",), is_prefix=True),)
+    for text in ("deploy stag ", 'deploy "stag"', "deploy stag."):
+        assert parse_query(text, today=TODAY).terms[-1] == (Phrase(("stag",)),)
+    assert parse_query("a", today=TODAY).terms == [(Phrase(("a",)),)]
+
+
+def test_a_word_with_parts_is_found_as_a_phrase_or_as_a_whole() -> None:
+    assert parse_query("snake_case ", today=TODAY).terms == [(Phrase(("snake", "case")), Phrase(("snake_case",)))]
+    assert parse_query("1,234 ", today=TODAY).terms == [(Phrase(("1", "234")), Phrase(("1234",)))]
+
+
+def test_the_end_of_a_run_without_spaces_is_open() -> None:
+    assert parse_query("東京都", today=TODAY).terms == [(Phrase(("東京", "京都")),)]
+    assert parse_query("東", today=TODAY).terms == [(Phrase(("東",), is_prefix=True),)]
+
+
+def test_filters_are_recognized() -> None:
+    query = parse_query('from:@ana in:"My room" -from:bob has:LINK is:saved with:eve', today=TODAY)
+    assert query.filters == [
+        Filter("from", "@ana"),
+        Filter("in", "My room"),
+        Filter("from", "bob", is_excluded=True),
+        Filter("has", "link"),
+        Filter("is", "saved"),
+        Filter("with", "eve"),
+    ]
+    assert not query.terms
+
+
+def test_unknown_filters_are_words() -> None:
+    query = parse_query("foo:bar has:nothing before:soon http://a.example 10:30 from: ", today=TODAY)
+    assert not query.filters
+    assert [term[0].tokens for term in query.terms] == [
+        ("foo", "bar"),
+        ("has", "nothing"),
+        ("before", "soon"),
+        ("http", "a", "example"),
+        ("10", "30"),
+        ("from",),
+    ]
+
+
+def test_dates_are_days_of_the_person() -> None:
+    query = parse_query("on:2026-11-28", today=TODAY, zone=ZoneInfo("Asia/Tokyo"))
+    assert query.begins_at == datetime(2026, 11, 27, 15, tzinfo=UTC)
+    assert query.ends_at == datetime(2026, 11, 28, 15, tzinfo=UTC)
+    query = parse_query("after:2026-11-01 before:today", today=TODAY)
+    assert (query.begins_at, query.ends_at) == (datetime(2026, 11, 2, tzinfo=UTC), datetime(2026, 11, 29, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("period", "first", "last"),
+    [
+        ("today", TODAY, TODAY),
+        ("last-week", date(2026, 11, 16), date(2026, 11, 22)),
+        ("Last Week", date(2026, 11, 16), date(2026, 11, 22)),
+        ("this-month", date(2026, 11, 1), date(2026, 11, 30)),
+        ("2026-2", date(2026, 2, 1), date(2026, 2, 28)),
+        ("2025", date(2025, 1, 1), date(2025, 12, 31)),
+    ],
+)
+def test_periods(period: str, first: date, last: date) -> None:
+    assert parse_period(period, TODAY) == (first, last)
+
+
+@pytest.mark.parametrize("period", ["0000", "2026-13", "2026-02-30", "9999-12-31", "x", ""])
+def test_other_values_are_no_periods(period: str) -> None:
+    assert parse_period(period, TODAY) is None
+
+
+def test_a_query_that_only_excludes_is_empty() -> None:
+    assert parse_query("-foo -from:ana", today=TODAY).is_empty()
+    assert parse_query(" !!! ", today=TODAY).is_empty()
+    assert not parse_query("is:saved", today=TODAY).is_empty()
+
+
+def test_expressions_of_both_databases() -> None:
+    query = parse_query('snake_case "a b" -c de', today=TODAY)
+    expression = Expression(query.terms, [["x", "y"]], query.excluded)
+    assert expression.to_fts5() == (
+        '(("snake case" OR "snake_case") AND ("a b") AND ("de"*) AND ("x" OR "y")) NOT (("c"))'
+    )
+    assert expression.to_tsquery() == (
+        "(('snake' <-> 'case') | ('snake_case')) & (('a' <-> 'b')) & (('de':*)) & ('x' | 'y') & !(('c'))"
+    )
