@@ -27,6 +27,7 @@ from chatapp.errors import ChatError, NotFound, Unavailable
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message, User
 from chatapp.models.encrypted import renew_encrypted_values
+from chatapp.search.cli import search_commands
 from chatapp.storage import write
 from chatapp.storage.spool import SPOOL_ERRORS, Entry, Spool
 from chatapp.text import escape_controls
@@ -55,6 +56,7 @@ def init_cli(app: Flask) -> None:
     app.cli.add_command(restore)
     app.cli.add_command(restored)
     app.cli.add_command(rotate_keys)
+    app.cli.add_command(search_commands)
     app.cli.add_command(setup_link)
     app.cli.add_command(spool_commands)
     app.cli.add_command(users)

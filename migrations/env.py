@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from chatapp.config import current_settings
 from chatapp.models import Base
+from chatapp.search.index import TABLE as SEARCH_INDEX
 from chatapp.storage.engines import migration_engine
 from chatapp.storage.schema import check_locking_time
 
@@ -50,6 +51,8 @@ def migrate(connection: Connection) -> None:
         target_metadata=Base.metadata,
         compare_type=True,
         compare_server_default=True,
+        # The models do not know the search index, which differs between the databases.
+        include_name=lambda name, kind, _parents: kind != "table" or not (name or "").startswith(SEARCH_INDEX),
         render_as_batch=connection.dialect.name == "sqlite",
     )
     with context.begin_transaction():

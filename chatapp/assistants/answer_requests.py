@@ -21,11 +21,12 @@ from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Conflict, NotFound, RateLimited
 from chatapp.mention_names import find_names
 from chatapp.models import Answer, AssistantUsage, Conversation, Message, now
+from chatapp.models.messages import RUNNING_STATES
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import Transaction, write
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.answers import RUNNING_STATES, create_answer, update_answer
+from chatapp.timeline.answers import create_answer, update_answer
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.timeline.messages import fetch_message

@@ -12,10 +12,10 @@ from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.conversations.refs import ConversationRef
 from chatapp.extensions import db
 from chatapp.models import Message
+from chatapp.models.messages import RUNNING_STATES
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.timeline import TimelineMessage
-from chatapp.timeline.answers import RUNNING_STATES
 from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.signals import message_changed, messages_posted
 

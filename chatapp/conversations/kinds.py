@@ -212,6 +212,9 @@ class AssistantSession(AssistantConversation):
         return super().new(visibility="private", **columns)
 
 
+OPEN_TO_ALL: tuple[type[ConversationKind], ...] = (General, SharedAssistant)
+"""The kinds that every user may read without a membership."""
+
 _BY_NAME: dict[str, type[ConversationKind]] = {kind.name: kind for kind in (General, Room, Direct)}
 
 

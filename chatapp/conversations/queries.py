@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
-from chatapp.conversations.kinds import AssistantSession, Direct, Room, SharedAssistant, kind_of
+from chatapp.conversations.kinds import OPEN_TO_ALL, AssistantSession, Direct, Room, SharedAssistant, kind_of
 from chatapp.conversations.people import Person
-from chatapp.conversations.refs import ConversationRef
+from chatapp.conversations.policy import may_read
+from chatapp.conversations.refs import ConversationRef, make_ref
 from chatapp.credentials import has_share_links
 from chatapp.models import Block, Conversation, Membership, ShareLink, User
 from chatapp.models.conversations import format_wire_name
@@ -36,6 +37,33 @@ class RoomSummary:
     member_count: int
 
 
+@dataclass(slots=True)
+class ReadableConversation:
+    """The columns of a conversation that a user may read."""
+
+    id: int
+    kind: str
+    visibility: str
+    is_archived: bool
+    name: str
+    message_count: int
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only invited users may see it."""
+        return self.visibility == "private"
+
+    @property
+    def ref(self) -> ConversationRef:
+        """Its ref."""
+        return make_ref(self.kind, self.id)
+
+
+class _Member(NamedTuple):
+    role: str
+    is_blocked: bool
+
+
 class ConversationAccess(NamedTuple):
     """A conversation and one user's membership in it; each is None if it does not exist."""
 
@@ -59,6 +87,29 @@ HAS_REF = and_(Conversation.id == bindparam("id"), Conversation.kind == opaque_p
 """The condition that selects the conversation with an `id` and a `kind`."""
 _FIND_ACCESS = ReadStatement(
     select(*ACCESS_COLUMNS).select_from(Conversation).outerjoin(Membership, JOIN_MEMBERSHIP).where(HAS_REF)
+)
+_READABLE = ReadStatement(
+    select(
+        Conversation.id,
+        Conversation.kind,
+        Conversation.visibility,
+        Conversation.ended_at.is_not(None),
+        Conversation.name,
+        Conversation.message_count,
+        Membership.role,
+        Membership.is_blocked,
+    )
+    .select_from(Conversation)
+    .outerjoin(Membership, JOIN_MEMBERSHIP)
+    # Two look-ups by keys. With a condition on the joined membership, all conversations would be read.
+    .where(
+        or_(
+            Conversation.id.in_(select(Membership.conversation_id).where(Membership.user_id == bindparam("user_id"))),
+            Conversation.id.in_(
+                select(Conversation.id).where(or_(*(kind.condition() for kind in OPEN_TO_ALL))).correlate(None)
+            ),
+        )
+    )
 )
 MEMBER_KEYS = parameter_rows("keys", conversation_id=INTEGER, user_id=INTEGER)
 """Keys of memberships."""
@@ -134,6 +185,16 @@ def find_accesses(session: Session, keys: Collection[tuple[int, int]]) -> dict[t
         for access in accesses
         if access.membership is not None
     }
+
+
+def list_readable(session: Session, user_id: int) -> list["ReadableConversation"]:
+    """List all conversations that a user may read: those for which `authorize_reading` succeeds."""
+    rows = _READABLE.fetch(session, user_id=user_id)
+    conversations = (
+        (ReadableConversation(*values), None if role is None else _Member(role, is_blocked))
+        for *values, role, is_blocked in rows
+    )
+    return [conversation for conversation, membership in conversations if may_read(conversation, membership)]
 
 
 def find_public_ids(session: Session, conversation_ids: Collection[int]) -> set[int]:

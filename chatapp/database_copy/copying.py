@@ -15,6 +15,7 @@ from chatapp.database_copy.progress import Progress, SourceState
 from chatapp.database_copy.values import Checksum, DoesNotFit, Misfit, TableValues, Value, sqlite_value
 from chatapp.errors import Conflict, Invalid
 from chatapp.failpoints import failpoint
+from chatapp.search import index as search_index
 
 BATCH_ROWS = 500
 """Rows that are in memory at a time."""
@@ -103,6 +104,7 @@ def compare(source: Connection, target: Connection, advance: Advance) -> str:
 def finish(target: Connection) -> None:
     """Mark the copy as complete."""
     target.rollback()
+    search_index.reset(target)  # The server fills it.
     progress_table.end(target)
     target.commit()
     if target.dialect.name == "sqlite":

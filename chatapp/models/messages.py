@@ -27,6 +27,10 @@ _IN_THREAD: dict[str, Any] = {
 }
 
 
+RUNNING_STATES = ("queued", "streaming")
+"""States of an assistant's answer that has not ended."""
+
+
 class Message(Base):
     """A message in a conversation's timeline."""
 

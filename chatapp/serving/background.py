@@ -39,6 +39,8 @@ from chatapp.realtime.heartbeats import Heartbeats
 from chatapp.realtime.news import complete_news_channels
 from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.schedule.scheduler import create_scheduler
+from chatapp.search.filling import fill
+from chatapp.search.index import get_position
 from chatapp.serving.garbage import CHECK_SECONDS, collect_when_quiet
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import PRIMARY_POSITION, Writer, find_replica, log_database_error, read_natively
@@ -82,6 +84,9 @@ PURGE_SECONDS = 10.0
 
 REPLICA_CHECK_SECONDS = 1.0
 """Interval at which the replica is checked."""
+
+INDEX_CHECK_SECONDS = 5.0
+"""Interval between two checks whether messages are to be indexed for the search."""
 
 LAG_CHECK_SECONDS = 0.5
 """Interval at which the lag of the event loop is measured."""
@@ -152,6 +157,7 @@ def start_background(app: Flask, settings: Settings) -> None:
 def _start_housekeeping(app: Flask, settings: Settings, supervisor: Supervisor) -> None:
     supervisor.start("deletions", repeat_forever, PURGE_SECONDS, partial(purge, app))
     supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
+    supervisor.start("search index", run_later, fill_search_index, app, on_failure=OnFailure.LOG)
     if settings.audit_log_days or settings.archive_days:
         supervisor.start("retention", run_later, delete_expired, app, settings)
     if settings.general_keep_last:
@@ -271,6 +277,18 @@ def maintain_watermarks(app: Flask) -> None:
         except OSError as error:
             log.warning("watermarks cannot be maintained", reason=str(error))
     writer.flush_watermarks()
+
+
+def fill_search_index(app: Flask) -> None:
+    """Index the messages that are older than the search index, now and when a repair asks for it, forever."""
+    while True:
+        with app.app_context(), suppress(ChatError, SQLAlchemyError):  # During an outage, it waits.
+            if get_position(db.session.connection()):
+                started_at = time.monotonic()
+                for _ in fill():
+                    pass
+                log.info("search index filled", seconds=round(time.monotonic() - started_at))
+        time.sleep(INDEX_CHECK_SECONDS)
 
 
 def trim_general(app: Flask, keep_last: int) -> None:

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Message
+from chatapp.models.messages import RUNNING_STATES
+from chatapp.search.index import index_rows
 from chatapp.storage import Transaction
 from chatapp.timeline.content import ERROR, TEXT
 from chatapp.timeline.event_numbers import increment_last_event
@@ -18,9 +20,6 @@ from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_mes
 from chatapp.timeline.metadata import Metadata
 from chatapp.timeline.signals import message_changed, messages_posted, send_changed
 from chatapp.timeline.thread_replies import Reply, change_roots, store_replies
-
-RUNNING_STATES = ("queued", "streaming")
-"""States of an answer that has not ended."""
 
 
 def find_running(session: Session, conversation_id: int, seqs: Collection[int]) -> set[int]:
@@ -89,6 +88,7 @@ def update_answer(
     message.message_type = ERROR if state == "failed" else TEXT
     message.version = increment_last_event(transaction, conversation)
     session.flush()
+    index_rows(session, [message])
     changed = fetch_message(session, ConversationRef.of(conversation), message.id)
     transaction.send_on_commit(message_changed, changed)
     return changed

@@ -15,6 +15,7 @@ from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.limits.rates import PINS, REACTIONS, UNDELETIONS, count_use
 from chatapp.models import Membership, Message, Reaction, now
+from chatapp.search.index import index_rows
 from chatapp.storage import ReadStatement, Transaction, write
 from chatapp.timeline.content import check_content
 from chatapp.timeline.deletions import end_undo_of_others, remove_content, restore_content
@@ -213,12 +214,14 @@ def _change_message(
         message = session.scalars(_SELECT_MESSAGE, {"conversation_id": ref.id, "seq": seq}).one_or_none()
         if message is None:
             raise NotFound("There is no such message.")
-        was_deleted = message.deleted_at is not None
+        was_deleted, old_content = message.deleted_at is not None, message.content
         has_changed = alter(session, conversation, message, membership)
         changed_roots: list[int] = []
         if has_changed:
             message.version = increment_last_event(transaction, conversation)
             session.flush()
+            if message.content != old_content:
+                index_rows(session, [message])
             root = message.thread_root
             reply_count_change = int(was_deleted) - int(message.deleted_at is not None)
             if (

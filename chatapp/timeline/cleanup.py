@@ -21,6 +21,7 @@ from chatapp.errors import Unavailable
 from chatapp.extensions import db
 from chatapp.failpoints import failpoint
 from chatapp.models import Conversation, Message, RetiredKey, now
+from chatapp.search.index import remove_range
 from chatapp.storage import DELETED, Transaction, read_natively, write
 from chatapp.timeline.archive.files import ArchiveFile, MessageArchive, Run, count_stored, current_archive
 from chatapp.timeline.archive.rows import read_messages
@@ -119,6 +120,7 @@ def delete_conversation(transaction: Transaction, conversation_id: int) -> None:
 
     The caller then deletes what is archived of it with `delete_archive`.
     """
+    remove_range(transaction.session.connection(), conversation_id)
     transaction.session.execute(delete(Conversation).where(Conversation.id == conversation_id))
     transaction.watermarks[conversation_id] = DELETED
 
@@ -238,6 +240,7 @@ def _remove(plan: Trim, archived: Mapping[int, int] | None) -> Callable[[Transac
             .group_by(Message.thread_root)
         )
         removed_replies = {root: count for root, count in replies if root is not None}
+        remove_range(session.connection(), plan.conversation.id, last)
         session.execute(delete(Message).where(*is_removed))
         forget_removed(session, plan.conversation.id, removed_replies, last)
         conversation.floor = last

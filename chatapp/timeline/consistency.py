@@ -12,6 +12,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation, Message
+from chatapp.search.checking import find_differences, repair_index
 from chatapp.storage import Transaction, write
 from chatapp.storage.foreign_keys import Orphans, find_orphans
 from chatapp.timeline.epoch import renew_epoch
@@ -34,7 +35,7 @@ class Problem:
 
 def find_problems(session: Session) -> Sequence[Problem]:
     """Return the problems of the database. It reads all messages: see `read_natively`."""
-    return [*_find_orphans(session), *_find_wrong_numbers(session)]
+    return [*_find_orphans(session), *_find_wrong_numbers(session), *_find_wrong_index(session)]
 
 
 def repair() -> Sequence[Problem]:
@@ -90,6 +91,18 @@ def _find_wrong_numbers(session: Session) -> Iterator[Problem]:
             yield Problem(description, fix, has_lost_messages=counted < stored)
         if last_event < version:
             yield Problem(f"{wire_name} has event {version:,}, and the stored last event is {last_event:,}", fix)
+
+
+def _find_wrong_index(session: Session) -> Iterator[Problem]:
+    differences = find_differences(session.connection())
+    if differences:
+        count = len(differences.missing) + len(differences.surplus)
+        yield Problem(f"the search index differs from the messages: {count:,} messages", _repair_index)
+
+
+def _repair_index(transaction: Transaction) -> None:
+    connection = transaction.session.connection()
+    repair_index(connection, find_differences(connection))
 
 
 def _repair_numbers(conversation_id: int, transaction: Transaction) -> None:

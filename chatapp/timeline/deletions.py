@@ -15,8 +15,8 @@ from chatapp.conversations.policy import authorize_undeletion
 from chatapp.errors import Conflict
 from chatapp.extensions import db
 from chatapp.models import Answer, Deletion, Membership, Mention, Message, MessageVersion, Pin, Reaction, User, now
+from chatapp.models.messages import RUNNING_STATES
 from chatapp.storage import Transaction, write
-from chatapp.timeline.answers import RUNNING_STATES
 from chatapp.timeline.mentions import delete_mentions
 from chatapp.timeline.messages import TimelineMessage
 from chatapp.timeline.pins import count_pins, delete_pin

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.people import Person, make_person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Message, Pin, Reaction, RetiredKey, User
+from chatapp.search.index import index_rows
 from chatapp.storage import Transaction, encode_rows
 from chatapp.timeline.content import NOTICE, TEXT
 from chatapp.timeline.event_numbers import new_message_columns
@@ -220,6 +221,7 @@ def insert_message(transaction: Transaction, conversation: Conversation, **colum
     message = Message(**new_message_columns(transaction, conversation, **columns))
     transaction.session.add(message)
     transaction.session.flush()
+    index_rows(transaction.session, [message])
     return message
 
 

@@ -14,6 +14,7 @@ from chatapp.conversations.policy import authorize_notice, authorize_posting, ma
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, InvalidReply, SignedOut, ThreadRemoved
 from chatapp.models import Conversation, Membership, Message, RetiredKey
+from chatapp.search.index import IndexedMessage, index_messages
 from chatapp.storage import (
     INTEGER,
     BulkStatement,
@@ -190,6 +191,20 @@ class PostBatch:
         else:
             _INSERT.execute(self._session.connection(), rows)
         ids = self._find_ids(rows)
+        index_messages(
+            self._session.connection(),
+            (
+                IndexedMessage(
+                    message_id,
+                    row["conversation_id"],
+                    row["sender_id"],
+                    row["created_at"],
+                    row["content"],
+                    is_reply=row.get("thread_root") is not None,
+                )
+                for row, message_id in zip(rows, ids, strict=True)
+            ),
+        )
         for ref, roots in self.changed_roots.items():
             change_roots(self._transaction, self._conversations[ref], sorted(roots))
         refs = {post.conversation for post, _, _ in self._accepted}

@@ -34,10 +34,11 @@ def test_a_start_repairs_what_deleting_messages_by_hand_has_left(server: Server,
     server.flask("db", "upgrade")
     server.start()
 
-    eventually(lambda: server.log().count("database repaired") == 2, "both problems are repaired")
+    eventually(lambda: server.log().count("database repaired") == 3, "all problems are repaired")
 
     assert "rows of reactions that refer to missing messages: 1" in server.log()
     assert "general has 0 messages, and the stored number is 3" in server.log()
+    assert "the search index differs from the messages: 3 messages" in server.log()
     assert server.rows("SELECT count(*) FROM reactions") == [(0,)]
     assert ana.api().get("/conversations/general").json()["total"] == 0
     socket = ana.connect()

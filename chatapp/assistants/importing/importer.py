@@ -29,6 +29,7 @@ from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import assistant_ref
 from chatapp.errors import ChatError, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, now
+from chatapp.search.index import index_rows
 from chatapp.storage import Transaction, write
 from chatapp.text import clean_line
 from chatapp.timeline.event_numbers import lock_conversation, new_message_columns
@@ -205,6 +206,7 @@ def _store_entries(
             conversation = _get_or_create_shared_conversation(session, target, name)
         lock_conversation(session, conversation.id)
         new_entries = {entry.client_id: entry for entry in entries if entry.client_id not in known}
+        added: list[Message] = []
         for entry in new_entries.values():
             columns = new_message_columns(
                 transaction,
@@ -218,8 +220,10 @@ def _store_entries(
                 message_type=entry.message_type,
                 extra=entry.metadata,
             )
-            session.add(Message(**columns))
+            added.append(Message(**columns))
+        session.add_all(added)
         session.flush()
+        index_rows(session, added)
         return conversation.id, len(new_entries)
 
     return change

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Base, Conversation, Message, RetiredKey, User
 from chatapp.models.base import UtcDateTime
-from chatapp.timeline.answers import RUNNING_STATES
+from chatapp.models.messages import RUNNING_STATES
+from chatapp.search.index import index_rows
 
 MESSAGES = cast(Table, Message.__table__)
 
@@ -118,6 +119,7 @@ def insert_messages(
             select(MESSAGES.c.id, MESSAGES.c.seq).where(of_conversation, MESSAGES.c.seq.in_(seqs))
         )
     }
+    index_rows(session, session.scalars(select(Message).where(Message.id.in_(ids.values())).order_by(Message.id)))
     for name, table in RELATED.items():
         related = [
             _row(table, row, users) | {_message_key(table).key: ids[message.seq]}

@@ -1,0 +1,258 @@
+"""Writing the search index, in the transaction that changes the messages. No triggers.
+
+On SQLite it is a full-text table without content, on PostgreSQL a table with the tokens of each message. Both have the
+same tokens, computed here. Beside those of the text, each message has tokens of its conversation, its sender, its date
+and of what it contains, so that a search for few of all messages reads only these.
+
+The index is derived from the messages: copies of a database leave it out, and `rebuild` creates it. All messages from a
+position on are indexed; the others are indexed in the background, the newest first.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import IntEnum
+from zlib import crc32
+
+import orjson
+from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
+
+from chatapp.models import Message
+from chatapp.models.messages import RUNNING_STATES
+from chatapp.search.tokens import fold, tokenize
+
+TABLE = "message_search"
+"""The table of the index. Names of all its tables begin with it."""
+
+_REPLACE_SQLITE = "INSERT OR REPLACE INTO message_search (rowid, tokens) VALUES (?, ?)"
+
+_REPLACE_POSTGRESQL = text(
+    "INSERT INTO message_search (message_id, tokens) "
+    "SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS tsvector) FROM json_array_elements(CAST(:rows AS json)) "
+    "ON CONFLICT (message_id) DO UPDATE SET tokens = excluded.tokens"
+)
+
+_LINK = re.compile(r"https?://\w", re.IGNORECASE)
+
+_DIGIT_BASE = 0x4000
+_FIRST_DAY = date(2000, 1, 1)
+"""Earlier messages, which only imports bring, have the tokens of this day."""
+
+_FIRST_NAME = 2**32
+"""Numbers of names are above the ids of users."""
+
+BARRIER = "\U00104fff"
+"""Separates words that were not next to each other in the text."""
+
+
+class Scope(IntEnum):
+    """What a message can be found by besides its text. Each has characters of its own, which no text has.
+
+    So such a token has one character, for which the index of prefixes has no entry.
+    """
+
+    CONVERSATION = 0xF0000
+    SENDER = 0xF4000
+    DAY = 0xF8000
+    MONTH = 0xFC000
+    YEAR = 0x100000
+    CONTENT = 0x104000
+
+
+class Has(IntEnum):
+    """What a text can contain, or what a message is."""
+
+    LINK = 1
+    CODE = 2
+    THREAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedMessage:
+    """The columns of a message that the index depends on."""
+
+    id: int
+    conversation_id: int
+    sender_id: int | None
+    created_at: datetime
+    content: str
+    sender_name: str | None = None
+    """The name of the bot or the assistant that sent it."""
+    is_reply: bool = False
+
+
+def scope_token(scope: Scope, number: int) -> str:
+    """Return the token of something with a number, such as of the conversation with an id."""
+    token = ""
+    while True:
+        number, digit = divmod(number, _DIGIT_BASE)
+        token = chr(scope + digit) + token
+        if not number:
+            return token
+
+
+def sender_name_token(name: str) -> str:
+    """Return the token of messages of a bot or an assistant. Different names may have the same one."""
+    return scope_token(Scope.SENDER, _FIRST_NAME + crc32(fold(name).encode()))
+
+
+def day_token(day: date) -> str:
+    """Return the token of messages of one day, in UTC."""
+    return scope_token(Scope.DAY, (day - _FIRST_DAY).days)
+
+
+def month_token(year: int, month: int) -> str:
+    """Return the token of messages of one month, in UTC."""
+    return scope_token(Scope.MONTH, (year - _FIRST_DAY.year) * 12 + month)
+
+
+def year_token(year: int) -> str:
+    """Return the token of messages of one year, in UTC."""
+    return scope_token(Scope.YEAR, year - _FIRST_DAY.year)
+
+
+def list_date_tokens(first: date, last: date) -> Sequence[str]:
+    """Return tokens of which each message from one day to another has one, and later ones have none."""
+    first, last = max(first, _FIRST_DAY), max(last, _FIRST_DAY)
+    tokens: list[str] = []
+    day = first
+    while day <= last:
+        next_year = date(day.year + 1, 1, 1)
+        next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        if day.day == 1 and day.month == 1 and next_year - timedelta(days=1) <= last:
+            tokens.append(year_token(day.year))
+            day = next_year
+        elif day.day == 1 and next_month - timedelta(days=1) <= last:
+            tokens.append(month_token(day.year, day.month))
+            day = next_month
+        else:
+            tokens.append(day_token(day))
+            day += timedelta(days=1)
+    return tokens
+
+
+def list_tokens(message: IndexedMessage) -> Sequence[str]:
+    """Return all tokens of a message, in the order in which phrases are found."""
+    found = tokenize(message.content)
+    day = max(message.created_at.date(), _FIRST_DAY)
+    tokens = [
+        *found.row,
+        scope_token(Scope.CONVERSATION, message.conversation_id),
+        day_token(day),
+        month_token(day.year, day.month),
+        year_token(day.year),
+    ]
+    if message.sender_id is not None:
+        tokens.append(scope_token(Scope.SENDER, message.sender_id))
+    if message.sender_name:
+        tokens.append(sender_name_token(message.sender_name))
+    if _LINK.search(message.content):
+        tokens.append(scope_token(Scope.CONTENT, Has.LINK))
+    if message.content.count("`") > 1:
+        tokens.append(scope_token(Scope.CONTENT, Has.CODE))
+    if message.is_reply:
+        tokens.append(scope_token(Scope.CONTENT, Has.THREAD))
+    for index, whole in enumerate(found.wholes):
+        tokens += [BARRIER, whole] if index else [whole]
+    return tokens
+
+
+def format_vector(tokens: Sequence[str]) -> str:
+    """Return tokens as a `tsvector` of PostgreSQL. They contain no quotes."""
+    return " ".join(f"'{token}':{position}" for position, token in enumerate(tokens, 1))
+
+
+def index_messages(connection: Connection, messages: Iterable[IndexedMessage]) -> None:
+    """Store the current tokens of messages, in the order of their ids. Those without content are removed."""
+    rows: list[tuple[int, str]] = []
+    empty: list[int] = []
+    is_sqlite = connection.dialect.name == "sqlite"
+    for message in messages:
+        if not message.content:
+            empty.append(message.id)
+            continue
+        tokens = list_tokens(message)
+        rows.append((message.id, " ".join(tokens) if is_sqlite else format_vector(tokens)))
+    remove_messages(connection, empty)
+    if not rows:
+        return
+    if is_sqlite:
+        connection.exec_driver_sql(_REPLACE_SQLITE, rows)
+    else:
+        connection.execute(_REPLACE_POSTGRESQL, {"rows": orjson.dumps(rows).decode()})
+
+
+def index_rows(session: Session, messages: Iterable[Message]) -> None:
+    """Store the current tokens of messages that are written to the database, in the order of their ids.
+
+    A deleted message has none, nor has an answer that is still being written.
+    """
+    index_messages(
+        session.connection(),
+        [
+            IndexedMessage(
+                message.id,
+                message.conversation_id,
+                message.sender_id,
+                message.created_at,
+                "" if message.deleted_at is not None or message.state in RUNNING_STATES else message.content,
+                message.sender_name,
+                message.thread_root is not None,
+            )
+            for message in messages
+        ],
+    )
+
+
+def remove_messages(connection: Connection, ids: Collection[int]) -> None:
+    """Remove messages from the index."""
+    if not ids:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("DELETE FROM message_search WHERE rowid = ?", [(each,) for each in ids])
+    else:
+        connection.execute(text("DELETE FROM message_search WHERE message_id = ANY(:ids)"), {"ids": list(ids)})
+
+
+def remove_range(connection: Connection, conversation_id: int, last_seq: int | None = None) -> None:
+    """Remove the messages of a conversation up to a `seq`, or all of them, before they are deleted.
+
+    On PostgreSQL, deleting them does it.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    condition, parameters = "conversation_id = ?", [conversation_id]
+    if last_seq is not None:
+        condition, parameters = f"{condition} AND seq <= ?", [conversation_id, last_seq]
+    connection.exec_driver_sql(
+        f"DELETE FROM message_search WHERE rowid IN (SELECT id FROM messages WHERE {condition})",  # noqa: S608
+        tuple(parameters),
+    )
+
+
+def reset(connection: Connection) -> None:
+    """Empty the index: all messages are to be indexed again."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("INSERT INTO message_search (message_search) VALUES ('delete-all')")
+    else:
+        connection.exec_driver_sql("DELETE FROM message_search")
+    restart_filling(connection)
+
+
+def restart_filling(connection: Connection) -> None:
+    """Let all messages be indexed again, also those that are indexed."""
+    connection.exec_driver_sql(
+        "UPDATE message_search_state SET position = (SELECT coalesce(max(id) + 1, 0) FROM messages)"
+    )
+
+
+def get_position(connection: Connection) -> int:
+    """Return the id from which on all messages are indexed; 0 if all are."""
+    return int(connection.exec_driver_sql("SELECT position FROM message_search_state").scalar_one())
+
+
+def set_position(connection: Connection, position: int) -> None:
+    """Record that all messages from an id on are indexed."""
+    connection.execute(text("UPDATE message_search_state SET position = :position"), {"position": position})

@@ -1,0 +1,410 @@
+"""Searching all messages that a person may read.
+
+The conversations that they may read are part of the query, so that nothing else is found or counted.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta, tzinfo
+from typing import Any, Literal, NamedTuple, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    or_,
+    select,
+    table,
+    text,
+)
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.orm import Session
+
+from chatapp.actors import Actor, require_active_login
+from chatapp.concurrency.native import current_pools
+from chatapp.conversations.kinds import Direct
+from chatapp.conversations.queries import ReadableConversation, list_readable
+from chatapp.extensions import db
+from chatapp.models import Membership, Mention, Message, Pin, Reaction, SavedMessage, Thread, User, now
+from chatapp.search.expressions import Expression
+from chatapp.search.index import (
+    BARRIER,
+    Has,
+    Scope,
+    get_position,
+    list_date_tokens,
+    scope_token,
+    sender_name_token,
+)
+from chatapp.search.query import Phrase, Query, Term, parse_query
+from chatapp.storage import INTEGER, encode_rows, parameter_rows, read_from_replica
+from chatapp.text import fold
+from chatapp.timeline.messages import TimelineMessage, fetch_messages_of
+
+MAX_HITS = 100
+"""Maximum number of hits that are returned at once."""
+
+MAX_COUNT = 1_000
+"""Up to this number, hits are counted exactly."""
+
+MAX_RANKED = 10_000
+"""Number of the newest matches that are ranked to find the best ones."""
+
+MAX_SCOPE_CONVERSATIONS = 64
+"""Up to this number of conversations, the index is asked for their tokens."""
+
+SMALL_SHARE = 20
+"""A person who can read less than this fraction of all messages is asked for by tokens of conversations."""
+
+WINDOWS = (2_000, 20_000)
+"""On PostgreSQL, numbers of ids that are scanned before the index is used: what is common is found there."""
+
+_MESSAGES = cast(Table, Message.__table__)
+_ID = _MESSAGES.c.id
+_SQLITE = table("message_search", column("rowid"))
+_POSTGRESQL = table("message_search", column("message_id"), column("tokens"))
+_CONVERSATION_IDS = parameter_rows("conversations", id=INTEGER)
+_SQLITE_RANK = literal_column("bm25(message_search)", Float)
+_POSTGRESQL_RANK = -func.ts_rank(literal_column("matching.tokens"), sql_cast(bindparam("match", type_=Text), TSQUERY))
+
+Order = Literal["newest", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message that was found."""
+
+    message: TimelineMessage
+    conversation: ReadableConversation
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Messages that were found, and where the next ones begin."""
+
+    hits: Sequence[Hit]
+    next: int | None
+    """What to pass as `before` to find the following ones; None if there are none."""
+    is_indexing: bool
+    """Whether older messages are still being indexed, so that some are not found."""
+    query: Query
+
+
+class _Found(NamedTuple):
+    id: int
+    conversation_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A query with what it means for one person."""
+
+    expression: Expression
+    conversations: Mapping[int, ReadableConversation]
+    """The conversations that are searched."""
+    conditions: Sequence[ColumnElement[bool]]
+    """Conditions on the messages that the tokens do not decide."""
+    is_scoped: bool
+    """Whether the tokens limit it to a small part of the messages."""
+
+    def find(self, session: Session, before: int | None, limit: int, order: Order) -> Sequence[_Found]:
+        """Return the keys of messages that are found, in the order of the hits."""
+        is_sqlite = session.connection().dialect.name == "sqlite"
+        if order == "best" and self.expression.terms:
+            rank = _SQLITE_RANK if is_sqlite else _POSTGRESQL_RANK
+            newest = self._select(None, rank, is_sqlite=is_sqlite).order_by(_ID.desc()).limit(MAX_RANKED).subquery()
+            best = select(newest.c.id, newest.c.conversation_id).order_by(newest.c.rank, newest.c.id.desc())
+            return self._run(session, best.limit(limit).offset(before or 0))
+        if is_sqlite or self.is_scoped or not self.expression.has_required():
+            return self._run(session, self._select(before, is_sqlite=is_sqlite).order_by(_ID.desc()).limit(limit))
+        return self._scan(session, before, limit)
+
+    def count(self, session: Session) -> int:
+        """Return the number of messages, at most `MAX_COUNT` and one."""
+        is_sqlite = session.connection().dialect.name == "sqlite"
+        found = self._select(None, is_sqlite=is_sqlite).limit(MAX_COUNT + 1).subquery()
+        return int(session.execute(select(func.count()).select_from(found), self._parameters(session)).scalar_one())
+
+    def _scan(self, session: Session, before: int | None, limit: int) -> Sequence[_Found]:
+        """Return the newest messages on PostgreSQL, whose index has no order.
+
+        What is common is found among the newest messages, and what is not found there has few entries in the index.
+        """
+        last = session.execute(select(func.coalesce(func.max(_ID), 0))).scalar_one() + 1
+        end = min(before, last) if before is not None else last
+        found: list[_Found] = []
+        for window in (*WINDOWS, None):
+            begin = 0 if window is None else max(end - window, 0)
+            query = self._select(end, is_sqlite=False, begin=begin).order_by(_ID.desc()).limit(limit - len(found))
+            found += self._run(session, query)
+            end = begin
+            if len(found) >= limit or not begin:
+                break
+        return found
+
+    def _select(
+        self,
+        before: int | None,
+        rank: ColumnElement[float] | None = None,
+        *,
+        is_sqlite: bool,
+        begin: int = 0,
+    ) -> Select[Any]:
+        """Select the ids of the messages, with those of their conversations."""
+        columns = [_ID, _MESSAGES.c.conversation_id, *([] if rank is None else [rank.label("rank")])]
+        conditions = [
+            _MESSAGES.c.conversation_id.in_(select(_CONVERSATION_IDS.c.id)),
+            _MESSAGES.c.deleted_at.is_(None),
+            *self.conditions,
+        ]
+        if before is not None:
+            conditions.append(_MESSAGES.c.id < before)
+        if not self.expression.has_required():
+            return select(*columns).where(*conditions)
+        if is_sqlite:
+            row_id = _SQLITE.c.rowid
+            if before is not None:
+                conditions.append(row_id < before)
+            source = _SQLITE.join(_MESSAGES, row_id == _ID)
+            return select(*columns).select_from(source).where(text("message_search MATCH :match"), *conditions)
+        # Materialized, as the planner may prefer to look at the newest of all messages one by one.
+        matches = text("tokens @@ CAST(:match AS tsquery)")
+        within = [_POSTGRESQL.c.message_id >= begin]
+        if before is not None:
+            within.append(_POSTGRESQL.c.message_id < before)
+        selected = [_POSTGRESQL.c.message_id, *([] if rank is None else [_POSTGRESQL.c.tokens])]
+        entries = select(*selected).where(matches, *within).cte("matching").prefix_with("MATERIALIZED")
+        message_id = entries.c.message_id
+        source = entries.join(_MESSAGES, message_id == _ID)
+        return select(*columns).select_from(source).where(*conditions)
+
+    def _run(self, session: Session, query: Select[Any]) -> list[_Found]:
+        rows = session.execute(query, self._parameters(session))
+        return [_Found(message_id, conversation_id) for message_id, conversation_id, *_ in rows]
+
+    def _parameters(self, session: Session) -> dict[str, object]:
+        is_sqlite = session.connection().dialect.name == "sqlite"
+        parameters: dict[str, object] = {"conversations": encode_rows((each,) for each in self.conversations)}
+        if self.expression.has_required():
+            parameters["match"] = self.expression.to_fts5() if is_sqlite else self.expression.to_tsquery()
+        return parameters
+
+
+def find_messages(
+    actor: Actor,
+    text_: str,
+    *,
+    before: int | None = None,
+    limit: int = 20,
+    order: Order = "newest",
+    zone: tzinfo = UTC,
+) -> Hits:
+    """Find messages that the actor may read. `zone` is their time zone, for dates.
+
+    `before` is the `next` of the hits that these follow. Raises `SignedOut`, `Busy` and `TooComplex`.
+    """
+    session = db.session()
+    require_active_login(session, actor)
+    query = parse_query(text_, today=now().astimezone(zone).date(), zone=zone)
+    is_indexing = get_position(session.connection()) > 0
+    search = _plan(session, actor, query)
+    limit = min(limit, MAX_HITS)
+    if search is None:
+        return Hits((), None, is_indexing, query)
+
+    def read(reading: Session) -> list[TimelineMessage]:
+        found = search.find(reading, before, limit + 1, order)
+        refs = {each.id: search.conversations[each.conversation_id].ref for each in found}
+        messages = fetch_messages_of(reading, refs)
+        return [messages[each.id] for each in found if each.id in messages]
+
+    messages = read_from_replica(session, read, pool=current_pools().searches)
+    following = None
+    if len(messages) > limit:
+        messages = messages[:limit]
+        following = (before or 0) + limit if order == "best" else messages[-1].id
+    hits = [Hit(message, search.conversations[message.conversation.id]) for message in messages]
+    return Hits(hits, following, is_indexing, query)
+
+
+def count_messages(actor: Actor, text_: str, *, zone: tzinfo = UTC) -> int:
+    """Return the number of messages that `find_messages` finds, up to `MAX_COUNT`; one more if there are more."""
+    session = db.session()
+    require_active_login(session, actor)
+    search = _plan(session, actor, parse_query(text_, today=now().astimezone(zone).date(), zone=zone))
+    if search is None:
+        return 0
+    return read_from_replica(session, search.count, pool=current_pools().searches)
+
+
+def _plan(session: Session, actor: Actor, query: Query) -> _Search | None:
+    """Return what a query means for a person; None if it finds nothing."""
+    if query.is_empty():
+        return None
+    readable = list_readable(session, actor.user_id)
+    conversations = _choose_conversations(session, actor, query, readable)
+    senders = _find_senders(session, actor, query.list_values("from"))
+    if not conversations or senders == []:
+        return None
+    scopes: list[Sequence[str]] = [senders] if senders else []
+    total = session.execute(select(func.coalesce(func.max(_ID), 0))).scalar_one()
+    reach = sum(each.message_count for each in conversations)
+    is_scoped = len(conversations) <= MAX_SCOPE_CONVERSATIONS and reach * SMALL_SHARE <= total
+    if is_scoped or (query.list_values("in") and len(conversations) <= MAX_SCOPE_CONVERSATIONS):
+        scopes.append([scope_token(Scope.CONVERSATION, each.id) for each in conversations])
+    conditions = _limit_dates(query, scopes)
+    excluded = list(query.excluded)
+    if not_from := query.list_values("from", is_excluded=True):
+        excluded += [_as_term(token) for token in _find_senders(session, actor, not_from) or ()]
+    for each in query.filters:
+        key = each.name, each.value
+        token, selection = _CONTENT_TOKENS.get(key), _SELECTIONS.get(key)
+        if token is not None and each.is_excluded:
+            excluded.append(_as_term(token))
+        elif token is not None:
+            scopes.append([token])
+        elif selection is not None:
+            selected = selection(actor.user_id)
+            conditions.append(_ID.not_in(selected) if each.is_excluded else _ID.in_(selected))
+    expression = Expression(query.terms, scopes, excluded)
+    return _Search(expression, {each.id: each for each in conversations}, conditions, is_scoped)
+
+
+def _limit_dates(query: Query, scopes: list[Sequence[str]]) -> list[ColumnElement[bool]]:
+    """Return the conditions for the dates of a query, and add their tokens to the scopes."""
+    if query.begins_at is None and query.ends_at is None:
+        return []
+    # Messages have the tokens of their days in UTC.
+    first = query.begins_at.date() if query.begins_at else date.min
+    last = query.ends_at.date() if query.ends_at else now().date() + timedelta(days=1)
+    scopes.append(list_date_tokens(first, last) or [BARRIER])
+    conditions = []
+    if query.begins_at is not None:
+        conditions.append(_MESSAGES.c.created_at >= query.begins_at)
+    if query.ends_at is not None:
+        conditions.append(_MESSAGES.c.created_at < query.ends_at)
+    return conditions
+
+
+def _as_term(token: str) -> Term:
+    return (Phrase((token,)),)
+
+
+def _choose_conversations(
+    session: Session, actor: Actor, query: Query, readable: Sequence[ReadableConversation]
+) -> list[ReadableConversation]:
+    """Return those of the conversations that the filters `in:` and `with:` select."""
+    places, people = query.list_values("in"), query.list_values("with")
+    not_places, not_people = (query.list_values(name, is_excluded=True) for name in ("in", "with"))
+    if not (places or people or not_places or not_people):
+        return list(readable)
+    members = _list_direct_members(session, readable)
+
+    def is_named(conversation: ReadableConversation, value: str) -> bool:
+        name = _clean_name(value)
+        return name in {conversation.ref.wire_name, _clean_name(conversation.name)} or is_with(conversation, value)
+
+    def is_with(conversation: ReadableConversation, value: str) -> bool:
+        name = value.lstrip("@").lower()
+        return any(name in names for user_id, names in members.get(conversation.id, ()) if user_id != actor.user_id)
+
+    return [
+        each
+        for each in readable
+        if (not places or any(is_named(each, value) for value in places))
+        and all(is_with(each, value) for value in people)
+        and not any(is_named(each, value) for value in not_places)
+        and not any(is_with(each, value) for value in not_people)
+    ]
+
+
+def _clean_name(name: str) -> str:
+    return "-".join(fold(name.lstrip("#")).split())
+
+
+def _list_direct_members(
+    session: Session, conversations: Sequence[ReadableConversation]
+) -> dict[int, list[tuple[int, set[str]]]]:
+    """Return the people of direct conversations, each with the names that they are found by."""
+    ids = [each.id for each in conversations if each.kind == Direct.name]
+    members: dict[int, list[tuple[int, set[str]]]] = {}
+    rows = session.execute(
+        select(Membership.conversation_id, User.id, User.username, User.name)
+        .join(User, User.id == Membership.user_id)
+        .where(Membership.conversation_id.in_(select(_CONVERSATION_IDS.c.id))),
+        {"conversations": encode_rows((each,) for each in ids)},
+    )
+    for conversation_id, user_id, username, name in rows:
+        members.setdefault(conversation_id, []).append((user_id, {username.lower(), fold(name)}))
+    return members
+
+
+def _find_senders(session: Session, actor: Actor, names: Sequence[str]) -> list[str] | None:
+    """Return the tokens of senders with these names; None if there are no names."""
+    if not names:
+        return None
+    cleaned = [name.lstrip("@") for name in names if "\0" not in name]
+    tokens = [sender_name_token(name) for name in cleaned]
+    if "me" in cleaned:
+        tokens.append(scope_token(Scope.SENDER, actor.user_id))
+    lowered = [name.lower() for name in cleaned]
+    found = session.scalars(select(User.id).where(or_(User.username.in_(lowered), func.lower(User.name).in_(lowered))))
+    return [*tokens, *(scope_token(Scope.SENDER, user_id) for user_id in found)]
+
+
+_CONTENT_TOKENS: Mapping[tuple[str, str], str] = {
+    ("has", "link"): scope_token(Scope.CONTENT, Has.LINK),
+    ("has", "code"): scope_token(Scope.CONTENT, Has.CODE),
+    ("is", "thread"): scope_token(Scope.CONTENT, Has.THREAD),
+}
+
+
+def _select_saved(user_id: int) -> Select[int]:
+    saved = SavedMessage
+    return (
+        select(Message.id)
+        .join(saved, and_(saved.conversation_id == Message.conversation_id, saved.seq == Message.seq))
+        .where(saved.user_id == user_id)
+    )
+
+
+def _select_unread(user_id: int) -> Select[int]:
+    return (
+        select(Message.id)
+        .join(
+            Membership,
+            and_(Membership.conversation_id == Message.conversation_id, Message.seq > Membership.last_read_seq),
+        )
+        .where(
+            Membership.user_id == user_id,
+            Message.is_in_room,
+            or_(Message.sender_id.is_(None), Message.sender_id != user_id),
+        )
+    )
+
+
+def _select_roots(_user_id: int) -> Select[int]:
+    return (
+        select(Message.id)
+        .join(Thread, and_(Thread.conversation_id == Message.conversation_id, Thread.root_seq == Message.seq))
+        .where(Thread.reply_count > 0)
+    )
+
+
+_SELECTIONS: Mapping[tuple[str, str], Callable[[int], Select[int]]] = {
+    ("has", "reaction"): lambda _user_id: select(Reaction.message_id),
+    ("has", "pin"): lambda _user_id: select(Pin.message_id),
+    ("has", "thread"): _select_roots,
+    ("is", "saved"): _select_saved,
+    ("is", "unread"): _select_unread,
+    ("is", "mention"): lambda user_id: select(Mention.message_id).where(Mention.user_id == user_id),
+}
+"""The ids of messages that filters select, from their own tables."""

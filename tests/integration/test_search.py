@@ -1,0 +1,460 @@
+"""Searching messages: what is found, what nobody else finds, and that the index is always that of the messages."""
+
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import insert, select, update
+
+from chatapp.accounts.service import create_owner, create_user
+from chatapp.actors import Actor
+from chatapp.assistants.answer_queue import claim_jobs, finish_job, save_progress
+from chatapp.assistants.service import delete_session, start_session
+from chatapp.conversations.kinds import Direct, Room
+from chatapp.conversations.policy import may_read
+from chatapp.conversations.queries import find_conversation
+from chatapp.conversations.refs import GENERAL, ConversationRef, room_ref
+from chatapp.errors import ChatError
+from chatapp.extensions import db
+from chatapp.models import Conversation, Membership, Message, SavedMessage, User
+from chatapp.rooms.service import remove
+from chatapp.search.checking import compare_tokens, find_differences
+from chatapp.search.filling import fill, restart
+from chatapp.search.index import BARRIER, IndexedMessage, list_tokens, remove_messages
+from chatapp.search.query import Phrase, parse_query
+from chatapp.storage import Transaction, write
+from chatapp.timeline import delete, edit, pin, post, react, store_bot_message, undelete
+from chatapp.timeline.archive.files import current_archive
+from chatapp.timeline.archive.restoring import restore
+from chatapp.timeline.cleanup import plan_clearing, plan_trim, trim
+from chatapp.timeline.search import MAX_COUNT, count_messages, find_messages
+
+ANA, BOB = Actor(1), Actor(2)
+
+
+@pytest.fixture(autouse=True)
+def people(app: Flask) -> None:
+    create_owner("ana", "Ana", "a good password")
+    create_user("bob", "Bob", "a good password", is_admin=False)
+    create_user("eve", "Eve", "a good password", is_admin=False)
+
+
+def say(content: str, ref: ConversationRef = GENERAL, actor: Actor = ANA, thread_seq: int | None = None) -> int:
+    message = post(ref, actor, content=content, client_id=str(uuid.uuid4()), thread_seq=thread_seq)
+    return message.seq or 0
+
+
+def new_room(*members: Actor, name: str = "Room", visibility: str = "private") -> ConversationRef:
+    def change(transaction: Transaction) -> int:
+        room = Room.new(name=name, visibility=visibility)
+        transaction.session.add(room)
+        transaction.session.flush()
+        for member in members:
+            role = "manager" if member is members[0] else "member"
+            transaction.session.add(Membership(conversation_id=room.id, user_id=member.user_id, role=role))
+        return room.id
+
+    return room_ref(write(change))
+
+
+def search(text: str, actor: Actor = ANA, **options: object) -> list[str]:
+    db.session.rollback()
+    return [hit.message.content for hit in find_messages(actor, text, **options).hits]  # type: ignore[arg-type]
+
+
+def check_index() -> None:
+    """Check that the index has exactly the messages that exist, with their tokens."""
+    db.session.rollback()
+    assert not compare_tokens(db.session(), lambda _count: None)
+
+
+CASES = [
+    ("English", "The deployment failed", "deployment", True),
+    ("case", "The DEPLOYMENT failed", "Deployment", True),
+    ("beginning of the last word", "The deployment failed", "failed depl", True),
+    ("end of a word", "The deployment failed", "ployment", False),
+    ("phrase", "blue green deployment", '"blue green"', True),
+    ("words in another order", "green blue deployment", '"blue green"', False),
+    ("excluded word", "blue green", "blue -green", False),
+    ("German", "Die Straße ist naß", "strasse", True),
+    ("German umlaut", "Schöne Grüße", "grusse", True),
+    ("French", "Déjà vu à l'école", "deja ecole", True),
+    ("Polish", "Witaj w Łodzi", "lodzi", True),
+    ("Turkish", "İstanbul", "istanbul", True),
+    ("Greek", "Καλημέρα κόσμε", "καλημερα", True),
+    ("Russian", "Всё хорошо", "все", True),
+    ("Arabic", "السَّلَامُ عَلَيْكُمْ", "السلام", True),
+    ("Hebrew", "שָׁלוֹם", "שלום", True),
+    ("Hindi", "नमस्ते दुनिया", "नमस्ते", True),
+    ("Hindi without its vowel sign", "की", "का", False),
+    ("Chinese", "我住在东京都的北边", "东京都", True),
+    ("Chinese, one character", "我住在东京都的北边", "京", True),
+    ("Chinese, the last character", "我住在北边", "边", True),
+    ("Chinese, other order", "京东", "东京", False),
+    ("Japanese", "明日カメラを買います", "カメラ", True),
+    ("Japanese in half width", "明日ｶﾒﾗを買います", "カメラ", True),
+    ("Korean", "학교에서 만나요", "학교", True),
+    ("Thai", "สวัสดีครับทุกคน", "ครับ", True),
+    ("Burmese", "မင်္ဂလာပါ", "ဂလာ", True),
+    ("Khmer", "សួស្តី", "សួស", True),
+    ("Lao", "ສະບາຍດີ", "ບາຍ", True),
+    ("full width", "ＡＢＣ１２３", "abc123", True),
+    ("snake_case, a part", "call read_messages_by_id now", "messages", True),
+    ("snake_case, the whole", "call read_messages_by_id now", "read_messages_by_id", True),
+    ("snake_case, parts apart", "read the messages by id", "read_messages", False),
+    ("camelCase, a part", "call readMessages now", "messages", True),
+    ("camelCase, the whole in lower case", "call readMessages now", "readmessages", True),
+    ("camelCase for snake_case", "call read_messages now", "readMessages", True),
+    ("acronym", "parse HTTPServer", "server", True),
+    ("e-mail address", "write to ana.b@example.com", "ana.b@example.com", True),
+    ("domain", "write to ana.b@example.com", "example.com", True),
+    ("URL", "see https://example.com/docs/Setup?a=1", "example.com/docs", True),
+    ("number with separators", "it costs 1,234,567 today", "1234567", True),
+    ("number without separators", "it costs 1234567 today", "1,234,567", True),
+    ("number with points", "es kostet 1.234.567", "1234567", True),
+    ("number with spaces", "il coûte 1 234 567", "1234567", True),
+    ("decimal number", "version 3.14", "3.14", True),
+    ("emoji", "well done 👍🏽", "👍", True),
+    ("emoji with variation selector", "love ❤️", "❤", True),
+    ("flag", "🇩🇪🇫🇷", "🇫🇷", True),
+    ("part of a flag", "🇩🇪🇫🇷", "🇪🇫", False),
+    ("combining accent", "cafe\u0301", "café ", True),
+    ("punctuation only", "really?!", "?!", False),
+    ("quotation marks of SQL", 'it\'s "quoted"', "it's", True),
+    ("operators of full-text search", "a AND b OR NEAR(c)", "NEAR(c) AND", True),
+]
+
+
+@pytest.mark.parametrize(("text", "query", "is_found"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_words_are_found_as_a_person_expects(text: str, query: str, is_found: bool) -> None:
+    say(text)
+    assert search(query) == ([text] if is_found else [])
+    check_index()
+
+
+def test_the_newest_messages_are_first_and_pages_follow_each_other() -> None:
+    for number in range(7):
+        say(f"word {number}")
+    first = find_messages(ANA, "word", limit=3)
+    second = find_messages(ANA, "word", limit=3, before=first.next)
+    third = find_messages(ANA, "word", limit=3, before=second.next)
+    contents = [hit.message.content for page in (first, second, third) for hit in page.hits]
+    assert contents == [f"word {number}" for number in range(6, -1, -1)]
+    assert third.next is None
+    assert count_messages(ANA, "word") == 7
+
+
+def test_the_best_messages_are_first_on_request() -> None:
+    say("needle needle needle")
+    say("a needle in a very long text that mentions it only once, among many other words")
+    assert search("needle", order="best")[0] == "needle needle needle"
+    page = find_messages(ANA, "needle", order="best", limit=1)
+    following = find_messages(ANA, "needle", order="best", limit=1, before=page.next)
+    assert following.hits[0].message.content.startswith("a needle")
+    assert following.next is None
+
+
+def test_hits_are_counted_up_to_a_limit() -> None:
+    def change(transaction: Transaction) -> None:
+        rows = [
+            {"conversation_id": 1, "seq": number, "version": number, "sender_id": 1, "content": "many"}
+            for number in range(1, MAX_COUNT + 11)
+        ]
+        transaction.session.execute(insert(Message), rows)
+
+    write(change)
+    restart()
+    list(fill())
+    assert count_messages(ANA, "many") == MAX_COUNT + 1
+
+
+def test_filters_select_senders_and_conversations() -> None:
+    room = new_room(ANA, BOB, name="My Room")
+    say("word by ana")
+    say("word by bob", actor=BOB)
+    say("word in room", room, BOB)
+    assert search("word from:bob") == ["word in room", "word by bob"]
+    assert search("word from:me", BOB) == ["word in room", "word by bob"]
+    assert search("word -from:@bob") == ["word by ana"]
+    assert search("word from:nobody") == []
+    assert search(f"in:{room.wire_name}") == ["word in room"]
+    assert search('in:"my room"') == search("in:#My-Room") == ["word in room"]
+    assert search("word -in:general") == ["word in room"]
+    assert search("word in:elsewhere") == []
+
+
+def test_filters_select_people_of_direct_conversations() -> None:
+    def change(transaction: Transaction) -> Conversation:
+        conversation = Direct.new(direct_key="1:2")
+        transaction.session.add(conversation)
+        transaction.session.flush()
+        transaction.session.add_all(Membership(conversation_id=conversation.id, user_id=each) for each in (1, 2))
+        return conversation
+
+    ref = ConversationRef.of(write(change))
+    say("word in private", ref)
+    say("word in general")
+    assert search("word with:bob") == search("word in:@bob") == ["word in private"]
+    assert search("word with:eve") == []
+    assert search("word with:ana", BOB) == ["word in private"]
+    assert search("word -with:bob") == ["word in general"]
+
+
+def test_filters_select_what_messages_have_and_are() -> None:
+    link, code, plain = (say(text) for text in ("see https://a.example", "run `x y`", "plain for @ana"))
+    say("a reply", thread_seq=plain)
+    react(GENERAL, ANA, link, "👍", on=True)
+    pin(GENERAL, ANA, code, on=True)
+    write(lambda transaction: transaction.session.add(SavedMessage(user_id=1, conversation_id=1, seq=plain)))
+    say("for @ana from bob", actor=BOB)
+    assert search("has:link") == search("has:reaction") == ["see https://a.example"]
+    assert search("has:code") == search("has:pin") == ["run `x y`"]
+    assert search("has:thread") == search("is:saved") == ["plain for @ana"]
+    assert search("is:thread") == ["a reply"]
+    assert search("is:mention") == ["for @ana from bob"]
+    assert search("is:unread") == ["for @ana from bob"]
+    assert search("-has:link -has:code -is:thread -is:mention in:general") == ["plain for @ana"]
+
+
+def date_message(seq: int, moment: datetime) -> None:
+    query = update(Message).where(Message.seq == seq).values(created_at=moment)
+    write(lambda transaction: transaction.session.execute(query))
+
+
+def test_dates_select_messages() -> None:
+    date_message(say("old word"), datetime(1999, 5, 1, tzinfo=UTC))
+    date_message(say("spring word"), datetime(2026, 4, 30, 23, tzinfo=UTC))
+    say("new word")
+    restart()
+    list(fill())
+    assert search("word before:2026-04-30") == ["old word"]
+    assert search("word on:2026-04-30") == search("during:2026-04") == ["spring word"]
+    assert search("word during:today") == search("word after:2026-05") == ["new word"]
+    assert search("word on:2026-05-01", zone=timezone(timedelta(hours=2))) == ["spring word"]
+    assert search("word during:1999") == ["old word"]
+
+
+def test_only_members_find_what_was_posted_to_a_private_room() -> None:
+    room = new_room(ANA, BOB)
+    say("secret word", room)
+    assert search("secret", BOB) == ["secret word"]
+    assert search("secret", Actor(3)) == []
+    assert count_messages(Actor(3), "secret") == 0
+    remove(ANA, room.id, BOB.user_id)
+    assert search("secret", BOB) == search(f"in:{room.wire_name}", BOB) == []
+
+
+def test_messages_of_open_rooms_are_found_by_members_only() -> None:
+    room = new_room(ANA, visibility="open")
+    say("public word", room)
+    assert search("public") == ["public word"]
+    assert search("public", BOB) == []
+
+
+def test_edited_and_deleted_texts_are_not_found_any_more() -> None:
+    seq = say("first text")
+    edit(GENERAL, ANA, seq, content="second text")
+    assert (search("first"), search("second")) == ([], ["second text"])
+    delete(GENERAL, ANA, seq)
+    assert search("second") == []
+    check_index()
+    undelete(GENERAL, ANA, seq)
+    assert search("second") == ["second text"]
+    check_index()
+
+
+def test_messages_of_bots_are_found() -> None:
+    def change(transaction: Transaction) -> None:
+        conversation = transaction.session.get_one(Conversation, GENERAL.id)
+        store_bot_message(transaction, conversation, "CI Bot", "build broken", None)
+
+    write(change)
+    assert search("build") == search('from:"CI Bot"') == ["build broken"]
+
+
+def test_answers_are_found_when_they_are_complete() -> None:
+    session = ConversationRef("assistant", start_session(ANA, "helper"))
+    say("Hello", session)
+    (job,) = claim_jobs(10, running=[])
+    save_progress([(job, "half an")])
+    assert search("half") == []
+    finish_job(job, state="complete", content="half an answer")
+    assert search("half") == search("from:helper answer") == ["half an answer"]
+    assert search("half", BOB) == []
+    check_index()
+    delete_session(ANA, session.id)
+    assert search("half") == []
+    check_index()
+
+
+def test_what_a_cleanup_removes_is_not_found_and_a_restore_brings_it_back() -> None:
+    for number in range(5):
+        say(f"word {number}")
+    general = find_conversation(db.session(), GENERAL)
+    assert general is not None
+    list(trim(plan_trim(db.session(), general, 2)))
+    assert search("word") == ["word 4", "word 3"]
+    check_index()
+    (run,) = current_archive().list_runs(GENERAL)
+    list(restore(run))
+    assert len(search("word")) == 5
+    check_index()
+    db.session.rollback()
+    general = find_conversation(db.session(), GENERAL)
+    assert general is not None
+    list(trim(plan_clearing(general)))
+    assert search("word") == []
+    check_index()
+
+
+def test_the_index_is_rebuilt_in_batches() -> None:
+    for number in range(5):
+        say(f"word {number}")
+    restart()
+    page = find_messages(ANA, "word")
+    assert (page.hits, page.is_indexing) == ([], True)
+    list(fill())
+    page = find_messages(ANA, "word")
+    assert (len(page.hits), page.is_indexing) == (5, False)
+    check_index()
+
+
+def test_differences_of_the_index_are_named() -> None:
+    for number in range(3):
+        say(f"word {number}")
+    write(lambda transaction: remove_messages(transaction.session.connection(), [1]))
+    write(
+        lambda transaction: transaction.session.execute(
+            update(Message).where(Message.id == 2).values(content="something else")
+        )
+    )
+    db.session.rollback()
+    found = compare_tokens(db.session(), lambda _count: None)
+    assert (found.missing, found.surplus, found.different) == ([1], [], [2])
+    assert find_differences(db.session.connection()).missing == [1]
+
+
+WORDS = ("alpha", "beta", "gamma", "deltaBeta", "東京都", "京都", "1,234", "👍")
+
+ACTIONS = st.one_of(
+    st.tuples(
+        st.just("post"), st.integers(1, 3), st.integers(0, 3), st.lists(st.sampled_from(WORDS), min_size=1, max_size=5)
+    ),
+    st.tuples(st.just("edit"), st.integers(0, 20), st.lists(st.sampled_from(WORDS), min_size=1, max_size=5)),
+    st.tuples(st.just("delete"), st.integers(0, 20)),
+    st.tuples(st.just("join"), st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.just("leave"), st.integers(1, 3), st.integers(1, 3)),
+)
+
+QUERIES = st.lists(
+    st.one_of(
+        st.sampled_from(WORDS),
+        st.sampled_from(["alp", "京", '"alpha beta"', '"beta gamma"', "-beta", "-alpha", "from:bob", "in:general"]),
+    ),
+    min_size=1,
+    max_size=3,
+).map(" ".join)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(actions=st.lists(ACTIONS, min_size=5, max_size=30), queries=st.lists(QUERIES, min_size=1, max_size=8))
+def test_search_finds_exactly_what_a_scan_of_all_readable_messages_finds(
+    app: Flask, actions: Sequence[tuple[object, ...]], queries: Sequence[str]
+) -> None:
+    write(_remove_everything)
+    refs = [GENERAL, *(new_room(ANA, name=f"room {number}") for number in range(3))]
+    for action in actions:
+        with suppress(ChatError):  # Somebody who is no member.
+            _perform(action, refs)
+    check_index()
+    for actor in (ANA, BOB, Actor(3)):
+        for text in queries:
+            db.session.rollback()
+            expected = _scan(actor, text)
+            found = [hit.message.id for hit in find_messages(actor, text, limit=100).hits]
+            assert found == expected
+            assert count_messages(actor, text) == len(expected)
+
+
+def _remove_everything(transaction: Transaction) -> None:
+    session = transaction.session
+    remove_messages(session.connection(), session.scalars(select(Message.id)).all())
+    session.execute(delete_rows(Message))
+    session.execute(delete_rows(Conversation).where(Conversation.id != GENERAL.id))
+
+
+def _perform(action: tuple[object, ...], refs: Sequence[ConversationRef]) -> None:
+    match action:
+        case ("post", int(user), int(index), list(words)):
+            say(" ".join(map(str, words)), refs[index], Actor(user))
+        case ("edit", int(index), list(words)):
+            if (found := _find(index)) is not None:
+                edit(*found, content=" ".join(map(str, words)))
+        case ("delete", int(index)):
+            if (found := _find(index)) is not None:
+                delete(*found)
+        case ("join", int(user), int(index)):
+            write(
+                lambda transaction: transaction.session.merge(Membership(conversation_id=refs[index].id, user_id=user))
+            )
+        case ("leave", int(user), int(index)):
+            is_member = (Membership.conversation_id == refs[index].id, Membership.user_id == user)
+            write(lambda transaction: transaction.session.execute(delete_rows(Membership).where(*is_member)))
+
+
+def _find(index: int) -> tuple[ConversationRef, Actor, int] | None:
+    db.session.rollback()
+    rows = db.session.execute(
+        select(Message.conversation_id, Message.sender_id, Message.seq, Conversation.kind)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .order_by(Message.id)
+    ).all()
+    if index >= len(rows):
+        return None
+    row = rows[index]
+    return ConversationRef(row.kind, row.conversation_id), Actor(row.sender_id), row.seq
+
+
+def _scan(actor: Actor, text: str) -> list[int]:
+    """Return the ids of all messages that match, newest first, without the index."""
+    query = parse_query(text, today=datetime.now(UTC).date())
+    if query.is_empty():
+        return []
+    names = dict(db.session.execute(select(User.username, User.id)).all())
+    found = []
+    for message in db.session.scalars(select(Message).where(Message.deleted_at.is_(None)).order_by(Message.id.desc())):
+        conversation = db.session.get(Conversation, message.conversation_id)
+        membership = db.session.get(Membership, (message.conversation_id, actor.user_id))
+        if not may_read(conversation, membership):
+            continue
+        tokens = list_tokens(
+            IndexedMessage(message.id, message.conversation_id, None, message.created_at, message.content)
+        )
+        if (
+            all(any(_has(tokens, phrase) for phrase in term) for term in query.terms)
+            and not any(_has(tokens, phrase) for term in query.excluded for phrase in term)
+            and all(names[value] == message.sender_id for value in query.list_values("from"))
+            and all(message.conversation_id == GENERAL.id for _ in query.list_values("in"))
+        ):
+            found.append(message.id)
+    return found
+
+
+def _has(tokens: Sequence[str], phrase: Phrase) -> bool:
+    length = len(phrase.tokens)
+    assert BARRIER not in phrase.tokens
+    return any(
+        tuple(tokens[index : index + length - 1]) == phrase.tokens[:-1]
+        and (
+            tokens[index + length - 1].startswith(phrase.tokens[-1])
+            if phrase.is_prefix
+            else tokens[index + length - 1] == phrase.tokens[-1]
+        )
+        for index in range(len(tokens) - length + 1)
+    )
