@@ -11,6 +11,7 @@ from chatapp.api.mentions.routes import blueprint as api_mentions_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.api.saved.routes import blueprint as api_saved_blueprint
 from chatapp.api.scheduled.routes import blueprint as api_scheduled_blueprint
+from chatapp.api.search.routes import blueprint as api_search_blueprint
 from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
 from chatapp.api.templates.routes import blueprint as api_templates_blueprint
 from chatapp.api.threads.routes import blueprint as api_threads_blueprint
@@ -144,6 +145,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         api_scheduled_blueprint,
         api_mentions_blueprint,
         api_saved_blueprint,
+        api_search_blueprint,
         api_sessions_blueprint,
         api_templates_blueprint,
         api_threads_blueprint,

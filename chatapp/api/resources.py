@@ -98,6 +98,31 @@ class SavedMessages(TypedDict):
     saved: list[SavedMessage]
 
 
+class Match(TypedDict):
+    """Where something that was searched is in an excerpt, in characters."""
+
+    begin: int
+    end: int
+
+
+class FoundMessage(TypedDict):
+    """A message that was found."""
+
+    conversation: str
+    message: Message
+    excerpt: Annotated[str, Field(description="A part of the content, with the first match.")]
+    matches: list[Match]
+
+
+class FoundMessages(TypedDict):
+    """A part of the messages that were found."""
+
+    limit: Annotated[int, Field(description="The maximum number of items in this response.")]
+    next: Annotated[int | None, Field(description="Request what follows with it as `before`; null if nothing does.")]
+    indexing: Annotated[bool, Field(description="Whether older messages are still indexed, and not all are found.")]
+    messages: list[FoundMessage]
+
+
 class Draft(TypedDict):
     """What the user has begun to write in a conversation, or in one of its threads."""
 

@@ -22,6 +22,7 @@ from chatapp.conversations.service import MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
 from chatapp.errors import Invalid, NotFound
 from chatapp.limits.metadata import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from chatapp.models.base import LAST_ID
+from chatapp.search.query import MAX_QUERY_CHARS
 from chatapp.timeline.client_ids import MAX_IDEMPOTENCY_KEY_CHARS, check_client_id, client_id_of
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.metadata import UNCHANGED
@@ -265,6 +266,19 @@ class MentionsQuery(PageQuery):
     def list_filters(self) -> dict[str, str]:
         """Return which messages are wanted."""
         return {} if self.only is None else {"only": self.only}
+
+
+class SearchQuery(Request):
+    """What to search, and which part of the result."""
+
+    q: Annotated[str, Field(max_length=MAX_QUERY_CHARS)] = Field(
+        description="Words, “phrases”, `-not`, and filters: `from:`, `in:`, `with:`, `before:`, `after:`, `on:`, "
+        "`during:`, `has:link|code|reaction|pin|thread`, `is:saved|unread|mention|thread`. The last word is the "
+        "beginning of one, unless a space follows. No text is an error.",
+    )
+    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
+    before: Seq | SkipJsonSchema[None] = Field(None, description="Return what follows: the `next` of a response.")
+    order: Literal["newest", "best"] = Field("newest", description="`best` ranks the newest 10,000 matches.")
 
 
 class DraftUpdate(Request):

@@ -15,6 +15,7 @@ BLUEPRINTS = {
     "api_mentions",
     "api_saved",
     "api_scheduled",
+    "api_search",
     "api_sessions",
     "api_templates",
     "api_threads",

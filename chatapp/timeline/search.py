@@ -9,6 +9,7 @@ from datetime import UTC, date, timedelta, tzinfo
 from typing import Any, Literal, NamedTuple, cast
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Float,
     Select,
@@ -69,8 +70,8 @@ WINDOWS = (2_000, 20_000)
 
 _MESSAGES = cast(Table, Message.__table__)
 _ID = _MESSAGES.c.id
-_SQLITE = table("message_search", column("rowid"))
-_POSTGRESQL = table("message_search", column("message_id"), column("tokens"))
+_SQLITE = table("message_search", column("rowid", BigInteger))
+_POSTGRESQL = table("message_search", column("message_id", BigInteger), column("tokens"))
 _CONVERSATION_IDS = parameter_rows("conversations", id=INTEGER)
 _SQLITE_RANK = literal_column("bm25(message_search)", Float)
 _POSTGRESQL_RANK = -func.ts_rank(literal_column("matching.tokens"), sql_cast(bindparam("match", type_=Text), TSQUERY))
@@ -122,7 +123,7 @@ class _Search:
             rank = _SQLITE_RANK if is_sqlite else _POSTGRESQL_RANK
             newest = self._select(None, rank, is_sqlite=is_sqlite).order_by(_ID.desc()).limit(MAX_RANKED).subquery()
             best = select(newest.c.id, newest.c.conversation_id).order_by(newest.c.rank, newest.c.id.desc())
-            return self._run(session, best.limit(limit).offset(before or 0))
+            return self._run(session, best.limit(limit).offset(min(before or 0, MAX_RANKED)))
         if is_sqlite or self.is_scoped or not self.expression.has_required():
             return self._run(session, self._select(before, is_sqlite=is_sqlite).order_by(_ID.desc()).limit(limit))
         return self._scan(session, before, limit)

@@ -160,6 +160,13 @@ def test_the_best_messages_are_first_on_request() -> None:
     assert following.next is None
 
 
+@pytest.mark.parametrize("order", ["newest", "best"])
+def test_any_number_is_accepted_as_the_beginning_of_a_page(order: str) -> None:
+    say("word")
+    assert search("word", before=2**63 - 1, order=order) == (["word"] if order == "newest" else [])
+    assert search("word", before=0, order=order) == ([] if order == "newest" else ["word"])
+
+
 def test_hits_are_counted_up_to_a_limit() -> None:
     def change(transaction: Transaction) -> None:
         rows = [

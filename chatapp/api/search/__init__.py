@@ -1,0 +1,1 @@
+"""Search of messages over the API."""
