@@ -36,6 +36,8 @@ export class Sidebar extends TypedEventTarget {
   #isStale = false;
   /** @type {Map<string, boolean>} whether a thread is unread, of those that have changed */
   #unreadThreads = new Map();
+  /** The links to the current page. That of a thread beside its conversation is not the one in the address. */
+  #currentPaths = findAll(document, ".sidebar a[aria-current]").map(pathOf);
 
   /**
    * @param {Connection} connection
@@ -156,9 +158,14 @@ export class Sidebar extends TypedEventTarget {
    * @param {string[]} paths
    */
   markCurrent(paths) {
-    const current = paths.map(decodePath);
-    for (const link of findAll(document, ".sidebar a[href]")) {
-      if (current.includes(decodePath(link.getAttribute("href") ?? ""))) link.setAttribute("aria-current", "page");
+    this.#currentPaths = paths.map(decodePath);
+    this.#markLinks(findAll(document, ".sidebar a[href]"));
+  }
+
+  /** @param {HTMLElement[]} links */
+  #markLinks(links) {
+    for (const link of links) {
+      if (this.#currentPaths.includes(pathOf(link))) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
   }
@@ -195,10 +202,7 @@ export class Sidebar extends TypedEventTarget {
     const lists = parseHtml(await response.text());
     // Another page was shown meanwhile, and the state is not that of its conversation.
     if (openConversation() !== open) lists.querySelector("[data-opened]")?.remove();
-    for (const link of findAll(lists, "a[href]")) {
-      link.toggleAttribute("aria-current", false);
-      if (link.getAttribute("href") === decodePath(location.pathname)) link.setAttribute("aria-current", "page");
-    }
+    this.#markLinks(findAll(lists, "a[href]"));
     this.#replace(lists);
     this.emit("refreshed");
   }
@@ -227,5 +231,8 @@ export const preferencesOf = (entry) => ({
   level: /** @type {NotificationLevel} */ (entry.dataset.notify),
   isMuted: entry.matches(".is-muted"),
 });
+
+/** @param {HTMLElement} link */
+const pathOf = (link) => decodePath(link.getAttribute("href") ?? "");
 
 const openConversation = () => find(document, "main").dataset.conversation;

@@ -195,12 +195,16 @@ def test_a_thread_is_marked_as_unread_from_a_reply_on(pages: tuple[Page, Page]) 
     badge = bob_page.locator("[data-inbox=threads]")
     expect(bob_page.locator(f"{PANE} .message-body", has_text="two")).to_be_visible()
     expect(badge).to_be_hidden()
+    current = bob_page.locator(".sidebar-link[aria-current=page]")
+    expect(current).to_contain_text("General")
     second = bob_page.locator(f"{PANE} [data-messages] [data-seq]").nth(1)
     second.hover()
     second.locator("[data-open-menu]").click()
     bob_page.locator(f"{PANE} [data-message-menu]").get_by_role("button", name="Mark as unread").click()
     expect(bob_page.locator(f"{PANE} .unread-divider + [data-seq] .message-body")).to_have_text("two")
     expect(badge).to_contain_text("1")
+    # The sidebar was loaded again.
+    expect(current).to_contain_text("General")
 
 
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["with JavaScript", "without"])
