@@ -38,6 +38,7 @@ def init_presentation(app: Flask) -> None:
         "quoted": shorten_quote,
         "date": format_date,
         "date_time": format_date_time,
+        "reader_time": lambda moment: current_clock().format_moment(moment),
     }
     app.context_processor(_shared)
 

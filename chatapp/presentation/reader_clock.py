@@ -62,6 +62,11 @@ class ReaderClock:
         shown = "Tomorrow" if day == today + timedelta(days=1) else format_day(day, today)
         return f"{shown} at {clock}"
 
+    def format_moment(self, moment: datetime) -> str:
+        """Return a moment in the past as pages show it, such as “Yesterday at 9:00”."""
+        day, clock = self.describe(moment)
+        return f"{format_day(day, self.today())} at {clock}"
+
     def _describe(self, moment: datetime) -> tuple[date, str]:
         local = moment.astimezone(self.zone)
         return local.date(), self.format_time(local)
