@@ -5,9 +5,15 @@ a public link. So no text of the message is stored, only a block quote that cons
 fetches what the link points to, with that reader's permissions.
 """
 
+import re
+
 from chatapp.conversations.refs import ConversationRef
 
 REFERENCE_TEXT = "Quoted message"
+
+_REFERENCE = re.compile(
+    rf"^> \[{REFERENCE_TEXT}\]\(/conversations/([a-z]+(?:_\d{{1,10}})?)/messages/(\d{{1,10}})\)$", re.MULTILINE
+)
 
 
 def message_path(conversation: str, seq: int) -> str:
@@ -23,3 +29,12 @@ def thread_path(conversation: str, root: int) -> str:
 def make_reference(conversation: ConversationRef, seq: int) -> str:
     """Return the Markdown of a reference to a message."""
     return f"> [{REFERENCE_TEXT}]({message_path(conversation.wire_name, seq)})"
+
+
+def find_reference(text: str) -> tuple[str, int] | None:
+    """Return the conversation and the `seq` of the only message that a text refers to as forwarding does."""
+    found = _REFERENCE.findall(text)
+    if len(found) != 1:
+        return None
+    ((conversation, seq),) = found
+    return conversation, int(seq)

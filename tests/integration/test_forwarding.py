@@ -121,3 +121,25 @@ def test_what_is_forwarded_to_a_public_conversation_is_not_public(server: Server
         assert "Hidden plans" not in text
     stranger = requests.get(f"{server.url}/quotes", params={"message": f"{room}/1"}, timeout=scaled(30))
     assert stranger.status_code == 401
+
+
+def test_forwarding_a_forwarded_message_refers_to_the_original_where_the_person_may_read_it(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    room, notes = ana.create_room("Plans"), ana.open_direct(ana)
+    ana.connect().post("the original", room)
+
+    def forward(person: Person, source: str, target: str) -> str:
+        body = {"to": target, "content": "look", "client_id": str(uuid.uuid4())}
+        response = person.api().post(f"/conversations/{source}/messages/1/forward", json=body)
+        assert response.status_code == 201, response.text
+        content: str = response.json()["content"]
+        return content
+
+    original = f"look\n\n> [Quoted message](/conversations/{room}/messages/1)"
+    assert forward(ana, room, "general") == original
+    assert forward(ana, "general", notes) == original
+    # Bob may read only the message that forwards it.
+    bob_notes = bob.open_direct(bob)
+    assert forward(bob, "general", bob_notes) == "look\n\n> [Quoted message](/conversations/general/messages/1)"
