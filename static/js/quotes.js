@@ -51,8 +51,11 @@ export function refreshQuotes(conversation, seq) {
   for (const quote of findAll(document, `[data-reference="${name}"]`)) observer.observe(quote);
 }
 
-/** Load the shown quotes again that were loaded some time ago. */
+/**
+ * Load the shown quotes again when a page is shown: events of changes arrive only for the conversations that are open.
+ */
 export function revalidateQuotes() {
+  quotes.clear();
   for (const quote of findAll(document, "[data-reference]")) observer.observe(quote);
 }
 
