@@ -127,7 +127,7 @@ function createToolbar(live, decorators, { userId, emojiPicker }) {
   const editor = new MessageEditor(area, toolbar, actions, Number(messageLimit));
   enableMessageMenu(toolbar, conversation, new ForwardDialog(find(main, "[data-forward-dialog]", HTMLDialogElement)));
   enablePinning(toolbar, actions);
-  enableSaving(toolbar, connection, conversation);
+  const markSaved = enableSaving(toolbar, area, connection, conversation);
   enableReminders(main, toolbar, connection, conversation);
   enableReactions(picker, area, toolbar, actions, emojiPicker);
   const undoable = enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
@@ -135,6 +135,7 @@ function createToolbar(live, decorators, { userId, emojiPicker }) {
   decorators.push(
     (message) => toolbar.prepare(message),
     (message) => undoable.prepare(message),
+    markSaved,
     addAnswerControls(main, area, actions, userId),
   );
   return toolbar;

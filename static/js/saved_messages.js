@@ -1,7 +1,7 @@
-// Saved messages: the item of a message's menu that saves it, and the page that lists what is saved.
+// Saved messages: their marks, the item of a message's menu that saves it, and the page that lists what is saved.
 
 import { describeError } from "./core/connection.js";
-import { find } from "./dom.js";
+import { cloneTemplate, find, findAll } from "./dom.js";
 import { seqOf } from "./message_element.js";
 import { reloadPart } from "./page_part.js";
 import { showToast } from "./toast.js";
@@ -12,41 +12,59 @@ import { showToast } from "./toast.js";
 /** @import { Screen } from "./screen.js" */
 
 /**
- * The HTML of messages is the same for all readers: what this person has saved is requested when a menu is opened.
+ * The HTML of messages is the same for all readers: what this person has saved is requested, and marked here.
  *
  * @param {MessageToolbar} toolbar
+ * @param {HTMLElement} area the part of the page with the messages
  * @param {PageConnection} connection
  * @param {string} conversation
+ * @returns {(message: HTMLElement) => void} what marks each message
  */
-export function enableSaving(toolbar, connection, conversation) {
+export function enableSaving(toolbar, area, connection, conversation) {
   const button = find(toolbar.menu, "[data-save]");
-  /** @type {Promise<Set<number>> | null} null while it is unknown */
-  let saved = null;
+  /** @type {Set<number>} */
+  let saved = new Set();
+  let changes = 0;
 
-  async function request() {
-    const { seqs } = await connection.request("saved_messages", { conversation });
-    return new Set(seqs);
+  async function load() {
+    const before = changes;
+    const response = await connection.request("saved_messages", { conversation }).catch(() => null);
+    if (!response) return;
+    // The response may be older than an event that has arrived meanwhile.
+    if (before !== changes) return load();
+    saved = new Set(response.seqs);
+    for (const message of findAll(area, ".message[data-seq]")) mark(message);
+    showState();
   }
 
-  async function showState() {
+  /** @param {HTMLElement} message */
+  const isSaved = (message) => message.dataset.seq !== undefined && saved.has(seqOf(message));
+
+  /** @param {HTMLElement} message */
+  function mark(message) {
+    const shown = message.querySelector(".message-saved");
+    if (isSaved(message) && !shown) message.prepend(cloneTemplate("saved-mark"));
+    else if (!isSaved(message)) shown?.remove();
+  }
+
+  function showState() {
     const { message } = toolbar;
     if (!message) return;
-    saved ??= request();
-    const seqs = await saved.catch(() => (saved = null));
-    if (message !== toolbar.message) return;
-    const isSaved = seqs?.has(seqOf(message)) ?? false;
-    button.dataset.save = isSaved ? "no" : "yes";
-    find(button, "span").textContent = isSaved ? "Remove from saved" : "Save";
+    button.dataset.save = isSaved(message) ? "no" : "yes";
+    find(button, "span").textContent = isSaved(message) ? "Remove from saved" : "Save";
   }
 
   toolbar.menu.addEventListener("beforetoggle", (event) => event.newState === "open" && showState());
   connection.on("saved_changed", (changed) => {
     if (changed.conversation !== conversation) return;
-    // A response that is on its way may be older.
-    saved = null;
+    changes++;
+    saved[changed.saved ? "add" : "delete"](changed.seq);
+    for (const message of findAll(area, `.message[data-seq="${changed.seq}"]`)) mark(message);
     if (toolbar.menu.matches(":popover-open")) showState();
   });
-  connection.watchState(() => (saved = null));
+  connection.watchState((state) => {
+    if (state === "connected") load();
+  });
   button.addEventListener("click", async () => {
     const on = button.dataset.save !== "no";
     try {
@@ -56,8 +74,8 @@ export function enableSaving(toolbar, connection, conversation) {
       showToast(describeError(error));
     }
   });
+  return mark;
 }
-
 /**
  * Keep the page that lists them up to date.
  *

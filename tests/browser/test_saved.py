@@ -25,6 +25,9 @@ def test_a_message_is_saved_and_removed_live_on_all_devices(ana: Person, bob: Pe
     expect(device.locator(".listed-text")).to_have_text(["message 3", "message 2"])
     menu = open_menu(page, 3)
     expect(menu.get_by_role("button", name="Remove from saved")).to_be_visible()
+    # The marks are only for the person who has saved the messages.
+    expect(page.locator(".message-saved")).to_have_count(2)
+    expect(page.locator("#message-3 .message-saved")).to_be_visible()
     page.keyboard.press("Escape")
 
     page.get_by_role("link", name="Saved").click()
@@ -34,8 +37,10 @@ def test_a_message_is_saved_and_removed_live_on_all_devices(ana: Person, bob: Pe
     link = page.locator("li", has_text="message 2").get_by_role("link").last
     assert link.get_attribute("href") == f"/conversations/{room}/messages/2"
     page.goto(page.url.replace("/saved", room_path(room)))
+    expect(page.locator("#message-2 .message-saved")).to_be_visible()
     choose(wait_until_connected(page), 2, "Remove from saved")
     expect(device.get_by_text("No saved messages.")).to_be_visible()
+    expect(page.locator(".message-saved")).to_have_count(0)
 
 
 def test_a_jump_to_a_saved_message_focuses_it(ana: Person, new_page: NewPage) -> None:
