@@ -7,7 +7,7 @@ from chatapp.conversations.queries import find_reader_access
 from chatapp.conversations.refs import parse_ref
 from chatapp.extensions import db
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
-from chatapp.timeline.drafts import StoredDraft, find_draft, save_draft
+from chatapp.timeline.drafts import DraftState, find_draft, save_draft
 from chatapp.timeline.signals import DraftChanged
 
 
@@ -60,5 +60,5 @@ def present_draft_changed(changed: DraftChanged) -> dict[str, Any]:
     }
 
 
-def _present(draft: StoredDraft) -> dict[str, Any]:
+def _present(draft: DraftState) -> dict[str, Any]:
     return {"content": draft.content, "version": draft.version, "client_id": draft.client_id}

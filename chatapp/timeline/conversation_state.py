@@ -20,7 +20,7 @@ from chatapp.models import (
     ShareLink,
 )
 from chatapp.storage import ReadStatement
-from chatapp.timeline.drafts import IN_ROOM, NO_DRAFT, StoredDraft
+from chatapp.timeline.drafts import IN_ROOM, NO_DRAFT, DraftState
 from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.read_state import MENTIONS, UNREAD
 
@@ -41,7 +41,7 @@ class ConversationState:
     """Whether anyone can read it through a share link."""
     has_pins: bool = False
     """Whether messages are pinned in it."""
-    draft: StoredDraft = NO_DRAFT
+    draft: DraftState = NO_DRAFT
     """What the user has begun to write in it, or in one of its threads."""
     scheduled: int = 0
     """The number of messages that the user has scheduled for it."""
@@ -135,7 +135,7 @@ def find_state(
         member_count=member_count,
         is_public=is_public,
         has_pins=has_pins,
-        draft=StoredDraft(content, version) if version else NO_DRAFT,
+        draft=DraftState(content, version) if version else NO_DRAFT,
         scheduled=scheduled,
         has_share_links=has_share_links,
     )

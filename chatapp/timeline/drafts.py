@@ -56,8 +56,8 @@ _DELETE_SENT = delete(Draft).where(_HAS_KEY, or_(_HAS_VERSION, Draft.client_id =
 
 
 @dataclass(frozen=True, slots=True)
-class StoredDraft:
-    """A draft as the server has it. Version 0 and no text: there is none."""
+class DraftState:
+    """The text and the version of a draft on the server. Version 0 and no text: there is none."""
 
     content: str = ""
     version: int = 0
@@ -65,26 +65,26 @@ class StoredDraft:
     """That of the device which has saved it: it recognizes its own text if an acknowledgement was lost."""
 
 
-NO_DRAFT = StoredDraft()
+NO_DRAFT = DraftState()
 
 
 @dataclass(frozen=True, slots=True)
-class SavedDraft:
-    """What became of a save."""
+class DraftSaveResult:
+    """The outcome of saving a draft."""
 
-    draft: StoredDraft
+    draft: DraftState
     """The current draft."""
     is_saved: bool
     """False if that is not the text that was to be saved: it is based on another version, or was sent already."""
 
 
 @dataclass(frozen=True, slots=True)
-class ListedDraft:
-    """A draft in the list of a person's drafts."""
+class DraftOfPlace:
+    """A draft with the conversation or thread that it is for, as a list has it."""
 
     conversation: ConversationRef
     thread_root: int | None
-    draft: StoredDraft
+    draft: DraftState
     updated_at: datetime
 
 
@@ -107,7 +107,7 @@ def save_draft(
     version: int,
     thread_root: int | None = None,
     client_id: object = None,
-) -> SavedDraft:
+) -> DraftSaveResult:
     """Save the actor's draft for a conversation, or for a thread in it. An empty one is removed.
 
     `version` is that of the draft which the text is based on, 0 if there was none. `client_id` is the one that the
@@ -122,7 +122,7 @@ def save_draft(
     count_use(DRAFT_SAVES, actor.user_id)
     limit = current_settings().max_drafts
 
-    def change(transaction: Transaction) -> SavedDraft:
+    def change(transaction: Transaction) -> DraftSaveResult:
         session = transaction.session
         require_active_login(session, actor)
         key = _key(actor.user_id, ref.id, thread_root)
@@ -133,18 +133,18 @@ def save_draft(
         if thread_root is not None:
             check_thread(session, postable, thread_root)
         if checked_id and _IS_SENT.fetch(session, client_id=checked_id, user_id=actor.user_id):
-            return SavedDraft(_find(session, key), is_saved=False)
+            return DraftSaveResult(_find(session, key), is_saved=False)
         return _store(transaction, ref, key, text, version, checked_id, limit)
 
     return write(change)
 
 
-def find_draft(session: Session, user_id: int, conversation_id: int, thread_root: int | None) -> StoredDraft:
+def find_draft(session: Session, user_id: int, conversation_id: int, thread_root: int | None) -> DraftState:
     """Return the draft of a person for a conversation, or for a thread in it."""
     return _find(session, _key(user_id, conversation_id, thread_root))
 
 
-def list_drafts(session: Session, user_id: int) -> Sequence[ListedDraft]:
+def list_drafts(session: Session, user_id: int) -> Sequence[DraftOfPlace]:
     """Return all drafts of a person, saved last first."""
     rows = session.execute(
         select(Draft, Conversation.kind)
@@ -153,10 +153,10 @@ def list_drafts(session: Session, user_id: int) -> Sequence[ListedDraft]:
         .order_by(Draft.version.desc(), Draft.conversation_id, Draft.thread_root)
     )
     return [
-        ListedDraft(
+        DraftOfPlace(
             ConversationRef(kind, draft.conversation_id),
             draft.thread_root or None,
-            StoredDraft(draft.content, draft.version),
+            DraftState(draft.content, draft.version),
             draft.updated_at,
         )
         for draft, kind in rows
@@ -169,12 +169,12 @@ def remove_sent(transaction: Transaction, sent: Iterable[SentDraft]) -> None:
         key = _key(each.user_id, each.conversation.id, each.thread_root)
         parameters = key | {"of_version": each.version, "of_client_id": each.client_id}
         if transaction.session.connection().execute(_DELETE_SENT, parameters).rowcount:
-            _announce(transaction, each.conversation, key, StoredDraft("", _next_version(each.version)))
+            _announce(transaction, each.conversation, key, DraftState("", _next_version(each.version)))
 
 
-def _find(session: Session, key: dict[str, int]) -> StoredDraft:
+def _find(session: Session, key: dict[str, int]) -> DraftState:
     rows = _SELECT.fetch(session, **key)
-    return StoredDraft(*rows[0]) if rows else NO_DRAFT
+    return DraftState(*rows[0]) if rows else NO_DRAFT
 
 
 def _store(
@@ -185,10 +185,10 @@ def _store(
     version: int,
     client_id: str | None,
     limit: int,
-) -> SavedDraft:
+) -> DraftSaveResult:
     """Store a text that is based on a version."""
     session = transaction.session
-    new = StoredDraft(text, _next_version(version), client_id)
+    new = DraftState(text, _next_version(version), client_id)
     values = {"content": text, "version": new.version, "client_id": client_id, "updated_at": now()}
     if version:
         parameters = key | {"of_version": version} | {f"new_{name}": value for name, value in values.items()}
@@ -202,21 +202,21 @@ def _store(
             row = {"user_id": key["of_user"], "conversation_id": ref.id, "thread_root": key["of_thread"]}
             session.connection().execute(_INSERT, row | values)
     if not is_stored:
-        return SavedDraft(_find(session, key), is_saved=False)
+        return DraftSaveResult(_find(session, key), is_saved=False)
     _announce(transaction, ref, key, new)
-    return SavedDraft(new, is_saved=True)
+    return DraftSaveResult(new, is_saved=True)
 
 
-def _remove(transaction: Transaction, ref: ConversationRef, key: dict[str, int], version: int) -> SavedDraft:
+def _remove(transaction: Transaction, ref: ConversationRef, key: dict[str, int], version: int) -> DraftSaveResult:
     """Remove the draft with a version."""
     if transaction.session.connection().execute(_DELETE, key | {"of_version": version}).rowcount:
-        _announce(transaction, ref, key, StoredDraft("", _next_version(version)))
-        return SavedDraft(NO_DRAFT, is_saved=True)
+        _announce(transaction, ref, key, DraftState("", _next_version(version)))
+        return DraftSaveResult(NO_DRAFT, is_saved=True)
     current = _find(transaction.session, key)
-    return SavedDraft(current, is_saved=current is NO_DRAFT)
+    return DraftSaveResult(current, is_saved=current is NO_DRAFT)
 
 
-def _announce(transaction: Transaction, ref: ConversationRef, key: dict[str, int], draft: StoredDraft) -> None:
+def _announce(transaction: Transaction, ref: ConversationRef, key: dict[str, int], draft: DraftState) -> None:
     changed = DraftChanged(key["of_user"], ref, key["of_thread"] or None, draft.content, draft.version)
     transaction.send_on_commit(draft_changed, changed)
 

@@ -11,7 +11,7 @@ from chatapp.api.schemas import DraftUpdate
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict
 from chatapp.extensions import db
-from chatapp.timeline.drafts import StoredDraft, save_draft
+from chatapp.timeline.drafts import DraftState, save_draft
 from chatapp.timeline.drafts import list_drafts as fetch_drafts
 
 blueprint = Blueprint("api_drafts", __name__, url_prefix="/api")
@@ -45,7 +45,7 @@ def put_draft(conversation: str, json: DraftUpdate) -> Response:
     return respond(_present(ref, json.thread, saved.draft))
 
 
-def _present(ref: ConversationRef, thread_root: int | None, draft: StoredDraft) -> resources.Draft:
+def _present(ref: ConversationRef, thread_root: int | None, draft: DraftState) -> resources.Draft:
     return {
         "conversation": ref.wire_name,
         "thread": thread_root,
