@@ -288,7 +288,9 @@ class DraftUpdate(Request):
     version: Annotated[int, Field(ge=0, le=MAX_SEQ)] = Field(
         description="The `version` of the draft that the text is based on; 0 if there is none."
     )
-    thread: Seq | None = Field(None, description="The `seq` of the first message of a thread.")
+    thread: Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"})] | None = Field(
+        None, description="The `seq` of the first message of a thread."
+    )
 
 
 class IdempotencyHeaders(Request):

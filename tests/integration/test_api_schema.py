@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.harness.people import NewPerson, Person
@@ -36,12 +37,33 @@ def test_requests_and_responses_conform_to_the_document(
         for conversation in ("general", room, "direct_4", session):
             assert api.post(f"/conversations/{conversation}/messages", json={"content": f"{number}"}).ok
 
+    create_examples(ana, room)
+
     # The databases differ in a few answers only, and each request takes longer on PostgreSQL.
     options = ["--phases=fuzzing", "--max-examples=5"] if database_url else ["--max-examples=15"]
     done = run_schemathesis(ana, tmp_path, *options)
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "Traceback" not in server.log()
+
+
+def create_examples(person: Person, room: str) -> None:
+    """Create what requests with small numbers find: threads, pins, saved messages, drafts, schedules, deletions."""
+    api, path = person.api(), f"/conversations/{room}"
+    due_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    for number in range(1, 4):
+        message = f"{path}/messages/{number}"
+        assert api.request("PATCH", message, json={"content": f"edited {number}"}).ok
+        assert api.request("PUT", f"{message}/saved").ok
+        assert api.request("PUT", f"{message}/pin").ok
+        assert api.post(f"{path}/messages", json={"content": "@ana a reply", "thread": number}).ok
+        assert api.post(f"{path}/scheduled", json={"content": f"scheduled {number}", "due_at": due_at}).ok
+        reminder = {"content": f"reminder {number}", "due_at": due_at, "conversation": room, "seq": number}
+        assert api.post("/reminders", json=reminder).ok
+        draft = {"content": f"draft {number}", "version": 0, "thread": number}
+        saved = api.request("PUT", f"{path}/draft", json=draft)
+        assert saved.ok, saved.text
+    assert api.request("DELETE", f"{path}/messages/3").ok
 
 
 def run_schemathesis(person: Person, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -145,6 +145,9 @@ def test_the_api_saves_drafts_and_refuses_old_versions(server: Server, ana: Pers
     removed = api.request("PUT", path, json={"content": "", "version": first["version"]})
     assert removed.json()["version"] == 0
     assert stored(ana) == []
+    root = ana.connect().post("root")["seq"]
+    in_thread = api.request("PUT", path, json={"content": "a reply", "version": 0, "thread": root})
+    assert (in_thread.status_code, in_thread.json()["thread"]) == (200, root)
 
 
 def test_drafts_are_limited_in_size_number_and_rate(new_server: NewServer, new_person: NewPerson) -> None:
