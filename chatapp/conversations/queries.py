@@ -47,6 +47,7 @@ class ReadableConversation:
     is_archived: bool
     name: str
     message_count: int
+    last_event: int
 
     @property
     def is_private(self) -> bool:
@@ -96,6 +97,7 @@ _READABLE = ReadStatement(
         Conversation.ended_at.is_not(None),
         Conversation.name,
         Conversation.message_count,
+        Conversation.last_event,
         Membership.role,
         Membership.is_blocked,
     )

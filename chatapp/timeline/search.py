@@ -46,7 +46,7 @@ from chatapp.search.index import (
     sender_name_token,
 )
 from chatapp.search.query import Phrase, Query, Term, parse_query
-from chatapp.storage import INTEGER, encode_rows, parameter_rows, read_from_replica
+from chatapp.storage import INTEGER, encode_rows, parameter_rows, read_from_replica, read_natively
 from chatapp.text import fold
 from chatapp.timeline.messages import TimelineMessage, fetch_messages_of
 
@@ -227,7 +227,11 @@ def find_messages(
         messages = fetch_messages_of(reading, refs)
         return [messages[each.id] for each in found if each.id in messages]
 
-    messages = read_from_replica(session, read, pool=current_pools().searches)
+    def is_authorized(messages: list[TimelineMessage]) -> bool:
+        # What was posted or edited later may be in a conversation that the person was removed from meanwhile.
+        return all((each.version or 0) <= search.conversations[each.conversation.id].last_event for each in messages)
+
+    messages = read_from_replica(session, read, pool=current_pools().searches, accepts=is_authorized)
     following = None
     if len(messages) > limit:
         messages = messages[:limit]
@@ -243,7 +247,8 @@ def count_messages(actor: Actor, text_: str, *, zone: tzinfo = UTC) -> int:
     search = _plan(session, actor, parse_query(text_, today=now().astimezone(zone).date(), zone=zone))
     if search is None:
         return 0
-    return read_from_replica(session, search.count, pool=current_pools().searches)
+    # On the primary: nobody could check what a replica has counted.
+    return read_natively(session, search.count, pool=current_pools().searches)
 
 
 def _plan(session: Session, actor: Actor, query: Query) -> _Search | None:
