@@ -1,6 +1,6 @@
 """Creation of rooms and direct conversations: pages and the API use the same functions."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from sqlalchemy import Select, select
@@ -26,8 +26,18 @@ MAX_TOPIC_CHARS = 250
 VISIBILITIES = ("open", "private")
 
 
-def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
-    """Create a room with `actor` as its manager and return its id. Raises `SignedOut`, `Invalid`, `RateLimited`."""
+def create_room(
+    actor: Actor,
+    name: str,
+    topic: str,
+    visibility: str,
+    *,
+    add_members: Callable[[Transaction, Conversation], object] | None = None,
+) -> int:
+    """Create a room with `actor` as its manager and return its id. Raises `SignedOut`, `Invalid`, `RateLimited`.
+
+    `add_members` adds further ones in the same transaction. What it raises undoes the creation.
+    """
     room = Room.new(
         name=check_room_name(name),
         topic=check_topic(topic),
@@ -43,6 +53,9 @@ def create_room(actor: Actor, name: str, topic: str, visibility: str) -> int:
         transaction.session.add(Membership(conversation_id=room.id, user_id=actor.user_id, role="manager"))
         record(transaction, AuditKind.ROOM_CREATED, actor, conversation=room.wire_name)
         transaction.send_on_commit(sidebar_changed, [actor.user_id])
+        if add_members is not None:
+            transaction.session.flush()
+            add_members(transaction, room)
         return room.id
 
     return write(change)

@@ -19,6 +19,14 @@ class RoomForm(Form):
     )
 
 
+class NewRoomForm(RoomForm):
+    """A new room, and the users to add to it. A field without a value is one for a username, left empty."""
+
+    username = SelectMultipleField(
+        "People", validate_choice=False, choices=[], filters=[lambda names: [name for name in names or () if name]]
+    )
+
+
 class InviteForm(Form):
     """The users to add."""
 

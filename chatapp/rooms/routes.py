@@ -7,7 +7,6 @@ from chatapp.conversations.kinds import is_manager, kind_of
 from chatapp.conversations.policy import authorize_reading, authorize_viewing
 from chatapp.conversations.queries import ConversationAccess, find_access, get_summary
 from chatapp.conversations.refs import room_ref
-from chatapp.conversations.service import create_room
 from chatapp.credentials import count_suspended_webhooks
 from chatapp.errors import RateLimited
 from chatapp.extensions import db
@@ -18,7 +17,7 @@ from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.urls import ID, parse_place
 from chatapp.rooms import service
 from chatapp.rooms.commands import describe_added, run_command
-from chatapp.rooms.forms import InviteForm, RoomForm
+from chatapp.rooms.forms import InviteForm, NewRoomForm, RoomForm
 from chatapp.rooms.queries import MAX_LISTED_ROOMS, list_members, list_rooms
 from chatapp.timeline.conversation_state import find_state
 from chatapp.web.caching import revalidated
@@ -38,12 +37,16 @@ def index() -> str:
 @blueprint.route("/new", methods=["GET", "POST"])
 @login_required
 def new() -> ViewResponse:
-    """Create a room."""
-    form = RoomForm()
+    """Create a room, with the people who are chosen."""
+    form = NewRoomForm()
     with form.show_errors(RateLimited):
         if form.validate_on_submit():
-            room_id = create_room(
-                current_person().actor, form.text(form.name), form.text(form.topic), form.text(form.visibility)
+            room_id = service.create_with_members(
+                current_person().actor,
+                form.text(form.name),
+                form.text(form.topic),
+                form.text(form.visibility),
+                form.username.data or (),
             )
             return _redirect_to_room(room_id)
     return form.page("rooms/new.html")

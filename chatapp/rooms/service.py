@@ -17,7 +17,7 @@ from chatapp.conversations.policy import (
 )
 from chatapp.conversations.queries import ConversationAccess, count_members, find_access_of, list_member_ids
 from chatapp.conversations.refs import ConversationRef, room_ref
-from chatapp.conversations.service import check_room_name, check_topic, check_visibility
+from chatapp.conversations.service import check_room_name, check_topic, check_visibility, create_room
 from chatapp.conversations.signals import (
     MembersChanged,
     MembershipRevoked,
@@ -99,6 +99,18 @@ def leave_room(actor: Actor, room_id: int) -> None:
             _end_membership(transaction, actor, room, membership)
 
     write(change)
+
+
+def create_with_members(actor: Actor, name: str, topic: str, visibility: str, usernames: Sequence[str]) -> int:
+    """Create a room with these users and return its id. Raises what `create_room` and `invite` raise."""
+    for _ in usernames:
+        count_use(INVITATIONS, actor.user_id)
+
+    def add(transaction: Transaction, room: Conversation) -> None:
+        for username in dict.fromkeys(usernames):
+            _invite(transaction, actor, room, username)
+
+    return create_room(actor, name, topic, visibility, add_members=add)
 
 
 def invite(actor: Actor, room_id: int, usernames: Sequence[str]) -> list[str]:

@@ -95,3 +95,28 @@ def test_people_are_chosen_by_typing_for_a_group_and_for_a_room(ana: Person, bob
     phone.locator(".chip", has_text="nobody").get_by_role("button").tap()
     phone.get_by_role("button", name="Add", exact=True).tap()
     expect(phone.locator("[aria-labelledby=room-members] .rows")).to_contain_text("@dan")
+
+
+def test_people_are_added_to_a_new_room(ana: Person, bob: Person, new_page: NewPage) -> None:
+    add_people(ana.server, "cyd")
+    page = wait_until_connected(new_page(ana, "/rooms/new"))
+    page.fill("#name", "Plans")
+    field = page.get_by_role("combobox", name="Add people")
+    field.press_sequentially("bo")
+    expect(page.get_by_role("option")).to_have_text(re.compile("Bob"))
+    page.keyboard.press("Enter")
+    field.press_sequentially("nobody")
+    page.click("text=Create room")
+    expect(page.get_by_role("alert")).to_contain_text("There is no user “nobody”")
+    # What was entered stays, and no room was created.
+    expect(page.locator("#name")).to_have_value("Plans")
+    expect(page.locator(".chip")).to_have_count(2)
+    page.locator(".chip").last.get_by_role("button").click()
+    page.click("text=Create room")
+    expect(page.locator("[data-member-count]").first).to_have_text("2")
+    assert bob.get(page.url.removeprefix(ana.server.url)).ok
+    assert ana.server.rows("SELECT name FROM conversations WHERE kind = 'room'") == [("Plans",)]
+    plain = new_page(ana, "/rooms/new", java_script_enabled=False)
+    plain.fill("#name", "Alone")
+    plain.click("text=Create room")
+    expect(plain.locator("[data-member-count]").first).to_have_text("1")
