@@ -39,6 +39,7 @@ from chatapp.limits.rates import init_rate_limits
 from chatapp.messages.routes import blueprint as messages_blueprint
 from chatapp.messages.saved import blueprint as saved_blueprint
 from chatapp.messages.scheduled import blueprint as scheduled_blueprint
+from chatapp.messages.search import blueprint as search_blueprint
 from chatapp.messages.threads import blueprint as threads_blueprint
 from chatapp.offline.routes import blueprint as offline_blueprint
 from chatapp.presentation import init_presentation
@@ -140,6 +141,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         threads_blueprint,
         scheduled_blueprint,
         saved_blueprint,
+        search_blueprint,
         api_blueprint,
         api_drafts_blueprint,
         api_scheduled_blueprint,

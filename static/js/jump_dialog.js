@@ -23,7 +23,7 @@ export class JumpDialog {
   #dialog = find(document, "[data-jump-dialog]", HTMLDialogElement);
   #text = find(this.#dialog, "input", HTMLInputElement);
   #list = find(this.#dialog, "[data-destinations]");
-  #status = find(this.#dialog, "[data-jump-status]");
+  #searchIcon = find(this.#dialog, ".jump-field svg", SVGElement);
   #pages = findAll(this.#list, "[role=option]");
   #sidebar;
   #recent;
@@ -85,13 +85,32 @@ export class JumpDialog {
     const selectedPath = this.#text.value ? null : pathOf(this.#listbox.selected);
     const { value } = this.#text;
     const shown = chooseDestinations(this.#listAll(), value, this.#recent.list(), decodePath(location.pathname));
+    if (value.trim()) shown.push(this.#toSearch(value.trim()));
     this.#list.replaceChildren(...shown.map(({ element }) => element));
     for (const [index, { element }] of shown.entries()) element.id = `destination-${index}`;
     // What was selected before the server has responded stays so, unless something else was typed.
     const isSame = (/** @type {ListedDestination} */ { key }) => key === selectedPath;
     this.#listbox.select((this.#dialog.open ? shown.find(isSame) : undefined)?.element ?? shown[0]?.element ?? null);
     this.#text.setAttribute("aria-expanded", String(shown.length > 0));
-    this.#status.textContent = shown.length === 0 ? `Nothing found for “${value.trim()}”` : "";
+  }
+
+  /**
+   * Return the option that searches messages for a text.
+   *
+   * @param {string} text
+   */
+  #toSearch(text) {
+    const link = document.createElement("a");
+    link.href = `/search?q=${encodeURIComponent(text)}`;
+    link.className = "destination";
+    link.role = "option";
+    link.tabIndex = -1;
+    const title = document.createElement("span");
+    title.className = "ellipsis";
+    title.dir = "auto";
+    title.textContent = `Search messages for “${text}”`;
+    link.append(this.#searchIcon.cloneNode(true), title);
+    return toDestination(link, false);
   }
 
   /** Return each destination once, by its path. Those of the sidebar show the most. */

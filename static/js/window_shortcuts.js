@@ -43,6 +43,7 @@ export function enableShortcuts({ screen, sidebar, jumpDialog, markAllRead, char
       run: () => jumpDialog.toggle(),
       isGlobal: true,
     },
+    { keys: ["Mod+Shift+F"], label: "Search messages", run: () => openPage("/search") },
     { keys: ["Alt+Shift+ArrowDown"], label: "Next unread conversation", run: () => openUnread(1) },
     { keys: ["Alt+Shift+ArrowUp"], label: "Previous unread conversation", run: () => openUnread(-1) },
     { keys: ["Alt+ArrowDown"], label: "Next conversation", run: () => openNeighbour(1) },
@@ -66,6 +67,11 @@ export function enableShortcuts({ screen, sidebar, jumpDialog, markAllRead, char
   ];
   const openList = listShortcuts(shortcuts);
   listenForShortcuts(shortcuts, characterKeys);
+}
+
+/** @param {string} path */
+function openPage(path) {
+  location.assign(path);
 }
 
 /** @param {HTMLElement | undefined} entry */

@@ -51,7 +51,7 @@ def test_people_jump_to_rooms_people_and_pages_without_a_mouse(ana: Person, bob:
     expect(page.locator("#content")).to_have_value("a draft")
     page.keyboard.press("Control+k")
     page.keyboard.type("plans")
-    expect(page.locator("[data-jump-status]")).to_have_text("Nothing found for “plans”")
+    expect(page.get_by_role("option")).to_have_text(["Search messages for “plans”"])
     assert page.evaluate("window.isMarked") is True
 
     phone = wait_until_connected(new_page(ana, **PHONE))

@@ -65,6 +65,8 @@ def furnish(server: Server) -> tuple[Person, Pages]:
             f"/conversations/{room}/messages/1/versions",
             f"/conversations/{room}/pins",
             "/saved",
+            "/search",
+            "/search?q=hello",
             f"/conversations/{room}/messages/1/forward",
             "/people",
             "/people/ana",

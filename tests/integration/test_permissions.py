@@ -196,6 +196,8 @@ ROUTES = {
         ROOM_POST, DIRECT_API, {"saved": "yes"}, session=SESSION_POST
     ),
     "GET /saved": Line(USER),
+    "GET /search": Line(USER),
+    "GET /search/count": Line(USER),
     "POST /conversations/<conversation>/messages/<seq>/undelete": Line(ROOM_POST, DIRECT_POST, session=SESSION_POST),
     "GET /conversations/<conversation>/pins": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/preview": Line(

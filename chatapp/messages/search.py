@@ -1,0 +1,55 @@
+"""The page that searches all messages. It works without JavaScript; with it, the results follow what is typed."""
+
+from flask import Blueprint, Response, jsonify, render_template, request
+
+from chatapp.errors import Invalid
+from chatapp.extensions import db
+from chatapp.identity import current_person, login_required
+from chatapp.limits.rates import SEARCHES, count_use
+from chatapp.presentation.reader_clock import current_clock
+from chatapp.presentation.search import present_hits
+from chatapp.presentation.urls import parse_seq
+from chatapp.search.query import MAX_QUERY_CHARS
+from chatapp.timeline.search import MAX_COUNT, Order, count_messages, find_messages
+
+blueprint = Blueprint("search", __name__)
+
+PAGE_SIZE = 20
+"""Number of messages on a page."""
+
+
+@blueprint.get("/search")
+@login_required
+def index() -> str:
+    """Show the messages that the user searches: the newest first, or the best ones."""
+    words, order, viewer = _parse_words(), _parse_order(), current_person()
+    if not words.strip():
+        return render_template("messages/search.html", words="", order=order)
+    count_use(SEARCHES, viewer.id)
+    before = parse_seq(request.args.get("before"), "before")
+    hits = find_messages(viewer.actor, words, before=before, limit=PAGE_SIZE, order=order, zone=current_clock().zone)
+    found = present_hits(db.session(), hits, viewer.id)
+    return render_template("messages/search.html", words=words, order=order, hits=hits, found=found, before=before)
+
+
+@blueprint.get("/search/count")
+@login_required
+def count() -> Response:
+    """Return the number of messages that a search finds, and whether there are more than can be counted."""
+    viewer = current_person()
+    number = count_messages(viewer.actor, _parse_words(), zone=current_clock().zone)
+    return jsonify(count=min(number, MAX_COUNT), has_more=number > MAX_COUNT)
+
+
+def _parse_words() -> str:
+    # A space at the end matters: the last word is complete then.
+    return request.args.get("q", "").replace("\0", " ").lstrip()[:MAX_QUERY_CHARS]
+
+
+def _parse_order() -> Order:
+    order = request.args.get("order", "newest")
+    if order == "newest":
+        return "newest"
+    if order == "best":
+        return "best"
+    raise Invalid("order must be newest or best.")
