@@ -5,9 +5,9 @@ database.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from chatapp.accounts.signals import login_sessions_revoked
 from chatapp.conversations.people import Person
@@ -30,6 +30,7 @@ from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.presence import UserStates
 from chatapp.realtime.typing import Typing, typed
 from chatapp.schedule.signals import ReminderChanged, ScheduledChanged, reminder_changed, scheduled_changed
+from chatapp.signals import Signal
 from chatapp.timeline import Head, TimelineMessage
 from chatapp.timeline.read_markers import ReadReceipt, ReadState
 from chatapp.timeline.signals import (
@@ -47,6 +48,8 @@ from chatapp.timeline.signals import (
     timeline_trimmed,
 )
 from chatapp.timeline.threads import ThreadState
+
+D = TypeVar("D", SavedChanged, DraftChanged, ScheduledChanged, ReminderChanged)
 
 PRESENCE_SECONDS = 5.0
 """Interval at which a process publishes its presence when nothing changes."""
@@ -73,7 +76,7 @@ class Relay:
         self._bus = bus
         self._published_presence: tuple[float, UserStates] = (0.0, {})
         """Time and content of the last publication."""
-        signals = realtime.signals
+        self._signals = signals = realtime.signals
         signals.connect(messages_posted, self.publish_posted)
         signals.connect(message_changed, self.publish_commit)
         signals.connect(message_saved, self.publish_commit)
@@ -86,10 +89,6 @@ class Relay:
         signals.connect(read_state_changed, self.publish_read_state)
         signals.connect(thread_state_changed, self.publish_thread_state)
         signals.connect(read_receipt_changed, self.publish_read_receipt)
-        signals.connect(saved_changed, self.publish_saved_changed)
-        signals.connect(draft_changed, self.publish_draft_changed)
-        signals.connect(scheduled_changed, self.publish_scheduled)
-        signals.connect(reminder_changed, self.publish_reminder)
         signals.connect(typed, self.publish_typing)
         signals.connect(delta_created, self.publish_delta)
         bus.on("commits", self._on_commits)
@@ -102,10 +101,6 @@ class Relay:
         bus.on("read", self._on_read_state)
         bus.on("thread", self._on_thread_state)
         bus.on("reader", self._on_read_receipt)
-        bus.on("saved", self._on_saved_changed)
-        bus.on("draft", self._on_draft_changed)
-        bus.on("scheduled", lambda _, changed: broadcaster.broadcast_scheduled(ScheduledChanged(**changed)))
-        bus.on("reminder", lambda _, changed: broadcaster.broadcast_reminder(ReminderChanged(**changed)))
         bus.on("delta", self._on_delta)
         bus.on("delta_request", lambda _, answer: answer_broadcaster.resend(ConversationRef(*answer[:2]), answer[2]))
         bus.on("typing", self._on_typing)
@@ -113,6 +108,29 @@ class Relay:
         bus.on("uses", lambda _, uses: rate_counters.add_reported(uses))
         bus.on("hello", lambda *_: self.publish_presence(is_requested=True))
         bus.on_connected(lambda: bus.publish("hello", None))
+        self._relay_private(
+            saved_changed, "saved", lambda data: SavedChanged(**_with_ref(data)), broadcaster.broadcast_saved_changed
+        )
+        self._relay_private(
+            draft_changed, "draft", lambda data: DraftChanged(**_with_ref(data)), broadcaster.broadcast_draft_changed
+        )
+        self._relay_private(
+            scheduled_changed, "scheduled", lambda data: ScheduledChanged(**data), broadcaster.broadcast_scheduled
+        )
+        self._relay_private(
+            reminder_changed, "reminder", lambda data: ReminderChanged(**data), broadcaster.broadcast_reminder
+        )
+
+    def _relay_private(
+        self,
+        signal: Signal[D],
+        topic: str,
+        make: Callable[[dict[str, Any]], D],
+        broadcast: Callable[[D], None],
+    ) -> None:
+        """Publish the changes that only one user sees under a topic, and broadcast those of the other processes."""
+        self._signals.connect(signal, lambda changed: self._bus.publish(topic, asdict(changed)))
+        self._bus.on(topic, lambda _, data: broadcast(make(data)))
 
     def publish_posted(self, messages: Sequence[TimelineMessage]) -> None:
         """Publish the numbers of the last events of conversations, each once."""
@@ -157,22 +175,6 @@ class Relay:
     def publish_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Publish how far a user has read."""
         self._bus.publish("reader", asdict(changed))
-
-    def publish_saved_changed(self, changed: SavedChanged) -> None:
-        """Publish that a user has saved a message, or no longer."""
-        self._bus.publish("saved", asdict(changed))
-
-    def publish_draft_changed(self, changed: DraftChanged) -> None:
-        """Publish a user's draft."""
-        self._bus.publish("draft", asdict(changed))
-
-    def publish_scheduled(self, changed: ScheduledChanged) -> None:
-        """Publish a change of a scheduled message."""
-        self._bus.publish("scheduled", asdict(changed))
-
-    def publish_reminder(self, changed: ReminderChanged) -> None:
-        """Publish a change of a reminder."""
-        self._bus.publish("reminder", asdict(changed))
 
     def publish_typing(self, typing: Typing) -> None:
         """Publish that a user is typing."""
@@ -219,12 +221,6 @@ class Relay:
         receipt = changed["receipt"]
         receipt = ReadReceipt(Person(**receipt["person"]), receipt["seq"])
         self._broadcaster.broadcast_read_receipt(ReadReceiptChanged(**_with_ref(changed) | {"receipt": receipt}))
-
-    def _on_saved_changed(self, _process: str, changed: dict[str, Any]) -> None:
-        self._broadcaster.broadcast_saved_changed(SavedChanged(**_with_ref(changed)))
-
-    def _on_draft_changed(self, _process: str, changed: dict[str, Any]) -> None:
-        self._broadcaster.broadcast_draft_changed(DraftChanged(**_with_ref(changed)))
 
     def _on_typing(self, _process: str, typing: dict[str, Any]) -> None:
         person = Person(**typing["person"])
