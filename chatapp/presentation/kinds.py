@@ -26,6 +26,7 @@ from chatapp.conversations.people import Person, shown_people
 from chatapp.conversations.queries import has_blocked, list_title_people
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
+from chatapp.search.query import QUOTATION_MARKS
 from chatapp.timeline.conversation_state import ConversationState
 
 
@@ -60,6 +61,11 @@ class ConversationPage(ABC):
     def emoji(self) -> str:
         """An emoji that is shown instead of the icon; an empty text for none."""
         return ""
+
+    @property
+    def search_filter(self) -> str:
+        """The filter that limits a search to the conversation."""
+        return f"in:{self.conversation.wire_name}"
 
     @property
     def others(self) -> Sequence[Person]:
@@ -108,6 +114,12 @@ class RoomPage(ConversationPage):
     def path(self) -> str:
         """The path with the id."""
         return url_for("rooms.show", room_id=self.conversation.id)
+
+    @property
+    def search_filter(self) -> str:
+        """The filter with the name, which people can read."""
+        name = "-".join(self.title.split()).lower()
+        return f"in:{name}" if set(name).isdisjoint(QUOTATION_MARKS) else super().search_filter
 
     @property
     def icon(self) -> str:

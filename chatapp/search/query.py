@@ -24,8 +24,12 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 HAS = ("link", "code", "reaction", "pin", "thread")
 IS = ("saved", "unread", "mention", "thread")
 
+QUOTATION_MARKS = '"“”„'
+"""What phrases can be in. Names with one of these cannot be the value of a filter."""
+
 _PART = re.compile(
-    r"(?P<minus>-?)(?:(?P<name>[A-Za-z]+):)?(?:[\"“”„](?P<phrase>[^\"“”„]*)[\"“”„]?|(?P<word>[^\s\"“”„]+))"
+    rf"(?P<minus>-?)(?:(?P<name>[A-Za-z]+):)?"
+    rf"(?:[{QUOTATION_MARKS}](?P<phrase>[^{QUOTATION_MARKS}]*)[{QUOTATION_MARKS}]?|(?P<word>[^\s{QUOTATION_MARKS}]+))"
 )
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")

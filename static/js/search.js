@@ -72,6 +72,8 @@ function followForm({ main, signal }, form) {
     if (line) line.textContent = text;
   }
 
+  // Browsers put the cursor before the words that a page opens with.
+  field.setSelectionRange(field.value.length, field.value.length);
   field.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(search, DEBOUNCE_MS);

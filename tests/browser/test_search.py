@@ -81,6 +81,19 @@ def test_filters_are_added_with_a_click_and_ctrl_k_offers_the_search(ana: Person
     expect(page.get_by_role("searchbox")).to_have_value("words has:link ")
 
 
+def test_the_menu_of_a_conversation_leads_to_the_search_in_it(ana: Person, new_page: NewPage) -> None:
+    room = ana.create_room("Design Team")
+    post(ana, "an apple", room)
+    post(ana, "another apple")
+    page = wait_until_connected(new_page(ana, path=room_path(room)))
+    page.get_by_role("button", name="More", exact=True).click()
+    page.get_by_role("link", name="Search in this conversation").click()
+    expect(page.get_by_role("searchbox")).to_have_value("in:design-team ")
+    page.keyboard.type("apple")
+    expect(page.locator(".search-hit mark")).to_have_text(["apple"])
+    expect(page.locator(".search-hit")).to_have_text(["an apple"])
+
+
 def test_search_works_on_a_phone_and_from_right_to_left(ana: Person, new_page: NewPage) -> None:
     post(ana, "שלום עולם")
     phone = wait_until_connected(new_page(ana, path="/search", **PHONE))
