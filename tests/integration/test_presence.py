@@ -88,7 +88,7 @@ def test_typing_is_broadcast_to_the_others_at_most_once_a_second(ana: Person, bo
         assert ana_socket.call("typing", {"conversation": name})["ok"]
     seconds = time.monotonic() - start
     received = bob_socket.wait_for("typing")
-    assert received[0] == {"conversation": name, "user": {"id": ana.id, "name": "Ana"}}
+    assert received[0] == {"conversation": name, "thread": None, "user": {"id": ana.id, "name": "Ana"}}
     assert len(received) <= seconds + 1
     assert eve_socket.call("typing", {"conversation": name})["error"]["code"] == "not_found"
     assert ana_socket.payloads("typing") == ana_phone.payloads("typing") == eve_socket.payloads("typing") == []

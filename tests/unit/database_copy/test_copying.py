@@ -34,6 +34,9 @@ def databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple
         )
         for connection in (source, target):
             Base.metadata.create_all(connection)
+            # The search index, which is not copied.
+            connection.exec_driver_sql("CREATE VIRTUAL TABLE message_search USING fts5(tokens, content='')")
+            connection.exec_driver_sql("CREATE TABLE message_search_state (position BIGINT NOT NULL)")
             connection.execute(insert(Installation).values(id=1, epoch="old"))
             connection.commit()
         fill(source)
