@@ -103,7 +103,7 @@ def history(name: str = "general", limit: int = ConversationKind.last_page_size)
 def check(*, is_repairing: bool) -> None:
     """Check whether the database is consistent, for example after another program has edited it.
 
-    The exit code is 1 if problems are left. chatapp makes the same repairs when it starts.
+    The exit code is 1 if problems are left. chatapp makes the same repairs when it starts, except of the search index.
     """
     if is_repairing:
         for problem in repair():

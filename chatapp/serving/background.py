@@ -254,14 +254,18 @@ def retry_restore_check(app: Flask) -> None:
 
 
 def repair_database(app: Flask) -> None:
-    """Repair what another program has left inconsistent in the database, and log what was done."""
+    """Repair what another program has left inconsistent in the database, and log what was done.
+
+    The search index is not compared with all messages. Entries without a message are never found.
+    """
     pool = NativePool("database check", threads=1)
+    find = partial(find_problems, with_index=False)
     with app.app_context():
-        if not read_natively(db.session(), find_problems, pool=pool, is_limited=False):
+        if not read_natively(db.session(), find, pool=pool, is_limited=False):
             return
-        for problem in repair():
+        for problem in repair(with_index=False):
             log.warning("database repaired", problem=problem.description)
-        for problem in read_natively(db.session(), find_problems, pool=pool, is_limited=False):
+        for problem in read_natively(db.session(), find, pool=pool, is_limited=False):
             log.warning("database is inconsistent, and is not repaired automatically", problem=problem.description)
 
 

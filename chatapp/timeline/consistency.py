@@ -33,26 +33,31 @@ class Problem:
     """Whether messages were deleted that open pages may still show."""
 
 
-def find_problems(session: Session) -> Sequence[Problem]:
-    """Return the problems of the database. It reads all messages: see `read_natively`."""
-    return [*_find_orphans(session), *_find_wrong_numbers(session), *_find_wrong_index(session)]
+def find_problems(session: Session, *, with_index: bool = True) -> Sequence[Problem]:
+    """Return the problems of the database. It reads keys of all messages: see `read_natively`.
+
+    With the search index, it also reads the messages themselves. A start leaves that out.
+    """
+    problems = [*_find_orphans(session), *_find_wrong_numbers(session)]
+    return [*problems, *_find_wrong_index(session)] if with_index else problems
 
 
-def repair() -> Sequence[Problem]:
+def repair(*, with_index: bool = True) -> Sequence[Problem]:
     """Repair what can be repaired, and return what was.
 
     Open pages load their last page if messages were deleted. Raises `Unavailable`.
     """
-    repaired = write(_repair)
+    repaired = write(lambda transaction: _repair(transaction, with_index=with_index))
     if any(problem.has_lost_messages for problem in repaired):
         renew_epoch()
     return repaired
 
 
-def _repair(transaction: Transaction) -> Sequence[Problem]:
+def _repair(transaction: Transaction, *, with_index: bool) -> Sequence[Problem]:
     repaired: list[Problem] = []
     for _ in range(MAX_PASSES):
-        found = [problem for problem in find_problems(transaction.session) if problem.fix is not None]
+        problems = find_problems(transaction.session, with_index=with_index)
+        found = [problem for problem in problems if problem.fix is not None]
         if not found:
             break
         for problem in found:
