@@ -227,7 +227,8 @@ const retry = () => window.navigation.navigate(location.href, { history: "replac
  */
 export function focusPage(main) {
   const message = location.hash && main.querySelector(`.message#${CSS.escape(location.hash.slice(1))}`);
-  if (!(message instanceof HTMLElement)) return focusField(main);
+  // On a touch screen the browser has focused it, without showing what the focus of a keyboard shows.
+  if (!HAS_KEYBOARD || !(message instanceof HTMLElement)) return focusField(main);
   message.focus({ preventScroll: true });
   return true;
 }
