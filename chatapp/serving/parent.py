@@ -314,14 +314,14 @@ class Parent:
         self._rolling = None
         self._to_replace.clear()
         self._state = ParentState(os.getpid(), self._state.reloads + 1, has_failed=bool(problem))
+        if not self._is_reload_requested:
+            self._pid_file.write(self._state)
         if problem:
             write_log("error", "not all workers replaced: the others continue as before", reason=problem, **status)
         else:
             write_log("info", "workers replaced", workers=len(self._seats))
         if self._is_reload_requested:
             self._begin_reload()
-        else:
-            self._pid_file.write(self._state)
 
     # Timers.
 
