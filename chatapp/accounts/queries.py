@@ -123,19 +123,22 @@ def count_credentials(session: Session, user_id: int) -> CredentialCounts:
 
 def list_users(session: Session, text: str, *, page: int) -> tuple[Sequence[User], bool]:
     """Return a page of the active accounts whose names contain `text`, by display name, and whether more follow."""
-    offset = (page - 1) * PEOPLE_PAGE_SIZE
-    query = _select_named(text).where(User.is_active).offset(offset).limit(PEOPLE_PAGE_SIZE + 1)
-    users = session.scalars(query).all()
-    return users[:PEOPLE_PAGE_SIZE], len(users) > PEOPLE_PAGE_SIZE
+    return _list_page(session, _select_named(text).where(User.is_active), page)
 
 
-def list_banned_users(session: Session, text: str) -> Sequence[User]:
-    """List the first banned accounts whose names contain `text`, by display name."""
-    return session.scalars(_select_named(text).where(~User.is_active).limit(PEOPLE_PAGE_SIZE)).all()
+def list_banned_users(session: Session, text: str, *, page: int) -> tuple[Sequence[User], bool]:
+    """Return a page of the banned accounts whose names contain `text`, by display name, and whether more follow."""
+    return _list_page(session, _select_named(text).where(~User.is_active), page)
 
 
 def _select_named(text: str) -> Select[User]:
     return select(User).where(name_contains(text)).order_by(func.lower(User.name), User.id)
+
+
+def _list_page(session: Session, query: Select[User], page: int) -> tuple[Sequence[User], bool]:
+    offset = (page - 1) * PEOPLE_PAGE_SIZE
+    users = session.scalars(query.offset(offset).limit(PEOPLE_PAGE_SIZE + 1)).all()
+    return users[:PEOPLE_PAGE_SIZE], len(users) > PEOPLE_PAGE_SIZE
 
 
 def sends_read_receipts(session: Session, user_id: int) -> bool:

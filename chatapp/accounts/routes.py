@@ -196,10 +196,12 @@ def end_other_login_sessions() -> Response:
 def people() -> str:
     """List the users whose names contain `q`, in pages; show admins the banned users too."""
     viewer, search = current_person(), request.args.get("q", "")
-    page = min(max(request.args.get("page", 1, type=int), 1), MAX_PEOPLE_PAGES)
+    page, banned_page = (_parse_page(name) for name in ("page", "banned_page"))
     if search:
         count_use(SEARCHES, viewer.id)
     users, has_more = list_users(db.session(), search, page=page)
+    shows_banned = viewer.is_admin and page == 1
+    banned, has_more_banned = list_banned_users(db.session(), search, page=banned_page) if shows_banned else ([], False)
     return render_template(
         "accounts/people.html",
         people=users,
@@ -207,8 +209,14 @@ def people() -> str:
         page=page,
         has_more=has_more,
         owner_id=get_owner_id(db.session()),
-        banned=list_banned_users(db.session(), search) if viewer.is_admin and page == 1 else [],
+        banned=banned,
+        banned_page=banned_page,
+        has_more_banned=has_more_banned,
     )
+
+
+def _parse_page(name: str) -> int:
+    return min(max(request.args.get(name, 1, type=int), 1), MAX_PEOPLE_PAGES)
 
 
 @blueprint.get("/people/<username>")

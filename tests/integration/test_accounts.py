@@ -506,3 +506,20 @@ def test_the_people_page_lists_and_finds_two_hundred_people_in_pages(server: Ser
     assert listed(page="99999999999") == listed(page="77") == ([], False)
     menu = LexborHTMLParser(ana.get("/people", params={"q": "person007"}).text).css("[popover].is-anchored a")
     assert [item.text().strip() for item in menu] == ["Message", "Profile", "Ban…"]
+
+
+def test_the_list_of_banned_people_has_pages_too(server: Server, ana: Person) -> None:
+    add_people(server, *(f"person{number:02}" for number in range(60)))
+    server.execute("UPDATE users SET is_active = false WHERE username LIKE 'person%'")
+
+    def listed(path: str) -> tuple[list[str], list[str]]:
+        page = LexborHTMLParser(ana.get(path).text)
+        section = page.css_first("[aria-labelledby=banned]")
+        names = [str(row.text()).strip() for row in section.css(".row-detail")]
+        return names, [link.attributes["href"] or "" for link in section.css(".pages a")]
+
+    first, links = listed("/people")
+    assert links == ["/people?banned_page=2"]
+    second, links = listed(links[0])
+    assert links == ["/people"]
+    assert first + second == [f"@person{number:02}" for number in range(60)]
