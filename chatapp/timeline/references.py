@@ -11,9 +11,7 @@ from chatapp.conversations.refs import ConversationRef
 
 REFERENCE_TEXT = "Quoted message"
 
-_REFERENCE = re.compile(
-    rf"^> \[{REFERENCE_TEXT}\]\(/conversations/([a-z]+(?:_\d{{1,10}})?)/messages/(\d{{1,10}})\)$", re.MULTILINE
-)
+_REFERENCE = re.compile(rf"> \[{REFERENCE_TEXT}\]\(/conversations/([a-z]+(?:_\d{{1,10}})?)/messages/(\d{{1,10}})\)")
 
 
 def message_path(conversation: str, seq: int) -> str:
@@ -32,9 +30,6 @@ def make_reference(conversation: ConversationRef, seq: int) -> str:
 
 
 def find_reference(text: str) -> tuple[str, int] | None:
-    """Return the conversation and the `seq` of the only message that a text refers to as forwarding does."""
-    found = _REFERENCE.findall(text)
-    if len(found) != 1:
-        return None
-    ((conversation, seq),) = found
-    return conversation, int(seq)
+    """Return the conversation and the `seq` of the message that a text refers to, if it consists of that alone."""
+    found = _REFERENCE.fullmatch(text.strip())
+    return None if found is None else (found[1], int(found[2]))

@@ -130,16 +130,19 @@ def test_forwarding_a_forwarded_message_refers_to_the_original_where_the_person_
     room, notes = ana.create_room("Plans"), ana.open_direct(ana)
     ana.connect().post("the original", room)
 
-    def forward(person: Person, source: str, target: str) -> str:
-        body = {"to": target, "content": "look", "client_id": str(uuid.uuid4())}
-        response = person.api().post(f"/conversations/{source}/messages/1/forward", json=body)
+    def forward(person: Person, source: str, target: str, seq: int = 1, comment: str = "") -> str:
+        body = {"to": target, "content": comment, "client_id": str(uuid.uuid4())}
+        response = person.api().post(f"/conversations/{source}/messages/{seq}/forward", json=body)
         assert response.status_code == 201, response.text
         content: str = response.json()["content"]
         return content
 
-    original = f"look\n\n> [Quoted message](/conversations/{room}/messages/1)"
+    original = f"> [Quoted message](/conversations/{room}/messages/1)"
     assert forward(ana, room, "general") == original
     assert forward(ana, "general", notes) == original
     # Bob may read only the message that forwards it.
     bob_notes = bob.open_direct(bob)
-    assert forward(bob, "general", bob_notes) == "look\n\n> [Quoted message](/conversations/general/messages/1)"
+    assert forward(bob, "general", bob_notes) == "> [Quoted message](/conversations/general/messages/1)"
+    # A comment is part of what is forwarded.
+    assert forward(ana, room, "general", comment="look") == f"look\n\n{original}"
+    assert forward(ana, "general", notes, seq=2) == "> [Quoted message](/conversations/general/messages/2)"
