@@ -44,12 +44,12 @@ def schedule(
     """Store a message that is sent at the time `due_at`, and return it. The others are the parameters of `post`.
 
     A repeated `client_id` replaces what is stored under it in this conversation while it is not due: its sender may not
-    have received an acknowledgement, and have changed the text or the time. Otherwise it returns what is stored. It is
-    also the client id of the message when it is sent.
+    have received an acknowledgement, and have changed the text or the time. The same message returns what is stored.
+    The client id is also that of the message when it is sent.
 
     Raises what `check_content`, `check_client_id`, `check_due_at` and `authorize_posting` raise, `Invalid` for a
-    command, `InvalidReply`, `ThreadRemoved` and `SignedOut`, and `Conflict` if the message was sent already, or if the
-    person has scheduled as many as the setting allows.
+    command, `InvalidReply`, `ThreadRemoved` and `SignedOut`, and `Conflict` if the message was sent already, if the
+    stored one can no longer be replaced, or if the person has scheduled as many as the setting allows.
     """
     settings = current_settings()
     text, key = check_content(content), check_client_id(client_id)
@@ -99,9 +99,24 @@ def schedule(
 
 
 def _is_replaced(known: Scheduled, ref: ConversationRef, values: Mapping[str, object]) -> bool:
-    """Return whether a stored message gets other values: not if it is due, or if it could not be sent."""
+    """Return whether a repetition of a stored message changes it.
+
+    Raises `Conflict` if it should, but the message is due or could not be sent. Another time changes nothing then.
+    """
+    is_same_message = known.conversation == ref and all(
+        getattr(known, name) == value for name, value in values.items() if name != "due_at"
+    )
     is_waiting = known.problem is None and known.due_at > now()
-    return is_waiting and known.conversation == ref and any(getattr(known, name) != values[name] for name in values)
+    if known.conversation == ref and is_waiting:
+        return not is_same_message or known.due_at != values["due_at"]
+    if not is_same_message:
+        raise Conflict("Another message is scheduled under this client_id. Use a new one.")
+    return False
+
+
+def _is_replaceable(known: Scheduled, ref: ConversationRef) -> bool:
+    """Return whether a stored message can get other values: not if it is due, or if it could not be sent."""
+    return known.conversation == ref and known.problem is None and known.due_at > now()
 
 
 def change_scheduled(
