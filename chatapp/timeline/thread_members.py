@@ -36,7 +36,7 @@ from chatapp.timeline.event_numbers import lock_columns
 from chatapp.timeline.messages import TimelineMessage, fetch_roots
 from chatapp.timeline.read_state import MAX_COUNTED_MESSAGES
 from chatapp.timeline.signals import thread_state_changed
-from chatapp.timeline.thread_replies import find_people_at_limit, find_roots
+from chatapp.timeline.thread_replies import find_roots
 from chatapp.timeline.threads import MAX_FOLLOWED_THREADS, ThreadState
 
 _THREADS, _MEMBERS, _MESSAGES = (cast(Table, model.__table__) for model in (Thread, ThreadMember, Message))
@@ -305,7 +305,11 @@ def _has_state(session: Session, state: ThreadState) -> bool:
 
 
 def _check_limit(session: Session, state: ThreadState) -> None:
-    if not state.is_following and find_people_at_limit(session, [state.user_id]):
+    """Raise `Conflict` if the person would follow too many threads. Those that they take part in have no limit."""
+    if state.is_following:
+        return
+    followed = select(func.count()).where(_MEMBERS.c.user_id == state.user_id, _MEMBERS.c.is_following)
+    if session.execute(followed).scalar_one() >= MAX_FOLLOWED_THREADS:
         raise Conflict(f"You follow {MAX_FOLLOWED_THREADS:,} threads. Stop following some before you follow another.")
 
 

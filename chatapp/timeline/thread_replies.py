@@ -20,7 +20,6 @@ from chatapp.storage import INTEGER, Transaction, encode_rows, parameter_rows
 from chatapp.timeline.event_numbers import NumberedConversation, increment_last_event
 from chatapp.timeline.threads import (
     IS_LISTED_THREAD,
-    MAX_FOLLOWED_THREADS,
     THREAD_KEYS,
     ThreadKey,
     format_people,
@@ -70,13 +69,6 @@ _UPDATE_MEMBER = (
         _MEMBERS.c.user_id == bindparam("member"),
     )
     .values(is_following=bindparam("new_is_following"), last_read_seq=bindparam("new_last_read_seq"))
-)
-
-_SELECT_PEOPLE_AT_LIMIT = (
-    select(_MEMBERS.c.user_id)
-    .where(_MEMBERS.c.user_id.in_(bindparam("user_ids", expanding=True)), _MEMBERS.c.is_following)
-    .group_by(_MEMBERS.c.user_id)
-    .having(func.count() >= bindparam("limit"))
 )
 
 _SELECT_LAST = (
@@ -165,14 +157,6 @@ def store_replies(session: Session, replies: Sequence[Reply]) -> None:
     _store_followers(session, replies)
 
 
-def find_people_at_limit(session: Session, user_ids: Collection[int]) -> Collection[int]:
-    """Return which of these people follow so many threads that they follow no further ones."""
-    if not user_ids:
-        return ()
-    parameters = {"user_ids": list(user_ids), "limit": MAX_FOLLOWED_THREADS}
-    return session.connection().execute(_SELECT_PEOPLE_AT_LIMIT, parameters).scalars().all()
-
-
 def add_named_followers(session: Session, reply: Reply) -> None:
     """Add the people mentioned by name in an edited reply as followers."""
     _insert_members(session, {(*reply.root, user_id): reply.seq - 1 for user_id in reply.named})
@@ -253,7 +237,7 @@ def _store_recount(session: Session, key: ThreadKey, count: int, last_seq: int) 
 
 
 def _store_followers(session: Session, replies: Sequence[Reply]) -> None:
-    """Add the author of the root, the senders, and the people mentioned by name as followers, up to the limit."""
+    """Add the author of the root, the senders, and the people mentioned by name as followers."""
     # Not only of new threads: somebody may have followed one before its first reply, or its replies were restored.
     found = _find_targets(session, {reply.root for reply in replies})
     markers = {(*key, row.sender_id): key[1] for key, row in found.items() if row.sender_id is not None}
@@ -263,17 +247,8 @@ def _store_followers(session: Session, replies: Sequence[Reply]) -> None:
     # A reply moves its sender's read marker, and makes the sender follow the thread again.
     senders = {(*reply.root, reply.sender_id): reply.seq for reply in replies if reply.sender_id is not None}
     known = _insert_members(session, markers | senders)
-    returning = {key[2] for key in senders if key in known and not known[key].is_following}
-    at_limit = find_people_at_limit(session, returning)
     updated = [
-        _new(
-            key[:2],
-            {
-                "is_following": known[key].is_following or key[2] not in at_limit,
-                "last_read_seq": max(known[key].last_read_seq, seq),
-            },
-        )
-        | {"member": key[2]}
+        _new(key[:2], {"is_following": True, "last_read_seq": max(known[key].last_read_seq, seq)}) | {"member": key[2]}
         for key, seq in senders.items()
         if key in known
     ]
@@ -288,17 +263,10 @@ def _insert_members(session: Session, markers: Mapping[tuple[int, int, int], int
     connection = session.connection()
     rows = connection.execute(_SELECT_MEMBERS, {"keys": encode_rows(markers)})
     known = {(row.conversation_id, row.root_seq, row.user_id): row for row in rows}
-    new = {key: seq for key, seq in markers.items() if key not in known}
-    at_limit = find_people_at_limit(session, {key[2] for key in new})
     created = [
-        {
-            "conversation_id": key[0],
-            "root_seq": key[1],
-            "user_id": key[2],
-            "is_following": key[2] not in at_limit,
-            "last_read_seq": seq,
-        }
-        for key, seq in new.items()
+        {"conversation_id": key[0], "root_seq": key[1], "user_id": key[2], "is_following": True, "last_read_seq": seq}
+        for key, seq in markers.items()
+        if key not in known
     ]
     if created:
         connection.execute(insert(_MEMBERS), created)

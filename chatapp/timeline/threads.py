@@ -16,7 +16,7 @@ MAX_LAST_PEOPLE = 3
 """Number of people who are shown as having replied last."""
 
 MAX_FOLLOWED_THREADS = 5_000
-"""Maximum number of threads that one person follows: each sidebar counts the unread ones."""
+"""Number of threads from which on a person can follow no more by hand: each sidebar counts the unread ones."""
 
 ThreadKey = tuple[int, int]
 """The id of a conversation, and the `seq` of the root."""
