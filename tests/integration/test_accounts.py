@@ -514,9 +514,8 @@ def test_the_list_of_banned_people_has_pages_too(server: Server, ana: Person) ->
 
     def listed(path: str) -> tuple[list[str], list[str]]:
         page = LexborHTMLParser(ana.get(path).text)
-        section = page.css_first("[aria-labelledby=banned]")
-        names = [str(row.text()).strip() for row in section.css(".row-detail")]
-        return names, [link.attributes["href"] or "" for link in section.css(".pages a")]
+        names = [str(row.text()).strip() for row in page.css("[aria-labelledby=banned] .row-detail")]
+        return names, [link.attributes["href"] or "" for link in page.css("[aria-labelledby=banned] .pages a")]
 
     first, links = listed("/people")
     assert links == ["/people?banned_page=2"]
