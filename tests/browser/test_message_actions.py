@@ -205,8 +205,11 @@ def test_the_toolbar_works_by_touch_and_by_keyboard(ana: Person, new_page: NewPa
     desktop.keyboard.press("Escape")
     expect(desktop.locator("[data-open-menu]")).to_be_focused()
     desktop.keyboard.press("Enter")
+    # What is closed takes no focus.
+    expect(desktop.locator("[data-copy-link]")).to_be_focused()
     desktop.locator("[data-edit]").focus()
     desktop.keyboard.press("Enter")
+    expect(desktop.locator("#message-1 textarea")).to_be_focused()
     desktop.keyboard.type("!")
     desktop.keyboard.press("Enter")
     expect(desktop.locator("#message-1 .message-body")).to_have_text("one!")
