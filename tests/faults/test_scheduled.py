@@ -76,7 +76,7 @@ def test_two_processes_send_each_message_once_and_in_order_while_one_is_killed(
         due = (due_at - timedelta(seconds=1)).isoformat()
         ack = socket.call("remind_me", {"content": text, "client_id": str(uuid.uuid4()), "due_at": due})
         assert ack["ok"], ack
-    eventually(lambda: datetime.now(UTC) > due_at + timedelta(seconds=0.1), "the first are due")
+    eventually(lambda: datetime.now(UTC) > due_at + timedelta(seconds=0.1), "the first are due", timeout=60)
     first.kill()
     wait_until_all_are_sent(second)
     for person in people:
