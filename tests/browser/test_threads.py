@@ -16,6 +16,7 @@ from tests.harness.pages import (
 )
 from tests.harness.people import Person, message_payload
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -222,8 +223,13 @@ def test_the_pages_of_a_long_thread_lead_in_both_directions(
     if has_scripts:
         bodies.last.scroll_into_view_if_needed()
         page.mouse.move(700, 400)
-        page.mouse.wheel(0, 20_000)
-        expect(bodies.last).to_have_text("120")
+
+        def is_at_end() -> bool:
+            page.mouse.wheel(0, 20_000)
+            return bodies.last.inner_text() == "120"
+
+        # Each part that is loaded moves the end away.
+        eventually(is_at_end, "the last reply is loaded")
         page.mouse.wheel(0, 20_000)
         expect(page.locator("[data-newer-messages]")).to_be_hidden()
         socket.call("send_message", message_payload("121") | {"thread": 1})
