@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation
 from chatapp.presentation.kinds import pages_of
-from chatapp.search.excerpts import Excerpt, make_excerpt
+from chatapp.search.excerpts import Excerpt, make_excerpts
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.search import Hits
 
@@ -38,13 +38,19 @@ def present_hits(session: Session, hits: Hits, viewer_id: int) -> Sequence[Found
     conversations = session.scalars(select(Conversation).where(Conversation.id.in_(ids))).all() if ids else []
     pages = pages_of(session, conversations, viewer_id)
     titles = {each.id: page.title for each, page in zip(conversations, pages, strict=True)}
-    found = []
-    for hit in hits.hits:
-        excerpt = make_excerpt(hit.message.content, hits.query.terms)
-        # A conversation that was deleted meanwhile has no title.
-        title = titles.get(hit.message.conversation.id, "")
-        found.append(FoundMessage(hit.message, title, split(excerpt), excerpt.has_before, excerpt.has_after))
-    return found
+    messages = [hit.message for hit in hits.hits]
+    excerpts = make_excerpts((message.content for message in messages), hits.query.terms)
+    return [
+        FoundMessage(
+            message,
+            # A conversation that was deleted meanwhile has no title.
+            titles.get(message.conversation.id, ""),
+            split(excerpt),
+            excerpt.has_before,
+            excerpt.has_after,
+        )
+        for message, excerpt in zip(messages, excerpts, strict=True)
+    ]
 
 
 def split(excerpt: Excerpt) -> Sequence[ExcerptPart]:

@@ -1,8 +1,10 @@
 """Excerpts of messages that were found, with the places of what was searched."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
+from chatapp.concurrency.cooperation import checkpoint, in_slices
 from chatapp.search.query import Phrase, Term
 from chatapp.search.tokens import Token, locate
 
@@ -33,14 +35,23 @@ def make_excerpt(content: str, terms: Sequence[Term]) -> Excerpt:
     return Excerpt(content[start:end], shown, start > 0, end < len(content))
 
 
+def make_excerpts(contents: Iterable[str], terms: Sequence[Term]) -> list[Excerpt]:
+    """Return the excerpts of several texts. It computes in slices: one takes milliseconds for a long text."""
+    excerpts = []
+    with in_slices():
+        for content in contents:
+            excerpts.append(make_excerpt(content, terms))
+            checkpoint()
+    return excerpts
+
+
 def find_ranges(content: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
     """Return where the terms are in a text, in its order. Ranges that touch are joined."""
     row, wholes = locate(content)
-    found: list[tuple[int, int]] = []
-    for phrase in (phrase for term in terms for phrase in term):
-        found += _find(row, phrase)
-        for whole in wholes:
-            found += _find([whole], phrase)
+    phrases = _Phrases.of(terms)
+    found = phrases.find(row)
+    for whole in wholes:
+        found += phrases.find([whole])
     joined: list[tuple[int, int]] = []
     for start, end in sorted(found):
         if joined and start <= joined[-1][1]:
@@ -50,19 +61,40 @@ def find_ranges(content: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
     return joined
 
 
-def _find(tokens: Sequence[Token], phrase: Phrase) -> list[tuple[int, int]]:
-    length = len(phrase.tokens)
-    *first, last = phrase.tokens
-    return [
-        (tokens[index].start, _find_last_end(tokens[index + length - 1], last))
-        for index in range(len(tokens) - length + 1)
-        if _matches(tokens[index + length - 1].text, last, is_prefix=phrase.is_prefix)
-        and all(tokens[index + offset].text == each for offset, each in enumerate(first))
-    ]
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """The phrases of a query. A text is read once for all of them."""
+
+    by_first: Mapping[str, Sequence[Phrase]]
+    """Those that begin with a whole token, by that token."""
+    prefixes: Sequence[Phrase]
+    """Those that consist of the beginning of one token."""
+
+    @classmethod
+    def of(cls, terms: Iterable[Term]) -> Self:
+        by_first: dict[str, list[Phrase]] = {}
+        prefixes: list[Phrase] = []
+        for phrase in dict.fromkeys(phrase for term in terms for phrase in term):
+            is_prefix = phrase.is_prefix and len(phrase.tokens) == 1
+            (prefixes if is_prefix else by_first.setdefault(phrase.tokens[0], [])).append(phrase)
+        return cls(by_first, prefixes)
+
+    def find(self, tokens: Sequence[Token]) -> list[tuple[int, int]]:
+        """Return where the phrases are in a row of tokens."""
+        found: list[tuple[int, int]] = []
+        for index, token in enumerate(tokens):
+            for phrase in (*self.by_first.get(token.text, ()), *self.prefixes):
+                last = index + len(phrase.tokens) - 1
+                if last < len(tokens) and _is_at(tokens, index, phrase):
+                    found.append((token.start, _find_last_end(tokens[last], phrase.tokens[-1])))
+        return found
 
 
-def _matches(token: str, searched: str, *, is_prefix: bool) -> bool:
-    return token.startswith(searched) if is_prefix else token == searched
+def _is_at(tokens: Sequence[Token], index: int, phrase: Phrase) -> bool:
+    *first, searched = phrase.tokens
+    last = tokens[index + len(first)].text
+    has_last = last.startswith(searched) if phrase.is_prefix else last == searched
+    return has_last and all(tokens[index + offset].text == each for offset, each in enumerate(first))
 
 
 def _find_last_end(token: Token, searched: str) -> int:

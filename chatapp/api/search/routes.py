@@ -9,8 +9,7 @@ from chatapp.api.responses import respond
 from chatapp.api.schemas import SearchQuery
 from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.messages import present_message_data
-from chatapp.search.excerpts import make_excerpt
-from chatapp.search.query import Term
+from chatapp.search.excerpts import Excerpt, make_excerpts
 from chatapp.timeline.search import Hit, find_messages
 
 blueprint = Blueprint("api_search", __name__, url_prefix="/api")
@@ -24,17 +23,17 @@ def search_messages(query: SearchQuery) -> Response:
     actor = current_caller().actor
     count_use(SEARCHES, actor.user_id)
     found = find_messages(actor, query.q, before=query.before, limit=query.limit, order=query.order)
+    excerpts = make_excerpts((hit.message.content for hit in found.hits), found.query.terms)
     body: resources.FoundMessages = {
         "limit": query.limit,
         "next": found.next,
         "indexing": found.is_indexing,
-        "messages": [_present(hit, found.query.terms) for hit in found.hits],
+        "messages": [_present(hit, excerpt) for hit, excerpt in zip(found.hits, excerpts, strict=True)],
     }
     return respond(body)
 
 
-def _present(hit: Hit, terms: list[Term]) -> resources.FoundMessage:
-    excerpt = make_excerpt(hit.message.content, terms)
+def _present(hit: Hit, excerpt: Excerpt) -> resources.FoundMessage:
     return {
         "conversation": hit.conversation.ref.wire_name,
         "message": present_message_data(hit.message),
