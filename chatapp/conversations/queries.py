@@ -189,7 +189,7 @@ def find_accesses(session: Session, keys: Collection[tuple[int, int]]) -> dict[t
     }
 
 
-def list_readable(session: Session, user_id: int) -> list["ReadableConversation"]:
+def list_readable(session: Session, user_id: int) -> list[ReadableConversation]:
     """List all conversations that a user may read: those for which `authorize_reading` succeeds."""
     rows = _READABLE.fetch(session, user_id=user_id)
     conversations = (

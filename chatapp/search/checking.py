@@ -51,7 +51,7 @@ def find_differences(connection: Connection) -> Differences:
             f"SELECT m.id FROM messages AS m LEFT JOIN {rows} AS s ON s.id = m.id "  # noqa: S608 - constants
             f"WHERE s.id IS NULL AND m.id >= :position AND {_IS_INDEXED} ORDER BY m.id LIMIT {MAX_LISTED}"
         ),
-        {"position": get_position(connection) or 0},
+        {"position": get_position(connection)},
     )
     surplus = connection.execute(
         text(

@@ -134,7 +134,7 @@ def tokenize(text: str) -> Tokens:
             wholes[whole] = None
         if len(row) > MAX_TOKENS:
             break
-    wholes |= dict.fromkeys(_read_numbers(normalized))
+    wholes |= dict.fromkeys(number for number, _, _ in _read_numbers(normalized))
     return Tokens(row[:MAX_TOKENS], tuple(wholes)[: MAX_TOKENS // 4])
 
 
@@ -146,7 +146,7 @@ def _tokenize_plain(text: str) -> Tokens:
     return Tokens(row, ())
 
 
-def tokenize_word(word: str) -> "Word":
+def tokenize_word(word: str) -> Word:
     """Return what finds a word, or a quoted phrase, that somebody has typed."""
     normalized = _normalize(word)
     runs = list(_read_runs(normalized))
@@ -171,10 +171,7 @@ def locate(text: str) -> tuple[Sequence[Token], Sequence[Token]]:
         row += [Token(token, starts[start], ends[end - 1]) for token, start, end in parts]
         if whole is not None:
             wholes.append(Token(whole, starts[parts[0][1]], ends[parts[-1][2] - 1]))
-    wholes += [
-        Token(_join_number(match[0]), starts[match.start()], ends[match.end() - 1])
-        for match in _NUMBER.finditer(normalized)
-    ]
+    wholes += [Token(number, starts[start], ends[end - 1]) for number, start, end in _read_numbers(normalized)]
     return row, wholes
 
 
@@ -234,8 +231,8 @@ def _read_runs(text: str) -> Iterator[tuple[list[tuple[str, int, int]], str | No
         start, end = run.span()
         first = classes[start]
         if first == "h":
-            pairs = [(_pair(text[index : index + 2]), index, index + 2) for index in range(start, end - 1)]
-            yield [*pairs, (_pair(text[end - 1]), end - 1, end)], None
+            pairs = [(text[index : index + 2].casefold(), index, index + 2) for index in range(start, end - 1)]
+            yield [*pairs, (text[end - 1].casefold(), end - 1, end)], None
         elif first in "er":
             yield [(text[start:end], start, end)], None
         else:
@@ -248,13 +245,10 @@ def _read_runs(text: str) -> Iterator[tuple[list[tuple[str, int, int]], str | No
                 yield parts, fold(text[start:end].rstrip("_"))[:MAX_TOKEN_CHARS] if len(parts) > 1 else None
 
 
-def _pair(characters: str) -> str:
-    return characters.casefold()
-
-
-def _read_numbers(text: str) -> Iterator[str]:
+def _read_numbers(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield each number with separators as one token, with its place in the normalized text."""
     for match in _NUMBER.finditer(text):
-        yield _join_number(match[0])
+        yield _join_number(match[0]), match.start(), match.end()
 
 
 def _join_number(number: str) -> str:
