@@ -37,6 +37,7 @@ function followForm({ main, signal }, form) {
   let timer;
 
   async function search() {
+    clearTimeout(timer);
     requested.abort();
     requested = new AbortController();
     const path = pathOf(form);
@@ -80,7 +81,6 @@ function followForm({ main, signal }, form) {
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    clearTimeout(timer);
     search();
   });
   main.addEventListener("click", (event) => {
