@@ -12,6 +12,7 @@ from bench import (
     pages,
     rendering,
     scale,
+    search,
     slow_readers,
     start,
     streams,
@@ -29,15 +30,16 @@ BENCHMARKS = {
     "pages": pages,
     "rendering": rendering,
     "scale": scale,
+    "search": search,
     "slow_readers": slow_readers,
     "start": start,
     "streams": streams,
     "switching": switching,
 }
-FULL = {"hostile": hostile.run_full}
+FULL = {"hostile": hostile.run_full, "search": search.run_full}
 FORMATTED = {"durable": durable.run_formatted}
 AGAINST = {"durable": durable.run, "fanout": fanout.run}
-PARTS = {"hostile": tuple(ATTACKS), "pages": pages.PAGES}
+PARTS = {"hostile": tuple(ATTACKS), "pages": pages.PAGES, "search": search.DATABASES}
 """The parts of benchmarks that can be measured alone."""
 
 
