@@ -90,14 +90,6 @@ class SavedMessage(TypedDict):
     ]
 
 
-class SavedMessages(TypedDict):
-    """A page of the messages that the user has saved, saved last first."""
-
-    limit: Annotated[int, Field(description="The maximum number of items in this response.")]
-    more: Annotated[bool, Field(description="There are earlier ones: request them with `before` and the last `id`.")]
-    saved: list[SavedMessage]
-
-
 class Match(TypedDict):
     """Where something that was searched is in an excerpt, in characters."""
 
@@ -118,7 +110,7 @@ class FoundMessages(TypedDict):
     """A part of the messages that were found."""
 
     limit: Annotated[int, Field(description="The maximum number of items in this response.")]
-    next: Annotated[int | None, Field(description="Request what follows with it as `before`; null if nothing does.")]
+    next: Annotated[str | None, Field(description="The URL of the part that follows; null if nothing does.")]
     indexing: Annotated[bool, Field(description="Whether older messages are still indexed, and not all are found.")]
     messages: list[FoundMessage]
 
@@ -132,35 +124,37 @@ class Draft(TypedDict):
     version: Annotated[int, Field(description="Changes with every save; 0 if there is no draft.")]
 
 
-class Drafts(TypedDict):
-    """The drafts of the user, saved last first."""
-
-    drafts: list[Draft]
-
-
-class ScheduledMessages(TypedDict):
-    """A page of your scheduled messages."""
-
-    scheduled: list[ScheduledMessage]
-    total: Annotated[int, Field(description="The number of your scheduled messages.")]
-    next_cursor: Annotated[str | None, Field(description="The value of `after` for the next page; null if none.")]
-
-
-class Reminders(TypedDict):
-    """A page of your reminders."""
-
-    reminders: list[Reminder]
-    total: Annotated[int, Field(description="The number of your reminders.")]
-    next_cursor: Annotated[str | None, Field(description="The value of `after` for the next page; null if none.")]
-
-
 class ListResponse(TypedDict):
     """The fields of every list that is paginated with cursors."""
 
     total: Annotated[int, Field(description="The number of items on all pages; `since` and `until` do not reduce it.")]
     limit: Annotated[int, Field(description="The maximum number of items in this response.")]
-    next: Annotated[str | None, Field(description="The URL of the page with newer items.")]
-    previous: Annotated[str | None, Field(description="The URL of the page with older items.")]
+    next: Annotated[str | None, Field(description="The URL of the page that follows in the order of the list.")]
+    previous: Annotated[str | None, Field(description="The URL of the page that precedes in the order of the list.")]
+
+
+class SavedMessages(ListResponse):
+    """A page of the messages that the user has saved, saved last first."""
+
+    saved: list[SavedMessage]
+
+
+class Drafts(ListResponse):
+    """A page of the drafts of the user, saved last first."""
+
+    drafts: list[Draft]
+
+
+class ScheduledMessages(ListResponse):
+    """A page of the scheduled messages of the user, soonest first."""
+
+    scheduled: list[ScheduledMessage]
+
+
+class Reminders(ListResponse):
+    """A page of the reminders of the user, soonest first."""
+
+    reminders: list[Reminder]
 
 
 class Messages(ListResponse):
@@ -180,7 +174,7 @@ class Mention(TypedDict):
 
 
 class Mentions(ListResponse):
-    """A page of the messages that mention the user, oldest first."""
+    """A page of the messages that mention the user, oldest first. At most 1,000 are counted in `total`."""
 
     mentions: list[Mention]
 
@@ -203,13 +197,10 @@ class FollowedThread(TypedDict):
     root: Annotated[Message | None, Field(description="Its first message; null if a cleanup has removed it.")]
 
 
-class Threads(TypedDict):
-    """The threads that you follow: first those with unread replies, then by the last reply."""
+class Threads(ListResponse):
+    """A page of the threads that you follow: first those with unread replies, then by the last reply."""
 
-    limit: int
-    offset: int
     threads: list[FollowedThread]
-    total: int
 
 
 class MessageVersions(ListResponse):

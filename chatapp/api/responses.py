@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
@@ -11,7 +12,7 @@ from flask import Response, request
 
 from chatapp.api import resources
 from chatapp.api.queries import ConversationPage
-from chatapp.api.schemas import MentionsQuery, MessagesQuery, PageQuery, RepliesQuery, VersionsQuery
+from chatapp.api.schemas import CursorQuery, MessagesQuery, PageQuery, RepliesQuery, SearchQuery, VersionsQuery
 from chatapp.conversations.people import Person
 from chatapp.conversations.preferences import Preferences
 from chatapp.conversations.queries import ConversationAccess
@@ -19,8 +20,8 @@ from chatapp.presentation.kinds import direct_title
 from chatapp.presentation.messages import isoformat, present_message_data, present_person, present_versions
 from chatapp.presentation.resources import PinnedMessage as PinnedMessageResource
 from chatapp.presentation.threads import present_thread_state
+from chatapp.storage import ListPage
 from chatapp.timeline import Page, TimelineMessage
-from chatapp.timeline.mention_inbox import MentionList
 from chatapp.timeline.pins import PinnedMessage
 from chatapp.timeline.threads import ThreadState
 from chatapp.timeline.versions import VersionPage
@@ -58,9 +59,9 @@ def respond(body: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK, **he
 def respond_messages(conversation: str | None, total: int, page: Page, query: MessagesQuery) -> Response:
     """Return a page of a conversation's messages."""
     seqs = [message.seq for message in page.messages if message.seq is not None]
-    links = _make_links(query, seqs, has_older=page.has_older, has_newer=page.has_newer)
+    links = _make_number_links(query, seqs, has_older=page.has_older, has_newer=page.has_newer)
     body: resources.Messages = {
-        **_list_fields(total, query, links),
+        **list_fields(total, query, links),
         "conversation": conversation,
         "messages": [],
     }
@@ -83,7 +84,7 @@ _encode_cached = lru_cache(CACHED_MESSAGES)(_encode_data)
 def respond_thread(state: ThreadState, root: TimelineMessage | None, page: Page, query: RepliesQuery) -> Response:
     """Return a page of the replies in a thread."""
     seqs = [message.seq for message in page.messages if message.seq is not None]
-    links = _make_links(query, seqs, has_older=page.has_older, has_newer=page.has_newer)
+    links = _make_number_links(query, seqs, has_older=page.has_older, has_newer=page.has_newer)
     body: resources.ThreadMessages = {
         "thread": present_thread_state(state),
         "root": None if root is None else present_message_data(root),
@@ -95,26 +96,12 @@ def respond_thread(state: ThreadState, root: TimelineMessage | None, page: Page,
     return respond({**body, "messages": [_encode(message) for message in page.messages]}, Link=links.header)
 
 
-def respond_mentions(page: MentionList, query: MentionsQuery) -> Response:
-    """Return a page of the messages that mention the user."""
-    ids = [mention.message.id for mention in page.mentions if mention.message.id is not None]
-    links = _make_links(query, ids, has_older=page.has_older, has_newer=page.has_newer)
-    body: resources.Mentions = {
-        **_list_fields(page.total, query, links),
-        "mentions": [
-            {"message": present_message_data(mention.message), "is_unread": mention.is_unread}
-            for mention in page.mentions
-        ],
-    }
-    return respond(body, Link=links.header)
-
-
 def respond_versions(conversation: str, seq: int, page: VersionPage, query: VersionsQuery) -> Response:
     """Return a page of the earlier versions of a message."""
     numbers = [each.version for each in page.versions]
-    links = _make_links(query, numbers, has_older=page.has_older, has_newer=page.has_newer)
+    links = _make_number_links(query, numbers, has_older=page.has_older, has_newer=page.has_newer)
     body: resources.MessageVersions = {
-        **_list_fields(page.total, query, links),
+        **list_fields(page.total, query, links),
         "conversation": conversation,
         "seq": seq,
         "versions": present_versions(page.versions),
@@ -132,9 +119,9 @@ def respond_conversations(
     """Return a page of a user's conversations. `people` has the people of the direct ones."""
     accesses = [(access, access.conversation.id) for access in page.accesses if access.conversation is not None]
     ids = [conversation_id for _, conversation_id in accesses]
-    links = _make_links(query, ids, has_older=page.has_older, has_newer=page.has_newer)
+    links = _make_number_links(query, ids, has_older=page.has_older, has_newer=page.has_newer)
     body: resources.Conversations = {
-        **_list_fields(page.total, query, links),
+        **list_fields(page.total, query, links),
         "conversations": [
             present_conversation(access, people.get(conversation_id), user_id, is_public=conversation_id in public_ids)
             for access, conversation_id in accesses
@@ -188,11 +175,28 @@ def present_preferences(conversation: str, preferences: Preferences) -> resource
     }
 
 
-def _list_fields(total: int, query: PageQuery, links: Links) -> resources.ListResponse:
+def list_fields(total: int, query: PageQuery | CursorQuery, links: Links) -> resources.ListResponse:
+    """Return what all lists have in common."""
     return {"total": total, "limit": query.limit, "next": links.next, "previous": links.previous}
 
 
-def _make_links(query: PageQuery, numbers: Sequence[int], *, has_older: bool, has_newer: bool) -> Links:
+def make_links(query: PageQuery | CursorQuery, page: ListPage[Any]) -> Links:
+    """Return the links of a page of a list."""
+    return Links(
+        first=_make_url(query, after=0) if isinstance(query, PageQuery) else _make_url(query),
+        previous=None if page.previous is None else _make_url(query, before=page.previous),
+        next=None if page.next is None else _make_url(query, after=page.next),
+    )
+
+
+def make_search_links(query: SearchQuery, next_cursor: int | None) -> Links:
+    """Return the links of a part of what was found, which lead forwards only."""
+    text = {"q": query.q, "order": query.order, "limit": query.limit}
+    following = None if next_cursor is None else f"{request.path}?{urlencode({**text, 'before': next_cursor})}"
+    return Links(first=f"{request.path}?{urlencode(text)}", previous=None, next=following)
+
+
+def _make_number_links(query: PageQuery, numbers: Sequence[int], *, has_older: bool, has_newer: bool) -> Links:
     first, last = _find_bounds(query, numbers)
     return Links(
         first=_make_url(query, after=0),
@@ -211,5 +215,6 @@ def _find_bounds(query: PageQuery, numbers: Sequence[int]) -> tuple[int, int]:
     return before, max(before - 1, 0)
 
 
-def _make_url(query: PageQuery, **cursor: int) -> str:
-    return f"{request.path}?{urlencode(cursor | query.list_filters() | {'limit': query.limit})}"
+def _make_url(query: PageQuery | CursorQuery, **cursor: int | str) -> str:
+    filters = query.list_filters() if isinstance(query, PageQuery) else {}
+    return f"{request.path}?{urlencode(cursor | filters | {'limit': query.limit})}"

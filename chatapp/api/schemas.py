@@ -23,6 +23,7 @@ from chatapp.errors import Invalid, NotFound
 from chatapp.limits.metadata import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from chatapp.models.base import LAST_ID
 from chatapp.search.query import MAX_QUERY_CHARS
+from chatapp.storage import MAX_CURSOR_CHARS
 from chatapp.timeline.client_ids import MAX_IDEMPOTENCY_KEY_CHARS, check_client_id, client_id_of
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.metadata import UNCHANGED
@@ -167,6 +168,7 @@ class Request(BaseModel):
 
 Seq = Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"}), BeforeValidator(_parse_number)]
 Id = Annotated[int, Field(ge=0, le=LAST_ID, json_schema_extra={"format": "int32"}), BeforeValidator(_parse_number)]
+Cursor = Annotated[str, Field(max_length=MAX_CURSOR_CHARS)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_parse_number)]
 CappedLimit = Annotated[
     int,
@@ -194,6 +196,14 @@ class PageQuery(Request):
     def list_filters(self) -> dict[str, str]:
         """Return the parameters that hold for all pages of the list."""
         return {}
+
+
+class CursorQuery(Request):
+    """A page of a list: its beginning, or the part beside a cursor."""
+
+    before: Cursor | SkipJsonSchema[None] = Field(None, description="The cursor in the URL `previous` of a response.")
+    after: Cursor | SkipJsonSchema[None] = Field(None, description="The cursor in the URL `next` of a response.")
+    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
 
 
 class MessagesQuery(PageQuery):
@@ -238,22 +248,6 @@ class RepliesQuery(PageQuery):
     after: Seq | SkipJsonSchema[None] = Field(None, description="Return the first replies after this `seq`.")
 
 
-class ThreadsQuery(Request):
-    """A page of the threads that you follow."""
-
-    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
-    offset: Offset = Field(0, description=OFFSET_DESCRIPTION)
-
-
-class SavedQuery(Request):
-    """A page of the messages that you have saved."""
-
-    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
-    before: Seq | SkipJsonSchema[None] = Field(
-        None, description="Return what was saved before the entry with this `id`."
-    )
-
-
 class MentionsQuery(PageQuery):
     """A page of the messages that mention you: the last ones, or those beside a cursor."""
 
@@ -277,7 +271,7 @@ class SearchQuery(Request):
         "beginning of one, unless a space follows. No text is an error.",
     )
     limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
-    before: Seq | SkipJsonSchema[None] = Field(None, description="Return what follows: the `next` of a response.")
+    before: Seq | SkipJsonSchema[None] = Field(None, description="The cursor in the URL `next` of a response.")
     order: Literal["newest", "best"] = Field("newest", description="`best` ranks the newest 10,000 matches.")
 
 
@@ -433,15 +427,6 @@ class ReminderUpdate(Request):
     """Another time for a reminder."""
 
     due_at: DueAt = Field(description=REMINDER_DESCRIPTION, examples=["2030-12-24T09:00:00Z"])
-
-
-class ScheduledQuery(Request):
-    """A page of your scheduled messages, or of your reminders."""
-
-    limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
-    after: Annotated[str, Field(max_length=40)] | SkipJsonSchema[None] = Field(
-        None, description="The `next_cursor` of the page before."
-    )
 
 
 class MessageEdit(Request):

@@ -23,8 +23,8 @@ PAGE_SIZE = 50
 def index() -> str:
     """Show the messages that the user has saved, saved last first."""
     session, viewer = db.session(), current_person()
-    page = read_saved(session, viewer.id, before=parse_seq(request.args.get("before")), limit=PAGE_SIZE)
-    conversations = {each.ref: each.conversation for each in page.entries if each.conversation is not None}
+    page = read_saved(session, viewer.id, after=request.args.get("after"), limit=PAGE_SIZE)
+    conversations = {each.ref: each.conversation for each in page.items if each.conversation is not None}
     pages = dict(zip(conversations, pages_of(session, list(conversations.values()), viewer.id), strict=True))
     return render_template("messages/saved.html", page=page, pages=pages)
 

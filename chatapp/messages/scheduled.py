@@ -16,10 +16,10 @@ from chatapp.presentation.kinds import ConversationPage, pages_of
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.urls import ID
 from chatapp.schedule import reminders as service
-from chatapp.schedule.entries import Cursor, EntryPage
 from chatapp.schedule.reminders import REMINDERS, ReminderEntry, read_messages
 from chatapp.schedule.scheduled import SCHEDULED, Scheduled
 from chatapp.schedule.service import change_scheduled, delete_scheduled, send_now
+from chatapp.storage import ListPage
 from chatapp.timeline.metadata import UNCHANGED
 from chatapp.timeline.references import message_path
 from chatapp.web.caching import revalidated
@@ -36,7 +36,7 @@ PAGE_SIZE = 50
 def index() -> str:
     """Show the messages that the user has scheduled, and their reminders. Further pages have more of one of them."""
     session, user_id = db.session(), current_person().id
-    after, after_reminder = (Cursor.parse(request.args.get(name)) for name in ("after", "after_reminder"))
+    after, after_reminder = request.args.get("after"), request.args.get("after_reminder")
     return _render(
         None if after_reminder else SCHEDULED.read_page(session, user_id, after=after, limit=PAGE_SIZE),
         None if after else REMINDERS.read_page(session, user_id, after=after_reminder, limit=PAGE_SIZE),
@@ -113,12 +113,12 @@ def _render_refused(scheduled_id: int, error: ChatError, form: MultiDict[str, st
             raise
         # It was sent while its author was editing it.
         return _render(None, None, error=error, unsaved=form.get("content", "")), error.status
-    return _render(EntryPage([scheduled], None), None, error=error, form=form), error.status
+    return _render(ListPage([scheduled]), None, error=error, form=form), error.status
 
 
 def _render(
-    messages: EntryPage[Scheduled] | None,
-    reminders: EntryPage[ReminderEntry] | None,
+    messages: ListPage[Scheduled] | None,
+    reminders: ListPage[ReminderEntry] | None,
     *,
     error: ChatError | None = None,
     form: MultiDict[str, str] | None = None,
@@ -128,9 +128,9 @@ def _render(
     return render_template(
         "messages/scheduled.html",
         messages=messages,
-        pages=_find_pages(messages.entries) if messages else [],
+        pages=_find_pages(messages.items) if messages else [],
         reminders=reminders,
-        reminded=read_messages(db.session(), current_person().id, reminders.entries) if reminders else {},
+        reminded=read_messages(db.session(), current_person().id, reminders.items) if reminders else {},
         clock=current_clock(),
         error=error,
         form=form,

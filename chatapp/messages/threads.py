@@ -14,9 +14,8 @@ from chatapp.timeline.conversation_state import find_state
 from chatapp.timeline.references import thread_path
 from chatapp.timeline.thread_markers import mark_thread_read
 from chatapp.timeline.thread_members import (
-    count_followed_threads,
     follow_thread,
-    list_followed_threads,
+    read_followed_threads,
 )
 from chatapp.web.caching import revalidated
 
@@ -31,14 +30,13 @@ THREADS_PAGE_SIZE = 50
 @revalidated
 def index() -> str:
     """Show the threads that the user follows: first those with unread replies."""
-    viewer, offset = current_person(), parse_seq(request.args.get("offset"), "offset") or 0
-    threads = list_followed_threads(db.session(), viewer.id, limit=THREADS_PAGE_SIZE, offset=offset)
-    pages = pages_of(db.session(), [thread.conversation for thread in threads], viewer.id)
-    count = count_followed_threads(db.session(), viewer.id)
+    viewer = current_person()
+    page = read_followed_threads(db.session(), viewer.id, after=request.args.get("after"), limit=THREADS_PAGE_SIZE)
+    pages = pages_of(db.session(), [thread.conversation for thread in page.items], viewer.id)
     return render_template(
         "threads/index.html",
-        threads=list(zip(threads, pages, strict=True)),
-        next_offset=offset + THREADS_PAGE_SIZE if offset + THREADS_PAGE_SIZE < count else None,
+        threads=list(zip(page.items, pages, strict=True)),
+        next=page.next,
         shorten=shorten_quote,
     )
 

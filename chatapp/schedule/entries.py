@@ -1,23 +1,17 @@
 """What scheduled messages and reminders have in common: rows of one person, each with the time at which it is due."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar, cast
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
 from chatapp.conversations.refs import ConversationRef, make_ref
-from chatapp.errors import Invalid, NotFound
+from chatapp.errors import NotFound
 from chatapp.models import Conversation, Reminder, ScheduledMessage
-from chatapp.models.base import LAST_ID
-from chatapp.storage import Transaction, write
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_MAX_MICROSECONDS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+from chatapp.storage import Key, Keyset, ListPage, Transaction, write
 
 
 class Entry(Protocol):
@@ -34,36 +28,6 @@ class Entry(Protocol):
 
 E = TypeVar("E", bound=Entry)
 T = TypeVar("T")
-
-
-class Cursor(NamedTuple):
-    """A place in a list that is ordered by time."""
-
-    due_at: datetime
-    id: int
-
-    def __str__(self) -> str:
-        return f"{(self.due_at - _EPOCH) // _MICROSECOND}-{self.id}"
-
-    @classmethod
-    def parse(cls, value: str | None) -> Self | None:
-        """Return the cursor that was formatted as `value`, if there is one. Raises `Invalid`."""
-        if value is None:
-            return None
-        microseconds, _, number = value.partition("-")
-        for digits, limit in ((microseconds, _MAX_MICROSECONDS), (number, LAST_ID)):
-            if not digits.isascii() or not digits.isdecimal() or len(digits) > len(str(limit)) or int(digits) > limit:
-                raise Invalid("after must be a cursor from an earlier response.")
-        return cls(_EPOCH + int(microseconds) * _MICROSECOND, int(number))
-
-
-@dataclass(frozen=True, slots=True)
-class EntryPage(Generic[E]):
-    """Consecutive entries of a person, soonest first."""
-
-    entries: Sequence[E]
-    next: Cursor | None
-    """The cursor of the next page; None if there is none."""
 
 
 class Entries(Generic[E]):
@@ -87,6 +51,7 @@ class Entries(Generic[E]):
         """The columns that `make` needs."""
         self.waits = waits
         self.order = (self.table.c.due_at, self.table.c.id)
+        self._soonest_first = Keyset(Key(self.table.c.due_at, is_time=True), Key(self.table.c.id))
         self._make = make
         self._missing = missing
 
@@ -112,16 +77,12 @@ class Entries(Generic[E]):
         session.execute(select(self.table.c.id).where(is_wanted).with_for_update())
         return self.find_by_client_id(session, user_id, client_id)
 
-    def read_page(self, session: Session, user_id: int, *, after: Cursor | None, limit: int) -> EntryPage[E]:
-        """Return the entries of a person that come after a cursor, soonest first."""
-        query = self._select_of(user_id)
-        if after is not None:
-            due_at, number = self.order
-            query = query.where(or_(due_at > after.due_at, and_(due_at == after.due_at, number > after.id)))
-        rows = session.execute(query.order_by(*self.order).limit(limit + 1)).all()
-        entries = [self._make(row) for row in rows[:limit]]
-        last = entries[-1] if len(rows) > limit else None
-        return EntryPage(entries, None if last is None else Cursor(last.due_at, last.id))
+    def read_page(
+        self, session: Session, user_id: int, *, before: str | None = None, after: str | None = None, limit: int
+    ) -> ListPage[E]:
+        """Return a page of the entries of a person, soonest first."""
+        page = self._soonest_first.read(session, self._select_of(user_id), before=before, after=after, limit=limit)
+        return page.map(lambda rows: [self._make(row) for row in rows])
 
     def count(self, session: Session, user_id: int) -> int:
         """Count the entries of a person."""

@@ -21,6 +21,7 @@ from chatapp.storage.bulk_statements import BulkStatement
 from chatapp.storage.changes import BatchChange, Change, IdempotencyKey, SpoolableChange
 from chatapp.storage.engines import read_natively
 from chatapp.storage.folding import contains_folded
+from chatapp.storage.keyset import MAX_CURSOR_CHARS, Key, Keyset, ListPage
 from chatapp.storage.parameter_rows import INTEGER, TEXT, encode_rows, parameter_rows
 from chatapp.storage.read_statements import ReadStatement, opaque_parameter
 from chatapp.storage.replica import PRIMARY_POSITION
@@ -35,6 +36,7 @@ __all__ = [
     "DELETED",
     "EXTENSION",
     "INTEGER",
+    "MAX_CURSOR_CHARS",
     "PRIMARY_POSITION",
     "TEXT",
     "Backlog",
@@ -43,6 +45,9 @@ __all__ = [
     "Change",
     "DeferredSignal",
     "IdempotencyKey",
+    "Key",
+    "Keyset",
+    "ListPage",
     "ReadStatement",
     "SpoolableChange",
     "Submission",

@@ -5,7 +5,7 @@ device gets the current draft, so that it can merge the two.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +21,8 @@ from chatapp.conversations.service import lock_people
 from chatapp.errors import Conflict
 from chatapp.limits.rates import DRAFT_SAVES, count_use
 from chatapp.models import Conversation, Draft, Message, now
-from chatapp.storage import ReadStatement, Transaction, write
+from chatapp.models.base import LAST_ID
+from chatapp.storage import Key, Keyset, ListPage, ReadStatement, Transaction, write
 from chatapp.timeline.client_ids import check_client_id
 from chatapp.timeline.content import check_text, is_blank
 from chatapp.timeline.signals import DraftChanged, draft_changed
@@ -53,6 +54,11 @@ _UPDATE = (
 )
 _DELETE = delete(Draft).where(_HAS_KEY, _HAS_VERSION)
 _DELETE_SENT = delete(Draft).where(_HAS_KEY, or_(_HAS_VERSION, Draft.client_id == bindparam("of_client_id")))
+
+
+_SAVED_LAST_FIRST = Keyset(
+    Key(Draft.version, is_descending=True), Key(Draft.conversation_id, maximum=LAST_ID), Key(Draft.thread_root)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,23 +150,33 @@ def find_draft(session: Session, user_id: int, conversation_id: int, thread_root
     return _find(session, _key(user_id, conversation_id, thread_root))
 
 
-def list_drafts(session: Session, user_id: int) -> Sequence[DraftOfPlace]:
-    """Return all drafts of a person, saved last first."""
-    rows = session.execute(
+def read_drafts(
+    session: Session, user_id: int, *, before: str | None = None, after: str | None = None, limit: int
+) -> ListPage[DraftOfPlace]:
+    """Return a page of the drafts of a person, saved last first."""
+    query = (
         select(Draft, Conversation.kind)
         .join(Conversation, Conversation.id == Draft.conversation_id)
         .where(Draft.user_id == user_id)
-        .order_by(Draft.version.desc(), Draft.conversation_id, Draft.thread_root)
     )
-    return [
-        DraftOfPlace(
-            ConversationRef(kind, draft.conversation_id),
-            draft.thread_root or None,
-            DraftState(draft.content, draft.version),
-            draft.updated_at,
-        )
-        for draft, kind in rows
-    ]
+    page = _SAVED_LAST_FIRST.read(session, query, before=before, after=after, limit=limit)
+    return page.map(
+        lambda rows: [
+            DraftOfPlace(
+                ConversationRef(row.kind, row.Draft.conversation_id),
+                row.Draft.thread_root or None,
+                DraftState(row.Draft.content, row.Draft.version),
+                row.Draft.updated_at,
+            )
+            for row in rows
+        ]
+    )
+
+
+def count_drafts(session: Session, user_id: int) -> int:
+    """Count the drafts of a person."""
+    ((count,),) = _COUNT.fetch(session, user_id=user_id)
+    return int(count)
 
 
 def remove_sent(transaction: Transaction, sent: Iterable[SentDraft]) -> None:
@@ -222,8 +238,7 @@ def _announce(transaction: Transaction, ref: ConversationRef, key: dict[str, int
 
 
 def _check_count(session: Session, user_id: int, limit: int) -> None:
-    ((count,),) = _COUNT.fetch(session, user_id=user_id)
-    if count >= limit:
+    if count_drafts(session, user_id) >= limit:
         raise Conflict(f"You have {limit:,} drafts, which is the limit. Send or delete some of them first.")
 
 

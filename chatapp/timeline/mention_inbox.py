@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Row, Select, and_, func, not_, select, true
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Membership, Mention
-from chatapp.storage import read_natively
+from chatapp.storage import Key, Keyset, ListPage, read_natively
 from chatapp.timeline.messages import TimelineMessage, fetch_messages_of
+from chatapp.timeline.read_state import MAX_COUNTED_MESSAGES
 
 IS_UNREAD = and_(Mention.is_in_room, Mention.seq > Membership.last_read_seq)
 """A thread has unread counts of its own, which the read marker of the conversation does not change."""
+
+
+_OLDEST_FIRST = Keyset(Key(Mention.message_id))
+_OLDEST_UNREAD_FIRST = Keyset(Key(Mention.message_id + 0))
+"""See `select_unread`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +49,6 @@ class MentionPage:
     """The cursor of the page after this one, if there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class MentionList:
-    """Consecutive mentions of a reader in the order of the messages, oldest first."""
-
-    mentions: Sequence[MentionOfReader]
-    total: int
-    has_older: bool
-    has_newer: bool
-
-
 def read_mentions(session: Session, user_id: int, *, after: MentionCursor | None, limit: int) -> MentionPage:
     """Return the messages that mention a user in the conversations that they are a member of.
 
@@ -61,16 +58,23 @@ def read_mentions(session: Session, user_id: int, *, after: MentionCursor | None
 
 
 def list_mentions(
-    session: Session, user_id: int, *, before: int | None, after: int | None, limit: int, only_unread: bool
-) -> MentionList:
-    """Return the last mentions before the message with the id `before`, or the first ones after that with `after`.
+    session: Session, user_id: int, *, before: str | None, after: str | None, limit: int, only_unread: bool
+) -> tuple[ListPage[MentionOfReader], int]:
+    """Return a page of the mentions in the order of the messages' ids, by default the last one, and their number.
 
-    They are those of `read_mentions`, in the order of the messages' ids.
+    They are those of `read_mentions`. At most `MAX_COUNTED_MESSAGES` are counted.
     """
-    return read_natively(
-        session,
-        lambda reading: _list(reading, user_id, before=before, after=after, limit=limit, only_unread=only_unread),
+    query, order = (
+        (select_unread(user_id), _OLDEST_UNREAD_FIRST) if only_unread else (select_mentions(user_id), _OLDEST_FIRST)
     )
+
+    def read(reading: Session) -> tuple[ListPage[MentionOfReader], int]:
+        page = order.read(reading, query, before=before, after=after, limit=limit, is_from_end=True)
+        counted = query.order_by(None).limit(MAX_COUNTED_MESSAGES).subquery()
+        total = reading.execute(select(func.count()).select_from(counted)).scalar_one()
+        return page.map(lambda rows: _load(reading, rows)), total
+
+    return read_natively(session, read)
 
 
 def select_mentions(user_id: int) -> Select[int, Conversation, bool]:
@@ -129,27 +133,7 @@ def _read(session: Session, user_id: int, after: MentionCursor | None, limit: in
     return MentionPage(_load(session, shown), cursor)
 
 
-def _list(
-    session: Session, user_id: int, *, before: int | None, after: int | None, limit: int, only_unread: bool
-) -> MentionList:
-    mentions = select_mentions(user_id).where(IS_UNREAD) if only_unread else select_mentions(user_id)
-    total = session.execute(select(func.count()).select_from(mentions.subquery())).scalar_one()
-    has_newer = before is not None and _has_any(session, mentions.where(Mention.message_id >= before))
-    bounded = mentions if before is None else mentions.where(Mention.message_id < before)
-    if after is None:
-        rows = session.execute(bounded.order_by(Mention.message_id.desc()).limit(limit + 1)).all()
-        return MentionList(_load(session, rows[:limit][::-1]), total, len(rows) > limit, has_newer)
-    following = bounded.where(Mention.message_id > after).order_by(Mention.message_id)
-    rows = session.execute(following.limit(limit + 1)).all()
-    has_older = _has_any(session, mentions.where(Mention.message_id <= after))
-    return MentionList(_load(session, rows[:limit]), total, has_older, has_newer or len(rows) > limit)
-
-
-def _has_any(session: Session, query: Select[int, Conversation, bool]) -> bool:
-    return session.execute(query.limit(1)).first() is not None
-
-
-def _load(session: Session, rows: Sequence[Row[int, Conversation, bool]]) -> Sequence[MentionOfReader]:
+def _load(session: Session, rows: Sequence[Row[*tuple[Any, ...]]]) -> Sequence[MentionOfReader]:
     messages = fetch_messages_of(session, {row.message_id: ConversationRef.of(row.Conversation) for row in rows})
     return [MentionOfReader(messages[row.message_id], row.Conversation, bool(row.is_unread)) for row in rows]
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, select
+from sqlalchemy import Row, and_, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
@@ -16,7 +17,7 @@ from chatapp.conversations.service import lock_people
 from chatapp.errors import Conflict, NotFound
 from chatapp.limits.rates import SAVES, count_use
 from chatapp.models import Conversation, Membership, Message, SavedMessage
-from chatapp.storage import ReadStatement, Transaction, read_natively, write
+from chatapp.storage import Key, Keyset, ListPage, ReadStatement, Transaction, read_natively, write
 from chatapp.timeline.messages import TimelineMessage, fetch_messages_of
 from chatapp.timeline.signals import SavedChanged, saved_changed
 
@@ -25,6 +26,8 @@ _SELECT_SEQS = ReadStatement(
     .where(SavedMessage.user_id == bindparam("user_id"), SavedMessage.conversation_id == bindparam("conversation_id"))
     .order_by(SavedMessage.seq)
 )
+
+_SAVED_LAST_FIRST = Keyset(Key(SavedMessage.id, is_descending=True))
 
 _IS_SAVED = and_(
     SavedMessage.user_id == bindparam("user_id"),
@@ -45,14 +48,6 @@ class SavedEntry:
     """None if the person may no longer read it."""
     message: TimelineMessage | None
     """None if the person may no longer read it, or if it was deleted or removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class SavedPage:
-    """Consecutive saved messages of a person, saved last first."""
-
-    entries: Sequence[SavedEntry]
-    has_older: bool
 
 
 def save(ref: ConversationRef, actor: Actor, seq: int, *, on: bool) -> None:
@@ -85,9 +80,16 @@ def list_saved_seqs(session: Session, user_id: int, conversation_id: int) -> Seq
     return [seq for (seq,) in rows]
 
 
-def read_saved(session: Session, user_id: int, *, before: int | None, limit: int) -> SavedPage:
-    """Return the messages that a person has saved, saved last first, or those that follow an entry's id."""
-    return read_natively(session, lambda reading: _read(reading, user_id, before, limit))
+def read_saved(
+    session: Session, user_id: int, *, before: str | None = None, after: str | None = None, limit: int
+) -> ListPage[SavedEntry]:
+    """Return a page of the messages that a person has saved, saved last first."""
+    return read_natively(session, lambda reading: _read(reading, user_id, before, after, limit))
+
+
+def count_saved(session: Session, user_id: int) -> int:
+    """Count the messages that a person has saved."""
+    return session.scalars(select(func.count()).where(SavedMessage.user_id == user_id)).one()
 
 
 def _store(session: Session, conversation: Conversation, user_id: int, seq: int, limit: int) -> bool:
@@ -104,15 +106,15 @@ def _store(session: Session, conversation: Conversation, user_id: int, seq: int,
     key = {"user_id": user_id, "conversation_id": conversation.id, "seq": seq}
     if session.execute(select(SavedMessage.id).where(_IS_SAVED), key).first() is not None:
         return False
-    if session.scalars(select(func.count()).where(SavedMessage.user_id == user_id)).one() >= limit:
+    if count_saved(session, user_id) >= limit:
         raise Conflict(f"You have saved {limit:,} messages, which is the limit. Remove some of them first.")
     session.add(SavedMessage(**key))
     return True
 
 
-def _read(session: Session, user_id: int, before: int | None, limit: int) -> SavedPage:
+def _read(session: Session, user_id: int, before: str | None, after: str | None, limit: int) -> ListPage[SavedEntry]:
     query = (
-        select(SavedMessage, Conversation, Membership, Message.id, Message.deleted_at)
+        select(SavedMessage, Conversation, Membership, Message.id.label("message_id"), Message.deleted_at)
         .join(Conversation, Conversation.id == SavedMessage.conversation_id)
         .outerjoin(
             Membership,
@@ -125,27 +127,26 @@ def _read(session: Session, user_id: int, before: int | None, limit: int) -> Sav
             and_(Message.conversation_id == SavedMessage.conversation_id, Message.seq == SavedMessage.seq),
         )
         .where(SavedMessage.user_id == user_id)
-        .order_by(SavedMessage.id.desc())
-        .limit(limit + 1)
     )
-    if before is not None:
-        query = query.where(SavedMessage.id < before)
-    rows = session.execute(query).all()
+    page = _SAVED_LAST_FIRST.read(session, query, before=before, after=after, limit=limit)
+    return page.map(lambda rows: _load(session, rows))
+
+
+def _load(session: Session, rows: Sequence[Row[Any]]) -> Sequence[SavedEntry]:
     refs = {
-        message_id: ConversationRef.of(conversation)
-        for _, conversation, membership, message_id, deleted_at in rows[:limit]
-        if message_id is not None and deleted_at is None and may_read(conversation, membership)
+        row.message_id: ConversationRef.of(row.Conversation)
+        for row in rows
+        if row.message_id is not None and row.deleted_at is None and may_read(row.Conversation, row.Membership)
     }
     messages = fetch_messages_of(session, refs)
-    entries = [
+    return [
         SavedEntry(
-            saved.id,
-            ConversationRef.of(conversation),
-            saved.seq,
-            saved.saved_at,
-            conversation if may_read(conversation, membership) else None,
-            messages.get(message_id),
+            row.SavedMessage.id,
+            ConversationRef.of(row.Conversation),
+            row.SavedMessage.seq,
+            row.SavedMessage.saved_at,
+            row.Conversation if may_read(row.Conversation, row.Membership) else None,
+            messages.get(row.message_id),
         )
-        for saved, conversation, membership, message_id, _ in rows[:limit]
+        for row in rows
     ]
-    return SavedPage(entries, has_older=len(rows) > limit)

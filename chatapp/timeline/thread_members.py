@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Row,
     ScalarSelect,
     Table,
     and_,
@@ -31,7 +32,8 @@ from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, Invalid, NotFound
 from chatapp.models import Conversation, Membership, Message, Thread, ThreadMember
-from chatapp.storage import ReadStatement, Transaction, read_natively, write
+from chatapp.models.base import LAST_ID
+from chatapp.storage import Key, Keyset, ListPage, ReadStatement, Transaction, read_natively, write
 from chatapp.timeline.event_numbers import lock_columns
 from chatapp.timeline.messages import TimelineMessage, fetch_roots
 from chatapp.timeline.read_state import MAX_COUNTED_MESSAGES
@@ -118,12 +120,13 @@ _FOLLOWED = (
     .join(Membership, _JOIN_MEMBERSHIP)
     .join(Conversation, Conversation.id == _MEMBERS.c.conversation_id)
     .where(_MEMBERS.c.user_id == bindparam("user_id"), _MEMBERS.c.is_following)
-    .order_by(
-        _IS_UNREAD.desc(),
-        func.coalesce(_THREADS.c.last_reply_at, Conversation.created_at).desc(),
-        _MEMBERS.c.conversation_id,
-        _MEMBERS.c.root_seq,
-    )
+)
+
+_UNREAD_FIRST = Keyset(
+    Key(case((_IS_UNREAD, 1), else_=0), is_descending=True, maximum=1),
+    Key(func.coalesce(_THREADS.c.last_reply_at, Conversation.created_at), is_descending=True, is_time=True),
+    Key(_MEMBERS.c.conversation_id, maximum=LAST_ID),
+    Key(_MEMBERS.c.root_seq),
 )
 
 # Only for the threads of one page: a person may follow thousands.
@@ -239,27 +242,33 @@ def count_followed_threads(session: Session, user_id: int) -> int:
     ).scalar_one()
 
 
-def list_followed_threads(session: Session, user_id: int, *, limit: int, offset: int = 0) -> list[FollowedThread]:
-    """List the threads that a person follows: first those with unread replies, then by the last reply."""
-    rows = session.execute(_FOLLOWED.limit(limit).offset(offset), {"user_id": user_id}).all()
-    keys = [(conversation.id, root_seq) for conversation, root_seq, _ in rows]
+def read_followed_threads(
+    session: Session, user_id: int, *, before: str | None = None, after: str | None = None, limit: int
+) -> ListPage[FollowedThread]:
+    """Return a page of the threads that a person follows: first those with unread replies, then by the last reply."""
+    page = _UNREAD_FIRST.read(session, _FOLLOWED.params(user_id=user_id), before=before, after=after, limit=limit)
+    return page.map(lambda rows: _load_followed(session, user_id, rows))
+
+
+def _load_followed(session: Session, user_id: int, rows: Sequence[Row[Any]]) -> Sequence[FollowedThread]:
+    keys = [(row.Conversation.id, row.root_seq) for row in rows]
     counts = session.execute(_SELECT_UNREAD, {"user_id": user_id, "keys": keys}) if keys else ()
     unread = {(conversation_id, root_seq): count for conversation_id, root_seq, count in counts}
     states = [
         ThreadState(
-            ConversationRef.of(conversation),
-            root_seq,
+            ConversationRef.of(row.Conversation),
+            row.root_seq,
             user_id,
             is_following=True,
-            unread=unread[conversation.id, root_seq],
-            last_read_seq=last_read_seq,
+            unread=unread[row.Conversation.id, row.root_seq],
+            last_read_seq=row.last_read_seq,
         )
-        for conversation, root_seq, last_read_seq in rows
+        for row in rows
     ]
     roots = fetch_roots(session, [(state.conversation, state.root_seq) for state in states])
     return [
-        FollowedThread(conversation, state, roots.get((state.conversation, state.root_seq)))
-        for (conversation, *_), state in zip(rows, states, strict=True)
+        FollowedThread(row.Conversation, state, roots.get((state.conversation, state.root_seq)))
+        for row, state in zip(rows, states, strict=True)
     ]
 
 

@@ -14,3 +14,16 @@ def test_the_api_finds_messages_with_the_places_of_the_matches(any_server: Serve
     assert hit["matches"] == [{"begin": 10, "end": 16}]
     assert (found["next"], found["indexing"]) == (None, False)
     assert bob.api().get("/search", params={"q": "needle"}).json()["messages"] == []
+
+
+def test_a_link_leads_to_the_following_part_of_the_same_search(any_server: Server, new_person: NewPerson) -> None:
+    ana = new_person(any_server, "ana")
+    socket, api = ana.connect(), ana.api()
+    for number in range(1, 4):
+        socket.post(f"needle & thread {number}")
+    socket.post("needle")
+    response = api.get("/search", params={"q": '"needle & thread" ', "limit": 2})
+    assert response.links["next"]["url"] == response.json()["next"]
+    rest = api.get(response.json()["next"].removeprefix("/api")).json()
+    pages = [[hit["message"]["seq"] for hit in page["messages"]] for page in (response.json(), rest)]
+    assert (pages, rest["next"]) == ([[3, 2], [1]], None)

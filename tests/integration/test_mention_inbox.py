@@ -9,6 +9,7 @@ from chatapp.timeline.mention_inbox import select_read, select_unread
 from tests.harness.api import check_problem
 from tests.harness.html import find_element
 from tests.harness.people import NewPerson, Person
+from tests.harness.rows import fill_general
 from tests.harness.servers import Server
 
 
@@ -80,6 +81,15 @@ def test_mentions_are_read_over_the_api(any_server: Server, new_person: NewPerso
     assert walk("/mentions?limit=3&only=unread", "previous") == [numbered[4:]]
     assert ana.api().get("/mentions").json()["mentions"] == []
     assert check_problem(api.get("/mentions?only=read")) == (400, "invalid")
+
+
+def test_mentions_are_counted_up_to_a_limit(server: Server, ana: Person) -> None:
+    api = ana.api()
+    fill_general(server, 1_010)
+    columns = f"SELECT id, {ana.id}, conversation_id, seq FROM messages"
+    server.execute(f"INSERT INTO mentions (message_id, user_id, conversation_id, seq) {columns}")
+    for query in ("", "?only=unread"):
+        assert api.get(f"/mentions{query}").json()["total"] == 1_000
 
 
 def test_the_inbox_neither_scans_nor_sorts_all_mentions(any_server: Server, new_person: NewPerson) -> None:

@@ -295,7 +295,7 @@ def test_threads_are_read_followed_and_posted_to_over_the_api(any_server: Server
 
     # Those with unread replies are first.
     assert list_threads(ana) == [(room, 5), ("general", 0)]
-    assert ana_api.get("/threads", params={"limit": 1, "offset": 1}).json()["total"] == 2
+    assert ana_api.get("/threads", params={"limit": 1}).json()["total"] == 2
     assert not ana_api.request("DELETE", f"{thread}/follow").json()["following"]
     assert list_threads(ana) == [("general", 0)]
     assert ana_api.request("PUT", f"{thread}/follow").json()["following"]

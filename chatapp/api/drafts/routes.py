@@ -5,14 +5,13 @@ from flask import Blueprint, Response
 from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONTENT_ERRORS, CONVERSATION_ERRORS, WRITE_ERRORS, describe
-from chatapp.api.responses import respond
+from chatapp.api.responses import list_fields, make_links, respond
 from chatapp.api.routes import CONVERSATION, parse_conversation
-from chatapp.api.schemas import DraftUpdate
+from chatapp.api.schemas import CursorQuery, DraftUpdate
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict
 from chatapp.extensions import db
-from chatapp.timeline.drafts import DraftState, save_draft
-from chatapp.timeline.drafts import list_drafts as fetch_drafts
+from chatapp.timeline.drafts import DraftState, count_drafts, read_drafts, save_draft
 
 blueprint = Blueprint("api_drafts", __name__, url_prefix="/api")
 protect(blueprint)
@@ -21,14 +20,17 @@ TAG = "Drafts"
 
 
 @blueprint.get("/drafts")
-@describe(resources.Drafts, tag=TAG)
-def list_drafts() -> Response:
+@describe(resources.Drafts, tag=TAG, query=CursorQuery)
+def list_drafts(query: CursorQuery) -> Response:
     """List your drafts, saved last first. Nobody else can see them."""
-    drafts = fetch_drafts(db.session(), current_caller().actor.user_id)
+    user_id = current_caller().actor.user_id
+    page = read_drafts(db.session(), user_id, before=query.before, after=query.after, limit=query.limit)
+    links = make_links(query, page)
     body: resources.Drafts = {
-        "drafts": [_present(each.conversation, each.thread_root, each.draft) for each in drafts],
+        **list_fields(count_drafts(db.session(), user_id), query, links),
+        "drafts": [_present(each.conversation, each.thread_root, each.draft) for each in page.items],
     }
-    return respond(body)
+    return respond(body, Link=links.header)
 
 
 @blueprint.put(f"{CONVERSATION}/draft")

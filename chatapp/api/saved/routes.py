@@ -5,12 +5,12 @@ from flask import Blueprint, Response
 from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONVERSATION_ERRORS, WRITE_ERRORS, describe
-from chatapp.api.responses import respond
+from chatapp.api.responses import list_fields, make_links, respond
 from chatapp.api.routes import MESSAGE, parse_conversation, parse_message_number
-from chatapp.api.schemas import SavedQuery
+from chatapp.api.schemas import CursorQuery
 from chatapp.extensions import db
 from chatapp.presentation.messages import isoformat, present_message_data
-from chatapp.timeline.saved import SavedEntry, read_saved, save
+from chatapp.timeline.saved import SavedEntry, count_saved, read_saved, save
 
 blueprint = Blueprint("api_saved", __name__, url_prefix="/api")
 protect(blueprint)
@@ -19,16 +19,17 @@ TAG = "Saved messages"
 
 
 @blueprint.get("/saved")
-@describe(resources.SavedMessages, tag=TAG, query=SavedQuery)
-def list_saved(query: SavedQuery) -> Response:
+@describe(resources.SavedMessages, tag=TAG, query=CursorQuery)
+def list_saved(query: CursorQuery) -> Response:
     """List the messages that you have saved, the last one first. Nobody else can see them."""
-    page = read_saved(db.session(), current_caller().actor.user_id, before=query.before, limit=query.limit)
+    user_id = current_caller().actor.user_id
+    page = read_saved(db.session(), user_id, before=query.before, after=query.after, limit=query.limit)
+    links = make_links(query, page)
     body: resources.SavedMessages = {
-        "limit": query.limit,
-        "more": page.has_older,
-        "saved": [_present(entry) for entry in page.entries],
+        **list_fields(count_saved(db.session(), user_id), query, links),
+        "saved": [_present(entry) for entry in page.items],
     }
-    return respond(body)
+    return respond(body, Link=links.header)
 
 
 @blueprint.put(f"{MESSAGE}/saved")

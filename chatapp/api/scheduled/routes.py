@@ -7,14 +7,14 @@ from flask import Blueprint, Response, url_for
 from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONTENT_ERRORS, CONVERSATION_ERRORS, WRITE_ERRORS, describe
-from chatapp.api.responses import respond
+from chatapp.api.responses import list_fields, make_links, respond
 from chatapp.api.routes import CONVERSATION, parse_conversation
 from chatapp.api.schemas import (
+    CursorQuery,
     IdempotencyHeaders,
     NewReminder,
     NewScheduledMessage,
     ReminderUpdate,
-    ScheduledQuery,
     ScheduledUpdate,
     parse_id,
     resolve_client_id,
@@ -24,7 +24,6 @@ from chatapp.extensions import db
 from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.resources import Message, Reminder, ScheduledMessage
 from chatapp.presentation.scheduled import present_reminder, present_scheduled
-from chatapp.schedule.entries import Cursor
 from chatapp.schedule.reminders import REMINDERS, finish_reminder, move_reminder, remind
 from chatapp.schedule.scheduled import SCHEDULED
 from chatapp.schedule.service import change_scheduled, delete_scheduled, schedule, send_now
@@ -37,17 +36,17 @@ REMINDERS_TAG = "Reminders"
 
 
 @blueprint.get("/scheduled")
-@describe(resources.ScheduledMessages, tag=TAG, query=ScheduledQuery)
-def list_scheduled_messages(query: ScheduledQuery) -> Response:
+@describe(resources.ScheduledMessages, tag=TAG, query=CursorQuery)
+def list_scheduled_messages(query: CursorQuery) -> Response:
     """List your scheduled messages, soonest first."""
     user_id = current_caller().actor.user_id
-    page = SCHEDULED.read_page(db.session(), user_id, after=Cursor.parse(query.after), limit=query.limit)
+    page = SCHEDULED.read_page(db.session(), user_id, before=query.before, after=query.after, limit=query.limit)
+    links = make_links(query, page)
     body: resources.ScheduledMessages = {
-        "scheduled": [present_scheduled(each) for each in page.entries],
-        "total": SCHEDULED.count(db.session(), user_id),
-        "next_cursor": None if page.next is None else str(page.next),
+        **list_fields(SCHEDULED.count(db.session(), user_id), query, links),
+        "scheduled": [present_scheduled(each) for each in page.items],
     }
-    return respond(body)
+    return respond(body, Link=links.header)
 
 
 @blueprint.post(f"{CONVERSATION}/scheduled")
@@ -120,17 +119,17 @@ def send_scheduled_message(scheduled_id: str) -> Response:
 
 
 @blueprint.get("/reminders")
-@describe(resources.Reminders, tag=REMINDERS_TAG, query=ScheduledQuery)
-def list_own_reminders(query: ScheduledQuery) -> Response:
+@describe(resources.Reminders, tag=REMINDERS_TAG, query=CursorQuery)
+def list_own_reminders(query: CursorQuery) -> Response:
     """List your reminders, soonest first: those that are due, then the others."""
     user_id = current_caller().actor.user_id
-    page = REMINDERS.read_page(db.session(), user_id, after=Cursor.parse(query.after), limit=query.limit)
+    page = REMINDERS.read_page(db.session(), user_id, before=query.before, after=query.after, limit=query.limit)
+    links = make_links(query, page)
     body: resources.Reminders = {
-        "reminders": [present_reminder(each) for each in page.entries],
-        "total": REMINDERS.count(db.session(), user_id),
-        "next_cursor": None if page.next is None else str(page.next),
+        **list_fields(REMINDERS.count(db.session(), user_id), query, links),
+        "reminders": [present_reminder(each) for each in page.items],
     }
-    return respond(body)
+    return respond(body, Link=links.header)
 
 
 @blueprint.post("/reminders")

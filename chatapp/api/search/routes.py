@@ -5,7 +5,7 @@ from flask import Blueprint, Response
 from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import describe
-from chatapp.api.responses import respond
+from chatapp.api.responses import make_search_links, respond
 from chatapp.api.schemas import SearchQuery
 from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.messages import present_message_data
@@ -23,14 +23,15 @@ def search_messages(query: SearchQuery) -> Response:
     actor = current_caller().actor
     count_use(SEARCHES, actor.user_id)
     found = find_messages(actor, query.q, before=query.before, limit=query.limit, order=query.order)
+    links = make_search_links(query, found.next)
     excerpts = make_excerpts((hit.message.content for hit in found.hits), found.query.terms)
     body: resources.FoundMessages = {
         "limit": query.limit,
-        "next": found.next,
+        "next": links.next,
         "indexing": found.is_indexing,
         "messages": [_present(hit, excerpt) for hit, excerpt in zip(found.hits, excerpts, strict=True)],
     }
-    return respond(body)
+    return respond(body, Link=links.header)
 
 
 def _present(hit: Hit, excerpt: Excerpt) -> resources.FoundMessage:

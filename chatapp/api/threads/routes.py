@@ -5,9 +5,9 @@ from flask import Blueprint, Response
 from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
 from chatapp.api.document import CONVERSATION_ERRORS, describe
-from chatapp.api.responses import respond, respond_thread
+from chatapp.api.responses import list_fields, make_links, respond, respond_thread
 from chatapp.api.routes import CONVERSATION, parse_conversation, parse_message_number
-from chatapp.api.schemas import ReadMark, RepliesQuery, ThreadsQuery
+from chatapp.api.schemas import CursorQuery, ReadMark, RepliesQuery
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
 from chatapp.errors import Conflict
@@ -23,7 +23,7 @@ from chatapp.timeline.thread_members import (
     count_followed_threads,
     find_thread_state,
     follow_thread,
-    list_followed_threads,
+    read_followed_threads,
 )
 
 blueprint = Blueprint("api_threads", __name__, url_prefix="/api")
@@ -34,18 +34,17 @@ THREAD = f"{CONVERSATION}/threads/<seq>"
 
 
 @blueprint.get("/threads")
-@describe(resources.Threads, tag=TAG, query=ThreadsQuery)
-def list_threads(query: ThreadsQuery) -> Response:
+@describe(resources.Threads, tag=TAG, query=CursorQuery)
+def list_threads(query: CursorQuery) -> Response:
     """List the threads that you follow: first those with unread replies, then by the last reply."""
     user_id = current_caller().actor.user_id
-    threads = list_followed_threads(db.session(), user_id, limit=query.limit, offset=query.offset)
+    page = read_followed_threads(db.session(), user_id, before=query.before, after=query.after, limit=query.limit)
+    links = make_links(query, page)
     body: resources.Threads = {
-        "limit": query.limit,
-        "offset": query.offset,
-        "threads": [_present(thread) for thread in threads],
-        "total": count_followed_threads(db.session(), user_id),
+        **list_fields(count_followed_threads(db.session(), user_id), query, links),
+        "threads": [_present(thread) for thread in page.items],
     }
-    return respond(body)
+    return respond(body, Link=links.header)
 
 
 @blueprint.get(THREAD)
