@@ -16,6 +16,7 @@ from chatapp.presentation.messages import MessagePresenter
 from chatapp.realtime.connections import Connections
 from chatapp.realtime.ordering import BroadcastPositions
 from chatapp.realtime.presence import Presence
+from chatapp.realtime.recent_changes import RecentChanges
 from chatapp.realtime.typing import TypingThrottle
 from chatapp.signals import Signals
 from chatapp.socket_engine import SocketEngine
@@ -44,6 +45,7 @@ class Realtime:
         self.connections = Connections(self.server)
         self.presence = Presence(self.server)
         self.positions = BroadcastPositions()
+        self.recent_changes = RecentChanges()
         self.typing_throttle = TypingThrottle(signals)
         self.event_counts: Counter[tuple[str, str]] = Counter()
         """Number of events by their name, and `ok` or the code of the error."""

@@ -75,6 +75,7 @@ class Broadcaster:
         self._connections = realtime.connections
         self._presenter = get_message_presenter(app)
         self._fallback = realtime.fallback
+        self._recent_changes = realtime.recent_changes
         self.order = (
             None
             if is_single_process
@@ -162,7 +163,9 @@ class Broadcaster:
 
     def broadcast_read_state(self, state: ReadState) -> None:
         """Emit a user's unread counts to the user's own sockets."""
-        self._server.emit("unread_changed", present_read_state(state), to=user_channel(state.user_id))
+        channel = user_channel(state.user_id)
+        self._recent_changes.add(channel)
+        self._server.emit("unread_changed", present_read_state(state), to=channel)
 
     def broadcast_saved_changed(self, changed: SavedChanged) -> None:
         """Emit that a user has saved a message, or no longer, to the user's own sockets."""
@@ -170,7 +173,9 @@ class Broadcaster:
 
     def broadcast_draft_changed(self, changed: DraftChanged) -> None:
         """Emit a user's draft to the user's own sockets."""
-        self._server.emit("draft_changed", present_draft_changed(changed), to=user_channel(changed.user_id))
+        channel = user_channel(changed.user_id)
+        self._recent_changes.add(channel)
+        self._server.emit("draft_changed", present_draft_changed(changed), to=channel)
 
     def broadcast_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Emit how far a user has read."""
@@ -192,6 +197,7 @@ class Broadcaster:
         """Emit that users' lists of conversations have changed, and update the news that they receive."""
         with self._app.app_context():
             for user_id in user_ids:
+                self._recent_changes.add(user_channel(user_id))
                 self._server.emit("sidebar_changed", {}, to=user_channel(user_id))
             for user_id in user_ids:
                 if sids := self._connections.list_sids(user_channel(user_id)):
@@ -199,11 +205,14 @@ class Broadcaster:
 
     def broadcast_scheduled(self, changed: ScheduledChanged) -> None:
         """Emit a change of a scheduled message to its author's own sockets."""
+        channel = user_channel(changed.user_id)
         payload = {"id": changed.id, "state": changed.state, "problem": changed.problem}
-        self._server.emit("scheduled_changed", payload, to=user_channel(changed.user_id))
+        self._recent_changes.add(channel)
+        self._server.emit("scheduled_changed", payload, to=channel)
 
     def broadcast_reminder(self, changed: ReminderChanged) -> None:
         """Emit a change of a reminder to the person's own sockets."""
+        channel = user_channel(changed.user_id)
         payload = {
             "id": changed.id,
             "state": changed.state,
@@ -211,7 +220,8 @@ class Broadcaster:
             "conversation": changed.conversation,
             "seq": changed.seq,
         }
-        self._server.emit("reminder_changed", payload, to=user_channel(changed.user_id))
+        self._recent_changes.add(channel)
+        self._server.emit("reminder_changed", payload, to=channel)
 
     def broadcast_members_changed(self, changed: MembersChanged) -> None:
         """Emit the number of members of a room, also to the sockets that may return to it."""
@@ -290,6 +300,7 @@ class Broadcaster:
     def _emit_news(self, message: TimelineMessage) -> None:
         self.threads.add(message)
         channel = news_channel(message.conversation.wire_name)
+        self._recent_changes.add(channel)
         if self._connections.has_sockets(channel):
             self._engine.emit("news", present_news(message), channel)
 

@@ -48,17 +48,21 @@ class Handshake:
         self._writer: Writer = app.extensions[WRITER]
         self._logins: Batcher[str, Login] = Batcher(self._find_logins, max_keys=MAX_BATCH)
         self._wire_names: Batcher[int, Collection[str]] = Batcher(self._list_wire_names, max_keys=MAX_BATCH)
+        self._page_ages: dict[str, float] = {}
+        """Seconds since the pages of new sockets were requested."""
 
     def connect(self, sid: str, environ: "WSGIEnvironment", auth: object) -> None:
         """Authenticate a socket by the cookie of its handshake, or refuse it.
 
-        A page sends the id of its user (`{user_id}`). Another user may have signed in on the same browser since, and
-        the page must not act for them. Nothing is emitted here: it would be sent before the CONNECT packet.
+        A page sends the id of its user and, at its first connection, the milliseconds since it was requested
+        (`{user_id, page_age_ms}`). Another user may have signed in on the same browser since, and the page must not act
+        for them. Nothing is emitted here: it would be sent before the CONNECT packet.
         """
         current_operation.set("connect")
         request_id: str = environ.get(REQUEST_ID, "")
         current_request_id.set(request_id)
-        claimed_id = auth.get("user_id") if isinstance(auth, dict) else None
+        sent = auth if isinstance(auth, dict) else {}
+        claimed_id, page_age_ms = sent.get("user_id"), sent.get("page_age_ms")
         revision = self._fallback.revision
         user = self._authenticate(environ)
         if claimed_id not in (None, user.id):
@@ -77,10 +81,16 @@ class Handshake:
                 self._connections.remove(sid)
                 self._fallback.revoke_logins([user.login_session_id])
                 raise
+        if isinstance(page_age_ms, int | float):
+            self._page_ages[sid] = page_age_ms / 1_000
         self._realtime.engine.connection_guard.authenticate(sid, user.id)
 
     def send_initial_events(self, sid: str) -> None:
-        """Add a new socket to its channels and send it the presence and the backlog, after its CONNECT packet."""
+        """Add a new socket to its channels and send it the presence and the backlog, after its CONNECT packet.
+
+        Its page fetches its list of conversations again if that has changed since it was rendered.
+        """
+        page_age = self._page_ages.pop(sid, 0)
         user = self._connections.find_user(sid)
         if user is None:
             return
@@ -91,6 +101,8 @@ class Handshake:
             except DATABASE_ERRORS as error:
                 self._log_error(error)
                 self._connections.sids_without_news.add(sid)
+            if page_age and self._realtime.recent_changes.has_changed(self._connections.list_channels(sid), page_age):
+                self._realtime.server.emit("sidebar_changed", {}, to=sid)
             self._realtime.presence.add(sid, user.id)
             backlog = self._writer.backlog
             if backlog.since is not None:
@@ -102,6 +114,7 @@ class Handshake:
 
     def disconnect(self, sid: str, _reason: str) -> None:
         """Forget a closed socket."""
+        self._page_ages.pop(sid, None)
         self._connections.remove(sid)
         self._realtime.presence.remove(sid)
 

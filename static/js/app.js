@@ -39,10 +39,12 @@ import { UnreadBadges } from "./unread_badges.js";
 import { enableShortcuts } from "./window_shortcuts.js";
 
 const userId = Number(document.body.dataset.userId);
+let wasConnected = false;
 const connection = new Connection(
   io({
     // The cookie may belong to another account by now: the server compares, and refuses with "signed_out".
-    auth: { user_id: userId },
+    // What happened before the first connection was not received: the server compares that with the age of the page.
+    auth: (send) => send({ user_id: userId, ...(wasConnected ? {} : { page_age_ms: pageAgeMs() }) }),
     // Behind several workers, the requests of a polling session would not all reach the same one.
     transports: "websocketOnly" in document.body.dataset ? ["websocket"] : ["websocket", "polling"],
     tryAllTransports: true,
@@ -64,8 +66,14 @@ window.addEventListener("pageshow", ({ persisted }) => {
   isKeptPage ||= persisted;
 });
 connection.watchState((state) => {
+  wasConnected ||= state === "connected";
   if (state === "signed-out" && isKeptPage) location.reload();
 });
+
+/** Milliseconds since the page was requested. One that the browser has kept may have any age. */
+function pageAgeMs() {
+  return isKeptPage ? Number.MAX_SAFE_INTEGER : performance.now();
+}
 
 storeReaderClock();
 const page = new Page(document, location.pathname + location.search, connection);

@@ -1,6 +1,7 @@
 """The handshake of a socket: the first packets, as they are on the wire."""
 
 import json
+import time
 
 import pytest
 
@@ -50,3 +51,34 @@ def test_a_socket_that_has_disconnected_cannot_connect_again(server: Server, ana
         socket.send_packets("41")
         socket.send_packets("40")
         assert socket.is_closed_within(10)
+
+
+def test_a_page_fetches_the_sidebar_again_if_it_has_changed_before_the_page_was_connected(
+    server: Server, ana: Person, new_person: NewPerson
+) -> None:
+    bob = new_person(server, "bob")
+    rendered_at = time.monotonic()
+    ana.connect().post("hello")
+
+    assert "sidebar_changed" in list_first_events(bob, page_age_ms=1_000 * (time.monotonic() - rendered_at))
+    assert "sidebar_changed" not in list_first_events(bob, page_age_ms=0.001)
+    assert "sidebar_changed" in list_first_events(bob, page_age_ms=2**53 - 1)
+    assert "sidebar_changed" not in list_first_events(bob)
+
+
+@pytest.mark.parametrize("age", ["-1", "true", "[1]", '"1"', "null"])
+def test_any_age_of_a_page_is_accepted(server: Server, ana: Person, age: str) -> None:
+    assert list_first_events(ana, page_age_ms=age) == ["presence"]
+
+
+def list_first_events(person: Person, **auth: float | str) -> list[str]:
+    """Return the names of the events that a new socket receives up to the presence of all."""
+    with RawSocket(person.server.url, person.cookie) as socket:
+        socket.receive()
+        sent = ",".join(f'"{name}":{value}' for name, value in auth.items())
+        socket.send_packets(f"40{{{sent}}}")
+        assert socket.receive().startswith(b'40{"sid"')
+        names: list[str] = []
+        while "presence" not in names:
+            names.append(json.loads(socket.receive()[2:])[0])
+        return names
