@@ -120,6 +120,8 @@ class Responses(ResponseSpec):
                 "description": f"`{'`, `'.join(sorted(codes))}`",
                 "content": {MIMETYPE: problem},
             }
+        # Of the server itself, before the request reaches the application.
+        spec["414"] = {"description": "The request's first line has more than 8 KiB. The response has no body."}
         if self._has_links:
             spec["200"]["headers"] = LINK
         return spec | {status: spec[status] | {"headers": HEADERS[status]} for status in HEADERS.keys() & spec.keys()}
