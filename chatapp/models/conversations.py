@@ -66,6 +66,11 @@ class Conversation(Base):
     """The metadata of an assistant session."""
     reset_event: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """A cursor before this event cannot be continued: up to it, removed messages were restored."""
+    indexed_event: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """The last event up to which the search index has the messages. It is behind `last_event` after a process of a
+    version without the index, or with another tokenizer, has written an event."""
+    indexed_by: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The `TOKENIZER` that has computed the tokens up to `indexed_event`."""
     category: Mapped[str | None] = mapped_column(String(40))
     """The category of an assistant session."""
     tags: Mapped[str | None] = mapped_column(String(400))

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Message
 from chatapp.models.messages import RUNNING_STATES
-from chatapp.search.tokens import fold, tokenize
+from chatapp.search.tokens import TOKENIZER, fold, tokenize
 
 TABLE = "message_search"
 """The table of the index. Names of all its tables begin with it."""
@@ -233,19 +233,35 @@ def remove_range(connection: Connection, conversation_id: int, last_seq: int | N
 
 
 def reset(connection: Connection) -> None:
-    """Empty the index: all messages are to be indexed again."""
+    """Empty the index. The server that is started with it indexes all messages: see `filling.adopt_tokenizer`."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("INSERT INTO message_search (message_search) VALUES ('delete-all')")
     else:
         connection.exec_driver_sql("DELETE FROM message_search")
-    restart_filling(connection)
+    connection.exec_driver_sql("UPDATE message_search_state SET tokenizer = 0")
 
 
 def restart_filling(connection: Connection) -> None:
     """Let all messages be indexed again, also those that are indexed."""
-    connection.exec_driver_sql(
-        "UPDATE message_search_state SET position = (SELECT coalesce(max(id) + 1, 0) FROM messages)"
+    # Events of other processes that are committed later are above the position, or found by `indexed_event`.
+    if connection.dialect.name == "postgresql":
+        # In the order in which the writers lock, so that they cannot deadlock.
+        connection.execute(text("SELECT id FROM conversations ORDER BY id FOR NO KEY UPDATE"))
+    connection.execute(
+        text("UPDATE conversations SET indexed_event = last_event, indexed_by = :tokenizer"), {"tokenizer": TOKENIZER}
     )
+    connection.execute(
+        text(
+            "UPDATE message_search_state SET tokenizer = :tokenizer, "
+            "position = (SELECT coalesce(max(id) + 1, 0) FROM messages)"
+        ),
+        {"tokenizer": TOKENIZER},
+    )
+
+
+def get_tokenizer(connection: Connection) -> int:
+    """Return the `TOKENIZER` whose tokens the index has, or is being filled with; 0 before the first one."""
+    return int(connection.exec_driver_sql("SELECT tokenizer FROM message_search_state").scalar_one())
 
 
 def get_position(connection: Connection) -> int:

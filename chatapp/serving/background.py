@@ -39,8 +39,8 @@ from chatapp.realtime.heartbeats import Heartbeats
 from chatapp.realtime.news import complete_news_channels
 from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.schedule.scheduler import create_scheduler
-from chatapp.search.filling import fill
-from chatapp.search.index import get_position
+from chatapp.search.filling import complete_index
+from chatapp.serving.backoff import Backoff
 from chatapp.serving.garbage import CHECK_SECONDS, collect_when_quiet
 from chatapp.storage import EXTENSION as WRITER
 from chatapp.storage import PRIMARY_POSITION, Writer, find_replica, log_database_error, read_natively
@@ -284,15 +284,18 @@ def maintain_watermarks(app: Flask) -> None:
 
 
 def fill_search_index(app: Flask) -> None:
-    """Index the messages that are older than the search index, now and when a repair asks for it, forever."""
+    """Index the messages that the search index lacks, now and when a repair asks for it, forever."""
+    backoff = Backoff()
     while True:
-        with app.app_context(), suppress(ChatError, SQLAlchemyError):  # During an outage, it waits.
-            if get_position(db.session.connection()):
-                started_at = time.monotonic()
-                for _ in fill():
-                    pass
-                log.info("search index filled", seconds=round(time.monotonic() - started_at))
-        time.sleep(INDEX_CHECK_SECONDS)
+        pause = INDEX_CHECK_SECONDS
+        started_at = time.monotonic()
+        with app.app_context():
+            try:
+                complete_index(db.session())
+            except (ChatError, SQLAlchemyError) as error:
+                pause = backoff.next_pause(time.monotonic() - started_at)
+                log.warning("search index cannot be completed", reason=str(error), again_in_seconds=pause)
+        time.sleep(pause)
 
 
 def trim_general(app: Flask, keep_last: int) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import ConversationRef, make_ref
 from chatapp.models import Conversation, now
+from chatapp.search.tokens import TOKENIZER
 from chatapp.storage import INTEGER, ReadStatement, Transaction, encode_rows, parameter_rows
 
 CONVERSATIONS = cast(Table, Conversation.__table__)
@@ -34,18 +35,26 @@ _LOCKED_COLUMNS = ReadStatement(
     _locked(
         select(
             *(CONVERSATIONS.c[name] for name in ("id", "kind", "last_event", "message_count", "visibility")),
+            CONVERSATIONS.c.indexed_event,
+            CONVERSATIONS.c.indexed_by,
             CONVERSATIONS.c.ended_at.is_not(None),
         )
     )
 )
 
-_NUMBERS = parameter_rows("numbers", id=INTEGER, last_event=INTEGER, message_count=INTEGER)
+_NUMBERS = parameter_rows(
+    "numbers", id=INTEGER, last_event=INTEGER, message_count=INTEGER, indexed_event=INTEGER, indexed_by=INTEGER
+)
 
 _UPDATE = (
     update(CONVERSATIONS)
     .where(CONVERSATIONS.c.id == _NUMBERS.c.id)
     .values(
-        last_event=_NUMBERS.c.last_event, message_count=_NUMBERS.c.message_count, updated_at=bindparam("updated_at")
+        last_event=_NUMBERS.c.last_event,
+        message_count=_NUMBERS.c.message_count,
+        indexed_event=_NUMBERS.c.indexed_event,
+        indexed_by=_NUMBERS.c.indexed_by,
+        updated_at=bindparam("updated_at"),
     )
 )
 
@@ -56,6 +65,8 @@ class NumberedConversation(Protocol):
     id: int
     last_event: int
     message_count: int
+    indexed_event: int
+    indexed_by: int
     updated_at: datetime
 
 
@@ -68,6 +79,8 @@ class LockedConversation:
     last_event: int
     message_count: int
     visibility: str
+    indexed_event: int
+    indexed_by: int
     is_archived: bool
     """Whether it is read-only."""
     updated_at: datetime = field(default_factory=now)
@@ -98,7 +111,9 @@ def lock_columns(session: Session, ids: Collection[int]) -> dict[ConversationRef
 
 def store_event_numbers(session: Session, conversations: Sequence[LockedConversation]) -> None:
     """Update the rows of conversations that have taken event numbers, all to the time of the last one."""
-    numbers = encode_rows((each.id, each.last_event, each.message_count) for each in conversations)
+    numbers = encode_rows(
+        (each.id, each.last_event, each.message_count, each.indexed_event, each.indexed_by) for each in conversations
+    )
     updated_at = max(each.updated_at for each in conversations)
     session.connection().execute(_UPDATE, {"numbers": numbers, "updated_at": updated_at})
     # Rows that the session has loaded are stale.
@@ -106,8 +121,15 @@ def store_event_numbers(session: Session, conversations: Sequence[LockedConversa
 
 
 def increment_last_event(transaction: Transaction, conversation: NumberedConversation) -> int:
-    """Increment the last event number of a locked conversation and return it: a new `seq` or `version`."""
+    """Increment the last event number of a locked conversation and return it: a new `seq` or `version`.
+
+    The caller indexes for the search what the event changes. If the index is complete up to the previous event, it is
+    then complete up to this one. Otherwise `chatapp.search.filling` completes it.
+    """
+    indexed = conversation.indexed_event, conversation.indexed_by
     conversation.last_event += 1
+    if conversation.last_event == 1 or indexed == (conversation.last_event - 1, TOKENIZER):
+        conversation.indexed_event, conversation.indexed_by = conversation.last_event, TOKENIZER
     transaction.watermarks[conversation.id] = conversation.last_event
     conversation.updated_at = now()
     return conversation.last_event

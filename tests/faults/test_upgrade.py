@@ -16,6 +16,7 @@ from tests.harness.nginx import Nginx
 from tests.harness.people import PASSWORD, Person
 from tests.harness.redis import Redis
 from tests.harness.servers import Postgres, Server
+from tests.harness.waiting import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.soak, pytest.mark.timeout(900)]
 
@@ -23,10 +24,11 @@ PROCESSES = 3
 NAMES = ("ana", "bob", "eve")
 
 
-@pytest.fixture(scope="module")
-def previous() -> Iterator[Path]:
-    """Check out the last commit before the newest migration."""
-    command = ["git", "log", "-1", "--format=%H", "--diff-filter=A", "--", "migrations/versions"]
+@pytest.fixture(scope="module", params=["*", "0039_message_search.py"], ids=["newest", "search"])
+def previous(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Check out the last commit before the newest migration, and the last one without a search index."""
+    added_files = f"migrations/versions/{request.param}"
+    command = ["git", "log", "-1", "--format=%H", "--diff-filter=A", "--", added_files]
     added = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
     with checkout(f"{added}^") as root:
         yield root
@@ -107,12 +109,21 @@ def check(processes: Sequence[Server], nginx: Nginx, people: Sequence[Person], c
     assert all("Traceback" not in server.log() for server in processes)
 
 
+def check_index(server: Server) -> None:
+    """Fail unless the search index soon has all messages, also those that older processes have written."""
+    is_behind = "SELECT 1 FROM conversations WHERE last_event > 0 AND indexed_event <> last_event"
+    query = f"SELECT position, tokenizer > 0, EXISTS ({is_behind}) FROM message_search_state"
+    eventually(lambda: server.rows(query) == [(0, True, False)], "the search index is complete", timeout=60)
+    assert "consistent" in server.flask("search", "check")
+
+
 def test_processes_are_upgraded_one_after_another_while_people_chat(
     processes: list[Server], nginx: Nginx, people: list[Person], chatters: list[Participant]
 ) -> None:
     with chatting(*chatters):
         replace(processes, ROOT, chatters, "--upgrade")
     check(processes, nginx, people, chatters)
+    check_index(processes[0])
 
 
 def test_an_upgrade_is_rolled_back_one_process_after_another_on_the_newer_schema(
@@ -121,3 +132,12 @@ def test_an_upgrade_is_rolled_back_one_process_after_another_on_the_newer_schema
     with chatting(*chatters):
         replace(processes, previous, chatters)
     check(processes, nginx, people, chatters)
+
+
+def test_what_older_processes_have_stored_is_found_after_the_next_upgrade(
+    processes: list[Server], nginx: Nginx, people: list[Person], chatters: list[Participant]
+) -> None:
+    with chatting(*chatters):
+        replace(processes, ROOT, chatters)
+    check(processes, nginx, people, chatters)
+    check_index(processes[0])

@@ -242,7 +242,7 @@ def test_a_copy_from_postgresql_continues_after_any_batch(
         target.exec_driver_sql(
             "CREATE VIRTUAL TABLE message_search USING fts5(tokens, content='', contentless_delete=1)"
         )
-        target.exec_driver_sql("CREATE TABLE message_search_state (position)")
+        target.exec_driver_sql("CREATE TABLE message_search_state (position, tokenizer)")
         target.commit()
 
         batches = 0

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Executable, insert, select, update
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import insert, select, update
 
 from chatapp.accounts.service import create_owner, create_user
 from chatapp.actors import Actor
@@ -24,12 +24,14 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, SavedMessage, User
 from chatapp.rooms.service import remove
+from chatapp.search import filling, index
 from chatapp.search.checking import compare_tokens, find_differences
-from chatapp.search.filling import fill, restart
-from chatapp.search.index import BARRIER, IndexedMessage, list_tokens, remove_messages
+from chatapp.search.filling import catch_up, complete_index, fill, restart
+from chatapp.search.index import BARRIER, IndexedMessage, get_tokenizer, list_tokens, remove_messages
 from chatapp.search.query import Phrase, parse_query
+from chatapp.search.tokens import TOKENIZER
 from chatapp.storage import Transaction, write
-from chatapp.timeline import delete, edit, pin, post, react, store_bot_message, undelete
+from chatapp.timeline import delete, edit, event_numbers, pin, post, react, store_bot_message, undelete
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.archive.restoring import restore
 from chatapp.timeline.cleanup import plan_clearing, plan_trim, trim
@@ -329,6 +331,62 @@ def test_the_index_is_rebuilt_in_batches() -> None:
     list(fill())
     page = find_messages(ANA, "word")
     assert (len(page.hits), page.is_indexing) == (5, False)
+    check_index()
+
+
+def write_as_before_the_index(*statements: Executable) -> None:
+    """Write events of the general chat as a process does that knows nothing of the index."""
+
+    def change(transaction: Transaction) -> None:
+        for statement in statements:
+            transaction.session.execute(statement)
+            count = {"last_event": Conversation.last_event + 1}
+            transaction.session.execute(update(Conversation).where(Conversation.id == GENERAL.id).values(count))
+
+    write(change)
+
+
+def complete() -> None:
+    """Do what a server does in the background."""
+    db.session.rollback()
+    complete_index(db.session())
+
+
+def test_what_an_older_process_writes_is_indexed_afterwards() -> None:
+    edited, deleted = say("first text"), say("second text")
+    write_as_before_the_index(
+        update(Message).where(Message.seq == edited).values(content="edited text", version=3),
+        update(Message).where(Message.seq == deleted).values(content="", deleted_at=datetime.now(UTC), version=4),
+        *(
+            insert(Message).values(conversation_id=1, seq=seq, version=seq, sender_id=1, content=f"old {seq}")
+            for seq in range(5, 60)
+        ),
+    )
+    say("a text of this process")
+    complete()
+    assert (search("first"), search("second"), search("edited")) == ([], [], ["edited text"])
+    assert len(search("old", limit=100)) == 55
+    check_index()
+    say("another text")
+    assert catch_up(db.session()) == 0
+
+
+def test_a_newer_tokenizer_indexes_all_messages_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    say("first text")
+    complete()
+    for module in (index, filling, event_numbers):
+        monkeypatch.setattr(module, "TOKENIZER", TOKENIZER + 1)
+    say("second text")
+    assert get_tokenizer(db.session.connection()) == TOKENIZER
+    complete()
+    assert get_tokenizer(db.session.connection()) == TOKENIZER + 1
+    monkeypatch.undo()
+    # An older process beside it.
+    say("third text")
+    complete()
+    assert get_tokenizer(db.session.connection()) == TOKENIZER + 1
+    conversation = db.session.get_one(Conversation, GENERAL.id, populate_existing=True)
+    assert (conversation.indexed_event, conversation.indexed_by) == (2, TOKENIZER + 1)
     check_index()
 
 

@@ -36,7 +36,7 @@ def databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple
             Base.metadata.create_all(connection)
             # The search index, which is not copied.
             connection.exec_driver_sql("CREATE VIRTUAL TABLE message_search USING fts5(tokens, content='')")
-            connection.exec_driver_sql("CREATE TABLE message_search_state (position BIGINT NOT NULL)")
+            connection.exec_driver_sql("CREATE TABLE message_search_state (position, tokenizer)")
             connection.execute(insert(Installation).values(id=1, epoch="old"))
             connection.commit()
         fill(source)
