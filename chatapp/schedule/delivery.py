@@ -13,6 +13,7 @@ from chatapp.models import now
 from chatapp.operation import current_request_id
 from chatapp.schedule.scheduled import SCHEDULED, Scheduled
 from chatapp.schedule.signals import ScheduledChanged, scheduled_changed
+from chatapp.search.index import tokenize_text
 from chatapp.storage import BatchChange, Transaction
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.event_numbers import lock_columns
@@ -83,4 +84,5 @@ class Delivery(BatchChange[TimelineMessage | None]):
             thread_seq=scheduled.thread_root,
             is_in_room=scheduled.is_in_room,
             request_id=current_request_id.get(),
+            search_tokens=tokenize_text(scheduled.content),
         )

@@ -17,12 +17,13 @@ search_commands = AppGroup("search", help="Rebuild or check the search index.")
 
 
 @search_commands.command("rebuild")
-def rebuild() -> None:
+@click.option("--empty", "is_emptied", is_flag=True, help="Empty the index first, if it is damaged. Posting waits.")
+def rebuild(*, is_emptied: bool) -> None:
     """Create the search index again, the newest messages first. chatapp may run meanwhile."""
     try:
-        left = restart()
+        left = restart(is_emptied=is_emptied)
         with click.progressbar(length=left, label="Indexing", show_pos=True) as bar:
-            for position in fill():
+            for position in fill(db.session()):
                 bar.update(left - position)
                 left = position
             bar.update(left)

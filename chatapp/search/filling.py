@@ -6,7 +6,8 @@ upgrade or after a rollback.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -15,6 +16,7 @@ import structlog
 from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
+from chatapp.concurrency.cooperation import checkpoint, in_slices
 from chatapp.models import Conversation, Message
 from chatapp.models.messages import RUNNING_STATES
 from chatapp.search.index import (
@@ -23,9 +25,11 @@ from chatapp.search.index import (
     get_tokenizer,
     index_messages,
     index_rows,
+    remove_surplus,
     reset,
     restart_filling,
     set_position,
+    tokenize_text,
 )
 from chatapp.search.tokens import TOKENIZER
 from chatapp.storage import Transaction, read_natively, write
@@ -33,7 +37,9 @@ from chatapp.storage import Transaction, read_natively, write
 log = structlog.get_logger(__name__)
 
 BATCH_MESSAGES = 200
-"""Messages that are indexed in one transaction, some 20 milliseconds. Others can post between two."""
+
+BATCH_CHARS = 50_000
+"""Messages and characters that are indexed in one transaction, some 10 milliseconds. Others can post between two."""
 
 BATCH_CHANGED = 20
 """Messages of which another process has written an event that are indexed in one transaction."""
@@ -43,6 +49,7 @@ PAUSE_SECONDS = 0.02
 _SELECT = select(
     Message.id,
     Message.conversation_id,
+    Message.version,
     Message.sender_id,
     Message.created_at,
     Message.content,
@@ -53,12 +60,12 @@ _SELECT = select(
 )
 
 
-def fill() -> Iterator[int]:
+def fill(session: Session) -> Iterator[int]:
     """Index the messages that are not indexed, the newest first, in batches, and yield the number of ids left.
 
     Raises `Unavailable`.
     """
-    while position := write(_index_batch):
+    while (batch := read_batch(session)) and (position := write(partial(index_batch, batch))):
         yield position
         time.sleep(PAUSE_SECONDS)
 
@@ -72,7 +79,7 @@ def complete_index(session: Session) -> None:
     if get_position(session.connection()):
         session.rollback()
         started_at = time.monotonic()
-        for _ in fill():
+        for _ in fill(session):
             pass
         log.info("search index filled", seconds=round(time.monotonic() - started_at))
 
@@ -135,21 +142,26 @@ def _index_changed(conversation_id: int, transaction: Transaction) -> int:
     return len(messages)
 
 
-def restart() -> int:
-    """Empty the index, so that `fill` creates it again, and return the position that it begins at."""
+def restart(*, is_emptied: bool = False) -> int:
+    """Let `fill` index all messages again, and return the position that it begins at.
+
+    Until then they are found by their former tokens. `is_emptied` is for an index that cannot be read any more.
+    """
 
     def change(transaction: Transaction) -> int:
         connection = transaction.session.connection()
-        reset(connection)
+        if is_emptied:
+            reset(connection)
         restart_filling(connection)
         return get_position(connection)
 
     return write(change)
 
 
-def read_indexed(session: Session, position: int, batch: int) -> Iterator[list[IndexedMessage]]:
-    """Yield the messages from an id on as they are indexed, in the order of their ids."""
-    while rows := session.execute(_SELECT.where(Message.id >= position).order_by(Message.id).limit(batch)).all():
+def read_indexed(session: Session, position: int, end: int, batch: int) -> Iterator[list[IndexedMessage]]:
+    """Yield the messages with ids in a range as they are indexed, in the order of their ids."""
+    query = _SELECT.where(Message.id < end).order_by(Message.id).limit(batch)
+    while rows := session.execute(query.where(Message.id >= position)).all():
         yield [message for message in map(_make_indexed, rows) if message.content]
         position = rows[-1].id + 1
 
@@ -167,16 +179,58 @@ def _make_indexed(row: Row[*tuple[Any, ...]]) -> IndexedMessage:
     )
 
 
-def _index_batch(transaction: Transaction) -> int:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that were read, with their tokens, and that are not indexed yet."""
+
+    position: int
+    """The id that those of the messages are below."""
+    next_position: int
+    messages: Sequence[IndexedMessage]
+    """In the order of their ids."""
+    versions: Mapping[int, int]
+    """The event of the last change of each message, by id."""
+
+
+def read_batch(session: Session) -> Batch | None:
+    """Return the next messages to be indexed; None if there are none. Their tokens are computed in slices."""
+    position = get_position(session.connection())
+    if not position:
+        session.rollback()
+        return None
+    query = _SELECT.where(Message.id < position).order_by(Message.id.desc()).limit(BATCH_MESSAGES)
+    rows = read_natively(session, lambda reading: reading.execute(query).all(), is_limited=False)
+    session.rollback()
+    messages: list[IndexedMessage] = []
+    chars = 0
+    with in_slices():
+        for row in rows:
+            message = _make_indexed(row)
+            messages.append(replace(message, tokens=tokenize_text(message.content)))
+            checkpoint()
+            chars += len(message.content)
+            if chars >= BATCH_CHARS:
+                break
+    is_last = len(messages) == len(rows) < BATCH_MESSAGES
+    next_position = 0 if is_last else messages[-1].id
+    return Batch(position, next_position, messages[::-1], {row.id: row.version for row in rows})
+
+
+def index_batch(batch: Batch, transaction: Transaction) -> int:
+    """Index messages that were read, and return the next position."""
     session = transaction.session
     connection = session.connection()
-    position = get_position(connection)
-    if not position:
-        return 0
+    position = get_position(connection, for_update=True)
+    if position != batch.position:
+        # Another process has indexed them, or has begun anew.
+        return position
     # Locked, so that nobody changes them before they are indexed.
-    older = _SELECT.where(Message.id < position).order_by(Message.id.desc()).limit(BATCH_MESSAGES)
-    rows = session.execute(older.with_for_update(read=True)).all()
-    index_messages(connection, map(_make_indexed, reversed(rows)))
-    position = rows[-1].id if len(rows) == BATCH_MESSAGES else 0
-    set_position(connection, position)
-    return position
+    ids = [message.id for message in batch.messages]
+    current = select(Message.id, Message.version).where(Message.id.in_(ids)).order_by(Message.id)
+    versions = {row.id: row.version for row in session.execute(current.with_for_update(read=True))}
+    # What was changed meanwhile was indexed then.
+    unchanged = [each for each in batch.messages if versions.get(each.id) == batch.versions[each.id]]
+    index_messages(connection, unchanged)
+    remove_surplus(connection, batch.next_position, position)
+    set_position(connection, batch.next_position)
+    return batch.next_position

@@ -14,7 +14,7 @@ from chatapp.conversations.policy import authorize_notice, authorize_posting, ma
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, InvalidReply, SignedOut, ThreadRemoved
 from chatapp.models import Conversation, Membership, Message, RetiredKey
-from chatapp.search.index import IndexedMessage, index_messages
+from chatapp.search.index import IndexedMessage, TextTokens, index_messages
 from chatapp.storage import (
     INTEGER,
     BulkStatement,
@@ -80,6 +80,8 @@ class NewMessage:
     """Whether a reply in a thread is also sent to the room."""
     was_spooled: bool = False
     request_id: str = ""
+    search_tokens: TextTokens | None = field(default=None, hash=False, repr=False)
+    """What the search index has of the content, so that the writer does not compute it."""
 
     @property
     def key(self) -> IdempotencyKey:
@@ -201,8 +203,9 @@ class PostBatch:
                     row["created_at"],
                     row["content"],
                     is_reply=row.get("thread_root") is not None,
+                    tokens=post.search_tokens,
                 )
-                for row, message_id in zip(rows, ids, strict=True)
+                for (post, _, row), message_id in zip(self._accepted, ids, strict=True)
             ),
         )
         for ref, roots in self.changed_roots.items():

@@ -14,6 +14,7 @@ from chatapp.errors import ChatError, Invalid
 from chatapp.failpoints import failpoint
 from chatapp.models import now
 from chatapp.operation import current_request_id
+from chatapp.search.index import tokenize_text
 from chatapp.storage import DeferredSignal, SpoolableChange, Transaction, current_writer, write
 from chatapp.timeline.client_ids import check_client_id
 from chatapp.timeline.content import TEXT, check_content, check_message_type
@@ -105,10 +106,11 @@ def prepare_post(
     raises `Busy` and `Unavailable`.
     """
     check_has_threads(ref, thread_seq)
+    text = check_content(content, max_chars)
     return Post(
         ref,
         actor,
-        check_content(content, max_chars),
+        text,
         check_client_id(client_id),
         now(),
         message_type=check_message_type(message_type),
@@ -119,6 +121,7 @@ def prepare_post(
         draft_version=draft_version,
         authorized_sender=authorized_sender,
         request_id=current_request_id.get(),
+        search_tokens=tokenize_text(text),
     )
 
 

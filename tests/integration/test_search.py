@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Executable, insert, select, update
 from sqlalchemy import delete as delete_rows
+from sqlalchemy.exc import DBAPIError
 
 from chatapp.accounts.service import create_owner, create_user
 from chatapp.actors import Actor
@@ -24,7 +26,7 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, SavedMessage, User
 from chatapp.rooms.service import remove
-from chatapp.search import filling, index
+from chatapp.search import checking, filling, index
 from chatapp.search.checking import compare_tokens, find_differences
 from chatapp.search.filling import catch_up, complete_index, fill, restart
 from chatapp.search.index import BARRIER, IndexedMessage, get_tokenizer, list_tokens, remove_messages
@@ -179,7 +181,7 @@ def test_hits_are_counted_up_to_a_limit() -> None:
 
     write(change)
     restart()
-    list(fill())
+    list(fill(db.session()))
     assert count_messages(ANA, "many") == MAX_COUNT + 1
 
 
@@ -241,7 +243,7 @@ def test_dates_select_messages() -> None:
     date_message(say("spring word"), datetime(2026, 4, 30, 23, tzinfo=UTC))
     say("new word")
     restart()
-    list(fill())
+    list(fill(db.session()))
     assert search("word before:2026-04-30") == ["old word"]
     assert search("word on:2026-04-30") == search("during:2026-04") == ["spring word"]
     assert search("word during:today") == search("word after:2026-05") == ["new word"]
@@ -325,10 +327,10 @@ def test_what_a_cleanup_removes_is_not_found_and_a_restore_brings_it_back() -> N
 def test_the_index_is_rebuilt_in_batches() -> None:
     for number in range(5):
         say(f"word {number}")
-    restart()
+    restart(is_emptied=True)
     page = find_messages(ANA, "word")
     assert (page.hits, page.is_indexing) == ([], True)
-    list(fill())
+    list(fill(db.session()))
     page = find_messages(ANA, "word")
     assert (len(page.hits), page.is_indexing) == (5, False)
     check_index()
@@ -388,6 +390,59 @@ def test_a_newer_tokenizer_indexes_all_messages_again(monkeypatch: pytest.Monkey
     conversation = db.session.get_one(Conversation, GENERAL.id, populate_existing=True)
     assert (conversation.indexed_event, conversation.indexed_by) == (2, TOKENIZER + 1)
     check_index()
+
+
+def test_the_index_can_be_rebuilt_while_it_is_searched_and_written() -> None:
+    kept, edited, removed = (say(f"word {number}") for number in range(3))
+    restart()
+    assert len(search("word")) == 3
+    batch = filling.read_batch(db.session())
+    assert batch is not None
+    edit(GENERAL, ANA, edited, content="another text")
+    delete(GENERAL, ANA, removed)
+    say("word 4")
+    assert write(partial(filling.index_batch, batch)) == 0
+    # Another process has read the same messages.
+    assert write(partial(filling.index_batch, batch)) == 0
+    assert (kept, search("word")) == (1, ["word 4", "word 0"])
+    check_index()
+
+
+def test_batches_are_limited_by_their_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "BATCH_CHARS", 15)
+    for number in range(7):
+        say(f"message {number}")
+    restart(is_emptied=True)
+    assert list(fill(db.session())) == [6, 4, 2]
+    check_index()
+
+
+def test_a_rebuild_removes_what_has_no_message() -> None:
+    for number in range(4):
+        say(f"word {number}")
+    rows = [IndexedMessage(number, 1, 1, datetime.now(UTC), "word") for number in (2, 4, 9)]
+    write(lambda transaction: transaction.session.execute(delete_rows(Message).where(Message.id.in_([2, 4]))))
+    with suppress(ChatError, DBAPIError):  # PostgreSQL has a foreign key.
+        write(lambda transaction: index.index_messages(transaction.session.connection(), rows))
+    restart()
+    list(fill(db.session()))
+    check_index()
+
+
+def test_more_differences_than_are_listed_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "MAX_LISTED", 2)
+    monkeypatch.setattr(checking, "IDS_AT_ONCE", 3)
+    for number in range(8):
+        say(f"word {number}")
+    write(lambda transaction: remove_messages(transaction.session.connection(), range(3, 9)))
+    write(
+        lambda transaction: transaction.session.execute(
+            update(Message).where(Message.id == 2).values(content="something else")
+        )
+    )
+    db.session.rollback()
+    found = compare_tokens(db.session(), lambda _count: None)
+    assert (len(found.missing), found.surplus, found.different) == (2, [], [2])
 
 
 def test_differences_of_the_index_are_named() -> None:
