@@ -74,6 +74,11 @@ class AnswerGenerator:
             estimated_prompt_tokens=sum(estimate_tokens(turn.content) for turn in turns),
         )
         search = MessageSearch(
-            self._app, Actor(job.asker.id), job.conversation, job.reply_to, is_private=job.is_private
+            self._app,
+            Actor(job.asker.id),
+            job.conversation,
+            job.reply_to,
+            is_private=job.is_private,
+            assistant=assistant.title,
         )
         return self._providers[job.assistant], Question(turns, job.asker, search, answer.interruption, usage)

@@ -1,29 +1,30 @@
 """Search of the messages that an assistant may use: those that the asker and all readers of the answer may read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import Flask
-from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, literal, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from chatapp.actors import Actor, find_active_actors
-from chatapp.concurrency.native import current_pools
-from chatapp.conversations.kinds import General, SharedAssistant
+from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.people import Person
-from chatapp.conversations.queries import is_public, list_title_people
+from chatapp.conversations.queries import ReadableConversation, is_public, list_title_people
 from chatapp.conversations.refs import ConversationRef
 from chatapp.extensions import db
-from chatapp.models import Conversation, Membership, Message, User
+from chatapp.models import Conversation, Message, User
 from chatapp.presentation.kinds import page_of
-from chatapp.storage import read_from_replica
-
-MAX_SEARCHED_MESSAGES = 20_000
-"""Only the newest messages are searched, so that the cost of a search does not grow with the history."""
+from chatapp.search.excerpts import count_terms
+from chatapp.search.query import Filter, Query, make_term
+from chatapp.timeline import TimelineMessage
+from chatapp.timeline.search import run_query
 
 MAX_WORDS = 12
 """Further words of a search are ignored."""
+
+MAX_PARTIAL_MATCHES = 50
+"""Number of the newest messages with some of the words among which those with most of them are chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,57 +51,47 @@ class MessageSearch:
     """
 
     def __init__(
-        self, app: Flask, asker: Actor, conversation: ConversationRef, question_seq: int, *, is_private: bool
+        self,
+        app: Flask,
+        asker: Actor,
+        conversation: ConversationRef,
+        question_seq: int,
+        *,
+        is_private: bool,
+        assistant: str,
     ) -> None:
+        """`assistant` is the title of the one that searches: its own answers, which quote others, are not found."""
         self._app = app
         self._asker = asker
         self._conversation = conversation
         self._question_seq = question_seq
         self._is_private = is_private
+        self._assistant = assistant
 
-    def find_messages(
-        self, words: Sequence[str], *, sender: str | None = None, limit: int = 5
-    ) -> Sequence[FoundMessage]:
-        """Find messages that contain at least one of the words, those with the most words first, then the newest.
+    def find_messages(self, words: Sequence[str], query: Query, *, limit: int = 5) -> Sequence[FoundMessage]:
+        """Find messages with all of the words, then those with most of them, the newest first.
 
-        With the username `sender`, find only messages of that user; all of them if there are no words.
+        The filters of the query apply. Without words, find all messages that they select.
         """
-        searched_words = _clean(words)
-        if not searched_words and sender is None:
-            return []
+        terms = [term for word in words[:MAX_WORDS] if (term := make_term(word, is_prefix=True))]
         with self._app.app_context():
-            session = db.session()
-            if not find_active_actors(session, [self._asker]):
+            if not find_active_actors(db.session(), [self._asker]):
                 return []
-            query = self._select(session, searched_words, sender).limit(limit)
-            rows = read_from_replica(
-                session,
-                lambda reading: reading.execute(query).all(),
-                pool=current_pools().searches,
-                accepts=lambda rows: self._are_readable(session, rows),
-            )
-            people = list_title_people(session, [conversation for _, _, conversation in rows])
-            return [
-                FoundMessage(
-                    conversation=ConversationRef.of(conversation),
-                    conversation_title=page_of(
-                        conversation, people.get(conversation.id, ()), self._asker.user_id
-                    ).title,
-                    seq=message.seq,
-                    sender=user.name if user else (message.sender_name or "Somebody"),
-                    content=message.content,
-                    created_at=message.created_at,
-                    is_from_here=conversation.id == self._conversation.id,
-                )
-                for message, user, conversation in rows
-            ]
+            found = self._find(replace(query, terms=[*query.terms, *terms]), limit)
+            if len(found) < limit and len(terms) > 1:
+                any_term = tuple(phrase for term in terms for phrase in term)
+                partial = self._find(replace(query, terms=[*query.terms, any_term]), MAX_PARTIAL_MATCHES)
+                known = {message.id for message in found}
+                others = [message for message in partial if message.id not in known]
+                found += sorted(others, key=lambda message: -count_terms(message.content, terms))
+            return self._present(found[:limit])
 
     def find_person(self, words: Sequence[str]) -> Person | None:
         """Find a user whose username, name or first name is one of the words.
 
         In a conversation with a public link, find only users who have written in it.
         """
-        lowered = [word.lower() for word in _clean(words)]
+        lowered = [word.lower() for word in words[:MAX_WORDS]]
         with self._app.app_context():
             matches: list[ColumnElement[bool]] = [User.username.in_(lowered), func.lower(User.name).in_(lowered)]
             matches += [func.lower(User.name).startswith(f"{word} ", autoescape=True) for word in lowered]
@@ -116,56 +107,49 @@ class MessageSearch:
             user = db.session.scalars(query).one_or_none()
             return None if user is None else Person.of(user)
 
-    def _select(
-        self, session: Session, words: Sequence[str], sender: str | None
-    ) -> Select[Message, User, Conversation]:
-        matches = [_contains(word) for word in words]
-        rank = sum((case((match, 1), else_=0) for match in matches), literal(0))
-        newest = session.scalars(select(func.max(Message.id))).one() or 0
-        query = (
-            select(Message, User, Conversation)
-            .join(Conversation, Conversation.id == Message.conversation_id)
-            .outerjoin(User, User.id == Message.sender_id)
-            .where(
-                Message.id > newest - MAX_SEARCHED_MESSAGES,
-                Message.deleted_at.is_(None),
-                Message.sender_type != "assistant",
-                or_(Message.conversation_id != self._conversation.id, Message.seq != self._question_seq),
-                self._is_readable(session),
-            )
-            .order_by(rank.desc(), Message.id.desc())
-        )
-        if words:
-            query = query.where(or_(*matches))
-        return query if sender is None else query.where(User.username == sender)
+    def _find(self, query: Query, limit: int) -> list[TimelineMessage]:
+        others = replace(query, filters=[*query.filters, Filter("from", self._assistant, is_excluded=True)])
+        # One more: the question is left out.
+        hits = run_query(self._asker, others, limit=limit + 1, includes=self._make_condition())
+        messages = [hit.message for hit in hits.hits]
+        return [
+            message
+            for message in messages
+            if message.conversation != self._conversation or message.seq != self._question_seq
+        ][:limit]
 
-    def _are_readable(self, session: Session, rows: Sequence[Row[Message, User, Conversation]]) -> bool:
-        """Return whether the primary database agrees that all that the replica has found may be read."""
-        ids = {conversation.id for _, _, conversation in rows}
-        readable = select(Conversation.id).where(Conversation.id.in_(ids), self._is_readable(session))
-        return ids == set(session.scalars(readable))
-
-    def _is_readable(self, session: Session) -> ColumnElement[bool]:
-        is_member = exists().where(
-            Membership.conversation_id == Conversation.id, Membership.user_id == self._asker.user_id
-        )
-        is_shared = SharedAssistant.condition()
-        if is_public(session, self._conversation.id):
-            return and_(or_(is_shared, is_member), Conversation.id == self._conversation.id)
+    def _make_condition(self) -> Callable[[ReadableConversation], bool]:
+        """Return the condition on the conversations that the asker may read: all readers of the answer may, too."""
+        own_id = self._conversation.id
+        if is_public(db.session(), own_id):
+            return lambda conversation: conversation.id == own_id
         if self._is_private:
-            return or_(is_member, is_shared)
-        is_readable_by_all = or_(
-            Conversation.id == self._conversation.id, General.condition(), Conversation.visibility == "open"
+            return lambda _conversation: True
+        return lambda conversation: (
+            conversation.id == own_id or kind_of(conversation).is_open_to_all or not conversation.is_private
         )
-        return or_(is_shared, and_(is_member, is_readable_by_all))
 
-
-def _clean(words: Sequence[str]) -> Sequence[str]:
-    # PostgreSQL accepts no NUL in a query.
-    return [word for word in words if "\0" not in word][:MAX_WORDS]
-
-
-def _contains(word: str) -> ColumnElement[bool]:
-    # SQLite ignores case for ASCII only. Other words are searched in their usual spellings.
-    spellings = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
-    return or_(*(Message.content.icontains(spelling, autoescape=True) for spelling in sorted(spellings)))
+    def _present(self, messages: Sequence[TimelineMessage]) -> Sequence[FoundMessage]:
+        session = db.session()
+        ids = {message.conversation.id for message in messages}
+        conversations = {
+            each.id: each for each in session.scalars(select(Conversation).where(Conversation.id.in_(ids)))
+        }
+        people = list_title_people(session, conversations.values())
+        return [
+            FoundMessage(
+                conversation=message.conversation,
+                conversation_title=page_of(
+                    conversations[message.conversation.id],
+                    people.get(message.conversation.id, ()),
+                    self._asker.user_id,
+                ).title,
+                seq=message.seq or 0,
+                sender=message.sender.name if message.sender else (message.sender_name or "Somebody"),
+                content=message.content,
+                created_at=message.created_at,
+                is_from_here=message.conversation == self._conversation,
+            )
+            for message in messages
+            if message.conversation.id in conversations
+        ]

@@ -61,6 +61,14 @@ def find_ranges(content: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
     return joined
 
 
+def count_terms(content: str, terms: Iterable[Term]) -> int:
+    """Return how many of the terms a text has."""
+    row, wholes = locate(content)
+    tokens = [row, *([whole] for whole in wholes)]
+    phrases = [_Phrases.of([term]) for term in terms]
+    return sum(any(each.find(part) for part in tokens) for each in phrases)
+
+
 @dataclass(frozen=True, slots=True)
 class _Phrases:
     """The phrases of a query. A text is read once for all of them."""

@@ -94,10 +94,28 @@ def parse_query(text: str, *, today: date, zone: tzinfo = UTC) -> Query:
             continue
         is_word = part["word"] is not None
         word = f"{part['name']}:{value}" if name else value
-        term = _make_term(word, is_prefix=is_word and is_last and not part["minus"])
+        term = make_term(word, is_prefix=is_word and is_last and not part["minus"])
         if term:
             (query.excluded if part["minus"] else query.terms).append(term)
     return query
+
+
+def split_filters(text: str, *, today: date, zone: tzinfo = UTC) -> tuple[Query, str]:
+    """Return a query of the filters and the `-words` in a sentence, and the rest of the sentence."""
+    query, rest, position = Query(), "", 0
+    for part in _PART.finditer(text[:MAX_QUERY_CHARS]):
+        name = (part["name"] or "").lower()
+        value = part["phrase"] if part["word"] is None else part["word"].rstrip(".,;:?!")
+        # A hyphen inside a word excludes nothing.
+        is_excluded = bool(part["minus"]) and not text[: part.start()][-1:].strip()
+        if not (name and _add_filter(query, name, value, today, zone, is_excluded=is_excluded)):
+            term = make_term(value, is_prefix=False) if is_excluded and not name else ()
+            if not term:
+                continue
+            query.excluded.append(term)
+        rest += text[position : part.start()] + " "
+        position = part.end()
+    return query, rest + text[position:]
 
 
 def parse_period(value: str, today: date) -> tuple[date, date] | None:
@@ -122,7 +140,8 @@ def parse_period(value: str, today: date) -> tuple[date, date] | None:
     return date(year, 1, 1), date(year, 12, 31)
 
 
-def _make_term(word: str, *, is_prefix: bool) -> Term:
+def make_term(word: str, *, is_prefix: bool) -> Term:
+    """Return what a word is found by; nothing if it has no tokens."""
     found = tokenize_word(word)
     if not found.row:
         return ()

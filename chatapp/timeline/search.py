@@ -212,11 +212,24 @@ def find_messages(
 
     `before` is the `next` of the hits that these follow. Raises `SignedOut`, `Busy` and `TooComplex`.
     """
+    query = parse_query(text_, today=now().astimezone(zone).date(), zone=zone)
+    return run_query(actor, query, before=before, limit=limit, order=order)
+
+
+def run_query(
+    actor: Actor,
+    query: Query,
+    *,
+    before: int | None = None,
+    limit: int = 20,
+    order: Order = "newest",
+    includes: Callable[[ReadableConversation], bool] = lambda _conversation: True,
+) -> Hits:
+    """Find messages as `find_messages` does, only in those conversations that `includes` accepts."""
     session = db.session()
     require_active_login(session, actor)
-    query = parse_query(text_, today=now().astimezone(zone).date(), zone=zone)
     is_indexing = get_position(session.connection()) > 0
-    search = _plan(session, actor, query)
+    search = _plan(session, actor, query, includes)
     limit = min(limit, MAX_HITS)
     if search is None:
         return Hits((), None, is_indexing, query)
@@ -251,11 +264,16 @@ def count_messages(actor: Actor, text_: str, *, zone: tzinfo = UTC) -> int:
     return read_natively(session, search.count, pool=current_pools().searches)
 
 
-def _plan(session: Session, actor: Actor, query: Query) -> _Search | None:
+def _plan(
+    session: Session,
+    actor: Actor,
+    query: Query,
+    includes: Callable[[ReadableConversation], bool] = lambda _conversation: True,
+) -> _Search | None:
     """Return what a query means for a person; None if it finds nothing."""
     if query.is_empty():
         return None
-    readable = list_readable(session, actor.user_id)
+    readable = [each for each in list_readable(session, actor.user_id) if includes(each)]
     conversations = _choose_conversations(session, actor, query, readable)
     senders = _find_senders(session, actor, query.list_values("from"))
     if not conversations or senders == []:

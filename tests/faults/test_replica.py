@@ -19,6 +19,7 @@ from chatapp.config import Settings
 from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Conversation
+from chatapp.search.query import Query
 from chatapp.storage import PRIMARY_POSITION, current_writer, find_replica
 from chatapp.storage.replica import Replica
 from chatapp.timeline import catch_up, read_page
@@ -257,8 +258,8 @@ def test_what_was_posted_after_the_authorization_is_not_returned(app: Flask, peo
         missed = catch_up(db.session(), general, after=old - 1)
         assert replica.status.reads == 2  # They were newer, and read again.
         assert [page.messages[-1].seq, missed.messages[-1].seq, missed.end] == [old, old, old]
-        search = MessageSearch(app, Actor(ana.id), GENERAL, 0, is_private=True)
-        found = search.find_messages(["authorization"])
+        search = MessageSearch(app, Actor(ana.id), GENERAL, 0, is_private=True, assistant="Helper")
+        found = search.find_messages(["authorization"], Query())
         assert {message.seq for message in found} >= {old, new}
         assert replica.status.reads == 3
 

@@ -20,6 +20,7 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import GENERAL, ConversationRef
 from chatapp.markdown.cache import render_blocks
 from chatapp.models import Conversation, Membership, Message, ShareLink, User, now
+from chatapp.search.index import index_rows
 from chatapp.storage.engines import writer_engine
 from tests.harness.assistants import shared_conversation, start_session, wait_for_answer
 from tests.harness.people import NewPerson
@@ -77,6 +78,8 @@ class Installation:
             **columns,
         )
         self.add(message)
+        index_rows(self._session, [message])
+        self._session.commit()
         return message.seq
 
     def add(self, row: object) -> None:
@@ -108,7 +111,9 @@ class Installation:
         """Return the answer of the built-in assistant to a question in this conversation."""
         user = self.users[asker]
         is_private = kind_of(self._session.get_one(Conversation, ref.id)).is_personal
-        search = MessageSearch(self._app, Actor(user.id), ref, question_seq=0, is_private=is_private)
+        search = MessageSearch(
+            self._app, Actor(user.id), ref, question_seq=0, is_private=is_private, assistant="Helper"
+        )
         return compose_answer(Question([Turn("user", content)], Person.of(user), search))
 
 
@@ -163,13 +168,43 @@ def test_the_same_question_is_not_quoted(installation: Installation) -> None:
     assert "lands" in answer
 
 
-def test_neither_answers_nor_deleted_messages_are_found(installation: Installation) -> None:
-    installation.add_message(
-        GENERAL, "", "A zeppelin flies", sender_type="assistant", sender_name="Helper", state="complete"
-    )
+def test_answers_of_other_assistants_are_found_and_deleted_messages_are_not(installation: Installation) -> None:
+    for name in ("Helper", "Oracle"):
+        installation.add_message(
+            GENERAL, "", f"A zeppelin of {name}", sender_type="assistant", sender_name=name, state="complete"
+        )
     installation.add_message(GENERAL, "bob", "My zeppelin", deleted_at=now())
 
-    assert "found nothing" in installation.ask("bob", "find the zeppelin")
+    answer = installation.ask("bob", "find the zeppelin")
+
+    assert answer.count("> —") == 1
+    assert "of Oracle" in answer
+
+
+def test_filters_and_times_of_a_question_apply(installation: Installation) -> None:
+    room = installation.add_conversation("room", "ana", "bob", name="Design Team", visibility="open")
+    installation.add_message(GENERAL, "ana", "The old boat", days_ago=40)
+    installation.add_message(GENERAL, "ana", "The boat of today: https://boat.example")
+    installation.add_message(GENERAL, "bob", "Another boat")
+    installation.add_message(room, "ana", "A boat for the design")
+
+    for question, count, part in [
+        ("find boat", 4, "old boat"),
+        ("What did Ana say about the boat today?", 2, "of today"),
+        ("find boat has:link", 1, "of today"),
+        ("find boat before:today", 1, "old boat"),
+        ("find boat in #design-team", 1, "for the design"),
+        ("from:bob", 1, "Another boat"),
+        ("boat -design -today -old", 1, "Another boat"),
+    ]:
+        answer = installation.ask("bob", question)
+        assert (answer.count("> —"), part in answer) == (count, True), question
+
+
+def test_messages_of_any_age_are_found(installation: Installation) -> None:
+    installation.add_message(GENERAL, "ana", "The first zeppelin", days_ago=4_000)
+
+    assert "first zeppelin" in installation.ask("bob", "find zeppelins")
 
 
 def test_messages_that_the_asker_may_not_read_are_not_found(installation: Installation) -> None:

@@ -3,13 +3,17 @@
 import re
 import time
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from chatapp.assistants.message_search import FoundMessage
 from chatapp.assistants.providers import Question
 from chatapp.assistants.providers.help import find_help
-from chatapp.assistants.providers.keywords import find_keywords, stem
+from chatapp.assistants.providers.keywords import add_filters, find_keywords, stem
 from chatapp.conversations.people import Person
+from chatapp.models import now
+from chatapp.presentation.dates import format_date
 from chatapp.presentation.quotes import shorten_quote
+from chatapp.search.query import Filter, Query, split_filters
 from chatapp.timeline.references import make_reference, message_path
 
 WORD_PAUSE_SECONDS = 0.02
@@ -26,7 +30,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~&])")
 
 INTRODUCTION = (
     "I search the messages here and answer questions about chatapp. For example, ask me:\n\n"
-    "- *What did Ana say about the invoice?*\n- *Find the address of the printer*\n- *How do I invite someone?*\n\n"
+    "- *What did Ana say about the invoice last week?*\n- *Find the address of the printer*\n"
+    "- *How do I invite someone?*\n\n"
     "I read only what you can read, and in a conversation with others only what they can read too: with a public link, "
     "only that conversation. I run on this server and send nothing to other services."
 )
@@ -51,31 +56,26 @@ def compose_answer(question: Question) -> str:
         return f"Hello {_escape(question.asker.name)}! {INTRODUCTION}"
     if _THANKS.match(text):
         return "You’re welcome."
-    keywords = find_keywords(text)
+    query, sentence = split_filters(add_filters(text), today=now().date())
+    keywords = find_keywords(sentence)
     person = question.search.find_person(keywords) if keywords else None
     subject = [word for word in keywords if person is None or not _is_name_of(word, person)]
     if person is None and (help_text := find_help(text)):
         return help_text
-    if not keywords:
+    if not keywords and query.is_empty():
         return INTRODUCTION
-    found = question.search.find_messages(
-        [stem(word) for word in subject], sender=person.username if person else None, limit=MAX_QUOTED_MESSAGES * 3
-    )
+    if person:
+        query.filters.append(Filter("from", person.username))
+    found = question.search.find_messages([stem(word) for word in subject], query, limit=MAX_QUOTED_MESSAGES * 3)
     # The question itself may have been asked before.
     quoted = [message for message in found if not _is_question(message.content, text)][:MAX_QUOTED_MESSAGES]
+    about, filters = _format_words(subject), _format_filters(query)
     if not quoted:
-        return _compose_no_result(person, subject)
-    heading = f"{_escape(person.name)} wrote:" if person else f"Messages about {_format_words(subject)}:"
+        by = f" by {_escape(person.name)}" if person else ""
+        tip = "" if person else " Try other words or *help*."
+        return f"I found nothing{by}{about}{filters} in the messages you can read.{tip}"
+    heading = f"{_escape(person.name)} wrote{filters}:" if person else f"Messages{about or ' found'}{filters}:"
     return "\n\n".join([heading, *map(_quote, quoted)])
-
-
-def _compose_no_result(person: Person | None, subject: Sequence[str]) -> str:
-    if person is None:
-        return (
-            f"I found nothing about {_format_words(subject)} in the messages you can read. Try other words or *help*."
-        )
-    about = f" about {_format_words(subject)}" if subject else ""
-    return f"I found nothing by {_escape(person.name)}{about} in the messages you can read."
 
 
 def _is_question(content: str, question: str) -> bool:
@@ -89,7 +89,20 @@ def _is_name_of(word: str, person: Person) -> bool:
 
 
 def _format_words(words: Sequence[str]) -> str:
-    return ", ".join(f"“{_escape(word)}”" for word in words)
+    return " about " + ", ".join(f"“{_escape(word)}”" for word in words) if words else ""
+
+
+def _format_filters(query: Query) -> str:
+    """Return the times that a query is limited to, as a sentence names them."""
+    if query.begins_at is None and query.ends_at is None:
+        return ""
+    last = None if query.ends_at is None else query.ends_at - timedelta(days=1)
+    first = query.begins_at
+    if first is None:
+        return f" until {format_date(last)}" if last else ""
+    if last is None or first.date() == last.date():
+        return f" {'on' if last else 'since'} {format_date(first)}"
+    return f" from {format_date(first)} to {format_date(last)}"
 
 
 def _quote(message: FoundMessage) -> str:

@@ -7,20 +7,32 @@ from collections.abc import Sequence
 _STOP_WORDS = frozenset(
     """
     a about all am an and any anybody anyone anything are as ask asked at be been but by can could did do does done
-    everybody find for from get gets give got had has have hello help here hey hi him his how i if in into is it its
-    know last latest let look me mention mentioned message messages my of on or our out please said saw say says
-    search searched see she show so some somebody someone something speak spoke talk talked talking tell tells than
-    thank thanks that the their them then there these they thing things think this those to told up us was we were
-    what when where which who whom whose why will with wrote write writes written would you your
+    during everybody find for from get gets give got had happen happened happens has have hello help here hey hi him
+    his how i if in into is it its know last latest let look me mention mentioned message messages my of on or our
+    out please said saw say says search searched see she show since so some somebody someone something speak spoke
+    talk talked talking tell tells than thank thanks that the their them then there these they thing things think
+    this those to told up us was we were what when where which who whom whose why will with wrote write writes
+    written would you your
     """.split()  # noqa: SIM905 - easier to read than a list
 )
 
-_WORD = re.compile(r"[^\W_](?:[\w.'’-]*[^\W_])?")
+_WORD = re.compile(r"""["“„]([^"“”„]{1,200})["“”]|([^\W_](?:[\w.'’-]*[^\W_])?)""")
+
+_PERIOD = re.compile(r"(?<![\w:-])(today|yesterday|(?:this|last) (?:week|month|year))\b(?!-)", re.IGNORECASE)
+
+_ROOM = re.compile(r"(?<!\S)in #(\w[\w-]*)", re.IGNORECASE)
 
 
 def find_keywords(question: str) -> Sequence[str]:
-    """Return the different words of a question, in their order, without stop words."""
-    return [word for word in dict.fromkeys(_WORD.findall(question)) if _is_keyword(word)]
+    """Return the different words and quoted phrases of a question, in their order, without stop words."""
+    found = (phrase.strip() or word for phrase, word in _WORD.findall(question))
+    return [word for word in dict.fromkeys(found) if _is_keyword(word)]
+
+
+def add_filters(question: str) -> str:
+    """Replace times such as “last week” and rooms such as “in #design” by the filters of a search."""
+    with_periods = _PERIOD.sub(lambda match: f"during:{match[1].lower().replace(' ', '-')}", question)
+    return _ROOM.sub(r"in:\1", with_periods)
 
 
 def stem(word: str) -> str:

@@ -11,6 +11,7 @@ from chatapp.assistants.providers.builtin import BuiltInProvider, compose_answer
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import GENERAL
 from chatapp.presentation.quotes import MAX_QUOTE_CHARS
+from chatapp.search.query import Filter, Phrase, Query
 
 ANA = Person(1, "ana", "Ana Lima")
 
@@ -22,16 +23,14 @@ class FakeSearch(MessageSearch):
         self.contents = contents
         self.person = person
         self.is_from_here = is_from_here
-        self.searches: list[tuple[Sequence[str], str | None]] = []
+        self.searches: list[tuple[Sequence[str], Query]] = []
 
     def find_person(self, words: Sequence[str]) -> Person | None:
         assert words
         return self.person
 
-    def find_messages(
-        self, words: Sequence[str], *, sender: str | None = None, limit: int = 5
-    ) -> Sequence[FoundMessage]:
-        self.searches.append((words, sender))
+    def find_messages(self, words: Sequence[str], query: Query, *, limit: int = 5) -> Sequence[FoundMessage]:
+        self.searches.append((words, query))
         written_at = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
         return [
             FoundMessage(GENERAL, "General", 7, "Bob", content, written_at, self.is_from_here)
@@ -65,7 +64,7 @@ def test_it_quotes_messages_with_a_link() -> None:
         "> The \\*printer is broken\n>\n"
         "> — Bob, [General, 1 May 2026, 09:30 UTC](/conversations/general/messages/7)"
     )
-    assert search.searches == [(["printer"], None)]
+    assert search.searches == [(["printer"], Query())]
 
 
 def test_it_only_refers_to_messages_of_another_conversation() -> None:
@@ -77,13 +76,32 @@ def test_it_only_refers_to_messages_of_another_conversation() -> None:
 def test_it_searches_the_messages_of_a_named_person() -> None:
     search = FakeSearch("Paid", person=Person(2, "bob", "Bob Ray"))
     assert compose("What did bob’s team say about the invoice?", search).startswith("Bob Ray wrote:\n\n")
-    assert search.searches == [(["team", "invoice"], "bob")]
+    assert search.searches == [(["team", "invoice"], Query(filters=[Filter("from", "bob")]))]
 
 
 def test_it_reports_that_a_person_wrote_nothing_about_it() -> None:
     search = FakeSearch(person=Person(2, "bob", "Bob"))
     assert compose("did Bob mention unicorns?", search) == (
         "I found nothing by Bob about “unicorns” in the messages you can read."
+    )
+
+
+def test_filters_and_times_in_a_question_limit_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builtin, "now", lambda: datetime(2026, 11, 29, 12, tzinfo=UTC))
+    search = FakeSearch("Paid", is_from_here=False)
+    answer = compose("What was said about invoices in #Design last week? has:link -draft", search)
+    assert answer.startswith("Messages about “invoices” from 16 November 2026 to 22 November 2026:\n\n")
+    [(words, query)] = search.searches
+    assert words == ["invoice"]
+    assert query.filters == [Filter("in", "Design"), Filter("has", "link")]
+    assert query.excluded == [(Phrase(("draft",)),)]
+    assert (query.begins_at, query.ends_at) == (
+        datetime(2026, 11, 16, tzinfo=UTC),
+        datetime(2026, 11, 23, tzinfo=UTC),
+    )
+    assert compose("What happened yesterday?", search).startswith("Messages found on 28 November 2026:\n\n")
+    assert compose("is:saved", FakeSearch()) == (
+        "I found nothing in the messages you can read. Try other words or *help*."
     )
 
 

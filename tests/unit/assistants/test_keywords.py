@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatapp.assistants.providers.keywords import find_keywords, stem
+from chatapp.assistants.providers.keywords import add_filters, find_keywords, stem
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,7 @@ from chatapp.assistants.providers.keywords import find_keywords, stem
         ("find the printer, the PRINTER and the printer", ["printer", "PRINTER"]),
         ("Who mentioned snake_case or ana's v1.2?", ["snake_case", "ana's", "v1.2"]),
         ("übergabe – “Dienstag”", ["übergabe", "Dienstag"]),
+        ('find “blue boat” or "red"', ["blue boat", "red"]),
         ("a b c 日", ["日"]),
         ("what did you say?", []),
         ("… ?! _ -- ’", []),
@@ -23,6 +24,18 @@ def test_stop_words_are_left_out(question: str, keywords: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("invoices of Last Week", "invoices of during:last-week"),
+        ("yesterday in #design-team, please", "during:yesterday in:design-team, please"),
+        ("on:today issue #42", "on:today issue #42"),
+    ],
+)
+def test_times_and_rooms_become_filters(question: str, expected: str) -> None:
+    assert add_filters(question) == expected
+
+
+@pytest.mark.parametrize(
     ("word", "stemmed"),
     [("invoices", "invoice"), ("INVOICES", "INVOICE"), ("class", "class"), ("bus", "bus"), ("naïves", "naïves")],
 )
@@ -30,6 +43,6 @@ def test_regular_plurals_become_singular(word: str, stemmed: str) -> None:
     assert stem(word) == stemmed
 
 
-@pytest.mark.parametrize("hostile", ["_" * 10_000, "a." * 5_000, "’" * 10_000, "a-" * 5_000 + "_"])
+@pytest.mark.parametrize("hostile", ["_" * 10_000, "a." * 5_000, "’" * 10_000, "a-" * 5_000 + "_", '"' * 10_000])
 def test_hostile_questions_are_parsed_quickly(hostile: str) -> None:
     assert len(find_keywords(hostile)) <= 1

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chatapp.search.expressions import Expression
-from chatapp.search.query import Filter, Phrase, parse_period, parse_query
+from chatapp.search.query import Filter, Phrase, parse_period, parse_query, split_filters
 
 TODAY = date(2026, 11, 29)
 
@@ -92,6 +92,15 @@ def test_a_query_that_only_excludes_is_empty() -> None:
     assert parse_query("-foo -from:ana", today=TODAY).is_empty()
     assert parse_query(" !!! ", today=TODAY).is_empty()
     assert not parse_query("is:saved", today=TODAY).is_empty()
+
+
+def test_filters_are_taken_out_of_a_sentence() -> None:
+    query, rest = split_filters('the well-known boat from:"Ana Lima" -red, on:today has:foo', today=TODAY)
+    assert rest.split() == ["the", "well-known", "boat", "has:foo"]
+    assert query.filters == [Filter("from", "Ana Lima")]
+    assert query.excluded == [(Phrase(("red",)),)]
+    assert query.begins_at == datetime(2026, 11, 29, tzinfo=UTC)
+    assert not query.terms
 
 
 def test_expressions_of_both_databases() -> None:
