@@ -4,6 +4,7 @@ The conversations that they may read are part of the query, so that nothing else
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta, tzinfo
 from typing import Any, Literal, NamedTuple, cast
@@ -11,25 +12,20 @@ from typing import Any, Literal, NamedTuple, cast
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Float,
     Select,
     Table,
-    Text,
     and_,
-    bindparam,
     column,
     func,
-    literal_column,
     or_,
     select,
     table,
     text,
 )
-from sqlalchemy import cast as sql_cast
-from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
+from chatapp.concurrency.cooperation import checkpoint, in_slices
 from chatapp.concurrency.native import current_pools
 from chatapp.conversations.kinds import Direct
 from chatapp.conversations.queries import ReadableConversation, list_readable
@@ -46,6 +42,7 @@ from chatapp.search.index import (
     sender_name_token,
 )
 from chatapp.search.query import Phrase, Query, Term, parse_query
+from chatapp.search.ranking import order_best
 from chatapp.storage import INTEGER, encode_rows, parameter_rows, read_from_replica, read_natively
 from chatapp.text import fold
 from chatapp.timeline.messages import TimelineMessage, fetch_messages_of
@@ -65,16 +62,20 @@ MAX_SCOPE_CONVERSATIONS = 64
 SMALL_SHARE = 20
 """A person who can read less than this fraction of all messages is asked for by tokens of conversations."""
 
-WINDOWS = (2_000, 20_000)
+WINDOWS = (2_000, 20_000, 200_000)
 """On PostgreSQL, numbers of ids that are scanned before the index is used: what is common is found there."""
+
+MAX_WINDOW_SHARE = 2_000
+"""Windows of more ids than this, for each message that is wanted, are left out."""
+
+ROWS_AT_ONCE = 500
+"""Rows of PostgreSQL that the driver converts before others get their turn."""
 
 _MESSAGES = cast(Table, Message.__table__)
 _ID = _MESSAGES.c.id
 _SQLITE = table("message_search", column("rowid", BigInteger))
 _POSTGRESQL = table("message_search", column("message_id", BigInteger), column("tokens"))
 _CONVERSATION_IDS = parameter_rows("conversations", id=INTEGER)
-_SQLITE_RANK = literal_column("bm25(message_search)", Float)
-_POSTGRESQL_RANK = -func.ts_rank(literal_column("matching.tokens"), sql_cast(bindparam("match", type_=Text), TSQUERY))
 
 Order = Literal["newest", "best"]
 
@@ -99,6 +100,10 @@ class Hits:
     query: Query
 
 
+def _is_sqlite(session: Session) -> bool:
+    return session.connection().dialect.name == "sqlite"
+
+
 class _Found(NamedTuple):
     id: int
     conversation_id: int
@@ -116,51 +121,46 @@ class _Search:
     is_scoped: bool
     """Whether the tokens limit it to a small part of the messages."""
 
-    def find(self, session: Session, before: int | None, limit: int, order: Order) -> Sequence[_Found]:
-        """Return the keys of messages that are found, in the order of the hits."""
-        is_sqlite = session.connection().dialect.name == "sqlite"
-        if order == "best" and self.expression.terms:
-            rank = _SQLITE_RANK if is_sqlite else _POSTGRESQL_RANK
-            newest = self._select(None, rank, is_sqlite=is_sqlite).order_by(_ID.desc()).limit(MAX_RANKED).subquery()
-            best = select(newest.c.id, newest.c.conversation_id).order_by(newest.c.rank, newest.c.id.desc())
-            return self._run(session, best.limit(limit).offset(min(before or 0, MAX_RANKED)))
-        if is_sqlite or self.is_scoped or not self.expression.has_required():
-            return self._run(session, self._select(before, is_sqlite=is_sqlite).order_by(_ID.desc()).limit(limit))
-        return self._scan(session, before, limit)
+    def find(self, session: Session, before: int | None, limit: int) -> Sequence[_Found]:
+        """Return the keys of the newest messages that are found, below the id `before`."""
+        return [_Found(*row) for row in self._read(session, before, limit)]
+
+    def find_best(self, session: Session, offset: int, limit: int) -> Sequence[_Found]:
+        """Return the keys of the best of the newest messages that are found."""
+        # On SQLite it runs on a native thread, which does not hold up the event loop.
+        with nullcontext() if _is_sqlite(session) else in_slices():
+            rows = self._read(session, None, MAX_RANKED, _MESSAGES.c.content)
+            order = order_best([content for _, _, content in rows], self.expression.terms)
+        return [_Found(*rows[index][:2]) for index in order[offset : offset + limit]]
 
     def count(self, session: Session) -> int:
         """Return the number of messages, at most `MAX_COUNT` and one."""
-        is_sqlite = session.connection().dialect.name == "sqlite"
-        found = self._select(None, is_sqlite=is_sqlite).limit(MAX_COUNT + 1).subquery()
-        return int(session.execute(select(func.count()).select_from(found), self._parameters(session)).scalar_one())
+        return len(self._read(session, None, MAX_COUNT + 1))
 
-    def _scan(self, session: Session, before: int | None, limit: int) -> Sequence[_Found]:
-        """Return the newest messages on PostgreSQL, whose index has no order.
+    def _read(
+        self, session: Session, before: int | None, limit: int, *columns: ColumnElement[Any]
+    ) -> list[Sequence[Any]]:
+        """Return id, conversation id and other columns of the newest messages that are found.
 
-        What is common is found among the newest messages, and what is not found there has few entries in the index.
+        The index of PostgreSQL has no order: what is common is found among the newest messages, and what is not found
+        there has few entries in the index.
         """
+        if _is_sqlite(session) or self.is_scoped or not self.expression.has_required():
+            return self._run(session, self._select(before, *columns, is_sqlite=_is_sqlite(session)), limit)
         last = session.execute(select(func.coalesce(func.max(_ID), 0))).scalar_one() + 1
         end = min(before, last) if before is not None else last
-        found: list[_Found] = []
-        for window in (*WINDOWS, None):
+        found: list[Sequence[Any]] = []
+        for window in (*(each for each in WINDOWS if each < limit * MAX_WINDOW_SHARE), None):
             begin = 0 if window is None else max(end - window, 0)
-            query = self._select(end, is_sqlite=False, begin=begin).order_by(_ID.desc()).limit(limit - len(found))
-            found += self._run(session, query)
+            found += self._run(session, self._select(end, *columns, is_sqlite=False, begin=begin), limit - len(found))
             end = begin
             if len(found) >= limit or not begin:
                 break
         return found
 
-    def _select(
-        self,
-        before: int | None,
-        rank: ColumnElement[float] | None = None,
-        *,
-        is_sqlite: bool,
-        begin: int = 0,
-    ) -> Select[Any]:
-        """Select the ids of the messages, with those of their conversations."""
-        columns = [_ID, _MESSAGES.c.conversation_id, *([] if rank is None else [rank.label("rank")])]
+    def _select(self, before: int | None, *others: ColumnElement[Any], is_sqlite: bool, begin: int = 0) -> Select[Any]:
+        """Select the ids of the messages, with those of their conversations and other columns, the newest first."""
+        columns = [_ID, _MESSAGES.c.conversation_id, *others]
         conditions = [
             _MESSAGES.c.conversation_id.in_(select(_CONVERSATION_IDS.c.id)),
             _MESSAGES.c.deleted_at.is_(None),
@@ -169,30 +169,32 @@ class _Search:
         if before is not None:
             conditions.append(_MESSAGES.c.id < before)
         if not self.expression.has_required():
-            return select(*columns).where(*conditions)
+            return select(*columns).where(*conditions).order_by(_ID.desc())
         if is_sqlite:
             row_id = _SQLITE.c.rowid
             if before is not None:
                 conditions.append(row_id < before)
             source = _SQLITE.join(_MESSAGES, row_id == _ID)
-            return select(*columns).select_from(source).where(text("message_search MATCH :match"), *conditions)
+            matches = text("message_search MATCH :match")
+            return select(*columns).select_from(source).where(matches, *conditions).order_by(_ID.desc())
         # Materialized, as the planner may prefer to look at the newest of all messages one by one.
-        matches = text("tokens @@ CAST(:match AS tsquery)")
         within = [_POSTGRESQL.c.message_id >= begin]
         if before is not None:
             within.append(_POSTGRESQL.c.message_id < before)
-        selected = [_POSTGRESQL.c.message_id, *([] if rank is None else [_POSTGRESQL.c.tokens])]
-        entries = select(*selected).where(matches, *within).cte("matching").prefix_with("MATERIALIZED")
-        message_id = entries.c.message_id
-        source = entries.join(_MESSAGES, message_id == _ID)
-        return select(*columns).select_from(source).where(*conditions)
+        matches = text("tokens @@ CAST(:match AS tsquery)")
+        entries = select(_POSTGRESQL.c.message_id).where(matches, *within).cte("matching").prefix_with("MATERIALIZED")
+        source = entries.join(_MESSAGES, entries.c.message_id == _ID)
+        return select(*columns).select_from(source).where(*conditions).order_by(_ID.desc())
 
-    def _run(self, session: Session, query: Select[Any]) -> list[_Found]:
-        rows = session.execute(query, self._parameters(session))
-        return [_Found(message_id, conversation_id) for message_id, conversation_id, *_ in rows]
+    def _run(self, session: Session, query: Select[Any], limit: int) -> list[Sequence[Any]]:
+        found: list[Sequence[Any]] = []
+        for rows in session.execute(query.limit(limit), self._parameters(session)).partitions(ROWS_AT_ONCE):
+            found += rows
+            checkpoint()
+        return found
 
     def _parameters(self, session: Session) -> dict[str, object]:
-        is_sqlite = session.connection().dialect.name == "sqlite"
+        is_sqlite = _is_sqlite(session)
         parameters: dict[str, object] = {"conversations": encode_rows((each,) for each in self.conversations)}
         if self.expression.has_required():
             parameters["match"] = self.expression.to_fts5() if is_sqlite else self.expression.to_tsquery()
@@ -230,12 +232,16 @@ def run_query(
     require_active_login(session, actor)
     is_indexing = get_position(session.connection()) > 0
     search = _plan(session, actor, query, includes)
+    is_best = order == "best" and bool(query.terms)
     limit = min(limit, MAX_HITS)
     if search is None:
         return Hits((), None, is_indexing, query)
 
     def read(reading: Session) -> list[TimelineMessage]:
-        found = search.find(reading, before, limit + 1, order)
+        if is_best:
+            found = search.find_best(reading, before or 0, limit + 1)
+        else:
+            found = search.find(reading, before, limit + 1)
         refs = {each.id: search.conversations[each.conversation_id].ref for each in found}
         messages = fetch_messages_of(reading, refs)
         return [messages[each.id] for each in found if each.id in messages]
@@ -248,7 +254,7 @@ def run_query(
     following = None
     if len(messages) > limit:
         messages = messages[:limit]
-        following = (before or 0) + limit if order == "best" else messages[-1].id
+        following = (before or 0) + limit if is_best else messages[-1].id
     hits = [Hit(message, search.conversations[message.conversation.id]) for message in messages]
     return Hits(hits, following, is_indexing, query)
 

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Executable, insert, select, update
+from sqlalchemy import Executable, func, insert, select, update
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.exc import DBAPIError
 
@@ -29,7 +29,7 @@ from chatapp.rooms.service import remove
 from chatapp.search import checking, filling, index
 from chatapp.search.checking import compare_tokens, find_differences
 from chatapp.search.filling import catch_up, complete_index, fill, restart
-from chatapp.search.index import BARRIER, IndexedMessage, get_tokenizer, list_tokens, remove_messages
+from chatapp.search.index import BARRIER, IndexedMessage, get_tokenizer, index_rows, list_tokens, remove_messages
 from chatapp.search.query import Phrase, parse_query
 from chatapp.search.tokens import TOKENIZER
 from chatapp.storage import Transaction, write
@@ -65,6 +65,23 @@ def new_room(*members: Actor, name: str = "Room", visibility: str = "private") -
         return room.id
 
     return room_ref(write(change))
+
+
+def insert_messages(ref: ConversationRef, content: str, count: int) -> None:
+    """Insert many equal messages at once, and index them."""
+
+    def change(transaction: Transaction) -> None:
+        query = select(func.coalesce(func.max(Message.seq), 0)).where(Message.conversation_id == ref.id)
+        first = transaction.session.execute(query).scalar_one() + 1
+        rows = [
+            {"conversation_id": ref.id, "seq": seq, "version": seq, "sender_id": 1, "content": content}
+            for seq in range(first, first + count)
+        ]
+        transaction.session.execute(insert(Message), rows)
+        query = select(Message).where(Message.conversation_id == ref.id, Message.seq >= first)
+        index_rows(transaction.session, transaction.session.scalars(query.order_by(Message.id)))
+
+    write(change)
 
 
 def search(text: str, actor: Actor = ANA, **options: object) -> list[str]:
@@ -164,6 +181,25 @@ def test_the_best_messages_are_first_on_request() -> None:
     assert following.next is None
 
 
+def test_the_order_of_the_best_does_not_tell_how_often_others_use_a_word() -> None:
+    for text in ("alpha alpha alpha beta", "alpha beta beta beta", "alpha beta gamma delta"):
+        say(text)
+    found = search("alpha beta", order="best")
+    assert found[-1] == "alpha beta gamma delta"
+    secret = new_room(Actor(3))
+    for word, number in (("alpha", 600), ("beta", 2_400)):
+        insert_messages(secret, f"{word} and so on", number)
+        assert search("alpha beta", order="best") == found
+
+
+def test_the_best_without_words_are_the_newest() -> None:
+    for number in range(3):
+        say(f"word {number}")
+    first = find_messages(ANA, "from:me", order="best", limit=2)
+    second = find_messages(ANA, "from:me", order="best", limit=2, before=first.next)
+    assert [hit.message.content for page in (first, second) for hit in page.hits] == ["word 2", "word 1", "word 0"]
+
+
 @pytest.mark.parametrize("order", ["newest", "best"])
 def test_any_number_is_accepted_as_the_beginning_of_a_page(order: str) -> None:
     say("word")
@@ -172,16 +208,7 @@ def test_any_number_is_accepted_as_the_beginning_of_a_page(order: str) -> None:
 
 
 def test_hits_are_counted_up_to_a_limit() -> None:
-    def change(transaction: Transaction) -> None:
-        rows = [
-            {"conversation_id": 1, "seq": number, "version": number, "sender_id": 1, "content": "many"}
-            for number in range(1, MAX_COUNT + 11)
-        ]
-        transaction.session.execute(insert(Message), rows)
-
-    write(change)
-    restart()
-    list(fill(db.session()))
+    insert_messages(GENERAL, "many", MAX_COUNT + 10)
     assert count_messages(ANA, "many") == MAX_COUNT + 1
 
 
