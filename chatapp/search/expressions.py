@@ -18,6 +18,10 @@ class Expression:
         """Return whether it requires any token: otherwise no index can find what it matches."""
         return bool(self.terms or self.scopes)
 
+    def any_excluded(self) -> "Expression":
+        """Return the expression of messages that have something excluded."""
+        return Expression([tuple(phrase for term in self.excluded for phrase in term)])
+
     def to_fts5(self) -> str:
         """Return it in the language of SQLite: https://www.sqlite.org/fts5.html#full_text_query_syntax."""
         required = [

@@ -31,6 +31,7 @@ from chatapp.conversations.kinds import Direct
 from chatapp.conversations.queries import ReadableConversation, list_readable
 from chatapp.extensions import db
 from chatapp.models import Membership, Mention, Message, Pin, Reaction, SavedMessage, Thread, User, now
+from chatapp.models.messages import RUNNING_STATES
 from chatapp.search.expressions import Expression
 from chatapp.search.index import (
     BARRIER,
@@ -75,9 +76,22 @@ _MESSAGES = cast(Table, Message.__table__)
 _ID = _MESSAGES.c.id
 _SQLITE = table("message_search", column("rowid", BigInteger))
 _POSTGRESQL = table("message_search", column("message_id", BigInteger), column("tokens"))
+_HAS_ENDED = or_(_MESSAGES.c.state.is_(None), _MESSAGES.c.state.not_in(RUNNING_STATES))
 _CONVERSATION_IDS = parameter_rows("conversations", id=INTEGER)
 
+_FTS5_MATCHES = text("message_search MATCH :match")
+_TSQUERY_MATCHES = text("tokens @@ CAST(:match AS tsquery)")
+
 Order = Literal["newest", "best"]
+
+
+def _is_excluded(*, is_sqlite: bool) -> ColumnElement[bool]:
+    """Return the condition that the index finds a message. It is looked up for each: there is nothing to begin with."""
+    if is_sqlite:
+        entry = select(_SQLITE.c.rowid).where(_FTS5_MATCHES, _SQLITE.c.rowid == _ID)
+    else:
+        entry = select(_POSTGRESQL.c.message_id).where(_TSQUERY_MATCHES, _POSTGRESQL.c.message_id == _ID)
+    return entry.correlate(_MESSAGES).exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +183,27 @@ class _Search:
         if before is not None:
             conditions.append(_MESSAGES.c.id < before)
         if not self.expression.has_required():
+            conditions += [_MESSAGES.c.content != "", _HAS_ENDED]
+            if self.expression.excluded:
+                conditions.append(~_is_excluded(is_sqlite=is_sqlite))
             return select(*columns).where(*conditions).order_by(_ID.desc())
         if is_sqlite:
+            # The order of the index: by the id of the messages, SQLite would sort all that match.
             row_id = _SQLITE.c.rowid
             if before is not None:
                 conditions.append(row_id < before)
             source = _SQLITE.join(_MESSAGES, row_id == _ID)
-            matches = text("message_search MATCH :match")
-            return select(*columns).select_from(source).where(matches, *conditions).order_by(_ID.desc())
+            return select(*columns).select_from(source).where(_FTS5_MATCHES, *conditions).order_by(row_id.desc())
         # Materialized, as the planner may prefer to look at the newest of all messages one by one.
         within = [_POSTGRESQL.c.message_id >= begin]
         if before is not None:
             within.append(_POSTGRESQL.c.message_id < before)
-        matches = text("tokens @@ CAST(:match AS tsquery)")
-        entries = select(_POSTGRESQL.c.message_id).where(matches, *within).cte("matching").prefix_with("MATERIALIZED")
+        entries = (
+            select(_POSTGRESQL.c.message_id)
+            .where(_TSQUERY_MATCHES, *within)
+            .cte("matching")
+            .prefix_with("MATERIALIZED")
+        )
         source = entries.join(_MESSAGES, entries.c.message_id == _ID)
         return select(*columns).select_from(source).where(*conditions).order_by(_ID.desc())
 
@@ -198,6 +219,9 @@ class _Search:
         parameters: dict[str, object] = {"conversations": encode_rows((each,) for each in self.conversations)}
         if self.expression.has_required():
             parameters["match"] = self.expression.to_fts5() if is_sqlite else self.expression.to_tsquery()
+        elif self.expression.excluded:
+            excluded = self.expression.any_excluded()
+            parameters["match"] = excluded.to_fts5() if is_sqlite else excluded.to_tsquery()
         return parameters
 
 

@@ -71,8 +71,8 @@ def insert_messages(ref: ConversationRef, content: str, count: int) -> None:
     """Insert many equal messages at once, and index them."""
 
     def change(transaction: Transaction) -> None:
-        query = select(func.coalesce(func.max(Message.seq), 0)).where(Message.conversation_id == ref.id)
-        first = transaction.session.execute(query).scalar_one() + 1
+        last = select(func.coalesce(func.max(Message.seq), 0)).where(Message.conversation_id == ref.id)
+        first = transaction.session.execute(last).scalar_one() + 1
         rows = [
             {"conversation_id": ref.id, "seq": seq, "version": seq, "sender_id": 1, "content": content}
             for seq in range(first, first + count)
@@ -258,6 +258,37 @@ def test_filters_select_what_messages_have_and_are() -> None:
     assert search("is:mention") == ["for @ana from bob"]
     assert search("is:unread") == ["for @ana from bob"]
     assert search("-has:link -has:code -is:thread -is:mention in:general") == ["plain for @ana"]
+
+
+def test_what_is_excluded_is_not_found_by_filters_alone() -> None:
+    root, code, saved = (say(text) for text in ("root", "run `x y` foo", "saved text"))
+    say("mention @ana foo", actor=BOB)
+    say("mention @ana bar", actor=BOB)
+    say("a reply", thread_seq=root)
+    for seq in (root, code, saved):
+        pin(GENERAL, ANA, seq, on=True)
+    assert search("has:pin -foo") == ["saved text", "root"]
+    assert search("has:pin -foo -saved") == ["root"]
+    assert search("has:pin -has:code") == ["saved text", "root"]
+    assert search("has:pin -from:ana") == search("has:pin -from:me") == search("has:pin -in:general") == []
+    assert search("is:mention -foo") == ["mention @ana bar"]
+    assert search("before:2199 -foo has:pin") == ["saved text", "root"]
+    assert count_messages(ANA, "has:pin -foo") == 2
+
+
+def test_filters_alone_find_no_answer_that_is_still_written_and_no_empty_text() -> None:
+    session = ConversationRef("assistant", start_session(ANA, "helper"))
+    say("Hello", session)
+    (job,) = claim_jobs(10, running=[])
+    save_progress([(job, "half an")])
+    write(
+        lambda transaction: transaction.session.execute(
+            update(Membership).where(Membership.conversation_id == session.id).values(last_read_seq=0)
+        )
+    )
+    assert search("is:unread") == []
+    finish_job(job, state="complete", content="half an answer")
+    assert search("is:unread") == ["half an answer"]
 
 
 def date_message(seq: int, moment: datetime) -> None:
