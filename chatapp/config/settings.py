@@ -257,7 +257,7 @@ class Settings(BaseSettings):
     )
     read_threads: int = Field(8, ge=1, le=100, description="threads that read messages from SQLite")
     read_timeout_seconds: float = Field(
-        30.0, gt=0, description="seconds after which reading or searching messages is ended; on PostgreSQL any read"
+        30.0, gt=0, description="seconds after which reading messages is ended; on PostgreSQL any read"
     )
     lock_timeout_seconds: float = Field(
         5.0,
@@ -283,6 +283,7 @@ class Settings(BaseSettings):
     idle_transaction_timeout_seconds: float = Field(
         60.0, gt=0, description="seconds without a statement after which PostgreSQL ends a transaction"
     )
+    search_timeout_seconds: float = Field(4.0, gt=0, description="seconds after which a search of messages is ended")
     search_threads: int = Field(2, ge=1, le=100, description="threads that search messages in SQLite")
     password_threads: int = Field(
         2, ge=1, le=100, description="threads that hash passwords; each uses 64 MB while it works"

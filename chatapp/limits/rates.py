@@ -91,6 +91,12 @@ SEARCHES = Limit(
     RateLimitItemPerMinute,
     "You have searched too often in the last minute. Try again later.",
 )
+SEARCH_COUNTS = Limit(
+    "search counts",
+    "searches_per_minute",
+    RateLimitItemPerMinute,
+    "You have searched too often in the last minute. Try again later.",
+)
 REACTIONS = Limit(
     "reactions",
     "reactions_per_minute",

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, jsonify, render_template, request
 from chatapp.errors import Invalid
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
-from chatapp.limits.rates import SEARCHES, count_use
+from chatapp.limits.rates import SEARCH_COUNTS, SEARCHES, count_use
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.search import present_hits
 from chatapp.presentation.urls import parse_seq
@@ -37,6 +37,7 @@ def index() -> str:
 def count() -> Response:
     """Return the number of messages that a search finds, and whether there are more than can be counted."""
     viewer = current_person()
+    count_use(SEARCH_COUNTS, viewer.id)
     number = count_messages(viewer.actor, _parse_words(), zone=current_clock().zone)
     return jsonify(count=min(number, MAX_COUNT), has_more=number > MAX_COUNT)
 

@@ -10,8 +10,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from chatapp.concurrency.native import NativePool
-from chatapp.config import Settings
+from chatapp.config import Settings, current_settings
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.storage.changes import Change, LockingChange
@@ -20,6 +19,7 @@ from chatapp.storage.read_outage import ReadOutage
 from chatapp.storage.replica import PRIMARY_POSITION, Replica, ReplicaUnusableError
 from chatapp.storage.statements import StatementObserver
 from chatapp.storage.submissions import Submission
+from chatapp.storage.timeouts import read_within
 from chatapp.storage.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -69,9 +69,9 @@ def read_from_replica(
     session: Session,
     read: Callable[[Session], T],
     *,
-    pool: NativePool | None = None,
     accepts: Callable[[T], bool] = lambda _result: True,
     is_native: bool = True,
+    is_search: bool = False,
 ) -> T:
     """Call `read` with a session of the replica that sees at least what `session` sees, or else like `read_natively`.
 
@@ -84,13 +84,16 @@ def read_from_replica(
         position: int = session.execute(PRIMARY_POSITION).scalar_one()
         try:
             with replica.open_session(position) as reading:
-                result = read(reading)
+                if is_search:
+                    result = read_within(reading, read, current_settings().search_timeout_seconds)
+                else:
+                    result = read(reading)
         except (ReplicaUnusableError, DBAPIError, PoolTimeout) as error:
             replica.report(error)
         else:
             if accepts(result):
                 return result
-    return read_natively(session, read, pool=pool) if is_native else read(session)
+    return read_natively(session, read, is_search=is_search) if is_native else read(session)
 
 
 def write(change: Change[T], *, locks: Collection[int] = ()) -> T:

@@ -27,6 +27,7 @@ from chatapp.errors import TooComplex
 from chatapp.operation import current_operation, current_request_id
 from chatapp.storage.statements import StatementObserver, cursor_arguments
 from chatapp.storage.timeouts import (
+    read_within,
     refuse_long_reads,
     support_pooler,
     timeout_arguments,
@@ -52,6 +53,9 @@ TCP_LIMITS = {
 }
 """Arguments of the driver's `connect` with which a machine that has gone away is noticed within some seconds."""
 
+SEARCH_INSTRUCTIONS = 10_000
+"""Instructions between two checks of a search. FTS5 reads up to two thousand pages meanwhile: some 40 milliseconds."""
+
 BEGIN_READING = "BEGIN"
 """Begins a transaction, whose snapshot is that of its first query."""
 
@@ -60,40 +64,59 @@ BUSY_TIMEOUT_MS = 5_000
 
 
 def read_natively(
-    session: Session, read: Callable[[Session], T], *, pool: NativePool | None = None, is_limited: bool = True
+    session: Session,
+    read: Callable[[Session], T],
+    *,
+    pool: NativePool | None = None,
+    is_limited: bool = True,
+    is_search: bool = False,
 ) -> T:
     """Call `read` in the session's transaction without blocking the event loop. Use it for queries that take long.
 
     By default it runs on the pool of reads. Raises `Busy` when too many calls wait for the pool, and `TooComplex` when
-    the database takes longer than `read_timeout_seconds`, unless `is_limited` is false.
+    the database takes longer than `read_timeout_seconds`, unless `is_limited` is false. With `is_search` it runs on the
+    pool of searches, and takes at most `search_timeout_seconds`.
     """
+    settings = current_settings()
     # The pool's locks may be green: take the connection before the call on a native thread.
     connection = session.connection()
     if connection.dialect.name != "sqlite":
         # PostgreSQL's driver yields to the event loop while it waits.
+        if is_search:
+            return read_within(session, read, settings.search_timeout_seconds)
         with nullcontext() if is_limited else without_time_limit(session):
             return read(session)
     # Flask-SQLAlchemy's own session looks up the current application, which a native thread does not have.
-    seconds = current_settings().read_timeout_seconds if is_limited else math.inf
+    seconds = settings.read_timeout_seconds if is_limited else math.inf
+    instructions = PROGRESS_INSTRUCTIONS
+    if is_search:
+        pool, seconds, instructions = current_pools().searches, settings.search_timeout_seconds, SEARCH_INSTRUCTIONS
     names = current_operation.get(), current_request_id.get()
+    threads = pool or current_pools().reads
     with Session(connection, join_transaction_mode="rollback_only") as plain:
-        result = (pool or current_pools().reads).run(_read_within, names, seconds, connection, read, plain)
+        result = threads.run(_read_within, names, seconds, instructions, connection, read, plain)
     checkpoint()
     return result
 
 
 def _read_within(
-    names: tuple[str, str], seconds: float, connection: Connection, read: Callable[[Session], T], session: Session
+    names: tuple[str, str],
+    seconds: float,
+    instructions: int,
+    connection: Connection,
+    read: Callable[[Session], T],
+    session: Session,
 ) -> T:
     """Call `read`, on a native thread. Raises `TooComplex` when it takes longer than `seconds`.
 
-    `names` are the operation and the request id of the caller's thread.
+    The time is checked after so many `instructions` of SQLite. `names` are the operation and the request id of the
+    caller's thread.
     """
     current_operation.set(names[0])
     current_request_id.set(names[1])
     ends_at = time.monotonic() + seconds
     sqlite: Any = connection.connection.dbapi_connection
-    sqlite.set_progress_handler(lambda: time.monotonic() > ends_at, PROGRESS_INSTRUCTIONS)
+    sqlite.set_progress_handler(lambda: time.monotonic() > ends_at, instructions)
     try:
         return read(session)
     except OperationalError as error:

@@ -3,9 +3,9 @@
 Commands of the shell have none: migrations, backups, checks and cleanups may take long, and nobody waits for them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, event, text
@@ -17,6 +17,8 @@ from chatapp.config import Settings
 from chatapp.errors import TooComplex
 from chatapp.operation import current_operation
 from chatapp.postgresql import is_pooled
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -87,10 +89,24 @@ def has_pooler(connection: Connection) -> bool:
     return bool(connection.info.get(_IS_POOLED))
 
 
+def read_within(session: Session, read: Callable[[Session], T], seconds: float) -> T:
+    """Call `read` on PostgreSQL. Raises `TooComplex` when a statement takes longer than `seconds`."""
+    limit = session.execute(text("SELECT current_setting('statement_timeout')")).scalar_one()
+    _set_time_limit(session, f"{max(1, round(seconds * 1_000))}ms")
+    result = read(session)
+    _set_time_limit(session, limit)
+    return result
+
+
 @contextmanager
 def without_time_limit(session: Session) -> Iterator[None]:
     """Let the statements of the block take as long as they need."""
     limit = session.execute(text("SELECT current_setting('statement_timeout')")).scalar_one()
-    session.execute(text("SET LOCAL statement_timeout = 0"))
+    _set_time_limit(session, "0")
     yield
+    _set_time_limit(session, limit)
+
+
+def _set_time_limit(session: Session, limit: str) -> None:
+    """Limit the statements of the current transaction."""
     session.execute(text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": limit})

@@ -3,8 +3,8 @@
 The conversations that they may read are part of the query, so that nothing else is found or counted.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta, tzinfo
 from typing import Any, Literal, NamedTuple, cast
@@ -26,9 +26,10 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
 from chatapp.concurrency.cooperation import checkpoint, in_slices
-from chatapp.concurrency.native import current_pools
+from chatapp.concurrency.turns import SupersededError, Turns
 from chatapp.conversations.kinds import Direct
 from chatapp.conversations.queries import ReadableConversation, list_readable
+from chatapp.errors import RateLimited, TooComplex
 from chatapp.extensions import db
 from chatapp.models import Membership, Mention, Message, Pin, Reaction, SavedMessage, Thread, User, now
 from chatapp.models.messages import RUNNING_STATES
@@ -60,6 +61,9 @@ MAX_RANKED = 10_000
 MAX_SCOPE_CONVERSATIONS = 64
 """Up to this number of conversations, the index is asked for their tokens."""
 
+MAX_WAITING_SEARCHES = 3
+"""Searches of one login that wait for the one that runs, in one process. The oldest of more is refused."""
+
 SMALL_SHARE = 20
 """A person who can read less than this fraction of all messages is asked for by tokens of conversations."""
 
@@ -83,6 +87,8 @@ _FTS5_MATCHES = text("message_search MATCH :match")
 _TSQUERY_MATCHES = text("tokens @@ CAST(:match AS tsquery)")
 
 Order = Literal["newest", "best"]
+
+_turns = Turns(max_waiting=MAX_WAITING_SEARCHES)
 
 
 def _is_excluded(*, is_sqlite: bool) -> ColumnElement[bool]:
@@ -236,10 +242,12 @@ def find_messages(
 ) -> Hits:
     """Find messages that the actor may read. `zone` is their time zone, for dates.
 
-    `before` is the `next` of the hits that these follow. Raises `SignedOut`, `Busy` and `TooComplex`.
+    `before` is the `next` of the hits that these follow. Raises `SignedOut`, `Busy`, `TooComplex`, and `RateLimited` if
+    newer searches of the same login wait.
     """
     query = parse_query(text_, today=now().astimezone(zone).date(), zone=zone)
-    return run_query(actor, query, before=before, limit=limit, order=order)
+    with _turn(actor):
+        return run_query(actor, query, before=before, limit=limit, order=order)
 
 
 def run_query(
@@ -274,7 +282,8 @@ def run_query(
         # What was posted or edited later may be in a conversation that the person was removed from meanwhile.
         return all((each.version or 0) <= search.conversations[each.conversation.id].last_event for each in messages)
 
-    messages = read_from_replica(session, read, pool=current_pools().searches, accepts=is_authorized)
+    with _explaining_limits():
+        messages = read_from_replica(session, read, accepts=is_authorized, is_search=True)
     following = None
     if len(messages) > limit:
         messages = messages[:limit]
@@ -285,13 +294,37 @@ def run_query(
 
 def count_messages(actor: Actor, text_: str, *, zone: tzinfo = UTC) -> int:
     """Return the number of messages that `find_messages` finds, up to `MAX_COUNT`; one more if there are more."""
-    session = db.session()
-    require_active_login(session, actor)
-    search = _plan(session, actor, parse_query(text_, today=now().astimezone(zone).date(), zone=zone))
-    if search is None:
-        return 0
-    # On the primary: nobody could check what a replica has counted.
-    return read_natively(session, search.count, pool=current_pools().searches)
+    query = parse_query(text_, today=now().astimezone(zone).date(), zone=zone)
+    with _turn(actor):
+        session = db.session()
+        require_active_login(session, actor)
+        search = _plan(session, actor, query)
+        if search is None:
+            return 0
+        # On the primary: nobody could check what a replica has counted.
+        with _explaining_limits():
+            return read_natively(session, search.count, is_search=True)
+
+
+@contextmanager
+def _turn(actor: Actor) -> Iterator[None]:
+    """Let each login search once at a time: somebody who types begins many searches, and reads the last one."""
+    if _turns.is_taken(actor):
+        db.session.remove()  # Otherwise it would hold a connection during the wait.
+    try:
+        with _turns.take(actor):
+            yield
+    except SupersededError:
+        raise RateLimited("Newer searches of yours wait. Try again in a moment.", retry_after=1) from None
+
+
+@contextmanager
+def _explaining_limits() -> Iterator[None]:
+    try:
+        yield
+    except TooComplex as error:
+        message = "This search takes too long. Search for rarer words, or add filters such as in:, from: or after:."
+        raise TooComplex(message) from error
 
 
 def _plan(

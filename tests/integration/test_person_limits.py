@@ -139,6 +139,13 @@ def test_exports_and_searches_are_limited(server: Server) -> None:
     assert api.get("/sessions").ok
 
 
+def test_searches_of_messages_and_their_numbers_are_limited(server: Server) -> None:
+    (reader,) = add_people(server, "searcher")
+    for path in ("/search?q=word", "/search/count?q=word"):
+        statuses = [reader.get(path).status_code for _ in range(8)]
+        assert statuses == [200] * 5 + [429] * 3, path
+
+
 def test_public_pages_are_limited_by_address_also_for_wrong_links(server: Server) -> None:
     statuses = [requests.get(f"{server.url}/shared/{number}").status_code for number in range(4)]
     assert statuses == [404] * 3 + [429]

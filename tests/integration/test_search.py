@@ -1,5 +1,6 @@
 """Searching messages: what is found, what nobody else finds, and that the index is always that of the messages."""
 
+import threading
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,11 +19,12 @@ from chatapp.accounts.service import create_owner, create_user
 from chatapp.actors import Actor
 from chatapp.assistants.answer_queue import claim_jobs, finish_job, save_progress
 from chatapp.assistants.service import delete_session, start_session
+from chatapp.config import current_settings
 from chatapp.conversations.kinds import Direct, Room
 from chatapp.conversations.policy import may_read
 from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import GENERAL, ConversationRef, room_ref
-from chatapp.errors import ChatError
+from chatapp.errors import ChatError, TooComplex
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, Message, SavedMessage, User
 from chatapp.rooms.service import remove
@@ -37,7 +39,8 @@ from chatapp.timeline import delete, edit, event_numbers, pin, post, react, stor
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.archive.restoring import restore
 from chatapp.timeline.cleanup import plan_clearing, plan_trim, trim
-from chatapp.timeline.search import MAX_COUNT, count_messages, find_messages
+from chatapp.timeline.search import MAX_COUNT, MAX_WAITING_SEARCHES, count_messages, find_messages
+from tests.harness.waiting import eventually
 
 ANA, BOB = Actor(1), Actor(2)
 
@@ -210,6 +213,49 @@ def test_any_number_is_accepted_as_the_beginning_of_a_page(order: str) -> None:
 def test_hits_are_counted_up_to_a_limit() -> None:
     insert_messages(GENERAL, "many", MAX_COUNT + 10)
     assert count_messages(ANA, "many") == MAX_COUNT + 1
+
+
+def test_a_search_that_takes_too_long_is_ended(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    insert_messages(GENERAL, "many words", 4_000)
+    short = current_settings().model_copy(update={"search_timeout_seconds": 0.001})
+    monkeypatch.setattr("chatapp.storage.engines.current_settings", lambda: short)
+    with pytest.raises(TooComplex, match="rarer words"):
+        find_messages(ANA, "many words", order="best")
+    db.session.rollback()
+    monkeypatch.undo()
+    assert len(search("many words", order="best")) == 20
+
+
+def test_each_login_searches_once_at_a_time(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    say("word")
+    running, end = threading.Event(), threading.Event()
+    results: list[object] = []
+
+    def hold(*_arguments: object, **_options: object) -> int:
+        running.set()
+        assert end.wait(20)
+        return 1
+
+    def run() -> None:
+        with app.app_context():
+            try:
+                results.append(count_messages(ANA, "word"))
+            except ChatError as error:
+                results.append(error.code)
+
+    monkeypatch.setattr("chatapp.timeline.search.read_natively", hold)
+    threads = [threading.Thread(target=run) for _ in range(MAX_WAITING_SEARCHES + 2)]
+    threads[0].start()
+    assert running.wait(20)
+    for thread in threads[1:]:
+        thread.start()
+    eventually(lambda: results == ["rate_limited"], "the one that waits longest is refused")
+    # Others do not wait.
+    assert search("word", BOB) == ["word"]
+    end.set()
+    for thread in threads:
+        thread.join()
+    assert results == ["rate_limited", *[1] * (MAX_WAITING_SEARCHES + 1)]
 
 
 def test_filters_select_senders_and_conversations() -> None:
