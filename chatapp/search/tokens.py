@@ -1,10 +1,11 @@
 """The tokens of a text, which the search index consists of, for both databases.
 
 A token is a word without case and accents. Runs of languages that put no spaces between words (Chinese, Japanese,
-Korean, Thai …) become overlapping pairs of characters and their last character. An emoji is a token.
+Korean, Thai …) become overlapping pairs of characters and their last character. An emoji is a token, and so is another
+symbol that is not ASCII.
 
-A word that consists of parts, such as `snake_case`, `camelCase` or `1,234,567`, is found by its parts in a row and as a
-whole.
+A word that consists of parts, such as `snake_case`, `camelCase`, `utf8`, `e-mail`, `don't` or `1,234,567`, is found by
+its parts in a row and as a whole. `C++` and `C#` are found as wholes only, so that they do not find the letter.
 """
 
 import re
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import category, combining, normalize, unidata_version
 
-_VERSION = 1
+_VERSION = 2
 """Increment it with each change after which texts have other tokens: stored messages are then indexed again."""
 
 TOKENIZER = int("{:d}{:03d}{:02d}{:02d}".format(_VERSION, *map(int, unidata_version.split("."))))
@@ -38,8 +39,21 @@ _ACCENT = re.compile(
     "\u20d0-\u20df\ufe20-\ufe2f]+"
 )
 
-_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe"})
-"""Letters with strokes and ligatures, which Unicode does not decompose."""
+_DIGITS = {
+    zero + number: str(number)
+    for zero in (0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66)
+    for number in range(10)
+}
+"""Digits of Arabic and of the languages of India, by code point."""
+
+_LETTERS = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe"}
+    | {"ى": "ي", "ی": "ي", "ة": "ه", "ٱ": "ا", "ک": "ك"}
+    | _DIGITS
+)
+"""Letters with strokes and ligatures, which Unicode does not decompose, and Arabic letters that people write alike."""
+
+_APOSTROPHES = str.maketrans("’ʼ", "''")
 
 # Languages without spaces between words, or, as Korean, with particles that are part of a word.
 _DENSE = re.compile(
@@ -48,11 +62,31 @@ _DENSE = re.compile(
     "\U00016fe0-\U00018fff\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
 
-_NUMBER = re.compile(r"(?<![\w.,])\d{1,3}([.,'’ ])\d{3}(?:\1\d{3}){0,20}(?!\w)")
+_NUMBER = re.compile(r"(?<![\w.,])\d{1,3}([.,' ])\d{3}(?:\1\d{3}){0,20}(?!\w)")
 """A number with separators between groups of three digits. The spaces are what NFKC leaves of all kinds of them."""
 
-_HAS_PARTS = re.compile(r"_|[a-z0-9][A-Z]|[A-Z]{2}[a-z]|\d[.,' ]\d{3}")
-"""Whether a text of ASCII characters may have words with parts, or numbers with separators."""
+_COMPOUND = re.compile(
+    r"(?<![\w'])[^\W\d_]+(?:'[^\W\d_]+){1,3}(?![\w'])|(?<![\w-])[^\W\d_]+(?:[-‐][^\W\d_]+){1,2}(?![\w-])"
+)
+"""Words of letters that are joined by apostrophes or hyphens: people also write them as one word."""
+
+_WITHOUT_JOINTS = str.maketrans("", "", "'-‐")
+
+_DIGIT = re.compile(r"\d")
+
+_WITH_SYMBOL = re.compile(r"(?<![\w+#])([A-Za-z]{1,16})(\+\+(?![+A-Za-z])|#(?![\w#]))")
+"""A name such as C++ or C#."""
+
+_SYMBOLS = str.maketrans("+#", "＋＃")
+"""Stand for the symbols in tokens: SQLite would split them at an ASCII one. Normalized texts do not have these."""
+
+_OUTSIDE = re.compile(r"^[^\w+#]+|[^\w+#]+$")
+"""What surrounds a word."""
+
+_CASE_PART = re.compile(r"[A-Z](?:(?<=[a-z0-9][A-Z])|(?=[A-Z][a-z]))")
+_DIGIT_PART = re.compile(r"[0-9](?:(?<=[A-Za-z][0-9])|(?=[.,' ][0-9]{3}))")
+"""Where a text of ASCII characters may have words with parts, or numbers with separators. One set of characters at the
+beginning makes the search fast."""
 
 _PLAIN_WORD = re.compile("[a-z0-9]+")
 
@@ -86,7 +120,10 @@ def _classify(character: str) -> str:
         return "m"
     if character == "_":
         return "_"
-    return "e" if kind == "So" else " "
+    # Emoji that are newer than Python's Unicode data are not assigned.
+    is_new = kind == "Cn" and "\U0001f000" <= character <= "\U0001faff"
+    is_symbol = kind == "So" or (kind in {"Sc", "Sm"} and not character.isascii())
+    return "e" if is_symbol or is_new else " "
 
 
 _CLASSES = _Classes()
@@ -94,8 +131,10 @@ _CLASSES = _Classes()
 _RUN = re.compile("[uld][uldm_]*|h+|rr?|e")
 """A word, a run of a dense language, or an emoji."""
 
-_PART = re.compile("u[um]*(?=u[lm]*l)|u[um]*[ldm]*|[ldm]+")
-"""A part of a word, between underscores and before capital letters."""
+_PART = re.compile(
+    "u[um]*(?=u[lm]*l)|(?:u[um]*+[lm]*+|[lm]++)(?=d{1,9}(?![uldm]))|(?<=[ulm])d{1,9}(?![uldm])|u[um]*[ldm]*|[ldm]+"
+)
+"""A part of a word: between underscores, before capital letters, or the number after letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +168,7 @@ class Word:
 
 def tokenize(text: str) -> Tokens:
     """Return the tokens of a text. It takes time in proportion to the length of the text."""
-    if text.isascii() and not _HAS_PARTS.search(text):
+    if text.isascii() and not ("_" in text or _CASE_PART.search(text) or _DIGIT_PART.search(text)):
         return _tokenize_plain(text)
     normalized = _normalize(text)
     row: list[str] = []
@@ -140,7 +179,7 @@ def tokenize(text: str) -> Tokens:
             wholes[whole] = None
         if len(row) > MAX_TOKENS:
             break
-    wholes |= dict.fromkeys(number for number, _, _ in _read_numbers(normalized))
+    wholes |= dict.fromkeys(whole for whole, _, _ in _read_joined(normalized))
     return Tokens(row[:MAX_TOKENS], tuple(wholes)[: MAX_TOKENS // 4])
 
 
@@ -149,7 +188,7 @@ def _tokenize_plain(text: str) -> Tokens:
     row = _PLAIN_WORD.findall(text.lower())
     if len(text) > MAX_TOKEN_CHARS:
         row = [token[:MAX_TOKEN_CHARS] for token in row[:MAX_TOKENS]]
-    return Tokens(row, ())
+    return Tokens(row, tuple(dict.fromkeys(whole for whole, _, _ in _read_joined(text)))[: MAX_TOKENS // 4])
 
 
 def tokenize_word(word: str) -> Word:
@@ -163,8 +202,12 @@ def tokenize_word(word: str) -> Word:
         is_prefix = len(runs[-1][0]) == 1
         row = row if is_prefix else row[:-1]
     whole = runs[0][1] if len(runs) == 1 else None
-    if number := _NUMBER.fullmatch(normalized):
-        whole = _join_number(number[0])
+    inner = _OUTSIDE.sub("", normalized)
+    joined = next(_read_joined(inner), None)
+    if joined is not None and joined[1:] == (0, len(inner)):
+        whole = joined[0]
+        if whole[-1] in "＋＃":
+            return Word((whole,), None, False)
     return Word(tuple(row[:MAX_TOKENS]), whole, is_prefix)
 
 
@@ -177,7 +220,7 @@ def locate(text: str) -> tuple[Sequence[Token], Sequence[Token]]:
         row += [Token(token, starts[start], ends[end - 1]) for token, start, end in parts]
         if whole is not None:
             wholes.append(Token(whole, starts[parts[0][1]], ends[parts[-1][2] - 1]))
-    wholes += [Token(number, starts[start], ends[end - 1]) for number, start, end in _read_numbers(normalized)]
+    wholes += [Token(whole, starts[start], ends[end - 1]) for whole, start, end in _read_joined(normalized)]
     return row, wholes
 
 
@@ -195,7 +238,7 @@ def is_dense(token: str) -> bool:
 
 
 def _normalize(text: str) -> str:
-    return text if text.isascii() else _IS_IGNORED.sub("", normalize("NFKC", text))
+    return text if text.isascii() else _IS_IGNORED.sub("", normalize("NFKC", text)).translate(_APOSTROPHES)
 
 
 def _normalize_with_places(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
@@ -251,11 +294,15 @@ def _read_runs(text: str) -> Iterator[tuple[list[tuple[str, int, int]], str | No
                 yield parts, fold(text[start:end].rstrip("_"))[:MAX_TOKEN_CHARS] if len(parts) > 1 else None
 
 
-def _read_numbers(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield each number with separators as one token, with its place in the normalized text."""
-    for match in _NUMBER.finditer(text):
-        yield _join_number(match[0]), match.start(), match.end()
-
-
-def _join_number(number: str) -> str:
-    return "".join(each for each in number if each.isdigit())
+def _read_joined(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield what is written with separators or symbols as one token each, with its place in the normalized text."""
+    if _DIGIT.search(text):
+        for match in _NUMBER.finditer(text):
+            yield fold("".join(each for each in match[0] if each.isdigit())), match.start(), match.end()
+    if "'" in text or "-" in text or "‐" in text:
+        for match in _COMPOUND.finditer(text):
+            if whole := fold(match[0].translate(_WITHOUT_JOINTS))[:MAX_TOKEN_CHARS]:
+                yield whole, match.start(), match.end()
+    if "+" in text or "#" in text:
+        for match in _WITH_SYMBOL.finditer(text):
+            yield match[0].lower().translate(_SYMBOLS), match.start(), match.end()

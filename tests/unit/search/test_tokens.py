@@ -13,7 +13,7 @@ from chatapp.search.tokens import MAX_TOKENS, Tokens, fold, locate, tokenize
 texts = st.text(
     st.one_of(
         st.characters(exclude_categories=["Cs"]),
-        st.sampled_from("aAbB1_ -.,'’é́ßŁİ漢字かﾊﾟﾞ한ㅎㅏ글ไทย👍🏽🇩🇪‍️"),
+        st.sampled_from("aAbB1_ -.,'’ʼ‐+#→€١é́ßŁİ漢字かﾊﾟﾞ한ㅎㅏ글ไทย👍🏽🇩🇪‍️"),
     )
 )
 
@@ -34,6 +34,13 @@ texts = st.text(
         ("👍🏽 ❤️", ["👍", "❤"], []),
         ("🇩🇪🇫🇷", ["🇩🇪", "🇫🇷"], []),
         ("हिन्दी में", ["हिन्दी", "में"], []),
+        ("don't e-mail O’Brien", ["don", "t", "e", "mail", "o", "brien"], ["dont", "email", "obrien"]),
+        ("utf8 PR123 snake_v2", ["utf", "8", "pr", "123", "snake", "v", "2"], ["utf8", "pr123", "snake_v2"]),
+        ("a1b2c3 10am 2026-11-29", ["a1b2c3", "10am", "2026", "11", "29"], []),
+        ("C++17, C# and i#1", ["c", "17", "c", "and", "i", "1"], ["c＋＋", "c＃"]),
+        ("a → 5 €", ["a", "→", "5", "€"], []),
+        ("\U0001fae8", ["\U0001fae8"], []),
+        ("١٢٣", ["123"], []),
         ("", [], []),
         ("a" * 100, ["a" * 80], []),
     ],
@@ -68,7 +75,7 @@ def test_places_are_those_of_the_same_tokens(text: str) -> None:
         assert 0 <= token.start < token.end <= len(text)
 
 
-@given(st.text(st.sampled_from("abAB12 -.,_'"), max_size=12), st.integers(1, 40))
+@given(st.text(st.sampled_from("abAB12 -.,_'+#"), max_size=12), st.integers(1, 40))
 def test_plain_texts_have_the_same_tokens_as_others(text: str, repeated: int) -> None:
     text *= repeated
     # Another character leads to the general function.
@@ -88,7 +95,28 @@ def test_every_query_is_accepted(text: str) -> None:
         assert all(phrase.tokens and all(phrase.tokens) for phrase in term)
 
 
-@pytest.mark.parametrize("part", ["aA", "_", "1,234", "漢", "👍", "á", "\u200d", "ﾊﾞ", "A", "ㅎ", "x_", "http://a.b/"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "aA",
+        "_",
+        "1,234",
+        "漢",
+        "👍",
+        "á",
+        "\u200d",
+        "ﾊﾞ",
+        "A",
+        "ㅎ",
+        "x_",
+        "http://a.b/",
+        "a'",
+        "a-",
+        "c++",
+        "a1",
+        "A\u0301",
+    ],
+)
 def test_long_texts_have_a_limited_number_of_tokens(part: str) -> None:
     # With more than linear time, these would take minutes.
     text = part * 100_000
