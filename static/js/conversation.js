@@ -117,7 +117,7 @@ export function showConversation(page, app) {
  * @param {Decorator[]} decorators
  * @param {App} app
  */
-function createToolbar(live, decorators, { userId, emojiPicker }) {
+function createToolbar(live, decorators, { userId, emojiPicker, connection: window }) {
   const { page, main, area, messages, connection, conversation, signal } = live;
   const { messageLimit } = main.dataset;
   const picker = find(main, "[data-reaction-picker]");
@@ -127,7 +127,7 @@ function createToolbar(live, decorators, { userId, emojiPicker }) {
   const editor = new MessageEditor(area, toolbar, actions, Number(messageLimit));
   enableMessageMenu(toolbar, conversation, new ForwardDialog(find(main, "[data-forward-dialog]", HTMLDialogElement)));
   enablePinning(toolbar, actions);
-  const markSaved = enableSaving(toolbar, area, connection, conversation);
+  const markSaved = enableSaving(toolbar, area, { window, page: connection }, conversation, signal);
   enableReminders(main, toolbar, connection, conversation);
   enableReactions(picker, area, toolbar, actions, emojiPicker);
   const undoable = enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);

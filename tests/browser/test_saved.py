@@ -61,3 +61,22 @@ def test_a_jump_to_a_saved_message_focuses_it(ana: Person, new_page: NewPage) ->
     expect(page.locator("#content")).to_have_value("writing goes to the composer")
     page.goto(f"{ana.server.url}/conversations/{room}/messages/3")
     expect(page.locator("#message-3")).to_be_focused()
+
+
+def test_a_page_that_is_shown_again_has_followed_what_was_saved_meanwhile(ana: Person, new_page: NewPage) -> None:
+    room = ana.create_room("Design")
+    socket = ana.connect()
+    for number in (1, 2):
+        socket.post(f"message {number}", room)
+    socket.call("save_message", {"conversation": room, "seq": 1})
+    page = new_page(ana, "/threads")
+    sent = list[str]()
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(str(frame))))
+    page.goto(f"{ana.server.url}{room_path(room)}")
+    expect(page.locator("#message-1 .message-saved")).to_be_visible()
+    page.get_by_role("link", name="Threads").click()
+    expect(page.get_by_text("No threads yet.")).to_be_visible()
+    socket.call("save_message", {"conversation": room, "seq": 2})
+    page.get_by_role("link", name="Design").click()
+    expect(page.locator("#message-2 .message-saved")).to_be_visible()
+    assert len([frame for frame in sent if "saved_messages" in frame]) == 1
