@@ -1,6 +1,6 @@
 """Users as other users see them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -39,10 +39,14 @@ make_person = lru_cache(CACHED_PEOPLE)(Person)
 
 def find_active_user(session: Session, username: str) -> User | None:
     """Find the active account with this username, which may be written in any case."""
-    lowered = username.lower()
-    if not USERNAME_PATTERN.fullmatch(lowered):
-        return None
-    return session.scalars(select(User).where(User.username == lowered, User.is_active)).one_or_none()
+    return find_active_users(session, [username]).get(username.lower())
+
+
+def find_active_users(session: Session, usernames: Iterable[str]) -> Mapping[str, User]:
+    """Find the active accounts with these usernames, which may be written in any case."""
+    valid = {lowered for username in usernames if USERNAME_PATTERN.fullmatch(lowered := username.lower())}
+    users = session.scalars(select(User).where(User.username.in_(valid), User.is_active))
+    return {user.username: user for user in users}
 
 
 def name_begins_with(prefix: str) -> ColumnElement[bool]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
 from chatapp.audit_log import AuditKind, format_person, record
 from chatapp.conversations.kinds import is_manager
 from chatapp.conversations.managers import ensure_manager
-from chatapp.conversations.people import find_active_user
+from chatapp.conversations.people import find_active_users
 from chatapp.conversations.policy import (
     authorize_management,
     authorize_posting,
@@ -27,8 +28,9 @@ from chatapp.conversations.signals import (
 )
 from chatapp.credentials import end_access_to_room
 from chatapp.errors import Archived, Conflict, Forbidden, Invalid, NotFound
+from chatapp.extensions import db
 from chatapp.limits.rates import INVITATIONS, count_use
-from chatapp.models import Conversation, Membership, now
+from chatapp.models import Conversation, Membership, User, now
 from chatapp.revocations import revoke
 from chatapp.storage import Transaction, write
 
@@ -102,13 +104,22 @@ def leave_room(actor: Actor, room_id: int) -> None:
 
 
 def create_with_members(actor: Actor, name: str, topic: str, visibility: str, usernames: Sequence[str]) -> int:
-    """Create a room with these users and return its id. Raises what `create_room` and `invite` raise."""
-    for _ in usernames:
-        count_use(INVITATIONS, actor.user_id)
+    """Create a room with these users and return its id. The actor's own username is ignored.
+
+    Raises what `create_room` and `invite` raise.
+    """
+    check_room_name(name)
+    check_topic(topic)
+    check_visibility(visibility)
+
+    def find(session: Session) -> Sequence[User]:
+        return [user for user in _find_users(session, usernames) if user.id != actor.user_id]
+
+    _count_invitations(actor, find(db.session()))
 
     def add(transaction: Transaction, room: Conversation) -> None:
-        for username in dict.fromkeys(usernames):
-            _invite(transaction, actor, room, username)
+        for user in find(transaction.session):
+            _invite(transaction, actor, room, user)
 
     return create_room(actor, name, topic, visibility, add_members=add)
 
@@ -116,28 +127,53 @@ def create_with_members(actor: Actor, name: str, topic: str, visibility: str, us
 def invite(actor: Actor, room_id: int, usernames: Sequence[str]) -> list[str]:
     """Add the users with these usernames to a room and return their display names. Every member may do this.
 
-    Raises `NotFound`, `Forbidden`, `Archived`, `Invalid` (no such user), `Conflict` (already a member), `RateLimited`.
-    Then nobody is added.
+    Raises `NotFound`, `Forbidden`, `Archived`, `Invalid` (no such user, or none is named), `Conflict` (already a
+    member), `RateLimited`. Then nobody is added.
     """
-    for _ in usernames:
-        count_use(INVITATIONS, actor.user_id)
+
+    def find(session: Session) -> tuple[Conversation, Sequence[User]]:
+        room = authorize_posting(*_find_access(session, actor, room_id))
+        users = _find_users(session, usernames)
+        if not users:
+            raise Invalid("Choose at least one person.")
+        is_named = Membership.user_id.in_([user.id for user in users])
+        members = set(
+            session.scalars(select(Membership.user_id).where(Membership.conversation_id == room.id, is_named))
+        )
+        for user in users:
+            if user.id in members:
+                raise Conflict(f"{user.name} is already a member of this room.")
+        return room, users
+
+    # What is refused does not count.
+    _count_invitations(actor, find(db.session())[1])
 
     def change(transaction: Transaction) -> list[str]:
-        room = authorize_posting(*_find_access(transaction.session, actor, room_id))
-        return [_invite(transaction, actor, room, username) for username in dict.fromkeys(usernames)]
+        room, users = find(transaction.session)
+        return [_invite(transaction, actor, room, user) for user in users]
 
     return write(change)
 
 
-def _invite(transaction: Transaction, actor: Actor, room: Conversation, username: str) -> str:
-    person = find_active_user(transaction.session, username.strip().removeprefix("@"))
-    if person is None:
-        raise Invalid(f"There is no user “{username}”. The People page lists all usernames.")
-    if transaction.session.get(Membership, (room.id, person.id)) is not None:
-        raise Conflict(f"{person.name} is already a member of this room.")
-    _add_member(transaction, room, person.id)
-    record(transaction, AuditKind.MEMBER_ADDED, actor, target=f"@{person.username}", conversation=room.wire_name)
-    return person.name
+def _find_users(session: Session, usernames: Sequence[str]) -> Sequence[User]:
+    """Find the users with these usernames, each once. Blank ones are ignored. Raises `Invalid` for an unknown one."""
+    wanted = dict.fromkeys(filter(None, (username.strip().removeprefix("@") for username in usernames)))
+    found = find_active_users(session, wanted)
+    for username in wanted:
+        if username.lower() not in found:
+            raise Invalid(f"There is no user “{username}”. The People page lists all usernames.")
+    return [found[username] for username in dict.fromkeys(username.lower() for username in wanted)]
+
+
+def _count_invitations(actor: Actor, users: Sequence[User]) -> None:
+    for _ in users:
+        count_use(INVITATIONS, actor.user_id)
+
+
+def _invite(transaction: Transaction, actor: Actor, room: Conversation, user: User) -> str:
+    _add_member(transaction, room, user.id)
+    record(transaction, AuditKind.MEMBER_ADDED, actor, target=f"@{user.username}", conversation=room.wire_name)
+    return user.name
 
 
 def remove(actor: Actor, room_id: int, user_id: int) -> None:

@@ -53,11 +53,19 @@ def test_a_person_can_create_a_limited_number_of_conversations(server: Server) -
 def test_a_person_can_add_a_limited_number_of_people_to_rooms(server: Server) -> None:
     host, *guests = add_people(server, "host", "guest1", "guest2", "guest3", "guest4")
     room = host.create_room()
+    path = room_path(room)
+    # What is refused does not count.
+    for usernames in (["nobody"] * 4, ["guest1", "nobody"], ["host"], [" "]):
+        assert host.post(f"{path}/members", f"{path}/settings", username=usernames).status_code in {400, 409}
+    assert host.post("/rooms/new", "/rooms/new", name="x", visibility="open", username=["nobody"]).status_code == 400
+    assert host.post("/rooms/new", "/rooms/new", name=" ", visibility="open", username=["guest1"]).status_code == 400
     for guest in guests[:3]:
         host.invite(room, guest)
-    path = room_path(room)
     refused = host.post(f"{path}/members", f"{path}/settings", username="guest4")
     check_refused(refused, "too many people")
+    check_refused(
+        host.post("/rooms/new", "/rooms/new", name="x", visibility="open", username="guest4"), "too many people"
+    )
     assert guests[3].get(path).status_code == 404
 
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from html import unescape
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -274,7 +275,16 @@ def test_several_people_are_added_at_once_or_none_of_them(ana: Person, bob: Pers
     assert "Bob and Eve were added to the room." in add("bob", "@Eve", "bob").text
     assert bob.get(path).ok
     assert eve.get(path).ok
-    assert add().status_code == add("").status_code == 400
+    assert add().status_code == add("").status_code == add(" ", "@").status_code == 400
+
+
+def test_a_new_room_ignores_its_creator_blank_names_and_repetitions_among_its_people(ana: Person, bob: Person) -> None:
+    usernames = ["", " ", "@ana", "Ana", "bob", "@bob", " @Bob "]
+    created = ana.post("/rooms/new", "/rooms/new", name="Design", visibility="private", username=usernames)
+    assert created.ok, created.text
+    path = urlsplit(created.url).path
+    assert bob.get(path).ok
+    assert ana.post(f"{path}/archive", path).ok, "the creator is its manager"
 
 
 def test_invalid_names_and_topics_are_refused(ana: Person) -> None:
