@@ -18,9 +18,12 @@ export function followScheduled(screen, sidebar, connection) {
   let changes = 0;
   /** @type {WeakMap<Page, number>} how many changes each page had seen when it was shown last */
   const seen = new WeakMap();
-  const refresh = () => reloadPart(screen, "[data-scheduled]", keepEdited);
-  connection.on("scheduled_changed", ({ state, problem }) => {
+  /** @type {Set<number>} the messages that were sent or deleted, as far as this window knows */
+  const gone = new Set();
+  const refresh = () => reloadPart(screen, "[data-scheduled]", (list, main) => keepEdited(list, main, gone));
+  connection.on("scheduled_changed", ({ id, state, problem }) => {
     seen.set(screen.page, ++changes);
+    if (state === "sent" || state === "deleted") gone.add(id);
     if (state === "failed") showToast(`A scheduled message was not sent: ${problem}`);
     refresh();
   });
@@ -36,17 +39,21 @@ export function followScheduled(screen, sidebar, connection) {
 }
 
 /**
- * What somebody is editing stays as it is, also when its message was sent meanwhile: the text is not lost.
+ * What somebody is editing stays as it is, also when its message was sent meanwhile, or is on another page of the list:
+ * the text is not lost.
  *
  * @param {HTMLElement} list
  * @param {HTMLElement} main
+ * @param {ReadonlySet<number>} gone
  */
-function keepEdited(list, main) {
+function keepEdited(list, main, gone) {
   for (const item of findAll(main, "[data-scheduled-id]:has(details[open])")) {
-    const shown = list.querySelector(`[data-scheduled-id="${item.dataset.scheduledId}"]`);
+    const { scheduledId } = item.dataset;
+    const shown = list.querySelector(`[data-scheduled-id="${scheduledId}"]`);
     if (shown) shown.replaceWith(item);
     else if (isChanged(item)) {
-      explainRemoval(item);
+      // If this window does not know that it is gone, the server explains it when the changes are saved.
+      if (gone.has(Number(scheduledId))) explainRemoval(item);
       list.querySelector("ul")?.prepend(item);
     }
   }

@@ -92,6 +92,26 @@ def test_the_list_is_current_after_a_lost_connection_and_keeps_what_is_edited(an
     expect(field).to_be_focused()
 
 
+def test_a_message_that_moves_to_the_next_page_while_it_is_edited_can_be_saved(ana: Person, new_page: NewPage) -> None:
+    socket = ana.connect()
+
+    def schedule(content: str, **delay: float) -> None:
+        due_at = (datetime.now().astimezone() + timedelta(**delay)).isoformat()
+        payload = {"conversation": "general", "content": content, "client_id": str(uuid.uuid4()), "due_at": due_at}
+        assert socket.call("schedule_message", payload)["ok"]
+
+    schedule("last", days=9)
+    page = wait_until_connected(new_page(ana, "/scheduled"))
+    page.locator("[data-scheduled-id]").get_by_text("Edit", exact=True).click()
+    page.get_by_role("textbox", name="Message").fill("last, with a correction")
+    for number in range(50):
+        schedule(f"message {number}", days=1, minutes=number)
+    expect(page.get_by_role("link", name="More scheduled messages")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("link", name="More scheduled messages").click()
+    expect(page.locator("[data-scheduled-id] .listed-text")).to_have_text(["last, with a correction"])
+
+
 def test_a_reminder_of_a_message_is_set_by_its_menu_and_points_itself_out(ana: Person, new_page: NewPage) -> None:
     socket = ana.connect()
     socket.post("the plan")
