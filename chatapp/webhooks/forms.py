@@ -15,6 +15,12 @@ class OutgoingWebhookForm(Form):
     command = StringField("Command (optional)", [Length(max=33)])
 
 
+class CommandForm(Form):
+    """The command of an outgoing webhook that exists."""
+
+    command = StringField("Command", [Length(max=33)])
+
+
 class IncomingWebhookForm(Form):
     """Name of the bot of an incoming webhook."""
 

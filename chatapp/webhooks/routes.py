@@ -16,7 +16,7 @@ from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.urls import ID
 from chatapp.web.caching import revalidated
 from chatapp.webhooks import service
-from chatapp.webhooks.forms import IncomingWebhookForm, OutgoingWebhookForm
+from chatapp.webhooks.forms import CommandForm, IncomingWebhookForm, OutgoingWebhookForm
 from chatapp.webhooks.queries import find_incoming_id, is_sending, list_commands, list_incoming, list_outgoing
 
 blueprint = Blueprint("webhooks", __name__)
@@ -63,6 +63,19 @@ def remove_outgoing(room_id: int, webhook_id: int) -> Response:
     service.remove(current_person().actor, room_id, OutgoingWebhook, webhook_id)
     flash("The webhook was deleted.")
     return redirect(url_for("webhooks.index", room_id=room_id))
+
+
+@blueprint.post(f"{PATH}/<{ID}:webhook_id>/command")
+@login_required
+def change_command(room_id: int, webhook_id: int) -> ViewResponse:
+    """Set the command of an outgoing webhook, or remove it."""
+    form, room = CommandForm(), _get_room(room_id)
+    with form.show_errors():
+        if form.validate():
+            service.change_command(current_person().actor, room_id, webhook_id, form.text(form.command))
+            flash("The command was changed.")
+            return redirect(url_for("webhooks.index", room_id=room_id))
+    return _render(room, command_form=form), form.status
 
 
 @blueprint.post(f"{PATH}/incoming")
@@ -153,6 +166,7 @@ def _render(
     secret: str | None = None,
     incoming_form: IncomingWebhookForm | None = None,
     token: str | None = None,
+    command_form: CommandForm | None = None,
 ) -> str:
     """Render the page, with the secret of an outgoing webhook or the token of an incoming one if it is new."""
     return render_template(
@@ -162,6 +176,7 @@ def _render(
         incoming=list_incoming(db.session(), room),
         outgoing_form=outgoing_form or OutgoingWebhookForm(formdata=None),
         incoming_form=incoming_form or IncomingWebhookForm(formdata=None),
+        command_form=command_form or CommandForm(formdata=None),
         is_sending=is_sending(db.session()),
         secret=secret,
         webhook_url=token and url_for("webhooks.post", token=token, _external=True),

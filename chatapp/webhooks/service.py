@@ -1,12 +1,14 @@
 """Creating and deleting webhooks, and their deliveries."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import BigInteger, Table, bindparam, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor
@@ -102,30 +104,49 @@ def add_outgoing(actor: Actor, room_id: int, name: str, url: str, command: str =
     def change(transaction: Transaction) -> str:
         session = transaction.session
         _authorize(session, actor, room_id)
-        existing = session.execute(
-            select(OutgoingWebhook.name, OutgoingWebhook.command).where(OutgoingWebhook.conversation_id == room_id)
-        ).all()
-        if checked_name in {row.name for row in existing}:
+        names = session.scalars(select(OutgoingWebhook.name).where(OutgoingWebhook.conversation_id == room_id)).all()
+        if checked_name in names:
             raise Conflict(f"The name “{checked_name}” is taken. Choose another one.")
         require_free_bot_name(session, checked_name, assistant_names)
-        if checked_command is not None and checked_command in {row.command for row in existing}:
-            raise Conflict(f"The command “/{checked_command}” is taken. Choose another one.")
-        if len(existing) >= MAX_WEBHOOKS:
+        _check_free_command(session, room_id, checked_command)
+        if len(names) >= MAX_WEBHOOKS:
             raise Conflict(f"A room can have at most {MAX_WEBHOOKS} outgoing webhooks.")
-        session.add(
-            OutgoingWebhook(
-                conversation_id=room_id,
-                name=checked_name,
-                command=checked_command,
-                url=checked_url,
-                secret=secret,
-                creator_id=actor.user_id,
+        with _refuse_duplicate(session):
+            session.add(
+                OutgoingWebhook(
+                    conversation_id=room_id,
+                    name=checked_name,
+                    command=checked_command,
+                    url=checked_url,
+                    secret=secret,
+                    creator_id=actor.user_id,
+                )
             )
-        )
         _record(transaction, AuditKind.WEBHOOK_CREATED, actor, checked_name, room_id)
         return secret
 
     return write(change)
+
+
+def change_command(actor: Actor, room_id: int, webhook_id: int, command: str) -> None:
+    """Set the command of an outgoing webhook; an empty text removes it.
+
+    Raises `NotFound`, `Forbidden` (managers only), `Invalid`, and `Conflict` if the command is taken.
+    """
+    checked = _check_command(command)
+
+    def change(transaction: Transaction) -> None:
+        session = transaction.session
+        _authorize(session, actor, room_id)
+        webhook = _get_webhook(session, room_id, OutgoingWebhook, webhook_id)
+        if webhook.command == checked:
+            return
+        _check_free_command(session, room_id, checked)
+        with _refuse_duplicate(session):
+            webhook.command = checked
+        _record(transaction, AuditKind.WEBHOOK_CHANGED, actor, webhook.name, room_id)
+
+    write(change)
 
 
 def remove(actor: Actor, room_id: int, model: type[W], webhook_id: int) -> None:
@@ -383,6 +404,23 @@ def _check_command(command: str) -> str | None:
     if name in OWN_COMMANDS:
         raise Invalid(f"“/{name}” is a command of chatapp. Choose another one.")
     return name
+
+
+def _check_free_command(session: Session, room_id: int, command: str | None) -> None:
+    """Raise `Conflict` if a webhook of the room has this command."""
+    is_taken = OutgoingWebhook.conversation_id == room_id, OutgoingWebhook.command == command
+    if command is not None and session.scalars(select(OutgoingWebhook.id).where(*is_taken)).first() is not None:
+        raise Conflict(f"The command “/{command}” is taken. Choose another one.")
+
+
+@contextmanager
+def _refuse_duplicate(session: Session) -> Iterator[None]:
+    """Flush a change. Raise `Conflict` if another process has stored the same name or command meanwhile."""
+    try:
+        with session.begin_nested():
+            yield
+    except IntegrityError:
+        raise Conflict("The name or the command is taken. Choose another one.") from None
 
 
 def _find_call(content: str, command: str | None) -> Command | None:

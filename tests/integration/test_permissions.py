@@ -280,6 +280,7 @@ ROUTES = {
     # Everyone who knows a token may, but this one is wrong.
     "POST /hooks/<token>": Line(outcomes(404), sent={"text": "hello"}),
     # The manager may, but this room has no such webhook.
+    "POST /rooms/<room_id>/webhooks/<webhook_id>/command": Line(MANAGER_POST | {"manager": 404}),
     "POST /rooms/<room_id>/webhooks/<webhook_id>/remove": Line(MANAGER_POST | {"manager": 404}),
     "POST /rooms/<room_id>/settings": Line(MANAGER_POST, sent={"name": "Mine", "visibility": "open"}),
     "GET /settings": Line(USER),

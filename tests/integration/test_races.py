@@ -31,7 +31,7 @@ from chatapp.conversations.queries import find_reader_access, list_wire_names
 from chatapp.conversations.refs import parse_ref
 from chatapp.conversations.service import create_room
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
-from chatapp.errors import Forbidden, NotFound, SignedOut
+from chatapp.errors import Conflict, Forbidden, NotFound, SignedOut
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation, IncomingWebhook, LoginSession, Membership, OutgoingWebhook
@@ -337,3 +337,21 @@ def test_a_login_revoked_during_a_request_changes_no_account(caller: Caller) -> 
 
 def count_logins(user_id: int) -> int:
     return db.session.scalars(select(func.count()).where(LoginSession.user_id == user_id)).one()
+
+
+def test_a_command_that_another_process_adds_at_the_same_time_is_taken(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = caller.user.actor
+    room_id = create_room(actor, "Ops", "", "open")
+    webhooks.add_outgoing(actor, room_id, "deploy", "https://example.com/", "release")
+    webhooks.add_outgoing(actor, room_id, "other", "https://example.com/")
+    # The other process has not committed yet.
+    monkeypatch.setattr(webhooks, "_check_free_command", lambda *_: None)
+    with pytest.raises(Conflict, match="is taken"):
+        webhooks.add_outgoing(actor, room_id, "third", "https://example.com/", "release")
+    with pytest.raises(Conflict, match="is taken"):
+        webhooks.change_command(actor, room_id, 2, "release")
+    webhooks.change_command(actor, room_id, 2, "rollback")
+    commands = select(OutgoingWebhook.command).order_by(OutgoingWebhook.id)
+    assert db.session.scalars(commands).all() == ["release", "rollback"]

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import socket
 import threading
 import time
@@ -534,6 +535,36 @@ def test_a_command_is_unique_in_its_room_and_none_of_chatapps_own(server: Server
     for name in ("without", "either"):
         add_webhook(ana, room, "https://example.com/", name)
     assert server.rows("SELECT count(*) FROM outgoing_webhooks") == [(4,)]
+
+
+def test_an_existing_webhook_gets_another_command_or_none(server: Server, ana: Person, bob: Person) -> None:
+    room = ana.create_room()
+    path = f"{room_path(room)}/webhooks"
+    for name, command in (("deploy", "deploy"), ("other", "")):
+        add_webhook(ana, room, "https://example.com/", name, command)
+
+    def change(command: str) -> requests.Response:
+        return ana.post(f"{path}/2/command", path, command=command)
+
+    def offered() -> list[str]:
+        return re.findall(r'data-command="(.+?)"', ana.get(f"/conversations/{room}/commands").text)
+
+    for command, status, reason in (
+        ("/deploy", 409, "The command “/deploy” is taken."),
+        ("/topic", 400, "“/topic” is a command of chatapp."),
+        ("x" * 40, 400, "Field cannot be longer than 33 characters."),
+    ):
+        refused = change(command)
+        assert (refused.status_code, reason in refused.text) == (status, True)
+    assert "The command was changed." in change("/Release").text
+    assert offered() == ["deploy", "release"]
+    assert change("release").ok
+    assert change(" ").ok
+    assert offered() == ["deploy"]
+    ana.invite(room, bob)
+    assert bob.post(f"{path}/2/command", command="mine").status_code == 403
+    other = ana.create_room("Other")
+    assert ana.post(f"{room_path(other)}/webhooks/2/command", path, command="mine").status_code == 404
 
 
 def test_members_are_offered_the_commands_of_webhooks_that_work(server: Server, ana: Person, bob: Person) -> None:
