@@ -20,6 +20,8 @@ export class PersonPicker {
   #listbox;
   #source;
   #name;
+  /** Whether the person looks for somebody: options that arrive later are not shown any more. */
+  #isSuggesting = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -38,7 +40,7 @@ export class PersonPicker {
     this.#field.addEventListener("input", () => this.#onInput());
     this.#field.addEventListener("click", () => this.#suggest());
     this.#field.addEventListener("keydown", (event) => this.#onKeydown(event));
-    this.#field.addEventListener("blur", () => this.#listbox.close());
+    this.#field.addEventListener("blur", () => this.#close());
     options.addEventListener("pointerdown", (event) => {
       // The focus stays in the field.
       event.preventDefault();
@@ -72,6 +74,7 @@ export class PersonPicker {
   }
 
   #suggest() {
+    this.#isSuggesting = true;
     this.#request("");
     const { excluded = "", max = "" } = this.#element.dataset;
     const chosen = this.#chosen;
@@ -89,7 +92,13 @@ export class PersonPicker {
 
   /** @param {string} text */
   async #request(text) {
-    if ((await this.#source.request(text)) && document.activeElement === this.#field) this.#suggest();
+    if ((await this.#source.request(text)) && this.#isSuggesting) this.#suggest();
+  }
+
+  #close() {
+    this.#isSuggesting = false;
+    clearTimeout(this.#timer);
+    this.#listbox.close();
   }
 
   /** @param {HTMLElement | null} option */
@@ -103,7 +112,7 @@ export class PersonPicker {
     find(chip, "button").ariaLabel = `Remove ${name}`;
     this.#chips.append(chip);
     this.#field.value = "";
-    this.#listbox.close();
+    this.#close();
     this.#status.textContent = `${name} added`;
     this.#field.focus();
   }
@@ -138,7 +147,7 @@ export class PersonPicker {
   #onListKey(key) {
     if (key === "ArrowDown") this.#listbox.move(1);
     else if (key === "ArrowUp") this.#listbox.move(-1);
-    else if (key === "Escape") this.#listbox.close();
+    else if (key === "Escape") this.#close();
     else if (key === "Enter" || (key === "Tab" && this.#field.value)) this.#add(this.#listbox.selected);
     else return false;
     return true;

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.harness.pages import PHONE, NewPage, wait_until_connected
 from tests.harness.people import Person, room_path
@@ -111,6 +111,20 @@ def test_pages_begin_in_the_field_or_at_the_button_that_they_are_for(
         expect(page.locator("#content")).to_be_focused()
     page.goto(f"{ana.server.url}/templates/new")
     expect(page.locator("#name")).to_be_focused()
+
+
+def test_suggestions_that_arrive_late_do_not_replace_who_was_chosen(ana: Person, bob: Person, new_page: NewPage) -> None:
+    page = wait_until_connected(new_page(ana, path=f"{room_path(ana.create_room())}/settings"))
+    late: list[Route] = []
+    page.route(re.compile(r"[?]text=$"), lambda route: late.append(route))  # noqa: PLW0108 - Playwright inspects it
+    page.get_by_role("combobox", name="Add people").fill("bob")
+    page.get_by_role("option").click()
+    with page.expect_response(re.compile(r"[?]text=$")):
+        late[0].continue_()
+    expect(page.locator("[data-chips]")).to_have_text(re.compile(bob.username, re.IGNORECASE))
+    expect(page.get_by_role("option")).to_have_count(0)
+    expect(page.locator("[data-picker-status]")).to_have_text("Bob added")
+
 
 
 def test_the_focus_stays_in_the_sidebar_when_it_is_refreshed(ana: Person, new_page: NewPage) -> None:
