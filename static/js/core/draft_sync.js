@@ -51,7 +51,9 @@ export class DraftSync {
   #waiting = null;
   /** Whether the server may have the text under its client id. */
   #mayBeStored = false;
+  /** Whether the text may have changed on the server without an event. */
   #isStale = false;
+  #wasConnected = false;
 
   /** @param {Options} options */
   constructor(options) {
@@ -71,13 +73,14 @@ export class DraftSync {
     );
     connection.watchState(
       (state) => {
-        if (state === "connected") this.#schedule();
-        else this.#isStale = true;
+        if (state !== "connected") return void (this.#isStale = true);
+        this.#schedule();
+        // A page that was just loaded: the last one in the window may have saved its text after this one was rendered.
+        if (!this.#wasConnected) this.refresh();
+        this.#wasConnected = true;
       },
       { signal },
     );
-    // The page has just been rendered.
-    this.#isStale = false;
     signal.addEventListener("abort", () => this.save());
   }
 

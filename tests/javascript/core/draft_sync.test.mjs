@@ -268,6 +268,22 @@ test("after an interruption the person finds the current text", async (context) 
   assert.equal(field.text, "typed");
 });
 
+test("what the last page in the window saved after this one was rendered is shown when it is connected", async () => {
+  const server = new FakeServer();
+  const connection = new FakeConnection(server.handle);
+  connection.setConnected(false);
+  const { field } = open({ server, connection });
+  server.store("saved while the page was loaded");
+  connection.setConnected(true);
+  await settle();
+  assert.equal(field.text, "saved while the page was loaded");
+  const { length } = connection.requests;
+  connection.setConnected(false);
+  connection.setConnected(true);
+  await settle();
+  assert.equal(connection.requests.length, length);
+});
+
 test("a page that ends saves its text, and does nothing more", async (context) => {
   useFakeTimers(context);
   const { server, connection, controller, type, pause, deliver, field } = open();
