@@ -31,13 +31,17 @@ def test_people_jump_to_rooms_people_and_pages_without_a_mouse(ana: Person, bob:
     expect(page.locator("#content")).to_be_focused()
     expect(page.locator("#content")).to_have_value("a draft")
 
-    # What is typed before the page is shown is written there. The server has suggested the person.
-    for query, path, name in (("design", room_path(design), "Design"), ("bo", "/direct/bob", "Bob")):
+    # What is typed before the page is shown is written there. The server has suggested the person, whose page begins
+    # with a button.
+    for query, path, name, typed in (
+        ("design", room_path(design), "Design", "typed at once"),
+        ("bo", "/direct/bob", "Bob", ""),
+    ):
         page.keyboard.press("Control+k")
         page.keyboard.type(query)
         expect(selected).to_have_text(re.compile(name))
         page.keyboard.press("Enter")
-        page.keyboard.type("typed at once")
+        page.keyboard.type(typed)
         expect(page).to_have_url(re.compile(path + "$"))
         expect(page).to_have_title(f"{name} · chatapp")
     page.keyboard.press("Control+k")
