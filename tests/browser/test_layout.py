@@ -113,7 +113,7 @@ def test_pages_begin_in_the_field_or_at_the_button_that_they_are_for(
     expect(page.locator("#name")).to_be_focused()
 
 
-def test_suggestions_that_arrive_late_do_not_replace_who_was_chosen(ana: Person, bob: Person, new_page: NewPage) -> None:
+def test_late_suggestions_do_not_replace_who_was_chosen(ana: Person, bob: Person, new_page: NewPage) -> None:
     page = wait_until_connected(new_page(ana, path=f"{room_path(ana.create_room())}/settings"))
     late: list[Route] = []
     page.route(re.compile(r"[?]text=$"), lambda route: late.append(route))  # noqa: PLW0108 - Playwright inspects it
@@ -124,7 +124,6 @@ def test_suggestions_that_arrive_late_do_not_replace_who_was_chosen(ana: Person,
     expect(page.locator("[data-chips]")).to_have_text(re.compile(bob.username, re.IGNORECASE))
     expect(page.get_by_role("option")).to_have_count(0)
     expect(page.locator("[data-picker-status]")).to_have_text("Bob added")
-
 
 
 def test_the_focus_stays_in_the_sidebar_when_it_is_refreshed(ana: Person, new_page: NewPage) -> None:
