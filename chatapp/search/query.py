@@ -1,6 +1,6 @@
 """What a person types to search: words, “phrases”, `-not`, the beginning of the last word, and filters.
 
-No input is an error: an unknown filter is a word, and a filter with an unusable value is one too.
+No input is an error: an unknown filter is a word, and a filter with an unusable value is one too, with a hint.
 """
 
 import re
@@ -23,6 +23,9 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 
 HAS = ("link", "code", "reaction", "pin", "thread")
 IS = ("saved", "unread", "mention", "thread")
+
+DATES = ("before", "after", "on", "during")
+_VALUES = {"has": HAS, "is": IS}
 
 QUOTATION_MARKS = '"“”„'
 """What phrases can be in. Names with one of these cannot be the value of a filter."""
@@ -71,6 +74,8 @@ class Query:
     """The time from which on messages are found."""
     ends_at: datetime | None = None
     """The time before which messages are found."""
+    hints: list[str] = field(default_factory=list)
+    """What is a word although it looks like a filter, and why."""
 
     def is_empty(self) -> bool:
         """Return whether nothing is searched: a query that only excludes finds nothing."""
@@ -161,13 +166,12 @@ def _add_filter(query: Query, name: str, value: str, today: date, zone: tzinfo, 
     if name in {"from", "in", "with"}:
         query.filters.append(Filter(name, value, is_excluded))
         return True
-    if (name == "has" and value.lower() in HAS) or (name == "is" and value.lower() in IS):
+    if name in _VALUES and value.lower() in _VALUES[name]:
         query.filters.append(Filter(name, value.lower(), is_excluded))
         return True
-    if name not in {"before", "after", "on", "during"} or is_excluded:
-        return False
-    period = parse_period(value, today)
-    if period is None:
+    period = parse_period(value, today) if name in DATES else None
+    if period is None or is_excluded:
+        _add_hint(query, name, value, is_excluded=is_excluded)
         return False
     first, last = period
     if name == "after":
@@ -181,6 +185,20 @@ def _add_filter(query: Query, name: str, value: str, today: date, zone: tzinfo, 
     if end is not None:
         query.ends_at = min(end, query.ends_at or end)
     return True
+
+
+def _add_hint(query: Query, name: str, value: str, *, is_excluded: bool) -> None:
+    """Add the reason why something that looks like a filter is none."""
+    if name in _VALUES:
+        *first, last = _VALUES[name]
+        reason = f"{name}: takes {', '.join(first)} or {last}"
+    elif name in DATES and is_excluded:
+        reason = "dates cannot be excluded"
+    elif name in DATES:
+        reason = f"{name}: takes a day (2026-11-29), a month (2026-11), a year, today, yesterday or last-week"
+    else:
+        return
+    query.hints.append(f"{'-' if is_excluded else ''}{name}:{value} is not a filter: {reason}.")
 
 
 def _start(day: date, zone: tzinfo) -> datetime:

@@ -20,7 +20,7 @@ from chatapp.storage.application import (
 from chatapp.storage.bulk_statements import BulkStatement
 from chatapp.storage.changes import BatchChange, Change, IdempotencyKey, SpoolableChange
 from chatapp.storage.engines import read_natively
-from chatapp.storage.folding import contains_folded
+from chatapp.storage.folding import contains_folded, equals_folded
 from chatapp.storage.keyset import MAX_CURSOR_CHARS, Key, Keyset, ListPage
 from chatapp.storage.parameter_rows import INTEGER, TEXT, encode_rows, parameter_rows
 from chatapp.storage.read_statements import ReadStatement, opaque_parameter
@@ -59,6 +59,7 @@ __all__ = [
     "contains_folded",
     "current_writer",
     "encode_rows",
+    "equals_folded",
     "find_replica",
     "init_readers",
     "is_dropped",

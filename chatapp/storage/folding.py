@@ -1,6 +1,7 @@
 """Comparing texts in the database without case and accents: SQLite's `lower()` knows the letters of ASCII only."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, literal
@@ -28,6 +29,13 @@ class fold(GenericFunction[str]):  # noqa: N801 - the name of the function in SQ
 def _fold_on_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     text = compiler.process(element.clauses, **options)
     return f"lower(regexp_replace(normalize({text}, NFKD), '{_ACCENTS}', '', 'g'))"
+
+
+def equals_folded(
+    expression: ColumnElement[str] | InstrumentedAttribute[str], texts: Iterable[str]
+) -> ColumnElement[bool]:
+    """Return the SQL condition that an expression is one of the texts, ignoring case and accents."""
+    return fold(expression).in_([fold(literal(text)) for text in texts])
 
 
 def contains_folded(

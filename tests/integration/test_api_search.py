@@ -16,6 +16,16 @@ def test_the_api_finds_messages_with_the_places_of_the_matches(any_server: Serve
     assert bob.api().get("/search", params={"q": "needle"}).json()["messages"] == []
 
 
+def test_what_only_looks_like_a_filter_is_named_beside_the_results(any_server: Server, new_person: NewPerson) -> None:
+    ana = new_person(any_server, "ana")
+    ana.connect().post("the dish has:fish")
+    found = ana.api().get("/search", params={"q": "has:fish"}).json()
+    assert [hit["excerpt"] for hit in found["messages"]] == ["the dish has:fish"]
+    assert found["hints"] == ["has:fish is not a filter: has: takes link, code, reaction, pin or thread."]
+    assert found["hints"][0] in ana.get("/search?q=has:fish").text
+    assert ana.api().get("/search", params={"q": "has:link"}).json()["hints"] == []
+
+
 def test_a_link_leads_to_the_following_part_of_the_same_search(any_server: Server, new_person: NewPerson) -> None:
     ana = new_person(any_server, "ana")
     socket, api = ana.connect(), ana.api()

@@ -357,6 +357,30 @@ def test_filters_select_people_of_direct_conversations() -> None:
     assert search("word -with:bob") == ["word in general"]
 
 
+def test_filters_compare_names_without_case_and_accents() -> None:
+    create_user("zoe", "Zoë Ünal", "a good password", is_admin=False)
+    zoe = Actor(4)
+
+    def change(transaction: Transaction) -> Conversation:
+        conversation = Direct.new(direct_key="1:4")
+        transaction.session.add(conversation)
+        transaction.session.flush()
+        transaction.session.add_all(Membership(conversation_id=conversation.id, user_id=each) for each in (1, 4))
+        return conversation
+
+    ref = ConversationRef.of(write(change))
+    room = new_room(ANA, zoe, name="Schöne Räume")
+    say("word in private", ref, zoe)
+    say("word in room", room, zoe)
+    say("word by ana")
+    for name in ('"Zoë Ünal"', '"zoe unal"', '"ZOË ÜNAL"', "Zoe", "@ZOE", '"@Zoë Ünal"'):
+        assert search(f"word from:{name}") == ["word in room", "word in private"], name
+        assert search(f"word with:{name}") == search(f"word in:{name}") == ["word in private"], name
+    assert search("word from:Me") == search("word from:@ME") == ["word by ana"]
+    assert search('word in:"schöne räume"') == search("word in:#SCHONE-RAUME") == ["word in room"]
+    assert search("word in:#") == search("word with:@") == search("word from:@") == []
+
+
 def test_filters_select_what_messages_have_and_are() -> None:
     link, code, plain = (say(text) for text in ("see https://a.example", "run `x y`", "plain for @ana"))
     say("a reply", thread_seq=plain)

@@ -29,6 +29,7 @@ def search_messages(query: SearchQuery) -> Response:
         "limit": query.limit,
         "next": links.next,
         "indexing": found.is_indexing,
+        "hints": found.query.hints,
         "messages": [_present(hit, excerpt) for hit, excerpt in zip(found.hits, excerpts, strict=True)],
     }
     return respond(body, Link=links.header)

@@ -48,6 +48,7 @@ def test_filters_are_recognized() -> None:
 
 
 def test_unknown_filters_are_words() -> None:
+    assert parse_query("foo:bar http://a.example has: from:", today=TODAY).hints == []
     query = parse_query("foo:bar has:nothing before:soon http://a.example 10:30 from: ", today=TODAY)
     assert not query.filters
     assert [term[0].tokens for term in query.terms] == [
@@ -58,6 +59,10 @@ def test_unknown_filters_are_words() -> None:
         ("10", "30"),
         ("from",),
     ]
+    of_value, of_date = query.hints
+    assert of_value == "has:nothing is not a filter: has: takes link, code, reaction, pin or thread."
+    assert of_date.startswith("before:soon is not a filter: before: takes a day (2026-11-29), ")
+    assert parse_query("-on:today", today=TODAY).hints == ["-on:today is not a filter: dates cannot be excluded."]
 
 
 def test_dates_are_days_of_the_person() -> None:
