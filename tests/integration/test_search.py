@@ -507,9 +507,11 @@ def test_what_a_cleanup_removes_is_not_found_and_a_restore_brings_it_back() -> N
     list(trim(plan_trim(db.session(), general, 2)))
     assert search("word") == ["word 4", "word 3"]
     check_index()
+    say("word 5")
     (run,) = current_archive().list_runs(GENERAL)
     list(restore(run))
-    assert len(search("word")) == 5
+    # What is restored has its place in the order again.
+    assert search("word") == [f"word {number}" for number in (5, 4, 3, 2, 1, 0)]
     check_index()
     db.session.rollback()
     general = find_conversation(db.session(), GENERAL)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Self, cast
 
 import orjson
-from sqlalchemy import Column, Table, delete, insert, select, tuple_
+from sqlalchemy import Column, Table, delete, func, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from chatapp.models import Base, Conversation, Message, RetiredKey, User
@@ -101,8 +101,9 @@ def insert_messages(
 ) -> None:
     """Insert archived messages, each with its new version, into a locked conversation that lacks them.
 
-    They get new ids. Their keys are no longer retired. References to users who no longer exist become NULL, or the row
-    is left out where they must not.
+    They get their ids again, which order what searches and lists find; new ones only where the database is not the one
+    that they were archived from, or an older copy of it. Their keys are no longer retired. References to users who no
+    longer exist become NULL, or the row is left out where they must not.
     """
     users = _find_users(session, [message for message, _ in messages])
     rows = [_row(MESSAGES, message.columns, users) | {"version": version} for message, version in messages]
@@ -110,7 +111,12 @@ def insert_messages(
         # Its work was removed with the message.
         if row["state"] in RUNNING_STATES:
             row["state"] = "interrupted"
-    session.execute(insert(MESSAGES), rows)
+    free = _find_free_ids(session, [message for message, _ in messages])
+    for has_id in (True, False):
+        if part := [
+            row | ({"id": free[row["seq"]]} if has_id else {}) for row in rows if (row["seq"] in free) == has_id
+        ]:
+            session.execute(insert(MESSAGES), part)
     seqs = [row["seq"] for row in rows]
     of_conversation = MESSAGES.c.conversation_id == conversation.id
     ids = {
@@ -130,6 +136,15 @@ def insert_messages(
         if related:
             session.execute(insert(table), related)
     session.execute(delete(RetiredKey).where(RetiredKey.conversation_id == conversation.id, RetiredKey.seq.in_(seqs)))
+
+
+def _find_free_ids(session: Session, messages: Iterable[ArchivedMessage]) -> dict[int, int]:
+    """Return the former ids of messages that no other message has, by their `seq`."""
+    # PostgreSQL gives ids above the highest one to new messages.
+    last = session.scalars(select(func.max(MESSAGES.c.id))).one() or 0
+    former = {id_: message.seq for message in messages if isinstance(id_ := message.columns.get("id"), int)}
+    taken = set(session.scalars(select(MESSAGES.c.id).where(MESSAGES.c.id.in_(former))))
+    return {seq: id_ for id_, seq in former.items() if 0 < id_ < last and id_ not in taken}
 
 
 def find_stored(session: Session, conversation_id: int, messages: Collection[ArchivedMessage]) -> set[int]:
