@@ -66,13 +66,12 @@ def write_json(
 
 def write_markdown(
     header: TranscriptHeader,
-    messages: Iterable[TimelineMessage],
+    replies: Iterable[tuple[TimelineMessage, TimelineMessage | None]],
     iterate_versions: Callable[[TimelineMessage], Iterable[EarlierVersion]],
-    find_original: Callable[[TimelineMessage], TimelineMessage | None],
 ) -> Iterator[str]:
     """Yield the pieces of a Markdown document.
 
-    `find_original` returns the message that a reply quotes, or None if it was deleted.
+    `replies` has each message with the one that it quotes, or None if that was deleted.
 
     The content of messages may be Markdown. It is a block quote, so that no message can imitate the heading of another.
     Metadata is a block of code with one line. Below an edited message are its earlier versions, the oldest first: the
@@ -82,11 +81,11 @@ def write_markdown(
     for line in header.describe():
         yield f"\n{_escape_markdown(line)}\n"
     yield _markdown_metadata(header.metadata)
-    for message in messages:
+    for message, original in replies:
         heading = _escape_markdown(f"{describe_sender(message)}, {describe_time(message)}")
         yield f"\n## {heading}\n"
         if message.quoted_seq is not None:
-            yield f"\n{_escape_markdown(describe_original(find_original(message)))}\n"
+            yield f"\n{_escape_markdown(describe_original(original))}\n"
         yield f"\n{_quote(message.content)}\n"
         yield _markdown_metadata(message.metadata)
         for version in iterate_versions(message) if message.edited_at else ():

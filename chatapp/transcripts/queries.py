@@ -11,7 +11,7 @@ from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import NotFound
 from chatapp.extensions import db
 from chatapp.models import Conversation
-from chatapp.timeline import TimelineMessage, get_message, read_page
+from chatapp.timeline import TimelineMessage, read_page
 from chatapp.timeline.quoted import read_quoted
 from chatapp.timeline.versions import EarlierVersion, read_versions
 from chatapp.transcripts.export import TranscriptHeader
@@ -40,12 +40,29 @@ def iterate_messages(ref: ConversationRef, actor: Actor, last_event: int) -> Ite
     The actor is authorized again for each batch, and no database connection is held between them: the client may read
     slowly.
     """
+    for _, messages in _iterate_batches(ref, actor, last_event):
+        db.session.remove()
+        yield from (message for message in messages if message.deleted_at is None)
+
+
+def iterate_replies(
+    ref: ConversationRef, actor: Actor, last_event: int
+) -> Iterator[tuple[TimelineMessage, TimelineMessage | None]]:
+    """Yield each message like `iterate_messages`, with the one that it quotes: None if there is none."""
+    for conversation, messages in _iterate_batches(ref, actor, last_event):
+        originals = find_originals(conversation, messages)
+        db.session.remove()
+        yield from ((each, originals.get(each.quoted_seq)) for each in messages if each.deleted_at is None)
+
+
+def _iterate_batches(
+    ref: ConversationRef, actor: Actor, last_event: int
+) -> Iterator[tuple[Conversation, Sequence[TimelineMessage]]]:
     after, has_newer = 0, True
     while has_newer:
         conversation = get_readable(ref, actor)
         messages = read_page(db.session(), conversation, after=after, before=last_event + 1, limit=BATCH_SIZE).messages
-        db.session.remove()
-        yield from (message for message in messages if message.deleted_at is None)
+        yield conversation, messages
         after, has_newer = (messages[-1].seq or last_event if messages else last_event), len(messages) == BATCH_SIZE
 
 
@@ -63,18 +80,6 @@ def iterate_versions(ref: ConversationRef, actor: Actor, message: TimelineMessag
         yield from page.versions
         has_newer = page.has_newer
         after = page.versions[-1].version if page.versions else after
-
-
-def find_original(ref: ConversationRef, actor: Actor, message: TimelineMessage) -> TimelineMessage | None:
-    """Return the message that another one quotes, unless it was deleted. Authorizes the actor again."""
-    conversation = get_readable(ref, actor)
-    try:
-        original = get_message(db.session(), conversation, message.quoted_seq or 0)
-    except NotFound:
-        return None
-    finally:
-        db.session.remove()
-    return original if original.deleted_at is None else None
 
 
 def find_originals(

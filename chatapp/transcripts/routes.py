@@ -28,10 +28,10 @@ from chatapp.timeline.quoted import read_quoted
 from chatapp.transcripts.export import write_json, write_markdown
 from chatapp.transcripts.exports import current_exports
 from chatapp.transcripts.queries import (
-    find_original,
     find_originals,
     get_readable,
     iterate_messages,
+    iterate_replies,
     iterate_versions,
     list_latest_messages,
     transcript_header,
@@ -64,13 +64,13 @@ def export(conversation: str, file_format: str) -> Response:
             pdf = current_exports().make_pdf(header, latest, originals, is_cut=is_cut)
         response = Response(pdf, mimetype="application/pdf")
     else:
-        messages, versions = iterate_messages(ref, actor, last_event), partial(iterate_versions, ref, actor)
+        versions = partial(iterate_versions, ref, actor)
         if file_format == "json":
             mimetype = "application/json"
-            pieces = write_json(header, messages, versions)
+            pieces = write_json(header, iterate_messages(ref, actor, last_event), versions)
         else:
             mimetype = "text/markdown"
-            pieces = write_markdown(header, messages, versions, partial(find_original, ref, actor))
+            pieces = write_markdown(header, iterate_replies(ref, actor, last_event), versions)
         response = Response(stream_with_context(slot.stream(pieces)), content_type=f"{mimetype}; charset=utf-8")
         response.call_on_close(slot.close)
     filename = f"{secure_filename(header.title) or conversation}.{file_format}"

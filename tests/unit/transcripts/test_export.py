@@ -46,7 +46,8 @@ def no_versions(_message: TimelineMessage) -> list[EarlierVersion]:
 
 def to_markdown(header: TranscriptHeader, messages: list[TimelineMessage], versions: Any = no_versions) -> str:
     originals = {1: MESSAGES[0]}
-    return "".join(write_markdown(header, messages, versions, lambda reply: originals.get(reply.quoted_seq or 0)))
+    replies = [(message, originals.get(message.quoted_seq or 0)) for message in messages]
+    return "".join(write_markdown(header, replies, versions))
 
 
 def test_json_has_the_title_and_every_message() -> None:
