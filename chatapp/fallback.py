@@ -147,7 +147,7 @@ class Fallback:
         return user and replace(user, token=token)
 
     def find_login_user_id(self, token: str) -> int | None:
-        """Return the id of the user whom `find_login` returns."""
+        """Return the id of the user that `find_login` returns."""
         user = self._logins.get(hash_token(token))
         return user and user.id
 

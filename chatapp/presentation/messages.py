@@ -104,7 +104,7 @@ def render_text(content: str, names: frozenset[str] = NOBODY) -> Markup:
 
 
 def present_mentioned(message: TimelineMessage) -> str:
-    """Return whom the message's HTML mentions: ids, of which there are at most `MAX_MENTIONS`, or “all”."""
+    """Return the people that the message's HTML mentions: at most `MAX_MENTIONS` ids, or “all”."""
     usernames = {person.username for person in message.mentions}
     if usernames - find_names(message.content):
         return MENTION_ALL

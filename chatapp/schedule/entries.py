@@ -1,4 +1,4 @@
-"""What scheduled messages and reminders have in common: rows of one person, each with the time at which it is due."""
+"""Queries that scheduled messages and reminders share: rows of one person, each with the time at which it is due."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Who follows a thread, how far they have read it, and the list of a person's threads."""
+"""The followers of threads, their read markers, and the list of the threads that a person follows."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -85,7 +85,7 @@ _JOIN_THREAD = and_(
 _JOIN_MEMBERSHIP = and_(
     Membership.conversation_id == _MEMBERS.c.conversation_id, Membership.user_id == _MEMBERS.c.user_id
 )
-"""Threads are in conversations that everybody who may read them is a member of."""
+"""Everybody who may read a conversation with threads is a member of it."""
 
 _IS_UNREAD = _THREADS.c.last_seq > _MEMBERS.c.last_read_seq
 """Whether others have replied since. A reply moves the read marker of its sender."""
@@ -147,7 +147,7 @@ class FollowedThread:
 
 
 def follow_thread(ref: ConversationRef, actor: Actor, root: int, *, on: bool) -> ThreadState:
-    """Follow a thread, or no longer (`on` false), and return its state. A message without replies can be followed.
+    """Follow a thread or stop following it (`on` false), and return its state. The message may have no replies yet.
 
     Raises what `authorize_reading` raises, `SignedOut`, `NotFound`, and `Conflict` at the limit of followed threads.
     """
@@ -209,10 +209,10 @@ def _change_state(
 
 
 def check_thread(session: Session, conversation: Conversation, root: int) -> None:
-    """Raise `NotFound` unless a thread begins with the message `root`, or can.
+    """Raise `NotFound` unless the message `root` is the first one of a thread, or can become that.
 
-    A message that was removed has its thread as long as there are replies. A reply begins none. Conversations with an
-    assistant have no threads.
+    The thread of a removed message exists as long as it has replies. A reply starts no thread of its own. Conversations
+    with an assistant have no threads.
     """
     if not kind_of(conversation).has_threads:
         raise NotFound("A conversation with an assistant has no threads.")
@@ -314,7 +314,7 @@ def _has_state(session: Session, state: ThreadState) -> bool:
 
 
 def _check_limit(session: Session, state: ThreadState) -> None:
-    """Raise `Conflict` if the person would follow too many threads. Those that they take part in have no limit."""
+    """Raise `Conflict` at the limit of followed threads. Threads that the person replies in do not count against it."""
     if state.is_following:
         return
     followed = select(func.count()).where(_MEMBERS.c.user_id == state.user_id, _MEMBERS.c.is_following)

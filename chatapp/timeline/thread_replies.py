@@ -1,7 +1,7 @@
-"""Writing of threads: what a reply changes besides its own row. Each function needs the conversation's lock.
+"""Updates of threads: what a reply changes besides its own row. The caller holds the lock of the conversation.
 
-Each posted or deleted reply is also a change of its root, which takes the next event number: so the summary that the
-root shows is broadcast, caught up and cached like everything else of a message.
+Each posted or deleted reply also changes its root, which takes the next event number. So the summary of the thread is
+broadcast, caught up with and cached like every other part of the root message.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ from chatapp.timeline.threads import (
 )
 
 RECOUNTED_REPLIES = 100
-"""Number of a thread's last replies from which the last people are found again after one was deleted."""
+"""Number of a thread's last replies that are read to find its last participants again after one was deleted."""
 
 _THREADS, _MEMBERS, _MESSAGES = (cast(Table, model.__table__) for model in (Thread, ThreadMember, Message))
 
@@ -98,9 +98,9 @@ class Reply:
 
 
 def find_roots(session: Session, keys: Collection[ThreadKey]) -> dict[ThreadKey, int]:
-    """Return the roots of the threads to which replies to these messages belong, for those that can have replies.
+    """Return the root of the thread that a reply to each of these messages belongs to, if the message can get replies.
 
-    A reply to a reply belongs to the same thread. A message that was deleted can have further replies, no first one.
+    A reply to a reply belongs to the same thread. A deleted message can get further replies, but not a first one.
     """
     if not keys:
         return {}
@@ -119,7 +119,7 @@ def find_roots(session: Session, keys: Collection[ThreadKey]) -> dict[ThreadKey,
 
 
 def change_roots(transaction: Transaction, conversation: NumberedConversation, roots: Iterable[int]) -> None:
-    """Give roots of a locked conversation their next version. The caller stores the conversation's event number."""
+    """Assign roots of a locked conversation their next version. The caller stores the conversation's event number."""
     transaction.session.connection().execute(
         _UPDATE_ROOT,
         [
@@ -165,7 +165,7 @@ def add_named_followers(session: Session, reply: Reply) -> None:
 def recount_reply(transaction: Transaction, conversation: NumberedConversation, root: int, change: int) -> bool:
     """Update a thread after a reply was deleted (`change` is -1), or its deletion undone (1).
 
-    Return whether the root exists, which has changed then. The caller stores the conversation's event number.
+    Return whether the root exists and therefore has changed. The caller stores the conversation's event number.
     """
     session = transaction.session
     session.flush()
@@ -183,8 +183,8 @@ def recount_reply(transaction: Transaction, conversation: NumberedConversation, 
 def forget_removed(session: Session, conversation_id: int, removed: Mapping[int, int], floor: int) -> None:
     """Update threads after a cleanup has removed the messages up to `floor`.
 
-    `removed` has the number of the removed replies that were not deleted, by root. What is left of a thread whose root
-    was removed stays; a thread of which nothing is left goes.
+    `removed` maps each root to the number of its removed replies that were not deleted. A thread whose root was removed
+    keeps its remaining replies; a thread without remaining messages is deleted.
     """
     connection = session.connection()
     if removed:
@@ -207,7 +207,7 @@ def forget_removed(session: Session, conversation_id: int, removed: Mapping[int,
 
 
 def recount_threads(transaction: Transaction, conversation: NumberedConversation, roots: Collection[int]) -> None:
-    """Count the replies in threads again, after archived ones were restored. Roots that exist get a new version."""
+    """Recount the replies of threads after archived messages were restored. Existing roots get a new version."""
     session = transaction.session
     known = _find_threads(session, {(conversation.id, root) for root in roots})
     for root in roots:
@@ -230,7 +230,7 @@ def _store_recount(session: Session, key: ThreadKey, count: int, last_seq: int) 
     last = session.execute(_SELECT_LAST, {"of": key[0], "root": key[1]}).all()
     left = [row for row in last if row.deleted_at is None]
     values: dict[str, object] = {"reply_count": count, "last_seq": last_seq}
-    if left or count == 0:  # Otherwise the last replies that are left are further above.
+    if left or count == 0:  # Otherwise the remaining replies are older than those that were read.
         values["last_reply_at"] = left[0].created_at if left else None
         values["last_people"] = format_people([row.sender_id for row in left if row.sender_id is not None])
     session.connection().execute(update(_THREADS).where(_OF_THREAD).values(values), {"of": key[0], "root": key[1]})
@@ -257,7 +257,7 @@ def _store_followers(session: Session, replies: Sequence[Reply]) -> None:
 
 
 def _insert_members(session: Session, markers: Mapping[tuple[int, int, int], int]) -> dict[tuple[int, int, int], Any]:
-    """Insert the members with their read markers, except those that exist: return the rows of these."""
+    """Insert members with their read markers. Return the rows of those that existed, which stay as they are."""
     if not markers:
         return {}
     connection = session.connection()

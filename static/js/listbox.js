@@ -1,8 +1,8 @@
-// The suggestions of a field. The focus stays in the field, which names the selected option.
+// The suggestions for a field. The focus stays in the field, which references the selected option.
 
 /**
- * A list of options of which one is selected. The field is a combobox, which tells whether the list is open, or a text
- * with several lines: such a field can be no combobox, and only names the option while there is one.
+ * A list of options, one of which is selected. The field is a combobox, which exposes whether the list is open, or a
+ * multi-line text field. The latter cannot be a combobox: it only references the selected option while the list is open.
  */
 export class Listbox {
   #field;
@@ -27,7 +27,7 @@ export class Listbox {
   }
 
   /**
-   * Show options, and select the first one. Without any, the list is closed.
+   * Show options and select the first one. Close the list if there are none.
    *
    * @param {HTMLElement[]} options
    */
@@ -62,7 +62,7 @@ export class Listbox {
   }
 
   /**
-   * Select the option after the selected one, or before it. The first one follows the last one.
+   * Select the next or the previous option, wrapping around at the ends of the list.
    *
    * @param {1 | -1} step
    */

@@ -24,7 +24,7 @@ class Alert:
     name: str
     """One of `ALERT_NAMES`."""
     subject: str
-    """What tells it from others of its name: a process, or nothing."""
+    """What distinguishes it from others of its name: a process, or an empty text."""
     text: str
     """The reason, and what to do."""
 
