@@ -33,6 +33,7 @@ import { followScheduled } from "./scheduled_list.js";
 import { Screen } from "./screen.js";
 import { enableSearch } from "./search.js";
 import { Sidebar } from "./sidebar.js";
+import { SignedInPerson } from "./signed_in_person.js";
 import { enableCollapsing } from "./sidebar_sections.js";
 import { io } from "./socket_io.js";
 import { UnreadBadges } from "./unread_badges.js";
@@ -108,6 +109,10 @@ showOutageNotice(screen, connection);
 connection.on("message_changed", ({ conversation, seq }) => refreshQuotes(conversation, seq));
 screen.on("shown", revalidateQuotes);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && revalidateQuotes());
+new SignedInPerson(browserStorage, userId, connection).onReplaced(() => {
+  drafts.forget();
+  location.reload();
+});
 const recentPages = new RecentPages(browserStorage, userId);
 recentPages.add(decodePath(location.pathname));
 screen.on("shown", () => {

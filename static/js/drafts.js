@@ -52,7 +52,7 @@ export class Drafts {
     document.addEventListener("visibilitychange", () => document.hidden && this.#saveAll());
     window.addEventListener("pagehide", () => this.#saveAll());
     find(document, "[data-sign-out]").addEventListener("submit", (event) => this.#onSignOut(event));
-    connection.watchState((state) => state === "signed-out" && this.#remove());
+    connection.watchState((state) => state === "signed-out" && this.forget());
     connection.on("draft_changed", (changed) => this.#known.set(nameOf(changed), changed));
   }
 
@@ -106,7 +106,8 @@ export class Drafts {
     form.submit();
   }
 
-  #remove() {
+  /** Remove from the browser what the person has begun to write. */
+  forget() {
     for (const prefix of Object.values(PREFIXES))
       for (const key of this.storage.keys(`${prefix}${this.#userId}:`)) this.storage.delete(key);
   }

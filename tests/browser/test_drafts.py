@@ -81,3 +81,30 @@ def test_an_unsaved_draft_survives_a_failed_sign_out_but_is_not_there_for_the_ne
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#content")).to_have_value("")
     assert "private" not in page.evaluate("JSON.stringify(sessionStorage)")
+
+
+def test_a_tab_that_does_not_learn_of_a_sign_out_shows_and_saves_nothing_for_the_next_person(
+    ana: Person, bob: Person, new_page: NewPage
+) -> None:
+    tab = wait_until_connected(new_page(ana))
+    other = tab.context.new_page()
+    other.goto(ana.server.url)
+    network = tab.context.new_cdp_session(tab)
+    conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    network.send("Network.emulateNetworkConditions", {**conditions, "offline": True})
+    expect(tab.locator("[data-connection]")).to_have_attribute("data-state", "offline")
+    tab.fill("#content", "private")
+
+    wait_until_connected(other).get_by_role("button", name="Sign out").click()
+    other.get_by_label("Username", exact=True).fill("bob")
+    other.get_by_label("Password").fill(PASSWORD)
+    other.get_by_role("button", name="Sign in").click()
+    wait_until_connected(other)
+    tab.wait_for_function("document.querySelector('#content')?.value !== 'private'")
+    network.send("Network.emulateNetworkConditions", {**conditions, "offline": False})
+    tab.goto(ana.server.url)
+    show_value(wait_until_connected(tab), "")
+    for page in (tab, other):
+        expect(page.locator("[data-entry=general]")).not_to_contain_text(MARK)
+    assert "private" not in tab.evaluate("JSON.stringify([sessionStorage, localStorage])")
+    assert ana.server.rows("SELECT count(*) FROM drafts") == [(0,)]
