@@ -14,6 +14,7 @@ from chatapp.extensions import db
 from chatapp.storage import current_writer
 from tests.harness import ROOT
 from tests.harness.browser_code import bundle_browser_code
+from tests.harness.distribution import distribute
 from tests.harness.people import NewPerson, Person
 from tests.harness.redis import Redis
 from tests.harness.rows import add_people
@@ -26,11 +27,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--engine", choices=["fast", "stock"], help="socket engine of servers, unless a test chooses it")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--soak"):
         kept = [item for item in items if item.get_closest_marker("soak") is None]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = distribute(items, ROOT, workers)
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +135,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
         return ""
     postgres: Postgres = request.getfixturevalue("postgres")
-    return postgres.create_database()
+    return postgres.create_database_of(request.node.nodeid)
 
 
 @pytest.fixture
@@ -147,7 +152,7 @@ def variant_settings(request: pytest.FixtureRequest) -> dict[str, str]:
     if request.param == "sqlite":
         return {}
     postgres: Postgres = request.getfixturevalue("postgres")
-    return {"database_url": postgres.create_database()}
+    return {"database_url": postgres.create_database_of(request.node.nodeid)}
 
 
 @pytest.fixture
@@ -165,9 +170,11 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def two_servers(postgres: Postgres, redis: Redis, new_server: NewServer) -> tuple[Server, Server]:
+def two_servers(
+    postgres: Postgres, redis: Redis, new_server: NewServer, request: pytest.FixtureRequest
+) -> tuple[Server, Server]:
     """Two processes on one database."""
-    url = postgres.create_database()
+    url = postgres.create_database_of(request.node.nodeid)
     first, second = (
         new_server(database_url=url, REDIS_URL=redis.url, CHATAPP_HEARTBEAT_SECONDS="3", CHATAPP_GENERAL_KEEP_LAST="0")
         for _ in range(2)

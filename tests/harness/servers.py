@@ -347,6 +347,7 @@ class Postgres:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
+        self._last_test, self._names_of_last_test = "", list[str]()
         if primary is not None:
             self._copy_data(primary)
         elif template is None:
@@ -473,6 +474,19 @@ class Postgres:
         """Run a statement as superuser."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def create_database_of(self, test: str) -> str:
+        """Create a database for a test, and return its URL. It is dropped when another test gets one.
+
+        Some hundred of them would be gigabytes, which take longer to delete at the end.
+        """
+        if test != self._last_test:
+            for name in self._names_of_last_test:
+                self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            self._last_test, self._names_of_last_test = test, []
+        url = self.create_database()
+        self._names_of_last_test.append(url.rpartition("/")[2])
+        return url
 
     def create_database(self, *, migrated: bool = True) -> str:
         """Create a database and return its URL."""
