@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 FIRST_UNIT_TESTS = 300
+"""Number of unit tests that run while the first worker creates templates."""
 
 WEIGHTS = {"faults": 4.0, "browser": 3.0}
 """How long tests of a folder take, compared with those of the others."""
