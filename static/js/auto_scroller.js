@@ -1,6 +1,7 @@
 // Keeps the newest message in view while the reader is at the end of the list.
 
 import { find, setText } from "./dom.js";
+import { MAX_LOADED_MESSAGES } from "./history_loading.js";
 import { findMessage, findMessages, seqOf } from "./message_element.js";
 
 /** @import { MessageList } from "./message_list.js" */
@@ -55,7 +56,10 @@ export class AutoScroller {
     if (this.#isFollowing) return null;
     const { top } = this.view.getBoundingClientRect();
     const first = findMessages(this.#list.element).find((message) => message.getBoundingClientRect().bottom > top);
-    return first ? { seq: seqOf(first), top: first.getBoundingClientRect().top - top } : null;
+    if (!first) return null;
+    const seq = seqOf(first);
+    const isFar = this.#list.latestSeq - seq > MAX_LOADED_MESSAGES;
+    return { seq, top: first.getBoundingClientRect().top - top, isFar };
   }
 
   /**

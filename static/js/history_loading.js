@@ -9,8 +9,8 @@ import { seqOf } from "./message_element.js";
 /** Messages are fetched before the end of the list comes into view. */
 const LOAD_AHEAD_PX = 600;
 
-/** Messages that are loaded to find the place of a reader again. */
-const MAX_LOADED_MESSAGES = 500;
+/** Messages that are loaded to find the place of a reader again. Further away, only those around it are. */
+export const MAX_LOADED_MESSAGES = 500;
 
 /** @typedef {{loadUntil: (seq: number) => Promise<void>}} HistoryLoader */
 

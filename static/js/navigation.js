@@ -63,7 +63,11 @@ export class Navigator {
 
   /** Restore the position in a page that the back button has loaded in full. */
   restorePosition() {
-    this.#screen.page.positioner.restore(positionOf(window.navigation.currentEntry));
+    const { main, positioner } = this.#screen.page;
+    const position = positionOf(window.navigation.currentEntry);
+    if (!position?.isFar || main.querySelector(`#message-${position.seq}`)) return positioner.restore(position);
+    const url = addressOf(position, new URL(location.href));
+    window.navigation.navigate(url.href, { history: "replace", info: { position } });
   }
 
   /** @param {Connection["state"]} state */
@@ -102,7 +106,9 @@ export class Navigator {
     if (HAS_KEYBOARD && (this.#sidebar.findByPath(url.pathname) || this.#isWriting())) this.#typeAhead.start();
     const waiting = setTimeout(() => document.body.classList.add("is-loading"), SLOW_MS);
     signal.addEventListener("abort", () => clearTimeout(waiting));
-    const loaded = await this.#loader.load(path, signal).catch(() => undefined);
+    const position = positionAfter(event);
+    const { pathname, search } = position?.isFar ? addressOf(position, url) : url;
+    const loaded = await this.#loader.load(pathname + search, signal).catch(() => undefined);
     if (signal.aborted) return;
     this.#start();
     if (loaded === undefined) this.#showUnavailable(path, event);
@@ -132,8 +138,12 @@ export class Navigator {
     // Signed out, another person, a new version, a page with scripts of its own, an error.
     if (!source || !fitsWindow(source)) return location.reload();
     const url = new URL(loaded.url);
-    url.hash ||= new URL(event.destination.url).hash || placeIn(url);
-    if (url.href !== location.href) history.replaceState(null, "", url);
+    const position = positionAfter(event);
+    url.hash ||= new URL(event.destination.url).hash || (position ? "" : placeIn(url));
+    if (url.href !== location.href) {
+      history.replaceState(null, "", url);
+      window.navigation.updateCurrentEntry({ state: { position } });
+    }
     this.#show(new Page(source, url.pathname + url.search, this.#connection), event);
   }
 
@@ -166,7 +176,8 @@ export class Navigator {
       else focusField(page.main);
       return;
     }
-    if (event.navigationType === "traverse") page.positioner.restore(positionOf(event.destination));
+    const position = positionAfter(event);
+    if (position || event.navigationType === "traverse") page.positioner.restore(position);
     else if (location.hash) scrollToHash(event);
     if (!focusPage(page.main)) page.main.focus({ preventScroll: true });
     this.#typeAhead.finish(page.main);
@@ -200,8 +211,8 @@ function isSwitch({ canIntercept, hashChange, downloadRequest, formData, navigat
 }
 
 /**
- * Return the place on a page that has messages around one. A permanent link is redirected to it, but of where a redirect
- * leads to, the browser tells a script all but the place.
+ * Return the fragment of a page that has messages around one. A permanent link is redirected to it, but browsers hide the
+ * fragment of a redirect from scripts.
  *
  * @param {URL} url
  */
@@ -252,6 +263,26 @@ function focusField(main) {
  * @returns {Position | null}
  */
 const positionOf = (entry) => entry?.getState()?.position ?? null;
+
+/**
+ * Return where the reader was on the page to which they return.
+ *
+ * @param {NavigateEvent} event
+ * @returns {Position | null}
+ */
+function positionAfter({ navigationType, destination, info }) {
+  return navigationType === "traverse" ? positionOf(destination) : (info?.position ?? null);
+}
+
+/**
+ * Return the address at which a page has the messages around a position.
+ *
+ * @param {Position} position
+ * @param {URL} page
+ */
+function addressOf({ seq }, { pathname, origin }) {
+  return new URL(`${pathname}?around=${seq}`, origin);
+}
 
 /** @param {string} html */
 const parseDocument = (html) => new DOMParser().parseFromString(html, "text/html");

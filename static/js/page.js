@@ -10,6 +10,7 @@ import { find, findAll } from "./dom.js";
  * @typedef {object} Position where the reader is: at a message, or at a distance from the top
  * @property {number} [seq]
  * @property {number} top
+ * @property {boolean} [isFar] whether it is so far from the latest message that only what is around it is loaded again
  */
 
 /** @typedef {{save: () => Position | null, restore: (position: Position | null) => void}} Positioner */

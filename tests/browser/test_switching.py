@@ -16,7 +16,9 @@ from tests.harness.pages import (
     wait_until_stored,
 )
 from tests.harness.people import Person, Socket, room_path
+from tests.harness.rows import fill_general
 from tests.harness.servers import Server
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -135,6 +137,44 @@ def test_back_and_forward_restore_the_position(ana: Person, new_page: NewPage) -
     wait_until_connected(page)
     expect(page.locator("[data-jump-to-latest]")).to_be_visible()
     assert position()[-1] == pytest.approx(before[-1], abs=1)
+
+
+def test_back_restores_a_position_that_is_far_from_the_latest_message(
+    server: Server, ana: Person, new_page: NewPage
+) -> None:
+    fill_general(server, 700)
+    page = wait_until_connected(new_page(ana))
+    view, message = page.locator("[data-timeline]"), page.locator("#message-100")
+    while message.count() == 0:
+        view.evaluate("view => { view.scrollTop = 0; }")
+
+    def top() -> float:
+        position: float = message.evaluate("message => message.getBoundingClientRect().top")
+        return position
+
+    def is_centered() -> bool:
+        # Messages that have not been on the screen have an estimated height.
+        before = top()
+        message.evaluate("message => message.scrollIntoView({ block: 'center' })")
+        return abs(top() - before) < 1
+
+    eventually(is_centered, "the message is in the middle")
+    before = top()
+    page.get_by_role("link", name="Threads").click()
+    expect(page.get_by_text("No threads yet.")).to_be_visible()
+    # The window does not keep its pages.
+    ana.create_room("Design")
+    expect(page.get_by_role("link", name="Design")).to_be_visible()
+    page.go_back()
+    expect(message).to_be_in_viewport()
+    assert top() == pytest.approx(before, abs=1)
+    page.goto(ana.server.url + "/sign-in/unknown")
+    page.go_back()
+    wait_until_connected(page)
+    expect(message).to_be_in_viewport()
+    eventually(lambda: abs(top() - before) <= 1, "the same position")
+    page.locator("[data-jump-to-latest]").click()
+    expect(page.locator("#message-700")).to_be_in_viewport()
 
 
 def post_changes(socket: Socket, room: str, number: int) -> None:
