@@ -10,6 +10,11 @@ MAX_QUOTE_CHARS = 280
 QUOTE_SECONDS = 0.02
 """Processor time in which the beginning of a message is parsed. Ordinary text needs a twentieth of it."""
 
+SPOILER_SECONDS = 0.2
+"""Processor time in which a message with spoilers is parsed. Otherwise nothing of it is shown."""
+
+SPOILER = "(spoiler)"
+
 PARSED_CHARS = 1_000
 """The beginning of a message from which a quote is made. Blanks and markup are not quoted."""
 
@@ -19,6 +24,16 @@ CACHED_QUOTES = 500
 def shorten_quote(content: str) -> str:
     """Return a message's content in one line of limited length, without markup and without spoilers."""
     return _shorten(content[:PARSED_CHARS].removeprefix(ACTION))
+
+
+def hide_spoilers(content: str) -> str:
+    """Return a message's content with “(spoiler)” for each spoiler, and then without markup, as it is read."""
+    if "||" not in content:
+        return content
+    from chatapp.markdown.rendering import extract_text  # The first text with markup imports the parser.
+
+    text = extract_text(content, SPOILER_SECONDS)
+    return SPOILER if text is None else text
 
 
 @lru_cache(CACHED_QUOTES)

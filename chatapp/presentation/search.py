@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Conversation
 from chatapp.presentation.kinds import pages_of
+from chatapp.presentation.quotes import hide_spoilers
 from chatapp.search.excerpts import Excerpt, make_excerpts
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.search import Hits
@@ -39,7 +40,7 @@ def present_hits(session: Session, hits: Hits, viewer_id: int) -> Sequence[Found
     pages = pages_of(session, conversations, viewer_id)
     titles = {each.id: page.title for each, page in zip(conversations, pages, strict=True)}
     messages = [hit.message for hit in hits.hits]
-    excerpts = make_excerpts((message.content for message in messages), hits.query.terms)
+    excerpts = make_excerpts((hide_spoilers(message.content) for message in messages), hits.query.terms)
     return [
         FoundMessage(
             message,

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Message
 from chatapp.models.messages import RUNNING_STATES
-from chatapp.search.tokens import TOKENIZER, fold, tokenize
+from chatapp.search.tokens import TOKENIZER, fold_word, tokenize
 
 TABLE = "message_search"
 """The table of the index. Names of all its tables begin with it."""
@@ -50,9 +50,9 @@ BARRIER = "\U00104fff"
 
 
 class Scope(IntEnum):
-    """What a message can be found by besides its text. Each has characters of its own, which no text has.
+    """What a message can be found by besides its text: the first of the 16,384 characters that are its digits.
 
-    So such a token has one character, for which the index of prefixes has no entry.
+    No text has tokens of them. A number below 16,384 is one character, for which the indexes of prefixes have no entry.
     """
 
     CONVERSATION = 0xF0000
@@ -119,7 +119,7 @@ def scope_token(scope: Scope, number: int) -> str:
 
 def sender_name_token(name: str) -> str:
     """Return the token of messages of a bot or an assistant. Different names may have the same one."""
-    return scope_token(Scope.SENDER, _FIRST_NAME + crc32(fold(name).encode()))
+    return scope_token(Scope.SENDER, _FIRST_NAME + crc32(fold_word(name).encode()))
 
 
 def day_token(day: date) -> str:

@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from chatapp.concurrency.cooperation import checkpoint
 from chatapp.search.query import Phrase, Term
-from chatapp.search.tokens import fold, is_dense
+from chatapp.search.tokens import fold_word, is_dense
 
 MAX_RANKED_CHARS = 2_000
 """The rest of a longer text is not looked at."""
@@ -46,7 +46,7 @@ def order_best(texts: Sequence[str], terms: Sequence[Term]) -> list[int]:
 
 
 def _fold(text: str) -> str:
-    return text.lower() if text.isascii() else fold(normalize("NFKC", text))
+    return text.lower() if text.isascii() else fold_word(normalize("NFKC", text))
 
 
 def _compile(term: Term) -> re.Pattern[str]:

@@ -224,7 +224,7 @@ def locate(text: str) -> tuple[Sequence[Token], Sequence[Token]]:
     return row, wholes
 
 
-def fold(word: str) -> str:
+def fold_word(word: str) -> str:
     """Return a word without case and accents."""
     if word.isascii():
         return word.lower()
@@ -288,20 +288,20 @@ def _read_runs(text: str) -> Iterator[tuple[list[tuple[str, int, int]], str | No
             parts = [
                 (token, part.start(), part.end())
                 for part in _PART.finditer(classes, start, end)
-                if (token := fold(text[part.start() : part.end()])[:MAX_TOKEN_CHARS])
+                if (token := fold_word(text[part.start() : part.end()])[:MAX_TOKEN_CHARS])
             ]
             if parts:
-                yield parts, fold(text[start:end].rstrip("_"))[:MAX_TOKEN_CHARS] if len(parts) > 1 else None
+                yield parts, fold_word(text[start:end].rstrip("_"))[:MAX_TOKEN_CHARS] if len(parts) > 1 else None
 
 
 def _read_joined(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield what is written with separators or symbols as one token each, with its place in the normalized text."""
     if _DIGIT.search(text):
         for match in _NUMBER.finditer(text):
-            yield fold("".join(each for each in match[0] if each.isdigit())), match.start(), match.end()
+            yield fold_word("".join(each for each in match[0] if each.isdigit())), match.start(), match.end()
     if "'" in text or "-" in text or "‐" in text:
         for match in _COMPOUND.finditer(text):
-            if whole := fold(match[0].translate(_WITHOUT_JOINTS))[:MAX_TOKEN_CHARS]:
+            if whole := fold_word(match[0].translate(_WITHOUT_JOINTS))[:MAX_TOKEN_CHARS]:
                 yield whole, match.start(), match.end()
     if "+" in text or "#" in text:
         for match in _WITH_SYMBOL.finditer(text):

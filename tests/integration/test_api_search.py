@@ -1,6 +1,6 @@
 """Searching messages over the API."""
 
-from tests.harness.people import NewPerson
+from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
 
 
@@ -24,6 +24,13 @@ def test_what_only_looks_like_a_filter_is_named_beside_the_results(any_server: S
     assert found["hints"] == ["has:fish is not a filter: has: takes link, code, reaction, pin or thread."]
     assert found["hints"][0] in ana.get("/search?q=has:fish").text
     assert ana.api().get("/search", params={"q": "has:link"}).json()["hints"] == []
+
+
+def test_excerpts_hide_spoilers(server: Server, ana: Person) -> None:
+    ana.connect().post("the end of the book: ||they all find the needle||")
+    (hit,) = ana.api().get("/search", params={"q": "needle"}).json()["messages"]
+    assert (hit["excerpt"].strip(), hit["matches"]) == ("the end of the book: (spoiler)", [])
+    assert "they all" not in ana.get("/search?q=needle").text
 
 
 def test_a_link_leads_to_the_following_part_of_the_same_search(any_server: Server, new_person: NewPerson) -> None:

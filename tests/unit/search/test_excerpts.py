@@ -35,6 +35,13 @@ def test_an_excerpt_begins_before_the_first_match() -> None:
     assert len(excerpt.text) <= EXCERPT_CHARS
 
 
+def test_only_the_beginning_of_a_long_text_is_searched_for_matches() -> None:
+    content = "word " * 20_000 + "needle"
+    excerpt = make_excerpt(content, parse_query("needle", today=date(2026, 11, 29)).terms)
+    assert (excerpt.ranges, excerpt.has_before, excerpt.has_after) == ([], False, True)
+    assert content.startswith(excerpt.text)
+
+
 @given(st.text(max_size=400), st.text(max_size=20))
 def test_ranges_are_within_the_excerpt(content: str, text: str) -> None:
     excerpt = make_excerpt(content, parse_query(text, today=date(2026, 11, 29)).terms)

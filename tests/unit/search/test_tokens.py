@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp.search.query import parse_query
-from chatapp.search.tokens import MAX_TOKENS, Tokens, fold, locate, tokenize
+from chatapp.search.tokens import MAX_TOKENS, Tokens, fold_word, locate, tokenize
 
 texts = st.text(
     st.one_of(
@@ -62,7 +62,7 @@ def test_tokens_are_folded_and_have_no_separators(text: str) -> None:
     for token in (*found.row, *found.wholes):
         assert token
         assert not set(token) & set(" \t\n'\"\\:*\0")
-        assert fold(token) == token or not token.isalnum()
+        assert fold_word(token) == token or not token.isalnum()
 
 
 @given(texts)
