@@ -4,6 +4,7 @@ After a restart all clients connect at the same time. What their handshakes read
 them by one query.
 """
 
+import time
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+MAX_PAGE_AGE_MS = 86_400_000
+"""Pages that are older count as this old."""
+
+PAGE_AGE_MARGIN_SECONDS = 1.0
+"""Time that a page may spend on the way to the handshake after it has measured its age."""
+
 MAX_BATCH = 100
 """Maximum number of sockets for which one query reads: it takes about a millisecond."""
 
@@ -48,8 +55,8 @@ class Handshake:
         self._writer: Writer = app.extensions[WRITER]
         self._logins: Batcher[str, Login] = Batcher(self._find_logins, max_keys=MAX_BATCH)
         self._wire_names: Batcher[int, Collection[str]] = Batcher(self._list_wire_names, max_keys=MAX_BATCH)
-        self._page_ages: dict[str, float] = {}
-        """Seconds since the pages of new sockets were requested."""
+        self._requested_at: dict[str, float] = {}
+        """When the pages of new sockets were requested, by the monotonic clock."""
 
     def connect(self, sid: str, environ: "WSGIEnvironment", auth: object) -> None:
         """Authenticate a socket by the cookie of its handshake, or refuse it.
@@ -59,6 +66,7 @@ class Handshake:
         for them. Nothing is emitted here: it would be sent before the CONNECT packet.
         """
         current_operation.set("connect")
+        now = time.monotonic()
         request_id: str = environ.get(REQUEST_ID, "")
         current_request_id.set(request_id)
         sent = auth if isinstance(auth, dict) else {}
@@ -81,8 +89,8 @@ class Handshake:
                 self._connections.remove(sid)
                 self._fallback.revoke_logins([user.login_session_id])
                 raise
-        if isinstance(page_age_ms, int | float):
-            self._page_ages[sid] = page_age_ms / 1_000
+        if isinstance(page_age_ms, int | float) and page_age_ms >= 0:
+            self._requested_at[sid] = now - min(page_age_ms, MAX_PAGE_AGE_MS) / 1_000 - PAGE_AGE_MARGIN_SECONDS
         self._realtime.engine.connection_guard.authenticate(sid, user.id)
 
     def send_initial_events(self, sid: str) -> None:
@@ -90,7 +98,7 @@ class Handshake:
 
         Its page fetches its list of conversations again if that has changed since it was rendered.
         """
-        page_age = self._page_ages.pop(sid, 0)
+        requested_at = self._requested_at.pop(sid, None)
         user = self._connections.find_user(sid)
         if user is None:
             return
@@ -101,7 +109,9 @@ class Handshake:
             except DATABASE_ERRORS as error:
                 self._log_error(error)
                 self._connections.sids_without_news.add(sid)
-            if page_age and self._realtime.recent_changes.has_changed(self._connections.list_channels(sid), page_age):
+            if requested_at is not None and self._realtime.recent_changes.has_changed(
+                self._connections.list_channels(sid), requested_at
+            ):
                 self._realtime.server.emit("sidebar_changed", {}, to=sid)
             self._realtime.presence.add(sid, user.id)
             backlog = self._writer.backlog
@@ -114,7 +124,7 @@ class Handshake:
 
     def disconnect(self, sid: str, _reason: str) -> None:
         """Forget a closed socket."""
-        self._page_ages.pop(sid, None)
+        self._requested_at.pop(sid, None)
         self._connections.remove(sid)
         self._realtime.presence.remove(sid)
 

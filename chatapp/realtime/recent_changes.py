@@ -28,9 +28,8 @@ class RecentChanges:
         while now - self._changed_at[oldest := next(iter(self._changed_at))] > KEPT_SECONDS:
             del self._changed_at[oldest]
 
-    def has_changed(self, channels: Iterable[str], seconds: float) -> bool:
-        """Return whether one of the channels may have changed in the last `seconds`."""
-        since = time.monotonic() - min(seconds, KEPT_SECONDS)
-        if seconds > KEPT_SECONDS or since < self._started_at:
+    def has_changed(self, channels: Iterable[str], since: float) -> bool:
+        """Return whether one of the channels may have changed since a moment of the monotonic clock."""
+        if since < max(self._started_at, time.monotonic() - KEPT_SECONDS):
             return True
         return any(self._changed_at.get(channel, since) > since for channel in channels)

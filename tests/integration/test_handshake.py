@@ -8,6 +8,7 @@ import pytest
 from tests.harness.abuse import Polling, RawSocket
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import NewServer, Server
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture(params=["fast", "stock"])
@@ -57,18 +58,21 @@ def test_a_page_fetches_the_sidebar_again_if_it_has_changed_before_the_page_was_
     server: Server, ana: Person, new_person: NewPerson
 ) -> None:
     bob = new_person(server, "bob")
-    rendered_at = time.monotonic()
-    ana.connect().post("hello")
-
-    assert "sidebar_changed" in list_first_events(bob, page_age_ms=1_000 * (time.monotonic() - rendered_at))
-    assert "sidebar_changed" not in list_first_events(bob, page_age_ms=0.001)
+    socket = ana.connect()
     assert "sidebar_changed" in list_first_events(bob, page_age_ms=2**53 - 1)
     assert "sidebar_changed" not in list_first_events(bob)
+    eventually(lambda: "sidebar_changed" not in list_first_events(bob, page_age_ms=0))
+
+    rendered_at = time.monotonic()
+    socket.join()
+    socket.post("hello")
+    socket.wait_for("chat_message")
+    assert "sidebar_changed" in list_first_events(bob, page_age_ms=1_000 * (time.monotonic() - rendered_at))
 
 
-@pytest.mark.parametrize("age", ["-1", "true", "[1]", '"1"', "null"])
+@pytest.mark.parametrize("age", ["-1", "true", "[1]", '"1"', "null", "1e400", "9" * 400, "NaN"])
 def test_any_age_of_a_page_is_accepted(server: Server, ana: Person, age: str) -> None:
-    assert list_first_events(ana, page_age_ms=age) == ["presence"]
+    assert list_first_events(ana, page_age_ms=age)[-1] == "presence"
 
 
 def list_first_events(person: Person, **auth: float | str) -> list[str]:
