@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, UnaryExpression, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant
+from chatapp.conversations.kinds import AssistantSession, Direct, General, Room, SharedAssistant, kind_of
 from chatapp.conversations.people import Person, name_begins_with
-from chatapp.conversations.policy import authorize_posting, may_post, may_view
+from chatapp.conversations.policy import authorize_posting, authorize_reading, may_post, may_read, may_view
 from chatapp.conversations.queries import JOIN_MEMBERSHIP, ConversationAccess
 from chatapp.models import Conversation, Membership, User
 from chatapp.storage import contains_folded
@@ -44,16 +44,22 @@ def list_destinations(session: Session, user_id: int, text: str) -> Sequence[Con
     return [access for access in found if may_view(*access)]
 
 
+def list_readable_destinations(session: Session, user_id: int, text: str) -> Sequence[Conversation]:
+    """List the rooms, sessions and conversations with everybody that a user may read and whose title contains `text`.
+
+    Those with everybody are listed whatever their title.
+    """
+    found = [*_list_open_to_all(session, user_id), *list_destinations(session, user_id, text)]
+    readable = [authorize_reading(*access) for access in found if may_read(*access)]
+    return [conversation for conversation in readable if not kind_of(conversation).is_titled_by_people]
+
+
 def list_writable(session: Session, user_id: int, text: str) -> Sequence[Conversation]:
     """List the conversations to which a user may post and whose title contains `text`: the last used first.
 
     Those with everybody, the general chat and assistants, are listed whatever their title.
     """
-    is_for_everybody = or_(General.condition(), SharedAssistant.condition())
-    found = [
-        *_list(session, user_id, (is_for_everybody,), Conversation.updated_at.desc()),
-        *list_destinations(session, user_id, text),
-    ]
+    found = [*_list_open_to_all(session, user_id), *list_destinations(session, user_id, text)]
     writable = [authorize_posting(*access) for access in found if may_post(*access)]
     return sorted(writable, key=lambda conversation: conversation.updated_at, reverse=True)
 
@@ -63,6 +69,11 @@ def list_people(session: Session, text: str) -> Sequence[Person]:
     query = select(User).where(User.is_active, name_begins_with(text.strip().removeprefix("@")))
     users = session.scalars(query.order_by(func.lower(User.name), User.id).limit(MAX_DESTINATIONS))
     return [Person.of(user) for user in users]
+
+
+def _list_open_to_all(session: Session, user_id: int) -> list[ConversationAccess]:
+    is_open_to_all = or_(General.condition(), SharedAssistant.condition())
+    return _list(session, user_id, (is_open_to_all,), Conversation.updated_at.desc())
 
 
 def _list(

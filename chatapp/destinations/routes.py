@@ -5,7 +5,7 @@ from collections import Counter
 from flask import Blueprint, render_template, request
 
 from chatapp.conversations.policy import may_read
-from chatapp.destinations.queries import MAX_DESTINATIONS, list_destinations, list_people
+from chatapp.destinations.queries import MAX_DESTINATIONS, list_destinations, list_people, list_readable_destinations
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.limits.rates import SEARCHES, count_use
@@ -25,6 +25,22 @@ def people() -> str:
     found = list_people(db.session(), text)
     is_complete = not text and len(found) < MAX_DESTINATIONS
     return render_template("destinations/people.html", people=found, is_complete=is_complete)
+
+
+@blueprint.get("/destinations/conversations")
+@login_required
+@revalidated
+def conversations() -> str:
+    """Return the HTML of the conversations that the user may read, whose names fit `text`, to search in one."""
+    viewer, text = current_person(), request.args.get("text", "")
+    count_use(SEARCHES, viewer.id)
+    found = list_readable_destinations(db.session(), viewer.id, text)
+    counts = Counter(conversation.kind for conversation in found)
+    return render_template(
+        "destinations/conversations.html",
+        pages=pages_of(db.session(), found, viewer.id),
+        is_complete=not text and max(counts.values(), default=0) < MAX_DESTINATIONS,
+    )
 
 
 @blueprint.get("/destinations")

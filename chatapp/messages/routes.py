@@ -52,7 +52,7 @@ from chatapp.timeline.mention_inbox import MentionCursor, read_mentions
 from chatapp.timeline.mentions import MAX_SUGGESTIONS, list_mentionable
 from chatapp.timeline.pins import list_pinned
 from chatapp.timeline.quoted import read_by_seqs, read_quoted
-from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_first_since
+from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_first_since, read_context
 from chatapp.timeline.references import message_path, thread_path
 from chatapp.timeline.versions import read_versions
 from chatapp.web.caching import revalidated
@@ -211,6 +211,17 @@ def show(conversation: str, seq: str) -> Response:
         return _redirect_to(ref, message.seq)
     path = thread_path(ref.wire_name, message.thread_root)
     return redirect(f"{path}?before={(message.seq or 0) + 1}#message-{message.seq}")
+
+
+@blueprint.get("/conversations/<conversation>/messages/<seq>/context")
+@login_required
+@revalidated
+def context(conversation: str, seq: str) -> str:
+    """Return the HTML of a message with those before and after it, for the results of a search."""
+    readable = authorize_reading(*_find_access(parse_ref(conversation)))
+    count_use(QUOTES, current_person().id)
+    number = parse_seq(seq) or 0
+    return render_template("messages/_context.html", messages=read_context(db.session(), readable, number), seq=number)
 
 
 @blueprint.get("/conversations/<conversation>/date")

@@ -7,7 +7,7 @@ from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.limits.rates import SEARCH_COUNTS, SEARCHES, count_use
 from chatapp.presentation.reader_clock import current_clock
-from chatapp.presentation.search import present_hits
+from chatapp.presentation.search import describe_filters, list_filters, present_hits
 from chatapp.presentation.urls import parse_seq
 from chatapp.search.query import MAX_QUERY_CHARS
 from chatapp.timeline.search import MAX_COUNT, Order, count_messages, find_messages
@@ -22,14 +22,26 @@ PAGE_SIZE = 20
 @login_required
 def index() -> str:
     """Show the messages that the user searches: the newest first, or the best ones."""
-    words, order, viewer = _parse_words(), _parse_order(), current_person()
+    shown = _search()
+    return render_template("messages/search.html", described=describe_filters(current_clock().today()), **shown)
+
+
+@blueprint.get("/search/results")
+@login_required
+def results() -> str:
+    """Return only the part of the page that follows what is typed."""
+    return render_template("messages/_search_results.html", **_search())
+
+
+def _search() -> dict[str, object]:
+    words, order, viewer, clock = _parse_words(), _parse_order(), current_person(), current_clock()
+    shown: dict[str, object] = {"words": words, "order": order, "filters": list_filters(words, clock.today())}
     if not words.strip():
-        return render_template("messages/search.html", words="", order=order)
+        return shown
     count_use(SEARCHES, viewer.id)
     before = parse_seq(request.args.get("before"), "before")
-    hits = find_messages(viewer.actor, words, before=before, limit=PAGE_SIZE, order=order, zone=current_clock().zone)
-    found = present_hits(db.session(), hits, viewer.id)
-    return render_template("messages/search.html", words=words, order=order, hits=hits, found=found, before=before)
+    hits = find_messages(viewer.actor, words, before=before, limit=PAGE_SIZE, order=order, zone=clock.zone)
+    return shown | {"hits": hits, "found": present_hits(db.session(), hits, viewer.id), "before": before}
 
 
 @blueprint.get("/search/count")

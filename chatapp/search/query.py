@@ -105,6 +105,17 @@ def parse_query(text: str, *, today: date, zone: tzinfo = UTC) -> Query:
     return query
 
 
+def find_filters(text: str, *, today: date) -> list[tuple[int, int]]:
+    """Return where the filters of a query begin and end in its text."""
+    parts = zip(_PART.finditer(text[:MAX_QUERY_CHARS]), range(MAX_TERMS), strict=False)
+    return [part.span() for part, _ in parts if part["name"] and _is_filter(part, today)]
+
+
+def _is_filter(part: re.Match[str], today: date) -> bool:
+    value = part["phrase"] if part["word"] is None else part["word"]
+    return _add_filter(Query(), part["name"].lower(), value, today, UTC, is_excluded=bool(part["minus"]))
+
+
 def split_filters(text: str, *, today: date, zone: tzinfo = UTC) -> tuple[Query, str]:
     """Return a query of the filters and the `-words` in a sentence, and the rest of the sentence."""
     query, rest, position = Query(), "", 0

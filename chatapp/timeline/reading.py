@@ -164,6 +164,25 @@ def read_around(session: Session, conversation: Conversation, seq: int) -> Page:
     )
 
 
+def read_context(session: Session, conversation: Conversation, seq: int) -> Sequence[TimelineMessage]:
+    """Return a message with the ones before and after it, in its thread if it is a reply that only the thread shows.
+
+    The first message of the thread comes first. Raises `NotFound` if there is no such message, or it was deleted.
+    """
+    message = get_message(session, conversation, seq)
+    if message.deleted_at is not None:
+        raise NotFound("This message was deleted.")
+    root = None if message.is_in_room else message.thread_root
+    if root is None:
+        older = read_page(session, conversation, before=seq, limit=1).messages
+        newer = read_page(session, conversation, after=seq, limit=1).messages
+        return *older, message, *newer
+    older = read_thread(session, conversation, root, before=seq, limit=1).messages
+    newer = read_thread(session, conversation, root, after=seq, limit=1).messages
+    first = find_root(session, conversation, root)
+    return *([first] if first else []), *older, message, *newer
+
+
 def find_first_since(session: Session, conversation: Conversation, moment: datetime) -> int | None:
     """Return the number of the first message of a moment or after it. None if there is none."""
     start = Range.of(moment, None)

@@ -1,4 +1,4 @@
-// Completes what is being typed in the composer. Arrows select, Enter or Tab accepts, Escape closes.
+// Completes what is being typed in the composer or the search. Arrows select, Enter or Tab accepts, Escape closes.
 
 import { caret } from "./core/text_edits.js";
 import { closest } from "./dom.js";
@@ -21,10 +21,12 @@ const MAX_SUGGESTIONS = 8;
  * @property {(prefix: string) => HTMLElement[]} list returns the options, the best ones first
  * @property {(option: HTMLElement) => string} insertionOf returns what replaces the prefix
  * @property {number} [markLength] length of the mark before the prefix that is replaced, too
+ * @property {string} [suffix] what follows the insertion; a space without it
+ * @property {boolean} [isOptional] whether no option is selected at first, so that Enter keeps what is typed
  */
 
 /**
- * @param {HTMLTextAreaElement} text
+ * @param {HTMLTextAreaElement | HTMLInputElement} text
  * @param {HTMLElement} options the list of suggestions
  * @param {Completion[]} completions
  */
@@ -36,7 +38,7 @@ export function enableAutocomplete(text, options, completions) {
     if (!completion || prefix === undefined) return listbox.close();
     load(completion, prefix);
     options.ariaLabel = completion.label;
-    listbox.show(completion.list(prefix).slice(0, MAX_SUGGESTIONS));
+    listbox.show(completion.list(prefix).slice(0, MAX_SUGGESTIONS), { isFirstSelected: !completion.isOptional });
   }
 
   /**
@@ -49,7 +51,7 @@ export function enableAutocomplete(text, options, completions) {
 
   function findCurrent() {
     if (text.selectionStart !== text.selectionEnd) return null;
-    const before = text.value.slice(0, text.selectionStart);
+    const before = text.value.slice(0, text.selectionStart ?? 0);
     for (const completion of completions) {
       const prefix = completion.findPrefix(before);
       if (prefix !== null) return { completion, prefix };
@@ -62,11 +64,11 @@ export function enableAutocomplete(text, options, completions) {
     const current = findCurrent();
     if (!option || !current) return;
     const { completion, prefix } = current;
-    const end = text.selectionStart;
+    const end = text.selectionStart ?? 0;
     const start = end - prefix.length - (completion.markLength ?? 0);
-    const insertion = `${completion.insertionOf(option)} `;
-    applyEdit(text, { start, end, text: insertion, selection: caret(start + insertion.length) });
+    const insertion = completion.insertionOf(option) + (completion.suffix ?? " ");
     listbox.close();
+    applyEdit(text, { start, end, text: insertion, selection: caret(start + insertion.length) });
   }
 
   /** @param {KeyboardEvent} event */
@@ -74,7 +76,7 @@ export function enableAutocomplete(text, options, completions) {
     if (!listbox.isOpen || event.isComposing) return;
     if (event.key === "ArrowDown") listbox.move(1);
     else if (event.key === "ArrowUp") listbox.move(-1);
-    else if (["Enter", "Tab"].includes(event.key)) accept(listbox.selected);
+    else if (["Enter", "Tab"].includes(event.key) && listbox.selected) accept(listbox.selected);
     else if (event.key === "Escape") listbox.close();
     else return;
     event.preventDefault();
@@ -83,10 +85,9 @@ export function enableAutocomplete(text, options, completions) {
   }
 
   text.addEventListener("input", suggest);
-  text.addEventListener("keydown", onKeydown, { capture: true });
+  /** @type {HTMLElement} */ (text).addEventListener("keydown", onKeydown, { capture: true });
   text.addEventListener("blur", () => setTimeout(() => listbox.close(), BLUR_DELAY_MS));
-  options.addEventListener("pointerdown", (event) => {
-    event.preventDefault();
-    accept(closest(event.target, "[role=option]"));
-  });
+  // The focus stays in the field. A finger's click would otherwise hit what is below the closed list.
+  options.addEventListener("pointerdown", (event) => event.preventDefault());
+  options.addEventListener("click", ({ target }) => accept(closest(target, "[role=option]")));
 }

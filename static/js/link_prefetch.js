@@ -29,14 +29,15 @@ export function prefetchLinks(loader, isNeeded) {
 }
 
 /**
- * Return the path of a link to another page of the window. Links in messages are not fetched without a click.
+ * Return the path of a link to another page of the window. Links in messages are not fetched without a click,
+ * nor are filters, which change the results of the page.
  *
  * @param {EventTarget | null} target
  */
 function pathOf(target) {
   const link = closest(target, "a[href]");
   if (!(link instanceof HTMLAnchorElement) || link.origin !== location.origin) return null;
-  if (link.hasAttribute("download") || link.target || link.closest(".message-body")) return null;
+  if (link.hasAttribute("download") || link.target || link.closest(".message-body, [data-search-words]")) return null;
   const path = link.pathname + link.search;
   return path === location.pathname + location.search ? null : path;
 }

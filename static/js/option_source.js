@@ -4,7 +4,7 @@ import { findAll, parseHtml } from "./dom.js";
 
 /** Requests each text once, and nothing any more when the server has returned all that there are. */
 export class OptionSource {
-  /** @type {Map<string, HTMLElement>} by username, command or path */
+  /** @type {Map<string, HTMLElement>} by username, command, value or path */
   options = new Map();
   #urlOf;
   #isComplete = false;
@@ -41,7 +41,8 @@ export class OptionSource {
 }
 
 /** @param {HTMLElement} option */
-const keyOf = (option) => option.dataset.username ?? option.dataset.command ?? option.getAttribute("href") ?? "";
+const keyOf = (option) =>
+  option.dataset.username ?? option.dataset.command ?? option.dataset.value ?? option.getAttribute("href") ?? "";
 
 /**
  * Return the people among options as `rank` orders them.

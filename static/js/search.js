@@ -1,6 +1,8 @@
 // The page that searches messages: results follow what is typed, and arrows move between them.
 
-import { find, findAll, parseHtml } from "./dom.js";
+import { enableAutocomplete } from "./autocomplete.js";
+import { closest, find, findAll, parseHtml } from "./dom.js";
+import { completeFilters } from "./search_completion.js";
 
 /** @import { Page } from "./page.js" */
 /** @import { Screen } from "./screen.js" */
@@ -8,9 +10,15 @@ import { find, findAll, parseHtml } from "./dom.js";
 /** What is typed within this time is requested at once. */
 const DEBOUNCE_MS = 150;
 
+/** The messages are counted when nothing is typed for this time. */
+const COUNT_DELAY_MS = 400;
+
 const TOO_MANY_REQUESTS = 429;
 
 const RESULTS = "[data-search-results]";
+
+/** @type {Map<string, string>} paths of the messages that were opened, by the entry of the history with the results */
+const opened = new Map();
 
 /** @param {Screen} screen */
 export function enableSearch(screen) {
@@ -23,103 +31,166 @@ function start(page) {
   const form = page.main.querySelector("[data-search-form]");
   if (!(form instanceof HTMLFormElement) || form.dataset.searchForm === "enabled") return;
   form.dataset.searchForm = "enabled";
-  followForm(page, form);
+  const search = new Search(page, form);
+  page.signal.addEventListener("abort", () => search.stop());
 }
 
-/**
- * @param {Page} page
- * @param {HTMLFormElement} form
- */
-function followForm({ main, signal }, form) {
-  const field = find(form, "[name=q]", HTMLInputElement);
-  let requested = new AbortController();
+class Search {
+  #main;
+  #form;
+  #field;
+  #requested = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
+  #timer;
 
-  async function search() {
-    clearTimeout(timer);
-    requested.abort();
-    requested = new AbortController();
-    const path = pathOf(form);
+  /**
+   * @param {Page} page
+   * @param {HTMLFormElement} form
+   */
+  constructor({ main }, form) {
+    this.#main = main;
+    this.#form = form;
+    this.#field = find(form, "[name=q]", HTMLInputElement);
+    // Browsers put the cursor before the words that a page opens with.
+    this.#field.setSelectionRange(this.#field.value.length, this.#field.value.length);
+    this.#field.addEventListener("input", () => this.#schedule(() => this.#search(), DEBOUNCE_MS));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#search();
+    });
+    main.addEventListener("click", (event) => this.#onClick(event));
+    main.addEventListener("keydown", (event) => this.#onKeydown(event));
+    this.#completeFilters();
+    this.#restoreFocus();
+    this.#count(this.#field.value);
+  }
+
+  stop() {
+    clearTimeout(this.#timer);
+    this.#requested.abort();
+  }
+
+  #completeFilters() {
+    const options = find(this.#form, "[data-filters]");
+    this.#field.role = "combobox";
+    this.#field.ariaAutoComplete = "list";
+    this.#field.ariaExpanded = "false";
+    this.#field.setAttribute("aria-controls", options.id);
+    enableAutocomplete(this.#field, options, completeFilters(JSON.parse(options.dataset.filters ?? "[]")));
+  }
+
+  /**
+   * @param {() => void} run
+   * @param {number} delay in milliseconds
+   */
+  #schedule(run, delay) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(run, delay);
+  }
+
+  async #search() {
+    this.stop();
+    this.#requested = new AbortController();
+    const { signal } = this.#requested;
+    const words = this.#field.value;
+    const query = queryOf(this.#form);
     try {
-      const response = await fetch(path, { signal: requested.signal });
-      if (response.status === TOO_MANY_REQUESTS) return status("Too many searches. Try again in a minute.");
-      const source = parseHtml(await response.text());
-      const results = source.querySelector(RESULTS);
+      const response = await fetch(`/search/results${query}`, { signal });
+      if (response.status === TOO_MANY_REQUESTS) return this.#report("Too many searches. Try again in a minute.");
+      const results = parseHtml(await response.text()).querySelector(RESULTS);
       // The login session has ended, or the search failed: the page says which.
-      if (!results || response.redirected) return location.assign(path);
-      find(main, RESULTS).replaceWith(results);
-      find(main, ".search-filters").replaceWith(find(source, ".search-filters"));
-      history.replaceState(history.state, "", path);
-      await count();
-    } catch (error) {
-      if (!(error instanceof DOMException)) status("No connection to the server. Try again.");
+      if (!results || response.redirected) return location.assign(`/search${query}`);
+      find(this.#main, RESULTS).replaceWith(results);
+      history.replaceState(history.state, "", `/search${query}`);
+      this.#schedule(() => this.#count(words), COUNT_DELAY_MS);
+    } catch {
+      // A newer search has cancelled it.
+      if (!signal.aborted) this.#report("No connection to the server. Try again.");
     }
   }
 
-  async function count() {
-    if (findAll(main, `${RESULTS} .search-hit`).length === 0) return;
-    const { signal: current } = requested;
-    const response = await fetch(`/search/count?q=${encodeURIComponent(field.value)}`, { signal: current });
-    if (!response.ok || current.aborted) return;
-    const { count: number, has_more: hasMore } = await response.json();
-    const messages = number === 1 ? "message" : "messages";
-    status(`${number.toLocaleString("en")}${hasMore ? "+" : ""} ${messages}`);
+  /** @param {string} words those that the results are of */
+  async #count(words) {
+    if (findAll(this.#main, `${RESULTS} .search-hit`).length === 0) return;
+    const { signal } = this.#requested;
+    const response = await fetch(`/search/count?q=${encodeURIComponent(words)}`, { signal }).catch(() => null);
+    const counted = response?.ok ? await response.json().catch(() => null) : null;
+    if (!counted || signal.aborted) return;
+    const messages = counted.count === 1 ? "message" : "messages";
+    this.#report(`${counted.count.toLocaleString("en")}${counted.has_more ? "+" : ""} ${messages}`);
   }
 
   /** @param {string} text */
-  function status(text) {
-    const line = main.querySelector("[data-search-count]");
+  #report(text) {
+    const line = this.#main.querySelector("[data-search-count]");
     if (line) line.textContent = text;
   }
 
-  // Browsers put the cursor before the words that a page opens with.
-  field.setSelectionRange(field.value.length, field.value.length);
-  field.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(search, DEBOUNCE_MS);
-  });
-  form.addEventListener("submit", (event) => {
+  /** @param {MouseEvent} event */
+  #onClick(event) {
+    const button = closest(event.target, "[data-show-context]");
+    if (button) this.#toggleContext(button).catch(() => this.#report("Context could not be loaded. Try again."));
+    const link = closest(event.target, "a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (link.matches(".search-hit")) opened.set(entryKey(), link.getAttribute("href") ?? "");
+    if (link.dataset.searchWords === undefined) return;
     event.preventDefault();
-    search();
-  });
-  main.addEventListener("click", (event) => {
-    const filter = event.target instanceof Element ? event.target.closest("[data-search-filter]") : null;
-    if (!(filter instanceof HTMLElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    this.#field.value = link.dataset.searchWords;
+    this.#field.focus();
+    this.#search();
+  }
+
+  /**
+   * Show or hide the messages before and after one that was found.
+   *
+   * @param {HTMLElement} button
+   */
+  async #toggleContext(button) {
+    const item = /** @type {HTMLElement} */ (button.closest("li"));
+    const isShown = button.ariaExpanded === "true";
+    if (isShown) item.querySelector(".search-context")?.remove();
+    else {
+      const path = find(item, ".search-hit", HTMLAnchorElement).getAttribute("href");
+      const response = await fetch(`${path}/context`);
+      if (!response.ok || response.redirected) throw new Error("no context");
+      if (!item.querySelector(".search-context"))
+        item.append(find(parseHtml(await response.text()), ".search-context"));
+    }
+    button.ariaExpanded = String(!isShown);
+    button.textContent = isShown ? "Show context" : "Hide context";
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKeydown(event) {
+    if (event.isComposing) return;
+    const hits = findAll(this.#main, `${RESULTS} .search-hit`);
+    const places = [this.#field, ...hits];
+    const current = places.findIndex((place) => place === document.activeElement);
+    const step = { ArrowDown: 1, ArrowUp: -1, Escape: -current }[event.key];
+    const next = current === -1 || !step ? undefined : places[current + step];
+    if (!next) return;
     event.preventDefault();
-    field.value = `${field.value.trimEnd()} ${filter.dataset.searchFilter} `.trimStart();
-    field.focus();
-    search();
-  });
-  main.addEventListener("keydown", (event) => moveFocus(event, field, main));
-  signal.addEventListener("abort", () => {
-    clearTimeout(timer);
-    requested.abort();
-  });
-  count().catch(() => undefined);
+    next.focus();
+  }
+
+  /** Focus the message that was opened, after the reader has come back to the results. */
+  #restoreFocus() {
+    const path = opened.get(entryKey());
+    const hit = findAll(this.#main, `${RESULTS} .search-hit`).find((each) => each.getAttribute("href") === path);
+    opened.delete(entryKey());
+    if (!hit) return;
+    // Where the focus goes when the page is shown.
+    this.#field.removeAttribute("autofocus");
+    hit.setAttribute("autofocus", "");
+  }
 }
 
-/**
- * Move the focus between the field and the results.
- *
- * @param {KeyboardEvent} event
- * @param {HTMLInputElement} field
- * @param {HTMLElement} main
- */
-function moveFocus(event, field, main) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step || event.isComposing) return;
-  const places = [field, ...findAll(main, `${RESULTS} .search-hit`)];
-  const current = places.findIndex((place) => place === document.activeElement);
-  const next = current === -1 ? undefined : places[current + step];
-  if (!next) return;
-  event.preventDefault();
-  next.focus();
-}
+/** Return the key of the entry of the history that is shown. Browsers without the Navigation API have none. */
+const entryKey = () => window.navigation?.currentEntry?.key ?? "";
 
 /** @param {HTMLFormElement} form */
-function pathOf(form) {
+function queryOf(form) {
   const parameters = new URLSearchParams();
   for (const [name, value] of new FormData(form)) if (typeof value === "string") parameters.append(name, value);
-  return `/search?${parameters}`;
+  return `?${parameters}`;
 }

@@ -9,7 +9,7 @@
 export const readField = ({ value, selectionStart: start, selectionEnd: end }) => ({ value, start, end });
 
 /**
- * @param {HTMLTextAreaElement} field
+ * @param {HTMLTextAreaElement | HTMLInputElement} field
  * @param {Edit} edit
  */
 export function applyEdit(field, { start, end, text, selection }) {

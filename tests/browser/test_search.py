@@ -1,12 +1,13 @@
 """Searching messages: as one types, by keyboard, on a phone and without JavaScript."""
 
 import re
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 from tests.harness.pages import PHONE, NewPage, wait_until_connected
-from tests.harness.people import Person, room_path
+from tests.harness.people import Person, message_payload, room_path
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +30,7 @@ def test_results_follow_what_is_typed_and_open_where_they_are(ana: Person, bob: 
     page = wait_until_connected(new_page(ana))
     page.evaluate("window.isMarked = true")
     page.keyboard.press("Control+Shift+f")
-    field = page.get_by_role("searchbox")
+    field = page.get_by_label("Words, phrases and filters")
     expect(field).to_be_focused()
 
     page.keyboard.type("sket")
@@ -52,11 +53,74 @@ def test_results_follow_what_is_typed_and_open_where_they_are(ana: Person, bob: 
     expect(page.locator("#message-2")).to_be_in_viewport()
     assert page.evaluate("window.isMarked") is True
     page.go_back()
-    expect(page.get_by_role("searchbox")).to_have_value("red")
+    expect(page.get_by_label("Words, phrases and filters")).to_have_value("red")
     expect(page.locator(".search-hit")).to_have_text(["The red sketch"])
+    expect(page.locator(".search-hit")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Words, phrases and filters")).to_be_focused()
 
 
-def test_what_is_edited_or_deleted_is_found_no_longer(ana: Person, new_page: NewPage) -> None:
+def test_slow_results_do_not_replace_newer_ones(ana: Person, new_page: NewPage) -> None:
+    for text in ("one apple", "one pear"):
+        post(ana, text)
+    page = wait_until_connected(new_page(ana, path="/search"))
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"results\?q=one$"), hold)
+    field = page.get_by_label("Words, phrases and filters")
+    with page.expect_request(re.compile(r"results\?q=one$")):
+        field.fill("one")
+    field.fill("one pear")
+    expect(page.locator(".search-hit")).to_have_text(["one pear"])
+    expect(page.locator("[data-search-count]")).to_have_text("1 message")
+    with suppress(Error):  # The page has cancelled the request.
+        held[0].continue_()
+    with page.expect_request(re.compile("q=pear")):
+        field.fill("pear")
+    expect(page.locator(".search-hit mark")).to_have_text(["pear"])
+
+
+def test_the_position_in_long_results_is_restored(ana: Person, new_page: NewPage) -> None:
+    for number in range(20):
+        post(ana, f"apple {number}")
+    page = wait_until_connected(new_page(ana, path="/search?q=apple"))
+    main = page.locator("main")
+    page.locator(".search-hit").nth(12).click()
+    expect(main).to_have_attribute("data-conversation", "general")
+    page.go_back()
+    expect(page.locator(".search-hit").nth(12)).to_be_focused()
+    expect(page.locator(".search-hit").nth(12)).to_be_in_viewport()
+
+
+def test_the_messages_around_a_hit_are_shown_on_demand(ana: Person, new_page: NewPage) -> None:
+    socket = ana.connect()
+    for text in ("first", "second", "a red apple", "fourth ||of July||", "fifth"):
+        root = socket.post(text)
+    for text in ("reply one", "a green apple", "reply three"):
+        assert socket.call("send_message", message_payload(text) | {"thread": root["seq"]})["ok"]
+    page = wait_until_connected(new_page(ana, path="/search?q=apple"))
+    expect(page.locator(".search-hit")).to_have_text(["a green apple", "a red apple"])
+    for button in page.get_by_role("button", name="Show context").all()[::-1]:
+        button.click()
+    context = page.locator(".search-context .listed-text")
+    expect(context).to_have_text(
+        ["fifth", "reply one", "a green apple", "reply three", "second", "a red apple", re.compile("^fourth")]
+    )
+    expect(page.get_by_text("July")).to_have_count(0)
+    page.get_by_role("button", name="Hide context").first.click()
+    expect(context).to_have_count(3)
+
+
+def test_nothing_found_shows_hints(ana: Person, new_page: NewPage) -> None:
+    page = wait_until_connected(new_page(ana, path="/search?q=unicorn has:link"))
+    expect(page.locator("[data-search-count]")).to_have_text("No messages found.")
+    expect(page.get_by_text("Remove a filter above.")).to_be_visible()
+
+
+def test_results_follow_what_others_post_edit_and_delete(ana: Person, new_page: NewPage) -> None:
     socket = ana.connect()
     socket.join()
     first, second = socket.send("first apple"), socket.send("second apple")
@@ -64,8 +128,12 @@ def test_what_is_edited_or_deleted_is_found_no_longer(ana: Person, new_page: New
     expect(page.locator(".search-hit")).to_have_text(["second apple", "first apple"])
     socket.call("edit_message", {"conversation": "general", "seq": first["message"]["seq"], "content": "first pear"})
     socket.call("delete_message", {"conversation": "general", "seq": second["message"]["seq"]})
-    page.get_by_role("searchbox").press("Enter")
+    page.get_by_label("Words, phrases and filters").press("Enter")
     expect(page.locator("[data-search-count]")).to_have_text("No messages found.")
+    socket.post("third apple")
+    page.get_by_label("Words, phrases and filters").fill("third app")
+    expect(page.locator(".search-hit")).to_have_text(["third apple"])
+    expect(page.locator("[data-search-count]")).to_have_text("1 message")
 
 
 def test_filters_are_added_with_a_click_and_ctrl_k_offers_the_search(ana: Person, new_page: NewPage) -> None:
@@ -76,9 +144,60 @@ def test_filters_are_added_with_a_click_and_ctrl_k_offers_the_search(ana: Person
     page.keyboard.type("words")
     page.get_by_role("option", name="Search messages for “words”").click()
     expect(page.locator(".search-hit")).to_have_count(2)
-    page.get_by_role("link", name="has:link").click()
+    page.get_by_role("link", name="has:link", exact=True).click()
     expect(page.locator(".search-hit")).to_have_text(["words with https://example.com"])
-    expect(page.get_by_role("searchbox")).to_have_value("words has:link ")
+    expect(page.get_by_label("Words, phrases and filters")).to_have_value("words has:link ")
+    page.get_by_role("link", name="Remove has:link").click()
+    expect(page.locator(".search-hit")).to_have_count(2)
+    expect(page.get_by_label("Words, phrases and filters")).to_have_value("words ")
+
+
+def test_filters_are_completed_while_typing(ana: Person, bob: Person, new_page: NewPage) -> None:
+    design, secret = ana.create_room("Design: Team 2"), bob.create_room("Design secrets")
+    ana.invite(design, bob)
+    post(ana, "an apple of Ana", design)
+    post(bob, "an apple of Bob", design)
+    post(bob, "a hidden apple", secret)
+    post(bob, "an apple for all")
+    page = wait_until_connected(new_page(ana, path="/search"))
+    field, options = page.get_by_label("Words, phrases and filters"), page.get_by_role("option")
+    field.focus()
+    page.keyboard.type("apple fr")
+    expect(options).to_have_text([re.compile("from:.*Messages from a person")])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("apple from:")
+    page.keyboard.type("bo")
+    expect(options).to_have_text([re.compile("Bob.*@bob")])
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("apple from:bob ")
+    expect(page.locator(".search-hit")).to_have_text(["an apple for all", "an apple of Bob"])
+    page.keyboard.type("in:des")
+    expect(options).to_have_text([re.compile("Design: Team 2")])
+    page.keyboard.press("Tab")
+    expect(field).to_have_value("apple from:bob in:design:-team-2 ")
+    expect(page.locator(".search-hit")).to_have_text(["an apple of Bob"])
+    expect(page.locator(".search-filters .chip")).to_have_text(["from:bob", "in:design:-team-2"])
+
+    field.fill("is")
+    expect(options).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("is")
+    field.fill("apple on:")
+    page.get_by_role("option", name="Yesterday").click()
+    expect(field).to_have_value("apple on:yesterday ")
+    expect(page.locator("[data-search-count]")).to_have_text("No messages found.")
+
+
+def test_filters_are_chosen_with_a_finger(ana: Person, new_page: NewPage) -> None:
+    post(ana, "words of today")
+    phone = wait_until_connected(new_page(ana, path="/search", **PHONE))
+    field = phone.get_by_label("Words, phrases and filters")
+    field.fill("during:")
+    phone.get_by_role("option", name="This week").tap()
+    expect(field).to_have_value("during:this-week ")
+    expect(phone.locator(".search-hit")).to_have_text(["words of today"])
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_the_menu_of_a_conversation_leads_to_the_search_in_it(ana: Person, new_page: NewPage) -> None:
@@ -88,7 +207,7 @@ def test_the_menu_of_a_conversation_leads_to_the_search_in_it(ana: Person, new_p
     page = wait_until_connected(new_page(ana, path=room_path(room)))
     page.get_by_role("button", name="More", exact=True).click()
     page.get_by_role("link", name="Search in this conversation").click()
-    expect(page.get_by_role("searchbox")).to_have_value("in:design-team ")
+    expect(page.get_by_label("Words, phrases and filters")).to_have_value("in:design-team ")
     page.keyboard.type("apple")
     expect(page.locator(".search-hit mark")).to_have_text(["apple"])
     expect(page.locator(".search-hit")).to_have_text(["an apple"])
@@ -97,9 +216,14 @@ def test_the_menu_of_a_conversation_leads_to_the_search_in_it(ana: Person, new_p
 def test_search_works_on_a_phone_and_from_right_to_left(ana: Person, new_page: NewPage) -> None:
     post(ana, "שלום עולם")
     phone = wait_until_connected(new_page(ana, path="/search", **PHONE))
-    phone.get_by_role("searchbox").fill("שלום")
+    phone.get_by_label("Words, phrases and filters").fill("שלום")
     expect(phone.locator(".search-hit mark")).to_have_text(["שלום"])
     assert phone.locator(".listed-text").first.evaluate("element => getComputedStyle(element).direction") == "rtl"
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    phone.get_by_label("Words, phrases and filters").fill("עולם from:me during:this-week has:link")
+    expect(phone.locator(".search-filters .chip")).to_have_text(["from:me", "during:this-week", "has:link"])
+    phone.get_by_role("link", name="Remove has:link").tap()
+    expect(phone.locator(".search-hit mark")).to_have_text(["עולם"])
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -123,7 +247,7 @@ def test_a_removed_member_finds_nothing_from_that_moment(ana: Person, bob: Perso
     page = wait_until_connected(new_page(bob, path="/search?q=apple"))
     expect(page.locator(".search-hit")).to_have_count(1)
     ana.remove(room, bob)
-    page.get_by_role("searchbox").press("Enter")
+    page.get_by_label("Words, phrases and filters").press("Enter")
     expect(page.locator("[data-search-count]")).to_have_text("No messages found.")
     assert bob.get("/search/count?q=apple").json() == {"count": 0, "has_more": False}
     assert room_path(room) not in page.content()

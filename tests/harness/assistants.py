@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import requests
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from chatapp.models import Message
+from chatapp.search.index import index_rows
 from tests.harness.people import Person, Socket
 from tests.harness.servers import Server
 from tests.harness.waiting import eventually
@@ -38,6 +42,8 @@ def insert_messages(server: Server, conversation: str, *contents: str) -> None:
             "'2026-01-01 00:00:00')"
         )
     server.execute(f"UPDATE conversations SET last_event = {len(contents)} WHERE id = {conversation_id}")
+    with Session(server.engine()) as session, session.begin():
+        index_rows(session, session.scalars(select(Message).where(Message.conversation_id == int(conversation_id))))
 
 
 def insert_quotable_messages(server: Server, conversation: str) -> None:

@@ -43,3 +43,19 @@ def test_nobody_sees_what_they_may_not_know_about(any_server: Server, new_person
     assert destinations(eve, "bo") == {}
     assert destinations(eve, "%") == {}
     assert eve.get("/destinations", params={"text": "\0"}).status_code == 400
+
+
+def test_conversations_to_search_in_are_those_that_one_may_read(ana: Person, bob: Person) -> None:
+    joined, secret = ana.create_room("Plans: of “us”"), bob.create_room("Plans 3")
+    bob.create_room("Plans 2")
+    bob.invite(secret, ana)
+
+    def values(person: Person, text: str = "") -> list[str | None]:
+        page = LexborHTMLParser(person.get("/destinations/conversations", params={"text": text}).text)
+        return [option.attributes["data-value"] for option in page.css("[role=option]")]
+
+    assert set(values(ana, "plans")) >= {joined, "plans-3"}
+    assert "plans-2" not in values(ana)
+    assert not {"plans-3", joined} & set(values(bob, "of"))
+    bob.remove(secret, ana)
+    assert "plans-3" not in values(ana)

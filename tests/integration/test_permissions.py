@@ -188,6 +188,7 @@ ROUTES = {
         ROOM_POST, DIRECT_API, {"to": "general", "form_id": KEY}, session=SESSION_POST
     ),
     "GET /conversations/<conversation>/quotes": Line(ROOM_API, DIRECT_API, {"seq": "1"}, session=SESSION_POST),
+    "GET /conversations/<conversation>/messages/<seq>/context": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     "GET /conversations/<conversation>/messages/<seq>/versions": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/messages/<seq>/pin": Line(
         MANAGER_POST, DIRECT_POST, {"pinned": "yes"}, session=SESSION_POST
@@ -198,6 +199,7 @@ ROUTES = {
     "GET /saved": Line(USER),
     "GET /search": Line(USER),
     "GET /search/count": Line(USER),
+    "GET /search/results": Line(USER),
     "POST /conversations/<conversation>/messages/<seq>/undelete": Line(ROOM_POST, DIRECT_POST, session=SESSION_POST),
     "GET /conversations/<conversation>/pins": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/preview": Line(
@@ -223,6 +225,7 @@ ROUTES = {
     "GET /conversations/<conversation>/people": Line(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
     "GET /conversations/<conversation>/commands": Line(ROOM, DIRECT, session=SESSION),
     "GET /destinations": Line(USER | {"anonymous": 401}),
+    "GET /destinations/conversations": Line(USER | {"anonymous": 401}),
     "GET /destinations/people": Line(USER | {"anonymous": 401}),
     "GET /direct": Line(USER),
     "POST /direct": Line(USER_POST, sent={"person": "admin"}),

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chatapp.search.expressions import Expression
-from chatapp.search.query import Filter, Phrase, parse_period, parse_query, split_filters
+from chatapp.search.query import Filter, Phrase, find_filters, parse_period, parse_query, split_filters
 
 TODAY = date(2026, 11, 29)
 
@@ -97,6 +97,12 @@ def test_a_query_that_only_excludes_is_empty() -> None:
     assert parse_query("-foo -from:ana", today=TODAY).is_empty()
     assert parse_query(" !!! ", today=TODAY).is_empty()
     assert not parse_query("is:saved", today=TODAY).is_empty()
+
+
+def test_filters_are_found_where_they_are() -> None:
+    text = 'a from:"Ana Lima" has:foo -is:saved x:y "in:b" on:today'
+    found = [text[begin:end] for begin, end in find_filters(text, today=TODAY)]
+    assert found == ['from:"Ana Lima"', "-is:saved", "on:today"]
 
 
 def test_filters_are_taken_out_of_a_sentence() -> None:
