@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import asdict
 
-from bench.attacks import ATTACKS
+from bench.attacks import WORKLOADS
 from bench.attacks.attack import Client, Outcome, Plan
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     plan = Plan(**json.loads(sys.stdin.readline()))
     print("ready", flush=True)
-    attack, until = ATTACKS[plan.attack], time.monotonic() + plan.seconds
+    attack, until = WORKLOADS[plan.attack], time.monotonic() + plan.seconds
     clients = [Client(plan, number, until) for number in range(plan.threads)]
     threads = [threading.Thread(target=attack.run, args=(client,), daemon=True) for client in clients]
     for thread in threads:

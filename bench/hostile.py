@@ -103,7 +103,7 @@ async def _measure(target: Installation, names: Sequence[str], *, is_full: bool)
             attack = ATTACKS[name]
             address = f"127.0.{number + 2}.{index + 1}"
             plan = Plan(name, target.url, cookies[: attack.accounts], [address], SECONDS, attack.threads, paths[name])
-            await _attack(target, room, sides[name], plan)
+            await measure_attack(target, room, sides[name], plan)
     if is_full:
         addresses = [f"127.0.1.{number + 1}" for number in range(MILLION_ATTACKERS)]
         sides[MILLION] = Side()
@@ -117,11 +117,12 @@ async def _measure(target: Installation, names: Sequence[str], *, is_full: bool)
             packets=1_000_000,
             events=200,
         )
-        await _attack(target, room, sides[MILLION], plan)
+        await measure_attack(target, room, sides[MILLION], plan)
     return alone, sides
 
 
-async def _attack(target: Installation, room: Room, side: Side, plan: Plan) -> None:
+async def measure_attack(target: Installation, room: Room, side: Side, plan: Plan) -> None:
+    """Add the latencies of a room beside an attack to a side."""
     side.before.append(target.memory())
     lines = _count_lines(target)
     attacker = await asyncio.create_subprocess_exec(

@@ -120,6 +120,10 @@ class Installation:
             # Otherwise each read would search a log of hundreds of MB, which no server has: it commits in small parts.
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def fill_with(self, write: Callable[[Server], object]) -> None:
+        """Let a function write to the database of the server."""
+        write(self._server)
+
     def add_session(self, person: Person, answers: Sequence[str]) -> str:
         """Start a session of a person, insert answers of its assistant in the database, and return its wire name."""
         conversation = start_session(person)

@@ -32,6 +32,7 @@ from chatapp.config import Settings
 from chatapp.conversations.kinds import Room
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, User
+from chatapp.models.conversations import GENERAL_ID
 from chatapp.search.index import IndexedMessage, format_vector, list_tokens
 from chatapp.storage import current_writer
 from chatapp.timeline.search import count_messages, find_messages
@@ -168,7 +169,7 @@ def _weigh(count: int) -> Sequence[float]:
 def _make_chunk(database: str, all_rooms: Sequence[int], total: int, first: int) -> list[Row]:
     """Create messages of 3 to 15 words, a tenth of them Chinese."""
     generator = random.Random(first)
-    rooms = generator.choices(all_rooms, cum_weights=_weigh(ROOMS), k=min(CHUNK, total + 1 - first))
+    rooms = generator.choices(all_rooms, cum_weights=_weigh(len(all_rooms)), k=min(CHUNK, total + 1 - first))
     words, pairs, weights, pair_weights = _list_words(), _list_hanzi_words(), _weigh(WORDS), _weigh(HANZI_WORDS)
     begin = datetime(2024, 1, 1, tzinfo=UTC)
     rows = []
@@ -208,6 +209,15 @@ def _filled(database: str, messages: int) -> Iterator[Server]:
                 values = {"last_event": number, "message_count": number}
                 session.execute(update(Conversation).where(Conversation.id == room).values(values))
         yield server
+
+
+def fill_general(server: Server, messages: int) -> None:
+    """Write messages of `SENDERS` people to the general chat of a server with SQLite."""
+    with _make_chunks("sqlite", [GENERAL_ID], messages) as chunks:
+        _fill_sqlite(server, chunks)
+    server.execute(
+        f"UPDATE conversations SET last_event = {messages}, message_count = {messages} WHERE id = {GENERAL_ID}"
+    )
 
 
 def _create_rooms(session: Session) -> Sequence[int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bench.attacks import http, sockets, work
+from bench.attacks import http, search, sockets, work
 from bench.attacks.attack import Attack
 
 FUZZ = "fuzzed packets"
@@ -13,3 +13,8 @@ ATTACKS: Mapping[str, Attack] = {
     **http.ATTACKS,
     **work.ATTACKS,
 }
+
+SEARCH = "search"
+
+WORKLOADS: Mapping[str, Attack] = {**ATTACKS, SEARCH: search.Typing()}
+"""The attacks, and what people do in other benchmarks."""
