@@ -186,7 +186,10 @@ class Settings(BaseSettings):
         20, ge=0, description="exports of conversations per minute for each person; `0` disables the limit"
     )
     searches_per_minute: int = Field(
-        120, ge=0, description="searches for people and sessions per minute for each person; `0` disables the limit"
+        120,
+        ge=0,
+        description="searches per minute for each person, of messages as well as of people, conversations and "
+        "sessions; as many times the results of a search may be counted; `0` disables the limit",
     )
     reactions_per_minute: int = Field(
         60,
