@@ -269,7 +269,6 @@ def _fill_sqlite(server: Server, chunks: Iterator[list[Row]]) -> Mapping[int, in
                 database.executemany("INSERT INTO message_search (rowid, tokens) VALUES (?, ?)", tokens)
         # Otherwise each read would search a large log.
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        database.execute("ANALYZE")
     return counts
 
 
