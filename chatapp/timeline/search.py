@@ -3,7 +3,7 @@
 The conversations that they may read are part of the query, so that nothing else is found or counted.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta, tzinfo
@@ -22,7 +22,7 @@ from sqlalchemy import (
     table,
     text,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from chatapp.actors import Actor, require_active_login
 from chatapp.concurrency.cooperation import checkpoint, in_slices
@@ -43,7 +43,7 @@ from chatapp.search.index import (
     scope_token,
     sender_name_token,
 )
-from chatapp.search.query import Phrase, Query, Term, parse_query
+from chatapp.search.query import Filter, Phrase, Query, Term, parse_query
 from chatapp.search.ranking import order_best
 from chatapp.storage import INTEGER, encode_rows, equals_folded, parameter_rows, read_from_replica, read_natively
 from chatapp.text import fold
@@ -73,6 +73,9 @@ WINDOWS = (2_000, 20_000, 200_000)
 MAX_WINDOW_SHARE = 2_000
 """Windows of more ids than this, for each message that is wanted, are left out."""
 
+MAX_SELECTED = 1_000
+"""Up to this number of messages that a filter selects, each is looked up in the index: 0.1 ms."""
+
 ROWS_AT_ONCE = 500
 """Rows of PostgreSQL that the driver converts before others get their turn."""
 
@@ -82,18 +85,21 @@ _SQLITE = table("message_search", column("rowid", BigInteger))
 _POSTGRESQL = table("message_search", column("message_id", BigInteger), column("tokens"))
 _HAS_ENDED = or_(_MESSAGES.c.state.is_(None), _MESSAGES.c.state.not_in(RUNNING_STATES))
 _CONVERSATION_IDS = parameter_rows("conversations", id=INTEGER)
+_SELECTED_IDS = parameter_rows("selected", id=INTEGER)
 
 _FTS5_MATCHES = text("message_search MATCH :match")
 _TSQUERY_MATCHES = text("tokens @@ CAST(:match AS tsquery)")
 _EXPLAIN_MATCHES = text("EXPLAIN (FORMAT JSON) SELECT FROM message_search WHERE tokens @@ CAST(:match AS tsquery)")
+
+_UNREAD = Filter("is", "unread")
 
 Order = Literal["newest", "best"]
 
 _turns = Turns(max_waiting=MAX_WAITING_SEARCHES)
 
 
-def _is_excluded(*, is_sqlite: bool) -> ColumnElement[bool]:
-    """Return the condition that the index finds a message. It is looked up for each: there is nothing to begin with."""
+def _is_found(*, is_sqlite: bool) -> ColumnElement[bool]:
+    """Return the condition that the index finds a message. Each message is looked up in it."""
     if is_sqlite:
         entry = select(_SQLITE.c.rowid).where(_FTS5_MATCHES, _SQLITE.c.rowid == _ID)
     else:
@@ -141,6 +147,10 @@ class _Search:
     """Conditions on the messages that the tokens do not decide."""
     is_scoped: bool
     """Whether the tokens limit it to a small part of the messages."""
+    selected: Collection[int] | None
+    """The few ids of messages that filters select; None if it is not that they do."""
+    is_newest_first: bool
+    """Whether most of the newest messages are found, so that they are read one after the other."""
 
     def find(self, session: Session, before: int | None, limit: int) -> Sequence[_Found]:
         """Return the keys of the newest messages that are found, below the id `before`."""
@@ -166,7 +176,7 @@ class _Search:
         The index of PostgreSQL has no order: what is common is found among the newest messages, and what is rare by the
         index.
         """
-        if _is_sqlite(session) or self.is_scoped or not self.expression.has_required():
+        if _is_sqlite(session) or self.is_scoped or self.selected is not None or not self.expression.has_required():
             return self._run(session, self._select(before, *columns, is_sqlite=_is_sqlite(session)), limit)
         last = session.execute(select(func.coalesce(func.max(_ID), 0))).scalar_one() + 1
         end = min(before, last) if before is not None else last
@@ -193,17 +203,23 @@ class _Search:
     def _select(self, before: int | None, *others: ColumnElement[Any], is_sqlite: bool, begin: int = 0) -> Select[Any]:
         """Select the ids of the messages, with those of their conversations and other columns, the newest first."""
         columns = [_ID, _MESSAGES.c.conversation_id, *others]
+        # As an expression, the column makes no database read the conversations one by one.
+        conversation_id = _MESSAGES.c.conversation_id + 0 if self.is_newest_first else _MESSAGES.c.conversation_id
         conditions = [
-            _MESSAGES.c.conversation_id.in_(select(_CONVERSATION_IDS.c.id)),
+            conversation_id.in_(select(_CONVERSATION_IDS.c.id)),
             _MESSAGES.c.deleted_at.is_(None),
             *self.conditions,
         ]
         if before is not None:
             conditions.append(_MESSAGES.c.id < before)
-        if not self.expression.has_required():
+        has_required = self.expression.has_required()
+        if self.selected is not None or not has_required:
             conditions += [_MESSAGES.c.content != "", _HAS_ENDED]
-            if self.expression.excluded:
-                conditions.append(~_is_excluded(is_sqlite=is_sqlite))
+            if self.selected is not None:
+                conditions.append(_ID.in_(select(_SELECTED_IDS.c.id)))
+            if has_required or self.expression.excluded:
+                is_found = _is_found(is_sqlite=is_sqlite)
+                conditions.append(is_found if has_required else ~is_found)
             return select(*columns).where(*conditions).order_by(_ID.desc())
         if is_sqlite:
             # The order of the index: by the id of the messages, SQLite would sort all that match.
@@ -235,6 +251,8 @@ class _Search:
     def _parameters(self, session: Session) -> dict[str, object]:
         is_sqlite = _is_sqlite(session)
         parameters: dict[str, object] = {"conversations": encode_rows((each,) for each in self.conversations)}
+        if self.selected is not None:
+            parameters["selected"] = encode_rows((each,) for each in self.selected)
         if self.expression.has_required():
             parameters["match"] = self.expression.to_fts5() if is_sqlite else self.expression.to_tsquery()
         elif self.expression.excluded:
@@ -350,6 +368,8 @@ def _plan(
         return None
     readable = [each for each in list_readable(session, actor.user_id) if includes(each)]
     conversations = _choose_conversations(session, actor, query, readable)
+    if _UNREAD in query.filters:
+        conversations = _without_read(session, actor.user_id, conversations)
     senders = _find_senders(session, actor, query.list_values("from"))
     if not conversations or senders == []:
         return None
@@ -364,17 +384,54 @@ def _plan(
     if not_from := query.list_values("from", is_excluded=True):
         excluded += [_as_term(token) for token in _find_senders(session, actor, not_from) or ()]
     for each in query.filters:
-        key = each.name, each.value
-        token, selection = _CONTENT_TOKENS.get(key), _SELECTIONS.get(key)
+        token = _CONTENT_TOKENS.get((each.name, each.value))
         if token is not None and each.is_excluded:
             excluded.append(_as_term(token))
         elif token is not None:
             scopes.append([token])
-        elif selection is not None:
-            selected = selection(actor.user_id)
-            conditions.append(_ID.not_in(selected) if each.is_excluded else _ID.in_(selected))
-    expression = Expression(query.terms, scopes, excluded)
-    return _Search(expression, {each.id: each for each in conversations}, conditions, is_scoped)
+    selected, selections = _select_by_filters(session, actor, query)
+    return _Search(
+        Expression(query.terms, scopes, excluded),
+        {each.id: each for each in conversations},
+        [*conditions, *selections],
+        is_scoped,
+        selected,
+        is_newest_first=bool(selections) and selected is None and reach * SMALL_SHARE > total,
+    )
+
+
+def _select_by_filters(
+    session: Session, actor: Actor, query: Query
+) -> tuple[set[int] | None, list[ColumnElement[bool]]]:
+    """Return the messages that filters select if they are few, and conditions for other filters."""
+    selected: set[int] | None = None
+    conditions: list[ColumnElement[bool]] = []
+    for each in query.filters:
+        if (selection := _SELECTIONS.get((each.name, each.value))) is None:
+            continue
+        chosen = selection(actor.user_id)
+        few = None if each.is_excluded else _list_few(session, chosen)
+        if few is not None:
+            selected = few if selected is None else selected & few
+        else:
+            is_chosen = chosen.where(chosen.selected_columns[0] == _ID).correlate(_MESSAGES).exists()
+            conditions.append(~is_chosen if each.is_excluded else is_chosen)
+    return selected, conditions
+
+
+def _list_few(session: Session, selection: Select[int]) -> set[int] | None:
+    """Return the ids that are selected; None if they are many."""
+    rows = session.scalars(selection.limit(MAX_SELECTED + 1)).all()
+    return set(rows) if len(rows) <= MAX_SELECTED else None
+
+
+def _without_read(
+    session: Session, user_id: int, conversations: Iterable[ReadableConversation]
+) -> list[ReadableConversation]:
+    """Return those of the conversations that may have unread messages."""
+    query = select(Membership.conversation_id, Membership.last_read_seq).where(Membership.user_id == user_id)
+    read = {row.conversation_id: row.last_read_seq for row in session.execute(query)}
+    return [each for each in conversations if each.last_event > read.get(each.id, each.last_event)]
 
 
 def _limit_dates(query: Query, scopes: list[Sequence[str]]) -> list[ColumnElement[bool]]:
@@ -471,35 +528,22 @@ _CONTENT_TOKENS: Mapping[tuple[str, str], str] = {
 
 
 def _select_saved(user_id: int) -> Select[int]:
-    saved = SavedMessage
-    return (
-        select(Message.id)
-        .join(saved, and_(saved.conversation_id == Message.conversation_id, saved.seq == Message.seq))
-        .where(saved.user_id == user_id)
-    )
+    message, saved = aliased(Message), SavedMessage
+    is_same = and_(saved.conversation_id == message.conversation_id, saved.seq == message.seq)
+    return select(message.id).join(saved, is_same).where(saved.user_id == user_id)
 
 
 def _select_unread(user_id: int) -> Select[int]:
-    return (
-        select(Message.id)
-        .join(
-            Membership,
-            and_(Membership.conversation_id == Message.conversation_id, Message.seq > Membership.last_read_seq),
-        )
-        .where(
-            Membership.user_id == user_id,
-            Message.is_in_room,
-            or_(Message.sender_id.is_(None), Message.sender_id != user_id),
-        )
-    )
+    message, member = aliased(Message), Membership
+    is_new = and_(member.conversation_id == message.conversation_id, message.seq > member.last_read_seq)
+    is_of_others = or_(message.sender_id.is_(None), message.sender_id != user_id)
+    return select(message.id).join(member, is_new).where(member.user_id == user_id, message.is_in_room, is_of_others)
 
 
 def _select_roots(_user_id: int) -> Select[int]:
-    return (
-        select(Message.id)
-        .join(Thread, and_(Thread.conversation_id == Message.conversation_id, Thread.root_seq == Message.seq))
-        .where(Thread.reply_count > 0)
-    )
+    message = aliased(Message)
+    is_root = and_(Thread.conversation_id == message.conversation_id, Thread.root_seq == message.seq)
+    return select(message.id).join(Thread, is_root).where(Thread.reply_count > 0)
 
 
 _SELECTIONS: Mapping[tuple[str, str], Callable[[int], Select[int]]] = {

@@ -39,7 +39,7 @@ from chatapp.timeline import delete, edit, event_numbers, pin, post, react, stor
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.archive.restoring import restore
 from chatapp.timeline.cleanup import plan_clearing, plan_trim, trim
-from chatapp.timeline.search import MAX_COUNT, MAX_WAITING_SEARCHES, count_messages, find_messages
+from chatapp.timeline.search import MAX_COUNT, MAX_SELECTED, MAX_WAITING_SEARCHES, count_messages, find_messages
 from tests.harness.waiting import eventually
 
 ANA, BOB = Actor(1), Actor(2)
@@ -381,6 +381,13 @@ def test_filters_compare_names_without_case_and_accents() -> None:
     assert search("word in:#") == search("word with:@") == search("word from:@") == []
 
 
+@pytest.fixture(params=[MAX_SELECTED, 0], ids=["few", "many"])
+def max_selected(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What filters select is listed, or asked of each message."""
+    monkeypatch.setattr("chatapp.timeline.search.MAX_SELECTED", request.param)
+
+
+@pytest.mark.usefixtures("max_selected")
 def test_filters_select_what_messages_have_and_are() -> None:
     link, code, plain = (say(text) for text in ("see https://a.example", "run `x y`", "plain for @ana"))
     say("a reply", thread_seq=plain)
@@ -395,8 +402,13 @@ def test_filters_select_what_messages_have_and_are() -> None:
     assert search("is:mention") == ["for @ana from bob"]
     assert search("is:unread") == ["for @ana from bob"]
     assert search("-has:link -has:code -is:thread -is:mention in:general") == ["plain for @ana"]
+    assert search("is:unread from") == search("ana is:unread is:mention") == ["for @ana from bob"]
+    assert search("ana -is:unread") == ["plain for @ana"]
+    assert search("has:pin has:reaction") == search("is:unread", BOB, order="best")[5:] == []
+    assert count_messages(BOB, "is:unread") == len(search("is:unread", BOB))
 
 
+@pytest.mark.usefixtures("max_selected")
 def test_what_is_excluded_is_not_found_by_filters_alone() -> None:
     root, code, saved = (say(text) for text in ("root", "run `x y` foo", "saved text"))
     say("mention @ana foo", actor=BOB)
