@@ -59,3 +59,21 @@ def test_conversations_to_search_in_are_those_that_one_may_read(ana: Person, bob
     assert not {"plans-3", joined} & set(values(bob, "of"))
     bob.remove(secret, ana)
     assert "plans-3" not in values(ana)
+
+
+def test_a_search_in_a_completed_conversation_finds_its_messages(ana: Person) -> None:
+    names = ["Two  words", "with: colon", "#hash", "-minus", "“quoted”", "Zoë’s ÄÖ", "東京 会議", "in:x", "a\u00a0b"]
+    rooms, socket, api = {ana.create_room(name): name for name in names}, ana.connect(), ana.api()
+    for room, name in rooms.items():
+        socket.post(f"about {name}", room)
+    page = LexborHTMLParser(ana.get("/destinations/conversations").text)
+    options = [option.attributes for option in page.css("[role=option]")]
+    found = {
+        option["data-name"]: [
+            message["conversation"]
+            for message in api.get("/search", params={"q": f"in:{option['data-value']}"}).json()["messages"]
+        ]
+        for option in options
+        if option["id"] != "in-general" and (option["id"] or "").startswith("in-room_")
+    }
+    assert sorted(room for (room,) in found.values()) == sorted(rooms)
