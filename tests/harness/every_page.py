@@ -62,13 +62,11 @@ def furnish(server: Server) -> tuple[Person, Pages]:
         *("/", "/mentions", "/rooms", "/rooms/new", path, f"{path}/settings", f"{path}/webhooks", room_path(joinable)),
         *(
             room_path(archived),
-            f"/conversations/{room}/messages/1/context",
             f"/conversations/{room}/messages/1/versions",
             f"/conversations/{room}/pins",
             "/saved",
             "/search",
             "/search?q=hello",
-            "/search/results?q=hello",
             f"/conversations/{room}/messages/1/forward",
             "/people",
             "/people/ana",
