@@ -4,10 +4,12 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 
 import pytest
+import requests
 
-from tests.harness.audit import Participant, audit, chatting
+from tests.harness.audit import Participant, audit, audit_index, chatting
 from tests.harness.people import NewPerson
 from tests.harness.servers import NewServer, Server
 from tests.harness.waiting import eventually
@@ -65,6 +67,30 @@ def post_while_killing(cycles: int, new_server: NewServer, new_person: NewPerson
             run_and_kill(server, failpoint, chance)
         server.start(CHATAPP_FAILPOINT="")
     audit(server, *participants)
+    audit_index(server)
+
+
+def test_a_deleted_text_is_not_found_after_the_server_was_killed(
+    new_server: NewServer, new_person: NewPerson, database_url: str
+) -> None:
+    server = new_server(database_url=database_url, CHATAPP_GENERAL_KEEP_LAST="0").start()
+    ana = new_person(server, "ana")
+    socket, api = ana.connect(), ana.api()
+    numbers = [socket.post(f"needle {number}")["seq"] for number in range(40)]
+    server.kill()
+    server.launch(CHATAPP_FAILPOINT="after-commit:12")
+    server.wait_until_ready()
+    with suppress(requests.ConnectionError):
+        for seq in numbers:
+            assert api.request("DELETE", f"/conversations/general/messages/{seq}").ok
+    eventually(lambda: not server.is_running, "killed after a commit")
+    server.start(CHATAPP_FAILPOINT="")
+
+    stored = [seq for (seq,) in server.rows("SELECT seq FROM messages WHERE deleted_at IS NULL ORDER BY seq")]
+    found = api.get("/search", params={"q": "needle", "limit": 100}).json()["messages"]
+    assert sorted(hit["message"]["seq"] for hit in found) == stored
+    assert len(stored) < len(numbers)
+    audit_index(server)
 
 
 def test_no_acknowledged_message_is_lost_duplicated_or_reordered_when_the_server_is_killed(

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 import pytest
 
 from chatapp.storage.spool import Spool
-from tests.harness.audit import Participant, audit, chatting, wait_until_all_have_sent
+from tests.harness.audit import Participant, audit, audit_index, chatting, wait_until_all_have_sent
 from tests.harness.html import rendered_messages
 from tests.harness.people import NewPerson, Person, message_payload, without_html
 from tests.harness.servers import NewServer, Postgres, Server
@@ -352,6 +352,7 @@ def test_no_message_is_lost_when_the_server_is_killed_while_sqlite_is_locked(
         eventually(lambda: is_saved(server), "the spool is drained", timeout=30)
         wait_until_all_have_sent(participants)
     audit(server, *participants)
+    audit_index(server)
     assert any(None in participant.acknowledged.values() for participant in participants), (
         "nothing was acknowledged as pending"
     )

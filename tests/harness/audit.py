@@ -310,6 +310,16 @@ def audit(server: Server, *participants: Participant) -> None:
     )
 
 
+def audit_index(server: Server) -> None:
+    """Fail if the search index of a running server does not have exactly the messages that are stored.
+
+    It may still index what it has found at its start.
+    """
+    query = "SELECT position FROM message_search_state"
+    eventually(lambda: server.rows(query) == [(0,)], "the search index is filled", timeout=60)
+    assert "The search index is consistent." in server.flask("search", "check")
+
+
 def conversation_id(conversation: str) -> int:
     """Return the id of a conversation."""
     return 1 if conversation == "general" else int(conversation.removeprefix("room_"))

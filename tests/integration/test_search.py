@@ -38,7 +38,7 @@ from chatapp.storage import Transaction, write
 from chatapp.timeline import delete, edit, event_numbers, pin, post, react, store_bot_message, undelete
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.archive.restoring import restore
-from chatapp.timeline.cleanup import plan_clearing, plan_trim, trim
+from chatapp.timeline.cleanup import delete_archive, delete_conversation, plan_clearing, plan_trim, trim
 from chatapp.timeline.search import MAX_COUNT, MAX_SELECTED, MAX_WAITING_SEARCHES, count_messages, find_messages
 from tests.harness.waiting import eventually
 
@@ -671,12 +671,17 @@ def test_differences_of_the_index_are_named() -> None:
 
 WORDS = ("alpha", "beta", "gamma", "deltaBeta", "東京都", "京都", "1,234", "👍")
 
+SOME_WORDS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=5)
+
 ACTIONS = st.one_of(
-    st.tuples(
-        st.just("post"), st.integers(1, 3), st.integers(0, 3), st.lists(st.sampled_from(WORDS), min_size=1, max_size=5)
-    ),
-    st.tuples(st.just("edit"), st.integers(0, 20), st.lists(st.sampled_from(WORDS), min_size=1, max_size=5)),
+    st.tuples(st.just("post"), st.integers(1, 3), st.integers(0, 3), SOME_WORDS),
+    st.tuples(st.just("edit"), st.integers(0, 20), SOME_WORDS),
+    st.tuples(st.just("reply"), st.integers(0, 20), st.integers(1, 3), SOME_WORDS),
     st.tuples(st.just("delete"), st.integers(0, 20)),
+    st.tuples(st.just("undelete"), st.integers(0, 20)),
+    st.tuples(st.sampled_from(["clear", "restore", "delete conversation"]), st.integers(0, 3)),
+    st.tuples(st.just("trim"), st.integers(0, 3), st.integers(1, 5)),
+    st.tuples(st.just("rename"), st.integers(1, 3), st.sampled_from(["other name", "third"])),
     st.tuples(st.just("join"), st.integers(1, 3), st.integers(1, 3)),
     st.tuples(st.just("leave"), st.integers(1, 3), st.integers(1, 3)),
 )
@@ -685,6 +690,7 @@ QUERIES = st.lists(
     st.one_of(
         st.sampled_from(WORDS),
         st.sampled_from(["alp", "京", '"alpha beta"', '"beta gamma"', "-beta", "-alpha", "from:bob", "in:general"]),
+        st.sampled_from(['in:"other name"', "in:third", "is:thread"]),
     ),
     min_size=1,
     max_size=3,
@@ -697,6 +703,7 @@ def test_search_finds_exactly_what_a_scan_of_all_readable_messages_finds(
     app: Flask, actions: Sequence[tuple[object, ...]], queries: Sequence[str]
 ) -> None:
     write(_remove_everything)
+    delete_archive(GENERAL)
     refs = [GENERAL, *(new_room(ANA, name=f"room {number}") for number in range(3))]
     for action in actions:
         with suppress(ChatError):  # Somebody who is no member.
@@ -722,17 +729,47 @@ def _perform(action: tuple[object, ...], refs: Sequence[ConversationRef]) -> Non
     match action:
         case ("post", int(user), int(index), list(words)):
             say(" ".join(map(str, words)), refs[index], Actor(user))
-        case ("edit", int(index), list(words)):
+        case ("edit" | "delete" | "undelete" | "reply", int(index), *_):
             if (found := _find(index)) is not None:
-                edit(*found, content=" ".join(map(str, words)))
-        case ("delete", int(index)):
-            if (found := _find(index)) is not None:
-                delete(*found)
-        case ("join", int(user), int(index)):
+                _change_message(action, *found)
+        case (_, int(index), *_):
+            db.session.rollback()
+            if find_conversation(db.session(), refs[index]) is not None:  # Otherwise it was deleted.
+                _change_conversation(action, refs)
+
+
+def _change_message(action: tuple[object, ...], ref: ConversationRef, sender: Actor, seq: int) -> None:
+    match action:
+        case ("edit", _, list(words)):
+            edit(ref, sender, seq, content=" ".join(map(str, words)))
+        case ("delete", _):
+            delete(ref, sender, seq)
+        case ("undelete", _):
+            undelete(ref, sender, seq)
+        case ("reply", _, int(user), list(words)):
+            say(" ".join(map(str, words)), ref, Actor(user), thread_seq=seq)
+
+
+def _change_conversation(action: tuple[object, ...], refs: Sequence[ConversationRef]) -> None:
+    match action:
+        case ("clear" | "trim", int(index), *keep):
+            db.session.rollback()
+            if (conversation := find_conversation(db.session(), refs[index])) is not None:
+                plan = plan_trim(db.session(), conversation, int(str(keep[0]))) if keep else plan_clearing(conversation)
+                list(trim(plan))
+        case ("restore", int(index)):
+            for run in current_archive().list_runs(refs[index]):
+                list(restore(run))
+        case ("delete conversation", int(index)) if index:
+            write(lambda transaction: delete_conversation(transaction, refs[index].id))
+        case ("rename", int(index), str(name)):
+            renamed = update(Conversation).where(Conversation.id == refs[index].id).values(name=name)
+            write(lambda transaction: transaction.session.execute(renamed))
+        case ("join", int(index), int(user)):
             write(
                 lambda transaction: transaction.session.merge(Membership(conversation_id=refs[index].id, user_id=user))
             )
-        case ("leave", int(user), int(index)):
+        case ("leave", int(index), int(user)):
             is_member = (Membership.conversation_id == refs[index].id, Membership.user_id == user)
             write(lambda transaction: transaction.session.execute(delete_rows(Membership).where(*is_member)))
 
@@ -756,9 +793,10 @@ def _scan(actor: Actor, text: str) -> list[int]:
     if query.is_empty():
         return []
     names = dict(db.session.execute(select(User.username, User.id)).all())
+    places = set(query.list_values("in"))  # One of them is enough.
     found = []
     for message in db.session.scalars(select(Message).where(Message.deleted_at.is_(None)).order_by(Message.id.desc())):
-        conversation = db.session.get(Conversation, message.conversation_id)
+        conversation = db.session.get_one(Conversation, message.conversation_id)
         membership = db.session.get(Membership, (message.conversation_id, actor.user_id))
         if not may_read(conversation, membership):
             continue
@@ -769,7 +807,8 @@ def _scan(actor: Actor, text: str) -> list[int]:
             all(any(_has(tokens, phrase) for phrase in term) for term in query.terms)
             and not any(_has(tokens, phrase) for term in query.excluded for phrase in term)
             and all(names[value] == message.sender_id for value in query.list_values("from"))
-            and all(message.conversation_id == GENERAL.id for _ in query.list_values("in"))
+            and (not places or places & {conversation.wire_name, conversation.name.casefold()})
+            and all(message.thread_root is not None for _ in query.list_values("is"))
         ):
             found.append(message.id)
     return found
