@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatapp.search.query import parse_query
-from chatapp.search.ranking import order_best
+from chatapp.search.ranking import MAX_RANKED_CHARS, MAX_TOTAL_CHARS, order_best
 
 
 def order(query: str, *texts: str) -> Sequence[str]:
@@ -45,3 +45,10 @@ def test_matches_are_counted_in_all_languages() -> None:
 def test_each_text_has_a_place(texts: list[str], query: str) -> None:
     terms = parse_query(query, today=date(2026, 11, 29)).terms
     assert sorted(order_best(texts, terms)) == list(range(len(texts)))
+
+
+def test_of_many_long_texts_only_the_beginnings_are_looked_at() -> None:
+    filler = "x " * (MAX_RANKED_CHARS // 2)
+    early, late = f"needle needle {filler}", f"needle {filler} needle"
+    texts = [late, early] * (MAX_TOTAL_CHARS // MAX_RANKED_CHARS)
+    assert order("needle ", *texts)[: len(texts) // 2] == [early] * (len(texts) // 2)
