@@ -4,7 +4,7 @@ The conversations that they may read are part of the query, so that nothing else
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta, tzinfo
 from typing import Any, Literal, NamedTuple, cast
@@ -44,7 +44,7 @@ from chatapp.search.index import (
     sender_name_token,
 )
 from chatapp.search.query import Filter, Phrase, Query, Term, parse_query
-from chatapp.search.ranking import order_best
+from chatapp.search.ranking import MAX_RANKED_CHARS, order_best
 from chatapp.storage import INTEGER, encode_rows, equals_folded, parameter_rows, read_from_replica, read_natively
 from chatapp.text import fold
 from chatapp.timeline.messages import TimelineMessage, fetch_messages_of
@@ -156,13 +156,14 @@ class _Search:
         """Return the keys of the newest messages that are found, below the id `before`."""
         return [_Found(*row) for row in self._read(session, before, limit)]
 
-    def find_best(self, session: Session, offset: int, limit: int) -> Sequence[_Found]:
-        """Return the keys of the best of the newest messages that are found."""
-        # On SQLite it runs on a native thread, which does not hold up the event loop.
-        with nullcontext() if _is_sqlite(session) else in_slices():
-            rows = self._read(session, None, MAX_RANKED, _MESSAGES.c.content)
-            order = order_best([content for _, _, content in rows], self.expression.terms)
-        return [_Found(*rows[index][:2]) for index in order[offset : offset + limit]]
+    def read_candidates(self, session: Session) -> Sequence[Sequence[Any]]:
+        """Return id, conversation id and beginning of the newest messages that are found, to choose the best ones."""
+        return self._read(session, None, MAX_RANKED, func.substr(_MESSAGES.c.content, 1, MAX_RANKED_CHARS))
+
+    def choose_best(self, candidates: Sequence[Sequence[Any]], offset: int, limit: int) -> Sequence[_Found]:
+        """Return the keys of the best of the candidates, in their order."""
+        order = order_best([content for _, _, content in candidates], self.expression.terms)
+        return [_Found(*candidates[index][:2]) for index in order[offset : offset + limit]]
 
     def count(self, session: Session) -> int:
         """Return the number of messages, at most `MAX_COUNT` and one."""
@@ -299,11 +300,10 @@ def run_query(
     if search is None:
         return Hits((), None, is_indexing, query)
 
+    best: Sequence[_Found] | None = None
+
     def read(reading: Session) -> list[TimelineMessage]:
-        if is_best:
-            found = search.find_best(reading, before or 0, limit + 1)
-        else:
-            found = search.find(reading, before, limit + 1)
+        found = search.find(reading, before, limit + 1) if best is None else best
         refs = {each.id: search.conversations[each.conversation_id].ref for each in found}
         messages = fetch_messages_of(reading, refs)
         return [messages[each.id] for each in found if each.id in messages]
@@ -313,6 +313,11 @@ def run_query(
         return all((each.version or 0) <= search.conversations[each.conversation.id].last_event for each in messages)
 
     with _explaining_limits():
+        if is_best:
+            # Ranked here in slices: a native thread would take the interpreter from the event loop.
+            with in_slices():
+                candidates = read_from_replica(session, search.read_candidates, is_search=True)
+                best = search.choose_best(candidates, before or 0, limit + 1)
         messages = read_from_replica(session, read, accepts=is_authorized, is_search=True)
     following = None
     if len(messages) > limit:
