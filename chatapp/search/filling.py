@@ -228,9 +228,10 @@ def index_batch(batch: Batch, transaction: Transaction) -> int:
     ids = [message.id for message in batch.messages]
     current = select(Message.id, Message.version).where(Message.id.in_(ids)).order_by(Message.id)
     versions = {row.id: row.version for row in session.execute(current.with_for_update(read=True))}
-    # What was changed meanwhile was indexed then.
-    unchanged = [each for each in batch.messages if versions.get(each.id) == batch.versions[each.id]]
-    index_messages(connection, unchanged)
+    # Messages that were changed meanwhile are read again. A reaction changes the version, but indexes nothing.
+    changed = [each for each, version in versions.items() if version != batch.versions[each]]
+    current_messages = {row.id: _make_indexed(row) for row in session.execute(_SELECT.where(Message.id.in_(changed)))}
+    index_messages(connection, [current_messages.get(each.id, each) for each in batch.messages if each.id in versions])
     remove_surplus(connection, batch.next_position, position)
     set_position(connection, batch.next_position)
     return batch.next_position

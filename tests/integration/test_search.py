@@ -617,6 +617,19 @@ def test_the_index_can_be_rebuilt_while_it_is_searched_and_written() -> None:
     check_index()
 
 
+def test_messages_whose_version_changes_while_they_are_indexed_are_not_skipped() -> None:
+    reacted, answered, pinned = (say(f"word {number}") for number in range(3))
+    restart(is_emptied=True)
+    batch = filling.read_batch(db.session())
+    assert batch is not None
+    react(GENERAL, BOB, reacted, "👍", on=True)
+    say("a reply", thread_seq=answered)
+    pin(GENERAL, ANA, pinned, on=True)
+    assert write(partial(filling.index_batch, batch)) == 0
+    assert search("word") == ["word 2", "word 1", "word 0"]
+    check_index()
+
+
 def test_batches_are_limited_by_their_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filling, "BATCH_CHARS", 15)
     for number in range(7):
