@@ -8,7 +8,7 @@ from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.models import Message
 from chatapp.search.checking import Differences, compare_tokens
-from chatapp.search.filling import fill, restart
+from chatapp.search.filling import fill, is_filled, restart
 
 MAX_SHOWN = 10
 """Ids of messages that are shown for each kind of difference."""
@@ -29,7 +29,10 @@ def rebuild(*, is_emptied: bool) -> None:
             bar.update(left)
     except ChatError as error:
         raise click.ClickException(error.message) from None
-    click.echo("The search index is complete.")
+    if is_filled(db.session()):
+        click.echo("The search index is complete.")
+    else:
+        click.echo("A process of another version has begun to index all messages again.")
 
 
 @search_commands.command("check")

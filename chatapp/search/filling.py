@@ -63,11 +63,18 @@ _SELECT = select(
 def fill(session: Session) -> Iterator[int]:
     """Index the messages that are not indexed, the newest first, in batches, and yield the number of ids left.
 
-    Raises `Unavailable`.
+    It ends early if the index gets another tokenizer. Raises `Unavailable`.
     """
     while (batch := read_batch(session)) and (position := write(partial(index_batch, batch))):
         yield position
         time.sleep(PAUSE_SECONDS)
+
+
+def is_filled(session: Session) -> bool:
+    """Return whether `fill` has nothing left to do."""
+    position = get_position(session.connection())
+    session.rollback()
+    return not position
 
 
 def complete_index(session: Session) -> None:
@@ -76,11 +83,12 @@ def complete_index(session: Session) -> None:
         return
     if count := catch_up(session):
         log.info("messages of other versions indexed for the search", messages=count)
-    if get_position(session.connection()):
-        session.rollback()
-        started_at = time.monotonic()
-        for _ in fill(session):
-            pass
+    if is_filled(session):
+        return
+    started_at = time.monotonic()
+    for _ in fill(session):
+        pass
+    if is_filled(session):
         log.info("search index filled", seconds=round(time.monotonic() - started_at))
 
 
@@ -111,26 +119,29 @@ def catch_up(session: Session) -> int:
     session.rollback()
     total = 0
     for conversation_id in behind:
-        while indexed := write(partial(_index_changed, conversation_id)):
+        while indexed := write(partial(index_changed, conversation_id)):
             total += indexed
             time.sleep(PAUSE_SECONDS)
     return total
 
 
 def _list_behind(session: Session) -> Sequence[int]:
+    if get_tokenizer(session.connection()) != TOKENIZER:
+        return []
     is_behind = or_(Conversation.indexed_event != Conversation.last_event, Conversation.indexed_by != TOKENIZER)
     return session.scalars(select(Conversation.id).where(Conversation.last_event > 0, is_behind)).all()
 
 
-def _index_changed(conversation_id: int, transaction: Transaction) -> int:
+def index_changed(conversation_id: int, transaction: Transaction) -> int:
     """Index the next messages that were changed after the last event that is indexed, and return their number.
 
-    The conversation is locked, as it is by each event.
+    It is 0 if the index has another tokenizer by now. The conversation is locked, as it is by each event.
     """
     session = transaction.session
     locked = select(Conversation).where(Conversation.id == conversation_id).with_for_update(key_share=True)
     conversation = session.scalars(locked.execution_options(populate_existing=True)).one_or_none()
-    if conversation is None:
+    # After the lock: a process locks all conversations before it changes the tokenizer of the index.
+    if conversation is None or get_tokenizer(session.connection()) != TOKENIZER:
         return 0
     first = conversation.indexed_event if conversation.indexed_by == TOKENIZER else 0
     changed = select(Message).where(Message.conversation_id == conversation_id, Message.version > first)
@@ -217,10 +228,12 @@ def read_batch(session: Session) -> Batch | None:
 
 
 def index_batch(batch: Batch, transaction: Transaction) -> int:
-    """Index messages that were read, and return the next position."""
+    """Index messages that were read, and return the next position; 0 if the index has another tokenizer by now."""
     session = transaction.session
     connection = session.connection()
     position = get_position(connection, for_update=True)
+    if get_tokenizer(connection) != TOKENIZER:
+        return 0
     if position != batch.position:
         # Another process has indexed them, or has begun anew.
         return position

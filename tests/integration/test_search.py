@@ -31,7 +31,15 @@ from chatapp.rooms.service import remove
 from chatapp.search import checking, filling, index
 from chatapp.search.checking import compare_tokens, find_differences
 from chatapp.search.filling import catch_up, complete_index, fill, restart
-from chatapp.search.index import BARRIER, IndexedMessage, get_tokenizer, index_rows, list_tokens, remove_messages
+from chatapp.search.index import (
+    BARRIER,
+    IndexedMessage,
+    get_position,
+    get_tokenizer,
+    index_rows,
+    list_tokens,
+    remove_messages,
+)
 from chatapp.search.query import Phrase, parse_query
 from chatapp.search.tokens import TOKENIZER
 from chatapp.storage import Transaction, write
@@ -582,11 +590,16 @@ def test_what_an_older_process_writes_is_indexed_afterwards() -> None:
     assert catch_up(db.session()) == 0
 
 
+def set_tokenizer(monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    """Let this process behave as one of another version, with other tokens, until the patch is undone."""
+    for module in (index, filling, event_numbers):
+        monkeypatch.setattr(module, "TOKENIZER", version)
+
+
 def test_a_newer_tokenizer_indexes_all_messages_again(monkeypatch: pytest.MonkeyPatch) -> None:
     say("first text")
     complete()
-    for module in (index, filling, event_numbers):
-        monkeypatch.setattr(module, "TOKENIZER", TOKENIZER + 1)
+    set_tokenizer(monkeypatch, TOKENIZER + 1)
     say("second text")
     assert get_tokenizer(db.session.connection()) == TOKENIZER
     complete()
@@ -599,6 +612,31 @@ def test_a_newer_tokenizer_indexes_all_messages_again(monkeypatch: pytest.Monkey
     conversation = db.session.get_one(Conversation, GENERAL.id, populate_existing=True)
     assert (conversation.indexed_event, conversation.indexed_by) == (2, TOKENIZER + 1)
     check_index()
+
+
+def test_a_process_stops_filling_the_index_when_a_newer_one_has_begun_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    say("first text")
+    restart()
+    batch = filling.read_batch(db.session())
+    assert batch is not None
+    set_tokenizer(monkeypatch, TOKENIZER + 1)
+    position = restart()
+    assert position == batch.position
+    monkeypatch.undo()
+    assert write(partial(filling.index_batch, batch)) == 0
+    assert get_position(db.session.connection()) == position
+    assert not filling.is_filled(db.session())
+
+
+def test_a_process_stops_catching_up_when_a_newer_one_has_begun_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    say("first text")
+    complete()
+    set_tokenizer(monkeypatch, TOKENIZER + 1)
+    complete()
+    monkeypatch.undo()
+    assert write(partial(filling.index_changed, GENERAL.id)) == catch_up(db.session()) == 0
+    conversation = db.session.get_one(Conversation, GENERAL.id, populate_existing=True)
+    assert (conversation.indexed_event, conversation.indexed_by) == (1, TOKENIZER + 1)
 
 
 def test_the_index_can_be_rebuilt_while_it_is_searched_and_written() -> None:
