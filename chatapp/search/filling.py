@@ -46,6 +46,9 @@ BATCH_CHANGED = 20
 
 PAUSE_SECONDS = 0.02
 
+CATCH_UP_SECONDS = 5.0
+"""Interval at which a server looks for messages that other processes have changed, also while it fills the index."""
+
 _SELECT = select(
     Message.id,
     Message.conversation_id,
@@ -63,10 +66,15 @@ _SELECT = select(
 def fill(session: Session) -> Iterator[int]:
     """Index the messages that are not indexed, the newest first, in batches, and yield the number of ids left.
 
-    It ends early if the index gets another tokenizer. Raises `Unavailable`.
+    Meanwhile it catches up with other processes. It ends early if the index gets another tokenizer. Raises
+    `Unavailable`.
     """
+    caught_up_at = time.monotonic()
     while (batch := read_batch(session)) and (position := write(partial(index_batch, batch))):
         yield position
+        if time.monotonic() >= caught_up_at + CATCH_UP_SECONDS:
+            catch_up(session)
+            caught_up_at = time.monotonic()
         time.sleep(PAUSE_SECONDS)
 
 
@@ -81,8 +89,7 @@ def complete_index(session: Session) -> None:
     """Index all messages that the index lacks. Raises `Unavailable`."""
     if not adopt_tokenizer(session):
         return
-    if count := catch_up(session):
-        log.info("messages of other versions indexed for the search", messages=count)
+    catch_up(session)
     if is_filled(session):
         return
     started_at = time.monotonic()
@@ -122,6 +129,8 @@ def catch_up(session: Session) -> int:
         while indexed := write(partial(index_changed, conversation_id)):
             total += indexed
             time.sleep(PAUSE_SECONDS)
+    if total:
+        log.info("messages of other versions indexed for the search", messages=total)
     return total
 
 

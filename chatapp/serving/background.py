@@ -39,7 +39,7 @@ from chatapp.realtime.heartbeats import Heartbeats
 from chatapp.realtime.news import complete_news_channels
 from chatapp.realtime.presence import BROADCAST_SECONDS
 from chatapp.schedule.scheduler import create_scheduler
-from chatapp.search.filling import complete_index
+from chatapp.search.filling import CATCH_UP_SECONDS, complete_index
 from chatapp.serving.backoff import Backoff
 from chatapp.serving.garbage import CHECK_SECONDS, collect_when_quiet
 from chatapp.storage import EXTENSION as WRITER
@@ -84,9 +84,6 @@ PURGE_SECONDS = 10.0
 
 REPLICA_CHECK_SECONDS = 1.0
 """Interval at which the replica is checked."""
-
-INDEX_CHECK_SECONDS = 5.0
-"""Interval between two checks whether messages are to be indexed for the search."""
 
 LAG_CHECK_SECONDS = 0.5
 """Interval at which the lag of the event loop is measured."""
@@ -287,7 +284,7 @@ def fill_search_index(app: Flask) -> None:
     """Index the messages that the search index lacks, now and when a repair asks for it, forever."""
     backoff = Backoff()
     while True:
-        pause = INDEX_CHECK_SECONDS
+        pause = CATCH_UP_SECONDS
         started_at = time.monotonic()
         with app.app_context():
             try:

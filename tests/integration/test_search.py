@@ -639,6 +639,23 @@ def test_a_process_stops_catching_up_when_a_newer_one_has_begun_to(monkeypatch: 
     assert (conversation.indexed_event, conversation.indexed_by) == (1, TOKENIZER + 1)
 
 
+def test_what_an_older_process_writes_is_indexed_while_the_index_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "BATCH_CHARS", 1)
+    monkeypatch.setattr(filling, "CATCH_UP_SECONDS", 0)
+    for number in range(3):
+        say(f"message {number}")
+    restart(is_emptied=True)
+    positions = fill(db.session())
+    assert next(positions) == 3
+    old = insert(Message).values(conversation_id=1, seq=4, version=4, sender_id=1, content="old text")
+    write_as_before_the_index(old)
+    assert search("old") == []
+    assert next(positions) == 2
+    assert search("old") == ["old text"]
+    list(positions)
+    check_index()
+
+
 def test_the_index_can_be_rebuilt_while_it_is_searched_and_written() -> None:
     kept, edited, removed = (say(f"word {number}") for number in range(3))
     restart()
