@@ -6,7 +6,7 @@ upgrade or after a rollback.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
@@ -42,7 +42,10 @@ BATCH_CHARS = 50_000
 """Messages and characters that are indexed in one transaction, some 10 milliseconds. Others can post between two."""
 
 BATCH_CHANGED = 20
-"""Messages of which another process has written an event that are indexed in one transaction."""
+
+BATCH_CHANGED_CHARS = 20_000
+"""Messages and characters of which another process has written events that are indexed in one transaction. They are few
+because their tokens are computed in it."""
 
 PAUSE_SECONDS = 0.02
 
@@ -154,12 +157,24 @@ def index_changed(conversation_id: int, transaction: Transaction) -> int:
         return 0
     first = conversation.indexed_event if conversation.indexed_by == TOKENIZER else 0
     changed = select(Message).where(Message.conversation_id == conversation_id, Message.version > first)
-    messages = session.scalars(changed.order_by(Message.version).limit(BATCH_CHANGED)).all()
+    found = session.scalars(changed.order_by(Message.version).limit(BATCH_CHANGED)).all()
+    messages = found[: _count_until(found, BATCH_CHANGED_CHARS)]
     index_rows(session, sorted(messages, key=attrgetter("id")))
-    is_last = len(messages) < BATCH_CHANGED
+    is_last = len(messages) == len(found) < BATCH_CHANGED
     conversation.indexed_event = conversation.last_event if is_last else messages[-1].version
     conversation.indexed_by = TOKENIZER
     return len(messages)
+
+
+def _count_until(messages: Iterable[Message | Row[*tuple[Any, ...]]], max_chars: int) -> int:
+    """Return how many of the messages, from the first one on, are needed to reach a number of characters."""
+    count = chars = 0
+    for message in messages:
+        if chars >= max_chars:
+            break
+        chars += len(message.content)
+        count += 1
+    return count
 
 
 def restart(*, is_emptied: bool = False) -> int:

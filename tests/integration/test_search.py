@@ -694,6 +694,22 @@ def test_batches_are_limited_by_their_characters(monkeypatch: pytest.MonkeyPatch
     check_index()
 
 
+def test_batches_of_what_an_older_process_writes_are_limited_by_their_characters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(filling, "BATCH_CHANGED_CHARS", 15)
+    complete()
+    write_as_before_the_index(
+        *(
+            insert(Message).values(conversation_id=1, seq=seq, version=seq, sender_id=1, content=f"message {seq}")
+            for seq in range(1, 6)
+        )
+    )
+    assert write(partial(filling.index_changed, GENERAL.id)) == 2
+    assert catch_up(db.session()) == 3
+    check_index()
+
+
 def test_a_rebuild_removes_what_has_no_message() -> None:
     for number in range(4):
         say(f"word {number}")
