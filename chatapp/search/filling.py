@@ -72,8 +72,9 @@ def fill(session: Session) -> Iterator[int]:
     Meanwhile it catches up with other processes. It ends early if the index gets another tokenizer. Raises
     `Unavailable`.
     """
+    batch: Batch | None = None
     caught_up_at = time.monotonic()
-    while (batch := read_batch(session)) and (position := write(partial(index_batch, batch))):
+    while (batch := read_batch(session, batch)) and (position := write(partial(index_batch, batch))):
         yield position
         if time.monotonic() >= caught_up_at + CATCH_UP_SECONDS:
             catch_up(session)
@@ -225,30 +226,39 @@ class Batch:
     """In the order of their ids."""
     versions: Mapping[int, int]
     """The event of the last change of each message, by id."""
+    remaining: Sequence[Row[*tuple[Any, ...]]]
+    """The next rows that were read, for which the batch has no room."""
+    is_end: bool
+    """Whether there are no messages after those."""
 
 
-def read_batch(session: Session) -> Batch | None:
-    """Return the next messages to be indexed; None if there are none. Their tokens are computed in slices."""
+def read_batch(session: Session, previous: Batch | None = None) -> Batch | None:
+    """Return the next messages to be indexed; None if there are none. Their tokens are computed in slices.
+
+    The rows that remain of the previous batch are not read again: a batch has room for few long messages.
+    """
     position = get_position(session.connection())
     if not position:
         session.rollback()
         return None
-    query = _SELECT.where(Message.id < position).order_by(Message.id.desc()).limit(BATCH_MESSAGES)
-    rows = read_natively(session, lambda reading: reading.execute(query).all(), is_limited=False)
+    if previous is not None and previous.remaining and previous.next_position == position:
+        rows, is_end = previous.remaining, previous.is_end
+    else:
+        query = _SELECT.where(Message.id < position).order_by(Message.id.desc()).limit(BATCH_MESSAGES)
+        rows = read_natively(session, lambda reading: reading.execute(query).all(), is_limited=False)
+        is_end = len(rows) < BATCH_MESSAGES
     session.rollback()
+    count = _count_until(rows, BATCH_CHARS)
+    rows, remaining = rows[:count], rows[count:]
     messages: list[IndexedMessage] = []
-    chars = 0
     with in_slices():
         for row in rows:
             message = _make_indexed(row)
             messages.append(replace(message, tokens=tokenize_text(message.content)))
             checkpoint()
-            chars += len(message.content)
-            if chars >= BATCH_CHARS:
-                break
-    is_last = len(messages) == len(rows) < BATCH_MESSAGES
-    next_position = 0 if is_last else messages[-1].id
-    return Batch(position, next_position, messages[::-1], {row.id: row.version for row in rows})
+    next_position = 0 if is_end and not remaining else rows[-1].id
+    versions = {row.id: row.version for row in rows}
+    return Batch(position, next_position, messages[::-1], versions, remaining, is_end)
 
 
 def index_batch(batch: Batch, transaction: Transaction) -> int:
@@ -262,8 +272,7 @@ def index_batch(batch: Batch, transaction: Transaction) -> int:
         # Another process has indexed them, or has begun anew.
         return position
     # Locked, so that nobody changes them before they are indexed.
-    ids = [message.id for message in batch.messages]
-    current = select(Message.id, Message.version).where(Message.id.in_(ids)).order_by(Message.id)
+    current = select(Message.id, Message.version).where(Message.id.in_(batch.versions)).order_by(Message.id)
     versions = {row.id: row.version for row in session.execute(current.with_for_update(read=True))}
     # Messages that were changed meanwhile are read again. A reaction changes the version, but indexes nothing.
     changed = [each for each, version in versions.items() if version != batch.versions[each]]

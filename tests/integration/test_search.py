@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Executable, func, insert, select, update
 from sqlalchemy import delete as delete_rows
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from chatapp.accounts.service import create_owner, create_user
 from chatapp.actors import Actor
@@ -42,7 +43,7 @@ from chatapp.search.index import (
 )
 from chatapp.search.query import Phrase, parse_query
 from chatapp.search.tokens import TOKENIZER
-from chatapp.storage import Transaction, write
+from chatapp.storage import Transaction, read_natively, write
 from chatapp.timeline import delete, edit, event_numbers, pin, post, react, store_bot_message, undelete
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.archive.restoring import restore
@@ -691,6 +692,28 @@ def test_batches_are_limited_by_their_characters(monkeypatch: pytest.MonkeyPatch
         say(f"message {number}")
     restart(is_emptied=True)
     assert list(fill(db.session())) == [6, 4, 2]
+    check_index()
+
+
+def test_rows_that_a_batch_has_no_room_for_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "BATCH_CHARS", 15)
+    reads = []
+
+    def count_reads(session: Session, read: Callable[[Session], object], *, is_limited: bool = True) -> object:
+        reads.append(read)
+        return read_natively(session, read, is_limited=is_limited)
+
+    seqs = [say(f"message {number}") for number in range(7)]
+    restart(is_emptied=True)
+    monkeypatch.setattr(filling, "read_natively", count_reads)
+    positions = fill(db.session())
+    assert next(positions) == 6
+    # They may change before they are indexed.
+    edit(GENERAL, ANA, seqs[3], content="another text")
+    delete(GENERAL, ANA, seqs[2])
+    react(GENERAL, BOB, seqs[1], "👍", on=True)
+    assert list(positions) == [4, 2]
+    assert len(reads) == 1
     check_index()
 
 
