@@ -31,7 +31,7 @@ from chatapp.search.index import (
     set_position,
     tokenize_text,
 )
-from chatapp.search.tokens import TOKENIZER
+from chatapp.search.tokens import TOKENIZER_VERSION
 from chatapp.storage import Transaction, read_natively, write
 
 log = structlog.get_logger(__name__)
@@ -110,14 +110,14 @@ def adopt_tokenizer(session: Session) -> bool:
     """
     stored = get_tokenizer(session.connection())
     session.rollback()
-    if stored < TOKENIZER:
+    if stored < TOKENIZER_VERSION:
         write(_adopt_tokenizer)
-    return stored <= TOKENIZER
+    return stored <= TOKENIZER_VERSION
 
 
 def _adopt_tokenizer(transaction: Transaction) -> None:
     connection = transaction.session.connection()
-    if get_tokenizer(connection) < TOKENIZER:
+    if get_tokenizer(connection) < TOKENIZER_VERSION:
         restart_filling(connection)
 
 
@@ -139,9 +139,9 @@ def catch_up(session: Session) -> int:
 
 
 def _list_behind(session: Session) -> Sequence[int]:
-    if get_tokenizer(session.connection()) != TOKENIZER:
+    if get_tokenizer(session.connection()) != TOKENIZER_VERSION:
         return []
-    is_behind = or_(Conversation.indexed_event != Conversation.last_event, Conversation.indexed_by != TOKENIZER)
+    is_behind = or_(Conversation.indexed_event != Conversation.last_event, Conversation.indexed_by != TOKENIZER_VERSION)
     return session.scalars(select(Conversation.id).where(Conversation.last_event > 0, is_behind)).all()
 
 
@@ -154,16 +154,16 @@ def index_changed(conversation_id: int, transaction: Transaction) -> int:
     locked = select(Conversation).where(Conversation.id == conversation_id).with_for_update(key_share=True)
     conversation = session.scalars(locked.execution_options(populate_existing=True)).one_or_none()
     # After the lock: a process locks all conversations before it changes the tokenizer of the index.
-    if conversation is None or get_tokenizer(session.connection()) != TOKENIZER:
+    if conversation is None or get_tokenizer(session.connection()) != TOKENIZER_VERSION:
         return 0
-    first = conversation.indexed_event if conversation.indexed_by == TOKENIZER else 0
+    first = conversation.indexed_event if conversation.indexed_by == TOKENIZER_VERSION else 0
     changed = select(Message).where(Message.conversation_id == conversation_id, Message.version > first)
     found = session.scalars(changed.order_by(Message.version).limit(BATCH_CHANGED)).all()
     messages = found[: _count_until(found, BATCH_CHANGED_CHARS)]
     index_rows(session, sorted(messages, key=attrgetter("id")))
     is_last = len(messages) == len(found) < BATCH_CHANGED
     conversation.indexed_event = conversation.last_event if is_last else messages[-1].version
-    conversation.indexed_by = TOKENIZER
+    conversation.indexed_by = TOKENIZER_VERSION
     return len(messages)
 
 
@@ -266,7 +266,7 @@ def index_batch(batch: Batch, transaction: Transaction) -> int:
     session = transaction.session
     connection = session.connection()
     position = get_position(connection, for_update=True)
-    if get_tokenizer(connection) != TOKENIZER:
+    if get_tokenizer(connection) != TOKENIZER_VERSION:
         return 0
     if position != batch.position:
         # Another process has indexed them, or has begun anew.

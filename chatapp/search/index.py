@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.models import Message
 from chatapp.models.messages import RUNNING_STATES
-from chatapp.search.tokens import TOKENIZER, fold_word, tokenize
+from chatapp.search.tokens import TOKENIZER_VERSION, fold_word, tokenize
 
 TABLE = "message_search"
 """The table of the index. Names of all its tables begin with it."""
@@ -273,20 +273,21 @@ def restart_filling(connection: Connection) -> None:
         # In the order in which the writers lock, so that they cannot deadlock.
         connection.execute(text("SELECT id FROM conversations ORDER BY id FOR NO KEY UPDATE"))
     connection.execute(
-        text("UPDATE conversations SET indexed_event = last_event, indexed_by = :tokenizer"), {"tokenizer": TOKENIZER}
+        text("UPDATE conversations SET indexed_event = last_event, indexed_by = :tokenizer"),
+        {"tokenizer": TOKENIZER_VERSION},
     )
     connection.execute(
         text(
             "UPDATE message_search_state SET tokenizer = :tokenizer, "
             "position = (SELECT coalesce(max(id) + 1, 0) FROM messages)"
         ),
-        {"tokenizer": TOKENIZER},
+        {"tokenizer": TOKENIZER_VERSION},
     )
     remove_surplus(connection, get_position(connection), _LAST_ID)
 
 
 def get_tokenizer(connection: Connection) -> int:
-    """Return the `TOKENIZER` whose tokens the index has, or is being filled with; 0 before the first one."""
+    """Return the `TOKENIZER_VERSION` whose tokens the index has, or is being filled with; 0 before the first one."""
     return int(connection.exec_driver_sql("SELECT tokenizer FROM message_search_state").scalar_one())
 
 

@@ -16,7 +16,7 @@ from unicodedata import category, combining, normalize, unidata_version
 _VERSION = 2
 """Increment it with each change after which texts have other tokens: stored messages are then indexed again."""
 
-TOKENIZER = int("{:d}{:03d}{:02d}{:02d}".format(_VERSION, *map(int, unidata_version.split("."))))
+TOKENIZER_VERSION = int("{:d}{:03d}{:02d}{:02d}".format(_VERSION, *map(int, unidata_version.split("."))))
 """The version of the tokens and of Python's Unicode data, which they depend on: a newer one is greater."""
 
 MAX_TOKEN_CHARS = 80

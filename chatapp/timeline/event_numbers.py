@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import ConversationRef, make_ref
 from chatapp.models import Conversation, now
-from chatapp.search.tokens import TOKENIZER
+from chatapp.search.tokens import TOKENIZER_VERSION
 from chatapp.storage import INTEGER, ReadStatement, Transaction, encode_rows, parameter_rows
 
 CONVERSATIONS = cast(Table, Conversation.__table__)
@@ -128,8 +128,8 @@ def increment_last_event(transaction: Transaction, conversation: NumberedConvers
     """
     indexed = conversation.indexed_event, conversation.indexed_by
     conversation.last_event += 1
-    if conversation.last_event == 1 or indexed == (conversation.last_event - 1, TOKENIZER):
-        conversation.indexed_event, conversation.indexed_by = conversation.last_event, TOKENIZER
+    if conversation.last_event == 1 or indexed == (conversation.last_event - 1, TOKENIZER_VERSION):
+        conversation.indexed_event, conversation.indexed_by = conversation.last_event, TOKENIZER_VERSION
     transaction.watermarks[conversation.id] = conversation.last_event
     conversation.updated_at = now()
     return conversation.last_event

@@ -42,7 +42,7 @@ from chatapp.search.index import (
     remove_messages,
 )
 from chatapp.search.query import Phrase, parse_query
-from chatapp.search.tokens import TOKENIZER
+from chatapp.search.tokens import TOKENIZER_VERSION
 from chatapp.storage import Transaction, read_natively, write
 from chatapp.timeline import delete, edit, event_numbers, pin, post, react, store_bot_message, undelete
 from chatapp.timeline.archive.files import current_archive
@@ -594,24 +594,24 @@ def test_what_an_older_process_writes_is_indexed_afterwards() -> None:
 def set_tokenizer(monkeypatch: pytest.MonkeyPatch, version: int) -> None:
     """Let this process behave as one of another version, with other tokens, until the patch is undone."""
     for module in (index, filling, event_numbers):
-        monkeypatch.setattr(module, "TOKENIZER", version)
+        monkeypatch.setattr(module, "TOKENIZER_VERSION", version)
 
 
 def test_a_newer_tokenizer_indexes_all_messages_again(monkeypatch: pytest.MonkeyPatch) -> None:
     say("first text")
     complete()
-    set_tokenizer(monkeypatch, TOKENIZER + 1)
+    set_tokenizer(monkeypatch, TOKENIZER_VERSION + 1)
     say("second text")
-    assert get_tokenizer(db.session.connection()) == TOKENIZER
+    assert get_tokenizer(db.session.connection()) == TOKENIZER_VERSION
     complete()
-    assert get_tokenizer(db.session.connection()) == TOKENIZER + 1
+    assert get_tokenizer(db.session.connection()) == TOKENIZER_VERSION + 1
     monkeypatch.undo()
     # An older process beside it.
     say("third text")
     complete()
-    assert get_tokenizer(db.session.connection()) == TOKENIZER + 1
+    assert get_tokenizer(db.session.connection()) == TOKENIZER_VERSION + 1
     conversation = db.session.get_one(Conversation, GENERAL.id, populate_existing=True)
-    assert (conversation.indexed_event, conversation.indexed_by) == (2, TOKENIZER + 1)
+    assert (conversation.indexed_event, conversation.indexed_by) == (2, TOKENIZER_VERSION + 1)
     check_index()
 
 
@@ -620,7 +620,7 @@ def test_a_process_stops_filling_the_index_when_a_newer_one_has_begun_to(monkeyp
     restart()
     batch = filling.read_batch(db.session())
     assert batch is not None
-    set_tokenizer(monkeypatch, TOKENIZER + 1)
+    set_tokenizer(monkeypatch, TOKENIZER_VERSION + 1)
     position = restart()
     assert position == batch.position
     monkeypatch.undo()
@@ -632,12 +632,12 @@ def test_a_process_stops_filling_the_index_when_a_newer_one_has_begun_to(monkeyp
 def test_a_process_stops_catching_up_when_a_newer_one_has_begun_to(monkeypatch: pytest.MonkeyPatch) -> None:
     say("first text")
     complete()
-    set_tokenizer(monkeypatch, TOKENIZER + 1)
+    set_tokenizer(monkeypatch, TOKENIZER_VERSION + 1)
     complete()
     monkeypatch.undo()
     assert write(partial(filling.index_changed, GENERAL.id)) == catch_up(db.session()) == 0
     conversation = db.session.get_one(Conversation, GENERAL.id, populate_existing=True)
-    assert (conversation.indexed_event, conversation.indexed_by) == (1, TOKENIZER + 1)
+    assert (conversation.indexed_event, conversation.indexed_by) == (1, TOKENIZER_VERSION + 1)
 
 
 def test_what_an_older_process_writes_is_indexed_while_the_index_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
