@@ -69,7 +69,7 @@ class Conversation(Base):
     indexed_event: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """The last event up to which the search index has the messages. It is behind `last_event` after a process of a
     version without the index, or with another tokenizer, has written an event."""
-    indexed_by: Mapped[int] = mapped_column(default=0, server_default="0")
+    indexed_tokenizer: Mapped[int] = mapped_column(default=0, server_default="0")
     """The `TOKENIZER_VERSION` that has computed the tokens up to `indexed_event`."""
     category: Mapped[str | None] = mapped_column(String(40))
     """The category of an assistant session."""

@@ -141,7 +141,9 @@ def catch_up(session: Session) -> int:
 def _list_behind(session: Session) -> Sequence[int]:
     if get_tokenizer(session.connection()) != TOKENIZER_VERSION:
         return []
-    is_behind = or_(Conversation.indexed_event != Conversation.last_event, Conversation.indexed_by != TOKENIZER_VERSION)
+    is_behind = or_(
+        Conversation.indexed_event != Conversation.last_event, Conversation.indexed_tokenizer != TOKENIZER_VERSION
+    )
     return session.scalars(select(Conversation.id).where(Conversation.last_event > 0, is_behind)).all()
 
 
@@ -156,14 +158,14 @@ def index_changed(conversation_id: int, transaction: Transaction) -> int:
     # After the lock: a process locks all conversations before it changes the tokenizer of the index.
     if conversation is None or get_tokenizer(session.connection()) != TOKENIZER_VERSION:
         return 0
-    first = conversation.indexed_event if conversation.indexed_by == TOKENIZER_VERSION else 0
+    first = conversation.indexed_event if conversation.indexed_tokenizer == TOKENIZER_VERSION else 0
     changed = select(Message).where(Message.conversation_id == conversation_id, Message.version > first)
     found = session.scalars(changed.order_by(Message.version).limit(BATCH_CHANGED)).all()
     messages = found[: _count_until(found, BATCH_CHANGED_CHARS)]
     index_rows(session, sorted(messages, key=attrgetter("id")))
     is_last = len(messages) == len(found) < BATCH_CHANGED
     conversation.indexed_event = conversation.last_event if is_last else messages[-1].version
-    conversation.indexed_by = TOKENIZER_VERSION
+    conversation.indexed_tokenizer = TOKENIZER_VERSION
     return len(messages)
 
 

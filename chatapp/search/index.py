@@ -273,7 +273,7 @@ def restart_filling(connection: Connection) -> None:
         # In the order in which the writers lock, so that they cannot deadlock.
         connection.execute(text("SELECT id FROM conversations ORDER BY id FOR NO KEY UPDATE"))
     connection.execute(
-        text("UPDATE conversations SET indexed_event = last_event, indexed_by = :tokenizer"),
+        text("UPDATE conversations SET indexed_event = last_event, indexed_tokenizer = :tokenizer"),
         {"tokenizer": TOKENIZER_VERSION},
     )
     connection.execute(

@@ -36,14 +36,14 @@ _LOCKED_COLUMNS = ReadStatement(
         select(
             *(CONVERSATIONS.c[name] for name in ("id", "kind", "last_event", "message_count", "visibility")),
             CONVERSATIONS.c.indexed_event,
-            CONVERSATIONS.c.indexed_by,
+            CONVERSATIONS.c.indexed_tokenizer,
             CONVERSATIONS.c.ended_at.is_not(None),
         )
     )
 )
 
 _NUMBERS = parameter_rows(
-    "numbers", id=INTEGER, last_event=INTEGER, message_count=INTEGER, indexed_event=INTEGER, indexed_by=INTEGER
+    "numbers", id=INTEGER, last_event=INTEGER, message_count=INTEGER, indexed_event=INTEGER, indexed_tokenizer=INTEGER
 )
 
 _UPDATE = (
@@ -53,7 +53,7 @@ _UPDATE = (
         last_event=_NUMBERS.c.last_event,
         message_count=_NUMBERS.c.message_count,
         indexed_event=_NUMBERS.c.indexed_event,
-        indexed_by=_NUMBERS.c.indexed_by,
+        indexed_tokenizer=_NUMBERS.c.indexed_tokenizer,
         updated_at=bindparam("updated_at"),
     )
 )
@@ -66,7 +66,7 @@ class NumberedConversation(Protocol):
     last_event: int
     message_count: int
     indexed_event: int
-    indexed_by: int
+    indexed_tokenizer: int
     updated_at: datetime
 
 
@@ -80,7 +80,7 @@ class LockedConversation:
     message_count: int
     visibility: str
     indexed_event: int
-    indexed_by: int
+    indexed_tokenizer: int
     is_archived: bool
     """Whether it is read-only."""
     updated_at: datetime = field(default_factory=now)
@@ -112,7 +112,8 @@ def lock_columns(session: Session, ids: Collection[int]) -> dict[ConversationRef
 def store_event_numbers(session: Session, conversations: Sequence[LockedConversation]) -> None:
     """Update the rows of conversations that have taken event numbers, all to the time of the last one."""
     numbers = encode_rows(
-        (each.id, each.last_event, each.message_count, each.indexed_event, each.indexed_by) for each in conversations
+        (each.id, each.last_event, each.message_count, each.indexed_event, each.indexed_tokenizer)
+        for each in conversations
     )
     updated_at = max(each.updated_at for each in conversations)
     session.connection().execute(_UPDATE, {"numbers": numbers, "updated_at": updated_at})
@@ -126,10 +127,10 @@ def increment_last_event(transaction: Transaction, conversation: NumberedConvers
     The caller indexes for the search what the event changes. If the index is complete up to the previous event, it is
     then complete up to this one. Otherwise `chatapp.search.filling` completes it.
     """
-    indexed = conversation.indexed_event, conversation.indexed_by
+    indexed = conversation.indexed_event, conversation.indexed_tokenizer
     conversation.last_event += 1
     if conversation.last_event == 1 or indexed == (conversation.last_event - 1, TOKENIZER_VERSION):
-        conversation.indexed_event, conversation.indexed_by = conversation.last_event, TOKENIZER_VERSION
+        conversation.indexed_event, conversation.indexed_tokenizer = conversation.last_event, TOKENIZER_VERSION
     transaction.watermarks[conversation.id] = conversation.last_event
     conversation.updated_at = now()
     return conversation.last_event

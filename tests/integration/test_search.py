@@ -611,7 +611,7 @@ def test_a_newer_tokenizer_indexes_all_messages_again(monkeypatch: pytest.Monkey
     complete()
     assert get_tokenizer(db.session.connection()) == TOKENIZER_VERSION + 1
     conversation = db.session.get_one(Conversation, GENERAL.id, populate_existing=True)
-    assert (conversation.indexed_event, conversation.indexed_by) == (2, TOKENIZER_VERSION + 1)
+    assert (conversation.indexed_event, conversation.indexed_tokenizer) == (2, TOKENIZER_VERSION + 1)
     check_index()
 
 
@@ -637,7 +637,7 @@ def test_a_process_stops_catching_up_when_a_newer_one_has_begun_to(monkeypatch: 
     monkeypatch.undo()
     assert write(partial(filling.index_changed, GENERAL.id)) == catch_up(db.session()) == 0
     conversation = db.session.get_one(Conversation, GENERAL.id, populate_existing=True)
-    assert (conversation.indexed_event, conversation.indexed_by) == (1, TOKENIZER_VERSION + 1)
+    assert (conversation.indexed_event, conversation.indexed_tokenizer) == (1, TOKENIZER_VERSION + 1)
 
 
 def test_what_an_older_process_writes_is_indexed_while_the_index_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
