@@ -122,8 +122,8 @@ def split_filters(text: str, *, today: date, zone: tzinfo = UTC) -> tuple[Query,
     for part in _PART.finditer(text[:MAX_QUERY_CHARS]):
         name = (part["name"] or "").lower()
         value = part["phrase"] if part["word"] is None else part["word"].rstrip(".,;:?!")
-        # A hyphen inside a word excludes nothing.
-        is_excluded = bool(part["minus"]) and not text[: part.start()][-1:].strip()
+        # A hyphen inside a word excludes nothing, nor does the sign of a number.
+        is_excluded = bool(part["minus"]) and (name or value)[:1].isalpha() and not text[: part.start()][-1:].strip()
         if not (name and _add_filter(query, name, value, today, zone, is_excluded=is_excluded)):
             term = make_term(value, is_prefix=False) if is_excluded and not name else ()
             if not term:

@@ -196,6 +196,7 @@ def test_filters_and_times_of_a_question_apply(installation: Installation) -> No
         ("find boat in #design-team", 1, "for the design"),
         ("from:bob", 1, "Another boat"),
         ("boat -design -today -old", 1, "Another boat"),
+        ('find "boat of today"', 1, "of today"),
     ]:
         answer = installation.ask("bob", question)
         assert (answer.count("> —"), part in answer) == (count, True), question

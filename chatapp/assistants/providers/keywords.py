@@ -18,6 +18,8 @@ _STOP_WORDS = frozenset(
 
 _WORD = re.compile(r"""["“„]([^"“”„]{1,200})["“”]|([^\W_](?:[\w.'’-]*[^\W_])?)""")
 
+_QUOTED = re.compile(r"""(["“„][^"“”„]{1,200}["“”])""")
+
 _PERIOD = re.compile(r"(?<![\w:-])(today|yesterday|(?:this|last) (?:week|month|year))\b(?!-)", re.IGNORECASE)
 
 _ROOM = re.compile(r"(?<!\S)in #(\w[\w-]*)", re.IGNORECASE)
@@ -30,14 +32,20 @@ def find_keywords(question: str) -> Sequence[str]:
 
 
 def add_filters(question: str) -> str:
-    """Replace times such as “last week” and rooms such as “in #design” by the filters of a search."""
-    with_periods = _PERIOD.sub(lambda match: f"during:{match[1].lower().replace(' ', '-')}", question)
-    return _ROOM.sub(r"in:\1", with_periods)
+    """Replace times such as “last week” and rooms such as “in #design” by filters, except in quotes."""
+    parts = _QUOTED.split(question)
+    parts[::2] = map(_add_filters, parts[::2])
+    return "".join(parts)
 
 
 def stem(word: str) -> str:
     """Return the singular of a regular plural: “invoices” should find “invoice”."""
     return word[:-1] if len(word) > 4 and word.isascii() and re.search("[^s]s$", word, re.IGNORECASE) else word
+
+
+def _add_filters(text: str) -> str:
+    with_periods = _PERIOD.sub(lambda match: f"during:{match[1].lower().replace(' ', '-')}", text)
+    return _ROOM.sub(r"in:\1", with_periods)
 
 
 def _is_keyword(word: str) -> bool:

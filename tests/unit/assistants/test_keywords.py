@@ -29,6 +29,8 @@ def test_stop_words_are_left_out(question: str, keywords: list[str]) -> None:
         ("invoices of Last Week", "invoices of during:last-week"),
         ("yesterday in #design-team, please", "during:yesterday in:design-team, please"),
         ("on:today issue #42", "on:today issue #42"),
+        ('find "last week report" of today', 'find "last week report" of during:today'),
+        ("“in #design” yesterday", "“in #design” during:yesterday"),
     ],
 )
 def test_times_and_rooms_become_filters(question: str, expected: str) -> None:

@@ -114,6 +114,13 @@ def test_filters_are_taken_out_of_a_sentence() -> None:
     assert not query.terms
 
 
+def test_a_sentence_excludes_words_and_no_numbers() -> None:
+    query, rest = split_filters('is it -5 degrees, -"10 below", -from:42 -"blue boat" or - cold?', today=TODAY)
+    assert rest.split() == ["is", "it", "-5", "degrees,", '-"10', 'below",', "or", "-", "cold?"]
+    assert query.filters == [Filter("from", "42", is_excluded=True)]
+    assert query.excluded == [(Phrase(("blue", "boat")),)]
+
+
 def test_expressions_of_both_databases() -> None:
     query = parse_query('snake_case "a b" -c de', today=TODAY)
     expression = Expression(query.terms, [["x", "y"]], query.excluded)
