@@ -83,7 +83,9 @@ class MessageSearch:
                 partial = self._find(replace(query, terms=[*query.terms, any_term]), MAX_PARTIAL_MATCHES)
                 known = {message.id for message in found}
                 others = [message for message in partial if message.id not in known]
-                found += sorted(others, key=lambda message: -count_terms(message.content, terms))
+                counts = count_terms((message.content for message in others), terms)
+                order = sorted(range(len(others)), key=lambda index: -counts[index])
+                found += [others[index] for index in order]
             return self._present(found[:limit])
 
     def find_person(self, words: Sequence[str]) -> Person | None:

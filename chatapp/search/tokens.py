@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import category, combining, normalize, unidata_version
 
+from chatapp.concurrency.cooperation import checkpoint
+
 _VERSION = 2
 """Increment it with each change after which texts have other tokens: stored messages are then indexed again."""
 
@@ -21,6 +23,9 @@ TOKENIZER_VERSION = int("{:d}{:03d}{:02d}{:02d}".format(_VERSION, *map(int, unid
 
 MAX_TOKEN_CHARS = 80
 """Longer words are found by their beginning."""
+
+SLICE_CHARS = 500
+"""Characters between two checkpoints of `locate`, some 0.5 milliseconds."""
 
 MAX_TOKENS = 12_000
 """Maximum number of tokens of a text. PostgreSQL has positions up to 16,383."""
@@ -79,6 +84,9 @@ _WITH_SYMBOL = re.compile(r"(?<![\w+#])([A-Za-z]{1,16})(\+\+(?![+A-Za-z])|#(?![\
 
 _SYMBOLS = str.maketrans("+#", "＋＃")
 """Stand for the symbols in tokens: SQLite would split them at an ASCII one. Normalized texts do not have these."""
+
+ASCII_SYMBOLS = str.maketrans("＋＃", "+#")
+"""The symbols of a token, as they are in texts."""
 
 _OUTSIDE = re.compile(r"^[^\w+#]+|[^\w+#]+$")
 """What surrounds a word."""
@@ -217,7 +225,10 @@ def locate(text: str) -> tuple[Sequence[Token], Sequence[Token]]:
     row: list[Token] = []
     wholes: list[Token] = []
     for parts, whole in _read_runs(normalized):
-        row += [Token(token, starts[start], ends[end - 1]) for token, start, end in parts]
+        for index, (token, start, end) in enumerate(parts):
+            if index % SLICE_CHARS == 0:
+                checkpoint()
+            row.append(Token(token, starts[start], ends[end - 1]))
         if whole is not None:
             wholes.append(Token(whole, starts[parts[0][1]], ends[parts[-1][2] - 1]))
     wholes += [Token(whole, starts[start], ends[end - 1]) for whole, start, end in _read_joined(normalized)]
@@ -250,6 +261,8 @@ def _normalize_with_places(text: str) -> tuple[str, Sequence[int], Sequence[int]
     ends: list[int] = []
     start = 0
     for index in range(1, len(text) + 1):
+        if index % SLICE_CHARS == 0:
+            checkpoint()
         if index < len(text) and _continues(text[index]):
             continue
         piece = _normalize(text[start:index])

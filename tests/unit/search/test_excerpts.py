@@ -2,11 +2,13 @@
 
 from datetime import date
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp.search.excerpts import EXCERPT_CHARS, find_ranges, make_excerpt
+from chatapp.search.excerpts import COUNTED_CHARS, EXCERPT_CHARS, count_terms, find_ranges, make_excerpt, make_excerpts
 from chatapp.search.query import parse_query
+from chatapp.search.tokens import SLICE_CHARS
 
 
 def mark(content: str, text: str) -> str:
@@ -40,6 +42,22 @@ def test_only_the_beginning_of_a_long_text_is_searched_for_matches() -> None:
     excerpt = make_excerpt(content, parse_query("needle", today=date(2026, 11, 29)).terms)
     assert (excerpt.ranges, excerpt.has_before, excerpt.has_after) == ([], False, True)
     assert content.startswith(excerpt.text)
+
+
+def test_terms_are_counted_in_the_beginnings_of_texts() -> None:
+    terms = parse_query("red apple ", today=date(2026, 11, 29)).terms
+    filler = "x " * (COUNTED_CHARS // 2)
+    assert count_terms(["a red apple", "red red", "nothing", f"red {filler} apple"], terms) == [2, 1, 0, 1]
+
+
+@pytest.mark.parametrize("text", ["é", "é ", "東", "a_", "ab "])
+def test_others_get_their_turn_within_a_long_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[None] = []
+    for module in ("tokens", "excerpts"):
+        monkeypatch.setattr(f"chatapp.search.{module}.checkpoint", lambda: turns.append(None))
+    content = text * (10_000 // len(text))
+    make_excerpts([content], parse_query("needle", today=date(2026, 11, 29)).terms)
+    assert len(turns) >= len(content) // SLICE_CHARS
 
 
 @given(st.text(max_size=400), st.text(max_size=20))
