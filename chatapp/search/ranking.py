@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 from chatapp.concurrency.cooperation import checkpoint
 from chatapp.search.query import Phrase, Term
-from chatapp.search.tokens import fold_word, is_dense
+from chatapp.search.tokens import ASCII_SYMBOLS, fold_word, is_dense
 
 MAX_RANKED_CHARS = 2_000
 """The rest of a longer text is not looked at."""
@@ -24,6 +24,9 @@ MAX_RANKED_TERMS = 8
 
 SLICE_CHARS = 2_000
 """Characters between two checkpoints, some 0.5 milliseconds."""
+
+MAX_SEPARATORS = 16
+"""Number of characters between two tokens of a phrase up to which it is counted."""
 
 _SATURATION = 1.2
 """The smaller it is, the less it matters how often a word occurs."""
@@ -64,16 +67,21 @@ def _compile(term: Term) -> re.Pattern[str]:
 def _make_pattern(phrase: Phrase) -> str:
     """Return what finds a phrase in a folded text."""
     first, last = phrase.tokens[0], phrase.tokens[-1]
-    parts = [re.escape(first)]
+    parts = [_escape(first)]
     for previous, token in pairwise(phrase.tokens):
         if is_dense(previous) and is_dense(token) and previous[-1] == token[0]:
-            parts.append(re.escape(token[1:]))
+            parts.append(_escape(token[1:]))
         else:
-            parts.append(rf"[\W_]*+{re.escape(token)}")
+            # To the next place of the token and, atomic, to no other one: a symbol is also what separates.
+            parts.append(rf"(?>[\W_]{{0,{MAX_SEPARATORS}}}?{_escape(token)})")
     begin = r"(?<![^\W_])" if _is_word(first) else ""
-    end = r"(?![^\W_])" if _is_word(last) and not phrase.is_prefix else ""
+    end = r"(?![^\W_])" if _is_word(last) and last[-1] not in "＋＃" and not phrase.is_prefix else ""
     return begin + "".join(parts) + end
 
 
 def _is_word(token: str) -> bool:
     return token[0].isalnum() and not is_dense(token)
+
+
+def _escape(token: str) -> str:
+    return re.escape(token.translate(ASCII_SYMBOLS))

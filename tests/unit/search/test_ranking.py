@@ -37,8 +37,18 @@ def test_matches_are_counted_in_all_languages() -> None:
         ('"blue green"', "blue green, blue-green", "blue green, green-blue"),
         ("snake_case ", "snake_case snake_case", "snake_case snake.cage"),
         ("👍", "👍👍", "👍👎"),
+        ("C++", "C++ c++.", "C++ Java"),
+        ("C# ", "C# C# Go", "C# Go Go"),
+        ('"5 €"', "5 € 5 €", "5 € 6 €"),
+        ('"€ 5"', "€5 €5 €6", "€5 €6 €6"),
     ):
         assert order(query, worse, better) == [better, worse], query
+
+
+def test_repeated_symbols_are_counted_in_linear_time() -> None:
+    texts = "€" * MAX_RANKED_CHARS, "€ " * MAX_RANKED_CHARS
+    for query in ('"' + "€ " * 20 + '£"', '"€ 5"', "€" * 20 + "5"):
+        assert order(query, *texts) == list(texts)
 
 
 @given(st.lists(st.text(max_size=100), max_size=5), st.text(max_size=20))
