@@ -8,8 +8,9 @@ export const RECONNECT_SPREAD_MS = 5_000;
 
 /**
  * Call `load` after the first frame with a connection, and at a random moment after each interruption of the window's
- * connection. A page that is put away and shown again needs nothing: its listeners are those of the window's connection,
- * and follow the events meanwhile. A page that is put away during an interruption loads when it is shown.
+ * connection. A page that is put away and shown again needs nothing: its listeners are those of the window's
+ * connection, and follow the events meanwhile. A page that is put away during an interruption loads when it is shown.
+ * After a failure it loads once more, when the others have loaded.
  *
  * @param {Pick<Connection, "watchState">} connection of the window
  * @param {Pick<PageConnection, "state" | "watchState">} page
@@ -22,10 +23,14 @@ export function refreshOnConnect(connection, page, load, { signal, afterFrame })
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  async function run() {
+  async function run(isRepetition = false) {
     if (!isStale || page.state !== "connected") return;
     isStale = false;
-    if (!(await load())) isStale = true;
+    if (await load()) return;
+    isStale = true;
+    if (isRepetition || signal.aborted) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => run(true), (1 + Math.random()) * RECONNECT_SPREAD_MS);
   }
 
   connection.watchState(
@@ -40,8 +45,8 @@ export function refreshOnConnect(connection, page, load, { signal, afterFrame })
   page.watchState((state) => {
     clearTimeout(timer);
     if (state !== "connected" || !isStale) return;
-    if (isReconnect) timer = setTimeout(run, Math.random() * RECONNECT_SPREAD_MS);
-    else afterFrame(run);
+    if (isReconnect) timer = setTimeout(() => run(), Math.random() * RECONNECT_SPREAD_MS);
+    else afterFrame(() => run());
   });
   signal.addEventListener("abort", () => clearTimeout(timer));
 }

@@ -94,14 +94,41 @@ test("a page that is put away before its first frame loads when it is shown agai
   assert.equal(opened.loads, 1);
 });
 
-test("what has failed is loaded after the next change", async () => {
+test("what has failed is loaded once more, and after the next change", async (context) => {
+  useFakeTimers(context);
   const opened = open({ succeeds: false });
   await opened.paint();
+  await pass(RECONNECT_SPREAD_MS - 1);
+  assert.equal(opened.loads, 1);
+  await pass(RECONNECT_SPREAD_MS + 1);
+  assert.equal(opened.loads, 2);
+  await pass(5 * RECONNECT_SPREAD_MS);
+  assert.equal(opened.loads, 2);
   opened.succeeds = true;
   opened.page.pause();
   opened.page.resume();
   await opened.paint();
+  assert.equal(opened.loads, 3);
+});
+
+test("an interruption after a failure does not load twice", async (context) => {
+  useFakeTimers(context);
+  const opened = open({ succeeds: false });
+  await opened.paint();
+  opened.succeeds = true;
+  for (const isConnected of [false, true]) opened.connection.setConnected(isConnected);
+  await pass(5 * RECONNECT_SPREAD_MS);
   assert.equal(opened.loads, 2);
+});
+
+test("what fails after the end of the page is not loaded again", async (context) => {
+  useFakeTimers(context);
+  const opened = open({ succeeds: false });
+  const painted = opened.paint();
+  opened.controller.abort();
+  await painted;
+  await pass(5 * RECONNECT_SPREAD_MS);
+  assert.equal(opened.loads, 1);
 });
 
 test("a page that has ended loads nothing", async (context) => {
