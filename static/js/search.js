@@ -96,8 +96,9 @@ class Search {
     const query = queryOf(this.#form);
     try {
       const response = await fetch(`/search/results${query}`, { signal });
-      if (response.status === TOO_MANY_REQUESTS) return this.#report("Too many searches. Try again in a minute.");
-      const results = parseHtml(await response.text()).querySelector(RESULTS);
+      const received = parseHtml(await response.text());
+      if (response.status === TOO_MANY_REQUESTS) return this.#report(errorMessageOf(received));
+      const results = received.querySelector(RESULTS);
       // The login session has ended, or the search failed: the page says which.
       if (!results || response.redirected) return location.assign(`/search${query}`);
       find(this.#main, RESULTS).replaceWith(results);
@@ -187,6 +188,13 @@ class Search {
 
 /** Return the key of the entry of the history that is shown. Browsers without the Navigation API have none. */
 const entryKey = () => window.navigation?.currentEntry?.key ?? "";
+
+/**
+ * Return why the server has refused a request. Its first limits respond with plain text.
+ *
+ * @param {HTMLElement} page
+ */
+const errorMessageOf = (page) => (page.querySelector("[data-error-message]") ?? page).textContent ?? "";
 
 /** @param {HTMLFormElement} form */
 function queryOf(form) {

@@ -7,7 +7,9 @@ import pytest
 from playwright.sync_api import Error, Page, Route, expect
 
 from tests.harness.pages import PHONE, NewPage, wait_until_connected
-from tests.harness.people import Person, message_payload, room_path
+from tests.harness.people import NewPerson, Person, message_payload, room_path
+from tests.harness.servers import NewServer
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -81,6 +83,23 @@ def test_slow_results_do_not_replace_newer_ones(ana: Person, new_page: NewPage) 
     with page.expect_request(re.compile("q=pear")):
         field.fill("pear")
     expect(page.locator(".search-hit mark")).to_have_text(["pear"])
+
+
+def test_a_refused_search_shows_the_reason_of_the_server(
+    new_server: NewServer, new_person: NewPerson, new_page: NewPage
+) -> None:
+    ana = new_person(new_server(CHATAPP_SEARCHES_PER_MINUTE="1").start(), "ana")
+    ana.get("/search?q=apple")
+    page = wait_until_connected(new_page(ana, path="/search"))
+    field, status = page.get_by_label("Words, phrases and filters"), page.locator("[data-search-count]")
+    field.fill("pear")
+
+    def is_refused() -> bool:
+        field.press("Enter")
+        return status.inner_text() == "You have searched too often in the last minute. Try again later."
+
+    # A minute may begin between two searches.
+    eventually(is_refused)
 
 
 def test_the_position_in_long_results_is_restored(ana: Person, new_page: NewPage) -> None:
