@@ -108,6 +108,7 @@ def test_a_message_that_moves_to_the_next_page_while_it_is_edited_can_be_saved(a
         schedule(f"message {number}", days=1, minutes=number)
     expect(page.get_by_role("link", name="More scheduled messages")).to_be_visible()
     page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("textbox", name="Message")).to_have_count(0)
     page.get_by_role("link", name="More scheduled messages").click()
     expect(page.locator("[data-scheduled-id] .listed-text")).to_have_text(["last, with a correction"])
 
