@@ -286,7 +286,11 @@ class Settings(BaseSettings):
     idle_transaction_timeout_seconds: float = Field(
         60.0, gt=0, description="seconds without a statement after which PostgreSQL ends a transaction"
     )
-    search_timeout_seconds: float = Field(4.0, gt=0, description="seconds after which a search of messages is ended")
+    search_timeout_seconds: float = Field(
+        4.0,
+        gt=0,
+        description="seconds after which a search of messages is ended; on PostgreSQL, each of its statements",
+    )
     search_threads: int = Field(2, ge=1, le=100, description="threads that search messages in SQLite")
     password_threads: int = Field(
         2, ge=1, le=100, description="threads that hash passwords; each uses 64 MB while it works"
