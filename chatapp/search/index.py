@@ -34,6 +34,10 @@ _REPLACE_POSTGRESQL = text(
     "ON CONFLICT (message_id) DO UPDATE SET tokens = excluded.tokens"
 )
 
+_BEGIN_FILLING = text(
+    "UPDATE message_search_state SET tokenizer = :tokenizer, position = (SELECT coalesce(max(id) + 1, 0) FROM messages)"
+)
+
 _LAST_ID = 2**63 - 1
 
 _LINK = re.compile(r"https?://\w", re.IGNORECASE)
@@ -263,7 +267,7 @@ def reset(connection: Connection) -> None:
     else:
         # To delete ten million rows would take minutes, in which the transaction keeps all of them.
         connection.exec_driver_sql("TRUNCATE message_search")
-    connection.exec_driver_sql("UPDATE message_search_state SET tokenizer = 0")
+    connection.execute(_BEGIN_FILLING, {"tokenizer": 0})
 
 
 def restart_filling(connection: Connection) -> None:
@@ -276,13 +280,7 @@ def restart_filling(connection: Connection) -> None:
         text("UPDATE conversations SET indexed_event = last_event, indexed_tokenizer = :tokenizer"),
         {"tokenizer": TOKENIZER_VERSION},
     )
-    connection.execute(
-        text(
-            "UPDATE message_search_state SET tokenizer = :tokenizer, "
-            "position = (SELECT coalesce(max(id) + 1, 0) FROM messages)"
-        ),
-        {"tokenizer": TOKENIZER_VERSION},
-    )
+    connection.execute(_BEGIN_FILLING, {"tokenizer": TOKENIZER_VERSION})
     remove_surplus(connection, get_position(connection), _LAST_ID)
 
 
