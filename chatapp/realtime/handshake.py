@@ -37,9 +37,6 @@ log = structlog.get_logger(__name__)
 MAX_PAGE_AGE_MS = 86_400_000
 """Pages that are older count as this old."""
 
-PAGE_AGE_MARGIN_SECONDS = 1.0
-"""Time that a page may spend on the way to the handshake after it has measured its age."""
-
 MAX_BATCH = 100
 """Maximum number of sockets for which one query reads: it takes about a millisecond."""
 
@@ -90,7 +87,7 @@ class Handshake:
                 self._fallback.revoke_logins([user.login_session_id])
                 raise
         if isinstance(page_age_ms, int | float) and page_age_ms >= 0:
-            self._requested_at[sid] = now - min(page_age_ms, MAX_PAGE_AGE_MS) / 1_000 - PAGE_AGE_MARGIN_SECONDS
+            self._requested_at[sid] = now - min(page_age_ms, MAX_PAGE_AGE_MS) / 1_000
         self._realtime.engine.connection_guard.authenticate(sid, user.id)
 
     def send_initial_events(self, sid: str) -> None:
