@@ -168,6 +168,7 @@ LIMITS = {
         FORM_POSTS,
         EXPORTS,
         SEARCHES,
+        SEARCH_COUNTS,
         REACTIONS,
         SAVES,
         PINS,
