@@ -282,7 +282,9 @@ def test_no_form_is_accepted_without_its_csrf_token(server: Server, ana: Person,
     room = ana.create_room()
     ana.invite(room, bob)
     number = room.removeprefix("room_")
-    tables = ("users", "user_sessions", "conversations", "memberships", "messages", "installation")
+    # Without what the search index notes in the background.
+    conversations = "(SELECT id, name, topic, visibility, creator_id, last_event, ended_at FROM conversations)"
+    tables = ("users", "user_sessions", conversations, "memberships", "messages", "installation")
     before = {table: server.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
     form = {
         "username": "mallory",
