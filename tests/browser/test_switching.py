@@ -110,8 +110,12 @@ def test_back_and_forward_restore_the_position(ana: Person, new_page: NewPage) -
     mark_window(page)
     view = page.locator("[data-timeline]")
     expect(page.locator("#message-70")).to_be_in_viewport()
-    while page.locator("#message-1").count() == 0:
+
+    def scroll_to_first() -> bool:
         view.evaluate("view => { view.scrollTop = 0; }")
+        return page.locator("#message-1").count() == 1
+
+    eventually(scroll_to_first)
     view.evaluate("view => { view.scrollTop = 1000; }")
     expect(page.locator("[data-jump-to-latest]")).to_be_visible()
 
