@@ -71,9 +71,9 @@ connection.watchState((state) => {
   if (state === "signed-out" && isKeptPage) location.reload();
 });
 
-/** Milliseconds since the page was requested. One that the browser has kept may have any age. */
+/** Milliseconds since the page was requested, after redirects. One that the browser has kept may have any age. */
 function pageAgeMs() {
-  return isKeptPage ? Number.MAX_SAFE_INTEGER : performance.now();
+  return isKeptPage ? Number.MAX_SAFE_INTEGER : performance.now() - (timing?.fetchStart ?? 0);
 }
 
 storeReaderClock();
