@@ -163,9 +163,7 @@ class Broadcaster:
 
     def broadcast_read_state(self, state: ReadState) -> None:
         """Emit a user's unread counts to the user's own sockets."""
-        channel = user_channel(state.user_id)
-        self._recent_changes.add(channel)
-        self._server.emit("unread_changed", present_read_state(state), to=channel)
+        self._server.emit("unread_changed", present_read_state(state), to=self._change_list(state.user_id))
 
     def broadcast_saved_changed(self, changed: SavedChanged) -> None:
         """Emit that a user has saved a message, or no longer, to the user's own sockets."""
@@ -173,9 +171,7 @@ class Broadcaster:
 
     def broadcast_draft_changed(self, changed: DraftChanged) -> None:
         """Emit a user's draft to the user's own sockets."""
-        channel = user_channel(changed.user_id)
-        self._recent_changes.add(channel)
-        self._server.emit("draft_changed", present_draft_changed(changed), to=channel)
+        self._server.emit("draft_changed", present_draft_changed(changed), to=self._change_list(changed.user_id))
 
     def broadcast_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Emit how far a user has read."""
@@ -197,22 +193,18 @@ class Broadcaster:
         """Emit that users' lists of conversations have changed, and update the news that they receive."""
         with self._app.app_context():
             for user_id in user_ids:
-                self._recent_changes.add(user_channel(user_id))
-                self._server.emit("sidebar_changed", {}, to=user_channel(user_id))
+                self._server.emit("sidebar_changed", {}, to=self._change_list(user_id))
             for user_id in user_ids:
                 if sids := self._connections.list_sids(user_channel(user_id)):
                     update_news_channels(self._realtime, user_id, sids)
 
     def broadcast_scheduled(self, changed: ScheduledChanged) -> None:
         """Emit a change of a scheduled message to its author's own sockets."""
-        channel = user_channel(changed.user_id)
         payload = {"id": changed.id, "state": changed.state, "problem": changed.problem}
-        self._recent_changes.add(channel)
-        self._server.emit("scheduled_changed", payload, to=channel)
+        self._server.emit("scheduled_changed", payload, to=self._change_list(changed.user_id))
 
     def broadcast_reminder(self, changed: ReminderChanged) -> None:
         """Emit a change of a reminder to the person's own sockets."""
-        channel = user_channel(changed.user_id)
         payload = {
             "id": changed.id,
             "state": changed.state,
@@ -220,8 +212,7 @@ class Broadcaster:
             "conversation": changed.conversation,
             "seq": changed.seq,
         }
-        self._recent_changes.add(channel)
-        self._server.emit("reminder_changed", payload, to=channel)
+        self._server.emit("reminder_changed", payload, to=self._change_list(changed.user_id))
 
     def broadcast_members_changed(self, changed: MembersChanged) -> None:
         """Emit the number of members of a room, also to the sockets that may return to it."""
@@ -234,6 +225,12 @@ class Broadcaster:
         """Emit that a conversation has become public, or is no longer public."""
         payload = {"conversation": changed.wire_name, "is_public": changed.is_public}
         self._server.emit("sharing_changed", payload, to=changed.wire_name)
+
+    def _change_list(self, user_id: int) -> str:
+        """Record that a user's list of conversations changes, and return the channel of the user's sockets."""
+        channel = user_channel(user_id)
+        self._recent_changes.add(channel)
+        return channel
 
     def _broadcast(self, event: BroadcastEvent) -> None:
         """Emit an event: at once in a single process, otherwise on the thread of the queue."""
