@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from chatapp.actors import Actor, find_active_actors
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.people import Person
-from chatapp.conversations.queries import ReadableConversation, is_public, list_title_people
+from chatapp.conversations.queries import ReadableConversation, is_public
 from chatapp.conversations.refs import ConversationRef
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message, User
-from chatapp.presentation.kinds import page_of
+from chatapp.presentation.kinds import pages_of
 from chatapp.search.excerpts import count_terms
 from chatapp.search.query import Filter, Query, make_term
 from chatapp.timeline import TimelineMessage
@@ -134,18 +134,13 @@ class MessageSearch:
     def _present(self, messages: Sequence[TimelineMessage]) -> Sequence[FoundMessage]:
         session = db.session()
         ids = {message.conversation.id for message in messages}
-        conversations = {
-            each.id: each for each in session.scalars(select(Conversation).where(Conversation.id.in_(ids)))
-        }
-        people = list_title_people(session, conversations.values())
+        conversations = session.scalars(select(Conversation).where(Conversation.id.in_(ids))).all()
+        pages = pages_of(session, conversations, self._asker.user_id)
+        titles = {each.id: page.title for each, page in zip(conversations, pages, strict=True)}
         return [
             FoundMessage(
                 conversation=message.conversation,
-                conversation_title=page_of(
-                    conversations[message.conversation.id],
-                    people.get(message.conversation.id, ()),
-                    self._asker.user_id,
-                ).title,
+                conversation_title=titles[message.conversation.id],
                 seq=message.seq or 0,
                 sender=message.sender.name if message.sender else (message.sender_name or "Somebody"),
                 content=message.content,
@@ -153,5 +148,5 @@ class MessageSearch:
                 is_from_here=message.conversation == self._conversation,
             )
             for message in messages
-            if message.conversation.id in conversations
+            if message.conversation.id in titles
         ]
