@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import islice
 
 from chatapp.search.tokens import is_dense, tokenize_word
 
@@ -91,10 +92,10 @@ def parse_query(text: str, *, today: date, zone: tzinfo = UTC) -> Query:
     """Return what the text means. `today` and `zone` are those of the person, for dates."""
     query = Query()
     text = text[:MAX_QUERY_CHARS]
-    parts = [match for match, _ in zip(_PART.finditer(text), range(MAX_TERMS), strict=False)]
+    parts = _list_parts(text)
     for index, part in enumerate(parts):
         is_last = index == len(parts) - 1 and part.end() == len(text)
-        name, value = (part["name"] or "").lower(), part["phrase"] if part["word"] is None else part["word"]
+        name, value = (part["name"] or "").lower(), _value_of(part)
         if name and _add_filter(query, name, value, today, zone, is_excluded=bool(part["minus"])):
             continue
         is_word = part["word"] is not None
@@ -107,13 +108,21 @@ def parse_query(text: str, *, today: date, zone: tzinfo = UTC) -> Query:
 
 def find_filters(text: str, *, today: date) -> list[tuple[int, int]]:
     """Return where the filters of a query begin and end in its text."""
-    parts = zip(_PART.finditer(text[:MAX_QUERY_CHARS]), range(MAX_TERMS), strict=False)
-    return [part.span() for part, _ in parts if part["name"] and _is_filter(part, today)]
+    parts = _list_parts(text[:MAX_QUERY_CHARS])
+    return [part.span() for part in parts if part["name"] and _is_filter(part, today)]
+
+
+def _list_parts(text: str) -> list[re.Match[str]]:
+    return list(islice(_PART.finditer(text), MAX_TERMS))
+
+
+def _value_of(part: re.Match[str]) -> str:
+    """Return the phrase or the word of a part, without the name of a filter."""
+    return str(part["phrase"] if part["word"] is None else part["word"])
 
 
 def _is_filter(part: re.Match[str], today: date) -> bool:
-    value = part["phrase"] if part["word"] is None else part["word"]
-    return _add_filter(Query(), part["name"].lower(), value, today, UTC, is_excluded=bool(part["minus"]))
+    return _add_filter(Query(), part["name"].lower(), _value_of(part), today, UTC, is_excluded=bool(part["minus"]))
 
 
 def split_filters(text: str, *, today: date, zone: tzinfo = UTC) -> tuple[Query, str]:
