@@ -4,7 +4,7 @@ Commands of the shell have none: migrations, backups, checks and cleanups may ta
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -91,22 +91,20 @@ def has_pooler(connection: Connection) -> bool:
 
 def read_within(session: Session, read: Callable[[Session], T], seconds: float) -> T:
     """Call `read` on PostgreSQL. Raises `TooComplex` when a statement takes longer than `seconds`."""
-    limit = session.execute(text("SELECT current_setting('statement_timeout')")).scalar_one()
-    _set_time_limit(session, f"{max(1, round(seconds * 1_000))}ms")
-    result = read(session)
-    _set_time_limit(session, limit)
-    return result
+    with _time_limit(session, f"{max(1, round(seconds * 1_000))}ms"):
+        return read(session)
+
+
+def without_time_limit(session: Session) -> AbstractContextManager[None]:
+    """Let the statements of the block take as long as they need."""
+    return _time_limit(session, "0")
 
 
 @contextmanager
-def without_time_limit(session: Session) -> Iterator[None]:
-    """Let the statements of the block take as long as they need."""
-    limit = session.execute(text("SELECT current_setting('statement_timeout')")).scalar_one()
-    _set_time_limit(session, "0")
+def _time_limit(session: Session, limit: str) -> Iterator[None]:
+    """Limit the statements of the block. One that fails ends the transaction, and the limit with it."""
+    former = session.execute(text("SELECT current_setting('statement_timeout')")).scalar_one()
+    set_limit = text("SELECT set_config('statement_timeout', :limit, true)")
+    session.execute(set_limit, {"limit": limit})
     yield
-    _set_time_limit(session, limit)
-
-
-def _set_time_limit(session: Session, limit: str) -> None:
-    """Limit the statements of the current transaction."""
-    session.execute(text("SELECT set_config('statement_timeout', :limit, true)"), {"limit": limit})
+    session.execute(set_limit, {"limit": former})
