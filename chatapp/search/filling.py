@@ -18,13 +18,13 @@ from sqlalchemy.orm import Session
 
 from chatapp.concurrency.cooperation import checkpoint, in_slices
 from chatapp.models import Conversation, Message
-from chatapp.models.messages import RUNNING_STATES
 from chatapp.search.index import (
     IndexedMessage,
     get_position,
     get_tokenizer,
     index_messages,
     index_rows,
+    make_indexed,
     remove_surplus,
     reset,
     restart_filling,
@@ -200,21 +200,8 @@ def read_indexed(session: Session, position: int, end: int, batch: int) -> Itera
     """Yield the messages with ids in a range as they are indexed, in the order of their ids."""
     query = _SELECT.where(Message.id < end).order_by(Message.id).limit(batch)
     while rows := session.execute(query.where(Message.id >= position)).all():
-        yield [message for message in map(_make_indexed, rows) if message.content]
+        yield [message for message in map(make_indexed, rows) if message.content]
         position = rows[-1].id + 1
-
-
-def _make_indexed(row: Row[*tuple[Any, ...]]) -> IndexedMessage:
-    is_found = row.deleted_at is None and row.state not in RUNNING_STATES
-    return IndexedMessage(
-        row.id,
-        row.conversation_id,
-        row.sender_id,
-        row.created_at,
-        row.content if is_found else "",
-        row.sender_name,
-        row.thread_root is not None,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +242,7 @@ def read_batch(session: Session, previous: Batch | None = None) -> Batch | None:
     messages: list[IndexedMessage] = []
     with in_slices():
         for row in rows:
-            message = _make_indexed(row)
+            message = make_indexed(row)
             messages.append(replace(message, tokens=tokenize_text(message.content)))
             checkpoint()
     next_position = 0 if is_end and not remaining else rows[-1].id
@@ -278,7 +265,7 @@ def index_batch(batch: Batch, transaction: Transaction) -> int:
     versions = {row.id: row.version for row in session.execute(current.with_for_update(read=True))}
     # Messages that were changed meanwhile are read again. A reaction changes the version, but indexes nothing.
     changed = [each for each, version in versions.items() if version != batch.versions[each]]
-    current_messages = {row.id: _make_indexed(row) for row in session.execute(_SELECT.where(Message.id.in_(changed)))}
+    current_messages = {row.id: make_indexed(row) for row in session.execute(_SELECT.where(Message.id.in_(changed)))}
     index_messages(connection, [current_messages.get(each.id, each) for each in batch.messages if each.id in versions])
     remove_surplus(connection, batch.next_position, position)
     set_position(connection, batch.next_position)

@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import IntEnum
+from typing import Any
 from zlib import crc32
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.orm import Session
 
 from chatapp.models import Message
@@ -217,20 +218,20 @@ def index_rows(session: Session, messages: Iterable[Message]) -> None:
 
     A deleted message has none, nor has an answer that is still being written.
     """
-    index_messages(
-        session.connection(),
-        [
-            IndexedMessage(
-                message.id,
-                message.conversation_id,
-                message.sender_id,
-                message.created_at,
-                "" if message.deleted_at is not None or message.state in RUNNING_STATES else message.content,
-                message.sender_name,
-                message.thread_root is not None,
-            )
-            for message in messages
-        ],
+    index_messages(session.connection(), map(make_indexed, messages))
+
+
+def make_indexed(message: Message | Row[*tuple[Any, ...]]) -> IndexedMessage:
+    """Return a message as it is indexed: without a text if it is deleted, or an answer that is still being written."""
+    is_found = message.deleted_at is None and message.state not in RUNNING_STATES
+    return IndexedMessage(
+        message.id,
+        message.conversation_id,
+        message.sender_id,
+        message.created_at,
+        message.content if is_found else "",
+        message.sender_name,
+        message.thread_root is not None,
     )
 
 
