@@ -112,11 +112,10 @@ def insert_messages(
         if row["state"] in RUNNING_STATES:
             row["state"] = "interrupted"
     free = _find_free_ids(session, [message for message, _ in messages])
-    for has_id in (True, False):
-        if part := [
-            row | ({"id": free[row["seq"]]} if has_id else {}) for row in rows if (row["seq"] in free) == has_id
-        ]:
-            session.execute(insert(MESSAGES), part)
+    with_id = [row | {"id": free[row["seq"]]} for row in rows if row["seq"] in free]
+    without_id = [row for row in rows if row["seq"] not in free]
+    for part in filter(None, (with_id, without_id)):
+        session.execute(insert(MESSAGES), part)
     seqs = [row["seq"] for row in rows]
     of_conversation = MESSAGES.c.conversation_id == conversation.id
     ids = {
