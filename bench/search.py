@@ -33,7 +33,8 @@ from chatapp.conversations.kinds import Room
 from chatapp.extensions import db
 from chatapp.models import Conversation, Membership, User
 from chatapp.models.conversations import GENERAL_ID
-from chatapp.search.index import IndexedMessage, format_vector, list_tokens
+from chatapp.search.index import MERGE_SQLITE, IndexedMessage, count_merged_pages, format_vector, list_tokens
+from chatapp.search.tokens import TOKENIZER_VERSION
 from chatapp.storage import current_writer
 from chatapp.timeline.search import count_messages, find_messages
 from tests.harness.servers import Postgres, Server
@@ -205,9 +206,7 @@ def _filled(database: str, messages: int) -> Iterator[Server]:
         chunks = stack.enter_context(_make_chunks(database, rooms, messages))
         counts = _fill_postgresql(url, chunks) if url else _fill_sqlite(server, chunks)
         with Session(server.engine()) as session, session.begin():
-            for room, number in counts.items():
-                values = {"last_event": number, "message_count": number}
-                session.execute(update(Conversation).where(Conversation.id == room).values(values))
+            _count_messages(session, counts)
         yield server
 
 
@@ -215,9 +214,16 @@ def fill_general(server: Server, messages: int) -> None:
     """Write messages of `SENDERS` people to the general chat of a server with SQLite."""
     with _make_chunks("sqlite", [GENERAL_ID], messages) as chunks:
         _fill_sqlite(server, chunks)
-    server.execute(
-        f"UPDATE conversations SET last_event = {messages}, message_count = {messages} WHERE id = {GENERAL_ID}"
-    )
+    with Session(server.engine()) as session, session.begin():
+        _count_messages(session, {GENERAL_ID: messages})
+
+
+def _count_messages(session: Session, counts: Mapping[int, int]) -> None:
+    """Store the number of messages of each conversation. They are indexed: otherwise the server would do it again."""
+    for conversation_id, number in counts.items():
+        indexed = {"indexed_event": number, "indexed_tokenizer": TOKENIZER_VERSION}
+        values = {"last_event": number, "message_count": number, **indexed}
+        session.execute(update(Conversation).where(Conversation.id == conversation_id).values(values))
 
 
 def _create_rooms(session: Session) -> Sequence[int]:
@@ -267,6 +273,7 @@ def _fill_sqlite(server: Server, chunks: Iterator[list[Row]]) -> Mapping[int, in
                 database.executemany(_SQLITE_MESSAGES, _number(rows, counts))
                 tokens = [(row[0], row[3]) for row in rows]
                 database.executemany("INSERT INTO message_search (rowid, tokens) VALUES (?, ?)", tokens)
+                database.execute(MERGE_SQLITE, (count_merged_pages(len(rows)),))
         # Otherwise each read would search a large log.
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return counts

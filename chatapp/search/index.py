@@ -29,6 +29,8 @@ TABLE = "message_search"
 
 _REPLACE_SQLITE = "INSERT OR REPLACE INTO message_search (rowid, tokens) VALUES (?, ?)"
 
+MERGE_SQLITE = "INSERT INTO message_search (message_search, rank) VALUES ('merge', ?)"
+
 _REPLACE_POSTGRESQL = text(
     "INSERT INTO message_search (message_id, tokens) "
     "SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS tsvector) FROM json_array_elements(CAST(:rows AS json)) "
@@ -209,8 +211,18 @@ def index_messages(connection: Connection, messages: Iterable[IndexedMessage]) -
         return
     if is_sqlite:
         connection.exec_driver_sql(_REPLACE_SQLITE, rows)
+        connection.exec_driver_sql(MERGE_SQLITE, (count_merged_pages(len(rows)),))
     else:
         connection.execute(_REPLACE_POSTGRESQL, {"rows": orjson.dumps(rows).decode()})
+
+
+def count_merged_pages(messages: int) -> int:
+    """Return how many pages of the index of SQLite are merged with a write of some messages.
+
+    Merging by FTS5 itself (`automerge`) is some hundred pages at once, which takes up to half a second for messages
+    that are indexed again: decision 64, https://www.sqlite.org/fts5.html#the_merge_command.
+    """
+    return 8 + messages // 4
 
 
 def index_rows(session: Session, messages: Iterable[Message]) -> None:
