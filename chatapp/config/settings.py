@@ -141,6 +141,13 @@ class Settings(BaseSettings):
         366, ge=1, le=3_660, description="number of days for which a message or a reminder can be scheduled in advance"
     )
     max_pins: int = Field(50, ge=1, le=500, description="maximum number of pinned messages in a conversation")
+    max_file_mb: int = Field(100, ge=1, le=100_000, description="maximum size of an uploaded file in megabytes")
+    max_message_files: int = Field(10, ge=1, le=100, description="maximum number of files of a message")
+    person_files_mb: int = Field(0, ge=0, description="megabytes of files that each person may upload; 0 for no limit")
+    all_files_mb: int = Field(0, ge=0, description="megabytes of files of the installation; 0 for no limit")
+    free_disk_mb: int = Field(
+        500, ge=0, description="megabytes of the disk that uploads leave free, for the database and messages"
+    )
     max_saved_messages: int = Field(
         1_000, ge=1, le=10_000, description="maximum number of saved messages of each person"
     )

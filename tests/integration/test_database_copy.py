@@ -16,6 +16,7 @@ from chatapp.config import Settings
 from chatapp.database_copy import copying, databases
 from chatapp.models import (
     ApiToken,
+    Attachment,
     Base,
     Block,
     ConversationPreference,
@@ -105,6 +106,18 @@ def fill(server: Server, new_person: NewPerson) -> Person:
         due_at = now() + timedelta(days=1)
         session.add_all(
             [
+                Attachment(
+                    message_id=message.id,
+                    position=0,
+                    conversation_id=1,
+                    user_id=1,
+                    digest="0" * 64,
+                    name="notes.txt",
+                    media_type="text/plain",
+                    kind="text",
+                    size=5,
+                    preview="notes",
+                ),
                 WebhookDelivery(webhook_id=hook.id, message_id=message.id, due_at=due_at),
                 ScheduledMessage(
                     user_id=1, conversation_id=1, client_id="1", content="x", is_in_room=True, due_at=due_at

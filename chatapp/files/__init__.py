@@ -1,0 +1,1 @@
+"""Files that people attach to messages: uploads, the store, and what is known of their contents."""

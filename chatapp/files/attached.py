@@ -1,0 +1,41 @@
+"""Files of messages as immutable values."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+KINDS = ("image", "video", "audio", "pdf", "text", "other")
+"""How pages show a file. The content decides, not its name: see `chatapp.files.inspection`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedFile:
+    """A file of a message, and what is known of its content."""
+
+    digest: str
+    """The SHA-256 of its content in hexadecimal, by which the store finds it."""
+    name: str
+    media_type: str
+    kind: str
+    """One of `KINDS`."""
+    size: int
+    """In bytes."""
+    width: int | None = None
+    height: int | None = None
+    """Of an image, or of the first page of a PDF, in pixels. Such a file has thumbnails."""
+    is_animated: bool = False
+    placeholder: str | None = None
+    """A `data:` URL of a tiny image, shown until a thumbnail is loaded."""
+    preview: str | None = None
+    """The beginning of a text."""
+    alt: str = ""
+    """The alternative text, by its sender."""
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Create it from `to_fields`. Raises `TypeError` for other fields."""
+        return cls(**fields)
