@@ -10,7 +10,8 @@ from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.search import describe_filters, list_filters, present_hits
 from chatapp.presentation.urls import parse_seq
 from chatapp.search.query import MAX_QUERY_CHARS
-from chatapp.timeline.search import MAX_COUNT, Order, count_messages, find_messages
+from chatapp.timeline.index_search import MAX_COUNT
+from chatapp.timeline.search import Order, count_messages, find_messages
 
 blueprint = Blueprint("search", __name__)
 

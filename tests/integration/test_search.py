@@ -48,7 +48,9 @@ from chatapp.timeline import delete, edit, event_numbers, pin, post, react, stor
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.archive.restoring import restore
 from chatapp.timeline.cleanup import delete_archive, delete_conversation, plan_clearing, plan_trim, trim
-from chatapp.timeline.search import MAX_COUNT, MAX_SELECTED, MAX_WAITING_SEARCHES, count_messages, find_messages
+from chatapp.timeline.index_search import MAX_COUNT
+from chatapp.timeline.search import MAX_WAITING_SEARCHES, count_messages, find_messages
+from chatapp.timeline.search_plan import MAX_SELECTED
 from tests.harness.waiting import eventually
 
 ANA, BOB = Actor(1), Actor(2)
@@ -393,7 +395,7 @@ def test_filters_compare_names_without_case_and_accents() -> None:
 @pytest.fixture(params=[MAX_SELECTED, 0], ids=["few", "many"])
 def max_selected(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What filters select is listed, or asked of each message."""
-    monkeypatch.setattr("chatapp.timeline.search.MAX_SELECTED", request.param)
+    monkeypatch.setattr("chatapp.timeline.search_plan.MAX_SELECTED", request.param)
 
 
 @pytest.mark.usefixtures("max_selected")
