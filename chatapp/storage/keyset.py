@@ -130,13 +130,16 @@ class Keyset:
     def _beside(
         self, lower: Sequence[object] | None, upper: Sequence[object] | None
     ) -> tuple[Sequence[object], Sequence[object]]:
-        """Return the bounds of a part without items, so that what lies at its cursor is in the part beside it."""
+        """Return the bounds of a part without items, so that what lies at its cursor is in the part beside it.
+
+        If nothing follows the id 7, its `previous` is `before=8`: the part that ends with 7, not with what precedes it.
+        """
         if lower is not None:
             return self._step(lower, 1), lower
         return upper or (), self._step(upper or (), -1)
 
     def _step(self, values: Sequence[Any], step: int) -> Sequence[object]:
-        """Return the next or the previous place in the list."""
+        """Return the next or the previous place in the list: after (2, 7) comes (2, 8), or (2, 6) if it descends."""
         if not values:
             return values
         *others, last = values

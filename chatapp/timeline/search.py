@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, require_active_login
 from chatapp.concurrency.cooperation import in_slices
-from chatapp.concurrency.turns import SupersededError, Turns
+from chatapp.concurrency.one_at_a_time import OneAtATime, SupersededError
 from chatapp.conversations.queries import ReadableConversation
 from chatapp.errors import RateLimited, TooComplex
 from chatapp.extensions import db
@@ -33,7 +33,7 @@ MAX_WAITING_SEARCHES = 3
 
 Order = Literal["newest", "best"]
 
-_turns = Turns(max_waiting=MAX_WAITING_SEARCHES)
+_searches = OneAtATime(max_waiting=MAX_WAITING_SEARCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +138,10 @@ def count_messages(actor: Actor, text_: str, *, zone: tzinfo = UTC) -> int:
 @contextmanager
 def _turn(actor: Actor) -> Iterator[None]:
     """Let each login search once at a time: somebody who types begins many searches, and reads the last one."""
-    if _turns.is_taken(actor):
+    if _searches.is_running(actor):
         db.session.remove()  # Otherwise it would hold a connection during the wait.
     try:
-        with _turns.take(actor):
+        with _searches.run(actor):
             yield
     except SupersededError:
         raise RateLimited("Newer searches of yours wait. Try again in a moment.", retry_after=1) from None

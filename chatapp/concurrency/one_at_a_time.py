@@ -1,4 +1,4 @@
-"""Turns: work that each of its owners may do only once at a time."""
+"""Work that each of its owners may do only once at a time."""
 
 import threading
 from collections import deque
@@ -20,7 +20,7 @@ class _Call:
         self.is_superseded = False
 
 
-class Turns:
+class OneAtATime:
     """For each owner, one call runs and the newest `max_waiting` ones wait, in their order."""
 
     def __init__(self, *, max_waiting: int) -> None:
@@ -29,13 +29,16 @@ class Turns:
         self._waiting: dict[Hashable, deque[_Call]] = {}
         """The calls that wait, for each owner who has one that runs."""
 
-    def is_taken(self, owner: Hashable) -> bool:
+    def is_running(self, owner: Hashable) -> bool:
         """Return whether a call of the owner runs."""
         return owner in self._waiting
 
     @contextmanager
-    def take(self, owner: Hashable) -> Iterator[None]:
-        """Run the body when no other one of the owner runs. Raises `SupersededError` if too many newer ones wait."""
+    def run(self, owner: Hashable) -> Iterator[None]:
+        """Run the body of the `with` when no other one of the owner runs.
+
+        Raises `SupersededError` if too many newer ones wait.
+        """
         if (call := self._enter(owner)) is not None:
             self._wait(owner, call)
         try:
