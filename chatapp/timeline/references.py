@@ -6,6 +6,7 @@ fetches what the link points to, with that reader's permissions.
 """
 
 import re
+from urllib.parse import quote
 
 from chatapp.conversations.refs import ConversationRef
 
@@ -22,6 +23,11 @@ def message_path(conversation: str, seq: int) -> str:
 def thread_path(conversation: str, root: int) -> str:
     """Return the path of the page of a thread, by the wire name of its conversation."""
     return f"/conversations/{conversation}/threads/{root}"
+
+
+def file_path(conversation: str, digest: str, name: str) -> str:
+    """Return the path of a file of a message, by the wire name of the conversation."""
+    return f"/conversations/{conversation}/files/{digest}/{quote(name, safe='')}"
 
 
 def make_reference(conversation: ConversationRef, seq: int) -> str:
