@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES = 32
 
-DATABASE, SPOOL, ARCHIVE, SECRETS, BACKUP = "database", "spool", "archive", "secrets", "backup"
+DATABASE, SPOOL, ARCHIVE, SECRETS, BACKUP, FILES = "database", "spool", "archive", "secrets", "backup", "files"
 """Purposes: what is encrypted with a key that is derived for it."""
 
 _FORM = "a key must be 32 random bytes in Base64; make one with “openssl rand -base64 32”"

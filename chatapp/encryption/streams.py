@@ -24,6 +24,7 @@ MAGIC = b"chatapp sealed 1"
 """First bytes of an encrypted file."""
 
 SALT_BYTES = 16
+HEADER_BYTES = len(MAGIC) + SALT_BYTES
 CHUNK_BYTES = 65_536
 TAG_BYTES = 16
 
@@ -46,6 +47,7 @@ class EncryptingWriter(io.RawIOBase):
         self._file = file
         self._cipher = _FileCipher(key, salt)
         self._buffer = bytearray()
+        self._count = 0
         file.write(MAGIC + salt)
 
     def writable(self) -> bool:
@@ -57,24 +59,23 @@ class EncryptingWriter(io.RawIOBase):
         content = memoryview(data).cast("B")
         self._buffer += content
         while len(self._buffer) > CHUNK_BYTES:
-            self._file.write(self._cipher.encrypt(bytes(self._buffer[:CHUNK_BYTES]), is_last=False))
+            self._file.write(self._cipher.encrypt(bytes(self._buffer[:CHUNK_BYTES]), self._count, is_last=False))
+            self._count += 1
             del self._buffer[:CHUNK_BYTES]
         return len(content)
 
     def finish(self) -> None:
         """Write the last chunk."""
-        self._file.write(self._cipher.encrypt(bytes(self._buffer), is_last=True))
+        self._file.write(self._cipher.encrypt(bytes(self._buffer), self._count, is_last=True))
 
 
 class DecryptingReader(io.RawIOBase):
     """Decrypts a file. Reading raises `Undecryptable`; what was read before is authentic, but perhaps incomplete."""
 
     def __init__(self, file: IO[bytes], key: bytes) -> None:
-        header = file.read(len(MAGIC) + SALT_BYTES)
-        if len(header) < len(MAGIC) + SALT_BYTES or not header.startswith(MAGIC):
-            raise Undecryptable("it is not encrypted, or is damaged")
         self._file = file
-        self._cipher = _FileCipher(key, header[len(MAGIC) :])
+        self._cipher = _read_header(file, key)
+        self._count = 0
         self._next_chunk = file.read(CHUNK_BYTES + TAG_BYTES)
         self._is_complete = False
         self._rest = memoryview(b"")
@@ -88,12 +89,44 @@ class DecryptingReader(io.RawIOBase):
         if not self._rest and not self._is_complete:
             chunk, self._next_chunk = self._next_chunk, self._file.read(CHUNK_BYTES + TAG_BYTES)
             self._is_complete = not self._next_chunk
-            self._rest = memoryview(self._cipher.decrypt(chunk, is_last=self._is_complete))
+            self._rest = memoryview(self._cipher.decrypt(chunk, self._count, is_last=self._is_complete))
+            self._count += 1
         target = memoryview(buffer).cast("B")
         count = min(len(target), len(self._rest))
         target[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+
+class RandomAccessReader:
+    """Decrypts any part of a file. Creating it and reading raise `Undecryptable`."""
+
+    def __init__(self, file: IO[bytes], key: bytes) -> None:
+        self._file = file
+        self._cipher = _read_header(file, key)
+        encrypted = file.seek(0, io.SEEK_END) - HEADER_BYTES
+        self._last = max(0, -(-encrypted // (CHUNK_BYTES + TAG_BYTES)) - 1)
+        # Only the writer's last chunk can be decrypted as the last one. So the length is authentic too.
+        self.size = self._last * CHUNK_BYTES + len(self._read_chunk(self._last))
+        """The number of bytes before encryption."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes from an offset; fewer at the end."""
+        end = min(offset + length, self.size)
+        if offset >= end:
+            return b""
+        first, last = offset // CHUNK_BYTES, (end - 1) // CHUNK_BYTES
+        content = b"".join(self._read_chunk(number) for number in range(first, last + 1))
+        return content[offset - first * CHUNK_BYTES : end - first * CHUNK_BYTES]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _read_chunk(self, number: int) -> bytes:
+        self._file.seek(HEADER_BYTES + number * (CHUNK_BYTES + TAG_BYTES))
+        chunk = self._file.read(CHUNK_BYTES + TAG_BYTES)
+        return self._cipher.decrypt(chunk, number, is_last=number == self._last)
 
 
 @contextmanager
@@ -133,22 +166,27 @@ def decrypt(content: bytes, key: bytes) -> bytes:
 
 
 class _FileCipher:
-    """The chunks of one file, in their order."""
+    """The chunks of one file, by their number."""
 
     def __init__(self, key: bytes, salt: bytes) -> None:
         self._cipher = AESGCM(derive_key(key, "chatapp file", salt))
-        self._count = 0
 
-    def encrypt(self, chunk: bytes, *, is_last: bool) -> bytes:
-        return self._cipher.encrypt(self._next_nonce(is_last=is_last), chunk, None)
+    def encrypt(self, chunk: bytes, number: int, *, is_last: bool) -> bytes:
+        return self._cipher.encrypt(_nonce(number, is_last=is_last), chunk, None)
 
-    def decrypt(self, chunk: bytes, *, is_last: bool) -> bytes:
+    def decrypt(self, chunk: bytes, number: int, *, is_last: bool) -> bytes:
         try:
-            return self._cipher.decrypt(self._next_nonce(is_last=is_last), chunk, None)
+            return self._cipher.decrypt(_nonce(number, is_last=is_last), chunk, None)
         except InvalidTag:
             raise Undecryptable("it was encrypted with another key, or is damaged") from None
 
-    def _next_nonce(self, *, is_last: bool) -> bytes:
-        nonce = self._count.to_bytes(11, "big") + bytes([is_last])
-        self._count += 1
-        return nonce
+
+def _nonce(number: int, *, is_last: bool) -> bytes:
+    return number.to_bytes(11, "big") + bytes([is_last])
+
+
+def _read_header(file: IO[bytes], key: bytes) -> _FileCipher:
+    header = file.read(HEADER_BYTES)
+    if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
+        raise Undecryptable("it is not encrypted, or is damaged")
+    return _FileCipher(key, header[len(MAGIC) :])

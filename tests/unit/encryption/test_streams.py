@@ -5,13 +5,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatapp.encryption.streams import (
     CHUNK_BYTES,
+    HEADER_BYTES,
     MAGIC,
-    SALT_BYTES,
     TAG_BYTES,
     DecryptingReader,
+    RandomAccessReader,
     Undecryptable,
     decrypt,
     encrypt,
@@ -21,7 +24,6 @@ from chatapp.encryption.streams import (
 )
 
 KEY = b"k" * 32
-HEADER_BYTES = len(MAGIC) + SALT_BYTES
 BLOCK_BYTES = CHUNK_BYTES + TAG_BYTES
 
 
@@ -105,3 +107,35 @@ def test_files_that_are_not_encrypted_are_read_too(tmp_path: Path) -> None:
     assert [is_encrypted(plain), is_encrypted(sealed)] == [False, True]
     with pytest.raises(Undecryptable, match="set CHATAPP_DATABASE_KEY"), open_decrypted(sealed, None):
         pass
+
+
+@given(st.integers(0, 3 * CHUNK_BYTES + 5), st.integers(0, 4 * CHUNK_BYTES), st.integers(0, 2 * CHUNK_BYTES))
+def test_any_part_of_a_file_can_be_read(size: int, offset: int, length: int) -> None:
+    content = os.urandom(size)
+    reader = RandomAccessReader(io.BytesIO(encrypt(content, KEY)), KEY)
+    assert reader.size == size
+    assert reader.read(offset, length) == content[offset : offset + length]
+
+
+def test_a_part_of_a_file_of_another_length_is_not_read() -> None:
+    content = encrypt(os.urandom(3 * CHUNK_BYTES), KEY)
+    for changed in (
+        content[:HEADER_BYTES],
+        content[:-1],
+        content[:-BLOCK_BYTES],
+        content[: -BLOCK_BYTES - 1],
+        content + b"x",
+        content + content[-BLOCK_BYTES:],
+    ):
+        with pytest.raises(Undecryptable):
+            RandomAccessReader(io.BytesIO(changed), KEY)
+
+
+def test_damage_is_detected_in_the_part_that_is_read() -> None:
+    content = os.urandom(3 * CHUNK_BYTES)
+    damaged = bytearray(encrypt(content, KEY))
+    damaged[HEADER_BYTES + BLOCK_BYTES + 5] ^= 1
+    reader = RandomAccessReader(io.BytesIO(damaged), KEY)
+    assert reader.read(0, CHUNK_BYTES) == content[:CHUNK_BYTES]
+    with pytest.raises(Undecryptable):
+        reader.read(CHUNK_BYTES - 1, 2)
