@@ -33,6 +33,7 @@ from chatapp.destinations.forwarding import blueprint as forwarding_blueprint
 from chatapp.destinations.routes import blueprint as destinations_blueprint
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.fallback import init_fallback
+from chatapp.files.store import init_store
 from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.http_server.gate import init_gate
 from chatapp.limits.rates import init_rate_limits
@@ -110,6 +111,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         read_threads=settings.read_threads,
         search_threads=settings.search_threads,
         password_threads=settings.password_threads,
+        file_threads=settings.file_threads,
         max_queued=settings.max_queued_calls,
     )
     statements = StatementObserver(settings)
@@ -121,6 +123,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     init_metrics(app, statements)
     app.extensions[WRITER] = create_writer(settings, supervisor, signals, statements, is_serving=is_serving)
     init_known_messages(app)
+    init_store(app, settings)
     init_assistants(app, settings)
     init_fallback(app, settings)
     init_login(app)

@@ -14,3 +14,8 @@ def try_lock(descriptor: int, *, is_shared: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def wait_for_lock(descriptor: int, *, is_shared: bool = False) -> None:
+    """Lock an open file until its descriptor is closed. It blocks: call it on a native thread in a server."""
+    fcntl.flock(descriptor, fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX)

@@ -161,19 +161,24 @@ class NativePools:
     passwords: NativePool
     archive: NativePool
     """Files of the message archive."""
+    files: NativePool
+    """Files of messages, and uploads."""
 
     def __iter__(self) -> Iterator[NativePool]:
         """Yield the pools."""
-        return iter((self.reads, self.searches, self.passwords, self.archive))
+        return iter((self.reads, self.searches, self.passwords, self.archive, self.files))
 
     @classmethod
-    def create(cls, *, read_threads: int, search_threads: int, password_threads: int, max_queued: int) -> "NativePools":
+    def create(
+        cls, *, read_threads: int, search_threads: int, password_threads: int, file_threads: int, max_queued: int
+    ) -> "NativePools":
         """Create the pools. In each of them, at most `max_queued` calls wait for a thread."""
         return cls(
             NativePool("reads", threads=read_threads, max_queued=max_queued),
             NativePool("searches", threads=search_threads, max_queued=max_queued),
             NativePool("passwords", threads=password_threads, max_queued=max_queued),
             NativePool("archive", threads=1, max_queued=max_queued),
+            NativePool("files", threads=file_threads),  # Each connection has one call, and those are limited.
         )
 
 

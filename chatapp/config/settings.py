@@ -302,6 +302,7 @@ class Settings(BaseSettings):
     password_threads: int = Field(
         2, ge=1, le=100, description="threads that hash passwords; each uses 64 MB while it works"
     )
+    file_threads: int = Field(4, ge=1, le=100, description="threads that read and write files of messages")
     max_queued_calls: int = Field(
         100, ge=1, description="maximum number of calls waiting for each kind of thread; more are refused as `busy`"
     )
@@ -485,6 +486,11 @@ class Settings(BaseSettings):
     def archive_path(self) -> Path:
         """The folder of the message archive. All processes share it."""
         return self.data_dir / "archive"
+
+    @property
+    def files_path(self) -> Path:
+        """The folder of the files of messages. All processes share it."""
+        return self.data_dir / "files"
 
     def secret_key(self) -> str:
         """Return the key that signs cookies. It is created at the first start and stored with mode 0600.

@@ -16,7 +16,9 @@ from chatapp.passwords.hashes import hash_password, verify_password
 @pytest.fixture(autouse=True)
 def _app_context() -> Iterator[None]:
     app = Flask(__name__)
-    app.extensions[EXTENSION] = NativePools.create(read_threads=1, search_threads=1, password_threads=1, max_queued=1)
+    app.extensions[EXTENSION] = NativePools.create(
+        read_threads=1, search_threads=1, password_threads=1, file_threads=1, max_queued=1
+    )
     with app.app_context():
         yield
 

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from chatapp.concurrency.native import NativePool, current_pools
 from chatapp.config import current_settings
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.durability import sync
+from chatapp.durability import make_folder, sync
 from chatapp.encryption.keys import ARCHIVE
 from chatapp.encryption.streams import EncryptingWriter, open_decrypted
 from chatapp.errors import ChatError, Invalid, NotFound
@@ -102,7 +102,7 @@ class Run:
 
     def create_file(self) -> "FileWriter":
         """Begin a file."""
-        _make_folder(self.path)
+        make_folder(self.path)
         return FileWriter(self.path, self.key)
 
 
@@ -200,7 +200,7 @@ class MessageArchive:
     def lock(self, ref: ConversationRef) -> Iterator[None]:
         """Wait until no other thread or process changes the archive of a conversation, and keep it so."""
         folder = self._folder_of(ref)
-        self._pool.run(_make_folder, folder)
+        self._pool.run(make_folder, folder)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             while not try_lock(descriptor):
@@ -250,12 +250,3 @@ def current_archive() -> MessageArchive:
     """Return the message archive of the current application."""
     settings = current_settings()
     return MessageArchive(settings.archive_path, current_pools().archive, settings.derive_key(ARCHIVE))
-
-
-def _make_folder(path: Path) -> None:
-    """Create a folder with its parents; all of them are durable then."""
-    if path.is_dir():
-        return
-    _make_folder(path.parent)
-    path.mkdir(mode=0o700, exist_ok=True)
-    sync(path.parent)

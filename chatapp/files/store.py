@@ -1,0 +1,243 @@
+"""The store of files by their digest: `files/ab/<digest>` in the data folder, and `<digest>.small` for a variant.
+
+Files that are encrypted have the suffix `.enc` besides. A file has its name once it is complete on the disk, and is
+never changed. Names that begin with a dot are of files that are being written.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Protocol
+
+from flask import Flask, current_app
+
+from chatapp.config import Settings
+from chatapp.durability import make_folder, sync
+from chatapp.encryption.keys import FILES
+from chatapp.encryption.streams import CHUNK_BYTES, RandomAccessReader, Undecryptable, encrypting
+from chatapp.failpoints import failpoint
+from chatapp.file_locks import wait_for_lock
+
+EXTENSION = "chatapp.files"
+"""Key of the application's `FileStore` in `app.extensions`."""
+
+VARIANTS = ("small", "large")
+"""Names of thumbnails. The file itself is the variant “”."""
+
+ENCRYPTED_SUFFIX = ".enc"
+
+DRAFT_SECONDS = 24 * 3600.0
+"""Age at which a file that was being written counts as left by a crash."""
+
+COUNT_SECONDS = 600.0
+"""Time after which the size of the store is determined again: other processes change it too."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class StoredFile(Protocol):
+    """An open file of the store."""
+
+    size: int
+    """In bytes, before encryption."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes from an offset; fewer at the end. It blocks. Raises `OSError` and `Undecryptable`."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class FileStore:
+    """The files of an installation in a folder. All processes share it. All methods block."""
+
+    def __init__(self, folder: Path, key: bytes | None) -> None:
+        self._folder = folder
+        self._key = key
+        self._used_bytes: int | None = None
+        self._counted_at = 0.0
+
+    def put(self, source: Path, digest: str, variant: str = "") -> None:
+        """Store a file; it is durable then. If it is stored already, it counts as new for the sweep. Raises `OSError`.
+
+        `source` can be deleted afterwards, but must not be changed: it may be a link to the same file.
+        """
+        path = self._path(digest, variant)
+        make_folder(path.parent)
+        if not self._renew(digest, variant):
+            draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+            try:
+                self._write_draft(source, draft)
+                failpoint("file-written")
+                self._add(draft, digest, variant)
+            finally:
+                draft.unlink(missing_ok=True)
+        failpoint("file-stored")
+        sync(path.parent)  # Also if it existed: its name is perhaps not on the disk yet.
+
+    def open(self, digest: str, variant: str = "") -> StoredFile:
+        """Open a file. Raises `FileNotFoundError`, `OSError`, and `Undecryptable` if it is damaged."""
+        path = self._find(digest, variant)
+        if path is None:
+            raise FileNotFoundError(f"{self._path(digest, variant)} does not exist")
+        file = path.open("rb")
+        try:
+            if path.suffix != ENCRYPTED_SUFFIX:
+                return _PlainFile(file)
+            if self._key is None:
+                raise Undecryptable(f"{path} is encrypted, and there is no key")
+            return RandomAccessReader(file, self._key)
+        except BaseException:
+            file.close()
+            raise
+
+    def exists(self, digest: str, variant: str = "") -> bool:
+        """Return whether a file is stored."""
+        return self._find(digest, variant) is not None
+
+    def delete(self, digest: str, *, if_older_than: float | None = None) -> bool:
+        """Delete a file with its variants, and return whether it was deleted.
+
+        With `if_older_than`, a time in seconds since 1970, only if none of them was stored since then.
+        """
+        with self._lock():
+            paths = [path for variant in ("", *VARIANTS) if (path := self._find(digest, variant))]
+            if if_older_than is not None and any(path.stat().st_mtime > if_older_than for path in paths):
+                return False
+            for path in reversed(paths):  # The file itself last: a crash leaves what the next sweep finds.
+                self._count(-path.stat().st_size)
+                path.unlink()
+                failpoint("file-deleted")
+        return bool(paths)
+
+    def list_digests(self) -> Iterator[tuple[str, float]]:
+        """Yield the digest of each file, and when it was stored last, in seconds since 1970.
+
+        Variants without their file, which a crash has left, count as the file.
+        """
+        for folder in self._list_folders():
+            stored: dict[str, float] = {}
+            for path in folder.iterdir():
+                digest = path.name.partition(".")[0]
+                if _DIGEST.fullmatch(digest):
+                    with suppress(FileNotFoundError):
+                        stored[digest] = max(stored.get(digest, 0.0), path.stat().st_mtime)
+            yield from stored.items()
+
+    def used_bytes(self) -> int:
+        """Return the size of the store in bytes, as it was some minutes ago at most."""
+        if self._used_bytes is None or time.monotonic() > self._counted_at + COUNT_SECONDS:
+            size = 0
+            for folder in self._list_folders():
+                for path in folder.iterdir():
+                    with suppress(FileNotFoundError):
+                        size += path.stat().st_size
+            self._used_bytes, self._counted_at = size, time.monotonic()
+        return self._used_bytes
+
+    def remove_drafts(self) -> None:
+        """Delete what crashes have left unfinished."""
+        expired_at = time.time() - DRAFT_SECONDS
+        for folder in self._list_folders():
+            for path in folder.glob(".*"):
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < expired_at:
+                        path.unlink()
+
+    def _renew(self, digest: str, variant: str) -> bool:
+        """Let a stored file count as new. Return whether there is one."""
+        with self._lock(is_shared=True):
+            path = self._find(digest, variant)
+            if path is not None:
+                os.utime(path)
+        return path is not None
+
+    def _add(self, draft: Path, digest: str, variant: str) -> None:
+        with self._lock(is_shared=True):
+            if path := self._find(digest, variant):
+                os.utime(path)  # Another upload of the same content was faster.
+                return
+            draft.replace(self._path(digest, variant))
+            self._count(self._path(digest, variant).stat().st_size)
+
+    def _write_draft(self, source: Path, draft: Path) -> None:
+        """Write what is stored to a new file: encrypted, or as a link to the source, which costs nothing."""
+        if self._key is None:
+            with suppress(OSError):  # It is on another file system, or on one without links: copied below.
+                draft.hardlink_to(source)
+                sync(draft)
+                os.utime(draft)
+                return
+        with source.open("rb") as original, draft.open("xb") as file:
+            with encrypting(file, self._key) as target:
+                shutil.copyfileobj(original, target, CHUNK_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _path(self, digest: str, variant: str) -> Path:
+        """Return the path of a new file. Raises `ValueError` for what is no digest or variant."""
+        if not _DIGEST.fullmatch(digest) or variant not in {"", *VARIANTS}:
+            raise ValueError(f"“{digest}” is no digest, or “{variant}” no variant")
+        suffix = (f".{variant}" if variant else "") + (ENCRYPTED_SUFFIX if self._key else "")
+        return self._folder / digest[:2] / f"{digest}{suffix}"
+
+    def _find(self, digest: str, variant: str) -> Path | None:
+        """Return the path of a stored file, which may be from before the installation had a key."""
+        path = self._path(digest, variant)
+        plain = path.with_name(path.name.removesuffix(ENCRYPTED_SUFFIX))
+        for each in (path, plain, plain.with_name(plain.name + ENCRYPTED_SUFFIX)):
+            if each.exists():
+                return each
+        return None
+
+    def _list_folders(self) -> Iterator[Path]:
+        if self._folder.is_dir():
+            yield from (path for path in self._folder.iterdir() if path.is_dir())
+
+    def _count(self, size: int) -> None:
+        if self._used_bytes is not None:
+            self._used_bytes += size
+
+    @contextmanager
+    def _lock(self, *, is_shared: bool = False) -> Iterator[None]:
+        """Exclude that a file is deleted while it is stored again. The lock is held for the time of a few calls."""
+        make_folder(self._folder)
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            wait_for_lock(descriptor, is_shared=is_shared)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+class _PlainFile:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.size = os.fstat(file.fileno()).st_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        return os.pread(self._file.fileno(), length, offset)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def init_store(app: Flask, settings: Settings) -> None:
+    """Prepare the store of an application."""
+    app.extensions[EXTENSION] = FileStore(settings.files_path, settings.derive_key(FILES))
+
+
+def current_store() -> FileStore:
+    """Return the store of the current application."""
+    return get_store(current_app)
+
+
+def get_store(app: Flask) -> FileStore:
+    """Return the store of an application."""
+    store: FileStore = app.extensions[EXTENSION]
+    return store
