@@ -8,6 +8,10 @@ KINDS = ("image", "video", "audio", "pdf", "text", "other")
 """How pages show a file. The content decides, not its name: see `chatapp.files.inspection`."""
 
 
+DESCRIPTION_CHARS = 300
+"""What a file counts in a message, with its URLs, besides the texts of its sender."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedFile:
     """A file of a message, and what is known of its content."""
@@ -30,6 +34,18 @@ class AttachedFile:
     """The beginning of a text."""
     alt: str = ""
     """The alternative text, by its sender."""
+
+    @property
+    def has_thumbnails(self) -> bool:
+        """Whether the store has the variants `small` and `large` of it."""
+        return self.width is not None
+
+    @property
+    def chars(self) -> int:
+        """Return its size in a message in characters, approximately."""
+        return (
+            DESCRIPTION_CHARS + len(self.name) + len(self.alt) + len(self.preview or "") + len(self.placeholder or "")
+        )
 
     def to_fields(self) -> dict[str, Any]:
         """Return it as JSON."""

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from chatapp.config.assistants import EXTENSION as ASSISTANTS
 from chatapp.config.assistants import Assistant
 from chatapp.conversations.people import Person
+from chatapp.files.attached import AttachedFile
 from chatapp.markdown.cache import try_render_blocks
 from chatapp.markdown.links import may_have_link
 from chatapp.markdown.marks import MAX_MENTIONS, Marks
@@ -26,6 +27,7 @@ from chatapp.presentation.message_template import Body, MessageTemplate, shows_f
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.content import ACTION
+from chatapp.timeline.references import file_path
 from chatapp.timeline.threads import ThreadSummary
 from chatapp.timeline.versions import EarlierVersion
 
@@ -203,7 +205,7 @@ def present_message(message: TimelineMessage) -> PresentedMessage:
 def present_message_data(message: TimelineMessage) -> resources.Message:
     """Return the message as the API and webhooks carry it: without the HTML for chatapp's own pages."""
     sender = message.sender
-    return {
+    data: resources.Message = {
         "conversation": message.conversation.wire_name,
         "id": message.id,
         "seq": message.seq,
@@ -231,6 +233,29 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
         ],
         "pinned": message.is_pinned,
     }
+    if message.files:
+        data["files"] = [_present_file(message, file) for file in message.files]
+    return data
+
+
+def _present_file(message: TimelineMessage, file: AttachedFile) -> resources.File:
+    """Return a file of a message. That of a pending one cannot be requested yet."""
+    data: resources.File = {
+        "name": file.name,
+        "type": file.media_type,
+        "kind": file.kind,
+        "size": file.size,
+        "width": file.width,
+        "height": file.height,
+        "animated": file.is_animated,
+        "alt": file.alt,
+        "preview": file.preview,
+    }
+    if not message.is_pending:
+        data["url"] = url = file_path(message.conversation.wire_name, file.digest, file.name)
+        if file.has_thumbnails:
+            data["small_url"], data["large_url"] = f"{url}?size=small", f"{url}?size=large"
+    return data
 
 
 def present_person(person: Person) -> resources.Person:

@@ -11,6 +11,8 @@ from pydantic import Field, WithJsonSchema
 # pydantic accepts `typing.TypedDict` only from Python 3.12 on.
 from typing_extensions import TypedDict
 
+from chatapp.files.attached import KINDS
+
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 SenderType = Annotated[str, Field(json_schema_extra={"enum": ["user", "assistant", "system"]})]
@@ -63,6 +65,25 @@ class Replies(TypedDict):
     people: Annotated[list[Person], Field(description="Up to three people, the one who has replied last first.")]
 
 
+class File(TypedDict):
+    """A file of a message."""
+
+    name: str
+    type: Annotated[str, Field(description="The media type, which the content decides.")]
+    kind: Annotated[str, Field(json_schema_extra={"enum": list(KINDS)})]
+    size: Annotated[int, Field(description="In bytes.")]
+    width: Annotated[int | None, Field(description="Of an image, or of the first page of a PDF, in pixels.")]
+    height: int | None
+    animated: bool
+    alt: Annotated[str, Field(description="The alternative text, by the sender.")]
+    preview: Annotated[str | None, Field(description="The beginning of a text.")]
+    url: NotRequired[
+        Annotated[str, Field(description="The path of its content. Missing while the message is pending.")]
+    ]
+    small_url: NotRequired[Annotated[str, Field(description="That of a thumbnail of at most 480 × 480 pixels.")]]
+    large_url: NotRequired[Annotated[str, Field(description="That of a thumbnail of at most 1600 × 1600 pixels.")]]
+
+
 class Message(TypedDict):
     """A message."""
 
@@ -97,7 +118,7 @@ class Message(TypedDict):
         AnswerState | None, Field(description="The state of an assistant's answer; null for other messages.")
     ]
     problem: Annotated[str | None, Field(description="Why an assistant's answer is incomplete.")]
-    content: Annotated[str, Field(description="Empty if the message was deleted.")]
+    content: Annotated[str, Field(description="Empty if the message was deleted, or has only files.")]
     client_id: str | None
     created_at: Timestamp
     edited_at: Timestamp | None
@@ -105,6 +126,7 @@ class Message(TypedDict):
     mentions: Annotated[list[int], Field(description="The ids of the mentioned users.")]
     reactions: list[Reaction]
     pinned: Annotated[bool, Field(description="Whether it is pinned in its conversation.")]
+    files: NotRequired[Annotated[list[File], Field(description="Missing if the message has none.")]]
 
 
 class MessageVersion(TypedDict):

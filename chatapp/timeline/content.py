@@ -17,10 +17,19 @@ def check_content(content: object, limit: int | None = None, what: str = "A mess
     message of the error. Raises `NotText`, `Empty` (no visible character), `TooLong` or `BadCharacters` (NUL, which
     PostgreSQL cannot store; a lone surrogate, which has no encoding).
     """
-    text = check_text(content, limit, what)
-    if is_blank(text):
+    text = check_caption(content, limit, what)
+    if not text:
         raise Empty(f"{what} needs some text.")
-    return text.rstrip().lstrip("\n")
+    return text
+
+
+def check_caption(content: object, limit: int | None = None, what: str = "A message") -> str:
+    """Return the content of a message that has files. It is empty if it has no visible character.
+
+    Raises what `check_content` raises, but for `Empty`.
+    """
+    text = check_text(content, limit, what)
+    return "" if is_blank(text) else text.rstrip().lstrip("\n")
 
 
 def check_text(content: object, limit: int | None = None, what: str = "A message") -> str:

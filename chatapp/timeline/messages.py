@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from chatapp.conversations.people import Person, make_person
 from chatapp.conversations.refs import ConversationRef
-from chatapp.models import Conversation, Message, Pin, Reaction, RetiredKey, User
+from chatapp.files.attached import AttachedFile
+from chatapp.files.rows import fetch_files
+from chatapp.models import Attachment, Conversation, Message, Pin, Reaction, RetiredKey, User
 from chatapp.search.index import index_rows
 from chatapp.storage import Transaction, encode_rows
 from chatapp.timeline.content import NOTICE, TEXT
@@ -24,6 +26,7 @@ REACTION_CHARS = 100
 """What a reaction of one person counts, with the name."""
 
 _MESSAGES, _USERS, _REACTIONS, _PINS = Message.__table__, User.__table__, Reaction.__table__, Pin.__table__
+_FILES = Attachment.__table__
 
 # Columns instead of rows of the ORM, which take three times as long to load.
 MESSAGE_COLUMNS = (
@@ -40,6 +43,11 @@ MESSAGE_COLUMNS = (
     .correlate(_MESSAGES)
     .exists()
     .label("is_pinned"),
+    select(_FILES.c.message_id)
+    .where(_FILES.c.message_id == _MESSAGES.c.id)
+    .correlate(_MESSAGES)
+    .exists()
+    .label("has_files"),
 )
 """The columns that `build_messages` needs, of a message and its sender."""
 
@@ -113,6 +121,7 @@ class TimelineMessage:
     """Why an assistant's answer is not complete."""
     metadata: Metadata | None = None
     is_pinned: bool = False
+    files: tuple[AttachedFile, ...] = ()
     request_id: str = field(default="", compare=False)
     """The id of the request that has posted it, for logs; empty if it was read from the database."""
 
@@ -125,7 +134,8 @@ class TimelineMessage:
         """Return its size in characters, approximately."""
         metadata_chars = len(json.dumps(self.metadata)) if self.metadata else 0
         reactions = sum(len(group.users) for group in self.reactions)
-        return len(self.content) + metadata_chars + REACTION_CHARS * reactions
+        file_chars = sum(file.chars for file in self.files)
+        return len(self.content) + metadata_chars + REACTION_CHARS * reactions + file_chars
 
     @property
     def shown_name(self) -> str:
@@ -158,6 +168,7 @@ class TimelineMessage:
         thread: ThreadSummary | None = None,
         *,
         is_pinned: bool = False,
+        files: tuple[AttachedFile, ...] = (),
     ) -> Self:
         """Create the value from a row with the columns of a message."""
         return cls(
@@ -185,6 +196,7 @@ class TimelineMessage:
             answer_problem=message.problem,
             metadata=message.extra,
             is_pinned=is_pinned,
+            files=files,
         )
 
     @classmethod
@@ -281,6 +293,7 @@ def build_messages(
     """Return the messages of rows with `MESSAGE_COLUMNS`, each in the conversation with the ref of the same index."""
     reactions = _fetch_reactions(session, [row.id for row in rows if row.has_reactions])
     mentions = fetch_mentions(session, [row.id for row in rows if "@" in row.content])
+    files = fetch_files(session, [row.id for row in rows if row.has_files])
     # A reply changes the version of its root.
     threads = fetch_summaries(
         session, [(row.conversation_id, row.seq) for row in rows if row.version > row.seq and row.thread_root is None]
@@ -294,6 +307,7 @@ def build_messages(
             mentions.get(row.id, ()),
             threads.get((row.conversation_id, row.seq)),
             is_pinned=bool(row.is_pinned),
+            files=files.get(row.id, ()),
         )
         for row, ref in zip(rows, refs, strict=True)
     ]

@@ -13,6 +13,8 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.policy import authorize_notice, authorize_posting, may_read
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import ChatError, InvalidReply, SignedOut, ThreadRemoved
+from chatapp.files.attached import AttachedFile
+from chatapp.files.rows import store_files
 from chatapp.models import Conversation, Membership, Message, RetiredKey
 from chatapp.search.index import IndexedMessage, TextTokens, index_messages
 from chatapp.storage import (
@@ -78,6 +80,9 @@ class NewMessage:
     it. Which thread that is, the batch finds: see `TimelineMessage.thread_root`."""
     is_in_room: bool = True
     """Whether a reply in a thread is also sent to the room."""
+    files: tuple[AttachedFile, ...] = ()
+    files_error: ChatError | None = field(default=None, hash=False)
+    """Why it is not stored, if its files are not available. If it is stored already, they are not needed."""
     was_spooled: bool = False
     request_id: str = ""
     search_tokens: TextTokens | None = field(default=None, hash=False, repr=False)
@@ -161,6 +166,7 @@ class PostBatch:
                 authorize_notice(conversation, facts.membership, is_admin=is_admin(self._session, post.actor))
             reply_to = self._find_reply_target(post)
             root = self._find_root(post)
+            _require_files(post)
         except ChatError as error:
             return Rejected(error)
         columns = new_message_columns(
@@ -223,6 +229,14 @@ class PostBatch:
                 for person in people
             ),
         )
+        store_files(
+            self._session,
+            (
+                (columns["conversation_id"], message_id, columns["sender_id"], post.files)
+                for (post, _, columns), message_id in zip(self._accepted, ids, strict=True)
+                if post.files
+            ),
+        )
         if self.changed_roots:
             store_replies(
                 self._session,
@@ -255,6 +269,7 @@ class PostBatch:
                 reply_to=columns["reply_to"],
                 thread_root=columns.get("thread_root"),
                 is_in_room=columns.get("is_in_room", True),
+                files=post.files,
                 request_id=post.request_id,
             )
             for (post, facts, columns), message_id, people in zip(self._accepted, ids, mentions, strict=True)
@@ -337,6 +352,7 @@ class PostBatch:
             reply_to=post.reply_to,
             thread_root=post.thread_seq,
             is_in_room=post.is_in_room,
+            files=post.files,
         )
 
     def _load_known(self, row: Message | RetiredKey, facts: PostFacts) -> TimelineMessage:
@@ -353,6 +369,11 @@ def check_place(session: Session, conversation_id: int, *, reply_to: int | None,
         raise _missing_reply_target()
     if thread_seq is not None and not find_roots(session, {(conversation_id, thread_seq)}):
         raise _missing_root()
+
+
+def _require_files(post: NewMessage) -> None:
+    if post.files_error is not None:
+        raise post.files_error
 
 
 def _missing_reply_target() -> InvalidReply:

@@ -12,12 +12,13 @@ from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.errors import ChatError, Invalid
 from chatapp.failpoints import failpoint
+from chatapp.files.attached import AttachedFile
 from chatapp.models import now
 from chatapp.operation import current_request_id
 from chatapp.search.index import tokenize_text
 from chatapp.storage import DeferredSignal, SpoolableChange, Transaction, current_writer, write
 from chatapp.timeline.client_ids import check_client_id
-from chatapp.timeline.content import TEXT, check_content, check_message_type
+from chatapp.timeline.content import TEXT, check_caption, check_content, check_message_type
 from chatapp.timeline.drafts import SentDraft, remove_sent
 from chatapp.timeline.messages import TimelineMessage
 from chatapp.timeline.metadata import check_metadata
@@ -50,6 +51,8 @@ def post(
     thread_seq: int | None = None,
     is_in_room: bool = True,
     draft_version: int | None = None,
+    files: Sequence[AttachedFile] = (),
+    files_error: ChatError | None = None,
     authorized_sender: Person | None = None,
 ) -> TimelineMessage:
     """Store a message and return it, once it is durable: see `prepare_post`."""
@@ -65,6 +68,8 @@ def post(
             thread_seq=thread_seq,
             is_in_room=is_in_room,
             draft_version=draft_version,
+            files=files,
+            files_error=files_error,
             authorized_sender=authorized_sender,
             max_chars=current_settings().max_message_chars,
         )
@@ -83,6 +88,8 @@ def prepare_post(
     thread_seq: int | None = None,
     is_in_room: bool = True,
     draft_version: int | None = None,
+    files: Sequence[AttachedFile] = (),
+    files_error: ChatError | None = None,
     authorized_sender: Person | None,
     max_chars: int,
 ) -> "Post":
@@ -92,6 +99,9 @@ def prepare_post(
     of the thread that it is a reply in: the root, or another reply there. `is_in_room` is whether such a reply is also
     sent to the room, as every other message is. `draft_version` is the last version that the sender's device
     knows of the draft that became the message, 0 if it may have saved one: see `remove_sent`.
+
+    A message with `files` may have no text. `files_error` is raised instead of storing it if files that it should have
+    are not available, but not for a message that is stored already: those of a repetition may be gone.
 
     A repeated `client_id` returns the stored message in its current state, or only a confirmation to a sender who may
     no longer read it: the message as it was sent, without an id.
@@ -106,7 +116,8 @@ def prepare_post(
     raises `Busy` and `Unavailable`.
     """
     check_has_threads(ref, thread_seq)
-    text = check_content(content, max_chars)
+    needs_text = not files and files_error is None
+    text = check_content(content, max_chars) if needs_text else check_caption(content, max_chars)
     return Post(
         ref,
         actor,
@@ -119,6 +130,8 @@ def prepare_post(
         thread_seq=thread_seq,
         is_in_room=thread_seq is None or is_in_room,
         draft_version=draft_version,
+        files=tuple(files),
+        files_error=files_error,
         authorized_sender=authorized_sender,
         request_id=current_request_id.get(),
         search_tokens=tokenize_text(text),
@@ -188,9 +201,10 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
     def pending_result(self) -> TimelineMessage | None:
         """Return the message without an event number.
 
-        Return None if there is no `authorized_sender`, or if it is a notice, which not everybody may post.
+        Return None if there is no `authorized_sender`, if it is a notice, which not everybody may post, or if its files
+        are not available.
         """
-        if self.authorized_sender is None or self.message_type != TEXT:
+        if self.authorized_sender is None or self.message_type != TEXT or self.files_error is not None:
             return None
         return TimelineMessage(
             conversation=self.conversation,
@@ -204,6 +218,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             # That of a reply, if the sender has named one: the root is known once the message is stored.
             thread_root=self.thread_seq,
             is_in_room=self.is_in_room,
+            files=self.files,
             request_id=self.request_id,
         )
 
@@ -232,6 +247,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             "thread_root": self.thread_seq,
             "is_in_room": None if self.is_in_room else False,
             "draft_version": self.draft_version,
+            "files": [file.to_fields() for file in self.files] or None,
             "request_id": self.request_id or None,
         }
         return fields | {name: value for name, value in optional.items() if value is not None}
@@ -253,6 +269,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             thread_seq=fields.get("thread_root"),
             is_in_room=fields.get("is_in_room", True),
             draft_version=fields.get("draft_version"),
+            files=tuple(AttachedFile.from_fields(each) for each in fields.get("files", ())),
             request_id=fields.get("request_id", ""),
         )
 
