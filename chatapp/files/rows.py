@@ -1,7 +1,8 @@
 """The rows of messages' files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
@@ -24,7 +25,21 @@ _SELECT = (
     .order_by(_FILES.c.message_id, _FILES.c.position)
 )
 
+_SELECT_OF_ONE = (
+    select(_FILES.c.user_id, *(_FILES.c[name] for name in _COLUMNS))
+    .where(_FILES.c.message_id == bindparam("message_id"))
+    .order_by(_FILES.c.position)
+)
+
+_SELECT_NAMES = (
+    select(_FILES.c.message_id, _FILES.c.name)
+    .where(_FILES.c.message_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_FILES.c.message_id, _FILES.c.position)
+)
+
 _DELETE = delete(Attachment).where(Attachment.message_id == bindparam("message_id"))
+
+_DELETE_SOME = _DELETE.where(Attachment.digest.in_(bindparam("digests", expanding=True)))
 
 
 def fetch_files(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[AttachedFile, ...]]:
@@ -54,6 +69,55 @@ def store_files(session: Session, messages: Iterable[tuple[int, int, int | None,
         _INSERT.execute(session.connection(), rows)
 
 
-def delete_files(session: Session, message_id: int) -> None:
-    """Delete the rows of a message's files. The sweep removes files that no other row refers to."""
-    session.connection().execute(_DELETE, {"message_id": message_id})
+def find_file_names(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """Return the names of the files of each of the messages that have any, in their order."""
+    names: dict[int, tuple[str, ...]] = {}
+    if message_ids:
+        for message_id, name in session.connection().execute(_SELECT_NAMES, {"ids": message_ids}):
+            names[message_id] = (*names.get(message_id, ()), name)
+    return names
+
+
+def take_files(session: Session, message_id: int) -> list[dict[str, Any]]:
+    """Delete the rows of a message's files, and return the fields of each, with the id of the user who uploaded it.
+
+    The sweep removes files that no other row refers to.
+    """
+    connection, key = session.connection(), {"message_id": message_id}
+    removed = [dict(row) for row in connection.execute(_SELECT_OF_ONE, key).mappings()]
+    if removed:
+        connection.execute(_DELETE, key)
+    return removed
+
+
+def restore_files(
+    session: Session,
+    conversation_id: int,
+    message_id: int,
+    removed: Sequence[Mapping[str, Any]],
+    users: Collection[int],
+) -> None:
+    """Insert the rows that `take_files` has deleted. `users` are the ids of users that exist."""
+    rows = [
+        {
+            "message_id": message_id,
+            "position": position,
+            "conversation_id": conversation_id,
+            **fields,
+            "user_id": fields["user_id"] if fields["user_id"] in users else None,
+        }
+        for position, fields in enumerate(removed)
+    ]
+    if rows:
+        _INSERT.execute(session.connection(), rows)
+
+
+def delete_some_files(session: Session, message_id: int, digests: Sequence[str]) -> bool:
+    """Delete the rows of those of a message's files that have these digests. Return whether there were any."""
+    parameters = {"message_id": message_id, "digests": digests}
+    return bool(digests) and session.connection().execute(_DELETE_SOME, parameters).rowcount > 0
+
+
+def has_files(session: Session, message_id: int) -> bool:
+    """Return whether a message has files."""
+    return bool(find_file_names(session, [message_id]))

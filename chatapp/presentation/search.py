@@ -19,6 +19,7 @@ from chatapp.timeline.search import Hits
 SUGGESTED_FILTERS = (
     "from:me",
     "has:link",
+    "has:file",
     "has:code",
     "has:reaction",
     "has:pin",
@@ -92,6 +93,7 @@ def describe_filters(today: date) -> Sequence[FilterHelp]:
             "Messages with",
             (
                 ("link", "Links"),
+                ("file", "Files"),
                 ("code", "Code"),
                 ("reaction", "Reactions"),
                 ("pin", "Pinned messages"),

@@ -22,7 +22,11 @@ from chatapp.search.index import (
 MAX_LISTED = 1_000
 """Maximum number of messages of one kind of difference that are listed."""
 
-_IS_INDEXED = f"m.deleted_at IS NULL AND m.content <> '' AND (m.state IS NULL OR m.state NOT IN {RUNNING_STATES})"
+_IS_INDEXED = (
+    "m.deleted_at IS NULL "  # noqa: S608 - constants
+    "AND (m.content <> '' OR EXISTS (SELECT 1 FROM attachments AS a WHERE a.message_id = m.id)) "
+    f"AND (m.state IS NULL OR m.state NOT IN {RUNNING_STATES})"
+)
 
 _ROWS = {
     "sqlite": "(SELECT id FROM message_search_docsize)",

@@ -29,7 +29,6 @@ from chatapp.search.index import (
     reset,
     restart_filling,
     set_position,
-    tokenize_text,
 )
 from chatapp.search.tokens import TOKENIZER_VERSION
 from chatapp.storage import Transaction, read_natively, write
@@ -200,7 +199,7 @@ def read_indexed(session: Session, position: int, end: int, batch: int) -> Itera
     """Yield the messages with ids in a range as they are indexed, in the order of their ids."""
     query = _SELECT.where(Message.id < end).order_by(Message.id).limit(batch)
     while rows := session.execute(query.where(Message.id >= position)).all():
-        yield [message for message in map(make_indexed, rows) if message.content]
+        yield [message for message in make_indexed(session, rows) if not message.is_empty]
         position = rows[-1].id + 1
 
 
@@ -239,11 +238,12 @@ def read_batch(session: Session, previous: Batch | None = None) -> Batch | None:
     session.rollback()
     count = _count_until(rows, BATCH_CHARS)
     rows, remaining = rows[:count], rows[count:]
+    indexed = make_indexed(session, rows)
+    session.rollback()
     messages: list[IndexedMessage] = []
     with in_slices():
-        for row in rows:
-            message = make_indexed(row)
-            messages.append(replace(message, tokens=tokenize_text(message.content)))
+        for message in indexed:
+            messages.append(replace(message, tokens=message.tokenize()))
             checkpoint()
     next_position = 0 if is_end and not remaining else rows[-1].id
     versions = {row.id: row.version for row in rows}
@@ -265,7 +265,8 @@ def index_batch(batch: Batch, transaction: Transaction) -> int:
     versions = {row.id: row.version for row in session.execute(current.with_for_update(read=True))}
     # Messages that were changed meanwhile are read again. A reaction changes the version, but indexes nothing.
     changed = [each for each, version in versions.items() if version != batch.versions[each]]
-    current_messages = {row.id: make_indexed(row) for row in session.execute(_SELECT.where(Message.id.in_(changed)))}
+    rows = session.execute(_SELECT.where(Message.id.in_(changed))).all()
+    current_messages = {message.id: message for message in make_indexed(session, rows)}
     index_messages(connection, [current_messages.get(each.id, each) for each in batch.messages if each.id in versions])
     remove_surplus(connection, batch.next_position, position)
     set_position(connection, batch.next_position)

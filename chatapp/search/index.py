@@ -20,6 +20,7 @@ import orjson
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.orm import Session
 
+from chatapp.files.rows import find_file_names
 from chatapp.models import Message
 from chatapp.models.messages import RUNNING_STATES
 from chatapp.search.tokens import TOKENIZER_VERSION, fold_word, tokenize
@@ -71,26 +72,35 @@ class Scope(IntEnum):
 
 
 class Has(IntEnum):
-    """What a text can contain, or what a message is."""
+    """What a message contains, or what it is."""
 
     LINK = 1
     CODE = 2
     THREAD = 3
+    FILE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class TextTokens:
-    """What the index has of a text: tokens that are separated by spaces, which take a tenth of the memory of a list."""
+    """What the index has of a text and of names of files: tokens that are separated by spaces.
+
+    They take a tenth of the memory of a list.
+    """
 
     row: str
     wholes: str
     contains: Sequence[Has]
 
 
-def tokenize_text(content: str) -> TextTokens:
-    """Return what the index has of a text. It takes milliseconds for a long one: do it before the transaction."""
-    found = tokenize(content)
+def tokenize_text(content: str, file_names: Sequence[str] = ()) -> TextTokens:
+    """Return what the index has of a text and of the names of a message's files, which are found as words.
+
+    It takes milliseconds for a long one: do it before the transaction.
+    """
+    found = tokenize("\n".join((content, *file_names)))
     contains = []
+    if file_names:
+        contains.append(Has.FILE)
     if _LINK.search(content):
         contains.append(Has.LINK)
     if content.count("`") > 1:
@@ -110,8 +120,18 @@ class IndexedMessage:
     sender_name: str | None = None
     """The name of the bot or the assistant that sent it."""
     is_reply: bool = False
+    file_names: Sequence[str] = ()
     tokens: TextTokens | None = None
-    """Those of the content, if they were computed before."""
+    """Those of the content and the names of files, if they were computed before."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to find."""
+        return not self.content and not self.file_names
+
+    def tokenize(self) -> TextTokens:
+        """Return the tokens of the content and of the names of files."""
+        return self.tokens or tokenize_text(self.content, self.file_names)
 
 
 def scope_token(scope: Scope, number: int) -> str:
@@ -166,7 +186,7 @@ def list_date_tokens(first: date, last: date) -> Sequence[str]:
 
 def list_tokens(message: IndexedMessage) -> Sequence[str]:
     """Return all tokens of a message, in the order in which phrases are found."""
-    found = message.tokens or tokenize_text(message.content)
+    found = message.tokenize()
     return [*found.row.split(), *_list_scope_tokens(message, found.contains), *found.wholes.split()]
 
 
@@ -194,15 +214,15 @@ def format_vector(tokens: Sequence[str]) -> str:
 
 
 def index_messages(connection: Connection, messages: Iterable[IndexedMessage]) -> None:
-    """Store the current tokens of messages, in the order of their ids. Those without content are removed."""
+    """Store the current tokens of messages, in the order of their ids. Those with nothing to find are removed."""
     rows: list[tuple[int, str]] = []
     empty: list[int] = []
     is_sqlite = connection.dialect.name == "sqlite"
     for message in messages:
-        if not message.content:
+        if message.is_empty:
             empty.append(message.id)
         elif is_sqlite:
-            found = message.tokens or tokenize_text(message.content)
+            found = message.tokenize()
             rows.append((message.id, " ".join((found.row, *_list_scope_tokens(message, found.contains), found.wholes))))
         else:
             rows.append((message.id, format_vector(list_tokens(message))))
@@ -230,11 +250,17 @@ def index_rows(session: Session, messages: Iterable[Message]) -> None:
 
     A deleted message has none, nor has an answer that is still being written.
     """
-    index_messages(session.connection(), map(make_indexed, messages))
+    index_messages(session.connection(), make_indexed(session, list(messages)))
 
 
-def make_indexed(message: Message | Row[*tuple[Any, ...]]) -> IndexedMessage:
-    """Return a message as it is indexed: without a text if it is deleted, or an answer that is still being written."""
+def make_indexed(session: Session, messages: Sequence[Message | Row[*tuple[Any, ...]]]) -> list[IndexedMessage]:
+    """Return messages as they are indexed. One query reads the names of their files."""
+    names = find_file_names(session, [message.id for message in messages])
+    return [_make_indexed(message, names.get(message.id, ())) for message in messages]
+
+
+def _make_indexed(message: Message | Row[*tuple[Any, ...]], file_names: Sequence[str]) -> IndexedMessage:
+    """Return a message as it is indexed: empty if it is deleted, or an answer that is still being written."""
     is_found = message.deleted_at is None and message.state not in RUNNING_STATES
     return IndexedMessage(
         message.id,
@@ -244,6 +270,7 @@ def make_indexed(message: Message | Row[*tuple[Any, ...]]) -> IndexedMessage:
         message.content if is_found else "",
         message.sender_name,
         message.thread_root is not None,
+        file_names if is_found else (),
     )
 
 

@@ -22,7 +22,7 @@ MIN_PREFIX_CHARS = 2
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 
-HAS = ("link", "code", "reaction", "pin", "thread")
+HAS = ("link", "file", "code", "reaction", "pin", "thread")
 IS = ("saved", "unread", "mention", "thread")
 
 DATES = ("before", "after", "on", "during")

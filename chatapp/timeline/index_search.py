@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from chatapp.concurrency.cooperation import checkpoint
 from chatapp.conversations.queries import ReadableConversation
-from chatapp.models import Message
+from chatapp.models import Attachment, Message
 from chatapp.models.messages import RUNNING_STATES
 from chatapp.search.expressions import Expression
 from chatapp.search.ranking import MAX_RANKED_CHARS, order_best
@@ -35,6 +35,10 @@ _ID = _MESSAGES.c.id
 _SQLITE = table("message_search", column("rowid", BigInteger))
 _POSTGRESQL = table("message_search", column("message_id", BigInteger), column("tokens"))
 _HAS_ENDED = or_(_MESSAGES.c.state.is_(None), _MESSAGES.c.state.not_in(RUNNING_STATES))
+_IS_NOT_EMPTY = or_(
+    _MESSAGES.c.content != "",
+    select(Attachment.message_id).where(Attachment.message_id == _ID).correlate(_MESSAGES).exists(),
+)
 _CONVERSATION_IDS = parameter_rows("conversations", id=INTEGER)
 _SELECTED_IDS = parameter_rows("selected", id=INTEGER)
 
@@ -142,7 +146,7 @@ class IndexSearch:
             conditions.append(_MESSAGES.c.id < before)
         has_required = self.expression.has_required()
         if self.selected is not None or not has_required:
-            conditions += [_MESSAGES.c.content != "", _HAS_ENDED]
+            conditions += [_IS_NOT_EMPTY, _HAS_ENDED]
             if self.selected is not None:
                 conditions.append(_ID.in_(select(_SELECTED_IDS.c.id)))
             if has_required or self.expression.excluded:

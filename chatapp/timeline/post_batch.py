@@ -209,6 +209,7 @@ class PostBatch:
                     row["created_at"],
                     row["content"],
                     is_reply=row.get("thread_root") is not None,
+                    file_names=[file.name for file in post.files],
                     tokens=post.search_tokens,
                 )
                 for (post, _, row), message_id in zip(self._accepted, ids, strict=True)

@@ -134,7 +134,7 @@ def prepare_post(
         files_error=files_error,
         authorized_sender=authorized_sender,
         request_id=current_request_id.get(),
-        search_tokens=tokenize_text(text),
+        search_tokens=tokenize_text(text, [file.name for file in files]),
     )
 
 

@@ -202,6 +202,7 @@ def _find_senders(session: Session, actor: Actor, names: Sequence[str]) -> list[
 
 _CONTENT_TOKENS: Mapping[tuple[str, str], str] = {
     ("has", "link"): scope_token(Scope.CONTENT, Has.LINK),
+    ("has", "file"): scope_token(Scope.CONTENT, Has.FILE),
     ("has", "code"): scope_token(Scope.CONTENT, Has.CODE),
     ("is", "thread"): scope_token(Scope.CONTENT, Has.THREAD),
 }

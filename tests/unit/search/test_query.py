@@ -60,7 +60,7 @@ def test_unknown_filters_are_words() -> None:
         ("from",),
     ]
     of_value, of_date = query.hints
-    assert of_value == "has:nothing is not a filter: has: takes link, code, reaction, pin or thread."
+    assert of_value == "has:nothing is not a filter: has: takes link, file, code, reaction, pin or thread."
     assert of_date.startswith("before:soon is not a filter: before: takes a day (2026-11-29), ")
     assert parse_query("-on:today", today=TODAY).hints == ["-on:today is not a filter: dates cannot be excluded."]
 
