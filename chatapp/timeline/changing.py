@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
@@ -12,12 +12,13 @@ from chatapp.config import current_settings
 from chatapp.conversations.policy import authorize_deletion, authorize_editing, authorize_pinning, authorize_posting
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef
-from chatapp.errors import Conflict, Invalid, NotFound
+from chatapp.errors import Conflict, Empty, Invalid, NotFound
+from chatapp.files.rows import delete_some_files, has_files
 from chatapp.limits.rates import PINS, REACTIONS, UNDELETIONS, count_use
 from chatapp.models import Membership, Message, Reaction, now
 from chatapp.search.index import index_rows
 from chatapp.storage import ReadStatement, Transaction, write
-from chatapp.timeline.content import check_content
+from chatapp.timeline.content import check_caption
 from chatapp.timeline.deletions import end_undo_of_others, remove_content, restore_content
 from chatapp.timeline.event_numbers import LockedConversation, increment_last_event, lock_columns, store_event_numbers
 from chatapp.timeline.mentions import MentionSource, delete_mentions, resolve_mentions, store_mentions
@@ -50,16 +51,24 @@ Alter = Callable[[Session, LockedConversation, Message, Membership | None], bool
 
 
 def edit(
-    ref: ConversationRef, actor: Actor, seq: int, *, content: object = UNCHANGED, metadata: object = UNCHANGED
+    ref: ConversationRef,
+    actor: Actor,
+    seq: int,
+    *,
+    content: object = UNCHANGED,
+    metadata: object = UNCHANGED,
+    removed_files: Sequence[str] = (),
 ) -> TimelineMessage:
-    """Replace the content or the metadata of the actor's own message, or both, and return the message.
+    """Replace the content or the metadata of the actor's own message, remove files from it, and return the message.
+
+    `removed_files` are digests. A message that keeps a file needs no text; earlier versions keep no files.
 
     Raises what `check_content`, `check_metadata` and `authorize_posting` raise, `NotFound`, `Forbidden`, and `Conflict`
     for a deleted message.
     """
-    if content is UNCHANGED and metadata is UNCHANGED:
+    if content is UNCHANGED and metadata is UNCHANGED and not removed_files:
         raise Invalid("An edit needs content or metadata.")
-    new_content = None if content is UNCHANGED else check_content(content)
+    new_content = None if content is UNCHANGED else check_caption(content)
     new_metadata = None if metadata is UNCHANGED else check_metadata(metadata)
     limit_seconds = current_settings().edit_seconds
 
@@ -71,8 +80,13 @@ def edit(
             raise Conflict("This message was deleted.")
         if metadata is not UNCHANGED:
             message.extra = new_metadata
+        has_fewer_files = delete_some_files(session, message.id, removed_files)
+        if not (message.content if new_content is None else new_content) and not has_files(session, message.id):
+            raise Empty("A message needs some text or a file.")
         if new_content is None or message.content == new_content:
-            return session.is_modified(message)
+            if has_fewer_files:
+                index_rows(session, [message])
+            return has_fewer_files or session.is_modified(message)
         keep_version(session, message)
         message.content, message.edited_at = new_content, now()
         delete_mentions(session, message.id)
@@ -220,7 +234,7 @@ def _change_message(
         if has_changed:
             message.version = increment_last_event(transaction, conversation)
             session.flush()
-            if message.content != old_content:
+            if message.content != old_content or (message.deleted_at is not None) != was_deleted:
                 index_rows(session, [message])
             root = message.thread_root
             reply_count_change = int(was_deleted) - int(message.deleted_at is not None)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.policy import authorize_undeletion
 from chatapp.errors import Conflict
 from chatapp.extensions import db
+from chatapp.files.rows import restore_files, take_files
 from chatapp.models import Answer, Deletion, Membership, Mention, Message, MessageVersion, Pin, Reaction, User, now
 from chatapp.models.messages import RUNNING_STATES
 from chatapp.storage import Transaction, write
@@ -72,6 +73,7 @@ def remove_content(session: Session, message: Message, user_id: int) -> None:
         ],
         "mentions": list(connection.execute(_SELECT_MENTIONED, key).scalars()),
         "pin": pin and [pin.user_id, pin.pinned_at.isoformat()],
+        "files": take_files(session, message.id),
     }
     message.content, message.extra, message.deleted_at = "", None, now()
     session.add(Deletion(message_id=message.id, user_id=user_id, deleted_at=message.deleted_at, removed=removed))
@@ -116,7 +118,14 @@ def restore_content(session: Session, message: Message, user_id: int, *, request
         ],
     )
     pin = removed["pin"]
-    users = _find_users(session, {*(user_id for user_id, _, _ in removed["reactions"]), *(pin or [])[:1]})
+    files = removed.get("files", [])
+    user_ids = {
+        *(user_id for user_id, _, _ in removed["reactions"]),
+        *(pin or [])[:1],
+        *(file["user_id"] for file in files),
+    }
+    users = _find_users(session, user_ids)
+    restore_files(session, message.conversation_id, message.id, files, users)
     _insert(
         session,
         _REACTIONS,

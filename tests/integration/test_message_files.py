@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
@@ -12,11 +12,14 @@ from chatapp.conversations.refs import GENERAL
 from chatapp.errors import Empty, Invalid
 from chatapp.extensions import db
 from chatapp.files.attached import AttachedFile
-from chatapp.models import Attachment
+from chatapp.models import Attachment, Deletion
 from chatapp.presentation.messages import present_message_data
-from chatapp.timeline import TimelineMessage, post
+from chatapp.search.checking import compare_tokens
+from chatapp.search.filling import complete_index, restart
+from chatapp.timeline import TimelineMessage, delete, edit, post, undelete
 from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.posting import Post
+from chatapp.timeline.search import find_messages
 from tests.harness.files import PHOTO, TEXT_FILE
 
 
@@ -74,3 +77,71 @@ def test_a_spooled_message_keeps_its_files(ana: Actor) -> None:
     assert (
         Post.from_fields(sent.to_fields() | {"sender": {"id": 1, "username": "ana", "name": "Ana"}}).files == sent.files
     )
+
+
+def test_a_deletion_removes_the_files_until_it_is_undone(ana: Actor) -> None:
+    posted = post_files(ana, PHOTO, TEXT_FILE)
+    deleted = delete(GENERAL, ana, posted.seq or 0)
+    assert deleted.files == ()
+    assert count_rows() == 0
+    assert find(ana, "has:file") == []
+    (kept,) = db.session.scalars(select(Deletion.removed))
+    assert [file["digest"] for file in kept["files"]] == [PHOTO.digest, TEXT_FILE.digest]
+    restored = undelete(GENERAL, ana, posted.seq or 0)
+    assert restored.files == (PHOTO, TEXT_FILE)
+    assert list(db.session.scalars(select(Attachment.user_id))) == [ana.user_id] * 2
+    assert find(ana, "has:file") == [posted.id]
+
+
+def test_an_edit_can_remove_one_file(ana: Actor) -> None:
+    posted = post_files(ana, PHOTO, TEXT_FILE, content="Look")
+    changed = edit(GENERAL, ana, posted.seq or 0, removed_files=[PHOTO.digest])
+    assert (changed.files, changed.content, changed.edited_at) == ((TEXT_FILE,), "Look", None)
+    assert (changed.version or 0) > (posted.version or 0)
+    assert find(ana, "photo") == []
+    assert edit(GENERAL, ana, posted.seq or 0, removed_files=[PHOTO.digest]).version == changed.version
+    assert edit(GENERAL, ana, posted.seq or 0, content="").content == ""
+    with pytest.raises(Empty):
+        edit(GENERAL, ana, posted.seq or 0, removed_files=[TEXT_FILE.digest])
+    assert read(posted).files == (TEXT_FILE,)
+    assert read(posted).edited_at is not None
+
+
+def test_a_message_without_files_keeps_a_text(ana: Actor) -> None:
+    posted = post_files(ana, content="Look")
+    with pytest.raises(Empty):
+        edit(GENERAL, ana, posted.seq or 0, content="")
+
+
+def test_the_search_finds_files_and_their_names(ana: Actor) -> None:
+    photo, both = post_files(ana, PHOTO), post_files(ana, PHOTO, TEXT_FILE, content="Look")
+    without = post_files(ana, content="Look at nothing")
+    assert find(ana, "has:file") == [both.id, photo.id]
+    assert find(ana, "photo") == [both.id, photo.id]
+    assert find(ana, "has:file look") == [both.id]
+    assert find(ana, "notes.txt") == [both.id]
+    assert find(ana, "look -has:file") == [without.id]
+    assert find(ana, "during:today") == [without.id, both.id, photo.id]
+
+
+def test_the_index_of_messages_with_files_passes_its_check(ana: Actor) -> None:
+    deleted = post_files(ana, PHOTO)
+    post_files(ana, PHOTO, TEXT_FILE)
+    delete(GENERAL, ana, deleted.seq or 0)
+    db.session.rollback()
+    assert not compare_tokens(db.session(), lambda _count: None)
+    restart()
+    assert find(ana, "has:file") != []
+    complete_index(db.session())
+    assert not compare_tokens(db.session(), lambda _count: None)
+
+
+def count_rows() -> int:
+    db.session.rollback()
+    return db.session.scalars(select(func.count()).select_from(Attachment)).one()
+
+
+def find(actor: Actor, words: str) -> list[int | None]:
+    """Return the ids of the messages that a search finds, the newest first."""
+    db.session.rollback()
+    return [hit.message.id for hit in find_messages(actor, words).hits]
