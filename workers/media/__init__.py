@@ -15,6 +15,8 @@ from workers.media.sniffing import OTHER, FileType, sniff
 
 MAX_OPEN_FILES = 64
 
+BOX_TYPES = {"video/mp4", "video/quicktime", "audio/mp4"}
+
 MIN_WRITTEN_BYTES = 64 * 1024 * 1024
 
 isolate()
@@ -48,7 +50,7 @@ def _inspect(source: Path, folder: Path, *, may_decode: bool) -> dict[str, Any]:
         from workers.media.documents import inspect_pdf
 
         return _to_fields(found) | (inspect_pdf(source, folder) if may_decode else {})
-    if found.kind == "video" or found.media_type == "audio/mp4":
+    if found.media_type in BOX_TYPES:
         from workers.media.metadata import remove_from_boxes
 
         is_changed = remove_from_boxes(source, folder / "content")

@@ -92,12 +92,14 @@ def _decode(source: Path, content: Path, folder: Path, media_type: str) -> dict[
             raise TooLarge
         found["is_animated"] = frames > 1
     # An animation stays as it is. Browsers turn an AVIF by itself.
-    is_written = media_type in CONVERTED or (orientation and not found["is_animated"] and media_type != "image/avif")
+    is_written = media_type in CONVERTED or (
+        orientation is not None and not found["is_animated"] and media_type != "image/avif"
+    )
     if found["is_animated"] and media_type != "image/avif":
         orientation = None
     if is_written:
         with _open(content, media_type) as image:
-            upright = image.transpose(orientation) if orientation else image
+            upright = image if orientation is None else image.transpose(orientation)
             upright.load()
             _write(upright, image, folder / "upright", found["media_type"], content)
         found["content"] = "upright"
@@ -156,7 +158,7 @@ def _to_thumbnail(image: Image.Image, orientation: Image.Transpose | None) -> Im
     elif has_alpha and mode != "RGBA":
         image = image.convert("RGBA")
     image.thumbnail((VARIANTS["large"], VARIANTS["large"]), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    if orientation:
+    if orientation is not None:
         image = image.transpose(orientation)
     return _to_srgb(image, profile)
 

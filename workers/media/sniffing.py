@@ -116,7 +116,7 @@ def _is_mp3(head: bytes) -> bool:
 def _sniff_harmless(head: bytes) -> FileType:
     import puremagic
 
-    if not head:
-        return OTHER
-    matches = {match.mime_type for match in puremagic.magic_string(head)} & HARMLESS_TYPES
-    return FileType("other", matches.pop()) if len(matches) == 1 else OTHER
+    with suppress(puremagic.PureError, ValueError):  # Nothing matches, or the file is empty.
+        matches = {match.mime_type for match in puremagic.magic_string(head)} & HARMLESS_TYPES
+        return FileType("other", matches.pop()) if len(matches) == 1 else OTHER
+    return OTHER
