@@ -7,6 +7,7 @@ from chatapp.accounts.routes import blueprint as accounts_blueprint
 from chatapp.admin.routes import blueprint as admin_blueprint
 from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.drafts.routes import blueprint as api_drafts_blueprint
+from chatapp.api.files.routes import blueprint as api_files_blueprint
 from chatapp.api.mentions.routes import blueprint as api_mentions_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
 from chatapp.api.saved.routes import blueprint as api_saved_blueprint
@@ -37,6 +38,7 @@ from chatapp.files.store import init_store
 from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.http_server.gate import init_gate
 from chatapp.limits.rates import init_rate_limits
+from chatapp.messages.files import blueprint as files_blueprint
 from chatapp.messages.routes import blueprint as messages_blueprint
 from chatapp.messages.saved import blueprint as saved_blueprint
 from chatapp.messages.scheduled import blueprint as scheduled_blueprint
@@ -141,12 +143,14 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         transcripts_blueprint,
         webhooks_blueprint,
         messages_blueprint,
+        files_blueprint,
         threads_blueprint,
         scheduled_blueprint,
         saved_blueprint,
         search_blueprint,
         api_blueprint,
         api_drafts_blueprint,
+        api_files_blueprint,
         api_scheduled_blueprint,
         api_mentions_blueprint,
         api_saved_blueprint,

@@ -60,6 +60,15 @@ HEADERS = {
 }
 """Response headers by status."""
 
+_CONTENT = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+FILE = {
+    "200": {"description": "The file.", "content": _CONTENT},
+    "206": {"description": "The part of the file that the header `Range` names.", "content": _CONTENT},
+    "304": {"description": "The file has the `ETag` in `If-None-Match`."},
+    "416": {"description": "The file is shorter than the part that `Range` names. The response has no body."},
+}
+"""Responses with a file instead of JSON, by status."""
+
 DESCRIPTION = """
 Read and write conversations and messages. Each request acts on behalf of one user. Authenticate with an API token
 (`Authorization: Bearer …`; create one under *Your settings → API tokens*) or with the session cookie of a signed-in
@@ -101,10 +110,12 @@ class Responses(ResponseSpec):
         *,
         has_body: bool,
         may_exist: bool,
+        is_file: bool,
     ) -> None:
         statuses = {status, HTTPStatus.OK} if may_exist else {status}
         super().__init__(**{f"HTTP_{each.value}": model for each in statuses})
         self._has_links = model is not None and "next" in model.__annotations__
+        self._is_file = is_file
         self._codes: dict[int, set[str]] = {}
         for error in errors:
             self._codes.setdefault(error.status.value, set()).add(error.code)
@@ -124,6 +135,8 @@ class Responses(ResponseSpec):
         spec["414"] = {"description": "The request's first line has more than 8 KiB. The response has no body."}
         if self._has_links:
             spec["200"]["headers"] = LINK
+        if self._is_file:
+            spec |= FILE
         return spec | {status: spec[status] | {"headers": HEADERS[status]} for status in HEADERS.keys() & spec.keys()}
 
 
@@ -243,8 +256,11 @@ def describe(
     json: type[BaseModel] | None = None,
     headers: type[BaseModel] | None = None,
     may_exist: bool = False,
+    is_file: bool = False,
 ) -> Callable[[View], View]:
     """Declare the request and the responses of a view, for the document and for validation.
+
+    With `is_file` the response is a stored file.
 
     With `may_exist` the response has status 200 instead of `status` if what the request creates exists already.
 
@@ -256,7 +272,14 @@ def describe(
             query=query,
             json=json,
             headers=headers,
-            resp=Responses(status, model, (*COMMON_ERRORS, *errors), has_body=json is not None, may_exist=may_exist),
+            resp=Responses(
+                status,
+                model,
+                (*COMMON_ERRORS, *errors),
+                has_body=json is not None,
+                may_exist=may_exist,
+                is_file=is_file,
+            ),
             tags=[tag],
             operation_id=view.__name__,
         )(view)

@@ -67,6 +67,16 @@ PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "schema": {"type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_ID},
         "example": 1,
     },
+    "digest": {
+        "description": "The SHA-256 of a file in hexadecimal: see the `url` of a message's file.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "example": "a" * 64,
+    },
+    "name": {
+        "description": "The name of a file, percent-encoded.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "example": "photo.jpg",
+    },
     "reaction": {
         "description": "One emoji, percent-encoded.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 16},
@@ -204,6 +214,14 @@ class CursorQuery(Request):
     before: Cursor | SkipJsonSchema[None] = Field(None, description="The cursor in the URL `previous` of a response.")
     after: Cursor | SkipJsonSchema[None] = Field(None, description="The cursor in the URL `next` of a response.")
     limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
+
+
+class FileQuery(Request):
+    """Which form of a file is requested."""
+
+    size: Literal["small", "large"] | SkipJsonSchema[None] = Field(
+        None, description="A thumbnail in WebP instead: `small` is 480 pixels wide or high, `large` 1,600 at most."
+    )
 
 
 class MessagesQuery(PageQuery):

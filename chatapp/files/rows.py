@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from chatapp.files.attached import AttachedFile
-from chatapp.models import Attachment
-from chatapp.storage import BulkStatement
+from chatapp.models import Attachment, Message
+from chatapp.storage import BulkStatement, ReadStatement
 
 _FILES = Attachment.__table__
 
@@ -37,6 +37,18 @@ _SELECT_NAMES = (
     .order_by(_FILES.c.message_id, _FILES.c.position)
 )
 
+_FIND = ReadStatement(
+    select(*(_FILES.c[name] for name in _COLUMNS))
+    .join(Message, Message.id == _FILES.c.message_id)
+    .where(
+        _FILES.c.conversation_id == bindparam("conversation_id"),
+        _FILES.c.digest == bindparam("digest"),
+        Message.deleted_at.is_(None),
+    )
+    .order_by(_FILES.c.name != bindparam("name"), _FILES.c.message_id)
+    .limit(1)
+)
+
 _DELETE = delete(Attachment).where(Attachment.message_id == bindparam("message_id"))
 
 _DELETE_SOME = _DELETE.where(Attachment.digest.in_(bindparam("digests", expanding=True)))
@@ -50,6 +62,15 @@ def fetch_files(session: Session, message_ids: Sequence[int]) -> dict[int, tuple
     for message_id, *values in session.execute(_SELECT, {"ids": message_ids}):
         found.setdefault(message_id, []).append(AttachedFile(**dict(zip(_COLUMNS, values, strict=True))))
     return {message_id: tuple(files) for message_id, files in found.items()}
+
+
+def find_file(session: Session, conversation_id: int, digest: str, name: str) -> AttachedFile | None:
+    """Return the file with a digest of the messages of a conversation, or None.
+
+    Messages may name the same content differently: if one names it `name`, that is its name.
+    """
+    rows = _FIND.fetch(session, conversation_id=conversation_id, digest=digest, name=name)
+    return AttachedFile(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
 
 
 def store_files(session: Session, messages: Iterable[tuple[int, int, int | None, Sequence[AttachedFile]]]) -> None:

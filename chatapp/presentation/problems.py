@@ -12,6 +12,7 @@ MIMETYPE = "application/problem+json"
 BLUEPRINTS = {
     "api",
     "api_drafts",
+    "api_files",
     "api_mentions",
     "api_saved",
     "api_scheduled",

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,12 @@ from tests.harness.fuzzing import KEY, PAYLOADS
 from tests.harness.html import find_csrf_token
 from tests.harness.people import PASSWORD, Person, Socket, message_payload
 from tests.harness.servers import NewServer, Server
+from tests.harness.stored_files import attach
 
 PEOPLE = ("admin", "manager", "member", "removed", "outsider", "blocked")
 EVERYBODY = ("anonymous", *PEOPLE)
+
+FILE = b"the file of the message"
 
 Outcome = str | int
 Outcomes = dict[str, Outcome]
@@ -98,6 +102,7 @@ ROUTES = {
     f"PUT {API}/draft": Line(ROOM_API, DIRECT_POST, {"content": "begun", "version": 0}, session=SESSION_POST),
     f"GET {API}/pins": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"POST {API}/read": Line(ROOM_API, DIRECT_API),
+    f"GET {API}/files/<digest>/<name>": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"GET {API}/preferences": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"PATCH {API}/preferences": Line(ROOM_API, DIRECT_API, {"is_muted": True}, session=SESSION_POST),
     # A conversation with an assistant has no threads.
@@ -201,6 +206,7 @@ ROUTES = {
     "GET /search/count": Line(USER),
     "GET /search/results": Line(USER),
     "POST /conversations/<conversation>/messages/<seq>/undelete": Line(ROOM_POST, DIRECT_POST, session=SESSION_POST),
+    "GET /conversations/<conversation>/files/<digest>/<name>": Line(ROOM, DIRECT, session=SESSION),
     "GET /conversations/<conversation>/pins": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/preview": Line(
         ROOM_POST, DIRECT_POST, {"content": "a preview"}, session=SESSION_POST
@@ -444,6 +450,7 @@ class Installation:
             "INSERT INTO messages (conversation_id, seq, version, sender_id, sender_type, message_type, content, "
             f"created_at) VALUES ({number}, 1, 1, {self.ids['member']}, 'user', 'text', 'said', {moment})"
         )
+        attach(self.server, f"{kind}_{number}", 1, FILE)
         return f"{kind}_{number}"
 
 
@@ -473,6 +480,7 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
             "assistant": "helper",
             "user_id": installation.ids["member"],
             "name": "outsider" if name != "outsider" else "member",
+            "digest": sha256(FILE).hexdigest(),
             "names": "admin",
             "username": "nobody",
             "token": "wrong",
@@ -521,6 +529,7 @@ def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(install
             "seq": 1,
             "reaction": "👍",
             "person_id": installation.ids["manager"],
+            "digest": sha256(FILE).hexdigest(),
             "template_id": installation.new_template(),
             "scheduled_id": installation.new_scheduled() if "<scheduled_id>" in path else 0,
             "reminder_id": installation.new_reminder() if "<reminder_id>" in path else 0,

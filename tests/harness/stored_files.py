@@ -1,0 +1,49 @@
+"""Files of messages: in the store, and as rows of the database of a server."""
+
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chatapp.conversations.refs import parse_ref
+from chatapp.encryption.keys import FILES
+from chatapp.files.attached import AttachedFile
+from chatapp.files.rows import store_files
+from chatapp.files.store import FileStore
+from chatapp.models import Message
+from tests.harness.servers import Server
+
+
+def file_store(server: Server) -> FileStore:
+    """Return the store of a server."""
+    return FileStore(server.data_dir / "files", server.derive_key(FILES))
+
+
+def store_content(server: Server, content: bytes, **variants: bytes) -> str:
+    """Store content, and thumbnails of it. Return the digest."""
+    digest = sha256(content).hexdigest()
+    with TemporaryDirectory(dir=server.data_dir) as folder:
+        for variant, stored in {"": content, **variants}.items():
+            source = Path(folder) / f"source{variant}"
+            source.write_bytes(stored)
+            file_store(server).put(source, digest, variant)
+    return digest
+
+
+def attach(server: Server, conversation: str, seq: int, content: bytes, **fields: Any) -> AttachedFile:
+    """Store content, and let a message of a server have it as its file."""
+    known: dict[str, Any] = {
+        "name": "file.bin",
+        "media_type": "application/octet-stream",
+        "kind": "other",
+        "size": len(content),
+    }
+    file = AttachedFile(digest=store_content(server, content), **known | fields)
+    ref = parse_ref(conversation)
+    with Session(server.engine()) as session, session.begin():
+        message = session.scalars(select(Message).where(Message.conversation_id == ref.id, Message.seq == seq)).one()
+        store_files(session, [(ref.id, message.id, message.sender_id, [file])])
+    return file
