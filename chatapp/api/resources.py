@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 
 from chatapp.conversations.preferences import NOTIFICATION_LEVELS
 from chatapp.presentation.resources import (
+    File,
     Message,
     MessageVersion,
     Metadata,
@@ -202,6 +203,22 @@ class Threads(ListResponse):
     """A page of the threads that you follow: first those with unread replies, then by the last reply."""
 
     threads: list[FollowedThread]
+
+
+class ConversationFile(TypedDict):
+    """A file of a conversation, with its message."""
+
+    seq: Annotated[int, Field(description="The `seq` of its message.")]
+    sender: Annotated[Person | None, Field(description="The user who uploaded it; null if the account was deleted.")]
+    sent_at: Timestamp
+    file: File
+
+
+class ConversationFiles(ListResponse):
+    """A page of the files of a conversation, newest first."""
+
+    conversation: str
+    files: list[ConversationFile]
 
 
 class MessageVersions(ListResponse):

@@ -216,5 +216,4 @@ def _find_bounds(query: PageQuery, numbers: Sequence[int]) -> tuple[int, int]:
 
 
 def _make_url(query: PageQuery | CursorQuery, **cursor: int | str) -> str:
-    filters = query.list_filters() if isinstance(query, PageQuery) else {}
-    return f"{request.path}?{urlencode(cursor | filters | {'limit': query.limit})}"
+    return f"{request.path}?{urlencode(cursor | query.list_filters() | {'limit': query.limit})}"

@@ -215,6 +215,22 @@ class CursorQuery(Request):
     after: Cursor | SkipJsonSchema[None] = Field(None, description="The cursor in the URL `next` of a response.")
     limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
 
+    def list_filters(self) -> dict[str, str]:
+        """Return the parameters that hold for all pages of the list."""
+        return {}
+
+
+class FilesQuery(CursorQuery):
+    """A page of the files of a conversation."""
+
+    kind: Literal["image", "video", "audio", "pdf", "text", "other"] | SkipJsonSchema[None] = Field(
+        None, description="Return only files of this kind."
+    )
+
+    def list_filters(self) -> dict[str, str]:
+        """Return the kind."""
+        return {} if self.kind is None else {"kind": self.kind}
+
 
 class FileQuery(Request):
     """Which form of a file is requested."""

@@ -13,20 +13,20 @@ from chatapp.storage import BulkStatement, ReadStatement
 
 _FILES = Attachment.__table__
 
-_COLUMNS = tuple(field.name for field in fields(AttachedFile))
+COLUMNS = tuple(field.name for field in fields(AttachedFile))
 """Those that are fields of an `AttachedFile`."""
 
 # Built once: building a statement takes as long as executing it.
-_INSERT = BulkStatement(insert(Attachment), ("message_id", "position", "conversation_id", "user_id", *_COLUMNS))
+_INSERT = BulkStatement(insert(Attachment), ("message_id", "position", "conversation_id", "user_id", *COLUMNS))
 
 _SELECT = (
-    select(_FILES.c.message_id, *(_FILES.c[name] for name in _COLUMNS))
+    select(_FILES.c.message_id, *(_FILES.c[name] for name in COLUMNS))
     .where(_FILES.c.message_id.in_(bindparam("ids", expanding=True)))
     .order_by(_FILES.c.message_id, _FILES.c.position)
 )
 
 _SELECT_OF_ONE = (
-    select(_FILES.c.user_id, *(_FILES.c[name] for name in _COLUMNS))
+    select(_FILES.c.user_id, *(_FILES.c[name] for name in COLUMNS))
     .where(_FILES.c.message_id == bindparam("message_id"))
     .order_by(_FILES.c.position)
 )
@@ -38,7 +38,7 @@ _SELECT_NAMES = (
 )
 
 _FIND = ReadStatement(
-    select(*(_FILES.c[name] for name in _COLUMNS))
+    select(*(_FILES.c[name] for name in COLUMNS))
     .join(Message, Message.id == _FILES.c.message_id)
     .where(
         _FILES.c.conversation_id == bindparam("conversation_id"),
@@ -60,7 +60,7 @@ def fetch_files(session: Session, message_ids: Sequence[int]) -> dict[int, tuple
         return {}
     found: dict[int, list[AttachedFile]] = {}
     for message_id, *values in session.execute(_SELECT, {"ids": message_ids}):
-        found.setdefault(message_id, []).append(AttachedFile(**dict(zip(_COLUMNS, values, strict=True))))
+        found.setdefault(message_id, []).append(AttachedFile(**dict(zip(COLUMNS, values, strict=True))))
     return {message_id: tuple(files) for message_id, files in found.items()}
 
 
@@ -70,7 +70,7 @@ def find_file(session: Session, conversation_id: int, digest: str, name: str) ->
     Messages may name the same content differently: if one names it `name`, that is its name.
     """
     rows = _FIND.fetch(session, conversation_id=conversation_id, digest=digest, name=name)
-    return AttachedFile(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
+    return AttachedFile(**dict(zip(COLUMNS, rows[0], strict=True))) if rows else None
 
 
 def store_files(session: Session, messages: Iterable[tuple[int, int, int | None, Sequence[AttachedFile]]]) -> None:

@@ -23,6 +23,16 @@ MAX_PREVIEW_CHARS = 400
 _LABELS = {"image": "Image", "video": "Video", "audio": "Audio", "pdf": "PDF", "text": "Text", "other": "File"}
 
 
+KIND_LABELS = {
+    "image": "Images",
+    "video": "Videos",
+    "audio": "Audio",
+    "pdf": "PDFs",
+    "text": "Text and code",
+    "other": "Other files",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ShownFile:
     """A file of a message with its URL. It has none while the message is pending."""
@@ -56,11 +66,13 @@ class ShownFile:
         return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def show_file(file: AttachedFile, conversation: str | None) -> ShownFile:
+    """Return a file of a conversation. One without has no URL."""
+    return ShownFile(file, None if conversation is None else file_path(conversation, file.digest, file.name))
+
+
 def list_shown(message: TimelineMessage) -> Sequence[ShownFile]:
     """Return the files of a message, pictures first."""
-    wire_name = message.conversation.wire_name
-    shown = [
-        ShownFile(file, None if message.is_pending else file_path(wire_name, file.digest, file.name))
-        for file in message.files
-    ]
+    wire_name = None if message.is_pending else message.conversation.wire_name
+    shown = [show_file(file, wire_name) for file in message.files]
     return sorted(shown, key=lambda each: not each.is_picture)

@@ -236,12 +236,14 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
         "pinned": message.is_pinned,
     }
     if message.files:
-        data["files"] = [_present_file(message, file) for file in message.files]
+        data["files"] = [
+            present_file(file, None if message.is_pending else message.conversation.wire_name) for file in message.files
+        ]
     return data
 
 
-def _present_file(message: TimelineMessage, file: AttachedFile) -> resources.File:
-    """Return a file of a message. That of a pending one cannot be requested yet."""
+def present_file(file: AttachedFile, conversation: str | None) -> resources.File:
+    """Return a file of a conversation. Without one it has no URLs: a file of a pending message cannot be requested."""
     data: resources.File = {
         "name": file.name,
         "type": file.media_type,
@@ -253,8 +255,8 @@ def _present_file(message: TimelineMessage, file: AttachedFile) -> resources.Fil
         "alt": file.alt,
         "preview": file.preview,
     }
-    if not message.is_pending:
-        data["url"] = url = file_path(message.conversation.wire_name, file.digest, file.name)
+    if conversation is not None:
+        data["url"] = url = file_path(conversation, file.digest, file.name)
         if file.has_thumbnails:
             data["small_url"], data["large_url"] = f"{url}?size=small", f"{url}?size=large"
     return data

@@ -64,6 +64,7 @@ def furnish(server: Server) -> tuple[Person, Pages]:
             room_path(archived),
             f"/conversations/{room}/messages/1/versions",
             f"/conversations/{room}/pins",
+            f"/conversations/{room}/files",
             "/saved",
             "/search",
             "/search?q=hello",

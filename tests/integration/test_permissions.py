@@ -100,6 +100,7 @@ ROUTES = {
     "GET /api/search": Line(USER_API, sent={"q": "hello"}),
     "GET /api/drafts": Line(USER_API),
     f"PUT {API}/draft": Line(ROOM_API, DIRECT_POST, {"content": "begun", "version": 0}, session=SESSION_POST),
+    f"GET {API}/files": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"GET {API}/pins": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"POST {API}/read": Line(ROOM_API, DIRECT_API),
     f"GET {API}/files/<digest>/<name>": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
@@ -207,6 +208,7 @@ ROUTES = {
     "GET /search/results": Line(USER),
     "POST /conversations/<conversation>/messages/<seq>/undelete": Line(ROOM_POST, DIRECT_POST, session=SESSION_POST),
     "GET /conversations/<conversation>/files/<digest>/<name>": Line(ROOM, DIRECT, session=SESSION),
+    "GET /conversations/<conversation>/files": Line(ROOM, DIRECT, session=SESSION),
     "GET /conversations/<conversation>/pins": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/preview": Line(
         ROOM_POST, DIRECT_POST, {"content": "a preview"}, session=SESSION_POST
