@@ -48,12 +48,15 @@ class Inspection:
 
 
 def inspect(path: Path, name: str, folder: Path) -> Inspection:
-    """Return what a file is. The name decides nothing. New files are written to `folder`, which may exist.
+    """Return what a file is. The name decides nothing. New files are written to `folder`, which may have old ones.
 
     Call it on a green thread, not on a native one: it waits for the worker process. A file that cannot be decoded
     within the limits is of the kind `other`. Raises `Busy` when too many files wait, `Internal` if the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for earlier in folder.iterdir():
+        if earlier.is_file():
+            earlier.unlink()  # The store may have a link to it: it must not be overwritten.
     arguments = {"path": str(path.resolve()), "folder": str(folder.resolve())}
     found: dict[str, Any] = {"kind": "other", "media_type": OCTET_STREAM}
     # A file that exceeds the limits gets no thumbnails, but its metadata is removed nevertheless.

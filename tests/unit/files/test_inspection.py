@@ -467,6 +467,14 @@ def test_a_file_is_refused_when_too_many_wait(inspected: Inspect, new_pool: Call
         inspected(b"text")
 
 
+def test_an_inspection_does_not_change_the_files_of_an_earlier_one(inspected: Inspect, tmp_path: Path):
+    stored = tmp_path / "stored"
+    stored.hardlink_to(inspected(encode(draw(), "PNG")).variants["small"])
+    before = stored.read_bytes()
+    inspected(encode(draw(mode="L"), "PNG"))
+    assert stored.read_bytes() == before
+
+
 def test_a_full_disk_is_an_error_and_no_property_of_the_file(tmp_path: Path):
     path = tmp_path / "upload"
     path.write_bytes(encode(draw(), "PNG"))
