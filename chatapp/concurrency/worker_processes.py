@@ -35,6 +35,9 @@ DONE, FAILED = b"d", b"f"
 ENDED = b"e"
 """The status of a request without a response: the process was killed, or exceeded a limit."""
 
+ENVIRONMENT = {"HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ"}
+"""Variables that a process gets: no settings, as some are secrets."""
+
 LENGTH = struct.Struct(">I")
 
 
@@ -55,7 +58,7 @@ class _Worker:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - the arguments are chatapp's own
                 [sys.executable, "-m", "workers", program, str(memory_mb), str(timeout_seconds)],
                 cwd=ROOT,
-                env={name: value for name, value in os.environ.items() if name != "CHATAPP_DATABASE_KEY"},
+                env={name: value for name, value in os.environ.items() if name in ENVIRONMENT},
                 stdin=other_end.fileno(),
                 stdout=other_end.fileno(),
                 stderr=subprocess.DEVNULL,  # A traceback could quote messages.

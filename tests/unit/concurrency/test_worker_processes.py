@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,3 +99,13 @@ def test_requests_past_the_queue_are_refused(new_pool: NewPool):
     assert sorted(outcomes, key=str) == [Busy, Busy, TooComplex]
     with closing(new_pool()) as other:
         assert other.run(**SMALL)
+
+
+def test_a_process_gets_no_settings_of_the_server(new_pool: NewPool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://chatapp:secret@localhost/chatapp")
+    pool = new_pool()
+    pool.run(**SMALL)
+    (pid,) = pool.list_idle_pids()
+    environment = Path(f"/proc/{pid}/environ").read_bytes()
+    assert b"PATH=" in environment
+    assert b"secret" not in environment
