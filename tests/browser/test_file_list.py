@@ -6,21 +6,21 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.harness import media
-from tests.harness.files import attach_contents
 from tests.harness.media import draw, encode
 from tests.harness.pages import PHONE, SCROLLS_SIDEWAYS, NewPage, wait_until_connected
 from tests.harness.people import Person, room_path
+from tests.harness.stored_files import attach_inspected
 
 pytestmark = pytest.mark.browser
 
 
-def test_pictures_are_a_grid_and_other_files_are_downloaded(ana: Person, new_page: NewPage, tmp_path: Path):
+def test_pictures_are_a_grid_and_other_files_are_downloaded(ana: Person, new_page: NewPage):
     room = ana.create_room("Design")
     message = ana.connect().post("The files", room)
-    attach_contents(
+    attach_inspected(
         ana.server,
-        message["id"],
-        tmp_path,
+        room,
+        message["seq"],
         {
             "a photo.png": encode(draw(1_200, 800), "JPEG"),
             "tall.png": encode(draw(300, 900), "PNG"),

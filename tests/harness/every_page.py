@@ -5,10 +5,12 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from tests.harness.files import PHOTO, TEXT_FILE
 from tests.harness.html import attribute
 from tests.harness.people import Person, Socket, message_payload, room_path
 from tests.harness.rows import add_people
 from tests.harness.servers import Server
+from tests.harness.stored_files import attach_rows
 
 TEXTS = (
     "Good morning! The new build is on **staging**.",
@@ -38,6 +40,7 @@ def furnish(server: Server) -> tuple[Person, Pages]:
     for person in (bob, cyd):
         ana.invite(room, person)
     fill_room(room, socket, other)
+    attach_rows(server, room, other.post("The files", room)["seq"], PHOTO, TEXT_FILE)
     path = room_path(room)
     archived, joinable = ana.create_room("Old plans"), bob.create_room("Lunch", "open")
     ana.post(f"{room_path(archived)}/archive")

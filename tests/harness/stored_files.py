@@ -1,5 +1,6 @@
 """Files of messages: in the store, and as rows of the database of a server."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,10 +12,14 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.refs import parse_ref
 from chatapp.encryption.keys import FILES
 from chatapp.files.attached import AttachedFile
+from chatapp.files.inspection import inspect
 from chatapp.files.rows import store_files
 from chatapp.files.store import FileStore
 from chatapp.models import Message
 from tests.harness.servers import Server
+
+INSPECTED = ("name", "kind", "media_type", "width", "height", "is_animated", "placeholder", "preview")
+"""Fields that an inspection and a file have in common."""
 
 
 def file_store(server: Server) -> FileStore:
@@ -42,8 +47,28 @@ def attach(server: Server, conversation: str, seq: int, content: bytes, **fields
         "size": len(content),
     }
     file = AttachedFile(digest=store_content(server, content), **known | fields)
+    attach_rows(server, conversation, seq, file)
+    return file
+
+
+def attach_inspected(server: Server, conversation: str, seq: int, contents: Mapping[str, bytes]) -> None:
+    """Store files with their thumbnails, by their names, and let a message have them."""
+    files = []
+    with TemporaryDirectory(dir=server.data_dir) as folder:
+        for number, (name, content) in enumerate(contents.items()):
+            path = Path(folder) / str(number)
+            path.write_bytes(content)
+            found = inspect(path, name, Path(folder) / f"{number}-inspected")
+            thumbnails = {variant: file.read_bytes() for variant, file in found.variants.items()}
+            stored = found.content.read_bytes()
+            fields = {field: getattr(found, field) for field in INSPECTED}
+            files.append(AttachedFile(digest=store_content(server, stored, **thumbnails), size=len(stored), **fields))
+    attach_rows(server, conversation, seq, *files)
+
+
+def attach_rows(server: Server, conversation: str, seq: int, *files: AttachedFile) -> None:
+    """Insert the rows of a message's files, without their contents."""
     ref = parse_ref(conversation)
     with Session(server.engine()) as session, session.begin():
         message = session.scalars(select(Message).where(Message.conversation_id == ref.id, Message.seq == seq)).one()
-        store_files(session, [(ref.id, message.id, message.sender_id, [file])])
-    return file
+        store_files(session, [(ref.id, message.id, message.sender_id, files)])

@@ -5,10 +5,11 @@ from dataclasses import replace
 from selectolax.lexbor import LexborHTMLParser
 
 from tests.harness.api import check_problem
-from tests.harness.files import PHOTO, TEXT_FILE, attach
+from tests.harness.files import PHOTO, TEXT_FILE
 from tests.harness.html import attribute, text
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
+from tests.harness.stored_files import attach_rows
 
 PAPER = replace(PHOTO, digest="c" * 64, name="paper.pdf", media_type="application/pdf", kind="pdf", alt="")
 
@@ -27,11 +28,11 @@ def test_the_files_of_a_conversation_are_listed_newest_first(any_server: Server,
     ana.invite(room, bob)
     socket = bob.connect()
     first, second = socket.post("one", room), socket.post("two", room)
-    attach(any_server, socket.post("elsewhere")["id"], replace(PHOTO, alt="Elsewhere"))
+    attach_rows(any_server, "general", socket.post("elsewhere")["seq"], replace(PHOTO, alt="Elsewhere"))
     path = f"/conversations/{room}/files"
     assert "No files." in ana.get(path).text
-    attach(any_server, first["id"], PHOTO, TEXT_FILE)
-    attach(any_server, second["id"], PAPER, replace(PHOTO, alt="The sky"))
+    attach_rows(any_server, room, first["seq"], PHOTO, TEXT_FILE)
+    attach_rows(any_server, room, second["seq"], PAPER, replace(PHOTO, alt="The sky"))
     assert names(ana, path) == ["The sky", "The sea", "paper.pdf", "notes.txt"]
     assert names(ana, f"{path}?kind=pdf") == ["paper.pdf"]
     assert names(ana, f"{path}?kind=video") == []
@@ -56,7 +57,9 @@ def test_the_list_has_pages(any_server: Server, new_person: NewPerson):
     socket, api = ana.connect(), ana.api()
     for number in range(35):
         files = [replace(TEXT_FILE, name=f"{number}-{place}.txt") for place in range(2)]
-        attach(any_server, socket.post("two files", room)["id"], *files, replace(PHOTO, alt=f"picture {number}"))
+        attach_rows(
+            any_server, room, socket.post("two files", room)["seq"], *files, replace(PHOTO, alt=f"picture {number}")
+        )
     path = f"/conversations/{room}/files"
     expected = [f"{number}-{place}.txt" for number in reversed(range(35)) for place in range(2)]
 
