@@ -17,6 +17,7 @@ from chatapp.api.sessions.routes import blueprint as api_sessions_blueprint
 from chatapp.api.templates.routes import blueprint as api_templates_blueprint
 from chatapp.api.threads.routes import blueprint as api_threads_blueprint
 from chatapp.api.tokens.routes import blueprint as api_tokens_blueprint
+from chatapp.api.uploads.routes import blueprint as api_uploads_blueprint
 from chatapp.assistants.answer_requests import init_answer_requests
 from chatapp.assistants.routes import blueprint as assistants_blueprint
 from chatapp.assistants.templates.routes import blueprint as session_templates_blueprint
@@ -34,7 +35,7 @@ from chatapp.destinations.forwarding import blueprint as forwarding_blueprint
 from chatapp.destinations.routes import blueprint as destinations_blueprint
 from chatapp.direct.routes import blueprint as direct_blueprint
 from chatapp.fallback import init_fallback
-from chatapp.files.store import init_store
+from chatapp.files.uploads import init_files
 from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.http_server.gate import init_gate
 from chatapp.limits.rates import init_rate_limits
@@ -44,6 +45,7 @@ from chatapp.messages.saved import blueprint as saved_blueprint
 from chatapp.messages.scheduled import blueprint as scheduled_blueprint
 from chatapp.messages.search import blueprint as search_blueprint
 from chatapp.messages.threads import blueprint as threads_blueprint
+from chatapp.messages.uploads import blueprint as uploads_blueprint
 from chatapp.offline.routes import blueprint as offline_blueprint
 from chatapp.presentation import init_presentation
 from chatapp.presentation.errors import init_errors
@@ -125,7 +127,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
     init_metrics(app, statements)
     app.extensions[WRITER] = create_writer(settings, supervisor, signals, statements, is_serving=is_serving)
     init_known_messages(app)
-    init_store(app, settings)
+    init_files(app, settings)
     init_assistants(app, settings)
     init_fallback(app, settings)
     init_login(app)
@@ -148,6 +150,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         scheduled_blueprint,
         saved_blueprint,
         search_blueprint,
+        uploads_blueprint,
         api_blueprint,
         api_drafts_blueprint,
         api_files_blueprint,
@@ -159,6 +162,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         api_templates_blueprint,
         api_threads_blueprint,
         api_tokens_blueprint,
+        api_uploads_blueprint,
         api_docs_blueprint,
         accounts_blueprint,
         admin_blueprint,

@@ -76,6 +76,30 @@ class ThreadRemoved(ChatError):
     code, status = "thread_removed", HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class InvalidUpload(ChatError):
+    """A file of the message was not uploaded, is not complete, or is another user's."""
+
+    code, status = "invalid_upload", HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class FileTooLarge(ChatError):
+    """The file exceeds the size limit."""
+
+    code, status = "file_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class QuotaExceeded(ChatError):
+    """The user's files, or all files of the installation, would exceed their limit."""
+
+    code, status = "quota_exceeded", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class StorageFull(ChatError):
+    """The disk has no space for files."""
+
+    code, status = "storage_full", HTTPStatus.INSUFFICIENT_STORAGE
+
+
 class SignedOut(ChatError):
     """There is no valid login session or API token."""
 
@@ -98,6 +122,18 @@ class Conflict(ChatError):
     """The state of the resource does not allow this."""
 
     code, status = "conflict", HTTPStatus.CONFLICT
+
+
+class OffsetConflict(Conflict):
+    """The bytes do not begin where the upload ends."""
+
+    code = "offset_conflict"
+
+
+class Locked(ChatError):
+    """Another request uses the upload."""
+
+    code, status = "locked", HTTPStatus.LOCKED
 
 
 class Archived(Conflict):

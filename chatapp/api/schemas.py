@@ -20,6 +20,7 @@ from chatapp.conversations.people import MAX_PEOPLE
 from chatapp.conversations.preferences import PreferenceChanges
 from chatapp.conversations.service import MAX_ROOM_NAME_CHARS, MAX_TOPIC_CHARS
 from chatapp.errors import Invalid, NotFound
+from chatapp.files.uploads import MAX_NAME_CHARS as MAX_NAME_CHARS_OF_UPLOADS
 from chatapp.limits.metadata import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from chatapp.models.base import LAST_ID
 from chatapp.search.query import MAX_QUERY_CHARS
@@ -318,6 +319,15 @@ class DraftUpdate(Request):
     )
     thread: Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"})] | None = Field(
         None, description="The `seq` of the first message of a thread."
+    )
+
+
+class UploadCreate(Request):
+    """A file that you want to upload."""
+
+    name: str = Field(max_length=MAX_NAME_CHARS_OF_UPLOADS, description="The name of the file.")
+    size: Annotated[int, Field(ge=0, le=MAX_SEQ, json_schema_extra={"format": "int64"})] = Field(
+        description="In bytes."
     )
 
 

@@ -148,6 +148,9 @@ class Settings(BaseSettings):
     free_disk_mb: int = Field(
         500, ge=0, description="megabytes of the disk that uploads leave free, for the database and messages"
     )
+    uploads_per_minute: int = Field(
+        120, ge=0, description="uploads that each person may begin per minute; `0` disables the limit"
+    )
     max_saved_messages: int = Field(
         1_000, ge=1, le=10_000, description="maximum number of saved messages of each person"
     )
@@ -491,6 +494,11 @@ class Settings(BaseSettings):
     def files_path(self) -> Path:
         """The folder of the files of messages. All processes share it."""
         return self.data_dir / "files"
+
+    @property
+    def uploads_path(self) -> Path:
+        """The folder of uploads. All processes share it."""
+        return self.data_dir / "uploads"
 
     def secret_key(self) -> str:
         """Return the key that signs cookies. It is created at the first start and stored with mode 0600.

@@ -133,6 +133,12 @@ DRAFT_SAVES = Limit(
     RateLimitItemPerMinute,
     "Your drafts were saved too often in the last minute. Try again later.",
 )
+UPLOADS = Limit(
+    "uploads",
+    "uploads_per_minute",
+    RateLimitItemPerMinute,
+    "You have uploaded too many files in the last minute. Try again later.",
+)
 PUBLIC_PAGES = Limit(
     "public pages",
     "public_pages_per_minute",
@@ -175,6 +181,7 @@ LIMITS = {
         UNDELETIONS,
         QUOTES,
         DRAFT_SAVES,
+        UPLOADS,
         PUBLIC_PAGES,
         API_REQUESTS,
         SETUPS,

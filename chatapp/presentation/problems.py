@@ -20,6 +20,8 @@ BLUEPRINTS = {
     "api_sessions",
     "api_templates",
     "api_threads",
+    "api_uploads",
+    "uploads",
 }
 """Blueprints whose errors are problem documents."""
 

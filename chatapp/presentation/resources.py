@@ -65,6 +65,14 @@ class Replies(TypedDict):
     people: Annotated[list[Person], Field(description="Up to three people, the one who has replied last first.")]
 
 
+class Upload(TypedDict):
+    """An upload that has begun."""
+
+    id: Annotated[str, Field(description="For the message that has the file. Keep it secret.")]
+    url: Annotated[str, Field(description="Where the bytes are sent, with the protocol tus 1.0.")]
+    size: Annotated[int, Field(description="In bytes.")]
+
+
 class File(TypedDict):
     """A file of a message."""
 

@@ -1,8 +1,8 @@
 """Socket.IO: events from clients call services, and the signals of services are broadcast to clients.
 
 From clients: `handshake.py` authenticates sockets. `handlers.py` parses and acknowledges events, for the handlers in
-`conversations.py`, `threads.py`, `read_state.py`, `activity.py`, `scheduled.py`, `saved.py`, `drafts.py` and
-`assistants.py`.
+`conversations.py`, `threads.py`, `read_state.py`, `activity.py`, `scheduled.py`, `saved.py`, `drafts.py`,
+`uploads.py` and `assistants.py`.
 
 To clients: `broadcaster.py` emits signals. `ordering.py` keeps the order of events where several processes write.
 `eviction.py` removes sockets from channels after a revocation. `heartbeats.py` lets clients detect a missed event.
@@ -27,6 +27,7 @@ from chatapp.realtime import read_state as read_state
 from chatapp.realtime import saved as saved
 from chatapp.realtime import scheduled as scheduled
 from chatapp.realtime import threads as threads
+from chatapp.realtime import uploads as uploads
 from chatapp.realtime.application import EXTENSION, Realtime
 from chatapp.realtime.handlers import list_event_names, register_events
 from chatapp.realtime.handshake import Handshake

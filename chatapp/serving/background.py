@@ -27,6 +27,7 @@ from chatapp.conversations.refs import GENERAL
 from chatapp.distribution import Distribution
 from chatapp.errors import ChatError, TooComplex, Unavailable
 from chatapp.extensions import db
+from chatapp.files.uploads import delete_expired_uploads
 from chatapp.limits.rates import EXTENSION as RATE_LIMITS
 from chatapp.limits.rates import REPORT_SECONDS, RateCounters
 from chatapp.models import Conversation
@@ -81,6 +82,9 @@ NEWS_CHECK_SECONDS = 1.0
 
 PURGE_SECONDS = 10.0
 """Interval at which deletions that can no longer be undone are purged."""
+
+UPLOAD_CHECK_SECONDS = 600.0
+"""Interval at which expired uploads are removed."""
 
 REPLICA_CHECK_SECONDS = 1.0
 """Interval at which the replica is checked."""
@@ -153,6 +157,7 @@ def start_background(app: Flask, settings: Settings) -> None:
 
 def _start_housekeeping(app: Flask, settings: Settings, supervisor: Supervisor) -> None:
     supervisor.start("deletions", repeat_forever, PURGE_SECONDS, partial(purge, app))
+    supervisor.start("uploads", repeat_forever, UPLOAD_CHECK_SECONDS, partial(expire_uploads, app))
     supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
     supervisor.start("search index", run_later, fill_search_index, app, on_failure=OnFailure.LOG)
     if settings.audit_log_days or settings.archive_days:
@@ -223,6 +228,15 @@ def purge(app: Flask) -> None:
     """Delete permanently the texts of deleted messages."""
     with app.app_context(), suppress(ChatError):  # During an outage the next call does it.
         purge_deletions()
+
+
+def expire_uploads(app: Flask) -> None:
+    """Remove the uploads that are kept no longer."""
+    with app.app_context():
+        try:
+            delete_expired_uploads()
+        except OSError as error:
+            log.warning("expired uploads not deleted", reason=str(error))
 
 
 def check_names(app: Flask) -> None:

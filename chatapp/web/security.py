@@ -36,6 +36,10 @@ MAX_REQUEST_BYTES = 1_000_000
 """Maximum size of a request's body."""
 
 
+STREAMED_ENDPOINT = "uploads.add"
+"""The view that reads its body in pieces. It needs neither the database nor a login session."""
+
+
 class BoundedJsonProvider(DefaultJSONProvider):
     """Flask's JSON provider, which refuses deeply nested JSON as malformed: a request with it gets status 400."""
 
@@ -92,12 +96,15 @@ def trust_proxies(app: Flask, settings: Settings) -> None:
 
 
 def _read_body() -> None:
-    """Wait for the body, of at most `MAX_REQUEST_BYTES`, and keep it for all that parse it.
+    """Wait for the body, of at most `MAX_REQUEST_BYTES`, and keep it for all that parse it; but not for an upload's.
 
     Otherwise a slow client would occupy a database connection meanwhile, and its login could be revoked after it was
     checked. Raises `RequestEntityTooLarge`, and `ClientDisconnected` if the body does not arrive in time.
     """
-    request.get_data()
+    if request.endpoint == STREAMED_ENDPOINT:
+        request.max_content_length = None
+    else:
+        request.get_data()
 
 
 def _reject_nul() -> None:

@@ -56,6 +56,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "remind_me": {"content": "Call", "client_id": KEY, "due_at": "2030-01-01T09Z", "conversation": "general", "seq": 1},
     "move_reminder": {"id": 1, "due_at": "2030-01-02T09:00Z"},
     "finish_reminder": {"id": 1},
+    "create_upload": {"name": "photo.jpg", "size": 5},
     "run_command": {"conversation": "general", "content": "/topic new", "zone": "UTC"},
 }
 """A valid payload of each event."""

@@ -100,6 +100,7 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
         "answer_again": here | {"seq": seq},
         "typing": here,
         "presence": {"state": "online"},
+        "create_upload": {"name": "photo.jpg", "size": 5},
     }
     assert valid.keys() == PAYLOADS.keys()
     malformed: dict[str, list[object]] = {
@@ -109,6 +110,7 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
         "seq": [None, -1, 1.5, "1", True, [seq], {"seq": seq}, 2**63, 10**99],
         "thread": [None, -1, 1.5, "1", True, [seq], 2**63],
         "on": [None, 1, "yes", []],
+        "size": [None, -1, 1.5, "1", True, 2**63],
         "id": [None, -1, 1.5, "1", True, [1], 2**63],
         "due_at": [None, 5, "", "tomorrow", "2030-01-01T09:00", "x" * 99, "9999-12-31T23:59:59-12:00", ["2030-01-01"]],
         "client_id": [

@@ -98,6 +98,11 @@ ROUTES = {
     "GET /api/mentions": Line(USER_API),
     "GET /api/saved": Line(USER_API),
     "GET /api/search": Line(USER_API, sent={"q": "hello"}),
+    "POST /api/uploads": Line(USER_API, sent={"name": "notes.txt", "size": 5}),
+    # The request lacks the size. Everyone who knows an id may send bytes, but there is no such upload.
+    "POST /uploads": Line(outcomes(400, anonymous=401)),
+    "PATCH /uploads/<upload_id>": Line(outcomes(415)),
+    "DELETE /uploads/<upload_id>": Line(outcomes(404)),
     "GET /api/drafts": Line(USER_API),
     f"PUT {API}/draft": Line(ROOM_API, DIRECT_POST, {"content": "begun", "version": 0}, session=SESSION_POST),
     f"GET {API}/files": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
@@ -348,6 +353,7 @@ EVENTS = {
     "change_scheduled": Line(SESSION_EVENT, sent={"content": "later"}),
     "delete_scheduled": Line(SESSION_EVENT),
     "send_scheduled": Line(SESSION_EVENT),
+    "create_upload": Line(USER | REFUSED, sent={"name": "notes.txt", "size": 5}),
     "mark_as_read": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
     "mark_as_unread": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}),
     # A conversation with an assistant has no threads.
