@@ -100,8 +100,8 @@ class Keyset:
             part = part.where(self._precedes(upper))
         rows = session.execute(part.limit(limit + 1)).all()
         has_more, rows = len(rows) > limit, rows[:limit]
-        has_previous = lower is not None and _has_any(session, query.where(not_(self._follows(lower))))
-        has_next = upper is not None and _has_any(session, query.where(not_(self._precedes(upper))))
+        has_previous = lower is not None and _has_any(session, query.where(self._does_not_follow(lower)))
+        has_next = upper is not None and _has_any(session, query.where(self._does_not_precede(upper)))
         if is_backwards:
             rows, has_previous = rows[::-1], has_more
         else:
@@ -109,11 +109,19 @@ class Keyset:
         first, last = (self._values(rows[0]), self._values(rows[-1])) if rows else self._beside(lower, upper)
         return ListPage(rows, self._format(first) if has_previous else None, self._format(last) if has_next else None)
 
+    # The condition of the first key follows from the other one. It is the range of an index that databases scan.
+
     def _follows(self, values: Sequence[object]) -> ColumnElement[bool]:
-        return self._compare(values, Key.follows)
+        return and_(not_(self._keys[0].precedes(values[0])), self._compare(values, Key.follows))
 
     def _precedes(self, values: Sequence[object]) -> ColumnElement[bool]:
-        return self._compare(values, Key.precedes)
+        return and_(not_(self._keys[0].follows(values[0])), self._compare(values, Key.precedes))
+
+    def _does_not_follow(self, values: Sequence[object]) -> ColumnElement[bool]:
+        return and_(not_(self._keys[0].follows(values[0])), not_(self._compare(values, Key.follows)))
+
+    def _does_not_precede(self, values: Sequence[object]) -> ColumnElement[bool]:
+        return and_(not_(self._keys[0].precedes(values[0])), not_(self._compare(values, Key.precedes)))
 
     def _compare(
         self, values: Sequence[object], is_beyond: Callable[[Key, object], ColumnElement[bool]]

@@ -1,13 +1,22 @@
 """The list of a conversation's files: on its page and over the API, on both databases."""
 
+import re
 from dataclasses import replace
+from typing import Any
 
+from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
+from sqlalchemy import Connection, event
 
+from chatapp.conversations.refs import GENERAL
+from chatapp.extensions import db
+from chatapp.models import Conversation
+from chatapp.timeline.file_list import read_files
 from tests.harness.api import check_problem
 from tests.harness.files import PHOTO, TEXT_FILE
 from tests.harness.html import attribute, text
 from tests.harness.people import NewPerson, Person
+from tests.harness.plans import explain
 from tests.harness.servers import Server
 from tests.harness.stored_files import attach_rows
 
@@ -75,6 +84,21 @@ def test_the_list_has_pages(any_server: Server, new_person: NewPerson):
         previous, url = part["previous"], part["next"]
     assert found == expected
     assert len(api.get(previous.removeprefix("/api")).json()["files"]) == 25
+
+
+def test_a_page_is_read_from_a_range_of_an_index(app: Flask):
+    connection, statements = db.session().connection(), []
+
+    def note(_connection: Connection, _cursor: object, statement: str, parameters: Any, *_rest: object) -> None:
+        statements.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    read_files(db.session(), db.session().get_one(Conversation, GENERAL.id), after="100000-3", limit=10)
+    event.remove(connection, "before_cursor_execute", note)
+    page, newer = [explain(connection, *each) for each in statements if "attachments" in each[0]]
+    for plan in (page, newer):
+        assert "ix_attachments_conversation_id_message_id" in plan
+        assert re.search(r"message_id.?[<>]", plan.replace(" ", "")), plan
 
 
 def test_an_unknown_kind_or_cursor_is_refused(any_server: Server, new_person: NewPerson):

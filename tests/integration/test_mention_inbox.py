@@ -3,12 +3,12 @@
 import re
 
 from selectolax.lexbor import LexborHTMLParser
-from sqlalchemy import Connection
 
 from chatapp.timeline.mention_inbox import select_read, select_unread
 from tests.harness.api import check_problem
 from tests.harness.html import find_element
 from tests.harness.people import NewPerson, Person
+from tests.harness.plans import explain
 from tests.harness.rows import fill_general
 from tests.harness.servers import Server
 
@@ -101,19 +101,14 @@ def test_the_inbox_neither_scans_nor_sorts_all_mentions(any_server: Server, new_
     engine = any_server.engine()
     with engine.connect() as connection:
         unread, read = (
-            explain(connection, str(query.limit(5).compile(engine, compile_kwargs={"literal_binds": True})), may_sort)
+            explain(
+                connection,
+                str(query.limit(5).compile(engine, compile_kwargs={"literal_binds": True})),
+                may_sort=may_sort,
+            )
             for query, may_sort in ((select_unread(bob.id), True), (select_read(bob.id), False))
         )
     assert "ix_mentions_user_id_conversation_id_seq" in unread
     assert "ix_mentions_user_id_message_id" in read
     assert "sort" not in read.lower()
     assert "temp b-tree" not in read.lower()
-
-
-def explain(connection: Connection, statement: str, may_sort: bool) -> str:
-    """Return the plan of a statement. PostgreSQL would read such a small table as a whole."""
-    if connection.dialect.name == "sqlite":
-        return "\n".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}"))
-    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-    connection.exec_driver_sql(f"SET LOCAL enable_sort = {'on' if may_sort else 'off'}")
-    return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}"))

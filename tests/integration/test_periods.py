@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, event, func, select, text
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.config import EXTENSION as SETTINGS
@@ -15,6 +15,7 @@ from chatapp.models import Conversation, Message
 from chatapp.storage.engines import writer_engine
 from chatapp.timeline import read_page
 from chatapp.timeline.reading import find_first_since
+from tests.harness.plans import explain
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTES = [0, 1, 1, 1, 5, 2, 3, 9, 7, 8]
@@ -108,15 +109,19 @@ def test_queries_by_time_scan_a_range_of_an_index_and_sort_nothing(conversation:
     event.remove(connection, "before_cursor_execute", note)
 
     # Four pages, a look beyond each cursor, and the first messages of two days.
-    plans = [explain(connection, *each) for each in statements if "(messages.created_at, messages.seq) >=" in each[0]]
+    plans = [
+        explain(connection, *each, may_sort=False)
+        for each in statements
+        if "(messages.created_at, messages.seq) >=" in each[0]
+    ]
     assert len(plans) == 9
     for plan in plans:
         assert "ix_messages_conversation_id_created_at_seq" in plan
         assert "created_at" in plan
         assert "sort" not in plan.lower()
         assert "temp b-tree" not in plan.lower()
-    assert "ix_conversations_updated_at" in explain(connection, *by_use)
-    assert "ix_conversations_created_at" in explain(connection, *by_start)
+    assert "ix_conversations_updated_at" in explain(connection, *by_use, may_sort=False)
+    assert "ix_conversations_created_at" in explain(connection, *by_start, may_sort=False)
 
 
 def test_a_page_takes_the_same_number_of_queries_whatever_its_length(conversation: Conversation) -> None:
@@ -135,12 +140,3 @@ def test_a_page_takes_the_same_number_of_queries_whatever_its_length(conversatio
         statements.clear()
     event.remove(connection, "before_cursor_execute", note)
     assert counts[0] == counts[1] > 0
-
-
-def explain(connection: Connection, statement: str, parameters: Any) -> str:
-    """Return the plan of a statement. PostgreSQL would read such a small table as a whole."""
-    if connection.dialect.name == "sqlite":
-        return "\n".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
-    connection.execute(text("SET LOCAL enable_seqscan = off"))
-    connection.execute(text("SET LOCAL enable_sort = off"))
-    return "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
