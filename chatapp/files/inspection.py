@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,22 @@ class Inspection:
     """Thumbnails as WebP: `small` and `large`, or none."""
 
 
-def inspect(path: Path, name: str, folder: Path) -> Inspection:
+class _Owner:
+    """A person whose files are inspected: one at a time, so that those of others come in between."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.calls = 0
+
+
+_owners: dict[int, _Owner] = {}
+_owners_lock = threading.Lock()
+
+
+def inspect(path: Path, name: str, folder: Path, *, owner: int = 0) -> Inspection:
     """Return what a file is. The name decides nothing. New files are written to `folder`, which may have old ones.
+
+    The files of one `owner`, a user's id, are inspected one after the other.
 
     Call it on a green thread, not on a native one: it waits for the worker process. A file that cannot be decoded
     within the limits is of the kind `other`. Raises `Busy` when too many files wait, `Internal` if the disk is full.
@@ -59,14 +74,30 @@ def inspect(path: Path, name: str, folder: Path) -> Inspection:
             earlier.unlink()  # The store may have a link to it: it must not be overwritten.
     arguments = {"path": str(path.resolve()), "folder": str(folder.resolve())}
     found: dict[str, Any] = {"kind": "other", "media_type": OCTET_STREAM}
-    # A file that exceeds the limits gets no thumbnails, but its metadata is removed nevertheless.
-    for may_decode in (True, False):
-        with suppress(TooComplex):
-            found = json.loads(_pool.run(**arguments, may_decode=may_decode))
-            break
+    with _turn(owner):
+        # A file that exceeds the limits gets no thumbnails, but its metadata is removed nevertheless.
+        for may_decode in (True, False):
+            with suppress(TooComplex):
+                found = json.loads(_pool.run(**arguments, may_decode=may_decode))
+                break
     content = folder / found.pop("content") if "content" in found else path
     variants = {variant: folder / file for variant, file in found.pop("variants", {}).items()}
     name = clean_name(name)
     if suffixes := SUFFIXES.get(found["media_type"]):
         name = with_suffix(name, suffixes)
     return Inspection(name=name, content=content, variants=variants, **found)
+
+
+@contextmanager
+def _turn(owner: int) -> Iterator[None]:
+    with _owners_lock:
+        entry = _owners.setdefault(owner, _Owner())
+        entry.calls += 1
+    try:
+        with entry.lock:
+            yield
+    finally:
+        with _owners_lock:
+            entry.calls -= 1
+            if not entry.calls:
+                del _owners[owner]

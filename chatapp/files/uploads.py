@@ -291,7 +291,7 @@ def _complete(opened: OpenUpload) -> None:
     failpoint("upload-received")
     work = run(opened.make_work_folder)
     try:
-        found = inspect(opened.path, upload.name, work)
+        found = inspect(opened.path, upload.name, work, owner=upload.user_id)
         digest, size = run(_digest, found.content)
         for variant, path in found.variants.items():
             run(store.put, path, digest, variant)

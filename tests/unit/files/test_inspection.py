@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from chatapp.files import inspection
 from chatapp.files.inspection import Inspection, inspect
 from tests.harness import media
 from tests.harness.media import SECRET, draw, encode, new_exif
-from tests.harness.waiting import scaled
+from tests.harness.waiting import eventually, scaled
 
 Inspect = Callable[..., Inspection]
 
@@ -465,6 +466,26 @@ def test_a_file_is_refused_when_too_many_wait(inspected: Inspect, new_pool: Call
     new_pool(processes=0, max_queued=0)
     with pytest.raises(Busy):
         inspected(b"text")
+
+
+def test_the_files_of_one_person_do_not_hold_up_those_of_others(tmp_path: Path, new_pool: Callable[..., WorkerPool]):
+    new_pool(max_queued=10)
+    finished: list[int] = []
+
+    def inspect_as(owner: int, number: int) -> None:
+        path = tmp_path / f"{owner}-{number}"
+        path.write_bytes(encode(draw(2_000, 2_000), "PNG", exif=new_exif(6)))
+        assert inspect(path, "photo.png", tmp_path / f"{path.name}-inspected", owner=owner).kind == "image"
+        finished.append(owner)
+
+    with ThreadPoolExecutor(9) as threads:
+        calls = [threads.submit(inspect_as, 1, number) for number in range(8)]
+        eventually(lambda: 1 in inspection._owners)
+        calls.append(threads.submit(inspect_as, 2, 0))
+    assert [call.result() for call in calls] == [None] * 9
+    assert sorted(finished) == [1] * 8 + [2]
+    assert finished[-1] == 1
+    assert inspection._owners == {}
 
 
 def test_an_inspection_does_not_change_the_files_of_an_earlier_one(inspected: Inspect, tmp_path: Path):
