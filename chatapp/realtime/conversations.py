@@ -38,6 +38,7 @@ from chatapp.timeline.answers import find_running
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.metadata import UNCHANGED
 from chatapp.timeline.pins import list_pinned_seqs
+from chatapp.timeline.posted_files import find_posted_files
 from chatapp.timeline.read_receipts import list_read_receipts
 from chatapp.timeline.reading import CatchUp
 from chatapp.timeline.sizes import limit_size
@@ -80,6 +81,7 @@ class SendPayload(Payload):
     thread: EventNumber | None = None
     also_in_room: bool = False
     draft: EventNumber | None = None
+    files: object = None
 
 
 class EditPayload(Payload):
@@ -275,11 +277,12 @@ def _is_member(ref: ConversationRef, actor: Actor) -> bool:
     return is_member
 
 
-@prepares("send_message", SendPayload)
+@prepares("send_message", SendPayload, waits_for=lambda payload: payload.files)
 def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]:
     """Post a message. A new one is acknowledged without HTML if the socket receives it as `chat_message`, too."""
     ref = parse_ref(payload.conversation)
     realtime = caller.realtime
+    posted = find_posted_files(caller.user.id, payload.files)
     post = prepare_post(
         ref,
         caller.user.actor,
@@ -292,6 +295,8 @@ def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]
         thread_seq=payload.thread,
         is_in_room=payload.also_in_room,
         draft_version=payload.draft,
+        files=posted.files,
+        files_error=posted.error,
         authorized_sender=_find_authorized_sender(caller, ref),
     )
 

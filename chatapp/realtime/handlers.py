@@ -83,7 +83,7 @@ Preparer = Callable[[Caller, P], Write[Any]]
 
 # Filled while the modules of this package are imported, and not changed afterwards.
 _handlers: dict[str, tuple[type[Any], Handler[Any], int]] = {}
-_preparers: dict[str, tuple[type[Any], Preparer[Any]]] = {}
+_preparers: dict[str, tuple[type[Any], Preparer[Any], "Callable[[Any], object] | None"]] = {}
 
 
 def handles(event: str, payload: type[P], *, cost: int = 1) -> Callable[[Handler[P]], Handler[P]]:
@@ -100,14 +100,17 @@ def handles(event: str, payload: type[P], *, cost: int = 1) -> Callable[[Handler
     return register
 
 
-def prepares(event: str, payload: type[P]) -> Callable[[Preparer[P]], Preparer[P]]:
+def prepares(
+    event: str, payload: type[P], *, waits_for: Callable[[P], object] | None = None
+) -> Callable[[Preparer[P]], Preparer[P]]:
     """Register a function that makes the change that an event causes. The event is acknowledged when that is durable.
 
-    The event loop calls it without an application context: it must not wait, and does not read the database.
+    The event loop calls it without an application context: it must not wait, and does not read the database. Where
+    `waits_for` returns something true for the payload, it is called on a green thread, in an application context.
     """
 
     def register(preparer: Preparer[P]) -> Preparer[P]:
-        _preparers[event] = (payload, preparer)
+        _preparers[event] = (payload, preparer, waits_for)
         return preparer
 
     return register
@@ -127,9 +130,10 @@ def register_events(app: Flask, realtime: Realtime) -> None:
     }
     preparers = {
         event: EventHandler(
-            _wrap_preparer(app, responders[event], payload, preparer, realtime.ack_seconds), is_immediate=True
+            _wrap_preparer(app, responders[event], payload, preparer, waits_for, realtime.ack_seconds),
+            is_immediate=True,
         )
-        for event, (payload, preparer) in _preparers.items()
+        for event, (payload, preparer, waits_for) in _preparers.items()
     }
     realtime.engine.handle_events(handlers | preparers)
 
@@ -150,6 +154,11 @@ class _Responder:
             raise SignedOut("You are signed out. Sign in again.")
         current_request_id.set(self._realtime.connections.next_request_id(sid))
         return Caller(user, sid, self._realtime)
+
+    def resume(self, request_id: str) -> None:
+        """Go on handling an event, on another thread."""
+        current_operation.set(self._event)
+        current_request_id.set(request_id)
 
     def succeed(self, acknowledge: Acknowledge, ack: Ack | None) -> None:
         """Acknowledge an event that succeeded."""
@@ -197,26 +206,49 @@ def _wrap_handler(app: Flask, responder: _Responder, payload: type[P], handler: 
 
 
 def _wrap_preparer(
-    app: Flask, responder: _Responder, payload: type[P], preparer: Preparer[P], seconds: Distribution
+    app: Flask,
+    responder: _Responder,
+    payload: type[P],
+    preparer: Preparer[P],
+    waits_for: Callable[[P], object] | None,
+    seconds: Distribution,
 ) -> Handle:
     writer: Writer = app.extensions[WRITER]
 
-    def handle(sid: str, arguments: Sequence[object], acknowledge: Acknowledge) -> None:
-        started = perf_counter()
+    def submit(caller: Caller, parsed: P, acknowledge: Acknowledge, started: float) -> None:
+        write = preparer(caller, parsed)
 
         def settle(submission: Submission) -> None:
             try:
                 ack = write.acknowledge(submission.get())
             except Exception as error:
                 current_request_id.set(submission.request_id)
-                responder.refuse(acknowledge, error, sid)
+                responder.refuse(acknowledge, error, caller.sid)
             else:
                 responder.succeed(acknowledge, ack)
                 seconds.add(perf_counter() - started)
 
+        writer.submit_and_call(write.change, settle)
+
+    def wait_and_submit(caller: Caller, parsed: P, acknowledge: Acknowledge, started: float, request_id: str) -> None:
+        responder.resume(request_id)
         try:
-            write = preparer(responder.begin(sid), _parse(payload, arguments))
-            writer.submit_and_call(write.change, settle)
+            with app.app_context():
+                submit(caller, parsed, acknowledge, started)
+        except Exception as error:
+            responder.refuse(acknowledge, error, caller.sid)
+
+    def handle(sid: str, arguments: Sequence[object], acknowledge: Acknowledge) -> None:
+        started = perf_counter()
+        try:
+            caller = responder.begin(sid)
+            parsed = _parse(payload, arguments)
+            if waits_for is not None and waits_for(parsed):
+                values = (caller, parsed, acknowledge, started, current_request_id.get())
+                # A supervised thread cannot be started here: that waits.
+                caller.realtime.server.start_background_task(wait_and_submit, *values)
+            else:
+                submit(caller, parsed, acknowledge, started)
         except Exception as error:
             responder.refuse(acknowledge, error, sid)
         finally:

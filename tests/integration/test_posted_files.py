@@ -1,0 +1,65 @@
+"""Messages with files that were uploaded before."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.harness.people import NewPerson, Person, Socket
+from tests.harness.servers import Server
+
+TUS = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+
+
+def create(socket: Socket, size: int, name: str = "notes.txt") -> dict[str, Any]:
+    """Begin an upload, and return it."""
+    ack = socket.call("create_upload", {"name": name, "size": size})
+    assert ack["ok"], ack
+    created: dict[str, Any] = ack["upload"]
+    return created
+
+
+def upload(socket: Socket, person: Person, content: bytes) -> str:
+    """Upload a file, and return the id of the upload."""
+    created = create(socket, len(content))
+    response = person.http.patch(person.server.url + created["url"], data=content, headers=TUS, timeout=60)
+    assert response.status_code == 204, response.text
+    upload_id: str = created["id"]
+    return upload_id
+
+
+def send(socket: Socket, files: object, client_id: str | None = None, content: str = "") -> dict[str, Any]:
+    payload = {"conversation": "general", "content": content, "client_id": client_id or str(uuid.uuid4())}
+    ack: dict[str, Any] = socket.call("send_message", payload | {"files": files})
+    return ack
+
+
+def test_a_message_needs_no_text_if_it_has_files_and_is_stored_once(any_server: Server, new_person: NewPerson) -> None:
+    ana = new_person(any_server, "ana")
+    socket = ana.connect()
+    notes = upload(socket, ana, b"Remember the milk")
+    client_id = str(uuid.uuid4())
+    ack = send(socket, [{"upload": notes, "alt": "A list"}], client_id)
+    assert ack["ok"], ack
+    (file,) = ack["message"]["files"]
+    assert (file["name"], file["kind"], file["alt"], file["size"]) == ("notes.txt", "text", "A list", 17)
+    assert ana.get(file["url"]).content == b"Remember the milk"
+    again = send(socket, [{"upload": notes, "alt": "A list"}], client_id)
+    assert again["message"]["seq"] == ack["message"]["seq"]
+    assert any_server.rows("SELECT count(*) FROM messages") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "files",
+    ["x", [1], [{}], [{"upload": 1}], [{"upload": "x", "alt": 1}], [{"upload": "x", "other": 1}], {"upload": "x"}],
+)
+def test_what_is_no_list_of_files_is_refused(ana: Person, files: object) -> None:
+    assert send(ana.connect(), files, content="Look")["error"]["code"] == "invalid"
+
+
+def test_only_ones_own_complete_uploads_can_be_posted(ana: Person, bob: Person) -> None:
+    socket, other = ana.connect(), bob.connect()
+    for upload_id in ("unknown", create(socket, 10)["id"], upload(other, bob, b"of bob")):
+        ack = send(socket, [{"upload": upload_id}], content="Look")
+        assert ack["error"]["code"] == "invalid_upload", ack
+    assert ana.server.rows("SELECT count(*) FROM messages") == [(0,)]
