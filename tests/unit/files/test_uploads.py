@@ -285,7 +285,7 @@ def test_a_file_that_cannot_be_inspected_now_is_later(
 ) -> None:
     upload = create_upload(USER, "notes.txt", 5)
     with monkeypatch.context() as patch:
-        patch.setattr(uploads, "inspect", lambda *_: (_ for _ in ()).throw(error))
+        patch.setattr(uploads, "inspect", lambda *_, **_options: (_ for _ in ()).throw(error))
         with pytest.raises(type(error)):
             send(upload, b"hello")
     assert send(upload, b"", 5) == 5
