@@ -49,7 +49,7 @@ from chatapp.conversations.queries import (
 )
 from chatapp.conversations.refs import ConversationRef, direct_ref, parse_ref, room_ref
 from chatapp.conversations.service import create_room, open_direct
-from chatapp.errors import InvalidReply, NotFound, ThreadRemoved
+from chatapp.errors import InvalidReply, InvalidUpload, NotFound, ThreadRemoved
 from chatapp.extensions import db
 from chatapp.models.base import LAST_ID
 from chatapp.presentation.messages import present_message_data
@@ -137,6 +137,7 @@ def list_messages(conversation: str, query: MessagesQuery) -> Response:
     *WRITE_ERRORS,
     *CONTENT_ERRORS,
     InvalidReply,
+    InvalidUpload,
     ThreadRemoved,
     status=HTTPStatus.CREATED,
     json=NewMessage,
@@ -147,9 +148,11 @@ def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeader
 
     Repeating the request with the same `client_id` or `Idempotency-Key` returns the same message, stored once.
     """
+    ref, actor = parse_conversation(conversation), current_caller().actor
+    posted = json.find_files(actor.user_id)
     message = post(
-        parse_conversation(conversation),
-        current_caller().actor,
+        ref,
+        actor,
         content=json.content,
         client_id=resolve_client_id(json.client_id, headers.idempotency_key),
         message_type=json.message_type,
@@ -157,6 +160,8 @@ def post_message(conversation: str, json: NewMessage, headers: IdempotencyHeader
         reply_to=json.reply_to,
         thread_seq=json.thread,
         is_in_room=json.also_in_room,
+        files=posted.files,
+        files_error=posted.error,
     )
     return _respond_posted(message)
 

@@ -28,6 +28,7 @@ from chatapp.storage import MAX_CURSOR_CHARS
 from chatapp.timeline.client_ids import MAX_IDEMPOTENCY_KEY_CHARS, check_client_id, client_id_of
 from chatapp.timeline.content import TEXT
 from chatapp.timeline.metadata import UNCHANGED
+from chatapp.timeline.posted_files import PostedFiles, find_posted_files
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 100
 """Number of items in a response."""
@@ -384,10 +385,18 @@ class NewConversation(RootModel[Annotated[NewRoom | NewDirect, Field(discriminat
     model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
 
 
+class FileReference(Request):
+    """A file that was uploaded."""
+
+    upload: str = Field(description="The `id` of a complete upload of yours: see `POST /api/uploads`.")
+    alt: str = Field("", description="The alternative text.")
+
+
 class NewMessage(Request):
     """A message to post."""
 
-    content: Content = Field(description="The text.", examples=["Good morning"])
+    content: Content = Field(description="The text. It may be empty if there are files.", examples=["Good morning"])
+    files: list[FileReference] = Field([], description="Its files, in their order.")
     client_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})] | None = Field(
         None,
         description="A UUID. Repeating the request with the same UUID returns the first message and posts nothing.",
@@ -407,6 +416,10 @@ class NewMessage(Request):
         "That of another reply names the same thread: the response has the first message's.",
     )
     also_in_room: bool = Field(False, description="Whether a reply in a thread is also sent to the conversation.")
+
+    def find_files(self, user_id: int) -> PostedFiles:
+        """Return the files that the user has uploaded."""
+        return find_posted_files(user_id, [file.model_dump() for file in self.files])
 
 
 class Forward(Request):

@@ -4,7 +4,9 @@ import uuid
 from typing import Any
 
 import pytest
+import requests
 
+from tests.harness.api import check_problem
 from tests.harness.people import NewPerson, Person, Socket
 from tests.harness.servers import Server
 
@@ -63,3 +65,20 @@ def test_only_ones_own_complete_uploads_can_be_posted(ana: Person, bob: Person) 
         ack = send(socket, [{"upload": upload_id}], content="Look")
         assert ack["error"]["code"] == "invalid_upload", ack
     assert ana.server.rows("SELECT count(*) FROM messages") == [(0,)]
+
+
+def test_a_program_uploads_a_file_and_posts_it_over_the_api(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    api, path = ana.api(), "/conversations/general/messages"
+    created = api.post("/uploads", json={"name": "notes.txt", "size": 5}).json()
+    response = requests.patch(any_server.url + created["url"], data=b"hello", headers=TUS, timeout=60)
+    assert response.status_code == 204
+    files = [{"upload": created["id"], "alt": "A greeting"}]
+    assert check_problem(bob.api().post(path, json={"content": "Mine", "files": files})) == (422, "invalid_upload")
+    assert check_problem(api.post(path, json={"content": "", "files": []})) == (400, "empty")
+    assert check_problem(api.post(path, json={"content": "Hi", "files": [{"alt": "x"}]})) == (400, "invalid")
+    (file,) = api.post(path, json={"content": "", "files": files}).json()["files"]
+    assert (file["name"], file["kind"], file["alt"]) == ("notes.txt", "text", "A greeting")
+    assert api.get(file["url"].removeprefix("/api")).content == b"hello"
+    (listed,) = api.get("/conversations/general/files").json()["files"]
+    assert listed["file"] == file

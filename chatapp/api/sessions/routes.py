@@ -29,7 +29,7 @@ from chatapp.config.assistants import find_assistant
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef, assistant_ref
-from chatapp.errors import Conflict, InvalidReply, NotFound
+from chatapp.errors import Conflict, InvalidReply, InvalidUpload, NotFound
 from chatapp.extensions import db
 from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.models import Conversation, now
@@ -130,6 +130,7 @@ def list_session_messages(session_id: str, query: MessagesQuery) -> Response:
     *WRITE_ERRORS,
     *CONTENT_ERRORS,
     InvalidReply,
+    InvalidUpload,
     tag=TAG,
     status=HTTPStatus.CREATED,
     json=NewMessage,
@@ -146,6 +147,8 @@ def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Respo
     client_id = resolve_client_id(json.client_id, headers.idempotency_key)
     actor = current_caller().actor
 
+    posted = json.find_files(actor.user_id)
+
     def post_question() -> TimelineMessage:
         question = post(
             ref,
@@ -156,6 +159,8 @@ def ask(session_id: str, json: NewMessage, headers: IdempotencyHeaders) -> Respo
             metadata=json.metadata,
             reply_to=json.reply_to,
             thread_seq=json.thread,
+            files=posted.files,
+            files_error=posted.error,
         )
         if question.conversation != ref:
             # The answer to it would be that of a conversation that the caller may not be able to read.
