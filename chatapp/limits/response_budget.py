@@ -25,8 +25,9 @@ class ResponseBudget:
     chunks and trailers without returning to their caller.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, bytes_per_second: float = MAX_BYTES_PER_SECOND) -> None:
         self._remaining_bytes = max_bytes
+        self._bytes_per_second = bytes_per_second
         self._last_bytes = 0
 
     def read(self, receive: Callable[[int], bytes], max_bytes: int = READ_BYTES) -> bytes:
@@ -35,7 +36,7 @@ class ResponseBudget:
             raise ResponseTooLarge
         # A green thread does not yield while data has arrived already, and only when it yields can time limits expire.
         # The pause leaves time to others: while the event loop is never idle, native threads wait for the interpreter.
-        time.sleep(self._last_bytes / MAX_BYTES_PER_SECOND)
+        time.sleep(self._last_bytes / self._bytes_per_second)
         data = receive(min(max_bytes, READ_BYTES, self._remaining_bytes))
         self._last_bytes = len(data)
         self._remaining_bytes -= len(data)

@@ -13,12 +13,13 @@ from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.config import Settings
 from chatapp.errors import ChatError
 from chatapp.extensions import db
+from chatapp.http_client import RequestFailed
 from chatapp.presentation.messages import present_message_data
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.storage import log_database_error
 from chatapp.timeline.signals import messages_stored
-from chatapp.webhooks.client import DeliveryFailed, post
+from chatapp.webhooks.client import post
 from chatapp.webhooks.queries import DueDelivery, is_delivery_due, list_due_deliveries
 from chatapp.webhooks.service import Delivery, claim_deliveries, finish_attempt, queue_deliveries
 from chatapp.webhooks.signing import make_headers
@@ -125,7 +126,7 @@ class WebhookSender:
                 own_hosts=settings.allowed_host_names,
                 timeout_seconds=settings.webhook_timeout_seconds,
             )
-        except DeliveryFailed as failure:
+        except RequestFailed as failure:
             error = str(failure)
             log.info("webhook delivery failed", delivery=delivery.id, attempt=delivery.attempts, reason=error)
         with self._app.app_context():

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from chatapp.errors import Invalid
+from chatapp.http_client import MAX_INFORMATIONAL_RESPONSES, RequestFailed, addresses, is_public
 from chatapp.limits.response_budget import MAX_HEAD_BYTES, READ_BYTES
-from chatapp.webhooks import client
-from chatapp.webhooks.client import MAX_INFORMATIONAL_RESPONSES, DeliveryFailed, check_url, is_public, post
+from chatapp.webhooks.client import check_url, post
 
 INFORMATIONAL = b"HTTP/1.1 100 \r\n\r\n"
 
@@ -59,25 +59,25 @@ def test_a_host_with_one_private_address_among_public_ones_is_refused(monkeypatc
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("1.1.1.1", "10.0.0.1")]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with pytest.raises(DeliveryFailed, match="private network"):
+    with pytest.raises(RequestFailed, match="private network"):
         post("http://example.com/", b"", {}, allow_private=False, timeout_seconds=10)
 
 
 def test_this_machine_is_refused_under_its_public_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "is_own_address", lambda address: str(address) == "1.1.1.1")
-    with pytest.raises(DeliveryFailed, match="this machine"):
+    monkeypatch.setattr(addresses, "is_own_address", lambda address: str(address) == "1.1.1.1")
+    with pytest.raises(RequestFailed, match="this machine"):
         post("http://1.1.1.1/", b"", {}, allow_private=False, timeout_seconds=10)
 
 
 @pytest.mark.parametrize("host", ["chat.example.org", "CHAT.example.org.:8443"])
 def test_the_host_names_of_the_installation_are_refused(host: str) -> None:
-    with pytest.raises(DeliveryFailed, match="itself"):
+    with pytest.raises(RequestFailed, match="itself"):
         post(f"https://{host}/", b"", {}, allow_private=False, own_hosts={"chat.example.org"}, timeout_seconds=10)
 
 
 @pytest.mark.parametrize("host", ["example.org", "chat.example.org", "a.b.example.org."])
 def test_all_host_names_of_a_domain_of_the_installation_are_refused(host: str) -> None:
-    with pytest.raises(DeliveryFailed, match="itself"):
+    with pytest.raises(RequestFailed, match="itself"):
         post(f"https://{host}/", b"", {}, allow_private=False, own_hosts={".example.org"}, timeout_seconds=10)
 
 
@@ -90,7 +90,7 @@ def test_all_host_names_of_a_domain_of_the_installation_are_refused(host: str) -
 )
 def test_no_notation_of_a_private_address_is_a_way_around(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "create_connection", lambda *_: pytest.fail("it connects"))
-    with pytest.raises(DeliveryFailed, match=r"private network|not found"):
+    with pytest.raises(RequestFailed, match=r"private network|not found"):
         post(f"http://{host}/", b"", {}, allow_private=False, timeout_seconds=10)
 
 
@@ -107,7 +107,7 @@ def test_a_second_dns_response_has_no_effect(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(socket, "create_connection", connect)
-    with pytest.raises(DeliveryFailed, match="connection failed"):
+    with pytest.raises(RequestFailed, match="connection failed"):
         post("http://rebinding.example/", b"", {}, allow_private=False, timeout_seconds=10)
     assert connected == [("1.1.1.1", 80)]
 
@@ -117,7 +117,7 @@ def test_a_host_that_does_not_resolve_is_reported(monkeypatch: pytest.MonkeyPatc
         raise socket.gaierror("unknown host")
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
-    with pytest.raises(DeliveryFailed, match="not found"):
+    with pytest.raises(RequestFailed, match="not found"):
         post("http://example.com/", b"", {}, allow_private=True, timeout_seconds=10)
 
 
@@ -173,7 +173,7 @@ def test_only_the_head_of_the_response_is_read(listener: socket.socket) -> None:
     ],
 )
 def test_another_response_fails_the_delivery(listener: socket.socket, response: bytes, reason: str) -> None:
-    with pytest.raises(DeliveryFailed, match=reason):
+    with pytest.raises(RequestFailed, match=reason):
         send_to(listener, response)
 
 
