@@ -1,5 +1,6 @@
 // Entry point: starts what lives as long as the window, and the page that it shows first.
 
+import { preventFileNavigation } from "./attachments.js";
 import { CharacterKeys } from "./character_keys.js";
 import { showConnectionStatus } from "./connection_status.js";
 import { followState } from "./conversation_state.js";
@@ -8,6 +9,7 @@ import { FallbackStorage } from "./core/fallback_storage.js";
 import { Outbox } from "./core/outbox.js";
 import { sendOutbox } from "./core/outbox_sender.js";
 import { RecentPages } from "./core/recent_pages.js";
+import { Uploads } from "./core/uploads.js";
 import { afterFrame, find } from "./dom.js";
 import { JumpDialog } from "./jump_dialog.js";
 import { enableDateFields } from "./date_fields.js";
@@ -37,6 +39,9 @@ import { SignedInPerson } from "./signed_in_person.js";
 import { enableCollapsing } from "./sidebar_sections.js";
 import { io } from "./socket_io.js";
 import { UnreadBadges } from "./unread_badges.js";
+import { enableViewer } from "./viewer.js";
+import { createUploadServer } from "./upload_server.js";
+import { openTab, openUploadStorage } from "./upload_storage.js";
 import { enableShortcuts } from "./window_shortcuts.js";
 
 const userId = Number(document.body.dataset.userId);
@@ -59,6 +64,8 @@ const browserStorage = new FallbackStorage(() => localStorage);
 const outbox = new Outbox(browserStorage, userId);
 /** Belongs to this tab; survives a reload. */
 const tabStorage = new FallbackStorage(() => sessionStorage);
+const tab = openTab(tabStorage);
+const uploads = new Uploads(createUploadServer(connection), openUploadStorage(userId, tab), tab);
 
 // A page that the browser has kept for its back button may be that of somebody who has signed out since.
 const [timing] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
@@ -89,6 +96,7 @@ const screen = new Screen(page, {
   userId,
   connection,
   outbox,
+  uploads,
   notificationSettings,
   characterKeys,
   emojiPicker: new EmojiPicker(browserStorage),
@@ -111,6 +119,7 @@ screen.on("shown", revalidateQuotes);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && revalidateQuotes());
 new SignedInPerson(browserStorage, userId, connection).onReplaced(() => {
   drafts.forget();
+  uploads.forget();
   location.reload();
 });
 const recentPages = new RecentPages(browserStorage, userId);
@@ -121,6 +130,8 @@ screen.on("shown", () => {
 });
 find(document, "[data-sign-out]").addEventListener("submit", () => recentPages.clear());
 connection.watchState((state) => state === "signed-out" && recentPages.clear());
+connection.watchState((state) => state === "signed-out" && uploads.forget());
+connection.watchState((state) => state === "connected" && uploads.wake());
 const jumpDialog = new JumpDialog(sidebar, recentPages);
 const markAllRead = new MarkAllRead(sidebar, screen, connection);
 markReadBy(screen);
@@ -141,8 +152,12 @@ if ("serviceWorker" in navigator) {
   window.addEventListener("load", () => navigator.serviceWorker.register("/service-worker.js").catch(() => null));
 }
 window.addEventListener("storage", ({ key }) => outbox.onStorageChange(key));
-sendOutbox(outbox, connection);
+sendOutbox(outbox, connection, uploads);
+outbox.on("change", () => uploads.removeOthers(outbox.entries));
+uploads.load(outbox.entries);
+preventFileNavigation();
+enableViewer();
 // Unsent messages wait in the browser until the next visit: ask before the page is closed.
 window.addEventListener("beforeunload", (event) => {
-  if (outbox.queue.length > 0) event.preventDefault();
+  if (outbox.queue.length > 0 || uploads.hasUnkept) event.preventDefault();
 });

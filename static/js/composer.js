@@ -10,6 +10,7 @@ import { randomUuid } from "./core/uuid.js";
 import { find } from "./dom.js";
 import { ReplyBar } from "./reply_bar.js";
 
+/** @import { Attachments } from "./attachments.js" */
 /** @import { Drafts } from "./drafts.js" */
 /** @import { PageConnection } from "./core/page_connection.js" */
 /** @import { Outbox } from "./core/outbox.js" */
@@ -31,6 +32,7 @@ export class Composer {
   #maxChars;
   #replyBar;
   #thread;
+  #attachments;
   /** The client id of the text after an attempt to schedule it that was not acknowledged. */
   #scheduleKey = "";
   /** What the dialog asks about. */
@@ -48,10 +50,12 @@ export class Composer {
    * @param {string} options.conversation
    * @param {number | null} options.thread the number of the first message of the thread that it posts to
    * @param {number} options.maxChars
+   * @param {Attachments} options.attachments
    * @param {AbortSignal} options.signal ends the page
    */
-  constructor(form, outbox, drafts, quotes, connection, { conversation, thread, maxChars, signal }) {
+  constructor(form, outbox, drafts, quotes, connection, { conversation, thread, maxChars, attachments, signal }) {
     this.#form = form;
+    this.#attachments = attachments;
     this.#text = find(form, "textarea", HTMLTextAreaElement);
     this.#error = find(form, "[data-composer-error]");
     this.#notice = find(form, "[data-composer-notice]");
@@ -105,7 +109,8 @@ export class Composer {
 
   /** Return whether the text can be sent, and show why if it cannot. */
   validate() {
-    const error = validateContent(this.#text.value, this.#maxChars);
+    const hasFiles = !this.#attachments.isEmpty;
+    const error = this.#attachments.problem ?? validateContent(this.#text.value, this.#maxChars, { hasFiles });
     this.#showError(error);
     return !error;
   }
@@ -116,6 +121,7 @@ export class Composer {
    * @param {Date} date
    */
   schedule(date) {
+    if (!this.#attachments.isEmpty) return this.#showError("A message with files can’t be sent later.");
     this.#confirmMentionAll(() => this.#schedule(date));
   }
 
@@ -168,7 +174,13 @@ export class Composer {
   }
 
   #send() {
-    this.#outbox.add(this.#conversation, this.#text.value, { ...this.#place, ...this.#draft.take() });
+    const draft = this.#draft.take();
+    const files = this.#attachments.take(draft.client_id);
+    this.#outbox.add(this.#conversation, this.#text.value.trim() && this.#text.value, {
+      ...this.#place,
+      ...draft,
+      ...files,
+    });
     this.#clear();
     this.#form.dispatchEvent(new Event("message:submitted"));
   }

@@ -1,11 +1,13 @@
 // The page of a conversation: connects the modules that make up its message list and composer.
 
 import { addAnswerControls, addAnswerCopyButtons, streamAnswers } from "./assistant_answers.js";
+import { Attachments, enableDropping } from "./attachments.js";
 import { AutoScroller } from "./auto_scroller.js";
 import { Composer } from "./composer.js";
 import { Timeline } from "./core/timeline.js";
 import { closest, find } from "./dom.js";
 import { enableReminders, enableSendLater } from "./due_menu.js";
+import { enablePictures } from "./file_pictures.js";
 import { enableFolding } from "./folding.js";
 import { ForwardDialog } from "./forward_dialog.js";
 import { enableHistoryLoading } from "./history_loading.js";
@@ -44,6 +46,7 @@ import { UnreadDivider } from "./unread_divider.js";
 /** @import { EmojiPicker } from "./emoji_picker.js" */
 /** @import { Drafts } from "./drafts.js" */
 /** @import { Outbox } from "./core/outbox.js" */
+/** @import { Uploads } from "./core/uploads.js" */
 /** @import { NotificationSettingsStore } from "./notification_settings.js" */
 /** @import { HistoryLoader } from "./history_loading.js" */
 /** @import { Decorator } from "./message_decoration.js" */
@@ -55,6 +58,7 @@ import { UnreadDivider } from "./unread_divider.js";
  * @property {number} userId
  * @property {Connection} connection
  * @property {Outbox} outbox
+ * @property {Uploads} uploads
  * @property {NotificationSettingsStore} notificationSettings
  * @property {CharacterKeys} characterKeys
  * @property {EmojiPicker} emojiPicker
@@ -92,7 +96,7 @@ export function showConversation(page, app) {
   const live = { page, main, area, list, messages, quotes, connection, conversation, thread, signal };
   enableSpoilers(area);
   enableFolding(area);
-  const decorators = [addAnswerCopyButtons(area), loadQuotes, quotes.prepare.bind(quotes)];
+  const decorators = [addAnswerCopyButtons(area), loadQuotes, quotes.prepare.bind(quotes), enablePictures(area)];
   const toolbar = createToolbar(live, decorators, app);
   // Before what observes which replies are read: the first message is none.
   if (messages instanceof ThreadMessages) {
@@ -149,7 +153,7 @@ function createToolbar(live, decorators, { userId, emojiPicker, connection: wind
  * @param {App} app
  * @returns {Decorator}
  */
-function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
+function showLiveConversation(live, toolbar, { userId, outbox, uploads, drafts }) {
   const { page, main, list, messages, quotes, connection, conversation, thread, signal } = live;
   const { cursor, epoch = "", lastReadSeq: lastRead = "" } = main.dataset;
   const lastReadSeq = lastRead === "" ? null : Number(lastRead);
@@ -190,7 +194,7 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
   /** @type {HTMLFormElement | null} */
   const form = main.querySelector("[data-composer]");
   if (form) {
-    const composer = showComposer(form, live, timeline, { userId, outbox, drafts });
+    const composer = showComposer(form, live, timeline, { userId, outbox, uploads, drafts });
     enableReplies(toolbar, composer);
     form.addEventListener("message:submitted", () => {
       divider.dismiss();
@@ -206,18 +210,20 @@ function showLiveConversation(live, toolbar, { userId, outbox, drafts }) {
  * @param {HTMLFormElement} form
  * @param {LivePage} live
  * @param {Timeline} timeline
- * @param {Pick<App, "userId" | "outbox" | "drafts">} app
+ * @param {Pick<App, "userId" | "outbox" | "uploads" | "drafts">} app
  */
 function showComposer(form, live, timeline, app) {
   const { page, main, list, quotes, connection, conversation, thread, signal } = live;
-  const { outbox, drafts } = app;
+  const { outbox, uploads, drafts } = app;
   const text = find(form, "textarea", HTMLTextAreaElement);
   const maxChars = Number(main.dataset.messageLimit);
-  const options = { conversation, thread, maxChars, signal };
+  const attachments = new Attachments(form, uploads, { conversation, thread }, signal);
+  enableDropping(main, attachments, signal);
+  const options = { conversation, thread, maxChars, attachments, signal };
   const composer = new Composer(form, outbox, drafts, quotes, connection, options);
   page.on("left", () => composer.saveDraft());
   enableSendLater(form, composer);
-  const outboxView = new OutboxView(list, outbox, { conversation, thread }, signal);
+  const outboxView = new OutboxView(list, outbox, uploads, { conversation, thread }, signal);
   timeline.on("reset", () => outboxView.render());
   list.element.addEventListener("messages:attached", () => outboxView.render());
   showTyping(form, find(main, "[data-typing]"), connection, { conversation, thread });

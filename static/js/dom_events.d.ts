@@ -24,6 +24,8 @@ declare global {
     "permissions:changed": Event;
     /** On the composer: a message was added to the outbox. */
     "message:submitted": Event;
+    /** On the composer: files were attached or removed, or their uploads have gone on. */
+    "attachments:changed": Event;
     /** On the composer: arrow up was pressed in the empty field. */
     "message:edit-last": Event;
   }

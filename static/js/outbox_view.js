@@ -1,29 +1,34 @@
 // Shows the messages in the outbox below the others, with their state: sending or rejected.
 
 import { isFewEmoji } from "./core/emoji.js";
+import { OutboxFiles } from "./outbox_files.js";
 import { cloneTemplate, closest, find, findAll } from "./dom.js";
 import { messageOf } from "./message_element.js";
 import { messagePath } from "./paths.js";
 
 /** @import { Outbox, OutboxEntry } from "./core/outbox.js" */
+/** @import { Uploads } from "./core/uploads.js" */
 /** @import { MessageList } from "./message_list.js" */
 /** @import { Message, PlainMessage } from "./protocol.js" */
 
 export class OutboxView {
   #list;
   #outbox;
+  #files;
   #conversation;
   #thread;
 
   /**
    * @param {MessageList} list
    * @param {Outbox} outbox
+   * @param {Uploads} uploads
    * @param {{conversation: string, thread: number | null}} place
    * @param {AbortSignal} signal
    */
-  constructor(list, outbox, { conversation, thread }, signal) {
+  constructor(list, outbox, uploads, { conversation, thread }, signal) {
     this.#list = list;
     this.#outbox = outbox;
+    this.#files = new OutboxFiles(list.element, uploads, signal);
     this.#conversation = conversation;
     this.#thread = thread;
 
@@ -66,7 +71,7 @@ export class OutboxView {
   }
 
   /** @param {OutboxEntry} entry */
-  #append({ conversation, client_id, content, created_at, reply_to }) {
+  #append({ conversation, client_id, content, created_at, reply_to, files = [] }) {
     const message = find(cloneTemplate("outbox-message"), ".message");
     const created = new Date(created_at).toISOString();
     message.dataset.clientId = client_id;
@@ -75,6 +80,7 @@ export class OutboxView {
     find(message, ".message-body").textContent = content;
     if (reply_to !== undefined) find(message, ".message-content").before(createQuote(conversation, reply_to));
     message.classList.toggle("is-few-emoji", isFewEmoji(content));
+    if (files.length > 0) this.#files.show(message, files);
     this.#list.element.append(message);
     return message;
   }

@@ -83,7 +83,15 @@
  * @property {number} [draft] the version of the draft that it was written as, as far as this device knows
  */
 
-/** @typedef {{conversation: string, content: string, client_id: string} & MessagePlace} NewMessage */
+/**
+ * @typedef {object} NewMessageFields
+ * @property {string} conversation
+ * @property {string} content
+ * @property {string} client_id
+ * @property {{upload: string, alt: string}[]} [files]
+ */
+
+/** @typedef {NewMessageFields & MessagePlace} NewMessage */
 
 /**
  * @typedef {object} ThreadState
@@ -104,6 +112,7 @@
  * @property {{payload: MessageReference & {content: string}, ack: {message: StoredMessage}}} edit_message
  * @property {{payload: MessageReference & {reaction: string, on: boolean}, ack: {message: StoredMessage}}} react
  * @property {{payload: MessageReference & {on: boolean}, ack: {message: StoredMessage}}} pin_message
+ * @property {{payload: {name: string, size: number}, ack: {upload: {id: string, url: string, size: number}}}} create_upload
  * @property {MessageChange} delete_message
  * @property {MessageChange} undelete_message
  * @property {MessageChange} stop_answer

@@ -1,6 +1,7 @@
 // Stand-ins for the browser and the server.
 
 import { mock } from "node:test";
+import { Uploads } from "../../static/js/core/uploads.js";
 
 /** A storage area like `localStorage`: its keys are its own properties. */
 export class FakeStorage {
@@ -95,3 +96,6 @@ export function defer() {
   deferred.promise = new Promise((resolve, reject) => Object.assign(deferred, { resolve, reject }));
   return deferred;
 }
+
+/** The uploads of a browser that has none. */
+export const noUploads = () => new Uploads({}, { load: async () => ({ uploads: [], isOpen: () => true }) }, "tab");

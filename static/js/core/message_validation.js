@@ -5,9 +5,10 @@
  *
  * @param {string} content
  * @param {number} maxChars
+ * @param {{hasFiles?: boolean}} [options] whether the message has files: it needs no text then
  */
-export function validateContent(content, maxChars) {
-  if (content.trim() === "") return "Write a message first.";
+export function validateContent(content, maxChars, { hasFiles = false } = {}) {
+  if (content.trim() === "" && !hasFiles) return "Write a message first.";
   if (content.includes("\0") || hasLoneSurrogate(content))
     return "The message contains a character that can’t be sent.";
   const length = [...content].length;

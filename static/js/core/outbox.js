@@ -5,6 +5,7 @@ import { randomUuid } from "./uuid.js";
 
 /** @import { Message, MessagePlace, PlainMessage } from "../protocol.js" */
 /** @import { FallbackStorage } from "./fallback_storage.js" */
+/** @import { FileFacts } from "./uploads.js" */
 
 /**
  * @typedef {MessagePlace & OutboxFields} OutboxEntry a message that the server has not acknowledged
@@ -16,6 +17,8 @@ import { randomUuid } from "./uuid.js";
  * @property {string} content
  * @property {string} client_id
  * @property {number} created_at milliseconds; unique in a browser, so that it is also the order of the entries
+ * @property {FileFacts[]} [files] which may still be uploaded
+ * @property {string} [tab] the tab that uploads them
  * @property {string} [error] why the server rejected it
  */
 
@@ -23,13 +26,15 @@ import { randomUuid } from "./uuid.js";
  * @typedef {object} OutboxEvents
  * @property {{isFromOtherTab: boolean}} change
  * @property {{entry: OutboxEntry, message: Message | PlainMessage}} acknowledged
+ * @property {{entry: OutboxEntry}} retried
  */
 
 /**
  * The unacknowledged messages of one account. They survive a reload and a restart of the browser, and are shared by its
  * tabs: each entry has a key of its own, so that tabs do not overwrite each other's entries.
  *
- * Emits `change` after each change, in any tab, and `acknowledged` with the entry and the stored message.
+ * Emits `change` after each change, in any tab, `acknowledged` with the entry and the stored message, and `retried` with a
+ * rejected entry before it is sent again.
  *
  * @extends {TypedEventTarget<OutboxEvents>}
  */
@@ -64,7 +69,7 @@ export class Outbox extends TypedEventTarget {
   /**
    * @param {string} conversation
    * @param {string} content
-   * @param {MessagePlace} [place]
+   * @param {MessagePlace & Pick<OutboxFields, "files" | "tab">} [place]
    */
   add(conversation, content, place = {}) {
     const latest = this.entries.at(-1)?.created_at ?? 0;
@@ -100,6 +105,7 @@ export class Outbox extends TypedEventTarget {
   retry(clientId) {
     const entry = this.#find(clientId);
     if (!entry) return;
+    this.emit("retried", { entry });
     this.#write({ ...entry, error: undefined });
     this.#changed();
   }

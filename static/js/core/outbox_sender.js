@@ -5,12 +5,13 @@ import { RequestError } from "./connection.js";
 
 /** @import { Connection } from "./connection.js" */
 /** @import { Outbox, OutboxEntry } from "./outbox.js" */
+/** @import { Uploads } from "./uploads.js" */
 /** @import { MessagePlace, NewMessage } from "../protocol.js" */
 
 /** Another tab sends its own messages; this one takes over those that are still there after this delay. */
 const OTHER_TAB_DELAY_MS = 2_000;
 
-/** @type {(keyof NewMessage)[]} what is sent of an entry */
+/** @type {Exclude<keyof NewMessage, "files">[]} what is sent of an entry */
 const FIELDS = ["conversation", "content", "client_id", "reply_to", "thread", "also_in_room", "draft"];
 
 /** @type {Record<string, {place: MessagePlace, reason: string}>} where a message goes whose own place is gone */
@@ -29,13 +30,20 @@ const OTHER_PLACES = {
  * Send the entries of each conversation in order, one at a time, so that none overtakes an earlier one that is retried.
  * Two tabs may send the same entry: the server recognises its client_id.
  *
+ * A message waits until its files are uploaded. Later ones overtake it: that may take long.
+ *
  * @param {Outbox} outbox
  * @param {Pick<Connection, "isConnected" | "request" | "watchState">} connection
+ * @param {Uploads} uploads
  */
-export function sendOutbox(outbox, connection) {
+export function sendOutbox(outbox, connection, uploads) {
   const sending = new Set();
 
   function sendAll() {
+    for (const entry of outbox.queue) {
+      const { problem } = uploads.findReferences(entry);
+      if (problem) outbox.reject(entry, problem);
+    }
     for (const { conversation } of outbox.queue) sendConversation(conversation);
   }
 
@@ -45,7 +53,9 @@ export function sendOutbox(outbox, connection) {
     sending.add(conversation);
     let failures = 0;
     while (connection.isConnected) {
-      const entry = outbox.queue.find((queued) => queued.conversation === conversation);
+      const entry = outbox.queue.find(
+        (queued) => queued.conversation === conversation && uploads.findReferences(queued).references,
+      );
       if (!entry) break;
       const failure = await send(entry);
       failures = failure ? failures + 1 : 0;
@@ -61,9 +71,9 @@ export function sendOutbox(outbox, connection) {
    * @returns {Promise<{retryAfterMs: number} | null>}
    */
   async function send(entry) {
-    const payload = Object.fromEntries(
-      FIELDS.filter((name) => entry[name] !== undefined).map((name) => [name, entry[name]]),
-    );
+    const fields = FIELDS.filter((name) => entry[name] !== undefined).map((name) => [name, entry[name]]);
+    const { references: files } = uploads.findReferences(entry);
+    const payload = { ...Object.fromEntries(fields), ...(entry.files ? { files } : {}) };
     try {
       const { message } = await connection.request("send_message", /** @type {NewMessage} */ (payload));
       outbox.acknowledge(entry, message);
@@ -81,5 +91,7 @@ export function sendOutbox(outbox, connection) {
     if (isFromOtherTab) setTimeout(sendAll, OTHER_TAB_DELAY_MS);
     else sendAll();
   });
+  outbox.on("retried", ({ entry }) => uploads.retryEntry(entry));
+  uploads.on("settled", sendAll);
   connection.watchState(sendAll);
 }

@@ -16,6 +16,11 @@ test("white space alone is invalid", () => {
   for (const text of ["", "   ", "\n\t "]) assert.notEqual(validateContent(text, 100), null);
 });
 
+test("a message with files needs no text", () => {
+  assert.equal(validateContent("", 100, { hasFiles: true }), null);
+  assert.match(validateContent("abc", 2, { hasFiles: true }), /too long/);
+});
+
 test("NUL and lone surrogates are invalid", () => {
   for (const text of ["a\0b", "\ud83c", "\udf89 text"]) assert.match(validateContent(text, 100), /character/);
 });

@@ -4,7 +4,16 @@ import { RequestError } from "../../../static/js/core/connection.js";
 import { FallbackStorage } from "../../../static/js/core/fallback_storage.js";
 import { Outbox } from "../../../static/js/core/outbox.js";
 import { sendOutbox } from "../../../static/js/core/outbox_sender.js";
-import { defer, disableJitter, FakeConnection, FakeStorage, settle, tick, useFakeTimers } from "../harness.mjs";
+import {
+  defer,
+  disableJitter,
+  FakeConnection,
+  FakeStorage,
+  noUploads,
+  settle,
+  tick,
+  useFakeTimers,
+} from "../harness.mjs";
 
 const stored = (payload) => ({ message: { ...payload, seq: 1 } });
 
@@ -18,7 +27,7 @@ function start(handler, { isConnected = true, area = new FakeStorage() } = {}) {
 test("messages are sent in order, each after the acknowledgement of the one before", async () => {
   const acks = { one: defer(), two: defer() };
   const { connection, outbox, sent } = start((payload) => acks[payload.content].promise);
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   outbox.add("general", "one");
   outbox.add("general", "two");
   await settle();
@@ -41,7 +50,7 @@ test("a failed message is sent again with its client_id before later ones", asyn
   });
   outbox.add("general", "one");
   outbox.add("general", "two");
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   await settle();
   await tick(500);
   assert.deepEqual(sent(), ["one", "one"]);
@@ -62,7 +71,7 @@ test("a message is retried after the time that a busy server names", async (t) =
     return stored(payload);
   });
   outbox.add("general", "one");
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   await settle();
   isBusy = false;
   await tick(29_999);
@@ -78,7 +87,7 @@ test("a rejected message is kept with its error, and does not block later ones",
   });
   outbox.add("room_1", "bad");
   outbox.add("room_1", "good");
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   await settle();
   assert.deepEqual(sent(), ["bad", "good"]);
   assert.deepEqual(
@@ -91,7 +100,7 @@ test("a message without an acknowledgement does not block other conversations", 
   const { connection, outbox } = start((payload) =>
     payload.conversation === "general" ? new Promise(() => {}) : stored(payload),
   );
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   outbox.add("general", "slow");
   outbox.add("room_1", "quick");
   await settle();
@@ -103,7 +112,7 @@ test("a message without an acknowledgement does not block other conversations", 
 
 test("messages wait for the connection", async () => {
   const { connection, outbox, sent } = start(stored, { isConnected: false });
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   outbox.add("general", "one");
   await settle();
   assert.deepEqual(sent(), []);
@@ -119,7 +128,7 @@ test("a message whose acknowledgement was lost with the connection is sent again
     connection.isConnected = false;
     throw new Error("disconnected");
   });
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   outbox.add("general", "one");
   await settle();
   connection.setConnected(true);
@@ -133,7 +142,7 @@ test("messages of another tab are sent only if they are still there after two se
   useFakeTimers(t);
   const area = new FakeStorage();
   const { connection, outbox, sent } = start(stored, { area });
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   const otherTab = new Outbox(new FallbackStorage(() => area), 1);
   for (const text of ["sent by the other tab", "left behind"]) otherTab.add("general", text);
   outbox.onStorageChange(null);
@@ -149,7 +158,7 @@ test("a reply to a message that was deleted is kept, and can be sent without the
     if (payload.reply_to) throw new RequestError({ code: "invalid_reply", message: "It was deleted." });
     return stored(payload);
   });
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   outbox.add("general", "a reply", { reply_to: 3 });
   await settle();
   const [entry] = outbox.entries;
@@ -171,7 +180,7 @@ test("a reply in a thread that was removed is kept, and can be sent to the conve
     if (payload.thread) throw new RequestError({ code: "thread_removed", message: "It was removed." });
     return stored(payload);
   });
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   outbox.add("general", "a reply", { reply_to: 4, thread: 3, also_in_room: true });
   await settle();
   const [{ client_id, created_at, ...kept }] = outbox.entries;
@@ -189,10 +198,67 @@ test("a reply in a thread that was removed is kept, and can be sent to the conve
 
 test("a reply in a thread is sent with its thread", async () => {
   const { connection, outbox } = start(stored);
-  sendOutbox(outbox, connection);
+  sendOutbox(outbox, connection, noUploads());
   outbox.add("general", "a reply", { thread: 3, also_in_room: true });
   await settle();
   const [{ client_id, ...payload }] = connection.requests;
   assert.ok(client_id);
   assert.deepEqual(payload, { conversation: "general", content: "a reply", thread: 3, also_in_room: true });
+});
+
+/** Uploads that the test completes, or lets fail. */
+class FakeUploads extends EventTarget {
+  found = { references: null, problem: null };
+  retried = [];
+
+  findReferences({ files }) {
+    return files ? this.found : { references: [], problem: null };
+  }
+
+  retryEntry(entry) {
+    this.retried.push(entry.content);
+    this.found = { references: null, problem: null };
+  }
+
+  on(name, listener) {
+    this.addEventListener(name, listener);
+  }
+
+  settle(found) {
+    this.found = { references: null, problem: null, ...found };
+    this.dispatchEvent(new Event("settled"));
+  }
+}
+
+test("a message waits until its files are uploaded, and later ones do not wait for it", async () => {
+  const { connection, outbox, sent } = start(stored);
+  const uploads = new FakeUploads();
+  sendOutbox(outbox, connection, uploads);
+  outbox.add("general", "with a file", { files: [{ key: "key", name: "a" }], tab: "tab" });
+  outbox.add("general", "later");
+  await settle();
+  assert.deepEqual(sent(), ["later"]);
+  uploads.settle({ references: [{ upload: "id", alt: "" }] });
+  await settle();
+  assert.deepEqual(sent(), ["later", "with a file"]);
+  assert.deepEqual(connection.requests[1].files, [{ upload: "id", alt: "" }]);
+  assert.ok(!("tab" in connection.requests[1]));
+  assert.ok(!("files" in connection.requests[0]));
+  assert.deepEqual(outbox.entries, []);
+});
+
+test("a message whose file cannot be uploaded says so, and its retry uploads again", async () => {
+  const { connection, outbox, sent } = start(stored);
+  const uploads = new FakeUploads();
+  sendOutbox(outbox, connection, uploads);
+  outbox.add("general", "with a file", { files: [{ key: "key", name: "a" }] });
+  uploads.settle({ problem: "Too large" });
+  const [entry] = outbox.entries;
+  assert.equal(entry.error, "Too large");
+  outbox.retry(entry.client_id);
+  assert.deepEqual(uploads.retried, ["with a file"]);
+  assert.equal(outbox.entries[0].error, undefined);
+  uploads.settle({ references: [{ upload: "id", alt: "" }] });
+  await settle();
+  assert.deepEqual(sent(), ["with a file"]);
 });

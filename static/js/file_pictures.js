@@ -1,0 +1,59 @@
+// Pictures in messages: their placeholders, and animations, which run when somebody asks for it.
+
+import { closest, find, findAll } from "./dom.js";
+
+const PICTURE = ".file-image";
+
+/**
+ * Returns what prepares each message.
+ *
+ * @param {HTMLElement} area what is around the messages
+ */
+export function enablePictures(area) {
+  area.addEventListener("load", ({ target }) => markLoaded(target), { capture: true });
+  area.addEventListener("click", ({ target }) => {
+    const button = closest(target, "[data-play]");
+    if (button) toggleAnimation(button);
+  });
+  // After a reaction, a video plays on and no picture is loaded again.
+  area.addEventListener("message:replaced", ({ detail: { oldElement, newElement } }) => {
+    const [shown, rendered] = [oldElement, newElement].map((message) => message.querySelector(".message-files"));
+    if (shown && rendered) move(shown, rendered);
+  });
+
+  return (/** @type {HTMLElement} */ message) => {
+    for (const image of findAll(message, PICTURE)) if (Reflect.get(image, "complete")) markLoaded(image);
+  };
+}
+
+/**
+ * Put an element in the place of another one. Where browsers can, its state is kept.
+ *
+ * @param {Element} element
+ * @param {Element} other
+ */
+function move(element, other) {
+  if ("moveBefore" in Element.prototype)
+    Reflect.get(other.parentNode ?? other, "moveBefore").call(other.parentNode, element, other);
+  else other.before(element);
+  other.remove();
+}
+
+/** @param {EventTarget | null} image */
+function markLoaded(image) {
+  // The placeholder would show through a transparent picture.
+  if (closest(image, PICTURE)) closest(image, ".file-picture-link, .file-page")?.toggleAttribute("data-loaded", true);
+}
+
+/** @param {HTMLElement} button */
+function toggleAnimation(button) {
+  const picture = /** @type {HTMLElement} */ (closest(button, "[data-picture]"));
+  const image = find(picture, PICTURE, HTMLImageElement);
+  const isRunning = button.ariaPressed !== "true";
+  button.ariaPressed = String(isRunning);
+  button.ariaLabel = isRunning ? "Pause animation" : "Play animation";
+  const { still = image.getAttribute("src") ?? "", stillSet = image.srcset } = image.dataset;
+  Object.assign(image.dataset, { still, stillSet });
+  image.srcset = isRunning ? "" : stillSet;
+  image.src = isRunning ? (button.dataset.play ?? still) : still;
+}

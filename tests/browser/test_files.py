@@ -1,0 +1,143 @@
+"""Files in messages: how they are shown, and the viewer."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.harness import media
+from tests.harness.accessibility import list_violations
+from tests.harness.media import draw, encode
+from tests.harness.pages import PHONE, SCROLLS_SIDEWAYS, NewPage, wait_until_connected
+from tests.harness.people import Person, room_path
+from tests.harness.stored_files import attach_inspected
+
+pytestmark = pytest.mark.browser
+
+RTL_NAME = "صورة-report (final).txt"
+
+SHIFTS = """() => new Promise((resolve) => {
+  let sum = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const { value } of list.getEntries()) sum += value;
+  });
+  observer.observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => resolve(sum)));
+})"""
+"""Returns the sum of the layout shifts since the page was loaded."""
+
+MESSAGES: list[dict[str, bytes]] = [
+    {"wide.png": encode(draw(1_600, 800), "PNG")},
+    {
+        "a.png": encode(draw(300, 600), "PNG"),
+        "b.png": encode(draw(900, 300), "PNG"),
+        "c.gif": media.encode_animation("GIF"),
+    },
+    {
+        RTL_NAME: b"one line\n" * 30,
+        "paper.pdf": media.pdf(),
+        "clip.mp4": media.mp4(),
+        "data.zip": b"PK\x03\x04" + bytes(500),
+    },
+]
+
+
+@pytest.fixture
+def room(ana: Person) -> str:
+    """A room with messages that have files of each kind."""
+    room = ana.create_room("Design")
+    socket = ana.connect()
+    for number, files in enumerate(MESSAGES):
+        attach_inspected(ana.server, room, socket.post(f"message {number}", room)["seq"], files)
+    return room
+
+
+def open_room(new_page: NewPage, person: Person, room: str, **options: object) -> Page:
+    page = wait_until_connected(new_page(person, room_path(room), **options))
+    for image in page.locator(".message .file-image").all():
+        image.scroll_into_view_if_needed()
+        expect(image).to_have_js_property("complete", value=True)
+        assert image.evaluate("image => image.naturalWidth") > 0
+    return page
+
+
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["wide", "phone"])
+def test_files_of_each_kind_are_shown_without_a_layout_shift(
+    ana: Person, room: str, new_page: NewPage, options: dict[str, object]
+) -> None:
+    page = open_room(new_page, ana, room, **options)
+    assert page.evaluate(SHIFTS) == 0
+    assert not page.evaluate(SCROLLS_SIDEWAYS)
+    assert list_violations(page) == []
+    expect(page.locator(".message .file-name")).to_have_text([RTL_NAME, "paper.pdf", "clip.mp4", "data.zip"])
+    page.get_by_role("button", name="Show more").click()
+    expect(page.locator(".file-preview")).to_have_class("file-preview is-long is-unfolded")
+
+
+def test_an_animation_runs_when_somebody_asks_for_it(ana: Person, room: str, new_page: NewPage) -> None:
+    page = open_room(new_page, ana, room)
+    image = page.locator(".message img[alt='c.gif']")
+    still = image.get_attribute("src") or ""
+    assert still.endswith("?size=small")
+    page.get_by_role("button", name="Play animation").click()
+    expect(image).to_have_attribute("src", still.removesuffix("?size=small"))
+    page.get_by_role("button", name="Pause animation").click()
+    expect(image).to_have_attribute("src", still)
+
+
+def test_the_viewer_leads_through_the_pictures_and_returns_the_focus(ana: Person, room: str, new_page: NewPage) -> None:
+    page = open_room(new_page, ana, room)
+    page.locator(".message img[alt='a.png']").click()
+    viewer, image = page.locator(".viewer"), page.locator(".viewer-image")
+    expect(viewer.locator("[data-viewer-position]")).to_have_text("2 of 4")
+    expect(image).to_have_js_property("naturalWidth", 300)
+    assert list_violations(page, ".viewer") == []
+    page.keyboard.press("ArrowLeft")
+    expect(viewer.locator("[data-viewer-name]")).to_have_text("wide.png")
+    expect(viewer.get_by_role("button", name="Previous picture")).to_be_hidden()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(viewer.locator("[data-viewer-name]")).to_have_text("c.gif")
+    page.keyboard.press("ArrowLeft")
+    fitted = image.bounding_box()
+    page.keyboard.press("+")
+    enlarged = image.bounding_box()
+    assert fitted
+    assert enlarged
+    assert enlarged["width"] == pytest.approx(1.5 * fitted["width"], abs=1)
+    page.keyboard.press("0")
+    assert image.bounding_box() == fitted
+    image.click()
+    expect(viewer).to_have_class("viewer is-zoomed")
+    with page.expect_download() as download:
+        viewer.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "b.png"
+    page.keyboard.press("Escape")
+    expect(viewer).to_be_hidden()
+    assert page.evaluate("document.activeElement.dataset.name") == "a.png"
+
+
+def test_a_swipe_shows_the_next_picture_on_a_phone(ana: Person, room: str, new_page: NewPage) -> None:
+    page = open_room(new_page, ana, room, **PHONE)
+    page.locator(".message img[alt='a.png']").tap()
+    name = page.locator("[data-viewer-name]")
+    network = page.context.new_cdp_session(page)
+    for start, end, expected in ((300, 60, "b.png"), (60, 300, "a.png")):
+        for kind, x in (("touchStart", start), ("touchMove", (start + end) // 2), ("touchMove", end)):
+            network.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": 400}]})
+        network.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        expect(name).to_have_text(expected)
+
+
+def test_the_open_viewer_of_a_removed_member_shows_no_further_picture(
+    ana: Person, bob: Person, room: str, new_page: NewPage
+) -> None:
+    ana.invite(room, bob)
+    page = wait_until_connected(new_page(bob, room_path(room)))
+    page.locator(".message img[alt='wide.png']").click()
+    expect(page.locator(".viewer-image")).to_have_js_property("complete", value=True)
+    ana.remove(room, bob)
+    page.route(
+        "**/files/**", lambda route: route.continue_(headers=route.request.headers | {"cache-control": "no-cache"})
+    )
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".viewer-error")).to_be_visible()
