@@ -1,5 +1,6 @@
 """Cookies, CSRF protection, rate limits, JSON bodies, security headers and trusted proxies."""
 
+import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,7 @@ def _read_body() -> None:
     checked. Raises `RequestEntityTooLarge`, and `ClientDisconnected` if the body does not arrive in time.
     """
     if request.endpoint == STREAMED_ENDPOINT:
-        request.max_content_length = None
+        request.max_content_length = sys.maxsize  # None stands for the setting of the application.
     else:
         request.get_data()
 

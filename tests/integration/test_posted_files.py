@@ -82,3 +82,9 @@ def test_a_program_uploads_a_file_and_posts_it_over_the_api(any_server: Server, 
     assert api.get(file["url"].removeprefix("/api")).content == b"hello"
     (listed,) = api.get("/conversations/general/files").json()["files"]
     assert listed["file"] == file
+
+
+def test_an_upload_may_arrive_in_one_large_request(ana: Person) -> None:
+    socket = ana.connect()
+    content = bytes(5_000_000)
+    assert send(socket, [{"upload": upload(socket, ana, content)}])["message"]["files"][0]["size"] == len(content)
