@@ -19,7 +19,7 @@ from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.kinds import direct_path, direct_title, pages_of
-from chatapp.presentation.quotes import shorten_quote
+from chatapp.presentation.quotes import quote_message
 from chatapp.presentation.urls import parse_seq
 from chatapp.timeline import TimelineMessage, forward, get_message
 from chatapp.timeline.client_ids import client_id_of_form
@@ -97,7 +97,7 @@ def _render(message: TimelineMessage, *, comment: str = "", error: str | None = 
     return render_template(
         "destinations/forward.html",
         message=message,
-        quote=shorten_quote(message.content),
+        quote=quote_message(message),
         path=message_path(message.conversation.wire_name, message.seq or 0),
         form_id=str(uuid.uuid4()),
         targets=_list_targets(text),

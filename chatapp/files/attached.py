@@ -1,6 +1,6 @@
 """Files of messages as immutable values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -55,3 +55,8 @@ class AttachedFile:
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
         """Create it from `to_fields`. Raises `TypeError` for other fields."""
         return cls(**fields)
+
+
+def describe_files(files: Sequence[AttachedFile]) -> str:
+    """Return the name of the only file, or the number of files: what stands for them where a message is one line."""
+    return files[0].name if len(files) == 1 else f"{len(files)} files"

@@ -36,7 +36,7 @@ from chatapp.limits.rates import QUOTES, SEARCHES, count_use
 from chatapp.presentation.conversations import find_path, preview_message, render_conversation, view_conversation
 from chatapp.presentation.kinds import pages_of
 from chatapp.presentation.messages import present_message
-from chatapp.presentation.quotes import shorten_quote
+from chatapp.presentation.quotes import quote_message
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.reply_quotes import present_quote
 from chatapp.presentation.sidebar import current_sidebars
@@ -299,7 +299,7 @@ def _render_reference(message: TimelineMessage, title: str) -> str:
     return render_template(
         "messages/_quote.html",
         message=message,
-        text=shorten_quote(message.content),
+        text=quote_message(message),
         title=title,
         path=message_path(message.conversation.wire_name, message.seq or 0),
     )

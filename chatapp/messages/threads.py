@@ -7,7 +7,7 @@ from chatapp.conversations.refs import ConversationRef, parse_ref
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.kinds import pages_of
-from chatapp.presentation.quotes import shorten_quote
+from chatapp.presentation.quotes import quote_message
 from chatapp.presentation.threads import view_thread
 from chatapp.presentation.urls import parse_place, parse_seq
 from chatapp.timeline.conversation_state import find_state
@@ -37,7 +37,7 @@ def index() -> str:
         "threads/index.html",
         threads=list(zip(page.items, pages, strict=True)),
         next=page.next,
-        shorten=shorten_quote,
+        quote=quote_message,
     )
 
 

@@ -14,7 +14,7 @@ from chatapp.presentation.dates import format_date, format_date_time
 from chatapp.presentation.fragments import init_fragments
 from chatapp.presentation.message_list import Reader, render_messages
 from chatapp.presentation.messages import init_message_presenter, present_mentioned, render_body
-from chatapp.presentation.quotes import shorten_quote
+from chatapp.presentation.quotes import quote_message, shorten_quote
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.reply_quotes import render_quote
 from chatapp.presentation.sidebar import adapt_to_request, current_sidebars, init_sidebars
@@ -36,6 +36,7 @@ def init_presentation(app: Flask) -> None:
         "messages_html": _render_messages,
         "reply_quote": render_quote,
         "quoted": shorten_quote,
+        "quoted_message": quote_message,
         "date": format_date,
         "date_time": format_date_time,
         "reader_time": lambda moment: current_clock().format_moment(moment),

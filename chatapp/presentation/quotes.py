@@ -2,7 +2,9 @@
 
 from functools import lru_cache
 
+from chatapp.files.attached import describe_files
 from chatapp.markdown.syntax import may_be_markdown
+from chatapp.timeline import TimelineMessage
 from chatapp.timeline.content import ACTION
 
 MAX_QUOTE_CHARS = 280
@@ -21,6 +23,15 @@ PARSED_CHARS = 1_000
 CACHED_QUOTES = 500
 
 
+def quote_message(message: TimelineMessage) -> str:
+    """Return a message in one line: its content, shortened, and its files."""
+    text = shorten_quote(message.content)
+    if not message.files:
+        return text
+    files = describe_files(message.files)
+    return f"{text} · {files}" if text else files
+
+
 def shorten_quote(content: str) -> str:
     """Return a message's content in one line of limited length, without markup and without spoilers."""
     return _shorten(content[:PARSED_CHARS].removeprefix(ACTION))
@@ -34,6 +45,11 @@ def hide_spoilers(content: str) -> str:
 
     text = extract_text(content, SPOILER_SECONDS)
     return SPOILER if text is None else text
+
+
+def list_words(message: TimelineMessage) -> str:
+    """Return what a message is found by: its content, without spoilers, and the names of its files."""
+    return " · ".join(filter(None, (hide_spoilers(message.content), *(file.name for file in message.files))))
 
 
 @lru_cache(CACHED_QUOTES)

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from markupsafe import Markup, escape
 
-from chatapp.presentation.quotes import shorten_quote
+from chatapp.presentation.quotes import quote_message
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.references import REFERENCE_TEXT
 
@@ -46,7 +46,7 @@ def render_quote(original: TimelineMessage | None) -> Markup:
     return Markup(
         '<span class="sr-only">In reply to</span> <bdi class="reply-quote-sender">%s</bdi> '
         '<span class="reply-quote-text" dir="auto">%s</span>'
-    ) % (escape(original.shown_name), shorten_quote(original.content))
+    ) % (escape(original.shown_name), quote_message(original))
 
 
 def present_quote(original: TimelineMessage) -> Quote:
@@ -56,5 +56,5 @@ def present_quote(original: TimelineMessage) -> Quote:
         "seq": original.seq or 0,
         "version": original.version or 0,
         "sender": original.shown_name,
-        "text": None if is_deleted else shorten_quote(original.content),
+        "text": None if is_deleted else quote_message(original),
     }

@@ -12,6 +12,7 @@ from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import NotFound
+from chatapp.files.rows import fetch_files
 from chatapp.models import Conversation, Message, User
 from chatapp.storage import ReadStatement, read_from_replica
 from chatapp.timeline.epoch import get_epoch
@@ -290,10 +291,14 @@ def list_last_messages(session: Session, conversations: Sequence[Conversation]) 
         .join(Message, and_(Message.conversation_id == Conversation.id, Message.seq == last_seq))
         .outerjoin(User, User.id == Message.sender_id)
         .where(Conversation.id.in_([conversation.id for conversation in conversations]))
-    )
+    ).all()
+    files = fetch_files(session, [message.id for _, message, _ in rows])
     return {
         conversation.wire_name: TimelineMessage.of(
-            message, Person.of(user) if user else None, ConversationRef.of(conversation)
+            message,
+            Person.of(user) if user else None,
+            ConversationRef.of(conversation),
+            files=files.get(message.id, ()),
         )
         for conversation, message, user in rows
     }

@@ -161,8 +161,20 @@ function quoteOf(message) {
   return {
     version: Number(message.dataset.version),
     sender: message.querySelector(".message-sender")?.textContent?.trim() ?? "",
-    text: message.matches(".is-deleted") ? null : shortenQuote(textOf(message)),
+    text: message.matches(".is-deleted")
+      ? null
+      : [shortenQuote(textOf(message)), filesOf(message)].filter(Boolean).join(" · "),
   };
+}
+
+/**
+ * Returns the name of the only file, or the number of files.
+ *
+ * @param {HTMLElement} message
+ */
+function filesOf(message) {
+  const files = findAll(message, ".message-files [data-name], .message-files .file-name");
+  return files.length > 1 ? `${files.length} files` : (files[0]?.dataset.name ?? files[0]?.textContent ?? "");
 }
 
 /** @param {HTMLElement} message */

@@ -12,13 +12,16 @@ from chatapp.conversations.refs import GENERAL
 from chatapp.errors import Empty, Invalid
 from chatapp.extensions import db
 from chatapp.files.attached import AttachedFile
-from chatapp.models import Attachment, Deletion
+from chatapp.models import Attachment, Conversation, Deletion
 from chatapp.presentation.messages import present_message_data
+from chatapp.presentation.quotes import list_words, quote_message
+from chatapp.presentation.reply_quotes import present_quote
 from chatapp.search.checking import compare_tokens
 from chatapp.search.filling import complete_index, restart
 from chatapp.timeline import TimelineMessage, delete, edit, post, undelete
 from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.posting import Post
+from chatapp.timeline.reading import list_last_messages
 from chatapp.timeline.search import find_messages
 from tests.harness.files import PHOTO, TEXT_FILE
 
@@ -134,6 +137,21 @@ def test_the_index_of_messages_with_files_passes_its_check(ana: Actor) -> None:
     assert find(ana, "has:file") != []
     complete_index(db.session())
     assert not compare_tokens(db.session(), lambda _count: None)
+
+
+def test_one_line_stands_for_a_message_with_files(ana: Actor) -> None:
+    photo, two = post_files(ana, PHOTO), post_files(ana, PHOTO, TEXT_FILE)
+    assert quote_message(photo) == "my photo.jpg"
+    assert quote_message(two) == "2 files"
+    assert quote_message(post_files(ana, PHOTO, content="**Look**")) == "Look · my photo.jpg"
+    assert present_quote(photo)["text"] == "my photo.jpg"
+    assert list_words(two) == "my photo.jpg · notes.txt"
+
+
+def test_the_last_message_of_a_conversation_has_its_files(ana: Actor) -> None:
+    post_files(ana, PHOTO)
+    conversation = db.session.get_one(Conversation, GENERAL.id)
+    assert list_last_messages(db.session(), [conversation])["general"].files == (PHOTO,)
 
 
 def count_rows() -> int:

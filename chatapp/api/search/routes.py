@@ -9,7 +9,7 @@ from chatapp.api.responses import make_search_links, respond
 from chatapp.api.schemas import SearchQuery
 from chatapp.limits.rates import SEARCHES, count_use
 from chatapp.presentation.messages import present_message_data
-from chatapp.presentation.quotes import hide_spoilers
+from chatapp.presentation.quotes import list_words
 from chatapp.search.excerpts import Excerpt, make_excerpts
 from chatapp.timeline.search import Hit, find_messages
 
@@ -25,7 +25,7 @@ def search_messages(query: SearchQuery) -> Response:
     count_use(SEARCHES, actor.user_id)
     found = find_messages(actor, query.q, before=query.before, limit=query.limit, order=query.order)
     links = make_search_links(query, found.next)
-    excerpts = make_excerpts((hide_spoilers(hit.message.content) for hit in found.hits), found.query.terms)
+    excerpts = make_excerpts((list_words(hit.message) for hit in found.hits), found.query.terms)
     body: resources.FoundMessages = {
         "limit": query.limit,
         "next": links.next,
