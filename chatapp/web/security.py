@@ -37,6 +37,12 @@ MAX_REQUEST_BYTES = 1_000_000
 """Maximum size of a request's body."""
 
 
+FILE_FORM_ENDPOINT = "messages.create"
+"""The endpoint of the form that posts a message, with files in browsers without JavaScript."""
+
+MAX_FILE_FORM_BYTES = 10_000_000
+"""Maximum size of that form: it is kept in memory."""
+
 STREAMED_ENDPOINT = "uploads.add"
 """The view that reads its body in pieces. It needs neither the database nor a login session."""
 
@@ -102,6 +108,8 @@ def _read_body() -> None:
     Otherwise a slow client would occupy a database connection meanwhile, and its login could be revoked after it was
     checked. Raises `RequestEntityTooLarge`, and `ClientDisconnected` if the body does not arrive in time.
     """
+    if request.endpoint == FILE_FORM_ENDPOINT:
+        request.max_content_length = MAX_FILE_FORM_BYTES
     if request.endpoint == STREAMED_ENDPOINT:
         request.max_content_length = sys.maxsize  # None stands for the setting of the application.
     else:

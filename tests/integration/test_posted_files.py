@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from tests.harness.api import check_problem
+from tests.harness.html import find_csrf_token
 from tests.harness.people import NewPerson, Person, Socket
 from tests.harness.servers import Server
 
@@ -88,3 +89,17 @@ def test_an_upload_may_arrive_in_one_large_request(ana: Person) -> None:
     socket = ana.connect()
     content = bytes(5_000_000)
     assert send(socket, [{"upload": upload(socket, ana, content)}])["message"]["files"][0]["size"] == len(content)
+
+
+def test_without_javascript_a_form_uploads_files(ana: Person) -> None:
+    page = ana.get("/").text
+    fields = {"csrf_token": find_csrf_token(page), "form_id": str(uuid.uuid4())}
+    large = [("file", ("photo.bin", bytes(2_000_000))), ("file", ("notes.txt", b"Remember"))]
+    empty = [("file", ("", b""))]
+    for content, files in (("With files", large), ("Without", empty)):
+        url = f"{ana.server.url}/conversations/general/messages"
+        assert ana.http.post(url, data=fields | {"content": content}, files=files, timeout=60).ok
+    rows = ana.server.rows("SELECT message_id, name, size FROM attachments ORDER BY position")
+    assert rows == [(1, "photo.bin", 2_000_000), (1, "notes.txt", 8)]
+    assert ana.server.rows("SELECT content FROM messages ORDER BY seq") == [("With files",), ("Without",)]
+    assert 'enctype="multipart/form-data"' in page
