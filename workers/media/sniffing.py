@@ -39,7 +39,7 @@ SIGNATURES = [
     ]
 ]
 
-MP3_FRAME = re.compile(rb"\xff[\xfa\xfb\xf2\xf3\xe2\xe3]")
+MP3_FRAME = re.compile(rb"\xff[\xfa\xfb]")
 MP3_BITRATES = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 MP3_SAMPLE_RATES = (44_100, 48_000, 32_000)
 
@@ -107,7 +107,7 @@ def _is_mp3(head: bytes) -> bool:
     if not MP3_FRAME.match(head) or len(head) < 4:
         return False
     bitrate, rate, padding = head[2] >> 4, head[2] >> 2 & 3, head[2] >> 1 & 1
-    if head[1] & 0xF8 != 0xF8 or not 0 < bitrate < 15 or rate == 3:
+    if not 0 < bitrate < 15 or rate == 3:
         return False
     size = 144_000 * MP3_BITRATES[bitrate] // MP3_SAMPLE_RATES[rate] + padding
     return bool(MP3_FRAME.match(head, size))
