@@ -10,7 +10,9 @@ from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.providers import Turn
 from chatapp.assistants.usage import estimate_tokens
 from chatapp.config.assistants import Assistant
-from chatapp.models import Conversation, Message, User
+from chatapp.files.attached import AttachedFile
+from chatapp.files.rows import fetch_files
+from chatapp.models import Attachment, Conversation, Message, User
 from chatapp.timeline.content import TEXT
 
 
@@ -21,7 +23,7 @@ def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Tu
     questions are left out. The context of a question in a thread is the thread; that of another one leaves threads out.
     """
     question = session.execute(
-        select(Message.content, Message.thread_root).where(
+        select(Message.id, Message.content, Message.thread_root).where(
             Message.conversation_id == job.conversation.id, Message.seq == job.reply_to
         )
     ).one_or_none()
@@ -36,7 +38,9 @@ def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Tu
             Message.seq != job.reply_to,
             Message.deleted_at.is_(None),
             Message.message_type == TEXT,
-            Message.content != "",
+            or_(
+                Message.content != "", select(Attachment.message_id).where(Attachment.message_id == Message.id).exists()
+            ),
             or_(
                 and_(Message.sender_type != "assistant", Message.seq < job.reply_to),
                 Message.state.in_(("complete", "stopped")),
@@ -45,13 +49,17 @@ def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Tu
         .order_by(Message.seq.desc())
         .limit(assistant.context_messages - 1)
     ).all()
-    newest_first = [make_turn(message, name, is_private=job.is_private) for message, name in rows]
+    files = fetch_files(session, [message.id for message, _ in rows] + ([question.id] if question else []))
+    newest_first = [
+        make_turn(message, name, files.get(message.id, ()), is_private=job.is_private) for message, name in rows
+    ]
     session_prompt = session.scalars(
         select(Conversation.prompt).where(Conversation.id == job.conversation.id)
     ).one_or_none()
+    asked = remove_mention(question.content, assistant.name) if question else ""
     return fit_turns(
         newest_first,
-        remove_mention(question.content if question else "", assistant.name),
+        _name_files(asked, files.get(question.id, ()) if question else ()),
         assistant,
         session_prompt or "",
     )
@@ -75,12 +83,19 @@ def fit_turns(
     return [Turn("system", prompt), *turns]
 
 
-def make_turn(message: Message, sender: str | None, *, is_private: bool) -> Turn:
-    """Return a message in the form that models expect. Where several users write, their names are included."""
+def make_turn(message: Message, sender: str | None, files: Sequence[AttachedFile] = (), *, is_private: bool) -> Turn:
+    """Return a message in the form that models expect. Where several users write, their names are included.
+
+    Models get what is known of files, not their contents.
+    """
     if message.sender_type == "assistant":
         return Turn("assistant", message.content)
-    name = None if is_private else (sender or message.sender_name)
-    return Turn("user", f"{name}: {message.content}" if name else message.content)
+    name, text = None if is_private else (sender or message.sender_name), _name_files(message.content, files)
+    return Turn("user", f"{name}: {text}" if name else text)
+
+
+def _name_files(text: str, files: Sequence[AttachedFile]) -> str:
+    return "\n".join(filter(None, (text, *(f"[File: {file.describe()}]" for file in files))))
 
 
 def remove_mention(question: str, assistant: str) -> str:

@@ -51,6 +51,11 @@ class AttachedFile:
         """Return it as JSON."""
         return asdict(self)
 
+    def describe(self) -> str:
+        """Return name, type, size and alternative text, for texts without pictures."""
+        alt = f": {self.alt}" if self.alt else ""
+        return f"{self.name} ({self.media_type}, {self.size:,} bytes){alt}"
+
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Self:
         """Create it from `to_fields`. Raises `TypeError` for other fields."""

@@ -55,6 +55,10 @@ def write_json(
             "metadata": message.metadata,
             "reply_to": message.reply_to,
             "edited_at": message.edited_at and message.edited_at.isoformat(),
+            "files": [
+                {"name": file.name, "type": file.media_type, "size": file.size, "alt": file.alt}
+                for file in message.files
+            ],
         }
         yield (",\n" if index else "\n") + json.dumps(exported, ensure_ascii=False)[:-1] + ', "versions": ['
         for position, version in enumerate(iterate_versions(message) if message.edited_at else ()):
@@ -86,7 +90,10 @@ def write_markdown(
         yield f"\n## {heading}\n"
         if message.quoted_seq is not None:
             yield f"\n{_escape_markdown(describe_original(original))}\n"
-        yield f"\n{_quote(message.content)}\n"
+        if message.content or not message.files:
+            yield f"\n{_quote(message.content)}\n"
+        for line in list_file_lines(message):
+            yield f"\n{_escape_markdown(line)}\n"
         yield _markdown_metadata(message.metadata)
         for version in iterate_versions(message) if message.edited_at else ():
             yield f"\nEarlier version, {_format_time(version.written_at)}:\n\n{_quote(version.content)}\n"
@@ -106,6 +113,11 @@ def describe_time(message: TimelineMessage) -> str:
     """Return the time of a message, whether it was edited since, and whether it is a notice."""
     edited = f" (edited {_format_time(message.edited_at)})" if message.edited_at else ""
     return _format_time(message.created_at) + edited + (" (notice)" if message.is_notice else "")
+
+
+def list_file_lines(message: TimelineMessage) -> Sequence[str]:
+    """Return a line about each file of a message. Exports do not contain the files."""
+    return [f"File: {file.describe()}" for file in message.files]
 
 
 def describe_original(original: TimelineMessage | None) -> str:

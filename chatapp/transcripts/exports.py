@@ -20,6 +20,7 @@ from chatapp.transcripts.export import (
     describe_sender,
     describe_time,
     format_metadata,
+    list_file_lines,
 )
 
 EXTENSION = "chatapp.exports"
@@ -107,7 +108,7 @@ class Exports:
             (
                 _describe(message, originals),
                 message.content,
-                _describe_metadata(message.metadata),
+                "\n".join(filter(None, (*list_file_lines(message), _describe_metadata(message.metadata)))),
             )
             for message in messages
         ]

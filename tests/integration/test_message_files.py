@@ -1,5 +1,6 @@
 """Files as part of messages: stored with them, and presented, on both databases."""
 
+import json
 import uuid
 
 import pytest
@@ -23,6 +24,8 @@ from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.posting import Post
 from chatapp.timeline.reading import list_last_messages
 from chatapp.timeline.search import find_messages
+from chatapp.transcripts.export import TranscriptHeader, write_json, write_markdown
+from chatapp.transcripts.exports import current_exports
 from tests.harness.files import PHOTO, TEXT_FILE
 
 
@@ -163,3 +166,15 @@ def find(actor: Actor, words: str) -> list[int | None]:
     """Return the ids of the messages that a search finds, the newest first."""
     db.session.rollback()
     return [hit.message.id for hit in find_messages(actor, words).hits]
+
+
+def test_exports_name_the_files(ana: Actor) -> None:
+    message = read(post_files(ana, PHOTO, TEXT_FILE))
+    exported = json.loads("".join(write_json(TranscriptHeader("General"), [message], lambda _message: ())))
+    (photo, notes) = exported["messages"][0]["files"]
+    assert photo == {"name": "my photo.jpg", "type": "image/jpeg", "size": 12_345, "alt": "The sea"}
+    assert notes["name"] == "notes.txt"
+    markdown = "".join(write_markdown(TranscriptHeader("General"), [(message, None)], lambda _message: ()))
+    assert "\nFile: my photo.jpg (image/jpeg, 12,345 bytes): The sea\n" in markdown
+    pdf = current_exports().make_pdf(TranscriptHeader("General"), [message], {}, is_cut=False)
+    assert pdf.startswith(b"%PDF-")

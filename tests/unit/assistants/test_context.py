@@ -7,6 +7,7 @@ from chatapp.assistants.providers import Turn
 from chatapp.assistants.usage import estimate_tokens
 from chatapp.config.assistants import Assistant
 from chatapp.models import Message
+from tests.harness.files import PHOTO
 
 
 def assistant(context_tokens: int = 4_000) -> Assistant:
@@ -78,3 +79,9 @@ def test_names_are_included_where_several_users_write(
 )
 def test_a_mention_at_the_beginning_is_removed(question: str, rest: str) -> None:
     assert remove_mention(question, "helper") == rest
+
+
+def test_models_get_names_and_types_of_files() -> None:
+    message = Message(sender_type="user", content="")
+    text = "Ana: [File: my photo.jpg (image/jpeg, 12,345 bytes): The sea]"
+    assert make_turn(message, "Ana", [PHOTO], is_private=False) == Turn("user", text)
