@@ -13,6 +13,9 @@ log = structlog.get_logger(__name__)
 _OTHERS = 0o077
 """Permissions of the group and of other users."""
 
+FILES_FOLDER = "files"
+"""The folder with the files of messages."""
+
 _MAX_LOGGED_FILES = 10
 
 
@@ -41,6 +44,9 @@ def _walk(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             yield Path(parent, name)
+        if Path(parent) == folder:
+            # There may be millions of files, which are as inaccessible as their folder.
+            folders[:] = [name for name in folders if name != FILES_FOLDER]
 
 
 def _is_exposed(path: Path) -> bool:
