@@ -19,14 +19,18 @@ from chatapp.errors import ChatError
 def backup(to: Path) -> None:
     """Write a backup to the new file TO, also while chatapp is running.
 
-    It has the database, the archive, the spools, the secret key and the assistants' configuration. If there is a key
-    for what is stored, it is encrypted. Otherwise keep it secret.
+    It has the database, the files of messages, the archive, the spools, the secret key and the assistants'
+    configuration. If there is a key for what is stored, it is encrypted. Otherwise keep it secret.
     """
     try:
-        size = write_backup(current_settings(), to.absolute())
+        written = write_backup(current_settings(), to.absolute())
     except (ChatError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"Wrote {to}: {size / 1_000_000:,.1f} MB.")
+    click.echo(f"Wrote {to}: {written.size / 1_000_000:,.1f} MB.")
+    if written.missing:
+        click.echo(
+            f"Files of messages that are not stored, and not in it: {written.missing:,}. See `flask files check`."
+        )
 
 
 @click.command()
@@ -53,7 +57,7 @@ def restore(source: Path, *, force: bool) -> None:
 )
 @with_appcontext
 def encrypt_database(new_key_file: Path | None) -> None:
-    """Encrypt the database, the spools, the archive and the secrets with the key of the settings.
+    """Encrypt the database, the files, the spools, the archive and the secrets with the key of the settings.
 
     The server must be stopped. Every row is compared. If it is interrupted, nothing has changed, or the next command
     or start completes it.
@@ -72,7 +76,7 @@ def encrypt_database(new_key_file: Path | None) -> None:
 @click.command()
 @with_appcontext
 def decrypt_database() -> None:
-    """Store the database, the spools, the archive and the secrets without encryption.
+    """Store the database, the files, the spools, the archive and the secrets without encryption.
 
     The server must be stopped. Every row is compared. If it is interrupted, nothing has changed, or the next command
     or start completes it.

@@ -91,6 +91,21 @@ def read_revision(settings: Settings, copy: Path) -> str:
     return str(row[0])
 
 
+def list_digests(settings: Settings, copy: Path) -> set[str]:
+    """Return the digests of the files of messages: on SQLite of those in `copy`. Raises `Invalid`."""
+    query = "SELECT DISTINCT digest FROM attachments"
+    try:
+        if find_sqlite_path(settings):
+            with closing(sqlite.connect(copy, settings.derive_key(DATABASE))) as database:
+                return {digest for (digest,) in database.execute(query)}
+        with psycopg.connect(_conninfo(settings), connect_timeout=10) as connection:
+            return {digest for (digest,) in connection.execute(query.encode())}
+    except (psycopg.errors.UndefinedTable, sqlite.OperationalError):
+        return set()  # The schema is older than files.
+    except (sqlite.Error, psycopg.Error) as error:
+        raise Invalid(f"The files of messages cannot be listed: {error}".strip()) from error
+
+
 def has_users(settings: Settings) -> bool:
     """Return whether the database of the installation has accounts, or cannot be read. Raises `Invalid`."""
     path, query = find_sqlite_path(settings), "SELECT 1 FROM users LIMIT 1"

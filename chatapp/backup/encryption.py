@@ -3,17 +3,25 @@
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import IO
 
 from chatapp import sqlite
-from chatapp.backup.files import SECRET_FILES, find_sqlite_path, list_files, list_spools, member_name, remove
+from chatapp.backup.files import (
+    SECRET_FILES,
+    find_digest,
+    find_sqlite_path,
+    list_files,
+    list_spools,
+    member_name,
+    remove,
+)
 from chatapp.config import Settings
 from chatapp.encryption.files import read
-from chatapp.encryption.keys import ARCHIVE, BACKUP, DATABASE, SECRETS, SPOOL, MasterKey
+from chatapp.encryption.keys import ARCHIVE, BACKUP, DATABASE, FILES, SECRETS, SPOOL, MasterKey
 from chatapp.encryption.streams import (
     CHUNK_BYTES,
     Undecryptable,
@@ -143,28 +151,46 @@ class Conversion:
     def convert_file(self, path: Path, copy: Path) -> Path:
         """Write a converted copy of a file, compare it, and return its path, whose suffix may differ."""
         copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if path.name not in {*SECRET_FILES, "database.sql"} and path.suffix not in {".gz", ENCRYPTED_SUFFIX}:
+        purpose = _find_purpose(path)
+        if purpose is None:
             shutil.copyfile(path, copy)
             return copy
-        purpose = SECRETS if path.name in SECRET_FILES else BACKUP if path.name == "database.sql" else ARCHIVE
         target = _derive(self._target, purpose)
-        if purpose == ARCHIVE:
+        if purpose in {ARCHIVE, FILES}:
             name = copy.name.removesuffix(ENCRYPTED_SUFFIX)
             copy = copy.with_name(f"{name}{ENCRYPTED_SUFFIX}" if target else name)
         source = _derive(self._source, purpose)
         try:
             with (
-                open_decrypted(path, source) as original,
+                _open(path, source, purpose) as original,
                 copy.open("xb") as file,
                 encrypting(file, target) as encrypted,
             ):
                 shutil.copyfileobj(original, encrypted, CHUNK_BYTES)
-            with open_decrypted(path, source) as original, open_decrypted(copy, target) as converted:
+            with _open(path, source, purpose) as original, _open(copy, target, purpose) as converted:
                 if any(one != other for one, other in zip_longest(_read_blocks(original), _read_blocks(converted))):
                     raise Invalid(f"The copy of {path} differs.")
         except Undecryptable as error:
             raise Invalid(f"{path} cannot be converted: {error}") from error
         return copy
+
+
+def _find_purpose(path: Path) -> str | None:
+    """Return the purpose of the key for a file; None if it is never encrypted."""
+    if path.name in SECRET_FILES:
+        return SECRETS
+    if path.name == "database.sql":
+        return BACKUP
+    if find_digest("/".join(path.parts[-3:])):
+        return FILES
+    return ARCHIVE if path.suffix in {".gz", ENCRYPTED_SUFFIX} else None
+
+
+def _open(path: Path, key: bytes | None, purpose: str) -> AbstractContextManager[IO[bytes]]:
+    """Open a file for reading. A file of a message may look encrypted: its name says whether it is."""
+    if purpose == FILES and path.suffix != ENCRYPTED_SUFFIX:
+        return path.open("rb")
+    return open_decrypted(path, key)
 
 
 def _read_blocks(file: IO[bytes]) -> Iterator[bytes]:

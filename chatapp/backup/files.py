@@ -11,7 +11,10 @@ from chatapp.config import Settings
 
 COLUMN_KEYS = "column_keys"
 
-DATA_FILES = ("secret_key", COLUMN_KEYS, "assistants.toml", "archive")
+STORED_FILES = "files"
+"""The folder with the files of messages."""
+
+DATA_FILES = ("secret_key", COLUMN_KEYS, "assistants.toml", "archive", STORED_FILES)
 """Files and folders of the data folder that a backup has, besides the database and the spools."""
 
 SECRET_FILES = ("secret_key", COLUMN_KEYS)
@@ -26,6 +29,7 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 
 _SPOOL = re.compile(r"spool-\d+\.sqlite3", re.ASCII)
+_STORED = re.compile(r"files/[0-9a-f]{2}/(?P<digest>[0-9a-f]{64})(\.(small|large))?(\.enc)?", re.ASCII)
 _PART = re.compile(r"(?!\.)[\w.-]+", re.ASCII)
 
 
@@ -45,7 +49,15 @@ def is_allowed(name: str) -> bool:
     first, *others = name.split("/")
     if not all(_PART.fullmatch(part) for part in (first, *others)):
         return False
+    if first == STORED_FILES:
+        return find_digest(name) is not None  # What is being written, and the marks of sweeps, are left out.
     return first in DATA_FILES or (not others and (name in {*DATABASES, MANIFEST} or bool(_SPOOL.fullmatch(name))))
+
+
+def find_digest(name: str) -> str | None:
+    """Return the digest of a file of messages, by its name in a backup; None for other files."""
+    match = _STORED.fullmatch(name)
+    return match["digest"] if match else None
 
 
 def list_spools(data_dir: Path) -> list[Path]:

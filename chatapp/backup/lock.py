@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chatapp.errors import Conflict
-from chatapp.file_locks import try_lock
+from chatapp.file_locks import try_lock, wait_for_lock
+
+SWEEP_LOCK = "sweep.lock"
+"""File in the folder with the files of messages, which a sweep locks: see `chatapp.files.sweep`."""
 
 
 def share_lock(data_dir: Path) -> None:
@@ -20,6 +23,20 @@ def exclusive_lock(data_dir: Path) -> Iterator[None]:
     reason = f"A server uses the data folder {data_dir}, or another restore is running. Stop it first."
     descriptor = _lock(data_dir, reason)
     try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def keep_files(folder: Path) -> Iterator[None]:
+    """Let no sweep remove files of messages from their folder. Waits until one that runs has ended."""
+    if not folder.is_dir():
+        yield
+        return
+    descriptor = os.open(folder / SWEEP_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        wait_for_lock(descriptor, is_shared=True)
         yield
     finally:
         os.close(descriptor)

@@ -56,6 +56,9 @@ DRAFT = "restore.partial"
 _CLEARED = "cleared"
 """Name of the file in `restoring` that exists once the old files were removed."""
 
+_NO_UPLOADS = "no-uploads"
+"""Name of the file in `restoring` that exists if uploads are removed: what they refer to is not in the backup."""
+
 
 def restore_backup(settings: Settings, source: Path, *, force: bool) -> None:
     """Replace the data of the installation by a backup, with a new epoch: clients load the last page.
@@ -73,6 +76,7 @@ def restore_backup(settings: Settings, source: Path, *, force: bool) -> None:
             if settings.master_key is not None and not is_sealed:
                 convert_backup(draft, settings.master_key)
             _renew_epoch(settings, draft)
+            (draft / _NO_UPLOADS).touch()
 
 
 def convert_database(settings: Settings, target: MasterKey | None) -> Converted:
@@ -208,6 +212,8 @@ def _clear(settings: Settings) -> None:
             remove(path.with_name(path.name + suffix))
     for name in (*DATA_FILES, WATERMARKS):
         remove(data_dir / name)
+    if (folder / _NO_UPLOADS).exists():
+        remove(settings.uploads_path)
     (folder / _CLEARED).touch()
     sync(folder)
     failpoint("restore-cleared")

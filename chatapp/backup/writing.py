@@ -5,21 +5,30 @@ import io
 import json
 import os
 import tarfile
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-from chatapp.backup.databases import copy_sqlite, dump_postgres, read_revision, remove_deleted_texts
+from chatapp.backup.databases import (
+    copy_sqlite,
+    dump_postgres,
+    list_digests,
+    read_revision,
+    remove_deleted_texts,
+)
 from chatapp.backup.files import (
     COLUMN_KEYS,
     FORMAT,
     MANIFEST,
+    find_digest,
     find_sqlite_path,
     list_files,
     list_spools,
     member_name,
 )
+from chatapp.backup.lock import keep_files
 from chatapp.config import Settings
 from chatapp.durability import sync
 from chatapp.encryption.keys import BACKUP, DATABASE, SPOOL
@@ -27,12 +36,23 @@ from chatapp.encryption.streams import encrypting
 from chatapp.errors import Conflict
 
 
-def write_backup(settings: Settings, target: Path) -> int:
-    """Write a backup to `target`, and return its size. Raises `Invalid`, `Conflict` and `OSError`.
+@dataclass(frozen=True, slots=True)
+class WrittenBackup:
+    """A backup that was written."""
+
+    size: int
+    """In bytes."""
+    missing: int
+    """Number of files of messages that it lacks, because they are not stored."""
+
+
+def write_backup(settings: Settings, target: Path) -> WrittenBackup:
+    """Write a backup to `target`. Raises `Invalid`, `Conflict` and `OSError`.
 
     The order loses nothing: a message leaves the spool when the database has it, so the spools are copied before the
     database. Cleanups move messages from the database to the archive, and restores move them back, so archived files
-    are copied before and after it.
+    are copied before and after it. A file of a message is stored before its message, and is never changed, so these
+    are copied after the database; no sweep removes any meanwhile.
     """
     if target.exists():
         raise Conflict(f"{target} exists.")
@@ -41,29 +61,32 @@ def write_backup(settings: Settings, target: Path) -> int:
         with TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with (
+                keep_files(settings.files_path),
                 os.fdopen(descriptor, "wb") as file,
                 encrypting(file, settings.derive_key(BACKUP)) as content,
                 tarfile.open(fileobj=content, mode="w|") as tar,
             ):
-                _add_all(_Backup(tar), settings, Path(folder))
+                missing = _add_all(_Backup(tar), settings, Path(folder))
         sync(draft)
         draft.rename(target)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
     sync(target.parent)
-    return target.stat().st_size
+    return WrittenBackup(target.stat().st_size, missing)
 
 
-def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> None:
+def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> int:
+    """Add everything, and return how many files of messages are missing."""
     for spool in list_spools(settings.data_dir):
         copy_sqlite(spool, folder / spool.name, settings.derive_key(SPOOL))
         backup.add(folder / spool.name, spool.name)
     for path in list_files(settings.data_dir):
-        if path.name == COLUMN_KEYS:
-            continue  # Copied after the database, which has no value then whose key is missing.
+        name = member_name(settings.data_dir, path)
+        if path.name == COLUMN_KEYS or find_digest(name):
+            continue  # Copied after the database, which has no value then whose key or file is missing.
         try:
-            backup.add(path, member_name(settings.data_dir, path))
+            backup.add(path, name)
         except FileNotFoundError:
             continue  # It was restored, and the database will have its messages.
     database = find_sqlite_path(settings)
@@ -74,6 +97,7 @@ def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> None:
     else:
         dump_postgres(settings, copy)
     backup.add(copy, copy.name)
+    digests = list_digests(settings, copy)
     for path in list_files(settings.data_dir):
         name = member_name(settings.data_dir, path)
         if name not in backup.files:
@@ -82,6 +106,7 @@ def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> None:
             except FileNotFoundError as error:
                 raise Conflict("Messages were archived and restored meanwhile. Run the command again.") from error
     backup.finish(revision=read_revision(settings, copy))
+    return len(digests - {find_digest(name) for name in backup.files})
 
 
 class _Backup:

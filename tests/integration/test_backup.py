@@ -17,7 +17,10 @@ from tests.harness import examples
 from tests.harness.people import NewPerson, Person
 from tests.harness.rows import read_all_rows
 from tests.harness.servers import NewServer, Postgres, Server, find_postgres_binaries
+from tests.harness.stored_files import attach, file_store, store_content
 from tests.harness.waiting import eventually
+
+PICTURE = b"the picture of the first message"
 
 NewEmptyServer = Callable[[], Server]
 
@@ -41,6 +44,7 @@ def fill(server: Server, new_person: NewPerson) -> tuple[Person, str]:
         socket.post(f"@ana message {number}")
         socket.post(f"in the room {number}", room)
     socket.call("react", {"conversation": "general", "seq": 5, "reaction": "👍", "on": True})
+    attach(server, "general", 1, PICTURE, name="picture.png", media_type="image/png", kind="image")
     (server.data_dir / "assistants.toml").write_text('[[assistant]]\nname = "helper"\ntitle = "Helper"\n')
     return ana, ana.connect().join()["epoch"]
 
@@ -133,6 +137,33 @@ def test_a_restore_that_is_interrupted_leaves_the_old_or_the_new_state(
     assert not (server.data_dir / "restoring").exists()
     server.flask("restore", backup, "--force")
     assert read_all_rows(server) == in_backup
+
+
+def test_a_restore_brings_back_the_files_of_messages_and_no_others(
+    new_empty_server: NewEmptyServer, new_person: NewPerson, tmp_path: Path
+) -> None:
+    server = new_empty_server().start(CHATAPP_GENERAL_KEEP_LAST="0")
+    fill(server, new_person)
+    (server.data_dir / "files" / "sweep.lock").touch()
+    backup, digest = str(tmp_path / "backup.tar"), hashlib.sha256(PICTURE).hexdigest()
+    assert "lacks" not in server.flask("backup", backup)
+    with tarfile.open(backup) as tar:
+        assert [name for name in tar.getnames() if name.startswith("files")] == [f"files/{digest[:2]}/{digest}"]
+    server.terminate()
+    assert file_store(server).delete(digest)
+    later = store_content(server, b"stored after the backup")
+    (server.data_dir / "uploads").mkdir(exist_ok=True)
+    (server.data_dir / "uploads" / "left").touch()
+
+    server.flask("restore", backup, "--force")
+
+    assert [found for found, _ in file_store(server).list_digests()] == [digest] != [later]
+    file = file_store(server).open(digest)
+    assert file.read(0, 1_000) == PICTURE
+    file.close()
+    assert not (server.data_dir / "uploads").exists()
+    file_store(server).delete(digest)
+    assert "lacks files of messages that are not stored: 1." in server.flask("backup", str(tmp_path / "second.tar"))
 
 
 def test_damaged_and_foreign_backups_change_nothing(

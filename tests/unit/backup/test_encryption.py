@@ -7,11 +7,20 @@ from pathlib import Path
 import pytest
 
 from chatapp import sqlite
-from chatapp.backup.encryption import Conversion, convert_backup, convert_installation, find_wrong_key, require_key
+from chatapp.backup.encryption import (
+    ENCRYPTED_SUFFIX,
+    Conversion,
+    convert_backup,
+    convert_installation,
+    find_wrong_key,
+    require_key,
+)
+from chatapp.backup.files import list_files, member_name
 from chatapp.config import Settings
-from chatapp.encryption.keys import ARCHIVE, DATABASE, SPOOL, MasterKey
-from chatapp.encryption.streams import open_decrypted
+from chatapp.encryption.keys import ARCHIVE, DATABASE, FILES, SPOOL, MasterKey
+from chatapp.encryption.streams import MAGIC, open_decrypted
 from chatapp.errors import Invalid
+from chatapp.files.store import FileStore
 
 TEXT = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
 KEY, OTHER_KEY = MasterKey.parse(TEXT), MasterKey(b"o" * 32)
@@ -130,6 +139,34 @@ def test_the_files_of_an_installation_are_converted_with_the_database(path: Path
     (tmp_path / "decrypted").mkdir()
     with pytest.raises(Invalid, match="another key, or is damaged"):
         convert_installation(encrypted, None, tmp_path / "decrypted")
+
+
+def test_files_of_messages_are_encrypted_given_another_key_and_decrypted(path: Path, tmp_path: Path) -> None:
+    contents = {"a" * 64: b"good tea", "b" * 64: MAGIC + b"which looks encrypted", "c" * 64: b""}
+    names = {f"files/aa/{'a' * 64}", f"files/bb/{'b' * 64}", f"files/cc/{'c' * 64}.small"}
+    folder = path.parent / "files"
+    for name in names:
+        stored = path.parent / name
+        stored.parent.mkdir(parents=True)
+        stored.write_bytes(contents[stored.name[:64]])
+    (folder / "aa" / ".draft").touch()
+    (folder / "sweep.lock").touch()
+    source = path.parent
+    key: MasterKey | None = None
+    for target_key in (KEY, OTHER_KEY, None):
+        target = tmp_path / f"target-{target_key.derive(FILES).hex()[:8] if target_key else 'plain'}"
+        for stored in list_files(source):
+            if stored.is_relative_to(source / "files"):
+                Conversion(key, target_key).convert_file(stored, target / member_name(source, stored))
+        suffix = ENCRYPTED_SUFFIX if target_key else ""
+        converted = {member_name(target, each) for each in target.rglob("*") if each.is_file()}
+        assert converted == {name + suffix for name in names}
+        store = FileStore(target / "files", target_key.derive(FILES) if target_key else None)
+        for digest, content in contents.items():
+            file = store.open(digest, "small" if digest.startswith("c") else "")
+            assert file.read(0, 100) == content
+            file.close()
+        source, key = target, target_key
 
 
 def test_a_backup_without_encryption_is_encrypted_in_place(path: Path) -> None:
