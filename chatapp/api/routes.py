@@ -192,7 +192,8 @@ def edit_message(conversation: str, seq: str, json: MessageEdit) -> Response:
     """
     ref, actor = parse_conversation(conversation), current_caller().actor
     content, metadata = json.get_changed("content"), json.get_changed("metadata")
-    return _respond_message(edit(ref, actor, parse_message_number(seq), content=content, metadata=metadata))
+    number, removed = parse_message_number(seq), json.removed_files
+    return _respond_message(edit(ref, actor, number, content=content, metadata=metadata, removed_files=removed))
 
 
 @blueprint.delete(MESSAGE)

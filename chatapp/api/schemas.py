@@ -361,6 +361,9 @@ METADATA_DESCRIPTION = (
 )
 
 
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
 class NewRoom(Request):
     """A room to create."""
 
@@ -491,6 +494,9 @@ class MessageEdit(Request):
 
     content: Content = Field(None, description="The text.", examples=["Good evening"])
     metadata: Metadata = Field(None, description=f"{METADATA_DESCRIPTION} `null` removes it.")
+    removed_files: Annotated[list[Digest], Field(max_length=100)] = Field(
+        [], description="The `digest` of each file to remove. A message that keeps a file needs no text."
+    )
 
 
 class PreferencesUpdate(Request):

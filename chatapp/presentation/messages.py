@@ -245,6 +245,7 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
 def present_file(file: AttachedFile, conversation: str | None) -> resources.File:
     """Return a file of a conversation. Without one it has no URLs: a file of a pending message cannot be requested."""
     data: resources.File = {
+        "digest": file.digest,
         "name": file.name,
         "type": file.media_type,
         "kind": file.kind,

@@ -76,6 +76,7 @@ class Upload(TypedDict):
 class File(TypedDict):
     """A file of a message."""
 
+    digest: Annotated[str, Field(description="The SHA-256 of its content, in hexadecimal.")]
     name: str
     type: Annotated[str, Field(description="The media type, which the content decides.")]
     kind: Annotated[str, Field(json_schema_extra={"enum": list(KINDS)})]

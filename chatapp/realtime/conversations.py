@@ -50,8 +50,15 @@ MAX_LISTED_VERSIONS = 50
 MAX_LAST_PAGE_SIZE = 100
 """Maximum number of messages that a client may request when it joins without a cursor."""
 
+MAX_REMOVED_FILES = 100
+"""Maximum number of files that one edit removes: `max_message_files` is at most this."""
+
 READING_COST = 20
 """Events as which one counts that reads many messages: it takes about as much of the processor's time."""
+
+
+Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+"""The SHA-256 of a file, as in its URL."""
 
 
 class JoinPayload(Payload):
@@ -91,6 +98,7 @@ class EditPayload(Payload):
     seq: EventNumber
     content: object = UNCHANGED
     metadata: object = UNCHANGED
+    removed_files: list[Digest] = Field([], max_length=MAX_REMOVED_FILES)
 
 
 class DeletePayload(Payload):
@@ -310,9 +318,16 @@ def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]
 
 @handles("edit_message", EditPayload)
 def edit_message(caller: Caller, payload: EditPayload) -> Ack:
-    """Replace a message's content or metadata."""
-    ref = parse_ref(payload.conversation)
-    return _present(edit(ref, caller.user.actor, payload.seq, content=payload.content, metadata=payload.metadata))
+    """Replace a message's content or metadata, or remove files from it."""
+    changed = edit(
+        parse_ref(payload.conversation),
+        caller.user.actor,
+        payload.seq,
+        content=payload.content,
+        metadata=payload.metadata,
+        removed_files=payload.removed_files,
+    )
+    return _present(changed)
 
 
 @handles("delete_message", DeletePayload)

@@ -73,7 +73,7 @@ def test_clients_receive_the_files_with_their_urls(ana: Actor) -> None:
     url = f"/conversations/general/files/{PHOTO.digest}/my%20photo.jpg"
     assert (photo["url"], photo["small_url"], photo["large_url"]) == (url, f"{url}?size=small", f"{url}?size=large")
     assert (photo["name"], photo["type"], photo["width"]) == ("my photo.jpg", "image/jpeg", 640)
-    assert text["preview"] == "first line"
+    assert (text["preview"], text["digest"]) == ("first line", TEXT_FILE.digest)
     assert "small_url" not in text
     assert "files" not in present_message_data(post_files(ana, content="Without files"))
 
