@@ -185,6 +185,8 @@ export class Attachments {
  */
 export function enableDropping(main, attachments, signal) {
   const overlay = find(main, "[data-drop-overlay]");
+  // Over the messages, too.
+  main.append(overlay);
   // Entering an element inside is reported before leaving the one outside.
   let depth = 0;
   const end = () => {
