@@ -25,6 +25,8 @@ from chatapp.database_copy.cli import copy_database
 from chatapp.encryption.keys import SPOOL
 from chatapp.errors import ChatError, NotFound, Unavailable
 from chatapp.extensions import db
+from chatapp.files.checking import find_file_problems
+from chatapp.files.cli import files_commands
 from chatapp.models import Conversation, Message, User
 from chatapp.models.encrypted import renew_encrypted_values
 from chatapp.search.cli import search_commands
@@ -52,6 +54,7 @@ def init_cli(app: Flask) -> None:
     app.cli.add_command(copy_database)
     app.cli.add_command(decrypt_database)
     app.cli.add_command(encrypt_database)
+    app.cli.add_command(files_commands)
     app.cli.add_command(import_history)
     app.cli.add_command(restore)
     app.cli.add_command(restored)
@@ -101,7 +104,7 @@ def history(name: str = "general", limit: int = ConversationKind.last_page_size)
 @click.option("--repair", "is_repairing", is_flag=True, help="Repair what can be repaired without deleting messages.")
 @with_appcontext
 def check(*, is_repairing: bool) -> None:
-    """Check whether the database is consistent, for example after another program has edited it.
+    """Check whether the database is consistent, for example after another program has edited it, and has all files.
 
     The exit code is 1 if problems are left. chatapp makes the same repairs when it starts, except of the search index.
     """
@@ -109,9 +112,10 @@ def check(*, is_repairing: bool) -> None:
         for problem in repair():
             click.echo(f"Repaired: {problem.description}.")
     problems = find_problems(db.session())
-    for problem in problems:
-        click.echo(f"Problem: {problem.description}.")
-    if not problems:
+    file_problems = list(find_file_problems())
+    for description in (*(problem.description for problem in problems), *file_problems):
+        click.echo(escape_controls(f"Problem: {description}."))
+    if not problems and not file_problems:
         click.echo("The database is consistent.")
         return
     if not is_repairing and any(problem.fix for problem in problems):

@@ -191,8 +191,8 @@ def find_complete(user_id: int, upload_ids: Sequence[str], alts: Sequence[str]) 
 
 
 def list_kept_digests() -> set[str]:
-    """Return the digests of the files that uploads refer to. It blocks."""
-    return _current().folder.list_kept_digests()
+    """Return the digests of the files that uploads refer to."""
+    return current_pools().files.run(_current().folder.list_kept_digests)
 
 
 def delete_expired_uploads() -> None:

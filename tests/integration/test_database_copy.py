@@ -45,6 +45,7 @@ from tests.harness import examples
 from tests.harness.people import NewPerson, Person
 from tests.harness.rows import read_all_rows
 from tests.harness.servers import NewServer, Postgres, Server
+from tests.harness.stored_files import store_content
 from tests.harness.waiting import eventually
 
 KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
@@ -111,7 +112,7 @@ def fill(server: Server, new_person: NewPerson) -> Person:
                     position=0,
                     conversation_id=1,
                     user_id=1,
-                    digest="0" * 64,
+                    digest=store_content(server, b"notes"),
                     name="notes.txt",
                     media_type="text/plain",
                     kind="text",

@@ -1,0 +1,74 @@
+"""Comparing the files of messages with the store."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import bindparam, func, select
+
+from chatapp.encryption.streams import Undecryptable
+from chatapp.extensions import db
+from chatapp.files.store import VARIANTS, FileStore, current_store
+from chatapp.models import Attachment
+
+_Row = tuple[str, str, int, int | None]
+
+BATCH_FILES = 1_000
+
+READ_BYTES = 1_000_000
+
+_SELECT = (
+    select(Attachment.digest, func.min(Attachment.name), func.count(), func.max(Attachment.width))
+    .where(Attachment.digest > bindparam("after"))
+    .group_by(Attachment.digest)
+    .order_by(Attachment.digest)
+    .limit(BATCH_FILES)
+)
+
+
+def find_file_problems(*, is_thorough: bool = False) -> Iterator[str]:
+    """Yield a description of each file of a message that is not stored. It blocks: it is for commands of the shell.
+
+    If it is thorough, files whose content is damaged are found too.
+    """
+    store = current_store()
+    for digest, name, count, width in _list_files():
+        for variant in ("", *(VARIANTS if width is not None else ())):
+            problem = _find_problem(store, digest, variant, is_thorough=is_thorough)
+            if problem:
+                what = f"the {variant} thumbnail of the file" if variant else "the file"
+                yield f"{what} “{name}” {problem} (in messages: {count:,}; {digest})"
+
+
+def _list_files() -> Iterator[_Row]:
+    """Yield the digest, a name, the number of messages and the width of each file."""
+    after = ""
+    while rows := _read_batch(after):
+        yield from rows
+        after = rows[-1][0]
+
+
+def _read_batch(after: str) -> Sequence[_Row]:
+    rows = [(row[0], row[1], row[2], row[3]) for row in db.session.execute(_SELECT, {"after": after})]
+    db.session.rollback()
+    return rows
+
+
+def _find_problem(store: FileStore, digest: str, variant: str, *, is_thorough: bool) -> str | None:
+    try:
+        file = store.open(digest, variant)
+        try:
+            if is_thorough:
+                content = hashlib.sha256()
+                for offset in range(0, file.size, READ_BYTES):
+                    content.update(file.read(offset, READ_BYTES))
+                if not variant and content.hexdigest() != digest:
+                    return "has another content than when it was uploaded"
+        finally:
+            file.close()
+    except FileNotFoundError:
+        return "is not stored"
+    except ValueError:
+        return "has no valid digest"
+    except (OSError, Undecryptable) as error:
+        return f"cannot be read: {error}"
+    return None

@@ -1,0 +1,143 @@
+"""Removing files that nothing refers to any more.
+
+A sweep marks them; a later one removes those that are marked for long enough, and still unused. Who refers to a file
+anew has uploaded it again, which renews it in the store, or has copied a row in a transaction that is over by then.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import structlog
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from chatapp.concurrency.native import current_pools
+from chatapp.config import Settings, current_settings
+from chatapp.encryption.files import replace
+from chatapp.encryption.keys import SPOOL
+from chatapp.errors import Conflict
+from chatapp.extensions import db
+from chatapp.failpoints import failpoint
+from chatapp.file_locks import try_lock
+from chatapp.files.store import current_store
+from chatapp.files.uploads import list_kept_digests
+from chatapp.models import Attachment, Deletion
+from chatapp.storage import read_natively
+from chatapp.storage.spool import SPOOL_ERRORS, Spool
+
+log = structlog.get_logger(__name__)
+
+MARKED_SECONDS = 3_600.0
+"""Time for which a file must have been unused before it is removed: no transaction lasts that long."""
+
+MARKS, LOCK = ".unused.json", ".sweep.lock"
+"""Names of files in the folder of the store. No backup has them."""
+
+BATCH_FILES = 500
+"""Number of files that one query looks for."""
+
+_SELECT = select(Attachment.digest).where(Attachment.digest.in_(bindparam("digests", expanding=True))).distinct()
+_SELECT_DELETED = select(Deletion.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep has done."""
+
+    removed: int
+    marked: int
+    """The number of unused files that a later sweep removes."""
+
+
+def sweep() -> Swept:
+    """Remove files that nothing has referred to for some time, and mark those that nothing refers to now.
+
+    Raises `Conflict` if nothing may be removed now, `OSError`, and errors of the database.
+    """
+    run, store, settings = current_pools().files.run, current_store(), current_settings()
+    if not settings.files_path.is_dir():
+        return Swept(0, 0)
+    with _only_sweep(settings.files_path):
+        run(_check_spools, settings)
+        run(store.remove_drafts)
+        marks = run(_read_marks, settings.files_path)
+        unused = set(_list_unused()) - _list_deleted() - list_kept_digests()
+        now, removed = time.time(), 0
+        for digest in sorted(unused & marks.keys()):
+            if marks[digest] + MARKED_SECONDS > now:
+                continue
+            unused.remove(digest)  # If it has been stored again since it was marked, it is marked anew.
+            if run(store.delete, digest, if_older_than=marks[digest]):
+                removed += 1
+                log.info("unused file removed", digest=digest)
+                failpoint("file-swept")
+        marked = {digest: marks.get(digest, now) for digest in unused}
+        run(replace, settings.files_path / MARKS, json.dumps(marked).encode(), None)
+    return Swept(removed, len(marked))
+
+
+@contextmanager
+def _only_sweep(folder: Path) -> Iterator[None]:
+    """Let no other process sweep meanwhile. Raises `Conflict` if one does."""
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not try_lock(descriptor):
+            raise Conflict("Another process removes unused files.")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _check_spools(settings: Settings) -> None:
+    """Raise `Conflict` if messages that the database does not have yet may refer to files."""
+    for path in settings.data_dir.glob("spool-*.sqlite3"):
+        spool = Spool(path, settings.derive_key(SPOOL))
+        try:
+            if spool.list_pending(1) or spool.list_rejected():
+                raise Conflict(f"{path.name} has messages that are not in the database, and may have files.")
+        except SPOOL_ERRORS as error:
+            raise Conflict(f"{path.name} cannot be read: {error}") from error
+        finally:
+            spool.close()
+
+
+def _read_marks(folder: Path) -> dict[str, float]:
+    """Return when each unused file was marked, in seconds since 1970."""
+    try:
+        marks = json.loads((folder / MARKS).read_bytes())
+        return {str(digest): float(marked_at) for digest, marked_at in marks.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError) as error:
+        log.warning("the marks of unused files are damaged, and begin anew", reason=str(error))
+        return {}
+
+
+def _list_unused() -> Iterator[str]:
+    """Yield the digests of stored files that no message has."""
+    pool = current_pools().files
+    stored = current_store().list_digests()
+    while batch := pool.run(list, islice(stored, BATCH_FILES)):
+        digests = [digest for digest, _ in batch]
+        find = partial(_find_used, digests)
+        used = read_natively(db.session(), find, pool=pool, is_limited=False)
+        db.session.rollback()  # No transaction lasts for the whole sweep.
+        yield from (digest for digest in digests if digest not in used)
+
+
+def _find_used(digests: Sequence[str], session: Session) -> set[str]:
+    return set(session.scalars(_SELECT, {"digests": digests}))
+
+
+def _list_deleted() -> set[str]:
+    """Return the digests of the files of deleted messages that can be restored."""
+    deletions = db.session.scalars(_SELECT_DELETED).all()
+    db.session.rollback()
+    return {file["digest"] for removed in deletions for file in removed.get("files", ())}
