@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from chatapp.backup.lock import SWEEP_LOCK
 from chatapp.concurrency.native import current_pools
 from chatapp.config import Settings, current_settings
 from chatapp.encryption.files import replace
@@ -37,8 +38,11 @@ log = structlog.get_logger(__name__)
 MARKED_SECONDS = 3_600.0
 """Time for which a file must have been unused before it is removed: no transaction lasts that long."""
 
-MARKS, LOCK = ".unused.json", ".sweep.lock"
-"""Names of files in the folder of the store. No backup has them."""
+INTERVAL_SECONDS = 3_600.0
+"""Interval at which servers sweep."""
+
+MARKS = "unused.json"
+"""Name of a file in the folder of the store. No backup has it."""
 
 BATCH_FILES = 500
 """Number of files that one query looks for."""
@@ -83,13 +87,21 @@ def sweep() -> Swept:
     return Swept(removed, len(marked))
 
 
+def sweep_if_due() -> Swept | None:
+    """Sweep unless the last sweep was a short time ago. Raises like `sweep`."""
+    path = current_settings().files_path / MARKS
+    if path.exists() and path.stat().st_mtime + INTERVAL_SECONDS > time.time():
+        return None
+    return sweep()
+
+
 @contextmanager
 def _only_sweep(folder: Path) -> Iterator[None]:
-    """Let no other process sweep meanwhile. Raises `Conflict` if one does."""
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    """Exclude other sweeps and backups. Raises `Conflict` while there is one."""
+    descriptor = os.open(folder / SWEEP_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not try_lock(descriptor):
-            raise Conflict("Another process removes unused files.")
+            raise Conflict("Another process removes unused files, or writes a backup.")
         yield
     finally:
         os.close(descriptor)

@@ -27,7 +27,7 @@ from chatapp.conversations.refs import GENERAL
 from chatapp.distribution import Distribution
 from chatapp.errors import ChatError, TooComplex, Unavailable
 from chatapp.extensions import db
-from chatapp.files.sweep import sweep
+from chatapp.files.sweep import sweep_if_due
 from chatapp.files.uploads import delete_expired_uploads
 from chatapp.limits.rates import EXTENSION as RATE_LIMITS
 from chatapp.limits.rates import REPORT_SECONDS, RateCounters
@@ -87,8 +87,8 @@ PURGE_SECONDS = 10.0
 UPLOAD_CHECK_SECONDS = 600.0
 """Interval at which expired uploads are removed."""
 
-FILE_SWEEP_SECONDS = 3_600.0
-"""Interval at which unused files are removed."""
+SWEEP_CHECK_SECONDS = 300.0
+"""Interval at which it is checked whether unused files are to be removed."""
 
 REPLICA_CHECK_SECONDS = 1.0
 """Interval at which the replica is checked."""
@@ -162,7 +162,7 @@ def start_background(app: Flask, settings: Settings) -> None:
 def _start_housekeeping(app: Flask, settings: Settings, supervisor: Supervisor) -> None:
     supervisor.start("deletions", repeat_forever, PURGE_SECONDS, partial(purge, app))
     supervisor.start("uploads", repeat_forever, UPLOAD_CHECK_SECONDS, partial(expire_uploads, app))
-    supervisor.start("file sweep", repeat_forever, FILE_SWEEP_SECONDS, partial(sweep_files, app))
+    supervisor.start("file sweep", repeat_forever, SWEEP_CHECK_SECONDS, partial(sweep_files, app))
     supervisor.start("database check", repair_database, app, on_failure=OnFailure.LOG)
     supervisor.start("search index", run_later, fill_search_index, app, on_failure=OnFailure.LOG)
     if settings.audit_log_days or settings.archive_days:
@@ -248,10 +248,11 @@ def sweep_files(app: Flask) -> None:
     """Remove files that nothing refers to any more."""
     with app.app_context():
         try:
-            swept = sweep()
+            swept = sweep_if_due()
         except (ChatError, OSError) as error:
             log.info("unused files not removed", reason=str(error))
-        else:
+            return
+        if swept is not None and (swept.removed or swept.marked):
             log.info("unused files removed", removed=swept.removed, marked=swept.marked)
 
 

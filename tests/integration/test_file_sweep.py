@@ -12,6 +12,7 @@ from flask import Flask
 
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
+from chatapp.backup.lock import SWEEP_LOCK
 from chatapp.config import current_settings
 from chatapp.conversations.refs import GENERAL
 from chatapp.encryption.keys import SPOOL
@@ -21,7 +22,7 @@ from chatapp.files import sweep as sweeping
 from chatapp.files.attached import AttachedFile
 from chatapp.files.checking import find_file_problems
 from chatapp.files.store import current_store
-from chatapp.files.sweep import LOCK, MARKS, Swept, sweep
+from chatapp.files.sweep import INTERVAL_SECONDS, MARKS, Swept, sweep, sweep_if_due
 from chatapp.files.uploads import append, create_upload, delete_upload, find_complete
 from chatapp.models import Deletion
 from chatapp.storage import write
@@ -77,7 +78,16 @@ def test_an_unused_file_is_removed_after_an_hour(monkeypatch: pytest.MonkeyPatch
     assert sweep() == Swept(1, 0)
     assert not is_stored(file)
     left = {path.name for path in current_settings().files_path.rglob("*") if path.is_file()}
-    assert left == {LOCK, MARKS}
+    assert left == {SWEEP_LOCK, MARKS}
+
+
+@pytest.mark.usefixtures("ana")
+def test_servers_sweep_once_in_an_hour_however_often_they_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    store(b"unused")
+    assert [sweep_if_due(), sweep_if_due()] == [Swept(0, 1), None]
+    later = time.time() + INTERVAL_SECONDS + 1
+    monkeypatch.setattr("chatapp.files.sweep.time.time", lambda: later)
+    assert sweep_if_due() == Swept(1, 0)
 
 
 def test_without_files_there_is_nothing_to_sweep(app: Flask) -> None:
@@ -164,7 +174,7 @@ def test_nothing_is_removed_while_a_spool_cannot_be_read_or_another_process_swee
     with pytest.raises(Conflict, match="cannot be read"):
         sweep()
     path.unlink()
-    with (current_settings().files_path / LOCK).open() as lock:
+    with (current_settings().files_path / SWEEP_LOCK).open() as lock:
         assert try_lock(lock.fileno())
         with pytest.raises(Conflict, match="Another process"):
             sweep()
@@ -228,7 +238,7 @@ def test_the_commands_say_what_they_found(server: Server, new_person: NewPerson)
     for command in (("check",), ("files", "check")):
         output = server.flask(*command, expect=1)
         assert output.startswith("Problem: the file “lost” is not stored (in messages: 1; ")
-    with (server.data_dir / "files" / LOCK).open() as lock:
+    with (server.data_dir / "files" / SWEEP_LOCK).open() as lock:
         assert try_lock(lock.fileno())
         assert "Nothing was removed. Another process" in server.flask("files", "sweep", expect=1)
 
