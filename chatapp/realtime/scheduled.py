@@ -1,6 +1,7 @@
 """Events of scheduled messages and reminders."""
 
 from chatapp.conversations.refs import parse_ref
+from chatapp.errors import Invalid
 from chatapp.presentation.messages import present_message
 from chatapp.presentation.scheduled import present_reminder, present_scheduled
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
@@ -19,6 +20,7 @@ class SchedulePayload(Payload):
     reply_to: EventNumber | None = None
     thread: EventNumber | None = None
     also_in_room: bool = False
+    files: object = None
 
 
 class ChangePayload(Payload):
@@ -55,6 +57,8 @@ class MovePayload(Payload):
 @handles("schedule_message", SchedulePayload)
 def schedule_message(caller: Caller, payload: SchedulePayload) -> Ack:
     """Schedule a message."""
+    if payload.files:
+        raise Invalid("A message with files cannot be scheduled.")
     scheduled = schedule(
         parse_ref(payload.conversation),
         caller.user.actor,

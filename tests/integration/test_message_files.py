@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
+from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import GENERAL
 from chatapp.errors import Empty, Invalid
 from chatapp.extensions import db
@@ -20,6 +21,9 @@ from chatapp.presentation.reply_quotes import present_quote
 from chatapp.search.checking import compare_tokens
 from chatapp.search.filling import complete_index, restart
 from chatapp.timeline import TimelineMessage, delete, edit, post, undelete
+from chatapp.timeline.archive.files import current_archive
+from chatapp.timeline.archive.restoring import restore
+from chatapp.timeline.cleanup import plan_clearing, trim
 from chatapp.timeline.messages import fetch_message
 from chatapp.timeline.posting import Post
 from chatapp.timeline.reading import list_last_messages
@@ -166,6 +170,18 @@ def find(actor: Actor, words: str) -> list[int | None]:
     """Return the ids of the messages that a search finds, the newest first."""
     db.session.rollback()
     return [hit.message.id for hit in find_messages(actor, words).hits]
+
+
+def test_archives_contain_the_rows_of_files(ana: Actor) -> None:
+    posted = post_files(ana, PHOTO, TEXT_FILE)
+    general = find_conversation(db.session(), GENERAL)
+    assert general is not None
+    list(trim(plan_clearing(general)))
+    assert count_rows() == 0
+    (run,) = current_archive().list_runs(GENERAL)
+    list(restore(run))
+    db.session.rollback()
+    assert list_last_messages(db.session(), [general])["general"].files == posted.files
 
 
 def test_exports_name_the_files(ana: Actor) -> None:

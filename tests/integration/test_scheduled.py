@@ -160,6 +160,8 @@ def test_times_texts_and_numbers_are_limited(new_server: NewServer, new_person: 
         assert (error["code"], reason in error["message"]) == ("invalid", True)
     command = socket.call("schedule_message", message_payload("/topic x", room) | {"due_at": after(60)})
     assert "command" in command["error"]["message"]
+    files = message_payload("x") | {"due_at": after(60), "files": [{"upload": "1-x"}]}
+    assert "files" in socket.call("schedule_message", files)["error"]["message"]
     schedule(socket, "one", after(60))
     error = socket.call("schedule_message", message_payload("two") | {"due_at": after(60)})["error"]
     assert (error["code"], "at most 1" in error["message"]) == ("conflict", True)
