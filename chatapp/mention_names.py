@@ -26,8 +26,7 @@ _LINK = re.compile(r"\[[^\[\]]*\]\([^\s()]*\)")
 
 # A block of code in a quote or a list begins after their marks.
 _CONTAINER = re.compile(r"(?:[ \t]*(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*")
-# With a bar after them they may be a cell of a table.
-_FENCE = re.compile(r"(?:`{3,}(?=[^`|]*$)|~{3,}(?=[^|]*$))")
+_FENCE = re.compile(r"(?:`{3,}(?=[^`]*$)|~{3,})")
 _BACKTICKS = re.compile(r"\\[\\`]|`+")
 
 _BLANK_LINE = re.compile(r"\n[ \t]*(?=\n)")
@@ -56,18 +55,25 @@ def find_mentions(text: str) -> Iterator[re.Match[str]]:
 
 def remove_code(text: str) -> str:
     """Return a text of Markdown without its code and without its links that have a text of their own."""
+    uncertain = ""
     if "~~~" in text or "```" in text:
-        text = _remove_blocks(text)
+        text, uncertain = _remove_blocks(text)
     if "`" in text:
         text = "\n".join(map(_remove_spans, _BLANK_LINE.split(text)))
+    text += uncertain
     return _LINK.sub("[]", text) if "](" in text else text
 
 
-def _remove_blocks(text: str) -> str:
-    """Return the text without fenced blocks of code. One that is not closed lasts until its quote or the text ends."""
+def _remove_blocks(text: str) -> tuple[str, str]:
+    """Return the text without fenced blocks of code, and the rest of which it is uncertain what is code.
+
+    A block that is not closed lasts until its quote or the text ends. The rest begins at a fence with a bar, which may
+    be a cell of a table.
+    """
     kept: list[str] = []
     fence, quotes, indentation = "", 0, 0
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for index, line in enumerate(lines):
         if fence:
             content = _strip_quotes(line, quotes)
             if content is not None and (not content.strip() or _count_spaces(content) >= indentation):
@@ -78,13 +84,15 @@ def _remove_blocks(text: str) -> str:
             fence = ""  # The quote or the list ends, and so does the block.
         begin = container.end() if (container := _CONTAINER.match(line)) else 0
         if opening := _FENCE.match(line, begin):
+            if "|" in line:
+                return "\n".join(kept), "\n".join(["", *lines[index:]])
             fence, quotes = opening[0], line.count(">", 0, begin)
             marks = line[line.rfind(">", 0, begin) + 1 : begin]
             indentation = len(marks) if marks.strip() else 0
             kept.append("")  # The lines around the block remain apart.
         else:
             kept.append(line)
-    return "\n".join(kept)
+    return "\n".join(kept), ""
 
 
 def _strip_quotes(line: str, quotes: int) -> str | None:

@@ -181,6 +181,8 @@ def test_archives_contain_the_rows_of_files(ana: Actor) -> None:
     (run,) = current_archive().list_runs(GENERAL)
     list(restore(run))
     db.session.rollback()
+    general = find_conversation(db.session(), GENERAL)
+    assert general is not None
     assert list_last_messages(db.session(), [general])["general"].files == posted.files
 
 

@@ -81,6 +81,11 @@ def highlighted(text: str) -> set[str]:
     return set(re.findall(r'data-mention="(\w+)"', html))
 
 
+@pytest.mark.parametrize("text", ["\n```||\n```\n @ana \n", "```||\n\n```\n @ana \n```", "~~~|\n~~~\n@ana"])
+def test_a_fence_with_a_bar_hides_no_mention(text: str) -> None:
+    assert highlighted(text) == find_names(text) == {"ana"}
+
+
 @given(st.lists(PARTS, max_size=8).map("".join))
 @settings(max_examples=500, deadline=None)
 def test_who_is_highlighted_is_mentioned(text: str) -> None:
