@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 
@@ -27,6 +28,8 @@ from chatapp.conversations.queries import find_conversation
 from chatapp.conversations.refs import GENERAL, ConversationRef, room_ref
 from chatapp.errors import ChatError, TooComplex
 from chatapp.extensions import db
+from chatapp.files.attached import AttachedFile
+from chatapp.files.rows import fetch_files
 from chatapp.models import Conversation, Membership, Message, SavedMessage, User
 from chatapp.rooms.service import remove
 from chatapp.search import checking, filling, index
@@ -51,6 +54,7 @@ from chatapp.timeline.cleanup import delete_archive, delete_conversation, plan_c
 from chatapp.timeline.index_search import MAX_COUNT
 from chatapp.timeline.search import MAX_WAITING_SEARCHES, count_messages, find_messages
 from chatapp.timeline.search_plan import MAX_SELECTED
+from tests.harness.files import PHOTO, TEXT_FILE
 from tests.harness.waiting import eventually
 
 ANA, BOB = Actor(1), Actor(2)
@@ -782,8 +786,14 @@ WORDS = ("alpha", "beta", "gamma", "deltaBeta", "東京都", "京都", "1,234", 
 
 SOME_WORDS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=5)
 
+FILES = (replace(PHOTO, name="alpha.jpg"), replace(TEXT_FILE, name="deltaBeta 京都.txt"))
+
+SOME_FILES = st.lists(st.sampled_from(FILES), min_size=1, max_size=2)
+
 ACTIONS = st.one_of(
     st.tuples(st.just("post"), st.integers(1, 3), st.integers(0, 3), SOME_WORDS),
+    st.tuples(st.just("post files"), st.integers(1, 3), st.integers(0, 3), SOME_FILES),
+    st.tuples(st.just("remove file"), st.integers(0, 20), st.sampled_from(FILES)),
     st.tuples(st.just("edit"), st.integers(0, 20), SOME_WORDS),
     st.tuples(st.just("reply"), st.integers(0, 20), st.integers(1, 3), SOME_WORDS),
     st.tuples(st.just("delete"), st.integers(0, 20)),
@@ -799,7 +809,7 @@ QUERIES = st.lists(
     st.one_of(
         st.sampled_from(WORDS),
         st.sampled_from(["alp", "京", '"alpha beta"', '"beta gamma"', "-beta", "-alpha", "from:bob", "in:general"]),
-        st.sampled_from(['in:"other name"', "in:third", "is:thread"]),
+        st.sampled_from(['in:"other name"', "in:third", "is:thread", "has:file", "-has:file"]),
     ),
     min_size=1,
     max_size=3,
@@ -838,7 +848,9 @@ def _perform(action: tuple[object, ...], refs: Sequence[ConversationRef]) -> Non
     match action:
         case ("post", int(user), int(index), list(words)):
             say(" ".join(map(str, words)), refs[index], Actor(user))
-        case ("edit" | "delete" | "undelete" | "reply", int(index), *_):
+        case ("post files", int(user), int(index), list(files)):
+            post(refs[index], Actor(user), content="", client_id=str(uuid.uuid4()), files=files)
+        case ("edit" | "remove file" | "delete" | "undelete" | "reply", int(index), *_):
             if (found := _find(index)) is not None:
                 _change_message(action, *found)
         case (_, int(index), *_):
@@ -851,6 +863,8 @@ def _change_message(action: tuple[object, ...], ref: ConversationRef, sender: Ac
     match action:
         case ("edit", _, list(words)):
             edit(ref, sender, seq, content=" ".join(map(str, words)))
+        case ("remove file", _, AttachedFile(digest=digest)):
+            edit(ref, sender, seq, removed_files=[digest])
         case ("delete", _):
             delete(ref, sender, seq)
         case ("undelete", _):
@@ -909,8 +923,11 @@ def _scan(actor: Actor, text: str) -> list[int]:
         membership = db.session.get(Membership, (message.conversation_id, actor.user_id))
         if not may_read(conversation, membership):
             continue
+        files = [file.name for file in fetch_files(db.session(), [message.id]).get(message.id, ())]
         tokens = list_tokens(
-            IndexedMessage(message.id, message.conversation_id, None, message.created_at, message.content)
+            IndexedMessage(
+                message.id, message.conversation_id, None, message.created_at, message.content, file_names=files
+            )
         )
         if (
             all(any(_has(tokens, phrase) for phrase in term) for term in query.terms)
@@ -918,6 +935,8 @@ def _scan(actor: Actor, text: str) -> list[int]:
             and all(names[value] == message.sender_id for value in query.list_values("from"))
             and (not places or places & {conversation.wire_name, conversation.name.casefold()})
             and all(message.thread_root is not None for _ in query.list_values("is"))
+            and all(files for _ in query.list_values("has"))
+            and not any(files for _ in query.list_values("has", is_excluded=True))
         ):
             found.append(message.id)
     return found

@@ -124,7 +124,6 @@ def insert_messages(
             select(MESSAGES.c.id, MESSAGES.c.seq).where(of_conversation, MESSAGES.c.seq.in_(seqs))
         )
     }
-    index_rows(session, session.scalars(select(Message).where(Message.id.in_(ids.values())).order_by(Message.id)))
     for name, table in RELATED.items():
         related = [
             _row(table, row, users) | {_message_key(table).key: ids[message.seq]}
@@ -134,6 +133,8 @@ def insert_messages(
         ]
         if related:
             session.execute(insert(table), related)
+    # After their files, by the names of which they are found.
+    index_rows(session, session.scalars(select(Message).where(Message.id.in_(ids.values())).order_by(Message.id)))
     session.execute(delete(RetiredKey).where(RetiredKey.conversation_id == conversation.id, RetiredKey.seq.in_(seqs)))
 
 
