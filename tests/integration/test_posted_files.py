@@ -10,25 +10,7 @@ from tests.harness.api import check_problem
 from tests.harness.html import find_csrf_token
 from tests.harness.people import NewPerson, Person, Socket
 from tests.harness.servers import Server
-
-TUS = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-
-
-def create(socket: Socket, size: int, name: str = "notes.txt") -> dict[str, Any]:
-    """Begin an upload, and return it."""
-    ack = socket.call("create_upload", {"name": name, "size": size})
-    assert ack["ok"], ack
-    created: dict[str, Any] = ack["upload"]
-    return created
-
-
-def upload(socket: Socket, person: Person, content: bytes) -> str:
-    """Upload a file, and return the id of the upload."""
-    created = create(socket, len(content))
-    response = person.http.patch(person.server.url + created["url"], data=content, headers=TUS, timeout=60)
-    assert response.status_code == 204, response.text
-    upload_id: str = created["id"]
-    return upload_id
+from tests.harness.uploads import TUS, create, upload
 
 
 def send(socket: Socket, files: object, client_id: str | None = None, content: str = "") -> dict[str, Any]:
@@ -103,3 +85,20 @@ def test_without_javascript_a_form_uploads_files(ana: Person) -> None:
     assert rows == [(1, "photo.bin", 2_000_000), (1, "notes.txt", 8)]
     assert ana.server.rows("SELECT content FROM messages ORDER BY seq") == [("With files",), ("Without",)]
     assert 'enctype="multipart/form-data"' in page
+
+
+def test_an_edit_removes_a_file_by_its_digest(ana: Person) -> None:
+    socket = ana.connect()
+    one, two = upload(socket, ana, b"one"), upload(socket, ana, b"two")
+    sent = send(socket, [{"upload": one}, {"upload": two}])["message"]
+    first, second = sent["files"]
+    edit = {"conversation": "general", "seq": sent["seq"]}
+    changed = socket.call("edit_message", edit | {"removed_files": [first["digest"]]})["message"]
+    assert changed["files"] == [second]
+    assert ana.get(first["url"]).status_code == 404
+    refused = ana.api().request(
+        "PATCH", f"/conversations/general/messages/{sent['seq']}", json={"removed_files": [second["digest"]]}
+    )
+    assert check_problem(refused) == (400, "empty")
+    malformed = socket.call("edit_message", edit | {"removed_files": ["x"]})
+    assert malformed["error"]["code"] == "invalid"

@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -36,6 +37,7 @@ from chatapp.webhooks.sender import WebhookSender
 from tests.harness.html import attribute
 from tests.harness.people import NewPerson, Person, room_path
 from tests.harness.servers import NewServer, Server
+from tests.harness.uploads import upload
 from tests.harness.waiting import eventually, scaled
 
 
@@ -155,6 +157,19 @@ def test_a_message_that_mentions_a_webhook_is_sent_and_signed(
     eventually(lambda: "cannot be decrypted" in ana.get(f"{room_path(room)}/webhooks").text, "the page shows the error")
     assert any_server.rows("SELECT count(*) FROM webhook_deliveries") == [(0,)]
     assert "not in column_keys: 1." in any_server.flask("rotate-keys", expect=1)
+
+
+def test_a_webhook_receives_the_names_types_and_sizes_of_files(ana: Person, receiver: Receiver) -> None:
+    room = ana.create_room()
+    add_webhook(ana, room, receiver.url)
+    socket = ana.connect()
+    files = [{"upload": upload(socket, ana, b"Remember the milk"), "alt": "A list"}]
+    payload = {"conversation": room, "content": "@deploy", "client_id": str(uuid.uuid4()), "files": files}
+    message = socket.call("send_message", payload)["message"]
+    eventually(lambda: receiver.requests, "the message is received")
+    (sent,) = json.loads(receiver.requests[0][2])["message"]["files"]
+    assert [sent] == message["files"]
+    assert (sent["name"], sent["type"], sent["size"]) == ("notes.txt", "text/plain; charset=utf-8", 17)
 
 
 def test_a_failed_delivery_is_retried_under_its_id_and_finally_discarded(
