@@ -18,6 +18,7 @@ from bench import (
     start,
     streams,
     switching,
+    upload,
 )
 from bench.attacks import ATTACKS
 from bench.report import print_report
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "start": start,
     "streams": streams,
     "switching": switching,
+    "upload": upload,
 }
 FULL = {"hostile": hostile.run_full, "search": search.run_full}
 FORMATTED = {"durable": durable.run_formatted}
