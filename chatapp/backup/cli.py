@@ -28,9 +28,7 @@ def backup(to: Path) -> None:
         raise click.ClickException(str(error)) from None
     click.echo(f"Wrote {to}: {written.size / 1_000_000:,.1f} MB.")
     if written.missing:
-        click.echo(
-            f"Files of messages that are not stored, and not in it: {written.missing:,}. See `flask files check`."
-        )
+        click.echo(f"It lacks files of messages that are not stored: {written.missing:,}. See `flask files check`.")
 
 
 @click.command()

@@ -20,7 +20,7 @@ from tests.harness.servers import NewServer, Postgres, Server, find_postgres_bin
 from tests.harness.stored_files import attach, file_store, store_content
 from tests.harness.waiting import eventually
 
-PICTURE = b"the picture of the first message"
+PICTURE = b"a picture"
 
 NewEmptyServer = Callable[[], Server]
 
@@ -44,7 +44,7 @@ def fill(server: Server, new_person: NewPerson) -> tuple[Person, str]:
         socket.post(f"@ana message {number}")
         socket.post(f"in the room {number}", room)
     socket.call("react", {"conversation": "general", "seq": 5, "reaction": "👍", "on": True})
-    attach(server, "general", 1, PICTURE, name="picture.png", media_type="image/png", kind="image")
+    attach(server, "general", 5, PICTURE, name="picture.png", media_type="image/png", kind="image")
     (server.data_dir / "assistants.toml").write_text('[[assistant]]\nname = "helper"\ntitle = "Helper"\n')
     return ana, ana.connect().join()["epoch"]
 
@@ -161,7 +161,7 @@ def test_a_restore_brings_back_the_files_of_messages_and_no_others(
     file = file_store(server).open(digest)
     assert file.read(0, 1_000) == PICTURE
     file.close()
-    assert not (server.data_dir / "uploads").exists()
+    assert not (server.data_dir / "uploads" / "left").exists()
     file_store(server).delete(digest)
     assert "lacks files of messages that are not stored: 1." in server.flask("backup", str(tmp_path / "second.tar"))
 
