@@ -77,11 +77,13 @@ def sweep() -> Swept:
         for digest in sorted(unused & marks.keys()):
             if marks[digest] + MARKED_SECONDS > now:
                 continue
-            unused.remove(digest)  # If it has been stored again since it was marked, it is marked anew.
-            if run(store.delete, digest, if_older_than=marks[digest]):
-                removed += 1
-                log.info("unused file removed", digest=digest)
-                failpoint("file-swept")
+            if not run(store.delete, digest, if_older_than=marks[digest]):
+                del marks[digest]  # It has been stored again since then: it is marked anew.
+                continue
+            unused.remove(digest)
+            removed += 1
+            log.info("unused file removed", digest=digest)
+            failpoint("file-swept")
         marked = {digest: marks.get(digest, now) for digest in unused}
         run(replace, settings.files_path / MARKS, json.dumps(marked).encode(), None)
     return Swept(removed, len(marked))

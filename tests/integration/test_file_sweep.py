@@ -134,9 +134,9 @@ def test_a_marked_file_that_is_stored_again_is_marked_anew() -> None:
     file = store(b"again")
     assert sweep() == Swept(0, 1)
     store(b"again")
-    assert sweep() == Swept(0, 0)
+    assert sweep() == Swept(0, 1)
     assert is_stored(file)
-    assert [sweep(), sweep()] == [Swept(0, 1), Swept(1, 0)]
+    assert sweep() == Swept(1, 0)
 
 
 @pytest.mark.usefixtures("no_pause")
