@@ -1,5 +1,7 @@
 """Files of messages: in the store, and as rows of the database of a server."""
 
+import json
+import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -10,11 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import parse_ref
-from chatapp.encryption.keys import FILES
+from chatapp.encryption.keys import FILES, SECRETS
 from chatapp.files.attached import AttachedFile
 from chatapp.files.inspection import inspect
 from chatapp.files.rows import store_files
 from chatapp.files.store import FileStore
+from chatapp.files.sweep import MARKS
+from chatapp.files.upload_folder import COMPLETE_SECONDS, UploadFolder
 from chatapp.models import Message
 from tests.harness.servers import Server
 
@@ -72,3 +76,27 @@ def attach_rows(server: Server, conversation: str, seq: int, *files: AttachedFil
     with Session(server.engine()) as session, session.begin():
         message = session.scalars(select(Message).where(Message.conversation_id == ref.id, Message.seq == seq)).one()
         store_files(session, [(ref.id, message.id, message.sender_id, files)])
+
+
+def let_hours_pass(server: Server) -> None:
+    """Let everything in the store, and the marks of the sweep, be older by two hours. The server must be stopped."""
+    folder = server.data_dir / "files"
+    for path in folder.rglob("*"):
+        _make_older(path, 2 * 3_600)
+    marks = folder / MARKS
+    if marks.exists():
+        marked = {digest: marked_at - 2 * 3_600 for digest, marked_at in json.loads(marks.read_bytes()).items()}
+        marks.write_text(json.dumps(marked))
+
+
+def delete_uploads(server: Server) -> None:
+    """Let all uploads expire. The server must be stopped."""
+    folder = UploadFolder(server.data_dir / "uploads", server.derive_key(SECRETS))
+    for path in folder.path.rglob("*"):
+        _make_older(path, 2 * COMPLETE_SECONDS)
+    folder.delete_expired()
+
+
+def _make_older(path: Path, seconds: float) -> None:
+    changed_at = path.stat().st_mtime - seconds
+    os.utime(path, (changed_at, changed_at))
