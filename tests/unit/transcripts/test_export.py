@@ -71,6 +71,7 @@ def test_json_has_the_title_and_every_message() -> None:
         "metadata": None,
         "reply_to": None,
         "edited_at": None,
+        "files": [],
         "versions": [],
     }
 
