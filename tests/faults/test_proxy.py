@@ -14,10 +14,11 @@ from bench.sockets import upgrade_request
 from chatapp.web.security import MAX_REQUEST_BYTES
 from tests.harness.audit import Participant, audit, chatting, wait_until_all_have_sent
 from tests.harness.nginx import Nginx
-from tests.harness.people import JavaScriptWebSocket, Person
+from tests.harness.people import JavaScriptWebSocket, Person, message_payload
 from tests.harness.redis import Redis
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Postgres, Server
+from tests.harness.uploads import upload
 from tests.harness.waiting import eventually, scaled
 
 pytestmark = pytest.mark.faults
@@ -146,6 +147,20 @@ def test_a_body_may_be_as_large_as_chatapp_permits(members: list[Person], instal
     assert post(MAX_REQUEST_BYTES).status_code not in {413, 502}
     refused = post(MAX_REQUEST_BYTES + 1)
     assert (refused.status_code, refused.headers["Server"]) == (413, "nginx")
+
+
+def test_files_larger_than_other_bodies_pass_in_both_directions(
+    members: list[Person], nginx: Nginx, installation: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(nginx.certificate))
+    ana, content = members[0], bytes(range(256)) * 20_000
+    socket = ana.connect(JavaScriptWebSocket)
+    payload = message_payload("") | {"files": [{"upload": upload(socket, ana, content)}]}
+    (file,) = socket.call("send_message", payload)["message"]["files"]
+    assert ana.http.get(installation.url + file["url"], timeout=scaled(30)).content == content
+    form_url = f"{installation.url}/conversations/general/messages"
+    form = ana.http.post(form_url, data=b"x" * 2_000_000, timeout=scaled(30))
+    assert form.status_code not in {413, 502}
 
 
 def test_a_body_without_a_length_arrives_with_one(members: list[Person], installation: Server) -> None:
