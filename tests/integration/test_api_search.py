@@ -21,7 +21,7 @@ def test_what_only_looks_like_a_filter_is_named_beside_the_results(any_server: S
     ana.connect().post("the dish has:fish")
     found = ana.api().get("/search", params={"q": "has:fish"}).json()
     assert [hit["excerpt"] for hit in found["messages"]] == ["the dish has:fish"]
-    assert found["hints"] == ["has:fish is not a filter: has: takes link, code, reaction, pin or thread."]
+    assert found["hints"] == ["has:fish is not a filter: has: takes link, file, code, reaction, pin or thread."]
     assert found["hints"][0] in ana.get("/search?q=has:fish").text
     assert ana.api().get("/search", params={"q": "has:link"}).json()["hints"] == []
 
