@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 
+from chatapp.durability import make_folder
 from chatapp.encryption.files import read, replace
 from chatapp.encryption.streams import Undecryptable
 from chatapp.failpoints import failpoint
@@ -116,7 +117,7 @@ class UploadFolder:
     def create(self, user_id: int, name: str, size: int) -> Upload:
         """Begin an upload."""
         upload_id = f"{user_id}-{secrets.token_hex(16)}"
-        self.path.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self.path)
         self.bytes_path(upload_id).touch(mode=0o600)
         self.describe(upload_id, user_id, name, size, None)
         return Upload(

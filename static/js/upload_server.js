@@ -7,7 +7,7 @@ import { RequestError } from "./core/connection.js";
 /** @import { UploadError } from "./tus.js" */
 
 /** Size of a request's body: little is sent again after a lost connection. */
-const CHUNK_BYTES = 4 * 1024 * 1024;
+const CHUNK_BYTES = 4_000_000;
 
 /** Statuses that do not last: another request writes to the upload, or the server is busy or restarts. */
 const TRANSIENT = [408, 409, 423, 425, 429];

@@ -250,6 +250,20 @@ def test_a_person_has_a_limited_number_of_unfinished_uploads(app: Flask, monkeyp
             find_upload(left.id)
 
 
+def test_uploads_in_use_make_no_room_for_others(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = [create_upload(USER, "notes.txt", 5) for _ in range(uploads.MAX_UNFINISHED)]
+    monkeypatch.setattr(uploads, "IDLE_SECONDS", -60)
+    folder = app.extensions[uploads.EXTENSION].folder
+    opened = [folder.open(upload.id) for upload in begun]
+    with pytest.raises(RateLimited):
+        create_upload(USER, "notes.txt", 5)
+    opened.pop().close()
+    assert create_upload(USER, "notes.txt", 5).offset == 0
+    assert [find_upload(upload.id).id for upload in begun[:-1]] == [upload.id for upload in begun[:-1]]
+    for each in opened:
+        each.close()
+
+
 def test_uploads_leave_space_on_the_disk(app: Flask) -> None:
     upload = create_upload(USER, "notes.txt", 5)
     configure(app, free_disk_mb=10**9)
