@@ -18,7 +18,7 @@ from tests.harness.people import JavaScriptWebSocket, Person, message_payload
 from tests.harness.redis import Redis
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Postgres, Server
-from tests.harness.uploads import upload
+from tests.harness.uploading import upload
 from tests.harness.waiting import eventually, scaled
 
 pytestmark = pytest.mark.faults
@@ -155,7 +155,8 @@ def test_files_larger_than_other_bodies_pass_in_both_directions(
     monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(nginx.certificate))
     ana, content = members[0], bytes(range(256)) * 20_000
     socket = ana.connect(JavaScriptWebSocket)
-    payload = message_payload("") | {"files": [{"upload": upload(socket, ana, content)}]}
+    uploaded = upload(installation, socket, "data.bin", content, ana.http)
+    payload = message_payload("") | {"files": [{"upload": uploaded.id}]}
     (file,) = socket.call("send_message", payload)["message"]["files"]
     assert ana.http.get(installation.url + file["url"], timeout=scaled(30)).content == content
     form_url = f"{installation.url}/conversations/general/messages"

@@ -15,19 +15,23 @@ VERSION = {"Tus-Resumable": "1.0.0"}
 
 @dataclass(frozen=True)
 class Uploading:
-    """An upload on a server. Its requests have no cookie: the id is enough."""
+    """An upload on a server. Without `http` its requests have no cookie: the id is enough."""
 
     server: Server
     id: str
     path: str
     size: int
+    http: requests.Session | None = None
+    """The session that sends the requests; a new one for each by default."""
 
     @classmethod
-    def begin(cls, server: Server, chat: Socket, name: str, size: int) -> "Uploading":
+    def begin(
+        cls, server: Server, chat: Socket, name: str, size: int, http: requests.Session | None = None
+    ) -> "Uploading":
         """Create an upload with the event of pages."""
         ack = chat.call("create_upload", {"name": name, "size": size})
         assert ack["ok"], ack
-        return cls(server, ack["upload"]["id"], ack["upload"]["url"], ack["upload"]["size"])
+        return cls(server, ack["upload"]["id"], ack["upload"]["url"], ack["upload"]["size"], http)
 
     def patch(self, content: bytes | IO[bytes], offset: int) -> requests.Response:
         """Add bytes."""
@@ -57,12 +61,13 @@ class Uploading:
         return connection
 
     def _request(self, method: str, **options: Any) -> requests.Response:
-        return requests.request(method, self.server.url + self.path, timeout=scaled(60), **options)
+        send = self.http.request if self.http else requests.request
+        return send(method, self.server.url + self.path, timeout=scaled(60), **options)
 
 
-def upload(server: Server, chat: Socket, name: str, content: bytes) -> Uploading:
+def upload(server: Server, chat: Socket, name: str, content: bytes, http: requests.Session | None = None) -> Uploading:
     """Upload a file completely."""
-    uploading = Uploading.begin(server, chat, name, len(content))
+    uploading = Uploading.begin(server, chat, name, len(content), http)
     if content:
         response = uploading.patch(content, 0)
         assert response.status_code == 204, response.text

@@ -25,7 +25,7 @@ def file_url(conversation: str, content: bytes, name: str = "photo.png") -> str:
 
 @pytest.fixture
 def two(any_server: Server, new_person: NewPerson) -> tuple[Person, Person, str]:
-    """Two people in a private room, of whom the first has posted a picture."""
+    """Two people in a private room. The first one has posted a picture."""
     ana, bob = new_person(any_server, "ana"), new_person(any_server, "bob")
     room = ana.create_room()
     ana.invite(room, bob)

@@ -4,13 +4,12 @@ import uuid
 from typing import Any
 
 import pytest
-import requests
 
 from tests.harness.api import check_problem
 from tests.harness.html import find_csrf_token
 from tests.harness.people import NewPerson, Person, Socket
 from tests.harness.servers import Server
-from tests.harness.uploads import TUS, create, upload
+from tests.harness.uploading import Uploading, upload
 
 
 def send(socket: Socket, files: object, client_id: str | None = None, content: str = "") -> dict[str, Any]:
@@ -22,7 +21,7 @@ def send(socket: Socket, files: object, client_id: str | None = None, content: s
 def test_a_message_needs_no_text_if_it_has_files_and_is_stored_once(any_server: Server, new_person: NewPerson) -> None:
     ana = new_person(any_server, "ana")
     socket = ana.connect()
-    notes = upload(socket, ana, b"Remember the milk")
+    notes = upload(ana.server, socket, "notes.txt", b"Remember the milk").id
     client_id = str(uuid.uuid4())
     ack = send(socket, [{"upload": notes, "alt": "A list"}], client_id)
     assert ack["ok"], ack
@@ -44,7 +43,11 @@ def test_what_is_no_list_of_files_is_refused(ana: Person, files: object) -> None
 
 def test_only_ones_own_complete_uploads_can_be_posted(ana: Person, bob: Person) -> None:
     socket, other = ana.connect(), bob.connect()
-    for upload_id in ("unknown", create(socket, 10)["id"], upload(other, bob, b"of bob")):
+    for upload_id in (
+        "unknown",
+        Uploading.begin(ana.server, socket, "notes.txt", 10).id,
+        upload(bob.server, other, "notes.txt", b"of bob").id,
+    ):
         ack = send(socket, [{"upload": upload_id}], content="Look")
         assert ack["error"]["code"] == "invalid_upload", ack
     assert ana.server.rows("SELECT count(*) FROM messages") == [(0,)]
@@ -54,8 +57,7 @@ def test_a_program_uploads_a_file_and_posts_it_over_the_api(any_server: Server, 
     ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
     api, path = ana.api(), "/conversations/general/messages"
     created = api.post("/uploads", json={"name": "notes.txt", "size": 5}).json()
-    response = requests.patch(any_server.url + created["url"], data=b"hello", headers=TUS, timeout=60)
-    assert response.status_code == 204
+    assert Uploading(any_server, created["id"], created["url"], 5).patch(b"hello", 0).status_code == 204
     files = [{"upload": created["id"], "alt": "A greeting"}]
     assert check_problem(bob.api().post(path, json={"content": "Mine", "files": files})) == (422, "invalid_upload")
     assert check_problem(api.post(path, json={"content": "", "files": []})) == (400, "empty")
@@ -70,7 +72,9 @@ def test_a_program_uploads_a_file_and_posts_it_over_the_api(any_server: Server, 
 def test_an_upload_may_arrive_in_one_large_request(ana: Person) -> None:
     socket = ana.connect()
     content = bytes(5_000_000)
-    assert send(socket, [{"upload": upload(socket, ana, content)}])["message"]["files"][0]["size"] == len(content)
+    assert send(socket, [{"upload": upload(ana.server, socket, "notes.txt", content).id}])["message"]["files"][0][
+        "size"
+    ] == len(content)
 
 
 def test_without_javascript_a_form_uploads_files(ana: Person) -> None:
@@ -89,7 +93,7 @@ def test_without_javascript_a_form_uploads_files(ana: Person) -> None:
 
 def test_an_edit_removes_a_file_by_its_digest(ana: Person) -> None:
     socket = ana.connect()
-    one, two = upload(socket, ana, b"one"), upload(socket, ana, b"two")
+    one, two = upload(ana.server, socket, "notes.txt", b"one").id, upload(ana.server, socket, "notes.txt", b"two").id
     sent = send(socket, [{"upload": one}, {"upload": two}])["message"]
     first, second = sent["files"]
     edit = {"conversation": "general", "seq": sent["seq"]}

@@ -37,7 +37,7 @@ from chatapp.webhooks.sender import WebhookSender
 from tests.harness.html import attribute
 from tests.harness.people import NewPerson, Person, room_path
 from tests.harness.servers import NewServer, Server
-from tests.harness.uploads import upload
+from tests.harness.uploading import upload
 from tests.harness.waiting import eventually, scaled
 
 
@@ -163,7 +163,7 @@ def test_a_webhook_receives_the_names_types_and_sizes_of_files(ana: Person, rece
     room = ana.create_room()
     add_webhook(ana, room, receiver.url)
     socket = ana.connect()
-    files = [{"upload": upload(socket, ana, b"Remember the milk"), "alt": "A list"}]
+    files = [{"upload": upload(ana.server, socket, "notes.txt", b"Remember the milk").id, "alt": "A list"}]
     payload = {"conversation": room, "content": "@deploy", "client_id": str(uuid.uuid4()), "files": files}
     message = socket.call("send_message", payload)["message"]
     eventually(lambda: receiver.requests, "the message is received")
