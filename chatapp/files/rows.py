@@ -54,13 +54,18 @@ _DELETE = delete(Attachment).where(Attachment.message_id == bindparam("message_i
 _DELETE_SOME = _DELETE.where(Attachment.digest.in_(bindparam("digests", expanding=True)))
 
 
+def make_file(values: Iterable[Any]) -> AttachedFile:
+    """Return the file with these values of `COLUMNS`."""
+    return AttachedFile(**dict(zip(COLUMNS, values, strict=True)))
+
+
 def fetch_files(session: Session, message_ids: Sequence[int]) -> dict[int, tuple[AttachedFile, ...]]:
     """Return the files of each of the messages that have any, in their order."""
     if not message_ids:
         return {}
     found: dict[int, list[AttachedFile]] = {}
     for message_id, *values in session.execute(_SELECT, {"ids": message_ids}):
-        found.setdefault(message_id, []).append(AttachedFile(**dict(zip(COLUMNS, values, strict=True))))
+        found.setdefault(message_id, []).append(make_file(values))
     return {message_id: tuple(files) for message_id, files in found.items()}
 
 
@@ -70,7 +75,7 @@ def find_file(session: Session, conversation_id: int, digest: str, name: str) ->
     Messages may name the same content differently: if one names it `name`, that is its name.
     """
     rows = _FIND.fetch(session, conversation_id=conversation_id, digest=digest, name=name)
-    return AttachedFile(**dict(zip(COLUMNS, rows[0], strict=True))) if rows else None
+    return make_file(rows[0]) if rows else None
 
 
 def store_files(session: Session, messages: Iterable[tuple[int, int, int | None, Sequence[AttachedFile]]]) -> None:

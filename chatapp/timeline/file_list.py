@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.people import Person, make_person
 from chatapp.errors import Invalid
 from chatapp.files.attached import KINDS, AttachedFile
-from chatapp.files.rows import COLUMNS
+from chatapp.files.rows import COLUMNS, make_file
 from chatapp.models import Attachment, Conversation, Message, User
 from chatapp.storage import Key, Keyset, ListPage, read_natively
 
@@ -73,7 +73,7 @@ def _select(conversation: Conversation, kind: str | None) -> Select[Any]:
 def _build(rows: Sequence[Row[Any]]) -> Sequence[ListedFile]:
     return [
         ListedFile(
-            AttachedFile(**{name: getattr(row, name) for name in COLUMNS}),
+            make_file(getattr(row, name) for name in COLUMNS),
             row.seq,
             row.created_at,
             None if row.sender_id is None else make_person(row.sender_id, row.username, row.sender_name),
