@@ -1,7 +1,7 @@
 """Resumable uploads, and what they become: a file of the store that a message can refer to.
 
 The state is on the disk (`chatapp.files.upload_folder`), so what has begun goes on through an outage of the database.
-Whoever knows the id of an upload may send its bytes. Creating one and posting it need the user.
+Sending the bytes of an upload needs its id alone. Creating one and posting it need the user.
 """
 
 import hashlib
