@@ -62,7 +62,8 @@ class EdgeLoader {
       event.preventDefault();
       this.load();
     });
-    this.#observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && this.load(), {
+    // A busy browser reports several changes at once: the last one counts.
+    this.#observer = new IntersectionObserver((entries) => entries.at(-1)?.isIntersecting && this.load(), {
       root: view,
       rootMargin: `${LOAD_AHEAD_PX}px 0px`,
     });

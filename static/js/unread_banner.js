@@ -27,7 +27,12 @@ export class UnreadBanner {
   constructor(main, view, list, divider) {
     this.#banner = find(main, "[data-unread-banner]");
     this.#divider = divider;
-    this.#observer = new IntersectionObserver(([entry]) => entry && this.#onMoved(entry), { root: view });
+    this.#observer = new IntersectionObserver(
+      (entries) => {
+        for (const entry of entries) this.#onMoved(entry);
+      },
+      { root: view },
+    );
     this.#unread = Number(main.dataset.unread);
     if (this.#unread === 0) return;
     this.#observeLine();

@@ -53,6 +53,16 @@ def is_marked(page: Page) -> bool:
     return page.evaluate("window.isMarked === true") is True
 
 
+def scroll_up_to(page: Page, seq: int) -> None:
+    """Load older messages until the one with this number is on the page."""
+
+    def is_loaded() -> bool:
+        page.locator("[data-timeline]").evaluate("view => { view.scrollTop = 0; }")
+        return page.locator(f"#message-{seq}").count() == 1
+
+    eventually(is_loaded, f"message {seq} is on the page", timeout=30)
+
+
 def set_latency(page: Page, milliseconds: int) -> None:
     page.context.new_cdp_session(page).send(
         "Network.emulateNetworkConditions",
@@ -111,11 +121,7 @@ def test_back_and_forward_restore_the_position(ana: Person, new_page: NewPage) -
     view = page.locator("[data-timeline]")
     expect(page.locator("#message-70")).to_be_in_viewport()
 
-    def scroll_to_first() -> bool:
-        view.evaluate("view => { view.scrollTop = 0; }")
-        return page.locator("#message-1").count() == 1
-
-    eventually(scroll_to_first)
+    scroll_up_to(page, 1)
     view.evaluate("view => { view.scrollTop = 1000; }")
     expect(page.locator("[data-jump-to-latest]")).to_be_visible()
 
@@ -143,14 +149,34 @@ def test_back_and_forward_restore_the_position(ana: Person, new_page: NewPage) -
     assert position()[-1] == pytest.approx(before[-1], abs=1)
 
 
+def test_a_busy_browser_loads_all_older_messages(server: Server, ana: Person, new_page: NewPage) -> None:
+    fill_general(server, 200)
+    page = new_page(ana, "/settings")
+    page.add_init_script(
+        """
+        const Observer = window.IntersectionObserver;
+        window.IntersectionObserver = class extends Observer {
+          constructor(callback, options) {
+            // With little processor time, several changes are reported at once, the earliest one first.
+            const earlier = ({ target, isIntersecting, boundingClientRect, rootBounds }) =>
+              ({ target, isIntersecting: !isIntersecting, boundingClientRect, rootBounds });
+            super((entries, observer) => callback([...entries.map(earlier), ...entries], observer), options);
+          }
+        };
+        """
+    )
+    page.goto(server.url)
+    wait_until_connected(page)
+    scroll_up_to(page, 1)
+
+
 def test_back_restores_a_position_that_is_far_from_the_latest_message(
     server: Server, ana: Person, new_page: NewPage
 ) -> None:
     fill_general(server, 700)
     page = wait_until_connected(new_page(ana))
-    view, message = page.locator("[data-timeline]"), page.locator("#message-100")
-    while message.count() == 0:
-        view.evaluate("view => { view.scrollTop = 0; }")
+    message = page.locator("#message-100")
+    scroll_up_to(page, 100)
 
     def top() -> float:
         position: float = message.evaluate("message => message.getBoundingClientRect().top")
