@@ -41,7 +41,9 @@ class Search {
   #field;
   #requested = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #searchTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #countTimer;
 
   /**
    * @param {Page} page
@@ -53,7 +55,10 @@ class Search {
     this.#field = find(form, "[name=q]", HTMLInputElement);
     // Browsers put the cursor before the words that a page opens with.
     this.#field.setSelectionRange(this.#field.value.length, this.#field.value.length);
-    this.#field.addEventListener("input", () => this.#schedule(() => this.#search(), DEBOUNCE_MS));
+    this.#field.addEventListener("input", () => {
+      clearTimeout(this.#searchTimer);
+      this.#searchTimer = setTimeout(() => this.#search(), DEBOUNCE_MS);
+    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#search();
@@ -66,7 +71,8 @@ class Search {
   }
 
   stop() {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#searchTimer);
+    clearTimeout(this.#countTimer);
     this.#requested.abort();
   }
 
@@ -77,15 +83,6 @@ class Search {
     this.#field.ariaExpanded = "false";
     this.#field.setAttribute("aria-controls", options.id);
     enableAutocomplete(this.#field, options, completeFilters(JSON.parse(options.dataset.filters ?? "[]")));
-  }
-
-  /**
-   * @param {() => void} run
-   * @param {number} delay in milliseconds
-   */
-  #schedule(run, delay) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(run, delay);
   }
 
   async #search() {
@@ -103,7 +100,7 @@ class Search {
       if (!results || response.redirected) return location.assign(`/search${query}`);
       find(this.#main, RESULTS).replaceWith(results);
       history.replaceState(history.state, "", `/search${query}`);
-      this.#schedule(() => this.#count(words), COUNT_DELAY_MS);
+      this.#countTimer = setTimeout(() => this.#count(words), COUNT_DELAY_MS);
     } catch {
       // A newer search has cancelled it.
       if (!signal.aborted) this.#report("No connection to the server. Try again.");

@@ -85,6 +85,30 @@ def test_slow_results_do_not_replace_newer_ones(ana: Person, new_page: NewPage) 
     expect(page.locator(".search-hit mark")).to_have_text(["pear"])
 
 
+def test_results_that_arrive_while_one_types_do_not_cancel_the_search_of_what_is_typed(
+    ana: Person, new_page: NewPage
+) -> None:
+    post(ana, "one pear")
+    page = wait_until_connected(new_page(ana, path="/search"))
+    # The results arrive right after an input, before the search for it begins.
+    page.evaluate(
+        """() => {
+          const request = window.fetch;
+          window.fetch = async (...options) => {
+            const response = await request(...options);
+            const field = document.querySelector("[name=q]");
+            if (field.value === "peach") {
+              field.value = "pear";
+              field.dispatchEvent(new Event("input", { bubbles: true }));
+            }
+            return response;
+          };
+        }"""
+    )
+    page.get_by_label("Words, phrases and filters").fill("peach")
+    expect(page.locator(".search-hit mark")).to_have_text(["pear"])
+
+
 def test_a_refused_search_shows_the_reason_of_the_server(
     new_server: NewServer, new_person: NewPerson, new_page: NewPage
 ) -> None:
