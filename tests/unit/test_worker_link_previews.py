@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,12 @@ def listener() -> Iterator[socket.socket]:
 
 
 def fetch_from(
-    listener: socket.socket, *parts: bytes, timeout: float = 10.0, waits: bool = False, drips: bytes = b""
+    listener: socket.socket,
+    *parts: bytes,
+    timeout: float = 10.0,
+    waits: bool = False,
+    drips: bytes = b"",
+    picture_path: str = "",
 ) -> dict[str, Any]:
     """Fetch from a server that responds with these bytes, and then closes the connection unless it `waits`.
 
@@ -49,7 +55,9 @@ def fetch_from(
     thread.start()
     try:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/a/page?x=1"
-        found: dict[str, Any] = json.loads(link_previews.run(url, timeout, allow_private=True, own_hosts=()))
+        found: dict[str, Any] = json.loads(
+            link_previews.run(url, timeout, allow_private=True, own_hosts=(), picture_path=picture_path)
+        )
         return found
     finally:
         thread.join()
@@ -207,3 +215,62 @@ def test_the_first_of_several_values_counts_and_markup_stays_text() -> None:
     )
     assert found.title == "<b>First"
     assert link_previews._try_join("https://example.com/", found.picture) == ""
+
+
+PNG_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+
+
+def fetch_picture(listener: socket.socket, path: Path, *parts: bytes, **options: Any) -> dict[str, Any]:
+    return fetch_from(listener, *parts, picture_path=str(path), **options)
+
+
+def test_a_picture_is_written_to_a_file(listener: socket.socket, tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    found = fetch_picture(listener, path, PNG_HEAD + b"Content-Length: 4\r\n\r\n", b"\x89PNG")
+    assert found == {"picture": {"size": 4}}
+    assert path.read_bytes() == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\nContent-Type: image/png\r\n", "status 404"),
+        (b"HTTP/1.1 200 OK\r\n" + HTML, "no picture"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: image/svg+xml\r\n", "no picture"),
+        (PNG_HEAD + b"Content-Encoding: br\r\n", "compressed"),
+        (PNG_HEAD + b"Content-Length: 5000001\r\n", "more than 5 MB"),
+    ],
+)
+def test_another_response_than_a_picture_is_an_error(
+    listener: socket.socket, tmp_path: Path, head: bytes, reason: str
+) -> None:
+    path = tmp_path / "picture"
+    assert reason in fetch_picture(listener, path, head + b"\r\nx")["error"]
+    assert not path.exists()
+
+
+def test_a_picture_that_never_ends_is_refused(listener: socket.socket, tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    found = fetch_picture(listener, path, PNG_HEAD + b"\r\n", *[b"x" * 65_536] * 100)
+    assert found == {"error": "the picture has more than 5 MB"}
+    assert not path.exists()
+
+
+def test_a_picture_that_is_cut_off_is_not_kept(listener: socket.socket, tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    found = fetch_picture(listener, path, PNG_HEAD + b"Content-Length: 100\r\n\r\n", b"\x89PNG")
+    assert found == {"error": "the response is not valid HTTP"}
+    assert not path.exists()
+
+
+def test_a_picture_that_arrives_byte_by_byte_is_cut_off(listener: socket.socket, tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    found = fetch_picture(listener, path, PNG_HEAD + b"\r\n", drips=b"X", timeout=0.5)
+    assert found == {"error": "no response within 0.5 seconds"}
+    assert not path.exists()
+
+
+def test_a_redirect_of_a_picture_is_returned(listener: socket.socket, tmp_path: Path) -> None:
+    redirect = b"HTTP/1.1 301 Moved\r\nLocation: https://cdn.example.com/a.png\r\n\r\n"
+    found = fetch_picture(listener, tmp_path / "picture", redirect)
+    assert found == {"redirect": "https://cdn.example.com/a.png"}
