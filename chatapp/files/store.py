@@ -4,12 +4,13 @@ Files that are encrypted have the suffix `.enc` besides. A file has its name onc
 never changed. Names that begin with a dot are of files that are being written.
 """
 
+import hashlib
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
@@ -74,11 +75,20 @@ class FileStore:
             try:
                 self._write_draft(source, draft)
                 failpoint("file-written")
-                self._add(draft, digest, variant)
+                self._place(draft, digest, variant)
             finally:
                 draft.unlink(missing_ok=True)
         failpoint("file-stored")
         sync(path.parent)  # Also if it existed: its name is perhaps not on the disk yet.
+
+    def add(self, content: Path, variants: Mapping[str, Path]) -> tuple[str, int]:
+        """Store a file and its variants as `put` does. Return its digest, and its size in bytes. Raises `OSError`."""
+        with content.open("rb") as file:
+            digest, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+        for variant, path in variants.items():
+            self.put(path, digest, variant)
+        self.put(content, digest)  # Last: what has no variants is not complete.
+        return digest, size
 
     def open(self, digest: str, variant: str = "") -> StoredFile:
         """Open a file. Raises `FileNotFoundError`, `OSError`, and `Undecryptable` if it is damaged."""
@@ -157,7 +167,7 @@ class FileStore:
                 os.utime(path)
         return path is not None
 
-    def _add(self, draft: Path, digest: str, variant: str) -> None:
+    def _place(self, draft: Path, digest: str, variant: str) -> None:
         with self._lock(is_shared=True):
             if path := self._find(digest, variant):
                 os.utime(path)  # Another upload of the same content was faster.

@@ -4,14 +4,12 @@ The state is on the disk (`chatapp.files.upload_folder`), so what has begun goes
 Sending the bytes of an upload needs its id alone. Creating one and posting it need the user.
 """
 
-import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from errno import EDQUOT, ENOSPC
-from pathlib import Path
 
 import structlog
 from flask import Flask, current_app
@@ -125,7 +123,7 @@ def create_upload(user_id: int, name: str, size: int) -> Upload:
     folder, run = _current().folder, current_pools().files.run
     own = run(_list_own, folder, user_id)
     _check_quota(user_id, size, own)
-    run(_check_space, folder, settings, size)
+    run(check_space, settings, size)
     if settings.all_files_mb:
         used = run(current_store().used_bytes) + sum(each.size for each in run(_list_unfinished, folder))
         if used + size > settings.all_files_mb * MB:
@@ -204,6 +202,12 @@ def find_complete(user_id: int, upload_ids: Sequence[str], alts: Sequence[str]) 
     return tuple(replace(file, alt=_clean_alt(alt)) for file, alt in zip(files, alts, strict=True))
 
 
+def check_space(settings: Settings, size: int) -> None:
+    """Raise `StorageFull` if `size` further bytes would not leave enough space. It blocks."""
+    if shutil.disk_usage(settings.data_dir).free - size < settings.free_disk_mb * MB:
+        raise StorageFull("The disk of the server is full. Try again later, or ask an admin.")
+
+
 def list_kept_digests() -> set[str]:
     """Return the digests of the files that uploads refer to."""
     return current_pools().files.run(_current().folder.list_kept_digests)
@@ -253,7 +257,7 @@ def _receive(opened: OpenUpload, read: Callable[[int], bytes]) -> int:
     """Write what `read` returns, and return the number of bytes."""
     uploads, run, settings = _current(), current_pools().files.run, current_settings()
     missing = opened.upload.missing_bytes
-    run(_check_space, uploads.folder, settings, missing)
+    run(check_space, settings, missing)
     interruption = uploads.receiving[opened.upload.id] = Interruption()
     added = unsynced = 0
 
@@ -269,7 +273,7 @@ def _receive(opened: OpenUpload, read: Callable[[int], bytes]) -> int:
             uploads.pace(len(piece))
             if unsynced >= SYNC_BYTES:
                 run(opened.sync)
-                run(_check_space, uploads.folder, settings, missing - added)
+                run(check_space, settings, missing - added)
                 unsynced = 0
     except Interrupted:
         raise Locked("This file is being uploaded by a newer request.") from None
@@ -302,15 +306,12 @@ def _gather(read: Callable[[int], bytes], size: int) -> Iterator[bytearray]:
 
 def _complete(opened: OpenUpload) -> None:
     """Store the file of an upload whose bytes have all arrived. Each step can be repeated after a crash."""
-    run, store, upload = current_pools().files.run, current_store(), opened.upload
+    run, upload = current_pools().files.run, opened.upload
     failpoint("upload-received")
     work = run(opened.make_work_folder)
     try:
         found = inspect(opened.path, upload.name, work, owner=upload.user_id)
-        digest, size = run(_digest, found.content)
-        for variant, path in found.variants.items():
-            run(store.put, path, digest, variant)
-        run(store.put, found.content, digest)
+        digest, size = run(current_store().add, found.content, found.variants)
         failpoint("upload-stored")
         file = AttachedFile(
             digest=digest,
@@ -328,13 +329,6 @@ def _complete(opened: OpenUpload) -> None:
     finally:
         run(shutil.rmtree, work, ignore_errors=True)
     log.info("file uploaded", user=upload.user_id, digest=digest, kind=file.kind, size=size)
-
-
-def _digest(path: Path) -> tuple[str, int]:
-    """Return the SHA-256 of a file, and its size."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return digest, file.tell()
 
 
 def _list_own(folder: UploadFolder, user_id: int) -> list[Upload]:
@@ -384,12 +378,6 @@ def _check_quota(user_id: int, size: int, own: Sequence[Upload]) -> None:
     unfinished = sum(each.size for each in own if each.file is None)
     if posted + sum(waiting.values()) + unfinished + size > limit * MB:
         raise QuotaExceeded(f"Your files can have at most {limit} MB together. Delete messages with files first.")
-
-
-def _check_space(folder: UploadFolder, settings: Settings, size: int) -> None:
-    """Raise `StorageFull` if `size` further bytes would not leave enough space."""
-    if shutil.disk_usage(folder.path.parent).free - size < settings.free_disk_mb * MB:
-        raise StorageFull("The disk of the server is full. Try again later, or ask an admin.")
 
 
 @contextmanager
