@@ -14,6 +14,7 @@ from chatapp.config import current_settings
 from chatapp.conversations.refs import GENERAL
 from chatapp.extensions import db
 from chatapp.models import Conversation, Message
+from chatapp.search.tokens import TOKENIZER_VERSION
 from chatapp.storage import write
 from chatapp.timeline import post, react
 from chatapp.timeline.consistency import find_problems, repair
@@ -54,6 +55,9 @@ def test_only_the_command_check_compares_the_search_index(server: Server, ana: P
     socket = ana.connect()
     for number in range(3):
         socket.post(f"message {number}")
+    # Until a server has completed the index once, the next one does so, which repairs it.
+    state = "SELECT position, tokenizer FROM message_search_state"
+    eventually(lambda: server.rows(state) == [(0, TOKENIZER_VERSION)], "the index is complete")
     server.terminate()
     server.execute("DELETE FROM messages WHERE conversation_id = 1")
     server.start()
