@@ -40,7 +40,7 @@ def test_requests_and_responses_conform_to_the_document(
     create_examples(ana, room)
 
     # The databases differ in a few answers only, and each request takes longer on PostgreSQL.
-    options = ["--phases=fuzzing", "--max-examples=5"] if database_url else ["--max-examples=15"]
+    options = ["--phases=fuzzing", "--max-examples=5"] if database_url else ["--max-examples=8"]
     done = run_schemathesis(ana, tmp_path, *options)
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
