@@ -20,6 +20,7 @@ export class AutoScroller {
   #lastTop = 0;
   #list;
   #arrived = 0;
+  #isKeepingPosition = false;
 
   /**
    * @param {HTMLElement} view
@@ -38,6 +39,8 @@ export class AutoScroller {
     view.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     for (const name of ["message:arrived", "message:withheld"])
       list.element.addEventListener(name, () => this.#count());
+    // On the view, which also has the first message of a thread.
+    view.addEventListener("message:replacing", ({ detail }) => this.#onReplacing(detail));
     const observer = new ResizeObserver(() => this.#isFollowing && this.scrollToEnd());
     observer.observe(view);
     observer.observe(list.element);
@@ -100,6 +103,24 @@ export class AutoScroller {
     // The messages are decorated in a microtask after the change (message_decoration.js).
     await Promise.resolve();
     this.view.scrollTop += anchor.getBoundingClientRect().top - topBefore;
+  }
+
+  /**
+   * Keep what is on the screen in its place while messages above it are replaced: they may become higher.
+   *
+   * @param {HTMLElement} message
+   */
+  async #onReplacing(message) {
+    if (this.#isFollowing || this.#isKeepingPosition) return;
+    if (message.getBoundingClientRect().bottom > this.view.getBoundingClientRect().top) return;
+    this.#isKeepingPosition = true;
+    const { position } = this;
+    // The first microtask is before that in which the new messages are decorated (message_decoration.js).
+    await Promise.resolve();
+    await Promise.resolve();
+    this.#isKeepingPosition = false;
+    const isLoaded = position?.seq !== undefined && findMessage(this.#list.element, position.seq) !== null;
+    if (isLoaded && !this.#isFollowing) this.restore(position);
   }
 
   /**

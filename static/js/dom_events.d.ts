@@ -10,6 +10,8 @@ declare global {
     "message:arrived": CustomEvent<HTMLElement>;
     /** On the message list: older messages were added above. */
     "message:prepended": Event;
+    /** On the message list: a message will be replaced by a newer version. */
+    "message:replacing": CustomEvent<HTMLElement>;
     /** On the message list: a message is being replaced by a newer version. Both are on the page. */
     "message:replaced": CustomEvent<{ oldElement: HTMLElement; newElement: HTMLElement }>;
     /** On the message list: a new message was not shown, because there are others between it and the list. */

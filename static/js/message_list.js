@@ -15,8 +15,8 @@ const UNNUMBERED = ":not([data-seq])";
  *
  * The list is consecutive: where there are newer messages than those that are loaded, it withholds what arrives.
  *
- * The element dispatches `message:arrived`, `message:prepended`, `message:replaced`, `message:withheld`,
- * `message:received`, `messages:trimmed` and `messages:attached` (dom_events.d.ts).
+ * The element dispatches `message:arrived`, `message:prepended`, `message:replacing`, `message:replaced`,
+ * `message:withheld`, `message:received`, `messages:trimmed` and `messages:attached` (dom_events.d.ts).
  */
 export class MessageList {
   #userId;
@@ -254,6 +254,7 @@ export class MessageList {
    * @param {HTMLElement} newElement
    */
   #replace(oldElement, newElement) {
+    this.#dispatch("message:replacing", oldElement);
     oldElement.before(newElement);
     this.#dispatch("message:replaced", { oldElement, newElement });
     oldElement.remove();

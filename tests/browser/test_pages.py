@@ -181,6 +181,24 @@ def test_long_words_and_names_fit_phones(ana: Person, new_page: NewPage) -> None
         assert not page.evaluate(SCROLLS_SIDEWAYS), path
 
 
+def test_a_message_above_that_becomes_longer_does_not_move_what_one_reads(
+    ana: Person, bob: Person, new_page: NewPage
+) -> None:
+    socket = ana.connect()
+    for number in range(1, 61):
+        socket.post(f"message {number}")
+    page = wait_until_connected(new_page(bob))
+    read = page.locator("#message-30")
+    read.evaluate("message => message.scrollIntoView()")
+    expect(page.locator("[data-jump-to-latest]")).to_be_visible()  # The page knows that one has scrolled up.
+    before = read.evaluate("message => message.getBoundingClientRect().top")
+    for seq in (27, 26):
+        content = "first line" + "\nanother line" * 10
+        assert socket.call("edit_message", {"conversation": "general", "seq": seq, "content": content})["ok"]
+    expect(page.locator("#message-26")).to_contain_text("another line")
+    assert abs(read.evaluate("message => message.getBoundingClientRect().top") - before) <= 1
+
+
 def test_new_messages_do_not_scroll_a_reader_who_has_scrolled_up(ana: Person, bob: Person, new_page: NewPage) -> None:
     socket = bob.connect()
     for number in range(80):
