@@ -5,7 +5,7 @@ from chatapp.models.assistants import Answer, AssistantUsage, SessionTemplate, S
 from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, ConversationPreference, Membership
-from chatapp.models.files import Attachment
+from chatapp.models.files import Attachment, LinkPreview
 from chatapp.models.messages import Deletion, Mention, Message, MessageVersion, Pin, Reaction, RetiredKey
 from chatapp.models.personal import Draft, SavedMessage
 from chatapp.models.schedule import Reminder, ScheduledMessage
@@ -27,6 +27,7 @@ __all__ = [
     "IncomingWebhook",
     "Installation",
     "Invitation",
+    "LinkPreview",
     "LoginSession",
     "Membership",
     "Mention",

@@ -1,4 +1,4 @@
-"""Files of messages."""
+"""Files of messages, and previews of their links."""
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
@@ -36,3 +36,28 @@ class Attachment(Base):
     placeholder: Mapped[str | None] = mapped_column(String(2_000))
     preview: Mapped[str | None] = mapped_column(Text)
     alt: Mapped[str] = mapped_column(String(1_000), default="")
+
+
+class LinkPreview(Base):
+    """What a message shows of the page of a link in it. The texts are of the page, and untrusted."""
+
+    __tablename__ = "link_previews"
+    __table_args__ = (
+        # A request for a picture finds it by this index.
+        Index(None, "conversation_id", "picture_digest"),
+    )
+
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Its place among the previews of the message."""
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    url: Mapped[str] = mapped_column(String(2_000))
+    """As the message has it, before redirects."""
+    title: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(String(400))
+    site: Mapped[str] = mapped_column(String(100))
+    picture_digest: Mapped[str | None] = mapped_column(String(64), index=True)
+    """That of the picture's content in the store (`chatapp.files.store`), if it has one."""
+    picture_width: Mapped[int | None]
+    picture_height: Mapped[int | None]
+    picture_placeholder: Mapped[str | None] = mapped_column(String(2_000))

@@ -18,6 +18,7 @@ from chatapp.files.rows import restore_files, take_files
 from chatapp.models import Answer, Deletion, Membership, Mention, Message, MessageVersion, Pin, Reaction, User, now
 from chatapp.models.messages import RUNNING_STATES
 from chatapp.storage import Transaction, write
+from chatapp.timeline.link_previews import restore_previews, take_previews
 from chatapp.timeline.mentions import delete_mentions
 from chatapp.timeline.messages import TimelineMessage
 from chatapp.timeline.pins import count_pins, delete_pin
@@ -74,6 +75,7 @@ def remove_content(session: Session, message: Message, user_id: int) -> None:
         "mentions": list(connection.execute(_SELECT_MENTIONED, key).scalars()),
         "pin": pin and [pin.user_id, pin.pinned_at.isoformat()],
         "files": take_files(session, message.id),
+        "previews": take_previews(session, message.id),
     }
     message.content, message.extra, message.deleted_at = "", None, now()
     session.add(Deletion(message_id=message.id, user_id=user_id, deleted_at=message.deleted_at, removed=removed))
@@ -126,6 +128,7 @@ def restore_content(session: Session, message: Message, user_id: int, *, request
     }
     users = _find_users(session, user_ids)
     restore_files(session, message.conversation_id, message.id, files, users)
+    restore_previews(session, message.conversation_id, message.id, removed.get("previews", ()))
     _insert(
         session,
         _REACTIONS,

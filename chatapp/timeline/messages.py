@@ -18,6 +18,7 @@ from chatapp.search.index import index_rows
 from chatapp.storage import Transaction, encode_rows
 from chatapp.timeline.content import NOTICE, TEXT
 from chatapp.timeline.event_numbers import new_message_columns
+from chatapp.timeline.link_previews import PagePreview, fetch_previews
 from chatapp.timeline.mentions import fetch_mentions
 from chatapp.timeline.metadata import Metadata
 from chatapp.timeline.threads import THREAD_KEYS, ThreadSummary, fetch_summaries
@@ -122,6 +123,8 @@ class TimelineMessage:
     metadata: Metadata | None = None
     is_pinned: bool = False
     files: tuple[AttachedFile, ...] = ()
+    previews: tuple[PagePreview, ...] = ()
+    """What it shows of the pages that it links to."""
     request_id: str = field(default="", compare=False)
     """The id of the request that has posted it, for logs; empty if it was read from the database."""
 
@@ -135,7 +138,8 @@ class TimelineMessage:
         metadata_chars = len(json.dumps(self.metadata)) if self.metadata else 0
         reactions = sum(len(group.users) for group in self.reactions)
         file_chars = sum(file.chars for file in self.files)
-        return len(self.content) + metadata_chars + REACTION_CHARS * reactions + file_chars
+        preview_chars = sum(preview.chars for preview in self.previews)
+        return len(self.content) + metadata_chars + REACTION_CHARS * reactions + file_chars + preview_chars
 
     @property
     def shown_name(self) -> str:
@@ -169,6 +173,7 @@ class TimelineMessage:
         *,
         is_pinned: bool = False,
         files: tuple[AttachedFile, ...] = (),
+        previews: tuple[PagePreview, ...] = (),
     ) -> Self:
         """Create the value from a row with the columns of a message."""
         return cls(
@@ -197,6 +202,7 @@ class TimelineMessage:
             metadata=message.extra,
             is_pinned=is_pinned,
             files=files,
+            previews=previews,
         )
 
     @classmethod
@@ -294,6 +300,10 @@ def build_messages(
     reactions = _fetch_reactions(session, [row.id for row in rows if row.has_reactions])
     mentions = fetch_mentions(session, [row.id for row in rows if "@" in row.content])
     files = fetch_files(session, [row.id for row in rows if row.has_files])
+    # Storing previews changes the version.
+    previews = fetch_previews(
+        session, [row.id for row in rows if row.version > row.seq and "://" in row.content and row.deleted_at is None]
+    )
     # A reply changes the version of its root.
     threads = fetch_summaries(
         session, [(row.conversation_id, row.seq) for row in rows if row.version > row.seq and row.thread_root is None]
@@ -308,6 +318,7 @@ def build_messages(
             threads.get((row.conversation_id, row.seq)),
             is_pinned=bool(row.is_pinned),
             files=files.get(row.id, ()),
+            previews=previews.get(row.id, ()),
         )
         for row, ref in zip(rows, refs, strict=True)
     ]

@@ -24,6 +24,7 @@ from chatapp.models import (
     Draft,
     IncomingWebhook,
     Invitation,
+    LinkPreview,
     Message,
     OutgoingWebhook,
     Reaction,
@@ -118,6 +119,15 @@ def fill(server: Server, new_person: NewPerson) -> Person:
                     kind="text",
                     size=5,
                     preview="notes",
+                ),
+                LinkPreview(
+                    message_id=message.id,
+                    position=0,
+                    conversation_id=1,
+                    url="https://example.com/",
+                    title="Example",
+                    description="",
+                    site="",
                 ),
                 WebhookDelivery(webhook_id=hook.id, message_id=message.id, due_at=due_at),
                 ScheduledMessage(
