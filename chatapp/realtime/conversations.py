@@ -285,7 +285,7 @@ def _is_member(ref: ConversationRef, actor: Actor) -> bool:
     return is_member
 
 
-@prepares("send_message", SendPayload, waits_for=lambda payload: payload.files)
+@prepares("send_message", SendPayload, waiting_field="files")
 def send_message(caller: Caller, payload: SendPayload) -> Write[TimelineMessage]:
     """Post a message. A new one is acknowledged without HTML if the socket receives it as `chat_message`, too."""
     ref = parse_ref(payload.conversation)

@@ -7,6 +7,7 @@ authenticated the user; each event is authorized in the database.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from threading import Event
 from time import perf_counter
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -83,7 +84,7 @@ Preparer = Callable[[Caller, P], Write[Any]]
 
 # Filled while the modules of this package are imported, and not changed afterwards.
 _handlers: dict[str, tuple[type[Any], Handler[Any], int]] = {}
-_preparers: dict[str, tuple[type[Any], Preparer[Any], "Callable[[Any], object] | None"]] = {}
+_preparers: dict[str, tuple[type[Any], Preparer[Any], str]] = {}
 
 
 def handles(event: str, payload: type[P], *, cost: int = 1) -> Callable[[Handler[P]], Handler[P]]:
@@ -100,17 +101,16 @@ def handles(event: str, payload: type[P], *, cost: int = 1) -> Callable[[Handler
     return register
 
 
-def prepares(
-    event: str, payload: type[P], *, waits_for: Callable[[P], object] | None = None
-) -> Callable[[Preparer[P]], Preparer[P]]:
+def prepares(event: str, payload: type[P], *, waiting_field: str = "") -> Callable[[Preparer[P]], Preparer[P]]:
     """Register a function that makes the change that an event causes. The event is acknowledged when that is durable.
 
-    The event loop calls it without an application context: it must not wait, and does not read the database. Where
-    `waits_for` returns something true for the payload, it is called on a green thread, in an application context.
+    The event loop calls it without an application context: it must not wait, and does not read the database. For a
+    payload with something in `waiting_field`, it is called on a green thread, in an application context; the events
+    that the client sends after this one are handled when it has been acknowledged.
     """
 
     def register(preparer: Preparer[P]) -> Preparer[P]:
-        _preparers[event] = (payload, preparer, waits_for)
+        _preparers[event] = (payload, preparer, waiting_field)
         return preparer
 
     return register
@@ -129,11 +129,8 @@ def register_events(app: Flask, realtime: Realtime) -> None:
         for event, (payload, handler, cost) in _handlers.items()
     }
     preparers = {
-        event: EventHandler(
-            _wrap_preparer(app, responders[event], payload, preparer, waits_for, realtime.ack_seconds),
-            is_immediate=True,
-        )
-        for event, (payload, preparer, waits_for) in _preparers.items()
+        event: _wrap_preparer(app, responders[event], payload, preparer, waiting_field, realtime.ack_seconds)
+        for event, (payload, preparer, waiting_field) in _preparers.items()
     }
     realtime.engine.handle_events(handlers | preparers)
 
@@ -154,11 +151,6 @@ class _Responder:
             raise SignedOut("You are signed out. Sign in again.")
         current_request_id.set(self._realtime.connections.next_request_id(sid))
         return Caller(user, sid, self._realtime)
-
-    def resume(self, request_id: str) -> None:
-        """Go on handling an event, on another thread."""
-        current_operation.set(self._event)
-        current_request_id.set(request_id)
 
     def succeed(self, acknowledge: Acknowledge, ack: Ack | None) -> None:
         """Acknowledge an event that succeeded."""
@@ -210,52 +202,51 @@ def _wrap_preparer(
     responder: _Responder,
     payload: type[P],
     preparer: Preparer[P],
-    waits_for: Callable[[P], object] | None,
+    waiting_field: str,
     seconds: Distribution,
-) -> Handle:
+) -> EventHandler:
     writer: Writer = app.extensions[WRITER]
 
-    def submit(caller: Caller, parsed: P, acknowledge: Acknowledge, started: float) -> None:
-        write = preparer(caller, parsed)
+    def submit(sid: str, arguments: Sequence[object], acknowledge: Acknowledge) -> None:
+        started = perf_counter()
+        caller = responder.begin(sid)
+        write = preparer(caller, _parse(payload, arguments))
 
         def settle(submission: Submission) -> None:
             try:
                 ack = write.acknowledge(submission.get())
             except Exception as error:
                 current_request_id.set(submission.request_id)
-                responder.refuse(acknowledge, error, caller.sid)
+                responder.refuse(acknowledge, error, sid)
             else:
                 responder.succeed(acknowledge, ack)
                 seconds.add(perf_counter() - started)
 
         writer.submit_and_call(write.change, settle)
 
-    def wait_and_submit(caller: Caller, parsed: P, acknowledge: Acknowledge, started: float, request_id: str) -> None:
-        responder.resume(request_id)
-        try:
-            with app.app_context():
-                submit(caller, parsed, acknowledge, started)
-        except Exception as error:
-            responder.refuse(acknowledge, error, caller.sid)
-
     def handle(sid: str, arguments: Sequence[object], acknowledge: Acknowledge) -> None:
-        started = perf_counter()
         try:
-            caller = responder.begin(sid)
-            parsed = _parse(payload, arguments)
-            if waits_for is not None and waits_for(parsed):
-                values = (caller, parsed, acknowledge, started, current_request_id.get())
-                # A supervised thread cannot be started here: that waits.
-                caller.realtime.server.start_background_task(wait_and_submit, *values)
-            else:
-                submit(caller, parsed, acknowledge, started)
+            submit(sid, arguments, acknowledge)
         except Exception as error:
             responder.refuse(acknowledge, error, sid)
         finally:
             # The thread of the event loop does other work next.
             current_request_id.set("")
 
-    return handle
+    def handle_waiting(sid: str, arguments: Sequence[object], acknowledge: Acknowledge) -> None:
+        is_acknowledged = Event()
+
+        def acknowledge_and_end(ack: Ack) -> None:
+            try:
+                acknowledge(ack)
+            finally:
+                is_acknowledged.set()
+
+        with app.app_context():
+            handle(sid, arguments, acknowledge_and_end)
+        is_acknowledged.wait()
+
+    return EventHandler(handle, is_immediate=True, waiting_field=waiting_field, handle_waiting=handle_waiting)
 
 
 def _parse(payload: type[P], arguments: Sequence[object]) -> P:

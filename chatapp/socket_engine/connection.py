@@ -238,11 +238,12 @@ class Connection(Socket):  # type: ignore[misc]  # the library is not typed
         if sid is None:
             return
         event = self.server.event_handlers[name]
-        if event.is_immediate:
+        waiting = event.find_waiting(arguments)
+        if waiting is None:
             self._order.begin_immediate()
             event.handle(sid, arguments, partial(self._acknowledge_immediate, number))
         else:
-            self._order.add(partial(event.handle, sid, arguments, partial(self._acknowledge, number)))
+            self._order.add(partial(waiting, sid, arguments, partial(self._acknowledge, number)))
 
     def _acknowledge(self, number: int | None, ack: Mapping[str, Any]) -> None:
         if number is not None and not self.closed:

@@ -20,6 +20,19 @@ class EventHandler:
     handle: Handle
     is_immediate: bool = False
     """Whether it never waits. It may return before it acknowledges."""
+    waiting_field: str = ""
+    """Name of a field: an event with something in it is handled by `handle_waiting`, and is not immediate."""
+    handle_waiting: Handle | None = None
+
+    def find_waiting(self, arguments: Sequence[object]) -> Handle | None:
+        """Return the function that handles an event with these arguments; None if it is immediate."""
+        if not self.is_immediate:
+            return self.handle
+        if self.handle_waiting is not None and arguments:
+            payload = arguments[0]
+            if isinstance(payload, dict) and payload.get(self.waiting_field):
+                return self.handle_waiting
+        return None
 
 
 class EventOrder:

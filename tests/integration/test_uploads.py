@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.harness.html import find_csrf_token
-from tests.harness.people import NewPerson, Person
+from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.servers import NewServer, Postgres, Server
 from tests.harness.uploading import VERSION, Uploading, download, send_files, upload
 from tests.harness.waiting import eventually, scaled
@@ -27,6 +27,19 @@ def test_a_message_has_the_files_that_were_uploaded(any_server: Server, new_pers
     (message,) = other.wait_for("chat_message")
     assert [(file["name"], file["size"]) for file in message["files"]] == [("data.bin", len(CONTENT)), ("empty.txt", 0)]
     assert download(bob, message) == [CONTENT, b""]
+
+
+def test_messages_with_and_without_files_keep_the_order_in_which_a_client_sends_them(
+    server: Server, ana: Person
+) -> None:
+    chat = ana.connect()
+    file = {"upload": upload(server, chat, "notes.txt", b"hello").id}
+    payloads = [message_payload(str(number)) | ({} if number % 2 else {"files": [file]}) for number in range(20)]
+    acks = [chat.emit("send_message", payload) for payload in payloads]
+    messages = [ack(20)["message"] for ack in acks]
+    assert [message["content"] for message in sorted(messages, key=lambda message: message["seq"])] == [
+        str(number) for number in range(20)
+    ]
 
 
 def test_an_upload_continues_after_the_server_was_killed(server: Server, ana: Person) -> None:

@@ -146,11 +146,7 @@ def test_arguments_are_passed_on() -> None:
 
 
 def test_no_other_module_starts_threads() -> None:
-    folders = {
-        "concurrency": ("supervision", "native"),
-        "socket_engine": ("server", "connection"),
-        "realtime": ("handlers",),  # An event that waits for files has a thread of its own.
-    }
+    folders = {"concurrency": ("supervision", "native"), "socket_engine": ("server", "connection")}
     exempt = {f"{folder}/{module}.py" for folder, modules in folders.items() for module in modules}
     starts = re.compile(r"(?<!class )\bThread\(|\bspawn(?:_n|_after)?\(|\bstart_background_task\(")
     root = ROOT / "chatapp"

@@ -2,7 +2,7 @@
 
 import socket
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ import pytest
 
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.socket_engine import frames, limits
-from chatapp.socket_engine.events import EventHandler
+from chatapp.socket_engine.events import Acknowledge, EventHandler
 from chatapp.socket_engine.frames import FramedPacket
 from tests.harness.abuse import frame
 from tests.harness.waiting import scaled
@@ -148,6 +148,30 @@ def test_a_client_that_sends_much_at_once_leaves_others_their_turn(pair: Pair, m
     pair.send('42["post"]', '42["post"]')
     wait_until(lambda: len(pair.handled) == 3)
     assert pair.handled == ["event", "others", "event"]
+
+
+def test_an_event_that_waits_delays_those_after_it(pair: Pair) -> None:
+    is_done = Event()
+
+    def handle(_sid: str, arguments: Sequence[Any], acknowledge: Acknowledge) -> None:
+        pair.handled.append(arguments[0]["name"])
+        acknowledge({})
+
+    def handle_waiting(sid: str, arguments: Sequence[Any], acknowledge: Acknowledge) -> None:
+        is_done.wait()
+        handle(sid, arguments, acknowledge)
+
+    event = EventHandler(handle, is_immediate=True, waiting_field="files", handle_waiting=handle_waiting)
+    pair.server.event_handlers = {"post": event}
+    pair.begin()
+    pair.send(
+        *(f'42["post",{{"name":"{name}","files":"{files}"}}]' for name, files in (("a", ""), ("b", "x"), ("c", "")))
+    )
+    wait_until(lambda: pair.handled == ["a"])
+    eventlet.sleep(0.05)
+    assert pair.handled == ["a"]
+    is_done.send()
+    wait_until(lambda: pair.handled == ["a", "b", "c"])
 
 
 def test_a_client_that_reads_late_gets_everything_in_order(pair: Pair) -> None:
