@@ -127,6 +127,7 @@ def _is_plain(message: TimelineMessage) -> bool:
         and not message.reactions
         and not message.is_pinned
         and not message.files
+        and not message.previews
         and not is_few_emoji(message.content)
         and not _is_long(message)
     )

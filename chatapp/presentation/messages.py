@@ -23,6 +23,7 @@ from chatapp.markdown.syntax import may_be_markdown
 from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.presentation import resources
 from chatapp.presentation.files import list_shown
+from chatapp.presentation.link_previews import list_previews
 from chatapp.presentation.message_cache import MessageCache, PresentedMessage
 from chatapp.presentation.message_template import Body, MessageTemplate, shows_few_emoji
 from chatapp.storage import Backlog
@@ -189,6 +190,7 @@ def init_message_presenter(app: Flask) -> None:
     app.jinja_env.filters["message_html"] = presenter.render
     app.jinja_env.filters["is_few_emoji"] = shows_few_emoji
     app.jinja_env.filters["shown_files"] = list_shown
+    app.jinja_env.filters["shown_previews"] = list_previews
     app.jinja_env.filters["message_sender"] = presenter.render_sender
 
 

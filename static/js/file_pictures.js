@@ -19,6 +19,12 @@ export function enablePictures(area) {
   area.addEventListener("message:replaced", ({ detail: { oldElement, newElement } }) => {
     const [shown, rendered] = [oldElement, newElement].map((message) => message.querySelector(".message-files"));
     if (shown && rendered) move(shown, rendered);
+    const pictures = findAll(oldElement, "[data-picture-url]");
+    for (const picture of findAll(newElement, "[data-picture-url]")) {
+      const same = pictures.find(({ dataset }) => dataset.pictureUrl === picture.dataset.pictureUrl);
+      // Two previews can have the same picture.
+      if (same && oldElement.contains(same)) move(same, picture);
+    }
   });
 
   return (/** @type {HTMLElement} */ message) => {
@@ -42,7 +48,8 @@ function move(element, other) {
 /** @param {EventTarget | null} image */
 function markLoaded(image) {
   // The placeholder would show through a transparent picture.
-  if (closest(image, PICTURE)) closest(image, ".file-picture-link, .file-page")?.toggleAttribute("data-loaded", true);
+  if (closest(image, PICTURE))
+    closest(image, ".file-picture-link, .file-page, .link-preview-picture")?.toggleAttribute("data-loaded", true);
 }
 
 /** @param {HTMLElement} button */
