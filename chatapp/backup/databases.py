@@ -30,6 +30,12 @@ DO $$ DECLARE name text; BEGIN
 END $$
 """
 
+DIGESTS = (
+    "SELECT DISTINCT digest FROM attachments",
+    "SELECT DISTINCT picture_digest FROM link_previews WHERE picture_digest IS NOT NULL",
+)
+"""The queries for all digests of files. The schema of a backup may be older, and have only some of the columns."""
+
 COPY_END = b"\\.\n"
 _COPY = re.compile(rb"COPY .+ FROM stdin;\n")
 _RESTRICTION = re.compile(rb"\\(un)?restrict \w+\n")
@@ -92,16 +98,19 @@ def read_revision(settings: Settings, copy: Path) -> str:
 
 
 def list_digests(settings: Settings, copy: Path) -> set[str]:
-    """Return the digests of the files of messages: on SQLite of those in `copy`. Raises `Invalid`."""
-    query = "SELECT DISTINCT digest FROM attachments"
+    """Return the digests of all files that rows refer to: on SQLite those of `copy`. Raises `Invalid`."""
+    return set().union(*(_list_digests(settings, copy, query) for query in DIGESTS))
+
+
+def _list_digests(settings: Settings, copy: Path, query: str) -> set[str]:
     try:
         if find_sqlite_path(settings):
             with closing(sqlite.connect(copy, settings.derive_key(DATABASE))) as database:
                 return {digest for (digest,) in database.execute(query)}
         with psycopg.connect(_conninfo(settings), connect_timeout=10) as connection:
             return {digest for (digest,) in connection.execute(query.encode())}
-    except (psycopg.errors.UndefinedTable, sqlite.OperationalError):
-        return set()  # The schema is older than files.
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, sqlite.OperationalError):
+        return set()  # The schema is older.
     except (sqlite.Error, psycopg.Error) as error:
         raise Invalid(f"The files of messages cannot be listed: {error}".strip()) from error
 

@@ -1,4 +1,4 @@
-"""Comparing the files of messages with the store."""
+"""Comparing the files of messages, and the pictures of link previews, with the store."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -7,8 +7,9 @@ from sqlalchemy import bindparam, func, select
 
 from chatapp.encryption.streams import Undecryptable
 from chatapp.extensions import db
+from chatapp.files.pictures import VARIANT
 from chatapp.files.store import VARIANTS, FileStore, current_store
-from chatapp.models import Attachment
+from chatapp.models import Attachment, LinkPreview
 
 _Row = tuple[str, str, int, int | None]
 
@@ -24,11 +25,18 @@ _SELECT = (
     .limit(BATCH_FILES)
 )
 
+_SELECT_PICTURES = (
+    select(LinkPreview.picture_digest, func.min(LinkPreview.url))
+    .where(LinkPreview.picture_digest.is_not(None))
+    .group_by(LinkPreview.picture_digest)
+    .order_by(LinkPreview.picture_digest)
+)
+
 
 def find_file_problems(*, is_thorough: bool = False) -> Iterator[str]:
-    """Yield a description of each file of a message that is not stored. It blocks: it is for commands of the shell.
+    """Yield a description of each file of a message or a link preview that is not stored.
 
-    If it is thorough, files whose content is damaged are found too.
+    If it is thorough, files whose content is damaged are found too. It blocks: it is for commands of the shell.
     """
     store = current_store()
     for digest, name, count, width in _list_files():
@@ -37,6 +45,13 @@ def find_file_problems(*, is_thorough: bool = False) -> Iterator[str]:
             if problem:
                 what = f"the {variant} thumbnail of the file" if variant else "the file"
                 yield f"{what} “{name}” {problem} (in messages: {count:,}; {digest})"
+    pictures = db.session.execute(_SELECT_PICTURES).all()
+    db.session.rollback()
+    for picture, url in pictures:
+        for variant in ("", VARIANT):
+            if problem := _find_problem(store, str(picture), variant, is_thorough=is_thorough):
+                what = f"the {variant} thumbnail" if variant else "the picture"
+                yield f"{what} of the preview of {url} {problem} ({picture})"
 
 
 def _list_files() -> Iterator[_Row]:

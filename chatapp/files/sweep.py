@@ -29,7 +29,7 @@ from chatapp.failpoints import failpoint
 from chatapp.file_locks import try_lock
 from chatapp.files.store import current_store
 from chatapp.files.uploads import list_kept_digests
-from chatapp.models import Attachment, Deletion
+from chatapp.models import Attachment, Deletion, LinkPreview
 from chatapp.storage import read_natively
 from chatapp.storage.spool import SPOOL_ERRORS, Spool
 
@@ -47,7 +47,11 @@ MARKS = "unused.json"
 BATCH_FILES = 500
 """Number of files that one query looks for."""
 
-_SELECT = select(Attachment.digest).where(Attachment.digest.in_(bindparam("digests", expanding=True))).distinct()
+_SELECTS = tuple(
+    select(column).where(column.in_(bindparam("digests", expanding=True))).distinct()
+    for column in (Attachment.digest, LinkPreview.picture_digest)
+)
+"""All rows that refer to files."""
 _SELECT_DELETED = select(Deletion.removed)
 
 
@@ -135,7 +139,7 @@ def _read_marks(folder: Path) -> dict[str, float]:
 
 
 def _list_unused() -> Iterator[str]:
-    """Yield the digests of stored files that no message has."""
+    """Yield the digests of stored files that no row refers to."""
     pool = current_pools().files
     stored = current_store().list_digests()
     while batch := pool.run(list, islice(stored, BATCH_FILES)):
@@ -147,11 +151,12 @@ def _list_unused() -> Iterator[str]:
 
 
 def _find_used(digests: Sequence[str], session: Session) -> set[str]:
-    return set(session.scalars(_SELECT, {"digests": digests}))
+    return {str(digest) for select_used in _SELECTS for digest in session.scalars(select_used, {"digests": digests})}
 
 
 def _list_deleted() -> set[str]:
-    """Return the digests of the files of deleted messages that can be restored."""
+    """Return the digests of the files and pictures of deleted messages that can be restored."""
     deletions = db.session.scalars(_SELECT_DELETED).all()
     db.session.rollback()
-    return {file["digest"] for removed in deletions for file in removed.get("files", ())}
+    files = {file["digest"] for removed in deletions for file in removed.get("files", ())}
+    return files | {each["picture_digest"] for removed in deletions for each in removed.get("previews", ())}

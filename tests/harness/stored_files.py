@@ -8,18 +8,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.refs import parse_ref
 from chatapp.encryption.keys import FILES, SECRETS
 from chatapp.files.attached import AttachedFile
 from chatapp.files.inspection import inspect
+from chatapp.files.pictures import NAME, VARIANT
 from chatapp.files.rows import store_files
 from chatapp.files.store import FileStore
 from chatapp.files.sweep import MARKS
 from chatapp.files.upload_folder import COMPLETE_SECONDS, UploadFolder
-from chatapp.models import Message
+from chatapp.models import LinkPreview, Message
 from tests.harness.servers import Server
 
 INSPECTED = ("name", "kind", "media_type", "width", "height", "is_animated", "placeholder", "preview")
@@ -76,6 +77,27 @@ def attach_rows(server: Server, conversation: str, seq: int, *files: AttachedFil
     with Session(server.engine()) as session, session.begin():
         message = session.scalars(select(Message).where(Message.conversation_id == ref.id, Message.seq == seq)).one()
         store_files(session, [(ref.id, message.id, message.sender_id, files)])
+
+
+def add_preview(server: Server, conversation: str, seq: int, picture: bytes | None = None, **fields: Any) -> str | None:
+    """Let a message of a server have a link preview, with an image as its picture. Return the picture's digest."""
+    ref = parse_ref(conversation)
+    known: dict[str, Any] = {"url": "https://example.com/page", "title": "A page", "description": "", "site": ""}
+    digest = None
+    if picture is not None:
+        with TemporaryDirectory(dir=server.data_dir) as folder:
+            path = Path(folder) / "picture"
+            path.write_bytes(picture)
+            found = inspect(path, NAME, Path(folder) / "inspected")
+            digest, _ = file_store(server).add(found.variants["large"], {VARIANT: found.variants[VARIANT]})
+        known |= {"picture_width": found.width, "picture_height": found.height}
+        known |= {"picture_digest": digest, "picture_placeholder": found.placeholder}
+    with Session(server.engine()) as session, session.begin():
+        message = session.scalars(select(Message).where(Message.conversation_id == ref.id, Message.seq == seq)).one()
+        position = session.scalar(select(func.count()).where(LinkPreview.message_id == message.id))
+        place = {"message_id": message.id, "conversation_id": ref.id, "position": position}
+        session.add(LinkPreview(**place, **known | fields))
+    return digest
 
 
 def let_hours_pass(server: Server) -> None:

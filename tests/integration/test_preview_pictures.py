@@ -1,19 +1,37 @@
 """Pictures of link previews: what is stored of them, who may load them, and when they are removed."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+import sqlalchemy as sql
 from flask import Flask
 from PIL import Image
+from selectolax.lexbor import LexborHTMLParser
 
+from chatapp.accounts.service import create_owner
+from chatapp.actors import Actor
 from chatapp.config import current_settings
+from chatapp.conversations.refs import GENERAL
 from chatapp.files import pictures
+from chatapp.files.checking import find_file_problems
 from chatapp.files.pictures import Picture, fetch_picture
 from chatapp.files.store import current_store
+from chatapp.files.sweep import Swept, sweep
+from chatapp.models import LinkPreview
+from chatapp.storage import write
+from chatapp.timeline import delete, post, undelete
 from tests.harness.media import SECRET, draw, encode, encode_animation, new_exif, png_bomb
+from tests.harness.people import NewPerson, Person
+from tests.harness.servers import Server
+from tests.harness.stored_files import add_preview
+from tests.harness.waiting import scaled
+
+PICTURE = encode(draw(600, 300), "PNG")
 
 URL = "https://example.com/picture"
 
@@ -80,3 +98,100 @@ def test_a_full_disk_or_quota_prevents_pictures(app: Flask, monkeypatch: pytest.
     for changed in ({"free_disk_mb": 10**12}, {"all_files_mb": 4}):
         monkeypatch.setattr(pictures, "current_settings", lambda changed=changed: settings.model_copy(update=changed))
         assert fetch_picture(URL, lambda *_: pytest.fail("it requests")) is None
+
+
+# Serving
+
+
+def picture_path(conversation: str, digest: str | None) -> str:
+    return f"/conversations/{conversation}/files/{digest}/preview.webp?size=small"
+
+
+def test_the_picture_of_a_preview_is_for_those_who_may_read_the_conversation(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob, eve = (new_person(any_server, name) for name in ("ana", "bob", "eve"))
+    room = ana.create_room()
+    ana.invite(room, bob)
+    socket = ana.connect()
+    seq = socket.post("https://example.com/page", room)["seq"]
+    path = picture_path(room, add_preview(any_server, room, seq, PICTURE))
+    response = bob.get(path)
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "image/webp")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert bob.get(path.partition("?")[0]).headers["Content-Type"] == "image/webp"
+    assert bob.api(bob.create_token("read")).get(path).content == response.content
+    assert eve.get(path).status_code == 404
+    assert bob.get(path.replace(room, "general")).status_code == 404
+    assert requests.get(any_server.url + path, allow_redirects=False, timeout=scaled(30)).status_code == 302
+
+    assert socket.call("delete_message", {"conversation": room, "seq": seq})["ok"]
+    assert bob.get(path).status_code == 404
+
+
+def test_a_page_shows_a_preview_and_loads_nothing_from_its_site(server: Server, ana: Person) -> None:
+    socket = ana.connect()
+    seq = socket.post("https://example.com/page")["seq"]
+    texts = {"title": "<b>Title</b>", "description": '"quoted" & more', "site": "Exämple"}
+    add_preview(server, "general", seq, PICTURE, **texts)
+    add_preview(server, "general", seq, url="https://example.org/other")
+    # Storing previews is an event of the message, so that it has another version than its number.
+    assert socket.call("pin_message", {"conversation": "general", "seq": seq, "on": True})["ok"]
+    page = LexborHTMLParser(ana.get("/").text)
+    first, second = page.css(".link-preview")
+    link = first.css_first("a.link-preview-title")
+    assert link is not None
+    assert (link.attributes["href"], link.attributes["rel"], link.text()) == (
+        "https://example.com/page",
+        "noopener noreferrer nofollow",
+        "<b>Title</b>",
+    )
+    shown = [each.text() for each in first.css(".link-preview-site, .link-preview-description")]
+    assert shown == ["Exämple", '"quoted" & more']
+    assert [each.text() for each in second.css(".link-preview-site")] == ["example.org"]
+    sources = [image.attributes["src"] or "" for image in page.css(".link-preview img")]
+    assert len(sources) == 2
+    assert all(source.startswith(("data:image/webp;", "/conversations/general/files/")) for source in sources)
+
+
+# The sweep, and the check
+
+
+@pytest.mark.usefixtures("app")
+def test_a_picture_stays_as_long_as_a_preview_or_a_deletion_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatapp.files.sweep.MARKED_SECONDS", 0.0)
+    ana = Actor(create_owner("ana", "Ana", "a good password"))
+    picture = fetch(PICTURE)
+    assert picture is not None
+    message = post(GENERAL, ana, content="https://example.com/", client_id=str(uuid.uuid4()))
+    preview = LinkPreview(
+        message_id=message.id,
+        position=0,
+        conversation_id=GENERAL.id,
+        url="https://example.com/",
+        title="Title",
+        description="",
+        site="",
+        picture_digest=picture.digest,
+    )
+    write(lambda transaction: transaction.session.add(preview))
+    assert [sweep(), sweep()] == [Swept(0, 0)] * 2
+    delete(GENERAL, ana, message.seq or 0)
+    assert [sweep(), sweep()] == [Swept(0, 0)] * 2
+    undelete(GENERAL, ana, message.seq or 0)
+    assert [sweep(), sweep()] == [Swept(0, 0)] * 2
+    assert not list(find_file_problems())
+
+    write(lambda transaction: transaction.session.execute(sql.delete(LinkPreview)))
+    assert [sweep(), sweep()] == [Swept(0, 1), Swept(1, 0)]
+
+
+@pytest.mark.usefixtures("app")
+def test_the_check_finds_a_missing_picture() -> None:
+    ana = Actor(create_owner("ana", "Ana", "a good password"))
+    message = post(GENERAL, ana, content="https://example.com/", client_id=str(uuid.uuid4()))
+    fields = {"url": "https://example.com/", "title": "", "description": "", "site": "", "picture_digest": "a" * 64}
+    preview = LinkPreview(message_id=message.id, position=0, conversation_id=GENERAL.id, **fields)
+    write(lambda transaction: transaction.session.add(preview))
+    problems = [f"{each} of the preview of https://example.com/" for each in ("the picture", "the small thumbnail")]
+    assert list(find_file_problems()) == [f"{problem} is not stored ({'a' * 64})" for problem in problems]
