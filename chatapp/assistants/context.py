@@ -57,24 +57,25 @@ def build_turns(session: Session, job: Job, assistant: Assistant) -> Sequence[Tu
         select(Conversation.prompt).where(Conversation.id == job.conversation.id)
     ).one_or_none()
     asked = remove_mention(question.content, assistant.name) if question else ""
+    asked_files = files.get(question.id, ()) if question else ()
     return fit_turns(
         newest_first,
-        _name_files(asked, files.get(question.id, ()) if question else ()),
+        Turn("user", _name_files(asked, asked_files), _select_images(asked_files)),
         assistant,
         session_prompt or "",
     )
 
 
 def fit_turns(
-    newest_first: Sequence[Turn], question: str, assistant: Assistant, session_prompt: str = ""
+    newest_first: Sequence[Turn], question: Turn, assistant: Assistant, session_prompt: str = ""
 ) -> Sequence[Turn]:
     """Return the system prompt, as many of the newest turns as the context has room for, and the question.
 
     The system prompt is the assistant's, followed by that of the template which the session began with.
     """
     prompt = f"{assistant.prompt}\n\n{session_prompt}" if session_prompt else assistant.prompt
-    room = assistant.context_tokens - estimate_tokens(prompt) - estimate_tokens(question)
-    turns = [Turn("user", question)]
+    room = assistant.context_tokens - estimate_tokens(prompt) - estimate_tokens(question.content)
+    turns = [question]
     for turn in newest_first:
         room -= estimate_tokens(turn.content)
         if room < 0:
@@ -86,12 +87,17 @@ def fit_turns(
 def make_turn(message: Message, sender: str | None, files: Sequence[AttachedFile] = (), *, is_private: bool) -> Turn:
     """Return a message in the form that models expect. Where several users write, their names are included.
 
-    Models get what is known of files, not their contents.
+    All models get what is known of files, and only those with `vision` the contents of images.
     """
     if message.sender_type == "assistant":
         return Turn("assistant", message.content)
     name, text = None if is_private else (sender or message.sender_name), _name_files(message.content, files)
-    return Turn("user", f"{name}: {text}" if name else text)
+    return Turn("user", f"{name}: {text}" if name else text, _select_images(files))
+
+
+def _select_images(files: Sequence[AttachedFile]) -> tuple[AttachedFile, ...]:
+    """Return the images that have thumbnails: others could not be decoded."""
+    return tuple(file for file in files if file.kind == "image" and file.has_thumbnails)
 
 
 def _name_files(text: str, files: Sequence[AttachedFile]) -> str:

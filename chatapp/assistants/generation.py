@@ -8,6 +8,7 @@ from flask import Flask
 
 from chatapp.actors import Actor
 from chatapp.assistants.context import build_turns
+from chatapp.assistants.images import IMAGE_TOKENS, read_images
 from chatapp.assistants.message_search import MessageSearch
 from chatapp.assistants.providers import Provider, ProviderFailed, Question
 from chatapp.assistants.providers.factory import make_provider
@@ -65,13 +66,16 @@ class AnswerGenerator:
         assistant = self._assistants.get(job.assistant)
         if assistant is None:
             raise ProviderFailed("This assistant is no longer available.")
+        provider = assistant.provider
         with self._app.app_context():
             turns = build_turns(db.session(), job, assistant)
-        provider = assistant.provider
+            has_vision = isinstance(provider, OpenAIConfig) and provider.vision
+            image_urls = read_images(turns) if has_vision else {}
+        text_tokens = sum(estimate_tokens(turn.content) for turn in turns)
         answer.usage = usage = Usage(
             provider=provider.kind,
             model=provider.model if isinstance(provider, OpenAIConfig) else provider.kind,
-            estimated_prompt_tokens=sum(estimate_tokens(turn.content) for turn in turns),
+            estimated_prompt_tokens=text_tokens + IMAGE_TOKENS * len(image_urls),
         )
         search = MessageSearch(
             self._app,
@@ -81,4 +85,5 @@ class AnswerGenerator:
             is_private=job.is_private,
             assistant=assistant.title,
         )
-        return self._providers[job.assistant], Question(turns, job.asker, search, answer.interruption, usage)
+        question = Question(turns, job.asker, search, answer.interruption, usage, image_urls)
+        return self._providers[job.assistant], question

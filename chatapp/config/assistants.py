@@ -54,6 +54,7 @@ class OpenAIConfig(_Table):
     max_seconds: float = Field(600.0, gt=0, description="seconds after which an answer is cut off")
     retries: int = Field(2, ge=0, le=10, description="retries before the first data of an answer")
     max_tokens: int = Field(2_000, ge=1, description="maximum length of an answer")
+    vision: bool = Field(False, description="whether the model takes images, as WebP")
 
     @property
     def effective_api_key(self) -> str:

@@ -1,13 +1,17 @@
 """Answers of assistants: streaming, stopping, regenerating, queueing, failures and limits."""
 
+import base64
 import socket as sockets
 import threading
 import time
 import uuid
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.harness.assistants import (
     insert_quotable_messages,
@@ -16,9 +20,11 @@ from tests.harness.assistants import (
     start_session,
     wait_for_answer,
 )
+from tests.harness.media import draw, encode
 from tests.harness.models import LONG, ModelServer, write_assistants
-from tests.harness.people import NewPerson, Person
+from tests.harness.people import NewPerson, Person, message_payload
 from tests.harness.servers import NewServer, Postgres, Server
+from tests.harness.uploading import send_files, upload
 from tests.harness.waiting import eventually
 
 
@@ -282,6 +288,40 @@ def test_a_model_receives_the_prompt_and_the_latest_messages(
         {"role": "assistant", "content": "Good **morning**, Ana."},
         {"role": "user", "content": "and now something"},
     ]
+
+
+@pytest.mark.parametrize("vision", [True, False])
+def test_a_model_with_vision_receives_the_latest_images_of_the_conversation_as_webp(
+    new_server: NewServer, new_person: NewPerson, model: ModelServer, tmp_path: Path, *, vision: bool
+) -> None:
+    file = write_assistants(tmp_path / "assistants.toml", model.url, vision=vision)
+    server = new_server(CHATAPP_ASSISTANTS_FILE=str(file)).start()
+    ana, conversation = new_person(server, "ana"), shared_conversation(server)
+    socket = ana.connect()
+    socket.join(conversation)
+    images = [upload(server, socket, f"{width}.png", encode(draw(width), "PNG")) for width in (31, 32, 33, 34, 35, 36)]
+    notes = upload(server, socket, "notes.txt", b"Remember")
+    send_files(socket, images[0])  # In the general chat.
+    send_files(socket, *images[1:4], notes, conversation=conversation)
+    deleted = send_files(socket, images[4], conversation=conversation)["message"]["seq"]
+    assert socket.call("delete_message", {"conversation": conversation, "seq": deleted})["ok"]
+    wait_for_answer(socket, conversation, 2)
+    files = [{"upload": each.id} for each in (images[5], images[1])]
+    question = message_payload(f"hello, vision {vision}", conversation) | {"files": files}
+    assert socket.call("send_message", question)["ok"]
+    answer = wait_for_answer(socket, conversation, 3)
+    assert answer["state"] == "complete"
+    request = model.received_requests()[-1]
+    turns = [turn for turn in request["messages"] if turn["role"] == "user"]
+    assert [_list_widths(turn["content"]) for turn in turns] == ([[32, 33, 34], [36, 32]] if vision else [[], []])
+    assert "[File: notes.txt (text/plain" in str(turns[0]["content"])
+
+
+def _list_widths(content: str | list[dict[str, Any]]) -> list[int]:
+    """Return the widths of the images of a turn."""
+    urls = [part["image_url"]["url"] for part in content[1:] if not isinstance(part, str)]
+    assert all(url.startswith("data:image/webp;base64,") for url in urls)
+    return [Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))).width for url in urls]
 
 
 def test_a_model_receives_the_prompt_and_the_first_messages_of_the_template_of_a_session(

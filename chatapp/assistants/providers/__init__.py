@@ -1,6 +1,6 @@
 """Providers produce the answers of assistants. All implement one small protocol."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -8,6 +8,7 @@ from chatapp.assistants.message_search import MessageSearch
 from chatapp.assistants.usage import Usage
 from chatapp.concurrency.native import Interruption
 from chatapp.conversations.people import Person
+from chatapp.files.attached import AttachedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Turn:
 
     role: Literal["system", "user", "assistant"]
     content: str
+    images: tuple[AttachedFile, ...] = ()
+    """The images of the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Question:
     """Ends what the provider waits for: the answer was stopped."""
     usage: Usage = field(default_factory=Usage)
     """Updated by the provider."""
+    image_urls: Mapping[str, str] = field(default_factory=dict)
+    """The `data:` URLs of the images that the model gets, by their digests."""
 
 
 class Provider(Protocol):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from chatapp.assistants.providers import ProviderFailed, Question
+from chatapp.assistants.providers import ProviderFailed, Question, Turn
 from chatapp.concurrency.native import Interrupted, TimeLimitExceeded, time_limit
 from chatapp.config.assistants import OpenAIConfig
 from chatapp.limits.response_budget import ResponseTooLarge
@@ -120,7 +120,7 @@ class OpenAIProvider:
         is_openai = self._config.base_url.host == "api.openai.com"
         body = {
             "model": self._config.model,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in question.turns],
+            "messages": [_present_turn(turn, question.image_urls) for turn in question.turns],
             "max_completion_tokens" if is_openai else "max_tokens": self._config.max_tokens,
             "stream": True,
         }
@@ -178,6 +178,15 @@ class OpenAIProvider:
                     # A server may send such chunks without a pause. Other green threads run in between.
                     time.sleep(0)
                 yield chunk
+
+
+def _present_turn(turn: Turn, image_urls: Mapping[str, str]) -> dict[str, Any]:
+    """Return a turn as JSON. Only one that has images is a list of parts, which not every server takes."""
+    urls = [image_urls[image.digest] for image in turn.images if image.digest in image_urls]
+    if not urls:
+        return {"role": turn.role, "content": turn.content}
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return {"role": turn.role, "content": [{"type": "text", "text": turn.content}, *images]}
 
 
 @contextmanager
