@@ -166,7 +166,7 @@ class Busy(ChatError):
 
 
 class Unavailable(ChatError):
-    """The database is unavailable."""
+    """The database, or the store of files, is unavailable."""
 
     code, status = "unavailable", HTTPStatus.SERVICE_UNAVAILABLE
 

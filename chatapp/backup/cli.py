@@ -22,13 +22,15 @@ def backup(to: Path) -> None:
     It has the database, the files of messages, the archive, the spools, the secret key and the assistants'
     configuration. If there is a key for what is stored, it is encrypted. Otherwise keep it secret.
     """
+    settings = current_settings()
     try:
-        written = write_backup(current_settings(), to.absolute())
+        written = write_backup(settings, to.absolute())
     except (ChatError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Wrote {to}: {written.size / 1_000_000:,.1f} MB.")
     if written.missing:
-        click.echo(f"It lacks files of messages that are not stored: {written.missing:,}. See `flask files check`.")
+        reason = "are only in the bucket, or not stored" if settings.s3_bucket else "are not stored"
+        click.echo(f"It lacks files of messages that {reason}: {written.missing:,}. See `flask files check`.")
 
 
 @click.command()

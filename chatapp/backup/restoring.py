@@ -40,7 +40,7 @@ from chatapp.backup.files import (
 from chatapp.backup.lock import exclusive_lock
 from chatapp.config import ROOT, Settings
 from chatapp.durability import sync
-from chatapp.encryption.keys import BACKUP, DATABASE, SPOOL, MasterKey
+from chatapp.encryption.keys import BACKUP, DATABASE, FILES, SPOOL, MasterKey
 from chatapp.encryption.streams import Undecryptable, is_encrypted, open_decrypted
 from chatapp.errors import ChatError, Conflict, Invalid
 from chatapp.failpoints import failpoint
@@ -88,8 +88,16 @@ def convert_database(settings: Settings, target: MasterKey | None) -> Converted:
     with exclusive_lock(settings.data_dir):
         if problem := find_wrong_key(settings):
             raise Invalid(problem[0].upper() + problem[1:])
+        _check_bucket(settings, target)
         with _replace_data(settings) as draft:
             return convert_installation(settings, target, draft)
+
+
+def _check_bucket(settings: Settings, target: MasterKey | None) -> None:
+    """Raise `Invalid` if files in the bucket could not be decrypted any more."""
+    key = settings.derive_key(FILES)
+    if settings.s3_bucket and key is not None and (target is None or target.derive(FILES) != key):
+        raise Invalid("Files in the bucket are encrypted with the key of the settings, which must stay.")
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class WrittenBackup:
     size: int
     """In bytes."""
     missing: int
-    """Number of files of messages that it lacks, because they are not stored."""
+    """Number of files of messages that it lacks, because they are only in the bucket, or not stored."""
 
 
 def write_backup(settings: Settings, target: Path) -> WrittenBackup:
@@ -104,6 +104,8 @@ def _add_all(backup: "_Backup", settings: Settings, folder: Path) -> int:
             try:
                 backup.add(path, name)
             except FileNotFoundError as error:
+                if find_digest(name):
+                    continue  # It was moved to the bucket.
                 raise Conflict("Messages were archived and restored meanwhile. Run the command again.") from error
     backup.finish(revision=read_revision(settings, copy))
     return len(digests - {find_digest(name) for name in backup.files})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from flask import current_app
+from flask import Flask, current_app
 
 from chatapp.concurrency.switching import short_interval
 from chatapp.errors import Busy
@@ -163,10 +163,12 @@ class NativePools:
     """Files of the message archive."""
     files: NativePool
     """Files of messages, and uploads."""
+    bucket: NativePool
+    """Checking the bucket, and moving files to it, which takes long."""
 
     def __iter__(self) -> Iterator[NativePool]:
         """Yield the pools."""
-        return iter((self.reads, self.searches, self.passwords, self.archive, self.files))
+        return iter((self.reads, self.searches, self.passwords, self.archive, self.files, self.bucket))
 
     @classmethod
     def create(
@@ -179,12 +181,18 @@ class NativePools:
             NativePool("passwords", threads=password_threads, max_queued=max_queued),
             NativePool("archive", threads=1, max_queued=max_queued),
             NativePool("files", threads=file_threads),  # Each connection has one call, and those are limited.
+            NativePool("bucket", threads=2),
         )
 
 
 def current_pools() -> NativePools:
     """Return the pools of the current application."""
-    pools: NativePools = current_app.extensions[EXTENSION]
+    return get_pools(current_app)
+
+
+def get_pools(app: Flask) -> NativePools:
+    """Return the pools of an application."""
+    pools: NativePools = app.extensions[EXTENSION]
     return pools
 
 

@@ -148,6 +148,19 @@ class Settings(BaseSettings):
     free_disk_mb: int = Field(
         500, ge=0, description="megabytes of the disk that uploads leave free, for the database and messages"
     )
+    s3_endpoint: str = Field(
+        "",
+        description="`https://…` address of an S3-compatible server, to whose bucket files of messages are moved; see "
+        "[operations](operations.md#files-in-a-bucket)",
+    )
+    s3_region: str = Field("us-east-1", description="region of the bucket")
+    s3_access_key: str = Field("", description="id of the access key for the bucket")
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="secret of the access key for the bucket")
+    s3_prefix: str = Field("", description="folder in the bucket, for one that has other objects too")
+    s3_keep_seconds: float = Field(
+        60.0, ge=0, description="seconds for which a file stays on the disk before it is moved to the bucket"
+    )
+    s3_bucket: str = Field("", validate_default=True, description="name of the bucket; none when empty")
     uploads_per_minute: int = Field(
         120, ge=0, description="uploads that each person may begin per minute; `0` disables the limit"
     )
@@ -423,6 +436,26 @@ class Settings(BaseSettings):
         urls = (value, info.data.get("database_url", value))
         if value and not all(url.startswith("postgresql") for url in urls):
             raise ValueError("only PostgreSQL has replicas; set DATABASE_URL to their primary database")
+        return value
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _check_endpoint(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^\s/@?#]+/?", value):
+            raise ValueError("write https://s3.example.org, without a path, a user and a password")
+        return value.removesuffix("/")
+
+    @field_validator("s3_bucket")
+    @classmethod
+    def _check_bucket(cls, value: str, info: ValidationInfo) -> str:
+        needed = ("s3_endpoint", "s3_access_key", "s3_secret_key")
+        if not all(field in info.data for field in needed):
+            return value  # One of them is invalid, and reported.
+        missing = [field for field in needed if not len(info.data[field])]
+        if value and missing:
+            raise ValueError(f"a bucket needs {' and '.join(PREFIX + field.upper() for field in missing)} too")
+        if not value and len(missing) < len(needed):
+            raise ValueError("set CHATAPP_S3_BUCKET too, the name of the bucket")
         return value
 
     @field_validator("allowed_hosts")

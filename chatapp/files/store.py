@@ -41,6 +41,20 @@ COUNT_SECONDS = 600.0
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
+def is_digest(text: str) -> bool:
+    """Return whether a text has the form of a digest."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+class StoreUnavailable(OSError):
+    """The bucket's server does not respond, or refuses the request. The text contains no secret."""
+
+    def __init__(self, reason: str, details: str = "") -> None:
+        super().__init__(f"{reason} {details}".strip())
+        self.reason = reason
+        """What may be shown to everybody. The details have the address of the server."""
+
+
 class StoredFile(Protocol):
     """An open file of the store."""
 
@@ -134,7 +148,7 @@ class FileStore:
             stored: dict[str, float] = {}
             for path in folder.iterdir():
                 digest = path.name.partition(".")[0]
-                if _DIGEST.fullmatch(digest):
+                if is_digest(digest):
                     with suppress(FileNotFoundError):
                         stored[digest] = max(stored.get(digest, 0.0), path.stat().st_mtime)
             yield from stored.items()
@@ -142,13 +156,21 @@ class FileStore:
     def used_bytes(self) -> int:
         """Return the size of the store in bytes, as it was some minutes ago at most."""
         if self._used_bytes is None or time.monotonic() > self._counted_at + COUNT_SECONDS:
-            size = 0
-            for folder in self._list_folders():
-                for path in folder.iterdir():
-                    with suppress(FileNotFoundError):
-                        size += path.stat().st_size
-            self._used_bytes, self._counted_at = size, time.monotonic()
+            self._used_bytes, self._counted_at = self.count_bytes(), time.monotonic()
         return self._used_bytes
+
+    def count_bytes(self) -> int:
+        """Determine the size of the store in bytes."""
+        size = 0
+        for path in self.list_paths():
+            with suppress(FileNotFoundError):
+                size += path.stat().st_size
+        return size
+
+    def list_paths(self) -> Iterator[Path]:
+        """Yield the path of each file in the folder, variants included, but nothing that is being written."""
+        for folder in self._list_folders():
+            yield from (path for path in folder.iterdir() if is_digest(path.name.partition(".")[0]))
 
     def remove_drafts(self) -> None:
         """Delete what crashes have left unfinished."""
@@ -191,19 +213,20 @@ class FileStore:
 
     def _path(self, digest: str, variant: str) -> Path:
         """Return the path of a new file. Raises `ValueError` for what is no digest or variant."""
-        if not _DIGEST.fullmatch(digest) or variant not in {"", *VARIANTS}:
+        if not is_digest(digest) or variant not in {"", *VARIANTS}:
             raise ValueError(f"“{digest}” is no digest, or “{variant}” no variant")
         suffix = (f".{variant}" if variant else "") + (ENCRYPTED_SUFFIX if self._key else "")
         return self._folder / digest[:2] / f"{digest}{suffix}"
 
     def _find(self, digest: str, variant: str) -> Path | None:
         """Return the path of a stored file, which may be from before the installation had a key."""
+        return next((path for path in self.list_candidates(digest, variant) if path.exists()), None)
+
+    def list_candidates(self, digest: str, variant: str) -> list[Path]:
+        """Return the paths that a file may have, which may be from before the installation had a key."""
         path = self._path(digest, variant)
         plain = path.with_name(path.name.removesuffix(ENCRYPTED_SUFFIX))
-        for each in (path, plain, plain.with_name(plain.name + ENCRYPTED_SUFFIX)):
-            if each.exists():
-                return each
-        return None
+        return list(dict.fromkeys((path, plain, plain.with_name(plain.name + ENCRYPTED_SUFFIX))))
 
     def _list_folders(self) -> Iterator[Path]:
         if self._folder.is_dir():
@@ -239,7 +262,15 @@ class _PlainFile:
 
 def init_store(app: Flask, settings: Settings) -> None:
     """Prepare the store of an application."""
-    app.extensions[EXTENSION] = FileStore(settings.files_path, settings.derive_key(FILES))
+    folder, key = settings.files_path, settings.derive_key(FILES)
+    if settings.s3_bucket:
+        from chatapp.files.bucket import connect_bucket  # The client's library is needed only with a bucket.
+        from chatapp.files.bucket_store import BucketStore
+
+        keep_seconds = settings.s3_keep_seconds
+        app.extensions[EXTENSION] = BucketStore(folder, key, connect_bucket(settings), keep_seconds=keep_seconds)
+    else:
+        app.extensions[EXTENSION] = FileStore(folder, key)
 
 
 def current_store() -> FileStore:

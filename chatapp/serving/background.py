@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVarTuple
+from typing import TYPE_CHECKING, TypeVarTuple, cast
 
 import structlog
 from flask import Flask
@@ -17,7 +17,7 @@ from chatapp.accounts.login_sessions import end_expired_login_sessions, record_l
 from chatapp.assistants.worker import EXTENSION as ANSWER_WORKER
 from chatapp.assistants.worker import AnswerWorker
 from chatapp.audit_log.retention import delete_expired_entries
-from chatapp.concurrency.native import NativePool
+from chatapp.concurrency.native import NativePool, get_pools
 from chatapp.concurrency.supervision import EXTENSION as SUPERVISOR
 from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.config import Settings
@@ -27,6 +27,8 @@ from chatapp.conversations.refs import GENERAL
 from chatapp.distribution import Distribution
 from chatapp.errors import ChatError, TooComplex, Unavailable
 from chatapp.extensions import db
+from chatapp.files.moving import BUCKET_CHECK_SECONDS, MOVE_SECONDS, BucketWork
+from chatapp.files.store import get_store
 from chatapp.files.sweep import sweep_if_due
 from chatapp.files.uploads import delete_expired_uploads
 from chatapp.limits.rates import EXTENSION as RATE_LIMITS
@@ -60,6 +62,9 @@ from chatapp.timeline.deletions import purge_deletions
 from chatapp.timeline.epoch import adopt_renewed_epoch, get_epoch, renew_epoch_if_restored
 from chatapp.timeline.promotion import renew_epoch_if_promoted
 from chatapp.webhooks.sender import WebhookSender
+
+if TYPE_CHECKING:
+    from chatapp.files.bucket_store import BucketStore
 
 Ts = TypeVarTuple("Ts")
 
@@ -153,10 +158,21 @@ def start_background(app: Flask, settings: Settings) -> None:
     if replica := find_replica(app):
         repeat("replica check", REPLICA_CHECK_SECONDS, partial(check_replica, app, replica))
         repeat("replica time-out", REPLICA_CHECK_SECONDS, replica.end_overdue)
+    if settings.s3_bucket:
+        _start_bucket(app, settings, repeat)
     repeat("garbage collection", CHECK_SECONDS, collect_when_quiet)
     _start_measuring(app, settings, supervisor)
     if not settings.worker:  # The first worker does this for all.
         _start_housekeeping(app, settings, supervisor)
+
+
+def _start_bucket(app: Flask, settings: Settings, repeat: Callable[[str, float, Callable[[], object]], None]) -> None:
+    health: Health = app.extensions[HEALTH]
+    work = BucketWork(cast("BucketStore", get_store(app)), get_pools(app).bucket)
+    health.find_bucket_problem = work.find_problem
+    repeat("bucket check", BUCKET_CHECK_SECONDS, work.check)
+    if not settings.worker:
+        repeat("moving files", MOVE_SECONDS, work.move)
 
 
 def _start_housekeeping(app: Flask, settings: Settings, supervisor: Supervisor) -> None:

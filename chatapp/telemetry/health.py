@@ -132,6 +132,8 @@ class Health:
         """The number of the process among several workers."""
         self.is_bus_connected: Callable[[], bool] | None = None
         """Returns whether Redis is connected. It is set if there are several processes."""
+        self.find_bucket_problem: Callable[[], str | None] | None = None
+        """Returns why files in the bucket cannot be read; None if they can. It is set if there is a bucket."""
 
     def present_liveness(self) -> tuple[bool, dict[str, Any]]:
         """Return whether the process is alive, and the response."""
@@ -172,6 +174,9 @@ class Health:
             checks["spool"] = Check(State.DEGRADED, f"Messages that wait for the database: {backlog.waiting}.")
         if self.is_bus_connected is not None:
             checks["redis"] = Check() if self.is_bus_connected() else Check(State.DEGRADED, "Redis does not respond.")
+        if self.find_bucket_problem is not None:
+            problem = self.find_bucket_problem()
+            checks["bucket"] = Check(State.DEGRADED, problem) if problem else Check()
         return checks
 
     def _find_commit_problem(self) -> str | None:

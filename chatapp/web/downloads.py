@@ -15,10 +15,10 @@ from werkzeug.datastructures import ContentRange
 
 from chatapp.concurrency.native import NativePool, current_pools
 from chatapp.encryption.streams import Undecryptable
-from chatapp.errors import Internal, Invalid, NotFound
+from chatapp.errors import Internal, Invalid, NotFound, Unavailable
 from chatapp.extensions import db
 from chatapp.files.attached import AttachedFile
-from chatapp.files.store import VARIANTS, StoredFile, current_store
+from chatapp.files.store import VARIANTS, StoredFile, StoreUnavailable, current_store
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +100,9 @@ def _open(file: AttachedFile, variant: str) -> Response:
         stored = pool.run(store.open, file.digest, variant)
     except FileNotFoundError:
         raise NotFound("This file does not exist any more.") from None
+    except StoreUnavailable as error:
+        log.warning("a file in the bucket cannot be read", digest=file.digest, reason=str(error))
+        raise Unavailable("This file cannot be loaded at the moment. Try again later.") from None
     except (OSError, Undecryptable) as error:
         log.exception("a stored file cannot be read", digest=file.digest, variant=variant)
         raise Internal("This file cannot be read. Ask an admin.") from error

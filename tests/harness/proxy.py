@@ -23,6 +23,7 @@ class Proxy:
         self.lose_response_to: bytes | None = None
         """What a client sends once before the server's next response to it is lost, and the connection with it."""
         self._is_held = {"upstream": False, "downstream": False}
+        self._is_refusing = False
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
@@ -32,6 +33,11 @@ class Proxy:
         while self._open:
             with contextlib.suppress(OSError):
                 self._open.pop().shutdown(socket.SHUT_RDWR)
+
+    def refuse(self) -> None:
+        """Close all connections, and new ones at once, as if the server were away."""
+        self._is_refusing = True
+        self.cut()
 
     def hold(self) -> None:
         """Forward nothing in either direction, and keep the connections open: neither side notices."""
@@ -44,6 +50,7 @@ class Proxy:
     def release(self) -> None:
         """Forward again. Connections that were held are closed, and what they held is lost."""
         self.cut()
+        self._is_refusing = False
         self._is_held = {"upstream": False, "downstream": False}
 
     def close(self) -> None:
@@ -61,6 +68,9 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self._is_refusing:
+                client.close()
+                continue
             try:
                 server = socket.create_connection(self._target)
             except OSError:

@@ -109,6 +109,22 @@ def test_a_missing_or_wrong_key_gives_one_line_and_changes_nothing(new_server: N
         assert read_files(server.data_dir) == before
 
 
+def test_the_key_stays_as_long_as_files_are_in_a_bucket(new_server: NewServer, tmp_path: Path) -> None:
+    server = new_server(
+        CHATAPP_S3_ENDPOINT="http://127.0.0.1:9",
+        CHATAPP_S3_BUCKET="files",
+        CHATAPP_S3_ACCESS_KEY="id",
+        CHATAPP_S3_SECRET_KEY="secret",
+    )
+    use_key(server, KEY).flask("encrypt-database")
+    before = read_files(server.data_dir)
+    (tmp_path / "key").write_text(OTHER_KEY)
+    for command in (["decrypt-database"], ["encrypt-database", "--new-key-file", str(tmp_path / "key")]):
+        assert "Files in the bucket are encrypted with the key" in server.flask(*command, expect=1)
+        assert read_files(server.data_dir) == before
+    server.flask("encrypt-database")
+
+
 def test_the_key_is_replaced_and_removed_and_restored_backups_get_the_key_of_the_settings(
     new_server: NewServer, tmp_path: Path
 ) -> None:

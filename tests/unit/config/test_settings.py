@@ -31,7 +31,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def documented_settings() -> dict[str, tuple[str, str]]:
     """Return default and meaning of each variable in the tables: the first ones in the README, the others on a page."""
     documents = "\n".join((ROOT / document).read_text() for document in ("README.md", "docs/settings.md"))
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:(.*?) )?\| (.*) \|$", documents, re.MULTILINE)
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| (?:(.*?) )?\| (.*) \|$", documents, re.MULTILINE)
     assert len({name for name, _, _ in rows}) == len(rows)
     return {name: (default, meaning) for name, default, meaning in rows}
 
@@ -51,6 +51,11 @@ def test_every_setting_is_documented_once_with_its_default() -> None:
         "CHATAPP_METRICS_TOKEN",
         "CHATAPP_DATABASE_KEY",
         "CHATAPP_DATABASE_KEY_FILE",
+        "CHATAPP_S3_ENDPOINT",
+        "CHATAPP_S3_BUCKET",
+        "CHATAPP_S3_ACCESS_KEY",
+        "CHATAPP_S3_SECRET_KEY",
+        "CHATAPP_S3_PREFIX",
     }:
         default = VARIABLES[name].default
         shown = f"{default:g}" if isinstance(default, float) else str(default)
@@ -66,7 +71,7 @@ def test_every_variable_in_code_and_documents_is_known() -> None:
     known = VARIABLES.keys() | OTHER_VARIABLES
     for path in paths:
         if path.is_file() and path not in exempt:
-            assert set(re.findall(r"CHATAPP_[A-Z_]*[A-Z]", path.read_text(errors="ignore"))) <= known, path
+            assert set(re.findall(r"CHATAPP_[A-Z0-9_]*[A-Z0-9]", path.read_text(errors="ignore"))) <= known, path
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +209,34 @@ def test_only_postgresql_has_a_replica(monkeypatch: pytest.MonkeyPatch, url: str
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setenv("DATABASE_READ_URL", read_url)
     with pytest.raises(SystemExit, match=r"DATABASE_READ_URL: .*only PostgreSQL has replicas"):
+        load_settings()
+
+
+BUCKET_VARIABLES = {
+    "CHATAPP_S3_ENDPOINT": "https://s3.example.org/",
+    "CHATAPP_S3_BUCKET": "files",
+    "CHATAPP_S3_ACCESS_KEY": "id",
+    "CHATAPP_S3_SECRET_KEY": "secret",
+}
+
+
+def test_a_bucket_is_set_completely_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in BUCKET_VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert (settings.s3_bucket, settings.s3_endpoint) == ("files", "https://s3.example.org")
+    for name, value in BUCKET_VARIABLES.items():
+        monkeypatch.setenv(name, "")
+        expected = "set CHATAPP_S3_BUCKET too" if name == "CHATAPP_S3_BUCKET" else f"a bucket needs {name} too"
+        with pytest.raises(SystemExit, match=expected):
+            load_settings()
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("url", ["s3.example.org", "ftp://s3.example.org", "https://user:secret@host", "https://a/b"])
+def test_the_address_of_a_bucket_is_checked(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CHATAPP_S3_ENDPOINT", url)
+    with pytest.raises(SystemExit, match=r"CHATAPP_S3_ENDPOINT: .*write https://s3\.example\.org"):
         load_settings()
 
 

@@ -117,6 +117,14 @@ def test_redis_is_reported_if_there_are_several_processes_and_its_outage_takes_n
     assert process.ready()[1]["redis"] == "ok"
 
 
+def test_a_bucket_is_reported_and_its_outage_takes_no_process_out(process: Process) -> None:
+    process.health.find_bucket_problem = lambda: "The bucket does not respond."
+    status, states = process.ready()
+    assert (status, states[""], states["bucket"]) == (200, "degraded", "degraded")
+    process.health.find_bucket_problem = lambda: None
+    assert process.ready()[1]["bucket"] == "ok"
+
+
 def test_a_check_waits_for_the_database_only_for_a_moment(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "WAIT_SECONDS", 0.01)
     may_respond, queries = threading.Event(), iter(range(100))
