@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from chatapp.accounts.avatars import blueprint as avatars_blueprint
 from chatapp.accounts.login import init_login
 from chatapp.accounts.routes import blueprint as accounts_blueprint
 from chatapp.admin.routes import blueprint as admin_blueprint
@@ -165,6 +166,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         api_uploads_blueprint,
         api_docs_blueprint,
         accounts_blueprint,
+        avatars_blueprint,
         admin_blueprint,
         status_blueprint,
         metrics_blueprint,

@@ -34,6 +34,7 @@ class AuthenticatedUser(UserMixin):  # type: ignore[misc]  # the library is not 
     is_admin: bool
     login_session_id: int
     token: str
+    avatar_digest: str | None = None
 
     def get_id(self) -> str:
         """Return what Flask-Login stores in the cookie: the login session's token instead of the account's id."""
@@ -41,7 +42,7 @@ class AuthenticatedUser(UserMixin):  # type: ignore[misc]  # the library is not 
 
     def as_person(self) -> Person:
         """Return the user as other users see them."""
-        return make_person(self.id, self.username, self.name)
+        return make_person(self.id, self.username, self.name, self.avatar_digest)
 
     @property
     def actor(self) -> Actor:

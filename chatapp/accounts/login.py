@@ -83,7 +83,9 @@ def authenticate_token(
         return remembered
     if login is None:
         return None
-    authenticated = AuthenticatedUser(login.user_id, login.username, login.name, login.is_admin, login.id, token)
+    authenticated = AuthenticatedUser(
+        login.user_id, login.username, login.name, login.is_admin, login.id, token, login.avatar_digest
+    )
     fallback.remember_login(authenticated, revision)
     if confirm := environ.get(CONFIRM_LOGIN):
         confirm(token)

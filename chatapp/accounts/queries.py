@@ -30,6 +30,7 @@ _VALID_LOGINS = (
         _USERS.c.username,
         _USERS.c.name,
         _USERS.c.role,
+        _USERS.c.avatar_digest,
     )
     .select_from(_LOGIN_SESSIONS.join(_USERS, _USERS.c.id == _LOGIN_SESSIONS.c.user_id))
     .where(LoginSession.is_valid(bindparam("now", type_=UtcDateTime())), _USERS.c.is_active)
@@ -49,6 +50,7 @@ class Login(NamedTuple):
     username: str
     name: str
     role: str
+    avatar_digest: str | None
 
     @property
     def is_admin(self) -> bool:

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, union
 
 from chatapp.encryption.streams import Undecryptable
 from chatapp.extensions import db
+from chatapp.files.avatars import AVATARS
 from chatapp.files.pictures import VARIANT
 from chatapp.files.store import VARIANTS, FileStore, current_store
 from chatapp.models import Attachment, LinkPreview
@@ -32,13 +33,20 @@ _SELECT_PICTURES = (
     .order_by(LinkPreview.picture_digest)
 )
 
+_SELECT_AVATARS = union(*(select(column).where(column.is_not(None)) for column in AVATARS))
+
 
 def find_file_problems(*, is_thorough: bool = False) -> Iterator[str]:
-    """Yield a description of each file of a message or a link preview that is not stored.
+    """Yield a description of each file of a message, a link preview or a person that is not stored.
 
     If it is thorough, files whose content is damaged are found too. It blocks: it is for commands of the shell.
     """
     store = current_store()
+    avatars = [str(digest) for (digest,) in db.session.execute(_SELECT_AVATARS)]
+    db.session.rollback()
+    for digest in avatars:
+        if problem := _find_problem(store, digest, "", is_thorough=is_thorough):
+            yield f"the picture of a person, a room or an assistant {problem} ({digest})"
     for digest, name, count, width in _list_files():
         for variant in ("", *(VARIANTS if width is not None else ())):
             problem = _find_problem(store, digest, variant, is_thorough=is_thorough)

@@ -88,6 +88,17 @@ def inspect(path: Path, name: str, folder: Path, *, owner: int = 0) -> Inspectio
     return Inspection(name=name, content=content, variants=variants, **found)
 
 
+def crop(thumbnail: Path, folder: Path, pixels: int, *, owner: int) -> Path:
+    """Crop a thumbnail to a square WebP with sides of at most `pixels`, and return its path in `folder`.
+
+    Waits like `inspect`. Raises `Busy`, `TooComplex`, and `Internal`.
+    """
+    arguments = {"path": str(thumbnail.resolve()), "folder": str(folder.resolve())}
+    with _turn(owner):
+        found = json.loads(_pool.run(**arguments, may_decode=True, square=pixels))
+    return folder / str(found["content"])
+
+
 @contextmanager
 def _turn(owner: int) -> Iterator[None]:
     with _owners_lock:

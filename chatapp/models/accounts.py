@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKey, String, and_, or_, true
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKey, Index, String, and_, or_, true
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, now
@@ -22,7 +22,11 @@ class User(Base):
     """A user with an account."""
 
     __tablename__ = "users"
-    __table_args__ = (CheckConstraint("role IN ('member', 'admin')", name="role"), NEVER_REUSE_IDS)
+    __table_args__ = (
+        CheckConstraint("role IN ('member', 'admin')", name="role"),
+        Index(None, "avatar_digest"),
+        NEVER_REUSE_IDS,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(32), unique=True)
@@ -32,6 +36,8 @@ class User(Base):
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     sends_receipts: Mapped[bool] = mapped_column(default=True, server_default=true())
     """Whether others see the user's read receipts."""
+    avatar_digest: Mapped[str | None] = mapped_column(String(64))
+    """The user's picture in the store of files: see `chatapp.files.avatars`. Without one the initials are shown."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     @property
@@ -140,7 +146,7 @@ class Installation(Base):
     revocations: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     """Number of revoked login sessions and memberships: see `chatapp.revocations`."""
     people_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    """Number of changes of names. What was rendered with the names of people is valid for one version."""
+    """Number of changes of names and pictures. What was rendered with those of people is valid for one version."""
     enforces_hosts: Mapped[bool] = mapped_column(default=True, server_default=true())
     """Whether requests to unknown host names are refused without `CHATAPP_ALLOWED_HOSTS`: see `chatapp.web.hosts`."""
     has_share_links: Mapped[bool] = mapped_column(default=True, server_default=true())

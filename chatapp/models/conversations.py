@@ -43,6 +43,7 @@ class Conversation(Base):
             postgresql_where=_IS_SHARED,
         ),
         CheckConstraint(f"(kind = 'general') = (id = {GENERAL_ID})", name="general"),
+        Index(None, "avatar_digest"),
         NEVER_REUSE_IDS,
     )
 
@@ -55,6 +56,8 @@ class Conversation(Base):
     """The sorted user ids of a direct conversation, separated by “:”. One conversation for each set of users."""
     assistant: Mapped[str | None] = mapped_column(String(32))
     """The key of the assistant: its name in lower case."""
+    avatar_digest: Mapped[str | None] = mapped_column(String(64))
+    """The picture of a room, or of the assistant of a shared conversation, in the store of files."""
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     last_event: Mapped[int] = mapped_column(BigInteger, default=0)
     """The last event number: see `chatapp.timeline.event_numbers`."""

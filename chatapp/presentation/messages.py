@@ -22,6 +22,7 @@ from chatapp.markdown.plain import render_plain
 from chatapp.markdown.syntax import may_be_markdown
 from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.presentation import resources
+from chatapp.presentation.avatars import person_avatar_path
 from chatapp.presentation.files import list_shown
 from chatapp.presentation.link_previews import list_previews
 from chatapp.presentation.message_cache import MessageCache, PresentedMessage
@@ -267,7 +268,10 @@ def present_file(file: AttachedFile, conversation: str | None) -> resources.File
 
 def present_person(person: Person) -> resources.Person:
     """Return a user as the API and events carry them."""
-    return {"id": person.id, "username": person.username, "name": person.name}
+    data: resources.Person = {"id": person.id, "username": person.username, "name": person.name}
+    if path := person_avatar_path(person.avatar_digest):
+        data["avatar_url"] = path
+    return data
 
 
 def _present_replies(thread: ThreadSummary) -> resources.Replies:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from chatapp.presentation import resources
+from chatapp.presentation.avatars import person_avatar_path
 from chatapp.timeline.read_markers import ReadReceipt, ReadState
 
 
@@ -18,4 +19,7 @@ def present_read_state(state: ReadState) -> resources.ReadState:
 
 def present_read_receipt(receipt: ReadReceipt) -> dict[str, Any]:
     """Return the JSON of a read receipt."""
-    return {"id": receipt.person.id, "name": receipt.person.name, "seq": receipt.seq}
+    data: dict[str, Any] = {"id": receipt.person.id, "name": receipt.person.name, "seq": receipt.seq}
+    if path := person_avatar_path(receipt.person.avatar_digest):
+        data["avatar_url"] = path
+    return data

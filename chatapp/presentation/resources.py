@@ -41,6 +41,7 @@ class Person(TypedDict):
     id: int
     username: str
     name: str
+    avatar_url: NotRequired[Annotated[str, Field(description="The path of the picture, if there is one.")]]
 
 
 class ReactionUser(TypedDict):

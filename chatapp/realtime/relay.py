@@ -174,11 +174,14 @@ class Relay:
 
     def publish_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Publish how far a user has read."""
-        self._bus.publish("reader", asdict(changed))
+        self._bus.publish(
+            "reader",
+            asdict(changed) | {"receipt": {**asdict(changed.receipt), "person": changed.receipt.person.to_fields()}},
+        )
 
     def publish_typing(self, typing: Typing) -> None:
         """Publish that a user is typing."""
-        self._bus.publish("typing", asdict(typing))
+        self._bus.publish("typing", asdict(typing) | {"person": typing.person.to_fields()})
 
     def publish_delta(self, delta: Delta) -> None:
         """Publish a delta of an answer."""

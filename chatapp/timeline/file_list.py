@@ -45,7 +45,12 @@ def read_files(
         .join(Message, Message.id == Attachment.message_id)
         .outerjoin(User, User.id == Attachment.user_id)
         .add_columns(
-            Message.seq, Message.created_at, User.id.label("sender_id"), User.username, User.name.label("sender_name")
+            Message.seq,
+            Message.created_at,
+            User.id.label("sender_id"),
+            User.username,
+            User.name.label("sender_name"),
+            User.avatar_digest,
         )
     )
 
@@ -76,7 +81,9 @@ def _build(rows: Sequence[Row[Any]]) -> Sequence[ListedFile]:
             make_file(getattr(row, name) for name in COLUMNS),
             row.seq,
             row.created_at,
-            None if row.sender_id is None else make_person(row.sender_id, row.username, row.sender_name),
+            None
+            if row.sender_id is None
+            else make_person(row.sender_id, row.username, row.sender_name, row.avatar_digest),
         )
         for row in rows
     ]

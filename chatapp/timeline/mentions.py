@@ -7,7 +7,7 @@ from sqlalchemy import and_, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import ConversationColumns, MembershipColumns, kind_of
-from chatapp.conversations.people import Person, make_person, name_begins_with
+from chatapp.conversations.people import PERSON_COLUMNS, Person, make_person, name_begins_with
 from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.models import Conversation, Membership, Mention, User
 from chatapp.storage import INTEGER, TEXT, BulkStatement, ReadStatement, encode_rows, parameter_rows
@@ -17,7 +17,7 @@ _MENTIONS, _USERS, _MEMBERS = Mention.__table__, User.__table__, Membership.__ta
 # Built once: building a statement takes as long as executing it.
 _NAMES = parameter_rows("names", conversation_id=INTEGER, username=TEXT)
 _FIND_NAMED = ReadStatement(
-    select(_MEMBERS.c.conversation_id, _USERS.c.id, _USERS.c.username, _USERS.c.name)
+    select(_MEMBERS.c.conversation_id, *PERSON_COLUMNS)
     .select_from(_NAMES)
     .join(_USERS, _USERS.c.username == _NAMES.c.username)
     .join(_MEMBERS, and_(_MEMBERS.c.conversation_id == _NAMES.c.conversation_id, _MEMBERS.c.user_id == _USERS.c.id))
@@ -26,7 +26,7 @@ _FIND_NAMED = ReadStatement(
 )
 
 _FIND_MEMBERS = ReadStatement(
-    select(_USERS.c.id, _USERS.c.username, _USERS.c.name)
+    select(*PERSON_COLUMNS)
     .join(_MEMBERS, _MEMBERS.c.user_id == _USERS.c.id)
     .where(_MEMBERS.c.conversation_id == bindparam("conversation_id"), _USERS.c.is_active)
     .order_by(_USERS.c.username)
@@ -37,7 +37,7 @@ _INSERT = BulkStatement(insert(Mention), ("message_id", "user_id", "conversation
 _DELETE = delete(Mention).where(Mention.message_id == bindparam("message_id"))
 
 _SELECT = (
-    select(_MENTIONS.c.message_id, _USERS.c.id, _USERS.c.username, _USERS.c.name)
+    select(_MENTIONS.c.message_id, *PERSON_COLUMNS)
     .join(_USERS, _USERS.c.id == _MENTIONS.c.user_id)
     .where(_MENTIONS.c.message_id.in_(bindparam("ids", expanding=True)))
     .order_by(_USERS.c.username)

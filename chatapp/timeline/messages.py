@@ -9,7 +9,7 @@ from typing import Any, Self
 from sqlalchemy import Row, Select, and_, bindparam, select
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.people import Person, make_person
+from chatapp.conversations.people import PERSON_COLUMNS, Person, make_person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.files.attached import AttachedFile
 from chatapp.files.rows import fetch_files
@@ -34,6 +34,7 @@ MESSAGE_COLUMNS = (
     *(column.label("extra") if column.key == "extra" else column for column in _MESSAGES.c),
     _USERS.c.username,
     _USERS.c.name,
+    _USERS.c.avatar_digest,
     select(_REACTIONS.c.message_id)
     .where(_REACTIONS.c.message_id == _MESSAGES.c.id)
     .correlate(_MESSAGES)
@@ -67,7 +68,7 @@ _SELECT_ROOTS = _SELECT.join(
 _SELECT_BY_ID = _SELECT.where(_MESSAGES.c.id.in_(bindparam("ids", expanding=True)))
 
 _SELECT_REACTIONS = (
-    select(_REACTIONS.c.message_id, _REACTIONS.c.reaction, _USERS.c.id, _USERS.c.username, _USERS.c.name)
+    select(_REACTIONS.c.message_id, _REACTIONS.c.reaction, *PERSON_COLUMNS)
     .join(_USERS, _USERS.c.id == _REACTIONS.c.user_id)
     .where(_REACTIONS.c.message_id.in_(bindparam("ids", expanding=True)))
     .order_by(_REACTIONS.c.created_at, _REACTIONS.c.user_id)
@@ -311,7 +312,7 @@ def build_messages(
     return [
         TimelineMessage.of(
             row,
-            None if row.username is None else make_person(row.sender_id, row.username, row.name),
+            None if row.username is None else make_person(row.sender_id, row.username, row.name, row.avatar_digest),
             ref,
             reactions.get(row.id, ()),
             mentions.get(row.id, ()),

@@ -73,6 +73,7 @@ def _select_facts() -> Select[*tuple[Any, ...]]:
             post.user_id,
             User.username,
             User.name,
+            User.avatar_digest,
             LoginSession.id,
             Membership.role,
             Membership.is_blocked,
@@ -104,12 +105,12 @@ def find_post_facts(session: Session, posts: Sequence[Keyed]) -> list[PostFacts]
     rows = _FACTS.fetch(session, posts=keys, moment=now())
     facts = {
         number: PostFacts(
-            sender=None if username is None else make_person(user_id, username, name),
+            sender=None if person[1] is None else make_person(*person),
             has_login_session=login_session_id is not None,
             membership=None if role is None else MemberColumns(role, is_blocked),
             message_id=message_id,
             is_retired=retired_seq is not None,
         )
-        for number, user_id, username, name, login_session_id, role, is_blocked, message_id, retired_seq in rows
+        for number, *person, login_session_id, role, is_blocked, message_id, retired_seq in rows
     }
     return [facts[number] for number in range(len(posts))]

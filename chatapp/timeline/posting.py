@@ -1,7 +1,7 @@
 """Posting messages."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -239,7 +239,7 @@ class Post(NewMessage, SpoolableChange[TimelineMessage]):
             "content": self.content,
             "client_id": self.client_id,
             "created_at": self.created_at.isoformat(),
-            "sender": self.authorized_sender and asdict(self.authorized_sender),
+            "sender": self.authorized_sender and self.authorized_sender.to_fields(),
         }
         optional = {
             "metadata": self.metadata,

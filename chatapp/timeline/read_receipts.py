@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from chatapp.conversations.kinds import kind_of
-from chatapp.conversations.people import make_person
+from chatapp.conversations.people import PERSON_COLUMNS, make_person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Conversation, Membership, User
 from chatapp.storage import INTEGER, ReadStatement, Transaction, opaque_parameter
@@ -23,7 +23,7 @@ _COUNT_MEMBERS = ReadStatement(
 )
 
 _SELECT_RECEIPTS = ReadStatement(
-    select(User.id, User.username, User.name, Membership.last_read_seq)
+    select(*PERSON_COLUMNS, Membership.last_read_seq)
     .join(Membership, Membership.user_id == User.id)
     .where(_IS_IN_CONVERSATION, User.sends_receipts)
     .order_by(User.id)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, and_, bindparam, select
 from sqlalchemy.orm import Session
 
-from chatapp.conversations.people import Person, make_person
+from chatapp.conversations.people import PERSON_COLUMNS, Person, make_person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.models import Thread, User
 from chatapp.storage import INTEGER, encode_rows, parameter_rows
@@ -34,7 +34,7 @@ _SELECT = select(
     Thread.conversation_id, Thread.root_seq, Thread.reply_count, Thread.last_reply_at, Thread.last_people
 ).join(THREAD_KEYS, IS_LISTED_THREAD)
 
-_SELECT_PEOPLE = select(User.id, User.username, User.name).where(User.id.in_(bindparam("ids", expanding=True)))
+_SELECT_PEOPLE = select(*PERSON_COLUMNS).where(User.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,11 +37,11 @@ MAX_REQUEST_BYTES = 1_000_000
 """Maximum size of a request's body."""
 
 
-FILE_FORM_ENDPOINT = "messages.create"
-"""The endpoint of the form that posts a message, with files in browsers without JavaScript."""
+FILE_FORM_ENDPOINTS = frozenset({"avatars.change", "messages.create"})
+"""The endpoints of forms with files: for messages in browsers without JavaScript, and for the picture of a person."""
 
 MAX_FILE_FORM_BYTES = 10_000_000
-"""Maximum size of that form: it is kept in memory."""
+"""Maximum size of these forms: they are kept in memory."""
 
 STREAMED_ENDPOINT = "uploads.add"
 """The view that reads its body in pieces. It needs neither the database nor a login session."""
@@ -108,7 +108,7 @@ def _read_body() -> None:
     Otherwise a slow client would occupy a database connection meanwhile, and its login could be revoked after it was
     checked. Raises `RequestEntityTooLarge`, and `ClientDisconnected` if the body does not arrive in time.
     """
-    if request.endpoint == FILE_FORM_ENDPOINT:
+    if request.endpoint in FILE_FORM_ENDPOINTS:
         request.max_content_length = MAX_FILE_FORM_BYTES
     if request.endpoint == STREAMED_ENDPOINT:
         request.max_content_length = sys.maxsize  # None stands for the setting of the application.

@@ -36,6 +36,7 @@
  * @typedef {object} ReadReceipt
  * @property {number} id of the person
  * @property {string} name
+ * @property {string} [avatar_url] of the person's picture
  * @property {number} seq of the last message that the person has read
  */
 

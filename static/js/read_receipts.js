@@ -79,10 +79,17 @@ function createLine(people) {
  *
  * @param {ReadReceipt} person
  */
-function createAvatar({ id, name }) {
+function createAvatar({ id, name, avatar_url: url }) {
   const avatar = document.createElement("span");
   avatar.className = `avatar avatar-hue-${id % 8}`;
   avatar.ariaHidden = "true";
+  if (url) {
+    const image = document.createElement("img");
+    image.src = url;
+    image.alt = "";
+    avatar.append(image);
+    return avatar;
+  }
   avatar.textContent = name
     .split(/\s+/)
     .map(([initial]) => initial)

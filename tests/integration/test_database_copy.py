@@ -87,6 +87,7 @@ def fill(server: Server, new_person: NewPerson) -> Person:
             secret="whsec",
             creator_id=1,
         )
+        session.get_one(User, 1).avatar_digest = store_content(server, b"a picture")
         session.add_all(
             [
                 ApiToken(user_id=1, token_hash="hash", name="program", scopes="read", expires_at=now()),

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sql
 from flask import Flask
 
-from chatapp.accounts.service import create_owner
+from chatapp.accounts.service import change_avatar, create_owner
 from chatapp.actors import Actor
 from chatapp.backup.lock import SWEEP_LOCK
 from chatapp.config import current_settings
@@ -25,6 +25,8 @@ from chatapp.files.store import current_store
 from chatapp.files.sweep import INTERVAL_SECONDS, MARKS, Swept, sweep, sweep_if_due
 from chatapp.files.uploads import append, create_upload, delete_upload, find_complete
 from chatapp.models import Deletion
+from chatapp.rooms.service import change_avatar as change_room_avatar
+from chatapp.rooms.service import create_with_members
 from chatapp.storage import write
 from chatapp.storage.spool import Spool
 from chatapp.timeline import TimelineMessage, delete, post, undelete
@@ -127,6 +129,23 @@ def test_an_upload_keeps_its_file_until_it_is_removed(ana: Actor) -> None:
     delete_upload(upload.id)
     assert [sweep(), sweep()] == [Swept(0, 1), Swept(1, 0)]
     assert not is_stored(file)
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_pictures_of_people_and_rooms_are_kept_and_checked(ana: Actor) -> None:
+    own, of_room = store(b"a picture"), store(b"the picture of a room")
+    room_id = create_with_members(ana, "Room", "", "private", [])
+    change_avatar(ana, own.digest)
+    change_room_avatar(ana, room_id, of_room.digest)
+    assert [sweep(), sweep()] == [Swept(0, 0)] * 2
+    assert not list(find_file_problems(is_thorough=True))
+    change_room_avatar(ana, room_id, None)
+    assert [sweep(), sweep()] == [Swept(0, 1), Swept(1, 0)]
+    assert not is_stored(of_room)
+    current_store().delete(own.digest)
+    assert [problem.partition(" (")[0] for problem in find_file_problems()] == [
+        "the picture of a person, a room or an assistant is not stored"
+    ]
 
 
 @pytest.mark.usefixtures("no_pause", "ana")

@@ -301,6 +301,12 @@ ROUTES = {
     "POST /rooms/<room_id>/webhooks/<webhook_id>/remove": Line(MANAGER_POST | {"manager": 404}),
     "POST /rooms/<room_id>/settings": Line(MANAGER_POST, sent={"name": "Mine", "visibility": "open"}),
     "GET /settings": Line(USER),
+    "GET /settings/picture": Line(USER),
+    # The request lacks the picture.
+    "POST /settings/picture": Line(USER_POST),
+    "POST /settings/picture/remove": Line(USER_POST),
+    # Nobody has a picture with this digest.
+    "GET /avatars/<digest>": Line(ABSENT),
     "POST /settings/name": Line(USER_POST, sent={"name": "Somebody"}),
     "POST /settings/password": Line(USER_POST),
     "POST /settings/receipts": Line(USER_POST),

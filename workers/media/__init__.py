@@ -23,14 +23,19 @@ isolate()
 resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_OPEN_FILES, MAX_OPEN_FILES))
 
 
-def run(path: str, folder: str, may_decode: bool) -> bytes:  # noqa: FBT001 - arguments are passed by name
+def run(path: str, folder: str, may_decode: bool, square: int = 0) -> bytes:  # noqa: FBT001 - arguments are passed by name
     """Return the fields of `chatapp.files.inspection.Inspection` as JSON, with names of files in the folder.
 
-    Without `may_decode` only metadata is removed, which needs little time and memory.
+    Without `may_decode` only metadata is removed, which needs little time and memory. With `square` a thumbnail, which
+    is a WebP, is cropped to a square with sides of at most so many pixels instead; the only field is its name.
     """
     source, target = Path(path), Path(folder)
     limit = max(MIN_WRITTEN_BYTES, 2 * source.stat().st_size)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    if square:
+        from workers.media.images import write_square
+
+        return json.dumps({"content": write_square(source, target, square)}).encode()
     try:
         found = _inspect(source, target, may_decode=may_decode)
     except Exception as error:

@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from workers.media.failures import reraise_unless_content
 from workers.media.metadata import remove_metadata
@@ -123,6 +123,15 @@ def write_variants(image: Image.Image, folder: Path) -> dict[str, Any]:
     placeholder = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
     found: dict[str, Any] = {"variants": {variant: variant for variant in VARIANTS}}
     return found | ({"placeholder": placeholder} if len(placeholder) <= MAX_PLACEHOLDER_CHARS else {})
+
+
+def write_square(source: Path, folder: Path, pixels: int) -> str:
+    """Write the middle of a WebP as a square with sides of at most `pixels`, and return the name of the file."""
+    with _open(source, "image/webp") as image:
+        side = min(pixels, *image.size)
+        square = ImageOps.fit(image.convert("RGBA" if image.has_transparency_data else "RGB"), (side, side))
+    _save(square, folder / "square", "WEBP", quality=WEBP_QUALITY, method=3)
+    return "square"
 
 
 @contextmanager

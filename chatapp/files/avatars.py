@@ -1,0 +1,85 @@
+"""Pictures of people, rooms and assistants: small squares that are stored by their digest, as files of messages are."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+import structlog
+
+from chatapp.concurrency.native import current_pools
+from chatapp.config import current_settings
+from chatapp.errors import Invalid, Unavailable
+from chatapp.files.attached import AttachedFile
+from chatapp.files.inspection import crop
+from chatapp.files.store import FileStore, current_store
+from chatapp.files.upload_folder import WORK_SUFFIX
+from chatapp.files.uploads import (
+    append,
+    create_upload,
+    delete_upload,
+    find_complete,
+)
+from chatapp.models import Conversation, User
+
+log = structlog.get_logger(__name__)
+
+AVATARS = (User.avatar_digest, Conversation.avatar_digest)
+"""The columns that refer to avatars."""
+
+AVATAR_PIXELS = 256
+"""The largest avatar has 96 pixels on pages, which are 192 on a screen with a high resolution."""
+
+READ_BYTES = 256 * 1024
+
+
+def store_avatar_file(user_id: int, name: str, content: BinaryIO) -> str:
+    """Store a posted picture like `store_avatar`. Raises what `create_upload`, `append` and `store_avatar` raise."""
+    size = content.seek(0, os.SEEK_END)
+    content.seek(0)
+    upload = create_upload(user_id, name, size)
+    try:
+        if size:
+            append(upload.id, 0, content.read)
+        return store_avatar(user_id, upload.id)
+    finally:
+        delete_upload(upload.id)
+
+
+def store_avatar(user_id: int, upload_id: str) -> str:
+    """Store what is shown of a user's complete upload, an image, as an avatar. Return its digest.
+
+    The sweep removes it unless a row refers to it in time. Call it on a green thread. Raises `Invalid` for another kind
+    of file, and `InvalidUpload`, `Busy`, `TooComplex`, `Unavailable`.
+    """
+    (file,) = find_complete(user_id, [upload_id], [""])
+    if file.kind != "image":
+        raise Invalid("This file is not a picture that chatapp can show. Choose a PNG, JPEG, GIF, WebP, AVIF or HEIC.")
+    run, store = current_pools().files.run, current_store()
+    # What a crash leaves there is removed with expired uploads.
+    try:
+        with TemporaryDirectory(dir=current_settings().uploads_path, suffix=WORK_SUFFIX) as folder:
+            thumbnail = Path(folder, "thumbnail")
+            run(_copy, store, file.digest, thumbnail)
+            square = crop(thumbnail, Path(folder), AVATAR_PIXELS, owner=user_id)
+            digest, _ = run(store.add, square, {})
+    except OSError as error:
+        log.exception("picture cannot be stored")
+        raise Unavailable("The picture cannot be stored at the moment. Try again.") from error
+    return digest
+
+
+def avatar_file(digest: str) -> AttachedFile:
+    """Return a stored avatar as a file that can be sent."""
+    return AttachedFile(digest=digest, name="avatar.webp", media_type="image/webp", kind="image", size=0)
+
+
+def _copy(store: FileStore, digest: str, target: Path) -> None:
+    """Copy the large thumbnail of an image, which may be encrypted."""
+    stored = store.open(digest, "large")
+    try:
+        with target.open("wb") as file:
+            for offset in range(0, stored.size, READ_BYTES):
+                file.write(stored.read(offset, READ_BYTES))
+    finally:
+        stored.close()

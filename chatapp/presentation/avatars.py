@@ -1,0 +1,60 @@
+"""The form for pictures of people, rooms and assistants, and the paths of these pictures."""
+
+from typing import Any
+
+from flask_wtf.file import FileField
+
+from chatapp.conversations.refs import ConversationRef
+from chatapp.errors import (
+    Archived,
+    Busy,
+    ChatError,
+    FileTooLarge,
+    Invalid,
+    QuotaExceeded,
+    RateLimited,
+    StorageFull,
+    TooComplex,
+    Unavailable,
+)
+from chatapp.files.avatars import store_avatar_file
+from chatapp.presentation.forms import Form
+
+AVATAR_ERRORS: tuple[type[ChatError], ...] = (
+    Archived,
+    Busy,
+    FileTooLarge,
+    QuotaExceeded,
+    RateLimited,
+    StorageFull,
+    TooComplex,
+    Unavailable,
+)
+"""Errors that the form shows besides those of other forms."""
+
+PICTURE_TYPES = "image/png,image/jpeg,image/gif,image/webp,image/avif,image/heic,image/heif"
+
+
+class AvatarForm(Form):
+    """A picture."""
+
+    picture = FileField(
+        "Picture", description="It is cropped to a square.", render_kw={"accept": PICTURE_TYPES, "required": True}
+    )
+
+    def store(self, user_id: int) -> str:
+        """Store the posted picture, and return its digest. Raises `Invalid`, and `AVATAR_ERRORS`."""
+        posted: Any = self.picture.data
+        if not posted:
+            raise Invalid("Choose a picture.")
+        return store_avatar_file(user_id, posted.filename or "", posted.stream)
+
+
+def person_avatar_path(digest: str | None) -> str | None:
+    """Return the path of a person's picture; None if there is none."""
+    return digest and f"/avatars/{digest}"
+
+
+def conversation_avatar_path(ref: ConversationRef, digest: str | None) -> str | None:
+    """Return the path of the picture of a room or an assistant; None if there is none."""
+    return digest and f"/conversations/{ref.wire_name}/avatar/{digest}"

@@ -1,0 +1,91 @@
+"""Pictures of people and rooms: who may change and see them, and what becomes of them."""
+
+from io import BytesIO
+
+import pytest
+import requests
+from PIL import Image
+
+from tests.harness.html import attribute, find_csrf_token
+from tests.harness.media import draw, encode
+from tests.harness.people import NewPerson, Person
+from tests.harness.servers import Server
+
+
+def post_picture(person: Person, path: str, content: bytes, name: str = "me.png") -> requests.Response:
+    token = find_csrf_token(person.get(path).text)
+    url = person.server.url + path
+    return person.http.post(url, data={"csrf_token": token}, files={"picture": (name, content)}, timeout=60)
+
+
+def picture() -> bytes:
+    return encode(draw(600, 300), "PNG")
+
+
+def own_avatar(page: str) -> str:
+    return attribute(page, ".account-name .avatar img", "src")
+
+
+def test_a_picture_is_stored_as_a_small_square_and_shown_to_everybody(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    ana.connect().post("before")
+    changed = post_picture(ana, "/settings/picture", picture())
+    assert changed.ok, changed.text
+    path = own_avatar(changed.text)
+    response = bob.get(path)
+    with Image.open(BytesIO(response.content)) as image:
+        assert (image.format, image.size) == ("WEBP", (256, 256))
+    headers = response.headers
+    assert headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert Person(any_server, "visitor").get(path, allow_redirects=False).status_code == 302
+    # Messages from before have it too, on pages and in their JSON; people without a picture have no such key.
+    socket = bob.connect()
+    (before,) = socket.join()["messages"]
+    assert before["sender"] == {"id": ana.id, "username": "ana", "name": "Ana", "avatar_url": path}
+    assert f'src="{path}"' in before["html"]
+    assert "avatar_url" not in socket.post("after")["sender"]
+    for page in (
+        "/",
+        "/people",
+        "/people/ana",
+        "/conversations/general/people?prefix=an",
+        "/destinations/people?text=an",
+    ):
+        assert f'src="{path}"' in bob.get(page).text, page
+
+
+def test_a_removed_or_replaced_picture_is_no_longer_served(ana: Person) -> None:
+    first = own_avatar(post_picture(ana, "/settings/picture", picture()).text)
+    second = own_avatar(post_picture(ana, "/settings/picture", encode(draw(20, 30), "WEBP")).text)
+    assert first != second
+    assert [ana.get(path).status_code for path in (first, second)] == [404, 200]
+    page = ana.post("/settings/picture/remove").text
+    assert not page.count("/avatars/")
+    assert ana.get(second).status_code == 404
+    assert ana.server.rows("SELECT avatar_digest FROM users") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", "Choose a picture."),
+        (b"Remember the milk", "This file is not a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "This file is not a picture"),
+        (picture()[:200], "This file is not a picture"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_a_reason(ana: Person, content: bytes, error: str) -> None:
+    refused = post_picture(ana, "/settings/picture", content, name="me.png" if content else "")
+    assert refused.status_code == 400
+    assert error in refused.text
+    assert ana.server.rows("SELECT avatar_digest FROM users") == [(None,)]
+
+
+def test_a_picture_of_several_megabytes_is_accepted_and_a_larger_form_refused(ana: Person) -> None:
+    large = encode(Image.effect_noise((1_500, 1_500), 100), "PNG")
+    assert 2_000_000 < len(large) < 9_000_000
+    assert post_picture(ana, "/settings/picture", large).ok
+    assert post_picture(ana, "/settings/picture", bytes(11_000_000)).status_code == 413
