@@ -34,6 +34,7 @@ class Conversation(TypedDict):
         str, Field(description="Its name on pages; for a direct conversation the names of the other people.")
     ]
     topic: str
+    avatar_url: NotRequired[Annotated[str, Field(description="The path of the picture of a room, if there is one.")]]
     is_private: bool
     is_archived: bool
     is_public: Annotated[bool, Field(description="Whether anyone can read it through a share link.")]

@@ -16,6 +16,7 @@ from chatapp.api.schemas import CursorQuery, MessagesQuery, PageQuery, RepliesQu
 from chatapp.conversations.people import Person
 from chatapp.conversations.preferences import Preferences
 from chatapp.conversations.queries import ConversationAccess
+from chatapp.presentation.avatars import conversation_avatar_path
 from chatapp.presentation.kinds import direct_title
 from chatapp.presentation.messages import isoformat, present_message_data, present_person, present_versions
 from chatapp.presentation.resources import PinnedMessage as PinnedMessageResource
@@ -136,7 +137,7 @@ def present_conversation(
     """Return a conversation as the user sees it. `people` are those of a direct conversation."""
     conversation, membership = access
     assert conversation is not None  # noqa: S101 - the caller has authorised reading it
-    return {
+    data: resources.Conversation = {
         "conversation": conversation.wire_name,
         "id": conversation.id,
         "kind": conversation.kind,
@@ -153,6 +154,9 @@ def present_conversation(
         "last_read_seq": None if membership is None else membership.last_read_seq,
         "updated_at": isoformat(conversation.updated_at),
     }
+    if path := conversation_avatar_path(conversation.wire_name, conversation.avatar_digest):
+        data["avatar_url"] = path
+    return data
 
 
 def present_pinned(pinned: PinnedMessage) -> PinnedMessageResource:

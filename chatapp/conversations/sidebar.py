@@ -61,6 +61,7 @@ class SidebarRow(NamedTuple):
     name: str
     visibility: str
     assistant: str | None
+    avatar_digest: str | None
     last_event: int
     message_count: int
     floor: int
@@ -82,6 +83,7 @@ class SidebarRow(NamedTuple):
             name=self.name,
             visibility=self.visibility,
             assistant=self.assistant,
+            avatar_digest=self.avatar_digest,
             last_event=self.last_event,
             message_count=self.message_count,
         )

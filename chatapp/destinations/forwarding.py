@@ -18,6 +18,7 @@ from chatapp.errors import ChatError, NotFound
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
 from chatapp.limits.rates import SEARCHES, count_use
+from chatapp.presentation.avatars import person_avatar_path
 from chatapp.presentation.kinds import direct_path, direct_title, pages_of
 from chatapp.presentation.quotes import quote_message
 from chatapp.presentation.urls import parse_seq
@@ -43,6 +44,7 @@ class Target:
     icon: str
     emoji: str
     presence_of: int | None
+    picture: str | None
     detail: str
 
 
@@ -117,11 +119,20 @@ def _list_targets(text: str) -> Sequence[Target]:
         if wanted in page.title.casefold() or not kind_of(page.conversation).is_open_to_all
     ]
     targets = [
-        Target(page.conversation.wire_name, page.title, page.icon, page.emoji, page.presence_of, "") for page in pages
+        Target(page.conversation.wire_name, page.title, page.icon, page.emoji, page.presence_of, page.picture, "")
+        for page in pages
     ]
     known = {page.path for page in pages}
     people = [
-        Target(f"@{person.username}", direct_title([person], viewer_id), "person", "", person.id, f"@{person.username}")
+        Target(
+            f"@{person.username}",
+            direct_title([person], viewer_id),
+            "person",
+            "",
+            person.id,
+            person_avatar_path(person.avatar_digest),
+            f"@{person.username}",
+        )
         for person in list_people(db.session(), text)
         if direct_path([person], viewer_id) not in known
     ]

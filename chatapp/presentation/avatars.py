@@ -4,7 +4,6 @@ from typing import Any
 
 from flask_wtf.file import FileField
 
-from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import (
     Archived,
     Busy,
@@ -55,6 +54,6 @@ def person_avatar_path(digest: str | None) -> str | None:
     return digest and f"/avatars/{digest}"
 
 
-def conversation_avatar_path(ref: ConversationRef, digest: str | None) -> str | None:
+def conversation_avatar_path(wire_name: str, digest: str | None) -> str | None:
     """Return the path of the picture of a room or an assistant; None if there is none."""
-    return digest and f"/conversations/{ref.wire_name}/avatar/{digest}"
+    return digest and f"/conversations/{wire_name}/avatar/{digest}"

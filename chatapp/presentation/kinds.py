@@ -26,6 +26,7 @@ from chatapp.conversations.people import Person, shown_people
 from chatapp.conversations.queries import has_blocked, list_title_people
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
+from chatapp.presentation.avatars import conversation_avatar_path, person_avatar_path
 from chatapp.search.query import QUOTATION_MARKS
 from chatapp.timeline.conversation_state import ConversationState
 
@@ -61,6 +62,11 @@ class ConversationPage(ABC):
     def emoji(self) -> str:
         """An emoji that is shown instead of the icon; an empty text for none."""
         return ""
+
+    @property
+    def picture(self) -> str | None:
+        """The path of a picture that is shown instead of the icon and the emoji."""
+        return conversation_avatar_path(self.conversation.wire_name, self.conversation.avatar_digest)
 
     @property
     def search_filter(self) -> str:
@@ -151,6 +157,11 @@ class DirectPage(ConversationPage):
     def icon(self) -> str:
         """One person or several."""
         return "person" if len(self.others) == 1 else "people"
+
+    @property
+    def picture(self) -> str | None:
+        """The picture of the one other person."""
+        return person_avatar_path(self.others[0].avatar_digest) if len(self.others) == 1 else None
 
     def extras(self, session: Session, viewer: AuthenticatedUser, state: ConversationState) -> Mapping[str, object]:  # noqa: ARG002
         """Return the person that the viewer may block, if there is exactly one, and whether that person is blocked."""

@@ -188,6 +188,7 @@ class MessagePresenter:
 def init_message_presenter(app: Flask) -> None:
     """Create the presenter of the application, whose templates render avatars with it."""
     app.extensions[EXTENSION] = presenter = MessagePresenter(app.jinja_env, app.extensions[ASSISTANTS])
+    app.jinja_env.filters["avatar_path"] = person_avatar_path
     app.jinja_env.filters["message_html"] = presenter.render
     app.jinja_env.filters["is_few_emoji"] = shows_few_emoji
     app.jinja_env.filters["shown_files"] = list_shown

@@ -11,6 +11,7 @@ from chatapp.credentials import count_suspended_webhooks
 from chatapp.errors import RateLimited
 from chatapp.extensions import db
 from chatapp.identity import current_person, login_required
+from chatapp.presentation.avatars import AVATAR_ERRORS, AvatarForm, conversation_avatar_path
 from chatapp.presentation.conversations import render_conversation, view_conversation
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.reader_clock import current_clock
@@ -113,6 +114,30 @@ def update(room_id: int) -> ViewResponse:
             flash("Settings saved.")
             return redirect(url_for("rooms.edit", room_id=room_id))
     return _render_settings(room_id, form=form), form.status
+
+
+@blueprint.route(f"/<{ID}:room_id>/picture", methods=["GET", "POST"])
+@login_required
+def change_picture(room_id: int) -> ViewResponse:
+    """Show the picture of a room to its managers, and change it."""
+    person, form = current_person(), AvatarForm()
+    room = service.authorize_avatar(person.actor, room_id)
+    path = conversation_avatar_path(room.wire_name, room.avatar_digest)
+    with form.show_errors(*AVATAR_ERRORS):
+        if form.validate_on_submit():
+            service.change_avatar(person.actor, room_id, form.store(person.id))
+            flash("The picture of the room was changed.")
+            return redirect(url_for("rooms.edit", room_id=room_id))
+    return form.page("rooms/picture.html", room=room, path=path)
+
+
+@blueprint.post(f"/<{ID}:room_id>/picture/remove")
+@login_required
+def remove_picture(room_id: int) -> Response:
+    """Remove the picture of a room."""
+    service.change_avatar(current_person().actor, room_id, None)
+    flash("The picture of the room was removed.")
+    return redirect(url_for("rooms.edit", room_id=room_id))
 
 
 @blueprint.post(f"/<{ID}:room_id>/members")

@@ -82,6 +82,11 @@ def change_avatar(actor: Actor, room_id: int, digest: str | None) -> None:
     write(change)
 
 
+def authorize_avatar(actor: Actor, room_id: int) -> Conversation:
+    """Return the room if a user may change its picture. Raises `NotFound`, `Forbidden`, `Archived`."""
+    return _authorize_change(db.session(), actor, room_id)
+
+
 def join_room(actor: Actor, room_id: int) -> None:
     """Add `actor` to an open room, unless they are a member already. Raises `NotFound`, `Archived`."""
 

@@ -62,7 +62,17 @@ def furnish(server: Server) -> tuple[Person, Pages]:
     session_path = f"/sessions/{session.partition('_')[2]}"
     shared = attribute(ana.get(session_path).text, "[value*='/shared/']", "value").removeprefix(server.url)
     owner = [
-        *("/", "/mentions", "/rooms", "/rooms/new", path, f"{path}/settings", f"{path}/webhooks", room_path(joinable)),
+        *(
+            "/",
+            "/mentions",
+            "/rooms",
+            "/rooms/new",
+            path,
+            f"{path}/settings",
+            f"{path}/picture",
+            f"{path}/webhooks",
+            room_path(joinable),
+        ),
         *(
             room_path(archived),
             f"/conversations/{room}/messages/1/versions",
@@ -77,7 +87,16 @@ def furnish(server: Server) -> tuple[Person, Pages]:
             "/people/bob",
         ),
         *("/people/invitations", "/people/bob/ban", "/people/mallory", "/people?q=nobody", "/direct", "/direct/bob"),
-        *("/direct/bob,cyd", "/direct/cyd", "/direct/dan", "/settings", "/settings/tokens", "/sessions", session_path),
+        *(
+            "/direct/bob,cyd",
+            "/direct/cyd",
+            "/direct/dan",
+            "/settings",
+            "/settings/picture",
+            "/settings/tokens",
+            "/sessions",
+            session_path,
+        ),
         *(f"{session_path}/title", "/assistants/helper", "/templates", "/templates/new", f"/templates/{template}"),
         *("/admin/status", "/admin/access", "/admin/rooms", "/admin/audit-log", "/api/docs"),
         *(f"/conversations/{room}/date?date=2026-01-01", "/threads", "/scheduled", f"/conversations/{room}/threads/1"),

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.harness.html import attribute, find_csrf_token
 from tests.harness.media import draw, encode
-from tests.harness.people import NewPerson, Person
+from tests.harness.people import NewPerson, Person, room_path
 from tests.harness.servers import Server
 
 
@@ -89,3 +89,24 @@ def test_a_picture_of_several_megabytes_is_accepted_and_a_larger_form_refused(an
     assert 2_000_000 < len(large) < 9_000_000
     assert post_picture(ana, "/settings/picture", large).ok
     assert post_picture(ana, "/settings/picture", bytes(11_000_000)).status_code == 413
+
+
+def test_managers_change_the_picture_of_a_room_that_its_members_see(any_server: Server, new_person: NewPerson) -> None:
+    ana, bob, cyd = (new_person(any_server, name) for name in ("ana", "bob", "cyd"))
+    room = ana.create_room("Design")
+    ana.invite(room, bob)
+    page = f"{room_path(room)}/picture"
+    assert post_picture(ana, page, b"no picture").status_code == 400
+    assert post_picture(ana, page, picture()).ok
+    path = attribute(bob.get(room_path(room)).text, "h1 .avatar img", "src")
+    assert path.startswith(f"/conversations/{room}/avatar/")
+    for shown in ("/", "/destinations?text=design", "/destinations/conversations?text=design"):
+        assert f'src="{path}"' in bob.get(shown).text, shown
+    assert [person.get(path).status_code for person in (ana, bob, cyd)] == [200, 200, 404]
+    assert bob.api().get(f"/conversations/{room}").json()["avatar_url"] == path
+    assert bob.get(page).status_code == 403
+    ana.remove(room, bob)
+    assert bob.get(path).status_code == 404
+    ana.post(f"{page}/remove")
+    assert ana.get(path).status_code == 404
+    assert "avatar_url" not in ana.api().get(f"/conversations/{room}").json()

@@ -214,6 +214,7 @@ ROUTES = {
     "GET /search/results": Line(USER),
     "POST /conversations/<conversation>/messages/<seq>/undelete": Line(ROOM_POST, DIRECT_POST, session=SESSION_POST),
     "GET /conversations/<conversation>/files/<digest>/<name>": Line(ROOM, DIRECT, session=SESSION),
+    "GET /conversations/<conversation>/avatar/<digest>": Line(ROOM, DIRECT, session=SESSION),
     "GET /conversations/<conversation>/files": Line(ROOM, DIRECT, session=SESSION),
     "GET /conversations/<conversation>/pins": Line(ROOM, DIRECT, session=SESSION),
     "POST /conversations/<conversation>/preview": Line(
@@ -299,6 +300,10 @@ ROUTES = {
     # The manager may, but this room has no such webhook.
     "POST /rooms/<room_id>/webhooks/<webhook_id>/command": Line(MANAGER_POST | {"manager": 404}),
     "POST /rooms/<room_id>/webhooks/<webhook_id>/remove": Line(MANAGER_POST | {"manager": 404}),
+    "GET /rooms/<room_id>/picture": Line(ROOM | {"member": 403}),
+    # The request lacks the picture.
+    "POST /rooms/<room_id>/picture": Line(MANAGER_POST),
+    "POST /rooms/<room_id>/picture/remove": Line(MANAGER_POST),
     "POST /rooms/<room_id>/settings": Line(MANAGER_POST, sent={"name": "Mine", "visibility": "open"}),
     "GET /settings": Line(USER),
     "GET /settings/picture": Line(USER),
@@ -463,8 +468,9 @@ class Installation:
         assistant = "'helper'" if kind == "assistant" else "NULL"
         self.server.execute(
             "INSERT INTO conversations (id, kind, name, topic, visibility, last_event, floor, created_at, updated_at, "
-            f"direct_key, assistant) VALUES ({number}, '{kind}', 'Secret', '', 'private', 1, 0, {moment}, {moment}, "
-            f"{key}, {assistant})"
+            "direct_key, assistant, avatar_digest) VALUES "
+            f"({number}, '{kind}', 'Secret', '', 'private', 1, 0, {moment}, {moment}, "
+            f"{key}, {assistant}, '{sha256(FILE).hexdigest()}')"
         )
         self.server.execute(
             "INSERT INTO memberships (conversation_id, user_id, role, created_at, is_blocked) VALUES "

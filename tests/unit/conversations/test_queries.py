@@ -149,6 +149,7 @@ def test_rows_of_the_sidebar_differ_after_each_change_of_what_it_shows(session: 
         (room, "message_count", 2),
         (room, "name", "Coffee"),
         (room, "visibility", "private"),
+        (room, "avatar_digest", "a" * 64),
         (marker, "last_read_seq", 5),
         (preference, "notification_level", "all"),
         (preference, "is_muted", True),
