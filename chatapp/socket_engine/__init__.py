@@ -125,7 +125,8 @@ def _wait_for_ack(handler: EventHandler, sid: str, *arguments: object) -> Mappin
         acks.append(ack)
         is_acknowledged.set()
 
-    handler.handle(sid, arguments, acknowledge)
+    handle = handler.find_waiting(arguments) or handler.handle
+    handle(sid, arguments, acknowledge)
     is_acknowledged.wait()
     return acks[0]
 

@@ -30,10 +30,10 @@ def test_a_message_has_the_files_that_were_uploaded(any_server: Server, new_pers
 
 
 def test_messages_with_and_without_files_keep_the_order_in_which_a_client_sends_them(
-    server: Server, ana: Person
+    server_variant: Server, new_person: NewPerson
 ) -> None:
-    chat = ana.connect()
-    file = {"upload": upload(server, chat, "notes.txt", b"hello").id}
+    chat = new_person(server_variant, "ana").connect()
+    file = {"upload": upload(server_variant, chat, "notes.txt", b"hello").id}
     payloads = [message_payload(str(number)) | ({} if number % 2 else {"files": [file]}) for number in range(20)]
     acks = [chat.emit("send_message", payload) for payload in payloads]
     messages = [ack(20)["message"] for ack in acks]
