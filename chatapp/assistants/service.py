@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -122,7 +123,7 @@ def _insert_first_messages(
     question: int | None = None
     for message in messages:
         if message["role"] == "user":
-            columns = {"sender_type": "user", "sender_id": user_id, "client_id": str(uuid.uuid4())}
+            columns: dict[str, Any] = {"sender_type": "user", "sender_id": user_id, "client_id": str(uuid.uuid4())}
             question = insert_message(transaction, conversation, content=message["content"], **columns).seq
         else:
             insert_message(

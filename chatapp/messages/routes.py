@@ -1,7 +1,6 @@
 """HTML fragments that a conversation's page fetches, and the form that posts without JavaScript."""
 
-import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from markupsafe import Markup
@@ -35,8 +34,6 @@ from chatapp.errors import (
 )
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback
-from chatapp.files.attached import AttachedFile
-from chatapp.files.uploads import append, create_upload, find_complete
 from chatapp.identity import current_person, find_current_person, login_required
 from chatapp.limits.rates import QUOTES, SEARCHES, count_use
 from chatapp.presentation.conversations import find_path, preview_message, render_conversation, view_conversation
@@ -62,6 +59,7 @@ from chatapp.timeline.reading import SCROLLED_PAGE_SIZE, find_first_since, read_
 from chatapp.timeline.references import message_path, thread_path
 from chatapp.timeline.versions import read_versions
 from chatapp.web.caching import revalidated
+from chatapp.web.form_files import store_form_files
 
 blueprint = Blueprint("messages", __name__)
 
@@ -107,7 +105,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
             ref,
             person.actor,
             content=content,
-            files=_store_posted_files(),
+            files=store_form_files(person.id),
             client_id=_find_client_id(request.form, content),
             thread_seq=thread,
             is_in_room="also_in_room" in request.form,
@@ -124,21 +122,6 @@ def create(conversation: str) -> Response | tuple[str, int]:
     if message.thread_root is not None:
         return redirect(f"{thread_path(ref.wire_name, message.thread_root)}#message-{message.seq or ''}", code=303)
     return redirect(find_path(ref) if message.is_pending else f"{find_path(ref)}#message-{message.seq}", code=303)
-
-
-def _store_posted_files() -> Sequence[AttachedFile]:
-    """Store the files of the form, which browsers without JavaScript post with the message."""
-    user_id, upload_ids = current_person().id, []
-    for posted in request.files.getlist("file"):
-        if not posted.filename:
-            continue  # Nothing was chosen.
-        size = posted.stream.seek(0, os.SEEK_END)
-        posted.stream.seek(0)
-        upload = create_upload(user_id, posted.filename, size)
-        if size:
-            append(upload.id, 0, posted.stream.read)
-        upload_ids.append(upload.id)
-    return find_complete(user_id, upload_ids, [""] * len(upload_ids)) if upload_ids else ()
 
 
 def _view_refused_reply(

@@ -4,22 +4,33 @@ from sqlalchemy import select
 
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Archived
+from chatapp.files.rows import fetch_files
 from chatapp.models import Conversation, Message
 from chatapp.storage import Transaction
 from chatapp.timeline.content import NOTICE
 from chatapp.timeline.event_numbers import lock_conversation
 from chatapp.timeline.mentions import MentionSource, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message, insert_message
+from chatapp.timeline.posted_files import NO_FILES, PostedFiles
 from chatapp.timeline.signals import MessagesStored, messages_posted, messages_stored
 
 
 def store_bot_message(
-    transaction: Transaction, conversation: Conversation, bot_name: str, content: str, client_id: str | None
+    transaction: Transaction,
+    conversation: Conversation,
+    bot_name: str,
+    content: str,
+    client_id: str | None,
+    *,
+    posted: PostedFiles = NO_FILES,
+    uploader_id: int | None = None,
 ) -> TimelineMessage:
     """Store a message of the bot called `bot_name`, within the caller's transaction, and return it.
 
+    The `posted` files are uploads of a user, to whose limits they count.
+
     A repeated `client_id` returns the message that is already stored as it was posted, not in its current state: a
-    webhook may post to the room, but not read it. Raises `Archived`.
+    webhook may post to the room, but not read it. Raises `Archived`, and what is wrong with the files.
     """
     session = transaction.session
     lock_conversation(session, conversation.id)
@@ -45,7 +56,10 @@ def store_bot_message(
                 content=content,
                 client_id=client_id,
                 created_at=known.created_at,
+                files=fetch_files(session, [known.id]).get(known.id, ()),
             )
+    if posted.error is not None:
+        raise posted.error
     message = insert_message(
         transaction,
         conversation,
@@ -54,6 +68,8 @@ def store_bot_message(
         sender_name=bot_name,
         content=content,
         client_id=client_id,
+        files=posted.files,
+        uploader_id=uploader_id,
     )
     (mentioned,) = resolve_mentions(session, [MentionSource(conversation, None, None, content)])
     store_mentions(session, [(message.conversation_id, message.id, message.seq, True, person) for person in mentioned])

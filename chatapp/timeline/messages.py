@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.people import PERSON_COLUMNS, Person, make_person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.files.attached import AttachedFile
-from chatapp.files.rows import fetch_files
+from chatapp.files.rows import fetch_files, store_files
 from chatapp.models import Attachment, Conversation, Message, Pin, Reaction, RetiredKey, User
 from chatapp.search.index import index_rows
 from chatapp.storage import Transaction, encode_rows
@@ -235,11 +235,19 @@ class Head:
         return cls(ConversationRef.of(conversation), conversation.last_event, conversation.floor)
 
 
-def insert_message(transaction: Transaction, conversation: Conversation, **columns: Any) -> Message:
-    """Insert a message at the end of a locked conversation and return its row."""
+def insert_message(
+    transaction: Transaction,
+    conversation: Conversation,
+    *,
+    files: Sequence[AttachedFile] = (),
+    uploader_id: int | None = None,
+    **columns: Any,
+) -> Message:
+    """Insert a message, with files of a user, at the end of a locked conversation and return its row."""
     message = Message(**new_message_columns(transaction, conversation, **columns))
     transaction.session.add(message)
     transaction.session.flush()
+    store_files(transaction.session, [(conversation.id, message.id, uploader_id, files)])
     index_rows(transaction.session, [message])
     return message
 

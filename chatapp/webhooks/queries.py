@@ -35,11 +35,9 @@ def list_incoming(session: Session, room: Conversation) -> Sequence[IncomingWebh
     ).all()
 
 
-def find_incoming_id(session: Session, token: str) -> int | None:
-    """Return the id of the incoming webhook with this token, or None."""
-    return session.scalars(
-        select(IncomingWebhook.id).where(IncomingWebhook.token_hash == hash_token(token))
-    ).one_or_none()
+def find_incoming(session: Session, token: str) -> IncomingWebhook | None:
+    """Return the incoming webhook with this token, or None."""
+    return session.scalars(select(IncomingWebhook).where(IncomingWebhook.token_hash == hash_token(token))).one_or_none()
 
 
 def is_sending(session: Session) -> bool:

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 from chatapp.conversations.policy import authorize_management, authorize_reading
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import parse_ref, room_ref
-from chatapp.errors import Invalid
+from chatapp.errors import ChatError, Invalid
 from chatapp.extensions import csrf, db, get_client_network
 from chatapp.identity import current_person, login_required
 from chatapp.limits.rates import SEARCHES, UNKNOWN_WEBHOOKS, WEBHOOK_POSTS, count_use
@@ -14,10 +14,12 @@ from chatapp.models import Conversation, IncomingWebhook, OutgoingWebhook
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.urls import ID
+from chatapp.timeline.posted_files import NO_FILES, PostedFiles
 from chatapp.web.caching import revalidated
+from chatapp.web.form_files import store_form_files
 from chatapp.webhooks import service
 from chatapp.webhooks.forms import CommandForm, IncomingWebhookForm, OutgoingWebhookForm
-from chatapp.webhooks.queries import find_incoming_id, is_sending, list_commands, list_incoming, list_outgoing
+from chatapp.webhooks.queries import find_incoming, is_sending, list_commands, list_incoming, list_outgoing
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -122,21 +124,31 @@ def adopt_incoming(room_id: int, webhook_id: int) -> str:
 
 @blueprint.post("/hooks/<token>")
 def post(token: str) -> tuple[dict[str, object], int]:
-    """Post a text to the room of an incoming webhook.
+    """Post a text and files to the room of an incoming webhook.
 
-    The body is plain text, a form with `text`, or JSON `{"text": …}`. With the same `Idempotency-Key` a message is
-    posted once.
+    The body is plain text, a form with `text` and any number of `file`, or JSON `{"text": …}`. With the same
+    `Idempotency-Key` a message is posted once.
     """
-    webhook_id = find_incoming_id(db.session(), token)
-    if webhook_id is None:
+    webhook = find_incoming(db.session(), token)
+    if webhook is None:
         count_use(UNKNOWN_WEBHOOKS, get_client_network())
         raise service.no_such_webhook()
-    count_use(WEBHOOK_POSTS, webhook_id)
-    message = service.post_by_webhook(token, _read_text(), request.headers.get("Idempotency-Key"))
+    count_use(WEBHOOK_POSTS, webhook.id)
+    posted = _store_files(webhook) if request.files else NO_FILES
+    message = service.post_by_webhook(token, _read_text(), request.headers.get("Idempotency-Key"), posted)
     return {"message": present_message_data(message)}, 201
 
 
 csrf.exempt(post)  # Programs send these requests, without a cookie.
+
+
+def _store_files(webhook: IncomingWebhook) -> PostedFiles:
+    """Store the files of the form. What is wrong with them is raised later: the message may be stored already."""
+    uploader_id = service.require_uploader(webhook)
+    try:
+        return PostedFiles(store_form_files(uploader_id))
+    except ChatError as error:
+        return PostedFiles(error=error)
 
 
 def _read_text() -> object:
@@ -146,8 +158,8 @@ def _read_text() -> object:
             raise Invalid("The body must be a JSON object with the key “text”.")
         return content["text"]
     body = request.get_data()
-    if "text" in request.form:
-        return request.form["text"]
+    if "text" in request.form or request.files:
+        return request.form.get("text", "")
     try:
         return body.decode()
     except UnicodeDecodeError:

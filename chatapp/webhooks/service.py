@@ -30,8 +30,9 @@ from chatapp.storage import INTEGER, BatchChange, ReadStatement, Transaction, en
 from chatapp.text import clean_line
 from chatapp.timeline import TimelineMessage, store_bot_message
 from chatapp.timeline.client_ids import client_id_of
-from chatapp.timeline.content import check_content
+from chatapp.timeline.content import check_caption, check_content
 from chatapp.timeline.messages import fetch_messages, select_messages
+from chatapp.timeline.posted_files import NO_FILES, PostedFiles
 from chatapp.timeline.signals import MessagesStored
 from chatapp.tokens import hash_token, new_token
 from chatapp.webhooks.client import check_url
@@ -223,14 +224,35 @@ def _get_webhook(session: Session, room_id: int, model: type[W], webhook_id: int
     return webhook
 
 
-def post_by_webhook(token: str, content: object, idempotency_key: str | None) -> TimelineMessage:
+def require_uploader(webhook: IncomingWebhook) -> int:
+    """Return the id of the user to whose limits the files of an incoming webhook count: who created or adopted it.
+
+    Raises `Forbidden` for a suspended webhook, and for an old one whose creator was not recorded.
+    """
+    _require_active(webhook)
+    if webhook.creator_id is None:
+        raise Forbidden("This webhook cannot post files: remove it, and add it again.")
+    return webhook.creator_id
+
+
+def _require_active(webhook: IncomingWebhook) -> None:
+    if webhook.suspended_at is not None:
+        raise Forbidden("This webhook is suspended until a manager of the room adopts it.")
+
+
+def post_by_webhook(
+    token: str, content: object, idempotency_key: str | None, posted: PostedFiles = NO_FILES
+) -> TimelineMessage:
     """Post a message through an incoming webhook and return it. With the same key it is posted once.
 
-    Raises what `check_content` and `client_id_of` raise, `NotFound` for an unknown token, `Forbidden` for a
-    suspended webhook, and `Archived`.
+    The `posted` files are uploads of the `require_uploader`. A message with files may have no text.
+
+    Raises what `check_content` and `client_id_of` raise, `NotFound` for an unknown token, `Forbidden` for a suspended
+    webhook, what is wrong with the files, and `Archived`.
     """
     limit = current_settings().max_message_chars
-    checked = check_content(content, limit)
+    check = check_content if posted == NO_FILES else check_caption
+    checked = check(content, limit)
     client_id = None if idempotency_key is None else client_id_of(idempotency_key)
 
     def change(transaction: Transaction) -> TimelineMessage:
@@ -240,12 +262,13 @@ def post_by_webhook(token: str, content: object, idempotency_key: str | None) ->
         ).one_or_none()
         if webhook is None:
             raise no_such_webhook()
-        if webhook.suspended_at is not None:
-            raise Forbidden("This webhook is suspended until a manager of the room adopts it.")
+        _require_active(webhook)
         room = session.get_one(Conversation, webhook.conversation_id)
         # Checked again: the Markdown may be longer, or nothing.
-        text = check_content(to_markdown(checked), limit) if webhook.has_slack_notation else checked
-        return store_bot_message(transaction, room, webhook.name, text, client_id)
+        text = check(to_markdown(checked), limit) if webhook.has_slack_notation else checked
+        return store_bot_message(
+            transaction, room, webhook.name, text, client_id, posted=posted, uploader_id=webhook.creator_id
+        )
 
     return write(change)
 

@@ -405,6 +405,40 @@ def test_a_program_posts_to_a_room_as_a_bot(server: Server, ana: Person, new_per
     assert url not in ana.get(f"{room_path(room)}/webhooks").text
 
 
+def test_a_program_posts_files_which_count_to_the_limits_of_the_manager(
+    new_server: NewServer, new_person: NewPerson, database_url: str
+) -> None:
+    server = new_server(database_url=database_url, CHATAPP_MAX_MESSAGE_FILES="2", CHATAPP_PERSON_FILES_MB="3").start()
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    room = ana.create_room()
+    url = add_incoming(ana, room)
+    large, notes = ("file", ("build.bin", bytes(2_000_000))), ("file", ("notes.txt", b"All tests passed"))
+    key = {"Idempotency-Key": "build 1"}
+
+    def send(*files: tuple[str, tuple[str, bytes]], text: str = "", **options: Any) -> requests.Response:
+        return requests.post(url, data={"text": text}, files=files, timeout=60, **options)
+
+    first, again = (send(large, notes, text="Build *1*", headers=key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201), first.text
+    message = first.json()["message"]
+    assert again.json()["message"]["seq"] == message["seq"]
+    assert [file["name"] for file in message["files"]] == ["build.bin", "notes.txt"]
+    assert ana.get(message["files"][1]["url"]).content == b"All tests passed"
+    assert bob.get(message["files"][1]["url"]).status_code == 404
+    assert "notes.txt" in ana.get(room_path(room)).text
+    found = ana.api().get("/search", params={"q": "notes.txt"}).json()["messages"]
+    assert [each["message"]["seq"] for each in found] == [message["seq"]], found
+    assert send(notes).json()["message"]["content"] == ""
+    assert send(notes, notes, notes, text="too many").status_code == 400
+    over = send(("file", ("other.bin", b"x" * 2_000_000)), text="above the quota")
+    assert over.status_code == 413, over.text
+    owners = server.rows("SELECT DISTINCT user_id FROM attachments")
+    assert owners == [(ana.id,)]
+    server.execute("UPDATE incoming_webhooks SET suspended_at = '2026-01-01 00:00:00'")
+    assert send(notes, text="suspended").status_code == 403
+    assert server.rows("SELECT count(*) FROM messages WHERE sender_name = 'Builder'") == [(2,)]
+
+
 def test_slacks_notation_is_stored_as_markdown_if_the_webhook_understands_it(
     any_server: Server, new_person: NewPerson
 ) -> None:

@@ -1,0 +1,31 @@
+"""Files that forms contain."""
+
+import os
+
+from flask import request
+
+from chatapp.config import current_settings
+from chatapp.errors import Invalid
+from chatapp.files.attached import AttachedFile
+from chatapp.files.uploads import append, create_upload, find_complete
+
+
+def store_form_files(user_id: int) -> tuple[AttachedFile, ...]:
+    """Store the files of the form of the request as uploads of a user, and return them.
+
+    Raises `Invalid` for too many, and what `create_upload` and `append` raise.
+    """
+    # A browser sends an empty one if nothing was chosen.
+    chosen = [file for file in request.files.getlist("file") if file.filename]
+    max_files = current_settings().max_message_files
+    if len(chosen) > max_files:
+        raise Invalid(f"A message can have at most {max_files} files.")
+    upload_ids = []
+    for posted in chosen:
+        size = posted.stream.seek(0, os.SEEK_END)
+        posted.stream.seek(0)
+        upload = create_upload(user_id, posted.filename or "", size)
+        if size:
+            append(upload.id, 0, posted.stream.read)
+        upload_ids.append(upload.id)
+    return find_complete(user_id, upload_ids, [""] * len(upload_ids)) if upload_ids else ()
