@@ -6,6 +6,7 @@ from chatapp.accounts.avatars import blueprint as avatars_blueprint
 from chatapp.accounts.login import init_login
 from chatapp.accounts.routes import blueprint as accounts_blueprint
 from chatapp.admin.routes import blueprint as admin_blueprint
+from chatapp.api.avatars.routes import blueprint as api_avatars_blueprint
 from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.drafts.routes import blueprint as api_drafts_blueprint
 from chatapp.api.files.routes import blueprint as api_files_blueprint
@@ -153,6 +154,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         search_blueprint,
         uploads_blueprint,
         api_blueprint,
+        api_avatars_blueprint,
         api_drafts_blueprint,
         api_files_blueprint,
         api_scheduled_blueprint,

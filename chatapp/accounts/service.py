@@ -138,24 +138,9 @@ def change_display_name(actor: Actor, name: str) -> None:
     def change(transaction: Transaction) -> None:
         require_free_display_name(transaction.session, checked, assistant_names)
         _update_user(transaction, actor, name=checked)
-        _count_change_of_people(transaction.session)
+        transaction.session.execute(update(Installation).values(people_version=Installation.people_version + 1))
 
     write(change)
-
-
-def change_avatar(actor: Actor, digest: str | None) -> None:
-    """Set a user's picture, which is stored already, or remove it. Raises `SignedOut`."""
-
-    def change(transaction: Transaction) -> None:
-        _update_user(transaction, actor, avatar_digest=digest)
-        _count_change_of_people(transaction.session)
-
-    write(change)
-
-
-def _count_change_of_people(session: Session) -> None:
-    """Invalidate what was rendered with the names and pictures of people."""
-    session.execute(update(Installation).values(people_version=Installation.people_version + 1))
 
 
 def change_read_receipts(actor: Actor, *, are_sent: bool) -> None:

@@ -49,6 +49,12 @@ class Conversation(TypedDict):
     updated_at: Timestamp
 
 
+class Avatar(TypedDict):
+    """The picture of a person or a room."""
+
+    avatar_url: Annotated[str | None, Field(description="Its path; null if there is none.")]
+
+
 class Preferences(TypedDict):
     """What the user has set for a conversation."""
 

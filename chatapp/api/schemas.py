@@ -332,6 +332,12 @@ class UploadCreate(Request):
     )
 
 
+class AvatarUpdate(Request):
+    """A new picture."""
+
+    upload: str | None = Field(max_length=100, description="The id of a complete upload; null for no picture.")
+
+
 class IdempotencyHeaders(Request):
     """Headers of a request that takes effect once, even if it is repeated."""
 

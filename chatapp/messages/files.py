@@ -2,12 +2,11 @@
 
 from flask import Blueprint, Response, render_template, request
 
-from chatapp.conversations.policy import authorize_reading, authorize_viewing
+from chatapp.conversations.avatars import get_room_avatar
+from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import parse_ref
-from chatapp.errors import NotFound
 from chatapp.extensions import db
-from chatapp.files.avatars import avatar_file
 from chatapp.identity import current_person, login_required
 from chatapp.presentation.files import KIND_LABELS, show_file
 from chatapp.presentation.kinds import pages_of
@@ -54,8 +53,6 @@ def show(conversation: str, digest: str, name: str) -> Response:
 @blueprint.get("/conversations/<conversation>/avatar/<digest>")
 @login_required
 def show_avatar(conversation: str, digest: str) -> Response:
-    """Send the picture of a room, which everybody sees who sees its name."""
-    found = authorize_viewing(*find_access(db.session(), parse_ref(conversation), current_person().id))
-    if found.avatar_digest != digest:
-        raise NotFound("This room has another picture now, or none.")
-    return send_file(avatar_file(digest))
+    """Send the picture of a room."""
+    access = find_access(db.session(), parse_ref(conversation), current_person().id)
+    return send_file(get_room_avatar(access, digest))

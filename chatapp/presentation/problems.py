@@ -11,6 +11,7 @@ MIMETYPE = "application/problem+json"
 
 BLUEPRINTS = {
     "api",
+    "api_avatars",
     "api_drafts",
     "api_files",
     "api_mentions",

@@ -70,23 +70,6 @@ def set_topic(actor: Actor, room_id: int, topic: str) -> None:
     write(change)
 
 
-def change_avatar(actor: Actor, room_id: int, digest: str | None) -> None:
-    """Set the picture of a room, which is stored already, or remove it. Raises `NotFound`, `Forbidden`, `Archived`."""
-
-    def change(transaction: Transaction) -> None:
-        room = _authorize_change(transaction.session, actor, room_id)
-        if room.avatar_digest != digest:
-            room.avatar_digest = digest
-            _send_sidebar_changed(transaction, room)
-
-    write(change)
-
-
-def authorize_avatar(actor: Actor, room_id: int) -> Conversation:
-    """Return the room if a user may change its picture. Raises `NotFound`, `Forbidden`, `Archived`."""
-    return _authorize_change(db.session(), actor, room_id)
-
-
 def join_room(actor: Actor, room_id: int) -> None:
     """Add `actor` to an open room, unless they are a member already. Raises `NotFound`, `Archived`."""
 

@@ -6,10 +6,12 @@ import pytest
 import requests
 from PIL import Image
 
+from tests.harness.api import check_problem
 from tests.harness.html import attribute, find_csrf_token
 from tests.harness.media import draw, encode
 from tests.harness.people import NewPerson, Person, room_path
 from tests.harness.servers import Server
+from tests.harness.uploading import upload
 
 
 def post_picture(person: Person, path: str, content: bytes, name: str = "me.png") -> requests.Response:
@@ -110,3 +112,19 @@ def test_managers_change_the_picture_of_a_room_that_its_members_see(any_server: 
     ana.post(f"{page}/remove")
     assert ana.get(path).status_code == 404
     assert "avatar_url" not in ana.api().get(f"/conversations/{room}").json()
+
+
+def test_a_program_changes_pictures_over_the_api(ana: Person, bob: Person) -> None:
+    api, socket, room = ana.api(), ana.connect(), ana.create_room()
+    image = upload(ana.server, socket, "me.png", picture()).id
+    text = upload(ana.server, socket, "notes.txt", b"Remember the milk").id
+    for path in ("/me/avatar", f"/conversations/{room}/avatar"):
+        url = api.request("PUT", path, json={"upload": image}).json()["avatar_url"]
+        assert api.get(url).headers["Content-Type"] == "image/webp"
+        assert check_problem(api.request("PUT", path, json={"upload": text})) == (400, "invalid")
+        assert check_problem(api.request("PUT", path, json={"upload": "unknown"})) == (422, "invalid_upload")
+        assert api.get(url).ok
+        assert bob.api().get(url).status_code == (200 if path == "/me/avatar" else 404)
+        assert api.request("PUT", path, json={"upload": None}).json() == {"avatar_url": None}
+        assert check_problem(api.get(url)) == (404, "not_found")
+    assert check_problem(bob.api().request("PUT", "/me/avatar", json={"upload": image})) == (422, "invalid_upload")

@@ -10,11 +10,12 @@ import pytest
 import sqlalchemy as sql
 from flask import Flask
 
-from chatapp.accounts.service import change_avatar, create_owner
+from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.backup.lock import SWEEP_LOCK
 from chatapp.config import current_settings
-from chatapp.conversations.refs import GENERAL
+from chatapp.conversations.avatars import change_own_avatar, change_room_avatar
+from chatapp.conversations.refs import GENERAL, room_ref
 from chatapp.encryption.keys import SPOOL
 from chatapp.errors import Conflict
 from chatapp.file_locks import try_lock
@@ -25,7 +26,6 @@ from chatapp.files.store import current_store
 from chatapp.files.sweep import INTERVAL_SECONDS, MARKS, Swept, sweep, sweep_if_due
 from chatapp.files.uploads import append, create_upload, delete_upload, find_complete
 from chatapp.models import Deletion
-from chatapp.rooms.service import change_avatar as change_room_avatar
 from chatapp.rooms.service import create_with_members
 from chatapp.storage import write
 from chatapp.storage.spool import Spool
@@ -135,11 +135,11 @@ def test_an_upload_keeps_its_file_until_it_is_removed(ana: Actor) -> None:
 def test_pictures_of_people_and_rooms_are_kept_and_checked(ana: Actor) -> None:
     own, of_room = store(b"a picture"), store(b"the picture of a room")
     room_id = create_with_members(ana, "Room", "", "private", [])
-    change_avatar(ana, own.digest)
-    change_room_avatar(ana, room_id, of_room.digest)
+    change_own_avatar(ana, own.digest)
+    change_room_avatar(ana, room_ref(room_id), of_room.digest)
     assert [sweep(), sweep()] == [Swept(0, 0)] * 2
     assert not list(find_file_problems(is_thorough=True))
-    change_room_avatar(ana, room_id, None)
+    change_room_avatar(ana, room_ref(room_id), None)
     assert [sweep(), sweep()] == [Swept(0, 1), Swept(1, 0)]
     assert not is_stored(of_room)
     current_store().delete(own.digest)

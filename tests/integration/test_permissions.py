@@ -110,6 +110,16 @@ ROUTES = {
     f"GET {API}/pins": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"POST {API}/read": Line(ROOM_API, DIRECT_API),
     f"GET {API}/files/<digest>/<name>": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
+    # Direct conversations and sessions with assistants have no picture that somebody could change.
+    f"GET {API}/avatar/<digest>": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
+    f"PUT {API}/avatar": Line(
+        MANAGER_POST,
+        outcomes(404, anonymous=401, member=403, manager=403, blocked=403),
+        {"upload": None},
+        session=outcomes(404, anonymous=401, member=403),
+    ),
+    "GET /api/avatars/<digest>": Line(USER_API),
+    "PUT /api/me/avatar": Line(USER_API, sent={"upload": None}),
     f"GET {API}/preferences": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"PATCH {API}/preferences": Line(ROOM_API, DIRECT_API, {"is_muted": True}, session=SESSION_POST),
     # A conversation with an assistant has no threads.
@@ -310,8 +320,7 @@ ROUTES = {
     # The request lacks the picture.
     "POST /settings/picture": Line(USER_POST),
     "POST /settings/picture/remove": Line(USER_POST),
-    # Nobody has a picture with this digest.
-    "GET /avatars/<digest>": Line(ABSENT),
+    "GET /avatars/<digest>": Line(USER),
     "POST /settings/name": Line(USER_POST, sent={"name": "Somebody"}),
     "POST /settings/password": Line(USER_POST),
     "POST /settings/receipts": Line(USER_POST),
@@ -433,6 +442,13 @@ class Installation:
         self.server.execute(f"UPDATE conversations SET last_event = 2 WHERE id = {number}")
         return name
 
+    def new_picture(self) -> str:
+        """Give the outsider a picture, and return its digest."""
+        self.conversation("room")  # Its message has the same content, which is stored.
+        digest = sha256(FILE).hexdigest()
+        self.server.execute(f"UPDATE users SET avatar_digest = '{digest}' WHERE username = 'outsider'")
+        return digest
+
     def new_template(self) -> str:
         """Create a session template for everyone, and return its id."""
         moment = "'2026-01-01 00:00:00'"
@@ -512,7 +528,7 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
             "assistant": "helper",
             "user_id": installation.ids["member"],
             "name": "outsider" if name != "outsider" else "member",
-            "digest": sha256(FILE).hexdigest(),
+            "digest": installation.new_picture() if "/avatars/" in path else sha256(FILE).hexdigest(),
             "names": "admin",
             "username": "nobody",
             "token": "wrong",
@@ -561,7 +577,7 @@ def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(install
             "seq": 1,
             "reaction": "👍",
             "person_id": installation.ids["manager"],
-            "digest": sha256(FILE).hexdigest(),
+            "digest": installation.new_picture() if "/avatars/" in path else sha256(FILE).hexdigest(),
             "upload_id": "1-0",
             "template_id": installation.new_template(),
             "scheduled_id": installation.new_scheduled() if "<scheduled_id>" in path else 0,

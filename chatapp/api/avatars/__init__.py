@@ -1,0 +1,1 @@
+"""Pictures of people and rooms over the API."""
