@@ -66,6 +66,7 @@ from chatapp.timeline import (
     pin,
     post,
     react,
+    remove_previews,
     undelete,
 )
 from chatapp.timeline.pins import list_pinned
@@ -255,6 +256,17 @@ def remove_reaction(conversation: str, seq: str, reaction: str) -> Response:
     """Remove your own reaction."""
     ref = parse_conversation(conversation)
     return _respond_message(react(ref, current_caller().actor, parse_message_number(seq), reaction, on=False))
+
+
+@blueprint.delete(f"{MESSAGE}/previews")
+@describe(Message, *CONVERSATION_ERRORS, *WRITE_ERRORS, tag="Messages")
+def remove_link_previews(conversation: str, seq: str) -> Response:
+    """Remove the previews of a message's links.
+
+    Its sender can, and who moderates the conversation. They do not come back when the message is edited.
+    """
+    ref = parse_conversation(conversation)
+    return _respond_message(remove_previews(ref, current_caller().actor, parse_message_number(seq)))
 
 
 @blueprint.put(f"{MESSAGE}/pin")

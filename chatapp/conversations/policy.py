@@ -191,6 +191,19 @@ def authorize_deletion(
         raise Forbidden(f"Messages can be deleted only within {_describe(limit_seconds)} after they were sent.")
 
 
+def authorize_preview_removal(
+    conversation: ConversationColumns,
+    message: Message,
+    actor: Actor,
+    membership: MembershipColumns | None,
+    *,
+    is_admin: bool,
+) -> None:
+    """Raise `Forbidden` unless the user sent the message or moderates the conversation."""
+    if message.sender_id != actor.user_id and not kind_of(conversation).may_moderate(membership, is_admin=is_admin):
+        raise Forbidden("You can remove only the previews of your own messages.")
+
+
 def authorize_undeletion(deletion: Deletion, user_id: int) -> None:
     """Raise `Forbidden` unless the user deleted the message."""
     if deletion.user_id != user_id:

@@ -30,6 +30,7 @@ from chatapp.presentation.message_template import Body, MessageTemplate, shows_f
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.content import ACTION
+from chatapp.timeline.link_previews import PagePreview
 from chatapp.timeline.references import file_path
 from chatapp.timeline.threads import ThreadSummary
 from chatapp.timeline.versions import EarlierVersion
@@ -243,7 +244,18 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
         data["files"] = [
             present_file(file, None if message.is_pending else message.conversation.wire_name) for file in message.files
         ]
+    if message.previews:
+        data["previews"] = [_present_preview(preview) for preview in message.previews]
     return data
+
+
+def _present_preview(preview: PagePreview) -> resources.LinkPreview:
+    return {
+        "url": preview.url,
+        "title": preview.title,
+        "description": preview.description,
+        "site": preview.site,
+    }
 
 
 def present_file(file: AttachedFile, conversation: str | None) -> resources.File:

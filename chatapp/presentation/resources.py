@@ -94,6 +94,15 @@ class File(TypedDict):
     large_url: NotRequired[Annotated[str, Field(description="That of a thumbnail of at most 1600 × 1600 pixels.")]]
 
 
+class LinkPreview(TypedDict):
+    """What a message shows of a page that it links to. The texts are those of the page, on one line."""
+
+    url: Annotated[str, Field(description="The link as the message has it.")]
+    title: str
+    description: Annotated[str, Field(description="Empty if the page has none.")]
+    site: Annotated[str, Field(description="The name of the site; empty if the page has none.")]
+
+
 class Message(TypedDict):
     """A message."""
 
@@ -137,6 +146,9 @@ class Message(TypedDict):
     reactions: list[Reaction]
     pinned: Annotated[bool, Field(description="Whether it is pinned in its conversation.")]
     files: NotRequired[Annotated[list[File], Field(description="Missing if the message has none.")]]
+    previews: NotRequired[
+        Annotated[list[LinkPreview], Field(description="Those of its links. Missing if the message has none.")]
+    ]
 
 
 class MessageVersion(TypedDict):

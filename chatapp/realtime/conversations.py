@@ -32,6 +32,7 @@ from chatapp.timeline import (
     pin,
     prepare_post,
     react,
+    remove_previews,
     undelete,
 )
 from chatapp.timeline.answers import find_running
@@ -52,6 +53,8 @@ MAX_LAST_PAGE_SIZE = 100
 
 MAX_REMOVED_FILES = 100
 """Maximum number of files that one edit removes: `max_message_files` is at most this."""
+
+MAX_PREVIEW_URL_CHARS = 2_000
 
 READING_COST = 20
 """Events as which one counts that reads many messages: it takes about as much of the processor's time."""
@@ -124,6 +127,14 @@ class ReactPayload(Payload):
     seq: EventNumber
     reaction: object = None
     on: bool = True
+
+
+class RemovePreviewsPayload(Payload):
+    """Payload of `remove_previews`. Without a URL all are removed."""
+
+    conversation: object
+    seq: EventNumber
+    url: Annotated[str, StringConstraints(max_length=MAX_PREVIEW_URL_CHARS)] | None = None
 
 
 class PinPayload(Payload):
@@ -363,6 +374,12 @@ def react_to_message(caller: Caller, payload: ReactPayload) -> Ack:
 def pin_message(caller: Caller, payload: PinPayload) -> Ack:
     """Pin a message in its conversation, or unpin it."""
     return _present(pin(parse_ref(payload.conversation), caller.user.actor, payload.seq, on=payload.on))
+
+
+@handles("remove_previews", RemovePreviewsPayload)
+def remove_previews_of_message(caller: Caller, payload: RemovePreviewsPayload) -> Ack:
+    """Remove the previews of a message's links, or one of them."""
+    return _present(remove_previews(parse_ref(payload.conversation), caller.user.actor, payload.seq, payload.url))
 
 
 def _list_answers(ref: ConversationRef) -> list[Mapping[str, Any]]:

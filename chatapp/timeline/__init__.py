@@ -13,7 +13,7 @@ from chatapp.storage.spool import Spool
 from chatapp.storage.statements import StatementObserver
 from chatapp.storage.watermarks import Watermarks
 from chatapp.timeline.bots import store_bot_message
-from chatapp.timeline.changing import delete, edit, pin, react, undelete
+from chatapp.timeline.changing import delete, edit, pin, react, remove_previews, undelete
 from chatapp.timeline.event_numbers import lock_conversations
 from chatapp.timeline.forwarding import forward
 from chatapp.timeline.messages import Head, TimelineMessage
@@ -43,6 +43,7 @@ __all__ = [
     "prepare_post",
     "react",
     "read_page",
+    "remove_previews",
     "store_bot_message",
     "undelete",
 ]

@@ -9,7 +9,13 @@ from sqlalchemy.orm import Session
 
 from chatapp.actors import Actor, is_admin, require_active_login
 from chatapp.config import current_settings
-from chatapp.conversations.policy import authorize_deletion, authorize_editing, authorize_pinning, authorize_posting
+from chatapp.conversations.policy import (
+    authorize_deletion,
+    authorize_editing,
+    authorize_pinning,
+    authorize_posting,
+    authorize_preview_removal,
+)
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, Empty, Invalid, NotFound
@@ -21,11 +27,12 @@ from chatapp.storage import ReadStatement, Transaction, write
 from chatapp.timeline.content import check_caption
 from chatapp.timeline.deletions import end_undo_of_others, remove_content, restore_content
 from chatapp.timeline.event_numbers import LockedConversation, increment_last_event, lock_columns, store_event_numbers
+from chatapp.timeline.link_previews import PagePreview, delete_previews, fetch_previews, replace_previews
 from chatapp.timeline.mentions import MentionSource, delete_mentions, resolve_mentions, store_mentions
 from chatapp.timeline.messages import TimelineMessage, fetch_message
 from chatapp.timeline.metadata import UNCHANGED, check_metadata
 from chatapp.timeline.pins import delete_pin, store_pin
-from chatapp.timeline.signals import message_changed, send_changed
+from chatapp.timeline.signals import ContentEdited, content_edited, message_changed, send_changed
 from chatapp.timeline.thread_replies import Reply, add_named_followers, recount_reply
 from chatapp.timeline.versions import keep_version
 
@@ -88,6 +95,8 @@ def edit(
                 index_rows(session, [message])
             return has_fewer_files or session.is_modified(message)
         keep_version(session, message)
+        text = new_content
+        delete_previews(session, message, lambda preview: preview.url not in text)
         message.content, message.edited_at = new_content, now()
         delete_mentions(session, message.id)
         (mentioned,) = resolve_mentions(session, [MentionSource(conversation, membership, actor.user_id, new_content)])
@@ -204,6 +213,51 @@ def pin(ref: ConversationRef, actor: Actor, seq: int, *, on: bool) -> TimelineMe
     return write(_change_message(ref, actor, seq, alter), locks=[ref.id])
 
 
+def remove_previews(ref: ConversationRef, actor: Actor, seq: int, url: str | None = None) -> TimelineMessage:
+    """Remove the previews of a message's links, or only that of `url`, and return the message.
+
+    Raises what `authorize_posting` and `authorize_preview_removal` raise, and `NotFound`.
+    """
+
+    def alter(
+        session: Session, conversation: LockedConversation, message: Message, membership: Membership | None
+    ) -> bool:
+        authorize_preview_removal(conversation, message, actor, membership, is_admin=is_admin(session, actor))
+        return delete_previews(session, message, lambda preview: url is None or preview.url == url)
+
+    return write(_change_message(ref, actor, seq, alter), locks=[ref.id])
+
+
+def store_previews(
+    message: TimelineMessage, fetched: Sequence[PagePreview], list_urls: Callable[[str], Sequence[str]]
+) -> None:
+    """Store previews of a message's links, as one event, and delete those of links that it does not have.
+
+    `list_urls` returns the links of a text. The message may have been edited, deleted or removed while the pages were
+    fetched: only previews of links that it has now are stored. Raises `Unavailable` and `Busy`.
+    """
+    ref = message.conversation
+
+    def change(transaction: Transaction) -> None:
+        session = transaction.session
+        conversation = lock_columns(session, [ref.id]).get(ref)
+        row = session.scalars(_SELECT_MESSAGE, {"conversation_id": ref.id, "seq": message.seq}).one_or_none()
+        if conversation is None or row is None or row.id != message.id or row.deleted_at is not None:
+            return
+        stored = fetch_previews(session, [row.id]).get(row.id, ())
+        by_url = {preview.url: preview for preview in (*fetched, *stored)}
+        previews = tuple(by_url[url] for url in list_urls(row.content) if url in by_url)
+        if previews == stored:
+            return
+        replace_previews(session, row, previews)
+        row.version = increment_last_event(transaction, conversation)
+        session.flush()
+        store_event_numbers(session, [conversation])
+        send_changed(transaction, {ref: [row.seq]})
+
+    write(change, locks=[ref.id])
+
+
 def check_reaction(value: object) -> str:
     """Return the emoji. Raises `Invalid` for anything else."""
     if isinstance(value, str) and 1 <= len(value) <= MAX_REACTION_CHARS:
@@ -248,6 +302,8 @@ def _change_message(
         changed = fetch_message(session, ref, message.id)
         if has_changed:
             transaction.send_on_commit(message_changed, changed)
+            if message.edited_at is not None and message.content != old_content and not was_deleted:
+                transaction.send_on_commit(content_edited, ContentEdited(changed, old_content))
             send_changed(transaction, {ref: changed_roots})
         return changed
 

@@ -75,7 +75,7 @@ def remove_content(session: Session, message: Message, user_id: int) -> None:
         "mentions": list(connection.execute(_SELECT_MENTIONED, key).scalars()),
         "pin": pin and [pin.user_id, pin.pinned_at.isoformat()],
         "files": take_files(session, message.id),
-        "previews": take_previews(session, message.id),
+        "previews": take_previews(session, message),
     }
     message.content, message.extra, message.deleted_at = "", None, now()
     session.add(Deletion(message_id=message.id, user_id=user_id, deleted_at=message.deleted_at, removed=removed))
@@ -128,7 +128,7 @@ def restore_content(session: Session, message: Message, user_id: int, *, request
     }
     users = _find_users(session, user_ids)
     restore_files(session, message.conversation_id, message.id, files, users)
-    restore_previews(session, message.conversation_id, message.id, removed.get("previews", ()))
+    restore_previews(session, message, removed.get("previews", ()))
     _insert(
         session,
         _REACTIONS,

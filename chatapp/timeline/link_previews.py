@@ -3,14 +3,14 @@
 Storing them is an event of the message, as an edit is: the message gets a new version.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
-from chatapp.models import LinkPreview
+from chatapp.models import LinkPreview, Message
 from chatapp.storage import BulkStatement
 
 
@@ -64,26 +64,36 @@ def fetch_previews(session: Session, message_ids: Sequence[int]) -> dict[int, tu
     return {message_id: tuple(previews) for message_id, previews in found.items()}
 
 
-def replace_previews(session: Session, conversation_id: int, message_id: int, previews: Sequence[PagePreview]) -> None:
+def replace_previews(session: Session, message: Message, previews: Sequence[PagePreview]) -> None:
     """Store these as the previews of a message, instead of those that it has."""
-    session.connection().execute(_DELETE, {"message_id": message_id})
-    of_message = {"message_id": message_id, "conversation_id": conversation_id}
+    session.connection().execute(_DELETE, {"message_id": message.id})
+    of_message = {"message_id": message.id, "conversation_id": message.conversation_id}
     rows = [of_message | {"position": position} | asdict(preview) for position, preview in enumerate(previews)]
     if rows:
         _INSERT.execute(session.connection(), rows)
 
 
-def take_previews(session: Session, message_id: int) -> list[dict[str, Any]]:
+def delete_previews(session: Session, message: Message, is_deleted: Callable[[PagePreview], bool]) -> bool:
+    """Delete some of the previews of a message, and return whether it had any of them."""
+    if "://" not in message.content:
+        return False
+    previews = fetch_previews(session, [message.id]).get(message.id, ())
+    kept = [preview for preview in previews if not is_deleted(preview)]
+    if len(kept) == len(previews):
+        return False
+    replace_previews(session, message, kept)
+    return True
+
+
+def take_previews(session: Session, message: Message) -> list[dict[str, Any]]:
     """Delete the previews of a message, and return the fields of each."""
-    removed = [asdict(preview) for preview in fetch_previews(session, [message_id]).get(message_id, ())]
-    if removed:
-        session.connection().execute(_DELETE, {"message_id": message_id})
-    return removed
+    previews = fetch_previews(session, [message.id]).get(message.id, ()) if "://" in message.content else ()
+    if previews:
+        replace_previews(session, message, ())
+    return [asdict(preview) for preview in previews]
 
 
-def restore_previews(
-    session: Session, conversation_id: int, message_id: int, removed: Sequence[Mapping[str, Any]]
-) -> None:
+def restore_previews(session: Session, message: Message, removed: Sequence[Mapping[str, Any]]) -> None:
     """Insert the previews that `take_previews` has deleted."""
     if removed:
-        replace_previews(session, conversation_id, message_id, [PagePreview(**each) for each in removed])
+        replace_previews(session, message, [PagePreview(**each) for each in removed])

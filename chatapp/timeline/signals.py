@@ -34,6 +34,14 @@ class MessagesStored:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentEdited:
+    """A message whose text its sender has edited, and the text before that."""
+
+    message: TimelineMessage
+    old_content: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadReceiptChanged:
     """The new read receipt of a member."""
 
@@ -75,6 +83,9 @@ messages_posted: Signal[Sequence[TimelineMessage]] = Signal("messages-posted")
 
 message_changed: Signal[TimelineMessage] = Signal("message-changed")
 """A message that was edited, deleted or reacted to."""
+
+content_edited: Signal[ContentEdited] = Signal("content-edited")
+"""A message with another text than before, after `message_changed`."""
 
 message_pending: Signal[TimelineMessage] = Signal("message-pending")
 """A pending message, which has no `seq`."""

@@ -36,6 +36,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "undelete_message": {"conversation": "general", "seq": 1},
     "message_versions": {"conversation": "general", "seq": 1, "before": 3, "limit": 5},
     "pin_message": {"conversation": "general", "seq": 1, "on": True},
+    "remove_previews": {"conversation": "general", "seq": 1, "url": "https://example.com/"},
     "save_message": {"conversation": "general", "seq": 1, "on": True},
     "saved_messages": {"conversation": "general"},
     "save_draft": {"conversation": "general", "content": "begun", "version": 0, "thread": None, "client_id": KEY},

@@ -79,6 +79,7 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
         "message_versions": here | {"seq": seq, "before": 3},
         "react": here | {"seq": seq, "reaction": "👍", "on": False},
         "pin_message": here | {"seq": seq, "on": False},
+        "remove_previews": here | {"seq": seq, "url": None},
         "save_message": here | {"seq": seq, "on": False},
         "saved_messages": here,
         "save_draft": here | {"content": "begun", "version": 1},

@@ -86,6 +86,7 @@ ROUTES = {
     ),
     f"GET {API}/messages/<seq>/versions": Line(ROOM_API, DIRECT_API, session=SESSION_POST),
     f"DELETE {API}/messages/<seq>": Line(ROOM_API, DIRECT_POST | {"manager": 403}),
+    f"DELETE {API}/messages/<seq>/previews": Line(ROOM_API, DIRECT_POST | {"manager": 403}),
     f"POST {API}/messages/<seq>/forward": Line(ROOM_API, DIRECT_API, {"to": "general"}, session=SESSION_POST),
     # The message is not deleted.
     f"POST {API}/messages/<seq>/undelete": Line(ROOM_API, DIRECT_POST),
@@ -354,6 +355,7 @@ EVENTS = {
     "message_versions": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1}, session=SESSION_EVENT),
     "react": Line(ROOM | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "reaction": "👍"}),
     "pin_message": Line(MANAGER_POST | REFUSED, DIRECT_POST | REFUSED, {"seq": 1, "on": True}, session=SESSION_EVENT),
+    "remove_previews": Line(ROOM | REFUSED, DIRECT_POST | REFUSED | {"manager": 403}, {"seq": 1}),
     "save_message": Line(ROOM | REFUSED, DIRECT | REFUSED, {"seq": 1, "on": True}, session=SESSION_EVENT),
     "saved_messages": Line(ROOM | REFUSED, DIRECT | REFUSED, session=SESSION_EVENT),
     "save_draft": Line(
