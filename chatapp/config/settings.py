@@ -391,6 +391,13 @@ class Settings(BaseSettings):
         "quarter at most for those of one person",
     )
 
+    link_previews: bool = Field(
+        True, description="show previews of the pages that new messages link to, which the server fetches"
+    )
+    link_preview_private_networks: bool = Field(
+        False, description="fetch also pages in private networks and on this machine, from any port, for previews"
+    )
+
     assistants_file: Path | None = Field(
         None, description="file that configures the assistants; `assistants.toml` in the data folder when empty"
     )

@@ -15,7 +15,7 @@ _DOMAIN = re.compile(r"\.(?=[cneogim])(?:com|net|int|edu|gov|org|info|mil)(?![^\
 _WORD = re.compile(r"\S+")
 
 # Jinja2 looks for the end of such a run from each of its characters: 2 s for 10,000 of them. No URL has so many.
-_LONG_PUNCTUATION = re.compile(r"[)>.,]{50}")
+LONG_PUNCTUATION = re.compile(r"[)>.,]{50}")
 
 
 def may_have_link(text: str) -> bool:
@@ -30,7 +30,7 @@ def render_links(text: str, limit: int) -> tuple[Markup, int]:
 
     Whatever looks like a link counts, so that the time is bounded as well.
     """
-    if limit == 0 or not may_have_link(text) or _LONG_PUNCTUATION.search(text):
+    if limit == 0 or not may_have_link(text) or LONG_PUNCTUATION.search(text):
         return escape(text), limit
     words = (word for word in _WORD.finditer(text) if may_have_link(word[0]))
     parts: list[Markup] = []

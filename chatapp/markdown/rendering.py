@@ -282,13 +282,24 @@ def _find_blocks(tokens: Sequence[Token]) -> list[tuple[int, int]]:
     return list(pairwise([*starts, len(tokens)]))
 
 
-def extract_text(text: str, seconds: float) -> str | None:
-    """Return the text as it is read, without markup and without spoilers. Return None if that takes too long."""
+def parse(text: str, seconds: float) -> list[Token] | None:
+    """Return the tokens of a text. Return None if that takes too long."""
     budget = TimeBudget(seconds)
     try:
         with budget:
-            tokens = _Renderer(budget, TimeBudget(seconds), Marks()).parse(normalize(text))
+            return _Renderer(budget, TimeBudget(seconds), Marks()).parse(normalize(text))
     except BudgetExceeded:
+        return None
+
+
+def normalize_url(url: str) -> str:
+    """Return a URL in ASCII, as links have it."""
+    return _PARSER.normalizeLink(url)
+
+
+def extract_text(text: str, seconds: float) -> str | None:
+    """Return the text as it is read, without markup and without spoilers. Return None if that takes too long."""
+    if (tokens := parse(text, seconds)) is None:
         return None
     parts: list[str] = []
     for token in tokens:

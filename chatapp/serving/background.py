@@ -33,6 +33,7 @@ from chatapp.files.sweep import sweep_if_due
 from chatapp.files.uploads import delete_expired_uploads
 from chatapp.limits.rates import EXTENSION as RATE_LIMITS
 from chatapp.limits.rates import REPORT_SECONDS, RateCounters
+from chatapp.link_previews.service import LinkPreviewer
 from chatapp.models import Conversation
 from chatapp.realtime.application import Realtime, get_realtime
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
@@ -197,6 +198,8 @@ def _start_queues(app: Flask, settings: Settings, supervisor: Supervisor) -> Non
     """Start what does the work that waits in the database."""
     supervisor.start("webhooks", WebhookSender(app, settings, supervisor).run)
     supervisor.start("schedule", create_scheduler(app).run)
+    if settings.link_previews:
+        supervisor.start("link previews", LinkPreviewer(app, settings, supervisor).run)
     app.extensions[ANSWER_WORKER] = answer_worker = AnswerWorker(app, settings, supervisor)
     answer_worker.start()
 

@@ -96,6 +96,8 @@ class Server:
             "CHATAPP_WORKER_TIMEOUT_SECONDS": str(scaled(60)),  # The time of PDFs.
             # On a busy machine any statement may be slow; several tests expect that nothing is logged.
             "CHATAPP_SLOW_QUERY_MS": "0",
+            # Tests request nothing from other sites.
+            "CHATAPP_LINK_PREVIEWS": "false",
         } | settings
 
     @property
