@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from chatapp.files.pictures import NAME, VARIANT
+from chatapp.presentation import resources
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.link_previews import PagePreview
 from chatapp.timeline.references import file_path
@@ -24,7 +25,7 @@ SIDE_PIXELS = 72
 
 @dataclass(frozen=True, slots=True)
 class ShownPreview:
-    """A preview of a link with the URL of its picture."""
+    """A preview of a link with the URL of its picture's thumbnail."""
 
     preview: PagePreview
     picture_url: str | None
@@ -53,10 +54,22 @@ class ShownPreview:
 def list_previews(message: TimelineMessage) -> Sequence[ShownPreview]:
     """Return the previews of a message."""
     wire_name = message.conversation.wire_name
-    return [ShownPreview(preview, _find_url(preview, wire_name)) for preview in message.previews]
+    return [ShownPreview(preview, _find_thumbnail(preview, wire_name)) for preview in message.previews]
 
 
-def _find_url(preview: PagePreview, conversation: str) -> str | None:
-    if preview.picture_digest is None:
+def _find_thumbnail(preview: PagePreview, conversation: str) -> str | None:
+    picture = present_picture(preview, conversation)
+    return picture and picture["small_url"]
+
+
+def present_picture(preview: PagePreview, conversation: str) -> resources.PreviewPicture | None:
+    """Return the picture of a preview in a conversation as JSON; None if it has none."""
+    if preview.picture_digest is None or preview.picture_width is None or preview.picture_height is None:
         return None
-    return f"{file_path(conversation, preview.picture_digest, NAME)}?size={VARIANT}"
+    url = file_path(conversation, preview.picture_digest, NAME)
+    return {
+        "url": url,
+        "small_url": f"{url}?size={VARIANT}",
+        "width": preview.picture_width,
+        "height": preview.picture_height,
+    }

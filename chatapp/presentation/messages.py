@@ -24,7 +24,7 @@ from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.presentation import resources
 from chatapp.presentation.avatars import person_avatar_path
 from chatapp.presentation.files import list_shown
-from chatapp.presentation.link_previews import list_previews
+from chatapp.presentation.link_previews import list_previews, present_picture
 from chatapp.presentation.message_cache import MessageCache, PresentedMessage
 from chatapp.presentation.message_template import Body, MessageTemplate, shows_few_emoji
 from chatapp.storage import Backlog
@@ -245,17 +245,20 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
             present_file(file, None if message.is_pending else message.conversation.wire_name) for file in message.files
         ]
     if message.previews:
-        data["previews"] = [_present_preview(preview) for preview in message.previews]
+        data["previews"] = [_present_preview(each, message.conversation.wire_name) for each in message.previews]
     return data
 
 
-def _present_preview(preview: PagePreview) -> resources.LinkPreview:
-    return {
+def _present_preview(preview: PagePreview, conversation: str) -> resources.LinkPreview:
+    data: resources.LinkPreview = {
         "url": preview.url,
         "title": preview.title,
         "description": preview.description,
         "site": preview.site,
     }
+    if picture := present_picture(preview, conversation):
+        data["picture"] = picture
+    return data
 
 
 def present_file(file: AttachedFile, conversation: str | None) -> resources.File:

@@ -94,6 +94,15 @@ class File(TypedDict):
     large_url: NotRequired[Annotated[str, Field(description="That of a thumbnail of at most 1600 × 1600 pixels.")]]
 
 
+class PreviewPicture(TypedDict):
+    """The picture of a page, as a still WebP."""
+
+    url: Annotated[str, Field(description="The path of its content, of at most 1600 × 1600 pixels.")]
+    small_url: Annotated[str, Field(description="That of a thumbnail of at most 480 × 480 pixels.")]
+    width: Annotated[int, Field(description="Of the original, in pixels.")]
+    height: int
+
+
 class LinkPreview(TypedDict):
     """What a message shows of a page that it links to. The texts are those of the page, on one line."""
 
@@ -101,6 +110,7 @@ class LinkPreview(TypedDict):
     title: str
     description: Annotated[str, Field(description="Empty if the page has none.")]
     site: Annotated[str, Field(description="The name of the site; empty if the page has none.")]
+    picture: NotRequired[Annotated[PreviewPicture, Field(description="Missing if the page has none.")]]
 
 
 class Message(TypedDict):

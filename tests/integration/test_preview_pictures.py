@@ -120,7 +120,12 @@ def test_the_picture_of_a_preview_is_for_those_who_may_read_the_conversation(
     assert (response.status_code, response.headers["Content-Type"]) == (200, "image/webp")
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert bob.get(path.partition("?")[0]).headers["Content-Type"] == "image/webp"
-    assert bob.api(bob.create_token("read")).get(path).content == response.content
+    api = bob.api(bob.create_token("read"))
+    assert api.get(path).content == response.content
+    assert socket.call("pin_message", {"conversation": room, "seq": seq, "on": True})["ok"]
+    (preview,) = api.get(f"/conversations/{room}/messages/{seq}").json()["previews"]
+    url = path.partition("?")[0]
+    assert preview["picture"] == {"url": url, "small_url": path, "width": 600, "height": 300}
     assert eve.get(path).status_code == 404
     assert bob.get(path.replace(room, "general")).status_code == 404
     assert requests.get(any_server.url + path, allow_redirects=False, timeout=scaled(30)).status_code == 302
