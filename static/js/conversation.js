@@ -11,6 +11,7 @@ import { enablePictures } from "./file_pictures.js";
 import { enableFolding } from "./folding.js";
 import { ForwardDialog } from "./forward_dialog.js";
 import { enableHistoryLoading } from "./history_loading.js";
+import { enablePreviewRemoval } from "./link_previews.js";
 import { enableAutocomplete } from "./autocomplete.js";
 import { completeCommands } from "./command_completion.js";
 import { emojiCompletion } from "./emoji_completion.js";
@@ -131,6 +132,7 @@ function createToolbar(live, decorators, { userId, emojiPicker, connection: wind
   const editor = new MessageEditor(area, toolbar, actions, Number(messageLimit));
   enableMessageMenu(toolbar, conversation, new ForwardDialog(find(main, "[data-forward-dialog]", HTMLDialogElement)));
   enablePinning(toolbar, actions);
+  enablePreviewRemoval(area, actions);
   const markSaved = enableSaving(toolbar, area, { window, page: connection }, conversation, signal);
   enableReminders(main, toolbar, connection, conversation);
   enableReactions(picker, area, toolbar, actions, emojiPicker);

@@ -7,7 +7,7 @@ import { cloneTemplate, find } from "./dom.js";
 /** @import { MessageList } from "./message_list.js" */
 /** @import { Requests, StoredMessage } from "./protocol.js" */
 
-/** @typedef {"edit_message" | "delete_message" | "undelete_message" | "react" | "pin_message" | "stop_answer" | "answer_again"} Action */
+/** @typedef {"edit_message" | "delete_message" | "undelete_message" | "react" | "pin_message" | "remove_previews" | "stop_answer" | "answer_again"} Action */
 
 /**
  * @template {Action} Name

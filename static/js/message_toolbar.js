@@ -2,6 +2,7 @@
 
 import { isWithinLimit } from "./core/time_limits.js";
 import { cloneTemplate, closest, find, findAll } from "./dom.js";
+import { setPreviewRemovalEnabled } from "./link_previews.js";
 import { findMessages, isSentBy, messageOf, seqOf } from "./message_element.js";
 import { messagePath, threadPath } from "./paths.js";
 import { setReactionsEnabled } from "./reactions.js";
@@ -65,6 +66,7 @@ export class MessageToolbar {
     this.#updateTabStop(message);
     const isUsable = this.#isUsable(message);
     setReactionsEnabled(message, isUsable && this.#mayPost);
+    setPreviewRemovalEnabled(message, isUsable && this.#mayRemovePreviews(message));
     const more = message.querySelector("[data-more]");
     if (isUsable && IS_TOUCH && !more) message.append(cloneTemplate("message-more"));
     if (!isUsable) more?.remove();
@@ -132,6 +134,11 @@ export class MessageToolbar {
     find(this.menu, "[data-edit]").hidden = !this.mayEdit(message);
     const mayDelete = mayModerate || (isOwn && this.#isWithin(message, "deleteSeconds"));
     find(this.menu, "[data-delete]").hidden = !this.#mayPost || !mayDelete;
+  }
+
+  /** @param {HTMLElement} message */
+  #mayRemovePreviews(message) {
+    return this.#mayPost && (this.#main.dataset.mayModerate === "true" || isSentBy(message, this.userId));
   }
 
   /** @param {HTMLElement} message */

@@ -113,8 +113,8 @@
  * @property {{payload: MessageReference & {content: string}, ack: {message: StoredMessage}}} edit_message
  * @property {{payload: MessageReference & {reaction: string, on: boolean}, ack: {message: StoredMessage}}} react
  * @property {{payload: MessageReference & {on: boolean}, ack: {message: StoredMessage}}} pin_message
- * @property {{payload: MessageReference & {url?: string}, ack: {message: StoredMessage}}} remove_previews
  * @property {{payload: {name: string, size: number}, ack: {upload: {id: string, url: string, size: number}}}} create_upload
+ * @property {{payload: MessageReference & {url?: string}, ack: {message: StoredMessage}}} remove_previews
  * @property {MessageChange} delete_message
  * @property {MessageChange} undelete_message
  * @property {MessageChange} stop_answer
