@@ -11,7 +11,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from chatapp.durability import make_folder
 from chatapp.encryption.files import read, replace
 from chatapp.encryption.streams import Undecryptable
 from chatapp.failpoints import failpoint
-from chatapp.file_locks import try_lock
+from chatapp.file_locks import try_lock, wait_for_lock
 from chatapp.files.attached import AttachedFile
 
 log = structlog.get_logger(__name__)
@@ -123,6 +123,17 @@ class UploadFolder:
         return Upload(
             id=upload_id, user_id=user_id, name=name, size=size, offset=0, progressed_at=time.time(), file=None
         )
+
+    @contextmanager
+    def creating(self) -> Iterator[None]:
+        """Exclude that others create uploads between a check of limits and a creation."""
+        make_folder(self.path)
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            wait_for_lock(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
 
     def find(self, upload_id: str) -> Upload | None:
         """Return an upload; None if there is none, or it is damaged."""

@@ -5,10 +5,11 @@ Sending the bytes of an upload needs its id alone. Creating one and posting it n
 """
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from errno import EDQUOT, ENOSPC
 
 import structlog
@@ -34,7 +35,7 @@ from chatapp.extensions import db
 from chatapp.failpoints import failpoint
 from chatapp.files.attached import AttachedFile
 from chatapp.files.inspection import inspect
-from chatapp.files.store import current_store, init_store
+from chatapp.files.store import FileStore, current_store, init_store
 from chatapp.files.upload_folder import OpenUpload, Upload, UploadFolder
 from chatapp.limits.rates import UPLOADS, count_use
 from chatapp.models import Attachment
@@ -92,6 +93,8 @@ class _Uploads:
     def __init__(self, settings: Settings) -> None:
         self.folder = UploadFolder(settings.uploads_path, settings.derive_key(SECRETS))
         self.receiving: dict[str, Interruption] = {}
+        self.creating = threading.Lock()
+        """Held while an upload is created, so that only one native thread waits for other processes."""
         self._next_at = 0.0
         """When bytes may be received again."""
 
@@ -100,6 +103,25 @@ class _Uploads:
         now = time.monotonic()
         self._next_at = max(self._next_at, now) + size / BYTES_PER_SECOND
         time.sleep(self._next_at - now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    """The files of a user's messages."""
+
+    size: int
+    digests: set[str]
+    """Those among the digests of complete uploads that are in messages already."""
+
+    def check_quota(self, limit_mb: int, size: int, own: Sequence[Upload]) -> None:
+        """Raise `QuotaExceeded` if the files, uploads and `size` further bytes would exceed the user's limit."""
+        waiting = {each.file.digest: each.size for each in own if each.file is not None}
+        waiting_size = sum(each for digest, each in waiting.items() if digest not in self.digests)
+        unfinished = sum(each.size for each in own if each.file is None)
+        if self.size + waiting_size + unfinished + size > limit_mb * MB:
+            raise QuotaExceeded(
+                f"Your files can have at most {limit_mb} MB together. Delete messages with files first."
+            )
 
 
 def init_files(app: Flask, settings: Settings) -> None:
@@ -120,16 +142,10 @@ def create_upload(user_id: int, name: str, size: int) -> Upload:
     settings = current_settings()
     if size > settings.max_file_mb * MB:
         raise FileTooLarge(f"A file can have at most {settings.max_file_mb} MB.")
-    folder, run = _current().folder, current_pools().files.run
-    own = run(_list_own, folder, user_id)
-    _check_quota(user_id, size, own)
-    run(check_space, settings, size)
-    if settings.all_files_mb:
-        used = run(current_store().used_bytes) + sum(each.size for each in run(_list_unfinished, folder))
-        if used + size > settings.all_files_mb * MB:
-            raise QuotaExceeded("There is no space for more files in this installation. Ask an admin.")
-    with _storage_errors():
-        upload = run(folder.create, user_id, name, size)
+    uploads, run = _current(), current_pools().files.run
+    posted = _find_posted(uploads.folder, user_id)
+    with _storage_errors(), uploads.creating:
+        upload = run(_create, uploads.folder, current_store(), settings, posted, user_id, name, size)
     return upload if size else resume(upload.id)
 
 
@@ -331,6 +347,28 @@ def _complete(opened: OpenUpload) -> None:
     log.info("file uploaded", user=upload.user_id, digest=digest, kind=file.kind, size=size)
 
 
+def _create(
+    folder: UploadFolder,
+    store: FileStore,
+    settings: Settings,
+    posted: _Posted | None,
+    user_id: int,
+    name: str,
+    size: int,
+) -> Upload:
+    """Begin an upload if all limits permit it. Uploads that are begun at the same time count, too."""
+    with folder.creating():
+        own = _list_own(folder, user_id)
+        if posted is not None:
+            posted.check_quota(settings.person_files_mb, size, own)
+        check_space(settings, size)
+        if settings.all_files_mb:
+            used = store.used_bytes() + sum(each.size for each in folder.list_unfinished())
+            if used + size > settings.all_files_mb * MB:
+                raise QuotaExceeded("There is no space for more files in this installation. Ask an admin.")
+        return folder.create(user_id, name, size)
+
+
 def _list_own(folder: UploadFolder, user_id: int) -> list[Upload]:
     """Return the uploads of a user. If there are many unfinished ones, those without progress are removed."""
     own = list(folder.list_of(user_id))
@@ -344,6 +382,10 @@ def _list_own(folder: UploadFolder, user_id: int) -> list[Upload]:
     return [each for each in own if each.id not in removed]
 
 
+def _list_all_of(folder: UploadFolder, user_id: int) -> list[Upload]:
+    return list(folder.list_of(user_id))
+
+
 def _try_delete(folder: UploadFolder, upload_id: str) -> bool:
     """Remove an upload. Return False while a request uses it."""
     try:
@@ -353,31 +395,23 @@ def _try_delete(folder: UploadFolder, upload_id: str) -> bool:
     return True
 
 
-def _list_unfinished(folder: UploadFolder) -> list[Upload]:
-    return list(folder.list_unfinished())
-
-
 def _use_all(folder: UploadFolder, upload_ids: Sequence[str]) -> list[Upload | None]:
     return [folder.use(upload_id) for upload_id in upload_ids]
 
 
-def _check_quota(user_id: int, size: int, own: Sequence[Upload]) -> None:
-    """Raise `QuotaExceeded` if a user's files would exceed their limit. Without the database there is none."""
-    limit = current_settings().person_files_mb
-    if not limit:
-        return
-    waiting = {each.file.digest: each.size for each in own if each.file is not None}
+def _find_posted(folder: UploadFolder, user_id: int) -> _Posted | None:
+    """Return what a user has posted; None without a limit. Without the database there is none."""
+    if not current_settings().person_files_mb:
+        return None
+    own = current_pools().files.run(_list_all_of, folder, user_id)
+    digests = [each.file.digest for each in own if each.file is not None]
     try:
-        posted: int = db.session.execute(_SUM, {"of_user": user_id}).scalar_one()
-        for digest in db.session.scalars(_POSTED, {"of_user": user_id, "digests": list(waiting)}):
-            del waiting[digest]
+        size: int = db.session.execute(_SUM, {"of_user": user_id}).scalar_one()
+        return _Posted(size, set(db.session.scalars(_POSTED, {"of_user": user_id, "digests": digests})))
     except DATABASE_ERRORS as error:
         db.session.rollback()
         log_database_error(error, work="quota of uploads")
-        return
-    unfinished = sum(each.size for each in own if each.file is None)
-    if posted + sum(waiting.values()) + unfinished + size > limit * MB:
-        raise QuotaExceeded(f"Your files can have at most {limit} MB together. Delete messages with files first.")
+        return None
 
 
 @contextmanager
