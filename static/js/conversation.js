@@ -129,18 +129,19 @@ function createToolbar(live, decorators, { userId, emojiPicker, connection: wind
   const actions = new MessageActions(messages, connection, conversation);
   const toolbar = new MessageToolbar(main, area, picker, userId, signal);
   page.on("left", () => toolbar.hide());
-  const editor = new MessageEditor(area, toolbar, actions, Number(messageLimit));
+  const deletions = enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
+  const ask = deletions.ask.bind(deletions);
+  const editor = new MessageEditor(area, toolbar, actions, Number(messageLimit), ask);
   enableMessageMenu(toolbar, conversation, new ForwardDialog(find(main, "[data-forward-dialog]", HTMLDialogElement)));
   enablePinning(toolbar, actions);
   enablePreviewRemoval(area, actions);
   const markSaved = enableSaving(toolbar, area, { window, page: connection }, conversation, signal);
   enableReminders(main, toolbar, connection, conversation);
   enableReactions(picker, area, toolbar, actions, emojiPicker);
-  const undoable = enableDeletion(find(main, "[data-delete-dialog]", HTMLDialogElement), toolbar, actions);
   main.querySelector("[data-composer]")?.addEventListener("message:edit-last", () => editor.editLast());
   decorators.push(
     (message) => toolbar.prepare(message),
-    (message) => undoable.prepare(message),
+    (message) => deletions.prepare(message),
     markSaved,
     addAnswerControls(main, area, actions, userId),
   );

@@ -4,6 +4,9 @@ import { closest, find, findAll } from "./dom.js";
 
 const PICTURE = ".file-image";
 
+/** Each file has one, with a URL unless the message is pending. */
+const LINK = ".file-picture-link, .file-row";
+
 /**
  * Returns what prepares each message.
  *
@@ -18,7 +21,7 @@ export function enablePictures(area) {
   // After a reaction, a video plays on and no picture is loaded again.
   area.addEventListener("message:replaced", ({ detail: { oldElement, newElement } }) => {
     const [shown, rendered] = [oldElement, newElement].map((message) => message.querySelector(".message-files"));
-    if (shown && rendered) move(shown, rendered);
+    if (shown && rendered && hasSameFiles(shown, rendered)) move(shown, rendered);
     const pictures = findAll(oldElement, "[data-picture-url]");
     for (const picture of findAll(newElement, "[data-picture-url]")) {
       const same = pictures.find(({ dataset }) => dataset.pictureUrl === picture.dataset.pictureUrl);
@@ -30,6 +33,17 @@ export function enablePictures(area) {
   return (/** @type {HTMLElement} */ message) => {
     for (const image of findAll(message, PICTURE)) if (Reflect.get(image, "complete")) markLoaded(image);
   };
+}
+
+/**
+ * @param {Element} one
+ * @param {Element} other
+ */
+function hasSameFiles(one, other) {
+  const [urls, others] = [one, other].map((files) =>
+    [...files.querySelectorAll(LINK)].map((link) => link.getAttribute("href")),
+  );
+  return String(urls) === String(others);
 }
 
 /**

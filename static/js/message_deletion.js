@@ -1,6 +1,7 @@
 // Deletes a message after a confirmation. For ten seconds it can be undone, in a toast and in the message's place.
 
 import { cloneTemplate, closest, find } from "./dom.js";
+import { listFileNames } from "./file_removal.js";
 import { contentOf, findMessage, messageOf, seqOf } from "./message_element.js";
 import { hideToast, showToast } from "./toast.js";
 
@@ -12,20 +13,29 @@ const UNDO_MS = 10_000;
 
 const FORM = "[data-undelete]";
 
-/** The deletions of this page that can be undone. */
-class UndoableDeletions {
+/** The deletions of this page, which can be undone. */
+class Deletions {
   #list;
   #actions;
+  #dialog;
+  /** The number of the message that the dialog asks about. */
+  #asked = NaN;
   /** @type {Set<number>} the numbers of the messages */
   #seqs = new Set();
 
   /**
    * @param {HTMLElement} list
    * @param {MessageActions} actions
+   * @param {HTMLDialogElement} dialog
    */
-  constructor(list, actions) {
+  constructor(list, actions, dialog) {
     this.#list = list;
     this.#actions = actions;
+    this.#dialog = dialog;
+    dialog.addEventListener("close", () => {
+      findMessage(list, this.#asked)?.focus();
+      if (dialog.returnValue === "delete") this.#delete(this.#asked);
+    });
     list.addEventListener("submit", (event) => {
       const message = closest(event.target, FORM) && messageOf(event.target);
       if (!message) return;
@@ -34,8 +44,20 @@ class UndoableDeletions {
     });
   }
 
+  /**
+   * Delete a message after a confirmation.
+   *
+   * @param {HTMLElement} message
+   */
+  ask(message) {
+    this.#asked = seqOf(message);
+    find(this.#dialog, "[data-quote]").textContent = contentOf(message) || listFileNames(message).join(", ");
+    this.#dialog.returnValue = "";
+    this.#dialog.showModal();
+  }
+
   /** @param {number} seq */
-  async delete(seq) {
+  async #delete(seq) {
     this.#seqs.add(seq);
     const endsAt = performance.now() + UNDO_MS;
     const timer = setTimeout(() => this.#end(seq), UNDO_MS);
@@ -82,19 +104,10 @@ class UndoableDeletions {
  * @param {MessageActions} actions
  */
 export function enableDeletion(dialog, toolbar, actions) {
-  const undoable = new UndoableDeletions(toolbar.list, actions);
-  let seq = NaN;
-
-  find(toolbar.menu, "[data-delete]").addEventListener("click", () => {
-    if (!toolbar.message) return;
-    seq = seqOf(toolbar.message);
-    find(dialog, "[data-quote]").textContent = contentOf(toolbar.message);
-    dialog.returnValue = "";
-    dialog.showModal();
-  });
-  dialog.addEventListener("close", () => {
-    findMessage(toolbar.list, seq)?.focus();
-    if (dialog.returnValue === "delete") undoable.delete(seq);
-  });
-  return undoable;
+  const deletions = new Deletions(toolbar.list, actions, dialog);
+  find(toolbar.menu, "[data-delete]").addEventListener(
+    "click",
+    () => toolbar.message && deletions.ask(toolbar.message),
+  );
+  return deletions;
 }

@@ -2,12 +2,19 @@
 
 import { describeError } from "./core/connection.js";
 import { validateContent } from "./core/message_validation.js";
+import { FileRemoval } from "./file_removal.js";
 import { createFormattingToolbar } from "./formatting.js";
 import { cloneTemplate, closest, find } from "./dom.js";
 import { contentOf, findMessages, messageOf, seqOf } from "./message_element.js";
 
 /** @import { MessageActions } from "./message_actions.js" */
 /** @import { MessageToolbar } from "./message_toolbar.js" */
+
+/**
+ * @typedef {object} Change
+ * @property {{content: string, removed_files?: string[]}} payload of `edit_message`
+ * @property {boolean} hasFiles whether the message keeps a file
+ */
 
 /** The text stays until the server has stored it, even if another change replaces the message's element. */
 export class MessageEditor {
@@ -17,18 +24,23 @@ export class MessageEditor {
   #maxChars;
   /** @type {WeakMap<HTMLFormElement, Element | null>} the element that had the focus before the form was opened */
   #origins = new WeakMap();
+  /** @type {WeakMap<HTMLFormElement, FileRemoval>} */
+  #removals = new WeakMap();
+  #askDeletion;
 
   /**
    * @param {HTMLElement} list
    * @param {MessageToolbar} toolbar
    * @param {MessageActions} actions
    * @param {number} maxChars
+   * @param {(message: HTMLElement) => void} askDeletion ask whether to delete a message of which nothing would be left
    */
-  constructor(list, toolbar, actions, maxChars) {
+  constructor(list, toolbar, actions, maxChars, askDeletion) {
     this.#list = list;
     this.#toolbar = toolbar;
     this.#actions = actions;
     this.#maxChars = maxChars;
+    this.#askDeletion = askDeletion;
 
     find(toolbar.menu, "[data-edit]").addEventListener("click", () => this.#open(toolbar.message));
     list.addEventListener("submit", (event) => this.#onSubmit(event));
@@ -57,6 +69,7 @@ export class MessageEditor {
     find(message, ".message-content").after(form);
     message.classList.add("is-editing");
     this.#origins.set(form, document.activeElement);
+    this.#removals.set(form, new FileRemoval(message));
     text.focus();
     text.setSelectionRange(text.value.length, text.value.length);
     form.scrollIntoView({ block: "nearest" });
@@ -66,6 +79,7 @@ export class MessageEditor {
   #close(form) {
     const message = form && messageOf(form);
     if (!form || !message) return;
+    this.#removals.get(form)?.hide();
     form.remove();
     message.classList.remove("is-editing");
     this.#toolbar.prepare(message);
@@ -99,16 +113,20 @@ export class MessageEditor {
    * @param {HTMLElement} message
    */
   async #save(form, message) {
+    const change = this.#findChange(form, message);
+    if (change === null) return this.#close(form);
+    if (isNothingLeft(change)) {
+      this.#close(form);
+      return this.#askDeletion(message);
+    }
     const text = textOf(form);
-    const content = text.value;
-    if (content === contentOf(message) && !message.matches(".is-deleted")) return this.#close(form);
-    const error = validateContent(content, this.#maxChars);
+    const error = validateContent(text.value, this.#maxChars, change);
     show(form, "[data-error]", error);
     if (error) return;
     form.ariaBusy = "true";
     text.readOnly = true;
     try {
-      const changed = await this.#actions.request("edit_message", { seq: seqOf(message), content });
+      const changed = await this.#actions.request("edit_message", { seq: seqOf(message), ...change.payload });
       this.#close(form);
       this.#actions.show(changed);
     } catch (failure) {
@@ -116,6 +134,22 @@ export class MessageEditor {
     }
     form.ariaBusy = null;
     text.readOnly = false;
+  }
+
+  /**
+   * Return what saving a form changes; null if that is nothing.
+   *
+   * @param {HTMLFormElement} form
+   * @param {HTMLElement} message
+   * @returns {Change | null}
+   */
+  #findChange(form, message) {
+    const content = textOf(form).value;
+    const { removed = [], keepsFiles: hasFiles = false } = this.#removals.get(form) ?? {};
+    const isSame = content === contentOf(message);
+    if (removed.length === 0)
+      return isSame && !message.matches(".is-deleted") ? null : { hasFiles, payload: { content } };
+    return { hasFiles, payload: { content, removed_files: removed } };
   }
 
   /**
@@ -129,6 +163,7 @@ export class MessageEditor {
     const hadFocus = form.contains(document.activeElement);
     find(newElement, ".message-content").after(form);
     newElement.classList.add("is-editing");
+    this.#removals.get(form)?.show(newElement);
     if (hadFocus) textOf(form).focus();
     if (form.ariaBusy === "true") return;
     const content = contentOf(newElement);
@@ -149,6 +184,14 @@ function show(form, selector, text) {
   element.hidden = !text;
   element.textContent = text ?? "";
 }
+
+/**
+ * Return whether a message would have neither text nor files.
+ *
+ * @param {Change} change
+ */
+const isNothingLeft = ({ payload, hasFiles }) =>
+  payload.removed_files !== undefined && !hasFiles && payload.content.trim() === "";
 
 /** @param {HTMLFormElement} form */
 const textOf = (form) => find(form, "textarea", HTMLTextAreaElement);

@@ -110,7 +110,7 @@
  * @property {{payload: {conversation: string, after?: number, epoch?: string}, ack: CatchUp}} join_chat
  * @property {{payload: {conversation: string}, ack: object}} leave_chat
  * @property {{payload: NewMessage, ack: {message: Message | PlainMessage}}} send_message
- * @property {{payload: MessageReference & {content: string}, ack: {message: StoredMessage}}} edit_message
+ * @property {{payload: MessageReference & {content: string, removed_files?: string[]}, ack: {message: StoredMessage}}} edit_message
  * @property {{payload: MessageReference & {reaction: string, on: boolean}, ack: {message: StoredMessage}}} react
  * @property {{payload: MessageReference & {on: boolean}, ack: {message: StoredMessage}}} pin_message
  * @property {{payload: {name: string, size: number}, ack: {upload: {id: string, url: string, size: number}}}} create_upload

@@ -141,3 +141,29 @@ def test_the_open_viewer_of_a_removed_member_shows_no_further_picture(
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     expect(page.locator(".viewer-error")).to_be_visible()
+
+
+def test_a_file_is_removed_while_its_message_is_edited(ana: Person, new_page: NewPage) -> None:
+    room = ana.create_room("Design")
+    seq = ana.connect().post("two files", room)["seq"]
+    attach_inspected(ana.server, room, seq, {"a.png": encode(draw(300, 600), "PNG"), "notes.txt": b"hello"})
+    page = wait_until_connected(new_page(ana, room_path(room)))
+    other = wait_until_connected(new_page(ana, room_path(room)))
+    page.press("#content", "ArrowUp")
+    page.get_by_role("button", name="Remove a.png").click()
+    expect(page.locator(".file-picture")).to_have_class("file-picture is-removed")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".is-removed, [data-remove-file]")).to_have_count(0)
+    page.press("#content", "ArrowUp")
+    page.get_by_role("button", name="Remove a.png").click()
+    page.get_by_role("button", name="Save").click()
+    for each in (page, other):
+        expect(each.locator(".message .file-image")).to_have_count(0)
+        expect(each.locator(".message .file-name")).to_have_text("notes.txt")
+    # Without the text, nothing would be left after the last one.
+    page.press("#content", "ArrowUp")
+    page.get_by_role("button", name="Remove notes.txt").click()
+    page.fill(".message-edit textarea", "")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("dialog", name="Delete this message?").get_by_role("button", name="Delete").click()
+    expect(other.locator(".message.is-deleted")).to_have_count(1)
