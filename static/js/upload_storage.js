@@ -6,6 +6,8 @@ import { randomUuid } from "./core/uuid.js";
 /** @import { FallbackStorage } from "./core/fallback_storage.js" */
 /** @import { StoredUpload, UploadStorage } from "./core/uploads.js" */
 
+/** @typedef {{key: string, userId: number, upload: StoredUpload}} StoredRecord */
+
 const DATABASE = "chatapp-uploads";
 const STORE = "uploads";
 const TAB_KEY = "chatapp:tab";
@@ -16,11 +18,15 @@ const LOCK = "chatapp:tab:";
 /**
  * Return the id of this tab, which a reload keeps. Other tabs notice by a lock that it is open.
  *
+ * A duplicated tab has a copy of the storage. So the id is in it only between two pages, and the copy has none.
+ *
  * @param {FallbackStorage} tabStorage
  */
 export function openTab(tabStorage) {
   const tab = tabStorage.get(TAB_KEY) ?? randomUuid();
-  tabStorage.set(TAB_KEY, tab);
+  tabStorage.delete(TAB_KEY);
+  window.addEventListener("pagehide", () => tabStorage.set(TAB_KEY, tab));
+  window.addEventListener("pageshow", () => tabStorage.delete(TAB_KEY));
   // Only in pages with HTTPS, or of this machine.
   navigator.locks?.request(LOCK + tab, () => new Promise(() => null));
   return tab;
@@ -54,12 +60,17 @@ export function openUploadStorage(userId, tab) {
 
   return {
     async load() {
-      /** @type {[{key: string, userId: number, upload: StoredUpload}[], Set<string>]} */
-      const [stored, open] = await Promise.all([run("readonly", (store) => store.getAll()), listOpenTabs()]);
+      /** @type {StoredRecord[]} */
+      const seen = await run("readonly", (store) => store.getAll());
+      // After reading: a tab that has taken uploads over before is open by now.
+      const open = await listOpenTabs();
       const isOpen = (/** @type {string} */ other) => open.has(other);
-      const isMine = (/** @type {StoredUpload} */ upload) => upload.tab === tab || !isOpen(upload.tab);
+      const left = seen.filter((record) => record.userId === userId && !isOpen(record.upload.tab));
+      for (const record of left) await run("readwrite", (store) => takeOver(store, record, tab));
+      /** @type {StoredRecord[]} */
+      const stored = await run("readonly", (store) => store.getAll());
       const uploads = stored
-        .filter((record) => record.userId === userId && isMine(record.upload))
+        .filter((record) => record.userId === userId && record.upload.tab === tab)
         .map((record) => record.upload)
         .sort((a, b) => a.addedAt - b.addedAt);
       // Another person uses the browser: what was not sent is forgotten, as drafts are.
@@ -74,6 +85,23 @@ export function openUploadStorage(userId, tab) {
       await run("readwrite", (store) => store.delete(key));
     },
   };
+}
+
+/**
+ * Make an upload of a closed tab one of this tab, unless another one has done so meanwhile.
+ *
+ * @param {IDBObjectStore} store
+ * @param {StoredRecord} seen
+ * @param {string} tab
+ */
+function takeOver(store, seen, tab) {
+  const request = store.get(seen.key);
+  request.onsuccess = () => {
+    /** @type {StoredRecord | undefined} */
+    const record = request.result;
+    if (record?.upload.tab === seen.upload.tab) store.put({ ...record, upload: { ...record.upload, tab } });
+  };
+  return request;
 }
 
 /** @returns {Promise<IDBDatabase>} */

@@ -31,6 +31,12 @@ MAKE_DATA = """(files) => {
 }"""
 
 
+COUNT_OPEN_TABS = """async () => {
+  const { held } = await navigator.locks.query();
+  return held.filter(({ name }) => name.startsWith("chatapp:tab:")).length;
+}"""
+
+
 def choose(page: Page, *files: tuple[str, str, bytes]) -> None:
     """Choose files in the dialog of the button."""
     with page.expect_file_chooser() as chooser:
@@ -172,6 +178,26 @@ def test_a_message_that_was_sent_during_its_upload_survives_a_reload(ana: Person
     page.unroute("**/uploads/*")
     expect(page.locator("#message-2 .file-name")).to_have_text("large.bin")
     assert list_files(server) == [(2, "large.bin", "")]
+
+
+def test_a_duplicated_tab_has_its_own_files_and_takes_over_those_of_a_closed_one(page: Page) -> None:
+    chips = f"{CHIP} [data-name]"
+    choose(page, ("first.txt", "text/plain", b"one"))
+    expect(page.locator(f"{CHIP} [data-facts]")).to_contain_text("TXT")
+    page.reload()
+    wait_until_connected(page)
+    expect(page.locator(chips)).to_have_text("first.txt")
+    with page.expect_popup() as opened:
+        page.evaluate("void window.open(location.href)")  # The popup has a copy of the session storage.
+    duplicate = wait_until_connected(opened.value)
+    choose(duplicate, ("second.txt", "text/plain", b"two"))
+    expect(duplicate.locator(chips)).to_have_text("second.txt")
+    expect(duplicate.locator(f"{CHIP} [data-facts]")).to_contain_text("TXT")
+    page.close()
+    eventually(lambda: duplicate.evaluate(COUNT_OPEN_TABS) == 1, "the lock of the other tab is free")
+    duplicate.reload()
+    wait_until_connected(duplicate)
+    expect(duplicate.locator(chips)).to_have_text(["first.txt", "second.txt"])
 
 
 def test_files_wait_while_the_page_is_offline(page: Page, server: Server, ana: Person) -> None:
