@@ -41,6 +41,7 @@ from chatapp.files.uploads import init_files
 from chatapp.general.routes import blueprint as general_blueprint
 from chatapp.http_server.gate import init_gate
 from chatapp.limits.rates import init_rate_limits
+from chatapp.messages.emoji import blueprint as emoji_blueprint
 from chatapp.messages.files import blueprint as files_blueprint
 from chatapp.messages.routes import blueprint as messages_blueprint
 from chatapp.messages.saved import blueprint as saved_blueprint
@@ -147,6 +148,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         transcripts_blueprint,
         webhooks_blueprint,
         messages_blueprint,
+        emoji_blueprint,
         files_blueprint,
         threads_blueprint,
         scheduled_blueprint,

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, time, timedelta
 
 from flask import request
+from flask_wtf.file import FileField, FileRequired
 from wtforms import BooleanField, DateField, SelectField, StringField
-from wtforms.validators import Length, Optional
+from wtforms.validators import InputRequired, Length, Optional
 
 from chatapp.audit_log.kinds import AuditKind
 from chatapp.audit_log.queries import AuditFilter
@@ -55,6 +56,17 @@ class SwitchesForm(Form):
 
     has_share_links = BooleanField("Public links to conversations with assistants")
     has_outgoing_webhooks = BooleanField("Outgoing webhooks")
+
+
+class EmojiForm(Form):
+    """A new custom emoji."""
+
+    name = StringField(
+        "Name",
+        [InputRequired("Enter a name.")],
+        description="Typed between colons, such as :party_blob:. Lower-case letters, digits, _, + and -.",
+    )
+    image = FileField("Image", [FileRequired("Choose an image.")])
 
 
 def _parse_username(text: str) -> str | None:

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from chatapp.admin import service
 from chatapp.admin.export import write_csv, write_json_lines
-from chatapp.admin.forms import KIND_LABELS, AuditFilterForm, PersonForm, SwitchesForm
+from chatapp.admin.forms import KIND_LABELS, AuditFilterForm, EmojiForm, PersonForm, SwitchesForm
 from chatapp.admin.queries import (
     MAX_LISTED,
     get_installation,
@@ -16,7 +16,9 @@ from chatapp.admin.queries import (
 )
 from chatapp.audit_log import AuditKind, record
 from chatapp.audit_log.queries import iterate_entries, list_entries
-from chatapp.errors import Invalid
+from chatapp.custom_emoji import service as emoji_service
+from chatapp.custom_emoji.queries import list_emoji
+from chatapp.errors import Busy, FileTooLarge, Invalid, QuotaExceeded, RateLimited, StorageFull, Unavailable
 from chatapp.extensions import db
 from chatapp.identity import current_admin, login_required
 from chatapp.presentation.forms import ViewResponse
@@ -104,6 +106,41 @@ def recover_room(room_id: int) -> BaseResponse:
     """Become the manager of a private room without an active member."""
     service.recover_room(current_admin().actor, room_id)
     return redirect(url_for("rooms.edit", room_id=room_id))
+
+
+@blueprint.get("/emoji")
+@login_required
+def emoji() -> ViewResponse:
+    """List the custom emoji, with the form for a new one."""
+    current_admin()
+    return _show_emoji(EmojiForm(formdata=None))
+
+
+@blueprint.post("/emoji")
+@login_required
+def add_emoji() -> ViewResponse:
+    """Add a custom emoji."""
+    admin, form = current_admin(), EmojiForm()
+    if form.validate():
+        with form.show_errors(FileTooLarge, QuotaExceeded, RateLimited, StorageFull, Busy, Unavailable):
+            image = form.image.data
+            emoji_service.upload_emoji(admin.actor, form.text(form.name), image.filename, image.stream)
+            flash("Emoji added.")
+            return redirect(url_for("admin.emoji"))
+    return _show_emoji(form)
+
+
+@blueprint.post("/emoji/<name>/delete")
+@login_required
+def delete_emoji(name: str) -> BaseResponse:
+    """Delete a custom emoji."""
+    emoji_service.delete_emoji(current_admin().actor, name)
+    flash("Emoji deleted.")
+    return redirect(url_for("admin.emoji"))
+
+
+def _show_emoji(form: EmojiForm) -> ViewResponse:
+    return form.page("admin/emoji.html", emoji=list_emoji(db.session()), max_kb=emoji_service.MAX_KB)
 
 
 @blueprint.get("/audit-log")

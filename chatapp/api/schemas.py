@@ -23,6 +23,7 @@ from chatapp.errors import Invalid, NotFound
 from chatapp.files.uploads import MAX_NAME_CHARS as MAX_NAME_CHARS_OF_UPLOADS
 from chatapp.limits.metadata import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from chatapp.models.base import LAST_ID
+from chatapp.models.messages import MAX_REACTION_CHARS
 from chatapp.search.query import MAX_QUERY_CHARS
 from chatapp.storage import MAX_CURSOR_CHARS
 from chatapp.timeline.client_ids import MAX_IDEMPOTENCY_KEY_CHARS, check_client_id, client_id_of
@@ -80,8 +81,8 @@ PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "example": "photo.jpg",
     },
     "reaction": {
-        "description": "One emoji, percent-encoded.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 16},
+        "description": "One emoji, or the name of a custom emoji between colons, percent-encoded.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_REACTION_CHARS},
         "example": "👍",
     },
     "person_id": {

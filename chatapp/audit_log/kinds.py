@@ -40,5 +40,7 @@ class AuditKind(StrEnum):
     TEMPLATE_CREATED = "template.created"
     TEMPLATE_CHANGED = "template.changed"
     TEMPLATE_DELETED = "template.deleted"
+    EMOJI_ADDED = "emoji.added"
+    EMOJI_DELETED = "emoji.deleted"
     SETTING_CHANGED = "setting.changed"
     AUDIT_LOG_EXPORTED = "audit_log.exported"

@@ -35,6 +35,7 @@ DIGESTS = (
     "SELECT DISTINCT picture_digest FROM link_previews WHERE picture_digest IS NOT NULL",
     "SELECT DISTINCT avatar_digest FROM users WHERE avatar_digest IS NOT NULL",
     "SELECT DISTINCT avatar_digest FROM conversations WHERE avatar_digest IS NOT NULL",
+    "SELECT DISTINCT digest FROM custom_emoji",
 )
 """The queries for all digests of files. The schema of a backup may be older, and have only some of the columns."""
 

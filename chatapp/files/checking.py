@@ -1,4 +1,4 @@
-"""Comparing the files of messages, and the pictures of link previews, with the store."""
+"""Comparing the files of messages, the pictures of link previews, and custom emoji with the store."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from chatapp.extensions import db
 from chatapp.files.avatars import AVATARS
 from chatapp.files.pictures import VARIANT
 from chatapp.files.store import VARIANTS, FileStore, current_store
-from chatapp.models import Attachment, LinkPreview
+from chatapp.models import Attachment, CustomEmoji, LinkPreview
 
 _Row = tuple[str, str, int, int | None]
 
@@ -35,31 +35,41 @@ _SELECT_PICTURES = (
 
 _SELECT_AVATARS = union(*(select(column).where(column.is_not(None)) for column in AVATARS))
 
+_SELECT_EMOJI = select(CustomEmoji.digest, CustomEmoji.name).order_by(CustomEmoji.name)
+
 
 def find_file_problems(*, is_thorough: bool = False) -> Iterator[str]:
-    """Yield a description of each file of a message, a link preview or a person that is not stored.
+    """Yield a description of each file that a row refers to and that is not stored.
 
     If it is thorough, files whose content is damaged are found too. It blocks: it is for commands of the shell.
     """
-    store = current_store()
     avatars = [str(digest) for (digest,) in db.session.execute(_SELECT_AVATARS)]
     db.session.rollback()
     for digest in avatars:
-        if problem := _find_problem(store, digest, "", is_thorough=is_thorough):
+        for _, problem in _find_problems(digest, (), is_thorough=is_thorough):
             yield f"the picture of a person, a room or an assistant {problem} ({digest})"
     for digest, name, count, width in _list_files():
-        for variant in ("", *(VARIANTS if width is not None else ())):
-            problem = _find_problem(store, digest, variant, is_thorough=is_thorough)
-            if problem:
-                what = f"the {variant} thumbnail of the file" if variant else "the file"
-                yield f"{what} “{name}” {problem} (in messages: {count:,}; {digest})"
-    pictures = db.session.execute(_SELECT_PICTURES).all()
+        variants = VARIANTS if width is not None else ()
+        for variant, problem in _find_problems(digest, variants, is_thorough=is_thorough):
+            what = f"the {variant} thumbnail of the file" if variant else "the file"
+            yield f"{what} “{name}” {problem} (in messages: {count:,}; {digest})"
+    pictures, emoji = db.session.execute(_SELECT_PICTURES).all(), db.session.execute(_SELECT_EMOJI).all()
     db.session.rollback()
     for picture, url in pictures:
-        for variant in ("", VARIANT):
-            if problem := _find_problem(store, str(picture), variant, is_thorough=is_thorough):
-                what = f"the {variant} thumbnail" if variant else "the picture"
-                yield f"{what} of the preview of {url} {problem} ({picture})"
+        for variant, problem in _find_problems(str(picture), (VARIANT,), is_thorough=is_thorough):
+            what = f"the {variant} thumbnail" if variant else "the picture"
+            yield f"{what} of the preview of {url} {problem} ({picture})"
+    for image, name in emoji:
+        for variant, problem in _find_problems(str(image), VARIANTS, is_thorough=is_thorough):
+            what = f"the {variant} thumbnail" if variant else "the image"
+            yield f"{what} of the emoji :{name}: {problem} ({image})"
+
+
+def _find_problems(digest: str, variants: Sequence[str], *, is_thorough: bool) -> Iterator[tuple[str, str]]:
+    """Yield each variant of a file with a problem, and what that is."""
+    for variant in ("", *variants):
+        if problem := _find_problem(current_store(), digest, variant, is_thorough=is_thorough):
+            yield variant, problem
 
 
 def _list_files() -> Iterator[_Row]:

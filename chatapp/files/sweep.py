@@ -30,7 +30,7 @@ from chatapp.file_locks import try_lock
 from chatapp.files.avatars import AVATARS
 from chatapp.files.store import current_store
 from chatapp.files.uploads import list_kept_digests
-from chatapp.models import Attachment, Deletion, LinkPreview
+from chatapp.models import Attachment, CustomEmoji, Deletion, LinkPreview
 from chatapp.storage import read_natively
 from chatapp.storage.spool import SPOOL_ERRORS, Spool
 
@@ -50,7 +50,7 @@ BATCH_FILES = 500
 
 _SELECTS = tuple(
     select(column).where(column.in_(bindparam("digests", expanding=True))).distinct()
-    for column in (Attachment.digest, LinkPreview.picture_digest, *AVATARS)
+    for column in (Attachment.digest, CustomEmoji.digest, LinkPreview.picture_digest, *AVATARS)
 )
 """All rows that refer to files."""
 _SELECT_DELETED = select(Deletion.removed)

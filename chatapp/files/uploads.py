@@ -4,6 +4,7 @@ The state is on the disk (`chatapp.files.upload_folder`), so what has begun goes
 Sending the bytes of an upload needs its id alone. Creating one and posting it need the user.
 """
 
+import os
 import shutil
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from errno import EDQUOT, ENOSPC
+from typing import IO
 
 import structlog
 from flask import Flask, current_app
@@ -199,6 +201,16 @@ def delete_upload(upload_id: str) -> None:
             current_pools().files.run(opened.delete)
             return
     current_pools().files.run(_current().folder.delete, upload_id)
+
+
+def upload_stream(user_id: int, name: str, stream: IO[bytes]) -> Upload:
+    """Upload a file that a form contains, at once, and return the complete upload. Raises what its steps raise."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    upload = create_upload(user_id, name, size)
+    if size:
+        append(upload.id, 0, stream.read)
+    return find_upload(upload.id)
 
 
 def find_complete(user_id: int, upload_ids: Sequence[str], alts: Sequence[str]) -> tuple[AttachedFile, ...]:

@@ -11,7 +11,14 @@ DATA = Path(__file__).resolve().parents[2] / "static/vendor/emoji.json"
 """Copied by `bin/setup`."""
 
 # Not in “10:30:45” and “a:b:c”.
-EMOJI_NAME = re.compile(r"(?<!\w):([a-z0-9_+-]{1,50}):(?!\w)", re.ASCII)
+EMOJI_NAME = re.compile(r"(?<!\w):([a-z0-9_+-]{1,64}):(?!\w)", re.ASCII)
+
+CUSTOM_EMOJI_NAME = re.compile(r"(?<![\w/]):([a-z0-9_+-]{1,64}):(?![\w/])", re.ASCII)
+"""What may be the name of a custom emoji: not in a URL without a scheme."""
+
+_MARK = '<span data-emoji="'
+
+_MARKED = re.compile(rf'{_MARK}([a-z0-9_+-]+)">(:\1:)</span>', re.ASCII)
 
 
 @cache
@@ -23,3 +30,18 @@ def load_emoji() -> Mapping[str, str]:
 def replace_names(text: str) -> str:
     """Return a text with emoji instead of their names."""
     return EMOJI_NAME.sub(lambda match: load_emoji().get(match[1], match[0]), text) if ":" in text else text
+
+
+def mark_custom_emoji(text: str) -> str:
+    """Return the HTML of a name with its colons, of which `replace_custom_emoji` makes an image."""
+    return f'{_MARK}{text[1:-1]}">{text}</span>'
+
+
+def replace_custom_emoji(html: str, images: Mapping[str, str]) -> str:
+    """Return rendered HTML with images of custom emoji by name, and with the text of other names.
+
+    Rendered texts are cached, and some are rendered by worker processes. None of them depends on the custom emoji.
+    """
+    if _MARK not in html:
+        return html
+    return _MARKED.sub(lambda match: images.get(match[1], match[2]), html)

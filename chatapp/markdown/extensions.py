@@ -12,7 +12,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from chatapp.markdown.emoji_names import EMOJI_NAME, load_emoji
+from chatapp.markdown.emoji_names import CUSTOM_EMOJI_NAME, EMOJI_NAME, load_emoji, mark_custom_emoji
 
 _SPOILER = "||"
 
@@ -28,6 +28,7 @@ def add_extensions(parser: MarkdownIt) -> None:
     parser.inline.ruler.before("escape", "url", _parse_url)
     parser.inline.ruler.before("escape", "emoji", _parse_emoji)
     parser.inline.ruler.before("emphasis", "spoiler", _parse_spoiler)
+    parser.add_render_rule("custom_emoji", _render_custom_emoji)
     parser.add_render_rule("spoiler_open", _render_spoiler_open)
     parser.add_render_rule("spoiler_close", _render_spoiler_close)
 
@@ -54,12 +55,24 @@ def _parse_emoji(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - a 
     if state.src[state.pos] != ":":  # Called for every character: this is faster than the pattern.
         return False
     match = EMOJI_NAME.match(state.src, state.pos, state.posMax)
-    if match is None or (emoji := load_emoji().get(match[1])) is None:
+    if match is None:
+        return False
+    emoji = load_emoji().get(match[1])
+    if emoji is None and CUSTOM_EMOJI_NAME.match(state.src, state.pos, state.posMax) is None:
         return False
     if not silent:
-        state.append_pending(emoji)
+        if emoji is None:
+            state.push("custom_emoji", "span", 0).content = match[0]
+        else:
+            state.append_pending(emoji)
     state.pos = match.end()
     return True
+
+
+def _render_custom_emoji(
+    _renderer: RendererHTML, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType
+) -> str:
+    return mark_custom_emoji(tokens[index].content)
 
 
 def _parse_spoiler(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - a rule

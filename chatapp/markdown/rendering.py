@@ -51,7 +51,7 @@ ALLOWED_ATTRIBUTES = {
     "li": {"class"},
     "ol": {"start"},
     "pre": {"class", "tabindex"},
-    "span": {"class", "data-mention", "tabindex"},
+    "span": {"class", "data-emoji", "data-mention", "tabindex"},
     "td": {"class"},
     "th": {"class"},
 }

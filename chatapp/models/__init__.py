@@ -5,6 +5,7 @@ from chatapp.models.assistants import Answer, AssistantUsage, SessionTemplate, S
 from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, ConversationPreference, Membership
+from chatapp.models.emoji import CustomEmoji
 from chatapp.models.files import Attachment, LinkPreview
 from chatapp.models.messages import Deletion, Mention, Message, MessageVersion, Pin, Reaction, RetiredKey
 from chatapp.models.personal import Draft, SavedMessage
@@ -22,6 +23,7 @@ __all__ = [
     "Block",
     "Conversation",
     "ConversationPreference",
+    "CustomEmoji",
     "Deletion",
     "Draft",
     "IncomingWebhook",

@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chatapp.models.base import NEVER_REUSE_IDS, Base, BigId, JsonObject, now
+from chatapp.models.emoji import MAX_NAME_CHARS
 
 _IN_ROOM: dict[str, Any] = {"sqlite_where": text("is_in_room = 1"), "postgresql_where": text("is_in_room")}
 """The condition of indexes that leave out the replies of threads: a page skips no long thread."""
@@ -26,6 +27,8 @@ _IN_THREAD: dict[str, Any] = {
     "postgresql_where": text("thread_root IS NOT NULL"),
 }
 
+MAX_REACTION_CHARS = MAX_NAME_CHARS + 2
+"""Length of the name of a custom emoji between colons."""
 
 RUNNING_STATES = ("queued", "streaming")
 """States of an assistant's answer that has not ended."""
@@ -115,13 +118,13 @@ class Deletion(Base):
 
 
 class Reaction(Base):
-    """A user's reaction to a message with an emoji."""
+    """A user's reaction to a message: an emoji, or the name of a custom one between colons."""
 
     __tablename__ = "reactions"
 
     message_id: Mapped[int] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
-    reaction: Mapped[str] = mapped_column(String(16), primary_key=True)
+    reaction: Mapped[str] = mapped_column(String(MAX_REACTION_CHARS), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

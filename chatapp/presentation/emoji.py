@@ -1,15 +1,34 @@
-"""Messages that consist of a few emoji are shown larger. `static/js/core/emoji.js` has the same rule."""
+"""Custom emoji as images, and messages that consist of a few emoji.
+
+Such messages are shown larger. `static/js/core/emoji.js` has the same rule, but for custom emoji.
+"""
 
 import re
+from collections.abc import Container
 
-from chatapp.markdown.emoji_names import replace_names
+from markupsafe import Markup
+
+from chatapp.custom_emoji.queries import EmojiImage
+from chatapp.markdown.emoji_names import EMOJI_NAME, replace_names
+from chatapp.presentation import resources
 
 MAX_EMOJI = 3
 
 _LONGEST = 60
 """Maximum length of such a message, with white space: some emoji consist of a dozen characters."""
 
-_LONGEST_NAMES = 160
+_LONGEST_NAMES = 220
+
+_ANY_EMOJI = "\u2b50"
+"""Stands for a custom emoji."""
+
+_IMAGE = Markup(
+    '<img class="custom-emoji" src="{url}" alt="{text}" title="{text}" width="{width}" height="{height}" '
+    'decoding="async">'
+)
+
+# An animated one stands still for people who want less motion.
+_ANIMATED = Markup('<picture><source media="(prefers-reduced-motion: reduce)" srcset="{still_url}">{image}</picture>')
 
 # Characters that are emoji of their own, and those that are only before a variation selector.
 _PICTURE = (
@@ -27,8 +46,20 @@ _EMOJI = f"(?:{_FLAG}|{_KEY}|{_PERSON}(?:\u200d(?:{_PERSON}|{_SYMBOL}\ufe0f?))*)
 _FEW_EMOJI = re.compile(rf"\s*(?:{_EMOJI}\s*){{1,{MAX_EMOJI}}}")
 
 
-def is_few_emoji(content: str) -> bool:
+def is_few_emoji(content: str, custom_names: Container[str] = ()) -> bool:
     """Return whether a text consists of one to `MAX_EMOJI` emoji, or of their names."""
     if content[:1] == ":" and len(content) <= _LONGEST_NAMES:
         content = replace_names(content)
+        content = EMOJI_NAME.sub(lambda match: _ANY_EMOJI if match[1] in custom_names else match[0], content)
     return len(content) <= _LONGEST and not content.isascii() and _FEW_EMOJI.fullmatch(content) is not None
+
+
+def render_emoji(emoji: EmojiImage) -> Markup:
+    """Return the image of a custom emoji."""
+    image = _IMAGE.format(url=emoji.url, text=emoji.text, width=emoji.width, height=emoji.height)
+    return _ANIMATED.format(still_url=emoji.still_url, image=image) if emoji.is_animated else image
+
+
+def present_emoji(emoji: EmojiImage) -> resources.CustomEmoji:
+    """Return a custom emoji as the API and pages' scripts get it."""
+    return {"name": emoji.name, "url": emoji.url, "still_url": emoji.still_url}

@@ -12,7 +12,6 @@ from markupsafe import Markup, escape
 
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import GENERAL
-from chatapp.presentation.emoji import is_few_emoji
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.content import TEXT
 
@@ -50,8 +49,16 @@ class MessageTemplate:
     once; to fill it in takes a fourth of the time.
     """
 
-    def __init__(self, environment: Environment, *, render_avatar: Render, render_sender: Render) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        render_avatar: Render,
+        render_sender: Render,
+        shows_few_emoji: Callable[[TimelineMessage], bool],
+    ) -> None:
         self._environment = environment
+        self._shows_few_emoji = shows_few_emoji
         self._render_avatar = render_avatar
         self._render_sender = render_sender
         self._find_frame = lru_cache(CACHED_FRAMES)(self._render_frame)
@@ -59,7 +66,7 @@ class MessageTemplate:
     def render(self, message: TimelineMessage, body: Body) -> Markup:
         """Return the HTML of a message, given that of its content."""
         values = _list_values(message, body)
-        if message.sender is not None and _is_plain(message):
+        if message.sender is not None and _is_plain(message) and not self._shows_few_emoji(message):
             frame = self._find_frame(message.sender, body.is_formatted)
             return Markup(frame % values)  # noqa: S704 - the values are escaped
         return self._render(message, values, is_formatted=body.is_formatted)
@@ -128,7 +135,6 @@ def _is_plain(message: TimelineMessage) -> bool:
         and not message.is_pinned
         and not message.files
         and not message.previews
-        and not is_few_emoji(message.content)
         and not _is_long(message)
     )
 
@@ -137,8 +143,3 @@ def _is_long(message: TimelineMessage) -> bool:
     """Return whether a message is folded until somebody wants to see it all. Answers are what somebody waits for."""
     content = message.content
     return message.answer_state is None and (len(content) > MAX_CHARS or content.count("\n") >= MAX_LINES)
-
-
-def shows_few_emoji(message: TimelineMessage) -> bool:
-    """Return whether a message is shown larger, because it consists of a few emoji."""
-    return message.answer_state is None and message.deleted_at is None and is_few_emoji(message.content)

@@ -14,8 +14,11 @@ from markupsafe import Markup, escape
 from chatapp.config.assistants import EXTENSION as ASSISTANTS
 from chatapp.config.assistants import Assistant
 from chatapp.conversations.people import Person
+from chatapp.custom_emoji.queries import EmojiImage
+from chatapp.custom_emoji.signals import custom_emoji_changed
 from chatapp.files.attached import AttachedFile
 from chatapp.markdown.cache import try_render_blocks
+from chatapp.markdown.emoji_names import replace_custom_emoji
 from chatapp.markdown.links import may_have_link
 from chatapp.markdown.marks import MAX_MENTIONS, Marks
 from chatapp.markdown.plain import render_plain
@@ -23,10 +26,13 @@ from chatapp.markdown.syntax import may_be_markdown
 from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.presentation import resources
 from chatapp.presentation.avatars import person_avatar_path
+from chatapp.presentation.emoji import is_few_emoji, render_emoji
 from chatapp.presentation.files import list_shown
 from chatapp.presentation.link_previews import list_previews, present_picture
 from chatapp.presentation.message_cache import MessageCache, PresentedMessage
-from chatapp.presentation.message_template import Body, MessageTemplate, shows_few_emoji
+from chatapp.presentation.message_template import Body, MessageTemplate
+from chatapp.signals import EXTENSION as SIGNALS
+from chatapp.signals import Signals
 from chatapp.storage import Backlog
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.content import ACTION
@@ -44,6 +50,8 @@ CACHED_BODIES = 500
 
 NOBODY: frozenset[str] = frozenset()
 
+NO_EMOJI: Mapping[str, Markup] = {}
+
 AVATAR_TEMPLATE = "layout/_avatar.html"
 
 SENDER_TEMPLATE = "messages/_sender.html"
@@ -53,21 +61,21 @@ _KINDS = {"user": "", "assistant": "assistant", "system": "bot"}
 _ACTION_HTML = Markup('<div class="action"><span class="action-sender">{name}</span> {text}</div>')
 
 
-def render_body(message: TimelineMessage) -> Body:
-    """Render the content."""
+def render_body(message: TimelineMessage, emoji: Mapping[str, str] = NO_EMOJI) -> Body:
+    """Render the content, with these images of custom emoji by name."""
     if message.content.startswith(ACTION) and message.sender_type == "user":
-        return _render_action(message)
-    return _render_content(message)
+        return _render_action(message, emoji)
+    return _render_content(message, emoji)
 
 
-def _render_action(message: TimelineMessage) -> Body:
+def _render_action(message: TimelineMessage, emoji: Mapping[str, str]) -> Body:
     """Render what the sender does, after their name. It counts as formatted: an edit begins with what was written."""
-    body = _render_content(replace(message, content=message.content.removeprefix(ACTION)))
+    body = _render_content(replace(message, content=message.content.removeprefix(ACTION)), emoji)
     html = _ACTION_HTML.format(name=message.shown_name, text=body.html)
     return Body(html, is_formatted=True, is_final=body.is_final)
 
 
-def _render_content(message: TimelineMessage) -> Body:
+def _render_content(message: TimelineMessage, emoji: Mapping[str, str]) -> Body:
     """Render text or Markdown. Most messages contain no Markdown, and do without the parser."""
     content = message.content
     if message.sender_type != "assistant" and not may_be_markdown(content):
@@ -77,7 +85,7 @@ def _render_content(message: TimelineMessage) -> Body:
     blocks = try_render_blocks(content, _find_highlighted(message) if message.mentions else NOBODY, is_live=is_live)
     if blocks is None:
         return Body(render_answer_blocks([render_plain(content)]), is_formatted=True, is_final=False)
-    return Body(render_answer_blocks(blocks), is_formatted=True)
+    return Body(render_answer_blocks(blocks, emoji), is_formatted=True)
 
 
 def _render_text(message: TimelineMessage) -> Markup:
@@ -97,10 +105,11 @@ def _find_highlighted(message: TimelineMessage) -> frozenset[str]:
     return (mentioned & named) | {MENTION_ALL} if mentioned - named else mentioned
 
 
-def render_answer_blocks(blocks: Iterable[Markup]) -> Markup:
+def render_answer_blocks(blocks: Iterable[Markup], emoji: Mapping[str, str] = NO_EMOJI) -> Markup:
     """Render blocks of Markdown as they appear in the body of an answer."""
     # `Markup.format` takes ten times as long, and a text has up to 5,000 blocks.
-    return Markup("".join(f'<div class="block">{block}</div>' for block in blocks))  # noqa: S704 - blocks are HTML
+    html = "".join(f'<div class="block">{block}</div>' for block in blocks)
+    return Markup(replace_custom_emoji(html, emoji))  # noqa: S704 - blocks are HTML
 
 
 @lru_cache(CACHED_BODIES)
@@ -128,27 +137,49 @@ class MessagePresenter:
         self._assistants = assistants
         self.cache = MessageCache()
         """Pages and events share it."""
+        self.emoji = NO_EMOJI
+        """Images of custom emoji by name, as HTML."""
         self._template = MessageTemplate(
-            environment, render_avatar=self.render_avatar, render_sender=self.render_sender
+            environment,
+            render_avatar=self.render_avatar,
+            render_sender=self.render_sender,
+            shows_few_emoji=self.shows_few_emoji,
         )
         self._render_person_cached = lru_cache(CACHED_AVATARS)(self._render_person)
         self._render_sender_cached = lru_cache(CACHED_AVATARS)(self._render_sender)
 
     def present(self, message: TimelineMessage) -> PresentedMessage:
         """Return the message as events carry it and as pages show it."""
-        presented = self.cache.get(message)
+        cache = self.cache  # Another one once there are other emoji.
+        presented = cache.get(message)
         if presented is None:
-            body = render_body(message)
+            body = render_body(message, self.emoji)
             data = {**present_message_data(message), "pending": message.is_pending}
             html = self._template.render(message, body)
             presented = PresentedMessage(orjson.dumps(data), html, body.is_final)
             if body.is_final:  # Otherwise it is rendered when there is time.
-                self.cache.add(message, presented)
+                cache.add(message, presented)
         return presented
 
     def render(self, message: TimelineMessage) -> Markup:
         """Return the message as pages show it."""
         return self.present(message).html
+
+    def set_custom_emoji(self, images: Iterable[EmojiImage]) -> None:
+        """Show these custom emoji from now on, also in messages that are in the cache."""
+        emoji = {each.name: render_emoji(each) for each in images}
+        if emoji != self.emoji:
+            self.emoji = emoji
+            self.cache = MessageCache()
+
+    def shows_few_emoji(self, message: TimelineMessage) -> bool:
+        """Return whether a message is shown larger, because it consists of a few emoji."""
+        is_shown = message.answer_state is None and message.deleted_at is None
+        return is_shown and is_few_emoji(message.content, self.emoji)
+
+    def render_reaction(self, reaction: str) -> Markup:
+        """Render the emoji of a reaction. A custom one that does not exist any more is its name."""
+        return (self.emoji.get(reaction[1:-1]) if reaction[0] == ":" else None) or escape(reaction)
 
     def render_avatar(self, message: TimelineMessage) -> Markup:
         """Render the avatar of the message's sender."""
@@ -191,10 +222,14 @@ def init_message_presenter(app: Flask) -> None:
     app.extensions[EXTENSION] = presenter = MessagePresenter(app.jinja_env, app.extensions[ASSISTANTS])
     app.jinja_env.filters["avatar_path"] = person_avatar_path
     app.jinja_env.filters["message_html"] = presenter.render
-    app.jinja_env.filters["is_few_emoji"] = shows_few_emoji
+    app.jinja_env.filters["is_few_emoji"] = presenter.shows_few_emoji
+    app.jinja_env.filters["reaction_html"] = presenter.render_reaction
+    app.jinja_env.filters["emoji_image"] = render_emoji
     app.jinja_env.filters["shown_files"] = list_shown
     app.jinja_env.filters["shown_previews"] = list_previews
     app.jinja_env.filters["message_sender"] = presenter.render_sender
+    signals: Signals = app.extensions[SIGNALS]
+    signals.connect(custom_emoji_changed, presenter.set_custom_emoji)
 
 
 def get_message_presenter(app: Flask) -> MessagePresenter:

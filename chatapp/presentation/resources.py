@@ -74,6 +74,14 @@ class Upload(TypedDict):
     size: Annotated[int, Field(description="In bytes.")]
 
 
+class CustomEmoji(TypedDict):
+    """An emoji that an admin has uploaded."""
+
+    name: Annotated[str, Field(description="What texts and reactions have between colons.")]
+    url: Annotated[str, Field(description="The path of the image.")]
+    still_url: Annotated[str, Field(description="That of an image that does not move.")]
+
+
 class File(TypedDict):
     """A file of a message."""
 

@@ -1,4 +1,7 @@
-"""Eviction: closes or removes sockets whose login session or membership was revoked, by this or another process."""
+"""Eviction: closes or removes sockets whose login session or membership was revoked, by this or another process.
+
+Changes of custom emoji by other processes are found with the revocations.
+"""
 
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -12,6 +15,7 @@ from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.queries import find_accesses
 from chatapp.conversations.refs import parse_ref
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
+from chatapp.custom_emoji.loading import load_custom_emoji
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
@@ -81,6 +85,7 @@ class Evictor:
                 self._refresh_fallback()
             return
         self._fallback.revoke_all()
+        load_custom_emoji(self._app)
         self._evict_signed_out(self._connections.list_users())
         for ref in self._connections.list_conversations(with_news=True):
             self._evict_former_members({ref.wire_name: self._connections.list_listening_users(ref.wire_name)})

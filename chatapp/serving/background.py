@@ -24,6 +24,7 @@ from chatapp.config import Settings
 from chatapp.config.assistants import current_assistants
 from chatapp.conversations.name_space import list_assistant_names, log_clashes
 from chatapp.conversations.refs import GENERAL
+from chatapp.custom_emoji.loading import load_custom_emoji
 from chatapp.distribution import Distribution
 from chatapp.errors import ChatError, TooComplex, Unavailable
 from chatapp.extensions import db
@@ -145,6 +146,8 @@ def start_background(app: Flask, settings: Settings) -> None:
     if not check_for_restore(app):
         log.warning("whether the database was restored from a backup is checked when it responds")
         supervisor.start("restore check", retry_restore_check, app)
+    with suppress(SQLAlchemyError):  # The first check of revocations loads them, too.
+        load_custom_emoji(app)
     writer.start(load_spool=True)
     supervisor.start("name check", run_later, check_names, app, on_failure=OnFailure.LOG)
     _start_queues(app, settings, supervisor)

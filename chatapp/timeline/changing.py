@@ -21,7 +21,8 @@ from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Conflict, Empty, Invalid, NotFound
 from chatapp.files.rows import delete_some_files, has_files
 from chatapp.limits.rates import PINS, REACTIONS, UNDELETIONS, count_use
-from chatapp.models import Membership, Message, Reaction, now
+from chatapp.models import CustomEmoji, Membership, Message, Reaction, now
+from chatapp.models.emoji import MAX_NAME_CHARS
 from chatapp.search.index import index_rows
 from chatapp.storage import ReadStatement, Transaction, write
 from chatapp.timeline.content import check_caption
@@ -41,7 +42,10 @@ MAX_DIFFERENT_REACTIONS = 20
 
 _KEYCAP = re.compile("[0-9#*]\ufe0f\u20e3")
 
-MAX_REACTION_CHARS = 16
+MAX_EMOJI_CHARS = 16
+"""Maximum length of an emoji: some consist of a dozen characters."""
+
+_CUSTOM_EMOJI = re.compile(rf":([a-z0-9_+-]{{1,{MAX_NAME_CHARS}}}):", re.ASCII)
 
 _SELECT_MESSAGE = select(Message).where(
     Message.conversation_id == bindparam("conversation_id"), Message.seq == bindparam("seq")
@@ -164,6 +168,8 @@ def undelete(ref: ConversationRef, actor: Actor, seq: int) -> TimelineMessage:
 def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on: bool) -> TimelineMessage:
     """Add the actor's reaction to a message, or remove it (`on` false), and return the message.
 
+    A custom emoji is its name between colons. Once it is deleted, the reaction can only be removed.
+
     Raises `Invalid` if the reaction is not an emoji, `RateLimited`, what `authorize_posting` raises, `NotFound`, and
     `Conflict` if the message was deleted or has too many different reactions.
     """
@@ -182,6 +188,8 @@ def react(ref: ConversationRef, actor: Actor, seq: int, reaction: object, *, on:
         if existing is not None:
             session.delete(existing)
             return True
+        if (custom := _CUSTOM_EMOJI.fullmatch(emoji)) and session.get(CustomEmoji, custom[1]) is None:
+            raise Invalid(f"There is no emoji {emoji}.")
         ((different,),) = _COUNT_OTHERS.fetch(session, message_id=message.id, reaction=emoji)
         if different >= MAX_DIFFERENT_REACTIONS:
             raise Conflict(f"A message has at most {MAX_DIFFERENT_REACTIONS} different reactions.")
@@ -259,8 +267,10 @@ def store_previews(
 
 
 def check_reaction(value: object) -> str:
-    """Return the emoji. Raises `Invalid` for anything else."""
-    if isinstance(value, str) and 1 <= len(value) <= MAX_REACTION_CHARS:
+    """Return the emoji, or the name of a custom one between colons. Raises `Invalid` for anything else."""
+    if isinstance(value, str) and _CUSTOM_EMOJI.fullmatch(value):
+        return value
+    if isinstance(value, str) and 1 <= len(value) <= MAX_EMOJI_CHARS:
         categories = {unicodedata.category(character) for character in value}
         # Symbols, with the modifiers, joiners and selectors that emoji consist of.
         if _KEYCAP.fullmatch(value) or (

@@ -1,13 +1,11 @@
 """Files that forms contain."""
 
-import os
-
 from flask import request
 
 from chatapp.config import current_settings
 from chatapp.errors import Invalid
 from chatapp.files.attached import AttachedFile
-from chatapp.files.uploads import append, create_upload, find_complete
+from chatapp.files.uploads import find_complete, upload_stream
 
 
 def store_form_files(user_id: int) -> tuple[AttachedFile, ...]:
@@ -20,12 +18,5 @@ def store_form_files(user_id: int) -> tuple[AttachedFile, ...]:
     max_files = current_settings().max_message_files
     if len(chosen) > max_files:
         raise Invalid(f"A message can have at most {max_files} files.")
-    upload_ids = []
-    for posted in chosen:
-        size = posted.stream.seek(0, os.SEEK_END)
-        posted.stream.seek(0)
-        upload = create_upload(user_id, posted.filename or "", size)
-        if size:
-            append(upload.id, 0, posted.stream.read)
-        upload_ids.append(upload.id)
+    upload_ids = [upload_stream(user_id, posted.filename or "", posted.stream).id for posted in chosen]
     return find_complete(user_id, upload_ids, [""] * len(upload_ids)) if upload_ids else ()

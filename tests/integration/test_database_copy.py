@@ -20,6 +20,7 @@ from chatapp.models import (
     Base,
     Block,
     ConversationPreference,
+    CustomEmoji,
     Deletion,
     Draft,
     IncomingWebhook,
@@ -129,6 +130,14 @@ def fill(server: Server, new_person: NewPerson) -> Person:
                     title="Example",
                     description="",
                     site="",
+                ),
+                CustomEmoji(
+                    name="blobcat",
+                    digest=store_content(server, b"image", small=b"small", large=b"large"),
+                    media_type="image/png",
+                    width=1,
+                    height=1,
+                    created_by=1,
                 ),
                 WebhookDelivery(webhook_id=hook.id, message_id=message.id, due_at=due_at),
                 ScheduledMessage(

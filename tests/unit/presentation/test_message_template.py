@@ -68,7 +68,12 @@ PLAIN = TimelineMessage(
 def template(tmp_path_factory: pytest.TempPathFactory) -> MessageTemplate:
     app = create_app(Settings(data_dir=tmp_path_factory.mktemp("data")))
     presenter = get_message_presenter(app)
-    return MessageTemplate(app.jinja_env, render_avatar=presenter.render_avatar, render_sender=presenter.render_sender)
+    return MessageTemplate(
+        app.jinja_env,
+        render_avatar=presenter.render_avatar,
+        render_sender=presenter.render_sender,
+        shows_few_emoji=presenter.shows_few_emoji,
+    )
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
