@@ -23,9 +23,10 @@ _ANY_EMOJI = "\u2b50"
 """Stands for a custom emoji."""
 
 _IMAGE = Markup(
-    '<img class="custom-emoji" src="{url}" alt="{text}" title="{text}" width="{width}" height="{height}" '
-    'decoding="async">'
+    '<img class="custom-emoji" src="{url}" alt="{text}"{title} width="{width}" height="{height}" decoding="async">'
 )
+
+_TITLE = Markup(' title="{text}"')
 
 # An animated one stands still for people who want less motion.
 _ANIMATED = Markup('<picture><source media="(prefers-reduced-motion: reduce)" srcset="{still_url}">{image}</picture>')
@@ -54,9 +55,10 @@ def is_few_emoji(content: str, custom_names: Container[str] = ()) -> bool:
     return len(content) <= _LONGEST and not content.isascii() and _FEW_EMOJI.fullmatch(content) is not None
 
 
-def render_emoji(emoji: EmojiImage) -> Markup:
-    """Return the image of a custom emoji."""
-    image = _IMAGE.format(url=emoji.url, text=emoji.text, width=emoji.width, height=emoji.height)
+def render_emoji(emoji: EmojiImage, *, has_title: bool = True) -> Markup:
+    """Return the image of a custom emoji. Without a title it shows that of the element around it."""
+    title = _TITLE.format(text=emoji.text) if has_title else ""
+    image = _IMAGE.format(url=emoji.url, text=emoji.text, title=title, width=emoji.width, height=emoji.height)
     return _ANIMATED.format(still_url=emoji.still_url, image=image) if emoji.is_animated else image
 
 

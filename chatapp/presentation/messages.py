@@ -139,6 +139,7 @@ class MessagePresenter:
         """Pages and events share it."""
         self.emoji = NO_EMOJI
         """Images of custom emoji by name, as HTML."""
+        self._reactions: Mapping[str, Markup] = {}
         self._template = MessageTemplate(
             environment,
             render_avatar=self.render_avatar,
@@ -167,9 +168,11 @@ class MessagePresenter:
 
     def set_custom_emoji(self, images: Iterable[EmojiImage]) -> None:
         """Show these custom emoji from now on, also in messages that are in the cache."""
-        emoji = {each.name: render_emoji(each) for each in images}
+        by_name = {each.name: each for each in images}
+        emoji = {name: render_emoji(each) for name, each in by_name.items()}
         if emoji != self.emoji:
             self.emoji = emoji
+            self._reactions = {each.text: render_emoji(each, has_title=False) for each in by_name.values()}
             self.cache = MessageCache()
 
     def shows_few_emoji(self, message: TimelineMessage) -> bool:
@@ -179,7 +182,7 @@ class MessagePresenter:
 
     def render_reaction(self, reaction: str) -> Markup:
         """Render the emoji of a reaction. A custom one that does not exist any more is its name."""
-        return (self.emoji.get(reaction[1:-1]) if reaction[0] == ":" else None) or escape(reaction)
+        return self._reactions.get(reaction) or escape(reaction)
 
     def render_avatar(self, message: TimelineMessage) -> Markup:
         """Render the avatar of the message's sender."""

@@ -2,6 +2,7 @@
 
 import { findEmojiPrefix, searchEmoji } from "./core/emoji_search.js";
 import { loadEmoji } from "./emoji_data.js";
+import { showEmoji } from "./emoji_image.js";
 
 /** @import { Completion } from "./autocomplete.js" */
 /** @import { Emoji } from "./core/emoji_search.js" */
@@ -20,16 +21,17 @@ export const emojiCompletion = {
 };
 
 async function load() {
-  if (all.length > 0) return false;
-  all = await loadEmoji().catch(() => []);
-  return all.length > 0;
+  const before = all;
+  all = await loadEmoji().catch(() => all);
+  return all !== before;
 }
 
 /**
- * @param {Emoji} emoji
+ * @param {Emoji} each
  * @param {number} index
  */
-function createOption({ emoji, names, label }, index) {
+function createOption(each, index) {
+  const { emoji, names, label } = each;
   const option = document.createElement("li");
   option.id = `emoji-option-${index}`;
   option.role = "option";
@@ -37,6 +39,6 @@ function createOption({ emoji, names, label }, index) {
   const name = document.createElement("span");
   name.className = "hint";
   name.textContent = names.length > 0 ? `:${names[0]}:` : label;
-  option.append(emoji, " ", name);
+  option.append(showEmoji(each), " ", name);
   return option;
 }

@@ -1,9 +1,10 @@
 // The picker of emoji, for texts and reactions.
 
-import { addRecent, GROUPS, searchEmoji, withTone } from "./core/emoji_search.js";
+import { addRecent, GROUPS, searchEmoji, separate, withTone } from "./core/emoji_search.js";
 import { caret } from "./core/text_edits.js";
 import { closest, find, findAll } from "./dom.js";
 import { loadEmoji } from "./emoji_data.js";
+import { showEmoji } from "./emoji_image.js";
 import { placePopover } from "./popover_position.js";
 import { applyEdit, readField } from "./text_field.js";
 
@@ -62,7 +63,7 @@ export class EmojiPicker {
     placePopover(this.#element, place);
     if (HAS_KEYBOARD) this.#search.focus();
     if (this.#all.length === 0) this.#status.textContent = "Loading…";
-    this.#all = await loadEmoji().catch(() => []);
+    this.#all = await loadEmoji().catch(() => this.#all);
     this.#render();
     if (this.#all.length === 0) this.#status.textContent = "The emoji can’t be loaded.";
   }
@@ -80,12 +81,10 @@ export class EmojiPicker {
 
   #createGroups() {
     const recent = this.#recent.flatMap((used) => this.#all.find((emoji) => this.#show(emoji) === used) ?? []);
-    const groups = [...GROUPS].map(([id, name]) =>
-      this.#createGroup(
-        name,
-        this.#all.filter(({ group }) => group === id),
-      ),
-    );
+    const groups = [...GROUPS].flatMap(([id, name]) => {
+      const emoji = this.#all.filter(({ group }) => group === id);
+      return emoji.length > 0 ? [this.#createGroup(name, emoji)] : [];
+    });
     return recent.length > 0 ? [this.#createGroup("Recent", recent), ...groups] : groups;
   }
 
@@ -114,7 +113,8 @@ export class EmojiPicker {
     button.tabIndex = -1;
     button.ariaLabel = emoji.label;
     button.title = emoji.names.length > 0 ? `:${emoji.names[0]}:` : emoji.label;
-    button.textContent = button.dataset.emoji = this.#show(emoji);
+    button.dataset.emoji = this.#show(emoji);
+    button.append(showEmoji(emoji, button.dataset.emoji));
     return button;
   }
 
@@ -184,5 +184,6 @@ function findInColumn(buttons, index, key) {
  */
 function insert(field, emoji) {
   const { start, end } = readField(field);
-  applyEdit(field, { start, end, text: emoji, selection: caret(start + emoji.length) });
+  const text = separate(emoji, field.value.slice(0, start), field.value.slice(end));
+  applyEdit(field, { start, end, text, selection: caret(start + text.length) });
 }

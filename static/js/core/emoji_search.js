@@ -20,13 +20,26 @@
  * @property {string[]} words that it is found by
  * @property {number} group
  * @property {string[]} tones the same in the five skin tones, or none
+ * @property {{url: string, stillUrl: string}} [image] of a custom emoji, which is its name between colons
+ */
+/**
+ * A custom emoji, as the server lists it.
+ *
+ * @typedef {object} CustomEmoji
+ * @property {string} name
+ * @property {string} url
+ * @property {string} still_url of an image that does not move
  */
 
 /** Many systems have no picture for newer ones. */
 const MAX_VERSION = 15;
 
-/** The groups of the data, without that of the bare skin tones. */
+/** The group of the emoji that admins have added. */
+export const CUSTOM = -1;
+
+/** The groups of the data, without that of the bare skin tones, after the custom emoji. */
 export const GROUPS = new Map([
+  [CUSTOM, "Custom"],
   [0, "Smileys"],
   [1, "People"],
   [3, "Animals and nature"],
@@ -60,6 +73,35 @@ export const readEmoji = (data) =>
       group,
       tones: skins.filter(({ tone }) => typeof tone === "number").map((skin) => skin.emoji),
     }));
+
+/**
+ * Return the custom emoji that are offered.
+ *
+ * @param {CustomEmoji[]} listed
+ * @returns {Emoji[]}
+ */
+export const readCustomEmoji = (listed) =>
+  listed.map(({ name, url, still_url: stillUrl }) => ({
+    emoji: `:${name}:`,
+    label: name,
+    names: [name],
+    words: [name, ...name.split(/[_+-]+/)],
+    group: CUSTOM,
+    tones: [],
+    image: { url, stillUrl },
+  }));
+
+/**
+ * Return what is inserted between two texts. The name of a custom emoji has no effect directly beside a word.
+ *
+ * @param {string} emoji
+ * @param {string} before
+ * @param {string} after
+ */
+export function separate(emoji, before, after) {
+  if (!emoji.startsWith(":")) return emoji;
+  return `${/[\w/]$/.test(before) ? " " : ""}${emoji}${/^[\w/]/.test(after) ? " " : ""}`;
+}
 
 /**
  * Return the emoji that a query finds, the best ones first.

@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   addRecent,
+  CUSTOM,
   findEmojiPrefix,
   MAX_RECENT,
+  readCustomEmoji,
   readEmoji,
   searchEmoji,
+  separate,
   withTone,
 } from "../../../static/js/core/emoji_search.js";
 
@@ -75,4 +78,25 @@ test("skin tones apply to the emoji that have them", () => {
 test("what was used last is kept once, the latest first", () => {
   assert.deepEqual(addRecent(["a", "b"], "b"), ["b", "a"]);
   assert.equal(addRecent(Array.from({ length: MAX_RECENT }, String), "x").length, MAX_RECENT);
+});
+
+test("custom emoji are found by their names and parts of them", () => {
+  const custom = readCustomEmoji([
+    { name: "party_blob", url: "/emoji/1", still_url: "/emoji/1?size=small" },
+    { name: "smile-more", url: "/emoji/2", still_url: "/emoji/2" },
+  ]);
+  assert.deepEqual(custom[0].image, { url: "/emoji/1", stillUrl: "/emoji/1?size=small" });
+  assert.deepEqual(new Set(custom.map(({ group }) => group)), new Set([CUSTOM]));
+  const find = (query) => searchEmoji([...custom, ...ALL], query).map(({ emoji }) => emoji);
+  assert.deepEqual(find("party_b"), [":party_blob:"]);
+  assert.deepEqual(find("blob"), [":party_blob:"]);
+  assert.deepEqual(find("smile"), ["😄", ":smile-more:", "😀"]);
+  assert.deepEqual(find("smile-m"), [":smile-more:"]);
+});
+
+test("the name of a custom emoji is not inserted directly beside a word", () => {
+  assert.equal(separate(":blob:", "", ""), ":blob:");
+  assert.equal(separate(":blob:", "hello", "world"), " :blob: ");
+  assert.equal(separate(":blob:", "hello ", ":blob: a"), ":blob:");
+  assert.equal(separate("🎉", "hello", "world"), "🎉");
 });
