@@ -9,6 +9,7 @@ from chatapp.admin.routes import blueprint as admin_blueprint
 from chatapp.api.avatars.routes import blueprint as api_avatars_blueprint
 from chatapp.api.docs.routes import blueprint as api_docs_blueprint
 from chatapp.api.drafts.routes import blueprint as api_drafts_blueprint
+from chatapp.api.emoji.routes import blueprint as api_emoji_blueprint
 from chatapp.api.files.routes import blueprint as api_files_blueprint
 from chatapp.api.mentions.routes import blueprint as api_mentions_blueprint
 from chatapp.api.routes import blueprint as api_blueprint
@@ -158,6 +159,7 @@ def create_app(settings: Settings | None = None, *, is_serving: bool = False) ->
         api_blueprint,
         api_avatars_blueprint,
         api_drafts_blueprint,
+        api_emoji_blueprint,
         api_files_blueprint,
         api_scheduled_blueprint,
         api_mentions_blueprint,

@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 
 from chatapp.conversations.preferences import NOTIFICATION_LEVELS
 from chatapp.presentation.resources import (
+    CustomEmoji,
     File,
     Message,
     MessageVersion,
@@ -53,6 +54,13 @@ class Avatar(TypedDict):
     """The picture of a person or a room."""
 
     avatar_url: Annotated[str | None, Field(description="Its path; null if there is none.")]
+
+
+class CustomEmojiList(TypedDict):
+    """All custom emoji."""
+
+    emoji: list[CustomEmoji]
+    total: int
 
 
 class Preferences(TypedDict):

@@ -23,6 +23,7 @@ from chatapp.errors import Invalid, NotFound
 from chatapp.files.uploads import MAX_NAME_CHARS as MAX_NAME_CHARS_OF_UPLOADS
 from chatapp.limits.metadata import MAX_METADATA_BYTES, MAX_METADATA_DEPTH
 from chatapp.models.base import LAST_ID
+from chatapp.models.emoji import MAX_NAME_CHARS as MAX_EMOJI_NAME_CHARS
 from chatapp.models.messages import MAX_REACTION_CHARS
 from chatapp.search.query import MAX_QUERY_CHARS
 from chatapp.storage import MAX_CURSOR_CHARS
@@ -79,6 +80,11 @@ PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "description": "The name of a file, percent-encoded.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         "example": "photo.jpg",
+    },
+    "emoji": {
+        "description": "The name of a custom emoji, without colons.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_EMOJI_NAME_CHARS},
+        "example": "party_blob",
     },
     "reaction": {
         "description": "One emoji, or the name of a custom emoji between colons, percent-encoded.",
@@ -337,6 +343,17 @@ class AvatarUpdate(Request):
     """A new picture."""
 
     upload: str | None = Field(max_length=100, description="The id of a complete upload; null for no picture.")
+
+
+class NewEmoji(Request):
+    """A custom emoji."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=MAX_EMOJI_NAME_CHARS,
+        description="Lower-case letters, digits, `_`, `+` and `-`. Not the name of a standard emoji.",
+    )
+    upload: str = Field(description="The id of a complete upload of yours: a PNG, GIF, WebP or JPEG image.")
 
 
 class IdempotencyHeaders(Request):

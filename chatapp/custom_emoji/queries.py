@@ -1,5 +1,6 @@
 """Queries of custom emoji."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,10 @@ from sqlalchemy.orm import Session
 from chatapp.errors import NotFound
 from chatapp.files.attached import AttachedFile
 from chatapp.models import CustomEmoji, User
+from chatapp.models.emoji import MAX_NAME_CHARS
 from chatapp.storage import ReadStatement
+
+NAME = re.compile(rf"[a-z0-9_+-]{{1,{MAX_NAME_CHARS}}}", re.ASCII)
 
 _EMOJI = CustomEmoji.__table__
 
@@ -75,6 +79,28 @@ def get_image_file(session: Session, digest: str) -> AttachedFile:
     """Return the file of the image of an emoji. Raises `NotFound`."""
     rows = _FIND.fetch(session, digest=digest)
     if not rows:
-        raise NotFound("There is no such emoji.")
+        raise _not_found()
     name, media_type = rows[0]
+    return _image_file(digest, name, media_type)
+
+
+def find_named_image(session: Session, name: str) -> AttachedFile:
+    """Return the file of the image of the emoji with a name. Raises `NotFound`."""
+    emoji = get_emoji(session, name)
+    return _image_file(emoji.digest, emoji.name, emoji.media_type)
+
+
+def get_emoji(session: Session, name: str) -> CustomEmoji:
+    """Return the emoji with a name. Raises `NotFound`."""
+    emoji = session.get(CustomEmoji, name) if NAME.fullmatch(name) else None
+    if emoji is None:
+        raise _not_found()
+    return emoji
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no such emoji.")
+
+
+def _image_file(digest: str, name: str, media_type: str) -> AttachedFile:
     return AttachedFile(digest=digest, name=name, media_type=media_type, kind="image", size=0)

@@ -1,16 +1,15 @@
 """Adding and deleting custom emoji."""
 
 import os
-import re
 from typing import IO
 
 from sqlalchemy import func, select
 
 from chatapp.actors import Actor, require_admin
 from chatapp.audit_log import AuditKind, record
-from chatapp.custom_emoji.queries import list_images
+from chatapp.custom_emoji.queries import NAME, EmojiImage, get_emoji, list_images
 from chatapp.custom_emoji.signals import custom_emoji_changed
-from chatapp.errors import Conflict, FileTooLarge, Invalid, NotFound
+from chatapp.errors import Conflict, FileTooLarge, Invalid
 from chatapp.files.attached import AttachedFile
 from chatapp.files.uploads import delete_upload, upload_stream
 from chatapp.markdown.emoji_names import load_emoji
@@ -29,15 +28,13 @@ MAX_EMOJI = 1_000
 
 MEDIA_TYPES = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 
-_NAME = re.compile(rf"[a-z0-9_+-]{{1,{MAX_NAME_CHARS}}}", re.ASCII)
-
 
 def check_name(name: str) -> str:
     """Return the name of a new emoji, without colons around it. Raises `Invalid`, and `Conflict` for a standard one."""
     name = name.strip()
     if len(name) > 1 and name[0] == name[-1] == ":":
         name = name[1:-1]
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise Invalid(f"A name has 1 to {MAX_NAME_CHARS} characters: lower-case letters, digits, _, + and -.")
     if name in load_emoji():
         raise Conflict(f":{name}: is a standard emoji. Choose another name.")
@@ -56,8 +53,8 @@ def upload_emoji(actor: Actor, name: str, file_name: str, stream: IO[bytes]) -> 
         delete_upload(upload.id)
 
 
-def add_emoji(actor: Actor, name: str, file: AttachedFile) -> None:
-    """Add an emoji whose image is stored.
+def add_emoji(actor: Actor, name: str, file: AttachedFile) -> EmojiImage:
+    """Add an emoji whose image is stored, and return it.
 
     Raises `Forbidden`, `Conflict` if the name is taken or there are too many, `Invalid`, and `FileTooLarge`.
     """
@@ -91,6 +88,7 @@ def add_emoji(actor: Actor, name: str, file: AttachedFile) -> None:
         _send_changed(transaction)
 
     write(change)
+    return EmojiImage(name, file.digest, width, height, file.is_animated)
 
 
 def delete_emoji(actor: Actor, name: str) -> None:
@@ -99,10 +97,7 @@ def delete_emoji(actor: Actor, name: str) -> None:
     def change(transaction: Transaction) -> None:
         session = transaction.session
         require_admin(session, actor)
-        emoji = session.get(CustomEmoji, name)
-        if emoji is None:
-            raise NotFound("There is no such emoji.")
-        session.delete(emoji)
+        session.delete(get_emoji(session, name))
         record(transaction, AuditKind.EMOJI_DELETED, actor, target=f":{name}:")
         _send_changed(transaction)
 

@@ -13,6 +13,7 @@ BLUEPRINTS = {
     "api",
     "api_avatars",
     "api_drafts",
+    "api_emoji",
     "api_files",
     "api_mentions",
     "api_saved",

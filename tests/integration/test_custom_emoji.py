@@ -21,10 +21,12 @@ from chatapp.files.checking import find_file_problems
 from chatapp.files.store import current_store
 from chatapp.files.sweep import sweep
 from chatapp.timeline.changing import check_reaction
+from tests.harness.api import check_problem
 from tests.harness.html import find_csrf_token
 from tests.harness.media import draw, encode, encode_animation
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import NewServer, Server
+from tests.harness.uploading import upload
 from tests.harness.waiting import eventually, scaled
 
 PAGE = "/admin/emoji"
@@ -116,6 +118,28 @@ def test_the_form_names_what_is_wrong(server: Server, new_person: NewPerson) -> 
     assert add(ana, "blobcat").status_code == 200
     again = add(ana, "blobcat")
     assert (again.status_code, "There is an emoji :blobcat: already." in again.text) == (HTTPStatus.CONFLICT, True)
+
+
+def test_programs_of_admins_add_and_delete_emoji(any_server: Server, people: tuple[Person, Person]) -> None:
+    ana, bob = people
+    api, others = ana.api(), bob.api()
+    image = upload(any_server, ana.connect(), "image.png", PNG).id
+    own = upload(any_server, bob.connect(), "image.png", PNG).id
+    assert check_problem(api.post("/emoji", json={"name": "blobcat", "upload": own})) == (422, "invalid_upload")
+    assert check_problem(others.post("/emoji", json={"name": "blobcat", "upload": own})) == (403, "forbidden")
+    created = api.post("/emoji", json={"name": "blobcat", "upload": image})
+    assert created.status_code == 201
+    assert others.get("/emoji").json() == {"emoji": [created.json()], "total": 1}
+    assert created.headers["Location"].endswith("/api/emoji/blobcat")
+    assert Image.open(BytesIO(others.get("/emoji/blobcat").content)).size == (64, 64)
+    assert check_problem(api.post("/emoji", json={"name": "blobcat", "upload": image})) == (409, "conflict")
+    assert check_problem(others.request("DELETE", "/emoji/blobcat")) == (403, "forbidden")
+    assert api.request("DELETE", "/emoji/blobcat").status_code == 204
+    for path in ("/emoji/%00", "/emoji/%F0%9F%98%80", "/emoji/" + "a" * 1_000):
+        assert check_problem(api.request("DELETE", path))[0] in {400, 404}
+        assert check_problem(api.get(path))[0] in {400, 404}
+    assert check_problem(api.request("DELETE", "/emoji/blobcat")) == (404, "not_found")
+    assert check_problem(others.get("/emoji/blobcat")) == (404, "not_found")
 
 
 def test_a_server_that_starts_shows_the_emoji(new_server: NewServer, new_person: NewPerson) -> None:

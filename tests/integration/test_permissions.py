@@ -19,7 +19,7 @@ from tests.harness.html import find_csrf_token
 from tests.harness.people import PASSWORD, Person, Socket, message_payload
 from tests.harness.rows import add_people
 from tests.harness.servers import NewServer, Server
-from tests.harness.stored_files import attach
+from tests.harness.stored_files import attach, store_content
 
 PEOPLE = ("admin", "manager", "member", "removed", "outsider", "blocked")
 EVERYBODY = ("anonymous", *PEOPLE)
@@ -287,6 +287,10 @@ ROUTES = {
     "GET /admin/emoji": Line(ADMIN),
     "POST /admin/emoji": Line(ADMIN_POST),
     "POST /admin/emoji/<name>/delete": Line(ADMIN_POST | {"admin": 404}),
+    "GET /api/emoji": Line(USER_API),
+    "POST /api/emoji": Line(ADMIN_POST, sent={"name": "new", "upload": "1-0"}),
+    "GET /api/emoji/<emoji>": Line(USER_API),
+    "DELETE /api/emoji/<emoji>": Line(ADMIN_POST),
     "GET /emoji.json": Line(USER),
     "GET /emoji/<digest>": Line(ABSENT),
     "GET /admin/audit-log": Line(ADMIN),
@@ -456,6 +460,16 @@ class Installation:
         self.server.execute(f"UPDATE users SET avatar_digest = '{digest}' WHERE username = 'outsider'")
         return digest
 
+    def new_emoji(self) -> str:
+        """Create a custom emoji. Return its name."""
+        name = uuid.uuid4().hex
+        digest = store_content(self.server, b"the image of an emoji")
+        self.server.execute(
+            "INSERT INTO custom_emoji (name, digest, media_type, width, height, created_at) VALUES "
+            f"('{name}', '{digest}', 'image/png', 1, 1, '2026-01-01 00:00:00')"
+        )
+        return name
+
     def new_template(self) -> str:
         """Create a session template for everyone, and return its id."""
         moment = "'2026-01-01 00:00:00'"
@@ -544,6 +558,7 @@ def test_routes_have_the_outcomes_of_the_matrix(installation: Installation, name
             "webhook_id": 1,
             "seq": 1,
             "reaction": "👍",
+            "emoji": installation.new_emoji() if "<emoji>" in path else "",
             "person_id": installation.ids.get(name, 1),
             "token_id": 2**31 - 1,
             "invitation_id": 2**31 - 1,
@@ -583,6 +598,7 @@ def test_a_token_that_may_only_read_writes_by_no_route_and_opens_no_page(install
             "conversation": installation.conversation("room"),
             "seq": 1,
             "reaction": "👍",
+            "emoji": installation.new_emoji() if "<emoji>" in path else "",
             "person_id": installation.ids["manager"],
             "digest": installation.new_picture() if "/avatars/" in path else sha256(FILE).hexdigest(),
             "upload_id": "1-0",
