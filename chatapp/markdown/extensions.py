@@ -57,7 +57,8 @@ def _parse_emoji(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - a 
     match = EMOJI_NAME.match(state.src, state.pos, state.posMax)
     if match is None:
         return False
-    emoji = load_emoji().get(match[1])
+    with state.env["budget"].paused():  # The first name of all loads the table.
+        emoji = load_emoji().get(match[1])
     if emoji is None and CUSTOM_EMOJI_NAME.match(state.src, state.pos, state.posMax) is None:
         return False
     if not silent:
