@@ -251,23 +251,31 @@ def test_a_person_has_a_limited_number_of_unfinished_uploads(app: Flask, monkeyp
             find_upload(left.id)
 
 
-def test_simultaneous_creations_do_not_exceed_the_limits(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limits_of_one_creation_are_checked_at_a_time(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(app, all_files_mb=1)
-    monkeypatch.setattr(uploads, "check_space", lambda *_: time.sleep(0.002))  # Others begin meanwhile.
+    checking: list[int] = []
+    seen: list[int] = []
+
+    def check_slowly(_settings: Settings, size: int) -> None:
+        checking.append(size)
+        time.sleep(0.01)  # Others begin meanwhile.
+        seen.append(len(checking))
+        checking.pop()
+
+    monkeypatch.setattr(uploads, "check_space", check_slowly)
     folder = app.extensions[uploads.EXTENSION].folder
 
     def create(user_id: int) -> None:
         with app.app_context(), suppress(RateLimited, QuotaExceeded):
-            create_upload(user_id, "notes.txt", uploads.MB // (uploads.MAX_UNFINISHED + 5))
+            create_upload(user_id, "notes.txt", uploads.MB // 5)
 
-    users = [USER, OTHER] * (2 * uploads.MAX_UNFINISHED)
-    threads = [threading.Thread(target=create, args=(user_id,)) for user_id in users]
+    threads = [threading.Thread(target=create, args=(user_id,)) for user_id in [USER, OTHER] * 5]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert max(len(list(folder.list_of(user_id))) for user_id in (USER, OTHER)) <= uploads.MAX_UNFINISHED
-    assert len(list(folder.list_unfinished())) == uploads.MAX_UNFINISHED + 5
+    assert set(seen) == {1}
+    assert len(list(folder.list_unfinished())) == 5
 
 
 def test_uploads_in_use_make_no_room_for_others(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
