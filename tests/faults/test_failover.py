@@ -169,7 +169,7 @@ def test_pages_are_reset_when_a_promoted_replica_lacks_messages(
     assert [message["seq"] for message in again] == [lost[0]["seq"] + number for number in range(4)]
     contents = [message["content"] for message in again]
     for socket in (ana_socket, bob_socket):
-        eventually(lambda each=socket: each.contents()[-4:] == contents, "they are received")  # type: ignore[misc]
+        socket.wait_for_contents("replicated", "lost 0", "lost 1", "lost 2", *contents)
     assert len(re.findall("promoted replica", servers[0].log() + servers[1].log())) == 1
 
 

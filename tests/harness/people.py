@@ -262,7 +262,11 @@ class Socket:
 
     def wait_for_contents(self, *contents: str, conversation: str = "general") -> None:
         """Wait until the new messages have exactly these contents."""
-        eventually(lambda: self.contents(conversation) == list(contents), f"{contents} are received")
+        try:
+            eventually(lambda: self.contents(conversation) == list(contents), f"{contents} are received")
+        except AssertionError as error:
+            error.add_note(f"received: {self.contents(conversation)}")
+            raise
 
 
 class PythonSocket(Socket):
