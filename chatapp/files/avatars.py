@@ -1,6 +1,5 @@
 """Pictures of people, rooms and assistants: small squares that are stored by their digest, as files of messages are."""
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -14,12 +13,7 @@ from chatapp.files.attached import AttachedFile
 from chatapp.files.inspection import crop
 from chatapp.files.store import FileStore, current_store
 from chatapp.files.upload_folder import WORK_SUFFIX
-from chatapp.files.uploads import (
-    append,
-    create_upload,
-    delete_upload,
-    find_complete,
-)
+from chatapp.files.uploads import delete_upload, find_complete, upload_stream
 from chatapp.models import Conversation, User
 
 log = structlog.get_logger(__name__)
@@ -34,13 +28,9 @@ READ_BYTES = 256 * 1024
 
 
 def store_avatar_file(user_id: int, name: str, content: BinaryIO) -> str:
-    """Store a posted picture like `store_avatar`. Raises what `create_upload`, `append` and `store_avatar` raise."""
-    size = content.seek(0, os.SEEK_END)
-    content.seek(0)
-    upload = create_upload(user_id, name, size)
+    """Store a posted picture like `store_avatar`. Raises what `upload_stream` and `store_avatar` raise."""
+    upload = upload_stream(user_id, name, content)
     try:
-        if size:
-            append(upload.id, 0, content.read)
         return store_avatar(user_id, upload.id)
     finally:
         delete_upload(upload.id)

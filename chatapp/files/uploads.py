@@ -204,13 +204,20 @@ def delete_upload(upload_id: str) -> None:
 
 
 def upload_stream(user_id: int, name: str, stream: IO[bytes]) -> Upload:
-    """Upload a file that a form contains, at once, and return the complete upload. Raises what its steps raise."""
+    """Upload a file that a form contains, at once, and return the complete upload. Raises what its steps raise.
+
+    If it cannot be completed, the upload is removed: nobody can continue it.
+    """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     upload = create_upload(user_id, name, size)
-    if size:
-        append(upload.id, 0, stream.read)
-    return find_upload(upload.id)
+    try:
+        if size:
+            append(upload.id, 0, stream.read)
+        return find_upload(upload.id)
+    except BaseException:
+        delete_upload(upload.id)
+        raise
 
 
 def find_complete(user_id: int, upload_ids: Sequence[str], alts: Sequence[str]) -> tuple[AttachedFile, ...]:
