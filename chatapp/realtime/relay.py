@@ -174,10 +174,9 @@ class Relay:
 
     def publish_read_receipt(self, changed: ReadReceiptChanged) -> None:
         """Publish how far a user has read."""
-        self._bus.publish(
-            "reader",
-            asdict(changed) | {"receipt": {**asdict(changed.receipt), "person": changed.receipt.person.to_fields()}},
-        )
+        fields = asdict(changed)
+        fields["receipt"]["person"] = changed.receipt.person.to_fields()
+        self._bus.publish("reader", fields)
 
     def publish_typing(self, typing: Typing) -> None:
         """Publish that a user is typing."""
