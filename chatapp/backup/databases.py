@@ -5,8 +5,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, cast
@@ -102,20 +102,24 @@ def read_revision(settings: Settings, copy: Path) -> str:
 
 def list_digests(settings: Settings, copy: Path) -> set[str]:
     """Return the digests of all files that rows refer to: on SQLite those of `copy`. Raises `Invalid`."""
-    return set().union(*(_list_digests(settings, copy, query) for query in DIGESTS))
-
-
-def _list_digests(settings: Settings, copy: Path, query: str) -> set[str]:
     try:
         if find_sqlite_path(settings):
             with closing(sqlite.connect(copy, settings.derive_key(DATABASE))) as database:
-                return {digest for (digest,) in database.execute(query)}
-        with psycopg.connect(_conninfo(settings), connect_timeout=10) as connection:
-            return {digest for (digest,) in connection.execute(query.encode())}
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, sqlite.OperationalError):
-        return set()  # The schema is older.
+                return _collect_digests(database.execute)
+        # Each query is a transaction of its own: one that fails does not end the others.
+        with psycopg.connect(_conninfo(settings), connect_timeout=10, autocommit=True) as connection:
+            return _collect_digests(lambda query: connection.execute(query.encode()))
     except (sqlite.Error, psycopg.Error) as error:
         raise Invalid(f"The files of messages cannot be listed: {error}".strip()) from error
+
+
+def _collect_digests(execute: Callable[[str], Iterable[tuple[str]]]) -> set[str]:
+    digests: set[str] = set()
+    for query in DIGESTS:
+        # Otherwise the schema is older.
+        with suppress(psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, sqlite.OperationalError):
+            digests.update(digest for (digest,) in execute(query))
+    return digests
 
 
 def has_users(settings: Settings) -> bool:
