@@ -32,6 +32,25 @@ def file_store(server: Server) -> FileStore:
     return FileStore(server.data_dir / "files", server.derive_key(FILES))
 
 
+def put(store: FileStore, folder: Path, content: bytes, digest: str = "", variant: str = "") -> str:
+    """Store content by way of a file in `folder`, and return its digest."""
+    source = folder / "source"
+    source.write_bytes(content)
+    digest = digest or sha256(content).hexdigest()
+    store.put(source, digest, variant)
+    source.unlink()
+    return digest
+
+
+def read(store: FileStore, digest: str, variant: str = "") -> bytes:
+    """Return the content of a stored file."""
+    file = store.open(digest, variant)
+    try:
+        return file.read(0, file.size)
+    finally:
+        file.close()
+
+
 def store_content(server: Server, content: bytes, **variants: bytes) -> str:
     """Store content, and thumbnails of it. Return the digest."""
     digest = sha256(content).hexdigest()

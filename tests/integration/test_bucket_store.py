@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from tests.harness.people import NewPerson, Socket
 from tests.harness.proxy import Proxy
 from tests.harness.s3 import ACCESS_KEY, BUCKET, REGION, S3, SECRET_KEY
 from tests.harness.servers import NewServer, Server
+from tests.harness.stored_files import put, read
 from tests.harness.uploading import download, send_files, upload
 from tests.harness.waiting import eventually, scaled
 
@@ -69,23 +69,6 @@ def new_store(s3: S3, folder: Path, prefix: str, key: bytes | None = None, *, ke
 
 def store_behind(proxy: Proxy, s3: S3, folder: Path, prefix: str) -> BucketStore:
     return BucketStore(folder / "files", None, s3.connect(endpoint=proxy.url, prefix=prefix), keep_seconds=0)
-
-
-def put(store: FileStore, folder: Path, content: bytes, digest: str = "", variant: str = "") -> str:
-    source = folder / "source"
-    source.write_bytes(content)
-    digest = digest or sha256(content).hexdigest()
-    store.put(source, digest, variant)
-    source.unlink()
-    return digest
-
-
-def read(store: FileStore, digest: str, variant: str = "") -> bytes:
-    file = store.open(digest, variant)
-    try:
-        return file.read(0, file.size)
-    finally:
-        file.close()
 
 
 def move_all(store: BucketStore) -> None:

@@ -28,7 +28,7 @@ from chatapp.timeline import delete, post, undelete
 from tests.harness.media import SECRET, draw, encode, encode_animation, new_exif, png_bomb
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import Server
-from tests.harness.stored_files import add_preview
+from tests.harness.stored_files import add_preview, read
 from tests.harness.waiting import scaled
 
 PICTURE = encode(draw(600, 300), "PNG")
@@ -52,11 +52,7 @@ def fetch(content: bytes) -> Picture | None:
 
 
 def read_stored(picture: Picture, variant: str = "") -> bytes:
-    file = current_store().open(picture.digest, variant)
-    try:
-        return file.read(0, file.size)
-    finally:
-        file.close()
+    return read(current_store(), picture.digest, variant)
 
 
 @pytest.mark.usefixtures("app")

@@ -2,34 +2,16 @@
 
 import os
 import time
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from chatapp.encryption.streams import CHUNK_BYTES, MAGIC, Undecryptable
 from chatapp.files.store import DRAFT_SECONDS, FileStore
+from tests.harness.stored_files import put, read
 
 KEY = b"k" * 32
 KEYS = pytest.mark.parametrize("key", [None, KEY], ids=["plain", "encrypted"])
-
-
-def put(store: FileStore, folder: Path, content: bytes, variant: str = "") -> str:
-    """Store content, and return its digest."""
-    source = folder / "source"
-    source.write_bytes(content)
-    digest = sha256(content).hexdigest()
-    store.put(source, digest, variant)
-    source.unlink()
-    return digest
-
-
-def read(store: FileStore, digest: str, variant: str = "") -> bytes:
-    file = store.open(digest, variant)
-    try:
-        return file.read(0, file.size)
-    finally:
-        file.close()
 
 
 @KEYS

@@ -44,6 +44,7 @@ from chatapp.files.uploads import (
     resume,
 )
 from chatapp.limits.rates import init_rate_limits
+from tests.harness.stored_files import read
 
 USER, OTHER = 7, 77
 FAILPOINTS = ("upload-received", "upload-stored", "upload-complete")
@@ -96,11 +97,7 @@ def send(upload: Upload, content: bytes, offset: int = 0) -> int:
 
 
 def stored(digest: str) -> bytes:
-    file = current_store().open(digest)
-    try:
-        return file.read(0, file.size)
-    finally:
-        file.close()
+    return read(current_store(), digest)
 
 
 def upload_file(content: bytes, *, user_id: int = USER, name: str = "notes.txt") -> Upload:
