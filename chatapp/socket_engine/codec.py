@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from chatapp.limits.json_depth import check_json_depth
+
 
 def encode(value: object) -> bytes:
     """Serialize `value` to JSON without spaces, as UTF-8."""
@@ -23,8 +25,9 @@ def dumps(value: object, **_options: object) -> str:
     return encode(value).decode()
 
 
-def loads(text: str | bytes, **_options: object) -> Any:
-    """Parse JSON. Raises `ValueError` when it is malformed."""
+def loads(text: str, **_options: object) -> Any:
+    """Parse JSON. Raises `ValueError` when it is malformed or nested too deeply."""
+    check_json_depth(text)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

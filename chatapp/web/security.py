@@ -1,5 +1,6 @@
 """Cookies, CSRF protection, rate limits, JSON bodies, security headers and trusted proxies."""
 
+import json
 import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -13,7 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from chatapp.config import Settings
 from chatapp.errors import Invalid
 from chatapp.extensions import csrf, get_client_network
-from chatapp.limits.json_depth import MAX_JSON_DEPTH, is_too_deep
+from chatapp.limits.json_depth import check_json_depth
 from chatapp.limits.rates import FORM_POSTS, count_use
 from chatapp.presentation.problems import expects_problem
 from chatapp.web.csrf import get_csrf_token
@@ -52,13 +53,9 @@ class BoundedJsonProvider(DefaultJSONProvider):
 
     def loads(self, s: str | bytes, **options: Any) -> Any:
         """Parse JSON. Raises `ValueError` if it is malformed or nested too deeply."""
-        try:
-            value = super().loads(s, **options)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
-        if is_too_deep(value):
-            raise ValueError(f"nested more than {MAX_JSON_DEPTH} levels deep")
-        return value
+        text = s if isinstance(s, str) else s.decode(json.detect_encoding(s))
+        check_json_depth(text)
+        return super().loads(text, **options)
 
 
 def init_security(app: Flask, settings: Settings) -> None:
