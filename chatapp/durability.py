@@ -1,7 +1,12 @@
 """Files and folders that survive a power cut."""
 
 import os
+from contextlib import suppress
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
+
+NO_SPACE = frozenset({EDQUOT, ENOSPC})
+"""Numbers of the errors of a full disk, and of a quota of the file system."""
 
 
 def sync(path: Path) -> None:
@@ -19,4 +24,9 @@ def make_folder(path: Path) -> None:
         return
     make_folder(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
-    sync(path.parent)
+    try:
+        sync(path.parent)
+    except OSError:
+        with suppress(OSError):  # Another process uses it.
+            path.rmdir()  # Otherwise the next call would find it, and count it as durable.
+        raise

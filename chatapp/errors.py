@@ -99,6 +99,9 @@ class StorageFull(ChatError):
 
     code, status = "storage_full", HTTPStatus.INSUFFICIENT_STORAGE
 
+    def __init__(self) -> None:
+        super().__init__("The disk of the server is full. Try again later, or ask an admin.")
+
 
 class SignedOut(ChatError):
     """There is no valid login session or API token."""

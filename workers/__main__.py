@@ -4,6 +4,7 @@ A request on standard input is a length (four bytes, big-endian) and JSON: the k
 function `run`. The response on standard output is a status (one byte), a length and the bytes that `run` returned.
 """
 
+import errno
 import json
 import math
 import os
@@ -13,7 +14,7 @@ import sys
 import time
 from importlib import import_module
 
-DONE, OUT_OF_MEMORY, FAILED = b"d", b"m", b"f"
+DONE, OUT_OF_MEMORY, DISK_FULL, FAILED = b"d", b"m", b"s", b"f"
 """Statuses. The content of a failure is the name of the exception's class, which has none of the text."""
 
 LENGTH = struct.Struct(">I")
@@ -39,7 +40,8 @@ def main() -> None:
         except MemoryError:
             status, content = OUT_OF_MEMORY, b""
         except Exception as error:
-            status, content = FAILED, type(error).__name__.encode()
+            is_full = isinstance(error, OSError) and error.errno in {errno.EDQUOT, errno.ENOSPC}
+            status, content = DISK_FULL if is_full else FAILED, type(error).__name__.encode()
         responses.write(status + LENGTH.pack(len(content)) + content)
         responses.flush()
 

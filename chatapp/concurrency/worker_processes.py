@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from chatapp.errors import Busy, Internal, TooComplex
+from chatapp.errors import Busy, Internal, StorageFull, TooComplex
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ IDLE_SECONDS = 60.0
 MAX_REQUESTS = 100
 """Requests after which a process is replaced, so that a leak in a library does no harm."""
 
-DONE, FAILED = b"d", b"f"
+DONE, DISK_FULL, FAILED = b"d", b"s", b"f"
 """Statuses of responses; `workers/__main__.py` has all."""
 
 ENDED = b"e"
@@ -133,7 +133,7 @@ class WorkerPool:
         """Call the program's function `run` in a process, and return its result.
 
         Raises `Busy` when too many requests wait, and `TooComplex` when the limit of time or memory is exceeded: then
-        the process is killed, and the next request gets another one.
+        the process is killed, and the next request gets another one. Raises `StorageFull` if the disk was full.
         """
         with self._lock:
             self.check_capacity()
@@ -177,6 +177,8 @@ class WorkerPool:
         if is_done:
             return content
         log.warning("worker process failed", program=self._program, status=status.decode(), error=content.decode())
+        if status == DISK_FULL:
+            raise StorageFull
         if status == FAILED:
             raise Internal("Something went wrong on the server. Try again.")
         raise TooComplex("This takes more time or memory than the server allows.")

@@ -34,7 +34,12 @@ def read(path: Path, key: bytes | None) -> bytes:
 
 def replace(path: Path, content: bytes, key: bytes | None) -> None:
     """Replace a file. It is complete at any time, also after a crash."""
-    _write_draft(path, content, key).replace(path)
+    draft = _write_draft(path, content, key)
+    try:
+        draft.replace(path)
+    except OSError:
+        draft.unlink()
+        raise
     sync(path.parent)
 
 
@@ -42,6 +47,10 @@ def _write_draft(path: Path, content: bytes, key: bytes | None) -> Path:
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
-    draft.write_bytes(encrypt(content, key) if key else content)
-    sync(draft)
+    try:
+        draft.write_bytes(encrypt(content, key) if key else content)
+        sync(draft)
+    except OSError:  # The disk is full.
+        draft.unlink()
+        raise
     return draft

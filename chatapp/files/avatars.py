@@ -4,19 +4,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-import structlog
-
 from chatapp.concurrency.native import current_pools
 from chatapp.config import current_settings
-from chatapp.errors import Invalid, Unavailable
+from chatapp.errors import Invalid
 from chatapp.files.attached import AttachedFile
 from chatapp.files.inspection import crop
 from chatapp.files.store import FileStore, current_store
 from chatapp.files.upload_folder import WORK_SUFFIX
-from chatapp.files.uploads import delete_upload, find_complete, upload_stream
+from chatapp.files.uploads import delete_upload, find_complete, storage_errors, upload_stream
 from chatapp.models import Conversation, User
-
-log = structlog.get_logger(__name__)
 
 AVATARS = (User.avatar_digest, Conversation.avatar_digest)
 """The columns that refer to avatars."""
@@ -40,22 +36,21 @@ def store_avatar(user_id: int, upload_id: str) -> str:
     """Store what is shown of a user's complete upload, an image, as an avatar. Return its digest.
 
     The sweep removes it unless a row refers to it in time. Call it on a green thread. Raises `Invalid` for another kind
-    of file, and `InvalidUpload`, `Busy`, `TooComplex`, `Unavailable`.
+    of file, and `InvalidUpload`, `Busy`, `TooComplex`, `StorageFull`, `Unavailable`.
     """
     (file,) = find_complete(user_id, [upload_id], [""])
     if file.kind != "image":
         raise Invalid("This file is not a picture that chatapp can show. Choose a PNG, JPEG, GIF, WebP, AVIF or HEIC.")
     run, store = current_pools().files.run, current_store()
     # What a crash leaves there is removed with expired uploads.
-    try:
-        with TemporaryDirectory(dir=current_settings().uploads_path, suffix=WORK_SUFFIX) as folder:
-            thumbnail = Path(folder, "thumbnail")
-            run(_copy, store, file.digest, thumbnail)
-            square = crop(thumbnail, Path(folder), AVATAR_PIXELS, owner=user_id)
-            digest, _ = run(store.add, square, {})
-    except OSError as error:
-        log.exception("picture cannot be stored")
-        raise Unavailable("The picture cannot be stored at the moment. Try again.") from error
+    with (
+        storage_errors(),
+        TemporaryDirectory(dir=current_settings().uploads_path, suffix=WORK_SUFFIX) as folder,
+    ):
+        thumbnail = Path(folder, "thumbnail")
+        run(_copy, store, file.digest, thumbnail)
+        square = crop(thumbnail, Path(folder), AVATAR_PIXELS, owner=user_id)
+        digest, _ = run(store.add, square, {})
     return digest
 
 

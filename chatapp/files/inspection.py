@@ -66,7 +66,7 @@ def inspect(path: Path, name: str, folder: Path, *, owner: int = 0) -> Inspectio
     The files of one `owner`, a user's id, are inspected one after the other.
 
     Call it on a green thread, not on a native one: it waits for the worker process. A file that cannot be decoded
-    within the limits is of the kind `other`. Raises `Busy` when too many files wait, `Internal` if the disk is full.
+    within the limits is of the kind `other`. Raises `Busy` when too many files wait, `StorageFull` if the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for earlier in folder.iterdir():
@@ -91,7 +91,7 @@ def inspect(path: Path, name: str, folder: Path, *, owner: int = 0) -> Inspectio
 def crop(thumbnail: Path, folder: Path, pixels: int, *, owner: int) -> Path:
     """Crop a thumbnail to a square WebP with sides of at most `pixels`, and return its path in `folder`.
 
-    Waits like `inspect`. Raises `Busy`, `TooComplex`, and `Internal`.
+    Waits like `inspect`. Raises `Busy`, `TooComplex`, `StorageFull`, and `Internal`.
     """
     arguments = {"path": str(thumbnail.resolve()), "folder": str(folder.resolve())}
     with _turn(owner):

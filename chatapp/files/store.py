@@ -199,12 +199,10 @@ class FileStore:
 
     def _write_draft(self, source: Path, draft: Path) -> None:
         """Write what is stored to a new file: encrypted, or as a link to the source, which costs nothing."""
-        if self._key is None:
-            with suppress(OSError):  # It is on another file system, or on one without links: copied below.
-                draft.hardlink_to(source)
-                sync(draft)
-                os.utime(draft)
-                return
+        if self._key is None and _try_link(draft, source):
+            sync(draft)
+            os.utime(draft)
+            return
         with source.open("rb") as original, draft.open("xb") as file:
             with encrypting(file, self._key) as target:
                 shutil.copyfileobj(original, target, CHUNK_BYTES)
@@ -246,6 +244,15 @@ class FileStore:
             yield
         finally:
             os.close(descriptor)
+
+
+def _try_link(path: Path, source: Path) -> bool:
+    """Create a link to a file. Return False if the file is on another file system, or on one without links."""
+    try:
+        path.hardlink_to(source)
+    except OSError:
+        return False
+    return True
 
 
 class _PlainFile:

@@ -118,8 +118,14 @@ class UploadFolder:
         """Begin an upload."""
         upload_id = f"{user_id}-{secrets.token_hex(16)}"
         make_folder(self.path)
-        self.bytes_path(upload_id).touch(mode=0o600)
-        self.describe(upload_id, user_id, name, size, None)
+        path = self.bytes_path(upload_id)
+        path.touch(mode=0o600)
+        try:
+            self.describe(upload_id, user_id, name, size, None)
+        except OSError:  # The disk is full.
+            self.description_path(upload_id).unlink(missing_ok=True)
+            path.unlink()
+            raise
         return Upload(
             id=upload_id, user_id=user_id, name=name, size=size, offset=0, progressed_at=time.time(), file=None
         )

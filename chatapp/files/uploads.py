@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from errno import EDQUOT, ENOSPC
 from typing import IO
 
 import structlog
@@ -20,6 +19,7 @@ from sqlalchemy import bindparam, func, select
 
 from chatapp.concurrency.native import Interrupted, Interruption, current_pools
 from chatapp.config import Settings, current_settings
+from chatapp.durability import NO_SPACE
 from chatapp.encryption.keys import SECRETS
 from chatapp.errors import (
     FileTooLarge,
@@ -146,7 +146,7 @@ def create_upload(user_id: int, name: str, size: int) -> Upload:
         raise FileTooLarge(f"A file can have at most {settings.max_file_mb} MB.")
     uploads, run = _current(), current_pools().files.run
     posted = _find_posted(uploads.folder, user_id)
-    with _storage_errors(), uploads.creating:
+    with storage_errors(), uploads.creating:
         upload = run(_create, uploads.folder, current_store(), settings, posted, user_id, name, size)
     return upload if size else resume(upload.id)
 
@@ -175,7 +175,7 @@ def append(upload_id: str, offset: int, read: Callable[[int], bytes]) -> int:
         upload = opened.upload
         if offset != upload.offset:
             raise _offset_conflict(upload.offset)
-        with _storage_errors():
+        with storage_errors():
             added = _receive(opened, read)
             if added == upload.missing_bytes:
                 _complete(opened)
@@ -188,7 +188,7 @@ def resume(upload_id: str) -> Upload:
     if upload.file is None:
         with _open(upload_id) as opened:
             if isinstance(opened, OpenUpload) and not opened.upload.missing_bytes:
-                with _storage_errors():
+                with storage_errors():
                     _complete(opened)
         upload = find_upload(upload_id)
     return upload
@@ -240,7 +240,7 @@ def find_complete(user_id: int, upload_ids: Sequence[str], alts: Sequence[str]) 
 def check_space(settings: Settings, size: int) -> None:
     """Raise `StorageFull` if `size` further bytes would not leave enough space. It blocks."""
     if shutil.disk_usage(settings.data_dir).free - size < settings.free_disk_mb * MB:
-        raise StorageFull("The disk of the server is full. Try again later, or ask an admin.")
+        raise StorageFull
 
 
 def list_kept_digests() -> set[str]:
@@ -434,16 +434,17 @@ def _find_posted(folder: UploadFolder, user_id: int) -> _Posted | None:
 
 
 @contextmanager
-def _storage_errors() -> Iterator[None]:
+def storage_errors() -> Iterator[None]:
     """Raise errors of the disk as errors that the client understands."""
     try:
         yield
     except (ConnectionError, TimeoutError):
         raise  # Of the client's connection.
     except OSError as error:
+        if error.errno in NO_SPACE:
+            log.warning("file cannot be stored", reason=str(error))
+            raise StorageFull from error
         log.exception("file cannot be stored")
-        if error.errno in {ENOSPC, EDQUOT}:
-            raise StorageFull("The disk of the server is full. Try again later, or ask an admin.") from error
         raise Unavailable("The file cannot be stored at the moment. Try again.") from error
 
 
