@@ -20,6 +20,7 @@ from chatapp.config import Settings
 from chatapp.encryption.keys import BACKUP, DATABASE
 from chatapp.encryption.streams import Undecryptable, encrypting, open_decrypted
 from chatapp.errors import Conflict, Invalid
+from chatapp.models.file_references import FILE_REFERENCES
 from chatapp.postgresql import is_pooled
 
 DROP_TABLES = """
@@ -30,12 +31,9 @@ DO $$ DECLARE name text; BEGIN
 END $$
 """
 
-DIGESTS = (
-    "SELECT DISTINCT digest FROM attachments",
-    "SELECT DISTINCT picture_digest FROM link_previews WHERE picture_digest IS NOT NULL",
-    "SELECT DISTINCT avatar_digest FROM users WHERE avatar_digest IS NOT NULL",
-    "SELECT DISTINCT avatar_digest FROM conversations WHERE avatar_digest IS NOT NULL",
-    "SELECT DISTINCT digest FROM custom_emoji",
+DIGESTS = tuple(
+    f"SELECT DISTINCT {column.name} FROM {column.table.name} WHERE {column.name} IS NOT NULL"  # noqa: S608 - of models
+    for column in (reference.digest.property.columns[0] for reference in FILE_REFERENCES)
 )
 """The queries for all digests of files. The schema of a backup may be older, and have only some of the columns."""
 

@@ -12,10 +12,6 @@ from chatapp.files.inspection import crop
 from chatapp.files.store import FileStore, current_store
 from chatapp.files.upload_folder import WORK_SUFFIX
 from chatapp.files.uploads import delete_upload, find_complete, storage_errors, upload_stream
-from chatapp.models import Conversation, User
-
-AVATARS = (User.avatar_digest, Conversation.avatar_digest)
-"""The columns that refer to avatars."""
 
 AVATAR_PIXELS = 256
 """The largest avatar has 96 pixels on pages, which are 192 on a screen with a high resolution."""

@@ -27,10 +27,10 @@ from chatapp.errors import Conflict
 from chatapp.extensions import db
 from chatapp.failpoints import failpoint
 from chatapp.file_locks import try_lock
-from chatapp.files.avatars import AVATARS
 from chatapp.files.store import current_store
 from chatapp.files.uploads import list_kept_digests
-from chatapp.models import Attachment, CustomEmoji, Deletion, LinkPreview
+from chatapp.models import Deletion
+from chatapp.models.file_references import FILE_REFERENCES
 from chatapp.storage import read_natively
 from chatapp.storage.spool import SPOOL_ERRORS, Spool
 
@@ -49,10 +49,9 @@ BATCH_FILES = 500
 """Number of files that one query looks for."""
 
 _SELECTS = tuple(
-    select(column).where(column.in_(bindparam("digests", expanding=True))).distinct()
-    for column in (Attachment.digest, CustomEmoji.digest, LinkPreview.picture_digest, *AVATARS)
+    select(reference.digest).where(reference.digest.in_(bindparam("digests", expanding=True))).distinct()
+    for reference in FILE_REFERENCES
 )
-"""All rows that refer to files."""
 _SELECT_DELETED = select(Deletion.removed)
 
 

@@ -143,9 +143,7 @@ def test_pictures_of_people_and_rooms_are_kept_and_checked(ana: Actor) -> None:
     assert [sweep(), sweep()] == [Swept(0, 1), Swept(1, 0)]
     assert not is_stored(of_room)
     current_store().delete(own.digest)
-    assert [problem.partition(" (")[0] for problem in find_file_problems()] == [
-        "the picture of a person, a room or an assistant is not stored"
-    ]
+    assert [problem.partition(" (")[0] for problem in find_file_problems()] == ["the picture of a person is not stored"]
 
 
 @pytest.mark.usefixtures("no_pause", "ana")
@@ -239,7 +237,7 @@ def test_the_check_finds_what_is_missing_or_damaged(ana: Actor, monkeypatch: pyt
             f"the file “notes.txt” cannot be read: [Errno 21] Is a directory: '{_find(unreadable, is_new=True)}'",
         ]
     )
-    assert any(problem.endswith(f"(in messages: 2; {PHOTO.digest})") for problem in problems)
+    assert any(problem.endswith(f"(references: 2; {PHOTO.digest})") for problem in problems)
     (damaged,) = set(find_file_problems(is_thorough=True)) - set(problems)
     assert damaged.startswith("the file “notes.txt” has another content")
 
@@ -256,7 +254,7 @@ def test_the_commands_say_what_they_found(server: Server, new_person: NewPerson)
     file_store(server).delete(sha256(b"lost").hexdigest())
     for command in (("check",), ("files", "check")):
         output = server.flask(*command, expect=1)
-        assert output.startswith("Problem: the file “lost” is not stored (in messages: 1; ")
+        assert output.startswith("Problem: the file “lost” is not stored (references: 1; ")
     with (server.data_dir / "files" / SWEEP_LOCK).open() as lock:
         assert try_lock(lock.fileno())
         assert "Nothing was removed. Another process" in server.flask("files", "sweep", expect=1)

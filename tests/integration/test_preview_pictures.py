@@ -194,5 +194,5 @@ def test_the_check_finds_a_missing_picture() -> None:
     fields = {"url": "https://example.com/", "title": "", "description": "", "site": "", "picture_digest": "a" * 64}
     preview = LinkPreview(message_id=message.id, position=0, conversation_id=GENERAL.id, **fields)
     write(lambda transaction: transaction.session.add(preview))
-    problems = [f"{each} of the preview of https://example.com/" for each in ("the picture", "the small thumbnail")]
-    assert list(find_file_problems()) == [f"{problem} is not stored ({'a' * 64})" for problem in problems]
+    picture, reason = "the picture of the preview of https://example.com/", f"is not stored (references: 1; {'a' * 64})"
+    assert list(find_file_problems()) == [f"{each} {reason}" for each in (picture, f"the small thumbnail of {picture}")]
