@@ -18,8 +18,9 @@ from chatapp.audit_log import AuditKind, record
 from chatapp.audit_log.queries import iterate_entries, list_entries
 from chatapp.custom_emoji import service as emoji_service
 from chatapp.custom_emoji.queries import list_emoji
-from chatapp.errors import Busy, FileTooLarge, Invalid, QuotaExceeded, RateLimited, StorageFull, Unavailable
+from chatapp.errors import Invalid
 from chatapp.extensions import db
+from chatapp.files.uploads import UPLOAD_ERRORS
 from chatapp.identity import current_admin, login_required
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID, parse_seq
@@ -122,7 +123,7 @@ def add_emoji() -> ViewResponse:
     """Add a custom emoji."""
     admin, form = current_admin(), EmojiForm()
     if form.validate():
-        with form.show_errors(FileTooLarge, QuotaExceeded, RateLimited, StorageFull, Busy, Unavailable):
+        with form.show_errors(*UPLOAD_ERRORS):
             image = form.image.data
             emoji_service.upload_emoji(admin.actor, form.text(form.name), image.filename, image.stream)
             flash("Emoji added.")

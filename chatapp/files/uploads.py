@@ -22,6 +22,8 @@ from chatapp.config import Settings, current_settings
 from chatapp.durability import NO_SPACE
 from chatapp.encryption.keys import SECRETS
 from chatapp.errors import (
+    Busy,
+    ChatError,
     FileTooLarge,
     Invalid,
     InvalidUpload,
@@ -80,6 +82,16 @@ LOCK_SECONDS = 2.0
 """Time for which a request waits for the one before it to end."""
 
 LOCK_POLL_SECONDS = 0.02
+
+UPLOAD_ERRORS: tuple[type[ChatError], ...] = (
+    Busy,
+    FileTooLarge,
+    QuotaExceeded,
+    RateLimited,
+    StorageFull,
+    Unavailable,
+)
+"""What `upload_stream` raises besides `Invalid`: a form shows it."""
 
 _SUM = select(func.coalesce(func.sum(Attachment.size), 0)).where(Attachment.user_id == bindparam("of_user"))
 _POSTED = (
@@ -204,7 +216,9 @@ def delete_upload(upload_id: str) -> None:
 
 
 def upload_stream(user_id: int, name: str, stream: IO[bytes]) -> Upload:
-    """Upload a file that a form contains, at once, and return the complete upload. Raises what its steps raise.
+    """Upload a file that a form contains, at once, and return the complete upload.
+
+    Raises `Invalid`, and `UPLOAD_ERRORS`.
 
     If it cannot be completed, the upload is removed: nobody can continue it.
     """

@@ -19,21 +19,10 @@ from chatapp.conversations.policy import (
 from chatapp.conversations.preferences import PreferenceChanges, update_preferences
 from chatapp.conversations.queries import ConversationAccess, find_access
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.errors import (
-    Busy,
-    ChatError,
-    FileTooLarge,
-    Invalid,
-    InvalidConversation,
-    InvalidReply,
-    NotFound,
-    QuotaExceeded,
-    StorageFull,
-    ThreadRemoved,
-    Unavailable,
-)
+from chatapp.errors import ChatError, Invalid, InvalidConversation, InvalidReply, NotFound, ThreadRemoved
 from chatapp.extensions import db
 from chatapp.fallback import current_fallback
+from chatapp.files.uploads import UPLOAD_ERRORS
 from chatapp.identity import current_person, find_current_person, login_required
 from chatapp.limits.rates import QUOTES, SEARCHES, count_use
 from chatapp.presentation.conversations import find_path, preview_message, render_conversation, view_conversation
@@ -112,7 +101,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
             draft_version=parse_seq(request.form.get("draft"), "draft"),
             authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,
         )
-    except (Invalid, InvalidReply, ThreadRemoved, Busy, Unavailable, FileTooLarge, QuotaExceeded, StorageFull) as error:
+    except (Invalid, InvalidReply, ThreadRemoved, *UPLOAD_ERRORS) as error:
         state = find_state(db.session(), ref, current_person().id)
         shown = _view_refused_reply(state, thread, content, error)
         if shown:

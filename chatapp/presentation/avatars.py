@@ -4,31 +4,12 @@ from typing import Any
 
 from flask_wtf.file import FileField
 
-from chatapp.errors import (
-    Archived,
-    Busy,
-    ChatError,
-    FileTooLarge,
-    Invalid,
-    QuotaExceeded,
-    RateLimited,
-    StorageFull,
-    TooComplex,
-    Unavailable,
-)
+from chatapp.errors import Archived, ChatError, Invalid, TooComplex
 from chatapp.files.avatars import store_avatar_file
+from chatapp.files.uploads import UPLOAD_ERRORS
 from chatapp.presentation.forms import Form
 
-AVATAR_ERRORS: tuple[type[ChatError], ...] = (
-    Archived,
-    Busy,
-    FileTooLarge,
-    QuotaExceeded,
-    RateLimited,
-    StorageFull,
-    TooComplex,
-    Unavailable,
-)
+AVATAR_ERRORS: tuple[type[ChatError], ...] = (*UPLOAD_ERRORS, Archived, TooComplex)
 """Errors that the form shows besides those of other forms."""
 
 PICTURE_TYPES = "image/png,image/jpeg,image/gif,image/webp,image/avif,image/heic,image/heif"
