@@ -14,14 +14,19 @@ from chatapp.admin.queries import (
     list_share_links,
     list_webhooks,
 )
+from chatapp.assistants.queries import find_shared_conversation
 from chatapp.audit_log import AuditKind, record
 from chatapp.audit_log.queries import iterate_entries, list_entries
+from chatapp.config.assistants import current_assistants
+from chatapp.conversations.avatars import authorize_avatar, change_avatar
+from chatapp.conversations.refs import ConversationRef
 from chatapp.custom_emoji import service as emoji_service
 from chatapp.custom_emoji.queries import list_emoji
-from chatapp.errors import Invalid
+from chatapp.errors import Invalid, NotFound
 from chatapp.extensions import db
 from chatapp.files.uploads import UPLOAD_ERRORS
 from chatapp.identity import current_admin, login_required
+from chatapp.presentation.avatars import AVATAR_ERRORS, AvatarForm
 from chatapp.presentation.forms import ViewResponse
 from chatapp.presentation.urls import ID, parse_seq
 from chatapp.storage import write
@@ -142,6 +147,47 @@ def delete_emoji(name: str) -> BaseResponse:
 
 def _show_emoji(form: EmojiForm) -> ViewResponse:
     return form.page("admin/emoji.html", emoji=list_emoji(db.session()), max_kb=emoji_service.MAX_KB)
+
+
+@blueprint.get("/assistants")
+@login_required
+def assistants() -> str:
+    """List the assistants, whose pictures admins change."""
+    current_admin()
+    return render_template("admin/assistants.html", assistants=current_assistants())
+
+
+@blueprint.route("/assistants/<assistant>/picture", methods=["GET", "POST"])
+@login_required
+def change_assistant_picture(assistant: str) -> ViewResponse:
+    """Show the picture of an assistant, and change it."""
+    admin, form = current_admin(), AvatarForm()
+    ref = _get_assistant_ref(assistant)
+    conversation = authorize_avatar(db.session(), admin.actor, ref)
+    with form.show_errors(*AVATAR_ERRORS):
+        if form.validate_on_submit():
+            change_avatar(admin.actor, ref, form.store(admin.id))
+            flash("The picture of the assistant was changed.")
+            return redirect(url_for("admin.assistants"))
+    shown = current_assistants()[conversation.assistant or ""]
+    return form.page("admin/assistant_picture.html", assistant=shown, has_picture=bool(conversation.avatar_digest))
+
+
+@blueprint.post("/assistants/<assistant>/picture/remove")
+@login_required
+def remove_assistant_picture(assistant: str) -> BaseResponse:
+    """Remove the picture of an assistant."""
+    change_avatar(current_admin().actor, _get_assistant_ref(assistant), None)
+    flash("The picture of the assistant was removed.")
+    return redirect(url_for("admin.assistants"))
+
+
+def _get_assistant_ref(assistant: str) -> ConversationRef:
+    """Return the ref of the conversation that has the picture of the assistant of this name. Raises `NotFound`."""
+    conversation = find_shared_conversation(db.session(), assistant)
+    if conversation is None:
+        raise NotFound("There is no such assistant.")
+    return ConversationRef.of(conversation)
 
 
 @blueprint.get("/audit-log")

@@ -35,7 +35,9 @@ class Conversation(TypedDict):
         str, Field(description="Its name on pages; for a direct conversation the names of the other people.")
     ]
     topic: str
-    avatar_url: NotRequired[Annotated[str, Field(description="The path of the picture of a room, if there is one.")]]
+    avatar_url: NotRequired[
+        Annotated[str, Field(description="The path of the picture of a room or an assistant, if there is one.")]
+    ]
     is_private: bool
     is_archived: bool
     is_public: Annotated[bool, Field(description="Whether anyone can read it through a share link.")]
@@ -51,7 +53,7 @@ class Conversation(TypedDict):
 
 
 class Avatar(TypedDict):
-    """The picture of a person or a room."""
+    """The picture of a person, a room or an assistant."""
 
     avatar_url: Annotated[str | None, Field(description="Its path; null if there is none.")]
 

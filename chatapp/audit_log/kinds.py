@@ -42,5 +42,7 @@ class AuditKind(StrEnum):
     TEMPLATE_DELETED = "template.deleted"
     EMOJI_ADDED = "emoji.added"
     EMOJI_DELETED = "emoji.deleted"
+    ASSISTANT_PICTURE_CHANGED = "assistant_picture.changed"
+    ASSISTANT_PICTURE_REMOVED = "assistant_picture.removed"
     SETTING_CHANGED = "setting.changed"
     AUDIT_LOG_EXPORTED = "audit_log.exported"

@@ -83,6 +83,9 @@ class ConversationKind:
     is_moderated: ClassVar[bool] = True
     """Whether managers and admins may delete other people's messages."""
 
+    has_picture: ClassVar[bool] = False
+    """Whether it has a picture of its own, which those who manage it can change."""
+
     has_mention_all: ClassVar[bool] = False
     """Whether its managers may mention `@all`."""
 
@@ -140,6 +143,7 @@ class Room(ConversationKind):
     """A room: everyone may join an open one, members are invited to a private one."""
 
     name = "room"
+    has_picture = True
     has_mention_all = True
     receipt_member_limit = 20
 
@@ -178,6 +182,7 @@ class SharedAssistant(AssistantConversation):
     """The conversation that all users share with an assistant: one for each assistant."""
 
     is_open_to_all = True
+    has_picture = True
     is_managed_by_admins = True
     archived_text = (
         "This assistant is not configured, so its history is read-only. To enable it, an admin adds it to "

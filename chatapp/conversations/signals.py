@@ -32,5 +32,19 @@ members_changed: Signal[MembersChanged] = Signal("members-changed")
 """The number of members of a room has changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class AssistantPicture:
+    """The picture of an assistant, which its shared conversation has."""
+
+    assistant: str
+    """The assistant's key."""
+    conversation: ConversationRef
+    digest: str
+
+
+assistant_pictures_changed: Signal[Sequence[AssistantPicture]] = Signal("assistant-pictures-changed")
+"""The pictures of all assistants that have one, as they are now. They may be the same as before."""
+
+
 sidebar_changed: Signal[Sequence[int]] = Signal("sidebar-changed")
 """The ids of the users whose list of conversations has changed."""

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, render_template, request
 
-from chatapp.conversations.avatars import get_room_avatar
+from chatapp.conversations.avatars import get_conversation_avatar
 from chatapp.conversations.policy import authorize_reading
 from chatapp.conversations.queries import find_access
 from chatapp.conversations.refs import parse_ref
@@ -53,6 +53,6 @@ def show(conversation: str, digest: str, name: str) -> Response:
 @blueprint.get("/conversations/<conversation>/avatar/<digest>")
 @login_required
 def show_avatar(conversation: str, digest: str) -> Response:
-    """Send the picture of a room."""
+    """Send the picture of a room or an assistant."""
     access = find_access(db.session(), parse_ref(conversation), current_person().id)
-    return send_file(get_room_avatar(access, digest))
+    return send_file(get_conversation_avatar(access, digest))

@@ -52,6 +52,9 @@ from chatapp.web.form_files import store_form_files
 
 blueprint = Blueprint("messages", __name__)
 
+REFUSALS: tuple[type[ChatError], ...] = (Invalid, InvalidReply, ThreadRemoved, *UPLOAD_ERRORS)
+"""Errors that the composer shows, with the refused message."""
+
 MAX_QUOTES = 50
 """Maximum number of quotes in one response."""
 
@@ -101,7 +104,7 @@ def create(conversation: str) -> Response | tuple[str, int]:
             draft_version=parse_seq(request.form.get("draft"), "draft"),
             authorized_sender=person.as_person() if current_fallback().find_access(person.id, ref) else None,
         )
-    except (Invalid, InvalidReply, ThreadRemoved, *UPLOAD_ERRORS) as error:
+    except REFUSALS as error:
         state = find_state(db.session(), ref, current_person().id)
         shown = _view_refused_reply(state, thread, content, error)
         if shown:

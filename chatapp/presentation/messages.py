@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from chatapp.config.assistants import EXTENSION as ASSISTANTS
 from chatapp.config.assistants import Assistant
 from chatapp.conversations.people import Person
+from chatapp.conversations.signals import AssistantPicture, assistant_pictures_changed
 from chatapp.custom_emoji.queries import EmojiImage
 from chatapp.custom_emoji.signals import custom_emoji_changed
 from chatapp.files.attached import AttachedFile
@@ -25,7 +26,7 @@ from chatapp.markdown.plain import render_plain
 from chatapp.markdown.syntax import may_be_markdown
 from chatapp.mention_names import MENTION_ALL, find_names
 from chatapp.presentation import resources
-from chatapp.presentation.avatars import person_avatar_path
+from chatapp.presentation.avatars import conversation_avatar_path, person_avatar_path
 from chatapp.presentation.emoji import is_few_emoji, render_emoji
 from chatapp.presentation.files import list_shown
 from chatapp.presentation.link_previews import list_previews, present_picture
@@ -140,6 +141,8 @@ class MessagePresenter:
         self.emoji = NO_EMOJI
         """Images of custom emoji by name, as HTML."""
         self._reactions: Mapping[str, Markup] = {}
+        self._pictures: Mapping[str, str | None] = {}
+        """Paths of the pictures of assistants by their keys."""
         self._template = MessageTemplate(
             environment,
             render_avatar=self.render_avatar,
@@ -175,6 +178,19 @@ class MessagePresenter:
             self._reactions = {each.text: render_emoji(each, has_title=False) for each in by_name.values()}
             self.cache = MessageCache()
 
+    def set_assistant_pictures(self, pictures: Iterable[AssistantPicture]) -> None:
+        """Show these pictures of assistants from now on, also in messages that are in the cache."""
+        paths = {
+            each.assistant: conversation_avatar_path(each.conversation.wire_name, each.digest) for each in pictures
+        }
+        if paths != self._pictures:
+            self._pictures = paths
+            self.cache = MessageCache()
+
+    def find_assistant_picture(self, assistant: Assistant) -> str | None:
+        """Return the path of the picture of an assistant; None if it has none."""
+        return self._pictures.get(assistant.key)
+
     def shows_few_emoji(self, message: TimelineMessage) -> bool:
         """Return whether a message is shown larger, because it consists of a few emoji."""
         is_shown = message.answer_state is None and message.deleted_at is None
@@ -188,9 +204,9 @@ class MessagePresenter:
         """Render the avatar of the message's sender."""
         if message.answer_state is None:
             return self._render_person_cached(message.sender, message.sender_name)
-        emoji = (each.avatar for each in self._assistants.values() if each.display_name == message.sender_name)
-        # An assistant without an emoji, or one that is no longer configured, has the default icon.
-        avatar: Markup = self._avatars.assistant_avatar(next(emoji, ""))
+        named = (each for each in self._assistants.values() if each.display_name == message.sender_name)
+        # One that is no longer configured has the default icon.
+        avatar: Markup = self._avatars.assistant_avatar(next(named, None))
         return avatar
 
     def render_sender(self, message: TimelineMessage, *, is_linked: bool = True) -> Markup:
@@ -224,6 +240,7 @@ def init_message_presenter(app: Flask) -> None:
     """Create the presenter of the application, whose templates render avatars with it."""
     app.extensions[EXTENSION] = presenter = MessagePresenter(app.jinja_env, app.extensions[ASSISTANTS])
     app.jinja_env.filters["avatar_path"] = person_avatar_path
+    app.jinja_env.filters["assistant_picture"] = presenter.find_assistant_picture
     app.jinja_env.filters["message_html"] = presenter.render
     app.jinja_env.filters["is_few_emoji"] = presenter.shows_few_emoji
     app.jinja_env.filters["reaction_html"] = presenter.render_reaction
@@ -233,6 +250,7 @@ def init_message_presenter(app: Flask) -> None:
     app.jinja_env.filters["message_sender"] = presenter.render_sender
     signals: Signals = app.extensions[SIGNALS]
     signals.connect(custom_emoji_changed, presenter.set_custom_emoji)
+    signals.connect(assistant_pictures_changed, presenter.set_assistant_pictures)
 
 
 def get_message_presenter(app: Flask) -> MessagePresenter:

@@ -15,10 +15,10 @@ from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.queries import find_accesses
 from chatapp.conversations.refs import parse_ref
 from chatapp.conversations.signals import MembershipRevoked, membership_revoked
-from chatapp.custom_emoji.loading import load_custom_emoji
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
 from chatapp.models import Conversation
+from chatapp.presentation.loading import load_images
 from chatapp.realtime.application import Realtime
 from chatapp.realtime.channels import login_session_channel, news_channel, posters_channel, user_channel
 from chatapp.realtime.connections import parse_refs
@@ -85,7 +85,7 @@ class Evictor:
                 self._refresh_fallback()
             return
         self._fallback.revoke_all()
-        load_custom_emoji(self._app)
+        load_images(self._app)
         self._evict_signed_out(self._connections.list_users())
         for ref in self._connections.list_conversations(with_news=True):
             self._evict_former_members({ref.wire_name: self._connections.list_listening_users(ref.wire_name)})

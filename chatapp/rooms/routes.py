@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from chatapp.conversations.avatars import authorize_room_avatar, change_room_avatar
+from chatapp.conversations.avatars import authorize_avatar, change_avatar
 from chatapp.conversations.kinds import is_manager, kind_of
 from chatapp.conversations.policy import authorize_reading, authorize_viewing
 from chatapp.conversations.queries import ConversationAccess, find_access, get_summary
@@ -122,11 +122,11 @@ def update(room_id: int) -> ViewResponse:
 def change_picture(room_id: int) -> ViewResponse:
     """Show the picture of a room to its managers, and change it."""
     person, form = current_person(), AvatarForm()
-    room = authorize_room_avatar(db.session(), person.actor, room_ref(room_id))
+    room = authorize_avatar(db.session(), person.actor, room_ref(room_id))
     path = conversation_avatar_path(room.wire_name, room.avatar_digest)
     with form.show_errors(*AVATAR_ERRORS):
         if form.validate_on_submit():
-            change_room_avatar(person.actor, room_ref(room_id), form.store(person.id))
+            change_avatar(person.actor, room_ref(room_id), form.store(person.id))
             flash("The picture of the room was changed.")
             return redirect(url_for("rooms.edit", room_id=room_id))
     return form.page("rooms/picture.html", room=room, path=path)
@@ -136,7 +136,7 @@ def change_picture(room_id: int) -> ViewResponse:
 @login_required
 def remove_picture(room_id: int) -> Response:
     """Remove the picture of a room."""
-    change_room_avatar(current_person().actor, room_ref(room_id), None)
+    change_avatar(current_person().actor, room_ref(room_id), None)
     flash("The picture of the room was removed.")
     return redirect(url_for("rooms.edit", room_id=room_id))
 

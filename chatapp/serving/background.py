@@ -24,7 +24,6 @@ from chatapp.config import Settings
 from chatapp.config.assistants import current_assistants
 from chatapp.conversations.name_space import list_assistant_names, log_clashes
 from chatapp.conversations.refs import GENERAL
-from chatapp.custom_emoji.loading import load_custom_emoji
 from chatapp.distribution import Distribution
 from chatapp.errors import ChatError, TooComplex, Unavailable
 from chatapp.extensions import db
@@ -36,6 +35,7 @@ from chatapp.limits.rates import EXTENSION as RATE_LIMITS
 from chatapp.limits.rates import REPORT_SECONDS, RateCounters
 from chatapp.link_previews.service import LinkPreviewer
 from chatapp.models import Conversation
+from chatapp.presentation.loading import load_images
 from chatapp.realtime.application import Realtime, get_realtime
 from chatapp.realtime.assistants import EXTENSION as ANSWER_BROADCASTER
 from chatapp.realtime.assistants import AnswerBroadcaster
@@ -147,7 +147,7 @@ def start_background(app: Flask, settings: Settings) -> None:
         log.warning("whether the database was restored from a backup is checked when it responds")
         supervisor.start("restore check", retry_restore_check, app)
     with suppress(SQLAlchemyError):  # The first check of revocations loads them, too.
-        load_custom_emoji(app)
+        load_images(app)
     writer.start(load_spool=True)
     supervisor.start("name check", run_later, check_names, app, on_failure=OnFailure.LOG)
     _start_queues(app, settings, supervisor)

@@ -99,6 +99,7 @@ def furnish(server: Server) -> tuple[Person, Pages]:
         ),
         *(f"{session_path}/title", "/assistants/helper", "/templates", "/templates/new", f"/templates/{template}"),
         *("/admin/status", "/admin/access", "/admin/rooms", "/admin/emoji", "/admin/audit-log", "/api/docs"),
+        *("/admin/assistants", "/admin/assistants/helper/picture"),
         *(f"/conversations/{room}/date?date=2026-01-01", "/threads", "/scheduled", f"/conversations/{room}/threads/1"),
     ]
     stranger = ["/sign-in", invitation, "/invitation/wrong", shared, "/offline", "/nothing"]

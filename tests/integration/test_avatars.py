@@ -1,4 +1,4 @@
-"""Pictures of people and rooms: who may change and see them, and what becomes of them."""
+"""Pictures of people, rooms and assistants: who may change and see them, and what becomes of them."""
 
 from io import BytesIO
 
@@ -7,6 +7,7 @@ import requests
 from PIL import Image
 
 from tests.harness.api import check_problem
+from tests.harness.assistants import start_session, wait_for_answer
 from tests.harness.html import attribute, find_csrf_token
 from tests.harness.media import draw, encode
 from tests.harness.people import NewPerson, Person, room_path
@@ -128,3 +129,45 @@ def test_a_program_changes_pictures_over_the_api(ana: Person, bob: Person) -> No
         assert api.request("PUT", path, json={"upload": None}).json() == {"avatar_url": None}
         assert check_problem(api.get(url)) == (404, "not_found")
     assert check_problem(bob.api().request("PUT", "/me/avatar", json={"upload": image})) == (422, "invalid_upload")
+
+
+def test_admins_change_the_picture_of_an_assistant_which_is_shown_wherever_the_assistant_is(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    socket, session = bob.connect(), start_session(bob)
+    for conversation in ("general", session):
+        socket.join(conversation)
+        socket.post("@helper help", conversation)
+        wait_for_answer(socket, conversation)
+    page = "/admin/assistants/helper/picture"
+    assert "Add picture" in ana.get("/admin/assistants").text
+    assert post_picture(ana, page, b"no picture").status_code == 400
+    assert "was changed" in post_picture(ana, page, picture()).text
+    assert "Change picture" in ana.get("/admin/assistants").text
+    socket.wait_for("sidebar_changed")
+    path = attribute(bob.get("/assistants/helper").text, "h1 .avatar img", "src")
+    assert bob.get(path).headers["Content-Type"] == "image/webp"
+    for shown, selector in (
+        ("/", ".sidebar .avatar img"),
+        ("/", ".message .avatar img"),
+        (f"/sessions/{session.partition('_')[2]}", "h1 .avatar img"),
+        ("/sessions", ".rows .avatar img"),
+        ("/conversations/general/people?prefix=he", ".avatar img"),
+    ):
+        assert attribute(bob.get(shown).text, selector, "src") == path, shown
+    ana.post(f"{page}/remove")
+    assert f'src="{path}"' not in bob.get("/").text
+    assert bob.get(path).status_code == 404
+    kinds = any_server.rows("SELECT kind, target FROM audit_log WHERE kind LIKE 'assistant%' ORDER BY id")
+    assert kinds == [("assistant_picture.changed", "@helper"), ("assistant_picture.removed", "@helper")]
+
+
+def test_programs_of_admins_change_the_picture_of_an_assistant(server: Server, new_person: NewPerson) -> None:
+    ana, bob = (new_person(server, name) for name in ("ana", "bob"))
+    ((shared,),) = server.rows("SELECT id FROM conversations WHERE kind = 'assistant'")
+    path, image = f"/conversations/assistant_{shared}/avatar", upload(server, ana.connect(), "me.png", picture()).id
+    url = ana.api().request("PUT", path, json={"upload": image}).json()["avatar_url"]
+    assert bob.api().get(url).headers["Content-Type"] == "image/webp"
+    assert check_problem(bob.api().request("PUT", path, json={"upload": None})) == (403, "forbidden")
+    assert ana.api().request("PUT", path, json={"upload": None}).json() == {"avatar_url": None}

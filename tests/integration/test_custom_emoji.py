@@ -142,14 +142,18 @@ def test_programs_of_admins_add_and_delete_emoji(any_server: Server, people: tup
     assert check_problem(others.get("/emoji/blobcat")) == (404, "not_found")
 
 
-def test_a_server_that_starts_shows_the_emoji(new_server: NewServer, new_person: NewPerson) -> None:
+def test_a_server_that_starts_shows_the_emoji_and_the_pictures_of_assistants(
+    new_server: NewServer, new_person: NewPerson
+) -> None:
     server = new_server().start()
     ana = new_person(server, "ana")
     add(ana, "blobcat")
     ana.connect().post("a :blobcat:")
+    server.execute("UPDATE conversations SET avatar_digest = 'digest' WHERE kind = 'assistant'")
     server.terminate()
     server.start()
     assert "custom-emoji" in ana.get("/").text
+    assert "/avatar/digest" in ana.get("/admin/assistants").text
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from chatapp.accounts.service import create_owner
 from chatapp.actors import Actor
 from chatapp.backup.lock import SWEEP_LOCK
 from chatapp.config import current_settings
-from chatapp.conversations.avatars import change_own_avatar, change_room_avatar
+from chatapp.conversations.avatars import change_avatar, change_own_avatar
 from chatapp.conversations.refs import GENERAL, room_ref
 from chatapp.encryption.keys import SPOOL
 from chatapp.errors import Conflict
@@ -136,10 +136,10 @@ def test_pictures_of_people_and_rooms_are_kept_and_checked(ana: Actor) -> None:
     own, of_room = store(b"a picture"), store(b"the picture of a room")
     room_id = create_with_members(ana, "Room", "", "private", [])
     change_own_avatar(ana, own.digest)
-    change_room_avatar(ana, room_ref(room_id), of_room.digest)
+    change_avatar(ana, room_ref(room_id), of_room.digest)
     assert [sweep(), sweep()] == [Swept(0, 0)] * 2
     assert not list(find_file_problems(is_thorough=True))
-    change_room_avatar(ana, room_ref(room_id), None)
+    change_avatar(ana, room_ref(room_id), None)
     assert [sweep(), sweep()] == [Swept(0, 1), Swept(1, 0)]
     assert not is_stored(of_room)
     current_store().delete(own.digest)

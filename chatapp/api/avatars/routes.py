@@ -1,4 +1,4 @@
-"""Pictures of people and rooms."""
+"""Pictures of people, rooms and assistants."""
 
 from flask import Blueprint, Response
 
@@ -9,11 +9,11 @@ from chatapp.api.responses import respond
 from chatapp.api.routes import CONVERSATION, parse_conversation
 from chatapp.api.schemas import AvatarUpdate
 from chatapp.conversations.avatars import (
-    authorize_room_avatar,
+    authorize_avatar,
+    change_avatar,
     change_own_avatar,
-    change_room_avatar,
+    get_conversation_avatar,
     get_person_avatar,
-    get_room_avatar,
 )
 from chatapp.conversations.queries import find_access
 from chatapp.errors import Archived, InvalidUpload, NotFound, StorageFull, TooComplex
@@ -50,19 +50,19 @@ def put_avatar(json: AvatarUpdate) -> Response:
 
 @blueprint.get(f"{CONVERSATION}/avatar/<digest>")
 @describe(None, *CONVERSATION_ERRORS, tag=TAG, is_file=True)
-def download_room_avatar(conversation: str, digest: str) -> Response:
-    """Download the picture of a room: a square WebP."""
+def download_conversation_avatar(conversation: str, digest: str) -> Response:
+    """Download the picture of a room or an assistant: a square WebP."""
     ref = parse_conversation(conversation)
-    return send_file(get_room_avatar(find_access(db.session(), ref, current_caller().actor.user_id), digest))
+    return send_file(get_conversation_avatar(find_access(db.session(), ref, current_caller().actor.user_id), digest))
 
 
 @blueprint.put(f"{CONVERSATION}/avatar")
 @describe(resources.Avatar, *CONVERSATION_ERRORS, Archived, *UPLOAD_ERRORS, tag=TAG, json=AvatarUpdate)
-def put_room_avatar(conversation: str, json: AvatarUpdate) -> Response:
-    """Set the picture of a room that you manage to an upload, as your own. Null removes it."""
+def put_conversation_avatar(conversation: str, json: AvatarUpdate) -> Response:
+    """Set the picture of a room that you manage, or as an admin that of an assistant, as your own. Null removes it."""
     ref, actor = parse_conversation(conversation), current_caller().actor
-    authorize_room_avatar(db.session(), actor, ref)
+    authorize_avatar(db.session(), actor, ref)
     digest = None if json.upload is None else store_avatar(actor.user_id, json.upload)
-    change_room_avatar(actor, ref, digest)
+    change_avatar(actor, ref, digest)
     body: resources.Avatar = {"avatar_url": conversation_avatar_path(ref.wire_name, digest)}
     return respond(body)
