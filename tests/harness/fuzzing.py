@@ -24,7 +24,13 @@ KEY = "0e8a6c1e-7c0b-4f39-9d6b-0a1b2c3d4e5f"
 PAYLOADS: dict[str, dict[str, Any]] = {
     "join_chat": {"conversation": "general", "after": 3, "epoch": "x"},
     "leave_chat": {"conversation": "general"},
-    "send_message": {"conversation": "general", "content": "Good morning", "client_id": KEY, "metadata": {"a": [1]}},
+    "send_message": {
+        "conversation": "general",
+        "content": "Good morning",
+        "client_id": KEY,
+        "metadata": {"a": [1]},
+        "files": [],
+    },
     "edit_message": {
         "conversation": "general",
         "seq": 1,
@@ -90,7 +96,17 @@ VALUES: Sequence[Any] = [
     *(None, True, False, 0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 10**80, 0.5, 1e308, -0.0),
     *("", " ", "general", "room_1", "room_", "room_-1", "direct_1", "assistant_1", "room_" + "9" * 40, KEY, "away"),
     *("nul \0", "half \ud800", "😀" * 50, "x" * 11_000, "<script>", "'; DROP TABLE users; --", "{{ 7*7 }}", "%s%n"),
-    *([], {}, [[]], [{"a": [None]}], {"": ""}, {"conversation": {"conversation": "general"}}, ["general"]),
+    *(
+        [{"upload": KEY, "alt": "A house"}],
+        [{"upload": [KEY]}],
+        [],
+        {},
+        [[]],
+        [{"a": [None]}],
+        {"": ""},
+        {"conversation": {"conversation": "general"}},
+        ["general"],
+    ),
     *({"__proto__": 1}, {"_placeholder": True, "num": 0}, [[[[[[[[[[1]]]]]]]]]]),
 ]
 TOKENS = [

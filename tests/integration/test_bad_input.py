@@ -72,7 +72,7 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
     valid: dict[str, dict[str, Any]] = {
         "join_chat": here | {"after": 0, "epoch": None},
         "leave_chat": here,
-        "send_message": message_payload("x"),
+        "send_message": message_payload("x") | {"files": []},
         "edit_message": here | {"seq": seq, "content": "hello"},
         "delete_message": here | {"seq": 99},
         "undelete_message": here | {"seq": 99},
@@ -108,6 +108,7 @@ def test_every_event_refuses_missing_and_mistyped_values(server: Server, ana: Pe
         "conversation": [{"conversation": "general"}, [["general"]]],
         "after": [-1, 1.5, "1", [1], True, 2**63, 10**99, float("nan"), float("inf")],
         "epoch": [5, "x" * 65, "\ud800"],
+        "files": [5, "x", {"upload": "x"}, ["x"], [{}], [{"upload": 5}], [{"upload": "x", "alt": None}]],
         "seq": [None, -1, 1.5, "1", True, [seq], {"seq": seq}, 2**63, 10**99],
         "thread": [None, -1, 1.5, "1", True, [seq], 2**63],
         "on": [None, 1, "yes", []],
