@@ -33,7 +33,8 @@ QUOTATION_MARKS = '"“”„'
 
 _PART = re.compile(
     rf"(?P<minus>-?)(?:(?P<name>[A-Za-z]+):)?"
-    rf"(?:[{QUOTATION_MARKS}](?P<phrase>[^{QUOTATION_MARKS}]*)[{QUOTATION_MARKS}]?|(?P<word>[^\s{QUOTATION_MARKS}]+))"
+    rf"(?:[{QUOTATION_MARKS}](?P<phrase>[^{QUOTATION_MARKS}]*)(?P<closing>[{QUOTATION_MARKS}]?)"
+    rf"|(?P<word>[^\s{QUOTATION_MARKS}]+))"
 )
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
@@ -98,9 +99,8 @@ def parse_query(text: str, *, today: date, zone: tzinfo = UTC) -> Query:
         name, value = (part["name"] or "").lower(), _value_of(part)
         if name and _add_filter(query, name, value, today, zone, is_excluded=bool(part["minus"])):
             continue
-        is_word = part["word"] is not None
         word = f"{part['name']}:{value}" if name else value
-        term = make_term(word, is_prefix=is_word and is_last and not part["minus"])
+        term = make_term(word, is_prefix=is_last and not part["minus"] and not part["closing"])
         if term:
             (query.excluded if part["minus"] else query.terms).append(term)
     return query

@@ -119,6 +119,7 @@ CASES = [
     ("beginning of the last word", "The deployment failed", "failed depl", True),
     ("end of a word", "The deployment failed", "ployment", False),
     ("phrase", "blue green deployment", '"blue green"', True),
+    ("phrase that is being typed", "blue green deployment", '"blue green dep', True),
     ("words in another order", "green blue deployment", '"blue green"', False),
     ("excluded word", "blue green", "blue -green", False),
     ("German", "Die Straße ist naß", "strasse", True),

@@ -12,8 +12,8 @@ TODAY = date(2026, 11, 29)
 
 
 def test_words_phrases_and_exclusions() -> None:
-    query = parse_query('deploy "blue green" -staging "open', today=TODAY)
-    assert query.terms == [(Phrase(("deploy",)),), (Phrase(("blue", "green")),), (Phrase(("open",)),)]
+    query = parse_query('deploy "blue green" -staging', today=TODAY)
+    assert query.terms == [(Phrase(("deploy",)),), (Phrase(("blue", "green")),)]
     assert query.excluded == [(Phrase(("staging",)),)]
 
 
@@ -22,6 +22,13 @@ def test_the_last_word_is_a_beginning() -> None:
     for text in ("deploy stag ", 'deploy "stag"', "deploy stag."):
         assert parse_query(text, today=TODAY).terms[-1] == (Phrase(("stag",)),)
     assert parse_query("a", today=TODAY).terms == [(Phrase(("a",)),)]
+
+
+def test_the_end_of_a_phrase_without_its_second_quotation_mark_is_a_beginning() -> None:
+    assert parse_query('deploy "blue gre', today=TODAY).terms[-1] == (Phrase(("blue", "gre"), is_prefix=True),)
+    for text in ('"blue green" ', '"blue green ', '-"blue green'):
+        query = parse_query(text, today=TODAY)
+        assert query.terms + query.excluded == [(Phrase(("blue", "green")),)]
 
 
 def test_a_word_with_parts_is_found_as_a_phrase_or_as_a_whole() -> None:
