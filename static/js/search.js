@@ -1,9 +1,11 @@
 // The page that searches messages: results follow what is typed, and arrows move between them.
 
 import { enableAutocomplete } from "./autocomplete.js";
+import { cleanValue, findFilter } from "./core/search_filters.js";
 import { closest, find, findAll, parseHtml } from "./dom.js";
-import { completeFilters } from "./search_completion.js";
+import { completeFilters, valueOf } from "./search_completion.js";
 
+/** @import { SearchFilter } from "./search_completion.js" */
 /** @import { Page } from "./page.js" */
 /** @import { Screen } from "./screen.js" */
 
@@ -39,6 +41,9 @@ class Search {
   #main;
   #form;
   #field;
+  #options;
+  /** @type {SearchFilter[]} */
+  #filters;
   #requested = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #searchTimer;
@@ -53,15 +58,17 @@ class Search {
     this.#main = main;
     this.#form = form;
     this.#field = find(form, "[name=q]", HTMLInputElement);
+    this.#options = find(form, "[data-filters]");
+    this.#filters = JSON.parse(this.#options.dataset.filters ?? "[]");
     // Browsers put the cursor before the words that a page opens with.
     this.#field.setSelectionRange(this.#field.value.length, this.#field.value.length);
     this.#field.addEventListener("input", () => {
       clearTimeout(this.#searchTimer);
-      this.#searchTimer = setTimeout(() => this.#search(), DEBOUNCE_MS);
+      this.#searchTimer = setTimeout(() => this.#search(this.#finishedWords()), DEBOUNCE_MS);
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#search();
+      this.#search(this.#field.value);
     });
     main.addEventListener("click", (event) => this.#onClick(event));
     main.addEventListener("keydown", (event) => this.#onKeydown(event));
@@ -77,20 +84,36 @@ class Search {
   }
 
   #completeFilters() {
-    const options = find(this.#form, "[data-filters]");
     this.#field.role = "combobox";
     this.#field.ariaAutoComplete = "list";
     this.#field.ariaExpanded = "false";
-    this.#field.setAttribute("aria-controls", options.id);
-    enableAutocomplete(this.#field, options, completeFilters(JSON.parse(options.dataset.filters ?? "[]")));
+    this.#field.setAttribute("aria-controls", this.#options.id);
+    enableAutocomplete(this.#field, this.#options, completeFilters(this.#filters));
   }
 
-  async #search() {
+  /** Return what is typed, without a filter whose value is being chosen: its beginning would find nothing. */
+  #finishedWords() {
+    const { value, selectionStart } = this.#field;
+    const caret = selectionStart ?? value.length;
+    const filter = findFilter(value.slice(0, caret));
+    return filter && this.#isBeingChosen(filter) ? value.slice(0, filter.start) + value.slice(caret) : value;
+  }
+
+  /** @param {{ name: string, value: string }} filter */
+  #isBeingChosen({ name, value }) {
+    if (!this.#filters.some((filter) => filter.name === name)) return false;
+    const typed = cleanValue(value).toLowerCase();
+    if (typed === "") return true;
+    const suggested = this.#field.ariaExpanded === "true" ? findAll(this.#options, "[role=option]") : [];
+    return suggested.length > 0 && !suggested.some((option) => valueOf(option).toLowerCase() === typed);
+  }
+
+  /** @param {string} words */
+  async #search(words) {
     this.stop();
     this.#requested = new AbortController();
     const { signal } = this.#requested;
-    const words = this.#field.value;
-    const query = queryOf(this.#form);
+    const query = queryOf(this.#form, words);
     try {
       const response = await fetch(`/search/results${query}`, { signal });
       const received = parseHtml(await response.text());
@@ -135,7 +158,7 @@ class Search {
     event.preventDefault();
     this.#field.value = link.dataset.searchWords;
     this.#field.focus();
-    this.#search();
+    this.#search(this.#field.value);
   }
 
   /**
@@ -193,9 +216,13 @@ const entryKey = () => window.navigation?.currentEntry?.key ?? "";
  */
 const errorMessageOf = (page) => (page.querySelector("[data-error-message]") ?? page).textContent ?? "";
 
-/** @param {HTMLFormElement} form */
-function queryOf(form) {
+/**
+ * @param {HTMLFormElement} form
+ * @param {string} words
+ */
+function queryOf(form, words) {
   const parameters = new URLSearchParams();
   for (const [name, value] of new FormData(form)) if (typeof value === "string") parameters.append(name, value);
+  parameters.set("q", words);
   return `?${parameters}`;
 }

@@ -87,8 +87,12 @@ function completeValues({ name, description, values }, source) {
   };
 }
 
-/** @param {HTMLElement} option */
-const valueOf = ({ dataset }) => dataset.value ?? dataset.username ?? "";
+/**
+ * Return what an option inserts.
+ *
+ * @param {HTMLElement} option
+ */
+export const valueOf = ({ dataset }) => dataset.value ?? dataset.username ?? "";
 
 /**
  * @param {string} title

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cleanValue, findNamePrefix, findValuePrefix } from "../../../static/js/core/search_filters.js";
+import { cleanValue, findFilter, findNamePrefix, findValuePrefix } from "../../../static/js/core/search_filters.js";
 
 test("a filter's name begins as a word of two letters", () => {
   assert.equal(findNamePrefix("fr"), "fr");
@@ -19,6 +19,12 @@ test("a filter's value follows the colon", () => {
 test("a finished value and another filter are none", () => {
   for (const text of ["", "from:ana ", 'from:"Ana Lima"', "in:ana", "xfrom:a:b", "from"])
     assert.equal(findValuePrefix(text, "from"), null, text);
+});
+
+test("a filter is found with its beginning", () => {
+  assert.deepEqual(findFilter("apple -From:an"), { name: "from", value: "an", start: 6 });
+  assert.deepEqual(findFilter("in:"), { name: "in", value: "", start: 0 });
+  for (const text of ["", "apple", "in:ana ", "10:30"]) assert.equal(findFilter(text), null, text);
 });
 
 test("marks are no part of a value", () => {
