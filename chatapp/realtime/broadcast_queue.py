@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from chatapp.realtime.ordering import BroadcastEvent, TimelineOrder
+from chatapp.realtime.ordering import BroadcastEvent, EpochChangedError, TimelineOrder
 from chatapp.storage import DATABASE_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -65,14 +65,16 @@ class BroadcastQueue:
             except DATABASE_ERRORS as error:
                 log.debug("broadcasting waits for the database", reason=str(error))
                 time.sleep(RETRY_SECONDS)
+            except EpochChangedError:
+                time.sleep(RETRY_SECONDS)
 
     def broadcast_waiting(self) -> None:
-        """Broadcast all that waits. If the database cannot be read, it waits again."""
+        """Broadcast all that waits. If the database cannot be read, or has a new epoch, it waits again."""
         with self._order.paused():
             own, committed = self._take()
             try:
                 self._order.broadcast(own, committed)
-            except DATABASE_ERRORS:
+            except (*DATABASE_ERRORS, EpochChangedError):
                 with self._lock:
                     # What was broadcast before the error is not repeated: the positions are beyond it.
                     self._own = own + self._own
@@ -80,15 +82,16 @@ class BroadcastQueue:
                 self._is_filled.set()
                 raise
 
-    def restart(self, read_heads: Callable[[], Mapping[str, int]]) -> None:
+    def restart(self, read_heads: Callable[[], tuple[str, Mapping[str, int]]]) -> None:
         """Discard what waits, and continue after the last events of the conversations: there is a new epoch.
 
-        What is committed meanwhile may be discarded too. It is broadcast before the next event, or at a heartbeat.
+        `read_heads` returns it and these events. What is committed meanwhile may be discarded too. It is broadcast
+        before the next event, or at a heartbeat.
         """
         with self._order.paused():
-            heads = read_heads()
+            epoch, heads = read_heads()
             self._take()
-            self._order.restart(heads)
+            self._order.restart(epoch, heads)
 
     def _take(self) -> tuple[list[BroadcastEvent], dict[str, int]]:
         with self._lock:

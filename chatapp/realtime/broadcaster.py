@@ -7,6 +7,7 @@ that order. A client that nevertheless misses an event detects it by the number 
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from time import time
 
@@ -28,13 +29,14 @@ from chatapp.realtime.eviction import Evictor
 from chatapp.realtime.formatting import LateFormatting
 from chatapp.realtime.heartbeats import emit_heads
 from chatapp.realtime.news import update_news_channels
-from chatapp.realtime.ordering import BroadcastEvent, EventsRead, TimelineOrder
+from chatapp.realtime.ordering import BroadcastEvent, EpochChangedError, EventsRead, TimelineOrder
 from chatapp.realtime.saved import present_saved_changed
 from chatapp.realtime.threads import ThreadStateBroadcaster
 from chatapp.realtime.typing import Typing, typed
 from chatapp.schedule.signals import ReminderChanged, ScheduledChanged, reminder_changed, scheduled_changed
 from chatapp.storage import Backlog, backlog_changed
 from chatapp.timeline import Head, TimelineMessage
+from chatapp.timeline.epoch import get_epoch
 from chatapp.timeline.new_events import read_new_events
 from chatapp.timeline.read_markers import ReadState
 from chatapp.timeline.signals import (
@@ -154,8 +156,10 @@ class Broadcaster:
     def broadcast_trimmed(self, head: Head) -> None:
         """Emit a conversation's new floor: pages remove the messages up to it."""
         self._fallback.forget_page(head.conversation)
-        with self._app.app_context():
-            emit_heads(self._server, [head])
+        with self._app.app_context(), suppress(EpochChangedError):  # The heads of the new epoch are emitted soon.
+            epoch = get_epoch(db.session())
+            self._realtime.positions.check_epoch(epoch)
+            emit_heads(self._server, epoch, [head])
 
     def broadcast_backlog(self, backlog: Backlog) -> None:
         """Emit the backlog to all sockets."""

@@ -1,6 +1,7 @@
 """Events of conversations: joining, leaving, posting, editing, deleting, reacting, pinning."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import orjson
@@ -21,6 +22,7 @@ from chatapp.presentation.read_state import present_read_receipt
 from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.channels import news_channel, posters_channel
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, Write, handles, prepares
+from chatapp.realtime.ordering import EpochChangedError
 from chatapp.storage import DATABASE_ERRORS, is_dropped, is_overload
 from chatapp.timeline import (
     Head,
@@ -188,7 +190,9 @@ def _join(caller: Caller, ref: ConversationRef, payload: JoinPayload) -> Ack:
     is_whole = missed.is_reset and not missed.is_cut
     if is_whole and (payload.limit or kind.last_page_size) >= kind.last_page_size:
         fallback.remember_page(conversation, missed.epoch, missed.messages, is_public=is_shared)
-    caller.realtime.positions.start_at(ref.wire_name, missed.head.last_event)
+    with suppress(EpochChangedError):  # In a new epoch, broadcasting continues after the events that it begins with.
+        caller.realtime.positions.check_epoch(missed.epoch)
+        caller.realtime.positions.start_at(ref.wire_name, missed.head.last_event)
     return _present_catch_up(
         ref,
         missed,

@@ -24,11 +24,24 @@ EVENTS_PER_TURN = 50
 """Number of events from the database that are broadcast before other green threads run."""
 
 
+class EpochChangedError(Exception):
+    """The database has another epoch than the positions: they may be those of other events."""
+
+
 class BroadcastPositions:
     """The position of each conversation: the number of the last event that this process has broadcast, if known."""
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
+        self._epoch: str | None = None
+        """The epoch of the positions; None until it was read for the first time."""
+
+    def check_epoch(self, epoch: str) -> None:
+        """Raise `EpochChangedError` if the positions are of another epoch than the one that was just read."""
+        if self._epoch is None:
+            self._epoch = epoch
+        if self._epoch != epoch:
+            raise EpochChangedError
 
     def start_at(self, wire_name: str, event: int) -> int:
         """Set a conversation's position to `event`, unless it is known; return the position."""
@@ -42,8 +55,12 @@ class BroadcastPositions:
         """Return a conversation's position, which must be known."""
         return self._positions[wire_name]
 
-    def limit(self, heads: Mapping[str, int]) -> None:
-        """Lower positions that are beyond the last events of these conversations, and forget those of all others."""
+    def restart(self, epoch: str, heads: Mapping[str, int]) -> None:
+        """Lower positions that are beyond the last events of these conversations, and forget those of all others.
+
+        They are of another epoch from now on.
+        """
+        self._epoch = epoch
         self._positions = {name: min(self._positions[name], heads[name]) for name in heads if name in self._positions}
 
 
@@ -104,6 +121,8 @@ class TimelineOrder:
     consecutive events of one conversation. `evict(wire_names, last_revocation)` removes sockets that may no longer
     read: a revocation by another process may not have arrived, since Redis may be unavailable.
     `has_listeners(wire_name)` returns whether a socket of this process receives the conversation's events or its news.
+
+    In a new epoch nothing is broadcast until `restart` was called.
     """
 
     def __init__(
@@ -132,7 +151,7 @@ class TimelineOrder:
         """Broadcast events of this process, and those that other processes have committed up to `committed` at least.
 
         The `own` events of each conversation are in the order of their numbers. All conversations with listeners share
-        the queries. Without any, nothing is read.
+        the queries. Without any, nothing is read. Raises `EpochChangedError`.
         """
         with self._lock:
             by_conversation: dict[str, list[BroadcastEvent]] = defaultdict(list)
@@ -141,10 +160,10 @@ class TimelineOrder:
             ends = {name: max(committed.get(name, 0), events[-1].version) for name, events in by_conversation.items()}
             self._broadcast(by_conversation, {**committed, **ends})
 
-    def restart(self, heads: Mapping[str, int]) -> None:
+    def restart(self, epoch: str, heads: Mapping[str, int]) -> None:
         """Continue after the last events of the conversations: in a new epoch, event numbers may be lower."""
         with self._lock:
-            self._positions.limit(heads)
+            self._positions.restart(epoch, heads)
 
     def _broadcast(self, own: Mapping[str, Sequence[BroadcastEvent]], ends: Mapping[str, int]) -> None:
         due = [name for name, end in ends.items() if self._is_due(name, own.get(name, ()), end)]
@@ -186,7 +205,9 @@ class TimelineOrder:
         return position >= end
 
     def _read_first(self, gaps: Mapping[str, _Gap]) -> EventsRead:
-        return self._read_events({name: self._positions.get(name) for name in islice(gaps, MAX_CONVERSATIONS)})
+        read = self._read_events({name: self._positions.get(name) for name in islice(gaps, MAX_CONVERSATIONS)})
+        self._positions.check_epoch(read.last_revocation.epoch)
+        return read
 
     def _emit_read(self, name: str, gap: _Gap, read: NewEvents | None) -> bool:
         """Broadcast the events that were read of a conversation. Return whether these are all."""

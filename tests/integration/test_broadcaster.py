@@ -13,7 +13,9 @@ from chatapp.conversations.refs import GENERAL, room_ref
 from chatapp.realtime.application import Realtime, get_realtime
 from chatapp.realtime.broadcaster import Broadcaster
 from chatapp.realtime.eviction import Evictor
-from chatapp.timeline import TimelineMessage, post
+from chatapp.realtime.heartbeats import Heartbeats
+from chatapp.timeline import Head, TimelineMessage, post
+from chatapp.timeline.epoch import renew_epoch
 
 Emitted = list[tuple[str, str]]
 """Names of events, each with the channel that it was emitted to."""
@@ -132,3 +134,32 @@ def test_a_failure_in_one_conversation_does_not_keep_others_from_their_messages(
     emitted.clear()
     Broadcaster(app, realtime, Evictor(app, realtime), is_single_process=True).broadcast_posted(messages)
     assert emitted == [("chat_message", "room_2")], "without other processes, too"
+
+
+def test_once_the_heads_of_a_new_epoch_are_emitted_its_events_are_too(
+    app: Flask, realtime: Realtime, broadcaster: Broadcaster, message: TimelineMessage, emitted: Emitted
+) -> None:
+    heartbeats = Heartbeats(app, realtime, broadcaster.order, broadcaster.queue)
+    broadcaster.broadcast_posted([replace(message, seq=seq, version=seq) for seq in (1, 2, 3)])
+    broadcast(broadcaster)
+    # A database that has only the first of them. The number of the second one is assigned again.
+    renew_epoch()
+    emitted.clear()
+    broadcaster.broadcast_trimmed(Head(GENERAL, last_event=1, floor=0))
+    assert emitted == [], "clients would know the epoch before this process broadcasts in it"
+    heartbeats.send()
+    broadcaster.broadcast_posted([replace(message, seq=2, version=2)])
+    broadcast(broadcaster)
+    assert emitted == [("heads", "general"), ("chat_message", "general"), ("news", "news:general")]
+
+
+def test_a_single_process_emits_the_heads_of_a_new_epoch(
+    app: Flask, realtime: Realtime, message: TimelineMessage, emitted: Emitted
+) -> None:
+    heartbeats = Heartbeats(app, realtime, order=None, queue=None)
+    realtime.connections.enter(realtime.server.manager.connect("engine-id", "/"), "general")
+    for _ in range(2):
+        heartbeats.send()
+        renew_epoch()
+    heartbeats.send()
+    assert emitted == [("heads", "general")] * 3

@@ -8,7 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from chatapp.conversations.refs import GENERAL, ConversationRef, parse_ref
 from chatapp.realtime.broadcast_queue import BroadcastQueue
-from chatapp.realtime.ordering import BroadcastEvent, BroadcastPositions, EventsRead, TimelineOrder
+from chatapp.realtime.ordering import BroadcastEvent, BroadcastPositions, EpochChangedError, EventsRead, TimelineOrder
 from chatapp.revocations import LastRevocation
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.new_events import NewEvents
@@ -28,6 +28,7 @@ class FakeTimeline:
         """How often events had been read at each removal of sockets, and the conversations."""
         self.reads = 0
         self.queries = 0
+        self.epoch = "first"
         self.error: Exception | None = None
         """Raised by the next read."""
         self.silent: set[str] = set()
@@ -70,7 +71,7 @@ class FakeTimeline:
             raise error
         self.reads += bool(positions)
         events = {name: self._read_one(name, after) for name, after in positions.items()}
-        return EventsRead(events, LastRevocation("", self.queries))
+        return EventsRead(events, LastRevocation(self.epoch, self.queries))
 
     def _read_one(self, conversation: str, after: int) -> NewEvents:
         messages = self.messages.get(parse_ref(conversation), {})
@@ -263,7 +264,10 @@ def test_in_a_new_epoch_events_follow_the_last_ones_of_the_database(timeline: Fa
     timeline.emitted.clear()
     timeline.messages.clear()
     timeline.commit(1)
-    timeline.queue.restart(lambda: {"general": 1})
+    timeline.epoch = "second"
+    with pytest.raises(EpochChangedError):
+        timeline.queue.broadcast_waiting()
+    timeline.queue.restart(lambda: ("second", {"general": 1}))
     timeline.queue.broadcast_waiting()
     assert timeline.emitted == [], "what waited is lost"
     timeline.broadcast(2, 3)
