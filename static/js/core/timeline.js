@@ -142,8 +142,19 @@ export class Timeline extends TypedEventTarget {
     for (const message of pending) this.#show(message);
     this.emit("joined", { readers, answers, messages, pins, floor, isPublic });
     this.#cursor = loadedCursor ?? to;
-    this.#epoch = epoch;
     this.#isBehind ||= more;
+    if (epoch !== this.#epoch) this.#beginEpoch(epoch);
+  }
+
+  /**
+   * Fetch again what has arrived after the cursor: it may be of the former epoch, whose events are not on the server.
+   *
+   * @param {string} epoch
+   */
+  #beginEpoch(epoch) {
+    this.#epoch = epoch;
+    this.#isBehind ||= this.#buffer.some(({ version }) => version > this.#cursor);
+    this.#buffer = [];
   }
 
   /**

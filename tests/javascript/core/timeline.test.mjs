@@ -193,6 +193,17 @@ async function openThread(...loads) {
   return thread;
 }
 
+test("events of a former epoch that arrive before a reset are neither shown nor waited for", async () => {
+  const ack = defer();
+  const page = await open(ack.promise, catchUp([message(6)], 6, { epoch: "second" }));
+  page.receive(message(11));
+  ack.resolve(catchUp([message(5)], 5, { reset: true, epoch: "second" }));
+  await settle();
+  assert.deepEqual(page.view.seqs, [5, 6]);
+  assert.deepEqual(page.connection.requests.slice(1), [{ conversation: "general", after: 5, epoch: "second" }]);
+  assert.deepEqual(page.events, ["reset", "joined", "joined", "current"]);
+});
+
 test("events that arrive while the view loads its messages are shown after it", async () => {
   const load = defer();
   const page = await openThread(() => load.promise);
