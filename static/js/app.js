@@ -39,6 +39,7 @@ import { SignedInPerson } from "./signed_in_person.js";
 import { enableCollapsing } from "./sidebar_sections.js";
 import { io } from "./socket_io.js";
 import { UnreadBadges } from "./unread_badges.js";
+import { enableMediaResumption } from "./media_resumption.js";
 import { enableViewer } from "./viewer.js";
 import { createUploadServer } from "./upload_server.js";
 import { openTab, openUploadStorage } from "./upload_storage.js";
@@ -157,6 +158,7 @@ outbox.on("change", () => uploads.removeOthers(outbox.entries));
 uploads.load(outbox.entries);
 preventFileNavigation();
 enableViewer();
+enableMediaResumption();
 // Unsent messages wait in the browser until the next visit: ask before the page is closed.
 window.addEventListener("beforeunload", (event) => {
   if (outbox.queue.length > 0 || uploads.hasUnkept) event.preventDefault();
