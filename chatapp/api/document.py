@@ -64,6 +64,7 @@ _CONTENT = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 FILE = {
     "200": {"description": "The file.", "content": _CONTENT},
     "206": {"description": "The part of the file that the header `Range` names.", "content": _CONTENT},
+    "302": {"description": "The file is at a URL of another host, which soon expires and needs no token."},
     "304": {"description": "The file has the `ETag` in `If-None-Match`."},
     "416": {"description": "The file is shorter than the part that `Range` names. The response has no body."},
 }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import structlog
 from flask import current_app
@@ -245,6 +246,14 @@ class Settings(BaseSettings):
         "Default: this machine's addresses and name, and the name that a trusted proxy reports",
     )
     secure_cookies: bool = Field(False, description="send cookies only over HTTPS; enable behind an HTTPS proxy")
+    files_origin: str = Field(
+        "",
+        description="`https://…` address of another host name of this server, from which browsers load files that "
+        "people have uploaded; see [operations](operations.md#files-on-a-host-of-their-own)",
+    )
+    files_url_seconds: int = Field(
+        60, ge=2, le=3_600, description="seconds after which a URL of a file on that host has expired"
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = Field(
         "INFO", description="lowest severity that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`"
     )
@@ -465,6 +474,21 @@ class Settings(BaseSettings):
             raise ValueError("set CHATAPP_S3_BUCKET too, the name of the bucket")
         return value
 
+    @field_validator("files_origin")
+    @classmethod
+    def _check_files_origin(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            return value
+        match = re.fullmatch(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d+)?/?", value.lower())
+        if match is None:
+            raise ValueError("write https://files.example.org, without a path, a user and a password")
+        scheme, host, _ = match.groups()
+        if scheme != "https" and info.data.get("secure_cookies"):
+            raise ValueError("write https://…, as CHATAPP_SECURE_COOKIES says that pages are loaded over HTTPS")
+        if host.removesuffix(".") in _split_names(info.data.get("allowed_hosts", "")):
+            raise ValueError("its host must be another one than those in CHATAPP_ALLOWED_HOSTS")
+        return match[0].removesuffix("/")
+
     @field_validator("allowed_hosts")
     @classmethod
     def _check_host_names(cls, value: str) -> str:
@@ -477,6 +501,16 @@ class Settings(BaseSettings):
     def allowed_host_names(self) -> frozenset[str]:
         """The host names in `allowed_hosts`, in lower case."""
         return frozenset(_split_names(self.allowed_hosts))
+
+    @property
+    def files_host_name(self) -> str | None:
+        """The host name in `files_origin`, in lower case; None if files have no host of their own."""
+        return urlsplit(self.files_origin).hostname
+
+    @property
+    def own_host_names(self) -> frozenset[str]:
+        """The host names that are known to be this installation's; `.example.org` stands for a whole domain."""
+        return self.allowed_host_names | ({self.files_host_name} if self.files_host_name else set())
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -27,6 +27,7 @@ from chatapp.limits.networks import client_network
 from chatapp.storage import DATABASE_ERRORS, log_database_error
 from chatapp.telemetry.health import HEALTH_PATHS
 from chatapp.tokens import hash_token, parse_bearer
+from chatapp.web.files_origin import FilesOrigin
 from chatapp.web.sessions import find_login_token
 
 if TYPE_CHECKING:
@@ -43,18 +44,23 @@ MAX_API_TOKENS = 10_000
 
 
 def init_gate(app: Flask, settings: Settings) -> None:
-    """Put the gate in front of an application, its socket server included."""
-    app.wsgi_app = ConnectionGate(app, app.wsgi_app, RequestRates(settings))  # type: ignore[method-assign]
+    """Put the gate in front of an application, its socket server and the origin of its files included."""
+    files_origin = FilesOrigin(app, app.wsgi_app, settings) if settings.files_origin else None
+    inner = files_origin or app.wsgi_app
+    app.wsgi_app = ConnectionGate(app, inner, RequestRates(settings), files_origin)  # type: ignore[method-assign]
 
 
 class ConnectionGate:
     """Records the kind of each request with its connection, and delays or refuses it."""
 
-    def __init__(self, app: Flask, inner: "WSGIApplication", rates: RequestRates) -> None:
+    def __init__(
+        self, app: Flask, inner: "WSGIApplication", rates: RequestRates, files_origin: FilesOrigin | None = None
+    ) -> None:
         self._app = app
         self._fallback: Fallback = app.extensions[FALLBACK]
         self._inner = inner
         self._rates = rates
+        self._files_origin = files_origin
         self._token_users: RecentFacts[str, int] = RecentFacts(MAX_API_TOKENS, float("inf"))
         """The users of API tokens, by hash. They decide who a request is counted for, not what it may do."""
 
@@ -80,6 +86,8 @@ class ConnectionGate:
             # Requests of visitors must not delay or refuse health checks: an orchestrator would end the process. These
             # end at once, so their connections count as waiting.
             return self._rates.admit(path, person=None, network=f"health checks of {network}")
+        if self._files_origin is not None and self._files_origin.is_requested(environ):
+            return self._begin_file_request(connection, path, network, self._files_origin.find_reader(environ))
         if (api_token := find_api_token(environ)) is not None:
             return self._begin_token_request(connection, environ, network, hash_token(api_token))
         token = find_login_token(self._app, environ)
@@ -95,6 +103,13 @@ class ConnectionGate:
             return connection.begin_request(network, token)
         environ[CONFIRM_LOGIN] = partial(connection.confirm_login, connection.request_count)
         return refusal
+
+    def _begin_file_request(
+        self, connection: HttpConnection, path: str, network: str, reader_id: int | None
+    ) -> Refusal | None:
+        """Count a request to the origin of files, apart from the one to the application that redirected it."""
+        person = None if reader_id is None else f"files of user {reader_id}"
+        return self._rates.admit(path, person=person, network=network) or connection.begin_request(network, person)
 
     def _begin_token_request(
         self, connection: HttpConnection, environ: "WSGIEnvironment", network: str, token_hash: str

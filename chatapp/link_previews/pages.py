@@ -48,7 +48,7 @@ class PageFetcher:
 
     def __init__(self, settings: Settings) -> None:
         self._allow_private = settings.link_preview_private_networks
-        self._own_hosts = sorted(settings.allowed_host_names)
+        self._own_hosts = sorted(settings.own_host_names)
         self._pool = WorkerPool(
             "link_previews", processes=2, max_queued=100, memory_mb=256, timeout_seconds=WORKER_SECONDS
         )

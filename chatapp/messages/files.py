@@ -1,6 +1,7 @@
 """The files of messages, and the page that lists those of a conversation."""
 
 from flask import Blueprint, Response, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from chatapp.conversations.avatars import get_conversation_avatar
 from chatapp.conversations.policy import authorize_reading
@@ -14,6 +15,7 @@ from chatapp.timeline.file_list import read_files
 from chatapp.timeline.files import get_file
 from chatapp.web.caching import revalidated
 from chatapp.web.downloads import parse_variant, send_file
+from chatapp.web.files_origin import respond_with_file
 
 blueprint = Blueprint("files", __name__)
 
@@ -43,11 +45,11 @@ def index(conversation: str) -> str:
 
 @blueprint.get("/conversations/<conversation>/files/<digest>/<name>")
 @login_required
-def show(conversation: str, digest: str, name: str) -> Response:
-    """Send a file of a conversation's messages, or with `size` a thumbnail of it."""
-    variant = parse_variant(request.args.get("size", ""))
-    access = find_access(db.session(), parse_ref(conversation), current_person().id)
-    return send_file(get_file(db.session(), access, digest, name), variant)
+def show(conversation: str, digest: str, name: str) -> BaseResponse:
+    """Send a file of a conversation's messages, or with `size` a thumbnail of it. With `download` browsers save it."""
+    variant, reader_id = parse_variant(request.args.get("size", "")), current_person().id
+    file = get_file(db.session(), find_access(db.session(), parse_ref(conversation), reader_id), digest, name)
+    return respond_with_file(file, variant, is_download="download" in request.args, reader_id=reader_id)
 
 
 @blueprint.get("/conversations/<conversation>/avatar/<digest>")

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Protocol
 from urllib.parse import quote
 
 import structlog
@@ -17,7 +18,6 @@ from chatapp.concurrency.native import NativePool, current_pools
 from chatapp.encryption.streams import Undecryptable
 from chatapp.errors import Internal, Invalid, NotFound, Unavailable
 from chatapp.extensions import db
-from chatapp.files.attached import AttachedFile
 from chatapp.files.store import VARIANTS, StoredFile, StoreUnavailable, current_store
 
 log = structlog.get_logger(__name__)
@@ -67,6 +67,22 @@ _ACTIVE = re.compile(r"html|svg|script|[/+]xml|xslt?\b|flash", re.ASCII)
 _TYPE = re.compile(r"(application|audio|font|image|model|video)/[a-z0-9][a-z0-9.+-]{0,80}", re.ASCII)
 
 
+class Downloadable(Protocol):
+    """What a response needs to know of a stored file."""
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its content."""
+
+    @property
+    def name(self) -> str:
+        """The name under which browsers save it."""
+
+    @property
+    def media_type(self) -> str:
+        """The type that its content has."""
+
+
 def parse_variant(size: str) -> str:
     """Return the variant of a file that a URL names; empty for the file itself. Raises `Invalid`."""
     if size not in {"", *VARIANTS}:
@@ -74,27 +90,28 @@ def parse_variant(size: str) -> str:
     return size
 
 
-def send_file(file: AttachedFile, variant: str = "") -> Response:
+def send_file(file: Downloadable, variant: str = "", *, is_download: bool = False) -> Response:
     """Return the response with a stored file, or with a thumbnail of it. It gives the database connection back.
 
-    Raises `NotFound` if it is not stored, and `Internal` if it is damaged.
+    With `is_download` browsers save it, also if they could show it. Raises `NotFound` if it is not stored, and
+    `Internal` if it is damaged.
     """
     db.session.remove()
-    response = _respond_unchanged(file, variant) or _open(file, variant)
+    response = _respond_unchanged(file, variant) or _open(file, variant, is_download=is_download)
     response.headers["Cache-Control"] = CACHE_CONTROL
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.set_etag(_etag(file, variant))
     return response
 
 
-def _respond_unchanged(file: AttachedFile, variant: str) -> Response | None:
+def _respond_unchanged(file: Downloadable, variant: str) -> Response | None:
     """Return the response for a browser that has the file already."""
     if request.if_none_match.contains_weak(_etag(file, variant)):
         return Response(status=HTTPStatus.NOT_MODIFIED)
     return None
 
 
-def _open(file: AttachedFile, variant: str) -> Response:
+def _open(file: Downloadable, variant: str, *, is_download: bool) -> Response:
     pool, store = current_pools().files, current_store()
     try:
         stored = pool.run(store.open, file.digest, variant)
@@ -119,7 +136,7 @@ def _open(file: AttachedFile, variant: str) -> Response:
     if len(part) != stored.size:
         response.status_code = HTTPStatus.PARTIAL_CONTENT
         response.headers["Content-Range"] = ContentRange("bytes", part.start, part.stop, stored.size).to_header()
-    _describe(response, file, variant)
+    _describe(response, file, variant, is_download=is_download)
     return response
 
 
@@ -153,14 +170,14 @@ def _read(pool: NativePool, stored: StoredFile, digest: str, part: range) -> Ite
         position += length
 
 
-def _describe(response: Response, file: AttachedFile, variant: str) -> None:
+def _describe(response: Response, file: Downloadable, variant: str, *, is_download: bool) -> None:
     """Set the headers that decide what a browser does with the content."""
     media_type = THUMBNAIL_TYPE if variant else file.media_type
     is_shown = media_type in IMAGE_TYPES or media_type in PLAYED_TYPES
     response.headers["Content-Type"] = media_type if is_shown else _type_of_attachment(media_type)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = CONTENT_POLICY if media_type in PLAYED_TYPES else SANDBOX_POLICY
-    disposition = "inline" if is_shown else "attachment"
+    disposition = "inline" if is_shown and not is_download else "attachment"
     response.headers.set("Content-Disposition", disposition, **_file_names(file.name))
 
 
@@ -179,5 +196,5 @@ def _file_names(name: str) -> dict[str, str]:
     return {"filename": plain, "filename*": f"UTF-8''{quote(name, safe='')}"}
 
 
-def _etag(file: AttachedFile, variant: str) -> str:
+def _etag(file: Downloadable, variant: str) -> str:
     return f"{file.digest}-{variant}" if variant else file.digest

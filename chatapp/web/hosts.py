@@ -33,6 +33,12 @@ _MAX_WARNINGS = 20
 """Number of host names about which the log warns."""
 
 
+def parse_host_name(header: str) -> str | None:
+    """Return the name or address in a Host header, in lower case; None if the header is malformed."""
+    match = _HOST.fullmatch(header)
+    return None if match is None else match[1].lower().removesuffix(".")
+
+
 class HostGuard:
     """WSGI middleware that refuses requests to unknown host names, for pages, the API and sockets alike.
 
@@ -66,10 +72,9 @@ class HostGuard:
         return [_REFUSAL.encode()]
 
     def _is_known(self, header: str) -> bool:
-        match = _HOST.fullmatch(header)
-        if match is None:
+        name = parse_host_name(header)
+        if name is None:
             return False
-        name = match[1].lower().removesuffix(".")
         if self._accepts_all or name in self._names or f".{name}".endswith(self._domains):
             return True
         try:

@@ -126,10 +126,20 @@ def _limit_form_posts() -> None:
         count_use(FORM_POSTS, f"person {current_user.id}" if is_signed_in else get_client_network())
 
 
+def content_security_policy(settings: Settings) -> str:
+    """Return the policy of pages, which also load pictures, audio and video from the origin of files."""
+    if not settings.files_origin:
+        return CONTENT_SECURITY_POLICY
+    policy = CONTENT_SECURITY_POLICY
+    for directive in ("img-src 'self'", "media-src 'self'"):
+        policy = policy.replace(directive, f"{directive} {settings.files_origin}")
+    return policy
+
+
 def security_headers(settings: Settings) -> dict[str, str]:
     """Return the headers of every response that does not set them itself."""
     headers = {
-        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Content-Security-Policy": content_security_policy(settings),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "same-origin",

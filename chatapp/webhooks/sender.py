@@ -123,7 +123,7 @@ class WebhookSender:
                 body,
                 make_headers(delivery.secret, delivery.id, body),
                 allow_private=settings.webhook_private_networks,
-                own_hosts=settings.allowed_host_names,
+                own_hosts=settings.own_host_names,
                 timeout_seconds=settings.webhook_timeout_seconds,
             )
         except RequestFailed as failure:

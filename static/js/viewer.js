@@ -81,7 +81,7 @@ class Viewer {
     const { length } = this.#links;
     find(this.#dialog, "[data-viewer-position]").textContent = length > 1 ? `${index + 1} of ${length}` : "";
     const download = find(this.#dialog, "[data-viewer-download]", HTMLAnchorElement);
-    download.href = link.href;
+    download.href = `${link.href}?download=1`;
     download.download = name;
     for (const [selector, step] of /** @type {const} */ ([
       ["previous", -1],

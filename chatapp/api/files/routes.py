@@ -1,6 +1,7 @@
 """The files of messages."""
 
 from flask import Blueprint, Response
+from werkzeug.wrappers import Response as BaseResponse
 
 from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
@@ -14,7 +15,7 @@ from chatapp.extensions import db
 from chatapp.presentation.messages import isoformat, present_file, present_person
 from chatapp.timeline.file_list import ListedFile, count_files, read_files
 from chatapp.timeline.files import get_file
-from chatapp.web.downloads import send_file
+from chatapp.web.files_origin import respond_with_file
 
 blueprint = Blueprint("api_files", __name__, url_prefix="/api")
 protect(blueprint)
@@ -42,11 +43,14 @@ def list_files(conversation: str, query: FilesQuery) -> Response:
 
 @blueprint.get(f"{CONVERSATION}/files/<digest>/<name>")
 @describe(None, *CONVERSATION_ERRORS, tag=TAG, query=FileQuery, is_file=True)
-def download_file(conversation: str, digest: str, name: str, query: FileQuery) -> Response:
-    """Download a file of a conversation's messages. A download can be resumed with `Range` and `If-Range`."""
-    ref = parse_conversation(conversation)
-    access = find_access(db.session(), ref, current_caller().actor.user_id)
-    return send_file(get_file(db.session(), access, digest, name), query.size or "")
+def download_file(conversation: str, digest: str, name: str, query: FileQuery) -> BaseResponse:
+    """Download a file of a conversation's messages. A download can be resumed with `Range` and `If-Range`.
+
+    Follow redirects: servers can have another host for files. Such a URL soon expires and needs no token.
+    """
+    ref, reader_id = parse_conversation(conversation), current_caller().actor.user_id
+    file = get_file(db.session(), find_access(db.session(), ref, reader_id), digest, name)
+    return respond_with_file(file, query.size or "", reader_id=reader_id)
 
 
 def _present_listed(listed: ListedFile, conversation: str) -> resources.ConversationFile:

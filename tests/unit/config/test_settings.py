@@ -51,6 +51,7 @@ def test_every_setting_is_documented_once_with_its_default() -> None:
         "CHATAPP_METRICS_TOKEN",
         "CHATAPP_DATABASE_KEY",
         "CHATAPP_DATABASE_KEY_FILE",
+        "CHATAPP_FILES_ORIGIN",
         "CHATAPP_S3_ENDPOINT",
         "CHATAPP_S3_BUCKET",
         "CHATAPP_S3_ACCESS_KEY",
@@ -237,6 +238,33 @@ def test_a_bucket_is_set_completely_or_not_at_all(monkeypatch: pytest.MonkeyPatc
 def test_the_address_of_a_bucket_is_checked(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("CHATAPP_S3_ENDPOINT", url)
     with pytest.raises(SystemExit, match=r"CHATAPP_S3_ENDPOINT: .*write https://s3\.example\.org"):
+        load_settings()
+
+
+def test_the_origin_of_files_has_a_host_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATAPP_ALLOWED_HOSTS", "chat.example.org")
+    monkeypatch.setenv("CHATAPP_FILES_ORIGIN", "https://Files.example.org:8443/")
+    settings = load_settings()
+    assert (settings.files_origin, settings.files_host_name) == ("https://files.example.org:8443", "files.example.org")
+    assert settings.own_host_names == {"chat.example.org", "files.example.org"}
+    monkeypatch.setenv("CHATAPP_FILES_ORIGIN", "https://chat.example.org:8443")
+    with pytest.raises(SystemExit, match=r"CHATAPP_FILES_ORIGIN: .*another one than those in CHATAPP_ALLOWED_HOSTS"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "url", ["files.example.org", "https://user:secret@host", "https://a/b", "https://a;script-src *"]
+)
+def test_the_origin_of_files_is_an_origin(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("CHATAPP_FILES_ORIGIN", url)
+    with pytest.raises(SystemExit, match=r"CHATAPP_FILES_ORIGIN: .*write https://files\.example\.org"):
+        load_settings()
+
+
+def test_pages_over_https_need_files_over_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATAPP_SECURE_COOKIES", "true")
+    monkeypatch.setenv("CHATAPP_FILES_ORIGIN", "http://files.example.org")
+    with pytest.raises(SystemExit, match=r"CHATAPP_FILES_ORIGIN: .*write https://…"):
         load_settings()
 
 
