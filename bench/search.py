@@ -220,6 +220,7 @@ def fill_general(server: Server, messages: int) -> None:
 
 def _count_messages(session: Session, counts: Mapping[int, int]) -> None:
     """Store the number of messages of each conversation. They are indexed: otherwise the server would do it again."""
+    session.execute(text("UPDATE message_search_state SET tokenizer = :tokenizer"), {"tokenizer": TOKENIZER_VERSION})
     for conversation_id, number in counts.items():
         indexed = {"indexed_event": number, "indexed_tokenizer": TOKENIZER_VERSION}
         values = {"last_event": number, "message_count": number, **indexed}

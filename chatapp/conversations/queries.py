@@ -48,6 +48,8 @@ class ReadableConversation:
     name: str
     message_count: int
     last_event: int
+    indexed_event: int
+    indexed_tokenizer: int
 
     @property
     def is_private(self) -> bool:
@@ -98,6 +100,8 @@ _READABLE = ReadStatement(
         Conversation.name,
         Conversation.message_count,
         Conversation.last_event,
+        Conversation.indexed_event,
+        Conversation.indexed_tokenizer,
         Membership.role,
         Membership.is_blocked,
     )

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from chatapp.files.rows import find_file_names
 from chatapp.models import Message
 from chatapp.models.messages import RUNNING_STATES
-from chatapp.search.tokens import TOKENIZER_VERSION, fold_word, tokenize
+from chatapp.search.tokens import TOKENIZER_VERSION, fold_word, pair_tokens, tokenize
 
 TABLE = "message_search"
 """The table of the index. Names of all its tables begin with it."""
@@ -52,6 +52,8 @@ _FIRST_DAY = date(2000, 1, 1)
 
 _FIRST_NAME = 2**32
 """Numbers of names are above the ids of users."""
+
+_FIRST_SCOPE = "\U000f0000"
 
 BARRIER = "\U00104fff"
 """Separates words that were not next to each other in the text."""
@@ -88,6 +90,7 @@ class TextTokens:
     """
 
     row: str
+    pairs: str
     wholes: str
     contains: Sequence[Has]
 
@@ -105,7 +108,8 @@ def tokenize_text(content: str, file_names: Sequence[str] = ()) -> TextTokens:
         contains.append(Has.LINK)
     if content.count("`") > 1:
         contains.append(Has.CODE)
-    return TextTokens(" ".join(found.row), f" {BARRIER} ".join(found.wholes), contains)
+    pairs = " ".join(pair_tokens(found.row))
+    return TextTokens(" ".join(found.row), pairs, f" {BARRIER} ".join(found.wholes), contains)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,8 @@ def list_date_tokens(first: date, last: date) -> Sequence[str]:
 def list_tokens(message: IndexedMessage) -> Sequence[str]:
     """Return all tokens of a message, in the order in which phrases are found."""
     found = message.tokenize()
-    return [*found.row.split(), *_list_scope_tokens(message, found.contains), *found.wholes.split()]
+    others = _list_scope_tokens(message, found.contains)
+    return [*found.row.split(), *others, *found.pairs.split(), *found.wholes.split()]
 
 
 def _list_scope_tokens(message: IndexedMessage, contains: Sequence[Has]) -> Sequence[str]:
@@ -209,8 +214,13 @@ def _list_scope_tokens(message: IndexedMessage, contains: Sequence[Has]) -> Sequ
 
 
 def format_vector(tokens: Sequence[str]) -> str:
-    """Return tokens as a `tsvector` of PostgreSQL. They contain no quotes."""
-    return " ".join(f"'{token}':{position}" for position, token in enumerate(tokens, 1))
+    """Return tokens as a `tsvector` of PostgreSQL. They contain no quotes.
+
+    Those of the text have their positions. The others, of private-use characters, are in no phrases.
+    """
+    return " ".join(
+        f"'{token}'" if token >= _FIRST_SCOPE else f"'{token}':{position}" for position, token in enumerate(tokens, 1)
+    )
 
 
 def index_messages(connection: Connection, messages: Iterable[IndexedMessage]) -> None:
@@ -223,7 +233,8 @@ def index_messages(connection: Connection, messages: Iterable[IndexedMessage]) -
             empty.append(message.id)
         elif is_sqlite:
             found = message.tokenize()
-            rows.append((message.id, " ".join((found.row, *_list_scope_tokens(message, found.contains), found.wholes))))
+            others = _list_scope_tokens(message, found.contains)
+            rows.append((message.id, " ".join((found.row, *others, found.pairs, found.wholes))))
         else:
             rows.append((message.id, format_vector(list_tokens(message))))
     remove_messages(connection, empty)
@@ -327,6 +338,14 @@ def restart_filling(connection: Connection) -> None:
 def get_tokenizer(connection: Connection) -> int:
     """Return the `TOKENIZER_VERSION` whose tokens the index has, or is being filled with; 0 before the first one."""
     return int(connection.exec_driver_sql("SELECT tokenizer FROM message_search_state").scalar_one())
+
+
+def has_all_pairs(connection: Connection) -> bool:
+    """Return whether the index is complete with the tokens of this process, except for what others have just written.
+
+    A former tokenizer had no tokens of pairs.
+    """
+    return get_tokenizer(connection) == TOKENIZER_VERSION and not get_position(connection)
 
 
 def get_position(connection: Connection, *, for_update: bool = False) -> int:

@@ -4,6 +4,8 @@ A token is a word without case and accents. Runs of languages that put no spaces
 Korean, Thai …) become overlapping pairs of characters and their last character. An emoji is a token, and so is another
 symbol that is not ASCII.
 
+Two words in a row have a token of the pair besides, which makes phrases of common words fast: see `pair_tokens`.
+
 A word that consists of parts, such as `snake_case`, `camelCase`, `utf8`, `e-mail`, `don't` or `1,234,567`, is found by
 its parts in a row and as a whole. `C++` and `C#` are found as wholes only, so that they do not find the letter.
 """
@@ -11,11 +13,13 @@ its parts in a row and as a whole. `C++` and `C#` are found as wholes only, so t
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from unicodedata import category, combining, normalize, unidata_version
+from zlib import crc32
 
 from chatapp.concurrency.cooperation import checkpoint
 
-_VERSION = 2
+_VERSION = 3
 """Increment it with each change after which texts have other tokens: stored messages are then indexed again."""
 
 TOKENIZER_VERSION = int("{:d}{:03d}{:02d}{:02d}".format(_VERSION, *map(int, unidata_version.split("."))))
@@ -29,6 +33,13 @@ SLICE_CHARS = 500
 
 MAX_TOKENS = 12_000
 """Maximum number of tokens of a text. PostgreSQL has positions up to 16,383."""
+
+FIRST_PAIR = 0x108000
+PAIRS = 0x4000
+"""The private-use characters that are the tokens of pairs: 16,384 from the first one on.
+
+Many pairs have the same one. Texts have no tokens of these characters.
+"""
 
 _IGNORED = (
     "\u00ad\u034f\u061c\u0640\u180b-\u180f\u200b-\u200f\u2060-\u2064\u20e0-\u20ff\ufe00-\ufe0f\ufeff"
@@ -66,6 +77,8 @@ _DENSE = re.compile(
     "\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\ua9e0-\ua9fe\uaa60-\uaa7f\uac00-\ud7ff\uf900-\ufaff"
     "\U00016fe0-\U00018fff\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
+
+_FIRST_DENSE = "\u0e00"
 
 _NUMBER = re.compile(r"(?<![\w.,])\d{1,3}([.,' ])\d{3}(?:\1\d{3}){0,20}(?!\w)")
 """A number with separators between groups of three digits. The spaces are what NFKC leaves of all kinds of them."""
@@ -233,6 +246,18 @@ def locate(text: str) -> tuple[Sequence[Token], Sequence[Token]]:
             wholes.append(Token(whole, starts[parts[0][1]], ends[parts[-1][2] - 1]))
     wholes += [Token(whole, starts[start], ends[end - 1]) for whole, start, end in _read_joined(normalized)]
     return row, wholes
+
+
+def pair_tokens(tokens: Sequence[str]) -> list[str]:
+    """Return the tokens of the pairs of words that are next to each other. Different pairs may have the same one.
+
+    Dense languages have none, nor has what is after their first character in Unicode: their tokens are many, and rarer.
+    """
+    return [
+        chr(FIRST_PAIR + crc32(f"{first} {second}".encode()) % PAIRS)
+        for first, second in pairwise(tokens)
+        if second < _FIRST_DENSE
+    ]
 
 
 def fold_word(word: str) -> str:

@@ -14,9 +14,10 @@ from chatapp.actors import Actor
 from chatapp.conversations.kinds import Direct
 from chatapp.conversations.queries import ReadableConversation, list_readable
 from chatapp.models import Membership, Mention, Message, Pin, Reaction, SavedMessage, Thread, User, now
-from chatapp.search.expressions import Expression
-from chatapp.search.index import BARRIER, Has, Scope, list_date_tokens, scope_token, sender_name_token
+from chatapp.search.expressions import Expression, has_phrase
+from chatapp.search.index import BARRIER, Has, Scope, has_all_pairs, list_date_tokens, scope_token, sender_name_token
 from chatapp.search.query import Filter, Phrase, Query, Term
+from chatapp.search.tokens import TOKENIZER_VERSION
 from chatapp.storage import INTEGER, encode_rows, equals_folded, parameter_rows, read_natively
 from chatapp.text import fold
 from chatapp.timeline.index_search import IndexSearch
@@ -71,7 +72,7 @@ def plan_search(
             scopes.append([token])
     selected, selections = _select_by_filters(session, actor, query)
     return IndexSearch(
-        Expression(query.terms, scopes, excluded),
+        Expression(query.terms, scopes, excluded, has_pairs=_has_pairs(session, query, conversations)),
         {each.id: each for each in conversations},
         [*conditions, *selections],
         is_scoped,
@@ -128,6 +129,22 @@ def _limit_dates(query: Query, scopes: list[Sequence[str]]) -> list[ColumnElemen
     if query.ends_at is not None:
         conditions.append(_MESSAGES.c.created_at < query.ends_at)
     return conditions
+
+
+def _has_pairs(session: Session, query: Query, conversations: Sequence[ReadableConversation]) -> bool:
+    """Return whether the index has the pairs of all messages of conversations, if the query has phrases.
+
+    It lacks them while it is filled again, and for what a process with a former tokenizer has written.
+    """
+    return (
+        any(map(has_phrase, query.terms))
+        and has_all_pairs(session.connection())
+        and all(
+            (each.indexed_event, each.indexed_tokenizer) == (each.last_event, TOKENIZER_VERSION)
+            for each in conversations
+            if each.last_event
+        )
+    )
 
 
 def _as_term(token: str) -> Term:

@@ -32,7 +32,7 @@ from chatapp.files.attached import AttachedFile
 from chatapp.files.rows import fetch_files
 from chatapp.models import Conversation, Membership, Message, SavedMessage, User
 from chatapp.rooms.service import remove
-from chatapp.search import checking, filling, index
+from chatapp.search import checking, filling, index, tokens
 from chatapp.search.checking import compare_tokens, find_differences
 from chatapp.search.filling import catch_up, complete_index, fill, restart
 from chatapp.search.index import (
@@ -47,13 +47,13 @@ from chatapp.search.index import (
 from chatapp.search.query import Phrase, parse_query
 from chatapp.search.tokens import TOKENIZER_VERSION
 from chatapp.storage import Transaction, read_natively, write
-from chatapp.timeline import delete, edit, event_numbers, pin, post, react, store_bot_message, undelete
+from chatapp.timeline import delete, edit, event_numbers, pin, post, react, search_plan, store_bot_message, undelete
 from chatapp.timeline.archive.files import current_archive
 from chatapp.timeline.archive.restoring import restore
 from chatapp.timeline.cleanup import delete_archive, delete_conversation, plan_clearing, plan_trim, trim
 from chatapp.timeline.index_search import MAX_COUNT
 from chatapp.timeline.search import MAX_WAITING_SEARCHES, count_messages, find_messages
-from chatapp.timeline.search_plan import MAX_SELECTED
+from chatapp.timeline.search_plan import MAX_SELECTED, plan_search
 from tests.harness.files import PHOTO, TEXT_FILE
 from tests.harness.waiting import eventually
 
@@ -232,10 +232,13 @@ CASES = [
 ]
 
 
-def test_words_are_found_as_a_person_expects() -> None:
+@pytest.mark.parametrize("is_complete", [False, True])
+def test_words_are_found_as_a_person_expects(*, is_complete: bool) -> None:
     texts = dict.fromkeys(text for _, text, _, _ in CASES)
     for text in texts:
         say(text)
+    if is_complete:
+        complete()
     wrong = [
         f"{name}: “{query}” in “{text}”"
         for name, text, query, is_found in CASES
@@ -600,7 +603,7 @@ def test_what_an_older_process_writes_is_indexed_afterwards() -> None:
 
 def set_tokenizer(monkeypatch: pytest.MonkeyPatch, version: int) -> None:
     """Let this process behave as one of another version, with other tokens, until the patch is undone."""
-    for module in (index, filling, event_numbers):
+    for module in (index, filling, event_numbers, search_plan):
         monkeypatch.setattr(module, "TOKENIZER_VERSION", version)
 
 
@@ -645,6 +648,46 @@ def test_a_process_stops_catching_up_when_a_newer_one_has_begun_to(monkeypatch: 
     assert write(partial(filling.index_changed, GENERAL.id)) == catch_up(db.session()) == 0
     conversation = db.session.get_one(Conversation, GENERAL.id, populate_existing=True)
     assert (conversation.indexed_event, conversation.indexed_tokenizer) == (1, TOKENIZER_VERSION + 1)
+
+
+def uses_pairs(text: str) -> bool:
+    db.session.rollback()
+    plan = plan_search(db.session(), ANA, parse_query(text, today=datetime.now(UTC).date()))
+    return plan is not None and plan.expression.has_pairs
+
+
+def test_phrases_are_found_in_an_index_without_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def become_older() -> None:
+        set_tokenizer(monkeypatch, TOKENIZER_VERSION - 1)
+        monkeypatch.setattr(index, "pair_tokens", lambda _tokens: [])
+
+    become_older()
+    say("a blue green deployment")
+    complete()
+    monkeypatch.undo()
+    phrase = '"blue green"'
+    assert (len(search(phrase)), uses_pairs(phrase)) == (1, False)
+    say("another blue green deployment")
+    assert filling.adopt_tokenizer(db.session())
+    assert (len(search(phrase)), uses_pairs(phrase)) == (2, False)
+    complete()
+    assert (len(search(phrase)), uses_pairs(phrase)) == (2, True)
+    assert not uses_pairs("blue green")
+    # An older process beside it.
+    become_older()
+    say("the last blue green deployment")
+    monkeypatch.undo()
+    assert (len(search(phrase)), uses_pairs(phrase)) == (3, False)
+    complete()
+    assert (len(search(phrase)), uses_pairs(phrase)) == (3, True)
+    check_index()
+
+
+def test_the_longest_phrase_is_found() -> None:
+    words = ("a b " * 125).strip()
+    say(words)
+    complete()
+    assert search(f'"{words}') == [words]
 
 
 def test_what_an_older_process_writes_is_indexed_while_the_index_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -818,11 +861,21 @@ QUERIES = st.lists(
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(actions=st.lists(ACTIONS, min_size=5, max_size=30), queries=st.lists(QUERIES, min_size=1, max_size=8))
+@given(
+    actions=st.lists(ACTIONS, min_size=5, max_size=30),
+    queries=st.lists(QUERIES, min_size=1, max_size=8),
+    pairs=st.sampled_from([1, 2, tokens.PAIRS]),
+)
 def test_search_finds_exactly_what_a_scan_of_all_readable_messages_finds(
-    app: Flask, actions: Sequence[tuple[object, ...]], queries: Sequence[str]
+    monkeypatch: pytest.MonkeyPatch,
+    actions: Sequence[tuple[object, ...]],
+    queries: Sequence[str],
+    pairs: int,
 ) -> None:
     write(_remove_everything)
+    # With few of them, different pairs have the same token.
+    monkeypatch.setattr(tokens, "PAIRS", pairs)
+    complete()
     delete_archive(GENERAL)
     refs = [GENERAL, *(new_room(ANA, name=f"room {number}") for number in range(3))]
     for action in actions:

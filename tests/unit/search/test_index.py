@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp.search.index import IndexedMessage, format_vector, list_date_tokens, list_tokens
+from chatapp.search.index import IndexedMessage, format_vector, list_date_tokens, list_tokens, year_token
 
 
 def test_vectors_have_each_token_with_its_position() -> None:
@@ -13,6 +13,8 @@ def test_vectors_have_each_token_with_its_position() -> None:
     tokens = list_tokens(message)
     assert tokens[:5] == ["see", "it", "s", "https", "a"]
     assert format_vector(tokens[:2]) == "'see':1 'it':2"
+    # What is in no phrase has none.
+    assert format_vector([year_token(2026), "x"]) == f"'{year_token(2026)}' 'x':2"
 
 
 @given(st.dates(date(1990, 1, 1), date(2060, 1, 1)), st.dates(date(1990, 1, 1), date(2060, 1, 1)), st.data())

@@ -7,6 +7,7 @@ import pytest
 
 from chatapp.search.expressions import Expression
 from chatapp.search.query import Filter, Phrase, find_filters, parse_period, parse_query, split_filters
+from chatapp.search.tokens import pair_tokens
 
 TODAY = date(2026, 11, 29)
 
@@ -132,8 +133,33 @@ def test_expressions_of_both_databases() -> None:
     query = parse_query('snake_case "a b" -c de', today=TODAY)
     expression = Expression(query.terms, [["x", "y"]], query.excluded)
     assert expression.to_fts5() == (
-        '(("snake case" OR "snake_case") AND ("a b") AND ("de"*) AND ("x" OR "y")) NOT (("c"))'
+        '(("de"*) AND ("x" OR "y") AND ("snake case" OR "snake_case") AND ("a b")) NOT (("c"))'
     )
     assert expression.to_tsquery() == (
         "(('snake' <-> 'case') | ('snake_case')) & (('a' <-> 'b')) & (('de':*)) & ('x' | 'y') & !(('c'))"
     )
+
+
+def test_phrases_are_looked_up_where_their_pairs_are() -> None:
+    (pair,), (parts,) = pair_tokens(["a", "b"]), pair_tokens(["snake", "case"])
+    expression = Expression(parse_query('de "a b" fg ', today=TODAY).terms, [["x", "y"]], has_pairs=True)
+    assert expression.to_fts5() == (
+        f'((("de") AND ("fg") AND ("x" OR "y") AND ("{pair}")) NOT "\U0010c000") AND ("a b")'
+    )
+    assert expression.to_tsquery() == (f"(('de')) & (('a' <-> 'b')) & (('fg')) & (('{pair}')) & ('x' | 'y')")
+    expression = Expression(parse_query("snake_case ", today=TODAY).terms, has_pairs=True)
+    assert expression.to_fts5() == (
+        f'((("{parts}" OR "snake_case")) NOT "\U0010c000") AND ("snake case" OR "snake_case")'
+    )
+
+
+@pytest.mark.parametrize("text", ["word ", "东京都", "snake_ca"])
+def test_words_and_phrases_without_a_complete_pair_are_looked_up_as_they_are(text: str) -> None:
+    terms = parse_query(text, today=TODAY).terms
+    assert Expression(terms, has_pairs=True).to_fts5() == Expression(terms).to_fts5()
+
+
+def test_the_pairs_of_the_beginning_of_a_phrase_are_looked_up() -> None:
+    expression = Expression(parse_query("read_messages_by", today=TODAY).terms[:1], has_pairs=True)
+    (pair,) = pair_tokens(["read", "messages"])
+    assert f'("{pair}" OR "read_messages_by"*)' in expression.to_fts5()
