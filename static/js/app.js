@@ -17,6 +17,7 @@ import { MarkAllRead, markReadBy } from "./mark_all_read.js";
 import { Drafts, markDrafts } from "./drafts.js";
 import { showMoreUnread } from "./more_unread.js";
 import { EmojiPicker } from "./emoji_picker.js";
+import { enablePictures } from "./file_pictures.js";
 import { enableFormatting } from "./formatting.js";
 import { announcePages, focusPage, Navigator } from "./navigation.js";
 import { NotificationSettingsStore } from "./notification_settings.js";
@@ -159,6 +160,7 @@ uploads.load(outbox.entries);
 preventFileNavigation();
 enableViewer();
 enableMediaResumption();
+enablePictures();
 // Unsent messages wait in the browser until the next visit: ask before the page is closed.
 window.addEventListener("beforeunload", (event) => {
   if (outbox.queue.length > 0 || uploads.hasUnkept) event.preventDefault();

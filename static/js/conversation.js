@@ -7,7 +7,7 @@ import { Composer } from "./composer.js";
 import { Timeline } from "./core/timeline.js";
 import { closest, find } from "./dom.js";
 import { enableReminders, enableSendLater } from "./due_menu.js";
-import { enablePictures } from "./file_pictures.js";
+import { keepPictures } from "./file_pictures.js";
 import { enableFolding } from "./folding.js";
 import { ForwardDialog } from "./forward_dialog.js";
 import { enableHistoryLoading } from "./history_loading.js";
@@ -97,7 +97,7 @@ export function showConversation(page, app) {
   const live = { page, main, area, list, messages, quotes, connection, conversation, thread, signal };
   enableSpoilers(area);
   enableFolding(area);
-  const decorators = [addAnswerCopyButtons(area), loadQuotes, quotes.prepare.bind(quotes), enablePictures(area)];
+  const decorators = [addAnswerCopyButtons(area), loadQuotes, quotes.prepare.bind(quotes), keepPictures(area)];
   const toolbar = createToolbar(live, decorators, app);
   // Before what observes which replies are read: the first message is none.
   if (messages instanceof ThreadMessages) {

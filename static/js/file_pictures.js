@@ -7,17 +7,22 @@ const PICTURE = ".file-image";
 /** Each file has one, with a URL unless the message is pending. */
 const LINK = ".file-picture-link, .file-row";
 
-/**
- * Returns what prepares each message.
- *
- * @param {HTMLElement} area what is around the messages
- */
-export function enablePictures(area) {
-  area.addEventListener("load", ({ target }) => markLoaded(target), { capture: true });
-  area.addEventListener("click", ({ target }) => {
+/** Enable the pictures of messages, wherever they are shown. */
+export function enablePictures() {
+  document.addEventListener("load", ({ target }) => markLoaded(target), { capture: true });
+  document.addEventListener("click", ({ target }) => {
     const button = closest(target, "[data-play]");
     if (button) toggleAnimation(button);
   });
+  markAllLoaded(document.body);
+}
+
+/**
+ * Keep the pictures of messages that change. Returns what prepares each message.
+ *
+ * @param {HTMLElement} area what is around the messages
+ */
+export function keepPictures(area) {
   // After a reaction, a video plays on and no picture is loaded again.
   area.addEventListener("message:replaced", ({ detail: { oldElement, newElement } }) => {
     const [shown, rendered] = [oldElement, newElement].map((message) => message.querySelector(".message-files"));
@@ -30,9 +35,12 @@ export function enablePictures(area) {
     }
   });
 
-  return (/** @type {HTMLElement} */ message) => {
-    for (const image of findAll(message, PICTURE)) if (Reflect.get(image, "complete")) markLoaded(image);
-  };
+  return markAllLoaded;
+}
+
+/** @param {HTMLElement} root */
+function markAllLoaded(root) {
+  for (const image of findAll(root, PICTURE)) if (Reflect.get(image, "complete")) markLoaded(image);
 }
 
 /**
