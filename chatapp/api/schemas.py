@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, cast
 
@@ -386,6 +386,8 @@ METADATA_DESCRIPTION = (
 
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+RemovedFiles = Annotated[list[Digest], Field(max_length=100)]
+REMOVED_FILES_DESCRIPTION = "The `digest` of each file to remove. A message that keeps a file needs no text."
 
 
 class NewRoom(Request):
@@ -419,6 +421,11 @@ class FileReference(Request):
     alt: str = Field("", description="The alternative text.")
 
 
+def find_uploaded(user_id: int, files: Sequence[FileReference]) -> PostedFiles:
+    """Return files that a user has uploaded: see `find_posted_files`."""
+    return find_posted_files(user_id, [file.model_dump() for file in files])
+
+
 class NewMessage(Request):
     """A message to post."""
 
@@ -446,7 +453,7 @@ class NewMessage(Request):
 
     def find_files(self, user_id: int) -> PostedFiles:
         """Return the files that the user has uploaded."""
-        return find_posted_files(user_id, [file.model_dump() for file in self.files])
+        return find_uploaded(user_id, self.files)
 
 
 class Forward(Request):
@@ -471,7 +478,8 @@ REMINDER_DESCRIPTION = f"When you are reminded: {FUTURE_TIME}"
 class NewScheduledMessage(Request):
     """A message to send later."""
 
-    content: Content = Field(description="The text.", examples=["Good morning"])
+    content: Content = Field(description="The text. It may be empty if there are files.", examples=["Good morning"])
+    files: list[FileReference] = Field([], description="Its files, in their order.")
     due_at: DueAt = Field(description=DUE_AT_DESCRIPTION, examples=["2030-12-24T09:00:00Z"])
     client_id: Annotated[str, Field(json_schema_extra={"format": "uuid"})] | None = Field(
         None,
@@ -485,12 +493,22 @@ class NewScheduledMessage(Request):
     )
     also_in_room: bool = Field(False, description="Whether a reply in a thread is also sent to the conversation.")
 
+    def find_files(self, user_id: int) -> PostedFiles:
+        """Return the files that the user has uploaded."""
+        return find_uploaded(user_id, self.files)
+
 
 class ScheduledUpdate(Request):
     """Changes to a scheduled message. What is omitted stays as it is."""
 
     content: Content = Field(None, description="The text.", examples=["Good evening"])
     due_at: DueAt = Field(None, description=DUE_AT_DESCRIPTION, examples=["2030-12-24T09:00:00Z"])
+    removed_files: RemovedFiles = Field([], description=REMOVED_FILES_DESCRIPTION)
+    added_files: list[FileReference] = Field([], description="Further files, after those that it has.")
+
+    def find_added_files(self, user_id: int) -> PostedFiles:
+        """Return the further files that the user has uploaded."""
+        return find_uploaded(user_id, self.added_files)
 
 
 class NewReminder(Request):
@@ -518,9 +536,7 @@ class MessageEdit(Request):
 
     content: Content = Field(None, description="The text.", examples=["Good evening"])
     metadata: Metadata = Field(None, description=f"{METADATA_DESCRIPTION} `null` removes it.")
-    removed_files: Annotated[list[Digest], Field(max_length=100)] = Field(
-        [], description="The `digest` of each file to remove. A message that keeps a file needs no text."
-    )
+    removed_files: RemovedFiles = Field([], description=REMOVED_FILES_DESCRIPTION)
 
 
 class PreferencesUpdate(Request):

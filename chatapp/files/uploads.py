@@ -15,7 +15,7 @@ from typing import IO
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import BindParameter, bindparam, func, select, union
 
 from chatapp.concurrency.native import Interrupted, Interruption, current_pools
 from chatapp.config import Settings, current_settings
@@ -42,7 +42,7 @@ from chatapp.files.inspection import inspect
 from chatapp.files.store import FileStore, current_store, init_store
 from chatapp.files.upload_folder import OpenUpload, Upload, UploadFolder
 from chatapp.limits.rates import UPLOADS, count_use
-from chatapp.models import Attachment
+from chatapp.models import Attachment, ScheduledFile, ScheduledMessage
 from chatapp.storage import DATABASE_ERRORS, log_database_error
 
 log = structlog.get_logger(__name__)
@@ -93,11 +93,20 @@ UPLOAD_ERRORS: tuple[type[ChatError], ...] = (
 )
 """What `upload_stream` raises besides `Invalid`: a form shows it."""
 
-_SUM = select(func.coalesce(func.sum(Attachment.size), 0)).where(Attachment.user_id == bindparam("of_user"))
-_POSTED = (
-    select(Attachment.digest)
-    .where(Attachment.user_id == bindparam("of_user"), Attachment.digest.in_(bindparam("digests", expanding=True)))
-    .distinct()
+_USER: BindParameter[int] = bindparam("of_user")
+_DIGESTS: BindParameter[str] = bindparam("digests", expanding=True)
+_SCHEDULED = select(ScheduledFile).join(ScheduledMessage, ScheduledMessage.id == ScheduledFile.scheduled_id)
+_SUM = select(
+    select(func.coalesce(func.sum(Attachment.size), 0)).where(Attachment.user_id == _USER).scalar_subquery()
+    + _SCHEDULED.with_only_columns(func.coalesce(func.sum(ScheduledFile.size), 0))
+    .where(ScheduledMessage.user_id == _USER)
+    .scalar_subquery()
+)
+_POSTED = union(
+    select(Attachment.digest).where(Attachment.user_id == _USER, Attachment.digest.in_(_DIGESTS)),
+    _SCHEDULED.with_only_columns(ScheduledFile.digest).where(
+        ScheduledMessage.user_id == _USER, ScheduledFile.digest.in_(_DIGESTS)
+    ),
 )
 
 
@@ -121,7 +130,7 @@ class _Uploads:
 
 @dataclass(frozen=True, slots=True)
 class _Posted:
-    """The files of a user's messages."""
+    """The files of a user's messages and scheduled messages."""
 
     size: int
     digests: set[str]
@@ -239,9 +248,7 @@ def find_complete(user_id: int, upload_ids: Sequence[str], alts: Sequence[str]) 
 
     Raises `Invalid`, and `InvalidUpload`: see there.
     """
-    max_files = current_settings().max_message_files
-    if len(upload_ids) > max_files:
-        raise Invalid(f"A message can have at most {max_files} files.")
+    check_file_count(len(upload_ids), current_settings().max_message_files)
     if any(len(alt) > MAX_ALT_CHARS for alt in alts):
         raise Invalid(f"A description of a file can have at most {MAX_ALT_CHARS} characters.")
     uploads = current_pools().files.run(_use_all, _current().folder, upload_ids)
@@ -249,6 +256,12 @@ def find_complete(user_id: int, upload_ids: Sequence[str], alts: Sequence[str]) 
     if len(files) < len(upload_ids):
         raise InvalidUpload("A file of this message was not uploaded completely. Attach it again.")
     return tuple(replace(file, alt=_clean_alt(alt)) for file, alt in zip(files, alts, strict=True))
+
+
+def check_file_count(count: int, limit: int) -> None:
+    """Raise `Invalid` if a message has more files than the setting `max_message_files` allows."""
+    if count > limit:
+        raise Invalid(f"A message can have at most {limit} files.")
 
 
 def check_space(settings: Settings, size: int) -> None:

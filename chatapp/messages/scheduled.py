@@ -21,8 +21,12 @@ from chatapp.schedule.scheduled import SCHEDULED, Scheduled
 from chatapp.schedule.service import change_scheduled, delete_scheduled, send_now
 from chatapp.storage import ListPage
 from chatapp.timeline.metadata import UNCHANGED
+from chatapp.timeline.posted_files import PostedFiles
 from chatapp.timeline.references import message_path
 from chatapp.web.caching import revalidated
+from chatapp.web.downloads import parse_variant
+from chatapp.web.files_origin import respond_with_file
+from chatapp.web.form_files import store_form_files
 
 blueprint = Blueprint("scheduled", __name__)
 
@@ -46,20 +50,31 @@ def index() -> str:
 @blueprint.post(f"/scheduled/<{ID}:scheduled_id>")
 @login_required
 def change(scheduled_id: int) -> Response | tuple[str, int]:
-    """Change the text and the time of a scheduled message."""
-    form = request.form
+    """Change the text, the time and the files of a scheduled message."""
+    form, person = request.form, current_person()
     # The field has minutes only, and the time of a message that was not sent has passed.
     is_moved = form.get("due_at") != form.get("shown_due_at")
     try:
         change_scheduled(
-            current_person().actor,
+            person.actor,
             scheduled_id,
             content=form.get("content", ""),
             due_at=current_clock().parse_local(form.get("due_at", "")) if is_moved else UNCHANGED,
+            removed_files=form.getlist("removed_files"),
+            added=PostedFiles(store_form_files(person.id)),
         )
     except ChatError as error:
         return _render_refused(scheduled_id, error, form)
     return _redirect()
+
+
+@blueprint.get(f"/scheduled/<{ID}:scheduled_id>/files/<digest>/<name>")
+@login_required
+def show_file(scheduled_id: int, digest: str, name: str) -> Response:
+    """Send a file of a scheduled message to its author, as those of messages are sent."""
+    variant, reader_id = parse_variant(request.args.get("size", "")), current_person().id
+    file = SCHEDULED.find(db.session(), reader_id, scheduled_id).get_file(digest, name)
+    return respond_with_file(file, variant, is_download="download" in request.args, reader_id=reader_id)
 
 
 @blueprint.post(f"/scheduled/<{ID}:scheduled_id>/send")

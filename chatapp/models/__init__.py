@@ -6,7 +6,7 @@ from chatapp.models.audit import AuditEntry
 from chatapp.models.base import Base, now
 from chatapp.models.conversations import Block, Conversation, ConversationPreference, Membership
 from chatapp.models.emoji import CustomEmoji
-from chatapp.models.files import Attachment, LinkPreview
+from chatapp.models.files import Attachment, LinkPreview, ScheduledFile
 from chatapp.models.messages import Deletion, Mention, Message, MessageVersion, Pin, Reaction, RetiredKey
 from chatapp.models.personal import Draft, SavedMessage
 from chatapp.models.schedule import Reminder, ScheduledMessage
@@ -41,6 +41,7 @@ __all__ = [
     "Reminder",
     "RetiredKey",
     "SavedMessage",
+    "ScheduledFile",
     "ScheduledMessage",
     "SessionTemplate",
     "ShareLink",

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from chatapp.models.accounts import User
 from chatapp.models.conversations import Conversation
 from chatapp.models.emoji import CustomEmoji
-from chatapp.models.files import Attachment, LinkPreview
+from chatapp.models.files import Attachment, LinkPreview, ScheduledFile
 
 BOTH_THUMBNAILS = ("small", "large")
 
@@ -32,8 +32,15 @@ class FileReference:
 
 FILE_REFERENCES = (
     FileReference(User.avatar_digest, "the picture of a person"),
-    FileReference(Conversation.avatar_digest, "the picture of a room"),
+    FileReference(Conversation.avatar_digest, "the picture of a room or an assistant"),
     FileReference(Attachment.digest, "the file “{}”", Attachment.name, BOTH_THUMBNAILS, Attachment.width),
+    FileReference(
+        ScheduledFile.digest,
+        "the file “{}” of a scheduled message",
+        ScheduledFile.name,
+        BOTH_THUMBNAILS,
+        ScheduledFile.width,
+    ),
     FileReference(LinkPreview.picture_digest, "the picture of the preview of {}", LinkPreview.url, ("small",)),
     FileReference(CustomEmoji.digest, "the image of the emoji :{}:", CustomEmoji.name, BOTH_THUMBNAILS),
 )

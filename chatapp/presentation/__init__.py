@@ -17,6 +17,7 @@ from chatapp.presentation.messages import init_message_presenter, present_mentio
 from chatapp.presentation.quotes import quote_message, shorten_quote
 from chatapp.presentation.reader_clock import current_clock
 from chatapp.presentation.reply_quotes import render_quote
+from chatapp.presentation.scheduled import list_scheduled_files
 from chatapp.presentation.sidebar import adapt_to_request, current_sidebars, init_sidebars
 from chatapp.storage import DATABASE_ERRORS
 from chatapp.timeline import TimelineMessage
@@ -35,6 +36,7 @@ def init_presentation(app: Flask) -> None:
         "message_mentioned": present_mentioned,
         "messages_html": _render_messages,
         "reply_quote": render_quote,
+        "scheduled_files": list_scheduled_files,
         "quoted": shorten_quote,
         "quoted_message": quote_message,
         "date": format_date,

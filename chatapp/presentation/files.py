@@ -1,6 +1,6 @@
 """Files of messages as pages show them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chatapp.files.attached import AttachedFile
@@ -74,5 +74,9 @@ def show_file(file: AttachedFile, conversation: str | None) -> ShownFile:
 def list_shown(message: TimelineMessage) -> Sequence[ShownFile]:
     """Return the files of a message, pictures first."""
     wire_name = None if message.is_pending else message.conversation.wire_name
-    shown = [show_file(file, wire_name) for file in message.files]
-    return sorted(shown, key=lambda each: not each.is_picture)
+    return sort_shown(show_file(file, wire_name) for file in message.files)
+
+
+def sort_shown(files: Iterable[ShownFile]) -> Sequence[ShownFile]:
+    """Return the files of a message in the order of pages: pictures first."""
+    return sorted(files, key=lambda each: not each.is_picture)

@@ -298,7 +298,11 @@ def present_message_data(message: TimelineMessage) -> resources.Message:
     }
     if message.files:
         data["files"] = [
-            present_file(file, None if message.is_pending else message.conversation.wire_name) for file in message.files
+            present_file(
+                file,
+                None if message.is_pending else file_path(message.conversation.wire_name, file.digest, file.name),
+            )
+            for file in message.files
         ]
     if message.previews:
         data["previews"] = [_present_preview(each, message.conversation.wire_name) for each in message.previews]
@@ -317,8 +321,8 @@ def _present_preview(preview: PagePreview, conversation: str) -> resources.LinkP
     return data
 
 
-def present_file(file: AttachedFile, conversation: str | None) -> resources.File:
-    """Return a file of a conversation. Without one it has no URLs: a file of a pending message cannot be requested."""
+def present_file(file: AttachedFile, url: str | None) -> resources.File:
+    """Return a file. A file of a pending message has no URL: it cannot be requested."""
     data: resources.File = {
         "digest": file.digest,
         "name": file.name,
@@ -331,8 +335,8 @@ def present_file(file: AttachedFile, conversation: str | None) -> resources.File
         "alt": file.alt,
         "preview": file.preview,
     }
-    if conversation is not None:
-        data["url"] = url = file_path(conversation, file.digest, file.name)
+    if url is not None:
+        data["url"] = url
         if file.has_thumbnails:
             data["small_url"], data["large_url"] = f"{url}?size=small", f"{url}?size=large"
     return data

@@ -219,6 +219,7 @@ class ScheduledMessage(TypedDict):
     thread: Annotated[int | None, Field(description="The `seq` of the first message of the thread it belongs to.")]
     also_in_room: Annotated[bool, Field(description="Whether a reply in a thread is also sent to the conversation.")]
     created_at: Timestamp
+    files: NotRequired[Annotated[list[File], Field(description="Missing if the message has none.")]]
 
 
 class Reminder(TypedDict):

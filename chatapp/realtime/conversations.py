@@ -21,7 +21,7 @@ from chatapp.presentation.messages import present_message, present_versions
 from chatapp.presentation.read_state import present_read_receipt
 from chatapp.realtime.assistants import current_answer_broadcaster
 from chatapp.realtime.channels import news_channel, posters_channel
-from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, Write, handles, prepares
+from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, RemovedFiles, Write, handles, prepares
 from chatapp.realtime.ordering import EpochChangedError
 from chatapp.storage import DATABASE_ERRORS, is_dropped, is_overload
 from chatapp.timeline import (
@@ -53,17 +53,10 @@ MAX_LISTED_VERSIONS = 50
 MAX_LAST_PAGE_SIZE = 100
 """Maximum number of messages that a client may request when it joins without a cursor."""
 
-MAX_REMOVED_FILES = 100
-"""Maximum number of files that one edit removes: `max_message_files` is at most this."""
-
 MAX_PREVIEW_URL_CHARS = 2_000
 
 READING_COST = 20
 """Events as which one counts that reads many messages: it takes about as much of the processor's time."""
-
-
-Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-"""The SHA-256 of a file, as in its URL."""
 
 
 class JoinPayload(Payload):
@@ -103,7 +96,7 @@ class EditPayload(Payload):
     seq: EventNumber
     content: object = UNCHANGED
     metadata: object = UNCHANGED
-    removed_files: list[Digest] = Field([], max_length=MAX_REMOVED_FILES)
+    removed_files: RemovedFiles = Field([])
 
 
 class DeletePayload(Payload):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import structlog
 from flask import Flask
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from chatapp.concurrency.cooperation import in_slices
@@ -33,6 +33,12 @@ Ack = Mapping[str, Any]
 
 EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
 """The number of a message or of an event in a payload."""
+
+Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+"""The SHA-256 of a file, as in its URL."""
+
+RemovedFiles = Annotated[list[Digest], Field(max_length=100)]
+"""The files that an edit removes: `max_message_files` is at most this."""
 
 
 class Payload(BaseModel):

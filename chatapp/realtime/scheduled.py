@@ -1,17 +1,19 @@
 """Events of scheduled messages and reminders."""
 
+from pydantic import Field
+
 from chatapp.conversations.refs import parse_ref
-from chatapp.errors import Invalid
 from chatapp.presentation.messages import present_message
 from chatapp.presentation.scheduled import present_reminder, present_scheduled
-from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
+from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, RemovedFiles, handles
 from chatapp.schedule.reminders import finish_reminder, move_reminder, remind
 from chatapp.schedule.service import change_scheduled, delete_scheduled, schedule, send_now
 from chatapp.timeline.metadata import UNCHANGED
+from chatapp.timeline.posted_files import find_posted_files
 
 
 class SchedulePayload(Payload):
-    """Payload of `schedule_message`. `schedule` validates content, client id and time."""
+    """Payload of `schedule_message`. `schedule` validates content, client id and time, `find_posted_files` files."""
 
     conversation: object
     content: object = None
@@ -29,6 +31,8 @@ class ChangePayload(Payload):
     id: EventNumber
     content: object = UNCHANGED
     due_at: object = UNCHANGED
+    removed_files: RemovedFiles = Field([])
+    added_files: object = None
 
 
 class IdPayload(Payload):
@@ -57,8 +61,6 @@ class MovePayload(Payload):
 @handles("schedule_message", SchedulePayload)
 def schedule_message(caller: Caller, payload: SchedulePayload) -> Ack:
     """Schedule a message."""
-    if payload.files:
-        raise Invalid("A message with files cannot be scheduled.")
     scheduled = schedule(
         parse_ref(payload.conversation),
         caller.user.actor,
@@ -68,14 +70,22 @@ def schedule_message(caller: Caller, payload: SchedulePayload) -> Ack:
         reply_to=payload.reply_to,
         thread_root=payload.thread,
         is_in_room=payload.also_in_room,
+        posted=find_posted_files(caller.user.id, payload.files),
     )
     return {"scheduled": present_scheduled(scheduled)}
 
 
 @handles("change_scheduled", ChangePayload)
 def change(caller: Caller, payload: ChangePayload) -> Ack:
-    """Change the text or the time of a scheduled message."""
-    changed = change_scheduled(caller.user.actor, payload.id, content=payload.content, due_at=payload.due_at)
+    """Change the text, the time or the files of a scheduled message."""
+    changed = change_scheduled(
+        caller.user.actor,
+        payload.id,
+        content=payload.content,
+        due_at=payload.due_at,
+        removed_files=payload.removed_files,
+        added=find_posted_files(caller.user.id, payload.added_files),
+    )
     return {"scheduled": present_scheduled(changed)}
 
 

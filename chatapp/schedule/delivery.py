@@ -49,7 +49,7 @@ class Delivery(BatchChange[TimelineMessage | None]):
         table = SCHEDULED.table
         query = SCHEDULED.select.where(table.c.id.in_([change.scheduled_id for change in changes]))
         rows = session.execute(query.with_for_update(of=table)).all()
-        scheduled = {row.id: Scheduled.of(row) for row in rows}
+        scheduled = {each.id: each for each in SCHEDULED.load(session, rows)}
         prepared = [change.prepare(scheduled.get(change.scheduled_id)) for change in changes]
         posts = [each for each in prepared if isinstance(each, Post)]
         outcomes = iter(Post.apply_batch(transaction, posts) if posts else ())
@@ -83,6 +83,7 @@ class Delivery(BatchChange[TimelineMessage | None]):
             reply_to=scheduled.reply_to,
             thread_seq=scheduled.thread_root,
             is_in_room=scheduled.is_in_room,
+            files=scheduled.files,
             request_id=current_request_id.get(),
-            search_tokens=tokenize_text(scheduled.content),
+            search_tokens=tokenize_text(scheduled.content, [file.name for file in scheduled.files]),
         )

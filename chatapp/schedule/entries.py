@@ -1,6 +1,6 @@
 """Queries that scheduled messages and reminders share: rows of one person, each with the time at which it is due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -33,14 +33,14 @@ T = TypeVar("T")
 class Entries(Generic[E]):
     """The rows of one table. Nobody but the person of an entry can see it.
 
-    `make(row)` returns the value of a row, `waits` is the condition that an entry is still to be done, and `missing` is
-    the error text for an entry that does not exist.
+    `load(session, rows)` returns the values of rows, `waits` is the condition that an entry is still to be done, and
+    `missing` is the error text for an entry that does not exist.
     """
 
     def __init__(
         self,
         model: type[ScheduledMessage | Reminder],
-        make: Callable[[Row[Any]], E],
+        load: Callable[[Session, Sequence[Row[Any]]], list[E]],
         waits: ColumnElement[bool],
         missing: str,
     ) -> None:
@@ -48,11 +48,11 @@ class Entries(Generic[E]):
         self.select: Select[Any] = select(*self.table.c, Conversation.kind).outerjoin_from(
             self.table, Conversation, Conversation.id == self.table.c.conversation_id
         )
-        """The columns that `make` needs."""
+        """The columns that `load` needs."""
         self.waits = waits
         self.order = (self.table.c.due_at, self.table.c.id)
         self._soonest_first = Keyset(Key(self.table.c.due_at, is_time=True), Key(self.table.c.id))
-        self._make = make
+        self.load = load
         self._missing = missing
 
     def not_found(self) -> NotFound:
@@ -61,15 +61,14 @@ class Entries(Generic[E]):
 
     def find(self, session: Session, user_id: int, entry_id: int) -> E:
         """Find an entry of a person. Raises `NotFound`."""
-        row = session.execute(self._select_of(user_id).where(self.table.c.id == entry_id)).one_or_none()
-        if row is None:
+        entry = self._find(session, user_id, self.table.c.id == entry_id)
+        if entry is None:
             raise self.not_found()
-        return self._make(row)
+        return entry
 
     def find_by_client_id(self, session: Session, user_id: int, client_id: str) -> E | None:
         """Find the entry that is stored under a client id."""
-        row = session.execute(self._select_of(user_id).where(self.table.c.client_id == client_id)).one_or_none()
-        return None if row is None else self._make(row)
+        return self._find(session, user_id, self.table.c.client_id == client_id)
 
     def lock_by_client_id(self, session: Session, user_id: int, client_id: str) -> E | None:
         """Lock the entry that is stored under a client id, and return it. It may be removed at the same time."""
@@ -82,7 +81,7 @@ class Entries(Generic[E]):
     ) -> ListPage[E]:
         """Return a page of the entries of a person, soonest first."""
         page = self._soonest_first.read(session, self._select_of(user_id), before=before, after=after, limit=limit)
-        return page.map(lambda rows: [self._make(row) for row in rows])
+        return page.map(lambda rows: self.load(session, rows))
 
     def count(self, session: Session, user_id: int) -> int:
         """Count the entries of a person."""
@@ -107,6 +106,10 @@ class Entries(Generic[E]):
             return change(transaction, self.find(session, actor.user_id, entry_id))
 
         return write(apply)
+
+    def _find(self, session: Session, user_id: int, is_wanted: ColumnElement[bool]) -> E | None:
+        entries = self.load(session, session.execute(self._select_of(user_id).where(is_wanted)).all())
+        return entries[0] if entries else None
 
     def _select_of(self, user_id: int) -> Select[Any]:
         return self.select.where(self.table.c.user_id == user_id)

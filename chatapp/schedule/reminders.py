@@ -73,7 +73,11 @@ class ReminderEntry:
         return ReminderChanged(self.user_id, self.id, state, self.content, wire_name, self.seq)
 
 
-REMINDERS = Entries(Reminder, ReminderEntry.of, waits=Reminder.fired_at.is_(None), missing="There is no such reminder.")
+def _load(_: Session, rows: Sequence[Row[Any]]) -> list[ReminderEntry]:
+    return [ReminderEntry.of(row) for row in rows]
+
+
+REMINDERS = Entries(Reminder, _load, waits=Reminder.fired_at.is_(None), missing="There is no such reminder.")
 
 _TABLE = REMINDERS.table
 

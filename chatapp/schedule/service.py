@@ -1,6 +1,6 @@
 """Scheduling messages, and changing what is scheduled."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -12,19 +12,23 @@ from chatapp.conversations.policy import authorize_posting
 from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
 from chatapp.conversations.service import lock_people
-from chatapp.errors import Conflict, Invalid
+from chatapp.errors import Conflict, Empty, Invalid
 from chatapp.extensions import db
+from chatapp.files.attached import AttachedFile
+from chatapp.files.uploads import check_file_count
 from chatapp.models import Message, RetiredKey, now
 from chatapp.schedule.delivery import Delivery
+from chatapp.schedule.files import replace_scheduled_files
 from chatapp.schedule.scheduled import SCHEDULED, Scheduled
 from chatapp.schedule.signals import ScheduledChanged, State, scheduled_changed
 from chatapp.schedule.times import check_due_at
 from chatapp.storage import Transaction, write
 from chatapp.timeline import TimelineMessage
 from chatapp.timeline.client_ids import check_client_id
-from chatapp.timeline.content import check_content
+from chatapp.timeline.content import check_caption, check_content
 from chatapp.timeline.metadata import UNCHANGED
 from chatapp.timeline.post_batch import check_place
+from chatapp.timeline.posted_files import NO_FILES, PostedFiles
 from chatapp.timeline.posting import check_has_threads
 
 _TABLE = SCHEDULED.table
@@ -40,6 +44,7 @@ def schedule(
     reply_to: int | None = None,
     thread_root: int | None = None,
     is_in_room: bool = True,
+    posted: PostedFiles = NO_FILES,
 ) -> Scheduled:
     """Store a message that is sent at the time `due_at`, and return it. The others are the parameters of `post`.
 
@@ -47,12 +52,16 @@ def schedule(
     have received an acknowledgement, and have changed the text or the time. The same message returns what is stored.
     The client id is also that of the message when it is sent.
 
+    `posted` are its files: with any it needs no text. If they are not available, the error is raised, unless the same
+    message is stored already.
+
     Raises what `check_content`, `check_client_id`, `check_due_at` and `authorize_posting` raise, `Invalid` for a
     command, `InvalidReply`, `ThreadRemoved` and `SignedOut`, and `Conflict` if the message was sent already, if the
     stored one can no longer be replaced, or if the person has scheduled as many as the setting allows.
     """
     settings = current_settings()
-    text, key = check_content(content), check_client_id(client_id)
+    text = check_content(content) if posted == NO_FILES else check_caption(content)
+    key = check_client_id(client_id)
     moment = check_due_at(due_at, max_days=settings.max_schedule_days)
     if find_command(ref, text):
         raise Invalid("A command cannot be scheduled.")
@@ -71,11 +80,13 @@ def schedule(
         session.execute(lock_people([actor.user_id]))
         access = find_access_of(session, ref, actor)
         known = SCHEDULED.lock_by_client_id(session, actor.user_id, key)
-        if known and not _is_replaced(known, ref, values):
+        if known and not _is_replaced(known, ref, values, posted):
             return known
         conversation = authorize_posting(*access)
         if known is None:
             _check_not_sent(session, key, actor.user_id)
+        if posted.error is not None:
+            raise posted.error
         check_place(session, conversation.id, reply_to=reply_to, thread_seq=thread_root)
         if known:
             session.execute(update(_TABLE).where(_TABLE.c.id == known.id).values(values))
@@ -91,6 +102,7 @@ def schedule(
             }
             inserted = insert(_TABLE).values(identity | values).returning(_TABLE.c.id)
             scheduled_id = session.execute(inserted).scalar_one()
+        replace_scheduled_files(session, scheduled_id, posted.files)
         scheduled = SCHEDULED.find(session, actor.user_id, scheduled_id)
         _send_changed(transaction, scheduled)
         return scheduled
@@ -98,13 +110,17 @@ def schedule(
     return write(change)
 
 
-def _is_replaced(known: Scheduled, ref: ConversationRef, values: Mapping[str, object]) -> bool:
+def _is_replaced(known: Scheduled, ref: ConversationRef, values: Mapping[str, object], posted: PostedFiles) -> bool:
     """Return whether a repetition of a stored message changes it.
 
     Raises `Conflict` if it should, but the message is due or could not be sent. Another time changes nothing then.
     """
-    is_same_message = known.conversation == ref and all(
-        getattr(known, name) == value for name, value in values.items() if name != "due_at"
+    # The uploads of a repetition may be gone.
+    has_same_files = bool(known.files) if posted.error else known.files == posted.files
+    is_same_message = (
+        known.conversation == ref
+        and has_same_files
+        and all(getattr(known, name) == value for name, value in values.items() if name != "due_at")
     )
     is_waiting = known.problem is None and known.due_at > now()
     if known.conversation == ref and is_waiting:
@@ -114,36 +130,62 @@ def _is_replaced(known: Scheduled, ref: ConversationRef, values: Mapping[str, ob
     return False
 
 
-def _is_replaceable(known: Scheduled, ref: ConversationRef) -> bool:
-    """Return whether a stored message can get other values: not if it is due, or if it could not be sent."""
-    return known.conversation == ref and known.problem is None and known.due_at > now()
-
-
 def change_scheduled(
-    actor: Actor, scheduled_id: int, *, content: object = UNCHANGED, due_at: object = UNCHANGED
+    actor: Actor,
+    scheduled_id: int,
+    *,
+    content: object = UNCHANGED,
+    due_at: object = UNCHANGED,
+    removed_files: Sequence[str] = (),
+    added: PostedFiles = NO_FILES,
 ) -> Scheduled:
-    """Change the text or the time of a scheduled message. One that could not be sent waits for its new time.
+    """Change the text, the time or the files of a scheduled message. One that could not be sent waits for its new time.
 
-    Raises what `check_content` and `check_due_at` raise, `Invalid` if nothing changes, `SignedOut` and `NotFound`.
+    `removed_files` are digests. `added` are appended, except those that it has already: a repetition changes nothing.
+
+    Raises what `check_content` and `check_due_at` raise, `Invalid` if nothing changes or if there are too many files,
+    `SignedOut`, `NotFound`, and the error of `added`.
     """
+    if added.error is not None:
+        raise added.error
+    settings = current_settings()
     values: dict[str, object] = {}
     if content is not UNCHANGED:
-        values["content"] = check_content(content)
+        values["content"] = check_caption(content)
     if due_at is not UNCHANGED:
-        values |= {"due_at": check_due_at(due_at, max_days=current_settings().max_schedule_days), "problem": None}
-    if not values:
-        raise Invalid("Give a new content or a new due_at.")
+        values |= {"due_at": check_due_at(due_at, max_days=settings.max_schedule_days), "problem": None}
+    has_changed_files = bool(removed_files or added.files)
+    if not values and not has_changed_files:
+        raise Invalid("Give a new content, a new due_at, or files to add or remove.")
+    max_files = settings.max_message_files
 
     def change(transaction: Transaction, scheduled: Scheduled) -> Scheduled:
         session, text = transaction.session, values.get("content")
         if scheduled.conversation and isinstance(text, str) and find_command(scheduled.conversation, text):
             raise Invalid("A command cannot be scheduled.")
-        session.execute(update(_TABLE).where(_TABLE.c.id == scheduled_id).values(values))
+        files = _change_files(scheduled.files, removed_files, added.files, max_files)
+        if not values.get("content", scheduled.content) and not files:
+            raise Empty("A message needs some text or a file.")
+        if values:
+            session.execute(update(_TABLE).where(_TABLE.c.id == scheduled_id).values(values))
+        if has_changed_files:
+            replace_scheduled_files(session, scheduled_id, files)
         changed = SCHEDULED.find(session, actor.user_id, scheduled_id)
         _send_changed(transaction, changed)
         return changed
 
     return SCHEDULED.change(actor, scheduled_id, change)
+
+
+def _change_files(
+    files: Sequence[AttachedFile], removed: Sequence[str], added: Sequence[AttachedFile], max_files: int
+) -> Sequence[AttachedFile]:
+    """Return the files of a message after a change. Raises `Invalid` if the added ones are too many."""
+    kept = [file for file in files if file.digest not in removed]
+    changed = [*kept, *(file for file in added if file not in kept)]
+    if added:
+        check_file_count(len(changed), max_files)
+    return changed
 
 
 def delete_scheduled(actor: Actor, scheduled_id: int) -> None:

@@ -3,9 +3,8 @@
 from flask import request
 
 from chatapp.config import current_settings
-from chatapp.errors import Invalid
 from chatapp.files.attached import AttachedFile
-from chatapp.files.uploads import find_complete, upload_stream
+from chatapp.files.uploads import check_file_count, find_complete, upload_stream
 
 
 def store_form_files(user_id: int) -> tuple[AttachedFile, ...]:
@@ -15,8 +14,6 @@ def store_form_files(user_id: int) -> tuple[AttachedFile, ...]:
     """
     # A browser sends an empty one if nothing was chosen.
     chosen = [file for file in request.files.getlist("file") if file.filename]
-    max_files = current_settings().max_message_files
-    if len(chosen) > max_files:
-        raise Invalid(f"A message can have at most {max_files} files.")
+    check_file_count(len(chosen), current_settings().max_message_files)
     upload_ids = [upload_stream(user_id, posted.filename or "", posted.stream).id for posted in chosen]
     return find_complete(user_id, upload_ids, [""] * len(upload_ids)) if upload_ids else ()

@@ -38,7 +38,9 @@ MAX_REQUEST_BYTES = 1_000_000
 """Maximum size of a request's body."""
 
 
-FILE_FORM_ENDPOINTS = frozenset({"avatars.change", "messages.create", "rooms.change_picture", "webhooks.post"})
+FILE_FORM_ENDPOINTS = frozenset(
+    {"avatars.change", "messages.create", "rooms.change_picture", "scheduled.change", "webhooks.post"}
+)
 """The endpoints of forms with files: for messages of programs and of browsers without JavaScript, and for pictures."""
 
 MAX_FILE_FORM_BYTES = 10_000_000

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from chatapp import create_app, sqlite
 from chatapp.config import Settings
 from chatapp.database_copy import copying, databases
+from chatapp.files.attached import AttachedFile
 from chatapp.models import (
     ApiToken,
     Attachment,
@@ -32,6 +33,7 @@ from chatapp.models import (
     Reminder,
     RetiredKey,
     SavedMessage,
+    ScheduledFile,
     ScheduledMessage,
     SessionTemplate,
     ShareLink,
@@ -108,20 +110,15 @@ def fill(server: Server, new_person: NewPerson) -> Person:
         )
         session.flush()
         due_at = now() + timedelta(days=1)
+        scheduled = ScheduledMessage(
+            user_id=1, conversation_id=1, client_id="1", content="x", is_in_room=True, due_at=due_at
+        )
+        notes = AttachedFile(
+            digest=store_content(server, b"notes"), name="notes.txt", media_type="text/plain", kind="text", size=5
+        )
         session.add_all(
             [
-                Attachment(
-                    message_id=message.id,
-                    position=0,
-                    conversation_id=1,
-                    user_id=1,
-                    digest=store_content(server, b"notes"),
-                    name="notes.txt",
-                    media_type="text/plain",
-                    kind="text",
-                    size=5,
-                    preview="notes",
-                ),
+                Attachment(message_id=message.id, position=0, conversation_id=1, user_id=1, **notes.to_fields()),
                 LinkPreview(
                     message_id=message.id,
                     position=0,
@@ -140,14 +137,14 @@ def fill(server: Server, new_person: NewPerson) -> Person:
                     created_by=1,
                 ),
                 WebhookDelivery(webhook_id=hook.id, message_id=message.id, due_at=due_at),
-                ScheduledMessage(
-                    user_id=1, conversation_id=1, client_id="1", content="x", is_in_room=True, due_at=due_at
-                ),
+                scheduled,
                 SavedMessage(user_id=1, conversation_id=1, seq=seq),
                 Draft(user_id=1, conversation_id=1, thread_root=0, content="x", version=1),
                 Reminder(user_id=1, client_id="1", content="x", conversation_id=1, seq=seq, due_at=due_at),
             ]
         )
+        session.flush()
+        session.add(ScheduledFile(scheduled_id=scheduled.id, position=0, **notes.to_fields()))
     return bob
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 import uuid
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,11 +26,13 @@ from chatapp.files.checking import find_file_problems
 from chatapp.files.store import current_store
 from chatapp.files.sweep import INTERVAL_SECONDS, MARKS, Swept, sweep, sweep_if_due
 from chatapp.files.uploads import append, create_upload, delete_upload, find_complete
-from chatapp.models import Deletion
+from chatapp.models import Deletion, now
 from chatapp.rooms.service import create_with_members
+from chatapp.schedule.service import delete_scheduled, schedule
 from chatapp.storage import write
 from chatapp.storage.spool import Spool
 from chatapp.timeline import TimelineMessage, delete, post, undelete
+from chatapp.timeline.posted_files import PostedFiles
 from tests.harness.files import PHOTO
 from tests.harness.people import NewPerson
 from tests.harness.servers import Server
@@ -144,6 +147,17 @@ def test_pictures_of_people_and_rooms_are_kept_and_checked(ana: Actor) -> None:
     assert not is_stored(of_room)
     current_store().delete(own.digest)
     assert [problem.partition(" (")[0] for problem in find_file_problems()] == ["the picture of a person is not stored"]
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_scheduled_message_keeps_its_files_until_it_is_deleted(ana: Actor) -> None:
+    file = store(b"later")
+    due_at, posted = now() + timedelta(days=1), PostedFiles((file,))
+    scheduled = schedule(GENERAL, ana, content="", client_id=str(uuid.uuid4()), due_at=due_at, posted=posted)
+    assert [sweep(), sweep()] == [Swept(0, 0)] * 2
+    assert not list(find_file_problems(is_thorough=True))
+    delete_scheduled(ana, scheduled.id)
+    assert [sweep(), sweep()] == [Swept(0, 1), Swept(1, 0)]
 
 
 @pytest.mark.usefixtures("no_pause", "ana")

@@ -140,6 +140,7 @@ ROUTES = {
     "GET /api/scheduled/<scheduled_id>": Line(MEMBER_POST),
     "PATCH /api/scheduled/<scheduled_id>": Line(MEMBER_POST, sent={"content": "later"}),
     "DELETE /api/scheduled/<scheduled_id>": Line(MEMBER_POST),
+    "GET /api/scheduled/<scheduled_id>/files/<digest>/<name>": Line(MEMBER_POST),
     "POST /api/scheduled/<scheduled_id>/send": Line(MEMBER_POST),
     "GET /api/conversations": Line(USER_API),
     "GET /api/chat/history/<person_id>": Line(USER_API),
@@ -247,6 +248,7 @@ ROUTES = {
     "POST /reminders/<reminder_id>/done": Line(MEMBER_POST),
     "POST /scheduled/<scheduled_id>": Line(MEMBER_POST, sent={"content": "later"}),
     "POST /scheduled/<scheduled_id>/delete": Line(MEMBER_POST),
+    "GET /scheduled/<scheduled_id>/files/<digest>/<name>": Line(SESSION),
     "POST /scheduled/<scheduled_id>/send": Line(MEMBER_POST),
     "GET /conversations/<conversation>/people": Line(ROOM | {"anonymous": 401}, DIRECT | {"anonymous": 401}),
     "GET /conversations/<conversation>/commands": Line(ROOM, DIRECT, session=SESSION),
@@ -485,12 +487,17 @@ class Installation:
         return str(number)
 
     def new_scheduled(self) -> str:
-        """Create a scheduled message of the member, and return its id."""
+        """Create a scheduled message of the member with a file, and return its id."""
+        self.conversation("room")  # Its message has the same content, which is stored.
         self.server.execute(
             "INSERT INTO scheduled_messages (user_id, conversation_id, client_id, content, due_at, created_at) VALUES "
             f"({self.ids['member']}, 1, '{uuid.uuid4()}', 'later', '2100-01-01 00:00:00', '2026-01-01 00:00:00')"
         )
         ((number,),) = self.server.rows("SELECT max(id) FROM scheduled_messages")
+        self.server.execute(
+            "INSERT INTO scheduled_files (scheduled_id, position, digest, name, media_type, kind, size, alt) VALUES "
+            f"({number}, 0, '{sha256(FILE).hexdigest()}', 'file.bin', 'application/octet-stream', 'other', 1, '')"
+        )
         return str(number)
 
     def new_reminder(self) -> str:

@@ -1,13 +1,28 @@
 """Scheduled messages: stored, listed, changed, and sent once when they are due."""
 
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+from flask import Flask
+
+from chatapp.accounts.service import create_owner
+from chatapp.actors import Actor
+from chatapp.conversations.refs import GENERAL
+from chatapp.errors import Conflict, Empty, Invalid, InvalidUpload
+from chatapp.files.attached import AttachedFile
+from chatapp.schedule.scheduled import Scheduled
+from chatapp.schedule.service import change_scheduled, send_now
+from chatapp.schedule.service import schedule as schedule_message
+from chatapp.timeline.posted_files import NO_FILES, PostedFiles
 from tests.harness.api import check_problem
-from tests.harness.html import attribute, find_element
+from tests.harness.files import PHOTO, TEXT_FILE
+from tests.harness.html import attribute, find_csrf_token, find_element
 from tests.harness.people import NewPerson, Person, Socket, message_payload, room_path
 from tests.harness.servers import NewServer, Server
+from tests.harness.uploading import upload
 from tests.harness.waiting import eventually
 
 
@@ -160,8 +175,6 @@ def test_times_texts_and_numbers_are_limited(new_server: NewServer, new_person: 
         assert (error["code"], reason in error["message"]) == ("invalid", True)
     command = socket.call("schedule_message", message_payload("/topic x", room) | {"due_at": after(60)})
     assert "command" in command["error"]["message"]
-    files = message_payload("x") | {"due_at": after(60), "files": [{"upload": "1-x"}]}
-    assert "files" in socket.call("schedule_message", files)["error"]["message"]
     schedule(socket, "one", after(60))
     error = socket.call("schedule_message", message_payload("two") | {"due_at": after(60)})["error"]
     assert (error["code"], "at most 1" in error["message"]) == ("conflict", True)
@@ -246,3 +259,123 @@ def test_a_change_that_comes_after_the_message_was_sent_is_refused_with_the_text
     assert "Perhaps it was sent" in find_element(refused.text, "[role=alert].notice").text()
     assert find_element(refused.text, "#unsaved").text().strip() == "a **late** change"
     assert ana.post(f"{path}/send", "/scheduled").status_code == 404
+
+
+# Files
+
+
+def test_a_message_is_sent_once_with_its_files_which_only_its_author_can_see_before(
+    any_server: Server, new_person: NewPerson
+) -> None:
+    ana, bob = (new_person(any_server, name) for name in ("ana", "bob"))
+    socket, other = ana.connect(), bob.connect()
+    other.join()
+    notes = {"upload": upload(any_server, socket, "ferns.txt", b"Remember the ferns").id, "alt": "A list"}
+    payload = message_payload("") | {"due_at": after(3600), "files": [notes]}
+    assert other.call("schedule_message", payload)["error"]["code"] == "invalid_upload", "it is somebody else's"
+    scheduled = socket.call("schedule_message", payload)["scheduled"]
+    assert socket.call("schedule_message", payload)["scheduled"] == scheduled
+    (file,) = scheduled["files"]
+    assert (file["name"], file["alt"], file["size"]) == ("ferns.txt", "A list", 18)
+    for person, status in ((ana, 200), (bob, 404)):
+        assert person.get(file["url"]).status_code == status
+        assert person.api().get(file["url"]).status_code == status
+    assert "ferns.txt" in find_element(ana.get("/scheduled").text, ".message-files").text()
+    assert ana.api().get("/conversations/general/files").json()["files"] == []
+
+    assert socket.call("change_scheduled", {"id": scheduled["id"], "due_at": after(0.5)})["ok"]
+    other.wait_for_contents("")
+    (sent,) = other.messages()[-1]["files"]
+    assert sent["digest"] == file["digest"]
+    assert bob.get(sent["url"]).content == b"Remember the ferns"
+    assert any_server.rows("SELECT user_id, name FROM attachments") == [(ana.id, "ferns.txt")]
+    assert any_server.rows("SELECT count(*) FROM scheduled_files") == [(0,)]
+    assert ana.get(file["url"]).status_code == 404
+    for words in ("has:file", "ferns"):
+        assert bob.api().get("/search", params={"q": words}).json()["messages"], words
+
+
+def test_files_are_added_and_removed_without_javascript_and_over_the_api(server: Server, ana: Person) -> None:
+    socket, api = ana.connect(), ana.api()
+    one = {"upload": upload(server, socket, "one.txt", b"one").id}
+    body = {"content": "", "due_at": after(3600), "files": [one]}
+    scheduled = api.post("/conversations/general/scheduled", json=body).json()
+    page = ana.get("/scheduled").text
+    path, digest = f"/scheduled/{scheduled['id']}", attribute(page, "input[name=removed_files]", "value")
+    fields = {"csrf_token": find_csrf_token(page), "content": "", "due_at": "", "shown_due_at": ""}
+
+    def save(*files: tuple[str, bytes], **changed: str) -> int:
+        posted = [("file", each) for each in files or [("", b"")]]
+        return ana.http.post(server.url + path, data=fields | changed, files=posted, timeout=60).status_code
+
+    assert save(("two.txt", b"two"), content="with text") == 200
+    assert [each["name"] for each in listed(ana)[0]["files"]] == ["one.txt", "two.txt"]
+    assert save(removed_files=digest) == 200
+    (changed,) = listed(ana)
+    assert ([each["name"] for each in changed["files"]], changed["content"]) == (["two.txt"], "")
+    refused = api.request("PATCH", path, json={"removed_files": [changed["files"][0]["digest"]]})
+    assert check_problem(refused) == (400, "empty")
+    added = api.request("PATCH", path, json={"added_files": [one]})
+    assert [each["name"] for each in added.json()["files"]] == ["two.txt", "one.txt"]
+    assert check_problem(api.request("PATCH", path, json={"added_files": [{"upload": "1-x"}]})) == (
+        422,
+        "invalid_upload",
+    )
+    assert socket.call("delete_scheduled", {"id": scheduled["id"]})["ok"]
+    assert server.rows("SELECT count(*) FROM scheduled_files") == [(0,)]
+
+
+TOMORROW = after(86_400)
+
+
+@pytest.fixture
+def owner(app: Flask) -> Actor:
+    """The owner of `app`."""
+    return Actor(create_owner("ana", "Ana", "a good password"))
+
+
+def schedule_files(
+    actor: Actor, *files: AttachedFile, content: str = "", key: str = "", error: InvalidUpload | None = None
+) -> Scheduled:
+    return schedule_message(
+        GENERAL,
+        actor,
+        content=content,
+        client_id=key or str(uuid.uuid4()),
+        due_at=TOMORROW,
+        posted=PostedFiles(files, error),
+    )
+
+
+def test_a_repetition_replaces_the_files_and_needs_them_no_more_if_nothing_changes(owner: Actor) -> None:
+    key, gone = str(uuid.uuid4()), InvalidUpload("It was not uploaded.")
+    first = schedule_files(owner, PHOTO, key=key)
+    assert schedule_files(owner, key=key, error=gone) == first
+    with pytest.raises(InvalidUpload):
+        schedule_files(owner, content="another text", key=key, error=gone)
+    with pytest.raises(InvalidUpload):
+        schedule_files(owner, error=gone)
+    replaced = schedule_files(owner, TEXT_FILE, PHOTO, key=key)
+    assert (replaced.id, replaced.files) == (first.id, (TEXT_FILE, PHOTO))
+    assert send_now(owner, first.id).files == (TEXT_FILE, PHOTO)
+    with pytest.raises(Conflict):
+        schedule_files(owner, TEXT_FILE, PHOTO, key=key, error=gone)
+
+
+def test_a_changed_message_has_text_or_files_and_not_too_many(owner: Actor) -> None:
+    scheduled = schedule_files(owner, PHOTO)
+    added = PostedFiles((TEXT_FILE,))
+    for _ in range(2):  # The acknowledgement was lost.
+        assert change_scheduled(owner, scheduled.id, added=added).files == (PHOTO, TEXT_FILE)
+    too_many = PostedFiles(tuple(AttachedFile(**TEXT_FILE.to_fields() | {"alt": f"{n}"}) for n in range(9)))
+    with pytest.raises(Invalid, match="at most 10 files"):
+        change_scheduled(owner, scheduled.id, added=too_many)
+    digests = [PHOTO.digest, TEXT_FILE.digest]
+    with pytest.raises(Empty):
+        change_scheduled(owner, scheduled.id, removed_files=digests)
+    changed = change_scheduled(owner, scheduled.id, content="text", removed_files=digests)
+    assert (changed.content, changed.files) == ("text", ())
+    with pytest.raises(Empty):
+        change_scheduled(owner, scheduled.id, content=" ")
+    with pytest.raises(Invalid):
+        change_scheduled(owner, scheduled.id, added=NO_FILES)

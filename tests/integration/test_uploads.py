@@ -2,6 +2,7 @@
 
 import base64
 import random
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,13 @@ def test_the_files_of_a_person_have_a_limit(new_server: NewServer, new_person: N
     assert create(300_000) == "quota_exceeded"
     assert create(100_000) == "ok"
     assert create(100_001) == "quota_exceeded"
+    # Those of scheduled messages count, too.
+    due_at = f"{datetime.now(UTC) + timedelta(days=1)}"
+    later = message_payload("") | {"due_at": due_at, "files": [{"upload": again.id}]}
+    scheduled = chat.call("schedule_message", later)["scheduled"]
+    assert create(1) == "quota_exceeded"
+    assert chat.call("delete_scheduled", {"id": scheduled["id"]})["ok"]
+    assert create(1) == "ok"
     assert bob.connect().call("create_upload", {"name": "data.bin", "size": MEGABYTE})["ok"]
 
 

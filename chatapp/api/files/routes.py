@@ -15,6 +15,7 @@ from chatapp.extensions import db
 from chatapp.presentation.messages import isoformat, present_file, present_person
 from chatapp.timeline.file_list import ListedFile, count_files, read_files
 from chatapp.timeline.files import get_file
+from chatapp.timeline.references import file_path
 from chatapp.web.files_origin import respond_with_file
 
 blueprint = Blueprint("api_files", __name__, url_prefix="/api")
@@ -58,5 +59,5 @@ def _present_listed(listed: ListedFile, conversation: str) -> resources.Conversa
         "seq": listed.seq,
         "sender": None if listed.sender is None else present_person(listed.sender),
         "sent_at": isoformat(listed.sent_at),
-        "file": present_file(listed.file, conversation),
+        "file": present_file(listed.file, file_path(conversation, listed.file.digest, listed.file.name)),
     }

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from flask import Blueprint, Response, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from chatapp.api import resources
 from chatapp.api.access import current_caller, protect
@@ -11,6 +12,7 @@ from chatapp.api.responses import list_fields, make_links, respond
 from chatapp.api.routes import CONVERSATION, parse_conversation
 from chatapp.api.schemas import (
     CursorQuery,
+    FileQuery,
     IdempotencyHeaders,
     NewReminder,
     NewScheduledMessage,
@@ -19,7 +21,7 @@ from chatapp.api.schemas import (
     parse_id,
     resolve_client_id,
 )
-from chatapp.errors import Conflict, InvalidReply, NotFound, ThreadRemoved
+from chatapp.errors import Conflict, InvalidReply, InvalidUpload, NotFound, ThreadRemoved
 from chatapp.extensions import db
 from chatapp.presentation.messages import present_message_data
 from chatapp.presentation.resources import Message, Reminder, ScheduledMessage
@@ -27,6 +29,7 @@ from chatapp.presentation.scheduled import present_reminder, present_scheduled
 from chatapp.schedule.reminders import REMINDERS, finish_reminder, move_reminder, remind
 from chatapp.schedule.scheduled import SCHEDULED
 from chatapp.schedule.service import change_scheduled, delete_scheduled, schedule, send_now
+from chatapp.web.files_origin import respond_with_file
 
 blueprint = Blueprint("api_scheduled", __name__, url_prefix="/api")
 protect(blueprint)
@@ -56,6 +59,7 @@ def list_scheduled_messages(query: CursorQuery) -> Response:
     *WRITE_ERRORS,
     *CONTENT_ERRORS,
     InvalidReply,
+    InvalidUpload,
     ThreadRemoved,
     tag=TAG,
     status=HTTPStatus.CREATED,
@@ -68,15 +72,17 @@ def schedule_message(conversation: str, json: NewScheduledMessage, headers: Idem
     Whether you may post is also checked then. If not, the message stays here with its `problem`. Repeating the request
     with the same `client_id` or `Idempotency-Key` replaces the message while it is not due.
     """
+    ref, actor = parse_conversation(conversation), current_caller().actor
     scheduled = schedule(
-        parse_conversation(conversation),
-        current_caller().actor,
+        ref,
+        actor,
         content=json.content,
         client_id=resolve_client_id(json.client_id, headers.idempotency_key),
         due_at=json.due_at,
         reply_to=json.reply_to,
         thread_root=json.thread,
         is_in_room=json.also_in_room,
+        posted=json.find_files(actor.user_id),
     )
     location = url_for("api_scheduled.show_scheduled", scheduled_id=scheduled.id)
     return respond(present_scheduled(scheduled), HTTPStatus.CREATED, Location=location)
@@ -91,16 +97,28 @@ def show_scheduled(scheduled_id: str) -> Response:
 
 
 @blueprint.patch("/scheduled/<scheduled_id>")
-@describe(ScheduledMessage, NotFound, *CONTENT_ERRORS, tag=TAG, json=ScheduledUpdate)
+@describe(ScheduledMessage, NotFound, *CONTENT_ERRORS, InvalidUpload, tag=TAG, json=ScheduledUpdate)
 def update_scheduled(scheduled_id: str, json: ScheduledUpdate) -> Response:
-    """Change the text or the time of a scheduled message. One with a `problem` waits for its new time."""
+    """Change the text, the time or the files of a scheduled message. One with a `problem` waits for its new time."""
+    actor = current_caller().actor
     changed = change_scheduled(
-        current_caller().actor,
+        actor,
         _parse(scheduled_id),
         content=json.get_changed("content"),
         due_at=json.get_changed("due_at"),
+        removed_files=json.removed_files,
+        added=json.find_added_files(actor.user_id),
     )
     return respond(present_scheduled(changed))
+
+
+@blueprint.get("/scheduled/<scheduled_id>/files/<digest>/<name>")
+@describe(None, NotFound, tag=TAG, query=FileQuery, is_file=True)
+def download_scheduled_file(scheduled_id: str, digest: str, name: str, query: FileQuery) -> BaseResponse:
+    """Download a file of one of your scheduled messages, as those of messages."""
+    reader_id = current_caller().actor.user_id
+    file = SCHEDULED.find(db.session(), reader_id, _parse(scheduled_id)).get_file(digest, name)
+    return respond_with_file(file, query.size or "", reader_id=reader_id)
 
 
 @blueprint.delete("/scheduled/<scheduled_id>")
