@@ -5,7 +5,7 @@ import { boxPlace } from "./core/uploads.js";
 import { cloneTemplate, closest, find } from "./dom.js";
 import { decodePicture } from "./pictures.js";
 
-/** @import { Upload, Uploads } from "./core/uploads.js" */
+/** @import { FileReference, Upload, Uploads } from "./core/uploads.js" */
 
 const FIELDS = "input, textarea, [contenteditable]";
 
@@ -90,6 +90,29 @@ export class Attachments {
   take(clientId) {
     if (this.isEmpty) return {};
     return { files: this.#uploads.take(this.#place, clientId), tab: this.#uploads.tab };
+  }
+
+  /**
+   * Wait until the files are uploaded. Returns what a message says about them, or null if one cannot be uploaded.
+   *
+   * @param {AbortSignal} signal ends the wait
+   */
+  async waitForReferences(signal) {
+    return (await this.#uploads.waitForReferences(this.#place, signal)).references;
+  }
+
+  /**
+   * Remove files that a message has now.
+   *
+   * @param {FileReference[]} references
+   */
+  removeSent(references) {
+    this.#uploads.removeSent(this.#place, references);
+  }
+
+  /** Upload the files again: the server does not have all of them any more. */
+  uploadAgain() {
+    this.#uploads.retryEntry({ files: this.#uploads.list(this.#place) });
   }
 
   #render() {

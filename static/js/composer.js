@@ -35,6 +35,8 @@ export class Composer {
   #attachments;
   /** The client id of the text after an attempt to schedule it that was not acknowledged. */
   #scheduleKey = "";
+  /** Ends the wait for the files of a message that is to be scheduled. */
+  #waiting = new AbortController();
   /** What the dialog asks about. */
   #confirm = () => {};
   /** @type {HTMLDialogElement | null} exists where the room is so large that @all asks for a confirmation */
@@ -70,6 +72,7 @@ export class Composer {
     this.#text.value = this.#text.defaultValue;
     this.#draft = drafts.open(this, place, { stored: this.#storedDraft, maxChars, signal });
 
+    signal.addEventListener("abort", () => this.#waiting.abort());
     form.noValidate = true;
     form.addEventListener("submit", (event) => this.#onSubmit(event));
     this.#text.addEventListener("keydown", (event) => this.#onKeydown(event));
@@ -116,33 +119,57 @@ export class Composer {
   }
 
   /**
-   * Send the text at a time in the future. If that fails, it stays in the field.
+   * Send the text and the files at a time in the future, once the files are uploaded. If that fails, they stay.
    *
    * @param {Date} date
    */
   schedule(date) {
-    if (!this.#attachments.isEmpty) return this.#showError("A message with files can’t be sent later.");
     this.#confirmMentionAll(() => this.#schedule(date));
   }
 
   /** @param {Date} date */
   async #schedule(date) {
+    const files = await this.#waitForFiles();
+    if (!files) return;
     const content = this.#text.value;
     // If the acknowledgement is lost, the next attempt replaces what is scheduled, also with another text or time.
     this.#scheduleKey ||= randomUuid();
-    const request = { conversation: this.#conversation, content, client_id: this.#scheduleKey, ...this.#place };
+    const request = { conversation: this.#conversation, content, client_id: this.#scheduleKey, files, ...this.#place };
     try {
       const due_at = date.toISOString();
       const { scheduled } = await this.#connection.request("schedule_message", { ...request, due_at });
       this.#scheduleKey = "";
+      this.#attachments.removeSent(files);
       if (this.#text.value === content) this.#clear();
       this.#notice.textContent = `Scheduled: ${formatDue(new Date(scheduled.due_at), new Date())}`;
     } catch (error) {
       // It was sent meanwhile.
       if (error instanceof RequestError && error.code === "conflict") this.#scheduleKey = "";
+      if (error instanceof RequestError && error.code === "invalid_upload") this.#attachments.uploadAgain();
       this.#showError(describeError(error));
     }
     this.#text.focus();
+  }
+
+  /** Wait for the files. Returns null if one cannot be uploaded, or if the message is sent or scheduled meanwhile. */
+  async #waitForFiles() {
+    this.#endWaiting();
+    const { signal } = (this.#waiting = new AbortController());
+    this.#text.readOnly = true;
+    this.#showError(null);
+    this.#notice.textContent = this.#attachments.isEmpty
+      ? ""
+      : "The message is scheduled once its files are uploaded. Stay on this page until then.";
+    const files = await this.#attachments.waitForReferences(signal);
+    if (signal.aborted) return null;
+    this.#endWaiting();
+    return this.validate() ? files : null;
+  }
+
+  #endWaiting() {
+    this.#waiting.abort();
+    this.#text.readOnly = false;
+    this.#notice.textContent = "";
   }
 
   /** @param {SubmitEvent} event */
@@ -206,6 +233,7 @@ export class Composer {
   }
 
   #clear() {
+    this.#endWaiting();
     this.#scheduleKey = "";
     this.#text.value = "";
     this.#replyBar.clear();

@@ -62,7 +62,10 @@ function keepEdited(list, main, gone) {
 /** @param {HTMLElement} item */
 function isChanged(item) {
   const text = item.querySelector("textarea");
-  return text !== null && text.value !== text.defaultValue;
+  const hasChangedFiles = findAll(item, "input").some(
+    (input) => input.matches(":checked") || Reflect.get(input, "files")?.length,
+  );
+  return text !== null && (text.value !== text.defaultValue || hasChangedFiles);
 }
 
 /** @param {HTMLElement} item */

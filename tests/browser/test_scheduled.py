@@ -4,8 +4,9 @@ import uuid
 from datetime import datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
+from tests.harness.media import draw, encode
 from tests.harness.message_actions import choose
 from tests.harness.pages import NewPage, wait_until_connected
 from tests.harness.people import Person, room_path
@@ -149,3 +150,36 @@ def test_what_is_edited_while_its_message_is_sent_is_kept_with_an_explanation(an
     expect(page.get_by_role("alert").filter(has_text="was sent or deleted")).to_be_visible()
     expect(field).to_have_value("first, with a correction")
     expect(page.get_by_role("button", name="Save")).to_be_hidden()
+
+
+def test_a_picture_is_scheduled_once_it_is_uploaded_and_can_be_edited_until_it_is_sent(
+    ana: Person, new_page: NewPage
+) -> None:
+    picture = FilePayload(name="sea.png", mimeType="image/png", buffer=encode(draw(320, 200), "PNG"))
+    notes = FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"Remember")
+    page = wait_until_connected(new_page(ana))
+    page.route("**/uploads/*", lambda route: route.abort())
+    page.set_input_files("[data-attach-input]", [picture, notes])
+    page.get_by_role("button", name="Send later").click()
+    page.get_by_role("button", name="In 1 hour").click()
+    notice = page.locator("[data-composer-notice]")
+    expect(notice).to_contain_text("once its files are uploaded")
+    page.unroute("**/uploads/*")
+    expect(notice).to_contain_text("Scheduled: ")
+    expect(page.locator(".attachment")).to_have_count(0)
+
+    page.get_by_role("link", name="Scheduled", exact=True).click()
+    items = page.locator("[data-scheduled-id]")
+    expect(items.locator(".file-image")).to_have_js_property("naturalWidth", 320)
+    items.get_by_text("Edit", exact=True).click()
+    page.get_by_role("checkbox", name="notes.txt").check()
+    page.get_by_label("Add files").set_input_files(notes | {"name": "other.txt"})
+    page.get_by_role("button", name="Save").click()
+    expect(items.locator(".file-name")).to_have_text("other.txt")
+    due_at = (datetime.now().astimezone() + timedelta(seconds=1)).isoformat()
+    (scheduled,) = ana.api().get("/scheduled").json()["scheduled"]
+    assert ana.connect().call("change_scheduled", {"id": scheduled["id"], "due_at": due_at})["ok"]
+    expect(items).to_have_count(0)
+    page.goto(ana.server.url)
+    expect(page.locator("#message-1 .file-image")).to_have_js_property("naturalWidth", 320)
+    expect(page.locator("#message-1 .file-name")).to_have_text("other.txt")

@@ -236,6 +236,37 @@ export class Uploads extends TypedEventTarget {
   }
 
   /**
+   * Wait until the files of a message box are uploaded, as far as they are there then. Returns what a message says about
+   * them, or the problem of one that cannot be uploaded.
+   *
+   * @param {string} place
+   * @param {AbortSignal} signal ends the wait
+   * @returns {Promise<EntryFiles>}
+   */
+  async waitForReferences(place, signal) {
+    let found = this.findReferences({ files: this.list(place) });
+    while (!found.references && !found.problem && !signal.aborted) {
+      await new Promise((resolve) => {
+        this.addEventListener("change", resolve, { once: true });
+        signal.addEventListener("abort", resolve, { once: true });
+      });
+      found = this.findReferences({ files: this.list(place) });
+    }
+    return found;
+  }
+
+  /**
+   * Remove the files of a message box that were sent. They stay on the server.
+   *
+   * @param {string} place
+   * @param {FileReference[]} references
+   */
+  removeSent(place, references) {
+    const ids = new Set(references.map((reference) => reference.upload));
+    for (const upload of this.list(place)) if (ids.has(upload.upload?.id ?? "")) this.#remove(upload);
+  }
+
+  /**
    * Upload the files of a message again that has failed, as far as the server does not have them.
    *
    * @param {Pick<OutboxEntry, "files">} entry

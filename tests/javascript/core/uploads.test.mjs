@@ -315,3 +315,37 @@ test("listeners learn of each change by its place", async () => {
   assert.ok(places.length >= 3 && places.every((place) => place === BOX));
   assert.equal(settled, 1);
 });
+
+test("a message that is sent later waits until its files are uploaded, and takes them out of the box", async () => {
+  const { uploads, server } = await start();
+  const { signal } = new AbortController();
+  const [first, second] = [add(uploads, "a"), add(uploads, "b")];
+  await settle();
+  const waiting = uploads.waitForReferences(BOX, signal);
+  server.transfers[0].resolve();
+  await settle();
+  uploads.cancel(second);
+  const { references } = await waiting;
+  assert.deepEqual(references, [{ upload: "upload-1", alt: "" }]);
+  add(uploads, "later");
+  uploads.removeSent(BOX, references);
+  assert.equal(uploads.find(first), undefined);
+  assert.deepEqual(
+    uploads.list(BOX).map(({ name }) => name),
+    ["later"],
+  );
+  assert.deepEqual(server.cancelled, ["/uploads/upload-2"]);
+});
+
+test("waiting for files ends with one that cannot be uploaded, or when it is given up", async () => {
+  const { uploads, server } = await start();
+  const controller = new AbortController();
+  add(uploads, "a");
+  await settle();
+  const given = uploads.waitForReferences(BOX, controller.signal);
+  controller.abort();
+  assert.deepEqual(await given, { references: null, problem: null });
+  const waiting = uploads.waitForReferences(BOX, new AbortController().signal);
+  server.transfers[0].reject(new RequestError({ code: "quota_exceeded", message: "Too many files." }));
+  assert.deepEqual(await waiting, { references: null, problem: "“a”: Too many files." });
+});
