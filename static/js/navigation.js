@@ -86,7 +86,7 @@ export class Navigator {
 
   /** @param {NavigateEvent} event */
   #onNavigate(event) {
-    if (!isSwitch(event) || this.#connection.state === "signed-out") return;
+    if (!isSwitch(event) || event.info?.isInFull || this.#connection.state === "signed-out") return;
     window.navigation.updateCurrentEntry({ state: { position: this.#screen.page.positioner.save() } });
     event.intercept({ focusReset: "manual", scroll: "manual", handler: () => this.#go(event) });
   }
@@ -136,7 +136,7 @@ export class Navigator {
   #showLoaded(loaded, event) {
     const source = loaded && parseDocument(loaded.html);
     // Signed out, another person, a new version, a page with scripts of its own, an error.
-    if (!source || !fitsWindow(source)) return location.reload();
+    if (!source || !fitsWindow(source)) return loadInFull();
     const url = new URL(loaded.url);
     const position = positionAfter(event);
     url.hash ||= new URL(event.destination.url).hash || (position ? "" : placeIn(url));
@@ -226,6 +226,16 @@ function scrollToHash(event) {
   // A changed address has ended the navigation.
   if (event.signal.aborted) location.replace(location.hash);
   else event.scroll();
+}
+
+/**
+ * Load the page as a document of its own. After a reload the browser would count it as the document of the page before,
+ * so that Back would only change the address: a new document needs another address first.
+ */
+function loadInFull() {
+  const { href } = location;
+  history.replaceState(null, "", "/loading");
+  window.navigation.navigate(href, { history: "replace", info: { isInFull: true } });
 }
 
 /** Load the page again that could not be loaded. */

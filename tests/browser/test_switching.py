@@ -413,3 +413,12 @@ def test_pages_with_scripts_of_their_own_are_loaded_in_full(ana: Person, new_pag
     wait_until_stored(page)
     page.go_back()
     expect(page.locator("[data-plot][data-points]").first).to_be_visible()
+
+
+def test_back_from_an_error_shows_the_page_before_it(ana: Person, new_page: NewPage) -> None:
+    page = wait_until_connected(new_page(ana))
+    page.evaluate("navigation.navigate('/rooms/99')")
+    expect(page.get_by_role("heading", name="Not Found")).to_be_visible()
+    page.go_back()
+    send_message(wait_until_connected(page), "back again")
+    wait_until_stored(page)
