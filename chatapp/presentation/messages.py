@@ -19,7 +19,7 @@ from chatapp.custom_emoji.queries import EmojiImage
 from chatapp.custom_emoji.signals import custom_emoji_changed
 from chatapp.files.attached import AttachedFile
 from chatapp.markdown.cache import try_render_blocks
-from chatapp.markdown.emoji_names import replace_custom_emoji
+from chatapp.markdown.emoji_names import CUSTOM_EMOJI_NAME, replace_custom_emoji
 from chatapp.markdown.links import may_have_link
 from chatapp.markdown.marks import MAX_MENTIONS, Marks
 from chatapp.markdown.plain import render_plain
@@ -196,6 +196,13 @@ class MessagePresenter:
         is_shown = message.answer_state is None and message.deleted_at is None
         return is_shown and is_few_emoji(message.content, self.emoji)
 
+    def render_text(self, text: str) -> Markup:
+        """Render a text without markup, with images of custom emoji."""
+        html = str(escape(text))
+        if ":" in html:
+            html = CUSTOM_EMOJI_NAME.sub(lambda match: self.emoji.get(match[1], match[0]), html)
+        return Markup(html)  # noqa: S704 - the text is escaped
+
     def render_reaction(self, reaction: str) -> Markup:
         """Render the emoji of a reaction. A custom one that does not exist any more is its name."""
         return self._reactions.get(reaction) or escape(reaction)
@@ -242,6 +249,7 @@ def init_message_presenter(app: Flask) -> None:
     app.jinja_env.filters["avatar_path"] = person_avatar_path
     app.jinja_env.filters["assistant_picture"] = presenter.find_assistant_picture
     app.jinja_env.filters["message_html"] = presenter.render
+    app.jinja_env.filters["text_with_emoji"] = presenter.render_text
     app.jinja_env.filters["is_few_emoji"] = presenter.shows_few_emoji
     app.jinja_env.filters["reaction_html"] = presenter.render_reaction
     app.jinja_env.filters["emoji_image"] = render_emoji

@@ -1,5 +1,6 @@
 """Messages in one line, as quotes, notifications and lists show them."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from chatapp.files.attached import describe_files
@@ -19,6 +20,9 @@ SPOILER = "(spoiler)"
 
 PARSED_CHARS = 1_000
 """The beginning of a message from which a quote is made. Blanks and markup are not quoted."""
+
+READ_CHARS = 4_000
+"""Longer messages are found as they are written."""
 
 CACHED_QUOTES = 500
 
@@ -49,7 +53,30 @@ def hide_spoilers(content: str) -> str:
 
 def list_words(message: TimelineMessage) -> str:
     """Return what a message is found by: its content, without spoilers, and the names of its files."""
-    return " · ".join(filter(None, (hide_spoilers(message.content), *(file.name for file in message.files))))
+    return _add_file_names(hide_spoilers(message.content), message)
+
+
+def list_words_as_read(message: TimelineMessage) -> Sequence[str]:
+    """Return what a message is found by: as it is read, without markup, and then as it is written.
+
+    The latter has more words, such as those of URLs.
+    """
+    written = list_words(message)
+    text = _read(message.content.removeprefix(ACTION)) if len(message.content) <= READ_CHARS else None
+    return [written] if text is None else [_add_file_names(text, message), written]
+
+
+def _add_file_names(text: str, message: TimelineMessage) -> str:
+    return " · ".join(filter(None, (text.strip(), *(file.name for file in message.files))))
+
+
+@lru_cache(CACHED_QUOTES)
+def _read(content: str) -> str | None:
+    if not may_be_markdown(content):
+        return content
+    from chatapp.markdown.rendering import extract_text  # The first text with markup imports the parser.
+
+    return extract_text(content, QUOTE_SECONDS)
 
 
 @lru_cache(CACHED_QUOTES)

@@ -37,21 +37,31 @@ class Excerpt:
 
 def make_excerpt(content: str, terms: Sequence[Term]) -> Excerpt:
     """Return the part of a text that begins shortly before the first match."""
-    ranges = find_ranges(content[:LOCATED_CHARS], terms)
-    start = _find_start(content, ranges[0][0]) if ranges else 0
-    end = _find_end(content, start)
-    shown = [(max(first, start) - start, min(last, end) - start) for first, last in ranges if first < end]
-    return Excerpt(content[start:end], shown, start > 0, end < len(content))
+    return _cut(content, find_ranges(content[:LOCATED_CHARS], terms))
 
 
 def make_excerpts(contents: Iterable[str], terms: Sequence[Term]) -> list[Excerpt]:
     """Return the excerpts of several texts. It computes in slices, also within a long text."""
+    return make_excerpts_of_versions(([content] for content in contents), terms)
+
+
+def make_excerpts_of_versions(texts: Iterable[Sequence[str]], terms: Sequence[Term]) -> list[Excerpt]:
+    """Return an excerpt of each text, of the first of its versions that has a match, or else of the first one."""
     excerpts = []
     with in_slices():
-        for content in contents:
-            excerpts.append(make_excerpt(content, terms))
+        for versions in texts:
+            found = (make_excerpt(version, terms) for version in versions)
+            matching = (excerpt for excerpt in found if excerpt.ranges)
+            excerpts.append(next(matching, None) or _cut(versions[0], []))
             checkpoint()
     return excerpts
+
+
+def _cut(content: str, ranges: Sequence[tuple[int, int]]) -> Excerpt:
+    start = _find_start(content, ranges[0][0]) if ranges else 0
+    end = _find_end(content, start)
+    shown = [(max(first, start) - start, min(last, end) - start) for first, last in ranges if first < end]
+    return Excerpt(content[start:end], shown, start > 0, end < len(content))
 
 
 def find_ranges(content: str, terms: Sequence[Term]) -> list[tuple[int, int]]:

@@ -24,6 +24,19 @@ def test_the_part_that_follows_what_is_typed_is_that_of_the_page(ana: Person) ->
     assert not part.css("nav.sidebar")
 
 
+def test_messages_are_found_as_they_are_read(ana: Person) -> None:
+    socket = ana.connect()
+    socket.post("| Fruit |\n|---|\n| _apple_ **pie** <b> |")
+    socket.post("see [the manual](https://example.org/apples)")
+    assert texts(parse(ana, "/search", q="appl"), ".search-hit") == [
+        "see [the manual](https://example.org/apples)",
+        "Fruit apple pie <b>",
+    ]
+    assert texts(parse(ana, "/search", q="manual"), ".search-hit") == ["see the manual"]
+    socket.post("/me eats an apple")
+    assert texts(parse(ana, "/search", q="eats"), ".search-hit") == ["eats an apple"]
+
+
 def test_filters_of_a_query_can_be_removed_and_others_added(ana: Person) -> None:
     page = parse(ana, "/search", q='apple from:"Ana Lima" pear is:saved')
     assert texts(page, ".search-filters .chip") == ['from:"Ana Lima"', "is:saved"]

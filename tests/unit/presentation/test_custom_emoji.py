@@ -89,3 +89,8 @@ def test_an_animated_emoji_stands_still_for_people_who_want_less_motion() -> Non
     assert 'alt=":dancing+1:"' in html
     assert present_emoji(DANCING)["still_url"] == f"/emoji/{'a' * 64}?size=small"
     assert present_emoji(BLOBCAT)["still_url"] == f"/emoji/{'a' * 64}"
+
+
+def test_a_text_without_markup_shows_emoji_and_is_escaped(presenter: MessagePresenter) -> None:
+    presenter.set_custom_emoji([BLOBCAT])
+    assert presenter.render_text("<b> :blobcat: :other:") == f"&lt;b&gt; {IMAGE} :other:"

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatapp.search.excerpts import COUNTED_CHARS, EXCERPT_CHARS, count_terms, find_ranges, make_excerpt, make_excerpts
+from chatapp.search.excerpts import (
+    COUNTED_CHARS,
+    EXCERPT_CHARS,
+    count_terms,
+    find_ranges,
+    make_excerpt,
+    make_excerpts,
+    make_excerpts_of_versions,
+)
 from chatapp.search.query import parse_query
 from chatapp.search.tokens import SLICE_CHARS
 
@@ -35,6 +43,21 @@ def test_an_excerpt_begins_before_the_first_match() -> None:
     assert excerpt.text[start:end] == "needle"
     assert (excerpt.has_before, excerpt.has_after) == (True, True)
     assert len(excerpt.text) <= EXCERPT_CHARS
+
+
+def test_an_excerpt_is_of_the_first_version_with_a_match() -> None:
+    versions = ["the manual", "[the manual](https://example.org/needle)"]
+
+    def excerpt(text: str) -> str:
+        (found,) = make_excerpts_of_versions([versions], parse_query(text, today=date(2026, 11, 29)).terms)
+        return found.text
+
+    assert (excerpt("manual"), excerpt("needle"), excerpt("other"), excerpt("")) == (
+        versions[0],
+        versions[1],
+        versions[0],
+        versions[0],
+    )
 
 
 def test_only_the_beginning_of_a_long_text_is_searched_for_matches() -> None:
