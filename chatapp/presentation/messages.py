@@ -106,7 +106,7 @@ def _find_highlighted(message: TimelineMessage) -> frozenset[str]:
     return (mentioned & named) | {MENTION_ALL} if mentioned - named else mentioned
 
 
-def render_answer_blocks(blocks: Iterable[Markup], emoji: Mapping[str, str] = NO_EMOJI) -> Markup:
+def render_answer_blocks(blocks: Iterable[str], emoji: Mapping[str, str] = NO_EMOJI) -> Markup:
     """Render blocks of Markdown as they appear in the body of an answer."""
     # `Markup.format` takes ten times as long, and a text has up to 5,000 blocks.
     html = "".join(f'<div class="block">{block}</div>' for block in blocks)
@@ -168,6 +168,10 @@ class MessagePresenter:
     def render(self, message: TimelineMessage) -> Markup:
         """Return the message as pages show it."""
         return self.present(message).html
+
+    def render_answer(self, blocks: Iterable[str]) -> Markup:
+        """Render the blocks of an answer that grows."""
+        return render_answer_blocks(blocks, self.emoji)
 
     def set_custom_emoji(self, images: Iterable[EmojiImage]) -> None:
         """Show these custom emoji from now on, also in messages that are in the cache."""

@@ -1,19 +1,18 @@
 """Growing answers: each delta is emitted to the sockets that have joined the conversation."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app
-from markupsafe import Markup
 from socketio import Server
 
 from chatapp.assistants import answer_requests
 from chatapp.assistants.answer_requests import current_answer_requests
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.conversations.refs import ConversationRef, parse_ref
-from chatapp.presentation.messages import present_message, render_answer_blocks
+from chatapp.presentation.messages import present_message
 from chatapp.realtime.handlers import Ack, Caller, EventNumber, Payload, handles
 from chatapp.signals import Signal, Signals
 
@@ -92,10 +91,18 @@ class AnswerBroadcaster:
     has all blocks.
     """
 
-    def __init__(self, server: Server, signals: Signals, count_listeners: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        signals: Signals,
+        count_listeners: Callable[[str], int],
+        render: Callable[[Iterable[str]], str],
+    ) -> None:
+        """`render` returns the HTML of blocks."""
         self._server = server
         self._signals = signals
         self._count_listeners = count_listeners
+        self._render = render
         self._growing: dict[tuple[ConversationRef, int], GrowingAnswer] = {}
         self._streams: dict[tuple[ConversationRef, int], AnswerStream] = {}
         signals.connect(answer_progressed, self.on_progress)
@@ -164,7 +171,7 @@ class AnswerBroadcaster:
         stream = self._streams.setdefault(key, AnswerStream(0, [], now))
         stream.n, stream.updated_at = delta.n, now
         stream.blocks[delta.start :] = delta.blocks
-        change = {"n": delta.n, "from": delta.start, "html": _render(delta.blocks)}
+        change = {"n": delta.n, "from": delta.start, "html": self._render(delta.blocks)}
         self._server.emit("assistant_delta", answer | change, to=channel)
 
     def present_streams(self, ref: ConversationRef) -> list[Mapping[str, Any]]:
@@ -173,7 +180,7 @@ class AnswerBroadcaster:
         An answer of another process may have ended: its last delta can be lost.
         """
         return [
-            {"seq": seq, "n": stream.n, "html": _render(stream.blocks)}
+            {"seq": seq, "n": stream.n, "html": self._render(stream.blocks)}
             for (key, seq), stream in list(self._streams.items())
             if key == ref
         ]
@@ -211,7 +218,3 @@ def regenerate_answer(caller: Caller, payload: AnswerControl) -> Ack:
     ref = parse_ref(payload.conversation)
     answer = current_answer_requests().regenerate(ref, caller.user.actor, payload.seq)
     return {"message": present_message(answer).with_html}
-
-
-def _render(blocks: Sequence[str]) -> str:
-    return render_answer_blocks(map(Markup, blocks))

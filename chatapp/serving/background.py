@@ -120,7 +120,7 @@ def start_background(app: Flask, settings: Settings) -> None:
     evictor = Evictor(app, realtime)
     broadcaster = Broadcaster(app, realtime, evictor, is_single_process=not settings.redis_url)
     app.extensions[ANSWER_BROADCASTER] = answer_broadcaster = AnswerBroadcaster(
-        realtime.server, realtime.signals, realtime.connections.count_sockets
+        realtime.server, realtime.signals, realtime.connections.count_sockets, realtime.presenter.render_answer
     )
     if broadcaster.queue is not None:
         from chatapp.realtime.bus import Bus  # A single process does without the library of Redis.

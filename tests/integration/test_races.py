@@ -182,7 +182,10 @@ def test_a_socket_that_joins_gets_only_the_answers_that_have_not_ended(app: Flas
 
     write(add_answers)
     app.extensions[ANSWER_BROADCASTER] = answers = AnswerBroadcaster(
-        caller.realtime.server, caller.realtime.signals, caller.realtime.connections.count_sockets
+        caller.realtime.server,
+        caller.realtime.signals,
+        caller.realtime.connections.count_sockets,
+        caller.realtime.presenter.render_answer,
     )
     for seq in (1, 2):
         answers.receive(Delta(parse_ref(room), seq, 1, 0, ["a part"], is_over=False))

@@ -10,6 +10,7 @@ from chatapp.config import Settings
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import GENERAL
 from chatapp.custom_emoji.queries import EmojiImage
+from chatapp.markdown.rendering import GrowingMarkdown
 from chatapp.presentation.emoji import present_emoji, render_emoji
 from chatapp.presentation.messages import MessagePresenter, get_message_presenter, render_body
 from chatapp.timeline import TimelineMessage
@@ -94,3 +95,9 @@ def test_an_animated_emoji_stands_still_for_people_who_want_less_motion() -> Non
 def test_a_text_without_markup_shows_emoji_and_is_escaped(presenter: MessagePresenter) -> None:
     presenter.set_custom_emoji([BLOBCAT])
     assert presenter.render_text("<b> :blobcat: :other:") == f"&lt;b&gt; {IMAGE} :other:"
+
+
+def test_a_growing_answer_shows_emoji(presenter: MessagePresenter) -> None:
+    presenter.set_custom_emoji([BLOBCAT])
+    _, blocks = GrowingMarkdown().grow("look, a :blobcat:")
+    assert presenter.render_answer(blocks) == f'<div class="block"><p>look, a {IMAGE}</p>\n</div>'

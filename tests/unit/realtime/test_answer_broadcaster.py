@@ -8,6 +8,7 @@ import pytest
 
 from chatapp.assistants.signals import AnswerProgress
 from chatapp.conversations.refs import assistant_ref
+from chatapp.presentation.messages import render_answer_blocks
 from chatapp.realtime import assistants
 from chatapp.realtime.assistants import (
     STREAM_LIFETIME_SECONDS,
@@ -44,7 +45,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def make_broadcaster(emitted: Emitted, signals: Signals) -> AnswerBroadcaster:
-    return AnswerBroadcaster(emitted, signals, lambda _conversation: 1)
+    return AnswerBroadcaster(emitted, signals, lambda _conversation: 1, render_answer_blocks)
 
 
 def progress(content: str, *, is_complete: bool = False, is_over: bool = False) -> AnswerProgress:

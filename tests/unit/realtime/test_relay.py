@@ -13,6 +13,7 @@ from chatapp.conversations.refs import GENERAL, ConversationRef, room_ref
 from chatapp.conversations.signals import MembersChanged, MembershipRevoked, members_changed, membership_revoked
 from chatapp.credentials import SharingChanged, sharing_changed
 from chatapp.limits.rates import SEARCHES, RateCounters
+from chatapp.presentation.messages import render_answer_blocks
 from chatapp.realtime.assistants import AnswerBroadcaster
 from chatapp.realtime.bus import Bus, Handler
 from chatapp.realtime.relay import Relay
@@ -59,7 +60,7 @@ class Process:
         self.signals = Signals()
         self.bus = FakeBus()
         self.broadcaster = Mock()
-        self.answers = AnswerBroadcaster(Mock(), self.signals, lambda _conversation: 0)
+        self.answers = AnswerBroadcaster(Mock(), self.signals, lambda _conversation: 0, render_answer_blocks)
         self.evictor = Mock()
         self.rate_counters = RateCounters(Settings())
         self.rate_counters.share()
