@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.harness.html import attribute
 from tests.harness.pages import PHONE, NewPage, wait_for_message, wait_until_connected
 from tests.harness.people import Person, room_path
 from tests.harness.servers import Server
@@ -67,6 +68,13 @@ def wait_until_painted(page: Page) -> None:
 def list_shifts(page: Page) -> list[Any]:
     shifts: list[Any] = page.evaluate("window.shifts")
     return shifts
+
+
+def test_no_frame_is_painted_before_all_of_the_page_is_parsed(ana: Person) -> None:
+    page = ana.get("/").text
+    # Chromium waits for the start tag.
+    _, _, awaited = attribute(page, "head > link[rel=expect][blocking=render]", "href").partition("#")
+    assert attribute(page, ".screen:has(> main) + *", "id") == awaited
 
 
 def test_the_first_frame_is_final(server: Server, ana: Person, bob: Person, eve: Person, new_page: NewPage) -> None:
