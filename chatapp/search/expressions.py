@@ -36,7 +36,7 @@ class Expression:
         required = [*(_any(map(_fts5_phrase, term)) for term in words), *scopes]
         if pairs := self._list_pairs():
             required += [_any(" AND ".join(map(_fts5_phrase, each)) for each in term) for term in pairs]
-            # Otherwise FTS5 would read all places of both words: it merges ANDs within each other.
+            # Excluding nothing keeps FTS5 from merging both ANDs: it would read most places of the words of a phrase.
             required = [f'(({" AND ".join(required)}) NOT "{_NOTHING}")']
         text = " AND ".join([*required, *(_any(map(_fts5_phrase, term)) for term in phrases)])
         if not self.excluded:
