@@ -167,9 +167,9 @@ class Token:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tokens:
-    """The tokens of a text."""
+    """The tokens of a text. Nothing changes it: it is not frozen, as it would take three times as long to create."""
 
     row: Sequence[str]
     """The tokens in the order of the text."""
@@ -209,7 +209,8 @@ def _tokenize_plain(text: str) -> Tokens:
     row = _PLAIN_WORD.findall(text.lower())
     if len(text) > MAX_TOKEN_CHARS:
         row = [token[:MAX_TOKEN_CHARS] for token in row[:MAX_TOKENS]]
-    return Tokens(row, tuple(dict.fromkeys(whole for whole, _, _ in _read_joined(text)))[: MAX_TOKENS // 4])
+    # It has no numbers with separators.
+    return Tokens(row, tuple(dict.fromkeys(whole for whole, _, _ in _read_joined_words(text)))[: MAX_TOKENS // 4])
 
 
 def tokenize_word(word: str) -> Word:
@@ -337,6 +338,11 @@ def _read_joined(text: str) -> Iterator[tuple[str, int, int]]:
     if _DIGIT.search(text):
         for match in _NUMBER.finditer(text):
             yield fold_word("".join(each for each in match[0] if each.isdigit())), match.start(), match.end()
+    yield from _read_joined_words(text)
+
+
+def _read_joined_words(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the words among what `_read_joined` yields."""
     if "'" in text or "-" in text or "‐" in text:
         for match in _COMPOUND.finditer(text):
             if whole := fold_word(match[0].translate(_WITHOUT_JOINTS))[:MAX_TOKEN_CHARS]:
