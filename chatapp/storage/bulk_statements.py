@@ -14,7 +14,10 @@ Convert = Callable[[Sequence[Row]], list[Any]]
 
 
 class BulkStatement:
-    """An INSERT or UPDATE, which is compiled once for each dialect. `columns` are the keys of the rows."""
+    """An INSERT or UPDATE, which is compiled once for each dialect.
+
+    `columns` are the keys of the rows. They are empty for a statement that has its values: the keys are its parameters.
+    """
 
     def __init__(self, statement: Insert | Update, columns: Sequence[str]) -> None:
         self._statement = statement

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.refs import ConversationRef, make_ref
 from chatapp.models import Conversation, now
 from chatapp.search.tokens import TOKENIZER_VERSION
-from chatapp.storage import INTEGER, ReadStatement, Transaction, encode_rows, parameter_rows
+from chatapp.storage import INTEGER, BulkStatement, ReadStatement, Transaction, encode_rows, parameter_rows
 
 CONVERSATIONS = cast(Table, Conversation.__table__)
 
@@ -46,7 +46,7 @@ _NUMBERS = parameter_rows(
     "numbers", id=INTEGER, last_event=INTEGER, message_count=INTEGER, indexed_event=INTEGER, indexed_tokenizer=INTEGER
 )
 
-_UPDATE = (
+_UPDATE = BulkStatement(
     update(CONVERSATIONS)
     .where(CONVERSATIONS.c.id == _NUMBERS.c.id)
     .values(
@@ -55,7 +55,8 @@ _UPDATE = (
         indexed_event=_NUMBERS.c.indexed_event,
         indexed_tokenizer=_NUMBERS.c.indexed_tokenizer,
         updated_at=bindparam("updated_at"),
-    )
+    ),
+    (),
 )
 
 
@@ -116,7 +117,7 @@ def store_event_numbers(session: Session, conversations: Sequence[LockedConversa
         for each in conversations
     )
     updated_at = max(each.updated_at for each in conversations)
-    session.connection().execute(_UPDATE, {"numbers": numbers, "updated_at": updated_at})
+    _UPDATE.execute(session.connection(), [{"numbers": numbers, "updated_at": updated_at}])
     # Rows that the session has loaded are stale.
     session.expire_all()
 
