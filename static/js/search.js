@@ -132,7 +132,8 @@ class Search {
 
   /** @param {string} words those that the results are of */
   async #count(words) {
-    if (findAll(this.#main, `${RESULTS} .search-hit`).length === 0) return;
+    // Unless there are more pages, the server has counted them.
+    if (!this.#main.querySelector("[data-search-count]:empty")) return;
     const { signal } = this.#requested;
     const response = await fetch(`/search/count?q=${encodeURIComponent(words)}`, { signal }).catch(() => null);
     const counted = response?.ok ? await response.json().catch(() => null) : null;

@@ -37,6 +37,15 @@ def test_messages_are_found_as_they_are_read(ana: Person) -> None:
     assert texts(parse(ana, "/search", q="eats"), ".search-hit") == ["eats an apple"]
 
 
+def test_the_number_of_messages_on_a_single_page_needs_no_second_request(ana: Person) -> None:
+    socket = ana.connect()
+    for number, shown in ((1, "1 message"), (2, "2 messages"), (21, "")):
+        for index in range(number):
+            socket.post(f"pear{number} {index}")
+        assert texts(parse(ana, "/search", q=f"pear{number}"), "[data-search-count]") == [shown]
+    assert texts(parse(ana, "/search", q="peach"), "[data-search-count]") == ["No messages found."]
+
+
 def test_filters_of_a_query_can_be_removed_and_others_added(ana: Person) -> None:
     page = parse(ana, "/search", q='apple from:"Ana Lima" pear is:saved')
     assert texts(page, ".search-filters .chip") == ['from:"Ana Lima"', "is:saved"]
