@@ -207,7 +207,7 @@ def show(conversation: str, seq: str) -> Response:
     if message.is_in_room or message.thread_root is None:
         return _redirect_to(ref, message.seq)
     path = thread_path(ref.wire_name, message.thread_root)
-    return redirect(f"{path}?before={(message.seq or 0) + 1}#message-{message.seq}")
+    return redirect(f"{path}?around={message.seq}#message-{message.seq}")
 
 
 @blueprint.get("/conversations/<conversation>/messages/<seq>/context")

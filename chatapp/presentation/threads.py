@@ -64,7 +64,7 @@ def view_thread(
     draft: str = "",
     error: ChatError | None = None,
 ) -> ThreadView:
-    """Return the view of a thread with its last replies, or those before or after a number.
+    """Return the view of a thread with its last replies, those before or after a number, or those up to it (`around`).
 
     Raises what `authorize_reading` and `check_thread` raise.
     """
@@ -75,9 +75,8 @@ def view_thread(
     ref = ConversationRef.of(conversation)
     (page,) = pages_of(session, [conversation], viewer.id)
     root = find_root(session, conversation, root_seq)
-    replies = read_thread(
-        session, conversation, root_seq, before=place.before, after=place.after, limit=SCROLLED_PAGE_SIZE
-    )
+    before = place.before if place.around is None else place.around + 1
+    replies = read_thread(session, conversation, root_seq, before=before, after=place.after, limit=SCROLLED_PAGE_SIZE)
     pending = [] if replies.has_newer else [each for each in list_pending(ref) if each.thread_root == root_seq]
     return ThreadView(
         page=page,

@@ -157,6 +157,18 @@ def test_the_messages_around_a_hit_are_shown_on_demand(ana: Person, new_page: Ne
     expect(context).to_have_count(3)
 
 
+def test_a_reply_that_was_found_is_marked_in_its_thread(ana: Person, new_page: NewPage) -> None:
+    socket = ana.connect()
+    root = socket.post("fruit")
+    for text in ("a pear", "an apple", "a plum"):
+        assert socket.call("send_message", message_payload(text) | {"thread": root["seq"]})["ok"]
+    page = wait_until_connected(new_page(ana, path="/search?q=apple"))
+    page.locator(".search-hit").click()
+    expect(page.locator("main")).to_have_attribute("data-thread", "1")
+    expect(page.locator(".message:target .message-body")).to_have_text("an apple")
+    expect(page.get_by_text("a plum")).to_be_visible()
+
+
 def test_nothing_found_shows_hints(ana: Person, new_page: NewPage) -> None:
     page = wait_until_connected(new_page(ana, path="/search?q=unicorn has:link"))
     expect(page.locator("[data-search-count]")).to_have_text("No messages found.")

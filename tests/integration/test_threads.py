@@ -346,7 +346,7 @@ def test_a_thread_is_read_and_answered_without_javascript(any_server: Server, ne
     # A permanent link leads to the thread, and a refused reply stays in its composer.
     linked = ana.get("/conversations/general/messages/4")
     assert (linked.url, [seq for seq, _ in rendered_messages(linked.text)]) == (
-        f"{any_server.url}{path}?before=5#message-4",
+        f"{any_server.url}{path}?around=4#message-4",
         [1, 2, 4],
     )
     refused = ana.post("/conversations/general/messages", path, content="  ", form_id=form_id, thread="1")
