@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from chatapp.conversations.kinds import kind_of
 from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
+from chatapp.files.attached import AttachedFile
+from chatapp.files.rows import store_files
 from chatapp.models import Answer, Conversation, Message, User, now
 from chatapp.storage import Transaction, write
 from chatapp.timeline.answers import update_answer
@@ -116,9 +118,18 @@ def save_progress(progress: Sequence[tuple[Job, str]]) -> set[int]:
 
 
 def finish_job(
-    job: Job, *, state: str, content: str, problem: str | None = None, metadata: Metadata | None = None
+    job: Job,
+    *,
+    state: str,
+    content: str,
+    problem: str | None = None,
+    metadata: Metadata | None = None,
+    files: Sequence[AttachedFile] = (),
 ) -> None:
-    """Store the final state, content and metadata of an answer. Do nothing if the answer is over or was deleted."""
+    """Store the final state, content, metadata and files of an answer.
+
+    Do nothing if the answer is over or was deleted.
+    """
 
     def change(transaction: Transaction) -> None:
         _end(
@@ -129,6 +140,7 @@ def finish_job(
             content=content,
             problem=problem,
             metadata=metadata,
+            files=files,
         )
 
     write(change, locks=[job.conversation.id])
@@ -176,8 +188,9 @@ def _end(
     content: str | None = None,
     problem: str | None = None,
     metadata: Metadata | None = None,
+    files: Sequence[AttachedFile] = (),
 ) -> None:
-    """End an open answer; keep its saved content if `content` is None."""
+    """End an open answer; keep its saved content if `content` is None. The files belong to the asker."""
     session = transaction.session
     # Every transaction locks the conversation before its answers.
     if lock_conversation(session, conversation_id) is None:
@@ -192,6 +205,7 @@ def _end(
     answer.ended_at = now()
     message = session.get_one(Message, answer.message_id, populate_existing=True)
     if message.deleted_at is None:
+        store_files(session, [(conversation_id, message.id, answer.asker_id, files)])
         update_answer(
             transaction,
             message,

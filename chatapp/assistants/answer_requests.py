@@ -19,6 +19,7 @@ from chatapp.conversations.queries import find_access_of
 from chatapp.conversations.refs import ConversationRef
 from chatapp.conversations.signals import sidebar_changed
 from chatapp.errors import Conflict, NotFound, RateLimited
+from chatapp.files.rows import take_files
 from chatapp.mention_names import find_names
 from chatapp.models import Answer, AssistantUsage, Conversation, Message, now
 from chatapp.models.messages import RUNNING_STATES
@@ -98,6 +99,7 @@ class AnswerRequests:
             if assistant is None:
                 raise Conflict("This assistant is no longer available.")
             _add_answer(session, message, actor.user_id, assistant)
+            take_files(session, message.id)
             return update_answer(transaction, message, state="queued", content="")
 
         return write(change, locks=[ref.id])

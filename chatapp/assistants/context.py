@@ -90,7 +90,7 @@ def make_turn(message: Message, sender: str | None, files: Sequence[AttachedFile
     All models get what is known of files, and only those with `vision` the contents of images.
     """
     if message.sender_type == "assistant":
-        return Turn("assistant", message.content)
+        return Turn("assistant", _name_files(message.content, files), _select_images(files))
     name, text = None if is_private else (sender or message.sender_name), _name_files(message.content, files)
     return Turn("user", f"{name}: {text}" if name else text, _select_images(files))
 

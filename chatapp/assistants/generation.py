@@ -1,4 +1,4 @@
-"""Produce answers: send a question with its context to the assistant's provider, and collect the text it returns."""
+"""Produce answers: send a question with its context to the assistant's provider, and collect what it returns."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,10 +7,11 @@ import structlog
 from flask import Flask
 
 from chatapp.actors import Actor
+from chatapp.assistants.attaching import attach_image
 from chatapp.assistants.context import build_turns
 from chatapp.assistants.images import IMAGE_TOKENS, read_images
 from chatapp.assistants.message_search import MessageSearch
-from chatapp.assistants.providers import Provider, ProviderFailed, Question
+from chatapp.assistants.providers import GeneratedImage, Provider, ProviderFailed, Question
 from chatapp.assistants.providers.factory import make_provider
 from chatapp.assistants.running import RunningAnswer
 from chatapp.assistants.usage import Usage, estimate_tokens
@@ -36,7 +37,7 @@ class AnswerGenerator:
         self._providers = {name: make_provider(assistant) for name, assistant in assistants.items()}
 
     def generate(self, answer: RunningAnswer, get_pause: Callable[[], float]) -> None:
-        """Append the provider's text to the answer until either is over. Any failure ends the answer.
+        """Append the provider's text and images to the answer until either is over. Any failure ends the answer.
 
         After each piece of text that was not buffered yet, wait for `get_pause()` seconds: then more text is read at
         once.
@@ -45,7 +46,11 @@ class AnswerGenerator:
             provider, question = self._prepare(answer)
             asked_at = time.monotonic()
             for piece in provider.answer(question):
-                answer.append(piece)
+                if isinstance(piece, GeneratedImage):
+                    with self._app.app_context():
+                        attach_image(answer, piece.url)
+                else:
+                    answer.append(piece)
                 if time.monotonic() - asked_at > BUFFERED_SECONDS:
                     answer.is_over.wait(get_pause())
                 if answer.is_over.is_set():

@@ -6,6 +6,8 @@ import threading
 from chatapp.assistants.answer_queue import Job
 from chatapp.assistants.usage import Usage
 from chatapp.concurrency.native import Interruption
+from chatapp.files.attached import AttachedFile
+from chatapp.files.upload_folder import Upload
 from chatapp.timeline.metadata import Metadata
 
 MAX_ANSWER_CHARS = 50_000
@@ -25,6 +27,10 @@ class RunningAnswer:
         self.content = ""
         self.state = "streaming"
         self.problem: str | None = None
+        self.notice: str | None = None
+        """What is missing from the answer. It is shown unless the answer ends with a problem of its own."""
+        self.uploads: tuple[Upload, ...] = ()
+        """The complete uploads of its files, which belong to the asker."""
         self.usage: Usage | None = None
         """Set before the provider starts."""
         self.is_over = threading.Event()
@@ -44,10 +50,23 @@ class RunningAnswer:
             self.content = self.content[:MAX_ANSWER_CHARS]
             self.end("stopped", "The answer was cut off because it is too long.")
 
+    @property
+    def files(self) -> tuple[AttachedFile, ...]:
+        """The files of the answer."""
+        return tuple(upload.file for upload in self.uploads if upload.file)
+
+    def attach(self, upload: Upload) -> bool:
+        """Add a file. Return False if the answer is over: it may be stored already."""
+        with self._ending:
+            if self.is_over.is_set():
+                return False
+            self.uploads = (*self.uploads, upload)
+            return True
+
     def end(self, state: str, problem: str | None = None) -> None:
         """Set the final state. Only the first call has an effect."""
         with self._ending:
             if not self.is_over.is_set():
-                self.state, self.problem = state, problem
+                self.state, self.problem = state, problem or self.notice
                 self.is_over.set()
                 self.interruption.set()

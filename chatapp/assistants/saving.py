@@ -7,9 +7,11 @@ import structlog
 from flask import Flask
 
 from chatapp.assistants.answer_queue import Job, finish_job, save_progress
+from chatapp.assistants.attaching import delete_uploads
 from chatapp.assistants.generation import SERVER_PROBLEM
 from chatapp.assistants.running import RunningAnswer
 from chatapp.errors import Busy, ChatError, Unavailable
+from chatapp.files.attached import AttachedFile
 from chatapp.storage import log_database_error
 from chatapp.timeline.metadata import Metadata
 
@@ -40,21 +42,30 @@ class AnswerSaver:
                 answer.end("stopped")
 
     def finish(self, answer: RunningAnswer) -> None:
-        """Store the content and the state of an answer that is over, or at least that it failed.
+        """Store the content, the files and the state of an answer that is over, or at least that it failed.
 
         If even that is impossible, the lease of the answer expires, and the next claim interrupts it.
         """
-        if not self._try_to_finish(answer.job, answer.state, answer.content, answer.problem, answer.metadata):
-            self._try_to_finish(answer.job, "failed", "", SERVER_PROBLEM, None)
+        job, content, files = answer.job, answer.content, answer.files
+        if not self._try_to_finish(job, answer.state, content, answer.problem, answer.metadata, files):
+            self._try_to_finish(job, "failed", "", SERVER_PROBLEM, None)
+        with self._app.app_context():
+            delete_uploads(answer)
 
     def _try_to_finish(
-        self, job: Job, state: str, content: str, problem: str | None, metadata: Metadata | None
+        self,
+        job: Job,
+        state: str,
+        content: str,
+        problem: str | None,
+        metadata: Metadata | None,
+        files: Sequence[AttachedFile] = (),
     ) -> bool:
         failures = 0
         while failures < MAX_FINISH_ATTEMPTS:
             with self._app.app_context():
                 try:
-                    finish_job(job, state=state, content=content, problem=problem, metadata=metadata)
+                    finish_job(job, state=state, content=content, problem=problem, metadata=metadata, files=files)
                 except (Busy, Unavailable) as error:
                     log_database_error(error, work="answer saving", answer=job.answer_id)
                 except Exception:

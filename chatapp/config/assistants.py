@@ -55,6 +55,7 @@ class OpenAIConfig(_Table):
     retries: int = Field(2, ge=0, le=10, description="retries before the first data of an answer")
     max_tokens: int = Field(2_000, ge=1, description="maximum length of an answer")
     vision: bool = Field(False, description="whether the model takes images, as WebP")
+    images: bool = Field(False, description="whether the model also answers with images")
 
     @property
     def effective_api_key(self) -> str:

@@ -1,9 +1,12 @@
-"""A model server: the published mock `@copilotkit/aimock`, which implements OpenAI's protocol over HTTP."""
+"""Model servers: the published mock `@copilotkit/aimock`, which implements OpenAI's protocol, and a simple one."""
 
 import json
 import subprocess
+import threading
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -68,6 +71,48 @@ class ModelServer:
             return requests.get(f"http://127.0.0.1:{self.port}/health", timeout=scaled(1)).status_code < 500
         except requests.ConnectionError:
             return False
+
+
+class EventServer:
+    """A model server that responds to each request with the same events, which the mock cannot send."""
+
+    def __init__(self, deltas: Sequence[dict[str, Any]], *, ends: bool = True) -> None:
+        self.requests: list[dict[str, Any]] = []
+        """The bodies of the requests so far."""
+        self.is_over = threading.Event()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                server.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response_only(200, "OK")
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                for delta in deltas:
+                    self._send({"delta": delta})
+                if ends:
+                    self._send({"delta": {}, "finish_reason": "stop"})
+                else:
+                    server.is_over.wait(60)
+
+            def _send(self, choice: dict[str, Any]) -> None:
+                self.wfile.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+                self.wfile.flush()
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def __enter__(self) -> Self:
+        """Start."""
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.is_over.set()
+        self._server.shutdown()
+        self._server.server_close()
 
 
 def write_assistants(path: Path, url: str, **options: str | float) -> Path:

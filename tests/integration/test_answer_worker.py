@@ -1,5 +1,6 @@
 """The worker that runs answers: a failure of one answer does not block the conversation's next question."""
 
+import base64
 import time
 import uuid
 from collections.abc import Collection, Iterator, Sequence
@@ -15,20 +16,24 @@ from chatapp.actors import Actor
 from chatapp.assistants import answer_queue, generation, saving, worker
 from chatapp.assistants.answer_queue import Job, claim_jobs, finish_job
 from chatapp.assistants.answer_requests import current_answer_requests, stop_answer
-from chatapp.assistants.providers import ProviderFailed, Question
+from chatapp.assistants.attaching import attach_image
+from chatapp.assistants.providers import GeneratedImage, ProviderFailed, Question
 from chatapp.assistants.running import RunningAnswer
 from chatapp.assistants.service import start_session
 from chatapp.assistants.signals import AnswerProgress, answer_progressed
 from chatapp.assistants.worker import AnswerWorker
 from chatapp.concurrency.supervision import Supervisor
 from chatapp.config import current_settings
+from chatapp.conversations.people import Person
 from chatapp.conversations.refs import ConversationRef
 from chatapp.errors import Internal, Unavailable
 from chatapp.extensions import db
+from chatapp.files.rows import fetch_files
 from chatapp.models import Message
 from chatapp.signals import EXTENSION as SIGNALS
 from chatapp.signals import Signals
 from chatapp.timeline import post
+from tests.harness.media import draw, encode
 from tests.harness.waiting import eventually
 
 ACTOR = Actor(1)
@@ -37,8 +42,15 @@ ACTOR = Actor(1)
 class ScriptedProvider:
     """A provider whose behaviour the question selects."""
 
-    def answer(self, question: Question) -> Iterator[str]:
+    def answer(self, question: Question) -> Iterator[str | GeneratedImage]:
         content = question.turns[-1].content
+        if content.startswith("draw "):
+            _, count, url = content.split(" ", 2)
+            yield "Here: "
+            for _ in range(int(count)):
+                yield GeneratedImage(url)
+            yield "done."
+            return
         if content == "fail":
             raise ProviderFailed("The model is busy.")
         if content == "crash":
@@ -113,6 +125,41 @@ def test_a_provider_that_fails_does_not_block_the_next_answer(session: Conversat
     ask(session, question)
     ask(session, "second")
     wait_for_answers(session, ("failed", ""), SECOND)
+
+
+PNG = "data:image/png;base64," + base64.b64encode(encode(draw(8, 8), "PNG")).decode()
+
+
+@pytest.mark.parametrize(
+    ("count", "url", "files", "problem"),
+    [
+        (1, PNG, 1, None),
+        (11, PNG, 10, "An image is missing. A message can have at most 10 files."),
+        (1, "https://example.com/image.png", 0, "An image is missing. The model sent a link instead of a picture."),
+        (1, PNG[:-2], 0, "An image is missing. The model sent a damaged picture."),
+        (1, "data:image/png;base64,PHN2Zz4=", 0, "An image is missing. The model sent a file that is no picture"),
+    ],
+)
+def test_an_image_that_cannot_be_attached_is_named_in_the_answer_which_keeps_its_text(
+    session: ConversationRef, count: int, url: str, files: int, problem: str | None
+) -> None:
+    ask(session, f"draw {count} {url}")
+    wait_for_answers(session, ("complete", "Here: done."))
+    (answer,) = db.session.scalars(select(Message).where(Message.sender_type == "assistant"))
+    assert (answer.problem or "").startswith(problem or "")
+    assert bool(answer.problem) == bool(problem)
+    assert [file.kind for file in fetch_files(db.session(), [answer.id]).get(answer.id, ())] == ["image"] * files
+    eventually(lambda: not [*current_settings().uploads_path.glob("*")], "the uploads are deleted")
+
+
+def test_an_image_that_is_stored_after_the_answer_is_over_is_not_attached(app: Flask) -> None:
+    create_owner("ana", "Ana", "a good password")
+    job = Job(1, 2, ConversationRef("assistant", 3), True, 2, 1, "helper", Person(ACTOR.user_id, "ana", "Ana"))
+    answer = RunningAnswer(job)
+    answer.end("stopped")
+    attach_image(answer, PNG)
+    assert answer.files == ()
+    assert not [*current_settings().uploads_path.glob("*")]
 
 
 def test_text_that_cannot_be_stored_does_not_block_the_next_answer(session: ConversationRef) -> None:

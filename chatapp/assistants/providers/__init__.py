@@ -22,6 +22,14 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class GeneratedImage:
+    """An image that belongs to an answer."""
+
+    url: str
+    """A `data:` URL. Nothing else is attached, and nothing is fetched."""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question with its context: the system prompt, the latest messages, and the question itself as the last turn."""
 
@@ -40,8 +48,8 @@ class Question:
 class Provider(Protocol):
     """A source of answers. It runs on a thread of its own and may block."""
 
-    def answer(self, question: Question) -> Iterator[str]:
-        """Yield the answer in pieces. Raises `ProviderFailed`, also after some pieces."""
+    def answer(self, question: Question) -> Iterator[str | GeneratedImage]:
+        """Yield the answer in pieces, text and images. Raises `ProviderFailed`, also after some pieces."""
         ...
 
 

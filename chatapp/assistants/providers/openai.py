@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from chatapp.assistants.providers import ProviderFailed, Question, Turn
+from chatapp.assistants.providers import GeneratedImage, ProviderFailed, Question, Turn
 from chatapp.concurrency.native import Interrupted, TimeLimitExceeded, time_limit
 from chatapp.config.assistants import OpenAIConfig
 from chatapp.limits.response_budget import ResponseTooLarge
@@ -27,6 +27,8 @@ TOO_SLOW_PROBLEM = "The model took too long to answer."
 REDIRECTS = range(300, 400)
 
 _END = object()
+
+_Pieces = Sequence["str | GeneratedImage"]
 
 STATUS_PROBLEMS = {
     400: "The model server rejected the request.",
@@ -51,18 +53,18 @@ class OpenAIProvider:
         self._is_usage_accepted: bool | None = None
         """Whether the server accepts the request to count tokens; None as long as that is not known."""
 
-    def answer(self, question: Question) -> Iterator[str]:
+    def answer(self, question: Question) -> Iterator[str | GeneratedImage]:
         """Yield the model's answer, until it is interrupted. Raises `ProviderFailed`."""
         import openai
 
         has_content, finish_reason = False, None
         ends_at = time.monotonic() + self._config.max_seconds
         try:
-            for content, reason in self._stream(question, ends_at):
+            for pieces, reason in self._stream(question, ends_at):
                 finish_reason = reason or finish_reason
-                if content:
+                for piece in pieces:
                     has_content = True
-                    yield content
+                    yield piece
         except Interrupted:
             return
         except TimeLimitExceeded as error:
@@ -99,11 +101,11 @@ class OpenAIProvider:
     def _client(self) -> OpenAI:
         import openai
 
-        from chatapp.assistants.providers.response_limits import limit_responses
+        from chatapp.assistants.providers.response_limits import IMAGE_LIMITS, TEXT_LIMITS, limit_responses
 
         # A redirect would send the conversation to an address that no admin has configured.
         http_client = openai.DefaultHttpxClient(follow_redirects=False)
-        limit_responses(http_client)
+        limit_responses(http_client, IMAGE_LIMITS if self._config.images else TEXT_LIMITS)
         return openai.OpenAI(
             base_url=str(self._config.base_url),
             api_key=self._config.effective_api_key,
@@ -120,10 +122,12 @@ class OpenAIProvider:
         is_openai = self._config.base_url.host == "api.openai.com"
         body = {
             "model": self._config.model,
-            "messages": [_present_turn(turn, question.image_urls) for turn in question.turns],
+            "messages": list(_present_turns(question.turns, question.image_urls)),
             "max_completion_tokens" if is_openai else "max_tokens": self._config.max_tokens,
             "stream": True,
         }
+        if self._config.images:
+            body["modalities"] = ["image", "text"]
 
         def send(options: dict[str, object]) -> Any:
             # Chunks as plain objects: converting them to the library's models takes longer than everything else.
@@ -147,14 +151,14 @@ class OpenAIProvider:
         self._is_usage_accepted = True
         return response
 
-    def _stream(self, question: Question, ends_at: float) -> Iterator[tuple[str | None, str | None]]:
+    def _stream(self, question: Question, ends_at: float) -> Iterator[tuple[_Pieces, str | None]]:
         """Yield the content and the finish reason of each chunk until `ends_at`. Raises `TimeLimitExceeded`."""
         with _limit_wait(question, ends_at):
             response = self._request(question)
         with closing(response) as chunks:
             for chunk in self._read(question, chunks, ends_at):
                 question.usage.update(chunk.get("model"), chunk.get("usage"))
-                yield _parse_chunk(chunk)
+                yield _parse_chunk(chunk, has_images=self._config.images)
 
     def _read(self, question: Question, chunks: Iterator[Any], ends_at: float) -> Iterator[Any]:
         """Yield the chunks until `ends_at`, while each `timeout` seconds bring some text.
@@ -180,9 +184,21 @@ class OpenAIProvider:
                 yield chunk
 
 
-def _present_turn(turn: Turn, image_urls: Mapping[str, str]) -> dict[str, Any]:
+def _present_turns(turns: Sequence[Turn], image_urls: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield turns as JSON. The API takes images of users alone: those of an answer come with the next question."""
+    answered: list[str] = []
+    for turn in turns:
+        urls = [image_urls[image.digest] for image in turn.images if image.digest in image_urls]
+        if turn.role == "user":
+            yield _present_turn(turn, answered + urls)
+            answered = []
+        else:
+            yield _present_turn(turn, [])
+            answered += urls
+
+
+def _present_turn(turn: Turn, urls: Sequence[str]) -> dict[str, Any]:
     """Return a turn as JSON. Only one that has images is a list of parts, which not every server takes."""
-    urls = [image_urls[image.digest] for image in turn.images if image.digest in image_urls]
     if not urls:
         return {"role": turn.role, "content": turn.content}
     images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
@@ -199,20 +215,35 @@ def _limit_wait(question: Question, until: float) -> Iterator[None]:
 def _has_text(chunk: Any) -> bool:
     """Return whether a chunk has a part of the answer, or of the reasoning that precedes it."""
     choices = chunk["choices"]
-    return bool(choices) and any(
-        isinstance(value, str) and value for name, value in choices[0]["delta"].items() if name != "role"
+    if not choices:
+        return False
+    delta = choices[0]["delta"]
+    return bool(delta.get("images")) or any(
+        isinstance(value, str) and value for name, value in delta.items() if name != "role"
     )
 
 
-def _parse_chunk(chunk: Any) -> tuple[str | None, str | None]:
-    """Return the content and the finish reason of a chunk, each None if the chunk has none."""
+def _parse_chunk(chunk: Any, *, has_images: bool) -> tuple[_Pieces, str | None]:
+    """Return the content of a chunk, with its images if they are wanted, and its finish reason or None."""
     choices = chunk["choices"]
     if not choices:
-        return None, None
-    content = choices[0]["delta"].get("content")
+        return [], None
+    delta = choices[0]["delta"]
+    content = delta.get("content")
     if content is not None and not isinstance(content, str):
         raise TypeError("content is not a string")
-    return content, choices[0].get("finish_reason")
+    pieces: list[str | GeneratedImage] = [content] if content else []
+    if has_images:
+        # OpenAI's own models have no images there: it is the convention of OpenRouter, LiteLLM and Vercel.
+        pieces += [_parse_image(each) for each in delta.get("images") or ()]
+    return pieces, choices[0].get("finish_reason")
+
+
+def _parse_image(value: Any) -> GeneratedImage:
+    url = value["image_url"]["url"]
+    if not isinstance(url, str):
+        raise TypeError("the URL of an image is not a string")
+    return GeneratedImage(url)
 
 
 def _explain(error: APIError, *, has_content: bool) -> str:

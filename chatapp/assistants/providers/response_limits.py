@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,11 +12,21 @@ import httpx2
 
 from chatapp.limits.response_budget import MAX_HEAD_BYTES, ResponseBudget, ResponseTooLarge
 
-MAX_EVENT_BYTES = 256 * 1024
-"""Maximum size of one event of the stream, which the library buffers until it is complete."""
 
-MAX_RESPONSE_BYTES = 32 * 1024 * 1024
-"""Maximum size of a response: many times that of the longest answer that comes in events of one character."""
+@dataclass(frozen=True, slots=True)
+class ResponseLimits:
+    """The limits of a response."""
+
+    event_bytes: int
+    """Maximum size of one event of the stream, which the library buffers until it is complete."""
+    body_bytes: int
+
+
+TEXT_LIMITS = ResponseLimits(event_bytes=256 * 1024, body_bytes=32 * 1024 * 1024)
+"""A response may be many times as large as the longest answer that comes in events of one character."""
+
+IMAGE_LIMITS = ResponseLimits(event_bytes=16 * 1024 * 1024, body_bytes=64 * 1024 * 1024)
+"""An event has a whole image, as Base64. Parsing the largest one takes some hundredths of a second."""
 
 SECONDS_PER_PIECE = 0.00025
 """Pause for each piece of a body. One read may bring thousands of pieces of one byte, and each takes time."""
@@ -26,13 +37,14 @@ _SEPARATORS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 class LimitedConnection(httpcore2.NetworkStream):
     """A connection to a model server. Reading raises `ResponseTooLarge` when a response exceeds its limits."""
 
-    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+    def __init__(self, stream: httpcore2.NetworkStream, max_body_bytes: int) -> None:
         self._stream = stream
+        self._max_body_bytes = max_body_bytes
         self._budget = ResponseBudget(MAX_HEAD_BYTES)
 
     def allow_body(self) -> None:
         """Allow a whole response to be read, after its head was."""
-        self._budget = ResponseBudget(MAX_RESPONSE_BYTES)
+        self._budget = ResponseBudget(self._max_body_bytes)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read a small part of the response, after other green threads have run."""
@@ -51,7 +63,7 @@ class LimitedConnection(httpcore2.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
         """Return the encrypted connection, with the same limits."""
-        return LimitedConnection(self._stream.start_tls(ssl_context, server_hostname, timeout))
+        return LimitedConnection(self._stream.start_tls(ssl_context, server_hostname, timeout), self._max_body_bytes)
 
     def get_extra_info(self, info: str) -> Any:
         """Return information about the connection."""
@@ -61,8 +73,9 @@ class LimitedConnection(httpcore2.NetworkStream):
 class LimitedBackend(httpcore2.NetworkBackend):
     """Opens connections with limits."""
 
-    def __init__(self, backend: httpcore2.NetworkBackend) -> None:
+    def __init__(self, backend: httpcore2.NetworkBackend, max_body_bytes: int) -> None:
         self._backend = backend
+        self._max_body_bytes = max_body_bytes
 
     def connect_tcp(
         self,
@@ -73,14 +86,16 @@ class LimitedBackend(httpcore2.NetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
         """Open a connection."""
-        return LimitedConnection(self._backend.connect_tcp(host, port, timeout, local_address, socket_options))
+        stream = self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
+        return LimitedConnection(stream, self._max_body_bytes)
 
 
 class LimitedBody(httpx2.SyncByteStream):
     """The body of a response. Raises `ResponseTooLarge` when an event of it exceeds the limit."""
 
-    def __init__(self, stream: httpx2.SyncByteStream) -> None:
+    def __init__(self, stream: httpx2.SyncByteStream, max_event_bytes: int) -> None:
         self._stream = stream
+        self._max_event_bytes = max_event_bytes
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body in pieces."""
@@ -97,7 +112,7 @@ class LimitedBody(httpx2.SyncByteStream):
             end = max(window.rfind(separator) for separator in _SEPARATORS)
             event_bytes = event_bytes + len(piece) if end < 0 else len(window) - end
             tail = window[-3:]
-            if event_bytes > MAX_EVENT_BYTES:
+            if event_bytes > self._max_event_bytes:
                 raise ResponseTooLarge
             yield piece
 
@@ -106,17 +121,17 @@ class LimitedBody(httpx2.SyncByteStream):
         self._stream.close()
 
 
-def limit_responses(client: httpx2.Client) -> None:
+def limit_responses(client: httpx2.Client, limits: ResponseLimits) -> None:
     """Limit all responses that a client receives. Reading one that exceeds a limit raises `ResponseTooLarge`."""
-    client.event_hooks["response"].append(_limit_body)
+    client.event_hooks["response"].append(partial(_limit_body, max_event_bytes=limits.event_bytes))
     # The libraries have no public way to set the backend and to keep the proxies of the environment.
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
         if isinstance(transport, httpx2.HTTPTransport):
             pool = transport._pool  # noqa: SLF001
-            pool._network_backend = LimitedBackend(pool._network_backend)  # noqa: SLF001
+            pool._network_backend = LimitedBackend(pool._network_backend, limits.body_bytes)  # noqa: SLF001
 
 
-def _limit_body(response: httpx2.Response) -> None:
+def _limit_body(response: httpx2.Response, max_event_bytes: int) -> None:
     """Limit the body of a response that has not been read yet. Raises `ResponseTooLarge` for a compressed one."""
     # A small compressed body can become a huge one. Requests ask for an uncompressed one.
     if response.headers.get("Content-Encoding", "identity") != "identity":
@@ -125,4 +140,4 @@ def _limit_body(response: httpx2.Response) -> None:
     if isinstance(connection, LimitedConnection):  # Not after a change of the protocol (status 101).
         connection.allow_body()
     assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101 - the client is synchronous
-    response.stream = LimitedBody(response.stream)
+    response.stream = LimitedBody(response.stream, max_event_bytes)

@@ -11,12 +11,13 @@ from typing import Self
 import pytest
 from pydantic import HttpUrl
 
-from chatapp.assistants.providers import ProviderFailed, Question, Turn
+from chatapp.assistants.providers import GeneratedImage, ProviderFailed, Question, Turn
 from chatapp.assistants.providers.openai import OpenAIProvider
 from chatapp.assistants.usage import Usage
 from chatapp.concurrency.native import Interruption
 from chatapp.config.assistants import OpenAIConfig
 from chatapp.conversations.people import Person
+from chatapp.files.attached import AttachedFile
 from chatapp.limits.response_budget import MAX_BYTES_PER_SECOND, READ_BYTES
 from tests.harness.ports import free_port
 
@@ -25,7 +26,7 @@ CHUNKED = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
 TURNS = [Turn("system", "Be brief."), Turn("user", "Hi"), Turn("assistant", "Hello"), Turn("user", "How are you?")]
 
 
-def make_provider(url: str, *, timeout: float = 10, max_seconds: float = 20) -> OpenAIProvider:
+def make_provider(url: str, *, timeout: float = 10, max_seconds: float = 20, images: bool = False) -> OpenAIProvider:
     return OpenAIProvider(
         OpenAIConfig(
             kind="openai",
@@ -35,6 +36,7 @@ def make_provider(url: str, *, timeout: float = 10, max_seconds: float = 20) -> 
             timeout=timeout,
             max_seconds=max_seconds,
             retries=0,
+            images=images,
         )
     )
 
@@ -45,7 +47,7 @@ def new_usage() -> Usage:
 
 def answer(
     provider: OpenAIProvider, interruption: Interruption | None = None, usage: Usage | None = None
-) -> Iterator[str]:
+) -> Iterator[str | GeneratedImage]:
     # The provider does not search: it sends only the turns.
     return provider.answer(
         Question(TURNS, Person(1, "ana", "Ana"), None, interruption or Interruption(), usage or new_usage())  # type: ignore[arg-type]
@@ -56,7 +58,7 @@ def fail(provider: OpenAIProvider) -> tuple[str, str]:
     """Return the content of an answer that fails, and the reason."""
     content: list[str] = []
     with pytest.raises(ProviderFailed) as failure:
-        content.extend(answer(provider))
+        content.extend(map(str, answer(provider)))
     problem = str(failure.value)
     assert API_KEY not in problem
     assert len(problem) <= 300
@@ -194,7 +196,50 @@ def test_many_events_of_any_length_are_no_huge_event() -> None:
     chunk = 'data: {"choices": [{"index": 0, "delta": {"content": "word "}}]}\n\n'
     end = 'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
     with RawServer(chunk * 6_000 + end) as server:
-        assert "".join(answer(make_provider(server.url))) == "word " * 6_000
+        assert "".join(map(str, answer(make_provider(server.url)))) == "word " * 6_000
+
+
+def image_event(*urls: object) -> str:
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return f"data: {json.dumps({'choices': [{'delta': {'content': '', 'images': images}}]})}\n\n"
+
+
+END = 'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\n'
+
+
+def test_images_are_pieces_of_an_answer_and_may_be_larger_than_a_text() -> None:
+    urls = ["data:image/png;base64," + "A" * 400_000, "data:image/png;base64,AAAA"]
+    with RawServer(image_event(*urls) + END) as server:
+        assert list(answer(make_provider(server.url, images=True))) == [GeneratedImage(url) for url in urls]
+
+
+def test_images_are_ignored_unless_they_are_configured() -> None:
+    with RawServer(image_event("data:image/png;base64,AAAA") + END) as server:
+        assert fail(make_provider(server.url)) == ("", "The model did not answer.")
+
+
+@pytest.mark.parametrize("url", [None, 7, {}])
+def test_an_image_without_a_url_fails_the_answer(url: object) -> None:
+    with RawServer(image_event(url) + END) as server:
+        problem = fail(make_provider(server.url, images=True))[1]
+    assert problem == "The model server sent an invalid response."
+
+
+def test_images_of_answers_are_sent_with_the_next_question() -> None:
+    sun, moon = (AttachedFile(digest=each, name=each, media_type="image/png", kind="image", size=1) for each in "sm")
+    turns = [Turn("user", "a sun?"), Turn("assistant", "yes", (sun,)), Turn("user", "like this?", (moon,))]
+    with PickyServer("") as server:
+        question = Question(turns, Person(1, "ana", "Ana"), None, image_urls={"s": "data:s", "m": "data:m"})  # type: ignore[arg-type]
+        server.accepted_after = 0
+        assert list(make_provider(server.url, images=True).answer(question)) == ["Yes."]
+    (body,) = server.bodies
+    assert body["modalities"] == ["image", "text"]
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in ("data:s", "data:m")]
+    assert body["messages"] == [
+        {"role": "user", "content": "a sun?"},
+        {"role": "assistant", "content": "yes"},
+        {"role": "user", "content": [{"type": "text", "text": "like this?"}, *images]},
+    ]
 
 
 @pytest.mark.parametrize(

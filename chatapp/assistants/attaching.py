@@ -1,0 +1,66 @@
+"""The images that a model generates: they are stored as an upload of the asker is, and attached to the answer.
+
+The limits of uploads apply to them, and the files of an answer count for the person who asked.
+"""
+
+import binascii
+from io import BytesIO
+
+import structlog
+
+from chatapp.assistants.running import RunningAnswer
+from chatapp.concurrency.native import current_pools
+from chatapp.config import current_settings
+from chatapp.errors import ChatError, Invalid
+from chatapp.files.upload_folder import Upload
+from chatapp.files.uploads import delete_upload, upload_stream
+
+log = structlog.get_logger(__name__)
+
+
+def attach_image(answer: RunningAnswer, url: str) -> None:
+    """Store the image of a `data:` URL, and attach it to the answer. If that fails, the answer has a notice.
+
+    A crash leaves an upload, which expires. Waits for native threads and a worker process.
+    """
+    try:
+        max_files = current_settings().max_message_files
+        if len(answer.uploads) >= max_files:
+            raise Invalid(f"A message can have at most {max_files} files.")
+        upload = _store(answer, url)
+    except ChatError as error:
+        log.warning("image of an answer refused", answer=answer.job.answer_id, reason=error.message)
+        answer.notice = f"An image is missing. {error.message}"
+        return
+    if not answer.attach(upload):
+        delete_upload(upload.id)
+
+
+def delete_uploads(answer: RunningAnswer) -> None:
+    """Delete the uploads of an answer that is stored: its files have rows now, or are not needed."""
+    for upload in answer.uploads:
+        try:
+            delete_upload(upload.id)
+        except ChatError as error:  # It expires.
+            log.warning("upload of an answer remains", upload=upload.id, reason=error.message)
+
+
+def _store(answer: RunningAnswer, url: str) -> Upload:
+    """Store an image as an upload of the asker. Raises `Invalid`, and what `upload_stream` raises."""
+    content = current_pools().files.run(decode_data_url, url)
+    upload = upload_stream(answer.job.asker.id, f"image-{len(answer.uploads) + 1}", BytesIO(content))
+    if upload.file is None or upload.file.kind != "image":
+        delete_upload(upload.id)
+        raise Invalid("The model sent a file that is no picture that chatapp can show.")
+    return upload
+
+
+def decode_data_url(url: str) -> bytes:
+    """Return the content of a `data:` URL with Base64, whatever type it names. Raises `Invalid`."""
+    head, _, data = url.partition(",")
+    if not head.lower().startswith("data:") or not head.lower().endswith(";base64"):
+        raise Invalid("The model sent a link instead of a picture.")
+    try:
+        return binascii.a2b_base64(data, strict_mode=True)
+    except ValueError:
+        raise Invalid("The model sent a damaged picture.") from None
