@@ -49,6 +49,9 @@ MAX_FILE_FORM_BYTES = 10_000_000
 STREAMED_ENDPOINT = "uploads.add"
 """The view that reads its body in pieces. It needs neither the database nor a login session."""
 
+AUTHORIZED_ENDPOINT = "webhooks.post"
+"""The view that reads its body after it has checked the token in the URL: anybody can request it with a long body."""
+
 
 class BoundedJsonProvider(DefaultJSONProvider):
     """Flask's JSON provider, which refuses deeply nested JSON as malformed: a request with it gets status 400."""
@@ -102,7 +105,7 @@ def trust_proxies(app: Flask, settings: Settings) -> None:
 
 
 def _read_body() -> None:
-    """Wait for the body, of at most `MAX_REQUEST_BYTES`, and keep it for all that parse it; but not for an upload's.
+    """Wait for the body, of at most `MAX_REQUEST_BYTES`, and keep it for all that parse it; unless the view reads it.
 
     Otherwise a slow client would occupy a database connection meanwhile, and its login could be revoked after it was
     checked. Raises `RequestEntityTooLarge`, and `ClientDisconnected` if the body does not arrive in time.
@@ -111,7 +114,7 @@ def _read_body() -> None:
         request.max_content_length = MAX_FILE_FORM_BYTES
     if request.endpoint == STREAMED_ENDPOINT:
         request.max_content_length = sys.maxsize  # None stands for the setting of the application.
-    else:
+    elif request.endpoint != AUTHORIZED_ENDPOINT:
         request.get_data()
 
 

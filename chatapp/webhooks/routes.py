@@ -134,7 +134,9 @@ def post(token: str) -> tuple[dict[str, object], int]:
         count_use(UNKNOWN_WEBHOOKS, get_client_network())
         raise service.no_such_webhook()
     count_use(WEBHOOK_POSTS, webhook.id)
-    posted = _store_files(webhook) if request.files else NO_FILES
+    db.session.remove()  # A slow client must not occupy a connection to the database.
+    request.get_data()
+    posted = _store_files(token) if request.files else NO_FILES
     message = service.post_by_webhook(token, _read_text(), request.headers.get("Idempotency-Key"), posted)
     return {"message": present_message_data(message)}, 201
 
@@ -142,8 +144,11 @@ def post(token: str) -> tuple[dict[str, object], int]:
 csrf.exempt(post)  # Programs send these requests, without a cookie.
 
 
-def _store_files(webhook: IncomingWebhook) -> PostedFiles:
+def _store_files(token: str) -> PostedFiles:
     """Store the files of the form. What is wrong with them is raised later: the message may be stored already."""
+    webhook = find_incoming(db.session(), token)
+    if webhook is None:
+        raise service.no_such_webhook()
     uploader_id = service.require_uploader(webhook)
     try:
         return PostedFiles(store_form_files(uploader_id))

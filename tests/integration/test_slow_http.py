@@ -19,7 +19,7 @@ from flask import Flask
 from sqlalchemy.pool import QueuePool
 
 from chatapp.extensions import db
-from chatapp.web.security import MAX_REQUEST_BYTES, SESSION_COOKIE
+from chatapp.web.security import MAX_FILE_FORM_BYTES, MAX_REQUEST_BYTES, SESSION_COOKIE
 from tests.harness.abuse import RawSocket
 from tests.harness.people import Api, NewPerson, Person
 from tests.harness.rows import sign_cookie
@@ -221,7 +221,6 @@ def test_bodies_are_read_before_the_database(app: Flask) -> None:
         ("/sign-in", "application/x-www-form-urlencoded"),
         ("/setup/unknown", "multipart/form-data; boundary=x"),
         ("/api/conversations/general/messages", "application/json"),
-        ("/hooks/unknown", "text/plain"),
         ("/unknown", "text/plain"),
     ):
         headers = {"Authorization": "Bearer unknown"} if path.startswith("/api/") else {}
@@ -419,6 +418,13 @@ def test_a_body_that_is_slightly_too_large_gets_an_explanation(connect: Callable
     size = MAX_REQUEST_BYTES + 100_000
     connection = connect(POST + f"Content-Length: {size}\r\n\r\n".encode() + b"x" * size)
     assert connection.recv(12) == b"HTTP/1.1 413"
+
+
+def test_a_post_to_an_unknown_webhook_is_refused_before_its_body_arrives(
+    connect: Callable[[bytes], socket.socket],
+) -> None:
+    head = b"POST /hooks/unknown HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % MAX_FILE_FORM_BYTES
+    assert connect(head).recv(12) == b"HTTP/1.1 404"
 
 
 def test_a_living_websocket_outlasts_all_time_outs(small: Server, ana: Person) -> None:
