@@ -18,6 +18,15 @@ _WORD = re.compile(r"\S+")
 LONG_PUNCTUATION = re.compile(r"[)>.,]{50}")
 
 
+# `urlize` does not recognize a scheme in capital letters: it adds another one.
+_SECOND_SCHEME = re.compile(r'href="https://(?!https?://)([hH][tT]{2}[pP][sS]?://)')
+
+
+def link_urls(text: str, *, rel: str | None = None, target: str | None = None) -> str:
+    """Return a text as HTML, with links of its URLs and e-mail addresses, which have these attributes."""
+    return _SECOND_SCHEME.sub(lambda found: f'href="{found[1].lower()}', urlize(text, rel=rel, target=target))
+
+
 def may_have_link(text: str) -> bool:
     """Return whether a text without markup may contain a link."""
     if "." not in text and "://" not in text:
@@ -36,8 +45,8 @@ def render_links(text: str, limit: int) -> tuple[Markup, int]:
     parts: list[Markup] = []
     end = 0
     for word in islice(words, limit):
-        link = urlize(word[0], rel="noopener noreferrer nofollow", target="_blank")
-        parts += escape(text[end : word.start()]), Markup(link)  # noqa: S704 - urlize escapes
+        link = link_urls(word[0], rel="noopener noreferrer nofollow", target="_blank")
+        parts += escape(text[end : word.start()]), Markup(link)  # noqa: S704 - `urlize` escapes
         end = word.end()
         limit -= 1
     return Markup("").join([*parts, escape(text[end:])]), limit

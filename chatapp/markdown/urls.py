@@ -5,10 +5,8 @@ from collections.abc import Iterator, Sequence
 from html import unescape
 from typing import TYPE_CHECKING
 
-from jinja2.utils import urlize
-
 from chatapp.http_client import is_http_url
-from chatapp.markdown.links import LONG_PUNCTUATION
+from chatapp.markdown.links import LONG_PUNCTUATION, link_urls
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -22,7 +20,7 @@ _HREF = re.compile(r'href="([^"]*)"')
 
 
 def find_urls(text: str, limit: int) -> list[str]:
-    """Return the first URLs that a message links to, each once, as they are written.
+    """Return the first URLs that a message links to, each once, as they are written, with a scheme in small letters.
 
     Those in code, in spoilers and in angle brackets do not count, nor do those without a scheme.
     """
@@ -62,6 +60,8 @@ def _find_in_line(tokens: "Sequence[Token]") -> Iterator[str]:
             case "link_close":
                 is_in_link = False
             case "url" if not is_hidden and not is_in_link and not LONG_PUNCTUATION.search(token.content):
-                link = _HREF.search(urlize(token.content))
-                if link and (url := unescape(link[1])) in token.content:
+                link = _HREF.search(link_urls(token.content))
+                url = unescape(link[1]) if link else ""
+                # Not one to which a scheme was added.
+                if url and url.partition(":")[2] in token.content:
                     yield url

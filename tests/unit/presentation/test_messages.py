@@ -89,6 +89,14 @@ def test_words_are_searched_for_links_only_if_they_may_be_links(parts: list[str]
     assert render_text(text) == urlize(text, rel="noopener noreferrer nofollow", target="_blank")
 
 
+@pytest.mark.parametrize("url", ["HTTP://a.com/X", "HttpS://a.com/?u=HTTP://b.com"])
+def test_a_scheme_in_capital_letters_is_one(url: str) -> None:
+    scheme, rest = url.split(":", 1)
+    for html in (render_text(url), render(f"*see* {url}")):
+        assert f'<a href="{scheme.lower()}:{rest}" ' in html
+        assert f">{url}</a>" in html
+
+
 def test_a_body_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: object, **_options: object) -> str:
         raise AssertionError
