@@ -15,6 +15,7 @@ from chatapp.errors import SignedOut
 from chatapp.extensions import db, login_manager
 from chatapp.fallback import Fallback, current_fallback
 from chatapp.identity import CONFIRM_LOGIN, AuthenticatedUser, current_address, find_current_person
+from chatapp.link_previews.own_hosts import get_own_hosts
 from chatapp.models import now
 from chatapp.passwords.attempts import AttemptKey
 from chatapp.presentation.problems import expects_problem
@@ -67,7 +68,10 @@ def load_user(token: str) -> AuthenticatedUser | None:
             g.used_login_session_id = login.id
         return login
 
-    return authenticate_token(token, current_fallback(), request.environ, find)
+    user = authenticate_token(token, current_fallback(), request.environ, find)
+    if user is not None:
+        get_own_hosts(current_app).add(request.host)
+    return user
 
 
 def authenticate_token(

@@ -16,6 +16,7 @@ from chatapp.errors import Busy, ChatError
 from chatapp.files.pictures import fetch_picture
 from chatapp.http_client import is_own_host
 from chatapp.link_previews.host_turns import HostTurns
+from chatapp.link_previews.own_hosts import OwnHosts
 from chatapp.timeline.link_previews import PagePreview
 
 log = structlog.get_logger(__name__)
@@ -46,9 +47,10 @@ MAX_KEPT_PAGES = 1_000
 class PageFetcher:
     """Fetches pages, each once for some time. Call it within an application context, on a green thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reached: OwnHosts | None = None) -> None:
         self._allow_private = settings.link_preview_private_networks
         self._own_hosts = sorted(settings.own_host_names)
+        self._reached = reached or OwnHosts()
         self._pool = WorkerPool(
             "link_previews", processes=2, max_queued=100, memory_mb=256, timeout_seconds=WORKER_SECONDS
         )
@@ -59,8 +61,6 @@ class PageFetcher:
     def fetch(self, url: str) -> PagePreview | None:
         """Return the preview of a page; None if it has none, or cannot be fetched now."""
         url, _, _ = url.partition("#")
-        if is_own_host(urlsplit(url).hostname or "", self._own_hosts):
-            return None
         kept_until, preview = self._kept.get(url, (0.0, None))
         if kept_until > time.monotonic():
             return preview
@@ -101,6 +101,8 @@ class PageFetcher:
     def _request(self, url: str, picture_path: str = "") -> Mapping[str, Any]:
         """Return the response of the worker, after redirects. Raises `Busy` and what `WorkerPool.run` raises."""
         for _ in range(1 + MAX_REDIRECTS):
+            if self._reached.has_page(url) or is_own_host(urlsplit(url).hostname or "", self._own_hosts):
+                return {"error": "the page is one of this installation"}
             with self._turns.take(urlsplit(url).hostname or ""):
                 response: dict[str, Any] = json.loads(
                     self._pool.run(

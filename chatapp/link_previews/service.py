@@ -15,6 +15,7 @@ from flask import Flask
 from chatapp.concurrency.supervision import OnFailure, Supervisor
 from chatapp.config import Settings
 from chatapp.errors import ChatError
+from chatapp.link_previews.own_hosts import get_own_hosts
 from chatapp.link_previews.pages import PageFetcher
 from chatapp.markdown.urls import find_urls, normalize_url
 from chatapp.signals import EXTENSION as SIGNALS
@@ -55,7 +56,7 @@ class LinkPreviewer:
     def __init__(self, app: Flask, settings: Settings, supervisor: Supervisor) -> None:
         self._app = app
         self._supervisor = supervisor
-        self._fetcher = PageFetcher(settings)
+        self._fetcher = PageFetcher(settings, get_own_hosts(app))
         self._queue: deque[_Job] = deque(maxlen=MAX_JOBS)
         self._wake = threading.Event()
         self._jobs: Counter[int] = Counter()

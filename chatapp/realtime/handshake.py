@@ -19,6 +19,7 @@ from chatapp.concurrency.batches import Batcher
 from chatapp.conversations.queries import list_wire_names_of
 from chatapp.extensions import db
 from chatapp.identity import AuthenticatedUser
+from chatapp.link_previews.own_hosts import get_own_hosts
 from chatapp.operation import current_operation, current_request_id
 from chatapp.presentation.messages import present_backlog
 from chatapp.realtime.application import Realtime
@@ -136,6 +137,7 @@ class Handshake:
         if user is None:
             # The library's own exception: only that carries a reason to the client.
             raise Refused("signed_out")
+        get_own_hosts(self._app).add(environ.get("HTTP_HOST", ""))
         return user
 
     def _require_open(self, sid: str) -> None:
