@@ -10,6 +10,7 @@ from socketio.exceptions import ConnectionError as ConnectionRefused
 from tests.harness.people import PASSWORD, NewPerson, Person
 from tests.harness.redis import Redis
 from tests.harness.servers import NewServer, Postgres, PostgresTemplate, Server
+from tests.harness.site import running_site
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.faults
@@ -36,6 +37,8 @@ def servers(database: Postgres, shared_redis: Redis, new_shared_server: NewServe
         "CHATAPP_SIGN_IN_ATTEMPTS": "3",
         "CHATAPP_HEARTBEAT_SECONDS": "1",
         "CHATAPP_API_REQUESTS_PER_MINUTE": str(MAX_API_REQUESTS),
+        "CHATAPP_LINK_PREVIEWS": "true",
+        "CHATAPP_LINK_PREVIEW_PRIVATE_NETWORKS": "true",
     }
     first = new_shared_server(database_url=url, **settings).start()
     second = new_shared_server(database_url=url, **settings, CHATAPP_DATA_DIR=str(first.data_dir)).start()
@@ -67,6 +70,23 @@ def test_a_person_who_has_sent_too_many_messages_to_one_process_is_refused_by_th
     eventually(lambda: send(second) == 429, "the other process refuses messages")
     ((count,),) = first.rows(f"SELECT count(*) FROM messages WHERE sender_id = {dora.id}")
     assert MAX_API_REQUESTS <= int(str(count)) < 2 * MAX_API_REQUESTS
+
+
+def test_the_process_that_stores_a_message_fetches_its_links_alone(
+    servers: tuple[Server, Server], new_person: NewPerson
+) -> None:
+    fay = new_person(servers[0], "fay")
+    sockets = [fay.on_server(server).connect() for server in servers]
+    for socket in sockets:
+        socket.join()
+    with running_site() as site:
+        # A process that also fetched the link of the other one would request it before its own.
+        for number, sender in enumerate(sockets):
+            sender.post(site.add(f"/{number}", f"Page {number}"))
+            for socket in sockets:
+                changed = socket.wait_for("message_changed", count=number + 1)
+                assert changed[-1]["previews"][0]["title"] == f"Page {number}"
+        assert site.requested == ["/0", "/1"]
 
 
 def test_a_person_who_signed_out_on_one_process_is_not_admitted_by_another_during_an_outage(
