@@ -121,7 +121,11 @@ def make_protocol(
             self._connection.wait()
             self._stream.begin_request(timeout_seconds if self._is_first_request else keep_alive_seconds)
             self._is_first_request = False
-            super().handle_one_request()
+            try:
+                super().handle_one_request()
+            finally:
+                # It refers to this object: only a garbage collection would free both, and the connection's buffers.
+                self.environ = None
             eventlet.sleep(0)  # A pipelined request has arrived already: reading it does not yield.
 
         def parse_request(self) -> bool:
@@ -139,15 +143,21 @@ def make_protocol(
             if environ.get("HTTP_UPGRADE", "").lower() == "websocket":
                 chat_first.discard(self._fd)
             body = environ["eventlet.input"]
-            body.discard = partial(_discard, self._stream, body.discard)
+            body.__class__, body.begin_discard = _DiscardedInput, self._stream.begin_discard
             return environ
 
     return Protocol
 
 
-def _discard(stream: TimedStream, discard: Callable[[], None]) -> None:
-    stream.begin_discard()
-    discard()
+class _DiscardedInput(eventlet.wsgi.Input):  # type: ignore[misc]  # the library is not typed
+    """A body, which the library creates. What the application has not read of it is read within a time."""
+
+    begin_discard: Callable[[], None]
+
+    def discard(self, buffer_size: int = 16 << 10) -> None:
+        """Read the rest."""
+        self.begin_discard()
+        super().discard(buffer_size)
 
 
 def _detach(green_socket: Any, connection: HttpConnection) -> tuple[Any, Callable[[], None]]:
