@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, cast
@@ -31,11 +31,12 @@ DO $$ DECLARE name text; BEGIN
 END $$
 """
 
-DIGESTS = tuple(
-    f"SELECT DISTINCT {column.name} FROM {column.table.name} WHERE {column.name} IS NOT NULL"  # noqa: S608 - of models
-    for column in (reference.digest.property.columns[0] for reference in FILE_REFERENCES)
+SQLITE_COLUMNS = (
+    "SELECT tables.name, columns.name FROM sqlite_schema AS tables, pragma_table_xinfo(tables.name) AS columns"
 )
-"""The queries for all digests of files. The schema of a backup may be older, and have only some of the columns."""
+POSTGRESQL_COLUMNS = (
+    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+)
 
 COPY_END = b"\\.\n"
 _COPY = re.compile(rb"COPY .+ FROM stdin;\n")
@@ -103,19 +104,21 @@ def list_digests(settings: Settings, copy: Path) -> set[str]:
     try:
         if find_sqlite_path(settings):
             with closing(sqlite.connect(copy, settings.derive_key(DATABASE))) as database:
-                return _collect_digests(database.execute)
-        # Each query is a transaction of its own: one that fails does not end the others.
-        with psycopg.connect(_conninfo(settings), connect_timeout=10, autocommit=True) as connection:
-            return _collect_digests(lambda query: connection.execute(query.encode()))
+                return _collect_digests(database.execute, SQLITE_COLUMNS)
+        with psycopg.connect(_conninfo(settings), connect_timeout=10) as connection:
+            return _collect_digests(lambda query: connection.execute(query.encode()), POSTGRESQL_COLUMNS)
     except (sqlite.Error, psycopg.Error) as error:
         raise Invalid(f"The files of messages cannot be listed: {error}".strip()) from error
 
 
-def _collect_digests(execute: Callable[[str], Iterable[tuple[str]]]) -> set[str]:
+def _collect_digests(execute: Callable[[str], Iterable[tuple[str, ...]]], columns_query: str) -> set[str]:
     digests: set[str] = set()
-    for query in DIGESTS:
-        # Otherwise the schema is older.
-        with suppress(psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, sqlite.OperationalError):
+    existing = set(execute(columns_query))
+    for reference in FILE_REFERENCES:
+        column = reference.digest.property.columns[0]
+        # The schema of a database that is not upgraded yet has only some of the columns.
+        if (column.table.name, column.name) in existing:
+            query = f"SELECT DISTINCT {column.name} FROM {column.table.name} WHERE {column.name} IS NOT NULL"  # noqa: S608 - of models
             digests.update(digest for (digest,) in execute(query))
     return digests
 

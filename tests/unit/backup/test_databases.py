@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chatapp import sqlite
-from chatapp.backup.databases import check_sqlite, copy_sqlite, has_users, read_revision
+from chatapp.backup.databases import check_sqlite, copy_sqlite, has_users, list_digests, read_revision
 from chatapp.config import Settings
 from chatapp.errors import Invalid
 from tests.harness.ports import free_port
@@ -66,3 +66,16 @@ def test_a_database_that_does_not_respond_is_reported(tmp_path: Path) -> None:
         has_users(settings)
     with pytest.raises(Invalid, match="no database of chatapp"):
         read_revision(settings, tmp_path)
+
+
+def test_the_digests_of_an_older_schema_are_listed(path: Path, settings: Settings) -> None:
+    execute(path, "CREATE TABLE attachments (digest)", "INSERT INTO attachments VALUES ('a'), ('a'), (NULL)")
+    execute(path, "CREATE TABLE users (username)", "INSERT INTO users VALUES ('ana')")
+    assert list_digests(settings, path) == {"a"}
+
+
+def test_digests_that_cannot_be_read_are_not_left_out(path: Path, settings: Settings) -> None:
+    broken = "CREATE VIEW attachments AS SELECT json_extract(name, '$') AS digest FROM names"
+    execute(path, "CREATE TABLE names (name)", "INSERT INTO names VALUES ('{')", broken)
+    with pytest.raises(Invalid, match="cannot be listed: malformed JSON"):
+        list_digests(settings, path)
