@@ -1,7 +1,9 @@
 """Files in messages: how they are shown, and the viewer."""
 
+from contextlib import suppress
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tests.harness import media
 from tests.harness.accessibility import list_violations
@@ -180,3 +182,34 @@ def test_a_file_is_removed_while_its_message_is_edited(ana: Person, new_page: Ne
     page.get_by_role("button", name="Save").click()
     page.get_by_role("dialog", name="Delete this message?").get_by_role("button", name="Delete").click()
     expect(other.locator(".message.is-deleted")).to_have_count(1)
+
+
+def test_files_that_are_opened_by_their_url_are_played_shown_or_downloaded_and_run_nothing(
+    ana: Person, new_page: NewPage
+) -> None:
+    script = b"<script>alert(document.cookie)</script>"
+    contents = {
+        "page.html": b"<html>" + script,
+        "picture.svg": b"<svg xmlns='http://www.w3.org/2000/svg'>" + script + b"</svg>",
+        "paper.pdf": media.pdf(),
+        "speech.wav": media.wav(120),
+    }
+    posted = ana.connect().post("open them")
+    attach_inspected(ana.server, "general", posted["seq"], contents)
+    (message,) = ana.api().get("/conversations/general/messages").json()["messages"]
+    urls = {file["name"]: file["url"] for file in message["files"]}
+    page = new_page(ana, "/health")
+    for name in ("page.html", "picture.svg"):
+        with page.expect_download() as download, suppress(Error):  # The navigation ends with the download.
+            page.goto(ana.server.url + urls[name])
+        assert download.value.suggested_filename == name
+    # The viewer is an extension of Chromium, which would show nothing of a sandboxed document.
+    with page.expect_response(lambda response: "pdf_viewer" in response.url):
+        page.goto(ana.server.url + urls["paper.pdf"])
+    page.goto(ana.server.url + urls["speech.wav"])
+    with page.expect_response(lambda response: response.status == 206) as part:
+        page.locator("video").evaluate("""async (player) => {
+          player.currentTime = 110;
+          await new Promise((resolve) => player.addEventListener("seeked", resolve, { once: true }));
+        }""")
+    assert int(part.value.headers["content-range"].split()[1].partition("-")[0]) > 10_000_000

@@ -1,6 +1,7 @@
 """Files for tests, made as they are needed: images of each format, with metadata and without, and documents."""
 
 import struct
+import wave
 import zlib
 from io import BytesIO
 from typing import Any
@@ -104,6 +105,17 @@ def mp4(handler: bytes = b"vide", brand: bytes = b"isom", *metadata: bytes) -> b
     """Return the structure of an MP4 file, without anything to play."""
     track = box(b"trak", box(b"mdia", box(b"hdlr", bytes(8), handler, bytes(13))), *metadata)
     return box(b"ftyp", brand, bytes(4), brand) + box(b"mdat", b"frames") + box(b"moov", track, *metadata)
+
+
+def wav(seconds: int) -> bytes:
+    """Return silence in stereo, 176,400 bytes for each second."""
+    buffer = BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(44_100)
+        file.writeframes(bytes(seconds * 176_400))
+    return buffer.getvalue()
 
 
 def pdf(content: bytes = b"1 0 0 rg 0 0 300 200 re f", *, is_encrypted: bool = False) -> bytes:
