@@ -13,6 +13,7 @@ import requests
 from tests.harness.people import NewPerson, Person
 from tests.harness.servers import NewServer, Server
 from tests.harness.stored_files import attach, file_store
+from tests.harness.uploading import download, send_files, upload
 from tests.harness.waiting import eventually, scaled
 
 KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
@@ -160,7 +161,11 @@ def test_slow_readers_hold_no_database_connection_and_end(new_server: NewServer,
         assert reader.recv(12) == b"HTTP/1.1 200"
         readers.append(reader)
     assert ana.get("/").ok
-    assert ana.connect().post("hello")["content"] == "hello"
+    chat = ana.connect()
+    assert chat.post("hello")["content"] == "hello"
+    # They hold no thread either: files are uploaded and downloaded beside them.
+    ack = send_files(chat, upload(server, chat, "notes.txt", b"hello"))
+    assert download(ana, ack["message"]) == [b"hello"]
 
     def open_files() -> int:
         names = []
