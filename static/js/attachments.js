@@ -235,7 +235,9 @@ export function enableDropping(main, attachments, signal) {
   document.addEventListener(
     "paste",
     (event) => {
-      const isHere = main.isConnected && main.matches("main") && !closest(event.target, FIELDS);
+      // Beside a thread, where nothing is selected, it is for the conversation.
+      const place = closest(event.target, ".conversation") ?? document.querySelector("main");
+      const isHere = main.isConnected && place === main && !closest(event.target, FIELDS);
       if (isHere && !document.querySelector("dialog:modal")) attachments.paste(event);
     },
     { signal },

@@ -52,6 +52,15 @@ def make_data(page: Page, *files: tuple[str, str, bytes]) -> Any:
     return page.evaluate_handle(MAKE_DATA, encoded)
 
 
+def paste(page: Page, target: str, data: Any) -> None:
+    """Paste what a `DataTransfer` has."""
+    page.locator(target).evaluate(
+        "(element, data) => element.dispatchEvent(new ClipboardEvent('paste',"
+        " { clipboardData: data, bubbles: true, cancelable: true }))",
+        data,
+    )
+
+
 def list_files(server: Server) -> list[tuple[Any, ...]]:
     """Return the name and the alternative text of each file of the messages."""
     return [
@@ -99,16 +108,41 @@ def test_files_are_dropped_anywhere_in_the_conversation(ana: Person, page: Page)
 
 @pytest.mark.parametrize("target", ["#content", "[data-timeline]"])
 def test_a_picture_is_pasted(ana: Person, page: Page, target: str) -> None:
-    data = make_data(page, ("image.png", "image/png", PICTURE))
-    page.locator(target).evaluate(
-        "(element, data) => element.dispatchEvent(new ClipboardEvent('paste',"
-        " { clipboardData: data, bubbles: true, cancelable: true }))",
-        data,
-    )
+    paste(page, target, make_data(page, ("image.png", "image/png", PICTURE)))
     expect(page.locator(f"{CHIP} canvas")).to_be_visible()
     page.press("#content", "Enter")
     wait_until_stored(page)
     assert list_files(ana.server) == [(1, "image.png", "")]
+
+
+def test_files_are_chosen_dropped_and_pasted_in_a_thread(ana: Person, page: Page) -> None:
+    send_message(page, "Which plan?")
+    wait_until_stored(page)
+    page.locator("main #message-1").hover()
+    page.click("main [data-message-toolbar] [data-open-thread]")
+    pane = page.locator("aside.pane")
+    expect(pane.locator("textarea[name=content]")).to_be_focused()
+    with page.expect_file_chooser() as chooser:
+        pane.get_by_role("button", name="Attach files").click()
+    chooser.value.set_files([FilePayload(name="chosen.txt", mimeType="text/plain", buffer=b"chosen")])
+    data = make_data(page, ("dropped.txt", "text/plain", b"dropped"))
+    pane.locator("[data-timeline]").dispatch_event("dragenter", {"dataTransfer": data})
+    expect(page.locator("[data-drop-overlay]:visible")).to_have_count(1)
+    fills = "({ parentElement: pane, offsetWidth }) => pane.id === 'pane' && offsetWidth === pane.clientWidth"
+    assert pane.locator("[data-drop-overlay]").evaluate(fills)
+    pane.locator("[data-timeline]").dispatch_event("drop", {"dataTransfer": data})
+    for name, target in (("field.png", "textarea[name=content]"), ("replies.png", "[data-timeline]")):
+        paste(page, f"aside.pane {target}", make_data(page, (name, "image/png", PICTURE)))
+    expect(pane.locator(CHIP)).to_have_count(4)
+    expect(page.locator(f"main {CHIP}")).to_have_count(0)
+    pane.locator("textarea[name=content]").press("Enter")
+    expect(pane.locator(".message .file-name")).to_have_text(["chosen.txt", "dropped.txt"])
+    expect(pane.locator(".message .file-image")).to_have_count(2)
+    wait_until_stored(page)
+    expect(pane.locator(".message:not([data-seq])")).to_have_count(0)
+    names = ["chosen.txt", "dropped.txt", "field.png", "replies.png"]
+    assert list_files(ana.server) == [(2, name, "") for name in names]
+    assert ana.server.rows("SELECT thread_root FROM messages ORDER BY seq") == [(None,), (1,)]
 
 
 def test_a_cancelled_file_is_not_sent(ana: Person, page: Page) -> None:
