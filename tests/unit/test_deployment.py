@@ -6,13 +6,31 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from werkzeug.routing import Map
 
-from chatapp.config import VARIABLES
-from chatapp.web.security import MAX_FILE_FORM_BYTES, MAX_REQUEST_BYTES
+from chatapp import create_app
+from chatapp.config import VARIABLES, Settings
+from chatapp.web.security import FILE_FORM_ENDPOINTS, MAX_FILE_FORM_BYTES, MAX_REQUEST_BYTES
 from tests.harness import ROOT
 from tests.harness.waiting import scaled
 
 DEPLOY = ROOT / "deploy"
+
+
+@pytest.fixture(scope="module")
+def url_map(tmp_path_factory: pytest.TempPathFactory) -> Map:
+    return create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), database_url="", log_level="WARNING")).url_map
+
+
+def make_path(rule: str) -> str:
+    """Return a path of a URL rule."""
+    return re.sub(r"<[^>]+>", "1", rule)
+
+
+def find_patterns(path: str, part: str) -> set[str]:
+    """Return the regular expressions with a text in the configuration of a proxy."""
+    expressions = re.findall(r"(?:location ~|path_regexp) (\S+)", (DEPLOY / path).read_text())
+    return {each for each in expressions if part in each}
 
 
 def check(*command: str) -> None:
@@ -61,6 +79,21 @@ def test_proxies_have_the_limit_of_chatapp_for_bodies(path: str) -> None:
     uploads = ["0"] if path.startswith("nginx") else []
     assert limits == [str(MAX_REQUEST_BYTES), *uploads, str(MAX_FILE_FORM_BYTES)]
     assert "^/uploads/" in text
+
+
+@pytest.mark.parametrize("path", ["nginx/chatapp.conf", "caddy/Caddyfile"])
+def test_proxies_have_the_limit_of_chatapp_for_each_form_with_files(path: str, url_map: Map) -> None:
+    (pattern,) = find_patterns(path, "/messages")
+    forms = {make_path(rule.rule) for rule in url_map.iter_rules() if rule.endpoint in FILE_FORM_ENDPOINTS}
+    assert len(forms) >= len(FILE_FORM_ENDPOINTS)
+    assert {each for each in forms if not re.match(pattern, each)} == set()
+
+
+def test_nginx_writes_no_download_to_a_temporary_file(url_map: Map) -> None:
+    (pattern,) = find_patterns("nginx/chatapp.conf", "files/")
+    downloads = {make_path(rule.rule) for rule in url_map.iter_rules() if "/files/<" in rule.rule}
+    assert len(downloads) >= 4
+    assert {each for each in downloads | {"/files/ticket/a.png"} if not re.match(pattern, each)} == set()
 
 
 def test_every_path_that_the_image_is_built_from_exists() -> None:
