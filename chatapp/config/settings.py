@@ -249,7 +249,8 @@ class Settings(BaseSettings):
     files_origin: str = Field(
         "",
         description="`https://…` address of another host name of this server, from which browsers load files that "
-        "people have uploaded; see [operations](operations.md#files-on-a-host-of-their-own)",
+        "people have uploaded; needs `CHATAPP_ALLOWED_HOSTS`; see "
+        "[operations](operations.md#files-on-a-host-of-their-own)",
     )
     files_url_seconds: int = Field(
         60, ge=2, le=3_600, description="seconds after which a URL of a file on that host has expired"
@@ -479,15 +480,21 @@ class Settings(BaseSettings):
     def _check_files_origin(cls, value: str, info: ValidationInfo) -> str:
         if not value:
             return value
-        match = re.fullmatch(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d+)?/?", value.lower())
+        match = re.fullmatch(r"(https?)://([a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])\.?(:\d+)?/?", value.lower())
         if match is None:
             raise ValueError("write https://files.example.org, without a path, a user and a password")
-        scheme, host, _ = match.groups()
+        scheme, host, port = match.groups()
         if scheme != "https" and info.data.get("secure_cookies"):
             raise ValueError("write https://…, as CHATAPP_SECURE_COOKIES says that pages are loaded over HTTPS")
-        if host.removesuffix(".") in _split_names(info.data.get("allowed_hosts", "")):
-            raise ValueError("its host must be another one than those in CHATAPP_ALLOWED_HOSTS")
-        return match[0].removesuffix("/")
+        if "allowed_hosts" not in info.data:
+            return value  # It is invalid, and reported.
+        names = _split_names(info.data["allowed_hosts"])
+        if not names or "*" in names:
+            # An expired URL redirects to the host of the request for which it was made.
+            raise ValueError("set CHATAPP_ALLOWED_HOSTS to the host names of the pages, without *")
+        if host in names or host.strip("[]") == info.data.get("host", "").lower():
+            raise ValueError("its host must be another one than HOST and those in CHATAPP_ALLOWED_HOSTS")
+        return f"{scheme}://{host}{port or ''}"
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.browser
 def server(new_shared_server: NewServer) -> Server:
     """A server whose files are on another host name, where their URLs soon expire."""
     server = new_shared_server()
-    return server.start(CHATAPP_FILES_ORIGIN=f"http://localhost:{server.port}", CHATAPP_FILES_URL_SECONDS="2")
+    settings = {"CHATAPP_FILES_ORIGIN": f"http://localhost:{server.port}", "CHATAPP_FILES_URL_SECONDS": "2"}
+    return server.start(CHATAPP_ALLOWED_HOSTS="127.0.0.1", **settings)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ HOST = "files.example.net"
 
 @pytest.fixture(scope="module")
 def server(new_shared_server: NewServer) -> Server:
-    return new_shared_server(CHATAPP_FILES_ORIGIN=f"http://{HOST}:8000", CHATAPP_FILES_URL_SECONDS="600").start()
+    settings = {"CHATAPP_FILES_ORIGIN": f"http://{HOST}:8000", "CHATAPP_FILES_URL_SECONDS": "600"}
+    return new_shared_server(CHATAPP_ALLOWED_HOSTS="127.0.0.1", **settings).start()
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,10 @@ def test_who_may_not_read_the_conversation_gets_no_ticket(server: Server, path: 
     assert "/sign-in" in visitor.headers["Location"]
 
 
+def test_a_foreign_host_name_gets_no_ticket_which_would_lead_back_to_it(ana: Person, path: str) -> None:
+    assert ana.get(path, headers={"Host": "evil.example"}, allow_redirects=False).status_code == 400
+
+
 def test_thumbnails_stay_on_the_origin_of_pages(ana: Person, path: str) -> None:
     # There is none of this picture.
     assert ana.get(f"{path}?size=small", allow_redirects=False).status_code == 404
@@ -127,7 +132,8 @@ def test_pages_may_load_files_from_that_origin(ana: Person) -> None:
 def test_an_expired_url_leads_back_to_the_application_which_decides_again(
     new_server: NewServer,
 ) -> None:
-    server = new_server(CHATAPP_FILES_ORIGIN=f"http://{HOST}", CHATAPP_FILES_URL_SECONDS="2").start()
+    settings = {"CHATAPP_FILES_ORIGIN": f"http://{HOST}", "CHATAPP_FILES_URL_SECONDS": "2"}
+    server = new_server(CHATAPP_ALLOWED_HOSTS="127.0.0.1", **settings).start()
     ana, bob = add_people(server, "ana", "bob")
     room = ana.create_room()
     ana.invite(room, bob)

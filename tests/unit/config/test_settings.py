@@ -247,9 +247,29 @@ def test_the_origin_of_files_has_a_host_name_of_its_own(monkeypatch: pytest.Monk
     settings = load_settings()
     assert (settings.files_origin, settings.files_host_name) == ("https://files.example.org:8443", "files.example.org")
     assert settings.own_host_names == {"chat.example.org", "files.example.org"}
-    monkeypatch.setenv("CHATAPP_FILES_ORIGIN", "https://chat.example.org:8443")
-    with pytest.raises(SystemExit, match=r"CHATAPP_FILES_ORIGIN: .*another one than those in CHATAPP_ALLOWED_HOSTS"):
+    monkeypatch.setenv("CHATAPP_FILES_ORIGIN", "https://files.example.org.")
+    assert load_settings().files_origin == "https://files.example.org"
+    monkeypatch.setenv("HOST", "192.0.2.7")
+    for url in ("https://chat.example.org:8443", "https://chat.example.org.", "https://192.0.2.7"):
+        monkeypatch.setenv("CHATAPP_FILES_ORIGIN", url)
+        with pytest.raises(SystemExit, match=r"CHATAPP_FILES_ORIGIN: .*another one than HOST and those"):
+            load_settings()
+
+
+@pytest.mark.parametrize("names", ["", "*", "chat.example.org, *"])
+def test_the_origin_of_files_needs_the_names_of_the_pages(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
+    monkeypatch.setenv("CHATAPP_ALLOWED_HOSTS", names)
+    monkeypatch.setenv("CHATAPP_FILES_ORIGIN", "https://files.example.org")
+    with pytest.raises(SystemExit, match=r"CHATAPP_FILES_ORIGIN: .*set CHATAPP_ALLOWED_HOSTS"):
         load_settings()
+
+
+def test_an_invalid_host_name_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATAPP_ALLOWED_HOSTS", "https://chat.example.org")
+    monkeypatch.setenv("CHATAPP_FILES_ORIGIN", "https://files.example.org")
+    with pytest.raises(SystemExit) as exit_info:
+        load_settings()
+    assert str(exit_info.value.code).count("CHATAPP_ALLOWED_HOSTS") == 1
 
 
 @pytest.mark.parametrize(
