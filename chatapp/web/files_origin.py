@@ -55,6 +55,11 @@ class FileTicket:
         return self.url.rpartition("/")[2]
 
     @property
+    def seconds_left(self) -> int:
+        """The seconds for which it is valid; 0 or less if it has expired."""
+        return self.expires_at - int(time.time())
+
+    @property
     def application_url(self) -> str:
         """The URL that the application has redirected."""
         return f"{self.url}/{quote(self.name, safe='')}{'?download=1' if self.is_download else ''}"
@@ -147,13 +152,13 @@ class FilesOrigin:
     def find_reader(self, environ: "WSGIEnvironment") -> int | None:
         """Return the id of the person to whom the ticket of a request was issued; None without a valid ticket."""
         ticket = self._find_ticket(environ)
-        return None if ticket is None else ticket.reader_id
+        return None if ticket is None or ticket.seconds_left <= 0 else ticket.reader_id
 
     def _respond(self, environ: "WSGIEnvironment") -> BaseResponse:
         ticket = self._find_ticket(environ)
         if ticket is None or request.method not in {"GET", "HEAD"}:
             return Response("404 Not Found\n", HTTPStatus.NOT_FOUND, mimetype="text/plain")
-        seconds = ticket.expires_at - int(time.time())
+        seconds = ticket.seconds_left
         if seconds <= 0:
             # To the application, which decides again: a tab with a file can be reloaded.
             return redirect(ticket.application_url)

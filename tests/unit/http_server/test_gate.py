@@ -1,6 +1,8 @@
 """Requests that are recognised as those of a login session or an API token."""
 
+import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from chatapp.http_server.rates import RequestRates
 from chatapp.identity import CONFIRM_API_USER
 from chatapp.socket_engine import tarpit, token_bucket
 from chatapp.telemetry.health import HEALTH_PATHS
+from chatapp.web.files_origin import FilesOrigin, FileTicket
 from chatapp.web.security import SESSION_COOKIE
 from chatapp.web.sessions import VerifiedSessions, find_login_token
 from tests.harness.clock import Delays
@@ -83,7 +86,13 @@ def request_api(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     clock = Delays()
     for module in (rates, tarpit, token_bucket):
         monkeypatch.setattr(module, "time", clock)
-    settings = Settings(data_dir=tmp_path, requests_per_second=1, max_connections_per_login=2)
+    settings = Settings(
+        data_dir=tmp_path,
+        requests_per_second=1,
+        max_connections_per_login=2,
+        allowed_hosts="chat.example.org",
+        files_origin="https://files.example.org",
+    )
     app.extensions[EXTENSION] = Fallback(60)
     connections = HttpConnections(settings)
 
@@ -93,12 +102,12 @@ def request_api(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         start_response("200 OK", [])
         return []
 
-    gate = ConnectionGate(app, inner, RequestRates(settings))
+    gate = ConnectionGate(app, inner, RequestRates(settings), FilesOrigin(app, inner, settings))
 
-    def send(token: str = "", *, path: str = "/api/conversations", stays_open: bool = False) -> int:
+    def send(token: str = "", *, path: str = "/api/conversations", host: str = "", stays_open: bool = False) -> int:
         connection = connections.open("192.0.2.1", lambda: None)
         assert isinstance(connection, HttpConnection)
-        environ = {"PATH_INFO": path, "REMOTE_ADDR": "192.0.2.1", CONNECTION_KEY: connection}
+        environ = {"PATH_INFO": path, "HTTP_HOST": host, "REMOTE_ADDR": "192.0.2.1", CONNECTION_KEY: connection}
         if token:
             environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
         statuses: list[str] = []
@@ -153,3 +162,25 @@ def test_visitors_do_not_delay_or_refuse_the_health_checks_of_their_address(requ
     for path in sorted(HEALTH_PATHS):
         assert request_api(path=path) == 200
     assert 429 in [request_api(path="/healthz") for _ in range(200)], "they have a limit of their own"
+
+
+def test_a_request_with_an_expired_ticket_for_a_file_counts_as_one_of_a_visitor(
+    app: Flask, request_api: Request
+) -> None:
+    expired, valid = (
+        FileTicket(
+            name="a.png",
+            url="https://chat.example.org/conversations/general/files/d1",
+            media_type="image/png",
+            is_download=False,
+            reader_id=1,
+            expires_at=int(time.time()) + seconds,
+        ).make_path(app)
+        for seconds in (-1, 600)
+    )
+    request_file = partial(request_api, host="files.example.org")
+    use_up(partial(request_file, path=expired))
+    assert request_file(path=valid) == 200
+    assert request_api() == 429
+    use_up(partial(request_file, path=valid))
+    assert request_api("ana 1") == 200, "files have a limit of their own"
