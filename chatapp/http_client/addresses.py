@@ -44,4 +44,5 @@ def is_allowed(address: str) -> bool:
 
 def is_own_host(host: str, own_hosts: Collection[str]) -> bool:
     """Return whether a host name is in `own_hosts`. A name there that begins with a dot stands for a whole domain."""
+    host = host.removesuffix(".")
     return host in own_hosts or f".{host}".endswith(tuple(name for name in own_hosts if name.startswith(".")))

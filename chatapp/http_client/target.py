@@ -61,8 +61,7 @@ class Target:
 
     def check(self) -> None:
         """Raise `RequestFailed` if the host or the port is not allowed, without resolving the name of the host."""
-        host = (self.parts.hostname or "").removesuffix(".")
-        if not self.allow_private and addresses.is_own_host(host, self.own_hosts):
+        if not self.allow_private and addresses.is_own_host(self.parts.hostname or "", self.own_hosts):
             raise RequestFailed("the host is this installation of chatapp itself")
         if self.ports is not None and self.port not in self.ports:
             raise RequestFailed(f"port {self.port} is not allowed")

@@ -1,11 +1,30 @@
-"""Network addresses: those of clients as keys of limits, and those of this machine."""
+"""Hosts and network addresses: those of clients as keys of limits, those in URLs, and those of this machine."""
 
+import re
 import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 IPV6_PREFIX_BITS = 64
 """A provider assigns at least this network to one customer, who chooses the rest of the address freely."""
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:\[\]/@]+)(?::(\d*))?", re.IGNORECASE)
+"""A Host header: a name or address, and optionally a port."""
+
+
+def parse_host(header: str) -> tuple[str, str] | None:
+    """Return the name or address in a Host header, in lower case without a last dot, and its port, which may be empty.
+
+    Returns None if the header is malformed.
+    """
+    match = _HOST.fullmatch(header)
+    return None if match is None else (match[1].lower().removesuffix("."), match[2] or "")
+
+
+def parse_host_name(header: str) -> str | None:
+    """Return the name or address in a Host header, as `parse_host` does; None if the header is malformed."""
+    host = parse_host(header)
+    return None if host is None else host[0]
 
 
 @lru_cache(maxsize=4_096)

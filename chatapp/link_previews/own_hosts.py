@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from chatapp.limits.networks import parse_host
+
 EXTENSION = "chatapp.own_hosts"
 """Key of the application's `OwnHosts` in `app.extensions`."""
 
@@ -15,11 +17,13 @@ class OwnHosts:
     """The Host headers of the last requests of people who are signed in."""
 
     def __init__(self) -> None:
-        self._hosts: OrderedDict[str, None] = OrderedDict()
+        self._hosts: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def add(self, header: str) -> None:
         """Add the host of a request. Of many, the one is forgotten that was not requested for the longest time."""
         host = _normalize(header)
+        if host is None:
+            return
         self._hosts[host] = None
         self._hosts.move_to_end(host)
         if len(self._hosts) > MAX_HOSTS:
@@ -36,5 +40,7 @@ def get_own_hosts(app: Flask) -> OwnHosts:
     return hosts
 
 
-def _normalize(netloc: str) -> str:
-    return netloc.lower().removesuffix(":443").removesuffix(":80")
+def _normalize(netloc: str) -> tuple[str, str] | None:
+    """Return the host and the port, which is empty for those of HTTP and HTTPS; None if it is malformed."""
+    host = parse_host(netloc)
+    return None if host is None else (host[0], "" if host[1] in {"80", "443"} else host[1])

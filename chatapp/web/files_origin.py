@@ -20,9 +20,9 @@ from chatapp.config import Settings, current_settings
 from chatapp.errors import ChatError
 from chatapp.extensions import db
 from chatapp.files.attached import AttachedFile
+from chatapp.limits.networks import parse_host_name
 from chatapp.operation import current_operation
 from chatapp.web.downloads import send_file
-from chatapp.web.hosts import parse_host_name
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -1,7 +1,6 @@
 """Accepted host names. A page of another site could otherwise reach this server under its own name (DNS rebinding)."""
 
 import ipaddress
-import re
 import socket
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
@@ -13,16 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chatapp.config import Settings
 from chatapp.extensions import db
-from chatapp.limits.networks import is_own_address
+from chatapp.limits.networks import is_own_address, parse_host_name
 from chatapp.models import Installation
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = structlog.get_logger(__name__)
-
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:\[\]/@]+)(?::\d*)?", re.IGNORECASE)
-"""A Host header: a name or address, and optionally a port."""
 
 _REFUSAL = (
     "400 Bad Request: this server does not accept requests for this host name.\n"
@@ -31,12 +27,6 @@ _REFUSAL = (
 
 _MAX_WARNINGS = 20
 """Number of host names about which the log warns."""
-
-
-def parse_host_name(header: str) -> str | None:
-    """Return the name or address in a Host header, in lower case; None if the header is malformed."""
-    match = _HOST.fullmatch(header)
-    return None if match is None else match[1].lower().removesuffix(".")
 
 
 class HostGuard:

@@ -1,10 +1,10 @@
-"""The networks that limits count as one client, and the addresses of this machine."""
+"""The networks that limits count as one client, Host headers, and the addresses of this machine."""
 
 from ipaddress import ip_address
 
 import pytest
 
-from chatapp.limits.networks import client_network, is_own_address
+from chatapp.limits.networks import client_network, is_own_address, parse_host, parse_host_name
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,22 @@ def test_an_ipv6_network_of_64_bits_counts_as_one_client(address: str, network: 
 )
 def test_the_addresses_of_this_machine_are_known(address: str, is_own: bool) -> None:
     assert is_own_address(ip_address(address)) is is_own
+
+
+@pytest.mark.parametrize(
+    ("header", "host"),
+    [
+        ("Chat.example.org", ("chat.example.org", "")),
+        ("chat.example.org.:8443", ("chat.example.org", "8443")),
+        ("chat.example.org:", ("chat.example.org", "")),
+        ("[2001:DB8::1]:80", ("[2001:db8::1]", "80")),
+        ("[::1", None),
+        ("a b", None),
+        ("user@chat.example.org", None),
+        ("chat.example.org:x", None),
+        ("", None),
+    ],
+)
+def test_a_host_header_has_a_name_and_maybe_a_port(header: str, host: tuple[str, str] | None) -> None:
+    assert parse_host(header) == host
+    assert parse_host_name(header) == (host[0] if host else None)

@@ -168,6 +168,8 @@ def test_a_page_of_the_host_by_which_people_reach_the_server_is_not_requested(
     for url in (
         "https://chat.example.com/conversations/general",
         "https://CHAT.example.com:443/",
+        "https://chat.example.com./",
+        "https://chat.example.com.:443/",
         "https://short.example/",
     ):
         assert fetcher.fetch(url) is None
@@ -184,7 +186,15 @@ def test_the_hosts_that_were_reached_last_are_known() -> None:
     assert not hosts.has_page("https://host1.example/")
 
 
-@pytest.mark.parametrize("url", ["https://chat.example.org/conversations/general", "https://a.example.net/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://chat.example.org/conversations/general",
+        "https://chat.example.org./",
+        "https://a.example.net/",
+        "https://a.example.net./",
+    ],
+)
 def test_the_own_installation_is_not_requested(fetcher: PageFetcher, worker: Worker, url: str) -> None:
     assert fetcher.fetch(url) is None
     assert worker.requests == []
