@@ -90,7 +90,7 @@ def test_the_url_is_the_same_for_a_while_so_that_browsers_find_it_in_their_cache
     eventually(lambda: redirected(ana, path) == redirected(ana, path), "the URL is the same")
 
 
-def test_who_may_not_read_the_conversation_gets_no_ticket(server: Server, path: str) -> None:
+def test_only_readers_of_the_conversation_get_a_ticket(server: Server, path: str) -> None:
     (eve,) = add_people(server, "eve")
     assert eve.get(path, allow_redirects=False).status_code == 404
     visitor = requests.get(server.url + path, allow_redirects=False, timeout=scaled(30))
@@ -106,7 +106,7 @@ def test_thumbnails_stay_on_the_origin_of_pages(ana: Person, path: str) -> None:
     assert ana.get(f"{path}?size=small", allow_redirects=False).status_code == 404
 
 
-def test_nothing_else_is_served_there_not_even_to_who_is_signed_in(server: Server, ana: Person, path: str) -> None:
+def test_nothing_else_is_served_there_also_to_people_who_are_signed_in(server: Server, ana: Person, path: str) -> None:
     ticket = redirected(ana, path).split("/")[2]
     forged = urlsafe_b64encode(json.dumps([server.url, "text/html", False, 1, 2**40]).encode()).decode().rstrip("=")
     others = ("/files/x", f"/files/{ticket}", f"/files/{ticket}/other.png", f"/files/{ticket}x/{PATH_NAME}")
