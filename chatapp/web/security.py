@@ -49,7 +49,7 @@ MAX_FILE_FORM_BYTES = 10_000_000
 STREAMED_ENDPOINT = "uploads.add"
 """The view that reads its body in pieces. It needs neither the database nor a login session."""
 
-AUTHORIZED_ENDPOINT = "webhooks.post"
+LATE_BODY_ENDPOINT = "webhooks.post"
 """The view that reads its body after it has checked the token in the URL: anybody can request it with a long body."""
 
 
@@ -114,7 +114,7 @@ def _read_body() -> None:
         request.max_content_length = MAX_FILE_FORM_BYTES
     if request.endpoint == STREAMED_ENDPOINT:
         request.max_content_length = sys.maxsize  # None stands for the setting of the application.
-    elif request.endpoint != AUTHORIZED_ENDPOINT:
+    elif request.endpoint != LATE_BODY_ENDPOINT:
         request.get_data()
 
 
