@@ -230,12 +230,18 @@ function scrollToHash(event) {
 
 /**
  * Load the page as a document of its own. After a reload the browser would count it as the document of the page before,
- * so that Back would only change the address: a new document needs another address first.
+ * so that Back would only change the address: a new document needs another address first. It leads to the same page, as
+ * the address stays if nothing is loaded: after "Stop", or when the response is a file to save.
  */
 function loadInFull() {
   const { href } = location;
-  history.replaceState(null, "", "/loading");
-  window.navigation.navigate(href, { history: "replace", info: { isInFull: true } });
+  const other = new URL(href);
+  other.searchParams.set("load", "full");
+  history.replaceState(null, "", other);
+  const { committed } = window.navigation.navigate(href, { history: "replace", info: { isInFull: true } });
+  committed?.catch(() => {
+    if (location.href === other.href) history.replaceState(null, "", href);
+  });
 }
 
 /** Load the page again that could not be loaded. */
