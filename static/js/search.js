@@ -1,7 +1,7 @@
 // The page that searches messages: results follow what is typed, and arrows move between them.
 
 import { enableAutocomplete } from "./autocomplete.js";
-import { cleanValue, findFilter } from "./core/search_filters.js";
+import { cleanValue, findFilter, isComplete, removeFilter } from "./core/search_filters.js";
 import { closest, find, findAll, parseHtml } from "./dom.js";
 import { completeFilters, valueOf } from "./search_completion.js";
 
@@ -96,33 +96,34 @@ class Search {
     const { value, selectionStart } = this.#field;
     const caret = selectionStart ?? value.length;
     const filter = findFilter(value.slice(0, caret));
-    return filter && this.#isBeingChosen(filter) ? value.slice(0, filter.start) + value.slice(caret) : value;
+    return filter && this.#isBeingChosen(filter) ? removeFilter(value, caret, filter) : value;
   }
 
   /** @param {{ name: string, value: string }} filter */
   #isBeingChosen({ name, value }) {
     if (!this.#filters.some((filter) => filter.name === name)) return false;
-    const typed = cleanValue(value).toLowerCase();
-    if (typed === "") return true;
+    if (cleanValue(value) === "") return true;
     const suggested = this.#field.ariaExpanded === "true" ? findAll(this.#options, "[role=option]") : [];
-    return suggested.length > 0 && !suggested.some((option) => valueOf(option).toLowerCase() === typed);
+    const complete = suggested.flatMap((option) => [valueOf(option), option.dataset.name ?? ""]);
+    return suggested.length > 0 && !isComplete(value, complete);
   }
 
-  /** @param {string} words */
+  /** @param {string} words those in the field, or without a filter that is being typed: the address has it */
   async #search(words) {
     this.stop();
     this.#requested = new AbortController();
     const { signal } = this.#requested;
     const query = queryOf(this.#form, words);
+    const address = `/search${queryOf(this.#form, this.#field.value)}`;
     try {
       const response = await fetch(`/search/results${query}`, { signal });
       const received = parseHtml(await response.text());
       if (response.status === TOO_MANY_REQUESTS) return this.#report(errorMessageOf(received));
       const results = received.querySelector(RESULTS);
       // The login session has ended, or the search failed: the page says which.
-      if (!results || response.redirected) return location.assign(`/search${query}`);
+      if (!results || response.redirected) return location.assign(address);
       find(this.#main, RESULTS).replaceWith(results);
-      history.replaceState(history.state, "", `/search${query}`);
+      history.replaceState(history.state, "", address);
       this.#countTimer = setTimeout(() => this.#count(words), COUNT_DELAY_MS);
     } catch {
       // A newer search has cancelled it.

@@ -222,11 +222,13 @@ def test_filters_are_completed_while_typing(ana: Person, bob: Person, new_page: 
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(field).to_have_value("apple from:")
-    # The beginning of a value would find nothing.
+    # The address has what is typed, and is changed with the results: the beginning of a value would find nothing.
+    expect(page).to_have_url(re.compile(r"q=apple\+from%3A$"))
     expect(page.locator(".search-hit")).to_have_count(3)
     with page.expect_request(re.compile(r"results\?q=apple\+$")):
         page.keyboard.type("bo")
     expect(options).to_have_text([re.compile("Bob.*@bob")])
+    expect(page).to_have_url(re.compile(r"q=apple\+from%3Abo$"))
     expect(page.locator(".search-hit")).to_have_count(3)
     page.keyboard.press("Enter")
     expect(field).to_have_value("apple from:bob ")

@@ -34,6 +34,29 @@ export function findValuePrefix(textBeforeCaret, name) {
 }
 
 /**
+ * Return a text without the filter that is being written at the caret. The end of its value may be after the caret.
+ *
+ * @param {string} text
+ * @param {number} caret
+ * @param {{ value: string, start: number }} filter
+ */
+export function removeFilter(text, caret, { value, start }) {
+  const rest = /^["“]/.test(value) ? /^(?:[^"“”]*["”]|[^\s"“”]*)/ : /^[^\s"“”]*/;
+  return text.slice(0, start) + text.slice(caret).replace(rest, "");
+}
+
+/**
+ * Return whether a value that is being written is one of the complete ones.
+ *
+ * @param {string} value
+ * @param {string[]} complete
+ */
+export function isComplete(value, complete) {
+  const typed = cleanValue(value).toLowerCase();
+  return complete.some((each) => cleanValue(each).toLowerCase() === typed);
+}
+
+/**
  * Return a value that is being written without what marks people, rooms and phrases.
  *
  * @param {string} value

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cleanValue, findFilter, findNamePrefix, findValuePrefix } from "../../../static/js/core/search_filters.js";
+import {
+  cleanValue,
+  findFilter,
+  findNamePrefix,
+  findValuePrefix,
+  isComplete,
+  removeFilter,
+} from "../../../static/js/core/search_filters.js";
 
 test("a filter's name begins as a word of two letters", () => {
   assert.equal(findNamePrefix("fr"), "fr");
@@ -25,6 +32,30 @@ test("a filter is found with its beginning", () => {
   assert.deepEqual(findFilter("apple -From:an"), { name: "from", value: "an", start: 6 });
   assert.deepEqual(findFilter("in:"), { name: "in", value: "", start: 0 });
   for (const text of ["", "apple", "in:ana ", "10:30"]) assert.equal(findFilter(text), null, text);
+});
+
+test("a filter is removed with the end of its value after the caret", () => {
+  for (const [text, expected] of [
+    ["from:bo|b apple", " apple"],
+    ["pear -from:| apple", "pear  apple"],
+    ['in:"Des|ign Team" apple', " apple"],
+    ["in:“|Design Team” apple", " apple"],
+    ['in:"Des| apple', " apple"],
+    ['in:des|"blue boat"', '"blue boat"'],
+    ["pear from:bo|", "pear "],
+  ]) {
+    const caret = text.indexOf("|");
+    const filter = findFilter(text.slice(0, caret));
+    assert.ok(filter, text);
+    assert.equal(removeFilter(text.replace("|", ""), caret, filter), expected, text);
+  }
+});
+
+test("a value is complete if it is one of those suggested, by its value or its name", () => {
+  const suggested = ["design:-team-2", "Design: Team 2"];
+  for (const value of ["#design:-team-2", '"Design: Team 2', "“design: team 2"])
+    assert.equal(isComplete(value, suggested), true, value);
+  for (const value of ["", '"Design: Team', "team-2"]) assert.equal(isComplete(value, suggested), false, value);
 });
 
 test("marks are no part of a value", () => {
