@@ -70,7 +70,7 @@ def list_shifts(page: Page) -> list[Any]:
     return shifts
 
 
-def test_no_frame_is_painted_before_all_of_the_page_is_parsed(ana: Person) -> None:
+def test_the_link_that_blocks_rendering_names_the_element_after_the_content(ana: Person) -> None:
     page = ana.get("/").text
     # Chromium waits for the start tag.
     _, _, awaited = attribute(page, "head > link[rel=expect][blocking=render]", "href").partition("#")
