@@ -311,7 +311,8 @@ class SearchQuery(Request):
     q: Annotated[str, Field(max_length=MAX_QUERY_CHARS)] = Field(
         description="Words, “phrases”, `-not`, and filters: `from:`, `in:`, `with:`, `before:`, `after:`, `on:`, "
         "`during:`, `has:link|file|code|reaction|pin|thread`, `is:saved|unread|mention|thread`. The last word is "
-        "the beginning of one, unless a space follows. No text is an error.",
+        "the beginning of one, also in a phrase without its second quotation mark, unless a space follows. No text is "
+        "an error.",
     )
     limit: Limit = Field(DEFAULT_LIMIT, description=LIMIT_DESCRIPTION)
     before: Seq | SkipJsonSchema[None] = Field(None, description="The cursor in the URL `next` of a response.")
