@@ -194,21 +194,21 @@ def list_date_tokens(first: date, last: date) -> Sequence[str]:
 
 def list_tokens(message: IndexedMessage) -> Sequence[str]:
     """Return all tokens of a message, in the order in which phrases are found."""
+    return _join_tokens(message).split()
+
+
+def _join_tokens(message: IndexedMessage) -> str:
+    """Return all tokens of a message, separated by spaces: those of the text, of the scope, of pairs, whole words."""
     found = message.tokenize()
-    others = _list_scope_tokens(message, found.contains)
-    return [*found.row.split(), *others, *found.pairs.split(), *found.wholes.split()]
-
-
-def _list_scope_tokens(message: IndexedMessage, contains: Sequence[Has]) -> Sequence[str]:
-    tokens = [scope_token(Scope.CONVERSATION, message.conversation_id), *_date_tokens(message.created_at.date())]
+    scopes = [scope_token(Scope.CONVERSATION, message.conversation_id), *_date_tokens(message.created_at.date())]
     if message.sender_id is not None:
-        tokens.append(scope_token(Scope.SENDER, message.sender_id))
+        scopes.append(scope_token(Scope.SENDER, message.sender_id))
     if message.sender_name:
-        tokens.append(sender_name_token(message.sender_name))
-    tokens += [scope_token(Scope.CONTENT, each) for each in contains]
+        scopes.append(sender_name_token(message.sender_name))
+    scopes += [scope_token(Scope.CONTENT, each) for each in found.contains]
     if message.is_reply:
-        tokens.append(scope_token(Scope.CONTENT, Has.THREAD))
-    return tokens
+        scopes.append(scope_token(Scope.CONTENT, Has.THREAD))
+    return " ".join((found.row, *scopes, found.pairs, found.wholes))
 
 
 @lru_cache(CACHED_DAYS)
@@ -237,9 +237,7 @@ def index_messages(connection: Connection, messages: Iterable[IndexedMessage]) -
         if message.is_empty:
             empty.append(message.id)
         elif is_sqlite:
-            found = message.tokenize()
-            others = _list_scope_tokens(message, found.contains)
-            rows.append((message.id, " ".join((found.row, *others, found.pairs, found.wholes))))
+            rows.append((message.id, _join_tokens(message)))
         else:
             rows.append((message.id, format_vector(list_tokens(message))))
     remove_messages(connection, empty)
