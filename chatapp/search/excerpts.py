@@ -42,17 +42,17 @@ def make_excerpt(content: str, terms: Sequence[Term]) -> Excerpt:
 
 def make_excerpts(contents: Iterable[str], terms: Sequence[Term]) -> list[Excerpt]:
     """Return the excerpts of several texts. It computes in slices, also within a long text."""
-    return make_excerpts_of_versions(([content] for content in contents), terms)
+    return make_excerpts_of_alternatives(([content] for content in contents), terms)
 
 
-def make_excerpts_of_versions(texts: Iterable[Sequence[str]], terms: Sequence[Term]) -> list[Excerpt]:
-    """Return an excerpt of each text, of the first of its versions that has a match, or else of the first one."""
+def make_excerpts_of_alternatives(texts: Iterable[Sequence[str]], terms: Sequence[Term]) -> list[Excerpt]:
+    """Return an excerpt of each text, of the first of its alternatives that has a match, or else of the first one."""
     excerpts = []
     with in_slices():
-        for versions in texts:
-            found = (make_excerpt(version, terms) for version in versions)
+        for alternatives in texts:
+            found = (make_excerpt(each, terms) for each in alternatives)
             matching = (excerpt for excerpt in found if excerpt.ranges)
-            excerpts.append(next(matching, None) or _cut(versions[0], []))
+            excerpts.append(next(matching, None) or _cut(alternatives[0], []))
             checkpoint()
     return excerpts
 

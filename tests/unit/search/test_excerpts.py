@@ -13,7 +13,7 @@ from chatapp.search.excerpts import (
     find_ranges,
     make_excerpt,
     make_excerpts,
-    make_excerpts_of_versions,
+    make_excerpts_of_alternatives,
 )
 from chatapp.search.query import parse_query
 from chatapp.search.tokens import SLICE_CHARS
@@ -45,18 +45,18 @@ def test_an_excerpt_begins_before_the_first_match() -> None:
     assert len(excerpt.text) <= EXCERPT_CHARS
 
 
-def test_an_excerpt_is_of_the_first_version_with_a_match() -> None:
-    versions = ["the manual", "[the manual](https://example.org/needle)"]
+def test_an_excerpt_is_of_the_first_alternative_with_a_match() -> None:
+    alternatives = ["the manual", "[the manual](https://example.org/needle)"]
 
     def excerpt(text: str) -> str:
-        (found,) = make_excerpts_of_versions([versions], parse_query(text, today=date(2026, 11, 29)).terms)
+        (found,) = make_excerpts_of_alternatives([alternatives], parse_query(text, today=date(2026, 11, 29)).terms)
         return found.text
 
     assert (excerpt("manual"), excerpt("needle"), excerpt("other"), excerpt("")) == (
-        versions[0],
-        versions[1],
-        versions[0],
-        versions[0],
+        alternatives[0],
+        alternatives[1],
+        alternatives[0],
+        alternatives[0],
     )
 
 
